@@ -1,0 +1,200 @@
+//! What can be asked of the rules, and which rows each question needs.
+
+use std::collections::BTreeMap;
+
+use crate::arn::StageArn;
+use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use crate::row::{Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError};
+
+/// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewToken {
+    /// Fresh id.
+    pub participant: ParticipantId,
+    /// When it ends.
+    pub expires_at: Time,
+}
+
+/// What a verified participant token says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claims {
+    /// `jti`
+    pub participant: ParticipantId,
+    /// `resource`
+    pub stage: StageArn,
+    /// `user_id`, empty if absent.
+    pub user_id: String,
+    /// `attributes`
+    pub attributes: Attributes,
+    /// `capabilities`
+    pub capabilities: Capabilities,
+    /// `exp`
+    pub expires_at: Time,
+}
+
+/// Every mutation there is. Reads do not come through here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// CreateStage.
+    CreateStage {
+        /// The new ARN, with a fresh id.
+        stage: StageArn,
+        /// May be empty.
+        name: String,
+        /// At most 50.
+        tags: BTreeMap<String, String>,
+        /// Canonical JSON, fully defaulted.
+        recording: String,
+        /// At most 12.
+        tokens: Vec<NewToken>,
+    },
+    /// UpdateStage. `None` leaves a member as it is.
+    UpdateStage {
+        /// Which.
+        stage: StageArn,
+        /// New name.
+        name: Option<String>,
+        /// New recording block, canonical JSON.
+        recording: Option<String>,
+    },
+    /// DeleteStage.
+    DeleteStage {
+        /// Which.
+        stage: StageArn,
+    },
+    /// CreateParticipantToken.
+    CreateParticipantToken {
+        /// For which stage.
+        stage: StageArn,
+        /// The token's id and end.
+        token: NewToken,
+    },
+    /// DisconnectParticipant.
+    DisconnectParticipant {
+        /// Where.
+        stage: StageArn,
+        /// Whom.
+        participant: ParticipantId,
+    },
+    /// StartParticipantReplication.
+    StartParticipantReplication {
+        /// Where the participant publishes.
+        source: StageArn,
+        /// Where it shall appear.
+        destination: StageArn,
+        /// Whom.
+        participant: ParticipantId,
+        /// 0–300.
+        reconnect_window_s: u32,
+        /// Merged over the token's; these win.
+        attributes: Attributes,
+    },
+    /// StopParticipantReplication.
+    StopParticipantReplication {
+        /// Where the participant publishes.
+        source: StageArn,
+        /// Where it appears.
+        destination: StageArn,
+        /// Whom.
+        participant: ParticipantId,
+    },
+    /// A client with a verified token opens a connection.
+    OpenConnection {
+        /// Fresh id.
+        connection: ConnectionId,
+        /// What for.
+        kind: ConnectionKind,
+        /// The verified token.
+        claims: Claims,
+        /// For publishing connections.
+        protocol: Protocol,
+        /// From the User-Agent.
+        client: Client,
+    },
+    /// The edge refused a join for a reason the rules did not see (an unusable SDP offer, say):
+    /// write it into the history.
+    RecordConnectionError {
+        /// The verified token.
+        claims: Claims,
+        /// What was tried.
+        kind: ConnectionKind,
+        /// Why it failed.
+        error: StageEventError,
+    },
+    /// Media (ICE, DTLS) or the socket is up.
+    ConnectionEstablished {
+        /// Which; unknown ones are ignored (already closed).
+        connection: ConnectionId,
+        /// Its stage.
+        stage: StageId,
+        /// Its participant.
+        participant: ParticipantId,
+    },
+    /// The client left or vanished.
+    ConnectionClosed {
+        /// Which; unknown ones are ignored (already closed).
+        connection: ConnectionId,
+        /// Its stage.
+        stage: StageId,
+        /// Its participant.
+        participant: ParticipantId,
+    },
+    /// Time has passed: end reconnect windows and idle stage sessions that are due.
+    Tick,
+    /// First command after start: close everything the last run left open.
+    Recover,
+}
+
+/// Rows to load before deciding. Loading more never changes a decision.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Need {
+    /// The stage and, if it has one, its active session row.
+    Stage(StageId),
+    /// `World::stage_count` for this account and region.
+    StageCount {
+        /// 12 digits.
+        account: String,
+        /// Region name.
+        region: String,
+    },
+    /// The token row.
+    Token(ParticipantId),
+    /// In the stage's active session: this participant's row, its open connections, all subscriptions
+    /// to it there; every ACTIVE replica row with it as source (by participant id, from any session),
+    /// and for each such row the destination stage, destination session, the replica's participant row
+    /// there and all subscriptions to it there; and every ACTIVE replica row that has this stage as
+    /// destination for this participant, with the source stage, session and participant row.
+    Participant(StageId, ParticipantId),
+    /// The replica rows (ACTIVE or not) of this participant between the active sessions of two stages.
+    Replica {
+        /// Source stage.
+        source: StageId,
+        /// Whom.
+        participant: ParticipantId,
+        /// Destination stage.
+        destination: StageId,
+    },
+    /// Everything live in a stage: all participant rows of the active session that are connected or
+    /// publishing, all open connections, and `Participant` (above) for each of those.
+    Live(StageId),
+    /// For the publisher and subscriber limits: all publishing participants and all connections of the
+    /// stage's active session.
+    Occupancy(StageId),
+    /// Every ACTIVE replica whose window ended at or before `now`, with `Participant` of its source; every
+    /// active session idle since `idle_before` or earlier, with `Live` of its stage.
+    Due {
+        /// Now.
+        now: Time,
+        /// Now minus the idle time.
+        idle_before: Time,
+    },
+    /// All active sessions with `Live` of their stages, all ACTIVE replicas, all connections.
+    Everything,
+    /// A session row by id.
+    Session(StageSessionId),
+}
+
+/// The rows `command` looks at. `now` and `session_idle_s` only matter for [`Command::Tick`].
+pub fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Need> {
+    crate::op::needs(command, now, session_idle_s)
+}

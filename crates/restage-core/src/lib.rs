@@ -1,0 +1,24 @@
+//! The rules of restage: stages, stage sessions, participants, tokens and replicas.
+//!
+//! Everything here is pure. [`needs`](command::needs) says which rows a command looks at, the edge
+//! loads them into a [`World`], and [`decide`] turns (rows, context, command) into a reply, row
+//! changes and effects. No clock, no randomness, no I/O: time and fresh ids arrive in [`Context`].
+#![deny(missing_docs)]
+
+pub mod arn;
+pub mod command;
+pub mod decision;
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod op;
+pub mod row;
+pub mod world;
+
+pub use arn::StageArn;
+pub use command::{Command, Need, needs};
+pub use decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
+pub use error::{Error, Fault};
+pub use limits::Limits;
+pub use op::{Context, decide};
+pub use world::World;

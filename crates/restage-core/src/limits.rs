@@ -1,0 +1,31 @@
+//! The numbers we refuse to exceed.
+
+/// Limits of one deployment. Every refusal names the limit, its value and the setting.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Stages per account and region.
+    pub stages: u32,
+    /// Publishing participants per stage, replicas included.
+    pub publishers_per_stage: u32,
+    /// Connected participants with a subscription per stage.
+    pub subscribers_per_stage: u32,
+    /// Concurrent replications per participant.
+    pub replications_per_participant: u32,
+}
+
+impl Limits {
+    /// What people who self-host expect: generous, but bounded.
+    pub const OPEN: Self = Self {
+        stages: 100_000,
+        publishers_per_stage: 100,
+        subscribers_per_stage: 25_000,
+        replications_per_participant: 1_000,
+    };
+    /// The service's own defaults (service-quotas page of the user guide).
+    pub const AWS: Self = Self {
+        stages: 1_000,
+        publishers_per_stage: 12,
+        subscribers_per_stage: 10_000,
+        replications_per_participant: 5,
+    };
+}
