@@ -1,0 +1,25 @@
+# Two commands matter: `make run` and `make test`. The work is done by the scripts they name.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test setup fmt clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+run: ## Install what is missing, build, and start a server with its data in ./data
+	@scripts/setup.sh run
+	@scripts/run.sh
+
+test: ## Install what is missing and run every check and test
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+setup: ## Only install what `make test` needs
+	@scripts/setup.sh test
+
+fmt: ## Format Rust, Python and JavaScript in place
+	@scripts/fmt.sh
+
+clean: ## Remove everything that was built or installed inside this directory, but not ./data
+	rm -rf target .venv js/node_modules conformance/browser/node_modules conformance/output

@@ -1,0 +1,98 @@
+// @ts-check
+/** What a connection is doing right now, from the browser's own statistics. */
+
+/**
+ * @typedef {object} MediaStats
+ * @property {number} width Of the picture, in pixels; 0 before the first frame.
+ * @property {number} height
+ * @property {number} framesPerSecond
+ * @property {number} frames Decoded (receiving) or encoded (sending) since the start.
+ * @property {string} videoCodec As `H264`; empty before the first frame.
+ * @property {number} audioLevel 0 to 1.
+ * @property {number} audioEnergy Grows while there is sound.
+ * @property {number} bitsPerSecond Both media together, since the last reading.
+ * @property {number} packetsLost
+ * @property {number} roundTripMs Of the path; 0 before it is known.
+ * @property {string} srtpCipher
+ */
+
+/** Reads a connection's statistics and keeps what the rates need. */
+export class StatsReader {
+  #bytes = 0;
+  #atMs = 0;
+
+  /**
+   * @param {RTCPeerConnection} connection
+   * @returns {Promise<MediaStats>}
+   */
+  async read(connection) {
+    const report = await connection.getStats();
+    /** @type {MediaStats} */
+    const stats = {
+      width: 0,
+      height: 0,
+      framesPerSecond: 0,
+      frames: 0,
+      videoCodec: "",
+      audioLevel: 0,
+      audioEnergy: 0,
+      bitsPerSecond: 0,
+      packetsLost: 0,
+      roundTripMs: 0,
+      srtpCipher: "",
+    };
+    let bytes = 0;
+    for (const entry of report.values()) {
+      if (entry.type === "inbound-rtp" || entry.type === "outbound-rtp") {
+        bytes += entry.bytesReceived ?? entry.bytesSent ?? 0;
+        if (entry.kind === "video") takeVideo(stats, entry, report);
+        else takeAudio(stats, entry);
+      } else if (entry.type === "media-source" && entry.kind === "audio") {
+        takeAudio(stats, entry);
+      } else if (entry.type === "transport") {
+        stats.srtpCipher = entry.srtpCipher ?? "";
+        const pair = report.get(entry.selectedCandidatePairId);
+        stats.roundTripMs = (pair?.currentRoundTripTime ?? 0) * 1000;
+      }
+    }
+    stats.bitsPerSecond = this.#rate(bytes);
+    return stats;
+  }
+
+  /** @param {number} bytes */
+  #rate(bytes) {
+    const nowMs = performance.now();
+    const elapsedMs = nowMs - this.#atMs;
+    // A replaced connection counts from zero again.
+    const grown = Math.max(0, bytes - this.#bytes);
+    const isFirst = this.#atMs === 0;
+    this.#bytes = bytes;
+    this.#atMs = nowMs;
+    return isFirst || elapsedMs <= 0 ? 0 : (grown * 8000) / elapsedMs;
+  }
+}
+
+/**
+ * @param {MediaStats} stats
+ * @param {any} entry
+ * @param {RTCStatsReport} report
+ */
+function takeVideo(stats, entry, report) {
+  stats.width = entry.frameWidth ?? 0;
+  stats.height = entry.frameHeight ?? 0;
+  stats.framesPerSecond = entry.framesPerSecond ?? 0;
+  stats.frames = entry.framesDecoded ?? entry.framesEncoded ?? 0;
+  stats.packetsLost += entry.packetsLost ?? 0;
+  const codec = report.get(entry.codecId);
+  if (codec) stats.videoCodec = codec.mimeType.split("/")[1];
+}
+
+/**
+ * @param {MediaStats} stats
+ * @param {any} entry
+ */
+function takeAudio(stats, entry) {
+  stats.audioLevel = entry.audioLevel ?? stats.audioLevel;
+  stats.audioEnergy = entry.totalAudioEnergy ?? stats.audioEnergy;
+  stats.packetsLost += entry.packetsLost ?? 0;
+}

@@ -1,0 +1,115 @@
+/** Stand-ins for what only a browser or a server has, as far as the client touches them. */
+
+import assert from "node:assert/strict";
+
+/** How long a test waits for a state. */
+const DEADLINE_MS = 5000;
+
+/** A token with this payload; header and signature are of no interest to a client. */
+export function tokenWith(payload) {
+  return `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
+}
+
+/** @returns {HTMLMediaElement} */
+export function fakeElement() {
+  return /** @type {any} */ ({ srcObject: null, play: async () => {} });
+}
+
+/**
+ * Waits until `isDone`, a turn of the event loop at a time.
+ * @param {() => boolean} isDone
+ */
+export async function settled(isDone) {
+  const endsAt = performance.now() + DEADLINE_MS;
+  while (!isDone()) {
+    assert.ok(performance.now() < endsAt, `never became true: ${isDone}`);
+    await new Promise(resolve => setImmediate(resolve));
+  }
+}
+
+/** A peer connection that does what the test says. */
+export class FakeConnection extends EventTarget {
+  /** @type {FakeConnection[]} */
+  static made = [];
+  connectionState = "new";
+  /** @type {{sdp: string} | undefined} */
+  localDescription;
+  /** @type {unknown} */
+  remoteDescription;
+
+  constructor() {
+    super();
+    FakeConnection.made.push(this);
+  }
+
+  addTransceiver() {
+    return { setCodecPreferences() {} };
+  }
+
+  async setLocalDescription() {
+    this.localDescription ??= { sdp: "fake offer" };
+  }
+
+  /** @param {unknown} description */
+  async setRemoteDescription(description) {
+    this.remoteDescription = description;
+  }
+
+  close() {
+    this.connectionState = "closed";
+  }
+
+  /** @param {string} state */
+  become(state) {
+    this.connectionState = state;
+    this.dispatchEvent(new Event("connectionstatechange"));
+  }
+
+  /** @param {{sdpMid: string, candidate: string}} candidate */
+  find(candidate) {
+    this.dispatchEvent(Object.assign(new Event("icecandidate"), { candidate }));
+  }
+}
+
+/** Answers requests in the order in which they are expected. */
+export class FakeServer {
+  /** @type {{method: string, url: string, answer: Record<string, any>}[]} */
+  #expected = [];
+  /** @type {string[]} */
+  #unexpected = [];
+  /** @type {{method: string, url: string, headers: Record<string, string>, body: string}[]} */
+  seen = [];
+
+  /**
+   * @param {string} method
+   * @param {string} url
+   * @param {{status: number, location?: string, etag?: string, body?: string}} answer Status 0: no answer.
+   */
+  expect(method, url, answer) {
+    this.#expected.push({ method, url, answer });
+  }
+
+  assertOnlyExpected() {
+    assert.deepEqual(this.#unexpected, []);
+    assert.deepEqual(this.#expected, []);
+  }
+
+  /**
+   * @param {string} url
+   * @param {any} init
+   */
+  fetch = async (url, init) => {
+    this.seen.push({ url, ...init });
+    const next = this.#expected.shift();
+    if (next?.method !== init.method || next?.url !== url) {
+      this.#unexpected.push(`${init.method} ${url}`);
+      throw new TypeError("unexpected request");
+    }
+    const { status, location, etag, body } = next.answer;
+    if (status === 0) throw new TypeError("connection refused");
+    const headers = new Headers();
+    if (location) headers.set("Location", location);
+    if (etag) headers.set("ETag", etag);
+    return { status, headers, url, text: async () => body ?? "v=0" };
+  };
+}

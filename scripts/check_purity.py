@@ -1,0 +1,125 @@
+"""Checks which crate may name what: dependencies from `cargo metadata`, names from the sources.
+
+Tests inside the pure crates may read the clock and use dev-dependencies; the rule is about the code that ships.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PURE = ("restage-api", "restage-core", "restage-media")
+
+# Crates whose only use is to reach outside.
+OUTSIDE_CRATES = {
+    "tokio",
+    "mio",
+    "socket2",
+    "quinn-udp",
+    "axum",
+    "hyper",
+    "reqwest",
+    "sqlx",
+    "rand",
+    "fastrand",
+    "getrandom",
+    "chrono",
+    "time",
+    "uuid",
+}
+
+# Names through which the standard library reaches outside.
+OUTSIDE_NAMES = [
+    (re.compile(r"\bstd::net::(?:Udp|Tcp)\w+"), "a socket"),
+    (re.compile(r"\b(?:Udp|Tcp)(?:Socket|Stream|Listener)\b"), "a socket"),
+    (re.compile(r"\b(?:Instant|SystemTime|Utc|Local)::now\b"), "the clock"),
+    (re.compile(r"\bstd::(?:fs|env|process|thread)\b"), "the operating system"),
+    (re.compile(r"\bthread_rng\b|\brand::|\bOsRng\b|\bgetrandom\b|\bSystemRandom\b|\baws_lc_rs::rand\b"), "a random source"),
+    (re.compile(r"\btokio\b"), "the async runtime"),
+]
+
+ENGINE = re.compile(r"\bstr0m\b")
+# The edge drives media through its own interface; test clients elsewhere may use the engine as a foreign peer.
+ENGINE_FREE = ("restage-api", "restage-core", "restage-server")
+
+
+def packages():
+    """The workspace's packages by name, as cargo sees them."""
+    text = subprocess.run(
+        ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked", "--offline"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return {package["name"]: package for package in json.loads(text)["packages"]}
+
+
+def shipped_lines(path):
+    """(number, text) of the lines outside comments and outside a trailing `#[cfg(test)] mod`."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith("#[cfg(test)]"):
+            return
+        code = re.sub(r"(?<!:)//.*", "", line)
+        if code.strip():
+            yield number, code
+
+
+def is_test_file(path):
+    """Files that hold nothing but tests."""
+    return path.stem in {"tests", "test"} or path.stem.endswith(("_tests", "_test")) or "tests" in path.parts
+
+
+def sources(crate):
+    """The crate's own source files that ship."""
+    return [path for path in sorted((ROOT / "crates" / crate / "src").rglob("*.rs")) if not is_test_file(path)]
+
+
+def check_dependencies(by_name):
+    """Complaints about what the pure crates depend on."""
+    for crate in PURE:
+        for dependency in by_name[crate]["dependencies"]:
+            if dependency["kind"] is not None:
+                continue
+            name = dependency["name"]
+            if name in OUTSIDE_CRATES:
+                yield f"{crate} depends on {name}, which reaches outside; hand its results in as arguments"
+            if name.startswith("restage"):
+                yield f"{crate} depends on {name}; the pure crates never name each other"
+            if name == "str0m" and crate != "restage-media":
+                yield f"{crate} depends on str0m; only restage-media may"
+
+
+def check_names():
+    """Complaints about what the sources name."""
+    for crate in PURE:
+        for path in sources(crate):
+            for number, line in shipped_lines(path):
+                for pattern, what in OUTSIDE_NAMES:
+                    if pattern.search(line):
+                        yield f"{path.relative_to(ROOT)}:{number}: names {what}: {line.strip()}"
+    for crate in ENGINE_FREE:
+        for path in sources(crate):
+            for number, line in shipped_lines(path):
+                if ENGINE.search(line):
+                    yield f"{path.relative_to(ROOT)}:{number}: names str0m outside restage-media"
+    for path in sources("restage-media"):
+        relative = path.relative_to(ROOT / "crates/restage-media/src")
+        if relative.parts[0].startswith("peer"):
+            continue
+        for number, line in shipped_lines(path):
+            if ENGINE.search(line):
+                yield f"{path.relative_to(ROOT)}:{number}: names str0m; only peer* may"
+
+
+def main():
+    complaints = [*check_dependencies(packages()), *check_names()]
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds the release binary and starts a server on it. Arguments go to `restage serve`, and so do RESTAGE_* variables.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+export PATH="$PATH:$HOME/.cargo/bin"
+
+step "Building restage (the first time takes minutes)"
+cargo build --release --locked --package restage
+
+step "Starting the server; Ctrl-C ends it"
+# A server elsewhere is asked for with RESTAGE_DATA_DIR; by default everything it keeps is in ./data.
+export RESTAGE_DATA_DIR="${RESTAGE_DATA_DIR:-$ROOT/data}"
+export PATH="$ROOT/target/release:$PATH"
+exec target/release/restage serve "$@"

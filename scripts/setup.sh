@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Installs what is missing. `setup.sh run`: what a build needs; `setup.sh test`: that and what the tests need.
+# Everything but Debian packages goes into this directory (.venv, node_modules). Running it again does nothing.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+PURPOSE="${1:-run}"
+case "$PURPOSE" in
+run | test) ;;
+*) die "setup.sh takes 'run' or 'test', not '$PURPOSE'" ;;
+esac
+
+MISSING=()
+
+# need COMMAND PACKAGE...: the packages are wanted when the command is not there.
+need() {
+    local command="$1"
+    shift
+    have "$command" || MISSING+=("$@")
+}
+
+collect_missing() {
+    need cc build-essential
+    need c++ build-essential
+    need make build-essential
+    need pkg-config pkg-config
+    need cmake cmake
+    need nasm nasm
+    need curl curl
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || MISSING+=(ca-certificates)
+    [ "$PURPOSE" = test ] || return 0
+    need chromium chromium fonts-liberation
+    need node nodejs
+    need npm npm
+    need python3 python3
+    # Debian ships Python without the part of venv that puts pip in.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || MISSING+=(python3-venv)
+}
+
+install_missing() {
+    [ "${#MISSING[@]}" -gt 0 ] || return 0
+    local packages
+    packages="$(printf '%s\n' "${MISSING[@]}" | sort -u | tr '\n' ' ')"
+    packages="${packages% }"
+    local install="apt-get install -y --no-install-recommends $packages"
+    have apt-get || die "these Debian packages are missing and there is no apt-get here: $packages"
+    if [ "$(id -u)" -ne 0 ]; then
+        die "these packages are missing; run this as root, then the same make again:" "apt-get update && $install"
+    fi
+    step "Installing Debian packages: $packages"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq update </dev/null || die "apt-get update failed: is there a network?" "wanted: $packages"
+    # Word splitting is what turns the list into arguments.
+    # shellcheck disable=SC2086
+    $install -qq </dev/null >/dev/null || die "apt-get could not install: $packages"
+}
+
+check_rust() {
+    local wanted found
+    wanted="$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"
+    # rustup puts cargo here; a fresh login shell would have it on PATH, a make in the old one has not.
+    export PATH="$PATH:$HOME/.cargo/bin"
+    if ! have cargo; then
+        die "Rust $wanted or newer is needed and there is no cargo (Debian's own package is too old)." \
+            "Install it from https://rustup.rs, then the same make again."
+    fi
+    found="$(cargo --version | cut -d ' ' -f 2)"
+    version_at_least "${found%%-*}" "$wanted" ||
+        die "Rust $wanted or newer is needed and cargo says $found." "With rustup: rustup update stable"
+    [ "$PURPOSE" = test ] || return 0
+    cargo fmt --version >/dev/null 2>&1 || die "cargo fmt is missing." "With rustup: rustup component add rustfmt"
+    cargo clippy --version >/dev/null 2>&1 || die "cargo clippy is missing." "With rustup: rustup component add clippy"
+}
+
+check_node() {
+    local found
+    found="$(node --version | tr -d v)"
+    version_at_least "$found" 18.0.0 || die "Node.js 18 or newer is needed and node says $found."
+}
+
+install_python() {
+    local requirements=conformance/python/requirements.txt
+    local stamp="$VENV/.installed" want
+    want="$(fingerprint "$requirements") $(python3 --version)"
+    [ "$(cat "$stamp" 2>/dev/null || true)" != "$want" ] || return 0
+    step "Installing Python packages into .venv"
+    rm -rf "$VENV"
+    python3 -m venv "$VENV"
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input --requirement "$requirements" </dev/null ||
+        die "pip could not install the packages of $requirements"
+    printf '%s' "$want" >"$stamp"
+}
+
+# install_node DIR: its package-lock.json, exactly. Browsers come from Debian, so Playwright downloads none.
+install_node() {
+    local stamp="$1/node_modules/.installed" want
+    want="$(fingerprint "$1/package.json" "$1/package-lock.json")"
+    [ "$(cat "$stamp" 2>/dev/null || true)" != "$want" ] || return 0
+    step "Installing Node packages into $1/node_modules"
+    (cd "$1" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error </dev/null) ||
+        die "npm could not install the packages of $1"
+    printf '%s' "$want" >"$stamp"
+}
+
+collect_missing
+install_missing
+check_rust
+if [ "$PURPOSE" = test ]; then
+    check_node
+    install_python
+    install_node js
+    install_node conformance/browser
+fi

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Every check and every test, cheapest first, stopping at the first failure. `scripts/setup.sh test` comes before.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+export PATH="$PATH:$HOME/.cargo/bin"
+# Incremental data is never read again in a clean checkout and costs time and disk there.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+
+step "Format: Rust"
+cargo fmt --all --check
+
+step "Format and lint: Python"
+"$VENV/bin/ruff" format --quiet --check conformance/python
+"$VENV/bin/ruff" check --quiet conformance/python
+
+step "Format, lint and types: JavaScript"
+js/node_modules/.bin/biome check --error-on-warnings
+js/node_modules/.bin/tsc --project js/tsconfig.json
+
+step "Boundaries of the pure crates"
+scripts/check_purity.sh
+
+step "Licences and advisories"
+if cargo deny --version >/dev/null 2>&1; then
+    cargo deny --all-features check bans licenses sources
+    # Advisories need a fresh database from the network; without one there is nothing to compare with.
+    cargo deny check advisories || [ -z "${RESTAGE_REQUIRE_ADVISORIES:-}" ]
+else
+    say "cargo-deny is not installed: licences are checked from Cargo.lock's own metadata instead"
+    scripts/check_licences.sh
+fi
+
+step "Lint: Rust"
+cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+step "Unit and scenario tests: Rust"
+cargo test --workspace --locked --quiet
+
+step "Unit tests: JavaScript client"
+node --test js/client/test/
+
+step "Building the binary under test"
+cargo build --locked --quiet --package restage
+export RESTAGE_BINARY="$ROOT/target/debug/restage"
+
+step "Conformance: SDKs, command line, media, hostile input, crashes"
+mkdir -p conformance/output
+"$VENV/bin/python" -m pytest conformance/python --durations=8
+
+step "Conformance: browser"
+(cd conformance/browser && node --test --test-concurrency=1 tests/)
+
+step "All passed"
