@@ -1,0 +1,76 @@
+//! When a request says it was made, and whether that is near enough to now.
+
+use crate::error::ApiError;
+use crate::time::{Civil, digits, format_amz_date, parse_amz_date};
+
+/// How far, in seconds, a request's date may lie before or after the server's clock.
+pub const MAX_SKEW_S: i64 = 300;
+
+/// Reads the value of `x-amz-date`, or of `Date` when that stands in: the basic ISO 8601 format, or
+/// for `Date` also the format of HTTP (RFC 9110 §5.6.7), in seconds since the Unix epoch.
+pub(crate) fn parse(header: &str, value: &str) -> Result<i64, ApiError> {
+    let value = value.trim_ascii();
+    parse_amz_date(value)
+        .or_else(|| {
+            if header == "date" {
+                parse_http_date(value)
+            } else {
+                None
+            }
+        })
+        .ok_or_else(|| {
+            ApiError::incomplete_signature(format!(
+                "The {header} header must be a UTC time of the form YYYYMMDDTHHMMSSZ."
+            ))
+        })
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not compared with the date: it is
+/// signed, and says nothing.
+fn parse_http_date(text: &str) -> Option<i64> {
+    const MONTHS: [&[u8]; 12] = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec",
+    ];
+    let bytes: &[u8; 29] = text.as_bytes().try_into().ok()?;
+    let fixed = [
+        (3, b','),
+        (4, b' '),
+        (7, b' '),
+        (11, b' '),
+        (16, b' '),
+        (19, b':'),
+        (22, b':'),
+    ];
+    let framed = fixed.iter().all(|&(at, byte)| bytes[at] == byte) && bytes.ends_with(b" GMT");
+    if !framed || !bytes[..3].iter().all(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|name| *name == &bytes[8..11])?;
+    Civil {
+        year: digits(&bytes[12..16])?,
+        month: i64::try_from(month).ok()? + 1,
+        day: digits(&bytes[5..7])?,
+        hour: digits(&bytes[17..19])?,
+        minute: digits(&bytes[20..22])?,
+        second: digits(&bytes[23..25])?,
+    }
+    .unix_seconds()
+}
+
+/// Whether a request made at `signed_at_s` can be from now. The openings of the two sentences are
+/// what AWS's clients and people who search for the error know.
+pub(crate) fn check(signed_at_s: i64, now_s: i64) -> Result<(), ApiError> {
+    let problem = if signed_at_s < now_s.saturating_sub(MAX_SKEW_S) {
+        "Signature expired"
+    } else if signed_at_s > now_s.saturating_add(MAX_SKEW_S) {
+        "Signature not yet current"
+    } else {
+        return Ok(());
+    };
+    let (signed_at, now) = (format_amz_date(signed_at_s), format_amz_date(now_s));
+    Err(ApiError::invalid_signature(format!(
+        "{problem}: the request is dated {signed_at}, the server's clock says {now}; they may differ \
+         by at most {MAX_SKEW_S} seconds. Check the clocks of both machines."
+    )))
+}

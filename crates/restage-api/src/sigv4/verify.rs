@@ -1,0 +1,243 @@
+//! The verdict on a signed request.
+
+use subtle::ConstantTimeEq;
+
+use crate::error::ApiError;
+use crate::mac::{hmac_sha256, sha256_hex};
+use crate::sigv4::authorization::{ALGORITHM, Authorization, incomplete};
+use crate::sigv4::limits::{MAX_HEADERS, MAX_HEADERS_BYTES, MAX_TARGET_BYTES};
+use crate::sigv4::{canonical, date};
+use crate::time::{Timestamp, format_amz_date};
+
+/// The signing name of the service.
+pub const SERVICE: &str = "ivs";
+
+/// A request as it was received.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedRequest<'a> {
+    /// Upper-case, as in the request line.
+    pub method: &'a str,
+    /// The path, percent-encoded as it came, without the query.
+    pub path: &'a str,
+    /// What follows the `?`, as it came; empty if there is none.
+    pub query: &'a str,
+    /// All header fields in order, names in lower case. `host` must be among them: with HTTP/2 it is
+    /// to be filled in from `:authority`.
+    pub headers: &'a [(String, String)],
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// Who signed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The access key whose secret was used.
+    pub access_key: String,
+    /// The region the request was signed for.
+    pub region: String,
+    /// When the client says it signed; within [`MAX_SKEW_S`](crate::sigv4::MAX_SKEW_S) of now.
+    pub signed_at: Timestamp,
+}
+
+/// Checks a request's signature. `lookup` knows the secret of an access key.
+///
+/// A session token (`x-amz-security-token`) is only looked at as a header that may be signed: there
+/// are no temporary credentials here.
+///
+/// # Errors
+/// Always status 403: `MissingAuthenticationTokenException` if it is not signed,
+/// `IncompleteSignatureException` if the signature cannot be understood,
+/// `UnrecognizedClientException` for an unknown access key, `InvalidSignatureException` if it is for
+/// another service, too old, too new, or not the signature of this request.
+pub fn verify(
+    request: &SignedRequest<'_>,
+    now_unix_s: i64,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Identity, ApiError> {
+    check_sizes(request)?;
+    let authorization = Authorization::parse(find_authorization(request)?)?;
+    if authorization.service != SERVICE {
+        return Err(ApiError::invalid_signature(format!(
+            "The credential is scoped to another service: the service name in the credential scope \
+             must be '{SERVICE}'."
+        )));
+    }
+    let secret = lookup(authorization.access_key).ok_or_else(|| {
+        ApiError::unrecognized_client(
+            "The access key in the request is not known here. Check the credentials the client uses.",
+        )
+    })?;
+    let signed_at_s = signed_at(request, &authorization)?;
+    date::check(signed_at_s, now_unix_s)?;
+    let body_hash = sha256_hex(request.body);
+    check_content_hash(request, &body_hash)?;
+
+    let canonical = canonical_request(request, &authorization, &body_hash)?;
+    let text = format!(
+        "{ALGORITHM}\n{}\n{}\n{}",
+        format_amz_date(signed_at_s),
+        authorization.scope(),
+        sha256_hex(canonical.as_bytes())
+    );
+    let expected = hex::encode(hmac_sha256(
+        &signing_key(&secret, &authorization),
+        &[text.as_bytes()],
+    ));
+    if !bool::from(
+        expected
+            .as_bytes()
+            .ct_eq(authorization.signature.as_bytes()),
+    ) {
+        return Err(ApiError::invalid_signature(
+            "The signature is not the one this request needs. Check the secret key; if it is right, \
+             something between client and server changed the method, path, query, body or a signed \
+             header.",
+        ));
+    }
+    Ok(Identity {
+        access_key: authorization.access_key.to_owned(),
+        region: authorization.region.to_owned(),
+        signed_at: Timestamp::from_unix_seconds(signed_at_s),
+    })
+}
+
+fn check_sizes(request: &SignedRequest<'_>) -> Result<(), ApiError> {
+    let bytes: usize = request
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    let too_large = if request.headers.len() > MAX_HEADERS {
+        format!("more than {MAX_HEADERS} header fields")
+    } else if bytes > MAX_HEADERS_BYTES {
+        format!("more than {MAX_HEADERS_BYTES} bytes of headers")
+    } else if request.path.len() + request.query.len() > MAX_TARGET_BYTES {
+        format!("more than {MAX_TARGET_BYTES} bytes of path and query")
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::incomplete_signature(format!(
+        "The request has {too_large}; its signature is not checked."
+    )))
+}
+
+/// The header's one value, or the sentence for not having it.
+fn find_authorization<'a>(request: &SignedRequest<'a>) -> Result<&'a str, ApiError> {
+    let presigned = request.query.split('&').any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        name.eq_ignore_ascii_case("x-amz-signature") || name.eq_ignore_ascii_case("x-amz-algorithm")
+    });
+    let mut values = values_of(request, "authorization");
+    match (values.next(), values.next()) {
+        (Some(_), Some(_)) => Err(incomplete("must be given once")),
+        (_, _) if presigned => Err(ApiError::incomplete_signature(
+            "Presigned requests are not supported: the signature must be in the Authorization \
+             header, not in the query.",
+        )),
+        (Some(value), None) => Ok(value),
+        (None, _) => Err(ApiError::missing_authentication_token(
+            "The request is not signed: it has no Authorization header. Sign it with Signature \
+             Version 4.",
+        )),
+    }
+}
+
+fn values_of<'a>(
+    request: &SignedRequest<'a>,
+    name: &'static str,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let headers = request.headers.iter();
+    headers
+        .filter(move |(given, _)| given == name)
+        .map(|(_, value)| value.as_str())
+}
+
+/// When the request says it was signed, in seconds since the Unix epoch. The header that says so must
+/// itself be signed, and agree with the day in the credential scope.
+fn signed_at(
+    request: &SignedRequest<'_>,
+    authorization: &Authorization<'_>,
+) -> Result<i64, ApiError> {
+    let name = ["x-amz-date", "date"]
+        .into_iter()
+        .find(|name| values_of(request, name).next().is_some())
+        .ok_or_else(|| {
+            ApiError::incomplete_signature(
+                "The request has neither an x-amz-date nor a Date header; one of them must say when \
+                 it was signed.",
+            )
+        })?;
+    if !authorization
+        .signed_header_names()
+        .any(|signed| signed == name)
+    {
+        return Err(incomplete(&format!(
+            "must have {name} among its SignedHeaders"
+        )));
+    }
+    let mut values = values_of(request, name);
+    let value = values.next().unwrap_or_default();
+    if values.next().is_some() {
+        return Err(ApiError::incomplete_signature(format!(
+            "The {name} header must be given once."
+        )));
+    }
+    let signed_at_s = date::parse(name, value)?;
+    if !format_amz_date(signed_at_s).starts_with(authorization.day) {
+        return Err(ApiError::invalid_signature(format!(
+            "The date in the credential scope is not the date of the {name} header."
+        )));
+    }
+    Ok(signed_at_s)
+}
+
+/// `x-amz-content-sha256` is optional, but if there is one it has to be true.
+fn check_content_hash(request: &SignedRequest<'_>, body_hash: &str) -> Result<(), ApiError> {
+    for value in values_of(request, "x-amz-content-sha256") {
+        if value.trim_ascii() == body_hash {
+            continue;
+        }
+        let marker = value
+            .trim_ascii()
+            .starts_with(|c: char| c.is_ascii_uppercase());
+        let problem = if marker {
+            "The body must be signed: x-amz-content-sha256 must be the hash of the body, not a marker \
+             such as UNSIGNED-PAYLOAD."
+        } else {
+            "The body is not the one that was signed: x-amz-content-sha256 is not its SHA-256."
+        };
+        return Err(ApiError::invalid_signature(problem));
+    }
+    Ok(())
+}
+
+fn canonical_request(
+    request: &SignedRequest<'_>,
+    authorization: &Authorization<'_>,
+    body_hash: &str,
+) -> Result<String, ApiError> {
+    let mut headers = String::new();
+    for name in authorization.signed_header_names() {
+        let line = canonical::header(name, request.headers).ok_or_else(|| {
+            ApiError::invalid_signature(
+                "SignedHeaders names a header that the request does not have.",
+            )
+        })?;
+        headers.push_str(&line);
+    }
+    Ok(format!(
+        "{}\n{}\n{}\n{headers}\n{}\n{body_hash}",
+        request.method,
+        canonical::path(request.path),
+        canonical::query(request.query),
+        authorization.signed_headers,
+    ))
+}
+
+fn signing_key(secret: &str, authorization: &Authorization<'_>) -> [u8; 32] {
+    let start = format!("AWS4{secret}");
+    let of_day = hmac_sha256(start.as_bytes(), &[authorization.day.as_bytes()]);
+    let of_region = hmac_sha256(&of_day, &[authorization.region.as_bytes()]);
+    let of_service = hmac_sha256(&of_region, &[authorization.service.as_bytes()]);
+    hmac_sha256(&of_service, &[b"aws4_request"])
+}
