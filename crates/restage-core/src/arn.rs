@@ -23,7 +23,9 @@ impl StageArn {
         let (account, rest) = rest.split_once(':')?;
         let id = rest.strip_prefix("stage/")?;
         let region_ok = !region.is_empty()
-            && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && region
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let account_ok = !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit());
         let id_ok = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         (region_ok && account_ok && id_ok).then(|| Self {
@@ -36,6 +38,10 @@ impl StageArn {
 
 impl fmt::Display for StageArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "arn:aws:ivs:{}:{}:stage/{}", self.region, self.account, self.id)
+        write!(
+            f,
+            "arn:aws:ivs:{}:{}:stage/{}",
+            self.region, self.account, self.id
+        )
     }
 }

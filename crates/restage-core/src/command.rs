@@ -146,6 +146,10 @@ pub enum Command {
 }
 
 /// Rows to load before deciding. Loading more never changes a decision.
+///
+/// "The stage" below means its row; "the active session" the one the stage's row names. A need that names
+/// a stage without an active session (or a missing stage) loads what there is, which may be nothing.
+/// [`World::select`](crate::World::select) is the reference for every line here.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Need {
     /// The stage and, if it has one, its active session row.
@@ -159,12 +163,23 @@ pub enum Need {
     },
     /// The token row.
     Token(ParticipantId),
-    /// In the stage's active session: this participant's row, its open connections, all subscriptions
-    /// to it there; every ACTIVE replica row with it as source (by participant id, from any session),
-    /// and for each such row the destination stage, destination session, the replica's participant row
-    /// there and all subscriptions to it there; and every ACTIVE replica row that has this stage as
-    /// destination for this participant, with the source stage, session and participant row.
+    /// In the stage's active session: this participant's row, its open connections, and the participant
+    /// row of every publisher it has a subscription to.
+    Presence(StageId, ParticipantId),
+    /// Every ACTIVE replica row of this participant id, whatever its stages. Rows only.
+    Replications(ParticipantId),
+    /// All that changes when this participant comes or goes:
+    /// - [`Presence`](Self::Presence), [`Audience`](Self::Audience) and [`Occupancy`](Self::Occupancy) here,
+    ///   and [`Replications`](Self::Replications);
+    /// - for each of those replica rows whose source session is this stage's active session: the
+    ///   destination session row, its `World::occupancy`, the participant's row there, and the audience there
+    ///   (every subscription to it in that session, with the presence of each subscriber);
+    /// - for each of those replica rows whose destination session is this stage's active session: the
+    ///   participant's row in the source session and, if that row is not publishing, the audience there.
     Participant(StageId, ParticipantId),
+    /// In the stage's active session: every subscription to this participant, with
+    /// [`Presence`](Self::Presence) of each subscriber.
+    Audience(StageId, ParticipantId),
     /// The replica rows (ACTIVE or not) of this participant between the active sessions of two stages.
     Replica {
         /// Source stage.
@@ -174,21 +189,22 @@ pub enum Need {
         /// Destination stage.
         destination: StageId,
     },
-    /// Everything live in a stage: all participant rows of the active session that are connected or
-    /// publishing, all open connections, and `Participant` (above) for each of those.
+    /// Everything live in a stage: [`Stage`](Self::Stage), all open connections of its active session, all
+    /// participant rows of it that are connected, publishing or in an ACTIVE replication (SOURCE or
+    /// REPLICA), and [`Participant`](Self::Participant) of each of those.
     Live(StageId),
-    /// For the publisher and subscriber limits: all publishing participants and all connections of the
-    /// stage's active session.
+    /// The `World::occupancy` of the stage's active session. Counts only, no rows.
     Occupancy(StageId),
-    /// Every ACTIVE replica whose window ended at or before `now`, with `Participant` of its source; every
-    /// active session idle since `idle_before` or earlier, with `Live` of its stage.
+    /// For Tick. Every ACTIVE replica row whose `window_ends_at` is at or before `now`, with
+    /// [`Participant`](Self::Participant) of its source stage; every active session whose `idle_since` is at
+    /// or before `idle_before`, with [`Live`](Self::Live) of its stage.
     Due {
         /// Now.
         now: Time,
         /// Now minus the idle time.
         idle_before: Time,
     },
-    /// All active sessions with `Live` of their stages, all ACTIVE replicas, all connections.
+    /// [`Live`](Self::Live) of every stage with an active session, all ACTIVE replica rows, all connections.
     Everything,
     /// A session row by id.
     Session(StageSessionId),

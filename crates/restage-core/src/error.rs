@@ -34,6 +34,9 @@ pub struct Error {
 impl Error {
     /// A refusal.
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into() }
+        Self {
+            fault,
+            message: message.into(),
+        }
     }
 }

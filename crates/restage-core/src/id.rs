@@ -62,4 +62,10 @@ impl Time {
     pub const fn plus_seconds(self, seconds: u32) -> Self {
         Self(self.0.saturating_add(seconds as i64 * 1_000_000))
     }
+
+    /// This time minus whole seconds, saturating.
+    #[must_use]
+    pub const fn minus_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_sub(seconds as i64 * 1_000_000))
+    }
 }

@@ -8,17 +8,24 @@
 pub mod arn;
 pub mod command;
 pub mod decision;
+mod draft;
 pub mod error;
 pub mod id;
 pub mod limits;
 pub mod op;
+mod overlay;
+mod presence;
+mod publication;
+mod replica;
 pub mod row;
+mod select;
+mod session;
 pub mod world;
 
 pub use arn::StageArn;
 pub use command::{Command, Need, needs};
 pub use decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
 pub use error::{Error, Fault};
-pub use limits::Limits;
+pub use limits::{ATTRIBUTES_BYTES_MAX, Limits};
 pub use op::{Context, decide};
-pub use world::World;
+pub use world::{Occupancy, World};

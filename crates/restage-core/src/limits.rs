@@ -29,3 +29,7 @@ impl Limits {
         replications_per_participant: 5,
     };
 }
+
+/// Most bytes (UTF-8, keys and values together) of a participant's attributes, overrides merged in:
+/// the 1 KB of the API model.
+pub const ATTRIBUTES_BYTES_MAX: usize = 1024;

@@ -135,6 +135,21 @@ pub struct Participant {
     pub replication: Replication,
 }
 
+impl Participant {
+    /// Whether it is shown here by a replication instead of having joined.
+    pub const fn is_replica(&self) -> bool {
+        matches!(self.replication, Replication::Replica { .. })
+    }
+
+    /// Whether an ACTIVE replication leads out of here (SOURCE) or in (REPLICA).
+    pub const fn in_replication(&self) -> bool {
+        matches!(
+            self.replication,
+            Replication::Source { active: true } | Replication::Replica { active: true, .. }
+        )
+    }
+}
+
 /// One replication: key is (source session, participant, destination session).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Replica {
@@ -158,6 +173,17 @@ pub struct Replica {
     pub window_ends_at: Option<Time>,
     /// First start; with the destination session as tie-break it is the list order.
     pub started_at: Time,
+}
+
+impl Replica {
+    /// Its key.
+    pub fn key(&self) -> (StageSessionId, ParticipantId, StageSessionId) {
+        (
+            self.source_session.clone(),
+            self.participant.clone(),
+            self.destination_session.clone(),
+        )
+    }
 }
 
 /// What a connection is for. A participant holds at most one of each kind at a time.

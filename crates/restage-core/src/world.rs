@@ -1,13 +1,29 @@
 //! The rows a command looks at. The edge loads just what [`crate::needs`] names; tests and the
 //! simulator keep a whole one and apply changes to it. Both must lead to the same decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::decision::Change;
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
-use crate::row::{Connection, Participant, Replica, Stage, StageEvent, StageSession, Token};
+use crate::row::{
+    Connection, ConnectionKind, Participant, Replica, Replication, Stage, StageEvent, StageSession,
+    Token,
+};
 
 /// Key of a [`Replica`]: source session, participant, destination session.
 pub type ReplicaKey = (StageSessionId, ParticipantId, StageSessionId);
+
+/// How many participants a stage session has, counted over all its rows.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Occupancy {
+    /// Participants that are publishing right now, replicas included.
+    pub publishing: u64,
+    /// Participants that hold a publisher's place: they are publishing, or are an ACTIVE replica (its
+    /// reconnect window included), or have a publishing connection open, established or not.
+    pub publishers: u64,
+    /// Participants with at least one subscription open, established or not.
+    pub subscribers: u64,
+}
 
 /// A set of rows by key.
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
@@ -26,6 +42,123 @@ pub struct World {
     pub connections: BTreeMap<ConnectionId, Connection>,
     /// Written history; never read by the rules, kept here for tests and the simulator.
     pub events: Vec<StageEvent>,
-    /// How many stages the caller's account and region have, for the stage limit.
+    /// How many stages the caller's account and region have, for the stage limit. A world that holds every
+    /// row may leave it at zero: loaded stages are counted as well, and the larger number holds.
     pub stage_count: u64,
+    /// Counts of sessions whose rows are not all loaded. A world that holds every row leaves it empty:
+    /// loaded rows are counted as well, and the larger numbers hold.
+    pub occupancy: BTreeMap<StageSessionId, Occupancy>,
+}
+
+impl World {
+    /// Takes over the changes of a decision. Total: a change of a row that is not there inserts it, a
+    /// deletion of one that is not there does nothing.
+    pub fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change.clone() {
+                Change::PutStage(row) => {
+                    self.stages.insert(row.id.clone(), row);
+                }
+                Change::DeleteStage(id) => self.delete_stage(&id),
+                Change::PutToken(row) => {
+                    self.tokens.insert(row.participant.clone(), row);
+                }
+                Change::PutSession(row) => {
+                    self.sessions.insert(row.id.clone(), row);
+                }
+                Change::PutParticipant(row) => {
+                    self.participants
+                        .insert((row.session.clone(), row.id.clone()), row);
+                }
+                Change::PutReplica(row) => {
+                    self.replicas.insert(row.key(), row);
+                }
+                Change::PutConnection(row) => {
+                    self.connections.insert(row.id.clone(), row);
+                }
+                Change::DeleteConnection(id) => {
+                    self.connections.remove(&id);
+                }
+                Change::AddEvent(row) => self.events.push(row),
+            }
+        }
+    }
+
+    fn delete_stage(&mut self, id: &StageId) {
+        let sessions: BTreeSet<StageSessionId> = self
+            .sessions
+            .values()
+            .filter(|row| row.stage == *id)
+            .map(|row| row.id.clone())
+            .collect();
+        self.stages.remove(id);
+        self.sessions.retain(|_, row| row.stage != *id);
+        self.tokens.retain(|_, row| row.stage != *id);
+        self.participants.retain(|_, row| row.stage != *id);
+        self.replicas.retain(|_, row| row.source_stage != *id);
+        self.connections.retain(|_, row| row.stage != *id);
+        self.events
+            .retain(|event| !sessions.contains(&event.session));
+    }
+
+    /// How many stages an account has in a region.
+    pub fn stage_count_of(&self, account: &str, region: &str) -> u64 {
+        let loaded = self
+            .stages
+            .values()
+            .filter(|row| row.account == account && row.region == region)
+            .count();
+        self.stage_count.max(loaded as u64)
+    }
+
+    /// How many participants publish in a session.
+    pub fn publishing_in(&self, session: &StageSessionId) -> u64 {
+        let loaded = self
+            .participants_of(session)
+            .filter(|row| row.publishing)
+            .count();
+        self.occupancy
+            .get(session)
+            .map_or(0, |counted| counted.publishing)
+            .max(loaded as u64)
+    }
+
+    /// How full a session is.
+    pub fn occupancy_of(&self, session: &StageSessionId) -> Occupancy {
+        let mut publishers: BTreeSet<&ParticipantId> = self
+            .participants_of(session)
+            .filter(|row| {
+                row.publishing
+                    || matches!(row.replication, Replication::Replica { active: true, .. })
+            })
+            .map(|row| &row.id)
+            .collect();
+        let mut subscribers = BTreeSet::new();
+        for row in self
+            .connections
+            .values()
+            .filter(|row| row.session == *session)
+        {
+            match row.kind {
+                ConnectionKind::Publish => publishers.insert(&row.participant),
+                ConnectionKind::Subscribe { .. } => subscribers.insert(&row.participant),
+                ConnectionKind::Events => false,
+            };
+        }
+        let counted = self.occupancy.get(session).copied().unwrap_or_default();
+        Occupancy {
+            publishing: self.publishing_in(session),
+            publishers: counted.publishers.max(publishers.len() as u64),
+            subscribers: counted.subscribers.max(subscribers.len() as u64),
+        }
+    }
+
+    /// The loaded participant rows of a session, by id.
+    pub fn participants_of(&self, session: &StageSessionId) -> impl Iterator<Item = &Participant> {
+        let first = (session.clone(), ParticipantId::new(""));
+        self.participants
+            .range(first..)
+            .map(|(_, row)| row)
+            .take_while(move |row| row.session == *session)
+    }
 }

@@ -1,9 +1,27 @@
-//! One file per command. This one only dispatches.
+//! One file per command. This one dispatches, and holds what several of them check.
 
+mod connection_closed;
+mod connection_established;
+mod create_participant_token;
+mod create_stage;
+mod delete_stage;
+mod disconnect_participant;
+mod open_connection;
+mod record_connection_error;
+mod recover;
+mod start_participant_replication;
+mod stop_participant_replication;
+mod tick;
+mod update_stage;
+
+use crate::arn::StageArn;
 use crate::command::{Command, Need};
-use crate::decision::Decision;
+use crate::decision::{Decision, Reply};
+use crate::draft::Draft;
+use crate::error::{Error, Fault};
 use crate::id::{StageSessionId, Time};
 use crate::limits::Limits;
+use crate::row::Stage;
 use crate::world::World;
 
 /// What a decision takes from outside besides rows.
@@ -21,11 +39,167 @@ pub struct Context {
     pub fresh_session: StageSessionId,
 }
 
-/// Decides a command on the rows given.
-pub fn decide(_world: &World, _context: &Context, _command: &Command) -> Decision {
-    unimplemented!()
+type Outcome = Result<Reply, Error>;
+
+/// Decides a command on the rows given. Total: rows that are missing count as absent.
+pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
+    let mut draft = Draft::new(world, context);
+    let reply = match command {
+        Command::CreateStage {
+            stage,
+            name,
+            tags,
+            recording,
+            tokens,
+        } => create_stage::decide(&mut draft, stage, name, tags, recording, tokens),
+        Command::UpdateStage {
+            stage,
+            name,
+            recording,
+        } => update_stage::decide(&mut draft, stage, name.as_deref(), recording.as_deref()),
+        Command::DeleteStage { stage } => delete_stage::decide(&mut draft, stage),
+        Command::CreateParticipantToken { stage, token } => {
+            create_participant_token::decide(&mut draft, stage, token)
+        }
+        Command::DisconnectParticipant { stage, participant } => {
+            disconnect_participant::decide(&mut draft, stage, participant)
+        }
+        Command::StartParticipantReplication {
+            source,
+            destination,
+            participant,
+            reconnect_window_s,
+            attributes,
+        } => {
+            let request = start_participant_replication::Request {
+                source,
+                destination,
+                participant,
+                reconnect_window_s: *reconnect_window_s,
+                attributes,
+            };
+            start_participant_replication::decide(&mut draft, &request)
+        }
+        Command::StopParticipantReplication {
+            source,
+            destination,
+            participant,
+        } => stop_participant_replication::decide(&mut draft, source, destination, participant),
+        Command::OpenConnection {
+            connection,
+            kind,
+            claims,
+            protocol,
+            client,
+        } => {
+            let request = open_connection::Request {
+                connection,
+                kind,
+                claims,
+                protocol: *protocol,
+                client,
+            };
+            open_connection::decide(&mut draft, &request)
+        }
+        Command::RecordConnectionError {
+            claims,
+            kind,
+            error,
+        } => record_connection_error::decide(&mut draft, claims, kind, *error),
+        Command::ConnectionEstablished {
+            connection,
+            stage,
+            participant,
+        } => connection_established::decide(&mut draft, connection, stage, participant),
+        Command::ConnectionClosed {
+            connection,
+            stage,
+            participant,
+        } => connection_closed::decide(&mut draft, connection, stage, participant),
+        Command::Tick => tick::decide(&mut draft),
+        Command::Recover => {
+            let reply = recover::decide(&mut draft);
+            return draft.without_effects(reply);
+        }
+    };
+    draft.finish(reply)
 }
 
-pub(crate) fn needs(_command: &Command, _now: Time, _session_idle_s: u32) -> Vec<Need> {
-    unimplemented!()
+pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Need> {
+    match command {
+        Command::CreateStage { stage, .. } => create_stage::needs(stage),
+        Command::UpdateStage { stage, .. } => update_stage::needs(stage),
+        Command::DeleteStage { stage } => delete_stage::needs(stage),
+        Command::CreateParticipantToken { stage, .. } => create_participant_token::needs(stage),
+        Command::DisconnectParticipant { stage, participant } => {
+            disconnect_participant::needs(stage, participant)
+        }
+        Command::StartParticipantReplication {
+            source,
+            destination,
+            participant,
+            ..
+        } => start_participant_replication::needs(source, destination, participant),
+        Command::StopParticipantReplication {
+            source,
+            destination,
+            participant,
+        } => stop_participant_replication::needs(source, destination, participant),
+        Command::OpenConnection { kind, claims, .. } => open_connection::needs(kind, claims),
+        Command::RecordConnectionError { claims, kind, .. } => {
+            record_connection_error::needs(kind, claims)
+        }
+        Command::ConnectionEstablished {
+            stage, participant, ..
+        }
+        | Command::ConnectionClosed {
+            stage, participant, ..
+        } => {
+            vec![
+                Need::Stage(stage.clone()),
+                Need::Participant(stage.clone(), participant.clone()),
+            ]
+        }
+        Command::Tick => tick::needs(now, session_idle_s),
+        Command::Recover => recover::needs(),
+    }
+}
+
+/// The caller's stage. `member` is the request member that carried the ARN.
+///
+/// # Errors
+/// `Denied` for another account's, `NotFound` if there is none or it lives in another region.
+fn own_stage<'a>(draft: &'a Draft<'_>, member: &str, arn: &StageArn) -> Result<&'a Stage, Error> {
+    let caller = &draft.context.account;
+    let denied = || {
+        Error::new(
+            Fault::Denied,
+            format!("{member}: {arn} belongs to another account"),
+        )
+    };
+    if arn.account != *caller {
+        return Err(denied());
+    }
+    let not_found = || {
+        Error::new(
+            Fault::NotFound,
+            format!("{member}: there is no stage {arn}"),
+        )
+    };
+    let row = draft.stage(&arn.id).ok_or_else(not_found)?;
+    if row.account != *caller {
+        return Err(denied());
+    }
+    if row.region != arn.region {
+        return Err(not_found());
+    }
+    Ok(row)
+}
+
+/// A refusal that names the limit, its value and the setting.
+fn limit_reached(what: &str, value: u32, setting: &str) -> Error {
+    Error::new(
+        Fault::LimitExceeded,
+        format!("{what}: the limit of {value} is reached (setting limits.{setting})"),
+    )
 }

@@ -1,0 +1,22 @@
+//! The client left or vanished. Reported of a connection that is gone already, it changes nothing.
+
+use super::Outcome;
+use crate::decision::Reply;
+use crate::draft::Draft;
+use crate::id::{ConnectionId, ParticipantId, StageId};
+use crate::presence;
+
+pub(super) fn decide(
+    draft: &mut Draft<'_>,
+    id: &ConnectionId,
+    stage: &StageId,
+    participant: &ParticipantId,
+) -> Outcome {
+    if draft
+        .connection(id)
+        .is_some_and(|row| row.stage == *stage && row.participant == *participant)
+    {
+        presence::close(draft, id, None);
+    }
+    Ok(Reply::Done)
+}

@@ -1,0 +1,52 @@
+//! DisconnectParticipant: out, and the token is dead. For a replica it stops just that replication; the
+//! person stays where it joined.
+
+use super::{Outcome, own_stage};
+use crate::arn::StageArn;
+use crate::command::Need;
+use crate::decision::{CloseReason, Reply};
+use crate::draft::Draft;
+use crate::error::{Error, Fault};
+use crate::id::ParticipantId;
+use crate::{presence, replica};
+
+pub(super) fn needs(stage: &StageArn, participant: &ParticipantId) -> Vec<Need> {
+    vec![
+        Need::Stage(stage.id.clone()),
+        Need::Token(participant.clone()),
+        Need::Participant(stage.id.clone(), participant.clone()),
+    ]
+}
+
+pub(super) fn decide(draft: &mut Draft<'_>, arn: &StageArn, id: &ParticipantId) -> Outcome {
+    own_stage(draft, "stageArn", arn)?;
+    let session = draft
+        .active_session(&arn.id)
+        .filter(|session| draft.participant(session, id).is_some());
+    let has_token = draft.token(id).is_some_and(|row| row.stage == arn.id);
+    if session.is_none() && !has_token {
+        return Err(Error::new(
+            Fault::NotFound,
+            format!("participantId: {arn} has no participant {id}"),
+        ));
+    }
+    if has_token {
+        let now = draft.context.now;
+        if let Some(row) = draft.edit_token(id) {
+            row.revoked_at = row.revoked_at.or(Some(now));
+        }
+    }
+    let Some(session) = session else {
+        return Ok(Reply::Done);
+    };
+    if let Some(key) = replica::shown_by(draft, &session, id) {
+        replica::end(draft, vec![key], CloseReason::ReplicationStopped);
+        return Ok(Reply::Done);
+    }
+    // The publisher will not be back, so no window is left running.
+    let replications = draft.active_replicas(&session, id);
+    replica::end(draft, replications, CloseReason::PublisherLeft);
+    let connections = draft.connections_of(&session, id);
+    presence::close_all(draft, connections, CloseReason::Disconnected);
+    Ok(Reply::Done)
+}
