@@ -1,0 +1,116 @@
+"""boto3 as people use it, and a few words to make the tests short."""
+
+import base64
+import contextlib
+import json
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+from . import shapes
+
+REGION = "eu-west-1"
+ACCOUNT = "000000000000"
+
+
+def client(server, region=REGION, checked=True, keys=None, **config):
+    """An unmodified boto3 client of `server`. Nothing is retried, so that no error stays unseen."""
+    access_key, secret_key = keys or server.credentials()
+    made = boto3.session.Session().client(
+        "ivs-realtime",
+        endpoint_url=server.url,
+        region_name=region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=botocore.config.Config(
+            retries={"total_max_attempts": 1}, read_timeout=30, max_pool_connections=32, **config
+        ),
+    )
+    return shapes.attach(made) if checked else made
+
+
+@contextlib.contextmanager
+def refused(code, status, *words):
+    """The block must be refused with this error code and status, by a sentence with these words in it."""
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        got = error.response
+        message = got["Error"]["Message"]
+        assert got["Error"]["Code"] == code, f"{got['Error']['Code']}, not {code}: {message}"
+        assert got["ResponseMetadata"]["HTTPStatusCode"] == status
+        for word in words:
+            assert word in message, f"{word!r} is not in {message!r}"
+    else:
+        raise AssertionError(f"was not refused with {code}")
+
+
+def stage_id(arn):
+    """The last part of a stage ARN."""
+    return arn.rsplit("/", 1)[1]
+
+
+def payload(token):
+    """What a participant token says, unverified."""
+    middle = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+
+
+class Stages:
+    """Short words over a client."""
+
+    def __init__(self, ivs):
+        self.ivs = ivs
+
+    def create(self, name=""):
+        """The new stage's ARN."""
+        return self.ivs.create_stage(name=name)["stage"]["arn"]
+
+    def token(self, arn, **wishes):
+        """A participant token: (participant id, token)."""
+        made = self.ivs.create_participant_token(stageArn=arn, **wishes)["participantToken"]
+        return made["participantId"], made["token"]
+
+    def session(self, arn):
+        """The active session's id, or None."""
+        return self.ivs.get_stage(arn=arn)["stage"].get("activeSessionId") or None
+
+    def participants(self, arn, session=None, **filters):
+        """Participant summaries by id."""
+        session = session or self.session(arn)
+        if session is None:
+            return {}
+        listed = self.ivs.list_participants(stageArn=arn, sessionId=session, maxResults=100, **filters)
+        return {item["participantId"]: item for item in listed["participants"]}
+
+    def participant(self, arn, participant, session=None):
+        """One participant in full."""
+        return self.ivs.get_participant(
+            stageArn=arn, sessionId=session or self.session(arn), participantId=participant
+        )["participant"]
+
+    def events(self, arn, participant, session=None):
+        """A participant's history, oldest first."""
+        session = session or self.session(arn)
+        answer = self.ivs.list_participant_events(
+            stageArn=arn, sessionId=session, participantId=participant, maxResults=100
+        )
+        return answer["events"]
+
+    def replicas(self, arn, participant):
+        """All replicas, through the paginator."""
+        pages = self.ivs.get_paginator("list_participant_replicas").paginate(
+            sourceStageArn=arn, participantId=participant
+        )
+        return pages.build_full_result()["replicas"]
+
+    def replicate(self, source, destination, participant, **options):
+        return self.ivs.start_participant_replication(
+            sourceStageArn=source, destinationStageArn=destination, participantId=participant, **options
+        )
+
+    def stop(self, source, destination, participant):
+        return self.ivs.stop_participant_replication(
+            sourceStageArn=source, destinationStageArn=destination, participantId=participant
+        )

@@ -1,0 +1,145 @@
+"""The AWS CLI, version 1, as people type it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from support.api import REGION, Stages
+from support.wait import eventually
+
+DESTINATIONS = 11
+
+
+@pytest.fixture(scope="module")
+def aws(server):
+    """Runs `aws ivs-realtime …` in the environment that `restage env` makes."""
+    program = pathlib.Path(sys.executable).parent / "aws"
+    environment = {
+        **server.environment(),
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_PAGER": "",
+        "AWS_DEFAULT_OUTPUT": "json",
+    }
+
+    def run(*arguments, check=True, output="json"):
+        done = subprocess.run(
+            [str(program), "ivs-realtime", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if not check:
+            return done
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if output == "json" and done.stdout.strip() else done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def fan(ivs, media_loop):
+    """(source stage, participant, destination stages in order of start)."""
+    stages = Stages(ivs)
+    source = stages.create("cli-source")
+    participant, token = stages.token(source)
+    media_loop.publish(token, identity=1)
+    eventually(lambda: stages.participants(source).get(participant, {}).get("published"), what="published")
+    destinations = [stages.create(f"cli-{index}") for index in range(DESTINATIONS)]
+    for arn in destinations:
+        stages.replicate(source, arn, participant)
+    yield source, participant, destinations
+    media_loop.close_peers()
+
+
+def listed(answer):
+    return [row["destinationStageArn"] for row in answer["replicas"]]
+
+
+def test_max_items_and_starting_token(aws, fan):
+    source, participant, destinations = fan
+    command = ("list-participant-replicas", "--source-stage-arn", source, "--participant-id", participant)
+    assert listed(aws(*command)) == destinations
+    first = aws(*command, "--max-items", "4")
+    assert listed(first) == destinations[:4]
+    second = aws(*command, "--max-items", "4", "--starting-token", first["NextToken"])
+    assert listed(second) == destinations[4:8]
+    last = aws(*command, "--max-items", "4", "--starting-token", second["NextToken"])
+    assert listed(last) == destinations[8:]
+    assert "NextToken" not in last
+
+
+def test_page_size_and_query(aws, fan):
+    source, participant, destinations = fan
+    text = aws(
+        *("list-participant-replicas", "--source-stage-arn", source, "--participant-id", participant),
+        *("--page-size", "2", "--query", "replicas[].destinationStageArn", "--output", "text"),
+        output="text",
+    )
+    assert text.split() == destinations
+
+
+def test_no_paginate_shows_the_service_token(aws, fan):
+    source, participant, destinations = fan
+    command = ("list-participant-replicas", "--source-stage-arn", source, "--participant-id", participant)
+    page = aws(*command, "--no-paginate", "--max-results", "5")
+    assert listed(page) == destinations[:5]
+    page = aws(*command, "--no-paginate", "--max-results", "50", "--next-token", page["nextToken"])
+    assert listed(page) == destinations[5:]
+
+
+def test_create_start_stop_delete(aws, fan):
+    source, participant, _ = fan
+    made = aws("create-stage", "--name", "by-cli", "--participant-token-configurations", "userId=zed,duration=5")
+    arn = made["stage"]["arn"]
+    assert made["participantTokens"][0]["userId"] == "zed"
+    aws(
+        *("start-participant-replication", "--source-stage-arn", source, "--destination-stage-arn", arn),
+        *("--participant-id", participant, "--attributes", "order=2", "--reconnect-window-seconds", "5"),
+    )
+    session = aws("get-stage", "--arn", arn)["stage"]["activeSessionId"]
+    people = aws("list-participants", "--stage-arn", arn, "--session-id", session, "--filter-by-state", "CONNECTED")
+    assert [item["replicationType"] for item in people["participants"]] == ["REPLICA"]
+    aws(
+        *("stop-participant-replication", "--source-stage-arn", source, "--destination-stage-arn", arn),
+        *("--participant-id", participant),
+    )
+    aws("delete-stage", "--arn", arn)
+
+
+def test_an_error_is_printed_with_code_and_sentence(aws):
+    done = aws("get-stage", "--arn", "arn:aws:ivs:eu-west-1:000000000000:stage/AAAAbbbb1234", check=False)
+    assert done.returncode != 0
+    assert "ResourceNotFoundException" in done.stderr or "AccessDeniedException" in done.stderr
+    assert "AAAAbbbb1234" in done.stderr
+
+
+def test_endpoint_url_flag_instead_of_environment(server, fan):
+    source, participant, destinations = fan
+    access_key, secret_key = server.credentials()
+    program = pathlib.Path(sys.executable).parent / "aws"
+    done = subprocess.run(
+        [
+            *(str(program), "--endpoint-url", server.url, "--region", "eu-west-1", "ivs-realtime"),
+            *("list-participant-replicas", "--source-stage-arn", source, "--participant-id", participant),
+            *("--max-items", "3"),
+        ],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(server.data_dir),
+            "AWS_ACCESS_KEY_ID": access_key,
+            "AWS_SECRET_ACCESS_KEY": secret_key,
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert listed(json.loads(done.stdout)) == destinations[:3]
