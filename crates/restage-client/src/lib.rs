@@ -1,1 +1,35 @@
-//! restage
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+#[cfg(feature = "testcard")]
+pub mod beep;
+#[cfg(feature = "stage")]
+mod error;
+#[cfg(feature = "stage")]
+pub mod events;
+#[cfg(feature = "stage")]
+mod frame;
+#[cfg(feature = "stage")]
+mod peer;
+#[cfg(feature = "stage")]
+mod signal;
+#[cfg(feature = "testcard")]
+pub mod testcard;
+#[cfg(feature = "stage")]
+pub mod token;
+#[cfg(feature = "stage")]
+pub mod whep;
+#[cfg(feature = "stage")]
+pub mod whip;
+
+#[cfg(feature = "stage")]
+pub use {
+    error::Error,
+    events::{EventStream, StageEvent, StageParticipant, StageState},
+    frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind},
+    peer::{CloseReason, ConnectionState, Stats, TrackStats},
+    signal::HttpClient,
+    token::{Capabilities, ParticipantToken, TokenError},
+    whep::{SubscribeConfig, Subscriber},
+    whip::{PublishConfig, Publisher},
+};

@@ -1,0 +1,262 @@
+//! The events socket of a stage: who is there and who publishes.
+//!
+//! A WebSocket at `<events_url>/<topic>` with the participant token as sub-protocol. Text frames
+//! are JSON objects `{"type": …}`; the client sends `PING` and gets `PONG`; the server pushes
+//! `STAGE_STATE`. This is the channel AWS's published samples use; other types may appear and come
+//! out as [`StageEvent::Other`].
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::error::{Error, chain};
+use crate::signal::parse_url;
+use crate::token::{ParticipantToken, TokenError};
+
+/// How often a PING is sent.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// How long nothing at all may come before the socket counts as dead.
+const SILENCE_MAX: Duration = Duration::from_secs(35);
+/// Longest handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest message taken: a stage state of some ten thousand participants.
+const MESSAGE_BYTES_MAX: usize = 8 << 20;
+/// Longest wait for the closing handshake.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Something that happened on a stage.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum StageEvent {
+    /// `STAGE_STATE`: everyone on the stage, as of now.
+    State(StageState),
+    /// A type this version does not know, with the whole message.
+    Other {
+        /// The member `type`.
+        kind: String,
+        /// The message.
+        message: Value,
+    },
+}
+
+/// Everyone on a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StageState {
+    /// Id of the stage.
+    #[serde(default)]
+    pub stage_id: String,
+    /// The participants, replicas among them.
+    #[serde(default)]
+    pub participants: Vec<StageParticipant>,
+}
+
+/// A participant as the events socket shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StageParticipant {
+    /// Participant id.
+    pub id: String,
+    /// The label the token's maker chose; empty if none.
+    #[serde(default)]
+    pub user_id: String,
+    /// What the participant shows of itself.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// Whether there is something to subscribe to.
+    #[serde(default)]
+    pub is_publishing: bool,
+}
+
+/// An open events socket.
+///
+/// ```no_run
+/// # async fn run(token: restage_client::ParticipantToken) -> Result<(), restage_client::Error> {
+/// use restage_client::{EventStream, StageEvent};
+///
+/// let mut events = EventStream::join(&token).await?;
+/// while let Some(event) = events.next().await? {
+///     if let StageEvent::State(state) = event {
+///         println!("{} participants", state.participants.len());
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct EventStream {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    ping_at: Instant,
+    heard_at: Instant,
+}
+
+impl EventStream {
+    /// Opens the socket at `url`, which is `<events_url>/<topic>`.
+    ///
+    /// # Errors
+    /// [`Error::Url`] for a URL that is not `ws` or `wss`, [`Error::Refused`] if the server answers
+    /// the handshake with an error, [`Error::Events`] for everything else.
+    pub async fn connect(url: &str, token: &str) -> Result<Self, Error> {
+        let url = parse_url(url, ["ws", "wss"])?;
+        let mut request = url.as_str().into_client_request().map_err(socket_error)?;
+        let mut protocol = HeaderValue::from_str(token)
+            .map_err(|_| TokenError::Payload("it cannot stand in an HTTP header".to_owned()))?;
+        protocol.set_sensitive(true);
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        let handshake = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
+        let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, handshake)
+            .await
+            .map_err(|_| Error::Events(format!("no handshake within {CONNECT_TIMEOUT:?}")))?
+            .map_err(socket_error)?;
+        let now = Instant::now();
+        Ok(Self { socket, ping_at: now + PING_INTERVAL, heard_at: now })
+    }
+
+    /// Opens the events socket of the stage a participant token is for.
+    ///
+    /// # Errors
+    /// As [`EventStream::connect`], and [`Error::Token`] if the token names no URL or topic.
+    pub async fn join(token: &ParticipantToken) -> Result<Self, Error> {
+        Self::connect(&token.events_url()?, token.as_str()).await
+    }
+
+    /// Waits for the next event and keeps the socket alive meanwhile. `None` once the server has
+    /// closed it. Nothing is lost if the wait is given up.
+    ///
+    /// # Errors
+    /// [`Error::Events`] if the connection breaks, is silent for 35 seconds, or carries something
+    /// that is not a JSON object with a `type`.
+    pub async fn next(&mut self) -> Result<Option<StageEvent>, Error> {
+        loop {
+            let silent_at = self.heard_at + SILENCE_MAX;
+            let message = tokio::select! {
+                message = self.socket.next() => message,
+                () = tokio::time::sleep_until(self.ping_at.into()) => {
+                    self.ping_at = Instant::now() + PING_INTERVAL;
+                    let ping = Message::text(r#"{"type":"PING"}"#);
+                    self.socket.send(ping).await.map_err(socket_error)?;
+                    continue;
+                }
+                () = tokio::time::sleep_until(silent_at.into()) => {
+                    return Err(Error::Events(format!("nothing came for {SILENCE_MAX:?}")));
+                }
+            };
+            self.heard_at = Instant::now();
+            match message {
+                None | Some(Ok(Message::Close(_))) => return Ok(None),
+                Some(Err(SocketError::ConnectionClosed | SocketError::AlreadyClosed)) => {
+                    return Ok(None);
+                }
+                Some(Err(error)) => return Err(socket_error(error)),
+                Some(Ok(Message::Text(text))) => {
+                    if let Some(event) = parse_event(&text)? {
+                        return Ok(Some(event));
+                    }
+                }
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Closes the socket in good order.
+    ///
+    /// # Errors
+    /// [`Error::Events`] if the closing handshake fails or takes more than two seconds.
+    pub async fn close(mut self) -> Result<(), Error> {
+        tokio::time::timeout(CLOSE_TIMEOUT, self.socket.close(None))
+            .await
+            .map_err(|_| Error::Events(format!("no close within {CLOSE_TIMEOUT:?}")))?
+            .map_err(socket_error)
+    }
+}
+
+/// `None` for what only keeps the socket alive.
+fn parse_event(text: &str) -> Result<Option<StageEvent>, Error> {
+    let fail = |why: String| Error::Events(why);
+    let mut message: Value = serde_json::from_str(text)
+        .map_err(|error| fail(format!("a message is not JSON: {error}")))?;
+    let kind = message
+        .get("type")
+        .and_then(Value::as_str)
+        .ok_or_else(|| fail("a message has no \"type\" string".to_owned()))?
+        .to_owned();
+    match kind.as_str() {
+        "PONG" => Ok(None),
+        "STAGE_STATE" => {
+            let payload = message.get_mut("payload").map(Value::take).unwrap_or_default();
+            let state = serde_json::from_value(payload)
+                .map_err(|error| fail(format!("STAGE_STATE cannot be read: {error}")))?;
+            Ok(Some(StageEvent::State(state)))
+        }
+        _ => Ok(Some(StageEvent::Other { kind, message })),
+    }
+}
+
+fn socket_error(error: SocketError) -> Error {
+    match error {
+        SocketError::Http(response) => {
+            let status = response.status();
+            let code = response.headers().get("x-amzn-errortype");
+            let body = response.body().as_deref().unwrap_or_default();
+            let words = String::from_utf8_lossy(body);
+            let words = words.trim();
+            let reason = status.canonical_reason().unwrap_or("no reason given");
+            let message = if words.is_empty() { reason } else { words };
+            Error::Refused {
+                status: status.as_u16(),
+                code: code.and_then(|code| code.to_str().ok()).map(str::to_owned),
+                message: message.chars().filter(|c| !c.is_control()).take(300).collect(),
+            }
+        }
+        error => Error::Events(chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_state_is_read() {
+        let text = r#"{"type":"STAGE_STATE","payload":{"stageId":"hT5vN1cGy8Ud","participants":[
+            {"id":"q7Rk2ZpLw0Xe","userId":"ann","attributes":{"order":"1"},"isPublishing":true,
+             "more":1},{"id":"Ab3dEf6hIj9k"}]}}"#;
+        let Some(StageEvent::State(state)) = parse_event(text).unwrap() else { panic!("{text}") };
+        assert_eq!(state.stage_id, "hT5vN1cGy8Ud");
+        let [ann, other] = state.participants.as_slice() else { panic!("{state:?}") };
+        assert_eq!((ann.user_id.as_str(), ann.is_publishing), ("ann", true));
+        assert_eq!(ann.attributes["order"], "1");
+        assert_eq!((other.user_id.as_str(), other.is_publishing), ("", false));
+    }
+
+    #[test]
+    fn unknown_types_come_through_and_pong_does_not() {
+        assert_eq!(parse_event(r#"{"type":"PONG"}"#).unwrap(), None);
+        let event = parse_event(r#"{"type":"NEW","x":1}"#).unwrap().unwrap();
+        assert!(matches!(event, StageEvent::Other { kind, message }
+            if kind == "NEW" && message["x"] == 1));
+    }
+
+    #[test]
+    fn what_is_not_an_event_is_an_error() {
+        for text in ["", "[]", "{}", r#"{"type":1}"#, r#"{"type":"STAGE_STATE"}"#, "\u{0}"] {
+            assert!(matches!(parse_event(text), Err(Error::Events(_))), "{text}");
+        }
+        let participants = r#"{"type":"STAGE_STATE","payload":{"participants":[{"userId":"x"}]}}"#;
+        parse_event(participants).unwrap_err();
+    }
+}

@@ -1,0 +1,205 @@
+//! One WebRTC connection of this program: offer, ICE, DTLS and SRTP, driven by a task of its own.
+//!
+//! [`Peer::connect`] does the whole set-up for publishers and subscribers alike. The engine is
+//! sans-IO; `driver.rs` runs it over the sockets of `sockets.rs`, and `negotiation.rs` knows what
+//! is offered and what was agreed.
+
+mod driver;
+mod negotiation;
+mod sockets;
+mod stats;
+
+use std::fmt;
+use std::time::Duration;
+
+use str0m::media::Direction;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::error::Error;
+use crate::frame::{Codec, EncodedFrame, ReceivedFrame};
+use crate::signal::{HttpClient, post_offer, resolve};
+use driver::Driver;
+use negotiation::Offer;
+use sockets::Sockets;
+pub use stats::{Stats, TrackStats};
+
+/// Frames that may wait for the driver to send them.
+const COMMAND_QUEUE: usize = 64;
+/// Received frames that may wait for the program: about ten seconds of picture and sound.
+const FRAME_QUEUE: usize = 1024;
+
+/// Where a connection stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// ICE, DTLS or SRTP are not up yet.
+    Connecting,
+    /// Media flows.
+    Connected,
+    /// The path is silent. It may come back; after 15 seconds the connection closes.
+    Disconnected,
+    /// Over, for good.
+    Closed(CloseReason),
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// This program closed or dropped it.
+    Local,
+    /// The server ended it: the stage was deleted, the participant disconnected or replaced.
+    Remote,
+    /// Nothing came from the server any more.
+    Lost,
+    /// The media transport failed; the text says how.
+    Failed(String),
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("by this program"),
+            Self::Remote => f.write_str("by the server"),
+            Self::Lost => f.write_str("nothing came from the server any more"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What to connect to and what to offer.
+pub(crate) struct Wanted<'a> {
+    pub(crate) http: HttpClient,
+    pub(crate) endpoint: Url,
+    pub(crate) token: &'a str,
+    pub(crate) direction: Direction,
+    pub(crate) codecs: Vec<Codec>,
+    pub(crate) connect_timeout: Duration,
+    /// Starts bandwidth estimation, and with it pacing, at this many bits per second.
+    pub(crate) initial_bps: Option<u64>,
+}
+
+/// An order to the driver.
+pub(crate) enum Command {
+    Write(EncodedFrame),
+    RequestKeyFrame,
+    Close,
+}
+
+/// The program's end of a connection. Dropping it closes the connection in the background.
+pub(crate) struct Peer {
+    commands: mpsc::Sender<Command>,
+    state: watch::Receiver<ConnectionState>,
+    stats: watch::Receiver<Stats>,
+    key_frame_requests: watch::Receiver<u64>,
+    codecs: Vec<Codec>,
+    task: JoinHandle<Result<(), Error>>,
+}
+
+impl Peer {
+    /// Offers, waits for the answer and then for media to be able to flow. `frames` comes back as
+    /// the receiving end of what the server sends.
+    pub(crate) async fn connect(
+        wanted: Wanted<'_>,
+    ) -> Result<(Self, mpsc::Receiver<ReceivedFrame>), Error> {
+        let mut sockets = Sockets::facing(&resolve(&wanted.endpoint).await?)?;
+        let offer = Offer::new(&wanted, &sockets)?;
+        let answered =
+            post_offer(&wanted.http, wanted.endpoint, wanted.token, offer.sdp()).await?;
+        let agreed = match offer.accept(&answered.sdp, &mut sockets) {
+            Ok(agreed) => agreed,
+            Err(error) => {
+                // The server keeps a session that can never carry media; tell it.
+                if let Some(session) = answered.session {
+                    let _ = session.delete().await;
+                }
+                return Err(error);
+            }
+        };
+        let codecs = agreed.codecs();
+        let (command_tx, command_rx) = mpsc::channel(COMMAND_QUEUE);
+        let (frame_tx, frame_rx) = mpsc::channel(FRAME_QUEUE);
+        let (state_tx, state_rx) = watch::channel(ConnectionState::Connecting);
+        let (stats_tx, stats_rx) = watch::channel(Stats::default());
+        let (request_tx, request_rx) = watch::channel(0);
+        let driver = Driver::new(driver::Parts {
+            agreed,
+            sockets,
+            commands: command_rx,
+            frames: frame_tx,
+            state: state_tx,
+            stats: stats_tx,
+            key_frame_requests: request_tx,
+            session: answered.session,
+        });
+        let mut peer = Self {
+            commands: command_tx,
+            state: state_rx,
+            stats: stats_rx,
+            key_frame_requests: request_rx,
+            codecs,
+            task: tokio::spawn(driver.run()),
+        };
+        peer.wait_connected(wanted.connect_timeout).await?;
+        Ok((peer, frame_rx))
+    }
+
+    async fn wait_connected(&mut self, timeout: Duration) -> Result<(), Error> {
+        let settled = self.state.wait_for(|state| *state != ConnectionState::Connecting);
+        match tokio::time::timeout(timeout, settled).await {
+            Err(_) => Err(Error::ConnectTimeout(timeout)),
+            Ok(Err(_)) => Err(Error::Transport("its task ended".to_owned())),
+            Ok(Ok(state)) => match &*state {
+                ConnectionState::Closed(reason) => Err(Error::Closed(reason.clone())),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Hands a frame to the driver; waits while [`COMMAND_QUEUE`] frames are waiting.
+    pub(crate) async fn write(&self, frame: EncodedFrame) -> Result<(), Error> {
+        if !self.codecs.contains(&frame.codec) {
+            return Err(Error::NotNegotiated(frame.codec));
+        }
+        self.command(Command::Write(frame)).await
+    }
+
+    pub(crate) async fn command(&self, command: Command) -> Result<(), Error> {
+        self.commands.send(command).await.map_err(|_| Error::Closed(self.close_reason()))
+    }
+
+    fn close_reason(&self) -> CloseReason {
+        match &*self.state.borrow() {
+            ConnectionState::Closed(reason) => reason.clone(),
+            _ => CloseReason::Failed("its task ended".to_owned()),
+        }
+    }
+
+    pub(crate) fn codecs(&self) -> &[Codec] {
+        &self.codecs
+    }
+
+    pub(crate) fn state(&self) -> ConnectionState {
+        self.state.borrow().clone()
+    }
+
+    pub(crate) fn state_watch(&self) -> watch::Receiver<ConnectionState> {
+        self.state.clone()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.stats.borrow().clone()
+    }
+
+    pub(crate) fn key_frame_requests(&self) -> watch::Receiver<u64> {
+        self.key_frame_requests.clone()
+    }
+
+    /// Ends the connection and the session on the server, and waits for both.
+    pub(crate) async fn close(self) -> Result<(), Error> {
+        // A closed queue means the driver is on its way out already.
+        let _ = self.commands.send(Command::Close).await;
+        self.task.await.map_err(|error| Error::Transport(error.to_string()))?
+    }
+}

@@ -1,0 +1,328 @@
+//! The task that runs the engine: datagrams, deadlines and orders in; datagrams, frames and
+//! states out. Every mutation of the engine is followed by a drain to its next deadline, which is
+//! the contract str0m asks for.
+
+use std::time::{Duration, Instant};
+
+use str0m::media::{KeyframeRequestKind, MediaData, MediaTime, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::{Event, IceConnectionState, Input, Output, RtcError};
+use tokio::sync::{mpsc, watch};
+
+use super::negotiation::{Agreed, h264_profile};
+use super::sockets::{DATAGRAM_MAX, Sockets};
+use super::stats::{Stats, StatsBook};
+use super::{CloseReason, Command, ConnectionState};
+use crate::error::Error;
+use crate::frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind, ticks_to_duration};
+use crate::signal::HttpSession;
+
+/// How long a silent path may stay silent before the connection is given up.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a missing key frame is asked for again.
+const KEY_FRAME_RETRY: Duration = Duration::from_millis(500);
+/// Longest wait for the goodbye (RTCP BYE, DTLS close_notify) to leave.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);
+/// Longest wait for the server to confirm the DELETE.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest sleep; the engine's "never" is a date too far away for timers.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// Media time may stray from the clock by this much before the two are tied together anew: files
+/// that loop and programs that pause do that.
+const TIMELINE_SLACK: Duration = Duration::from_secs(2);
+
+pub(super) struct Parts {
+    pub(super) agreed: Agreed,
+    pub(super) sockets: Sockets,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) frames: mpsc::Sender<ReceivedFrame>,
+    pub(super) state: watch::Sender<ConnectionState>,
+    pub(super) stats: watch::Sender<Stats>,
+    pub(super) key_frame_requests: watch::Sender<u64>,
+    pub(super) session: Option<HttpSession>,
+}
+
+pub(super) struct Driver {
+    parts: Parts,
+    book: StatsBook,
+    buffer: Vec<u8>,
+    timeline: Option<Timeline>,
+    inbound: Inbound,
+    silent_since: Option<Instant>,
+    /// Set once the connection is to end.
+    ending: Option<CloseReason>,
+}
+
+/// Ties media time to the clock, for the sender reports that receivers synchronise by.
+#[derive(Clone, Copy)]
+struct Timeline {
+    clock: Instant,
+    media: Duration,
+}
+
+/// What is known about the video coming in.
+#[derive(Default)]
+struct Inbound {
+    /// A decoder could not start, or would show damage, before the next key frame.
+    needs_key_frame: Option<Mid>,
+    /// No key frame has come yet, so nothing of the video is of use.
+    has_started: bool,
+    asked_at: Option<Instant>,
+}
+
+impl Driver {
+    pub(super) fn new(parts: Parts) -> Self {
+        let mut book = StatsBook::default();
+        for track in &parts.agreed.tracks {
+            book.add_track(track.mid, track.kind);
+        }
+        Self {
+            parts,
+            book,
+            buffer: vec![0; DATAGRAM_MAX],
+            timeline: None,
+            inbound: Inbound::default(),
+            silent_since: None,
+            ending: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<(), Error> {
+        let reason = match self.run_until_end().await {
+            Ok(reason) => reason,
+            Err(error) => CloseReason::Failed(error.to_string()),
+        };
+        let deleted = match self.parts.session.take() {
+            Some(session) => delete(session).await,
+            None => Ok(()),
+        };
+        self.say_goodbye().await;
+        self.parts.state.send_replace(ConnectionState::Closed(reason));
+        deleted
+    }
+
+    async fn run_until_end(&mut self) -> Result<CloseReason, RtcError> {
+        loop {
+            let deadline = self.drain().await?;
+            if let Some(reason) = self.ending.take() {
+                return Ok(reason);
+            }
+            let now = Instant::now();
+            if self.silent_since.is_some_and(|since| now >= since + RECOVERY_TIMEOUT) {
+                return Ok(CloseReason::Lost);
+            }
+            let wake_at = deadline.min(now + SLEEP_MAX);
+            tokio::select! {
+                (local, received) = self.parts.sockets.receive(&mut self.buffer) => {
+                    if let Ok((length, remote)) = received {
+                        self.receive(local, remote, length)?;
+                    }
+                }
+                command = self.parts.commands.recv() => match command {
+                    Some(Command::Write(frame)) => self.write(frame)?,
+                    Some(Command::RequestKeyFrame) => self.want_key_frame(),
+                    Some(Command::Close) | None => return Ok(CloseReason::Local),
+                },
+                () = tokio::time::sleep_until(wake_at.into()) => {
+                    self.parts.agreed.rtc.handle_input(Input::Timeout(Instant::now()))?;
+                }
+            }
+        }
+    }
+
+    /// Takes everything the engine has to say. Returns when it wants to be woken.
+    async fn drain(&mut self) -> Result<Instant, RtcError> {
+        loop {
+            match self.parts.agreed.rtc.poll_output()? {
+                Output::Timeout(deadline) => return Ok(deadline),
+                Output::Transmit(datagram) => {
+                    let (from, to) = (datagram.source, datagram.destination);
+                    self.parts.sockets.send(from, to, &datagram.contents).await;
+                }
+                Output::Event(event) => self.on_event(event),
+            }
+        }
+    }
+
+    fn receive(
+        &mut self,
+        local: std::net::SocketAddr,
+        remote: std::net::SocketAddr,
+        length: usize,
+    ) -> Result<(), RtcError> {
+        // What is neither STUN, DTLS, RTP nor RTCP is nobody's business.
+        let Ok(receive) = Receive::new(Protocol::Udp, remote, local, &self.buffer[..length]) else {
+            return Ok(());
+        };
+        self.parts.agreed.rtc.handle_input(Input::Receive(Instant::now(), receive))
+    }
+
+    fn on_event(&mut self, event: Event) {
+        if let Some(stats) = self.book.apply(&event) {
+            self.parts.stats.send_replace(stats.clone());
+        }
+        match event {
+            Event::Connected => self.set_state(ConnectionState::Connected),
+            Event::IceConnectionStateChange(state) => self.on_ice_state(state),
+            Event::Closed => self.ending = Some(CloseReason::Remote),
+            Event::KeyframeRequest(_) => {
+                self.parts.key_frame_requests.send_modify(|count| *count += 1);
+            }
+            Event::MediaData(data) => self.on_media(data),
+            _ => {}
+        }
+    }
+
+    fn on_ice_state(&mut self, state: IceConnectionState) {
+        if state.is_disconnected() {
+            self.silent_since.get_or_insert_with(Instant::now);
+            self.set_state(ConnectionState::Disconnected);
+        } else if state.is_connected() && self.silent_since.take().is_some() {
+            self.set_state(ConnectionState::Connected);
+        }
+    }
+
+    fn set_state(&self, state: ConnectionState) {
+        // ICE reports before DTLS is up; only `Connected` ends `Connecting`.
+        self.parts.state.send_if_modified(|current| {
+            let is_early = *current == ConnectionState::Connecting
+                && state == ConnectionState::Disconnected;
+            let changes = *current != state && !is_early;
+            if changes {
+                *current = state;
+            }
+            changes
+        });
+    }
+
+    fn write(&mut self, frame: EncodedFrame) -> Result<(), RtcError> {
+        if !self.parts.agreed.rtc.is_connected() {
+            return Ok(());
+        }
+        let profile = if frame.codec == Codec::H264 { h264_profile(&frame.data) } else { None };
+        let found = self.parts.agreed.tracks.iter().find_map(|track| {
+            track.payload_type(frame.codec, profile).map(|pt| (track.mid, pt))
+        });
+        let Some((mid, pt)) = found else { return Ok(()) };
+        let captured_at = self.clock_at(frame.time);
+        let frequency = match frame.codec.kind() {
+            TrackKind::Audio => str0m::media::Frequency::FORTY_EIGHT_KHZ,
+            TrackKind::Video => str0m::media::Frequency::NINETY_KHZ,
+        };
+        let time = MediaTime::new(frame.rtp_time(), frequency);
+        let Some(writer) = self.parts.agreed.rtc.writer(mid) else { return Ok(()) };
+        self.book.count_frame(mid, frame.data.len(), frame.is_key_frame);
+        writer.write(pt, captured_at, time, frame.data)
+    }
+
+    /// The clock's reading for a media time.
+    fn clock_at(&mut self, media: Duration) -> Instant {
+        let now = Instant::now();
+        let fresh = Timeline { clock: now, media };
+        let timeline = *self.timeline.get_or_insert(fresh);
+        let captured_at = if media >= timeline.media {
+            timeline.clock + (media - timeline.media)
+        } else {
+            timeline.clock.checked_sub(timeline.media - media).unwrap_or(now)
+        };
+        let ahead = captured_at.saturating_duration_since(now);
+        let behind = now.saturating_duration_since(captured_at);
+        if ahead.max(behind) > TIMELINE_SLACK {
+            self.timeline = Some(fresh);
+            return now;
+        }
+        captured_at
+    }
+
+    fn on_media(&mut self, data: MediaData) {
+        let Some(codec) = Codec::from_engine(data.params.spec().codec) else { return };
+        let is_video = codec.kind() == TrackKind::Video;
+        let is_key_frame = !is_video || data.is_keyframe();
+        self.book.count_frame(data.mid, data.data.len(), is_key_frame);
+        if is_video && !self.on_video(&data, is_key_frame) {
+            return;
+        }
+        let clock_rate = data.time.frequency().get();
+        let frame = ReceivedFrame {
+            frame: EncodedFrame {
+                codec,
+                time: ticks_to_duration(data.time.numer(), clock_rate),
+                is_key_frame,
+                data: data.data,
+            },
+            is_contiguous: data.contiguous,
+            received_at: data.network_time,
+        };
+        if self.parts.frames.try_send(frame).is_err() {
+            self.book.count_drop();
+            if is_video {
+                self.inbound.needs_key_frame = Some(data.mid);
+                self.inbound.has_started = false;
+            }
+        }
+    }
+
+    /// Keeps asking for a key frame while one is missing. Returns whether the frame is of use.
+    fn on_video(&mut self, data: &MediaData, is_key_frame: bool) -> bool {
+        if is_key_frame {
+            self.inbound.has_started = true;
+            self.inbound.needs_key_frame = None;
+        } else if !data.contiguous || !self.inbound.has_started {
+            self.inbound.needs_key_frame = Some(data.mid);
+        }
+        if let Some(mid) = self.inbound.needs_key_frame {
+            self.ask_key_frame(mid);
+        }
+        self.inbound.has_started
+    }
+
+    fn want_key_frame(&mut self) {
+        let video = self.parts.agreed.tracks.iter().find(|track| track.kind == TrackKind::Video);
+        if let Some(track) = video {
+            self.ask_key_frame(track.mid);
+        }
+    }
+
+    fn ask_key_frame(&mut self, mid: Mid) {
+        let now = Instant::now();
+        if self.inbound.asked_at.is_some_and(|asked_at| now < asked_at + KEY_FRAME_RETRY) {
+            return;
+        }
+        self.inbound.asked_at = Some(now);
+        let Some(mut writer) = self.parts.agreed.rtc.writer(mid) else { return };
+        let kinds = [KeyframeRequestKind::Pli, KeyframeRequestKind::Fir];
+        let kind = kinds.into_iter().find(|kind| writer.is_request_keyframe_possible(*kind));
+        if let Some(kind) = kind {
+            // Before the first packet there is no source to ask; the next frame asks again.
+            let _ = writer.request_keyframe(None, kind);
+        }
+    }
+
+    /// Sends RTCP BYE and DTLS close_notify, so that the server need not wait for a timeout.
+    async fn say_goodbye(&mut self) {
+        let give_up_at = Instant::now() + GOODBYE_TIMEOUT;
+        if self.parts.agreed.rtc.close().is_err() {
+            return;
+        }
+        while let Ok(deadline) = self.drain().await {
+            if !self.parts.agreed.rtc.is_alive() || deadline >= give_up_at {
+                break;
+            }
+            tokio::time::sleep_until(deadline.into()).await;
+            let now = Instant::now();
+            if self.parts.agreed.rtc.handle_input(Input::Timeout(now)).is_err() {
+                break;
+            }
+        }
+        let stats = self.book.stats().clone();
+        self.parts.stats.send_replace(stats);
+    }
+}
+
+async fn delete(session: HttpSession) -> Result<(), Error> {
+    let host = session.authority();
+    tokio::time::timeout(DELETE_TIMEOUT, session.delete()).await.unwrap_or_else(|_| {
+        let reason = format!("no answer to DELETE within {DELETE_TIMEOUT:?}");
+        Err(Error::Http { host, reason })
+    })
+}

@@ -1,0 +1,244 @@
+//! What is offered to the server, and what its answer leaves of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::format::{Codec as EngineCodec, PayloadParams};
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::{Candidate, Rtc, RtcConfig};
+
+use super::Wanted;
+use super::sockets::Sockets;
+use crate::error::Error;
+use crate::frame::{Codec, TrackKind};
+
+/// How often figures are renewed.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// H.264 payload types offered for sending: payload type, its RTX, profile-level-id (RFC 6184
+/// §8.1). Constrained Baseline first, since that is what every receiver has; level 3.1 is 720p30.
+const H264_OFFER: [(u8, u8, u32); 4] =
+    [(108, 109, 0x42_e01f), (127, 121, 0x42_001f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
+
+/// An offer that has been made and waits for its answer.
+pub(super) struct Offer {
+    rtc: Box<Rtc>,
+    pending: SdpPendingOffer,
+    sdp: String,
+    mids: Vec<(Mid, TrackKind)>,
+    codecs: Vec<Codec>,
+}
+
+/// A connection whose two sides have agreed on media.
+pub(super) struct Agreed {
+    pub(super) rtc: Box<Rtc>,
+    pub(super) tracks: Vec<AgreedTrack>,
+}
+
+/// A media section both sides want.
+pub(super) struct AgreedTrack {
+    pub(super) mid: Mid,
+    pub(super) kind: TrackKind,
+    formats: Vec<AgreedFormat>,
+}
+
+struct AgreedFormat {
+    codec: Codec,
+    pt: Pt,
+    h264_profile: Option<u8>,
+}
+
+impl Offer {
+    pub(super) fn new(wanted: &Wanted<'_>, sockets: &Sockets) -> Result<Self, Error> {
+        let mut rtc = Box::new(engine_config(wanted).build(Instant::now()));
+        for address in sockets.addresses() {
+            let candidate = Candidate::host(address, "udp").map_err(transport)?;
+            rtc.add_local_candidate(candidate);
+        }
+        let mut change = rtc.sdp_api();
+        let mut mids = Vec::new();
+        for kind in [TrackKind::Audio, TrackKind::Video] {
+            if wanted.codecs.iter().any(|codec| codec.kind() == kind) {
+                let engine_kind = match kind {
+                    TrackKind::Audio => MediaKind::Audio,
+                    TrackKind::Video => MediaKind::Video,
+                };
+                // One stream id ties sound and picture together for lip sync (RFC 8830).
+                let stream = Some("restage".to_owned());
+                let mid = change.add_media(engine_kind, wanted.direction, stream, None, None);
+                mids.push((mid, kind));
+            }
+        }
+        let (offer, pending) = change
+            .apply()
+            .ok_or_else(|| Error::Transport("neither audio nor video was asked for".to_owned()))?;
+        let codecs = wanted.codecs.clone();
+        Ok(Self { rtc, pending, sdp: offer.to_sdp_string(), mids, codecs })
+    }
+
+    pub(super) fn sdp(&self) -> &str {
+        &self.sdp
+    }
+
+    /// Takes the server's answer. Opens further sockets if its candidates are reached from
+    /// addresses we have none on yet; the server learns those from our checks (peer-reflexive).
+    pub(super) fn accept(mut self, answer: &str, sockets: &mut Sockets) -> Result<Agreed, Error> {
+        let unusable = |why: String| Error::Answer(why);
+        let remotes = candidate_addresses(answer);
+        if remotes.is_empty() {
+            return Err(unusable("it has no UDP candidate with an IP address".to_owned()));
+        }
+        let answer =
+            SdpAnswer::from_sdp_string(answer).map_err(|error| unusable(error.to_string()))?;
+        self.rtc
+            .sdp_api()
+            .accept_answer(self.pending, answer)
+            .map_err(|error| unusable(error.to_string()))?;
+        for remote in remotes {
+            if let Some(address) = sockets.face(remote) {
+                let candidate = Candidate::host(address, "udp").map_err(transport)?;
+                self.rtc.add_local_candidate(candidate);
+            }
+        }
+        let tracks: Vec<AgreedTrack> = self
+            .mids
+            .iter()
+            .filter_map(|&(mid, kind)| agreed_track(&mut self.rtc, mid, kind, &self.codecs))
+            .collect();
+        if tracks.is_empty() {
+            return Err(unusable("it accepts none of the codecs offered".to_owned()));
+        }
+        Ok(Agreed { rtc: self.rtc, tracks })
+    }
+}
+
+impl Agreed {
+    /// Every codec that may be used, without repeats.
+    pub(super) fn codecs(&self) -> Vec<Codec> {
+        let mut codecs = Vec::new();
+        for format in self.tracks.iter().flat_map(|track| &track.formats) {
+            if !codecs.contains(&format.codec) {
+                codecs.push(format.codec);
+            }
+        }
+        codecs
+    }
+}
+
+impl AgreedTrack {
+    /// The payload type for a frame. H.264 frames with an SPS go by its profile, so that a
+    /// receiver that asked for several profiles sees the right one.
+    pub(super) fn payload_type(&self, codec: Codec, h264_profile: Option<u8>) -> Option<Pt> {
+        let mut formats = self.formats.iter().filter(|format| format.codec == codec);
+        let first = formats.next()?;
+        let exact = h264_profile.and_then(|profile| {
+            self.formats.iter().find(|format| format.h264_profile == Some(profile))
+        });
+        Some(exact.unwrap_or(first).pt)
+    }
+}
+
+fn agreed_track(
+    rtc: &mut Rtc,
+    mid: Mid,
+    kind: TrackKind,
+    wanted: &[Codec],
+) -> Option<AgreedTrack> {
+    let media = rtc.media(mid)?;
+    if media.disabled() || media.direction() == Direction::Inactive {
+        return None;
+    }
+    let writer = rtc.writer(mid)?;
+    let mut formats: Vec<AgreedFormat> = writer.payload_params().filter_map(agreed_format).collect();
+    formats.retain(|format| wanted.contains(&format.codec));
+    (!formats.is_empty()).then_some(AgreedTrack { mid, kind, formats })
+}
+
+fn agreed_format(params: &PayloadParams) -> Option<AgreedFormat> {
+    let spec = params.spec();
+    let profile = spec.format.profile_level_id.map(|id| (id >> 16) as u8);
+    Some(AgreedFormat {
+        codec: Codec::from_engine(spec.codec)?,
+        pt: params.pt(),
+        h264_profile: (spec.codec == EngineCodec::H264).then_some(profile).flatten(),
+    })
+}
+
+fn engine_config(wanted: &Wanted<'_>) -> RtcConfig {
+    let mut config = RtcConfig::new()
+        .clear_codecs()
+        .set_stats_interval(Some(STATS_INTERVAL))
+        .enable_opus(wanted.codecs.contains(&Codec::Opus), false)
+        .enable_vp8(wanted.codecs.contains(&Codec::Vp8))
+        .enable_vp9(wanted.codecs.contains(&Codec::Vp9))
+        .enable_av1(wanted.codecs.contains(&Codec::Av1));
+    if wanted.codecs.contains(&Codec::H264) {
+        if wanted.direction == Direction::SendOnly {
+            for (pt, rtx, profile) in H264_OFFER {
+                config.codec_config().add_h264(pt.into(), Some(rtx.into()), true, profile);
+            }
+        } else {
+            config = config.enable_h264(true);
+        }
+    }
+    if let Some(bps) = wanted.initial_bps {
+        config = config.enable_bwe(Some(str0m::bwe::Bitrate::bps(bps)));
+    }
+    config
+}
+
+/// The addresses of the UDP candidates in an SDP (RFC 8839 §5.1): `a=candidate:<foundation>
+/// <component> <transport> <priority> <address> <port> …`. Names (mDNS) are left out.
+fn candidate_addresses(sdp: &str) -> Vec<SocketAddr> {
+    let candidate = |line: &str| {
+        let mut fields = line.trim().strip_prefix("a=candidate:")?.split_ascii_whitespace().skip(2);
+        let transport = fields.next()?;
+        let ip: IpAddr = fields.nth(1)?.parse().ok()?;
+        let port: u16 = fields.next()?.parse().ok()?;
+        transport.eq_ignore_ascii_case("udp").then(|| SocketAddr::new(ip, port))
+    };
+    let mut addresses: Vec<SocketAddr> = sdp.lines().filter_map(candidate).collect();
+    addresses.dedup();
+    addresses
+}
+
+fn transport(error: impl std::fmt::Display) -> Error {
+    Error::Transport(error.to_string())
+}
+
+/// `profile_idc` of the first sequence parameter set in an Annex B access unit (H.264 §7.3.2.1.1).
+pub(super) fn h264_profile(access_unit: &[u8]) -> Option<u8> {
+    const SPS: u8 = 7;
+    let start = access_unit
+        .windows(4)
+        .position(|bytes| bytes[..3] == [0, 0, 1] && bytes[3] & 0x1f == SPS)?;
+    access_unit.get(start + 4).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_with_ip_addresses_are_found() {
+        let sdp = "v=0\r\na=candidate:1 1 udp 2130706431 127.0.0.1 4081 typ host\r\n\
+                   a=candidate:2 1 UDP 1 ::1 5 typ host\r\n\
+                   a=candidate:3 1 tcp 1 127.0.0.1 9 typ host tcptype active\r\n\
+                   a=candidate:4 1 udp 1 b4c9.local 9 typ host\r\n\
+                   a=candidate:5 1 udp 1 127.0.0.1 99999 typ host\r\n\
+                   a=candidate:\r\na=candidate:1 1\r\n";
+        let expected: [SocketAddr; 2] =
+            ["127.0.0.1:4081".parse().unwrap(), "[::1]:5".parse().unwrap()];
+        assert_eq!(candidate_addresses(sdp), expected);
+    }
+
+    #[test]
+    fn the_profile_is_read_from_the_sps() {
+        assert_eq!(h264_profile(&[0, 0, 0, 1, 0x67, 66, 0xc0, 31]), Some(66));
+        assert_eq!(h264_profile(&[0, 0, 1, 9, 16, 0, 0, 1, 0x27, 100]), Some(100));
+        assert_eq!(h264_profile(&[0, 0, 1, 0x65, 66]), None);
+        assert_eq!(h264_profile(&[0, 0, 1, 0x67]), None);
+        assert_eq!(h264_profile(&[]), None);
+    }
+}

@@ -1,0 +1,290 @@
+//! The HTTP half of WHIP and WHEP: an offer goes out, an answer comes back, a DELETE ends it
+//! (RFC 9725 §4; WHEP draft-ietf-wish-whep §4 is the same exchange in the other direction).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Method, Response, StatusCode};
+use url::Url;
+
+use crate::error::{Error, chain};
+
+/// Redirects followed from the URL given to the answer. IVS needs one; its samples allow five.
+const REDIRECTS_MAX: usize = 6;
+/// Longest SDP answer read.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// Longest error body read.
+const REFUSAL_BYTES_MAX: usize = 16 * 1024;
+/// Longest piece of a server's words repeated in an error.
+const REFUSAL_CHARS_MAX: usize = 300;
+/// One HTTP request, from connect to the last byte of the body.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
+
+/// The HTTP client that offers go out with. Cheap to clone; give one to many publishers and
+/// subscribers to share its set-up (TLS roots, name resolution).
+#[derive(Debug, Clone)]
+pub struct HttpClient(reqwest::Client);
+
+impl HttpClient {
+    /// A client that follows no redirect by itself and keeps no idle connection.
+    ///
+    /// # Errors
+    /// [`Error::Http`] if the system's TLS roots cannot be read.
+    pub fn new() -> Result<Self, Error> {
+        // Redirects are followed in `post_offer`, since a general client drops the bearer token
+        // when the host changes and WHIP must not. Idle connections would tie the client to the
+        // runtime it was first used in.
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .timeout(REQUEST_TIMEOUT)
+            .user_agent(concat!("restage-client/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map(Self)
+            .map_err(|error| Error::Http { host: "any host".to_owned(), reason: chain(&error) })
+    }
+}
+
+/// What a server said to an offer.
+pub(crate) struct Answered {
+    /// The SDP answer.
+    pub(crate) sdp: String,
+    /// The session on the server, if it named one.
+    pub(crate) session: Option<HttpSession>,
+}
+
+/// A WHIP or WHEP session on a server: what DELETE is sent to.
+#[derive(Clone)]
+pub(crate) struct HttpSession {
+    http: HttpClient,
+    url: Url,
+    authorization: HeaderValue,
+}
+
+pub(crate) fn parse_url(text: &str, schemes: [&str; 2]) -> Result<Url, Error> {
+    let fail = |reason: String| Error::Url { url: text.to_owned(), reason };
+    let url = Url::parse(text).map_err(|error| fail(error.to_string()))?;
+    if !schemes.contains(&url.scheme()) {
+        return Err(fail(format!("its scheme must be {} or {}", schemes[0], schemes[1])));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(fail("it names no host".to_owned()));
+    }
+    Ok(url)
+}
+
+/// The addresses behind a URL, to learn which local address faces the server.
+pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Error> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let found = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<SocketAddr> = found
+        .map_err(|error| Error::Http { host: authority(url), reason: error.to_string() })?
+        .collect();
+    Ok(addresses)
+}
+
+/// Posts an SDP offer, follows redirects that keep the method (307, 308), and returns the answer.
+pub(crate) async fn post_offer(
+    http: &HttpClient,
+    endpoint: Url,
+    token: &str,
+    offer: &str,
+) -> Result<Answered, Error> {
+    let authorization = bearer(token)?;
+    let mut url = endpoint;
+    for _ in 0..=REDIRECTS_MAX {
+        let response = http
+            .0
+            .request(Method::POST, url.clone())
+            .header(AUTHORIZATION, authorization.clone())
+            .header(CONTENT_TYPE, SDP)
+            .header(ACCEPT, SDP)
+            .body(offer.to_owned())
+            .send()
+            .await
+            .map_err(|error| http_error(&url, error))?;
+        match response.status() {
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
+                url = redirect_target(&url, response.headers())?;
+            }
+            StatusCode::CREATED | StatusCode::OK => {
+                let session = response
+                    .headers()
+                    .get(LOCATION)
+                    .and_then(|location| location.to_str().ok())
+                    .and_then(|location| url.join(location).ok())
+                    .filter(|session| is_same_or_safer(&url, session))
+                    .map(|url| HttpSession { http: http.clone(), url, authorization });
+                let sdp = read_body(&url, response, ANSWER_BYTES_MAX).await?;
+                return Ok(Answered { sdp, session });
+            }
+            _ => return Err(refused(&url, response).await),
+        }
+    }
+    let reason = format!("more than {REDIRECTS_MAX} redirects");
+    Err(Error::Redirect { from: authority(&url), reason })
+}
+
+impl HttpSession {
+    pub(crate) fn authority(&self) -> String {
+        authority(&self.url)
+    }
+
+    /// Ends the session on the server. A session that is gone already (404, 410) counts as ended:
+    /// IVS's own clients see that on an ordinary leave.
+    pub(crate) async fn delete(self) -> Result<(), Error> {
+        let mut url = self.url;
+        for _ in 0..=REDIRECTS_MAX {
+            let response = self
+                .http
+                .0
+                .request(Method::DELETE, url.clone())
+                .header(AUTHORIZATION, self.authorization.clone())
+                .send()
+                .await
+                .map_err(|error| http_error(&url, error))?;
+            match response.status() {
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
+                    url = redirect_target(&url, response.headers())?;
+                }
+                StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(()),
+                status if status.is_success() => return Ok(()),
+                _ => return Err(refused(&url, response).await),
+            }
+        }
+        let reason = format!("more than {REDIRECTS_MAX} redirects");
+        Err(Error::Redirect { from: authority(&url), reason })
+    }
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+        let reason = "it contains characters that cannot stand in an HTTP header";
+        crate::token::TokenError::Payload(reason.to_owned())
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
+    let fail = |reason: String| Error::Redirect { from: authority(from), reason };
+    let location = headers
+        .get(LOCATION)
+        .ok_or_else(|| fail("it has no Location header".to_owned()))?
+        .to_str()
+        .map_err(|_| fail("its Location is not ASCII".to_owned()))?;
+    let target = from.join(location).map_err(|error| fail(error.to_string()))?;
+    if !matches!(target.scheme(), "http" | "https") || target.host_str().is_none() {
+        return Err(fail(format!("its Location has scheme {:?}", target.scheme())));
+    }
+    if !is_same_or_safer(from, &target) {
+        return Err(fail("it leads from https to http and would show the token".to_owned()));
+    }
+    Ok(target)
+}
+
+/// The bearer token follows redirects to other hosts, as WHIP needs, but never out of TLS.
+fn is_same_or_safer(from: &Url, to: &Url) -> bool {
+    from.scheme() != "https" || to.scheme() == "https"
+}
+
+async fn refused(url: &Url, response: Response) -> Error {
+    let status = response.status().as_u16();
+    let code = response
+        .headers()
+        .get("x-amzn-errortype")
+        .and_then(|value| value.to_str().ok())
+        .map(|value| value.split(':').next().unwrap_or(value).to_owned());
+    let reason = response.status().canonical_reason().unwrap_or("no reason given").to_owned();
+    let body = read_body(url, response, REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    let words = refusal_words(&body).unwrap_or(reason);
+    let message = words.chars().filter(|c| !c.is_control()).take(REFUSAL_CHARS_MAX).collect();
+    Error::Refused { status, code, message }
+}
+
+/// The message in an error body: a JSON member `message` or `exceptionMessage`, else the text.
+fn refusal_words(body: &str) -> Option<String> {
+    if let Ok(serde_json::Value::Object(members)) = serde_json::from_str(body) {
+        return ["message", "exceptionMessage"]
+            .iter()
+            .find_map(|name| members.get(*name)?.as_str().map(str::to_owned));
+    }
+    let text = body.trim();
+    (!text.is_empty() && !text.starts_with('<')).then(|| text.to_owned())
+}
+
+async fn read_body(url: &Url, mut response: Response, limit: usize) -> Result<String, Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| http_error(url, error))? {
+        if body.len() + chunk.len() > limit {
+            let reason = format!("the answer is longer than {limit} bytes");
+            return Err(Error::Http { host: authority(url), reason });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    String::from_utf8(body).map_err(|_| Error::Http {
+        host: authority(url),
+        reason: "the answer is not UTF-8".to_owned(),
+    })
+}
+
+fn http_error(url: &Url, error: reqwest::Error) -> Error {
+    Error::Http { host: authority(url), reason: chain(&error.without_url()) }
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_the_wrong_kind_are_refused() {
+        let http = ["http", "https"];
+        assert!(parse_url("http://[::1]:4080/whip", http).is_ok());
+        for text in ["", "whip", "ws://a/b", "file:///etc/passwd", "https://"] {
+            assert!(matches!(parse_url(text, http), Err(Error::Url { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_never_leaves_tls() {
+        let at = |text: &str| Url::parse(text).unwrap();
+        let to = |text: &'static str| {
+            HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(text))])
+        };
+        let target = redirect_target(&at("https://a/x"), &to("https://b/y")).unwrap();
+        assert_eq!(target.as_str(), "https://b/y");
+        let target = redirect_target(&at("https://a/x"), &to("/z")).unwrap();
+        assert_eq!(target.as_str(), "https://a/z");
+        for location in ["http://b/y", "ftp://b/y", "data:,x"] {
+            redirect_target(&at("https://a/x"), &to(location)).unwrap_err();
+        }
+        redirect_target(&at("https://a/x"), &HeaderMap::new()).unwrap_err();
+    }
+
+    #[test]
+    fn refusals_are_told_in_the_servers_words() {
+        let words = |body: &str| refusal_words(body);
+        assert_eq!(words(r#"{"exceptionMessage":"no"}"#).as_deref(), Some("no"));
+        assert_eq!(words(r#"{"message":"m","exceptionMessage":"e"}"#).as_deref(), Some("m"));
+        assert_eq!(words("plain\n").as_deref(), Some("plain"));
+        assert_eq!(words("<html>"), None);
+        assert_eq!(words("{}"), None);
+    }
+
+    #[test]
+    fn a_token_with_a_line_break_is_refused() {
+        assert!(bearer("a\r\nX-Other: 1").is_err());
+        assert!(bearer("a.b.c").unwrap().is_sensitive());
+    }
+}

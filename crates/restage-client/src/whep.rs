@@ -1,0 +1,144 @@
+//! Subscribing over WHEP (draft-ietf-wish-whep): one connection for each publisher watched.
+
+use std::time::Duration;
+
+use str0m::media::Direction;
+use tokio::sync::{mpsc, watch};
+
+use crate::error::Error;
+use crate::frame::{Codec, ReceivedFrame};
+use crate::peer::{Command, ConnectionState, Peer, Stats, Wanted};
+use crate::signal::{HttpClient, parse_url};
+use crate::token::ParticipantToken;
+
+/// What to take from a publisher and how to get there.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SubscribeConfig {
+    /// Codecs this program can do something with. Audio or video is left out of the offer if none
+    /// of its codecs is here.
+    pub codecs: Vec<Codec>,
+    /// How long the answer and then ICE and DTLS may each take.
+    pub connect_timeout: Duration,
+    /// A shared HTTP client; `None` makes one.
+    pub http: Option<HttpClient>,
+}
+
+impl Default for SubscribeConfig {
+    /// Every codec there is, ten seconds.
+    fn default() -> Self {
+        Self {
+            codecs: vec![Codec::Opus, Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1],
+            connect_timeout: Duration::from_secs(10),
+            http: None,
+        }
+    }
+}
+
+/// A subscriber: whole encoded frames come out, in order.
+///
+/// Video begins with a key frame, which is asked for as long as it is missing, and again after a
+/// loss. Dropping the subscriber ends the connection in the background.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), restage_client::Error> {
+/// use restage_client::{SubscribeConfig, Subscriber};
+///
+/// let url = "http://127.0.0.1:4080/whip/subscribe/Ab3dEf6hIj9k";
+/// let mut subscriber = Subscriber::connect(url, "<token>", SubscribeConfig::default()).await?;
+/// while let Some(received) = subscriber.frame().await {
+///     println!("{} {:?} {} bytes", received.frame.codec, received.frame.time,
+///              received.frame.data.len());
+/// }
+/// subscriber.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Subscriber {
+    peer: Peer,
+    frames: mpsc::Receiver<ReceivedFrame>,
+}
+
+impl Subscriber {
+    /// Subscribes at any WHEP URL. Follows 307 and 308 with the token, and returns once media can
+    /// flow.
+    ///
+    /// # Errors
+    /// As [`Publisher::connect`](crate::Publisher::connect).
+    pub async fn connect(url: &str, token: &str, config: SubscribeConfig) -> Result<Self, Error> {
+        let wanted = Wanted {
+            endpoint: parse_url(url, ["http", "https"])?,
+            http: match config.http {
+                Some(http) => http,
+                None => HttpClient::new()?,
+            },
+            token,
+            direction: Direction::RecvOnly,
+            codecs: config.codecs,
+            connect_timeout: config.connect_timeout,
+            initial_bps: None,
+        };
+        let (peer, frames) = Peer::connect(wanted).await?;
+        Ok(Self { peer, frames })
+    }
+
+    /// Subscribes to a publisher of the stage a participant token is for, at
+    /// `<whip_url>/subscribe/<participant id>`. A replica has the id of its source.
+    ///
+    /// # Errors
+    /// As [`Subscriber::connect`], and [`Error::Token`] if the token names no URL.
+    pub async fn join(
+        token: &ParticipantToken,
+        participant_id: &str,
+        config: SubscribeConfig,
+    ) -> Result<Self, Error> {
+        Self::connect(&token.subscribe_url(participant_id)?, token.as_str(), config).await
+    }
+
+    /// Waits for the next frame of either track. `None` once the connection is over and every
+    /// frame has been taken. A program that takes frames too slowly loses the newest; see
+    /// [`Stats::frames_dropped`].
+    pub async fn frame(&mut self) -> Option<ReceivedFrame> {
+        self.frames.recv().await
+    }
+
+    /// Asks the publisher for a key frame, at most twice a second.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once the connection is over.
+    pub async fn request_key_frame(&self) -> Result<(), Error> {
+        self.peer.command(Command::RequestKeyFrame).await
+    }
+
+    /// Codecs both sides have.
+    #[must_use]
+    pub fn codecs(&self) -> &[Codec] {
+        self.peer.codecs()
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub fn state(&self) -> ConnectionState {
+        self.peer.state()
+    }
+
+    /// Follows the connection's state.
+    #[must_use]
+    pub fn state_watch(&self) -> watch::Receiver<ConnectionState> {
+        self.peer.state_watch()
+    }
+
+    /// Figures of the last full second.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.peer.stats()
+    }
+
+    /// Leaves: DELETE to the server, then RTCP BYE and DTLS close.
+    ///
+    /// # Errors
+    /// What the server said to the DELETE, unless the session was gone already.
+    pub async fn close(self) -> Result<(), Error> {
+        self.peer.close().await
+    }
+}
