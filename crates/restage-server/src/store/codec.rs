@@ -1,0 +1,430 @@
+//! Rows to and from columns: the order of columns, and the words that stand for variants.
+
+use std::collections::BTreeMap;
+
+use restage_core::Occupancy;
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{
+    Client, Connection, ConnectionKind, Participant, Protocol, Replica, Replication, Stage,
+    StageEvent, StageEventError, StageEventName, StageSession, Token,
+};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::error::StoreError;
+
+/// Expands to the column list of one kind of row, qualified by a table alias, as a literal.
+macro_rules! columns {
+    (stage $t:literal) => {
+        columns!(@ $t, "id", "account", "region", "name", "tags", "recording", "created_at",
+            "active_session")
+    };
+    (session $t:literal) => {
+        columns!(@ $t, "id", "stage", "started_at", "ended_at", "idle_since")
+    };
+    (token $t:literal) => {
+        columns!(@ $t, "participant", "stage", "expires_at", "revoked_at")
+    };
+    (participant $t:literal) => {
+        columns!(@ $t, "session", "id", "stage", "user_id", "attributes", "connected", "publishing",
+            "published", "first_joined_at", "protocol", "client", "replication",
+            "replication_active", "source_stage", "source_session")
+    };
+    (replica $t:literal) => {
+        columns!(@ $t, "source_session", "participant", "destination_session", "source_stage",
+            "destination_stage", "active", "attributes", "reconnect_window_s", "window_ends_at",
+            "started_at")
+    };
+    (connection $t:literal) => {
+        columns!(@ $t, "id", "stage", "session", "participant", "kind", "publisher", "established",
+            "opened_at")
+    };
+    (event $t:literal) => {
+        columns!(@ $t, "session", "participant", "seq", "name", "at", "remote_participant", "error",
+            "destination_stage", "destination_session", "replica")
+    };
+    (@ $t:literal, $first:literal $(, $rest:literal)*) => {
+        concat!($t, ".", $first $(, ", ", $t, ".", $rest)*)
+    };
+}
+pub(super) use columns;
+
+/// Reads the columns of a row one after the other.
+struct Cells<'r> {
+    row: &'r AnyRow,
+    what: &'static str,
+    at: usize,
+}
+
+impl<'r> Cells<'r> {
+    fn new(row: &'r AnyRow, what: &'static str) -> Self {
+        Self { row, what, at: 0 }
+    }
+
+    fn next<T>(&mut self) -> Result<T, StoreError>
+    where
+        T: sqlx::Decode<'r, sqlx::Any> + sqlx::Type<sqlx::Any>,
+    {
+        let value = self
+            .row
+            .try_get(self.at)
+            .map_err(|error| self.corrupt(error.to_string()))?;
+        self.at += 1;
+        Ok(value)
+    }
+
+    fn corrupt(&self, reason: String) -> StoreError {
+        StoreError::Corrupt {
+            what: self.what,
+            reason,
+        }
+    }
+
+    fn text(&mut self) -> Result<String, StoreError> {
+        self.next::<String>()
+    }
+
+    fn id<I: for<'s> From<&'s str>>(&mut self) -> Result<I, StoreError> {
+        Ok(I::from(self.next::<&str>()?))
+    }
+
+    fn opt_id<I: for<'s> From<&'s str>>(&mut self) -> Result<Option<I>, StoreError> {
+        Ok(self
+            .next::<Option<String>>()?
+            .map(|text| I::from(text.as_str())))
+    }
+
+    fn time(&mut self) -> Result<Time, StoreError> {
+        Ok(Time(self.next::<i64>()?))
+    }
+
+    fn opt_time(&mut self) -> Result<Option<Time>, StoreError> {
+        Ok(self.next::<Option<i64>>()?.map(Time))
+    }
+
+    fn flag(&mut self) -> Result<bool, StoreError> {
+        match self.next::<i64>()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(self.corrupt(format!("a flag is 0 or 1, not {other}"))),
+        }
+    }
+
+    fn count(&mut self) -> Result<u64, StoreError> {
+        let count: i64 = self.next()?;
+        u64::try_from(count).map_err(|_| self.corrupt(format!("{count} is not a count")))
+    }
+
+    fn map(&mut self) -> Result<BTreeMap<String, String>, StoreError> {
+        let text = self.next::<&str>()?;
+        serde_json::from_str(text).map_err(|error| self.corrupt(error.to_string()))
+    }
+
+    /// A word that stands for a variant.
+    fn word<T>(&mut self, meaning: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+        let word = self.next::<&str>()?;
+        meaning(word).ok_or_else(|| self.corrupt(format!("{word:?} is not a word restage uses")))
+    }
+}
+
+/// A map as the store keeps it.
+pub(super) fn map_text(map: &BTreeMap<String, String>) -> String {
+    // The key order of a BTreeMap makes equal maps equal text.
+    serde_json::Value::Object(
+        map.iter()
+            .map(|(k, v)| (k.clone(), serde_json::Value::from(v.as_str())))
+            .collect(),
+    )
+    .to_string()
+}
+
+/// Both directions between a type's variants and the words stored for them. The compiler sees to
+/// it that no variant is without a word.
+macro_rules! words {
+    ($type:ident, $to:ident, $from:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        pub(super) fn $to(value: $type) -> &'static str {
+            match value { $($type::$variant => $word),+ }
+        }
+
+        fn $from(word: &str) -> Option<$type> {
+            match word { $($word => Some($type::$variant),)+ _ => None }
+        }
+    };
+}
+
+words!(Protocol, protocol_word, protocol { Unknown = "UNKNOWN", Whip = "WHIP" });
+
+words!(StageEventName, event_name_word, event_name {
+    Joined = "JOINED",
+    Left = "LEFT",
+    PublishStarted = "PUBLISH_STARTED",
+    PublishStopped = "PUBLISH_STOPPED",
+    SubscribeStarted = "SUBSCRIBE_STARTED",
+    SubscribeStopped = "SUBSCRIBE_STOPPED",
+    PublishError = "PUBLISH_ERROR",
+    SubscribeError = "SUBSCRIBE_ERROR",
+    JoinError = "JOIN_ERROR",
+    ReplicationStarted = "REPLICATION_STARTED",
+    ReplicationStopped = "REPLICATION_STOPPED",
+});
+
+words!(StageEventError, event_error_word, event_error {
+    InsufficientCapabilities = "INSUFFICIENT_CAPABILITIES",
+    QuotaExceeded = "QUOTA_EXCEEDED",
+    PublisherNotFound = "PUBLISHER_NOT_FOUND",
+    InvalidAudioCodec = "INVALID_AUDIO_CODEC",
+    InvalidVideoCodec = "INVALID_VIDEO_CODEC",
+    InvalidInput = "INVALID_INPUT",
+    InternalServerException = "INTERNAL_SERVER_EXCEPTION",
+});
+
+/// What a connection is for, as (word, publisher).
+pub(super) fn kind_columns(kind: &ConnectionKind) -> (&'static str, Option<&str>) {
+    match kind {
+        ConnectionKind::Publish => ("PUBLISH", None),
+        ConnectionKind::Subscribe { publisher } => ("SUBSCRIBE", Some(publisher.as_str())),
+        ConnectionKind::Events => ("EVENTS", None),
+    }
+}
+
+/// A part in replications, as (word, active, source stage, source session).
+pub(super) fn replication_columns(
+    replication: &Replication,
+) -> (&'static str, bool, Option<&str>, Option<&str>) {
+    match replication {
+        Replication::None => ("NONE", false, None, None),
+        Replication::Source { active } => ("SOURCE", *active, None, None),
+        Replication::Replica {
+            active,
+            source_stage,
+            source_session,
+        } => (
+            "REPLICA",
+            *active,
+            Some(source_stage.as_str()),
+            Some(source_session.as_str()),
+        ),
+    }
+}
+
+/// The client's five facts, without the empty ones.
+pub(super) fn client_text(client: &Client) -> String {
+    let Client {
+        browser_name,
+        browser_version,
+        os_name,
+        os_version,
+        sdk_version,
+    } = client;
+    let facts = [
+        ("browser_name", browser_name),
+        ("browser_version", browser_version),
+        ("os_name", os_name),
+        ("os_version", os_version),
+        ("sdk_version", sdk_version),
+    ];
+    map_text(
+        &facts
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect(),
+    )
+}
+
+fn client(mut facts: BTreeMap<String, String>) -> Client {
+    let mut take = |name: &str| facts.remove(name).unwrap_or_default();
+    Client {
+        browser_name: take("browser_name"),
+        browser_version: take("browser_version"),
+        os_name: take("os_name"),
+        os_version: take("os_version"),
+        sdk_version: take("sdk_version"),
+    }
+}
+
+pub(super) fn stage(row: &AnyRow) -> Result<Stage, StoreError> {
+    let mut cells = Cells::new(row, "stage");
+    Ok(Stage {
+        id: cells.id()?,
+        account: cells.text()?,
+        region: cells.text()?,
+        name: cells.text()?,
+        tags: cells.map()?,
+        recording: cells.text()?,
+        created_at: cells.time()?,
+        active_session: cells.opt_id()?,
+    })
+}
+
+pub(super) fn session(row: &AnyRow) -> Result<StageSession, StoreError> {
+    let mut cells = Cells::new(row, "stage session");
+    Ok(StageSession {
+        id: cells.id()?,
+        stage: cells.id()?,
+        started_at: cells.time()?,
+        ended_at: cells.opt_time()?,
+        idle_since: cells.opt_time()?,
+    })
+}
+
+pub(super) fn token(row: &AnyRow) -> Result<Token, StoreError> {
+    let mut cells = Cells::new(row, "token");
+    Ok(Token {
+        participant: cells.id()?,
+        stage: cells.id()?,
+        expires_at: cells.time()?,
+        revoked_at: cells.opt_time()?,
+    })
+}
+
+pub(super) fn participant(row: &AnyRow) -> Result<Participant, StoreError> {
+    let mut cells = Cells::new(row, "participant");
+    Ok(Participant {
+        session: cells.id()?,
+        id: cells.id()?,
+        stage: cells.id()?,
+        user_id: cells.text()?,
+        attributes: cells.map()?,
+        connected: cells.flag()?,
+        publishing: cells.flag()?,
+        published: cells.flag()?,
+        first_joined_at: cells.time()?,
+        protocol: cells.word(protocol)?,
+        client: client(cells.map()?),
+        replication: replication(&mut cells)?,
+    })
+}
+
+fn replication(cells: &mut Cells<'_>) -> Result<Replication, StoreError> {
+    let word = cells.text()?;
+    let active = cells.flag()?;
+    let source: (Option<StageId>, Option<StageSessionId>) = (cells.opt_id()?, cells.opt_id()?);
+    match (word.as_str(), source) {
+        ("NONE", (None, None)) => Ok(Replication::None),
+        ("SOURCE", (None, None)) => Ok(Replication::Source { active }),
+        ("REPLICA", (Some(source_stage), Some(source_session))) => Ok(Replication::Replica {
+            active,
+            source_stage,
+            source_session,
+        }),
+        _ => Err(cells.corrupt(format!("{word:?} does not go with its source columns"))),
+    }
+}
+
+pub(super) fn replica(row: &AnyRow) -> Result<Replica, StoreError> {
+    let mut cells = Cells::new(row, "replica");
+    Ok(Replica {
+        source_session: cells.id()?,
+        participant: cells.id()?,
+        destination_session: cells.id()?,
+        source_stage: cells.id()?,
+        destination_stage: cells.id()?,
+        active: cells.flag()?,
+        attributes: cells.map()?,
+        reconnect_window_s: {
+            let seconds: i64 = cells.next()?;
+            u32::try_from(seconds)
+                .map_err(|_| cells.corrupt(format!("{seconds} s is not a reconnect window")))?
+        },
+        window_ends_at: cells.opt_time()?,
+        started_at: cells.time()?,
+    })
+}
+
+pub(super) fn connection(row: &AnyRow) -> Result<Connection, StoreError> {
+    let mut cells = Cells::new(row, "connection");
+    Ok(Connection {
+        id: cells.id::<ConnectionId>()?,
+        stage: cells.id()?,
+        session: cells.id()?,
+        participant: cells.id()?,
+        kind: connection_kind(&mut cells)?,
+        established: cells.flag()?,
+        opened_at: cells.time()?,
+    })
+}
+
+fn connection_kind(cells: &mut Cells<'_>) -> Result<ConnectionKind, StoreError> {
+    let word = cells.text()?;
+    let publisher: Option<ParticipantId> = cells.opt_id()?;
+    match (word.as_str(), publisher) {
+        ("PUBLISH", None) => Ok(ConnectionKind::Publish),
+        ("SUBSCRIBE", Some(publisher)) => Ok(ConnectionKind::Subscribe { publisher }),
+        ("EVENTS", None) => Ok(ConnectionKind::Events),
+        _ => Err(cells.corrupt(format!("{word:?} does not go with its publisher column"))),
+    }
+}
+
+/// An event and its place in the participant's history.
+pub(super) fn event(row: &AnyRow) -> Result<(i64, StageEvent), StoreError> {
+    let mut cells = Cells::new(row, "stage event");
+    let session = cells.id()?;
+    let participant = cells.id()?;
+    let seq = cells.next::<i64>()?;
+    let name = cells.word(event_name)?;
+    let at = cells.time()?;
+    let remote_participant = cells.opt_id()?;
+    let error =
+        match cells.next::<Option<String>>()? {
+            None => None,
+            Some(word) => Some(event_error(&word).ok_or_else(|| {
+                cells.corrupt(format!("{word:?} is not an error code restage uses"))
+            })?),
+        };
+    let destination = match (
+        cells.opt_id::<StageId>()?,
+        cells.opt_id::<StageSessionId>()?,
+    ) {
+        (Some(stage), Some(session)) => Some((stage, session)),
+        (None, None) => None,
+        _ => return Err(cells.corrupt("a destination has both a stage and a session".to_owned())),
+    };
+    let replica = cells.flag()?;
+    let event = StageEvent {
+        session,
+        participant,
+        name,
+        at,
+        remote_participant,
+        error,
+        destination,
+        replica,
+    };
+    Ok((seq, event))
+}
+
+/// Bytes as the store keeps them: one text type for every engine.
+pub(super) fn bytes_text(bytes: &[u8]) -> String {
+    hex::encode(bytes)
+}
+
+pub(super) fn meta_value(row: &AnyRow) -> Result<Vec<u8>, StoreError> {
+    let mut cells = Cells::new(row, "value");
+    let text: &str = cells.next()?;
+    hex::decode(text).map_err(|error| cells.corrupt(error.to_string()))
+}
+
+pub(super) fn stage_id(row: &AnyRow) -> Result<StageId, StoreError> {
+    Cells::new(row, "stage id").id()
+}
+
+pub(super) fn place(row: &AnyRow) -> Result<(StageSessionId, ParticipantId), StoreError> {
+    let mut cells = Cells::new(row, "connection");
+    Ok((cells.id()?, cells.id()?))
+}
+
+pub(super) fn count(row: &AnyRow) -> Result<u64, StoreError> {
+    Cells::new(row, "count").count()
+}
+
+pub(super) fn occupancy(row: &AnyRow) -> Result<(StageSessionId, Occupancy), StoreError> {
+    let mut cells = Cells::new(row, "count");
+    let session = cells.id()?;
+    let occupancy = Occupancy {
+        publishing: cells.count()?,
+        publishers: cells.count()?,
+        subscribers: cells.count()?,
+    };
+    Ok((session, occupancy))
+}

@@ -1,0 +1,99 @@
+//! What can go wrong between the rules and the disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A failure of the store. None of these is the caller's fault, and none names a secret.
+///
+/// Cheap to clone: one failed commit answers every command of its batch.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The address names an engine this build has no driver for, or is malformed.
+    #[error("the database address is not usable: {reason}")]
+    Address {
+        /// What is wrong with it. Never contains the address, which may hold a password.
+        reason: String,
+    },
+    /// The file cannot be created, read or written.
+    #[error("the database {} cannot be opened: {reason}", path.display())]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// What the operating system or the engine said.
+        reason: String,
+    },
+    /// Another process, or another store of this one, has the file.
+    #[error(
+        "the database {} is in use by another restage; stop that one first or give this one another data directory",
+        path.display()
+    )]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// A later restage has migrated the database.
+    #[error(
+        "the database {} was written by a newer restage (schema {found}, this one knows {known}); \
+         run that version or a later one",
+        path.display()
+    )]
+    NewerSchema {
+        /// The database file.
+        path: PathBuf,
+        /// Latest migration found in the database.
+        found: i64,
+        /// Latest migration this build has.
+        known: i64,
+    },
+    /// A migration failed, or one that was applied is not the one this build has.
+    #[error("the database {} cannot be brought up to date: {reason}", path.display())]
+    Migration {
+        /// The database file.
+        path: PathBuf,
+        /// What failed.
+        reason: String,
+    },
+    /// [`Store::close`](super::Store::close) was called, or the writer is gone.
+    #[error("the store is closed")]
+    Closed,
+    /// The engine took longer than the bound.
+    #[error("the database did not answer within {seconds} s")]
+    Timeout {
+        /// The bound.
+        seconds: u64,
+    },
+    /// The batch this command was in could not be made durable. Nothing of it was kept, and no
+    /// effect was performed.
+    #[error("the change could not be made durable: {reason}")]
+    Commit {
+        /// What the engine said.
+        reason: String,
+    },
+    /// A statement failed. The command it belonged to was rolled back.
+    #[error("the database failed: {0}")]
+    Engine(Arc<sqlx::Error>),
+    /// A stored value is not one that this restage writes.
+    #[error("the database holds a {what} that restage cannot read: {reason}")]
+    Corrupt {
+        /// Kind of row and column.
+        what: &'static str,
+        /// What is wrong with the value.
+        reason: String,
+    },
+    /// The rules panicked on this command, which is a bug; its changes were rolled back.
+    #[error("the command failed because of a defect in restage; nothing was changed")]
+    Defect,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
+            sqlx::Error::PoolTimedOut => Self::Timeout {
+                seconds: super::READ_TIMEOUT.as_secs(),
+            },
+            other => Self::Engine(Arc::new(other)),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The durable store: stages, sessions, participants, tokens, replicas, connections and history.
+//!
+//! One writer owns the database. It takes commands in the order they arrive, loads the rows each one
+//! [needs](restage_core::needs), lets the rules [decide](restage_core::decide), writes the changes,
+//! and commits; commands that arrive meanwhile share the next commit, so the cost of making a change
+//! durable is spread over all who wait for it. After the commit, and in its order, the effects of
+//! every decision go to a sink, and only then is the caller answered.
+//!
+//! Reads never wait for the writer: they come from a pool of their own and see the last commit.
+//!
+//! The SQL is written for SQLite and PostgreSQL alike and runs over [`sqlx::Any`]; `engine` holds what
+//! differs.
+
+mod codec;
+mod engine;
+mod error;
+mod load;
+mod purge;
+mod read;
+mod rows;
+mod write;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use restage_core::{Command, Context, Decision, Reply};
+use sqlx::AnyPool;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+pub use error::StoreError;
+pub use read::{PAGE_ROWS_MAX, Page, ParticipantFilter, RecordedEvent};
+pub use writer::{BATCH_MAX, WRITER_QUEUE};
+
+use engine::Engine;
+use writer::{Counters, Request, Writer};
+
+/// Connections that serve reads.
+pub const READERS: u32 = 4;
+/// How long a read may take, waiting for a connection included.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreConfig {
+    path: PathBuf,
+    purge_in_background: bool,
+}
+
+impl StoreConfig {
+    /// A SQLite file. It is created if it is not there; its directory must be.
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            purge_in_background: true,
+        }
+    }
+
+    /// From a database address: `sqlite:PATH`, or a plain path.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`] for an engine this build has no driver for.
+    pub fn from_address(address: &str) -> Result<Self, StoreError> {
+        let path = match address.split_once(':') {
+            Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
+            Some((scheme, rest)) if rest.starts_with("//") => {
+                return Err(StoreError::Address {
+                    reason: format!(
+                        "there is no support for {scheme} in this version; give sqlite:PATH"
+                    ),
+                });
+            }
+            _ => address,
+        };
+        if path.is_empty() {
+            return Err(StoreError::Address {
+                reason: "it names no file".to_owned(),
+            });
+        }
+        Ok(Self::sqlite(path))
+    }
+
+    /// Leaves rows of deleted stages in place until [`Store::purge`] is called.
+    #[must_use]
+    pub fn without_background_purge(mut self) -> Self {
+        self.purge_in_background = false;
+        self
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A command and what the rules take from outside besides rows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Job {
+    /// What is asked.
+    pub command: Command,
+    /// Time, limits and fresh ids.
+    pub context: Context,
+}
+
+/// What a command that was executed led to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// What the rules answered. A refusal is a successful execution, and may have left history.
+    pub reply: Result<Reply, restage_core::Error>,
+}
+
+/// Takes the effects of every committed decision, in the order of commits, before the caller is
+/// answered. It runs in the writer: it must hand over and return, never wait.
+pub type EffectSink = Box<dyn FnMut(&Command, &Decision) + Send>;
+
+/// How much the writer has done since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoreStats {
+    /// Transactions committed.
+    pub commits: u64,
+    /// Commands in them.
+    pub commands: u64,
+}
+
+/// A handle to the store. Clones share it; dropping the last one stops the writer after what was
+/// queued is done.
+#[derive(Clone, Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    requests: mpsc::Sender<Request>,
+    readers: AnyPool,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    counters: Arc<Counters>,
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and starts the writer. Until the store is
+    /// closed or dropped no one else can open it.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], [`StoreError::InUse`], [`StoreError::NewerSchema`] or
+    /// [`StoreError::Migration`], each naming the file and what to do.
+    pub async fn open(config: &StoreConfig, sink: EffectSink) -> Result<Self, StoreError> {
+        let config = config.clone();
+        let purge_in_background = config.purge_in_background;
+        let engine = tokio::task::spawn_blocking(move || Engine::acquire(&config))
+            .await
+            .map_err(|_| StoreError::Defect)??;
+        let mut connection = engine.connect_writer().await?;
+        engine.migrate(&mut connection).await?;
+        let purge_pending = purge::is_pending(&mut connection).await?;
+        let readers = engine.connect_readers().await?;
+        let counters = Arc::new(Counters::default());
+        let (sender, requests) = mpsc::channel(WRITER_QUEUE);
+        let writer = Writer {
+            engine,
+            connection: Some(connection),
+            requests,
+            sink,
+            counters: Arc::clone(&counters),
+            purge_in_background,
+            purge_pending,
+        };
+        let writer = Mutex::new(Some(tokio::spawn(writer.run())));
+        Ok(Self {
+            shared: Arc::new(Shared {
+                requests: sender,
+                readers,
+                writer,
+                counters,
+            }),
+        })
+    }
+
+    /// Executes a command: when this returns `Ok`, its changes are durable and its effects have been
+    /// handed over. Waits while [`WRITER_QUEUE`] others are queued. Once queued, a command is executed
+    /// even if the caller stops waiting.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; then nothing was changed and no effect is performed.
+    pub async fn execute(&self, job: Job) -> Result<Outcome, StoreError> {
+        let Job { command, context } = job;
+        let (command, context) = (Box::new(command), Box::new(context));
+        self.ask(|answer| Request::Execute {
+            command,
+            context,
+            answer,
+        })
+        .await
+    }
+
+    /// Keeps a value under a name unless there is one already, and returns the one that is kept.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn meta_put_if_absent(
+        &self,
+        name: &str,
+        value: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let (name, value) = (name.to_owned(), value.to_vec());
+        self.ask(|answer| Request::PutMeta {
+            name,
+            value,
+            answer,
+        })
+        .await
+    }
+
+    /// Removes up to `limit` rows that deleted stages left behind and says how many went; fewer than
+    /// `limit` means that none are left. The writer does this by itself when it has time, unless the
+    /// configuration says otherwise.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn purge(&self, limit: u32) -> Result<u32, StoreError> {
+        self.ask(|answer| Request::Purge { limit, answer }).await
+    }
+
+    /// How much the writer has done.
+    pub fn stats(&self) -> StoreStats {
+        StoreStats {
+            commits: self.shared.counters.commits.load(Ordering::Relaxed),
+            commands: self.shared.counters.commands.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Finishes what is queued, refuses what comes later, and gives the database free. Other clones of
+    /// this handle answer [`StoreError::Closed`] from then on.
+    pub async fn close(self) {
+        // An error says that the writer has stopped already.
+        let _ = self.shared.requests.send(Request::Close).await;
+        let writer = self
+            .shared
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.shared.readers.close().await;
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::error!(%error, "the writer did not end well");
+        }
+    }
+
+    fn readers(&self) -> &AnyPool {
+        &self.shared.readers
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.shared.requests.send(request(answer)).await;
+        sent.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}

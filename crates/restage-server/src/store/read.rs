@@ -1,0 +1,402 @@
+//! Reads, on the reader pool. Each is one statement and therefore one consistent picture.
+//!
+//! Lists page by key: a page starts after the position of the last row seen, in an index that has the
+//! order of the list, so that a page costs the same wherever it is and rows that come or go meanwhile
+//! never make a page repeat or skip another row.
+
+use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{Participant, Replica, Stage, StageEvent, StageSession, Token};
+use sqlx::Any;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+
+use super::codec::{self, columns};
+use super::error::StoreError;
+use super::{READ_TIMEOUT, Store};
+
+/// The most rows a page may have; a larger limit is cut to this.
+pub const PAGE_ROWS_MAX: u32 = 1_000;
+
+/// Before every row of a list in ascending order. Ids are never empty.
+const FIRST: (i64, &str) = (i64::MIN, "");
+/// After every row of a list: no id begins with the last code point there is.
+const LAST: (i64, &str) = (i64::MAX, "\u{10FFFF}");
+
+/// Part of a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Page<T> {
+    /// At most as many as asked for.
+    pub rows: Vec<T>,
+    /// Whether more rows follow the last of these.
+    pub more: bool,
+}
+
+impl<T> Page<T> {
+    /// From one row more than asked for.
+    fn cut(mut rows: Vec<T>, limit: u32) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Self { rows, more }
+    }
+}
+
+/// The filters ListParticipants knows, at most one per call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ParticipantFilter {
+    /// Everyone.
+    None,
+    /// `filterByUserId`
+    UserId(String),
+    /// `filterByPublished`
+    Published(bool),
+    /// `filterByState`
+    Connected(bool),
+    /// `filterByRecordingState`
+    RecordingState(String),
+}
+
+/// A line of a participant's history with its place there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordedEvent {
+    /// Counts up from 1 within one participant's history in one stage session.
+    pub seq: i64,
+    /// The line.
+    pub event: StageEvent,
+}
+
+pub(super) const GET_STAGE: &str = concat!(
+    "SELECT ",
+    columns!(stage "s"),
+    " FROM stages s WHERE s.id = $1"
+);
+
+pub(super) const LIST_STAGES: &str = concat!(
+    "SELECT ",
+    columns!(stage "s"),
+    " FROM stages s WHERE s.account = $1 AND s.region = $2 AND (s.created_at, s.id) > ($3, $4) \
+     ORDER BY s.created_at, s.id LIMIT $5"
+);
+
+pub(super) const LIST_LIVE_STAGES: &str = concat!(
+    "SELECT ",
+    columns!(stage "s"),
+    " FROM stages s WHERE s.account = $1 AND s.active_session IS NOT NULL \
+     ORDER BY s.created_at, s.id LIMIT $2"
+);
+
+pub(super) const GET_SESSION: &str = concat!(
+    "SELECT ",
+    columns!(session "x"),
+    " FROM stage_sessions x JOIN stages s ON s.id = x.stage WHERE x.id = $1 AND x.stage = $2"
+);
+
+pub(super) const LIST_SESSIONS: &str = concat!(
+    "SELECT ",
+    columns!(session "x"),
+    " FROM stage_sessions x WHERE x.stage = $1 AND (x.started_at, x.id) < ($2, $3) \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = $1) \
+     ORDER BY x.started_at DESC, x.id DESC LIMIT $4"
+);
+
+/// The rest of a statement on rows of session `$1`: only if its stage still exists.
+macro_rules! of_existing_stage {
+    () => {
+        " AND EXISTS (SELECT 1 FROM stage_sessions x JOIN stages s ON s.id = x.stage \
+          WHERE x.id = $1)"
+    };
+}
+
+pub(super) const GET_PARTICIPANT: &str = concat!(
+    "SELECT ",
+    columns!(participant "p"),
+    " FROM participants p WHERE p.session = $1 AND p.id = $2",
+    of_existing_stage!()
+);
+
+macro_rules! list_participants {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(participant "p"),
+            " FROM participants p WHERE p.session = $1 AND (p.first_joined_at, p.id) > ($2, $3)",
+            $condition,
+            of_existing_stage!(),
+            " ORDER BY p.first_joined_at, p.id LIMIT $4"
+        )
+    };
+}
+
+pub(super) const LIST_PARTICIPANTS: &str = list_participants!("");
+pub(super) const LIST_PARTICIPANTS_BY_USER: &str = list_participants!(" AND p.user_id = $5");
+pub(super) const LIST_PARTICIPANTS_BY_STATE: &str = list_participants!(" AND p.connected = $5");
+pub(super) const LIST_PARTICIPANTS_BY_PUBLISHED: &str = list_participants!(" AND p.published = $5");
+
+pub(super) const LIST_EVENTS: &str = concat!(
+    "SELECT ",
+    columns!(event "e"),
+    " FROM stage_events e WHERE e.session = $1 AND e.participant = $2 AND e.seq > $3",
+    of_existing_stage!(),
+    " ORDER BY e.seq LIMIT $4"
+);
+
+pub(super) const LIST_REPLICAS: &str = concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM replicas r WHERE r.source_stage = $1 AND r.participant = $2 \
+     AND (r.started_at, r.destination_session) > ($3, $4) \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = $1) \
+     ORDER BY r.started_at, r.destination_session LIMIT $5"
+);
+
+pub(super) const PUBLISHING_PARTICIPANTS: &str = concat!(
+    "SELECT ",
+    columns!(participant "p"),
+    " FROM stages s JOIN participants p ON p.session = s.active_session \
+     WHERE s.id = $1 AND p.publishing = 1 ORDER BY p.first_joined_at, p.id"
+);
+
+pub(super) const GET_TOKEN: &str = concat!(
+    "SELECT ",
+    columns!(token "t"),
+    " FROM tokens t JOIN stages s ON s.id = t.stage WHERE t.participant = $1"
+);
+
+pub(super) const GET_META: &str = "SELECT m.value FROM meta m WHERE m.name = $1";
+
+type BoundQuery = Query<'static, Any, AnyArguments>;
+
+impl Store {
+    /// A stage by its id.
+    pub async fn get_stage(&self, id: &StageId) -> Result<Option<Stage>, StoreError> {
+        self.one(sqlx::query(GET_STAGE).bind(id.to_string()), codec::stage)
+            .await
+    }
+
+    /// The stages of an account in a region in the order of their creation, from just after a position.
+    pub async fn list_stages(
+        &self,
+        account: &str,
+        region: &str,
+        after: Option<(Time, StageId)>,
+        limit: u32,
+    ) -> Result<Page<Stage>, StoreError> {
+        let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
+        let query = sqlx::query(LIST_STAGES)
+            .bind(account.to_owned())
+            .bind(region.to_owned())
+            .bind(time)
+            .bind(id);
+        self.page(query, limit, codec::stage).await
+    }
+
+    /// The oldest stages of an account, in any region, that have a session in progress.
+    pub async fn list_live_stages(
+        &self,
+        account: &str,
+        limit: u32,
+    ) -> Result<Vec<Stage>, StoreError> {
+        let query = sqlx::query(LIST_LIVE_STAGES)
+            .bind(account.to_owned())
+            .bind(i64::from(limit.min(PAGE_ROWS_MAX)));
+        self.all(query, codec::stage).await
+    }
+
+    /// A stage session by its id, if it is of this stage.
+    pub async fn get_session(
+        &self,
+        stage: &StageId,
+        id: &StageSessionId,
+    ) -> Result<Option<StageSession>, StoreError> {
+        let query = sqlx::query(GET_SESSION)
+            .bind(id.to_string())
+            .bind(stage.to_string());
+        self.one(query, codec::session).await
+    }
+
+    /// The sessions of a stage, newest first, from just before a position.
+    pub async fn list_sessions(
+        &self,
+        stage: &StageId,
+        before: Option<(Time, StageSessionId)>,
+        limit: u32,
+    ) -> Result<Page<StageSession>, StoreError> {
+        let (time, id) = position(before.as_ref().map(|(time, id)| (*time, id.as_str())), LAST);
+        let query = sqlx::query(LIST_SESSIONS)
+            .bind(stage.to_string())
+            .bind(time)
+            .bind(id);
+        self.page(query, limit, codec::session).await
+    }
+
+    /// A participant of a stage session.
+    pub async fn get_participant(
+        &self,
+        session: &StageSessionId,
+        id: &ParticipantId,
+    ) -> Result<Option<Participant>, StoreError> {
+        let query = sqlx::query(GET_PARTICIPANT)
+            .bind(session.to_string())
+            .bind(id.to_string());
+        self.one(query, codec::participant).await
+    }
+
+    /// The participants of a stage session in the order of their first join, from just after a
+    /// position.
+    pub async fn list_participants(
+        &self,
+        session: &StageSessionId,
+        filter: &ParticipantFilter,
+        after: Option<(Time, ParticipantId)>,
+        limit: u32,
+    ) -> Result<Page<Participant>, StoreError> {
+        let sql = match filter {
+            ParticipantFilter::None => LIST_PARTICIPANTS,
+            ParticipantFilter::UserId(_) => LIST_PARTICIPANTS_BY_USER,
+            ParticipantFilter::Connected(_) => LIST_PARTICIPANTS_BY_STATE,
+            ParticipantFilter::Published(_) => LIST_PARTICIPANTS_BY_PUBLISHED,
+            // Participants have no recording column: every one of them is DISABLED.
+            ParticipantFilter::RecordingState(state) if state == "DISABLED" => LIST_PARTICIPANTS,
+            ParticipantFilter::RecordingState(_) => {
+                return Ok(Page {
+                    rows: Vec::new(),
+                    more: false,
+                });
+            }
+        };
+        let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
+        let limit = limit.min(PAGE_ROWS_MAX);
+        let query = sqlx::query(sql)
+            .bind(session.to_string())
+            .bind(time)
+            .bind(id)
+            .bind(i64::from(limit) + 1);
+        let query = match filter {
+            ParticipantFilter::UserId(user) => query.bind(user.clone()),
+            ParticipantFilter::Connected(flag) | ParticipantFilter::Published(flag) => {
+                query.bind(i64::from(*flag))
+            }
+            ParticipantFilter::None | ParticipantFilter::RecordingState(_) => query,
+        };
+        Ok(Page::cut(self.all(query, codec::participant).await?, limit))
+    }
+
+    /// A participant's history in a stage session, oldest first, after a sequence number (0 for all).
+    pub async fn list_events(
+        &self,
+        session: &StageSessionId,
+        participant: &ParticipantId,
+        after_seq: i64,
+        limit: u32,
+    ) -> Result<Page<RecordedEvent>, StoreError> {
+        let query = sqlx::query(LIST_EVENTS)
+            .bind(session.to_string())
+            .bind(participant.to_string())
+            .bind(after_seq);
+        self.page(query, limit, |row| {
+            codec::event(row).map(|(seq, event)| RecordedEvent { seq, event })
+        })
+        .await
+    }
+
+    /// The replications of a participant out of a stage, ACTIVE and STOPPED, over all of the stage's
+    /// sessions, in the order of their first start, from just after a position (start, destination
+    /// session).
+    pub async fn list_replicas(
+        &self,
+        source_stage: &StageId,
+        participant: &ParticipantId,
+        after: Option<(Time, StageSessionId)>,
+        limit: u32,
+    ) -> Result<Page<Replica>, StoreError> {
+        let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
+        let query = sqlx::query(LIST_REPLICAS)
+            .bind(source_stage.to_string())
+            .bind(participant.to_string())
+            .bind(time)
+            .bind(id);
+        self.page(query, limit, codec::replica).await
+    }
+
+    /// Who publishes in the stage's active session, replicas included, in the order of first joins.
+    pub async fn publishing_participants(
+        &self,
+        stage: &StageId,
+    ) -> Result<Vec<Participant>, StoreError> {
+        let query = sqlx::query(PUBLISHING_PARTICIPANTS).bind(stage.to_string());
+        self.all(query, codec::participant).await
+    }
+
+    /// What is known of the token with this participant id.
+    pub async fn get_token(
+        &self,
+        participant: &ParticipantId,
+    ) -> Result<Option<Token>, StoreError> {
+        self.one(
+            sqlx::query(GET_TOKEN).bind(participant.to_string()),
+            codec::token,
+        )
+        .await
+    }
+
+    /// A value kept for the deployment itself, such as the key of page tokens.
+    pub async fn meta_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.one(
+            sqlx::query(GET_META).bind(name.to_owned()),
+            codec::meta_value,
+        )
+        .await
+    }
+
+    /// Binds the limit as the last parameter.
+    async fn page<T>(
+        &self,
+        query: BoundQuery,
+        limit: u32,
+        decode: impl Fn(&AnyRow) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        let limit = limit.min(PAGE_ROWS_MAX);
+        Ok(Page::cut(
+            self.all(query.bind(i64::from(limit) + 1), decode).await?,
+            limit,
+        ))
+    }
+
+    async fn all<T>(
+        &self,
+        query: BoundQuery,
+        decode: impl Fn(&AnyRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        within(query.fetch_all(self.readers()))
+            .await?
+            .iter()
+            .map(decode)
+            .collect()
+    }
+
+    async fn one<T>(
+        &self,
+        query: BoundQuery,
+        decode: impl Fn(&AnyRow) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        within(query.fetch_optional(self.readers()))
+            .await?
+            .as_ref()
+            .map(decode)
+            .transpose()
+    }
+}
+
+fn position(given: Option<(Time, &str)>, otherwise: (i64, &str)) -> (i64, String) {
+    let (time, id) = given.map_or(otherwise, |(time, id)| (time.0, id));
+    (time, id.to_owned())
+}
+
+async fn within<T>(read: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(READ_TIMEOUT, read).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(StoreError::Timeout {
+            seconds: READ_TIMEOUT.as_secs(),
+        }),
+    }
+}

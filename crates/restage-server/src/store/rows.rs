@@ -1,0 +1,379 @@
+//! The queries behind [`load`](super::load): rows by key, for many keys at a time.
+//!
+//! Keys go in as a table of values that is joined first, so that every key is one look-up in an index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use restage_core::Occupancy;
+use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{Connection, Participant, Replica, Stage, StageSession, Token};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::codec::{self, columns};
+use super::error::StoreError;
+use super::load::Place;
+
+/// Keys per statement. A remainder uses the smaller sizes, so that few statements are prepared.
+const CHUNK_SIZES: [usize; 4] = [256, 32, 4, 1];
+
+/// A set of keys in some order: the columns of each.
+trait Key {
+    fn columns(&self) -> [Option<&str>; 2];
+}
+
+impl Key for StageId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for StageSessionId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for ParticipantId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for Place {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.0.as_str()), Some(self.1.as_str())]
+    }
+}
+
+/// `WITH want (…) AS (VALUES …)` before a statement that joins `want`.
+pub(super) fn with_keys(columns: &str, width: usize, keys: usize, rest: &str) -> String {
+    let mut sql = format!("WITH want ({columns}) AS (VALUES ");
+    for key in 0..keys {
+        let comma = if key == 0 { "" } else { ", " };
+        let first = 1 + key * width;
+        match width {
+            1 => write!(sql, "{comma}(${first})"),
+            _ => write!(sql, "{comma}(${first}, ${})", first + 1),
+        }
+        .expect("writing to a String succeeds");
+    }
+    sql.push_str(") ");
+    sql.push_str(rest);
+    sql
+}
+
+/// A statement on a table of keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByKeys {
+    /// The names of the key's columns.
+    pub(super) columns: &'static str,
+    /// How many there are.
+    pub(super) width: usize,
+    /// The statement after `want`.
+    pub(super) sql: &'static str,
+}
+
+impl ByKeys {
+    const fn one(sql: &'static str) -> Self {
+        Self {
+            columns: "k",
+            width: 1,
+            sql,
+        }
+    }
+
+    const fn place(sql: &'static str) -> Self {
+        Self {
+            columns: "session, id",
+            width: 2,
+            sql,
+        }
+    }
+
+    async fn fetch<K: Key, T>(
+        self,
+        connection: &mut AnyConnection,
+        keys: BTreeSet<K>,
+        decode: impl Fn(&AnyRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let keys: Vec<K> = keys.into_iter().collect();
+        let mut rest = keys.as_slice();
+        let mut found = Vec::new();
+        while let Some(&size) = CHUNK_SIZES.iter().find(|size| **size <= rest.len()) {
+            let (chunk, after) = rest.split_at(size);
+            rest = after;
+            let sql = with_keys(self.columns, self.width, size, self.sql);
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+            for column in chunk
+                .iter()
+                .flat_map(|key| key.columns().into_iter().flatten())
+            {
+                query = query.bind(column.to_owned());
+            }
+            for row in query.fetch_all(&mut *connection).await? {
+                found.push(decode(&row)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+pub(super) const STAGES: ByKeys = ByKeys::one(concat!(
+    "SELECT ",
+    columns!(stage "s"),
+    " FROM want CROSS JOIN stages s WHERE s.id = want.k"
+));
+// A deleted stage's rows are on their way out: its sessions, and through them the rest, do not count.
+pub(super) const SESSIONS: ByKeys = ByKeys::one(concat!(
+    "SELECT ",
+    columns!(session "x"),
+    " FROM want CROSS JOIN stage_sessions x WHERE x.id = want.k \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = x.stage)"
+));
+pub(super) const PARTICIPANTS: ByKeys = ByKeys::place(concat!(
+    "SELECT ",
+    columns!(participant "p"),
+    " FROM want CROSS JOIN participants p WHERE p.session = want.session AND p.id = want.id \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = p.stage)"
+));
+pub(super) const REPLICAS_OF: ByKeys = ByKeys::one(concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM want CROSS JOIN replicas r WHERE r.participant = want.k AND r.active = 1"
+));
+pub(super) const CONNECTIONS_OF: ByKeys = ByKeys::place(concat!(
+    "SELECT ",
+    columns!(connection "c"),
+    " FROM want CROSS JOIN connections c WHERE c.session = want.session AND c.participant = want.id"
+));
+pub(super) const SUBSCRIBERS: ByKeys = ByKeys::place(
+    "SELECT c.session, c.participant FROM want CROSS JOIN connections c \
+     WHERE c.session = want.session AND c.publisher = want.id AND c.publisher IS NOT NULL",
+);
+pub(super) const OCCUPANCIES: ByKeys = ByKeys::one(
+    "SELECT want.k, \
+     (SELECT COUNT(*) FROM participants p WHERE p.session = want.k AND p.publishing = 1), \
+     (SELECT COUNT(*) FROM ( \
+         SELECT p.id FROM participants p WHERE p.session = want.k AND p.publishing = 1 \
+         UNION SELECT p.id FROM participants p WHERE p.session = want.k \
+             AND p.replication_active = 1 AND p.replication = 'REPLICA' \
+         UNION SELECT c.participant FROM connections c WHERE c.session = want.k \
+             AND c.kind = 'PUBLISH') AS publishers), \
+     (SELECT COUNT(*) FROM ( \
+         SELECT DISTINCT c.participant FROM connections c WHERE c.session = want.k \
+             AND c.kind = 'SUBSCRIBE') AS subscribers) \
+     FROM want",
+);
+
+pub(super) const STAGE_COUNT: &str =
+    "SELECT c.stages FROM stage_counts c WHERE c.account = $1 AND c.region = $2";
+pub(super) const TOKEN: &str = super::read::GET_TOKEN;
+pub(super) const REPLICA: &str = concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM replicas r \
+     WHERE r.source_session = $1 AND r.participant = $2 AND r.destination_session = $3"
+);
+pub(super) const REPLICAS_DUE: &str = concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM replicas r WHERE r.active = 1 AND r.window_ends_at <= $1"
+);
+pub(super) const STAGES_IDLE: &str = "SELECT x.stage FROM stage_sessions x \
+     WHERE x.ended_at IS NULL AND x.idle_since <= $1";
+pub(super) const CONNECTIONS_OF_SESSION: &str = concat!(
+    "SELECT ",
+    columns!(connection "c"),
+    " FROM connections c WHERE c.session = $1"
+);
+/// Three look-ups; a row that answers to several comes several times.
+pub(super) const PARTICIPANTS_LIVE: &str = concat!(
+    "SELECT ",
+    columns!(participant "p"),
+    " FROM participants p WHERE p.session = $1 AND p.connected = 1 UNION ALL SELECT ",
+    columns!(participant "p"),
+    " FROM participants p WHERE p.session = $1 AND p.publishing = 1 UNION ALL SELECT ",
+    columns!(participant "p"),
+    " FROM participants p WHERE p.session = $1 AND p.replication_active = 1"
+);
+// Once, at start: these read what is live in all stages.
+const STAGES_WITH_SESSION: &str = "SELECT s.id FROM stages s WHERE s.active_session IS NOT NULL";
+const REPLICAS_ACTIVE: &str = concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM replicas r WHERE r.active = 1"
+);
+const CONNECTIONS_ALL: &str = concat!("SELECT ", columns!(connection "c"), " FROM connections c");
+
+pub(super) async fn stages(
+    connection: &mut AnyConnection,
+    ids: BTreeSet<StageId>,
+) -> Result<Vec<Stage>, StoreError> {
+    STAGES.fetch(connection, ids, codec::stage).await
+}
+
+pub(super) async fn sessions(
+    connection: &mut AnyConnection,
+    ids: BTreeSet<StageSessionId>,
+) -> Result<Vec<StageSession>, StoreError> {
+    SESSIONS.fetch(connection, ids, codec::session).await
+}
+
+pub(super) async fn participants(
+    connection: &mut AnyConnection,
+    places: BTreeSet<Place>,
+) -> Result<Vec<Participant>, StoreError> {
+    PARTICIPANTS
+        .fetch(connection, places, codec::participant)
+        .await
+}
+
+/// The ACTIVE replica rows of these participants.
+pub(super) async fn replicas_of(
+    connection: &mut AnyConnection,
+    participants: BTreeSet<ParticipantId>,
+) -> Result<Vec<Replica>, StoreError> {
+    REPLICAS_OF
+        .fetch(connection, participants, codec::replica)
+        .await
+}
+
+/// The open connections of these participants.
+pub(super) async fn connections_of(
+    connection: &mut AnyConnection,
+    places: BTreeSet<Place>,
+) -> Result<Vec<Connection>, StoreError> {
+    CONNECTIONS_OF
+        .fetch(connection, places, codec::connection)
+        .await
+}
+
+/// Who is subscribed to these publishers.
+pub(super) async fn subscribers(
+    connection: &mut AnyConnection,
+    publishers: BTreeSet<Place>,
+) -> Result<Vec<Place>, StoreError> {
+    SUBSCRIBERS
+        .fetch(connection, publishers, codec::place)
+        .await
+}
+
+/// How full these sessions are.
+pub(super) async fn occupancies(
+    connection: &mut AnyConnection,
+    ids: BTreeSet<StageSessionId>,
+) -> Result<BTreeMap<StageSessionId, Occupancy>, StoreError> {
+    let counted = OCCUPANCIES.fetch(connection, ids, codec::occupancy).await?;
+    Ok(counted.into_iter().collect())
+}
+
+pub(super) async fn stage_count(
+    connection: &mut AnyConnection,
+    account: &str,
+    region: &str,
+) -> Result<u64, StoreError> {
+    let row = sqlx::query(STAGE_COUNT)
+        .bind(account)
+        .bind(region)
+        .fetch_optional(connection)
+        .await?;
+    row.map_or(Ok(0), |row| codec::count(&row))
+}
+
+pub(super) async fn token(
+    connection: &mut AnyConnection,
+    participant: &ParticipantId,
+) -> Result<Option<Token>, StoreError> {
+    let row = sqlx::query(TOKEN)
+        .bind(participant.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(codec::token).transpose()
+}
+
+pub(super) async fn replica(
+    connection: &mut AnyConnection,
+    source: &StageSessionId,
+    participant: &ParticipantId,
+    destination: &StageSessionId,
+) -> Result<Option<Replica>, StoreError> {
+    let row = sqlx::query(REPLICA)
+        .bind(source.as_str())
+        .bind(participant.as_str())
+        .bind(destination.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(codec::replica).transpose()
+}
+
+/// ACTIVE replicas whose reconnect window is over.
+pub(super) async fn replicas_due(
+    connection: &mut AnyConnection,
+    now: Time,
+) -> Result<Vec<Replica>, StoreError> {
+    let rows = sqlx::query(REPLICAS_DUE)
+        .bind(now.0)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(codec::replica).collect()
+}
+
+/// Stages of active sessions in which nobody has been publishing since then.
+pub(super) async fn stages_idle(
+    connection: &mut AnyConnection,
+    since: Time,
+) -> Result<Vec<StageId>, StoreError> {
+    let rows = sqlx::query(STAGES_IDLE)
+        .bind(since.0)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(codec::stage_id).collect()
+}
+
+pub(super) async fn stages_with_session(
+    connection: &mut AnyConnection,
+) -> Result<Vec<StageId>, StoreError> {
+    let rows = sqlx::query(STAGES_WITH_SESSION)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(codec::stage_id).collect()
+}
+
+pub(super) async fn replicas_active(
+    connection: &mut AnyConnection,
+) -> Result<Vec<Replica>, StoreError> {
+    let rows = sqlx::query(REPLICAS_ACTIVE).fetch_all(connection).await?;
+    rows.iter().map(codec::replica).collect()
+}
+
+pub(super) async fn connections_all(
+    connection: &mut AnyConnection,
+) -> Result<Vec<Connection>, StoreError> {
+    let rows = sqlx::query(CONNECTIONS_ALL).fetch_all(connection).await?;
+    rows.iter().map(codec::connection).collect()
+}
+
+pub(super) async fn connections_of_session(
+    connection: &mut AnyConnection,
+    session: &StageSessionId,
+) -> Result<Vec<Connection>, StoreError> {
+    let rows = sqlx::query(CONNECTIONS_OF_SESSION)
+        .bind(session.as_str())
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(codec::connection).collect()
+}
+
+/// Participants that are connected, publishing or in an ACTIVE replication.
+pub(super) async fn participants_live(
+    connection: &mut AnyConnection,
+    session: &StageSessionId,
+) -> Result<Vec<Participant>, StoreError> {
+    let rows = sqlx::query(PARTICIPANTS_LIVE)
+        .bind(session.as_str())
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(codec::participant).collect()
+}

@@ -1,0 +1,508 @@
+//! Row changes to SQL. Runs of the same kind of change become one statement, because closing a stage
+//! with thousands of connections is thousands of changes.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use restage_core::Change;
+use restage_core::id::Time;
+use restage_core::row::{Connection, Participant, Replica, Stage, StageEvent, StageSession, Token};
+use sqlx::AnyConnection;
+
+use super::codec::{
+    client_text, event_error_word, event_name_word, kind_columns, map_text, protocol_word,
+    replication_columns,
+};
+use super::error::StoreError;
+use super::purge;
+
+/// How many rows one statement may carry. Few sizes, so that few statements are prepared.
+const RUN_SIZES: [usize; 4] = [64, 16, 4, 1];
+
+/// A value to bind.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Cell {
+    Text(String),
+    OptText(Option<String>),
+    Int(i64),
+    OptInt(Option<i64>),
+}
+
+impl Cell {
+    fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    fn opt_text(text: Option<&str>) -> Self {
+        Self::OptText(text.map(str::to_owned))
+    }
+
+    fn flag(flag: bool) -> Self {
+        Self::Int(i64::from(flag))
+    }
+
+    fn opt_time(time: Option<Time>) -> Self {
+        Self::OptInt(time.map(|time| time.0))
+    }
+}
+
+/// What the statement for a run of changes looks like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Target {
+    /// Insert, or replace by key. The first `key` columns are the key.
+    Upsert {
+        table: &'static str,
+        columns: &'static [&'static str],
+        key: usize,
+    },
+    /// Append to a participant's history.
+    Event,
+    /// Remove by id.
+    DeleteConnection,
+}
+
+const TOKENS: Target = Target::Upsert {
+    table: "tokens",
+    columns: &["participant", "stage", "expires_at", "revoked_at"],
+    key: 1,
+};
+const SESSIONS: Target = Target::Upsert {
+    table: "stage_sessions",
+    columns: &["id", "stage", "started_at", "ended_at", "idle_since"],
+    key: 1,
+};
+const PARTICIPANTS: Target = Target::Upsert {
+    table: "participants",
+    columns: &[
+        "session",
+        "id",
+        "stage",
+        "user_id",
+        "attributes",
+        "connected",
+        "publishing",
+        "published",
+        "first_joined_at",
+        "protocol",
+        "client",
+        "replication",
+        "replication_active",
+        "source_stage",
+        "source_session",
+    ],
+    key: 2,
+};
+const REPLICAS: Target = Target::Upsert {
+    table: "replicas",
+    columns: &[
+        "source_session",
+        "participant",
+        "destination_session",
+        "source_stage",
+        "destination_stage",
+        "active",
+        "attributes",
+        "reconnect_window_s",
+        "window_ends_at",
+        "started_at",
+    ],
+    key: 3,
+};
+const CONNECTIONS: Target = Target::Upsert {
+    table: "connections",
+    columns: &[
+        "id",
+        "stage",
+        "session",
+        "participant",
+        "kind",
+        "publisher",
+        "established",
+        "opened_at",
+    ],
+    key: 1,
+};
+/// The columns of `stage_events` without `seq`, which the statement counts.
+const EVENT_COLUMNS: [&str; 9] = [
+    "session",
+    "participant",
+    "name",
+    "at",
+    "remote_participant",
+    "error",
+    "destination_stage",
+    "destination_session",
+    "replica",
+];
+
+/// Writes the changes of one decision, in order, into the open transaction.
+pub(super) async fn apply(
+    connection: &mut AnyConnection,
+    changes: &[Change],
+) -> Result<(), StoreError> {
+    let mut run = Run::default();
+    for change in changes {
+        match Row::of(change) {
+            Row::Batched { target, cells } => {
+                if !run.takes(target, &cells) {
+                    run.flush(connection).await?;
+                }
+                run.push(target, cells);
+            }
+            Row::PutStage(stage) => {
+                run.flush(connection).await?;
+                put_stage(connection, stage).await?;
+            }
+            Row::DeleteStage(stage) => {
+                run.flush(connection).await?;
+                purge::delete_stage(connection, stage).await?;
+            }
+        }
+    }
+    run.flush(connection).await
+}
+
+enum Row<'a> {
+    Batched { target: Target, cells: Vec<Cell> },
+    PutStage(&'a Stage),
+    DeleteStage(&'a restage_core::id::StageId),
+}
+
+impl<'a> Row<'a> {
+    fn of(change: &'a Change) -> Self {
+        let (target, cells) = match change {
+            Change::PutStage(stage) => return Self::PutStage(stage),
+            Change::DeleteStage(stage) => return Self::DeleteStage(stage),
+            Change::PutToken(token) => (TOKENS, token_cells(token)),
+            Change::PutSession(session) => (SESSIONS, session_cells(session)),
+            Change::PutParticipant(participant) => (PARTICIPANTS, participant_cells(participant)),
+            Change::PutReplica(replica) => (REPLICAS, replica_cells(replica)),
+            Change::PutConnection(connection) => (CONNECTIONS, connection_cells(connection)),
+            Change::DeleteConnection(id) => {
+                (Target::DeleteConnection, vec![Cell::text(id.as_str())])
+            }
+            Change::AddEvent(event) => (Target::Event, event_cells(event)),
+        };
+        Self::Batched { target, cells }
+    }
+}
+
+impl Target {
+    /// How many leading cells tell two rows of a run apart. A statement never holds two rows with the
+    /// same ones: a row cannot be replaced, nor a history counted, twice in one statement.
+    fn key(self) -> usize {
+        match self {
+            Self::Upsert { key, .. } => key,
+            Self::Event => 2,
+            Self::DeleteConnection => 1,
+        }
+    }
+
+    fn sql(self, rows: usize) -> String {
+        match self {
+            Self::Upsert {
+                table,
+                columns,
+                key,
+            } => upsert_sql(table, columns, key, rows),
+            Self::Event => event_sql(rows),
+            Self::DeleteConnection => {
+                let mut sql = "DELETE FROM connections WHERE id IN ".to_owned();
+                push_tuple(&mut sql, 1, rows);
+                sql
+            }
+        }
+    }
+}
+
+/// Changes of one kind waiting to be written together.
+#[derive(Default)]
+struct Run {
+    target: Option<Target>,
+    rows: Vec<Vec<Cell>>,
+    keys: HashSet<Vec<Cell>>,
+}
+
+impl Run {
+    fn takes(&self, target: Target, cells: &[Cell]) -> bool {
+        self.target == Some(target)
+            && self.rows.len() < RUN_SIZES[0]
+            && !self.keys.contains(&cells[..target.key()])
+    }
+
+    fn push(&mut self, target: Target, cells: Vec<Cell>) {
+        self.target = Some(target);
+        self.keys.insert(cells[..target.key()].to_vec());
+        self.rows.push(cells);
+    }
+
+    async fn flush(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let Some(target) = self.target.take() else {
+            return Ok(());
+        };
+        self.keys.clear();
+        let mut rows = std::mem::take(&mut self.rows);
+        while let Some(&size) = RUN_SIZES.iter().find(|size| **size <= rows.len()) {
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(target.sql(size)));
+            for cell in rows.drain(..size).flatten() {
+                query = match cell {
+                    Cell::Text(text) => query.bind(text),
+                    Cell::OptText(text) => query.bind(text),
+                    Cell::Int(number) => query.bind(number),
+                    Cell::OptInt(number) => query.bind(number),
+                };
+            }
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// `($first, $first+1, …)`
+fn push_tuple(sql: &mut String, first: usize, count: usize) {
+    sql.push('(');
+    for n in first..first + count {
+        let comma = if n == first { "" } else { ", " };
+        write!(sql, "{comma}${n}").expect("writing to a String succeeds");
+    }
+    sql.push(')');
+}
+
+fn upsert_sql(table: &str, columns: &[&str], key: usize, rows: usize) -> String {
+    let mut sql = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
+    for row in 0..rows {
+        if row > 0 {
+            sql.push_str(", ");
+        }
+        push_tuple(&mut sql, 1 + row * columns.len(), columns.len());
+    }
+    let replaced: Vec<String> = columns[key..]
+        .iter()
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    write!(
+        sql,
+        " ON CONFLICT ({}) DO UPDATE SET {}",
+        columns[..key].join(", "),
+        replaced.join(", ")
+    )
+    .expect("writing to a String succeeds");
+    sql
+}
+
+fn event_sql(rows: usize) -> String {
+    let mut sql = format!(
+        "INSERT INTO stage_events (seq, {}) VALUES ",
+        EVENT_COLUMNS.join(", ")
+    );
+    for row in 0..rows {
+        let first = 1 + row * EVENT_COLUMNS.len();
+        let comma = if row == 0 { "" } else { ", " };
+        write!(
+            sql,
+            "{comma}((SELECT COALESCE(MAX(seq), 0) + 1 FROM stage_events \
+             WHERE session = ${first} AND participant = ${})",
+            first + 1
+        )
+        .expect("writing to a String succeeds");
+        for n in first..first + EVENT_COLUMNS.len() {
+            write!(sql, ", ${n}").expect("writing to a String succeeds");
+        }
+        sql.push(')');
+    }
+    sql
+}
+
+const UPDATE_STAGE: &str = "UPDATE stages SET account = $2, region = $3, name = $4, tags = $5, \
+     recording = $6, created_at = $7, active_session = $8 WHERE id = $1";
+const INSERT_STAGE: &str = "INSERT INTO stages \
+     (id, account, region, name, tags, recording, created_at, active_session) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const COUNT_STAGE: &str = "INSERT INTO stage_counts (account, region, stages) VALUES ($1, $2, 1) \
+     ON CONFLICT (account, region) DO UPDATE SET stages = stage_counts.stages + 1";
+
+async fn put_stage(connection: &mut AnyConnection, stage: &Stage) -> Result<(), StoreError> {
+    if write_stage(connection, UPDATE_STAGE, stage).await? == 0 {
+        write_stage(connection, INSERT_STAGE, stage).await?;
+        sqlx::query(COUNT_STAGE)
+            .bind(stage.account.as_str())
+            .bind(stage.region.as_str())
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn write_stage(
+    connection: &mut AnyConnection,
+    sql: &'static str,
+    stage: &Stage,
+) -> Result<u64, StoreError> {
+    let Stage {
+        id,
+        account,
+        region,
+        name,
+        tags,
+        recording,
+        created_at,
+        active_session,
+    } = stage;
+    let result = sqlx::query(sql)
+        .bind(id.as_str())
+        .bind(account.as_str())
+        .bind(region.as_str())
+        .bind(name.as_str())
+        .bind(map_text(tags))
+        .bind(recording.as_str())
+        .bind(created_at.0)
+        .bind(active_session.as_ref().map(|session| session.as_str()))
+        .execute(connection)
+        .await?;
+    Ok(result.rows_affected())
+}
+
+// Each list below is in the order of its target's columns. The patterns name every field, so a new
+// field of a row does not compile until it has a column.
+
+fn token_cells(token: &Token) -> Vec<Cell> {
+    let Token {
+        participant,
+        stage,
+        expires_at,
+        revoked_at,
+    } = token;
+    vec![
+        Cell::text(participant.as_str()),
+        Cell::text(stage.as_str()),
+        Cell::Int(expires_at.0),
+        Cell::opt_time(*revoked_at),
+    ]
+}
+
+fn session_cells(session: &StageSession) -> Vec<Cell> {
+    let StageSession {
+        id,
+        stage,
+        started_at,
+        ended_at,
+        idle_since,
+    } = session;
+    vec![
+        Cell::text(id.as_str()),
+        Cell::text(stage.as_str()),
+        Cell::Int(started_at.0),
+        Cell::opt_time(*ended_at),
+        Cell::opt_time(*idle_since),
+    ]
+}
+
+fn participant_cells(participant: &Participant) -> Vec<Cell> {
+    let Participant {
+        session,
+        id,
+        stage,
+        user_id,
+        attributes,
+        connected,
+        publishing,
+        published,
+        first_joined_at,
+        protocol,
+        client,
+        replication,
+    } = participant;
+    let (word, active, source_stage, source_session) = replication_columns(replication);
+    vec![
+        Cell::text(session.as_str()),
+        Cell::text(id.as_str()),
+        Cell::text(stage.as_str()),
+        Cell::text(user_id),
+        Cell::Text(map_text(attributes)),
+        Cell::flag(*connected),
+        Cell::flag(*publishing),
+        Cell::flag(*published),
+        Cell::Int(first_joined_at.0),
+        Cell::text(protocol_word(*protocol)),
+        Cell::Text(client_text(client)),
+        Cell::text(word),
+        Cell::flag(active),
+        Cell::opt_text(source_stage),
+        Cell::opt_text(source_session),
+    ]
+}
+
+fn replica_cells(replica: &Replica) -> Vec<Cell> {
+    let Replica {
+        source_stage,
+        source_session,
+        participant,
+        destination_stage,
+        destination_session,
+        active,
+        attributes,
+        reconnect_window_s,
+        window_ends_at,
+        started_at,
+    } = replica;
+    vec![
+        Cell::text(source_session.as_str()),
+        Cell::text(participant.as_str()),
+        Cell::text(destination_session.as_str()),
+        Cell::text(source_stage.as_str()),
+        Cell::text(destination_stage.as_str()),
+        Cell::flag(*active),
+        Cell::Text(map_text(attributes)),
+        Cell::Int(i64::from(*reconnect_window_s)),
+        Cell::opt_time(*window_ends_at),
+        Cell::Int(started_at.0),
+    ]
+}
+
+fn connection_cells(row: &Connection) -> Vec<Cell> {
+    let Connection {
+        id,
+        stage,
+        session,
+        participant,
+        kind,
+        established,
+        opened_at,
+    } = row;
+    let (word, publisher) = kind_columns(kind);
+    vec![
+        Cell::text(id.as_str()),
+        Cell::text(stage.as_str()),
+        Cell::text(session.as_str()),
+        Cell::text(participant.as_str()),
+        Cell::text(word),
+        Cell::opt_text(publisher),
+        Cell::flag(*established),
+        Cell::Int(opened_at.0),
+    ]
+}
+
+fn event_cells(event: &StageEvent) -> Vec<Cell> {
+    let StageEvent {
+        session,
+        participant,
+        name,
+        at,
+        remote_participant,
+        error,
+        destination,
+        replica,
+    } = event;
+    let destination = destination.as_ref();
+    vec![
+        Cell::text(session.as_str()),
+        Cell::text(participant.as_str()),
+        Cell::text(event_name_word(*name)),
+        Cell::Int(at.0),
+        Cell::opt_text(remote_participant.as_ref().map(|id| id.as_str())),
+        Cell::opt_text(error.map(event_error_word)),
+        Cell::opt_text(destination.map(|(stage, _)| stage.as_str())),
+        Cell::opt_text(destination.map(|(_, session)| session.as_str())),
+        Cell::flag(*replica),
+    ]
+}

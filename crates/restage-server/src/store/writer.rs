@@ -1,0 +1,283 @@
+//! The one writer: commands that arrive while a commit is under way share the next one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use restage_core::{Change, Command, Context, Decision};
+use sqlx::AnyConnection;
+use sqlx::Connection as _;
+use tokio::sync::{mpsc, oneshot};
+
+use super::codec::bytes_text;
+use super::engine::{BEGIN_WRITE, Engine};
+use super::error::StoreError;
+use super::{EffectSink, Outcome, codec, load, purge, read, write};
+
+/// Commands waiting for the writer. When it is full, callers wait.
+pub const WRITER_QUEUE: usize = 1_024;
+/// Commands that share one commit.
+pub const BATCH_MAX: usize = 128;
+/// Batches after which a step of purging is due even if callers keep the writer busy.
+const PURGE_PATIENCE_BATCHES: u32 = 32;
+
+/// What the writer can be asked.
+pub(super) enum Request {
+    Execute {
+        command: Box<Command>,
+        context: Box<Context>,
+        answer: Answer<Outcome>,
+    },
+    PutMeta {
+        name: String,
+        value: Vec<u8>,
+        answer: Answer<Vec<u8>>,
+    },
+    Purge {
+        limit: u32,
+        answer: Answer<u32>,
+    },
+    Close,
+}
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer did so far.
+#[derive(Default, Debug)]
+pub(super) struct Counters {
+    pub(super) commits: AtomicU64,
+    pub(super) commands: AtomicU64,
+}
+
+/// What a request led to, to be told once it is durable.
+enum Done {
+    Decided(Box<Decision>),
+    Meta(Vec<u8>),
+    Purged(u32),
+    Nothing,
+}
+
+pub(super) struct Writer {
+    pub(super) engine: Engine,
+    /// `None` after a failure that leaves the connection in doubt; the next batch opens a new one.
+    pub(super) connection: Option<AnyConnection>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) sink: EffectSink,
+    pub(super) counters: Arc<Counters>,
+    pub(super) purge_in_background: bool,
+    /// Rows of deleted stages may be left.
+    pub(super) purge_pending: bool,
+}
+
+impl Writer {
+    /// Runs until the store is closed or dropped. What was queued before is still done.
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut batches = 0;
+        loop {
+            if self.should_purge(batches) {
+                batches = 0;
+                self.purge_step().await;
+                // Let callers queue between steps on a single-threaded runtime too.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            batches += 1;
+            if self.requests.recv_many(&mut batch, BATCH_MAX).await == 0 {
+                break;
+            }
+            if batch
+                .iter()
+                .any(|request| matches!(request, Request::Close))
+            {
+                // Those already queued behind are done too, later ones are refused.
+                self.requests.close();
+            }
+            self.commit_batch(&mut batch).await;
+        }
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the database failed");
+        }
+    }
+
+    /// Purging waits for an idle moment, but not for ever.
+    fn should_purge(&self, batches: u32) -> bool {
+        self.purge_in_background
+            && self.purge_pending
+            && !self.requests.is_closed()
+            && (self.requests.is_empty() || batches >= PURGE_PATIENCE_BATCHES)
+    }
+
+    async fn purge_step(&mut self) {
+        let (answer, _) = oneshot::channel();
+        let mut step = vec![Request::Purge {
+            limit: purge::PURGE_STEP_ROWS,
+            answer,
+        }];
+        // Assume it is done, so that a failing step is not tried again at once; one that was full, and
+        // the next deletion, say otherwise.
+        self.purge_pending = false;
+        self.commit_batch(&mut step).await;
+    }
+
+    async fn commit_batch(&mut self, batch: &mut Vec<Request>) {
+        let mut requests = batch.drain(..);
+        let mut connection = match self.take_connection().await {
+            Ok(connection) => connection,
+            Err(error) => return requests.for_each(|request| request.refuse(&error)),
+        };
+        let mut written = Vec::with_capacity(requests.len());
+        match write_batch(&mut connection, &mut requests, &mut written).await {
+            Ok(()) => {
+                self.connection = Some(connection);
+                self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                for (request, done) in written {
+                    self.deliver(request, done);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, requests = written.len(), "a batch was not committed");
+                // Whether it is still inside the transaction is unknown; closing it rolls back.
+                drop(connection);
+                written
+                    .into_iter()
+                    .for_each(|(request, _)| request.refuse(&error));
+                requests.for_each(|request| request.refuse(&error));
+            }
+        }
+    }
+
+    async fn take_connection(&mut self) -> Result<AnyConnection, StoreError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => self.engine.connect_writer().await,
+        }
+    }
+
+    /// Effects first, then the answer: who has an answer may rely on the effects being under way.
+    fn deliver(&mut self, request: Request, done: Done) {
+        // An answer nobody waits for any more is dropped.
+        match (request, done) {
+            (
+                Request::Execute {
+                    command, answer, ..
+                },
+                Done::Decided(decision),
+            ) => {
+                self.counters.commands.fetch_add(1, Ordering::Relaxed);
+                self.purge_pending |= decision
+                    .changes
+                    .iter()
+                    .any(|change| matches!(change, Change::DeleteStage(_)));
+                (self.sink)(&command, &decision);
+                let _ = answer.send(Ok(Outcome {
+                    reply: decision.reply,
+                }));
+            }
+            (Request::PutMeta { answer, .. }, Done::Meta(value)) => {
+                let _ = answer.send(Ok(value));
+            }
+            (Request::Purge { limit, answer }, Done::Purged(rows)) => {
+                self.purge_pending = rows == limit;
+                let _ = answer.send(Ok(rows));
+            }
+            // A request is only ever paired with its own kind of result.
+            _ => {}
+        }
+    }
+}
+
+/// One transaction with a savepoint per request, so that one that fails takes only itself back. An
+/// error means that nothing of the batch was kept.
+async fn write_batch(
+    connection: &mut AnyConnection,
+    requests: &mut impl Iterator<Item = Request>,
+    written: &mut Vec<(Request, Done)>,
+) -> Result<(), StoreError> {
+    let lost = |error: sqlx::Error| StoreError::Commit {
+        reason: error.to_string(),
+    };
+    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(lost)?;
+    for request in requests {
+        let mut savepoint = transaction.begin().await.map_err(lost)?;
+        match request.perform(&mut savepoint).await {
+            Ok(done) => {
+                written.push((request, done));
+                savepoint.commit().await.map_err(lost)?;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a command was rolled back");
+                request.refuse(&error);
+                savepoint.rollback().await.map_err(lost)?;
+            }
+        }
+    }
+    transaction.commit().await.map_err(lost)
+}
+
+impl Request {
+    async fn perform(&self, connection: &mut AnyConnection) -> Result<Done, StoreError> {
+        match self {
+            Self::Execute {
+                command, context, ..
+            } => {
+                let decision = decide(connection, command, context).await?;
+                write::apply(connection, &decision.changes).await?;
+                Ok(Done::Decided(Box::new(decision)))
+            }
+            Self::PutMeta { name, value, .. } => {
+                put_meta(connection, name, value).await.map(Done::Meta)
+            }
+            Self::Purge { limit, .. } => purge::purge(connection, *limit).await.map(Done::Purged),
+            Self::Close => Ok(Done::Nothing),
+        }
+    }
+
+    fn refuse(self, error: &StoreError) {
+        match self {
+            Self::Execute { answer, .. } => drop(answer.send(Err(error.clone()))),
+            Self::PutMeta { answer, .. } => drop(answer.send(Err(error.clone()))),
+            Self::Purge { answer, .. } => drop(answer.send(Err(error.clone()))),
+            Self::Close => {}
+        }
+    }
+}
+
+async fn decide(
+    connection: &mut AnyConnection,
+    command: &Command,
+    context: &Context,
+) -> Result<Decision, StoreError> {
+    let needs = contained(|| restage_core::needs(command, context.now, context.session_idle_s))?;
+    let world = load::world(connection, &needs).await?;
+    contained(|| restage_core::decide(&world, context, command))
+}
+
+/// A defect in the rules costs the command that met it, not every later one. The rules are pure, so
+/// there is no state for a panic to leave half done.
+fn contained<T>(rules: impl FnOnce() -> T) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(rules)).map_err(|_| StoreError::Defect)
+}
+
+const PUT_META: &str =
+    "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+
+/// Keeps the value unless there is one, and says which one there is now.
+async fn put_meta(
+    connection: &mut AnyConnection,
+    name: &str,
+    value: &[u8],
+) -> Result<Vec<u8>, StoreError> {
+    sqlx::query(PUT_META)
+        .bind(name)
+        .bind(bytes_text(value))
+        .execute(&mut *connection)
+        .await?;
+    let row = sqlx::query(read::GET_META)
+        .bind(name)
+        .fetch_one(connection)
+        .await?;
+    codec::meta_value(&row)
+}
