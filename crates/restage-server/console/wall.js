@@ -72,8 +72,11 @@ class Tile {
   /** @param {Seat} seat */
   async #open(seat) {
     try {
-      const { token, whepUrl } = await fetchGrant(seat.stage.arn, decodeToken);
+      // A grant ends long before somebody stops looking: each new connection asks for its own.
+      const grant = () => fetchGrant(seat.stage.arn, decodeToken);
+      const { whepUrl } = await grant();
       if (this.#isClosed) return;
+      const token = async () => (await grant()).token;
       const media = watch(`${whepUrl}/${seat.participant.participantId}`, token, this.#video);
       this.#media = media;
       media.addEventListener("statechange", () => this.#showState(media.state, media.error?.message));

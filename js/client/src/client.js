@@ -43,6 +43,9 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @property {Record<string, string>} [attributes]
  * @property {{allow_publish?: boolean, allow_subscribe?: boolean}} capabilities
  *
+ * @typedef {string | (() => string | Promise<string>)} TokenSource A participant token, or where to get one each
+ * time a connection is made: for sessions that outlive a token.
+ *
  * @typedef {object} PublishOptions
  * @property {"H264" | "VP8"} [videoCodec] The codec to prefer; the browser's own order if absent.
  * @property {number} [maxBitrate] Of the video, in bits per second.
@@ -145,13 +148,13 @@ export class MediaSession extends EventTarget {
   /**
    * Use {@link publish} or {@link watch}.
    * @param {string} url
-   * @param {string} token
+   * @param {TokenSource} token
    * @param {(connection: RTCPeerConnection, session: MediaSession) => void | Promise<void>} prepare
    */
   constructor(url, token, prepare) {
     super();
     this.#url = url;
-    this.#token = token.trim();
+    this.#token = token;
     this.#prepare = prepare;
     /** @type {{resolve: () => void, reject: (reason: Error) => void}} */
     let settle = { resolve: () => {}, reject: () => {} };
@@ -184,11 +187,9 @@ export class MediaSession extends EventTarget {
     try {
       await this.#prepare(connection, this);
       await connection.setLocalDescription();
-      const { resource, answer } = await offer(
-        this.#url,
-        this.#token,
-        connection.localDescription?.sdp ?? "",
-      );
+      const token = typeof this.#token === "string" ? this.#token : await this.#token();
+      const sdp = connection.localDescription?.sdp ?? "";
+      const { resource, answer } = await offer(this.#url, token.trim(), sdp);
       if (this.connection !== connection || this.state === "closed") {
         await resource.delete();
         return;
@@ -381,7 +382,7 @@ async function request(url, init) {
   try {
     return await fetch(url, { cache: "no-store", ...init });
   } catch (cause) {
-    throw new SignallingError(`no answer from ${new URL(url).host}: ${cause}`, 0);
+    throw new SignallingError(`no answer from ${url}: ${cause}`, 0);
   }
 }
 
@@ -403,7 +404,7 @@ function refusal(body, status) {
 /**
  * Publishes a stream by WHIP, and again whenever the connection is lost.
  * @param {string} url The token's `whip_url`.
- * @param {string} token A participant token with the capability PUBLISH.
+ * @param {TokenSource} token With the capability PUBLISH.
  * @param {MediaStream} stream Its tracks stay the caller's to stop.
  * @param {PublishOptions} [options]
  * @returns {MediaSession}
@@ -439,7 +440,7 @@ function prefer(transceiver, name) {
 /**
  * Watches one participant by WHEP, and again whenever the connection is lost or the participant returns.
  * @param {string} url The subscription's address, which ends in the participant's id.
- * @param {string} token A participant token with the capability SUBSCRIBE.
+ * @param {TokenSource} token With the capability SUBSCRIBE.
  * @param {HTMLMediaElement} element Where it is shown. Mute it if it shall start without a gesture.
  * @returns {MediaSession}
  */

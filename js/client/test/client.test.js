@@ -96,6 +96,18 @@ test("candidates found early and late reach the resource by PATCH with its ETag"
   await session.close();
 });
 
+test("a token source is asked for each connection", async () => {
+  server.expect("POST", "http://sfu.test/whep/p1", { status: 503 });
+  server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/c" });
+  server.expect("DELETE", "http://sfu.test/c", { status: 200 });
+  let asked = 0;
+  const session = watch("http://sfu.test/whep/p1", async () => `token-${++asked}`, fakeElement());
+  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await session.close();
+  const sent = server.seen.map(request => request.headers.Authorization);
+  assert.deepEqual(sent, ["Bearer token-1", "Bearer token-2", "Bearer token-2"]);
+});
+
 test("a refusal for good ends in failed with the server's sentence", async () => {
   server.expect("POST", "http://sfu.test/whip", {
     status: 403,

@@ -1,0 +1,165 @@
+"""The events WebSocket: who publishes in a stage, told as it happens."""
+
+import aiohttp
+import pytest
+
+from support import api
+from support.wait import eventually, stays
+
+
+@pytest.fixture
+def pair(stages):
+    """(source stage, destination stage), deleted after the test."""
+    arns = stages.create("events-source"), stages.create("events-destination")
+    yield arns
+    for arn in arns:
+        stages.ivs.delete_stage(arn=arn)
+
+
+def test_the_token_is_the_sub_protocol(stages, media, pair):
+    _, token = stages.token(pair[0])
+    events = media.events(token)
+    assert events.protocol == token
+
+
+def test_stage_state_at_once_and_on_every_change(stages, media, pair):
+    source, destination = pair
+    ann, ann_token = stages.token(source, userId="ann", attributes={"role": "host"})
+    here = media.events(stages.token(source, userId="ear")[1])
+    there = media.events(stages.token(destination, userId="ear")[1])
+    for events, arn in ((here, source), (there, destination)):
+        eventually(lambda events=events: events.states(), what="the first STAGE_STATE")
+        assert events.states()[0]["stageId"] == api.stage_id(arn)
+        assert events.publishing() == set()
+
+    publisher = media.publish(ann_token)
+    eventually(lambda: here.publishing() == {ann}, what="ann publishes")
+    (entry,) = [item for item in here.states()[-1]["participants"] if item["id"] == ann]
+    assert entry == {"id": ann, "userId": "ann", "attributes": {"role": "host"}, "isPublishing": True}
+    assert there.publishing() == set()
+
+    stages.replicate(source, destination, ann, attributes={"role": "guest"})
+    eventually(lambda: there.publishing() == {ann}, what="the replica publishes in the destination")
+    (entry,) = [item for item in there.states()[-1]["participants"] if item["id"] == ann]
+    assert entry == {"id": ann, "userId": "ann", "attributes": {"role": "guest"}, "isPublishing": True}
+
+    stages.stop(source, destination, ann)
+    eventually(lambda: there.publishing() == set(), what="the replica is gone")
+    assert here.publishing() == {ann}
+    publisher.leave()
+    eventually(lambda: here.publishing() == set(), what="ann is gone")
+
+
+def test_subscribers_are_not_announced(stages, media, pair):
+    source, _ = pair
+    ann, ann_token = stages.token(source)
+    media.publish(ann_token)
+    events = media.events(stages.token(source)[1])
+    eventually(lambda: events.publishing() == {ann}, what="ann publishes")
+    bob, bob_token = stages.token(source)
+    media.watch(bob_token, ann).wait_for(1)
+    assert bob in stages.participants(source)
+    for state in events.states():
+        assert bob not in {item["id"] for item in state["participants"]}
+
+
+def test_ping_pong(stages, media, pair):
+    events = media.events(stages.token(pair[0])[1])
+    events.send('{"type":"PING"}')
+    eventually(lambda: {"type": "PONG"} in events.frames, what="PONG")
+    events.send('{"type":"SOMETHING_OF_TOMORROW","payload":{}}')
+    events.send('{"type":"PING"}')
+    eventually(lambda: events.frames.count({"type": "PONG"}) == 2, what="the second PONG")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", "null", '{"type":1}', "{" * 500, '{"type":"PING"'])
+def test_malformed_frames_end_the_socket_and_nothing_else(server, stages, media, pair, text):
+    events = media.events(stages.token(pair[0])[1])
+    events.send(text)
+    eventually(lambda: events.is_closed, what="the socket is closed")
+    assert events.close_code == 1007
+    assert server.is_alive()
+
+
+def test_binary_and_oversize_frames_end_the_socket(server, stages, media, pair):
+    events = media.events(stages.token(pair[0])[1])
+    events.send_bytes(b"\x00" * 10)
+    eventually(lambda: events.is_closed, what="closed after a binary frame")
+    events = media.events(stages.token(pair[0])[1])
+    events.send('{"type":"PING","pad":"' + "x" * 200_000 + '"}')
+    eventually(lambda: events.is_closed, what="closed after an oversize frame")
+    assert server.is_alive()
+
+
+@pytest.mark.parametrize("protocol", ["abc", "a.b.c"])
+def test_a_bad_token_gets_no_socket(server, stages, media, pair, protocol):
+    async def attempt():
+        await media.http.ws_connect(f"{server.url}/events/{api.stage_id(pair[0])}", protocols=[protocol])
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        media.run(attempt())
+    assert refused.value.status == 401
+
+
+def test_a_token_for_another_stage_gets_no_events(stages, media, pair):
+    source, destination = pair
+    _, token = stages.token(source)
+
+    async def attempt():
+        url = f"{api.payload(token)['events_url']}/{api.stage_id(destination)}"
+        async with media.http.ws_connect(url, protocols=[token]) as socket:
+            return await socket.receive()
+
+    message = media.run(attempt())
+    assert message.type == aiohttp.WSMsgType.CLOSE
+    assert message.data in (4401, 4403, 4404)
+
+
+def test_a_second_socket_replaces_the_first(stages, media, pair):
+    source, _ = pair
+    ann, token = stages.token(source)
+    first = media.events(token)
+    second = media.events(token)
+    eventually(lambda: first.is_closed, what="the first is closed")
+    assert first.close_code == 4409
+    eventually(lambda: second.states(), what="the second hears")
+    assert stages.participants(source)[ann]["state"] == "CONNECTED"
+    names = [event["name"] for event in stages.events(source, ann)]
+    assert names == ["JOINED"]
+
+
+def test_joined_with_the_socket_and_left_with_it(stages, media, pair):
+    source, _ = pair
+    ann, token = stages.token(source)
+    events = media.events(token)
+    eventually(lambda: stages.participants(source).get(ann, {}).get("state") == "CONNECTED", what="CONNECTED")
+    session = stages.session(source)
+    events.close()
+    eventually(lambda: stages.participants(source, session)[ann]["state"] == "DISCONNECTED", what="DISCONNECTED")
+    assert [event["name"] for event in stages.events(source, ann, session)] == ["JOINED", "LEFT"]
+
+
+def test_disconnect_participant_closes_the_socket(stages, media, pair):
+    ann, token = stages.token(pair[0])
+    events = media.events(token)
+    stages.ivs.disconnect_participant(stageArn=pair[0], participantId=ann)
+    eventually(lambda: events.is_closed, what="closed")
+    assert events.close_code == 4410
+    again = media.events(token)
+    eventually(lambda: again.is_closed, what="a dead token stays out")
+    assert again.close_code == 4410
+
+
+def test_delete_stage_closes_the_socket(stages, media):
+    arn = stages.create()
+    events = media.events(stages.token(arn)[1])
+    stages.ivs.delete_stage(arn=arn)
+    eventually(lambda: events.is_closed, what="closed")
+    assert events.close_code == 4404
+
+
+def test_nothing_is_sent_while_nothing_changes(stages, media, pair):
+    events = media.events(stages.token(pair[0])[1])
+    eventually(lambda: events.states(), what="the first STAGE_STATE")
+    count = len(events.frames)
+    stays(lambda: len(events.frames) == count, 1, "no frame without a change")
