@@ -47,15 +47,28 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoreConfig {
     path: PathBuf,
-    purge_in_background: bool,
+    purging: Purging,
+}
+
+/// Who removes the rows that a deleted stage leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Purging {
+    /// How many go together with the stage.
+    inline_rows: u32,
+    /// Whether the writer removes the rest when it has time.
+    in_background: bool,
 }
 
 impl StoreConfig {
     /// A SQLite file. It is created if it is not there; its directory must be.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        let purging = Purging {
+            inline_rows: purge::PURGE_INLINE_ROWS,
+            in_background: true,
+        };
         Self {
             path: path.into(),
-            purge_in_background: true,
+            purging,
         }
     }
 
@@ -83,10 +96,14 @@ impl StoreConfig {
         Ok(Self::sqlite(path))
     }
 
-    /// Leaves rows of deleted stages in place until [`Store::purge`] is called.
+    /// Leaves what a deleted stage had, which no read shows any more, in place until [`Store::purge`] is
+    /// called.
     #[must_use]
-    pub fn without_background_purge(mut self) -> Self {
-        self.purge_in_background = false;
+    pub fn purged_by_caller(mut self) -> Self {
+        self.purging = Purging {
+            inline_rows: 0,
+            in_background: false,
+        };
         self
     }
 
@@ -149,7 +166,7 @@ impl Store {
     /// [`StoreError::Migration`], each naming the file and what to do.
     pub async fn open(config: &StoreConfig, sink: EffectSink) -> Result<Self, StoreError> {
         let config = config.clone();
-        let purge_in_background = config.purge_in_background;
+        let purging = config.purging;
         let engine = tokio::task::spawn_blocking(move || Engine::acquire(&config))
             .await
             .map_err(|_| StoreError::Defect)??;
@@ -165,7 +182,7 @@ impl Store {
             requests,
             sink,
             counters: Arc::clone(&counters),
-            purge_in_background,
+            purging,
             purge_pending,
         };
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));

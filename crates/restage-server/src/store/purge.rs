@@ -21,12 +21,14 @@ const FORGET_DELETED: &str = "DELETE FROM deleted_stages WHERE id = $1";
 const NEXT_DELETED: &str = "SELECT id FROM deleted_stages ORDER BY id LIMIT 1";
 const NEXT_SESSION: &str = "SELECT id FROM stage_sessions WHERE stage = $1 LIMIT 1";
 
+/// Connections do not wait to be purged: who is connected is not history. There are none outside the
+/// active session, and the rules have closed those.
+const DELETE_CONNECTIONS: &str = "DELETE FROM connections WHERE session = \
+     (SELECT s.active_session FROM stages s WHERE s.id = $1)";
 /// Rows that belong to a session, by its id and a limit. The session row itself goes last: it is what
 /// says whose the others are. Replicas that have the session as destination stay, they are the
 /// source's history.
-const OF_SESSION: [&str; 4] = [
-    "DELETE FROM connections WHERE id IN \
-     (SELECT id FROM connections WHERE session = $1 LIMIT $2)",
+const OF_SESSION: [&str; 3] = [
     "DELETE FROM stage_events WHERE (session, participant, seq) IN \
      (SELECT session, participant, seq FROM stage_events WHERE session = $1 LIMIT $2)",
     "DELETE FROM replicas WHERE (source_session, participant, destination_session) IN \
@@ -39,15 +41,19 @@ const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
 const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE participant IN \
      (SELECT participant FROM tokens WHERE stage = $1 LIMIT $2)";
 
-/// Removes a stage. Removing one that is not there changes nothing.
+/// Removes a stage, and with it up to `purge_rows` rows of what it had. Removing one that is not there
+/// changes nothing.
 pub(super) async fn delete_stage(
     connection: &mut AnyConnection,
     stage: &StageId,
+    purge_rows: u32,
 ) -> Result<(), StoreError> {
-    sqlx::query(UNCOUNT_STAGE)
-        .bind(stage.as_str())
-        .execute(&mut *connection)
-        .await?;
+    for sql in [UNCOUNT_STAGE, DELETE_CONNECTIONS] {
+        sqlx::query(sql)
+            .bind(stage.as_str())
+            .execute(&mut *connection)
+            .await?;
+    }
     let deleted = sqlx::query(DELETE_STAGE)
         .bind(stage.as_str())
         .execute(&mut *connection)
@@ -57,7 +63,7 @@ pub(super) async fn delete_stage(
             .bind(stage.as_str())
             .execute(&mut *connection)
             .await?;
-        purge_stage(connection, stage.as_str(), PURGE_INLINE_ROWS).await?;
+        purge_stage(connection, stage.as_str(), purge_rows).await?;
     }
     Ok(())
 }

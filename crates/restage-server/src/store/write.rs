@@ -135,10 +135,12 @@ const EVENT_COLUMNS: [&str; 9] = [
     "replica",
 ];
 
-/// Writes the changes of one decision, in order, into the open transaction.
+/// Writes the changes of one decision, in order, into the open transaction. With a stage that is
+/// deleted go up to `purge_rows` rows of what it had.
 pub(super) async fn apply(
     connection: &mut AnyConnection,
     changes: &[Change],
+    purge_rows: u32,
 ) -> Result<(), StoreError> {
     let mut run = Run::default();
     for change in changes {
@@ -155,7 +157,7 @@ pub(super) async fn apply(
             }
             Row::DeleteStage(stage) => {
                 run.flush(connection).await?;
-                purge::delete_stage(connection, stage).await?;
+                purge::delete_stage(connection, stage, purge_rows).await?;
             }
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::codec::bytes_text;
 use super::engine::{BEGIN_WRITE, Engine};
 use super::error::StoreError;
-use super::{EffectSink, Outcome, codec, load, purge, read, write};
+use super::{EffectSink, Outcome, Purging, codec, load, purge, read, write};
 
 /// Commands waiting for the writer. When it is full, callers wait.
 pub const WRITER_QUEUE: usize = 1_024;
@@ -64,7 +64,7 @@ pub(super) struct Writer {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) sink: EffectSink,
     pub(super) counters: Arc<Counters>,
-    pub(super) purge_in_background: bool,
+    pub(super) purging: Purging,
     /// Rows of deleted stages may be left.
     pub(super) purge_pending: bool,
 }
@@ -104,7 +104,7 @@ impl Writer {
 
     /// Purging waits for an idle moment, but not for ever.
     fn should_purge(&self, batches: u32) -> bool {
-        self.purge_in_background
+        self.purging.in_background
             && self.purge_pending
             && !self.requests.is_closed()
             && (self.requests.is_empty() || batches >= PURGE_PATIENCE_BATCHES)
@@ -129,7 +129,7 @@ impl Writer {
             Err(error) => return requests.for_each(|request| request.refuse(&error)),
         };
         let mut written = Vec::with_capacity(requests.len());
-        match write_batch(&mut connection, &mut requests, &mut written).await {
+        match write_batch(&mut connection, self.purging, &mut requests, &mut written).await {
             Ok(()) => {
                 self.connection = Some(connection);
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -193,6 +193,7 @@ impl Writer {
 /// error means that nothing of the batch was kept.
 async fn write_batch(
     connection: &mut AnyConnection,
+    purging: Purging,
     requests: &mut impl Iterator<Item = Request>,
     written: &mut Vec<(Request, Done)>,
 ) -> Result<(), StoreError> {
@@ -202,7 +203,7 @@ async fn write_batch(
     let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(lost)?;
     for request in requests {
         let mut savepoint = transaction.begin().await.map_err(lost)?;
-        match request.perform(&mut savepoint).await {
+        match request.perform(&mut savepoint, purging).await {
             Ok(done) => {
                 written.push((request, done));
                 savepoint.commit().await.map_err(lost)?;
@@ -218,13 +219,17 @@ async fn write_batch(
 }
 
 impl Request {
-    async fn perform(&self, connection: &mut AnyConnection) -> Result<Done, StoreError> {
+    async fn perform(
+        &self,
+        connection: &mut AnyConnection,
+        purging: Purging,
+    ) -> Result<Done, StoreError> {
         match self {
             Self::Execute {
                 command, context, ..
             } => {
                 let decision = decide(connection, command, context).await?;
-                write::apply(connection, &decision.changes).await?;
+                write::apply(connection, &decision.changes, purging.inline_rows).await?;
                 Ok(Done::Decided(Box::new(decision)))
             }
             Self::PutMeta { name, value, .. } => {
