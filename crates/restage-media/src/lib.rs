@@ -1,1 +1,58 @@
-//! restage
+//! The media plane of restage: a selective forwarding unit as a pure state machine.
+//!
+//! No sockets, no clock, no threads, no stages or participants: datagrams, SDP and time go into an [`Sfu`],
+//! datagrams and news come out. Peers ([`PeerKey`]) are WebRTC connections; a publication ([`PublicationKey`]) is
+//! one publisher's audio and video. Showing a participant in another stage adds subscribers to a publication and
+//! nothing else: no copy, no further decryption.
+//!
+//! # The way of a packet
+//!
+//! `sfu` (the door) → `demux` (which peer) → `peer_engine` (SRTP, NACK, TWCC) → `track_in` (layer, key frame,
+//! capture time) → `sfu/forward` (a burst per publication) → `track_out` with `select` (which packets) and
+//! `rewrite` (under which numbers) → `peer_engine` → [`Output::Transmit`].
+//!
+//! # Invariants
+//!
+//! - Only `peer_engine.rs` and `peer_codec.rs` name the WebRTC engine. What is sent goes through one function,
+//!   `Engine::send`, as a shared payload with a subscriber's header fields.
+//! - A peer is drained before it is touched again.
+//! - No datagram, offer or fragment panics or stalls; a panic of the engine ends one peer.
+//! - Every table and queue has a bound in [`limits`] or is bounded by one that has.
+//! - Nothing walks over all peers for a datagram or a deadline.
+//!
+//! # Several workers
+//!
+//! One `Sfu` serves one worker. A publication with subscribers on another worker will be relayed there once: the
+//! place for it is a further receiver of the bursts in `sfu/forward` on one side and a further kind of feed in
+//! `publication` on the other, since `packet::Packet` carries everything subscribers need and no peer.
+
+mod clock;
+mod codec;
+mod config;
+mod demux;
+mod error;
+mod io;
+mod keyframe;
+pub mod limits;
+mod packet;
+mod peer;
+mod peer_codec;
+mod peer_engine;
+mod publication;
+mod rewrite;
+mod rng;
+mod sdp;
+mod select;
+mod sfu;
+mod slab;
+mod stats;
+mod timers;
+mod track_in;
+mod track_out;
+
+pub use config::Config;
+pub use error::{OfferError, OfferErrorKind};
+pub use io::{GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey};
+pub use sdp::answer::local_ice_ufrag;
+pub use sfu::Sfu;
+pub use stats::Stats;

@@ -1,0 +1,172 @@
+//! H.264 in RTP (RFC 6184): profiles and the start of a key frame.
+
+/// A profile as far as it decides who can decode whom. Levels are left aside: browsers answer with
+/// level-asymmetry-allowed, and nothing here could lower a publisher's level anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    ConstrainedBaseline,
+    Baseline,
+    Main,
+    ConstrainedHigh,
+    High,
+    /// Any other profile_idc and its constraint flags: matches only itself.
+    Other(u8, u8),
+}
+
+impl Profile {
+    /// What a missing profile-level-id means: Baseline, level 1 (RFC 6184 §8.1).
+    pub(crate) const DEFAULT: Self = Self::Baseline;
+
+    /// From a profile-level-id: six hexadecimal digits of profile_idc, profile-iop and level_idc. The patterns are
+    /// those of RFC 6184 §8.1, table 5.
+    pub(crate) fn parse(id: &str) -> Option<Self> {
+        if id.len() != 6 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let id = u32::from_str_radix(id, 16).ok()?;
+        let (idc, iop) = ((id >> 16) as u8, (id >> 8) as u8);
+        Some(match idc {
+            0x42 if iop & 0x40 != 0 => Self::ConstrainedBaseline,
+            0x4d | 0x58 if iop & 0x80 != 0 && (idc == 0x4d || iop & 0x40 != 0) => {
+                Self::ConstrainedBaseline
+            }
+            0x42 => Self::Baseline,
+            0x4d => Self::Main,
+            0x64 if iop & 0x0c == 0x0c => Self::ConstrainedHigh,
+            0x64 => Self::High,
+            _ => Self::Other(idc, iop),
+        })
+    }
+
+    /// Place among the profiles of an answer, lower first.
+    pub(crate) fn preference(self) -> u32 {
+        match self {
+            Self::ConstrainedBaseline => 0,
+            Self::Baseline => 1,
+            Self::Main => 2,
+            Self::ConstrainedHigh => 3,
+            Self::High => 4,
+            Self::Other(..) => 9,
+        }
+    }
+
+    /// Distance to a stream of profile `sent` that a decoder of this profile decodes. Baseline streams are taken
+    /// for constrained ones: the tools that differ (FMO, ASO, redundant slices) have no encoder in use.
+    pub(crate) fn decodes(self, sent: Self) -> Option<u32> {
+        if self == sent {
+            return Some(0);
+        }
+        if matches!(self, Self::Other(..)) || matches!(sent, Self::Other(..)) {
+            return None;
+        }
+        let baseline = |profile| matches!(profile, Self::ConstrainedBaseline | Self::Baseline);
+        if baseline(self) && baseline(sent) {
+            return Some(1);
+        }
+        let (own, sent) = (self.preference(), sent.preference());
+        (own > sent).then(|| own - sent)
+    }
+}
+
+const NAL_IDR: u8 = 5;
+const NAL_SPS: u8 = 7;
+const NAL_STAP_A: u8 = 24;
+const NAL_FU_A: u8 = 28;
+
+/// Whether a decoder can start at this packet: it carries a sequence parameter set, or it starts an IDR picture
+/// and is the first packet of its frame, so that no parameter set can have been lost before it.
+pub(crate) fn starts_key_frame(payload: &[u8], first_in_frame: bool) -> bool {
+    let mut has_idr = false;
+    let mut has_sps = false;
+    each_nal_type(payload, |nal| {
+        has_idr |= nal == NAL_IDR;
+        has_sps |= nal == NAL_SPS;
+    });
+    has_sps || (has_idr && first_in_frame)
+}
+
+/// Calls back with the type of each NAL unit that begins in this payload (RFC 6184 §5.6 to §5.8).
+fn each_nal_type(payload: &[u8], mut callback: impl FnMut(u8)) {
+    let Some(&header) = payload.first() else {
+        return;
+    };
+    match header & 0x1f {
+        NAL_STAP_A => {
+            let mut rest = &payload[1..];
+            while let [high, low, unit @ ..] = rest {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                let Some(unit_bytes) = unit.get(..length) else {
+                    return;
+                };
+                if let Some(&first) = unit_bytes.first() {
+                    callback(first & 0x1f);
+                }
+                rest = &unit[length..];
+            }
+        }
+        NAL_FU_A => {
+            // The S bit: only the first fragment says where the unit begins.
+            if let Some(&fragment) = payload.get(1)
+                && fragment & 0x80 != 0
+            {
+                callback(fragment & 0x1f);
+            }
+        }
+        single @ 1..=23 => callback(single),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_follow_the_table_of_the_rfc() {
+        for (id, profile) in [
+            ("42e01f", Profile::ConstrainedBaseline),
+            ("42c016", Profile::ConstrainedBaseline),
+            ("4d8020", Profile::ConstrainedBaseline),
+            ("42001f", Profile::Baseline),
+            ("4d001f", Profile::Main),
+            ("4D0032", Profile::Main),
+            ("640c1f", Profile::ConstrainedHigh),
+            ("64001f", Profile::High),
+            ("f4001f", Profile::Other(0xf4, 0)),
+        ] {
+            assert_eq!(Profile::parse(id), Some(profile), "{id}");
+        }
+        for id in ["", "42e01", "42e01g", "+2e01f", "42e01f0"] {
+            assert_eq!(Profile::parse(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_set_starts_a_key_frame_in_every_packaging() {
+        let single = [0x67, 1, 2];
+        let stap = [0x78, 0, 2, 0x67, 1, 0, 2, 0x68, 1];
+        let fragment = [0x7c, 0x87, 1];
+        for payload in [&single[..], &stap, &fragment] {
+            assert!(starts_key_frame(payload, false));
+        }
+    }
+
+    #[test]
+    fn an_idr_picture_counts_only_when_nothing_can_be_missing_before_it() {
+        let start = [0x7c, 0x85, 1];
+        assert!(starts_key_frame(&start, true));
+        assert!(!starts_key_frame(&start, false));
+        let middle = [0x7c, 0x05, 1];
+        assert!(!starts_key_frame(&middle, true));
+        let delta = [0x61, 1];
+        assert!(!starts_key_frame(&delta, true));
+    }
+
+    #[test]
+    fn truncated_aggregates_do_not_panic() {
+        let stap = [0x78, 0, 2, 0x68, 1, 0, 9, 0x67];
+        for end in 0..=stap.len() {
+            assert!(!starts_key_frame(&stap[..end], true));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Codecs as they are negotiated, and which payload type of a subscriber carries what a publisher sends.
+
+pub(crate) mod h264;
+pub(crate) mod vp8;
+
+use crate::io::MediaKind;
+use h264::Profile;
+
+/// A codec that is forwarded. Others are not offered to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    Opus,
+    H264,
+    Vp8,
+}
+
+impl Codec {
+    /// From the encoding name and clock rate of an `a=rtpmap`; names are case-insensitive (RFC 8866 §6.6).
+    pub(crate) fn from_rtpmap(name: &str, clock_rate: u32) -> Option<Self> {
+        let codec = match name.to_ascii_lowercase().as_str() {
+            "opus" => Self::Opus,
+            "h264" => Self::H264,
+            "vp8" => Self::Vp8,
+            _ => return None,
+        };
+        (codec.clock_rate() == clock_rate).then_some(codec)
+    }
+
+    pub(crate) fn clock_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::H264 | Self::Vp8 => 90_000,
+        }
+    }
+
+    pub(crate) fn kind(self) -> MediaKind {
+        match self {
+            Self::Opus => MediaKind::Audio,
+            Self::H264 | Self::Vp8 => MediaKind::Video,
+        }
+    }
+}
+
+/// One payload type of a media section with everything said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Format {
+    pub(crate) pt: u8,
+    /// Payload type of its retransmissions (RFC 4588).
+    pub(crate) rtx: Option<u8>,
+    pub(crate) codec: Codec,
+    /// The parameters of `a=fmtp`, as offered.
+    pub(crate) fmtp: String,
+    /// The values of `a=rtcp-fb`, as offered.
+    pub(crate) feedback: Vec<String>,
+}
+
+impl Format {
+    pub(crate) fn has_feedback(&self, value: &str) -> bool {
+        self.feedback
+            .iter()
+            .any(|offered| offered.eq_ignore_ascii_case(value))
+    }
+
+    /// `None` for a codec other than H.264 or a profile-level-id that is not one.
+    pub(crate) fn h264_profile(&self) -> Option<Profile> {
+        if self.codec != Codec::H264 {
+            return None;
+        }
+        match parameter(&self.fmtp, "profile-level-id") {
+            Some(id) => Profile::parse(id),
+            None => Some(Profile::DEFAULT),
+        }
+    }
+
+    /// RFC 6184 §8.1: absent means 0.
+    pub(crate) fn packetization_mode(&self) -> u8 {
+        parameter(&self.fmtp, "packetization-mode")
+            .and_then(|mode| mode.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Place in an answer, lower first. Senders use the first they can, so this decides what is published: H.264 as
+    /// the service has it, in the form most receivers decode.
+    pub(crate) fn preference(&self) -> u32 {
+        match self.codec {
+            Codec::Opus => 0,
+            Codec::H264 => {
+                let mode = if self.packetization_mode() == 1 {
+                    0
+                } else {
+                    10
+                };
+                mode + self.h264_profile().map_or(9, Profile::preference)
+            }
+            Codec::Vp8 => 5,
+        }
+    }
+
+    /// How well this format of a subscriber carries `sent`, a publisher's; `None` if it does not.
+    pub(crate) fn carries(&self, sent: &Self) -> Option<u32> {
+        if self.codec != sent.codec {
+            return None;
+        }
+        if self.codec != Codec::H264 {
+            return Some(0);
+        }
+        // Mode 1 allows everything mode 0 does (RFC 6184 §6.2), not the other way round. Other modes interleave.
+        let mode = match (sent.packetization_mode(), self.packetization_mode()) {
+            (sent, own) if sent == own => 0,
+            (0, 1) => 10,
+            _ => return None,
+        };
+        Some(mode + self.h264_profile()?.decodes(sent.h264_profile()?)?)
+    }
+}
+
+/// The payload type among `own` that carries `sent` best.
+pub(crate) fn carrying(own: &[Format], sent: &Format) -> Option<u8> {
+    own.iter()
+        .filter_map(|format| Some((format.carries(sent)?, format.pt)))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, pt)| pt)
+}
+
+/// The value of a parameter in an `a=fmtp` value; names are case-insensitive.
+pub(crate) fn parameter<'a>(fmtp: &'a str, name: &str) -> Option<&'a str> {
+    fmtp.split(';').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+/// Whether the packet is the first of a key frame, from which a decoder can start. `first_in_frame` says that the
+/// packet before it, which belongs to another frame, has been seen.
+pub(crate) fn starts_key_frame(codec: Codec, payload: &[u8], first_in_frame: bool) -> bool {
+    match codec {
+        Codec::Opus => false,
+        Codec::Vp8 => vp8::starts_key_frame(payload),
+        Codec::H264 => h264::starts_key_frame(payload, first_in_frame),
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn format(pt: u8, codec: Codec, fmtp: &str) -> Format {
+    Format {
+        pt,
+        rtx: None,
+        codec,
+        fmtp: fmtp.into(),
+        feedback: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn h264(pt: u8, mode: u8, profile: &str) -> Format {
+        let fmtp = format!(
+            "level-asymmetry-allowed=1;packetization-mode={mode};profile-level-id={profile}"
+        );
+        format(pt, Codec::H264, &fmtp)
+    }
+
+    #[test]
+    fn names_and_clock_rates_must_both_be_right() {
+        assert_eq!(Codec::from_rtpmap("OPUS", 48_000), Some(Codec::Opus));
+        assert_eq!(Codec::from_rtpmap("h264", 90_000), Some(Codec::H264));
+        assert_eq!(Codec::from_rtpmap("VP8", 48_000), None);
+        assert_eq!(Codec::from_rtpmap("rtx", 90_000), None);
+    }
+
+    #[test]
+    fn parameters_are_found_whatever_the_spelling() {
+        assert_eq!(
+            parameter("minptime=10; useinbandfec=1", "useinbandfec"),
+            Some("1")
+        );
+        assert_eq!(
+            parameter("Packetization-Mode = 1", "packetization-mode"),
+            Some("1")
+        );
+        assert_eq!(parameter("0-16", "x"), None);
+    }
+
+    #[test]
+    fn the_exact_profile_wins_over_a_compatible_one() {
+        let own = [
+            h264(1, 1, "64001f"),
+            h264(2, 1, "42e01f"),
+            h264(3, 0, "42e01f"),
+            h264(4, 1, "42001f"),
+        ];
+        assert_eq!(carrying(&own, &h264(99, 1, "42e034")), Some(2));
+        assert_eq!(carrying(&own, &h264(99, 0, "42e01f")), Some(3));
+        assert_eq!(carrying(&own, &h264(99, 1, "42001f")), Some(4));
+    }
+
+    #[test]
+    fn a_decoder_of_a_higher_profile_takes_a_lower_one_but_not_the_reverse() {
+        assert_eq!(
+            carrying(&[h264(1, 1, "64001f")], &h264(99, 1, "42e01f")),
+            Some(1)
+        );
+        assert_eq!(
+            carrying(&[h264(1, 1, "42e01f")], &h264(99, 1, "64001f")),
+            None
+        );
+    }
+
+    #[test]
+    fn mode_one_carries_mode_zero_but_not_the_reverse() {
+        assert_eq!(
+            carrying(&[h264(1, 1, "42e01f")], &h264(99, 0, "42e01f")),
+            Some(1)
+        );
+        assert_eq!(
+            carrying(&[h264(1, 0, "42e01f")], &h264(99, 1, "42e01f")),
+            None
+        );
+    }
+
+    #[test]
+    fn vp8_and_opus_match_by_name_alone() {
+        let own = [
+            format(96, Codec::Vp8, ""),
+            format(111, Codec::Opus, "minptime=10"),
+        ];
+        assert_eq!(
+            carrying(&own, &format(100, Codec::Vp8, "max-fr=30")),
+            Some(96)
+        );
+        assert_eq!(
+            carrying(&own, &format(100, Codec::Opus, "stereo=1")),
+            Some(111)
+        );
+        assert_eq!(carrying(&own, &h264(100, 1, "42e01f")), None);
+    }
+
+    #[test]
+    fn constrained_baseline_in_mode_one_comes_first() {
+        let mut formats = [
+            format(1, Codec::Vp8, ""),
+            h264(2, 0, "42e01f"),
+            h264(3, 1, "64001f"),
+            h264(4, 1, "42e01f"),
+        ];
+        formats.sort_by_key(Format::preference);
+        assert_eq!(formats.map(|format| format.pt), [4, 3, 1, 2]);
+    }
+}

@@ -1,0 +1,34 @@
+//! What a caller decides about an [`Sfu`](crate::Sfu).
+
+use std::net::SocketAddr;
+
+use crate::limits;
+
+/// Settings of one [`Sfu`](crate::Sfu). Bounds that are no setting are in [`limits`].
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The host candidates to advertise, best first. A datagram that arrives on another local address is taken as
+    /// meant for the first of its family, so that a server behind a NAT 1:1 can advertise its public address.
+    pub candidates: Vec<SocketAddr>,
+    /// Where the randomness of this crate comes from: starts of sequence numbers and timestamps. Keys, passwords
+    /// and SSRCs are not derived from it.
+    pub seed: u64,
+    /// Peers at one time.
+    pub peers_max: usize,
+    /// Publications at one time.
+    pub publications_max: usize,
+    /// Subscribers of one publication.
+    pub subscribers_per_publication_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            candidates: Vec::new(),
+            seed: 0,
+            peers_max: limits::PEERS_MAX,
+            publications_max: limits::PUBLICATIONS_MAX,
+            subscribers_per_publication_max: limits::SUBSCRIBERS_PER_PUBLICATION_MAX,
+        }
+    }
+}

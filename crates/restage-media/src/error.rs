@@ -1,0 +1,73 @@
+//! Why an offer or a fragment is not taken.
+
+use std::fmt;
+
+use crate::io::MediaKind;
+
+/// Why an offer or a fragment was refused: a kind for programs and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferError {
+    kind: OfferErrorKind,
+    message: String,
+}
+
+/// What is wrong with an offer or a fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OfferErrorKind {
+    /// Longer than [`limits::OFFER_BYTES_MAX`](crate::limits::OFFER_BYTES_MAX), or with too many media sections.
+    TooLarge,
+    /// Not a session description (RFC 8866).
+    NotSdp,
+    /// No audio or video section that can be used in this direction.
+    NoMedia,
+    /// No ICE credentials, or malformed ones (RFC 8839).
+    NoIce,
+    /// The remote end is ICE-lite, as we are: nobody would check the path.
+    IceLite,
+    /// No usable DTLS fingerprint (RFC 8122).
+    NoDtls,
+    /// Several media sections without BUNDLE (RFC 9143).
+    NoBundle,
+    /// A media section without a codec that is forwarded here.
+    NoUsableCodec(MediaKind),
+    /// The engine did not take the offer.
+    NotAccepted,
+    /// The worker has no room for another peer.
+    Full,
+    /// A peer of that key exists.
+    PeerExists,
+    /// There is no peer of that key.
+    UnknownPeer,
+    /// Not a trickle-ice-sdpfrag (RFC 8840).
+    NotFragment,
+    /// More candidates or ICE restarts than allowed.
+    TooMany,
+}
+
+impl OfferError {
+    pub(crate) fn new(kind: OfferErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> OfferErrorKind {
+        self.kind
+    }
+
+    /// The sentence for people. It quotes nothing secret.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for OfferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for OfferError {}

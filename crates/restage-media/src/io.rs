@@ -1,0 +1,176 @@
+//! What goes into an [`Sfu`](crate::Sfu) and what comes out of it.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::error::OfferError;
+
+/// One WebRTC connection, named by the caller. Never interpreted here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerKey(pub u64);
+
+/// One publisher's audio and video, named by the caller. It outlives the peers that feed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PublicationKey(pub u64);
+
+/// Audio or video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MediaKind {
+    /// Audio.
+    Audio,
+    /// Video.
+    Video,
+}
+
+impl MediaKind {
+    pub(crate) const BOTH: [Self; 2] = [Self::Audio, Self::Video];
+
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::Audio => 0,
+            Self::Video => 1,
+        }
+    }
+}
+
+impl fmt::Display for MediaKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+        })
+    }
+}
+
+/// Something that happened outside, with the time it happened.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// A UDP datagram. Several may be handed in before the output is drained: their packets are then forwarded
+    /// as one burst per subscriber.
+    Datagram {
+        /// Where it came from.
+        source: SocketAddr,
+        /// The local address it arrived on.
+        destination: SocketAddr,
+        /// Its bytes.
+        payload: &'a [u8],
+    },
+    /// The deadline of [`Sfu::poll_timeout`](crate::Sfu::poll_timeout) has come.
+    Timeout,
+    /// A client wants to publish (WHIP, RFC 9725). Answered with [`Output::Answer`] or [`Output::Refused`].
+    OpenPublisher {
+        /// The new peer.
+        peer: PeerKey,
+        /// Its SDP offer.
+        offer: &'a str,
+    },
+    /// A client wants to receive (WHEP). Answered with [`Output::Answer`] or [`Output::Refused`].
+    OpenSubscriber {
+        /// The new peer.
+        peer: PeerKey,
+        /// Its SDP offer.
+        offer: &'a str,
+    },
+    /// A trickle-ice-sdpfrag (RFC 8840): candidates, or an ICE restart when it carries other credentials than the
+    /// peer's present ones. Answered with [`Output::Patched`] or [`Output::Refused`].
+    Patch {
+        /// The peer it is about.
+        peer: PeerKey,
+        /// The fragment.
+        fragment: &'a str,
+    },
+    /// This publishing peer feeds the publication from now on, instead of whoever fed it before.
+    Publish {
+        /// A peer opened with [`Input::OpenPublisher`].
+        peer: PeerKey,
+        /// The publication, created if it is new.
+        publication: PublicationKey,
+    },
+    /// This subscribing peer receives the publication from now on, which need not have a feeder yet.
+    Subscribe {
+        /// A peer opened with [`Input::OpenSubscriber`].
+        peer: PeerKey,
+        /// The publication, created if it is new.
+        publication: PublicationKey,
+    },
+    /// Ends the peer: RTCP BYE and DTLS close_notify go out, then it is forgotten. No [`Output::Gone`] follows.
+    Close {
+        /// The peer to end. An unknown one is ignored.
+        peer: PeerKey,
+    },
+}
+
+/// Something for the outside to do or to know.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this datagram. Datagrams for one destination follow each other, so they can leave as one GSO train.
+    Transmit {
+        /// The local address to send from.
+        source: SocketAddr,
+        /// Where to.
+        destination: SocketAddr,
+        /// Its bytes.
+        payload: Vec<u8>,
+    },
+    /// The peer exists and can be reached; this is its SDP answer.
+    Answer {
+        /// The peer.
+        peer: PeerKey,
+        /// The SDP answer. [`local_ice_ufrag`](crate::local_ice_ufrag) names its ICE session for an ETag.
+        sdp: String,
+    },
+    /// A fragment was taken.
+    Patched {
+        /// The peer.
+        peer: PeerKey,
+        /// For an ICE restart the fragment with our new credentials (RFC 9725 §4.3.2); nothing for candidates.
+        fragment: Option<String>,
+    },
+    /// An offer or a fragment was not taken. An existing peer goes on as before.
+    Refused {
+        /// The peer.
+        peer: PeerKey,
+        /// Why.
+        error: OfferError,
+    },
+    /// ICE and DTLS are up: media flows from now on.
+    Connected {
+        /// The peer.
+        peer: PeerKey,
+    },
+    /// The peer has ended without [`Input::Close`]. Its key is free again.
+    Gone {
+        /// The peer.
+        peer: PeerKey,
+        /// Why.
+        reason: GoneReason,
+    },
+}
+
+/// Why a peer ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GoneReason {
+    /// Nothing arrived for [`limits::PEER_SILENCE_MAX`](crate::limits::PEER_SILENCE_MAX).
+    Silent,
+    /// The remote end closed DTLS (close_notify).
+    ClosedByRemote,
+    /// ICE and DTLS were not up within [`limits::CONNECT_MAX`](crate::limits::CONNECT_MAX).
+    NeverConnected,
+    /// The engine gave the connection up, for example because the certificate is not the one of the offer.
+    EngineError(String),
+    /// The engine panicked. Only this peer is affected.
+    EnginePanic,
+}
+
+impl fmt::Display for GoneReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str("nothing was received from the peer for too long"),
+            Self::ClosedByRemote => f.write_str("the peer closed the connection"),
+            Self::NeverConnected => f.write_str("the peer did not connect in time"),
+            Self::EngineError(error) => write!(f, "the connection failed: {error}"),
+            Self::EnginePanic => f.write_str("the connection failed because of an internal error"),
+        }
+    }
+}

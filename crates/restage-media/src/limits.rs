@@ -1,0 +1,59 @@
+//! Every bound of the media plane, by name. What happens at each bound is said beside it.
+
+use std::time::Duration;
+
+/// Peers of one [`Sfu`](crate::Sfu). One more is refused with [`OfferErrorKind::Full`](crate::OfferErrorKind::Full).
+pub const PEERS_MAX: usize = 10_000;
+/// Publications of one [`Sfu`](crate::Sfu). A `Publish` or `Subscribe` that would need one more is ignored and counted.
+pub const PUBLICATIONS_MAX: usize = 10_000;
+/// Subscribers of one publication. One more `Subscribe` is ignored and counted.
+pub const SUBSCRIBERS_PER_PUBLICATION_MAX: usize = 10_000;
+/// Source addresses remembered per peer. The oldest makes room, so a peer behind a busy NAT keeps working.
+pub const ADDRESSES_PER_PEER_MAX: usize = 16;
+/// Source addresses a peer may show between two ICE restarts. Checks from further ones are ignored, because
+/// the ICE agent keeps a candidate for each.
+pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 64;
+/// Simulcast layers of a track. Packets of further layers are dropped.
+pub const LAYERS_MAX: usize = 4;
+/// Packets a publication collects before they are forwarded even though the caller is still handing in datagrams.
+pub const BATCH_PACKETS_MAX: usize = 256;
+/// Bytes of an offer or a fragment. Larger ones are refused. Chromium's largest are about 12 kB.
+pub const OFFER_BYTES_MAX: usize = 64 * 1024;
+/// Media sections of an offer.
+pub const SECTIONS_MAX: usize = 32;
+/// Payload types taken from one media section; the rest is treated as not offered.
+pub const FORMATS_PER_SECTION_MAX: usize = 32;
+/// Candidates a peer may trickle between two ICE restarts.
+pub const TRICKLED_CANDIDATES_MAX: u32 = 128;
+/// ICE restarts of one peer.
+pub const ICE_RESTARTS_MAX: u32 = 1_000;
+/// Bytes of a datagram. Larger ones are dropped: the engine's buffers end at 2,000 bytes.
+pub const DATAGRAM_BYTES_MAX: usize = 2_000;
+/// Bytes of an RTP payload that is forwarded. The engine writes header, extensions and payload into 2,000 bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 1_600;
+/// Datagrams of one peer that the engine may reject before the peer is given up. Anyone who can spoof the peer's
+/// address can cause one, so a single one must not end it.
+pub const REJECTED_DATAGRAMS_MAX: u32 = 1_000;
+
+/// A connected peer from which nothing has arrived for this long is gone. Browsers send consent checks (RFC 7675)
+/// every few seconds.
+pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(8);
+/// A peer that has not completed ICE and DTLS this long after its answer is gone.
+pub const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// Shortest time between two key frame requests for one layer.
+pub const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(500);
+/// A key frame request that brought no key frame is repeated after this long.
+pub const KEYFRAME_RETRY: Duration = Duration::from_secs(1);
+/// Further repetitions double their distance up to this one.
+pub const KEYFRAME_RETRY_MAX: Duration = Duration::from_secs(8);
+/// A simulcast layer without a packet for this long is not chosen.
+pub const LAYER_SILENCE_MAX: Duration = Duration::from_millis(1_000);
+/// Shortest distance between now and the next deadline of a peer, so that a busy engine cannot spin the worker.
+pub const TICK_MIN: Duration = Duration::from_millis(1);
+
+const _: () = assert!(PAYLOAD_BYTES_MAX < DATAGRAM_BYTES_MAX);
+const _: () = assert!(
+    PEER_SILENCE_MAX.as_secs() < 10,
+    "a vanished client is disconnected within 10 s"
+);
+const _: () = assert!(LAYERS_MAX <= u8::MAX as usize);

@@ -1,0 +1,111 @@
+//! An RTP packet between a publisher's peer and its subscribers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::codec::Format;
+use crate::io::MediaKind;
+use crate::select::simulcast::Source;
+
+/// A packet as the publisher's engine hands it over: decrypted, deduplicated, numbers extended.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// Its synchronization source; a change starts numbers anew.
+    pub(crate) ssrc: u32,
+    /// The simulcast encoding, if the publisher names one.
+    pub(crate) rid: Option<RidName>,
+    pub(crate) pt: u8,
+    /// Sequence number without wrap-around.
+    pub(crate) seq: u64,
+    /// RTP timestamp without wrap-around, in the codec's clock rate.
+    pub(crate) time: u64,
+    pub(crate) marker: bool,
+    pub(crate) payload: Arc<[u8]>,
+    pub(crate) arrived: Instant,
+    pub(crate) extensions: Extensions,
+}
+
+/// A simulcast encoding's name (RFC 8852); longer ones are not negotiated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RidName {
+    bytes: [u8; Self::LENGTH_MAX],
+    length: u8,
+}
+
+impl RidName {
+    pub(crate) const LENGTH_MAX: usize = 8;
+
+    pub(crate) fn new(name: &str) -> Option<Self> {
+        let mut bytes = [0; Self::LENGTH_MAX];
+        bytes
+            .get_mut(..name.len())?
+            .copy_from_slice(name.as_bytes());
+        Some(Self {
+            bytes,
+            length: name.len() as u8,
+        })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+/// Header extensions that mean the same to every receiver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Extensions {
+    /// RFC 6464, in −dBov.
+    pub(crate) audio_level: Option<i8>,
+    pub(crate) voice_activity: Option<bool>,
+    /// Clockwise quarter turns to apply (3GPP TS 26.114).
+    pub(crate) rotation: Option<Rotation>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
+}
+
+/// A packet with everything subscribers need to decide about it. One copy serves them all.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    pub(crate) kind: MediaKind,
+    pub(crate) source: Source,
+    /// The layer that subscribers should see by now.
+    pub(crate) target: Source,
+    pub(crate) format: Arc<Format>,
+    pub(crate) seq: u64,
+    pub(crate) time: u64,
+    pub(crate) marker: bool,
+    pub(crate) starts_key_frame: bool,
+    /// When it was captured, on a clock shared by audio, video and all feeders.
+    pub(crate) wallclock: Instant,
+    pub(crate) payload: Arc<[u8]>,
+    pub(crate) extensions: Extensions,
+}
+
+/// What one subscriber's engine is to send: the shared payload under the subscriber's own header.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) pt: u8,
+    pub(crate) seq: u64,
+    pub(crate) time: u32,
+    pub(crate) marker: bool,
+    /// May be asked for again (RFC 4585 generic NACK).
+    pub(crate) nackable: bool,
+    pub(crate) wallclock: Instant,
+    pub(crate) payload: Arc<[u8]>,
+    pub(crate) extensions: Extensions,
+    pub(crate) vp8: Option<Vp8Numbers>,
+}
+
+/// VP8 descriptor fields to write instead of the publisher's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Vp8Numbers {
+    pub(crate) picture_id: Option<u16>,
+    pub(crate) tl0_pic_idx: Option<u8>,
+    pub(crate) key_idx: Option<u8>,
+}

@@ -1,0 +1,208 @@
+//! One WebRTC connection: its engine, where it is reached, whether it is alive, and what it sends or receives.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::codec::Format;
+use crate::io::{MediaKind, PeerKey};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX, TICK_MIN};
+use crate::packet::{Outgoing, Packet};
+use crate::peer_engine::{Engine, Failure, Sink};
+use crate::rng::Rng;
+use crate::sdp::offer::{IceCredentials, Offer, Role};
+use crate::select::simulcast::Source;
+use crate::slab::Index;
+use crate::track_out::{TrackOut, Verdict};
+
+pub(crate) struct Peer {
+    pub(crate) key: PeerKey,
+    pub(crate) engine: Engine,
+    pub(crate) offer: Offer,
+    /// Credentials of this ICE session, which a restart replaces.
+    pub(crate) remote_ice: IceCredentials,
+    pub(crate) local_ufrag: String,
+    pub(crate) ice_restarts: u32,
+    pub(crate) candidates_trickled: u32,
+    /// Newest last.
+    addresses: VecDeque<SocketAddr>,
+    pub(crate) address_changes: u32,
+    opened_at: Instant,
+    pub(crate) heard_at: Instant,
+    pub(crate) is_connected: bool,
+    /// What it feeds or receives.
+    pub(crate) publication: Option<Index>,
+    /// A publisher's payload types.
+    formats: Vec<Arc<Format>>,
+    /// A subscriber's tracks.
+    tracks: [Option<TrackOut>; 2],
+}
+
+/// Why a peer that is otherwise well has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    Silent,
+    NeverConnected,
+}
+
+/// What became of a burst.
+#[derive(Debug, Default)]
+pub(crate) struct Forwarded {
+    pub(crate) sent: u64,
+    pub(crate) unmappable: u64,
+    pub(crate) unselected: u64,
+    /// The layer whose key frame is needed.
+    pub(crate) wanted: Option<Source>,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        key: PeerKey,
+        engine: Engine,
+        offer: Offer,
+        local: IceCredentials,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Self {
+        let mut formats = Vec::new();
+        let mut tracks = [None, None];
+        for media in offer.media() {
+            match offer.role {
+                Role::Publisher => formats.extend(media.formats.iter().cloned().map(Arc::new)),
+                Role::Subscriber => {
+                    tracks[media.kind.index()] =
+                        Some(TrackOut::new(media.kind, media.formats.clone(), rng));
+                }
+            }
+        }
+        Self {
+            key,
+            engine,
+            remote_ice: offer.ice.clone(),
+            offer,
+            local_ufrag: local.ufrag,
+            ice_restarts: 0,
+            candidates_trickled: 0,
+            addresses: VecDeque::new(),
+            address_changes: 0,
+            opened_at: now,
+            heard_at: now,
+            is_connected: false,
+            publication: None,
+            formats,
+            tracks,
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.offer.role
+    }
+
+    /// What a payload type of this publisher means.
+    pub(crate) fn format(&self, pt: u8) -> Option<&Arc<Format>> {
+        self.formats.iter().find(|format| format.pt == pt)
+    }
+
+    /// The clock rate of a kind, which all its formats share.
+    pub(crate) fn clock_rate(&self, kind: MediaKind) -> Option<u32> {
+        self.formats
+            .iter()
+            .map(|format| format.codec)
+            .find(|codec| codec.kind() == kind)
+            .map(|codec| codec.clock_rate())
+    }
+
+    /// Whether key frames must be asked for by FIR (RFC 5104), because PLI (RFC 4585) was not offered.
+    pub(crate) fn needs_fir(&self) -> bool {
+        let mut video = self
+            .formats
+            .iter()
+            .filter(|format| format.codec.kind() == MediaKind::Video);
+        video.all(|format| !format.has_feedback("nack pli") && format.has_feedback("ccm fir"))
+    }
+
+    /// When it has to be looked at next.
+    pub(crate) fn deadline(&self, now: Instant) -> Instant {
+        self.engine
+            .deadline()
+            .min(self.overdue_at().0)
+            .max(now + TICK_MIN)
+    }
+
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Overdue> {
+        let (at, overdue) = self.overdue_at();
+        (now >= at).then_some(overdue)
+    }
+
+    fn overdue_at(&self) -> (Instant, Overdue) {
+        if self.is_connected {
+            (self.heard_at + PEER_SILENCE_MAX, Overdue::Silent)
+        } else {
+            (self.opened_at + CONNECT_MAX, Overdue::NeverConnected)
+        }
+    }
+
+    /// Remembers an address; returns the one that had to make room.
+    pub(crate) fn add_address(&mut self, source: SocketAddr) -> Option<SocketAddr> {
+        self.address_changes += 1;
+        self.addresses.retain(|known| *known != source);
+        self.addresses.push_back(source);
+        (self.addresses.len() > ADDRESSES_PER_PEER_MAX)
+            .then(|| self.addresses.pop_front())
+            .flatten()
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().copied()
+    }
+
+    /// The layer of video that this subscriber is shown.
+    pub(crate) fn video_source(&self) -> Option<Source> {
+        self.tracks[MediaKind::Video.index()].as_ref()?.current()
+    }
+
+    /// Whether this subscriber takes video and is not shown `target`.
+    pub(crate) fn is_waiting(&self, target: Source) -> bool {
+        self.tracks[MediaKind::Video.index()]
+            .as_ref()
+            .is_some_and(|track| track.is_waiting(target))
+    }
+
+    /// Gives this subscriber a burst: every packet is written before the engine is driven once, so that its state
+    /// is touched once and its datagrams leave together. `scratch` is reused between calls.
+    pub(crate) fn forward(
+        &mut self,
+        now: Instant,
+        packets: &[Packet],
+        scratch: &mut Vec<Outgoing>,
+        sink: &mut Sink,
+    ) -> Result<Forwarded, Failure> {
+        let mut outcome = Forwarded::default();
+        for kind in MediaKind::BOTH {
+            let Some(track) = &mut self.tracks[kind.index()] else {
+                continue;
+            };
+            for packet in packets.iter().filter(|packet| packet.kind == kind) {
+                match track.route(packet) {
+                    Verdict::Send(outgoing) => scratch.push(outgoing),
+                    Verdict::Unmappable => outcome.unmappable += 1,
+                    Verdict::Unselected => {
+                        outcome.unselected += 1;
+                        if track.is_waiting(packet.target) {
+                            outcome.wanted = Some(packet.target);
+                        }
+                    }
+                }
+            }
+            outcome.sent += scratch.len() as u64;
+            let result = self.engine.send(kind, scratch);
+            scratch.clear();
+            result?;
+        }
+        if outcome.sent > 0 {
+            self.engine.on_timeout(now, sink)?;
+        }
+        Ok(outcome)
+    }
+}

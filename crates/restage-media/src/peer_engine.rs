@@ -1,0 +1,545 @@
+//! The WebRTC engine behind a few verbs: this file and `peer_codec.rs` are the only ones that know which engine.
+//!
+//! The engine's contract is kept here: whatever changes it is followed by draining it. A panic inside is caught and
+//! ends this peer alone; the engine shares nothing mutable with others.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use str0m::change::SdpOffer;
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::media::{KeyframeRequestKind, Mid, Rid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{RtpWrite, Ssrc, StreamTx};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+use crate::clock::Report;
+use crate::error::{OfferError, OfferErrorKind};
+use crate::io::{self, MediaKind};
+use crate::limits::{PAYLOAD_BYTES_MAX, REJECTED_DATAGRAMS_MAX};
+use crate::packet::{Outgoing, Received, RidName};
+use crate::peer_codec;
+use crate::sdp::offer::{IceCredentials, Offer};
+
+/// How many sent video packets are kept for retransmission, how long, and which share of what is sent may be
+/// retransmissions before they are given up.
+const RESEND_PACKETS: usize = 1_000;
+const RESEND_AGE: Duration = Duration::from_secs(3);
+const RESEND_SHARE: f32 = 0.3;
+/// Receive streams whose identity is remembered.
+const STREAMS_KNOWN_MAX: usize = 16;
+
+/// What all engines of an [`Sfu`](crate::Sfu) share.
+pub(crate) struct EngineFactory {
+    crypto: Arc<CryptoProvider>,
+    certificate: DtlsCert,
+    candidates: Vec<Candidate>,
+    addresses: Arc<[SocketAddr]>,
+}
+
+impl EngineFactory {
+    /// Makes the DTLS certificate. Addresses that cannot be candidates (unspecified, multicast) are left out.
+    pub(crate) fn new(addresses: &[SocketAddr]) -> Self {
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let certificate = crypto
+            .dtls_provider
+            .generate_certificate()
+            .expect("the aws-lc-rs provider always generates certificates");
+        let usable: Vec<(SocketAddr, Candidate)> = addresses
+            .iter()
+            .filter_map(|address| match Candidate::host(*address, "udp") {
+                Ok(candidate) => Some((*address, candidate)),
+                Err(error) => {
+                    tracing::warn!(%address, %error, "this address cannot be advertised");
+                    None
+                }
+            })
+            .collect();
+        let (addresses, candidates): (Vec<_>, Vec<_>) = usable.into_iter().unzip();
+        Self {
+            crypto,
+            certificate,
+            candidates,
+            addresses: addresses.into(),
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Answers an offer. Returns the engine, its credentials and its answer, which is not yet the client's.
+    pub(crate) fn open(
+        &self,
+        now: Instant,
+        offer: &Offer,
+        sink: &mut Sink,
+    ) -> Result<(Engine, IceCredentials, String), OfferError> {
+        guard(|| self.try_open(now, offer, sink))
+            .unwrap_or_else(|failure| Err(not_accepted(&failure.to_string())))
+    }
+
+    fn try_open(
+        &self,
+        now: Instant,
+        offer: &Offer,
+        sink: &mut Sink,
+    ) -> Result<(Engine, IceCredentials, String), OfferError> {
+        let mut config = Rtc::builder()
+            .set_rtp_mode(true)
+            .set_ice_lite(true)
+            .set_crypto_provider(Arc::clone(&self.crypto))
+            .set_dtls_cert(self.certificate.clone())
+            .set_extension_map(peer_codec::extension_map(offer.role));
+        *config.codec_config() =
+            peer_codec::codec_config(offer.media().flat_map(|media| &media.formats));
+        let mut rtc = config.build(now);
+        for candidate in &self.candidates {
+            rtc.add_local_candidate(candidate.clone());
+        }
+        let mut engine = Engine {
+            rtc,
+            sections: [None, None],
+            streams: Vec::new(),
+            addresses: Arc::clone(&self.addresses),
+            arrived_on: None,
+            deadline: now,
+            rejected: 0,
+        };
+        let (ice, answer) = engine.negotiate(offer, &offer.ice)?;
+        for media in offer.media() {
+            engine.add_section(
+                media.kind,
+                &media.mid,
+                media.formats.iter().any(|f| f.has_feedback("nack")),
+            );
+        }
+        engine
+            .drive(now, sink)
+            .map_err(|failure| not_accepted(&failure.to_string()))?;
+        Ok((engine, ice, answer))
+    }
+}
+
+/// What an engine produces.
+#[derive(Debug, Default)]
+pub(crate) struct Sink {
+    pub(crate) outputs: std::collections::VecDeque<io::Output>,
+    pub(crate) events: Vec<EngineEvent>,
+}
+
+#[derive(Debug)]
+pub(crate) enum EngineEvent {
+    Connected,
+    Closed,
+    Packet(MediaKind, Received),
+    /// The remote end cannot decode what it receives.
+    KeyframeWanted,
+    SenderReport(MediaKind, Option<RidName>, SenderReport),
+}
+
+/// A sender report with the time it arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SenderReport {
+    pub(crate) ntp_us: i64,
+    pub(crate) time: u32,
+    pub(crate) arrived: Instant,
+}
+
+impl SenderReport {
+    pub(crate) fn at_rate(&self, clock_rate: u32) -> Report {
+        Report {
+            ntp_us: self.ntp_us,
+            time: self.time,
+            clock_rate,
+        }
+    }
+}
+
+/// Why an engine cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Panic,
+    Error(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Panic => f.write_str("an internal error"),
+            Self::Error(error) => f.write_str(error),
+        }
+    }
+}
+
+/// Runs engine code; a panic becomes a [`Failure`].
+fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
+    // Nothing the closure can see outlives the peer, except the sink, whose queues are whole after any push.
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failure::Panic)
+}
+
+fn not_accepted(reason: &str) -> OfferError {
+    OfferError::new(
+        OfferErrorKind::NotAccepted,
+        format!("The offer could not be taken: {reason}."),
+    )
+}
+
+/// One WebRTC connection.
+pub(crate) struct Engine {
+    rtc: Rtc,
+    sections: [Option<Section>; 2],
+    /// Receive streams seen so far.
+    streams: Vec<(Ssrc, MediaKind, Option<RidName>)>,
+    addresses: Arc<[SocketAddr]>,
+    /// The local address datagrams really arrive on, when it is not the advertised one (NAT 1:1).
+    arrived_on: Option<SocketAddr>,
+    deadline: Instant,
+    rejected: u32,
+}
+
+#[derive(Debug)]
+struct Section {
+    mid: Mid,
+    /// Where a subscriber's packets go out.
+    ssrc: Option<Ssrc>,
+    can_nack: bool,
+}
+
+impl Engine {
+    fn negotiate(
+        &mut self,
+        offer: &Offer,
+        remote: &IceCredentials,
+    ) -> Result<(IceCredentials, String), OfferError> {
+        let sdp = SdpOffer::from_sdp_string(&offer.to_engine_sdp(remote))
+            .map_err(|error| not_accepted(&error.to_string()))?;
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(sdp)
+            .map_err(|error| not_accepted(&error.to_string()))?;
+        let ice = self.rtc.direct_api().local_ice_credentials();
+        Ok((
+            IceCredentials {
+                ufrag: ice.ufrag,
+                pwd: ice.pass,
+            },
+            answer.to_sdp_string(),
+        ))
+    }
+
+    fn add_section(&mut self, kind: MediaKind, mid: &str, can_nack: bool) {
+        let mid = Mid::from(mid);
+        let mut api = self.rtc.direct_api();
+        let ssrc = api.stream_tx_by_mid(mid, None).map(|stream| {
+            if kind == MediaKind::Video {
+                stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(RESEND_SHARE));
+            }
+            stream.ssrc()
+        });
+        // The engine asks for retransmissions only where RTX is negotiated; plain ones are as good.
+        if let Some(stream) = api.stream_rx_by_mid(mid, None) {
+            stream.suppress_nack(!can_nack);
+        }
+        self.sections[kind.index()] = Some(Section {
+            mid,
+            ssrc,
+            can_nack,
+        });
+    }
+
+    /// When [`on_timeout`](Self::on_timeout) is due.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether a STUN message from an address not used so far is really the remote end's: its integrity is checked.
+    pub(crate) fn accepts_stun(
+        &self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+    ) -> bool {
+        let destination = self.candidate_for(destination);
+        guard(|| {
+            Receive::new(Protocol::Udp, source, destination, bytes)
+                .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
+        })
+        .unwrap_or(false)
+    }
+
+    /// Takes a datagram. `Ok(false)`: it was malformed or rejected.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+        sink: &mut Sink,
+    ) -> Result<bool, Failure> {
+        let candidate = self.candidate_for(destination);
+        self.arrived_on = (candidate != destination).then_some(destination);
+        guard(|| {
+            let Ok(receive) = Receive::new(Protocol::Udp, source, candidate, bytes) else {
+                return Ok(false);
+            };
+            let is_taken = match self.rtc.handle_input(Input::Receive(now, receive)) {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::debug!(%error, "datagram rejected");
+                    self.rejected += 1;
+                    if self.rejected > REJECTED_DATAGRAMS_MAX {
+                        return Err(Failure::Error(error.to_string()));
+                    }
+                    false
+                }
+            };
+            self.drain(sink)?;
+            Ok(is_taken)
+        })?
+    }
+
+    pub(crate) fn on_timeout(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
+        guard(|| self.drive(now, sink))?
+    }
+
+    /// Sends a burst on the stream of `kind`.
+    pub(crate) fn send(&mut self, kind: MediaKind, burst: &[Outgoing]) -> Result<(), Failure> {
+        let Some(ssrc) = self.sections[kind.index()]
+            .as_ref()
+            .and_then(|section| section.ssrc)
+        else {
+            return Ok(());
+        };
+        guard(|| {
+            let mut api = self.rtc.direct_api();
+            if let Some(stream) = api.stream_tx(&ssrc) {
+                for packet in burst {
+                    write(stream, packet);
+                }
+            }
+        })
+    }
+
+    /// Asks the remote end for a key frame. Goes out with the next [`on_timeout`](Self::on_timeout).
+    /// `Ok(false)`: there is no such stream yet.
+    pub(crate) fn request_key_frame(
+        &mut self,
+        rid: Option<RidName>,
+        with_fir: bool,
+    ) -> Result<bool, Failure> {
+        let Some(mid) = self.sections[MediaKind::Video.index()]
+            .as_ref()
+            .map(|section| section.mid)
+        else {
+            return Ok(false);
+        };
+        let kind = if with_fir {
+            KeyframeRequestKind::Fir
+        } else {
+            KeyframeRequestKind::Pli
+        };
+        guard(|| {
+            let mut api = self.rtc.direct_api();
+            let stream = api.stream_rx_by_mid(mid, rid.map(|rid| Rid::from(rid.as_str())));
+            stream.map(|stream| stream.request_keyframe(kind)).is_some()
+        })
+    }
+
+    /// Restarts ICE towards new remote credentials; returns ours. Media goes on over the old path until the new
+    /// one is nominated (RFC 8445 §2.4).
+    pub(crate) fn restart(
+        &mut self,
+        now: Instant,
+        offer: &Offer,
+        remote: &IceCredentials,
+        sink: &mut Sink,
+    ) -> Result<Result<IceCredentials, OfferError>, Failure> {
+        guard(|| {
+            let outcome = self.negotiate(offer, remote).map(|(ice, _)| ice);
+            self.drive(now, sink)?;
+            Ok(outcome)
+        })?
+    }
+
+    /// Says goodbye: RTCP BYE and DTLS close_notify, as far as the connection has got.
+    pub(crate) fn close(&mut self, sink: &mut Sink) {
+        let outcome = guard(|| {
+            // Nothing to say to a remote end that is not there yet.
+            if self.rtc.is_connected() && self.rtc.close().is_ok() {
+                let _ = self.drain(sink);
+            }
+        });
+        if outcome.is_err() {
+            tracing::warn!("the engine panicked while closing");
+        }
+    }
+
+    fn drive(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
+        self.rtc
+            .handle_input(Input::Timeout(now))
+            .map_err(|error| Failure::Error(error.to_string()))?;
+        self.drain(sink)
+    }
+
+    fn drain(&mut self, sink: &mut Sink) -> Result<(), Failure> {
+        loop {
+            match self
+                .rtc
+                .poll_output()
+                .map_err(|error| Failure::Error(error.to_string()))?
+            {
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return Ok(());
+                }
+                Output::Transmit(transmit) => {
+                    sink.outputs.push_back(io::Output::Transmit {
+                        source: self.arrived_on.unwrap_or(transmit.source),
+                        destination: transmit.destination,
+                        payload: transmit.contents.into(),
+                    });
+                }
+                Output::Event(event) => self.on_event(event, sink),
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event, sink: &mut Sink) {
+        match event {
+            Event::Connected => sink.events.push(EngineEvent::Connected),
+            Event::Closed => sink.events.push(EngineEvent::Closed),
+            Event::RtpPacket(packet) => {
+                let Some((kind, rid)) = self.stream(packet.header.ssrc) else {
+                    return;
+                };
+                let received = Received {
+                    ssrc: *packet.header.ssrc,
+                    rid,
+                    pt: *packet.header.payload_type,
+                    seq: *packet.seq_no,
+                    time: packet.time.numer(),
+                    marker: packet.header.marker,
+                    extensions: peer_codec::extensions(&packet.header.ext_vals),
+                    arrived: packet.timestamp,
+                    payload: packet.payload,
+                };
+                sink.events.push(EngineEvent::Packet(kind, received));
+            }
+            Event::KeyframeRequest(request)
+                if self.kind_of(request.mid) == Some(MediaKind::Video) =>
+            {
+                sink.events.push(EngineEvent::KeyframeWanted);
+            }
+            Event::SenderFeedback(feedback) => {
+                let since_epoch = feedback
+                    .sender_info
+                    .ntp_time
+                    .duration_since(SystemTime::UNIX_EPOCH);
+                let (Some(kind), Ok(since_epoch)) = (self.kind_of(feedback.mid), since_epoch)
+                else {
+                    return;
+                };
+                let report = SenderReport {
+                    ntp_us: i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
+                    time: feedback.sender_info.rtp_time.numer() as u32,
+                    arrived: feedback.received_at,
+                };
+                let rid = feedback.rid.and_then(|rid| RidName::new(&rid));
+                sink.events
+                    .push(EngineEvent::SenderReport(kind, rid, report));
+            }
+            _ => {}
+        }
+    }
+
+    /// What a receive stream is. Asking the engine wakes it up, so the answer is remembered.
+    fn stream(&mut self, ssrc: Ssrc) -> Option<(MediaKind, Option<RidName>)> {
+        if let Some((_, kind, rid)) = self.streams.iter().find(|(known, ..)| *known == ssrc) {
+            return Some((*kind, *rid));
+        }
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx(&ssrc)?;
+        let (mid, rid) = (
+            stream.mid(),
+            stream.rid().and_then(|rid| RidName::new(&rid)),
+        );
+        let (kind, section) = MediaKind::BOTH
+            .into_iter()
+            .filter_map(|kind| Some((kind, self.sections[kind.index()].as_ref()?)))
+            .find(|(_, section)| section.mid == mid)?;
+        stream.suppress_nack(!section.can_nack);
+        if self.streams.len() == STREAMS_KNOWN_MAX {
+            self.streams.remove(0);
+        }
+        self.streams.push((ssrc, kind, rid));
+        Some((kind, rid))
+    }
+
+    fn kind_of(&self, mid: Mid) -> Option<MediaKind> {
+        MediaKind::BOTH.into_iter().find(|kind| {
+            self.sections[kind.index()]
+                .as_ref()
+                .is_some_and(|section| section.mid == mid)
+        })
+    }
+
+    /// The advertised address a datagram was meant for. Behind a NAT 1:1 it arrives on another one.
+    fn candidate_for(&self, destination: SocketAddr) -> SocketAddr {
+        if self.addresses.contains(&destination) {
+            return destination;
+        }
+        let same_family = |address: &&SocketAddr| address.is_ipv4() == destination.is_ipv4();
+        self.addresses
+            .iter()
+            .find(same_family)
+            .copied()
+            .unwrap_or(destination)
+    }
+}
+
+fn write(stream: &mut StreamTx, packet: &Outgoing) {
+    debug_assert!(packet.payload.len() <= PAYLOAD_BYTES_MAX);
+    let mut write = RtpWrite::new(
+        packet.pt.into(),
+        packet.seq.into(),
+        packet.time,
+        packet.wallclock,
+        Arc::clone(&packet.payload),
+    )
+    .marker(packet.marker)
+    .nackable(packet.nackable)
+    .ext_vals(peer_codec::extension_values(&packet.extensions));
+    if let Some(patch) = packet
+        .vp8
+        .as_ref()
+        .and_then(|numbers| peer_codec::vp8_patch(&packet.payload, numbers))
+    {
+        write = write.vp8_patch(patch);
+    }
+    stream.write_rtp(write);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_failure() {
+        assert_eq!(guard(|| 5), Ok(5));
+        let failure = guard(|| -> u8 { std::panic::panic_any("boom") });
+        assert_eq!(failure, Err(Failure::Panic));
+    }
+
+    #[test]
+    fn unusable_addresses_are_not_advertised() {
+        let addresses =
+            ["127.0.0.1:4081", "0.0.0.0:4081", "[::1]:4081"].map(|a| a.parse().unwrap());
+        let factory = EngineFactory::new(&addresses);
+        assert_eq!(factory.addresses(), [addresses[0], addresses[2]]);
+    }
+}

@@ -1,0 +1,85 @@
+//! One publisher's audio and video, whoever feeds them, and who receives them.
+//!
+//! A replica of a participant in another stage is nothing more than further subscribers of the same publication.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::clock::FeedClock;
+use crate::codec::Format;
+use crate::io::{MediaKind, PublicationKey};
+use crate::packet::{Packet, Received, RidName};
+use crate::peer_engine::SenderReport;
+use crate::slab::Index;
+use crate::track_in::TrackIn;
+
+#[derive(Debug)]
+pub(crate) struct Publication {
+    pub(crate) key: PublicationKey,
+    pub(crate) feed: Option<Feed>,
+    pub(crate) subscribers: Vec<Index>,
+    /// Packets that subscribers have not been given yet.
+    pub(crate) pending: Vec<Packet>,
+}
+
+impl Publication {
+    pub(crate) fn new(key: PublicationKey) -> Self {
+        Self {
+            key,
+            feed: None,
+            subscribers: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Nobody needs it to be remembered.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.feed.is_none() && self.subscribers.is_empty()
+    }
+}
+
+/// A peer that feeds a publication, from the moment it was told to.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) id: u64,
+    pub(crate) peer: Index,
+    clock: FeedClock,
+    tracks: [TrackIn; 2],
+}
+
+impl Feed {
+    pub(crate) fn new(id: u64, peer: Index, now: Instant) -> Self {
+        let tracks = MediaKind::BOTH.map(|kind| TrackIn::new(kind, id));
+        Self {
+            id,
+            peer,
+            clock: FeedClock::new(now),
+            tracks,
+        }
+    }
+
+    pub(crate) fn on_packet(
+        &mut self,
+        kind: MediaKind,
+        received: Received,
+        format: &Arc<Format>,
+    ) -> Option<Packet> {
+        self.tracks[kind.index()].on_packet(received, format, &mut self.clock)
+    }
+
+    pub(crate) fn on_report(
+        &mut self,
+        kind: MediaKind,
+        rid: Option<RidName>,
+        report: SenderReport,
+        rate: u32,
+    ) {
+        self.clock
+            .on_report(kind, &report.at_rate(rate), report.arrived);
+        self.tracks[kind.index()].on_report(rid, report);
+    }
+
+    pub(crate) fn video(&mut self) -> &mut TrackIn {
+        &mut self.tracks[MediaKind::Video.index()]
+    }
+}

@@ -1,0 +1,370 @@
+//! The door: inputs are told apart here, and whatever they cause is brought to an end before the next.
+
+mod forward;
+mod open;
+mod route;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::demux::{Demux, Protocol};
+use crate::io::{GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use crate::packet::{Outgoing, Received};
+use crate::peer::{Overdue, Peer};
+use crate::peer_engine::{EngineEvent, EngineFactory, Failure, Sink};
+use crate::publication::Publication;
+use crate::rng::Rng;
+use crate::sdp::offer::Role;
+use crate::slab::{Index, Slab};
+use crate::stats::Stats;
+use crate::timers::Timers;
+use forward::Job;
+
+/// A selective forwarding unit without sockets, clock or threads: feed it [`Input`], drain [`Output`], come back at
+/// [`poll_timeout`](Self::poll_timeout).
+///
+/// ```no_run
+/// # use std::time::Instant;
+/// # use restage_media::{Config, Input, Output, Sfu};
+/// # fn wait_for_datagrams(_until: Option<Instant>) -> Vec<(std::net::SocketAddr, std::net::SocketAddr, Vec<u8>)> { vec![] }
+/// # fn now() -> Instant { unimplemented!() }
+/// # let config = Config::default();
+/// let mut sfu = Sfu::new(config);
+/// loop {
+///     let batch = wait_for_datagrams(sfu.poll_timeout());
+///     if batch.is_empty() {
+///         sfu.handle_input(now(), Input::Timeout);
+///     }
+///     for (source, destination, payload) in &batch {
+///         sfu.handle_input(now(), Input::Datagram { source: *source, destination: *destination, payload });
+///     }
+///     while let Some(output) = sfu.poll_output() {
+///         match output {
+///             Output::Transmit { source, destination, payload } => { /* send it */ }
+///             _ => { /* tell the control plane */ }
+///         }
+///     }
+/// }
+/// ```
+pub struct Sfu {
+    config: Config,
+    factory: EngineFactory,
+    rng: Rng,
+    /// The time of the last input; never goes back.
+    now: Option<Instant>,
+    peers: Slab<Peer>,
+    peer_keys: HashMap<PeerKey, Index>,
+    peer_timers: Timers,
+    demux: Demux,
+    publications: Slab<Publication>,
+    publication_keys: HashMap<PublicationKey, Index>,
+    publication_timers: Timers,
+    feeds: u64,
+    /// Publications with packets to forward.
+    ready: VecDeque<Index>,
+    /// The burst being forwarded.
+    job: Option<Job>,
+    sink: Sink,
+    scratch: Vec<Outgoing>,
+    stats: Stats,
+}
+
+impl std::fmt::Debug for Sfu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sfu")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sfu {
+    /// Makes the DTLS certificate that all peers of this instance share.
+    pub fn new(config: Config) -> Self {
+        Self {
+            factory: EngineFactory::new(&config.candidates),
+            rng: Rng::new(config.seed),
+            config,
+            now: None,
+            peers: Slab::new(),
+            peer_keys: HashMap::new(),
+            peer_timers: Timers::default(),
+            demux: Demux::default(),
+            publications: Slab::new(),
+            publication_keys: HashMap::new(),
+            publication_timers: Timers::default(),
+            feeds: 0,
+            ready: VecDeque::new(),
+            job: None,
+            sink: Sink::default(),
+            scratch: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes one input. Drain [`poll_output`](Self::poll_output) afterwards; only datagrams of one batch may follow
+    /// each other without. A `now` before an earlier one counts as that one.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        let now = self.now.map_or(now, |last| last.max(now));
+        self.now = Some(now);
+        if let Input::Datagram {
+            source,
+            destination,
+            payload,
+        } = input
+        {
+            self.on_datagram(now, source, destination, payload);
+            return;
+        }
+        // Everything else may change who receives what: packets that came before go to those who were there.
+        self.forward_all();
+        match input {
+            Input::Datagram { .. } => {}
+            Input::Timeout => self.on_timeout(now),
+            Input::OpenPublisher { peer, offer } => self.open(now, peer, offer, Role::Publisher),
+            Input::OpenSubscriber { peer, offer } => self.open(now, peer, offer, Role::Subscriber),
+            Input::Patch { peer, fragment } => self.patch(now, peer, fragment),
+            Input::Publish { peer, publication } => self.publish(now, peer, publication),
+            Input::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
+            Input::Close { peer } => {
+                if let Some(&index) = self.peer_keys.get(&peer) {
+                    self.remove_peer(index, true);
+                }
+            }
+        }
+    }
+
+    /// The next thing to do outside; `None` when there is nothing more until the next input.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            if let Some(output) = self.sink.outputs.pop_front() {
+                if matches!(output, Output::Transmit { .. }) {
+                    self.stats.datagrams_out += 1;
+                }
+                return Some(output);
+            }
+            if !self.forward_step() {
+                return None;
+            }
+        }
+    }
+
+    /// When [`Input::Timeout`] is due, unless another input comes first.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let timers = [
+            self.peer_timers.soonest(),
+            self.publication_timers.soonest(),
+        ];
+        timers.into_iter().flatten().min()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            peers: self.peers.len() as u64,
+            publications: self.publications.len() as u64,
+            addresses: self.demux.addresses() as u64,
+            ..self.stats
+        }
+    }
+
+    fn on_datagram(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+    ) {
+        self.stats.datagrams_in += 1;
+        if bytes.len() > DATAGRAM_BYTES_MAX {
+            self.stats.datagrams_malformed += 1;
+            return;
+        }
+        let index = match Protocol::of(bytes) {
+            Protocol::Other => {
+                self.stats.datagrams_malformed += 1;
+                return;
+            }
+            Protocol::Session => self.demux.by_address(source),
+            Protocol::Stun => self
+                .demux
+                .by_stun(bytes)
+                .filter(|&index| self.knows(now, index, source, destination, bytes)),
+        };
+        let Some((index, peer)) = index.and_then(|index| Some((index, self.peers.get_mut(index)?)))
+        else {
+            self.stats.datagrams_unknown += 1;
+            return;
+        };
+        let outcome = peer
+            .engine
+            .receive(now, source, destination, bytes, &mut self.sink);
+        match &outcome {
+            Ok(true) => peer.heard_at = now,
+            Ok(false) => self.stats.datagrams_rejected += 1,
+            Err(_) => {}
+        }
+        self.settle(now, index, outcome.map(drop));
+    }
+
+    /// Whether STUN from this address may reach the peer. A new address must prove itself and is remembered.
+    fn knows(
+        &mut self,
+        now: Instant,
+        index: Index,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+    ) -> bool {
+        if self.demux.by_address(source) == Some(index) {
+            return true;
+        }
+        let Some(peer) = self.peers.get_mut(index) else {
+            return false;
+        };
+        if peer.address_changes >= ADDRESS_CHANGES_PER_ICE_SESSION_MAX
+            || !peer.engine.accepts_stun(now, source, destination, bytes)
+        {
+            return false;
+        }
+        if let Some(oldest) = peer.add_address(source) {
+            self.demux.remove_address(oldest, index);
+        }
+        self.demux.add_address(source, index);
+        true
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        while let Some(index) = self.peer_timers.pop_due(now) {
+            let Some(peer) = self.peers.get_mut(index) else {
+                continue;
+            };
+            if let Some(overdue) = peer.overdue(now) {
+                let reason = match overdue {
+                    Overdue::Silent => GoneReason::Silent,
+                    Overdue::NeverConnected => GoneReason::NeverConnected,
+                };
+                self.gone(index, reason);
+                continue;
+            }
+            let outcome = peer.engine.on_timeout(now, &mut self.sink);
+            self.settle(now, index, outcome);
+        }
+        while let Some(index) = self.publication_timers.pop_due(now) {
+            let Some(feed) = self
+                .publications
+                .get_mut(index)
+                .and_then(|publication| publication.feed.as_mut())
+            else {
+                continue;
+            };
+            for layer in feed.video().due(now) {
+                self.send_keyframe_request(now, index, layer);
+            }
+            self.set_publication_timer(index);
+        }
+    }
+
+    /// Acts on what a peer's engine produced and sets its next deadline.
+    fn settle(&mut self, now: Instant, index: Index, outcome: Result<(), Failure>) {
+        let mut is_closed = false;
+        let mut events = std::mem::take(&mut self.sink.events);
+        for event in events.drain(..) {
+            match event {
+                EngineEvent::Closed => is_closed = true,
+                event => self.on_event(now, index, event),
+            }
+        }
+        // Keeps the allocation, unless something within has left events of its own.
+        if self.sink.events.is_empty() {
+            self.sink.events = events;
+        }
+        match outcome {
+            Err(Failure::Panic) => {
+                self.stats.engine_panics += 1;
+                self.gone(index, GoneReason::EnginePanic);
+            }
+            Err(Failure::Error(error)) => self.gone(index, GoneReason::EngineError(error)),
+            Ok(()) if is_closed => self.gone(index, GoneReason::ClosedByRemote),
+            Ok(()) => {
+                if let Some(peer) = self.peers.get(index) {
+                    self.peer_timers.set(index, peer.deadline(now));
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, index: Index, event: EngineEvent) {
+        let Some(peer) = self.peers.get_mut(index) else {
+            return;
+        };
+        match event {
+            EngineEvent::Connected => {
+                peer.is_connected = true;
+                peer.heard_at = now;
+                self.sink
+                    .outputs
+                    .push_back(Output::Connected { peer: peer.key });
+                self.want_missing_keyframe(now, index);
+            }
+            EngineEvent::Packet(kind, received) => self.on_packet(index, kind, received),
+            EngineEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
+            EngineEvent::SenderReport(kind, rid, report) => {
+                let rate = peer.clock_rate(kind);
+                let feed = peer
+                    .publication
+                    .and_then(|index| self.publications.get_mut(index)?.feed.as_mut());
+                if let (Some(feed), Some(rate)) = (feed.filter(|feed| feed.peer == index), rate) {
+                    feed.on_report(kind, rid, report, rate);
+                }
+            }
+            EngineEvent::Closed => {}
+        }
+    }
+
+    fn on_packet(&mut self, index: Index, kind: crate::MediaKind, received: Received) {
+        self.stats.packets_in += 1;
+        let Some(peer) = self.peers.get(index) else {
+            return;
+        };
+        let Some(publication_index) = peer.publication else {
+            return;
+        };
+        let Some(publication) = self.publications.get_mut(publication_index) else {
+            return;
+        };
+        let Some(feed) = publication.feed.as_mut().filter(|feed| feed.peer == index) else {
+            return;
+        };
+        let format = peer
+            .format(received.pt)
+            .filter(|format| format.codec.kind() == kind);
+        let packet = match format {
+            Some(format) if received.payload.len() <= PAYLOAD_BYTES_MAX => {
+                feed.on_packet(kind, received, format)
+            }
+            _ => None,
+        };
+        let Some(packet) = packet else {
+            self.stats.packets_unusable += 1;
+            return;
+        };
+        self.stats.keyframes += u64::from(packet.starts_key_frame);
+        self.queue(publication_index, packet);
+    }
+
+    /// A peer has ended by itself.
+    fn gone(&mut self, index: Index, reason: GoneReason) {
+        let Some(key) = self.peers.get(index).map(|peer| peer.key) else {
+            return;
+        };
+        tracing::debug!(peer = key.0, %reason, "peer gone");
+        self.stats.peers_gone += 1;
+        self.remove_peer(index, reason != GoneReason::EnginePanic);
+        self.sink
+            .outputs
+            .push_back(Output::Gone { peer: key, reason });
+    }
+}

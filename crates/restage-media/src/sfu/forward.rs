@@ -1,0 +1,198 @@
+//! The way of packets from a publication to its subscribers, and of key frame requests back.
+//!
+//! Packets of one batch of datagrams are collected per publication. Then each subscriber in turn is given all of
+//! them: subscribers outside, packets inside. One subscriber is served per step, and its datagrams are handed out
+//! before the next one's are made, so the output queue stays short however large the audience is.
+
+use std::time::Instant;
+
+use super::Sfu;
+use crate::limits::BATCH_PACKETS_MAX;
+use crate::packet::Packet;
+use crate::slab::Index;
+
+/// A burst on its way to the subscribers of a publication.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) publication: Index,
+    packets: Vec<Packet>,
+    /// The subscriber that is next.
+    next: usize,
+}
+
+impl Job {
+    /// A subscriber has left the list.
+    pub(super) fn on_removed(&mut self, place: usize) {
+        if place < self.next {
+            self.next -= 1;
+        }
+    }
+}
+
+impl Sfu {
+    pub(super) fn queue(&mut self, index: Index, packet: Packet) {
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        if publication.subscribers.is_empty() {
+            return;
+        }
+        if publication.pending.is_empty() {
+            self.ready.push_back(index);
+        }
+        publication.pending.push(packet);
+        if publication.pending.len() >= BATCH_PACKETS_MAX {
+            self.forward_all();
+        }
+    }
+
+    pub(super) fn forward_all(&mut self) {
+        while self.forward_step() {}
+    }
+
+    /// Serves one subscriber. False: nothing is left to forward.
+    pub(super) fn forward_step(&mut self) -> bool {
+        let Some(now) = self.now else { return false };
+        let Some(job) = self.job.as_mut() else {
+            return self.next_job();
+        };
+        let Some(publication) = self.publications.get_mut(job.publication) else {
+            self.job = None;
+            return true;
+        };
+        let Some(&index) = publication.subscribers.get(job.next) else {
+            // Everybody is served; the allocation serves the next burst.
+            job.packets.clear();
+            if publication.pending.is_empty() {
+                publication.pending = std::mem::take(&mut job.packets);
+            }
+            self.job = None;
+            return true;
+        };
+        job.next += 1;
+        let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected) else {
+            return true;
+        };
+        let publication = job.publication;
+        let outcome = peer.forward(now, &job.packets, &mut self.scratch, &mut self.sink);
+        let outcome = outcome.map(|forwarded| {
+            self.stats.packets_out += forwarded.sent;
+            self.stats.packets_unmappable += forwarded.unmappable;
+            self.stats.packets_unselected += forwarded.unselected;
+            forwarded.wanted
+        });
+        if let Ok(Some(wanted)) = outcome {
+            self.want_keyframe(now, publication, wanted.layer);
+        }
+        self.settle(now, index, outcome.map(drop));
+        true
+    }
+
+    fn next_job(&mut self) -> bool {
+        let Some(index) = self.ready.pop_front() else {
+            return false;
+        };
+        if let Some(publication) = self.publications.get_mut(index) {
+            let packets = std::mem::take(&mut publication.pending);
+            self.job = Some(Job {
+                publication: index,
+                packets,
+                next: 0,
+            });
+        }
+        true
+    }
+
+    /// A subscriber lost the picture: it needs a key frame of the layer it is shown.
+    pub(super) fn on_keyframe_wanted(&mut self, now: Instant, peer: Index) {
+        let Some(peer) = self.peers.get(peer) else {
+            return;
+        };
+        let Some(index) = peer.publication else {
+            return;
+        };
+        let current = peer.video_source();
+        let Some(feed) = self
+            .publications
+            .get_mut(index)
+            .and_then(|publication| publication.feed.as_mut())
+        else {
+            return;
+        };
+        let shown = current.filter(|source| source.feed == feed.id);
+        if let Some(source) = shown.or_else(|| feed.video().target()) {
+            self.want_keyframe(now, index, source.layer);
+        }
+    }
+
+    /// A subscriber that is connected, takes video and has no picture needs a key frame at once.
+    pub(super) fn want_missing_keyframe(&mut self, now: Instant, peer: Index) {
+        let Some(peer) = self.peers.get(peer).filter(|peer| peer.is_connected) else {
+            return;
+        };
+        let Some(index) = peer.publication else {
+            return;
+        };
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        let target = publication
+            .feed
+            .as_mut()
+            .and_then(|feed| feed.video().target());
+        if let Some(target) = target.filter(|target| peer.is_waiting(*target)) {
+            self.want_keyframe(now, index, target.layer);
+        }
+    }
+
+    fn want_keyframe(&mut self, now: Instant, index: Index, layer: u8) {
+        let Some(feed) = self
+            .publications
+            .get_mut(index)
+            .and_then(|publication| publication.feed.as_mut())
+        else {
+            return;
+        };
+        let Some(key_frames) = feed.video().key_frames(layer) else {
+            return;
+        };
+        if key_frames.want(now) {
+            self.send_keyframe_request(now, index, layer);
+        }
+        self.set_publication_timer(index);
+    }
+
+    pub(super) fn send_keyframe_request(&mut self, now: Instant, index: Index, layer: u8) {
+        let Some(feed) = self
+            .publications
+            .get_mut(index)
+            .and_then(|publication| publication.feed.as_mut())
+        else {
+            return;
+        };
+        let (peer_index, rid) = (feed.peer, feed.video().rid(layer));
+        let (Some(rid), Some(peer)) = (rid, self.peers.get_mut(peer_index)) else {
+            return;
+        };
+        let with_fir = peer.needs_fir();
+        let outcome = peer
+            .engine
+            .request_key_frame(rid, with_fir)
+            .and_then(|is_sent| {
+                self.stats.keyframe_requests += u64::from(is_sent);
+                peer.engine.on_timeout(now, &mut self.sink)
+            });
+        self.settle(now, peer_index, outcome);
+    }
+
+    pub(super) fn set_publication_timer(&mut self, index: Index) {
+        let feed = self
+            .publications
+            .get_mut(index)
+            .and_then(|publication| publication.feed.as_mut());
+        match feed.and_then(|feed| feed.video().deadline()) {
+            Some(deadline) => self.publication_timers.set(index, deadline),
+            None => self.publication_timers.clear(index),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Counters of one [`Sfu`](crate::Sfu).
+
+/// Counters since the start, and a few present sizes. Cheap to copy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Peers now.
+    pub peers: u64,
+    /// Publications now.
+    pub publications: u64,
+    /// Entries in the address table now.
+    pub addresses: u64,
+    /// Datagrams handed in.
+    pub datagrams_in: u64,
+    /// Datagrams handed out.
+    pub datagrams_out: u64,
+    /// Datagrams from an address no peer is known to use.
+    pub datagrams_unknown: u64,
+    /// Datagrams that are empty, too long, or not STUN, DTLS, RTP or RTCP.
+    pub datagrams_malformed: u64,
+    /// Datagrams of known peers that the engine rejected with an error.
+    pub datagrams_rejected: u64,
+    /// RTP packets received from publishers.
+    pub packets_in: u64,
+    /// RTP packets handed to subscribers.
+    pub packets_out: u64,
+    /// RTP packets dropped because their payload is too long, their payload type unknown, or their layer one too many.
+    pub packets_unusable: u64,
+    /// Packets not forwarded to a subscriber because it has no payload type for their codec.
+    pub packets_unmappable: u64,
+    /// Packets not forwarded to a subscriber because they belong to another layer or precede its key frame.
+    pub packets_unselected: u64,
+    /// Key frame requests sent to publishers.
+    pub keyframe_requests: u64,
+    /// Key frames seen from publishers.
+    pub keyframes: u64,
+    /// Peers opened.
+    pub peers_opened: u64,
+    /// Peers that ended by themselves.
+    pub peers_gone: u64,
+    /// Offers and fragments refused.
+    pub offers_refused: u64,
+    /// `Publish` and `Subscribe` ignored: unknown peer, wrong role, or a table is full.
+    pub routes_ignored: u64,
+    /// Panics of the engine that were caught.
+    pub engine_panics: u64,
+}

@@ -1,0 +1,367 @@
+//! What one publisher sends of one kind: its simulcast layers, which of them is best, and its key frames.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::clock::FeedClock;
+use crate::codec::{Format, starts_key_frame};
+use crate::io::MediaKind;
+use crate::keyframe::KeyframeRequester;
+use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
+use crate::packet::{Packet, Received, RidName};
+use crate::peer_engine::SenderReport;
+use crate::select::simulcast::Source;
+
+/// How long a layer's rate is measured before layers are compared.
+const RATE_WINDOW: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(crate) struct TrackIn {
+    kind: MediaKind,
+    feed: u64,
+    layers: Vec<Layer>,
+    best: usize,
+}
+
+#[derive(Debug)]
+struct Layer {
+    rid: Option<RidName>,
+    ssrc: u32,
+    epoch: u32,
+    key_frames: KeyframeRequester,
+    rate: Rate,
+    last_at: Instant,
+    /// Highest sequence number and its timestamp.
+    newest: (u64, u64),
+    report: Option<SenderReport>,
+}
+
+impl TrackIn {
+    pub(crate) fn new(kind: MediaKind, feed: u64) -> Self {
+        Self {
+            kind,
+            feed,
+            layers: Vec::new(),
+            best: 0,
+        }
+    }
+
+    /// Places a packet. `None`: it belongs to one layer too many.
+    pub(crate) fn on_packet(
+        &mut self,
+        received: Received,
+        format: &Arc<Format>,
+        clock: &mut FeedClock,
+    ) -> Option<Packet> {
+        let now = received.arrived;
+        let index = self.layer_of(&received)?;
+        let layer = &mut self.layers[index];
+        layer.last_at = now;
+        let is_measured = layer.rate.add(now, received.payload.len());
+        let first_in_frame = layer.is_first_in_frame(received.seq, received.time);
+        let starts_key_frame = starts_key_frame(format.codec, &received.payload, first_in_frame);
+        if starts_key_frame {
+            layer.key_frames.on_key_frame();
+        }
+        if received.seq > layer.newest.0 {
+            layer.newest = (received.seq, received.time);
+        }
+        let report = layer
+            .report
+            .map(|report| report.at_rate(format.codec.clock_rate()));
+        let wallclock = clock.wallclock(self.kind, report.as_ref(), received.time, now);
+        if is_measured || now > self.layers[self.best].last_at + LAYER_SILENCE_MAX {
+            self.choose_best(now);
+        }
+        Some(Packet {
+            kind: self.kind,
+            source: self.source(index),
+            target: self.source(self.best),
+            format: Arc::clone(format),
+            seq: received.seq,
+            time: received.time,
+            marker: received.marker,
+            starts_key_frame,
+            wallclock,
+            payload: received.payload,
+            extensions: received.extensions,
+        })
+    }
+
+    pub(crate) fn on_report(&mut self, rid: Option<RidName>, report: SenderReport) {
+        if let Some(layer) = self.layers.iter_mut().find(|layer| layer.rid == rid) {
+            layer.report = Some(report);
+        }
+    }
+
+    /// The layer subscribers should see; `None` before the first packet.
+    pub(crate) fn target(&self) -> Option<Source> {
+        (!self.layers.is_empty()).then(|| self.source(self.best))
+    }
+
+    /// The name of a layer, if there is such a layer.
+    pub(crate) fn rid(&self, layer: u8) -> Option<Option<RidName>> {
+        self.layers.get(usize::from(layer)).map(|layer| layer.rid)
+    }
+
+    pub(crate) fn key_frames(&mut self, layer: u8) -> Option<&mut KeyframeRequester> {
+        self.layers
+            .get_mut(usize::from(layer))
+            .map(|layer| &mut layer.key_frames)
+    }
+
+    /// When a key frame request is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.layers
+            .iter()
+            .filter_map(|layer| layer.key_frames.deadline())
+            .min()
+    }
+
+    /// Layers whose key frame request is due now.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<u8> {
+        (0..)
+            .zip(&mut self.layers)
+            .filter_map(|(index, layer)| layer.key_frames.on_deadline(now).then_some(index))
+            .collect()
+    }
+
+    fn layer_of(&mut self, received: &Received) -> Option<usize> {
+        if let Some(index) = self
+            .layers
+            .iter()
+            .position(|layer| layer.rid == received.rid)
+        {
+            let layer = &mut self.layers[index];
+            if layer.ssrc != received.ssrc {
+                layer.ssrc = received.ssrc;
+                layer.epoch += 1;
+                layer.newest = (received.seq.wrapping_sub(1), u64::MAX);
+                layer.report = None;
+            }
+            return Some(index);
+        }
+        if self.layers.len() == LAYERS_MAX {
+            return None;
+        }
+        self.layers.push(Layer {
+            rid: received.rid,
+            ssrc: received.ssrc,
+            epoch: 0,
+            key_frames: KeyframeRequester::default(),
+            rate: Rate::default(),
+            last_at: received.arrived,
+            newest: (received.seq.wrapping_sub(1), u64::MAX),
+            report: None,
+        });
+        Some(self.layers.len() - 1)
+    }
+
+    /// The layer with the highest rate, which with simulcast is the largest picture. A close call changes nothing.
+    fn choose_best(&mut self, now: Instant) {
+        let alive = |layer: &Layer| layer.last_at + LAYER_SILENCE_MAX >= now;
+        let best = &self.layers[self.best];
+        let bar = if alive(best) {
+            best.rate.bytes_per_s + best.rate.bytes_per_s / 4
+        } else {
+            0
+        };
+        let challenger = self
+            .layers
+            .iter()
+            .enumerate()
+            .filter(|(index, layer)| {
+                *index != self.best && alive(layer) && layer.rate.bytes_per_s >= bar.max(1)
+            })
+            .max_by_key(|(_, layer)| layer.rate.bytes_per_s);
+        if let Some((index, _)) = challenger {
+            self.best = index;
+        }
+    }
+
+    fn source(&self, index: usize) -> Source {
+        Source {
+            feed: self.feed,
+            layer: index as u8,
+            epoch: self.layers[index].epoch,
+        }
+    }
+}
+
+impl Layer {
+    /// Whether the packet before this one has been seen and belongs to another frame.
+    fn is_first_in_frame(&self, seq: u64, time: u64) -> bool {
+        seq == self.newest.0.wrapping_add(1) && time != self.newest.1
+    }
+}
+
+/// Bytes per second, measured window by window.
+#[derive(Debug, Default)]
+struct Rate {
+    window: Option<(Instant, u64)>,
+    bytes_per_s: u64,
+}
+
+impl Rate {
+    /// True: a window has ended and the rate is new.
+    fn add(&mut self, now: Instant, bytes: usize) -> bool {
+        let (since, sum) = self.window.get_or_insert((now, 0));
+        let length = now.saturating_duration_since(*since);
+        if length < RATE_WINDOW {
+            *sum += bytes as u64;
+            return false;
+        }
+        self.bytes_per_s = *sum * 1_000 / (length.as_millis() as u64).max(1);
+        self.window = Some((now, bytes as u64));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Codec, format};
+    use crate::packet::Extensions;
+
+    // The sentinel every other instant is relative to; nothing here depends on the clock.
+    #[allow(clippy::disallowed_methods)]
+    fn epoch() -> Instant {
+        Instant::now()
+    }
+
+    fn received(
+        rid: Option<&str>,
+        ssrc: u32,
+        seq: u64,
+        time: u64,
+        arrived: Instant,
+        bytes: usize,
+    ) -> Received {
+        Received {
+            ssrc,
+            rid: rid.map(|rid| RidName::new(rid).unwrap()),
+            pt: 96,
+            seq,
+            time,
+            marker: false,
+            payload: vec![0x61; bytes].into(),
+            arrived,
+            extensions: Extensions::default(),
+        }
+    }
+
+    struct Rig {
+        track: TrackIn,
+        clock: FeedClock,
+        format: Arc<Format>,
+        epoch: Instant,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let epoch = epoch();
+            Self {
+                track: TrackIn::new(MediaKind::Video, 1),
+                clock: FeedClock::new(epoch),
+                format: Arc::new(format(
+                    96,
+                    Codec::H264,
+                    "packetization-mode=1;profile-level-id=42e01f",
+                )),
+                epoch,
+            }
+        }
+
+        fn feed(&mut self, rid: &str, ms: u64, bytes: usize) -> Option<Packet> {
+            let at = self.epoch + Duration::from_millis(ms);
+            let packet = received(Some(rid), 1, ms, ms * 90, at, bytes);
+            self.track.on_packet(packet, &self.format, &mut self.clock)
+        }
+    }
+
+    #[test]
+    fn the_layer_with_most_bytes_becomes_the_target() {
+        let mut rig = Rig::new();
+        let mut target = 0;
+        for ms in (0..1_200).step_by(10) {
+            rig.feed("q", ms, 100);
+            rig.feed("h", ms, 400);
+            target = rig.feed("f", ms, 1_200).unwrap().target.layer;
+        }
+        assert_eq!(rig.track.rid(target), Some(RidName::new("f")));
+    }
+
+    #[test]
+    fn a_silent_layer_is_left_for_the_best_of_the_others() {
+        let mut rig = Rig::new();
+        for ms in (0..1_000).step_by(10) {
+            rig.feed("q", ms, 100);
+            rig.feed("h", ms, 400);
+            rig.feed("f", ms, 1_200);
+        }
+        let mut target = 9;
+        for ms in (1_000..2_200).step_by(10) {
+            rig.feed("q", ms, 100);
+            target = rig.feed("h", ms, 400).unwrap().target.layer;
+        }
+        assert_eq!(rig.track.rid(target), Some(RidName::new("h")));
+    }
+
+    #[test]
+    fn layers_of_like_rates_do_not_take_turns() {
+        let mut rig = Rig::new();
+        let mut targets = Vec::new();
+        for ms in (0..10_000).step_by(10) {
+            rig.feed("a", ms, 500 + (ms as usize * 7) % 90);
+            targets.push(
+                rig.feed("b", ms, 500 + (ms as usize * 3) % 90)
+                    .unwrap()
+                    .target
+                    .layer,
+            );
+        }
+        targets.dedup();
+        assert!(targets.len() <= 2, "{targets:?}");
+    }
+
+    #[test]
+    fn layers_are_bounded() {
+        let mut rig = Rig::new();
+        for layer in 0..LAYERS_MAX {
+            assert!(rig.feed(&layer.to_string(), 1, 10).is_some());
+        }
+        assert!(rig.feed("more", 1, 10).is_none());
+    }
+
+    #[test]
+    fn a_new_ssrc_is_a_new_epoch_of_the_same_layer() {
+        let mut rig = Rig::new();
+        let mut epochs = Vec::new();
+        for (ssrc, seq) in [(1, 5), (1, 6), (2, 1), (2, 2)] {
+            let packet = received(None, ssrc, seq, 0, rig.epoch, 10);
+            let packet = rig
+                .track
+                .on_packet(packet, &rig.format, &mut rig.clock)
+                .unwrap();
+            epochs.push((packet.source.layer, packet.source.epoch));
+        }
+        assert_eq!(epochs, [(0, 0), (0, 0), (0, 1), (0, 1)]);
+    }
+
+    #[test]
+    fn an_idr_fragment_starts_a_key_frame_only_right_after_another_frame() {
+        let mut rig = Rig::new();
+        let mut idr = |seq, time| {
+            let mut packet = received(None, 1, seq, time, rig.epoch, 10);
+            packet.payload = vec![0x7c, 0x85, 0].into();
+            rig.track
+                .on_packet(packet, &rig.format, &mut rig.clock)
+                .unwrap()
+                .starts_key_frame
+        };
+        assert!(idr(10, 1), "the very first packet");
+        assert!(idr(11, 2), "follows another frame");
+        assert!(!idr(13, 3), "a packet is missing before it");
+        assert!(!idr(14, 3), "same frame");
+    }
+}

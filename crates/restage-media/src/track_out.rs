@@ -1,0 +1,243 @@
+//! What one subscriber receives of one kind: which packets, and under which numbers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::codec::vp8::Descriptor;
+use crate::codec::{Codec, Format, carrying};
+use crate::io::MediaKind;
+use crate::packet::{Outgoing, Packet};
+use crate::rewrite::rtp::RtpRewriter;
+use crate::rewrite::vp8::Vp8Rewriter;
+use crate::rng::Rng;
+use crate::select::simulcast::{Choice, Selector, Source};
+
+#[derive(Debug)]
+pub(crate) struct TrackOut {
+    kind: MediaKind,
+    /// What the subscriber takes.
+    formats: Vec<Format>,
+    /// The publisher's format last seen and the subscriber's payload type for it.
+    mapping: Option<(Arc<Format>, Option<u8>)>,
+    selector: Selector,
+    rtp: RtpRewriter,
+    vp8: Vp8Rewriter,
+    /// Capture time of the newest packet sent.
+    sent_at: Option<Instant>,
+}
+
+/// What becomes of a packet.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Send(Outgoing),
+    /// The subscriber has no payload type for its codec.
+    Unmappable,
+    /// Not of the layer being sent, or before its key frame.
+    Unselected,
+}
+
+impl TrackOut {
+    pub(crate) fn new(kind: MediaKind, formats: Vec<Format>, rng: &mut Rng) -> Self {
+        Self {
+            kind,
+            formats,
+            mapping: None,
+            selector: Selector::default(),
+            rtp: RtpRewriter::new(rng.next_u32() as u16, rng.next_u32()),
+            vp8: Vp8Rewriter::default(),
+            sent_at: None,
+        }
+    }
+
+    pub(crate) fn route(&mut self, packet: &Packet) -> Verdict {
+        let Some(pt) = self.payload_type(&packet.format) else {
+            return Verdict::Unmappable;
+        };
+        if packet.payload.is_empty() {
+            // Padding that probes the publisher's path: its number must not look like a loss further on.
+            if self.selector.current() == Some(packet.source) {
+                self.rtp.skip(packet.seq);
+            }
+            return Verdict::Unselected;
+        }
+        let can_start = self.kind == MediaKind::Audio || packet.starts_key_frame;
+        let choice = self
+            .selector
+            .select(packet.source, can_start, packet.target);
+        if choice == Choice::Drop {
+            return Verdict::Unselected;
+        }
+        let vp8 = (packet.format.codec == Codec::Vp8)
+            .then(|| Descriptor::parse(&packet.payload))
+            .flatten();
+        if choice == Choice::Switch {
+            self.rtp
+                .switch(packet.seq, packet.time, self.elapsed(packet));
+            if let Some(descriptor) = &vp8 {
+                self.vp8.switch(descriptor);
+            }
+        }
+        let Some(numbers) = self.rtp.forward(packet.seq, packet.time) else {
+            return Verdict::Unselected;
+        };
+        self.sent_at = Some(
+            self.sent_at
+                .map_or(packet.wallclock, |newest| newest.max(packet.wallclock)),
+        );
+        Verdict::Send(Outgoing {
+            pt,
+            seq: numbers.seq,
+            time: numbers.time,
+            marker: packet.marker,
+            nackable: self.kind == MediaKind::Video,
+            wallclock: packet.wallclock,
+            payload: Arc::clone(&packet.payload),
+            extensions: packet.extensions,
+            vp8: vp8.and_then(|descriptor| self.vp8.forward(&descriptor)),
+        })
+    }
+
+    /// Whether a key frame of `target` is needed.
+    pub(crate) fn is_waiting(&self, target: Source) -> bool {
+        self.kind == MediaKind::Video && self.selector.is_waiting(target)
+    }
+
+    /// What is being sent.
+    pub(crate) fn current(&self) -> Option<Source> {
+        self.selector.current()
+    }
+
+    fn payload_type(&mut self, sent: &Arc<Format>) -> Option<u8> {
+        if let Some((known, pt)) = &self.mapping
+            && Arc::ptr_eq(known, sent)
+        {
+            return *pt;
+        }
+        let pt = carrying(&self.formats, sent);
+        self.mapping = Some((Arc::clone(sent), pt));
+        pt
+    }
+
+    /// Timestamp units from the newest packet sent to this one, at least one: two sources never share a frame.
+    fn elapsed(&self, packet: &Packet) -> u32 {
+        let Some(sent_at) = self.sent_at else {
+            return 0;
+        };
+        let elapsed = packet.wallclock.saturating_duration_since(sent_at);
+        let ticks = elapsed.as_micros() * u128::from(packet.format.codec.clock_rate()) / 1_000_000;
+        (ticks as u32).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::codec::format;
+    use crate::packet::Extensions;
+
+    // The sentinel every other instant is relative to; nothing here depends on the clock.
+    #[allow(clippy::disallowed_methods)]
+    fn epoch() -> Instant {
+        Instant::now()
+    }
+
+    const KEY: &[u8] = &[0x90, 0x80, 0x80, 0x01, 0x00];
+    const DELTA: &[u8] = &[0x90, 0x80, 0x80, 0x02, 0x01];
+
+    struct Rig {
+        track: TrackOut,
+        vp8: Arc<Format>,
+        epoch: Instant,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let formats = vec![format(120, Codec::Vp8, "")];
+            Self {
+                track: TrackOut::new(MediaKind::Video, formats, &mut Rng::new(3)),
+                vp8: Arc::new(format(96, Codec::Vp8, "")),
+                epoch: epoch(),
+            }
+        }
+
+        fn packet(&self, feed: u64, seq: u64, ms: u64, payload: &[u8]) -> Packet {
+            let source = Source {
+                feed,
+                layer: 0,
+                epoch: 0,
+            };
+            Packet {
+                kind: MediaKind::Video,
+                source,
+                target: source,
+                format: Arc::clone(&self.vp8),
+                seq,
+                time: feed * 1_000_000 + ms * 90,
+                marker: true,
+                starts_key_frame: crate::codec::vp8::starts_key_frame(payload),
+                wallclock: self.epoch + Duration::from_millis(ms),
+                payload: payload.into(),
+                extensions: Extensions::default(),
+            }
+        }
+
+        fn send(&mut self, feed: u64, seq: u64, ms: u64, payload: &[u8]) -> Option<Outgoing> {
+            let packet = self.packet(feed, seq, ms, payload);
+            match self.track.route(&packet) {
+                Verdict::Send(outgoing) => Some(outgoing),
+                Verdict::Unmappable | Verdict::Unselected => None,
+            }
+        }
+    }
+
+    #[test]
+    fn the_picture_starts_at_a_key_frame_under_the_subscribers_payload_type() {
+        let mut rig = Rig::new();
+        assert!(rig.send(1, 10, 0, DELTA).is_none());
+        let first = rig.send(1, 11, 33, KEY).unwrap();
+        let second = rig.send(1, 12, 66, DELTA).unwrap();
+        assert_eq!(first.pt, 120);
+        assert!(first.nackable);
+        assert_eq!(second.seq, first.seq + 1);
+        assert_eq!(second.time, first.time.wrapping_add(33 * 90));
+    }
+
+    #[test]
+    fn a_change_of_feeder_is_invisible_in_numbers_and_time() {
+        let mut rig = Rig::new();
+        rig.send(1, 10, 0, KEY).unwrap();
+        let last = rig.send(1, 11, 40, DELTA).unwrap();
+        assert!(rig.send(2, 900, 1_000, DELTA).is_none());
+        let next = rig.send(2, 901, 1_040, KEY).unwrap();
+        assert_eq!(next.seq, last.seq + 1);
+        assert_eq!(next.time, last.time.wrapping_add(90_000));
+        let picture_id = next.vp8.unwrap().picture_id;
+        assert_eq!(picture_id, Some(3), "after 1 and 2");
+    }
+
+    #[test]
+    fn timestamps_go_forward_even_when_capture_times_do_not() {
+        let mut rig = Rig::new();
+        let last = rig.send(1, 10, 500, KEY).unwrap();
+        let next = rig.send(2, 5, 400, KEY).unwrap();
+        assert_eq!(next.time, last.time.wrapping_add(1));
+    }
+
+    #[test]
+    fn probing_padding_leaves_no_gap() {
+        let mut rig = Rig::new();
+        let first = rig.send(1, 10, 0, KEY).unwrap();
+        assert!(rig.send(1, 11, 0, &[]).is_none());
+        assert_eq!(rig.send(1, 12, 33, DELTA).unwrap().seq, first.seq + 1);
+    }
+
+    #[test]
+    fn a_codec_the_subscriber_lacks_is_not_sent() {
+        let mut rig = Rig::new();
+        let mut packet = rig.packet(1, 1, 0, KEY);
+        packet.format = Arc::new(format(97, Codec::H264, "packetization-mode=1"));
+        assert!(matches!(rig.track.route(&packet), Verdict::Unmappable));
+    }
+}
