@@ -1,0 +1,132 @@
+//! Every limit refuses at its value and names itself.
+
+use restage_core::{Limits, World};
+
+use crate::support::Scene;
+
+#[test]
+fn stages_per_account_and_region() {
+    let mut scene = Scene::new(&["A"]);
+    scene.limits.stages = 2;
+    scene.create_stage("B").ok();
+    let refusal = "LimitExceeded: Stages per account and Region: the limit of 2 is reached (setting limits.stages)";
+    scene.create_stage("C").refused(refusal);
+    scene.delete_stage("A").ok();
+    scene.create_stage("C").ok();
+    // The count of a store holds where the rows are not loaded.
+    scene.delete_stage("C").ok();
+    scene.world.stage_count = 2;
+    scene.create_stage("C").refused(refusal);
+}
+
+#[test]
+fn publishers_per_stage_count_from_the_moment_they_connect() {
+    let mut scene = Scene::new(&["A"]);
+    scene.limits.publishers_per_stage = 2;
+    for who in ["A/ann", "A/bob", "A/cyd"] {
+        scene.token("A", &who[2..]).ok();
+    }
+    scene.open("A/ann", "publish", "c1").ok();
+    scene.open("A/bob", "publish", "c2").ok();
+    scene.open("A/cyd", "publish", "c3").gives(&[
+        "refused LimitExceeded: Publishers per stage: the limit of 2 is reached (setting limits.publishers_per_stage)",
+        "s1/cyd PUBLISH_ERROR QUOTA_EXCEEDED",
+    ]);
+    assert_eq!(scene.world.participants.len(), 2);
+    // Who has a place may replace itself, and others may still watch.
+    scene.open("A/ann", "publish", "c4").ok();
+    scene.established("A/ann", "c4").ok();
+    scene.open("A/ann", "publish", "c5").ok();
+    scene.open("A/cyd", "watch ann", "c6").ok();
+    scene.closed("A/bob", "c2").ok();
+    scene.open("A/cyd", "publish", "c7").ok();
+}
+
+#[test]
+fn replicas_take_a_publishers_place_and_keep_it_through_the_window() {
+    let mut scene = Scene::new(&["A", "B"]);
+    scene.limits.publishers_per_stage = 1;
+    scene.join("A/ann", "publish", "c1");
+    scene.replicate("A/ann", "B", 60).ok();
+    scene.token("B", "ben").ok();
+    let refused = [
+        "refused LimitExceeded: Publishers per stage: the limit of 1 is reached (setting limits.publishers_per_stage)",
+        "s2/ben PUBLISH_ERROR QUOTA_EXCEEDED",
+    ];
+    scene.open("B/ben", "publish", "c2").gives(&refused);
+    scene.closed("A/ann", "c1").ok();
+    scene.open("B/ben", "publish", "c2").gives(&refused);
+    scene.join("A/ann", "publish", "c3");
+    assert!(scene.participant("s2/ann").publishing, "its place was kept");
+    scene.stop_replication("A/ann", "B").ok();
+    scene.open("B/ben", "publish", "c2").ok();
+    scene.replicate("A/ann", "B", 0).refused(
+        "LimitExceeded: Publishers per stage, in the destination: the limit of 1 is reached (setting \
+         limits.publishers_per_stage)",
+    );
+}
+
+#[test]
+fn subscribers_per_stage_are_participants_not_subscriptions() {
+    let mut scene = Scene::new(&["A"]);
+    scene.limits.subscribers_per_stage = 1;
+    scene.join("A/ann", "publish", "c1");
+    scene.join("A/bob", "publish", "c2");
+    scene.join("A/cyd", "watch ann", "c3");
+    scene.open("A/cyd", "watch bob", "c4").ok();
+    scene.open("A/bob", "watch ann", "c5").gives(&[
+        "refused LimitExceeded: Subscribers per stage: the limit of 1 is reached (setting limits.subscribers_per_stage)",
+        "s1/bob SUBSCRIBE_ERROR of ann QUOTA_EXCEEDED",
+    ]);
+    scene.closed("A/cyd", "c3").ok();
+    scene.closed("A/cyd", "c4").ok();
+    scene.open("A/bob", "watch ann", "c5").ok();
+}
+
+#[test]
+fn replications_per_participant_are_those_that_are_active() {
+    let mut scene = Scene::new(&["A", "B", "C", "D"]);
+    scene.limits.replications_per_participant = 2;
+    scene.join("A/ann", "publish", "c1");
+    scene.replicate("A/ann", "B", 0).ok();
+    scene.replicate("A/ann", "C", 0).ok();
+    scene.replicate("A/ann", "D", 0).refused(
+        "LimitExceeded: Concurrent replications per participant: the limit of 2 is reached (setting \
+         limits.replications_per_participant)",
+    );
+    scene.stop_replication("A/ann", "B").ok();
+    scene.replicate("A/ann", "D", 0).ok();
+    // Another participant has its own.
+    scene.join("A/bob", "publish", "c2");
+    scene.replicate("A/bob", "B", 0).ok();
+}
+
+#[test]
+fn the_services_own_numbers() {
+    let mut scene = Scene::new(&["A", "B", "C", "D", "E", "F", "G"]);
+    assert_eq!(scene.limits, Limits::AWS);
+    scene.join("A/ann", "publish", "c1");
+    for destination in ["B", "C", "D", "E", "F"] {
+        scene.replicate("A/ann", destination, 0).ok();
+    }
+    assert!(scene.replicate("A/ann", "G", 0).decision.reply.is_err());
+    scene.limits = Limits::OPEN;
+    scene.replicate("A/ann", "G", 0).ok();
+}
+
+#[test]
+fn counts_of_rows_that_are_not_loaded_hold() {
+    let mut scene = Scene::new(&["A"]);
+    scene.join("A/ann", "publish", "c1");
+    let session = scene.participant("s1/ann").session.clone();
+    let counted = scene.world.occupancy_of(&session);
+    let elsewhere = World {
+        occupancy: [(session.clone(), counted)].into(),
+        ..World::default()
+    };
+    assert_eq!(elsewhere.occupancy_of(&session), counted);
+    assert_eq!(
+        (counted.publishing, counted.publishers, counted.subscribers),
+        (1, 1, 0)
+    );
+}

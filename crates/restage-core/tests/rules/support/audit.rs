@@ -1,0 +1,325 @@
+//! What must hold of the rows and the history after every decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use restage_core::id::{ParticipantId, StageSessionId};
+use restage_core::row::{
+    Connection, ConnectionKind, Participant, Replication, StageEventName, StageSession,
+};
+use restage_core::{Change, Decision, Limits, World};
+
+/// Checks the whole world.
+#[track_caller]
+pub(crate) fn audit(world: &World, limits: &Limits) {
+    for session in world.sessions.values() {
+        audit_session(world, session, limits);
+    }
+    for row in world.participants.values() {
+        audit_participant(world, row);
+    }
+    audit_replicas(world, limits);
+    audit_connections(world);
+    audit_history(world);
+}
+
+fn is_active(world: &World, id: &StageSessionId) -> bool {
+    world
+        .sessions
+        .get(id)
+        .is_some_and(|row| row.ended_at.is_none())
+}
+
+fn connections<'a>(world: &'a World, row: &'a Participant) -> impl Iterator<Item = &'a Connection> {
+    world
+        .connections
+        .values()
+        .filter(|open| open.session == row.session && open.participant == row.id)
+}
+
+#[track_caller]
+fn audit_session(world: &World, session: &StageSession, limits: &Limits) {
+    let stage = &world.stages[&session.stage];
+    let named = stage.active_session.as_ref() == Some(&session.id);
+    assert_eq!(
+        named,
+        session.ended_at.is_none(),
+        "a stage names its session in progress: {session:?}"
+    );
+    if session.ended_at.is_some() {
+        return;
+    }
+    let occupancy = world.occupancy_of(&session.id);
+    assert_eq!(
+        session.idle_since.is_none(),
+        occupancy.publishing > 0,
+        "idle while nobody publishes: {session:?}"
+    );
+    assert!(occupancy.publishing <= occupancy.publishers);
+    assert!(
+        occupancy.publishers <= u64::from(limits.publishers_per_stage),
+        "{session:?}: {occupancy:?}"
+    );
+    assert!(
+        occupancy.subscribers <= u64::from(limits.subscribers_per_stage),
+        "{session:?}: {occupancy:?}"
+    );
+}
+
+#[track_caller]
+fn audit_participant(world: &World, row: &Participant) {
+    let session = &world.sessions[&row.session];
+    assert_eq!(session.stage, row.stage);
+    assert!(
+        !row.publishing || (row.connected && row.published),
+        "{row:?}"
+    );
+    assert!(!row.connected || session.ended_at.is_none(), "{row:?}");
+    let outgoing = |active: bool| {
+        world.replicas.values().any(|replica| {
+            replica.source_session == row.session
+                && replica.participant == row.id
+                && (replica.active || !active)
+        })
+    };
+    match &row.replication {
+        Replication::Replica {
+            active,
+            source_stage,
+            source_session,
+        } => {
+            assert_eq!(
+                connections(world, row).count(),
+                0,
+                "replicas have no connections: {row:?}"
+            );
+            let key = (source_session.clone(), row.id.clone(), row.session.clone());
+            let replica = world.replicas.get(&key);
+            assert!(
+                replica.is_some() || !world.stages.contains_key(source_stage),
+                "{row:?}"
+            );
+            assert_eq!(
+                replica.is_some_and(|replica| replica.active),
+                *active,
+                "{row:?}"
+            );
+            let shown =
+                replica.is_some_and(|replica| replica.active && replica.window_ends_at.is_none());
+            assert_eq!((row.connected, row.publishing), (shown, shown), "{row:?}");
+            assert!(!outgoing(false), "replicas are not replicated: {row:?}");
+        }
+        Replication::None | Replication::Source { .. } => {
+            assert_eq!(
+                row.replication == Replication::None,
+                !outgoing(false),
+                "{row:?}"
+            );
+            assert_eq!(
+                row.replication == Replication::Source { active: true },
+                outgoing(true),
+                "{row:?}"
+            );
+            assert_eq!(
+                row.connected,
+                connections(world, row).count() > 0,
+                "{row:?}"
+            );
+            let feeds = connections(world, row)
+                .any(|open| open.kind == ConnectionKind::Publish && open.established);
+            assert_eq!(row.publishing, feeds, "{row:?}");
+            if world
+                .tokens
+                .get(&row.id)
+                .is_none_or(|token| token.revoked_at.is_some())
+            {
+                assert!(!row.connected, "the token of {row:?} is dead");
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn audit_replicas(world: &World, limits: &Limits) {
+    let mut active: BTreeMap<&ParticipantId, u32> = BTreeMap::new();
+    for (key, row) in &world.replicas {
+        assert_eq!(*key, row.key());
+        if !row.active {
+            assert_eq!(row.window_ends_at, None, "{row:?}");
+            continue;
+        }
+        *active.entry(&row.participant).or_default() += 1;
+        assert!(
+            is_active(world, &row.source_session) && is_active(world, &row.destination_session),
+            "{row:?}"
+        );
+        let source = &world.participants[&(row.source_session.clone(), row.participant.clone())];
+        assert_eq!(
+            source.publishing,
+            row.window_ends_at.is_none(),
+            "a window runs while the publisher is away: {row:?}"
+        );
+        assert!(
+            row.window_ends_at.is_none() || row.reconnect_window_s > 0,
+            "{row:?}"
+        );
+        let there =
+            &world.participants[&(row.destination_session.clone(), row.participant.clone())];
+        assert_eq!(there.user_id, source.user_id);
+        assert!(
+            row.attributes
+                .iter()
+                .all(|(key, value)| there.attributes.get(key) == Some(value)),
+            "{row:?}"
+        );
+    }
+    for (participant, count) in active {
+        assert!(
+            count <= limits.replications_per_participant,
+            "{participant} has {count} replications"
+        );
+    }
+}
+
+#[track_caller]
+fn audit_connections(world: &World) {
+    let mut kinds = BTreeSet::new();
+    for row in world.connections.values() {
+        assert!(is_active(world, &row.session), "{row:?}");
+        assert!(
+            kinds.insert((&row.session, &row.participant, &row.kind)),
+            "two of a kind: {row:?}"
+        );
+        assert!(
+            world
+                .participants
+                .contains_key(&(row.session.clone(), row.participant.clone())),
+            "{row:?}"
+        );
+        if let ConnectionKind::Subscribe { publisher } = &row.kind {
+            let watched = &world.participants[&(row.session.clone(), publisher.clone())];
+            assert!(
+                watched.publishing || watched.in_replication(),
+                "{row:?} watches nothing: {watched:?}"
+            );
+        }
+    }
+}
+
+/// Every kind of line comes in pairs, and what is begun and not ended is what the rows say.
+#[track_caller]
+fn audit_history(world: &World) {
+    use StageEventName as Name;
+    /// Begun and not ended: joined, publishing, subscribed to whom, replicated to where.
+    #[derive(Default, Debug, PartialEq)]
+    struct Open {
+        joined: bool,
+        publishing: bool,
+        subscriptions: BTreeSet<ParticipantId>,
+        replications: BTreeSet<StageSessionId>,
+    }
+    let mut open: BTreeMap<(StageSessionId, ParticipantId), Open> = BTreeMap::new();
+    let mut latest = BTreeMap::new();
+    for event in &world.events {
+        assert!(
+            world.sessions.contains_key(&event.session),
+            "history of a session: {event:?}"
+        );
+        let key = (event.session.clone(), event.participant.clone());
+        let before = latest.insert(key.clone(), event.at);
+        assert!(before.is_none_or(|before| before <= event.at), "{event:?}");
+        let state = open.entry(key).or_default();
+        let remote = event.remote_participant.clone();
+        let destination = event
+            .destination
+            .as_ref()
+            .map(|(_, session)| session.clone());
+        let in_turn = match event.name {
+            Name::Joined => !std::mem::replace(&mut state.joined, true),
+            Name::Left => std::mem::replace(&mut state.joined, false),
+            Name::PublishStarted => state.joined && !std::mem::replace(&mut state.publishing, true),
+            Name::PublishStopped => state.joined && std::mem::replace(&mut state.publishing, false),
+            Name::SubscribeStarted => state.joined && state.subscriptions.insert(remote.unwrap()),
+            Name::SubscribeStopped => state.joined && state.subscriptions.remove(&remote.unwrap()),
+            Name::ReplicationStarted => {
+                state.joined && state.replications.insert(destination.unwrap())
+            }
+            Name::ReplicationStopped => state.replications.remove(&destination.unwrap()),
+            Name::PublishError | Name::SubscribeError | Name::JoinError => event.error.is_some(),
+        };
+        assert!(in_turn, "out of turn: {event:?}");
+    }
+    for (key, row) in &world.participants {
+        let subscriptions = connections(world, row)
+            .filter(|open| open.established)
+            .filter_map(|open| match &open.kind {
+                ConnectionKind::Subscribe { publisher } => Some(publisher.clone()),
+                _ => None,
+            });
+        let replications = world.replicas.values().filter(|replica| {
+            replica.active && replica.source_session == row.session && replica.participant == row.id
+        });
+        let expected = Open {
+            // A replica is there from the start of its replication to the end, windows included.
+            joined: if row.is_replica() {
+                row.in_replication()
+            } else {
+                row.connected
+            },
+            publishing: row.publishing,
+            subscriptions: subscriptions.collect(),
+            replications: replications
+                .map(|replica| replica.destination_session.clone())
+                .collect(),
+        };
+        assert_eq!(
+            open.remove(key),
+            Some(expected),
+            "history and rows agree on {key:?}"
+        );
+    }
+    for (key, rest) in open {
+        assert_eq!(rest, Open::default(), "{key:?} never joined");
+    }
+}
+
+/// A row is written at most once, and only if it is another than before.
+#[track_caller]
+pub(crate) fn changes_are_minimal(world: &World, decision: &Decision) {
+    let mut seen = BTreeSet::new();
+    for change in &decision.changes {
+        let (name, is_news) = match change {
+            Change::PutStage(row) => (
+                format!("{:?}", row.id),
+                world.stages.get(&row.id) != Some(row),
+            ),
+            Change::DeleteStage(id) => (format!("{id:?}"), world.stages.contains_key(id)),
+            Change::PutToken(row) => (
+                format!("token {:?}", row.participant),
+                world.tokens.get(&row.participant) != Some(row),
+            ),
+            Change::PutSession(row) => (
+                format!("{:?}", row.id),
+                world.sessions.get(&row.id) != Some(row),
+            ),
+            Change::PutParticipant(row) => {
+                let key = (row.session.clone(), row.id.clone());
+                (
+                    format!("{key:?}"),
+                    world.participants.get(&key) != Some(row),
+                )
+            }
+            Change::PutReplica(row) => (
+                format!("{:?}", row.key()),
+                world.replicas.get(&row.key()) != Some(row),
+            ),
+            Change::PutConnection(row) => (
+                format!("{:?}", row.id),
+                world.connections.get(&row.id) != Some(row),
+            ),
+            Change::DeleteConnection(id) => (format!("{id:?}"), world.connections.contains_key(id)),
+            Change::AddEvent(_) => continue,
+        };
+        assert!(is_news, "nothing new in {change:?}");
+        assert!(seen.insert(name), "twice: {change:?}");
+    }
+}

@@ -1,0 +1,154 @@
+//! What an edge that performs the effects would hold: it must always agree with the rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::row::{Attributes, ConnectionKind};
+use restage_core::{Command, Decision, Effect, PublicationKey, World};
+
+/// Open connections, and what the media ones are attached to.
+#[derive(Default)]
+pub(crate) struct Edge {
+    open: BTreeSet<ConnectionId>,
+    feeds: BTreeMap<PublicationKey, ConnectionId>,
+    receives: BTreeMap<ConnectionId, PublicationKey>,
+}
+
+type Shown = BTreeMap<ParticipantId, (String, Attributes)>;
+
+impl Edge {
+    #[track_caller]
+    pub(crate) fn perform(
+        &mut self,
+        before: &World,
+        after: &World,
+        command: &Command,
+        decision: &Decision,
+    ) {
+        match command {
+            Command::OpenConnection { connection, .. } if decision.reply.is_ok() => {
+                self.open.insert(connection.clone());
+            }
+            Command::ConnectionClosed {
+                connection,
+                stage,
+                participant,
+            } => {
+                let known = before.connections.get(connection);
+                if known.is_some_and(|row| row.stage == *stage && row.participant == *participant) {
+                    self.drop(connection);
+                }
+            }
+            Command::Recover => {
+                *self = Self::default();
+                assert_eq!(decision.effects, [], "nobody is left to tell");
+            }
+            _ => {}
+        }
+        for effect in &decision.effects {
+            match effect {
+                Effect::Publish {
+                    connection,
+                    publication,
+                } => {
+                    let earlier = self.feeds.insert(publication.clone(), connection.clone());
+                    assert_eq!(earlier, None, "an earlier feeder is closed first");
+                }
+                Effect::Subscribe {
+                    connection,
+                    publication,
+                } => {
+                    self.receives
+                        .insert(connection.clone(), publication.clone());
+                }
+                Effect::Close { connection, .. } => {
+                    assert!(
+                        self.open.contains(connection),
+                        "{connection} is closed once"
+                    );
+                    self.drop(connection);
+                }
+                Effect::StageChanged { .. } => {}
+            }
+        }
+        assert_eq!(
+            self.open,
+            after.connections.keys().cloned().collect(),
+            "open connections are those with a row"
+        );
+        self.check_routes(after);
+        if !matches!(command, Command::Recover) {
+            check_changed(before, after, decision);
+        }
+    }
+
+    fn drop(&mut self, connection: &ConnectionId) {
+        self.open.remove(connection);
+        self.receives.remove(connection);
+        self.feeds.retain(|_, feeder| feeder != connection);
+    }
+
+    #[track_caller]
+    fn check_routes(&self, world: &World) {
+        for row in world.connections.values() {
+            match &row.kind {
+                ConnectionKind::Publish => {
+                    let key = PublicationKey {
+                        session: row.session.clone(),
+                        participant: row.participant.clone(),
+                    };
+                    assert_eq!(
+                        self.feeds.get(&key),
+                        Some(&row.id),
+                        "{row:?} feeds its publication"
+                    );
+                }
+                ConnectionKind::Subscribe { publisher } => {
+                    let key = &self.receives[&row.id];
+                    assert_eq!(key.participant, *publisher);
+                    // What it receives is fed, or was and may be again: never a session that is over.
+                    assert!(
+                        world.sessions[&key.session].ended_at.is_none(),
+                        "{row:?} receives from the past"
+                    );
+                }
+                ConnectionKind::Events => {}
+            }
+        }
+    }
+}
+
+/// StageChanged, once, for exactly those stages whose publishers changed.
+#[track_caller]
+fn check_changed(before: &World, after: &World, decision: &Decision) {
+    let shown = |world: &World, stage: &StageId| -> Shown {
+        let rows = world
+            .participants
+            .values()
+            .filter(|row| row.publishing && row.stage == *stage);
+        rows.map(|row| {
+            (
+                row.id.clone(),
+                (row.user_id.clone(), row.attributes.clone()),
+            )
+        })
+        .collect()
+    };
+    let expected: Vec<&StageId> = after
+        .stages
+        .keys()
+        .filter(|stage| shown(before, stage) != shown(after, stage))
+        .collect();
+    let told: Vec<&StageId> = decision
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::StageChanged { stage } => Some(stage),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        told, expected,
+        "stages told of a change are those that changed"
+    );
+}

@@ -1,0 +1,385 @@
+//! A world to play scenarios in. Each step is decided on the rows it needs and on all rows, which must
+//! agree; then the changes are applied and the whole world is audited.
+
+mod audit;
+mod edge;
+mod show;
+
+use std::collections::BTreeMap;
+
+use restage_core::command::{Claims, NewToken};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{
+    Attributes, Capabilities, Client, ConnectionKind, Participant, Protocol, Replica,
+    StageEventError, StageSession,
+};
+use restage_core::{Command, Context, Decision, Limits, StageArn, World, decide, needs};
+
+pub(crate) use audit::audit;
+pub(crate) use edge::Edge;
+pub(crate) use show::lines;
+
+pub(crate) const ACCOUNT: &str = "111122223333";
+pub(crate) const REGION: &str = "eu-west-1";
+pub(crate) const IDLE_S: u32 = 120;
+/// Tokens made by [`Scene::token`] end this long after the scene's start.
+pub(crate) const TOKEN_S: u32 = 3600;
+
+pub(crate) fn arn(stage: &str) -> StageArn {
+    StageArn {
+        region: REGION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        id: StageId::new(stage),
+    }
+}
+
+pub(crate) fn attributes(pairs: &[(&str, &str)]) -> Attributes {
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// `publish`, `events`, or `watch bob`.
+pub(crate) fn kind(text: &str) -> ConnectionKind {
+    match text.split_once(' ') {
+        None if text == "publish" => ConnectionKind::Publish,
+        None if text == "events" => ConnectionKind::Events,
+        Some(("watch", publisher)) => ConnectionKind::Subscribe {
+            publisher: ParticipantId::new(publisher),
+        },
+        _ => panic!("no such kind of connection: {text}"),
+    }
+}
+
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) limits: Limits,
+    pub(crate) now: Time,
+    /// What the next tokens carry.
+    pub(crate) attributes: Attributes,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) edge: Edge,
+    account: String,
+    sessions: u32,
+}
+
+/// What a step gave.
+pub(crate) struct Step {
+    pub(crate) decision: Decision,
+}
+
+impl Step {
+    /// Reply (if it says anything), history, effects; one line each.
+    #[track_caller]
+    pub(crate) fn gives(&self, expected: &[&str]) {
+        assert_eq!(lines(&self.decision), expected);
+    }
+
+    /// Only this refusal, nothing changed.
+    #[track_caller]
+    pub(crate) fn refused(&self, expected: &str) {
+        assert_eq!(lines(&self.decision), [format!("refused {expected}")]);
+        assert_eq!(self.decision.changes, []);
+    }
+
+    #[track_caller]
+    pub(crate) fn changes_nothing(&self) {
+        assert!(self.decision.reply.is_ok(), "{:?}", self.decision.reply);
+        assert_eq!(
+            (&self.decision.changes[..], &self.decision.effects[..]),
+            (&[][..], &[][..])
+        );
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(&self) {
+        assert!(self.decision.reply.is_ok(), "{:?}", self.decision.reply);
+    }
+}
+
+impl Scene {
+    /// Stages, none of them with a session.
+    pub(crate) fn new(stages: &[&str]) -> Self {
+        let mut scene = Self {
+            world: World::default(),
+            limits: Limits::AWS,
+            now: Time(1_800_000_000_000_000),
+            attributes: Attributes::new(),
+            capabilities: Capabilities {
+                publish: true,
+                subscribe: true,
+            },
+            edge: Edge::default(),
+            account: ACCOUNT.to_owned(),
+            sessions: 0,
+        };
+        for stage in stages {
+            scene.create_stage(stage).ok();
+        }
+        scene
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            account: self.account.clone(),
+            now: self.now,
+            limits: self.limits.clone(),
+            session_idle_s: IDLE_S,
+            fresh_session: StageSessionId::new(format!("s{}", self.sessions + 1)),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn run(&mut self, command: &Command) -> Step {
+        let context = self.context();
+        let needed = needs(command, context.now, context.session_idle_s);
+        let decision = decide(&self.world, &context, command);
+        let on_needed_rows = decide(&self.world.select(&needed), &context, command);
+        assert_eq!(
+            on_needed_rows, decision,
+            "{command:?} looks at rows it does not need"
+        );
+        audit::changes_are_minimal(&self.world, &decision);
+        let before = self.world.clone();
+        self.world.apply(&decision.changes);
+        if self.world.sessions.contains_key(&context.fresh_session) {
+            self.sessions += 1;
+        }
+        audit(&self.world, &self.limits);
+        self.edge.perform(&before, &self.world, command, &decision);
+        Step { decision }
+    }
+
+    /// As [`Self::run`], by a caller of another account.
+    #[track_caller]
+    pub(crate) fn run_as(&mut self, account: &str, command: &Command) -> Step {
+        let own = std::mem::replace(&mut self.account, account.to_owned());
+        let step = self.run(command);
+        self.account = own;
+        step
+    }
+
+    // Time.
+
+    pub(crate) fn wait(&mut self, seconds: u32) {
+        self.now = self.now.plus_seconds(seconds);
+    }
+
+    #[track_caller]
+    pub(crate) fn tick(&mut self) -> Step {
+        self.run(&Command::Tick)
+    }
+
+    /// Waits, and ticks once.
+    #[track_caller]
+    pub(crate) fn tick_after(&mut self, seconds: u32) -> Step {
+        self.wait(seconds);
+        self.tick()
+    }
+
+    // Stages and tokens.
+
+    #[track_caller]
+    pub(crate) fn create_stage(&mut self, stage: &str) -> Step {
+        self.run(&Command::CreateStage {
+            stage: arn(stage),
+            name: stage.to_lowercase(),
+            tags: BTreeMap::new(),
+            recording: "{}".to_owned(),
+            tokens: Vec::new(),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn delete_stage(&mut self, stage: &str) -> Step {
+        self.run(&Command::DeleteStage { stage: arn(stage) })
+    }
+
+    #[track_caller]
+    pub(crate) fn token(&mut self, stage: &str, participant: &str) -> Step {
+        let token = NewToken {
+            participant: ParticipantId::new(participant),
+            expires_at: self.now.plus_seconds(TOKEN_S),
+        };
+        self.run(&Command::CreateParticipantToken {
+            stage: arn(stage),
+            token,
+        })
+    }
+
+    pub(crate) fn claims(&self, stage: &str, participant: &str) -> Claims {
+        let id = ParticipantId::new(participant);
+        Claims {
+            expires_at: self
+                .world
+                .tokens
+                .get(&id)
+                .map_or(self.now, |row| row.expires_at),
+            participant: id,
+            stage: arn(stage),
+            user_id: format!("user-{participant}"),
+            attributes: self.attributes.clone(),
+            capabilities: self.capabilities,
+        }
+    }
+
+    // Connections. `who` is `stage/participant`.
+
+    #[track_caller]
+    pub(crate) fn open(&mut self, who: &str, what: &str, connection: &str) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::OpenConnection {
+            connection: ConnectionId::new(connection),
+            kind: kind(what),
+            claims: self.claims(stage, participant),
+            protocol: Protocol::Whip,
+            client: Client {
+                browser_name: "Firefox".to_owned(),
+                ..Client::default()
+            },
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn established(&mut self, who: &str, connection: &str) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::ConnectionEstablished {
+            connection: ConnectionId::new(connection),
+            stage: StageId::new(stage),
+            participant: ParticipantId::new(participant),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn closed(&mut self, who: &str, connection: &str) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::ConnectionClosed {
+            connection: ConnectionId::new(connection),
+            stage: StageId::new(stage),
+            participant: ParticipantId::new(participant),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn connection_error(
+        &mut self,
+        who: &str,
+        what: &str,
+        error: StageEventError,
+    ) -> Step {
+        let (stage, participant) = split(who);
+        let claims = self.claims(stage, participant);
+        self.run(&Command::RecordConnectionError {
+            claims,
+            kind: kind(what),
+            error,
+        })
+    }
+
+    /// Gives it a token if it has none, opens the connection, and reports it up.
+    #[track_caller]
+    pub(crate) fn join(&mut self, who: &str, what: &str, connection: &str) {
+        let (stage, participant) = split(who);
+        if !self
+            .world
+            .tokens
+            .contains_key(&ParticipantId::new(participant))
+        {
+            self.token(stage, participant).ok();
+        }
+        self.open(who, what, connection).ok();
+        self.established(who, connection).ok();
+    }
+
+    // Replication.
+
+    #[track_caller]
+    pub(crate) fn replicate(
+        &mut self,
+        who: &str,
+        destination: &str,
+        reconnect_window_s: u32,
+    ) -> Step {
+        self.replicate_with(who, destination, reconnect_window_s, &[])
+    }
+
+    #[track_caller]
+    pub(crate) fn replicate_with(
+        &mut self,
+        who: &str,
+        destination: &str,
+        reconnect_window_s: u32,
+        overrides: &[(&str, &str)],
+    ) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::StartParticipantReplication {
+            source: arn(stage),
+            destination: arn(destination),
+            participant: ParticipantId::new(participant),
+            reconnect_window_s,
+            attributes: attributes(overrides),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn stop_replication(&mut self, who: &str, destination: &str) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::StopParticipantReplication {
+            source: arn(stage),
+            destination: arn(destination),
+            participant: ParticipantId::new(participant),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn disconnect(&mut self, who: &str) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::DisconnectParticipant {
+            stage: arn(stage),
+            participant: ParticipantId::new(participant),
+        })
+    }
+
+    // Rows.
+
+    #[track_caller]
+    pub(crate) fn session(&self, id: &str) -> &StageSession {
+        &self.world.sessions[&StageSessionId::new(id)]
+    }
+
+    pub(crate) fn active_session(&self, stage: &str) -> Option<&str> {
+        self.world
+            .stages
+            .get(&StageId::new(stage))?
+            .active_session
+            .as_ref()
+            .map(StageSessionId::as_str)
+    }
+
+    /// `who` is `session/participant`.
+    #[track_caller]
+    pub(crate) fn participant(&self, who: &str) -> &Participant {
+        let (session, id) = split(who);
+        &self.world.participants[&(StageSessionId::new(session), ParticipantId::new(id))]
+    }
+
+    #[track_caller]
+    pub(crate) fn replica(
+        &self,
+        source_session: &str,
+        participant: &str,
+        destination_session: &str,
+    ) -> &Replica {
+        &self.world.replicas[&(
+            StageSessionId::new(source_session),
+            ParticipantId::new(participant),
+            StageSessionId::new(destination_session),
+        )]
+    }
+}
+
+#[track_caller]
+fn split(who: &str) -> (&str, &str) {
+    who.split_once('/').expect("stage/participant")
+}

@@ -1,0 +1,94 @@
+//! Decisions as lines of text.
+
+use restage_core::row::{StageEvent, StageEventError, StageEventName};
+use restage_core::{Change, Decision, Effect, Reply};
+
+/// The reply if it says anything, then history, then effects.
+pub(crate) fn lines(decision: &Decision) -> Vec<String> {
+    let reply = match &decision.reply {
+        Ok(Reply::Done) => None,
+        Ok(Reply::Stage(stage)) => Some(format!("stage {}", stage.id)),
+        Ok(Reply::Opened { session, .. }) => Some(format!("opened in {session}")),
+        Err(refusal) => Some(format!("refused {:?}: {refusal}", refusal.fault)),
+    };
+    let history = decision.changes.iter().filter_map(|change| match change {
+        Change::AddEvent(event) => Some(event_line(event)),
+        _ => None,
+    });
+    reply
+        .into_iter()
+        .chain(history)
+        .chain(decision.effects.iter().map(effect_line))
+        .collect()
+}
+
+fn event_line(event: &StageEvent) -> String {
+    let mut line = format!(
+        "{}/{} {}",
+        event.session,
+        event.participant,
+        event_name(event.name)
+    );
+    if let Some(remote) = &event.remote_participant {
+        line += &format!(" of {remote}");
+    }
+    if let Some((stage, session)) = &event.destination {
+        line += &format!(" to {stage}/{session}");
+    }
+    if let Some(error) = event.error {
+        line += match error {
+            StageEventError::InsufficientCapabilities => " INSUFFICIENT_CAPABILITIES",
+            StageEventError::QuotaExceeded => " QUOTA_EXCEEDED",
+            StageEventError::PublisherNotFound => " PUBLISHER_NOT_FOUND",
+            StageEventError::InvalidAudioCodec => " INVALID_AUDIO_CODEC",
+            StageEventError::InvalidVideoCodec => " INVALID_VIDEO_CODEC",
+            StageEventError::InvalidInput => " INVALID_INPUT",
+            StageEventError::InternalServerException => " INTERNAL_SERVER_EXCEPTION",
+        };
+    }
+    if event.replica {
+        line += " (replica)";
+    }
+    line
+}
+
+pub(crate) const fn event_name(name: StageEventName) -> &'static str {
+    match name {
+        StageEventName::Joined => "JOINED",
+        StageEventName::Left => "LEFT",
+        StageEventName::PublishStarted => "PUBLISH_STARTED",
+        StageEventName::PublishStopped => "PUBLISH_STOPPED",
+        StageEventName::SubscribeStarted => "SUBSCRIBE_STARTED",
+        StageEventName::SubscribeStopped => "SUBSCRIBE_STOPPED",
+        StageEventName::PublishError => "PUBLISH_ERROR",
+        StageEventName::SubscribeError => "SUBSCRIBE_ERROR",
+        StageEventName::JoinError => "JOIN_ERROR",
+        StageEventName::ReplicationStarted => "REPLICATION_STARTED",
+        StageEventName::ReplicationStopped => "REPLICATION_STOPPED",
+    }
+}
+
+fn effect_line(effect: &Effect) -> String {
+    match effect {
+        Effect::Publish {
+            connection,
+            publication,
+        } => {
+            format!(
+                "publish {connection} as {}/{}",
+                publication.session, publication.participant
+            )
+        }
+        Effect::Subscribe {
+            connection,
+            publication,
+        } => {
+            format!(
+                "subscribe {connection} to {}/{}",
+                publication.session, publication.participant
+            )
+        }
+        Effect::Close { connection, reason } => format!("close {connection} {reason:?}"),
+        Effect::StageChanged { stage } => format!("changed {stage}"),
+    }
+}

@@ -1,0 +1,392 @@
+//! A seeded random walk: thousands of commands, sensible and not, over stages that come and go. The scene
+//! checks every step: the decision is the same on the needed rows as on all, and the audit holds.
+
+use std::collections::BTreeSet;
+
+use restage_core::id::{ConnectionId, ParticipantId, StageId, Time};
+use restage_core::row::{Capabilities, Connection, StageEventError};
+use restage_core::{Change, Command, Effect, Limits, World, decide, needs};
+
+use crate::support::{IDLE_S, Scene, attributes};
+
+const SEEDS: u64 = 24;
+const STEPS: u32 = 1500;
+
+/// SplitMix64: small, and good enough to wander about.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> Option<&'a T> {
+        (!from.is_empty()).then(|| from[self.below(from.len())])
+    }
+}
+
+/// Says where a failing walk was.
+struct Whereabouts {
+    seed: u64,
+    step: u32,
+}
+
+impl Drop for Whereabouts {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "the walk failed with seed {}, step {}",
+                self.seed, self.step
+            );
+        }
+    }
+}
+
+struct Walk {
+    scene: Scene,
+    random: Random,
+    made: u32,
+    /// Names of events, faults and reasons met.
+    met: BTreeSet<String>,
+}
+
+#[test]
+fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
+    let mut met = BTreeSet::new();
+    for seed in 0..SEEDS {
+        met.extend(walk(seed, STEPS));
+    }
+    // A walk that does not get around proves nothing.
+    let expected = "Conflict Denied Disconnected Invalid InsufficientCapabilities Joined JoinError Left LimitExceeded \
+                    MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
+                    PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
+                    SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
+                    TokenRevoked resumed";
+    let missed: Vec<&str> = expected
+        .split_whitespace()
+        .filter(|name| !met.contains(*name))
+        .collect();
+    assert_eq!(missed, [""; 0], "not met in any walk");
+}
+
+fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
+    let mut whereabouts = Whereabouts { seed, step: 0 };
+    let mut walk = Walk {
+        scene: Scene::new(&[]),
+        random: Random(seed),
+        made: 0,
+        met: BTreeSet::new(),
+    };
+    if seed % 3 > 0 {
+        walk.scene.limits = Limits {
+            stages: 5,
+            publishers_per_stage: 3,
+            subscribers_per_stage: 4,
+            replications_per_participant: 2,
+        };
+    }
+    for step in 0..steps {
+        whereabouts.step = step;
+        walk.step();
+    }
+    walk.met
+}
+
+impl Walk {
+    fn step(&mut self) {
+        let seconds = [0, 0, 0, 1, 5, 20][self.random.below(6)];
+        self.scene.wait(if self.random.one_in(60) {
+            IDLE_S + 40
+        } else {
+            seconds
+        });
+        self.scene.capabilities = Capabilities {
+            publish: !self.random.one_in(12),
+            subscribe: !self.random.one_in(12),
+        };
+        let order = self.random.below(3).to_string();
+        let plain = self.random.one_in(9);
+        self.scene.attributes = if plain {
+            attributes(&[])
+        } else {
+            attributes(&[("order", &order)])
+        };
+        let Some(command) = self.command() else {
+            return;
+        };
+        if self.random.one_in(4) {
+            self.survives_missing_rows(&command);
+        }
+        let before = self.scene.world.clone();
+        let stranger = self.random.one_in(150);
+        let step = if stranger {
+            self.scene.run_as("999988887777", &command)
+        } else {
+            self.scene.run(&command)
+        };
+        if let Err(refusal) = &step.decision.reply {
+            self.met.insert(format!("{:?}", refusal.fault));
+        }
+        for change in &step.decision.changes {
+            match change {
+                Change::AddEvent(event) => {
+                    self.met.insert(format!("{:?}", event.name));
+                    self.met
+                        .extend(event.error.map(|error| format!("{error:?}")));
+                }
+                Change::PutReplica(row) if row.active && row.window_ends_at.is_none() => {
+                    let waited = before
+                        .replicas
+                        .get(&row.key())
+                        .is_some_and(|row| row.window_ends_at.is_some());
+                    self.met.extend(waited.then(|| "resumed".to_owned()));
+                }
+                _ => {}
+            }
+        }
+        for effect in &step.decision.effects {
+            if let Effect::Close { reason, .. } = effect {
+                self.met.insert(format!("{reason:?}"));
+            }
+        }
+    }
+
+    /// Rows may be missing in any combination; the answer may be odd, but there is one.
+    fn survives_missing_rows(&mut self, command: &Command) {
+        let context = self.scene.context();
+        let mut world = self
+            .scene
+            .world
+            .select(&needs(command, context.now, IDLE_S));
+        let Self { random, .. } = self;
+        world.stages.retain(|_, _| !random.one_in(4));
+        world.sessions.retain(|_, _| !random.one_in(4));
+        world.participants.retain(|_, _| !random.one_in(4));
+        world.replicas.retain(|_, _| !random.one_in(4));
+        world.connections.retain(|_, _| !random.one_in(4));
+        let once = decide(&world, &context, command);
+        assert_eq!(once, decide(&world, &context, command));
+    }
+
+    fn fresh(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        format!("{prefix}{}", self.made)
+    }
+
+    fn stage(&mut self) -> String {
+        let stages: Vec<&StageId> = self.scene.world.stages.keys().collect();
+        let stage = if self.random.one_in(80) {
+            None
+        } else {
+            self.random.pick(&stages)
+        };
+        stage.map_or_else(|| "Gone".to_owned(), StageId::to_string)
+    }
+
+    /// Someone with a token; seldom a dead or unknown one.
+    fn bearer(&mut self) -> (String, String) {
+        let tokens = self.scene.world.tokens.values();
+        let live: Vec<_> = tokens
+            .filter(|row| row.revoked_at.is_none() && row.expires_at > self.scene.now)
+            .collect();
+        let all: Vec<_> = self.scene.world.tokens.values().collect();
+        let from = if self.random.one_in(40) { &all } else { &live };
+        match self.random.pick(from) {
+            Some(row) => (row.stage.to_string(), row.participant.to_string()),
+            None => (self.stage(), "nobody".to_owned()),
+        }
+    }
+
+    /// A participant or replica of a session in progress, and its stage.
+    fn present(
+        &mut self,
+        wanted: impl Fn(&World, &restage_core::row::Participant) -> bool,
+    ) -> (String, String) {
+        let world = &self.scene.world;
+        let rows = world
+            .participants
+            .values()
+            .filter(|row| world.sessions[&row.session].ended_at.is_none());
+        let rows: Vec<_> = rows.filter(|row| wanted(world, row)).collect();
+        match self.random.pick(&rows) {
+            Some(row) => (row.stage.to_string(), row.id.to_string()),
+            None => self.bearer(),
+        }
+    }
+
+    fn open(&mut self) -> Command {
+        let (stage, participant) = self.bearer();
+        let what = match self.random.below(5) {
+            0 | 1 => "publish".to_owned(),
+            2 => "events".to_owned(),
+            _ => {
+                let there = StageId::new(stage.as_str());
+                let open = self.random.one_in(5);
+                let (_, publisher) = self.present(|_, row| {
+                    row.stage == there && (open || row.publishing || row.in_replication())
+                });
+                format!("watch {publisher}")
+            }
+        };
+        let connection = self.fresh("c");
+        Command::OpenConnection {
+            connection: ConnectionId::new(connection),
+            kind: crate::support::kind(&what),
+            claims: self.scene.claims(&stage, &participant),
+            protocol: restage_core::row::Protocol::Whip,
+            client: Default::default(),
+        }
+    }
+
+    fn connection(
+        &mut self,
+        wanted: impl Fn(&Connection) -> bool,
+    ) -> Option<(ConnectionId, StageId, ParticipantId)> {
+        let rows: Vec<_> = self
+            .scene
+            .world
+            .connections
+            .values()
+            .filter(|row| wanted(row))
+            .collect();
+        let row = self.random.pick(&rows)?;
+        Some((row.id.clone(), row.stage.clone(), row.participant.clone()))
+    }
+
+    fn start_replication(&mut self) -> Command {
+        let any = self.random.one_in(6);
+        let (stage, participant) =
+            self.present(|_, row| any || (row.publishing && !row.is_replica()));
+        let long = "x".repeat(1100);
+        let value = if self.random.one_in(20) { &long } else { "1" };
+        Command::StartParticipantReplication {
+            source: crate::support::arn(&stage),
+            destination: crate::support::arn(&self.stage()),
+            participant: ParticipantId::new(participant),
+            reconnect_window_s: [0, 10, 30, 300][self.random.below(4)],
+            attributes: attributes(&[("pip", value)]),
+        }
+    }
+
+    fn stop_replication(&mut self) -> Command {
+        let any = self.random.one_in(6);
+        let rows: Vec<_> = self
+            .scene
+            .world
+            .replicas
+            .values()
+            .filter(|row| any || row.active)
+            .collect();
+        let (source, destination, participant) = match self.random.pick(&rows) {
+            Some(row) => (
+                row.source_stage.to_string(),
+                row.destination_stage.to_string(),
+                row.participant.to_string(),
+            ),
+            None => (self.stage(), self.stage(), "nobody".to_owned()),
+        };
+        Command::StopParticipantReplication {
+            source: crate::support::arn(&source),
+            destination: crate::support::arn(&destination),
+            participant: ParticipantId::new(participant),
+        }
+    }
+
+    fn command(&mut self) -> Option<Command> {
+        let arn = crate::support::arn;
+        Some(match self.random.below(100) {
+            0..4 => Command::CreateStage {
+                stage: arn(&self.fresh("S")),
+                name: String::new(),
+                tags: Default::default(),
+                recording: String::new(),
+                tokens: Vec::new(),
+            },
+            4 if self.random.one_in(2) => Command::DeleteStage {
+                stage: arn(&self.stage()),
+            },
+            4 => Command::UpdateStage {
+                stage: arn(&self.stage()),
+                name: Some(self.fresh("n")),
+                recording: None,
+            },
+            5..16 => {
+                let seconds = [30, 600, 100_000][self.random.below(3)];
+                let expires_at = Time(self.scene.now.0 + seconds * 1_000_000);
+                let token = restage_core::command::NewToken {
+                    participant: ParticipantId::new(self.fresh("p")),
+                    expires_at,
+                };
+                Command::CreateParticipantToken {
+                    stage: arn(&self.stage()),
+                    token,
+                }
+            }
+            16 => {
+                let (stage, participant) = if self.random.one_in(2) {
+                    self.bearer()
+                } else {
+                    self.present(|_, _| true)
+                };
+                Command::DisconnectParticipant {
+                    stage: arn(&stage),
+                    participant: ParticipantId::new(participant),
+                }
+            }
+            17..28 => self.start_replication(),
+            28..31 => self.stop_replication(),
+            31..60 => self.open(),
+            60..80 => {
+                let (connection, stage, participant) = self.connection(|row| !row.established)?;
+                Command::ConnectionEstablished {
+                    connection,
+                    stage,
+                    participant,
+                }
+            }
+            80..90 => {
+                let (connection, stage, participant) = self.connection(|_| true)?;
+                Command::ConnectionClosed {
+                    connection,
+                    stage,
+                    participant,
+                }
+            }
+            90 => {
+                let (_, stage, participant) = self.connection(|_| true)?;
+                // One that was replaced or closed before.
+                Command::ConnectionClosed {
+                    connection: ConnectionId::new("c-old"),
+                    stage,
+                    participant,
+                }
+            }
+            91 => {
+                let (stage, participant) = self.bearer();
+                let claims = self.scene.claims(&stage, &participant);
+                let kind = crate::support::kind(
+                    ["publish", "events", "watch nobody"][self.random.below(3)],
+                );
+                Command::RecordConnectionError {
+                    claims,
+                    kind,
+                    error: StageEventError::InvalidInput,
+                }
+            }
+            92 if self.random.one_in(8) => Command::Recover,
+            _ => Command::Tick,
+        })
+    }
+}
