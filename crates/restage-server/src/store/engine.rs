@@ -180,7 +180,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn sqlite_url(path: &Path) -> Result<String, StoreError> {
+pub(super) fn sqlite_url(path: &Path) -> Result<String, StoreError> {
     let text = path.to_str().ok_or_else(|| StoreError::Open {
         path: path.to_owned(),
         reason: "its path is not UTF-8".to_owned(),

@@ -18,6 +18,8 @@ mod load;
 mod purge;
 mod read;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod write;
 mod writer;
 

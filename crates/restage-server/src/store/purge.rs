@@ -19,7 +19,7 @@ const NOTE_DELETED: &str =
     "INSERT INTO deleted_stages (id) VALUES ($1) ON CONFLICT (id) DO NOTHING";
 const FORGET_DELETED: &str = "DELETE FROM deleted_stages WHERE id = $1";
 const NEXT_DELETED: &str = "SELECT id FROM deleted_stages ORDER BY id LIMIT 1";
-const NEXT_SESSION: &str = "SELECT id FROM stage_sessions WHERE stage = $1 LIMIT 1";
+pub(super) const NEXT_SESSION: &str = "SELECT id FROM stage_sessions WHERE stage = $1 LIMIT 1";
 
 /// Connections do not wait to be purged: who is connected is not history. There are none outside the
 /// active session, and the rules have closed those.
@@ -28,7 +28,7 @@ const DELETE_CONNECTIONS: &str = "DELETE FROM connections WHERE session = \
 /// Rows that belong to a session, by its id and a limit. The session row itself goes last: it is what
 /// says whose the others are. Replicas that have the session as destination stay, they are the
 /// source's history.
-const OF_SESSION: [&str; 3] = [
+pub(super) const OF_SESSION: [&str; 3] = [
     "DELETE FROM stage_events WHERE (session, participant, seq) IN \
      (SELECT session, participant, seq FROM stage_events WHERE session = $1 LIMIT $2)",
     "DELETE FROM replicas WHERE (source_session, participant, destination_session) IN \
@@ -38,7 +38,7 @@ const OF_SESSION: [&str; 3] = [
      (SELECT session, id FROM participants WHERE session = $1 LIMIT $2)",
 ];
 const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
-const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE participant IN \
+pub(super) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE participant IN \
      (SELECT participant FROM tokens WHERE stage = $1 LIMIT $2)";
 
 /// Removes a stage, and with it up to `purge_rows` rows of what it had. Removing one that is not there

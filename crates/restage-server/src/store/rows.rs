@@ -125,7 +125,7 @@ pub(super) const STAGES: ByKeys = ByKeys::one(concat!(
     columns!(stage "s"),
     " FROM want CROSS JOIN stages s WHERE s.id = want.k"
 ));
-// A deleted stage's rows are on their way out: its sessions, and through them the rest, do not count.
+// The rows of a deleted stage are on their way out, as the rules left them: none of them counts.
 pub(super) const SESSIONS: ByKeys = ByKeys::one(concat!(
     "SELECT ",
     columns!(session "x"),
@@ -141,7 +141,8 @@ pub(super) const PARTICIPANTS: ByKeys = ByKeys::place(concat!(
 pub(super) const REPLICAS_OF: ByKeys = ByKeys::one(concat!(
     "SELECT ",
     columns!(replica "r"),
-    " FROM want CROSS JOIN replicas r WHERE r.participant = want.k AND r.active = 1"
+    " FROM want CROSS JOIN replicas r WHERE r.participant = want.k AND r.active = 1 \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
 ));
 pub(super) const CONNECTIONS_OF: ByKeys = ByKeys::place(concat!(
     "SELECT ",
@@ -179,7 +180,8 @@ pub(super) const REPLICA: &str = concat!(
 pub(super) const REPLICAS_DUE: &str = concat!(
     "SELECT ",
     columns!(replica "r"),
-    " FROM replicas r WHERE r.active = 1 AND r.window_ends_at <= $1"
+    " FROM replicas r WHERE r.active = 1 AND r.window_ends_at <= $1 \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
 );
 pub(super) const STAGES_IDLE: &str = "SELECT x.stage FROM stage_sessions x \
      WHERE x.ended_at IS NULL AND x.idle_since <= $1";
@@ -203,7 +205,8 @@ const STAGES_WITH_SESSION: &str = "SELECT s.id FROM stages s WHERE s.active_sess
 const REPLICAS_ACTIVE: &str = concat!(
     "SELECT ",
     columns!(replica "r"),
-    " FROM replicas r WHERE r.active = 1"
+    " FROM replicas r WHERE r.active = 1 \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
 );
 const CONNECTIONS_ALL: &str = concat!("SELECT ", columns!(connection "c"), " FROM connections c");
 

@@ -1,0 +1,286 @@
+//! Random rows. They need not be a state the rules would lead to, only one in which everything that
+//! belongs to a stage has that stage, and connections are in its active session.
+
+use std::collections::BTreeMap;
+
+use restage_core::Change;
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{
+    Client, Connection, ConnectionKind, Participant, Protocol, Replica, Replication, Stage,
+    StageEvent, StageEventError, StageEventName, StageSession, Token,
+};
+
+use super::Dice;
+
+/// Text that a careless store would spoil.
+pub(super) const AWKWARD: [&str; 9] = [
+    "",
+    "ann",
+    "O'Hara; DROP TABLE stages; --",
+    "Zoë 🎥 日本語 \u{202E}abc",
+    "%_\\\"{}[]",
+    "line\nbreak\ttab\r\n",
+    " leading and trailing ",
+    "\u{FEFF}\u{10FFFF}e\u{301}",
+    "$1 ?1 :name",
+];
+
+pub(super) struct Names {
+    pub(super) stages: Vec<StageId>,
+    /// The first of each stage's sessions is the active one, where there is one.
+    pub(super) sessions: Vec<(StageId, StageSessionId)>,
+    pub(super) participants: Vec<ParticipantId>,
+}
+
+impl Names {
+    /// A few of each, so that random picks meet.
+    pub(super) fn few() -> Self {
+        let stages: Vec<_> = (0..5).map(|n| StageId::new(format!("stage{n}"))).collect();
+        let sessions = stages
+            .iter()
+            .flat_map(|stage| {
+                (0..3).map(move |n| {
+                    (
+                        stage.clone(),
+                        StageSessionId::new(format!("st-{stage}-{n}")),
+                    )
+                })
+            })
+            .collect();
+        let participants = (0..7)
+            .map(|n| ParticipantId::new(format!("person{n}")))
+            .collect();
+        Self {
+            stages,
+            sessions,
+            participants,
+        }
+    }
+
+    fn session_of(&self, dice: &mut Dice, stage: &StageId) -> StageSessionId {
+        let of_stage: Vec<_> = self.sessions.iter().filter(|(of, _)| of == stage).collect();
+        dice.pick(&of_stage).1.clone()
+    }
+}
+
+/// Rows of every kind.
+pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut active = Vec::new();
+    for stage in &names.stages {
+        let session = names
+            .sessions
+            .iter()
+            .find(|(of, _)| of == stage)
+            .map(|(_, id)| id.clone());
+        let session = session.filter(|_| !dice.one_in(4));
+        active.extend(session.clone().map(|session| (stage.clone(), session)));
+        changes.push(Change::PutStage(stage_row(dice, stage, session)));
+    }
+    for (stage, id) in &names.sessions {
+        let ended = !active.iter().any(|(_, session)| session == id);
+        changes.push(Change::PutSession(session_row(dice, stage, id, ended)));
+    }
+    for id in &names.participants {
+        changes.push(Change::PutToken(token_row(dice, id, names)));
+    }
+    for _ in 0..40 {
+        let (stage, session) = dice.pick(&names.sessions).clone();
+        let id = dice.pick(&names.participants).clone();
+        changes.push(Change::PutParticipant(participant_row(
+            dice, stage, session, id, names,
+        )));
+    }
+    for _ in 0..40 {
+        changes.push(Change::PutReplica(replica_row(dice, names)));
+    }
+    for n in 0..40 {
+        let Some((stage, session)) = (!active.is_empty()).then(|| dice.pick(&active).clone())
+        else {
+            break;
+        };
+        let id = ConnectionId::new(format!("connection{n}"));
+        changes.push(Change::PutConnection(connection_row(
+            dice, id, stage, session, names,
+        )));
+    }
+    for _ in 0..60 {
+        changes.push(Change::AddEvent(event_row(dice, names)));
+    }
+    changes
+}
+
+fn time(dice: &mut Dice) -> Time {
+    Time(i64::try_from(dice.below(1_000)).unwrap())
+}
+
+fn map(dice: &mut Dice) -> BTreeMap<String, String> {
+    (0..dice.below(4))
+        .map(|_| {
+            (
+                (*dice.pick(&AWKWARD)).to_owned(),
+                (*dice.pick(&AWKWARD)).to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn stage_row(dice: &mut Dice, id: &StageId, active_session: Option<StageSessionId>) -> Stage {
+    Stage {
+        id: id.clone(),
+        account: "000000000000".to_owned(),
+        region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
+        name: (*dice.pick(&AWKWARD)).to_owned(),
+        tags: map(dice),
+        recording: "{}".to_owned(),
+        created_at: time(dice),
+        active_session,
+    }
+}
+
+fn session_row(dice: &mut Dice, stage: &StageId, id: &StageSessionId, ended: bool) -> StageSession {
+    StageSession {
+        id: id.clone(),
+        stage: stage.clone(),
+        started_at: time(dice),
+        ended_at: ended.then(|| time(dice)),
+        idle_since: dice.one_in(2).then(|| time(dice)),
+    }
+}
+
+fn token_row(dice: &mut Dice, id: &ParticipantId, names: &Names) -> Token {
+    Token {
+        participant: id.clone(),
+        stage: dice.pick(&names.stages).clone(),
+        expires_at: time(dice),
+        revoked_at: dice.one_in(3).then(|| time(dice)),
+    }
+}
+
+pub(super) fn participant_row(
+    dice: &mut Dice,
+    stage: StageId,
+    session: StageSessionId,
+    id: ParticipantId,
+    names: &Names,
+) -> Participant {
+    let active = dice.one_in(2);
+    let replication = match dice.below(3) {
+        0 => Replication::None,
+        1 => Replication::Source { active },
+        _ => {
+            let (source_stage, source_session) = dice.pick(&names.sessions).clone();
+            Replication::Replica {
+                active,
+                source_stage,
+                source_session,
+            }
+        }
+    };
+    Participant {
+        session,
+        id,
+        stage,
+        user_id: (*dice.pick(&AWKWARD)).to_owned(),
+        attributes: map(dice),
+        connected: dice.one_in(3),
+        publishing: dice.one_in(3),
+        published: dice.one_in(2),
+        first_joined_at: time(dice),
+        protocol: *dice.pick(&[Protocol::Unknown, Protocol::Whip]),
+        client: Client {
+            browser_name: (*dice.pick(&AWKWARD)).to_owned(),
+            browser_version: (*dice.pick(&AWKWARD)).to_owned(),
+            os_name: (*dice.pick(&AWKWARD)).to_owned(),
+            os_version: (*dice.pick(&AWKWARD)).to_owned(),
+            sdk_version: (*dice.pick(&AWKWARD)).to_owned(),
+        },
+        replication,
+    }
+}
+
+fn replica_row(dice: &mut Dice, names: &Names) -> Replica {
+    let source_stage = dice.pick(&names.stages).clone();
+    let others: Vec<_> = names
+        .stages
+        .iter()
+        .filter(|stage| **stage != source_stage)
+        .collect();
+    let destination_stage = (*dice.pick(&others)).clone();
+    Replica {
+        source_session: names.session_of(dice, &source_stage),
+        destination_session: names.session_of(dice, &destination_stage),
+        source_stage,
+        destination_stage,
+        participant: dice.pick(&names.participants).clone(),
+        active: dice.one_in(2),
+        attributes: map(dice),
+        reconnect_window_s: *dice.pick(&[0, 1, 300, u32::MAX]),
+        window_ends_at: dice.one_in(2).then(|| time(dice)),
+        started_at: time(dice),
+    }
+}
+
+fn connection_row(
+    dice: &mut Dice,
+    id: ConnectionId,
+    stage: StageId,
+    session: StageSessionId,
+    names: &Names,
+) -> Connection {
+    let kind = match dice.below(4) {
+        0 => ConnectionKind::Publish,
+        1 => ConnectionKind::Events,
+        _ => ConnectionKind::Subscribe {
+            publisher: dice.pick(&names.participants).clone(),
+        },
+    };
+    Connection {
+        id,
+        stage,
+        session,
+        participant: dice.pick(&names.participants).clone(),
+        kind,
+        established: dice.one_in(2),
+        opened_at: time(dice),
+    }
+}
+
+pub(super) const EVENT_NAMES: [StageEventName; 11] = [
+    StageEventName::Joined,
+    StageEventName::Left,
+    StageEventName::PublishStarted,
+    StageEventName::PublishStopped,
+    StageEventName::SubscribeStarted,
+    StageEventName::SubscribeStopped,
+    StageEventName::PublishError,
+    StageEventName::SubscribeError,
+    StageEventName::JoinError,
+    StageEventName::ReplicationStarted,
+    StageEventName::ReplicationStopped,
+];
+
+pub(super) const EVENT_ERRORS: [StageEventError; 7] = [
+    StageEventError::InsufficientCapabilities,
+    StageEventError::QuotaExceeded,
+    StageEventError::PublisherNotFound,
+    StageEventError::InvalidAudioCodec,
+    StageEventError::InvalidVideoCodec,
+    StageEventError::InvalidInput,
+    StageEventError::InternalServerException,
+];
+
+fn event_row(dice: &mut Dice, names: &Names) -> StageEvent {
+    StageEvent {
+        session: dice.pick(&names.sessions).1.clone(),
+        participant: dice.pick(&names.participants).clone(),
+        name: *dice.pick(&EVENT_NAMES),
+        at: time(dice),
+        remote_participant: dice
+            .one_in(2)
+            .then(|| dice.pick(&names.participants).clone()),
+        error: dice.one_in(2).then(|| *dice.pick(&EVENT_ERRORS)),
+        destination: dice.one_in(2).then(|| dice.pick(&names.sessions).clone()),
+        replica: dice.one_in(2),
+    }
+}
