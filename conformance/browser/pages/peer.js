@@ -1,0 +1,67 @@
+// @ts-check
+/**
+ * A customer's page: publishes the camera or watches somebody, as its fragment says, with nothing but js/client.
+ * What the test asks of it hangs on `window`.
+ */
+
+import { decodeToken, publish, watch } from "./client.js";
+import { StatsReader } from "./stats.js";
+
+const wishes = new URLSearchParams(location.hash.slice(1));
+const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"));
+const token = wishes.get("token") ?? "";
+const stats = new StatsReader();
+
+/** The picture of conformance/python/support/card.py, as far as it says whose it is. */
+const BLOCK = 20;
+const IDENTITY_BITS = 8;
+
+/** When the last picture was shown, in this page's clock, and how many there were. */
+let lastFrameAt = 0;
+let frames = 0;
+
+function onFrame() {
+  lastFrameAt = performance.now();
+  frames += 1;
+  video.requestVideoFrameCallback(onFrame);
+}
+
+/** Whose card is shown, from the first eight blocks. */
+function readIdentity() {
+  const canvas = new OffscreenCanvas(320, 240);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.drawImage(video, 0, 0, 320, 240);
+  let identity = 0;
+  for (let bit = 0; bit < IDENTITY_BITS; bit += 1) {
+    const [red, green, blue] = context.getImageData(bit * BLOCK + BLOCK / 2, BLOCK / 2, 1, 1).data;
+    identity = identity * 2 + (red + green + blue > 3 * 128 ? 1 : 0);
+  }
+  return identity;
+}
+
+async function openSession() {
+  if (wishes.get("role") === "watch") {
+    video.requestVideoFrameCallback(onFrame);
+    return watch(`${wishes.get("url")}/whep/${wishes.get("participant")}`, token, video);
+  }
+  const camera = await navigator.mediaDevices.getUserMedia({
+    audio: true,
+    video: { width: 640, height: 360, frameRate: 20 },
+  });
+  const videoCodec = /** @type {"H264" | "VP8"} */ (wishes.get("codec") ?? "H264");
+  return publish(decodeToken(token).whip_url, token, camera, { videoCodec });
+}
+
+const session = await openSession();
+Object.assign(window, {
+  readIdentity,
+  readStats: async () => (session.connection ? stats.read(session.connection) : undefined),
+  readState: () => ({
+    state: session.state,
+    error: session.error?.message,
+    frames,
+    now: performance.now(),
+    lastFrameAt,
+  }),
+  leave: () => session.close(),
+});

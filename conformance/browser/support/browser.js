@@ -1,0 +1,74 @@
+/** Debian's Chromium with fake devices, and a site of our own that is not the server's origin. */
+
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
+
+import { chromium } from "playwright-core";
+
+import { ROOT } from "./server.js";
+
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+  "--autoplay-policy=no-user-gesture-required",
+  // A machine with no network but loopback must do.
+  "--allow-loopback-in-peer-connection",
+];
+
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
+
+export function launch() {
+  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS });
+}
+
+/** Serves the test pages and the client as a customer's site would: from an origin of its own. */
+export class Site {
+  static async open() {
+    const site = new Site();
+    site.server = createServer(async (request, response) => {
+      const { pathname } = new URL(request.url ?? "/", "http://site");
+      const name = pathname.slice(pathname.lastIndexOf("/") + 1);
+      const isClient = ["client.js", "stats.js"].includes(name);
+      const folder = isClient ? "js/client/src" : "conformance/browser/pages";
+      const text = await readFile(join(ROOT, folder, name)).catch(() => undefined);
+      response.writeHead(text ? 200 : 404, { "Content-Type": TYPES[extname(name)] ?? "text/plain" });
+      response.end(text);
+    }).listen(0, "127.0.0.1");
+    await once(site.server, "listening");
+    const { port } = /** @type {import("node:net").AddressInfo} */ (site.server.address());
+    // localhost and 127.0.0.1 are two origins, and both are secure contexts.
+    site.origin = `http://localhost:${port}`;
+    return site;
+  }
+
+  async close() {
+    this.server.closeAllConnections?.();
+    this.server.close();
+    await once(this.server, "close");
+  }
+}
+
+/**
+ * A page of our site, whose errors are the test's.
+ * @param {import("playwright-core").Browser} browser
+ * @param {Site} site
+ * @param {string} path With parameters in its fragment.
+ */
+export async function openPage(browser, site, path) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(30_000);
+  page.on("pageerror", error => console.error(`page error: ${error}`));
+  await page.goto(`${site.origin}/${path}`);
+  return page;
+}
+
+/**
+ * What a page's connection does: see `StatsReader` in js/client.
+ * @param {import("playwright-core").Page} page
+ */
+export const statsOf = page => page.evaluate("window.readStats()");

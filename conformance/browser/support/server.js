@@ -1,0 +1,113 @@
+/** The real binary on free ports, with its data in a directory of the test's own. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { eventually } from "./wait.js";
+
+export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+export const OUTPUT = join(ROOT, "conformance", "output");
+
+const START_MS = 30_000;
+
+async function freeTcpPort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (probe.address());
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+async function freeUdpPort() {
+  const probe = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+/** This environment without anything that would configure restage or an AWS client. */
+function cleanEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(RESTAGE|AWS)_/.test(name)));
+}
+
+export class Server {
+  /** @type {string[]} */
+  log = [];
+
+  /** @param {string} name Of its log in conformance/output. */
+  static async start(name) {
+    const server = new Server();
+    await mkdir(OUTPUT, { recursive: true });
+    server.dataDir = await mkdtemp(join(tmpdir(), "restage-"));
+    server.httpPort = await freeTcpPort();
+    server.url = `http://127.0.0.1:${server.httpPort}`;
+    const mediaPort = await freeUdpPort();
+    const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
+    const http = `127.0.0.1:${server.httpPort}`;
+    server.process = spawn(
+      binary,
+      ["serve", "--data-dir", server.dataDir, "--http", http, "--media-port", `${mediaPort}`],
+      { stdio: ["ignore", "ignore", "pipe"], env: cleanEnvironment() },
+    );
+    server.#keepLog(createWriteStream(join(OUTPUT, `${name}.log`)));
+    await eventually(() => server.#isReady(), "the server is ready", START_MS);
+    return server;
+  }
+
+  /** @param {import("node:fs").WriteStream} copy */
+  #keepLog(copy) {
+    let rest = "";
+    this.process.stderr.setEncoding("utf8");
+    this.process.stderr.on("data", text => {
+      copy.write(text);
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      this.log.push(...lines);
+    });
+    this.process.stderr.on("close", () => copy.end());
+  }
+
+  async #isReady() {
+    assert.equal(this.process.exitCode, null, `serve ended at once:\n${this.log.join("\n")}`);
+    if (!this.log.some(line => line.includes("ready"))) return false;
+    const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
+    return answer?.status === 200;
+  }
+
+  /** The address of the console with its key, as the server printed it. */
+  consoleUrl() {
+    const address = this.log.join("\n").match(/https?:\/\/\S+\/console\/#key=[\w-]+/)?.[0];
+    assert.ok(address, "the server printed no console address");
+    return address;
+  }
+
+  async credentials() {
+    const text = await readFile(join(this.dataDir, "credentials"), "utf8");
+    const value = name => text.match(new RegExp(`^${name}\\s*=\\s*(\\S+)`, "m"))?.[1] ?? "";
+    return { accessKeyId: value("aws_access_key_id"), secretAccessKey: value("aws_secret_access_key") };
+  }
+
+  async stop() {
+    const exit = once(this.process, "exit");
+    assert.equal(this.process.exitCode, null, "serve had ended before");
+    this.process.kill("SIGTERM");
+    const [code] = await exit;
+    await rm(this.dataDir, { recursive: true });
+    assert.equal(code, 0, `serve ended with ${code}:\n${this.log.slice(-40).join("\n")}`);
+    assert.deepEqual(
+      this.log.filter(line => line.includes("panicked at")),
+      [],
+    );
+  }
+}

@@ -1,0 +1,83 @@
+/** The AWS SDK for JavaScript, unmodified, and a few words to make the tests short. */
+
+import {
+  CreateParticipantTokenCommand,
+  CreateStageCommand,
+  GetStageCommand,
+  IVSRealTimeClient,
+  ListParticipantsCommand,
+  paginateListParticipantReplicas,
+  StartParticipantReplicationCommand,
+  StopParticipantReplicationCommand,
+} from "@aws-sdk/client-ivs-realtime";
+
+import { eventually } from "./wait.js";
+
+export class Stages {
+  /** @param {import("./server.js").Server} server */
+  static async of(server) {
+    const stages = new Stages();
+    stages.client = new IVSRealTimeClient({
+      endpoint: server.url,
+      region: "eu-west-1",
+      credentials: await server.credentials(),
+      maxAttempts: 1,
+    });
+    return stages;
+  }
+
+  /** @param {string} name */
+  async create(name) {
+    return (await this.client.send(new CreateStageCommand({ name }))).stage.arn;
+  }
+
+  /**
+   * @param {string} stageArn
+   * @param {object} [wishes]
+   * @returns {Promise<{participantId: string, token: string}>}
+   */
+  async token(stageArn, wishes = {}) {
+    const made = await this.client.send(new CreateParticipantTokenCommand({ stageArn, ...wishes }));
+    return made.participantToken;
+  }
+
+  /** @param {string} stageArn */
+  async participants(stageArn) {
+    const { stage } = await this.client.send(new GetStageCommand({ arn: stageArn }));
+    if (!stage.activeSessionId) return [];
+    const listed = new ListParticipantsCommand({ stageArn, sessionId: stage.activeSessionId });
+    return (await this.client.send(listed)).participants;
+  }
+
+  /**
+   * @param {string} stageArn
+   * @param {string} participantId
+   * @param {string} state
+   */
+  async waitFor(stageArn, participantId, state) {
+    await eventually(async () => {
+      const found = (await this.participants(stageArn)).find(item => item.participantId === participantId);
+      return found?.state === state && (state !== "CONNECTED" || found.published);
+    }, `${participantId} is ${state}`);
+  }
+
+  async replicate(sourceStageArn, destinationStageArn, participantId, options = {}) {
+    const start = { sourceStageArn, destinationStageArn, participantId, ...options };
+    await this.client.send(new StartParticipantReplicationCommand(start));
+  }
+
+  async stop(sourceStageArn, destinationStageArn, participantId) {
+    const stop = { sourceStageArn, destinationStageArn, participantId };
+    await this.client.send(new StopParticipantReplicationCommand(stop));
+  }
+
+  /** States of all replicas, through the SDK's paginator. */
+  async replicaStates(sourceStageArn, participantId) {
+    const states = [];
+    const config = { client: this.client, pageSize: 1 };
+    for await (const page of paginateListParticipantReplicas(config, { sourceStageArn, participantId })) {
+      for (const replica of page.replicas) states.push(replica.replicationState);
+    }
+    return states;
+  }
+}

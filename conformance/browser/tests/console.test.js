@@ -1,0 +1,206 @@
+/** The console page: what is on stage, source and replica side by side, in dark, in light and on a phone. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { launch, openPage, Site } from "../support/browser.js";
+import { OUTPUT, Server } from "../support/server.js";
+import { Stages } from "../support/stages.js";
+import { eventually } from "../support/wait.js";
+
+const DESKTOP = { width: 1440, height: 900 };
+const PHONE = { width: 390, height: 844 };
+
+/** @type {Server} */
+let server;
+/** @type {Site} */
+let site;
+/** @type {Stages} */
+let stages;
+/** @type {import("playwright-core").Browser} */
+let browser;
+let source;
+let destination;
+let ann;
+
+before(async () => {
+  server = await Server.start("browser_console");
+  site = await Site.open();
+  stages = await Stages.of(server);
+  browser = await launch();
+  source = await stages.create("Main-stage");
+  destination = await stages.create("Viewers-Berlin");
+  ann = await stages.token(source, { userId: "Ann", attributes: { role: "host" } });
+  await openPage(browser, site, `card.html#name=Ann&token=${ann.token}`);
+  await stages.waitFor(source, ann.participantId, "CONNECTED");
+  await stages.replicate(source, destination, ann.participantId, {
+    reconnectWindowSeconds: 60,
+    attributes: { place: "left" },
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await site?.close();
+  await server?.stop();
+});
+
+/**
+ * @param {{width: number, height: number}} viewport
+ * @param {"dark" | "light"} colorScheme
+ */
+async function openConsole(viewport, colorScheme) {
+  const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1 });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("pageerror", error => problems.push(`${error}`));
+  page.on("console", message => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  await page.goto(server.consoleUrl());
+  return { page, problems, close: () => context.close() };
+}
+
+/** Waits until both tiles say that they play, with a picture size. */
+async function waitForPair(page) {
+  await eventually(
+    async () => (await page.locator(".tile[data-state=live]").count()) === 2,
+    "two tiles are live",
+  );
+  await eventually(async () => {
+    const texts = await page.locator(".tile-stats").allInnerTexts();
+    return texts.every(text => /\d+ × \d+ · \d+ fps/.test(text));
+  }, "both tiles show size and rate");
+  await eventually(
+    async () =>
+      (await page
+        .locator("meter")
+        .evaluateAll(meters => Math.min(...meters.map(each => Number(each.value))))) > 0,
+    "both meters move",
+  );
+}
+
+test("source and replica play side by side without a click", async () => {
+  const { page, problems, close } = await openConsole(DESKTOP, "dark");
+  await waitForPair(page);
+  assert.deepEqual(await page.locator(".tile .badge").allInnerTexts(), ["SOURCE", "REPLICA"]);
+  assert.equal(
+    await page.locator(".tile[data-role=REPLICA] .tile-where").innerText(),
+    "in Viewers-Berlin, replicated from Main-stage",
+  );
+  assert.ok(!page.url().includes("key="), "the key is taken out of the address");
+  const [left, right] = await page
+    .locator(".tile")
+    .evaluateAll(tiles => tiles.map(each => each.getBoundingClientRect().toJSON()));
+  assert.ok(left.right <= right.left && left.top === right.top, "side by side");
+  await page.screenshot({ path: join(OUTPUT, "console.png") });
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+test("the light theme", async () => {
+  const { page, problems, close } = await openConsole(DESKTOP, "light");
+  await waitForPair(page);
+  await page.screenshot({ path: join(OUTPUT, "console-light.png") });
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+test("a phone", async () => {
+  const { page, problems, close } = await openConsole(PHONE, "dark");
+  await waitForPair(page);
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  assert.ok(overflow <= 0, `the page is ${overflow} pixels wider than the phone`);
+  await page.screenshot({ path: join(OUTPUT, "console-phone.png"), fullPage: true });
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+test("the list marks the replica and says where it is from", async () => {
+  const { page, close } = await openConsole(DESKTOP, "dark");
+  const row = page.locator(`.stage[data-stage="${destination}"] .participant`);
+  await row.waitFor();
+  assert.equal(await row.locator(".badge").innerText(), "REPLICA");
+  const detail = await row.locator(".participant-detail").innerText();
+  assert.match(detail, /from Main-stage/);
+  assert.match(detail, /place: left/);
+  const summary = await page.locator("#summary").innerText();
+  assert.match(summary, /2 stages, 1 publisher, 1 live replica/);
+  await close();
+});
+
+test("choosing by keyboard", async () => {
+  const { page, close } = await openConsole(DESKTOP, "dark");
+  await waitForPair(page);
+  const watch = page.getByRole("button", { name: "Watch Ann in Viewers-Berlin" });
+  await watch.focus();
+  await page.keyboard.press("Enter");
+  await eventually(async () => (await page.locator(".tile").count()) === 1, "one tile is left");
+  assert.equal(await watch.getAttribute("aria-pressed"), "false");
+  assert.ok(await watch.evaluate(each => each === document.activeElement), "focus stays");
+  await page.getByRole("button", { name: "side by side" }).click();
+  await waitForPair(page);
+  await page.locator(".tile-close").first().click();
+  await eventually(async () => (await page.locator(".tile").count()) === 1, "closed by its own button");
+  await page.locator(".tile-sound").click();
+  assert.equal(
+    await page.locator(".tile video").evaluate(each => /** @type {HTMLVideoElement} */ (each).muted),
+    false,
+  );
+  await close();
+});
+
+test("a stopped replica leaves the wall and the list", async () => {
+  const other = await stages.create("Viewers-Lima");
+  await stages.replicate(source, other, ann.participantId);
+  const { page, close } = await openConsole(DESKTOP, "dark");
+  await page.getByRole("button", { name: "Watch Ann in Viewers-Lima" }).click();
+  const tile = page.locator(`.tile[data-stage="${other}"]`);
+  await tile.waitFor();
+  await stages.stop(source, other, ann.participantId);
+  await tile.waitFor({ state: "detached" });
+  await close();
+});
+
+test("publishing from the console", async () => {
+  const arn = await stages.create("From-here");
+  const zed = await stages.token(arn, { userId: "Zed" });
+  const { page, problems, close } = await openConsole(DESKTOP, "dark");
+  await page.getByRole("button", { name: "Publish from here" }).click();
+  await page.getByLabel(/Participant token/).fill(zed.token);
+  await page.getByRole("button", { name: "Publish camera and microphone" }).click();
+  await stages.waitFor(arn, zed.participantId, "CONNECTED");
+  await page.getByText("Zed is live").waitFor();
+  await page.getByRole("button", { name: "Stop publishing" }).click();
+  await stages.waitFor(arn, zed.participantId, "DISCONNECTED");
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+test("without its key the console says how to get one, and shows nothing", async () => {
+  const page = await browser.newPage();
+  await page.goto(`${server.url}/console/`);
+  await page.getByRole("alert").filter({ hasText: "#key=" }).waitFor();
+  assert.equal(await page.locator(".stage").count(), 0);
+  for (const [path, init] of [
+    ["state", {}],
+    [
+      "watch",
+      {
+        method: "POST",
+        body: JSON.stringify({ stageArn: source }),
+        headers: { "Content-Type": "application/json" },
+      },
+    ],
+  ]) {
+    for (const headers of [{}, { Authorization: "Bearer wrong" }]) {
+      const answer = await fetch(`${server.url}/console/api/${path}`, {
+        ...init,
+        headers: { ...init.headers, ...headers },
+      });
+      assert.equal(answer.status, 401);
+    }
+  }
+  await page.close();
+});
