@@ -1,1 +1,14 @@
-//! restage
+//! The edge of restage: HTTP, WHIP and WHEP, the events WebSocket, the store, the media workers.
+
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod data_dir;
+pub mod doctor;
+pub mod http;
+pub mod ids;
+pub mod media;
+pub mod run_file;
+pub mod server;
+pub mod store;
+pub mod token;

@@ -1,0 +1,289 @@
+//! Settings: flag over environment over file over default.
+//!
+//! Every setting is a flag of `restage serve`, an environment variable `RESTAGE_*` and a line in
+//! `restage.toml`. Flags are `Option`s here so that a value from the file is not clobbered by a
+//! flag's default.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use restage_core::Limits;
+use serde::{Deserialize, Serialize};
+
+/// Whether API requests must carry a valid signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Verify SigV4 (the default).
+    Verify,
+    /// Accept any request; the region is still read from the credential scope when there is one.
+    None,
+}
+
+/// Which set of limits is in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitSet {
+    /// Generous ones for people who host themselves.
+    Open,
+    /// The service's own.
+    Aws,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The flags of `restage serve`, each also an environment variable and a line in the file.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Directory for the database, the credentials and the token key [default: data]
+    #[arg(long, env = "RESTAGE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the one HTTP listener: API, WHIP, WHEP, events, console [default: 127.0.0.1:4080]
+    #[arg(long, env = "RESTAGE_HTTP", value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// UDP port for media [default: 4081]
+    #[arg(long, env = "RESTAGE_MEDIA_PORT", value_name = "PORT")]
+    pub media_port: Option<u16>,
+    /// Address offered to clients for media; repeatable [default: loopback when HTTP is on loopback, else this host's addresses]
+    #[arg(long, env = "RESTAGE_MEDIA_IP", value_name = "IP", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub media_ip: Vec<IpAddr>,
+    /// The URL clients reach the HTTP listener by; tokens and stage endpoints carry it [default: http://ADDR]
+    #[arg(long, env = "RESTAGE_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Account that owns every resource: 12 digits [default: 000000000000]
+    #[arg(long, env = "RESTAGE_ACCOUNT_ID", value_name = "ID")]
+    pub account_id: Option<String>,
+    /// Verify API signatures, or accept any request [default: verify]
+    #[arg(long, env = "RESTAGE_AUTH", value_enum)]
+    pub auth: Option<Auth>,
+    /// Limits: generous, or those of Amazon IVS [default: open]
+    #[arg(long, env = "RESTAGE_LIMITS", value_enum)]
+    pub limits: Option<LimitSet>,
+    /// A stage session ends when nobody has been publishing for this many seconds [default: 300]
+    #[arg(long, env = "RESTAGE_SESSION_IDLE_SECONDS", value_name = "SECONDS")]
+    pub session_idle_seconds: Option<u32>,
+    /// Log lines for people or for programs [default: text]
+    #[arg(long, env = "RESTAGE_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// What is wrong with the settings, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ConfigError {
+    #[error("cannot read the configuration file {path}: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the configuration file {path} is not valid: {source}")]
+    Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("account-id must be 12 digits, not {0:?}")]
+    AccountId(String),
+    #[error("public-url must start with http:// or https:// and have no trailing path, not {0:?}")]
+    PublicUrl(String),
+    #[error("cannot list this host's addresses ({0}); give --media-ip")]
+    Addresses(std::io::Error),
+    #[error("no address to offer for media was found; give --media-ip")]
+    NoAddress,
+    #[error("session-idle-seconds must be at least 1")]
+    SessionIdle,
+}
+
+/// Settings with every question answered.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub http: SocketAddr,
+    pub media_port: u16,
+    /// Empty means: found out when the server starts.
+    pub media_ip: Vec<IpAddr>,
+    /// Without a trailing slash; `None` means `http://<http>`.
+    pub public_url: Option<String>,
+    pub account_id: String,
+    pub auth: Auth,
+    pub limits: LimitSet,
+    pub session_idle_s: u32,
+    pub log_format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            http: SocketAddr::from(([127, 0, 0, 1], 4080)),
+            media_port: 4081,
+            media_ip: Vec::new(),
+            public_url: None,
+            account_id: "000000000000".to_owned(),
+            auth: Auth::Verify,
+            limits: LimitSet::Open,
+            session_idle_s: 300,
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a `restage.toml`.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Fills what is not set here from `lower`, the next source down.
+    #[must_use]
+    pub fn or(self, lower: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(lower.data_dir),
+            http: self.http.or(lower.http),
+            media_port: self.media_port.or(lower.media_port),
+            media_ip: if self.media_ip.is_empty() { lower.media_ip } else { self.media_ip },
+            public_url: self.public_url.or(lower.public_url),
+            account_id: self.account_id.or(lower.account_id),
+            auth: self.auth.or(lower.auth),
+            limits: self.limits.or(lower.limits),
+            session_idle_seconds: self.session_idle_seconds.or(lower.session_idle_seconds),
+            log_format: self.log_format.or(lower.log_format),
+        }
+    }
+
+    /// Defaults for the rest, and the checks.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let default = Config::default();
+        let config = Config {
+            data_dir: self.data_dir.unwrap_or(default.data_dir),
+            http: self.http.unwrap_or(default.http),
+            media_port: self.media_port.unwrap_or(default.media_port),
+            media_ip: self.media_ip,
+            public_url: self
+                .public_url
+                .filter(|url| !url.is_empty())
+                .map(|url| url.trim_end_matches('/').to_owned()),
+            account_id: self.account_id.unwrap_or(default.account_id),
+            auth: self.auth.unwrap_or(default.auth),
+            limits: self.limits.unwrap_or(default.limits),
+            session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
+            log_format: self.log_format.unwrap_or(default.log_format),
+        };
+        if config.account_id.len() != 12 || !config.account_id.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(ConfigError::AccountId(config.account_id));
+        }
+        if let Some(url) = &config.public_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return Err(ConfigError::PublicUrl(url.clone()));
+        }
+        if config.session_idle_s == 0 {
+            return Err(ConfigError::SessionIdle);
+        }
+        Ok(config)
+    }
+}
+
+impl Config {
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        match self.limits {
+            LimitSet::Open => Limits::OPEN,
+            LimitSet::Aws => Limits::AWS,
+        }
+    }
+
+    /// The addresses to offer for media, in order.
+    ///
+    /// Loopback when HTTP is on loopback, so that nothing is exposed that was not asked for.
+    pub fn media_addresses(&self) -> Result<Vec<IpAddr>, ConfigError> {
+        if !self.media_ip.is_empty() {
+            return Ok(self.media_ip.clone());
+        }
+        if self.http.ip().is_loopback() {
+            return Ok(vec![self.http.ip()]);
+        }
+        if !self.http.ip().is_unspecified() {
+            return Ok(vec![self.http.ip()]);
+        }
+        let found: Vec<IpAddr> = if_addrs::get_if_addrs()
+            .map_err(ConfigError::Addresses)?
+            .into_iter()
+            .map(|interface| interface.ip())
+            .filter(|ip| !ip.is_loopback() && is_offerable(ip))
+            .filter(|ip| self.http.is_ipv6() || ip.is_ipv4())
+            .collect();
+        if found.is_empty() { Err(ConfigError::NoAddress) } else { Ok(found) }
+    }
+}
+
+/// Link-local addresses need a scope, which a candidate cannot carry.
+fn is_offerable(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => !v4.is_link_local(),
+        IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0) != 0xfe80,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_equals_the_compiled_defaults() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../restage.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Every setting is present as a line or a commented line.
+        let known = toml::Value::try_from(Settings {
+            data_dir: Some("d".into()),
+            http: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
+            media_port: Some(1),
+            media_ip: vec![IpAddr::from([127, 0, 0, 1])],
+            public_url: Some("http://x".into()),
+            account_id: Some("1".into()),
+            auth: Some(Auth::None),
+            limits: Some(LimitSet::Aws),
+            session_idle_seconds: Some(1),
+            log_format: Some(LogFormat::Json),
+        })
+        .unwrap();
+        for name in known.as_table().unwrap().keys() {
+            assert!(
+                text.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} ="))),
+                "{name} is missing from restage.toml"
+            );
+        }
+        assert_eq!(Settings::read(&path).unwrap().resolve().unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let file: Settings = toml::from_str("media-port = 9\nlimits = \"aws\"").unwrap();
+        let flags = Settings { media_port: Some(7), ..Settings::default() };
+        let config = flags.or(file).resolve().unwrap();
+        assert_eq!((config.media_port, config.limits), (7, LimitSet::Aws));
+    }
+
+    #[test]
+    fn an_unknown_line_in_the_file_is_an_error() {
+        assert!(toml::from_str::<Settings>("mediaport = 9").is_err());
+    }
+
+    #[test]
+    fn media_stays_on_loopback_with_http() {
+        assert_eq!(
+            Config::default().media_addresses().unwrap(),
+            vec![IpAddr::from([127, 0, 0, 1])]
+        );
+    }
+}

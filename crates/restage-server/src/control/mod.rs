@@ -1,0 +1,287 @@
+//! The door every change goes through: commands into the store's writer, effects out to the media
+//! plane and the events sockets, and what the media plane reports back in as commands.
+
+mod connections;
+mod hub;
+mod join;
+mod user_agent;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use restage_core::command::Command;
+use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::{CloseReason, Context, Effect, Limits, Reply};
+use restage_media::PeerKey;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::media::{Media, MediaEvent};
+use crate::store::{Job, Store, StoreError};
+use crate::token::Tokens;
+use crate::{clock, ids};
+
+use connections::{Connections, Reach};
+pub use hub::{Hub, StageState, stage_state};
+pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
+pub use user_agent::client_of;
+
+/// How often reconnect windows and idle stage sessions are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// Decisions whose effects wait to be performed.
+pub const EFFECT_QUEUE_LEN: usize = 1024;
+/// Media events whose commands are under way at once.
+const MEDIA_COMMANDS_MAX: usize = 512;
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The rules refuse.
+    #[error(transparent)]
+    Refused(#[from] restage_core::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the control plane needs to know.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The limits in force.
+    pub limits: Limits,
+    /// A stage session ends when nobody has been publishing for this long.
+    pub session_idle_s: u32,
+}
+
+/// The control plane's runtime. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    media: Media,
+    tokens: Tokens,
+    rules: Rules,
+    hub: Hub,
+    connections: Mutex<Connections>,
+}
+
+impl Control {
+    /// Ties the parts together. Nothing runs yet; see [`Control::run`].
+    pub fn new(store: Store, media: Media, tokens: Tokens, rules: Rules) -> Self {
+        let inner = Inner {
+            store,
+            media,
+            tokens,
+            rules,
+            hub: Hub::default(),
+            connections: Mutex::new(Connections::default()),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Closes what the last run left open, then starts the tasks that serve effects, media events,
+    /// stage states and time.
+    pub async fn run(
+        &self,
+        effects: mpsc::Receiver<Vec<Effect>>,
+        events: mpsc::Receiver<MediaEvent>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Failure> {
+        self.execute("", Command::Recover).await?;
+        tasks.spawn(self.clone().serve_effects(effects));
+        tasks.spawn(self.clone().serve_media(events));
+        tasks.spawn(self.clone().serve_states());
+        tasks.spawn(self.clone().serve_time());
+        Ok(())
+    }
+
+    /// The durable store, for reads.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Signs and verifies participant tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
+    }
+
+    /// The limits and times in force.
+    pub fn rules(&self) -> &Rules {
+        &self.inner.rules
+    }
+
+    /// The media plane.
+    pub fn media(&self) -> &Media {
+        &self.inner.media
+    }
+
+    /// Carries a command out: decided, committed, its effects queued in commit order.
+    pub async fn execute(&self, account: &str, command: Command) -> Result<Reply, Failure> {
+        let context = Context {
+            account: account.to_owned(),
+            now: clock::now(),
+            limits: self.inner.rules.limits.clone(),
+            session_idle_s: self.inner.rules.session_idle_s,
+            fresh_session: ids::stage_session(),
+        };
+        let decision = self.inner.store.execute(Job { context, command }).await?;
+        Ok(decision.reply?)
+    }
+
+    /// Closes every connection and writes that they ended.
+    pub async fn stop(&self) {
+        let live = self.connections().drain();
+        for connection in live {
+            if let Reach::Socket(close) = connection.reach {
+                close.send_replace(Some(CloseReason::SessionEnded));
+            }
+        }
+        if let Err(error) = self.execute("", Command::Recover).await {
+            tracing::error!(%error, "could not close the stage sessions; the next start does");
+        }
+        self.inner.media.stop().await;
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.inner.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve_effects(self, mut effects: mpsc::Receiver<Vec<Effect>>) {
+        while let Some(batch) = effects.recv().await {
+            for effect in batch {
+                self.perform(effect).await;
+            }
+        }
+    }
+
+    async fn perform(&self, effect: Effect) {
+        let media = &self.inner.media;
+        match effect {
+            Effect::Publish { connection, publication } => {
+                let attached = self
+                    .connections()
+                    .attach(&connection, &publication, || media.fresh_publication());
+                if let Some((peer, publication)) = attached {
+                    media.publish(peer, publication).await;
+                }
+            }
+            Effect::Subscribe { connection, publication } => {
+                let attached = self
+                    .connections()
+                    .attach(&connection, &publication, || media.fresh_publication());
+                if let Some((peer, publication)) = attached {
+                    media.subscribe(peer, publication).await;
+                }
+            }
+            Effect::Close { connection, reason } => {
+                let removed = self.connections().remove(&connection);
+                match removed.map(|live| live.reach) {
+                    Some(Reach::Peer(peer)) => media.close(peer).await,
+                    Some(Reach::Socket(close)) => {
+                        close.send_replace(Some(reason));
+                    }
+                    None => {}
+                }
+            }
+            Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
+        }
+    }
+
+    /// Media events become commands. Those of one peer stay in order; different peers overlap, so
+    /// that a thousand joins share commits.
+    async fn serve_media(self, mut events: mpsc::Receiver<MediaEvent>) {
+        let mut running: JoinSet<PeerKey> = JoinSet::new();
+        let mut waiting: HashMap<PeerKey, Vec<MediaEvent>> = HashMap::new();
+        loop {
+            tokio::select! {
+                event = events.recv(), if running.len() < MEDIA_COMMANDS_MAX => {
+                    let Some(event) = event else { return };
+                    let peer = peer_of(event);
+                    if let Some(queue) = waiting.get_mut(&peer) {
+                        queue.push(event);
+                    } else {
+                        waiting.insert(peer, Vec::new());
+                        running.spawn(self.clone().take_up(event));
+                    }
+                }
+                Some(done) = running.join_next(), if !running.is_empty() => {
+                    let Ok(peer) = done else { continue };
+                    match waiting.get_mut(&peer).map(|queue| (!queue.is_empty()).then(|| queue.remove(0))) {
+                        Some(Some(next)) => {
+                            running.spawn(self.clone().take_up(next));
+                        }
+                        _ => {
+                            waiting.remove(&peer);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take_up(self, event: MediaEvent) -> PeerKey {
+        let peer = peer_of(event);
+        let found = {
+            let connections = self.connections();
+            connections.by_peer(peer).map(|(id, live)| {
+                (id.clone(), live.stage.clone(), live.participant.clone())
+            })
+        };
+        let Some((connection, stage, participant)) = found else { return peer };
+        let command = match event {
+            MediaEvent::Connected(_) => {
+                Command::ConnectionEstablished { connection, stage, participant }
+            }
+            MediaEvent::Gone(_) => {
+                self.connections().remove(&connection);
+                Command::ConnectionClosed { connection, stage, participant }
+            }
+        };
+        self.report(command).await;
+        peer
+    }
+
+    /// Carries out a command nobody waits for.
+    async fn report(&self, command: Command) {
+        if let Err(error) = self.execute("", command).await {
+            tracing::error!(%error, "a report of the media plane could not be written");
+        }
+    }
+
+    /// Ends a connection because its client left.
+    async fn closed(&self, connection: ConnectionId, stage: StageId, participant: ParticipantId) {
+        self.report(Command::ConnectionClosed { connection, stage, participant }).await;
+    }
+
+    async fn serve_states(self) {
+        loop {
+            for stage in self.inner.hub.changed().await {
+                match self.inner.store.publishing_participants(&stage).await {
+                    Ok(publishing) => {
+                        self.inner.hub.push(&stage, stage_state(&stage, &publishing));
+                    }
+                    Err(error) => tracing::error!(%error, "cannot read a stage's publishers"),
+                }
+            }
+        }
+    }
+
+    async fn serve_time(self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.report(Command::Tick).await;
+        }
+    }
+}
+
+fn peer_of(event: MediaEvent) -> PeerKey {
+    match event {
+        MediaEvent::Connected(peer) | MediaEvent::Gone(peer) => peer,
+    }
+}

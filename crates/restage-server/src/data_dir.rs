@@ -1,0 +1,210 @@
+//! The data directory: what it holds and how its secrets are made.
+//!
+//! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `token-key.pem` (P-384,
+//! PKCS #8, mode 0600).
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+
+use crate::ids;
+
+/// Environment variables that replace the generated credentials.
+pub const ACCESS_KEY_ENV: &str = "RESTAGE_ACCESS_KEY_ID";
+/// See [`ACCESS_KEY_ENV`].
+pub const SECRET_KEY_ENV: &str = "RESTAGE_SECRET_ACCESS_KEY";
+
+/// What can go wrong with the data directory.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum DataDirError {
+    #[error("cannot create or use {path}: {source}; check its owner and permissions, or give another --data-dir")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{path} is not an AWS shared-credentials file with aws_access_key_id and aws_secret_access_key; mend or delete it")]
+    Credentials { path: PathBuf },
+    #[error("set both {ACCESS_KEY_ENV} and {SECRET_KEY_ENV}, or neither")]
+    HalfCredentials,
+    #[error("the system's random source failed while making the token key")]
+    Random,
+    #[error("there are no credentials in {path} yet; start the server once, or name its --data-dir")]
+    NoCredentials { path: PathBuf },
+}
+
+/// An access key and its secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Like an AWS access key id.
+    pub access_key: String,
+    /// Never logged.
+    pub secret_key: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key", &self.access_key).finish_non_exhaustive()
+    }
+}
+
+/// An existing data directory.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+impl DataDir {
+    /// Uses `path`, creating it (mode 0700) if it is not there.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|source| DataDirError::Io { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The embedded database.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("restage.db")
+    }
+
+    /// The credentials file.
+    pub fn credentials_file(&self) -> PathBuf {
+        self.path.join("credentials")
+    }
+
+    /// Credentials from the environment, else from the file, else new ones written to the file.
+    pub fn credentials(&self) -> Result<Credentials, DataDirError> {
+        if let Some(credentials) = credentials_from_env()? {
+            return Ok(credentials);
+        }
+        let path = self.credentials_file();
+        if path.exists() {
+            return read_credentials(&path);
+        }
+        let credentials = Credentials {
+            access_key: format!("AKIA{}", ids::secret(16).to_ascii_uppercase()),
+            secret_key: ids::secret(40),
+        };
+        let text = format!(
+            "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            credentials.access_key, credentials.secret_key
+        );
+        write_secret(&path, text.as_bytes())?;
+        Ok(credentials)
+    }
+
+    /// The key that signs participant tokens, PKCS #8 PEM; made at first use.
+    pub fn token_key_pem(&self) -> Result<String, DataDirError> {
+        let path = self.path.join("token-key.pem");
+        if path.exists() {
+            return std::fs::read_to_string(&path)
+                .map_err(|source| DataDirError::Io { path, source });
+        }
+        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new())
+            .map_err(|_| DataDirError::Random)?;
+        let pem = pem("PRIVATE KEY", key.as_ref());
+        write_secret(&path, pem.as_bytes())?;
+        Ok(pem)
+    }
+}
+
+/// Credentials another process can use: from the environment, else from the file in `path`.
+pub fn existing_credentials(path: &Path) -> Result<Credentials, DataDirError> {
+    if let Some(credentials) = credentials_from_env()? {
+        return Ok(credentials);
+    }
+    let file = path.join("credentials");
+    if !file.exists() {
+        return Err(DataDirError::NoCredentials { path: file });
+    }
+    read_credentials(&file)
+}
+
+fn credentials_from_env() -> Result<Option<Credentials>, DataDirError> {
+    let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match (var(ACCESS_KEY_ENV), var(SECRET_KEY_ENV)) {
+        (Some(access_key), Some(secret_key)) => Ok(Some(Credentials { access_key, secret_key })),
+        (None, None) => Ok(None),
+        _ => Err(DataDirError::HalfCredentials),
+    }
+}
+
+fn read_credentials(path: &Path) -> Result<Credentials, DataDirError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| DataDirError::Io { path: path.to_owned(), source })?;
+    let value = |name: &str| {
+        text.lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == name).then(|| value.trim().to_owned()).filter(|value| !value.is_empty())
+        })
+    };
+    match (value("aws_access_key_id"), value("aws_secret_access_key")) {
+        (Some(access_key), Some(secret_key)) => Ok(Credentials { access_key, secret_key }),
+        _ => Err(DataDirError::Credentials { path: path.to_owned() }),
+    }
+}
+
+/// Writes a file only its owner can read, whole or not at all, on disk before this returns.
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let io = |source| DataDirError::Io { path: path.to_owned(), source };
+    let temporary = path.with_extension("new");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(io)?;
+    file.write_all(bytes).map_err(io)?;
+    file.sync_all().map_err(io)?;
+    std::fs::rename(&temporary, path).map_err(io)
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_made_once_and_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&dir.path().join("deep/data")).unwrap();
+        let first = data.credentials().unwrap();
+        assert_eq!(first, data.credentials().unwrap());
+        let mode = std::fs::metadata(data.credentials_file()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!format!("{first:?}").contains(&first.secret_key));
+    }
+
+    #[test]
+    fn a_mangled_credentials_file_is_refused_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(dir.path()).unwrap();
+        std::fs::write(data.credentials_file(), "[default]\n").unwrap();
+        assert!(matches!(data.credentials(), Err(DataDirError::Credentials { .. })));
+    }
+
+    #[test]
+    fn the_token_key_survives_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(dir.path()).unwrap();
+        let pem = data.token_key_pem().unwrap();
+        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        assert_eq!(pem, data.token_key_pem().unwrap());
+    }
+}

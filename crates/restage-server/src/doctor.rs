@@ -1,0 +1,295 @@
+//! Is this machine fit to serve? One finding per question, each a sentence, and what to change.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::media::{UdpReport, probe_udp};
+
+/// How long a probe may take.
+const PROBE_MAX: Duration = Duration::from_secs(2);
+/// Files from further in the future than this mean the clock went back.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+/// SigV4 requests further off than this are refused; for the sentence only.
+const SIGNATURE_SKEW_MINUTES: u32 = 5;
+
+/// How a finding should be taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Works, but worse than it could.
+    Warn,
+    /// Does not work.
+    Fail,
+}
+
+/// One answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Finding {
+    /// A short name.
+    pub check: &'static str,
+    /// Good or bad.
+    pub verdict: Verdict,
+    /// What was found and, if it is not well, what to change.
+    pub sentence: String,
+}
+
+fn finding(check: &'static str, verdict: Verdict, sentence: impl Into<String>) -> Finding {
+    Finding { check, verdict, sentence: sentence.into() }
+}
+
+/// Runs every check for this configuration.
+pub fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![http_port(config.http)];
+    match config.media_addresses() {
+        Ok(addresses) => {
+            let (media, report) = media_port(&addresses, config.media_port);
+            findings.push(media);
+            findings.extend(addresses.iter().map(|ip| candidate(*ip)));
+            if let Some(report) = report {
+                findings.extend(buffers(report));
+                findings.push(offload("gso", "sends", report.gso_segments));
+                findings.push(offload("gro", "receives", report.gro_segments));
+            }
+        }
+        Err(error) => findings.push(finding("candidates", Verdict::Fail, error.to_string())),
+    }
+    findings.push(data_dir(&config.data_dir));
+    findings.push(clock(&config.data_dir));
+    findings
+}
+
+fn http_port(address: SocketAddr) -> Finding {
+    match TcpListener::bind(address) {
+        Ok(_) => finding("http-port", Verdict::Ok, format!("TCP {address} is free for HTTP.")),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => match restage_answers(address) {
+            true => finding(
+                "http-port",
+                Verdict::Ok,
+                format!("TCP {address} is served by a running restage."),
+            ),
+            false => finding(
+                "http-port",
+                Verdict::Fail,
+                format!("TCP {address} is taken by another program; stop it or give another --http."),
+            ),
+        },
+        Err(error) => finding(
+            "http-port",
+            Verdict::Fail,
+            format!("TCP {address} cannot be used ({error}); give another --http."),
+        ),
+    }
+}
+
+/// Does `/healthz` answer as ours does?
+fn restage_answers(address: SocketAddr) -> bool {
+    use std::io::{Read as _, Write as _};
+    let reach = if address.ip().is_unspecified() {
+        SocketAddr::from(([127, 0, 0, 1], address.port()))
+    } else {
+        address
+    };
+    let ask = || -> io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&reach, PROBE_MAX)?;
+        stream.set_read_timeout(Some(PROBE_MAX))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.take(4096).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    ask().is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\nok\n"))
+}
+
+fn media_port(addresses: &[IpAddr], port: u16) -> (Finding, Option<UdpReport>) {
+    match probe_udp(addresses, port) {
+        Ok(report) => {
+            (finding("media-port", Verdict::Ok, format!("UDP {port} is free for media.")), Some(report))
+        }
+        Err(error) => {
+            let sentence = if error.kind() == io::ErrorKind::AddrInUse {
+                format!("UDP {port} is in use; fine if that is a running restage, else give another --media-port.")
+            } else {
+                format!("UDP {port} cannot be used ({error}); give another --media-port or --media-ip.")
+            };
+            // What the kernel can do does not depend on the port.
+            (finding("media-port", Verdict::Warn, sentence), probe_udp(addresses, 0).ok())
+        }
+    }
+}
+
+/// A datagram sent to the address from here must arrive here.
+fn candidate(ip: IpAddr) -> Finding {
+    let probe = || -> io::Result<()> {
+        let receiver = UdpSocket::bind(SocketAddr::new(ip, 0))?;
+        receiver.set_read_timeout(Some(PROBE_MAX))?;
+        let sender = UdpSocket::bind(SocketAddr::new(ip, 0))?;
+        sender.send_to(b"restage", receiver.local_addr()?)?;
+        let mut buffer = [0; 16];
+        receiver.recv(&mut buffer).map(|_| ())
+    };
+    match probe() {
+        Ok(()) if ip.is_loopback() => finding(
+            "candidate",
+            Verdict::Ok,
+            format!("{ip} is reachable, from this machine only; give --http and --media-ip to serve others."),
+        ),
+        Ok(()) => finding("candidate", Verdict::Ok, format!("{ip} is reachable from here.")),
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => finding(
+            "candidate",
+            Verdict::Warn,
+            format!("{ip} is not an address of this machine; media reaches it only if a NAT forwards the UDP port here."),
+        ),
+        Err(error) => finding(
+            "candidate",
+            Verdict::Fail,
+            format!("{ip} is not reachable from here ({error}); give another --media-ip."),
+        ),
+    }
+}
+
+fn buffers(report: UdpReport) -> Vec<Finding> {
+    let one = |check, setting, what, granted: usize| {
+        if granted >= report.wanted_buffer {
+            let sentence = format!("The UDP {what} buffer is {} KiB.", granted / 1024);
+            return finding(check, Verdict::Ok, sentence);
+        }
+        finding(
+            check,
+            Verdict::Warn,
+            format!(
+                "The UDP {what} buffer is {} KiB where {} KiB were asked for, so bursts may be lost; \
+                 run: sysctl -w net.core.{setting}={}",
+                granted / 1024,
+                report.wanted_buffer / 1024,
+                report.wanted_buffer,
+            ),
+        )
+    };
+    vec![
+        one("receive-buffer", "rmem_max", "receive", report.receive_buffer),
+        one("send-buffer", "wmem_max", "send", report.send_buffer),
+    ]
+}
+
+fn offload(check: &'static str, verb: &str, segments: usize) -> Finding {
+    let name = check.to_uppercase();
+    if segments > 1 {
+        let sentence = format!("UDP {name} works: the kernel {verb} up to {segments} datagrams at once.");
+        return finding(check, Verdict::Ok, sentence);
+    }
+    finding(
+        check,
+        Verdict::Warn,
+        format!("UDP {name} is not offered by this kernel, so each packet costs more; Linux 5.0 or newer has it."),
+    )
+}
+
+fn data_dir(path: &Path) -> Finding {
+    let shown = path.display();
+    let writable = || -> Result<(), String> {
+        DataDir::open(path).map_err(|error| error.to_string())?;
+        let probe = path.join(".doctor");
+        std::fs::write(&probe, b"restage").map_err(|error| error.to_string())?;
+        std::fs::remove_file(&probe).map_err(|error| error.to_string())
+    };
+    match writable() {
+        Ok(()) => finding("data-dir", Verdict::Ok, format!("The data directory {shown} is writable.")),
+        Err(error) => finding(
+            "data-dir",
+            Verdict::Fail,
+            format!("The data directory {shown} is not writable ({error}); change its owner or give another --data-dir."),
+        ),
+    }
+}
+
+/// There is no time server to ask here. What can be seen: files from the future, and whether this
+/// system says that its clock is kept.
+#[allow(clippy::disallowed_methods)]
+fn clock(data: &Path) -> Finding {
+    let now = SystemTime::now();
+    let newest = std::fs::read_dir(data)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok())
+        .max();
+    if let Some(newest) = newest
+        && let Ok(ahead) = newest.duration_since(now)
+        && ahead > CLOCK_SLACK
+    {
+        return finding(
+            "clock",
+            Verdict::Fail,
+            format!(
+                "The clock is {} s behind the newest file of the data directory; set it, or API \
+                 requests will be refused as expired.",
+                ahead.as_secs()
+            ),
+        );
+    }
+    let kept = ["/run/systemd/timesync/synchronized", "/run/chrony/chronyd.pid", "/run/ntpd.pid"];
+    if kept.iter().any(|path| Path::new(path).exists()) {
+        return finding("clock", Verdict::Ok, "The clock is kept by a time service.");
+    }
+    finding(
+        "clock",
+        Verdict::Warn,
+        format!(
+            "No time service was found on this machine; API requests from clients whose clock differs \
+             by more than {SIGNATURE_SKEW_MINUTES} minutes are refused. Install chrony or \
+             systemd-timesyncd unless the host keeps the time."
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(dir: &Path, http: SocketAddr) -> Config {
+        Config { data_dir: dir.to_owned(), http, media_port: 0, ..Config::default() }
+    }
+
+    #[test]
+    fn a_taken_port_is_found_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        // Somebody else's: it hangs up without a word.
+        let other = std::thread::spawn(move || drop(taken.accept()));
+        let findings = examine(&config(dir.path(), address));
+        other.join().unwrap();
+        let http = findings.iter().find(|finding| finding.check == "http-port").unwrap();
+        assert_eq!(http.verdict, Verdict::Fail);
+        assert!(http.sentence.contains(&address.to_string()) && http.sentence.contains("--http"));
+    }
+
+    #[test]
+    fn a_data_directory_that_is_a_file_fails() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let found = data_dir(file.path());
+        assert_eq!(found.verdict, Verdict::Fail);
+        assert!(found.sentence.contains("--data-dir"));
+    }
+
+    #[test]
+    fn every_question_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let checks: Vec<_> =
+            examine(&config(dir.path(), free)).iter().map(|finding| finding.check).collect();
+        for check in [
+            "http-port", "media-port", "candidate", "receive-buffer", "send-buffer", "gso", "gro",
+            "data-dir", "clock",
+        ] {
+            assert!(checks.contains(&check), "{check}");
+        }
+    }
+}

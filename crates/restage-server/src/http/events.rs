@@ -1,0 +1,211 @@
+//! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol.
+//! Text frames of JSON; the client's PING is answered by PONG; STAGE_STATE is pushed.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
+use http::{HeaderMap, StatusCode};
+use restage_core::id::StageId;
+use restage_core::row::Client;
+use restage_core::{CloseReason, Fault};
+use serde::Deserialize;
+use tokio::time::{Instant, interval_at};
+
+use super::App;
+use super::whip::Refusal;
+use crate::control::{EventsSocket, JoinError, client_of};
+
+/// A client message is `{"type":"PING"}` and the like.
+const MESSAGE_LEN_MAX: usize = 16 * 1024;
+/// How often the server asks whether the client is there.
+const PING_EVERY: Duration = Duration::from_secs(3);
+/// A client not heard from for this long is gone: DISCONNECTED within ten seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(8);
+/// A client that does not take what it is sent for this long is gone.
+const SEND_MAX: Duration = Duration::from_secs(5);
+
+/// Close codes 4000 and up are an application's own (RFC 6455 §7.4.2).
+mod close_code {
+    pub(super) const GOING_AWAY: u16 = 1001;
+    pub(super) const NOT_JSON: u16 = 1007;
+    pub(super) const INTERNAL: u16 = 1011;
+    pub(super) const TOKEN: u16 = 4401;
+    pub(super) const NOT_ALLOWED: u16 = 4403;
+    pub(super) const NOT_FOUND: u16 = 4404;
+    pub(super) const DISCONNECTED: u16 = 4410;
+    pub(super) const REPLACED: u16 = 4409;
+    pub(super) const CAPACITY: u16 = 4429;
+}
+
+/// Routes of the events socket.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/events/{stage}", get(upgrade))
+}
+
+async fn upgrade(
+    State(app): State<App>,
+    Path(stage): Path<String>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let token = headers
+        .get(SEC_WEBSOCKET_PROTOCOL)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(',').next())
+        .map(|value| value.trim().to_owned())
+        .unwrap_or_default();
+    if let Err(error) = app.control.tokens().verify(&token) {
+        let message = format!("offer the participant token as WebSocket sub-protocol: {error}");
+        return Refusal::new(StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED", message).into_response();
+    }
+    let client = headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .map(client_of)
+        .unwrap_or_default();
+    // The join happens after the upgrade: a browser sees a close code, but never an HTTP status.
+    upgrade
+        .protocols([token.clone()])
+        .max_message_size(MESSAGE_LEN_MAX)
+        .max_frame_size(MESSAGE_LEN_MAX)
+        .on_upgrade(move |socket| serve(app, socket, token, StageId::new(stage), client))
+}
+
+async fn serve(app: App, mut socket: WebSocket, token: String, stage: StageId, client: Client) {
+    let joined = match app.control.join_events(&token, &stage, client).await {
+        Ok(joined) => joined,
+        Err(error) => {
+            let (code, reason) = refusal(&error);
+            close(&mut socket, code, reason).await;
+            return;
+        }
+    };
+    app.control.events_established(&joined).await;
+    let mut joined = joined;
+    if let Some((code, reason)) = converse(&mut socket, &mut joined).await {
+        close(&mut socket, code, reason).await;
+    }
+    app.control.leave_events(joined).await;
+}
+
+/// Talks until one side ends it; the answer is what to tell the client, if anything.
+async fn converse(
+    socket: &mut WebSocket,
+    joined: &mut EventsSocket,
+) -> Option<(u16, &'static str)> {
+    let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    let mut heard = Instant::now();
+    let mut told = None;
+    loop {
+        tokio::select! {
+            message = socket.recv() => {
+                heard = Instant::now();
+                match message {
+                    Some(Ok(Message::Text(text))) => match answer(text.as_str()) {
+                        Ok(Some(answer)) => send(socket, Message::text(answer)).await?,
+                        Ok(None) => {}
+                        Err(refused) => return Some(refused),
+                    },
+                    Some(Ok(Message::Binary(_))) => {
+                        return Some((close_code::NOT_JSON, "send text frames of JSON"));
+                    }
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                }
+            }
+            changed = joined.states.changed() => {
+                if changed.is_err() {
+                    return Some((close_code::GOING_AWAY, "the server is stopping"));
+                }
+                let state = joined.states.borrow_and_update().clone();
+                if state != told {
+                    if let Some(state) = &state {
+                        send(socket, Message::text(&**state)).await?;
+                    }
+                    told = state;
+                }
+            }
+            _ = joined.close.changed() => {
+                let reason = *joined.close.borrow_and_update();
+                return Some(reason.map_or((close_code::GOING_AWAY, "closed"), closing));
+            }
+            _ = ping.tick() => {
+                if heard.elapsed() > SILENCE_MAX {
+                    return None;
+                }
+                send(socket, Message::Ping(Default::default())).await?;
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ClientMessage {
+    r#type: String,
+}
+
+/// Unknown types are left for later versions of the protocol.
+fn answer(text: &str) -> Result<Option<&'static str>, (u16, &'static str)> {
+    match serde_json::from_str::<ClientMessage>(text) {
+        Ok(message) if message.r#type == "PING" => Ok(Some(r#"{"type":"PONG"}"#)),
+        Ok(_) => Ok(None),
+        Err(_) => Err((close_code::NOT_JSON, "send JSON objects with a type")),
+    }
+}
+
+/// `None` if the client does not take it.
+async fn send(socket: &mut WebSocket, message: Message) -> Option<()> {
+    tokio::time::timeout(SEND_MAX, socket.send(message)).await.ok()?.ok()
+}
+
+async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
+    send(socket, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+}
+
+fn closing(reason: CloseReason) -> (u16, &'static str) {
+    match reason {
+        CloseReason::Replaced => (close_code::REPLACED, "a newer connection took this one's place"),
+        CloseReason::Disconnected => (close_code::DISCONNECTED, "PARTICIPANT_DISCONNECTED"),
+        CloseReason::StageDeleted => (close_code::NOT_FOUND, "STAGE_DELETED"),
+        CloseReason::SessionEnded => (close_code::GOING_AWAY, "the stage session ended"),
+        CloseReason::PublisherLeft | CloseReason::ReplicationStopped => {
+            (close_code::GOING_AWAY, "closed")
+        }
+    }
+}
+
+fn refusal(error: &JoinError) -> (u16, &'static str) {
+    match error.fault() {
+        Some(Fault::TokenRevoked) => (close_code::DISCONNECTED, "PARTICIPANT_DISCONNECTED"),
+        Some(Fault::TokenExpired) => (close_code::TOKEN, "TOKEN_EXPIRED"),
+        Some(Fault::MissingCapability | Fault::Denied) => {
+            (close_code::NOT_ALLOWED, "TOKEN_NOT_ALLOWED")
+        }
+        Some(Fault::NotFound) => (close_code::NOT_FOUND, "STAGE_DELETED"),
+        Some(Fault::LimitExceeded) => (close_code::CAPACITY, "STAGE_AT_CAPACITY"),
+        Some(Fault::Conflict | Fault::Invalid) => (close_code::NOT_ALLOWED, "not possible now"),
+        None if matches!(error, JoinError::Token(_)) => {
+            (close_code::TOKEN, "the token is not for this stage")
+        }
+        None => (close_code::INTERNAL, "the server could not write the join; try again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ping_is_answered_and_the_unknown_is_left_alone() {
+        assert_eq!(answer(r#"{"type":"PING"}"#), Ok(Some(r#"{"type":"PONG"}"#)));
+        assert_eq!(answer(r#"{"type":"LATER","x":[1]}"#), Ok(None));
+        for bad in ["", "[]", "{", "null", r#"{"type":1}"#, "\u{0}"] {
+            assert_eq!(answer(bad).unwrap_err().0, close_code::NOT_JSON, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! One file per resource. This one only dispatches and holds what every handler needs.
+
+mod participant;
+mod replica;
+mod session;
+mod stage;
+mod token;
+
+use restage_api::shape::{self, EmptyResponse};
+use restage_api::{ApiError, Operation, PageScope, Position, PositionReader};
+use restage_core::command::Command;
+use restage_core::id::Time;
+use restage_core::row::Stage;
+use restage_core::{Fault, Reply, StageArn};
+use serde::Serialize;
+
+use super::App;
+use super::api::Caller;
+use crate::control::Failure;
+use crate::store::StoreError;
+
+/// Carries out one operation and answers the response body.
+pub(super) async fn call(
+    app: &App,
+    caller: &Caller,
+    operation: Operation,
+    body: &[u8],
+) -> Result<String, ApiError> {
+    match operation {
+        Operation::CreateStage => stage::create(app, caller, body).await,
+        Operation::GetStage => stage::get(app, caller, body).await,
+        Operation::ListStages => stage::list(app, caller, body).await,
+        Operation::UpdateStage => stage::update(app, caller, body).await,
+        Operation::DeleteStage => stage::delete(app, caller, body).await,
+        Operation::CreateParticipantToken => token::create(app, caller, body).await,
+        Operation::DisconnectParticipant => participant::disconnect(app, caller, body).await,
+        Operation::ListStageSessions => session::list(app, caller, body).await,
+        Operation::GetStageSession => session::get(app, caller, body).await,
+        Operation::ListParticipants => participant::list(app, caller, body).await,
+        Operation::GetParticipant => participant::get(app, caller, body).await,
+        Operation::ListParticipantEvents => participant::events(app, caller, body).await,
+        Operation::StartParticipantReplication => replica::start(app, caller, body).await,
+        Operation::StopParticipantReplication => replica::stop(app, caller, body).await,
+        Operation::ListParticipantReplicas => replica::list(app, caller, body).await,
+    }
+}
+
+fn answer<T: Serialize>(response: &T) -> Result<String, ApiError> {
+    Ok(shape::to_json(response))
+}
+
+fn empty() -> Result<String, ApiError> {
+    answer(&EmptyResponse {})
+}
+
+/// What an unknown stage or session is to an operation: not every one models a 404.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// ResourceNotFoundException.
+    NotFound,
+    /// ValidationException naming this member.
+    Invalid(&'static str),
+}
+
+impl Missing {
+    fn error(self, what: &str) -> ApiError {
+        match self {
+            Self::NotFound => ApiError::resource_not_found(format!("{what} does not exist")),
+            Self::Invalid(member) => {
+                ApiError::validation(format!("{member}: {what} does not exist"))
+            }
+        }
+    }
+}
+
+/// The shape of an ARN is checked by the request's rules; what they let through parses.
+fn arn(member: &str, text: &str) -> Result<StageArn, ApiError> {
+    StageArn::parse(text)
+        .ok_or_else(|| ApiError::validation(format!("{member} must be the ARN of a stage")))
+}
+
+/// The caller's stage.
+async fn stage_of(
+    app: &App,
+    caller: &Caller,
+    member: &str,
+    text: &str,
+    missing: Missing,
+) -> Result<Stage, ApiError> {
+    let arn = arn(member, text)?;
+    if arn.account != caller.account {
+        return Err(ApiError::access_denied(format!(
+            "{member} belongs to account {}, the caller to {}",
+            arn.account, caller.account
+        )));
+    }
+    let stage = app.control.store().get_stage(&arn.id).await.map_err(store_failed)?;
+    let theirs = |stage: &Stage| stage.account == arn.account && stage.region == arn.region;
+    let here = arn.region == caller.region;
+    stage
+        .filter(|stage| here && theirs(stage))
+        .ok_or_else(|| missing.error(&format!("stage {arn} in region {}", caller.region)))
+}
+
+/// A mutation names stages of the caller's region; the rules check the account.
+fn own_region(caller: &Caller, member: &str, arn: &StageArn) -> Result<(), ApiError> {
+    if arn.region == caller.region || arn.account != caller.account {
+        return Ok(());
+    }
+    Err(ApiError::resource_not_found(format!(
+        "{member}: stage {arn} does not exist in region {}, where the request was signed for",
+        caller.region
+    )))
+}
+
+async fn execute(app: &App, caller: &Caller, command: Command) -> Result<Reply, ApiError> {
+    app.control.execute(&caller.account, command).await.map_err(|failure| match failure {
+        Failure::Refused(refused) => match refused.fault {
+            Fault::Invalid => ApiError::validation(refused.message),
+            Fault::Denied | Fault::TokenRevoked | Fault::TokenExpired | Fault::MissingCapability => {
+                ApiError::access_denied(refused.message)
+            }
+            Fault::NotFound => ApiError::resource_not_found(refused.message),
+            Fault::Conflict => ApiError::conflict(refused.message),
+            Fault::LimitExceeded => ApiError::service_quota_exceeded(refused.message),
+        },
+        Failure::Store(error) => store_failed(error),
+    })
+}
+
+fn store_failed(error: StoreError) -> ApiError {
+    tracing::error!(%error, "the store failed");
+    ApiError::internal_server("the server could not reach its store; try again")
+}
+
+/// A list request's page: where it starts, and how it says where the next one starts.
+struct Paging<'a> {
+    app: &'a App,
+    scope: PageScope<'a>,
+}
+
+impl<'a> Paging<'a> {
+    fn new(
+        app: &'a App,
+        caller: &'a Caller,
+        operation: Operation,
+        filters: &'a [(&'a str, &'a str)],
+    ) -> Self {
+        let scope =
+            PageScope { operation, account: &caller.account, region: &caller.region, filters };
+        Self { app, scope }
+    }
+
+    /// The (time, id) the page starts after; `None` for the first page.
+    fn start<I: for<'t> From<&'t str>>(
+        &self,
+        token: Option<&str>,
+    ) -> Result<Option<(Time, I)>, ApiError> {
+        let Some(token) = token else { return Ok(None) };
+        let bytes = self.app.pages.open(&self.scope, token)?;
+        let mut reader = PositionReader::new(&bytes);
+        let (time, id) = (reader.number()?, I::from(reader.text()?));
+        reader.end()?;
+        Ok(Some((Time(time), id)))
+    }
+
+    fn next(&self, more: bool, last: Option<(Time, &str)>) -> Option<String> {
+        let (time, id) = last.filter(|_| more)?;
+        let position = Position::new().number(time.0).text(id).into_bytes();
+        Some(self.app.pages.seal(&self.scope, &position))
+    }
+}

@@ -1,0 +1,104 @@
+//! CreateStage, GetStage, ListStages, UpdateStage, DeleteStage.
+
+use restage_api::shape::{
+    CreateStageRequest, CreateStageResponse, DeleteStageRequest, GetStageRequest,
+    GetStageResponse, ListStagesRequest, ListStagesResponse, RecordingConfiguration,
+    UpdateStageRequest, UpdateStageResponse,
+};
+use restage_api::{ApiError, Operation, Request as _};
+use restage_core::Reply;
+use restage_core::command::Command;
+use restage_core::row::Stage;
+
+use super::super::App;
+use super::super::api::Caller;
+use super::super::view;
+use super::token::Issue;
+use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};
+use crate::ids;
+
+pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = CreateStageRequest::parse(body)?;
+    if let Some(storage) = unknown_storage(&request.recording) {
+        return Err(ApiError::validation(storage));
+    }
+    let stage = ids::stage(&caller.account, &caller.region);
+    let issues: Vec<Issue> =
+        request.participant_token_configurations.into_iter().map(Issue::new).collect();
+    let command = Command::CreateStage {
+        stage: stage.clone(),
+        name: request.name,
+        tags: request.tags,
+        recording: request.recording.to_canonical_json(),
+        tokens: issues.iter().map(Issue::row).collect(),
+    };
+    let created = stage_reply(execute(app, caller, command).await?)?;
+    let participant_tokens = issues
+        .into_iter()
+        .map(|issue| issue.sign(app, &stage))
+        .collect::<Result<_, _>>()?;
+    answer(&CreateStageResponse { stage: view::stage(app, &created)?, participant_tokens })
+}
+
+pub(super) async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = GetStageRequest::parse(body)?;
+    let stage = stage_of(app, caller, "arn", &request.arn, Missing::NotFound).await?;
+    answer(&GetStageResponse { stage: view::stage(app, &stage)? })
+}
+
+pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = ListStagesRequest::parse(body)?;
+    let paging = Paging::new(app, caller, Operation::ListStages, &[]);
+    let after = paging.start(request.next_token.as_deref())?;
+    let page = app
+        .control
+        .store()
+        .list_stages(&caller.account, &caller.region, after, request.max_results)
+        .await
+        .map_err(store_failed)?;
+    let last = page.rows.last().map(|stage| (stage.created_at, stage.id.as_str()));
+    let next_token = paging.next(page.more, last);
+    let stages = page.rows.iter().map(view::stage_summary).collect();
+    answer(&ListStagesResponse { stages, next_token })
+}
+
+pub(super) async fn update(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = UpdateStageRequest::parse(body)?;
+    if let Some(storage) = request.recording.as_ref().and_then(unknown_storage) {
+        return Err(ApiError::resource_not_found(storage));
+    }
+    let stage = arn("arn", &request.arn)?;
+    own_region(caller, "arn", &stage)?;
+    let recording = request.recording.map(|recording| recording.to_canonical_json());
+    let command = Command::UpdateStage { stage, name: request.name, recording };
+    let updated = stage_reply(execute(app, caller, command).await?)?;
+    answer(&UpdateStageResponse { stage: view::stage(app, &updated)? })
+}
+
+pub(super) async fn delete(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = DeleteStageRequest::parse(body)?;
+    let stage = arn("arn", &request.arn)?;
+    own_region(caller, "arn", &stage)?;
+    execute(app, caller, Command::DeleteStage { stage }).await?;
+    empty()
+}
+
+/// There are no storage configurations yet, so none can be named: better a refusal than a stage that
+/// says it records.
+fn unknown_storage(recording: &RecordingConfiguration) -> Option<String> {
+    let arn = &recording.storage_configuration_arn;
+    (!arn.is_empty()).then(|| {
+        format!(
+            "autoParticipantRecordingConfiguration.storageConfigurationArn: storage configuration \
+             {arn} does not exist"
+        )
+    })
+}
+
+fn stage_reply(reply: Reply) -> Result<Stage, ApiError> {
+    match reply {
+        Reply::Stage(stage) => Ok(stage),
+        _ => Err(ApiError::internal_server("the rules gave no stage for a stage operation")),
+    }
+}
+

@@ -1,0 +1,90 @@
+//! The one HTTP listener: API, WHIP and WHEP, events, console, health.
+
+mod api;
+mod console;
+mod events;
+mod handler;
+mod view;
+mod whip;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use http::StatusCode;
+use restage_api::PageTokens;
+
+use crate::control::Control;
+use crate::data_dir::Credentials;
+
+pub use console::ConsoleKey;
+
+/// Everything a request may need.
+pub struct AppState {
+    /// The way to change anything.
+    pub control: Control,
+    /// Seals page tokens.
+    pub pages: PageTokens,
+    /// The key API requests are signed with; `None` accepts any request.
+    pub credentials: Option<Credentials>,
+    /// Owner of every resource.
+    pub account: String,
+    /// What stages say of where clients connect.
+    pub endpoints: Endpoints,
+    /// The path part of the public URL, for `Location`.
+    pub base_path: String,
+    /// Opens the console.
+    pub console_key: ConsoleKey,
+}
+
+/// The URLs stages and tokens carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Endpoints {
+    pub whip: String,
+    pub events: String,
+}
+
+impl Endpoints {
+    /// From the public URL, without a trailing slash.
+    pub fn of(public_url: &str) -> Self {
+        let socket = public_url.replacen("http", "ws", 1);
+        Self { whip: format!("{public_url}/whip"), events: format!("{socket}/events") }
+    }
+}
+
+pub(crate) type App = Arc<AppState>;
+
+/// All routes. What none of them knows is an API operation, or an unknown one.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .merge(whip::routes())
+        .merge(events::routes())
+        .merge(console::routes())
+        .fallback(api::serve)
+        .with_state(Arc::new(state))
+}
+
+/// Ready means: the store answers.
+async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    let probe = restage_core::id::StageId::new("probe");
+    match app.control.store().get_stage(&probe).await {
+        Ok(_) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_follow_the_public_url() {
+        let endpoints = Endpoints::of("https://video.example.org");
+        assert_eq!(endpoints.whip, "https://video.example.org/whip");
+        assert_eq!(endpoints.events, "wss://video.example.org/events");
+    }
+}

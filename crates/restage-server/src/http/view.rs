@@ -1,0 +1,189 @@
+//! Rows as clients see them.
+
+use restage_api::shape::{
+    EventErrorCode, EventName, EventShape, ParticipantProtocol, ParticipantReplica,
+    ParticipantReplication, ParticipantShape, ParticipantState, ParticipantSummary,
+    RecordingConfiguration, RecordingState, ReplicationState, StageEndpoints, StageSessionShape,
+    StageShape, StageSummary,
+};
+use restage_api::{ApiError, Timestamp};
+use restage_core::StageArn;
+use restage_core::id::{StageId, Time};
+use restage_core::row::{
+    Participant, Protocol, Replica, Replication, Stage, StageEvent, StageEventError,
+    StageEventName, StageSession,
+};
+
+use super::AppState;
+
+/// A stage in full.
+pub(super) fn stage(app: &AppState, row: &Stage) -> Result<StageShape, ApiError> {
+    Ok(StageShape {
+        arn: arn(row, &row.id),
+        name: row.name.clone(),
+        active_session_id: row.active_session.as_ref().map(ToString::to_string),
+        tags: row.tags.clone(),
+        auto_participant_recording_configuration: RecordingConfiguration::from_canonical_json(
+            &row.recording,
+        )
+        .map_err(|error| ApiError::internal_server(error.message))?,
+        endpoints: StageEndpoints {
+            events: app.endpoints.events.clone(),
+            whip: app.endpoints.whip.clone(),
+            rtmp: None,
+            rtmps: None,
+        },
+    })
+}
+
+/// A stage in a list.
+pub(super) fn stage_summary(row: &Stage) -> StageSummary {
+    StageSummary {
+        arn: arn(row, &row.id),
+        name: row.name.clone(),
+        active_session_id: row.active_session.as_ref().map(ToString::to_string),
+        tags: row.tags.clone(),
+    }
+}
+
+/// A stage session.
+pub(super) fn session(row: &StageSession) -> StageSessionShape {
+    StageSessionShape {
+        session_id: row.id.to_string(),
+        start_time: time(row.started_at),
+        end_time: row.ended_at.map(time),
+    }
+}
+
+/// A participant in a list.
+pub(super) fn participant_summary(stage: &Stage, row: &Participant) -> ParticipantSummary {
+    ParticipantSummary {
+        participant_id: row.id.to_string(),
+        user_id: row.user_id.clone(),
+        state: state(row),
+        first_join_time: time(row.first_joined_at),
+        published: row.published,
+        recording_state: RecordingState::Disabled,
+        replication: replication(stage, row),
+        redundant_ingest: None,
+        ingest_configuration_arn: None,
+    }
+}
+
+/// A participant in full.
+pub(super) fn participant(stage: &Stage, row: &Participant) -> ParticipantShape {
+    ParticipantShape {
+        participant_id: row.id.to_string(),
+        user_id: row.user_id.clone(),
+        state: state(row),
+        first_join_time: time(row.first_joined_at),
+        attributes: row.attributes.clone(),
+        published: row.published,
+        isp_name: String::new(),
+        os_name: row.client.os_name.clone(),
+        os_version: row.client.os_version.clone(),
+        browser_name: row.client.browser_name.clone(),
+        browser_version: row.client.browser_version.clone(),
+        sdk_version: row.client.sdk_version.clone(),
+        recording_s3_bucket_name: String::new(),
+        recording_s3_prefix: String::new(),
+        recording_state: RecordingState::Disabled,
+        protocol: match row.protocol {
+            Protocol::Unknown => ParticipantProtocol::Unknown,
+            Protocol::Whip => ParticipantProtocol::Whip,
+        },
+        replication: replication(stage, row),
+        redundant_ingest: None,
+        ingest_configuration_arn: None,
+    }
+}
+
+/// A replication, from its source.
+pub(super) fn replica(source: &Stage, row: &Replica) -> ParticipantReplica {
+    ParticipantReplica {
+        source_stage_arn: arn(source, &row.source_stage),
+        participant_id: row.participant.to_string(),
+        source_session_id: row.source_session.to_string(),
+        destination_stage_arn: arn(source, &row.destination_stage),
+        destination_session_id: row.destination_session.to_string(),
+        replication_state: replication_state(row.active),
+    }
+}
+
+/// A line of history.
+pub(super) fn event(stage: &Stage, row: &StageEvent) -> EventShape {
+    EventShape {
+        name: event_name(row.name),
+        participant_id: row.participant.to_string(),
+        event_time: time(row.at),
+        remote_participant_id: row.remote_participant.as_ref().map(ToString::to_string),
+        error_code: row.error.map(event_error),
+        destination_stage_arn: row.destination.as_ref().map(|(id, _)| arn(stage, id)),
+        destination_session_id: row.destination.as_ref().map(|(_, session)| session.to_string()),
+        replica: row.replica,
+        previous_token: None,
+        new_token: None,
+    }
+}
+
+/// Replications stay inside one account and region, so the other end's ARN follows from ours.
+fn arn(stage: &Stage, id: &StageId) -> String {
+    StageArn { region: stage.region.clone(), account: stage.account.clone(), id: id.clone() }
+        .to_string()
+}
+
+fn time(at: Time) -> Timestamp {
+    Timestamp(at.0)
+}
+
+fn state(row: &Participant) -> ParticipantState {
+    if row.connected { ParticipantState::Connected } else { ParticipantState::Disconnected }
+}
+
+fn replication_state(active: bool) -> ReplicationState {
+    if active { ReplicationState::Active } else { ReplicationState::Stopped }
+}
+
+fn replication(stage: &Stage, row: &Participant) -> ParticipantReplication {
+    match &row.replication {
+        Replication::None => ParticipantReplication::none(),
+        Replication::Source { active } => {
+            ParticipantReplication::source(replication_state(*active))
+        }
+        Replication::Replica { active, source_stage, source_session } => {
+            ParticipantReplication::replica(
+                replication_state(*active),
+                arn(stage, source_stage),
+                source_session.to_string(),
+            )
+        }
+    }
+}
+
+fn event_name(name: StageEventName) -> EventName {
+    match name {
+        StageEventName::Joined => EventName::Joined,
+        StageEventName::Left => EventName::Left,
+        StageEventName::PublishStarted => EventName::PublishStarted,
+        StageEventName::PublishStopped => EventName::PublishStopped,
+        StageEventName::SubscribeStarted => EventName::SubscribeStarted,
+        StageEventName::SubscribeStopped => EventName::SubscribeStopped,
+        StageEventName::PublishError => EventName::PublishError,
+        StageEventName::SubscribeError => EventName::SubscribeError,
+        StageEventName::JoinError => EventName::JoinError,
+        StageEventName::ReplicationStarted => EventName::ReplicationStarted,
+        StageEventName::ReplicationStopped => EventName::ReplicationStopped,
+    }
+}
+
+fn event_error(error: StageEventError) -> EventErrorCode {
+    match error {
+        StageEventError::InsufficientCapabilities => EventErrorCode::InsufficientCapabilities,
+        StageEventError::QuotaExceeded => EventErrorCode::QuotaExceeded,
+        StageEventError::PublisherNotFound => EventErrorCode::PublisherNotFound,
+        StageEventError::InvalidAudioCodec => EventErrorCode::InvalidAudioCodec,
+        StageEventError::InvalidVideoCodec => EventErrorCode::InvalidVideoCodec,
+        StageEventError::InvalidInput => EventErrorCode::InvalidInput,
+        StageEventError::InternalServerException => EventErrorCode::InternalServerException,
+    }
+}

@@ -1,0 +1,262 @@
+//! WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): publishing and subscribing over HTTP.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, USER_AGENT,
+    WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use restage_core::Fault;
+use restage_core::id::{ConnectionId, ParticipantId};
+use restage_core::row::ConnectionKind;
+use restage_media::OfferErrorKind;
+use tower_http::cors::{Any, CorsLayer};
+
+use super::App;
+use crate::control::{JoinError, MediaJoin, client_of};
+use crate::media::MediaError;
+
+/// An SDP offer or fragment is some kilobytes; simulcast and many codecs make tens.
+const SDP_LEN_MAX: usize = 128 * 1024;
+const SDP: &str = "application/sdp";
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+/// Said with 503.
+const RETRY_AFTER_S: &str = "1";
+
+/// Routes of the media sessions.
+pub(super) fn routes() -> Router<App> {
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, ACCEPT])
+        .expose_headers([LOCATION, ETAG, HeaderName::from_static("accept-patch")])
+        .max_age(std::time::Duration::from_secs(3600));
+    Router::new()
+        .route("/whip", endpoint(post(publish)))
+        .route("/whip/publish/{participant}", endpoint(post(publish_as)))
+        .route("/whip/subscribe/{participant}", endpoint(post(subscribe)))
+        .route("/whep/{participant}", endpoint(post(subscribe)))
+        .route(
+            "/whip/sessions/{connection}",
+            axum::routing::patch(patch).delete(leave).options(session_options),
+        )
+        .layer(DefaultBodyLimit::max(SDP_LEN_MAX))
+        .layer(cors)
+}
+
+fn endpoint(method: MethodRouter<App>) -> MethodRouter<App> {
+    method.options(endpoint_options)
+}
+
+async fn endpoint_options() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, [("accept-post", SDP)])
+}
+
+async fn session_options() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, [("accept-patch", FRAGMENT)])
+}
+
+async fn publish(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    join(&app, &headers, &body, ConnectionKind::Publish, None).await
+}
+
+async fn publish_as(
+    State(app): State<App>,
+    Path(participant): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let expected = Some(ParticipantId::new(participant));
+    join(&app, &headers, &body, ConnectionKind::Publish, expected).await
+}
+
+async fn subscribe(
+    State(app): State<App>,
+    Path(publisher): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let kind = ConnectionKind::Subscribe { publisher: ParticipantId::new(publisher) };
+    join(&app, &headers, &body, kind, None).await
+}
+
+async fn join(
+    app: &App,
+    headers: &HeaderMap,
+    body: &Bytes,
+    kind: ConnectionKind,
+    expected: Option<ParticipantId>,
+) -> Result<Response, Refusal> {
+    let token = bearer(headers)?;
+    require_content_type(headers, SDP)?;
+    let offer = text(body)?;
+    let client = client_of(header(headers, &USER_AGENT).unwrap_or_default());
+    let join = MediaJoin { token, kind, expected, offer, client };
+    let joined = app.control.join_media(join).await?;
+    let location = format!("{}/whip/sessions/{}", app.base_path, joined.connection);
+    Ok((
+        StatusCode::CREATED,
+        [
+            (CONTENT_TYPE, SDP.to_owned()),
+            (LOCATION, location),
+            (ETAG, joined.entity_tag),
+            (HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
+        ],
+        joined.answer,
+    )
+        .into_response())
+}
+
+async fn patch(
+    State(app): State<App>,
+    Path(connection): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let token = bearer(&headers)?;
+    require_content_type(&headers, FRAGMENT)?;
+    let Some(if_match) = header(&headers, &IF_MATCH) else {
+        return Err(Refusal::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "PRECONDITION_REQUIRED",
+            "send If-Match with the session's entity tag, or * for an ICE restart",
+        ));
+    };
+    let connection = ConnectionId::new(connection);
+    let patched = app.control.patch_media(&token, &connection, if_match, text(&body)?).await?;
+    Ok(match patched.restart {
+        None => StatusCode::NO_CONTENT.into_response(),
+        Some((fragment, tag)) => {
+            let headers = [(CONTENT_TYPE, FRAGMENT.to_owned()), (ETAG, tag)];
+            (StatusCode::OK, headers, fragment).into_response()
+        }
+    })
+}
+
+async fn leave(
+    State(app): State<App>,
+    Path(connection): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let token = bearer(&headers)?;
+    app.control.leave_media(&token, &ConnectionId::new(connection)).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+/// A refused request: a status, a code and a sentence.
+pub(super) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status, code, message: message.into() }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({ "code": self.code, "message": self.message });
+        let mut response = (self.status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
+        response
+    }
+}
+
+impl From<JoinError> for Refusal {
+    /// Codes follow the error names of the service's broadcast SDK guide where it has one.
+    fn from(error: JoinError) -> Self {
+        let message = error.to_string();
+        let (status, code) = match &error {
+            JoinError::Token(_) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
+            JoinError::NoSession => (StatusCode::NOT_FOUND, "NO_SESSION"),
+            JoinError::EntityTag => (StatusCode::PRECONDITION_FAILED, "ENTITY_TAG"),
+            JoinError::Media(MediaError::Offer(offer)) => match offer.kind() {
+                OfferErrorKind::NoUsableCodec(_) => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, "CODEC_MISMATCH")
+                }
+                OfferErrorKind::Full => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
+                OfferErrorKind::UnknownPeer => (StatusCode::NOT_FOUND, "NO_SESSION"),
+                OfferErrorKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_SDP"),
+                _ => (StatusCode::BAD_REQUEST, "INVALID_SDP"),
+            },
+            JoinError::Media(MediaError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
+            JoinError::Control(_) => match error.fault() {
+                Some(Fault::TokenRevoked) => (StatusCode::FORBIDDEN, "PARTICIPANT_DISCONNECTED"),
+                Some(Fault::TokenExpired) => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
+                Some(Fault::MissingCapability) => (StatusCode::FORBIDDEN, "TOKEN_NOT_ALLOWED"),
+                Some(Fault::Denied) => (StatusCode::FORBIDDEN, "TOKEN_NOT_ALLOWED"),
+                Some(Fault::NotFound) => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+                Some(Fault::Conflict) => (StatusCode::CONFLICT, "CONFLICT"),
+                Some(Fault::Invalid) => (StatusCode::BAD_REQUEST, "INVALID"),
+                Some(Fault::LimitExceeded) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "STAGE_AT_CAPACITY")
+                }
+                None => {
+                    tracing::error!(%error, "a join could not be written");
+                    let message = "the server could not write the join; try again";
+                    return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message);
+                }
+            },
+        };
+        Self { status, code, message }
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn bearer(headers: &HeaderMap) -> Result<String, Refusal> {
+    header(headers, &AUTHORIZATION)
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim().to_owned())
+        .filter(|token| !token.is_empty())
+        .ok_or_else(|| {
+            Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "TOKEN_MISSING",
+                "send the participant token as Authorization: Bearer <token>",
+            )
+        })
+}
+
+fn require_content_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Refusal> {
+    let given = header(headers, &CONTENT_TYPE).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(wanted) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "CONTENT_TYPE",
+        format!("Content-Type must be {wanted}"),
+    ))
+}
+
+fn text(body: &Bytes) -> Result<String, Refusal> {
+    String::from_utf8(body.to_vec()).map_err(|_| {
+        Refusal::new(StatusCode::BAD_REQUEST, "INVALID_SDP", "the body is not UTF-8 text")
+    })
+}

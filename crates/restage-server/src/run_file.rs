@@ -1,0 +1,61 @@
+//! `server.json` in the data directory: how the other commands find the running server.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What a running server says of itself. The console URL opens the console, so the file is private.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RunFile {
+    /// The URL clients use.
+    pub url: String,
+    /// The console with its key.
+    pub console: String,
+    /// Whose file this is.
+    pub pid: u32,
+}
+
+impl RunFile {
+    fn path(data_dir: &Path) -> PathBuf {
+        data_dir.join("server.json")
+    }
+
+    /// Reads the file of the server that uses this data directory; `None` when none runs.
+    pub fn read(data_dir: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(Self::path(data_dir)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Writes it. It lives as long as the guard.
+    pub fn write(&self, data_dir: &Path) -> std::io::Result<RunFileGuard> {
+        let path = Self::path(data_dir);
+        let text = serde_json::to_string_pretty(self)?;
+        crate::data_dir::write_secret(&path, text.as_bytes()).map_err(std::io::Error::other)?;
+        Ok(RunFileGuard(path))
+    }
+}
+
+/// Removes the file when the server stops.
+pub struct RunFileGuard(PathBuf);
+
+impl Drop for RunFileGuard {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_lives_as_long_as_the_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = RunFile { url: "http://a".into(), console: "http://a/c".into(), pid: 1 };
+        assert_eq!(RunFile::read(dir.path()), None);
+        let guard = file.write(dir.path()).unwrap();
+        assert_eq!(RunFile::read(dir.path()), Some(file));
+        drop(guard);
+        assert_eq!(RunFile::read(dir.path()), None);
+    }
+}

@@ -1,0 +1,184 @@
+//! Start, supervise, stop.
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use restage_api::PageTokens;
+use restage_core::{Command, Decision, Effect};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::config::{Auth, Config, ConfigError};
+use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::http::{AppState, ConsoleKey, Endpoints, router};
+use crate::media::{Media, MediaStartError, UdpReport};
+use crate::store::{Store, StoreConfig, StoreError};
+use crate::token::{TokenKeyError, Tokens};
+
+/// How long requests under way may take to finish at shutdown.
+const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+/// Name under which the page-token key is kept in the store.
+const PAGE_KEY: &str = "page-token-key";
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    TokenKey(#[from] TokenKeyError),
+    #[error(transparent)]
+    Media(#[from] MediaStartError),
+    #[error("cannot listen on {address}: {source}; give another --http")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("could not close what the last run left open: {0}")]
+    Recover(#[from] Failure),
+    #[error("the page-token key in the store is damaged; restore the database from a backup")]
+    PageKey,
+}
+
+/// A server that accepts traffic.
+pub struct Server {
+    listener: TcpListener,
+    control: Control,
+    state: AppState,
+    tasks: JoinSet<()>,
+    address: SocketAddr,
+    public_url: String,
+    media: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Opens everything and runs what runs in the background. Traffic is served by [`Server::run`].
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let data = DataDir::open(&config.data_dir)?;
+        let credentials = data.credentials()?;
+        let listen = |source| StartError::Listen { address: config.http, source };
+        let listener = TcpListener::bind(config.http).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let ips = config.media_addresses()?;
+        let (media, events) = Media::start(&ips, config.media_port, rand::random())?;
+        let (store, effects) = open_store(&data).await?;
+        let public_url = config.public_url.clone().unwrap_or_else(|| {
+            let ip = if address.ip().is_unspecified() { ips[0] } else { address.ip() };
+            format!("http://{}", SocketAddr::new(ip, address.port()))
+        });
+        let endpoints = Endpoints::of(&public_url);
+        let tokens = Tokens::new(&data.token_key_pem()?, &endpoints.whip, &endpoints.events)?;
+        let pages = page_tokens(&store).await?;
+        let rules = Rules { limits: config.limits(), session_idle_s: config.session_idle_s };
+        let control = Control::new(store, media.clone(), tokens, rules);
+        let mut tasks = JoinSet::new();
+        control.run(effects, events, &mut tasks).await?;
+        let state = AppState {
+            control: control.clone(),
+            pages,
+            credentials: (config.auth == Auth::Verify).then_some(credentials),
+            account: config.account_id.clone(),
+            base_path: base_path(&public_url),
+            endpoints,
+            console_key: ConsoleKey::fresh(),
+        };
+        let media = ips.iter().map(|ip| SocketAddr::new(*ip, media.port())).collect();
+        Ok(Self { listener, control, state, tasks, address, public_url, media })
+    }
+
+    /// Where HTTP is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL clients use.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// Opens the console; for the terminal only.
+    pub fn console_url(&self) -> String {
+        format!("{}/console/#key={}", self.public_url, self.state.console_key.reveal())
+    }
+
+    /// The candidates offered to clients.
+    pub fn media(&self) -> &[SocketAddr] {
+        &self.media
+    }
+
+    /// What the media socket can do.
+    pub fn udp(&self) -> UdpReport {
+        self.control.media().report()
+    }
+
+    /// Serves until `shutdown` resolves, then drains: no new requests, sockets closed with a reason,
+    /// peers told, stage sessions ended in the store.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        let Self { listener, control, state, mut tasks, .. } = self;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let served = axum::serve(listener, router(state)).with_graceful_shutdown(async {
+            stopped.await.ok();
+        });
+        let serving = tokio::spawn(async move { served.await });
+        tokio::select! {
+            () = shutdown => tracing::info!("stopping"),
+            ended = tasks.join_next() => {
+                tracing::error!(?ended, "a part of the server ended; stopping");
+            }
+        }
+        stop.send(()).ok();
+        control.stop().await;
+        if tokio::time::timeout(DRAIN_MAX, serving).await.is_err() {
+            tracing::warn!("some requests did not finish in time");
+        }
+        tasks.shutdown().await;
+        control.store().clone().close().await;
+    }
+}
+
+async fn open_store(
+    data: &DataDir,
+) -> Result<(Store, mpsc::Receiver<Vec<Effect>>), StoreError> {
+    let (sender, receiver) = mpsc::channel::<Vec<Effect>>(EFFECT_QUEUE_LEN);
+    let sink = move |_: &Command, decision: &Decision| {
+        if decision.effects.is_empty() {
+            return;
+        }
+        // A full queue holds the writer back: effects are never lost and never out of order.
+        if let Err(mpsc::error::TrySendError::Full(effects)) =
+            sender.try_send(decision.effects.clone())
+        {
+            tokio::task::block_in_place(|| sender.blocking_send(effects).ok());
+        }
+    };
+    let store = Store::open(&StoreConfig::sqlite(data.database()), Box::new(sink)).await?;
+    Ok((store, receiver))
+}
+
+async fn page_tokens(store: &Store) -> Result<PageTokens, StartError> {
+    let fresh: [u8; 32] = rand::random();
+    let key = store.meta_put_if_absent(PAGE_KEY, &fresh).await?;
+    let key: [u8; 32] = key.try_into().map_err(|_| StartError::PageKey)?;
+    Ok(PageTokens::new(&key))
+}
+
+/// The path part of a URL, without a trailing slash.
+fn base_path(url: &str) -> String {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    after_scheme.find('/').map_or_else(String::new, |at| after_scheme[at..].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_path_is_what_follows_the_host() {
+        assert_eq!(base_path("http://127.0.0.1:4080"), "");
+        assert_eq!(base_path("https://example.org/video"), "/video");
+    }
+}

@@ -1,0 +1,185 @@
+//! `restage demo`: the main job, to look at.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_sdk_ivsrealtime::Client;
+use aws_sdk_ivsrealtime::operation::start_participant_replication::StartParticipantReplicationError;
+use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_client::testcard::{TestCard, TestCardConfig};
+use restage_client::token::ParticipantToken;
+use restage_client::{PublishConfig, Publisher};
+use serde::Serialize;
+
+use crate::api::{self, Target};
+use crate::output;
+
+/// A publisher that drops out comes back by itself for this long.
+const RECONNECT_WINDOW_S: i32 = 60;
+/// How long the server may take to see the publisher.
+const PUBLISHING_MAX: Duration = Duration::from_secs(10);
+/// How often it is asked meanwhile.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// Against a running server: makes two stages, publishes a test card with a beep into the first,
+/// replicates it into the second, prints where to watch and the replicas, and runs until Ctrl-C.
+/// The stages are deleted at the end.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Leave the stages in place at the end
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    api::runtime()?.block_on(demo(args))
+}
+
+struct Stages {
+    source: String,
+    destination: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplicaLine {
+    source_stage_arn: String,
+    participant_id: String,
+    destination_stage_arn: String,
+    destination_session_id: String,
+    replication_state: String,
+}
+
+async fn demo(args: Args) -> anyhow::Result<ExitCode> {
+    let client = args.target.client()?;
+    let stages = Stages {
+        source: create_stage(&client, &args.target, "demo-source").await?,
+        destination: create_stage(&client, &args.target, "demo-viewers").await?,
+    };
+    let outcome = tokio::select! {
+        outcome = publish(&client, &args.target, &stages) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("stopping");
+            Ok(())
+        }
+    };
+    if !args.keep {
+        for arn in [&stages.source, &stages.destination] {
+            // The server may be gone already; there is nothing left to delete then.
+            client.delete_stage().arn(arn).send().await.ok();
+        }
+    }
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn create_stage(client: &Client, target: &Target, name: &str) -> anyhow::Result<String> {
+    let created = client
+        .create_stage()
+        .name(name)
+        .send()
+        .await
+        .map_err(|error| api::explain(target, error))?;
+    let stage = created.stage().context("the server answered without a stage")?;
+    eprintln!("stage      {name:<14} {}", stage.arn());
+    Ok(stage.arn().to_owned())
+}
+
+async fn publish(client: &Client, target: &Target, stages: &Stages) -> anyhow::Result<()> {
+    let issued = client
+        .create_participant_token()
+        .stage_arn(&stages.source)
+        .user_id("test card")
+        .capabilities(ParticipantTokenCapability::Publish)
+        .send()
+        .await
+        .map_err(|error| api::explain(target, error))?;
+    let issued = issued.participant_token().context("the server answered without a token")?;
+    let participant = issued.participant_id().context("the token has no participant id")?;
+    let token = ParticipantToken::decode(issued.token().unwrap_or_default())?;
+    let mut publisher = Publisher::join(&token, PublishConfig::default())
+        .await
+        .context("publishing by WHIP failed")?;
+    eprintln!("publishing {participant} (H.264 test card and an Opus beep)");
+    #[allow(clippy::disallowed_methods)]
+    let card = TestCard::new(TestCardConfig::default(), std::time::SystemTime::now())?;
+    let show = async {
+        replicate(client, target, stages, participant).await?;
+        list_replicas(client, target, &stages.source, participant).await?;
+        match api::console_url(&target.data_dir) {
+            Some(console) => eprintln!("\nwatch it   {console}"),
+            None => eprintln!("\nwatch it   at the console address the server printed"),
+        }
+        eprintln!("Ctrl-C ends the demo");
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    tokio::select! {
+        played = card.play(&mut publisher) => played.context("the test card ended"),
+        shown = show => shown,
+    }
+}
+
+/// The server sees a publisher as soon as its media is up, which is a moment after it joined.
+async fn replicate(
+    client: &Client,
+    target: &Target,
+    stages: &Stages,
+    participant: &str,
+) -> anyhow::Result<()> {
+    let mut ask = tokio::time::interval(ASK_EVERY);
+    let attempts = async {
+        loop {
+            ask.tick().await;
+            let started = client
+                .start_participant_replication()
+                .source_stage_arn(&stages.source)
+                .destination_stage_arn(&stages.destination)
+                .participant_id(participant)
+                .reconnect_window_seconds(RECONNECT_WINDOW_S)
+                .send()
+                .await;
+            let waiting = |error: &StartParticipantReplicationError| {
+                error.is_conflict_exception() || error.is_resource_not_found_exception()
+            };
+            match started {
+                Ok(_) => return Ok(()),
+                Err(error) if error.as_service_error().is_some_and(waiting) => {}
+                Err(error) => return Err(api::explain(target, error)),
+            }
+        }
+    };
+    tokio::time::timeout(PUBLISHING_MAX, attempts)
+        .await
+        .context("the publisher did not get through: is the media port reachable? try restage doctor")??;
+    eprintln!("replicated into {}", stages.destination);
+    Ok(())
+}
+
+async fn list_replicas(
+    client: &Client,
+    target: &Target,
+    source: &str,
+    participant: &str,
+) -> anyhow::Result<()> {
+    let mut pages = client
+        .list_participant_replicas()
+        .source_stage_arn(source)
+        .participant_id(participant)
+        .into_paginator()
+        .items()
+        .send();
+    let mut replicas = Vec::new();
+    while let Some(replica) = pages.next().await {
+        let replica = replica.map_err(|error| api::explain(target, error))?;
+        replicas.push(ReplicaLine {
+            source_stage_arn: replica.source_stage_arn().to_owned(),
+            participant_id: replica.participant_id().to_owned(),
+            destination_stage_arn: replica.destination_stage_arn().to_owned(),
+            destination_session_id: replica.destination_session_id().to_owned(),
+            replication_state: replica.replication_state().as_str().to_owned(),
+        });
+    }
+    output::json(&serde_json::json!({ "replicas": replicas }))
+}

@@ -1,0 +1,38 @@
+//! `restage doctor`.
+
+use std::process::ExitCode;
+
+use restage_server::doctor::{Finding, Verdict, examine};
+
+use super::serve;
+use crate::output::{self, Format};
+
+/// Checks this machine for the settings `serve` would run with: ports free, candidates reachable,
+/// clock, data directory, UDP buffers, GSO. Exit code 1 if something does not work.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    serve: serve::Args,
+    /// Sentences, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let findings = examine(&args.serve.resolve()?);
+    match args.output {
+        Format::Text => findings.iter().for_each(print),
+        Format::Json => output::json(&findings)?,
+    }
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print(finding: &Finding) {
+    let mark = match finding.verdict {
+        Verdict::Ok => "ok  ",
+        Verdict::Warn => "warn",
+        Verdict::Fail => "FAIL",
+    };
+    output::line(&format!("{mark}  {:<15} {}", finding.check, finding.sentence));
+}

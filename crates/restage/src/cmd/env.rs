@@ -1,0 +1,64 @@
+//! `restage env`: for `eval "$(restage env)"`.
+
+use std::process::ExitCode;
+
+use restage_server::data_dir::existing_credentials;
+
+use crate::api::Target;
+use crate::output::{self, Format};
+
+/// Prints what points AWS SDKs and the AWS CLI at the server; use it as eval "$(restage env)".
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Shell exports, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let keys = existing_credentials(&args.target.data_dir)?;
+    let url = args.target.url();
+    let pairs = [
+        ("AWS_ACCESS_KEY_ID", keys.access_key.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", keys.secret_key.as_str()),
+        ("AWS_REGION", args.target.region.as_str()),
+        ("AWS_ENDPOINT_URL_IVS_REALTIME", url.as_str()),
+    ];
+    match args.output {
+        Format::Text => {
+            for (name, value) in pairs {
+                output::line(&format!("export {name}={}", quoted(value)));
+            }
+            // An older session token would make every request someone else's.
+            output::line("unset AWS_SESSION_TOKEN AWS_PROFILE");
+        }
+        Format::Json => {
+            output::json(&pairs.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As a POSIX shell reads it back.
+fn quoted(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:+=@%".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_survive_the_shell() {
+        assert_eq!(quoted("http://127.0.0.1:4080"), "http://127.0.0.1:4080");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod env;
+pub(crate) mod serve;
+pub(crate) mod token;

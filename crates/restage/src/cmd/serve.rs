@@ -1,0 +1,113 @@
+//! `restage serve`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use restage_server::config::{Config, LogFormat, Settings};
+use restage_server::run_file::RunFile;
+use restage_server::server::Server;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::api;
+
+/// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0.
+///
+/// Every flag can also be given as an environment variable or as a line of a configuration file.
+/// Precedence: flag, environment, file, default. RUST_LOG sets what is logged (default: info).
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Configuration file; restage.toml shows every setting
+    #[arg(long, env = "RESTAGE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Args {
+    /// The settings from all sources.
+    pub(crate) fn resolve(self) -> anyhow::Result<Config> {
+        let file = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        Ok(self.settings.or(file).resolve()?)
+    }
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = args.resolve()?;
+    start_logging(config.log_format);
+    api::runtime()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    // Before anything else, so that a signal during the start is not lost.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    let server = Server::start(&config).await.context("restage does not start")?;
+    let run_file = RunFile {
+        url: server.public_url().to_owned(),
+        console: server.console_url(),
+        pid: std::process::id(),
+    };
+    let _guard = run_file
+        .write(&config.data_dir)
+        .with_context(|| format!("cannot write to {}", config.data_dir.display()))?;
+    announce(&server, &config);
+    server
+        .run(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    eprintln!("restage stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The ready line, and what to type next.
+fn announce(server: &Server, config: &Config) {
+    let udp = server.udp();
+    let media: Vec<String> = server.media().iter().map(ToString::to_string).collect();
+    let offload = match (udp.gso_segments > 1, udp.gro_segments > 1) {
+        (true, true) => "GSO and GRO in use",
+        (true, false) => "GSO in use, GRO not offered by this kernel",
+        (false, true) => "GRO in use, GSO not offered by this kernel",
+        (false, false) => "neither GSO nor GRO offered by this kernel",
+    };
+    eprintln!(
+        "restage {} ready on {} (HTTP {}, media UDP {}; 1 worker, {offload})",
+        env!("CARGO_PKG_VERSION"),
+        server.public_url(),
+        server.address(),
+        media.join(" "),
+    );
+    if config.log_format == LogFormat::Json {
+        return;
+    }
+    let program = std::env::args().next().unwrap_or_else(|| "restage".to_owned());
+    let data_dir = match config.data_dir == Config::default().data_dir {
+        true => String::new(),
+        false => format!(" --data-dir {}", config.data_dir.display()),
+    };
+    eprintln!();
+    eprintln!("  console   {}", server.console_url());
+    eprintln!("  next      eval \"$({program} env{data_dir})\"");
+    eprintln!("            aws ivs-realtime list-stages");
+    eprintln!("            {program} demo{data_dir}");
+    eprintln!();
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("info,str0m=warn,dimpl=warn,is=warn,sqlx=warn")
+    });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
