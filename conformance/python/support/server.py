@@ -148,7 +148,7 @@ class Server:
 
     def environment(self):
         """What `eval "$(restage env)"` would add, and the cleaned environment below it."""
-        text = self.command("env", "--data-dir", str(self.data_dir), "--http", f"127.0.0.1:{self.http_port}").stdout
+        text = self.command("env", "--data-dir", str(self.data_dir)).stdout
         exported = {}
         for word in shlex.split(text):
             if "=" in word:
