@@ -9,7 +9,5 @@ step "Building restage (the first time takes minutes)"
 cargo build --release --locked --package restage
 
 step "Starting the server; Ctrl-C ends it"
-# A server elsewhere is asked for with RESTAGE_DATA_DIR; by default everything it keeps is in ./data.
-export RESTAGE_DATA_DIR="${RESTAGE_DATA_DIR:-$ROOT/data}"
-export PATH="$ROOT/target/release:$PATH"
+# Its data goes into ./data, unless RESTAGE_DATA_DIR or --data-dir says otherwise.
 exec target/release/restage serve "$@"
