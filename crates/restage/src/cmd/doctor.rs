@@ -10,6 +10,7 @@ use crate::output::{self, Format};
 /// Checks this machine for the settings `serve` would run with: ports free, candidates reachable,
 /// clock, data directory, UDP buffers, GSO. Exit code 1 if something does not work.
 #[derive(clap::Args)]
+#[group(id = "doctor")]
 pub(crate) struct Args {
     #[command(flatten)]
     serve: serve::Args,
