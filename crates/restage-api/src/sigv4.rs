@@ -3,10 +3,10 @@
 //! Follows AWS's "Signature Version 4 for API requests" (IAM User Guide, "Create a signed AWS API
 //! request"), header form only, for the service name `ivs`. The way of a request:
 //!
-//! 1. [`authorization`] takes the `Authorization` header apart;
-//! 2. [`date`] finds when the request says it was made, and whether that is now;
-//! 3. [`canonical`] writes the request in the one form both sides hash;
-//! 4. [`verify`](fn@verify) derives the key from the secret and compares.
+//! 1. `authorization.rs` takes the `Authorization` header apart;
+//! 2. `date.rs` finds when the request says it was made, and whether that is now;
+//! 3. `canonical.rs` writes the request in the one form both sides hash;
+//! 4. [`verify`] derives the key from the secret and compares.
 
 mod authorization;
 mod canonical;

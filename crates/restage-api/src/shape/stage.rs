@@ -80,6 +80,13 @@ pub struct ListStagesRequest {
     pub max_results: u32,
 }
 
+impl ListStagesRequest {
+    /// What a page token of this request is bound to besides account and region: nothing.
+    pub const fn filters(&self) -> [(&'static str, &str); 0] {
+        []
+    }
+}
+
 impl Request for ListStagesRequest {
     const OPERATION: Operation = Operation::ListStages;
 

@@ -69,3 +69,54 @@ fn fold(value: &str) -> String {
         .filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_normalised_and_encoded_twice() {
+        for (raw, canonical) in [
+            ("", "/"),
+            ("/", "/"),
+            ("//", "/"),
+            ("/ListStages", "/ListStages"),
+            ("/a//b/", "/a/b/"),
+            ("/a/./b/../c", "/a/c"),
+            ("/a/b/..", "/a/"),
+            ("/../../a/.", "/a/"),
+            ("/tags/arn%3Aaws", "/tags/arn%253Aaws"),
+            ("/a b~é", "/a%20b~%C3%A9"),
+            ("relative", "/relative"),
+        ] {
+            assert_eq!(path(raw), canonical, "{raw}");
+        }
+    }
+
+    #[test]
+    fn queries_are_sorted_after_encoding() {
+        for (raw, canonical) in [
+            ("", ""),
+            ("&&", ""),
+            ("b&a=", "a=&b="),
+            ("a=b=c", "a=b%3Dc"),
+            ("a=2&a=10&A=1", "A=1&a=10&a=2"),
+            ("k=a+b%20c%2B", "k=a%20b%20c%2B"),
+            ("%6b=%7e%zz", "k=~%25zz"),
+            // Encoded, the lower-case umlaut sorts before any letter.
+            ("a=1&%C3%A4=2", "%C3%A4=2&a=1"),
+        ] {
+            assert_eq!(query(raw), canonical, "{raw}");
+        }
+    }
+
+    #[test]
+    fn headers_are_folded_and_joined() {
+        let headers: Vec<_> = [("x", "  a   b "), ("y", "z"), ("x", "\tc\td\t"), ("e", "")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        assert_eq!(header("x", &headers).as_deref(), Some("x:a b,c\td\n"));
+        assert_eq!(header("e", &headers).as_deref(), Some("e:\n"));
+        assert_eq!(header("X", &headers), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! Valid bodies for every operation, and one door to every `parse`.
+
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
+use restage_api::shape::*;
+use restage_api::{ApiError, Operation, Request};
+use serde_json::{Value, json};
+
+pub(crate) const STAGE: &str = "arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud";
+pub(crate) const OTHER_STAGE: &str = "arn:aws:ivs:eu-west-1:111122223333:stage/Bz3mKq9WfA6j";
+pub(crate) const STORAGE: &str =
+    "arn:aws:ivs:eu-west-1:111122223333:storage-configuration/k2Pq8RtZ0aLm";
+pub(crate) const SESSION: &str = "st-4Hc9sTnV2bQ7x";
+pub(crate) const PARTICIPANT: &str = "q7Rk2ZpLw0Xe";
+
+/// A body with every member the operation has.
+pub(crate) fn full_body(operation: Operation) -> Value {
+    use Operation::*;
+    let list = json!({"nextToken": "abc", "maxResults": 7});
+    let token = json!({
+        "duration": 30,
+        "userId": "ann",
+        "attributes": {"order": "1", "team": "blue"},
+        "capabilities": ["PUBLISH", "SUBSCRIBE"],
+    });
+    let recording = json!({
+        "storageConfigurationArn": STORAGE,
+        "mediaTypes": ["AUDIO_ONLY"],
+        "thumbnailConfiguration": {
+            "targetIntervalSeconds": 5,
+            "storage": ["SEQUENTIAL", "LATEST"],
+            "recordingMode": "INTERVAL",
+        },
+        "recordingReconnectWindowSeconds": 20,
+        "hlsConfiguration": {"targetSegmentDurationSeconds": 4},
+        "recordParticipantReplicas": false,
+    });
+    match operation {
+        CreateStage => json!({
+            "name": "lobby",
+            "participantTokenConfigurations": [token, {}],
+            "tags": {"team": "blue"},
+            "autoParticipantRecordingConfiguration": recording,
+        }),
+        GetStage | DeleteStage => json!({"arn": STAGE}),
+        ListStages => list,
+        UpdateStage => json!({
+            "arn": STAGE, "name": "hall", "autoParticipantRecordingConfiguration": recording,
+        }),
+        CreateParticipantToken => merged(token, json!({"stageArn": STAGE})),
+        DisconnectParticipant => json!({
+            "stageArn": STAGE, "participantId": PARTICIPANT, "reason": "time is up",
+        }),
+        ListStageSessions => merged(list, json!({"stageArn": STAGE})),
+        GetStageSession => json!({"stageArn": STAGE, "sessionId": SESSION}),
+        ListParticipants => merged(
+            list,
+            json!({"stageArn": STAGE, "sessionId": SESSION, "filterByState": "CONNECTED"}),
+        ),
+        GetParticipant => json!({
+            "stageArn": STAGE, "sessionId": SESSION, "participantId": PARTICIPANT,
+        }),
+        ListParticipantEvents => merged(
+            list,
+            json!({"stageArn": STAGE, "sessionId": SESSION, "participantId": PARTICIPANT}),
+        ),
+        StartParticipantReplication => json!({
+            "sourceStageArn": STAGE,
+            "destinationStageArn": OTHER_STAGE,
+            "participantId": PARTICIPANT,
+            "reconnectWindowSeconds": 60,
+            "attributes": {"order": "2"},
+        }),
+        StopParticipantReplication => json!({
+            "sourceStageArn": STAGE,
+            "destinationStageArn": OTHER_STAGE,
+            "participantId": PARTICIPANT,
+        }),
+        ListParticipantReplicas => merged(
+            list,
+            json!({"sourceStageArn": STAGE, "participantId": PARTICIPANT}),
+        ),
+    }
+}
+
+/// `base` with the members of `changes` put over it.
+pub(crate) fn merged(mut base: Value, changes: Value) -> Value {
+    let (Value::Object(members), Value::Object(changes)) = (&mut base, changes) else {
+        panic!("both must be objects");
+    };
+    members.extend(changes);
+    base
+}
+
+/// Parses a body as the operation's request; the request comes back as its `Debug` text.
+pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiError> {
+    fn debug<R: Request + std::fmt::Debug>(body: &[u8]) -> Result<String, ApiError> {
+        R::parse(body).map(|request| format!("{request:?}"))
+    }
+    match operation {
+        Operation::CreateStage => debug::<CreateStageRequest>(body),
+        Operation::GetStage => debug::<GetStageRequest>(body),
+        Operation::ListStages => debug::<ListStagesRequest>(body),
+        Operation::UpdateStage => debug::<UpdateStageRequest>(body),
+        Operation::DeleteStage => debug::<DeleteStageRequest>(body),
+        Operation::CreateParticipantToken => debug::<CreateParticipantTokenRequest>(body),
+        Operation::DisconnectParticipant => debug::<DisconnectParticipantRequest>(body),
+        Operation::ListStageSessions => debug::<ListStageSessionsRequest>(body),
+        Operation::GetStageSession => debug::<GetStageSessionRequest>(body),
+        Operation::ListParticipants => debug::<ListParticipantsRequest>(body),
+        Operation::GetParticipant => debug::<GetParticipantRequest>(body),
+        Operation::ListParticipantEvents => debug::<ListParticipantEventsRequest>(body),
+        Operation::StartParticipantReplication => debug::<StartParticipantReplicationRequest>(body),
+        Operation::StopParticipantReplication => debug::<StopParticipantReplicationRequest>(body),
+        Operation::ListParticipantReplicas => debug::<ListParticipantReplicasRequest>(body),
+    }
+}
+
+/// Property tests run the same cases every time: a failure is there for everyone.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(20_200_714),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}

@@ -1,0 +1,14 @@
+//! Everything the wire promises, seen from outside.
+
+mod bodies;
+mod common;
+mod constraints;
+mod hostile;
+mod ids;
+mod lists;
+mod pages;
+mod refusals;
+mod responses;
+mod signatures;
+mod stages;
+mod tokens;
