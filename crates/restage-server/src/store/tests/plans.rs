@@ -10,7 +10,6 @@ use crate::store::{purge, read, rows};
 async fn plan(bench: &mut Bench, sql: &str) -> Vec<String> {
     let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
     let steps = sqlx::query(sql).fetch_all(&mut bench.rows).await.unwrap();
-    for s in &steps { eprintln!("PLAN {:?}", s.get::<String,_>("detail")); }
     steps
         .iter()
         .map(|step| step.get::<String, _>("detail"))

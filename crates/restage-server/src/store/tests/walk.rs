@@ -1,1 +1,308 @@
+//! The store against the rules alone: the same random commands to a world in memory that holds every row,
+//! and to the writer. Every decision must be the same, its effects in the same order, and in the end every
+//! row.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::join_all;
+use restage_core::command::{Claims, NewToken};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol, StageEventError};
+use restage_core::{Command, Context, Decision, Limits, StageArn, World, decide};
+
+use super::world::AWKWARD;
+use super::{Bench, Dice, by_participant};
+use crate::store::Job;
+
+const ACCOUNT: &str = "000000000000";
+const IDLE_S: u32 = 60;
+
+#[tokio::test]
+async fn the_store_decides_as_the_rules_do_on_every_row() {
+    let mut refused = 0;
+    let mut effects = 0;
+    for seed in 0..4 {
+        let walk = walk(seed, 120).await;
+        refused += walk.refused;
+        effects += walk.effects;
+    }
+    assert!(
+        refused > 100 && effects > 400,
+        "{refused} refused, {effects} effects: went nowhere"
+    );
+}
+
+struct Walk {
+    dice: Dice,
+    world: World,
+    now: Time,
+    made: u64,
+    refused: usize,
+    effects: usize,
+}
+
+async fn walk(seed: u64, batches: u32) -> Walk {
+    let handed_over = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&handed_over);
+    let mut bench = Bench::with_sink(Box::new(move |command, decision: &Decision| {
+        sink.lock()
+            .unwrap()
+            .push((command.clone(), decision.clone()));
+    }))
+    .await;
+    let (dice, world) = (Dice(seed), World::default());
+    let now = Time(1_700_000_000_000_000);
+    let mut walk = Walk {
+        dice,
+        world,
+        now,
+        made: 0,
+        refused: 0,
+        effects: 0,
+    };
+
+    for batch in 0..batches {
+        let mut jobs = Vec::new();
+        let mut expected = Vec::new();
+        for _ in 0..=walk.dice.below(12) {
+            let job = walk.job();
+            expected.push((job.command.clone(), walk.decide(&job)));
+            jobs.push(job);
+        }
+        let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+        for (outcome, (command, decision)) in outcomes.into_iter().zip(&expected) {
+            let reply = outcome.unwrap().reply;
+            assert_eq!(
+                reply, decision.reply,
+                "seed {seed}, batch {batch}, {command:?}"
+            );
+        }
+        let handed_over = std::mem::take(&mut *handed_over.lock().unwrap());
+        for (given, wanted) in handed_over.iter().zip(&expected) {
+            assert_eq!(given, wanted, "seed {seed}, batch {batch}");
+        }
+        assert_eq!(handed_over.len(), expected.len());
+        if walk.dice.one_in(10) {
+            bench.store.purge(5).await.unwrap();
+        }
+    }
+    while bench.store.purge(1_000).await.unwrap() > 0 {}
+    assert_eq!(
+        bench.dump().await,
+        by_participant(walk.world.clone()),
+        "seed {seed}"
+    );
+    walk
+}
+
+impl Walk {
+    fn decide(&mut self, job: &Job) -> Decision {
+        let decision = decide(&self.world, &job.context, &job.command);
+        self.world.apply(&decision.changes);
+        self.refused += usize::from(decision.reply.is_err());
+        self.effects += decision.effects.len();
+        decision
+    }
+
+    fn job(&mut self) -> Job {
+        let step_s = *self.dice.pick(&[0, 0, 0, 1, 7, 30, 90]);
+        self.now = self.now.plus_seconds(step_s);
+        let limits = Limits {
+            stages: 5,
+            publishers_per_stage: 3,
+            subscribers_per_stage: 4,
+            replications_per_participant: 2,
+        };
+        let context = Context {
+            account: ACCOUNT.to_owned(),
+            now: self.now,
+            limits,
+            session_idle_s: IDLE_S,
+            fresh_session: StageSessionId::new(self.fresh("st-")),
+        };
+        Job {
+            command: self.command(),
+            context,
+        }
+    }
+
+    fn fresh(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        format!("{prefix}{}", self.made)
+    }
+
+    fn command(&mut self) -> Command {
+        if self.world.stages.len() < 2 {
+            return self.create_stage();
+        }
+        match self.dice.below(40) {
+            0 => self.create_stage(),
+            1 if self.dice.one_in(4) => Command::DeleteStage {
+                stage: self.stage(),
+            },
+            1 | 2 => Command::UpdateStage {
+                stage: self.stage(),
+                name: Some((*self.dice.pick(&AWKWARD)).to_owned()),
+                recording: None,
+            },
+            3 | 4 => {
+                let (stage, token) = (self.stage(), self.token());
+                Command::CreateParticipantToken { stage, token }
+            }
+            5 => {
+                let (stage, participant) = self.bearer();
+                Command::DisconnectParticipant { stage, participant }
+            }
+            6..=10 => {
+                let (source, participant) = self.bearer();
+                Command::StartParticipantReplication {
+                    source,
+                    participant,
+                    destination: self.stage(),
+                    reconnect_window_s: *self.dice.pick(&[0, 20, 300]),
+                    attributes: BTreeMap::from([("order".to_owned(), AWKWARD[3].to_owned())]),
+                }
+            }
+            11 | 12 => {
+                let (source, participant) = self.bearer();
+                Command::StopParticipantReplication {
+                    source,
+                    participant,
+                    destination: self.stage(),
+                }
+            }
+            13..=25 => self.open_connection(),
+            26..=31 => self.on_connection(true),
+            32..=35 => self.on_connection(false),
+            36 => {
+                let (claims, kind) = (self.claims(), self.kind());
+                Command::RecordConnectionError {
+                    claims,
+                    kind,
+                    error: StageEventError::InvalidInput,
+                }
+            }
+            37 if self.dice.one_in(10) => Command::Recover,
+            _ => Command::Tick,
+        }
+    }
+
+    fn create_stage(&mut self) -> Command {
+        let id = StageId::new(self.fresh("stage"));
+        Command::CreateStage {
+            stage: arn(id),
+            name: "walk".to_owned(),
+            tags: BTreeMap::new(),
+            recording: "{}".to_owned(),
+            tokens: (0..3).map(|_| self.token()).collect(),
+        }
+    }
+
+    fn token(&mut self) -> NewToken {
+        let participant = ParticipantId::new(self.fresh("p"));
+        NewToken {
+            participant,
+            expires_at: self.now.plus_seconds(3_600),
+        }
+    }
+
+    fn stage(&mut self) -> StageArn {
+        let stages: Vec<_> = self.world.stages.keys().cloned().collect();
+        arn(if self.dice.one_in(40) {
+            StageId::new("gone")
+        } else {
+            self.dice.pick(&stages).clone()
+        })
+    }
+
+    /// Someone with a token, seldom someone who lost it or whose stage is gone.
+    fn bearer(&mut self) -> (StageArn, ParticipantId) {
+        let tokens: Vec<_> = self.world.tokens.values().collect();
+        if tokens.is_empty() || self.dice.one_in(40) {
+            return (self.stage(), ParticipantId::new("stranger"));
+        }
+        let token = self.dice.pick(&tokens);
+        (arn(token.stage.clone()), token.participant.clone())
+    }
+
+    fn claims(&mut self) -> Claims {
+        let (stage, participant) = self.bearer();
+        Claims {
+            participant,
+            stage,
+            user_id: (*self.dice.pick(&AWKWARD)).to_owned(),
+            attributes: BTreeMap::from([("k".to_owned(), AWKWARD[2].to_owned())]),
+            capabilities: Capabilities {
+                publish: !self.dice.one_in(12),
+                subscribe: !self.dice.one_in(12),
+            },
+            expires_at: self.now.plus_seconds(3_600),
+        }
+    }
+
+    fn kind(&mut self) -> ConnectionKind {
+        match self.dice.below(6) {
+            0..=2 => ConnectionKind::Publish,
+            3 => ConnectionKind::Events,
+            _ => {
+                let shown: Vec<_> = self
+                    .world
+                    .participants
+                    .values()
+                    .filter(|row| row.publishing)
+                    .collect();
+                let publisher = if shown.is_empty() {
+                    ParticipantId::new("stranger")
+                } else {
+                    self.dice.pick(&shown).id.clone()
+                };
+                ConnectionKind::Subscribe { publisher }
+            }
+        }
+    }
+
+    fn open_connection(&mut self) -> Command {
+        Command::OpenConnection {
+            connection: ConnectionId::new(self.fresh("c")),
+            kind: self.kind(),
+            claims: self.claims(),
+            protocol: Protocol::Whip,
+            client: Client {
+                browser_name: AWKWARD[7].to_owned(),
+                ..Client::default()
+            },
+        }
+    }
+
+    fn on_connection(&mut self, established: bool) -> Command {
+        let open: Vec<_> = self.world.connections.values().collect();
+        if open.is_empty() {
+            return self.open_connection();
+        }
+        let row = self.dice.pick(&open);
+        let (connection, stage, participant) =
+            (row.id.clone(), row.stage.clone(), row.participant.clone());
+        if established {
+            Command::ConnectionEstablished {
+                connection,
+                stage,
+                participant,
+            }
+        } else {
+            Command::ConnectionClosed {
+                connection,
+                stage,
+                participant,
+            }
+        }
+    }
+}
+
+fn arn(id: StageId) -> StageArn {
+    StageArn {
+        region: "eu-west-1".to_owned(),
+        account: ACCOUNT.to_owned(),
+        id,
+    }
+}
