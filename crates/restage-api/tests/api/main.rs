@@ -7,6 +7,7 @@ mod hostile;
 mod ids;
 mod lists;
 mod pages;
+mod recording;
 mod refusals;
 mod responses;
 mod signatures;
