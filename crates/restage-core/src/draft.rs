@@ -83,13 +83,10 @@ impl<'a> Draft<'a> {
         self.deleted.insert(id.clone());
     }
 
-    /// The session in progress, if the stage is there, names one, and it has not ended.
+    /// The session in progress, if the stage and the session are there.
     pub(crate) fn active_session(&self, stage: &StageId) -> Option<StageSessionId> {
         let id = self.stages.get(stage)?.active_session.as_ref()?;
-        self.sessions
-            .get(id)
-            .filter(|row| row.ended_at.is_none())
-            .map(|row| row.id.clone())
+        self.sessions.get(id).map(|row| row.id.clone())
     }
 
     pub(crate) fn edit_session(&mut self, id: &StageSessionId) -> Option<&mut StageSession> {
@@ -271,7 +268,8 @@ impl<'a> Draft<'a> {
 
     // History and effects.
 
-    /// Adds a line to a participant's history, for a caller to complete.
+    /// Adds a line to a participant's history, for a caller to complete. It says whether the participant
+    /// is a replica here.
     pub(crate) fn record(
         &mut self,
         name: StageEventName,
@@ -279,6 +277,7 @@ impl<'a> Draft<'a> {
         participant: &ParticipantId,
     ) -> &mut StageEvent {
         let index = self.events.len();
+        let replica = self.is_replica(session, participant);
         self.events.push(StageEvent {
             session: session.clone(),
             participant: participant.clone(),
@@ -287,7 +286,7 @@ impl<'a> Draft<'a> {
             remote_participant: None,
             error: None,
             destination: None,
-            replica: false,
+            replica,
         });
         &mut self.events[index]
     }
@@ -365,13 +364,7 @@ impl<'a> Draft<'a> {
             let Some(row) = self.sessions.edit(&session) else {
                 continue;
             };
-            if row.ended_at.is_none() {
-                row.idle_since = if count == 0 {
-                    row.idle_since.or(Some(now))
-                } else {
-                    None
-                };
-            }
+            row.idle_since = (count == 0).then_some(now);
         }
     }
 

@@ -82,13 +82,12 @@ pub(crate) fn close_all(draft: &mut Draft<'_>, ids: Vec<ConnectionId>, reason: C
     }
 }
 
-/// LEFT, for a participant without connections. Replicas have none to begin with: they leave when their
-/// replication ends.
+/// LEFT, for a participant without connections.
 pub(crate) fn leave(draft: &mut Draft<'_>, session: &StageSessionId, id: &ParticipantId) {
     let Some(row) = draft.edit_participant(session, id) else {
         return;
     };
-    if row.connected && !row.is_replica() {
+    if row.connected {
         row.connected = false;
         draft.record(StageEventName::Left, session, id);
     }

@@ -43,8 +43,8 @@ pub(crate) fn begin(
         },
         ..source.clone()
     });
-    record_here(draft, StageEventName::Joined, session, id);
-    record_here(draft, StageEventName::PublishStarted, session, id);
+    draft.record(StageEventName::Joined, session, id);
+    draft.record(StageEventName::PublishStarted, session, id);
 
     let destination = (replica.destination_stage.clone(), session.clone());
     draft.put_replica(Replica {
@@ -94,7 +94,7 @@ pub(crate) fn resume(draft: &mut Draft<'_>, key: &ReplicaKey) {
     row.connected = true;
     row.publishing = true;
     row.published = true;
-    record_here(draft, StageEventName::PublishStarted, session, id);
+    draft.record(StageEventName::PublishStarted, session, id);
 }
 
 /// Ends replications for good, without any window: STOPPED on both sides, and those who watched them in
@@ -133,7 +133,7 @@ pub(crate) fn take_down(draft: &mut Draft<'_>, key: &ReplicaKey, reason: CloseRe
             *active = false;
         }
     }
-    record_here(draft, StageEventName::Left, session, id);
+    draft.record(StageEventName::Left, session, id);
     for subscription in draft.subscriptions_to(session, id) {
         presence::close(draft, &subscription, Some(reason));
     }
@@ -182,15 +182,6 @@ fn unpublish(draft: &mut Draft<'_>, session: &StageSessionId, id: &ParticipantId
     };
     if row.publishing {
         row.publishing = false;
-        record_here(draft, StageEventName::PublishStopped, session, id);
+        draft.record(StageEventName::PublishStopped, session, id);
     }
-}
-
-fn record_here(
-    draft: &mut Draft<'_>,
-    name: StageEventName,
-    session: &StageSessionId,
-    id: &ParticipantId,
-) {
-    draft.record(name, session, id).replica = true;
 }

@@ -1,8 +1,8 @@
 //! Every limit refuses at its value and names itself.
 
-use restage_core::{Limits, World};
+use restage_core::{Command, Limits, StageArn, World};
 
-use crate::support::Scene;
+use crate::support::{Scene, arn};
 
 #[test]
 fn stages_per_account_and_region() {
@@ -13,6 +13,18 @@ fn stages_per_account_and_region() {
     scene.create_stage("C").refused(refusal);
     scene.delete_stage("A").ok();
     scene.create_stage("C").ok();
+    let elsewhere = StageArn {
+        region: "us-east-1".to_owned(),
+        ..arn("D")
+    };
+    let create = Command::CreateStage {
+        stage: elsewhere,
+        name: String::new(),
+        tags: Default::default(),
+        recording: String::new(),
+        tokens: Vec::new(),
+    };
+    scene.run(&create).ok();
     // The count of a store holds where the rows are not loaded.
     scene.delete_stage("C").ok();
     scene.world.stage_count = 2;

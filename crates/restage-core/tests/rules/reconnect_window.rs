@@ -260,3 +260,28 @@ fn the_replica_takes_the_clients_new_ways_with_it() {
     scene.established("A/ann", "c4").ok();
     assert_eq!(scene.participant("s2/ann").client.browser_name, "Chromium");
 }
+
+#[test]
+fn one_second_is_a_window() {
+    let mut scene = Scene::new(&["A", "B"]);
+    scene.join("A/ann", "publish", "c1");
+    scene.replicate("A/ann", "B", 1).ok();
+    scene.closed("A/ann", "c1").ok();
+    assert_eq!(
+        scene.replica("s1", "ann", "s2").window_ends_at,
+        Some(scene.now.plus_seconds(1))
+    );
+}
+
+#[test]
+fn a_late_return_is_that_of_someone_without_replicas() {
+    let mut scene = replicated();
+    scene.closed("A/ann", "c1").ok();
+    scene.wait(31);
+    scene.join("A/ann", "publish", "c4");
+    assert_eq!(
+        scene.participant("s1/ann").replication,
+        Replication::Source { active: false }
+    );
+    assert!(scene.participant("s1/ann").publishing && !scene.participant("s2/ann").publishing);
+}

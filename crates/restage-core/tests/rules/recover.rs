@@ -1,7 +1,7 @@
 //! After a restart nothing may look live that is not.
 
-use restage_core::Command;
 use restage_core::row::Replication;
+use restage_core::{Change, Command};
 
 use crate::support::Scene;
 
@@ -92,7 +92,7 @@ fn rows_that_outlived_their_connections_are_put_right() {
     scene.join("A/ann", "publish", "c1");
     scene.replicate("A/ann", "B", 60).ok();
     // As a store might be after someone edited it by hand.
-    scene.world.connections.clear();
+    let stray = scene.world.connections.pop_first().unwrap().1;
     scene.run(&Command::Recover).gives(&[
         "s2/ann PUBLISH_STOPPED (replica)",
         "s2/ann LEFT (replica)",
@@ -100,4 +100,12 @@ fn rows_that_outlived_their_connections_are_put_right() {
         "s1/ann PUBLISH_STOPPED",
         "s1/ann LEFT",
     ]);
+
+    // And the other way round: a connection of a session that is over.
+    scene
+        .world
+        .connections
+        .insert(stray.id.clone(), stray.clone());
+    let step = scene.run(&Command::Recover);
+    assert_eq!(step.decision.changes, [Change::DeleteConnection(stray.id)]);
 }

@@ -9,8 +9,8 @@ use restage_core::{Change, Command, Effect, Limits, World, decide, needs};
 
 use crate::support::{IDLE_S, Scene, attributes};
 
-const SEEDS: u64 = 24;
-const STEPS: u32 = 1500;
+const SEEDS: u64 = 12;
+const STEPS: u32 = 1000;
 
 /// SplitMix64: small, and good enough to wander about.
 struct Random(u64);
@@ -89,7 +89,7 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
         made: 0,
         met: BTreeSet::new(),
     };
-    if seed % 3 > 0 {
+    if !seed.is_multiple_of(3) {
         walk.scene.limits = Limits {
             stages: 5,
             publishers_per_stage: 3,
