@@ -35,13 +35,14 @@ def test_stage_state_at_once_and_on_every_change(stages, media, pair):
     publisher = media.publish(ann_token)
     eventually(lambda: here.publishing() == {ann}, what="ann publishes")
     (entry,) = [item for item in here.states()[-1]["participants"] if item["id"] == ann]
-    assert entry == {"id": ann, "userId": "ann", "attributes": {"role": "host"}, "isPublishing": True}
+    said = {"id": ann, "userId": "ann", "attributes": {"role": "host"}, "isPublishing": True}
+    assert entry == {**said, "isReplica": False}
     assert there.publishing() == set()
 
     stages.replicate(source, destination, ann, attributes={"role": "guest"})
     eventually(lambda: there.publishing() == {ann}, what="the replica publishes in the destination")
     (entry,) = [item for item in there.states()[-1]["participants"] if item["id"] == ann]
-    assert entry == {"id": ann, "userId": "ann", "attributes": {"role": "guest"}, "isPublishing": True}
+    assert entry == {**said, "attributes": {"role": "guest"}, "isReplica": True}
 
     stages.stop(source, destination, ann)
     eventually(lambda: there.publishing() == set(), what="the replica is gone")

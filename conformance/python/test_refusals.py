@@ -36,22 +36,31 @@ def test_an_unknown_stage_is_not_found(ivs, method, arguments):
         getattr(ivs, method)(**arguments)
 
 
-# Lists have no 404 in the model: what is unknown has nothing in it.
-EMPTY = [
-    ("list_stage_sessions", {"stageArn": UNKNOWN_STAGE}, "stageSessions"),
-    ("list_participants", {"stageArn": UNKNOWN_STAGE, "sessionId": UNKNOWN_SESSION}, "participants"),
-    (
-        "list_participant_events",
-        {"stageArn": UNKNOWN_STAGE, "sessionId": UNKNOWN_SESSION, "participantId": "p"},
-        "events",
-    ),
-    ("list_participant_replicas", {"sourceStageArn": UNKNOWN_STAGE, "participantId": "p"}, "replicas"),
+# Lists have no 404 in the model, so the ARN is what is wrong.
+LISTS = [
+    ("list_stage_sessions", {"stageArn": UNKNOWN_STAGE}),
+    ("list_participants", {"stageArn": UNKNOWN_STAGE, "sessionId": UNKNOWN_SESSION}),
+    ("list_participant_events", {"stageArn": UNKNOWN_STAGE, "sessionId": UNKNOWN_SESSION, "participantId": "p"}),
+    ("list_participant_replicas", {"sourceStageArn": UNKNOWN_STAGE, "participantId": "p"}),
 ]
 
 
-@pytest.mark.parametrize(("method", "arguments", "key"), EMPTY, ids=[method for method, _, _ in EMPTY])
-def test_a_list_of_the_unknown_is_empty(ivs, method, arguments, key):
-    assert getattr(ivs, method)(**arguments)[key] == []
+@pytest.mark.parametrize(("method", "arguments"), LISTS, ids=[method for method, _ in LISTS])
+def test_a_list_of_an_unknown_stage_is_invalid(ivs, method, arguments):
+    with refused("ValidationException", 400, UNKNOWN_STAGE):
+        getattr(ivs, method)(**arguments)
+
+
+def test_a_list_of_an_unknown_participant_is_empty(ivs, stages):
+    answer = ivs.list_participant_replicas(sourceStageArn=stages.create(), participantId="AAAAbbbb1234")
+    assert answer["replicas"] == []
+
+
+@pytest.mark.parametrize("method", ["list_participants", "list_participant_events"])
+def test_a_list_of_an_unknown_session_is_invalid(ivs, stages, method):
+    more = {"participantId": "p"} if method == "list_participant_events" else {}
+    with refused("ValidationException", 400, UNKNOWN_SESSION):
+        getattr(ivs, method)(stageArn=stages.create(), sessionId=UNKNOWN_SESSION, **more)
 
 
 def test_unknown_session_and_participant(ivs, stages):

@@ -96,7 +96,7 @@ def test_tampered_body(server):
 
 
 def test_tampered_path(server):
-    assert_refused(send(server, signed(server), operation="ListPublicKeys"), "InvalidSignatureException")
+    assert_refused(send(server, signed(server), operation="CreateStage"), "InvalidSignatureException")
 
 
 def test_tampered_query(server):

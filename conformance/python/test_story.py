@@ -169,7 +169,7 @@ def test_list_stages_in_order_of_creation_and_by_region(ivs, server, stages):
     assert walked == mine
 
     # An ARN of another region is not this endpoint's to answer for.
-    with refused("AccessDeniedException", 403):
+    with refused("ResourceNotFoundException", 404, REGION):
         ivs.get_stage(arn=far)
     elsewhere.delete_stage(arn=far)
     for arn in mine:
@@ -183,12 +183,17 @@ def test_one_story_from_first_join_to_last_replica(ivs, server, stages, media):
     ann, ann_token = stages.token(source, userId="ann", attributes={"role": "host", "order": "1"})
     bob, bob_token = stages.token(destination, userId="bob", capabilities=["SUBSCRIBE"])
 
-    with refused("ConflictException", 409, f"{ann} is not publishing"):
+    with refused("ResourceNotFoundException", 404, ann):
         stages.replicate(source, destination, ann)
     assert body(ivs.list_stage_sessions(stageArn=source)) == {"stageSessions": []}
     assert body(ivs.list_participant_replicas(sourceStageArn=source, participantId=ann)) == {"replicas": []}
 
+    listening = media.events(ann_token)
+    eventually(lambda: stages.session(source), what="a session of the source stage")
+    with refused("ConflictException", 409, f"{ann} is not publishing"):
+        stages.replicate(source, destination, ann)
     publisher = media.publish(ann_token, identity=3)
+    listening.close()
     session = eventually(lambda: stages.session(source), what="a session of the source stage")
     eventually(lambda: stages.participant(source, ann)["published"], what="ann is published")
     check_session(ivs, source, session)

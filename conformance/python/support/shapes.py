@@ -120,6 +120,8 @@ def attach(client):
     model = client.meta.service_model
 
     def on_response(event_name, response_dict, **_):
+        if response_dict is None:
+            return  # no answer at all: the client raises on its own
         operation = model.operation_model(event_name.rsplit(".", 1)[1])
         check_answer(operation, response_dict["status_code"], response_dict["headers"], response_dict["body"])
 
