@@ -6,6 +6,7 @@ mod plans;
 mod round_trip;
 mod walk;
 mod world;
+mod writer;
 
 use restage_core::{Change, World};
 use sqlx::{AnyConnection, Connection as _};
