@@ -44,25 +44,34 @@ type Outcome = Result<Reply, Error>;
 /// Decides a command on the rows given. Total: rows that are missing count as absent.
 pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
     let mut draft = Draft::new(world, context);
-    let reply = match command {
+    let reply = answer(&mut draft, command);
+    if *command == Command::Recover {
+        draft.without_effects(reply)
+    } else {
+        draft.finish(reply)
+    }
+}
+
+fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
+    match command {
         Command::CreateStage {
             stage,
             name,
             tags,
             recording,
             tokens,
-        } => create_stage::decide(&mut draft, stage, name, tags, recording, tokens),
+        } => create_stage::decide(draft, stage, name, tags, recording, tokens),
         Command::UpdateStage {
             stage,
             name,
             recording,
-        } => update_stage::decide(&mut draft, stage, name.as_deref(), recording.as_deref()),
-        Command::DeleteStage { stage } => delete_stage::decide(&mut draft, stage),
+        } => update_stage::decide(draft, stage, name.as_deref(), recording.as_deref()),
+        Command::DeleteStage { stage } => delete_stage::decide(draft, stage),
         Command::CreateParticipantToken { stage, token } => {
-            create_participant_token::decide(&mut draft, stage, token)
+            create_participant_token::decide(draft, stage, token)
         }
         Command::DisconnectParticipant { stage, participant } => {
-            disconnect_participant::decide(&mut draft, stage, participant)
+            disconnect_participant::decide(draft, stage, participant)
         }
         Command::StartParticipantReplication {
             source,
@@ -78,13 +87,13 @@ pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
                 reconnect_window_s: *reconnect_window_s,
                 attributes,
             };
-            start_participant_replication::decide(&mut draft, &request)
+            start_participant_replication::decide(draft, &request)
         }
         Command::StopParticipantReplication {
             source,
             destination,
             participant,
-        } => stop_participant_replication::decide(&mut draft, source, destination, participant),
+        } => stop_participant_replication::decide(draft, source, destination, participant),
         Command::OpenConnection {
             connection,
             kind,
@@ -99,30 +108,26 @@ pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
                 protocol: *protocol,
                 client,
             };
-            open_connection::decide(&mut draft, &request)
+            open_connection::decide(draft, &request)
         }
         Command::RecordConnectionError {
             claims,
             kind,
             error,
-        } => record_connection_error::decide(&mut draft, claims, kind, *error),
+        } => record_connection_error::decide(draft, claims, kind, *error),
         Command::ConnectionEstablished {
             connection,
             stage,
             participant,
-        } => connection_established::decide(&mut draft, connection, stage, participant),
+        } => connection_established::decide(draft, connection, stage, participant),
         Command::ConnectionClosed {
             connection,
             stage,
             participant,
-        } => connection_closed::decide(&mut draft, connection, stage, participant),
-        Command::Tick => tick::decide(&mut draft),
-        Command::Recover => {
-            let reply = recover::decide(&mut draft);
-            return draft.without_effects(reply);
-        }
-    };
-    draft.finish(reply)
+        } => connection_closed::decide(draft, connection, stage, participant),
+        Command::Tick => tick::decide(draft),
+        Command::Recover => recover::decide(draft),
+    }
 }
 
 pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Need> {
