@@ -1,6 +1,6 @@
 //! The rules of restage: stages, stage sessions, participants, tokens and replicas.
 //!
-//! Everything here is pure. [`needs`](command::needs) says which rows a command looks at, the edge
+//! Everything here is pure. [`needs`] says which rows a command looks at, the edge
 //! loads them into a [`World`], and [`decide`] turns (rows, context, command) into a reply, row
 //! changes and effects. No clock, no randomness, no I/O: time and fresh ids arrive in [`Context`].
 #![deny(missing_docs)]
