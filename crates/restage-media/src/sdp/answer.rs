@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Description;
-use super::offer::{IceCredentials, MediaOffer, Offer};
+use super::media::MediaOffer;
+use super::offer::{IceCredentials, Offer};
 
 /// `None` when the engine's answer does not fit the offer, which would be a bug of ours.
 pub(crate) fn complete(engine: &str, offer: &Offer, candidates: &[SocketAddr]) -> Option<String> {

@@ -3,6 +3,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod fragment;
+pub(crate) mod media;
 pub(crate) mod offer;
 
 use crate::limits::SECTIONS_MAX;

@@ -1,0 +1,315 @@
+//! One media section of an offer: what is understood of it, and how it is said to the engine.
+
+use std::fmt::Write as _;
+
+use super::offer::Role;
+use super::{Section, attribute, attributes};
+use crate::codec::{Codec, Format};
+use crate::error::{OfferError, OfferErrorKind};
+use crate::io::MediaKind;
+use crate::limits::{FORMATS_PER_SECTION_MAX, LAYERS_MAX};
+use crate::packet::RidName;
+
+/// A section that is taken.
+#[derive(Debug, Clone)]
+pub(crate) struct MediaOffer {
+    pub(crate) kind: MediaKind,
+    pub(crate) mid: String,
+    /// In the order of the answer.
+    pub(crate) formats: Vec<Format>,
+    extensions: Vec<(u8, String)>,
+    /// Names of simulcast encodings, none for a plain track.
+    rids: Vec<String>,
+    /// SSRC of a plain track and of its retransmissions, if announced.
+    ssrcs: Option<(u32, Option<u32>)>,
+}
+
+/// Mids the engine can hold.
+const MID_LENGTH_MAX: usize = 16;
+
+/// Header extensions worth negotiating with a publisher: stream identification, what its congestion control lives
+/// on, and what is passed on to subscribers.
+const PUBLISHER_EXTENSIONS: &[&str] = &[
+    "urn:ietf:params:rtp-hdrext:sdes:mid",
+    "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+    "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+    "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+    "urn:3gpp:video-orientation",
+];
+
+/// With a subscriber: each costs time for every packet and subscriber, so only what is used.
+const SUBSCRIBER_EXTENSIONS: &[&str] = &[
+    "urn:ietf:params:rtp-hdrext:sdes:mid",
+    "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+    "urn:3gpp:video-orientation",
+];
+
+impl MediaOffer {
+    /// `None` when no codec of the section is forwarded here.
+    pub(super) fn parse(
+        section: &Section<'_>,
+        kind: MediaKind,
+        role: Role,
+        position: usize,
+    ) -> Result<Option<Self>, OfferError> {
+        // A section may lack a mid only when it is alone; any name serves then.
+        let mid = attribute(&section.lines, "mid").map_or_else(|| position.to_string(), Into::into);
+        let is_token = mid.bytes().all(|byte| byte.is_ascii_graphic());
+        if mid.is_empty() || mid.len() > MID_LENGTH_MAX || !is_token {
+            return Err(OfferError::new(
+                OfferErrorKind::NotSdp,
+                format!(
+                    "The a=mid of the {kind} section must be 1 to {MID_LENGTH_MAX} visible characters."
+                ),
+            ));
+        }
+        let formats = formats(section, kind);
+        if formats.is_empty() {
+            return Ok(None);
+        }
+        let rids = if role == Role::Publisher && kind == MediaKind::Video {
+            rids(section)
+        } else {
+            Vec::new()
+        };
+        let ssrcs = if role == Role::Publisher && rids.is_empty() {
+            ssrcs(section)
+        } else {
+            None
+        };
+        Ok(Some(Self {
+            kind,
+            mid,
+            formats,
+            extensions: extensions(section, role),
+            rids,
+            ssrcs,
+        }))
+    }
+
+    pub(super) fn write(&self, sdp: &mut String, role: Role) {
+        let _ = write!(sdp, "m={} 9 UDP/TLS/RTP/SAVPF", self.kind);
+        for format in &self.formats {
+            let _ = write!(sdp, " {}", format.pt);
+            if let Some(rtx) = format.rtx {
+                let _ = write!(sdp, " {rtx}");
+            }
+        }
+        let direction = match role {
+            Role::Publisher => "sendonly",
+            Role::Subscriber => "recvonly",
+        };
+        let _ = write!(
+            sdp,
+            "\r\nc=IN IP4 0.0.0.0\r\na=mid:{}\r\na={direction}\r\na=rtcp-mux\r\n",
+            self.mid
+        );
+        for (id, uri) in &self.extensions {
+            let _ = write!(sdp, "a=extmap:{id} {uri}\r\n");
+        }
+        for format in &self.formats {
+            write_format(sdp, format);
+        }
+        for rid in &self.rids {
+            let _ = write!(sdp, "a=rid:{rid} send\r\n");
+        }
+        if !self.rids.is_empty() {
+            let _ = write!(sdp, "a=simulcast:send {}\r\n", self.rids.join(";"));
+        }
+        if let Some((main, rtx)) = self.ssrcs {
+            if let Some(rtx) = rtx {
+                let _ = write!(sdp, "a=ssrc-group:FID {main} {rtx}\r\n");
+            }
+            for ssrc in [Some(main), rtx].into_iter().flatten() {
+                let _ = write!(sdp, "a=ssrc:{ssrc} cname:x\r\n");
+            }
+        }
+    }
+}
+
+fn write_format(sdp: &mut String, format: &Format) {
+    let (pt, rate) = (format.pt, format.codec.clock_rate());
+    let _ = match format.codec {
+        Codec::Opus => write!(sdp, "a=rtpmap:{pt} opus/{rate}/2\r\n"),
+        Codec::H264 => write!(sdp, "a=rtpmap:{pt} H264/{rate}\r\n"),
+        Codec::Vp8 => write!(sdp, "a=rtpmap:{pt} VP8/{rate}\r\n"),
+    };
+    if !format.fmtp.is_empty() {
+        let _ = write!(sdp, "a=fmtp:{pt} {}\r\n", format.fmtp);
+    }
+    for feedback in &format.feedback {
+        let _ = write!(sdp, "a=rtcp-fb:{pt} {feedback}\r\n");
+    }
+    if let Some(rtx) = format.rtx {
+        let _ = write!(
+            sdp,
+            "a=rtpmap:{rtx} rtx/{rate}\r\na=fmtp:{rtx} apt={pt}\r\n"
+        );
+    }
+}
+
+fn formats(section: &Section<'_>, kind: MediaKind) -> Vec<Format> {
+    let mut formats: Vec<Format> = Vec::new();
+    let mut used = [false; 128];
+    for name in section.formats.iter().take(4 * FORMATS_PER_SECTION_MAX) {
+        let Some(pt) = payload_type(name) else {
+            continue;
+        };
+        if formats.len() == FORMATS_PER_SECTION_MAX || used[usize::from(pt)] {
+            continue;
+        }
+        let Some(codec) = codec_of(section, pt, kind) else {
+            continue;
+        };
+        let fmtp = value_for(section, "fmtp", pt).unwrap_or_default();
+        let mut feedback: Vec<String> = Vec::new();
+        for value in attributes(&section.lines, "rtcp-fb") {
+            let Some((target, value)) = value.split_once(' ') else {
+                continue;
+            };
+            if (target == "*" || payload_type(target) == Some(pt)) && feedback.len() < 16 {
+                feedback.push(value.trim().into());
+            }
+        }
+        used[usize::from(pt)] = true;
+        let format = Format {
+            pt,
+            rtx: None,
+            codec,
+            fmtp: fmtp.into(),
+            feedback,
+        };
+        // H.264 with an interleaved mode or a malformed profile cannot be forwarded.
+        if codec == Codec::H264
+            && (format.packetization_mode() > 1 || format.h264_profile().is_none())
+        {
+            continue;
+        }
+        formats.push(format);
+    }
+    for format in &mut formats {
+        format.rtx = retransmission_type(section, format.pt).filter(|rtx| !used[usize::from(*rtx)]);
+        if let Some(rtx) = format.rtx {
+            used[usize::from(rtx)] = true;
+        }
+    }
+    formats.sort_by_key(Format::preference);
+    formats
+}
+
+/// A payload type as written, if it is one that RTP and RTCP on one port cannot confuse (RFC 5761 §4).
+fn payload_type(text: &str) -> Option<u8> {
+    let pt: u8 = text.parse().ok()?;
+    matches!(pt, 0..=63 | 96..=127).then_some(pt)
+}
+
+fn value_for<'a>(section: &'a Section<'a>, name: &'a str, pt: u8) -> Option<&'a str> {
+    attributes(&section.lines, name).find_map(|value| {
+        let (target, value) = value.split_once(' ')?;
+        (payload_type(target) == Some(pt)).then(|| value.trim())
+    })
+}
+
+fn codec_of(section: &Section<'_>, pt: u8, kind: MediaKind) -> Option<Codec> {
+    let mut fields = value_for(section, "rtpmap", pt)?.split('/');
+    let codec = Codec::from_rtpmap(fields.next()?, fields.next()?.parse().ok()?)?;
+    // RFC 7587 §7: Opus is always declared with two channels.
+    let channels = fields.next().unwrap_or("1");
+    let is_right = codec != Codec::Opus || channels == "2";
+    (codec.kind() == kind && is_right).then_some(codec)
+}
+
+fn retransmission_type(section: &Section<'_>, pt: u8) -> Option<u8> {
+    section
+        .formats
+        .iter()
+        .filter_map(|name| payload_type(name))
+        .find(|candidate| {
+            value_for(section, "rtpmap", *candidate)
+                .is_some_and(|map| map.to_ascii_lowercase().starts_with("rtx/"))
+                && value_for(section, "fmtp", *candidate)
+                    .and_then(|fmtp| crate::codec::parameter(fmtp, "apt"))
+                    .and_then(payload_type)
+                    == Some(pt)
+        })
+}
+
+fn extensions(section: &Section<'_>, role: Role) -> Vec<(u8, String)> {
+    let wanted = match role {
+        Role::Publisher => PUBLISHER_EXTENSIONS,
+        Role::Subscriber => SUBSCRIBER_EXTENSIONS,
+    };
+    let mut extensions: Vec<(u8, String)> = Vec::new();
+    for value in attributes(&section.lines, "extmap") {
+        let mut words = value.split_ascii_whitespace();
+        let (Some(id), Some(uri)) = (words.next(), words.next()) else {
+            continue;
+        };
+        // `/sendrecv` and the like may follow the id (RFC 8285 §8).
+        let Some(Ok(id)) = id.split('/').next().map(str::parse::<u8>) else {
+            continue;
+        };
+        let is_new = extensions
+            .iter()
+            .all(|(other, known)| *other != id && known != uri);
+        // One-byte headers have ids 1 to 14 (RFC 8285 §4.2).
+        if (1..=14).contains(&id) && wanted.contains(&uri) && is_new {
+            extensions.push((id, uri.into()));
+        }
+    }
+    extensions
+}
+
+/// The encodings of `a=simulcast:send` (RFC 8853), without alternatives and paused marks.
+fn rids(section: &Section<'_>) -> Vec<String> {
+    let Some(simulcast) = attribute(&section.lines, "simulcast") else {
+        return Vec::new();
+    };
+    let mut words = simulcast.split_ascii_whitespace();
+    let mut rids: Vec<String> = Vec::new();
+    while let Some(word) = words.next() {
+        let list = words.next().unwrap_or_default();
+        if word != "send" {
+            continue;
+        }
+        for group in list.split(';') {
+            let rid = group
+                .split(',')
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches('~');
+            let is_declared = attributes(&section.lines, "rid").any(|declared| {
+                let mut words = declared.split_ascii_whitespace();
+                words.next() == Some(rid) && words.next() == Some("send")
+            });
+            let is_name = RidName::new(rid).is_some()
+                && !rid.is_empty()
+                && rid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            if is_declared
+                && is_name
+                && rids.len() < LAYERS_MAX
+                && !rids.iter().any(|known| known == rid)
+            {
+                rids.push(rid.into());
+            }
+        }
+    }
+    rids
+}
+
+fn ssrcs(section: &Section<'_>) -> Option<(u32, Option<u32>)> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|ssrc| *ssrc != 0);
+    let group = attributes(&section.lines, "ssrc-group").find_map(|group| {
+        let mut words = group.split_ascii_whitespace();
+        (words.next()? == "FID").then_some(())?;
+        Some((number(words.next()?)?, Some(number(words.next()?)?)))
+    });
+    let single = || {
+        let first = attributes(&section.lines, "ssrc").next()?;
+        Some((number(first.split(' ').next()?)?, None))
+    };
+    group
+        .filter(|(main, rtx)| Some(*main) != *rtx)
+        .or_else(single)
+}

@@ -1,0 +1,163 @@
+//! Trickled candidates, ICE restarts and addresses that change.
+
+use std::time::Duration;
+
+use restage_media::{Input, OfferErrorKind, PeerKey, limits, local_ice_ufrag};
+use str0m::change::SdpAnswer;
+use str0m::format::Codec;
+
+use crate::support::{News, World};
+
+const CANDIDATE: &str = "a=candidate:1 1 udp 2130706431 10.0.0.9 5000 typ host\r\n";
+
+fn patched(world: &World) -> Option<String> {
+    world.news.iter().rev().find_map(|news| match news {
+        News::Patched(_, fragment) => Some(fragment.clone()),
+        _ => None,
+    })?
+}
+
+fn value<'a>(sdp: &'a str, attribute: &str) -> &'a str {
+    sdp.lines()
+        .find_map(|line| line.strip_prefix(attribute))
+        .expect(attribute)
+}
+
+#[test]
+fn candidates_are_taken_up_to_a_bound() {
+    let mut world = World::new();
+    world.subscriber(1, 1);
+    world.input(Input::Patch {
+        peer: PeerKey(1),
+        fragment: CANDIDATE,
+    });
+    assert!(matches!(
+        world.news.last(),
+        Some(News::Patched(PeerKey(1), None))
+    ));
+    let many = CANDIDATE.repeat(limits::TRICKLED_CANDIDATES_MAX as usize);
+    world.input(Input::Patch {
+        peer: PeerKey(1),
+        fragment: &many,
+    });
+    assert_eq!(
+        world.refusal(PeerKey(1)).unwrap().kind(),
+        OfferErrorKind::TooMany
+    );
+    world.connect();
+}
+
+#[test]
+fn fragments_for_nobody_and_fragments_that_are_none_are_refused() {
+    let mut world = World::new();
+    world.subscriber(1, 1);
+    world.input(Input::Patch {
+        peer: PeerKey(2),
+        fragment: CANDIDATE,
+    });
+    assert_eq!(
+        world.refusal(PeerKey(2)).unwrap().kind(),
+        OfferErrorKind::UnknownPeer
+    );
+    world.input(Input::Patch {
+        peer: PeerKey(1),
+        fragment: "hello",
+    });
+    assert_eq!(
+        world.refusal(PeerKey(1)).unwrap().kind(),
+        OfferErrorKind::NotFragment
+    );
+    world.connect();
+}
+
+#[test]
+fn an_ice_restart_moves_the_connection_without_interrupting_it() {
+    let mut world = World::new();
+    let publisher = world.publisher(1, 1);
+    let subscriber = world.subscriber(2, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(1_000);
+
+    for client in [publisher, subscriber] {
+        let key = world.clients[client].key;
+        let former = world.answer(key).unwrap();
+        // The client moves to another network, behind another address.
+        let mut api = world.clients[client].rtc.sdp_api();
+        api.ice_restart(true);
+        let (offer, pending) = api.apply().unwrap();
+        let offer = offer.to_sdp_string();
+        let fragment = format!(
+            "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n{CANDIDATE}",
+            value(&offer, "a=ice-ufrag:"),
+            value(&offer, "a=ice-pwd:")
+        );
+        world.clients[client].nat =
+            Some(format!("203.0.113.{}:40000", client + 1).parse().unwrap());
+        world.input(Input::Patch {
+            peer: key,
+            fragment: &fragment,
+        });
+        let reply = patched(&world).expect("our credentials");
+        let ufrag = local_ice_ufrag(&reply).unwrap();
+        assert_ne!(Some(ufrag), local_ice_ufrag(&former), "a new ICE session");
+        let answer = former
+            .replace(value(&former, "a=ice-ufrag:"), ufrag)
+            .replace(value(&former, "a=ice-pwd:"), value(&reply, "a=ice-pwd:"));
+        let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
+        world.clients[client]
+            .rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .unwrap();
+        world.clients[client].drain();
+        world.drain_client(client);
+        world.run_ms(1_000);
+        world.clients[subscriber].got.clear();
+        world.run_ms(1_000);
+        assert!(
+            world.clients[subscriber].video_got().count() > 60,
+            "media goes on"
+        );
+    }
+    world.run_ms(20_000);
+    assert!(world.gone(1).is_none() && world.gone(2).is_none());
+}
+
+#[test]
+fn a_publisher_whose_nat_changes_its_port_goes_on() {
+    let mut world = World::new();
+    let publisher = world.publisher(1, 1);
+    let subscriber = world.subscriber(2, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(2_000);
+    world.clients[publisher].nat = Some("203.0.113.7:7777".parse().unwrap());
+    // The first check from the new address lets its media through.
+    world.run_ms(5_000);
+    world.clients[subscriber].got.clear();
+    world.run_ms(1_000);
+    assert!(world.clients[subscriber].video_got().count() > 60);
+    world.wait(
+        "the address table does not grow",
+        Duration::from_secs(1),
+        |world| world.sfu.stats().addresses <= 3,
+    );
+}
+
+#[test]
+fn addresses_per_peer_are_bounded() {
+    let mut world = World::new();
+    let publisher = world.publisher(1, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    for port in 0..60 {
+        world.clients[publisher].nat =
+            Some(format!("203.0.113.7:{}", 10_000 + port).parse().unwrap());
+        world.run_ms(3_000);
+        assert!(world.sfu.stats().addresses <= limits::ADDRESSES_PER_PEER_MAX as u64);
+    }
+}

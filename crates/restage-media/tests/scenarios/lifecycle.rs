@@ -1,0 +1,233 @@
+//! How peers end, and that nothing of them stays.
+
+use std::time::Duration;
+
+use restage_media::{Config, GoneReason, Input, OfferErrorKind, PeerKey, PublicationKey, limits};
+use str0m::format::Codec;
+
+use crate::support::client::Client;
+use crate::support::{News, World, config};
+
+fn gone_at(world: &mut World, key: u64, limit: Duration) -> (Duration, GoneReason) {
+    let start = world.now;
+    world.wait("the peer is gone", limit, |world| world.gone(key).is_some());
+    (world.now - start, world.gone(key).unwrap().clone())
+}
+
+fn assert_empty(world: &World) {
+    let stats = world.sfu.stats();
+    assert_eq!(
+        (stats.peers, stats.publications, stats.addresses),
+        (0, 0, 0)
+    );
+    assert_eq!(world.sfu.poll_timeout(), None, "nothing left to wait for");
+}
+
+#[test]
+fn a_vanished_client_is_noticed_within_ten_seconds() {
+    for publishes in [true, false] {
+        let mut world = World::new();
+        let index = if publishes {
+            world.publisher(1, 1)
+        } else {
+            world.subscriber(1, 1)
+        };
+        world.connect();
+        let now = world.now;
+        if publishes {
+            world.clients[index].start(now, Codec::H264);
+        }
+        world.run_ms(3_000);
+        world.clients[index].is_offline = true;
+        let (after, reason) = gone_at(&mut world, 1, Duration::from_secs(10));
+        assert_eq!(reason, GoneReason::Silent);
+        assert!(after > Duration::from_secs(5), "{after:?}");
+        assert_empty(&world);
+    }
+}
+
+#[test]
+fn a_quiet_but_living_client_stays() {
+    let mut world = World::new();
+    world.subscriber(1, 1);
+    world.connect();
+    world.run_ms(60_000);
+    assert!(world.gone(1).is_none());
+}
+
+#[test]
+fn a_client_that_never_connects_is_given_up() {
+    let mut world = World::new();
+    let index = world.subscriber(1, 1);
+    world.clients[index].is_offline = true;
+    let (after, reason) = gone_at(&mut world, 1, Duration::from_secs(20));
+    assert_eq!(reason, GoneReason::NeverConnected);
+    assert!(
+        after.abs_diff(limits::CONNECT_MAX) < Duration::from_millis(100),
+        "{after:?}"
+    );
+    assert_empty(&world);
+}
+
+#[test]
+fn a_client_that_closes_is_gone_at_once() {
+    let mut world = World::new();
+    let index = world.publisher(1, 1);
+    world.connect();
+    world.run_ms(500);
+    world.clients[index].close();
+    world.drain_client(index);
+    let (after, reason) = gone_at(&mut world, 1, Duration::from_millis(100));
+    assert_eq!(reason, GoneReason::ClosedByRemote);
+    assert!(after < Duration::from_millis(50));
+    assert_empty(&world);
+}
+
+#[test]
+fn closing_a_peer_tells_its_client_and_nobody_else() {
+    let mut world = World::new();
+    let index = world.subscriber(1, 1);
+    world.connect();
+    world.input(Input::Close { peer: PeerKey(1) });
+    assert_empty(&world);
+    world.wait("the client knows", Duration::from_millis(100), |world| {
+        world.clients[index].is_closed
+    });
+    world.run_ms(20_000);
+    assert!(
+        world.gone(1).is_none(),
+        "whoever closes needs no news of it"
+    );
+}
+
+#[test]
+fn a_key_is_free_again_after_its_peer_ended() {
+    let mut world = World::new();
+    for _ in 0..30 {
+        let publisher = world.publisher(1, 1);
+        let subscriber = world.subscriber(2, 1);
+        world.connect();
+        let now = world.now;
+        world.clients[publisher].start(now, Codec::Vp8);
+        world.run_ms(200);
+        assert!(world.clients[subscriber].video_got().next().is_some());
+        for (index, key) in [(publisher, 1), (subscriber, 2)] {
+            world.clients[index].is_offline = true;
+            world.input(Input::Close { peer: PeerKey(key) });
+        }
+        world.news.clear();
+        assert_empty(&world);
+    }
+}
+
+#[test]
+fn tables_have_ends() {
+    let mut world = World::with(Config {
+        peers_max: 3,
+        publications_max: 2,
+        subscribers_per_publication_max: 1,
+        ..config()
+    });
+    for key in 1..=3 {
+        let client = Client::subscriber(world.now, key, key as usize);
+        world.open(client, false);
+    }
+    let offer = Client::subscriber(world.now, 4, 4).take_offer();
+    world.input(Input::OpenSubscriber {
+        peer: PeerKey(4),
+        offer: &offer,
+    });
+    assert_eq!(
+        world.refusal(PeerKey(4)).unwrap().kind(),
+        OfferErrorKind::Full
+    );
+
+    let subscribe = |world: &mut World, peer, publication| {
+        world.input(Input::Subscribe {
+            peer: PeerKey(peer),
+            publication: PublicationKey(publication),
+        });
+        world.sfu.stats().routes_ignored
+    };
+    assert_eq!(subscribe(&mut world, 1, 1), 0);
+    assert_eq!(
+        subscribe(&mut world, 2, 1),
+        1,
+        "the publication has its subscriber"
+    );
+    assert_eq!(subscribe(&mut world, 2, 2), 1);
+    assert_eq!(subscribe(&mut world, 3, 3), 2, "there are two publications");
+    assert_eq!(subscribe(&mut world, 9, 1), 3, "there is no such peer");
+    world.input(Input::Publish {
+        peer: PeerKey(1),
+        publication: PublicationKey(1),
+    });
+    assert_eq!(
+        world.sfu.stats().routes_ignored,
+        4,
+        "a subscriber does not publish"
+    );
+    assert_eq!(world.sfu.stats().publications, 2);
+}
+
+#[test]
+fn a_key_in_use_is_refused_and_its_peer_goes_on() {
+    let mut world = World::new();
+    world.subscriber(1, 1);
+    world.connect();
+    let offer = Client::subscriber(world.now, 1, 7).take_offer();
+    world.input(Input::OpenSubscriber {
+        peer: PeerKey(1),
+        offer: &offer,
+    });
+    assert_eq!(
+        world.refusal(PeerKey(1)).unwrap().kind(),
+        OfferErrorKind::PeerExists
+    );
+    world.run_ms(10_000);
+    assert!(world.gone(1).is_none());
+}
+
+#[test]
+fn connecting_takes_a_few_round_trips() {
+    let mut world = World::new();
+    world.subscriber(1, 1);
+    let start = world.now;
+    world.connect();
+    // Check, hello, two flights of DTLS, and 50 ms before a full agent's first check.
+    assert!(
+        world.now - start < Duration::from_millis(150),
+        "{:?}",
+        world.now - start
+    );
+}
+
+#[test]
+fn moving_to_another_publication_leaves_the_first() {
+    let mut world = World::new();
+    let (a, b) = (world.publisher(1, 1), world.publisher(2, 2));
+    let subscriber = world.subscriber(3, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[a].start(now, Codec::Vp8);
+    world.clients[b].start(now, Codec::Vp8);
+    world.run_ms(500);
+    world.input(Input::Subscribe {
+        peer: PeerKey(3),
+        publication: PublicationKey(2),
+    });
+    world.run_ms(300);
+    world.clients[subscriber].got.clear();
+    world.run_ms(500);
+    let second = world.clients[b].video_sources[0].frame;
+    let client = &world.clients[subscriber];
+    assert!(client.video_got().count() > 30);
+    let frame =
+        |got: &crate::support::client::Got| crate::support::source::identity(&got.payload).0;
+    assert!(
+        client
+            .video_got()
+            .all(|got| frame(got).abs_diff(second) < 100)
+    );
+    assert!(!world.news.iter().any(|news| matches!(news, News::Gone(..))));
+}

@@ -1,0 +1,16 @@
+//! The SFU between real WebRTC engines on a virtual network, in virtual time: nothing sleeps, every run is alike.
+
+#![allow(
+    unreachable_pub,
+    reason = "the modules of a test are not reached from outside"
+)]
+
+mod forwarding;
+mod hostile;
+mod ice;
+mod keyframes;
+mod lifecycle;
+mod recovery;
+mod sdp;
+mod simulcast;
+mod support;

@@ -1,0 +1,433 @@
+//! Offers of many makes, answered or refused with a reason.
+
+use restage_media::{Input, MediaKind, OfferErrorKind, PeerKey};
+
+use crate::support::{News, Rng, World, offers, sfu_address};
+
+fn publish(offer: &str) -> Result<String, OfferErrorKind> {
+    answer(offer, true)
+}
+
+fn subscribe(offer: &str) -> Result<String, OfferErrorKind> {
+    answer(offer, false)
+}
+
+fn answer(offer: &str, publishes: bool) -> Result<String, OfferErrorKind> {
+    let mut world = World::new();
+    let peer = PeerKey(1);
+    if publishes {
+        world.input(Input::OpenPublisher { peer, offer });
+    } else {
+        world.input(Input::OpenSubscriber { peer, offer });
+    }
+    match world.news.pop().expect("an answer or a refusal") {
+        News::Answer(_, sdp) => Ok(sdp),
+        News::Refused(_, error) => {
+            assert!(error.message().ends_with('.'), "a sentence: {error}");
+            Err(error.kind())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sections(sdp: &str) -> Vec<Vec<&str>> {
+    let mut sections: Vec<Vec<&str>> = Vec::new();
+    for line in sdp.lines() {
+        if line.starts_with("m=") {
+            sections.push(Vec::new());
+        }
+        if let Some(section) = sections.last_mut() {
+            section.push(line);
+        }
+    }
+    sections
+}
+
+fn has(section: &[&str], line: &str) -> bool {
+    section.contains(&line)
+}
+
+fn value<'a>(lines: &[&'a str], attribute: &str) -> Option<&'a str> {
+    lines.iter().find_map(|line| line.strip_prefix(attribute))
+}
+
+/// What must hold of every answer to every offer.
+fn check(name: &str, offer: &str, answer: &str, direction: &str) {
+    let (offered, answered) = (sections(offer), sections(answer));
+    assert_eq!(offered.len(), answered.len(), "{name}");
+    assert!(answer.lines().any(|line| line == "a=ice-lite"), "{name}");
+    for (offered, answered) in offered.iter().zip(&answered) {
+        let kind = |section: &[&str]| section[0].split(' ').next().unwrap().to_owned();
+        assert_eq!(kind(offered), kind(answered), "{name}");
+        assert_eq!(
+            value(offered, "a=mid:"),
+            value(answered, "a=mid:"),
+            "{name}"
+        );
+        assert!(
+            has(answered, &format!("a={direction}")),
+            "{name}: {answered:?}"
+        );
+        let candidate = value(answered, "a=candidate:").expect("a candidate in every section");
+        assert!(candidate.contains(&format!(
+            " {} {} typ host",
+            sfu_address().ip(),
+            sfu_address().port()
+        )));
+        assert!(has(answered, "a=end-of-candidates"), "{name}");
+        assert!(has(answered, "a=rtcp-mux"), "{name}");
+        assert!(
+            value(answered, "a=fingerprint:")
+                .unwrap()
+                .starts_with("sha-256 ")
+        );
+        let setup = value(answered, "a=setup:").unwrap();
+        let expected = if offer.contains("a=setup:passive") {
+            "active"
+        } else {
+            "passive"
+        };
+        assert_eq!(setup, expected, "{name}");
+        for line in answered
+            .iter()
+            .filter(|line| line.starts_with("a=rtcp-fb:"))
+        {
+            assert!(has(offered, line), "{name}: {line} was not offered");
+        }
+        // Payload types keep their meaning.
+        for line in answered
+            .iter()
+            .filter_map(|line| line.strip_prefix("a=rtpmap:"))
+        {
+            let (pt, map) = line.split_once(' ').unwrap();
+            let offered = value(offered, &format!("a=rtpmap:{pt} "))
+                .unwrap_or_else(|| panic!("{name}: {line}"));
+            assert!(
+                offered.eq_ignore_ascii_case(map),
+                "{name}: {offered} became {map}"
+            );
+        }
+        for line in answered
+            .iter()
+            .filter_map(|line| line.strip_prefix("a=extmap:"))
+        {
+            assert!(
+                offered
+                    .iter()
+                    .any(|o| o.strip_prefix("a=extmap:") == Some(line)),
+                "{name}: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn publishers_of_every_make_are_answered() {
+    for (name, offer) in offers::publishers() {
+        let answer = publish(&offer).unwrap_or_else(|kind| panic!("{name}: {kind:?}"));
+        check(name, &offer, &answer, "recvonly");
+    }
+}
+
+#[test]
+fn subscribers_of_every_make_are_answered() {
+    for (name, offer) in offers::subscribers() {
+        let answer = subscribe(&offer).unwrap_or_else(|kind| panic!("{name}: {kind:?}"));
+        check(name, &offer, &answer, "sendonly");
+        for section in sections(&answer) {
+            assert!(
+                value(&section, "a=ssrc:").is_some(),
+                "{name} learns what it will receive"
+            );
+        }
+    }
+}
+
+#[test]
+fn h264_in_its_most_common_form_comes_first_and_unknown_codecs_are_left_out() {
+    let answer = publish(&offers::chromium("sendonly")).unwrap();
+    let sections = sections(&answer);
+    assert_eq!(sections[0][0], "m=audio 9 UDP/TLS/RTP/SAVPF 111");
+    let formats: Vec<_> = sections[1][0].split(' ').skip(3).collect();
+    assert_eq!(
+        &formats[..2],
+        ["106", "107"],
+        "constrained baseline in mode 1 and its RTX"
+    );
+    assert!(formats.contains(&"96"), "VP8 too");
+    assert!(!formats.contains(&"98"), "VP9 not");
+    assert!(!answer.contains("goog-foo") && !answer.contains("VP9") && !answer.contains("red/"));
+}
+
+#[test]
+fn congestion_control_is_negotiated_with_publishers_and_not_with_subscribers() {
+    const TWCC: &str = "transport-wide-cc-extensions-01";
+    assert!(
+        publish(&offers::chromium("sendonly"))
+            .unwrap()
+            .contains(TWCC)
+    );
+    assert!(
+        !subscribe(&offers::chromium("recvonly"))
+            .unwrap()
+            .contains(TWCC)
+    );
+}
+
+#[test]
+fn simulcast_is_taken_from_publishers() {
+    let offer = offers::chromium("sendonly")
+        + "a=rid:q send\r\na=rid:h send\r\na=rid:f send\r\na=simulcast:send q;h;~f\r\n";
+    let answer = publish(&offer).unwrap();
+    let video = &sections(&answer)[1];
+    for line in [
+        "a=rid:q recv",
+        "a=rid:h recv",
+        "a=rid:f recv",
+        "a=simulcast:recv q;h;f",
+    ] {
+        assert!(has(video, line), "{line} in {video:?}");
+    }
+    // Names that cannot be held are as if not offered.
+    let offer =
+        offers::chromium("sendonly") + "a=rid:muchtoolong send\r\na=simulcast:send muchtoolong\r\n";
+    assert!(!publish(&offer).unwrap().contains("simulcast"));
+}
+
+#[test]
+fn surplus_and_foreign_sections_are_refused_one_by_one() {
+    let chromium = offers::chromium("sendonly").replace("BUNDLE 0 1", "BUNDLE 0 1 2 3 4");
+    let video = sections(&chromium)[1].join("\r\n");
+    let second = video
+        .replace("a=mid:1", "a=mid:2")
+        .replace("m=video 9", "m=video 9");
+    let data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000";
+    let text = "m=text 9 UDP/TLS/RTP/SAVPF 98\r\na=mid:4";
+    let offer = format!("{chromium}{second}\r\n{data}\r\n{text}\r\n");
+    let answer = publish(&offer).unwrap();
+    let answered = sections(&answer);
+    assert_eq!(answered.len(), 5);
+    assert!(
+        answer.contains("a=group:BUNDLE 0 1\r\n"),
+        "only what is accepted is bundled"
+    );
+    for (section, start) in answered[2..].iter().zip([
+        "m=video 0 UDP/TLS/RTP/SAVPF ",
+        "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
+        "m=text 0 UDP/TLS/RTP/SAVPF 98",
+    ]) {
+        assert!(section[0].starts_with(start), "{}", section[0]);
+        assert!(has(section, "a=inactive"));
+    }
+}
+
+#[test]
+fn a_data_channel_before_the_media_does_not_shift_it() {
+    let offer = offers::chromium("sendonly").replace("BUNDLE 0 1", "BUNDLE d 0 1").replace(
+        "m=audio",
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:d\r\na=sctp-port:5000\r\nm=audio",
+    );
+    let answer = publish(&offer).unwrap();
+    let answered = sections(&answer);
+    assert!(answered[0][0].starts_with("m=application 0 "));
+    assert!(has(&answered[1], "a=mid:0") && has(&answered[2], "a=mid:1"));
+}
+
+#[test]
+fn one_section_needs_no_bundle() {
+    let offer = offers::ffmpeg().replace("a=group:BUNDLE 0 1\r\n", "");
+    assert_eq!(publish(&offer), Err(OfferErrorKind::NoBundle));
+    let alone = &offer[..offer.find("m=video").unwrap()];
+    let answer = publish(alone).unwrap();
+    assert!(!answer.contains("a=group:"));
+    let nameless = alone.replace("a=mid:0\r\n", "");
+    let answer = publish(&nameless).unwrap();
+    assert!(!answer.contains("a=mid:"));
+}
+
+#[test]
+fn the_wrong_direction_is_no_media() {
+    assert_eq!(
+        publish(&offers::chromium("recvonly")),
+        Err(OfferErrorKind::NoMedia)
+    );
+    assert_eq!(
+        publish(&offers::chromium("inactive")),
+        Err(OfferErrorKind::NoMedia)
+    );
+    assert_eq!(subscribe(&offers::obs()), Err(OfferErrorKind::NoMedia));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let offer = offers::ffmpeg();
+    let without = |line: &str| {
+        offer
+            .lines()
+            .filter(|l| !l.starts_with(line))
+            .collect::<Vec<_>>()
+            .join("\r\n")
+    };
+    assert_eq!(publish(""), Err(OfferErrorKind::NotSdp));
+    assert_eq!(publish("{\"sdp\":\"v=0\"}"), Err(OfferErrorKind::NotSdp));
+    assert_eq!(publish(&without("v=")), Err(OfferErrorKind::NotSdp));
+    assert_eq!(publish(&without("m=")), Err(OfferErrorKind::NoMedia));
+    assert_eq!(publish(&without("a=ice-ufrag")), Err(OfferErrorKind::NoIce));
+    assert_eq!(
+        publish(&offer.replace("a=ice-pwd:abc", "a=ice-pwd:abc def")),
+        Err(OfferErrorKind::NoIce)
+    );
+    assert_eq!(
+        publish(&without("a=fingerprint")),
+        Err(OfferErrorKind::NoDtls)
+    );
+    assert_eq!(
+        publish(&offer.replace("sha-256 10:", "sha-256 1:")),
+        Err(OfferErrorKind::NoDtls)
+    );
+    assert_eq!(
+        publish(&offer.replace("a=group:BUNDLE 0 1", "a=ice-lite\r\na=group:BUNDLE 0 1")),
+        Err(OfferErrorKind::IceLite)
+    );
+    assert_eq!(
+        publish(&offer.replace("H264/", "H265/")),
+        Err(OfferErrorKind::NoUsableCodec(MediaKind::Video))
+    );
+    assert_eq!(
+        publish(&offer.replace("OPUS/48000/2", "MPA/90000")),
+        Err(OfferErrorKind::NoUsableCodec(MediaKind::Audio))
+    );
+    assert_eq!(
+        publish(&offer.replace("106", "111")),
+        Err(OfferErrorKind::NotSdp),
+        "one number, two meanings"
+    );
+    assert_eq!(
+        publish(&offer.replace("a=mid:1", "a=mid:0")),
+        Err(OfferErrorKind::NotSdp)
+    );
+    let long = offer.clone() + &"a=x:y\r\n".repeat(10_000);
+    assert_eq!(publish(&long), Err(OfferErrorKind::TooLarge));
+    let many = offer + &"m=text 0 x 0\r\n".repeat(100);
+    assert_eq!(publish(&many), Err(OfferErrorKind::TooLarge));
+}
+
+#[test]
+fn a_subscriber_is_given_what_it_can_take() {
+    let offer = offers::chromium("recvonly");
+    let without_video = offer.replace("H264/", "X/").replace("VP8/", "X/");
+    let answer = subscribe(&without_video).unwrap();
+    assert!(sections(&answer)[1][0].starts_with("m=video 0 "));
+    assert!(sections(&answer)[0][0].starts_with("m=audio 9 "));
+}
+
+#[test]
+fn offers_cut_or_changed_anywhere_are_answered_or_refused() {
+    let mut world = World::new();
+    let mut rng = Rng(21);
+    let mut key = 0;
+    let mut answered = 0;
+    let all: Vec<String> = offers::publishers()
+        .into_iter()
+        .chain(offers::subscribers())
+        .map(|(_, offer)| offer)
+        .collect();
+    let mut try_one = |world: &mut World, offer: &str, publishes: bool| {
+        key += 1;
+        let peer = PeerKey(key);
+        if publishes {
+            world.input(Input::OpenPublisher { peer, offer });
+        } else {
+            world.input(Input::OpenSubscriber { peer, offer });
+        }
+        match world.news.pop() {
+            Some(News::Answer(..)) => answered += 1,
+            Some(News::Refused(..)) => {}
+            other => panic!("{other:?}"),
+        }
+        world.input(Input::Close { peer });
+        world.news.clear();
+    };
+    for offer in &all {
+        let mut end = 0;
+        while end < offer.len() {
+            try_one(&mut world, &offer[..end], true);
+            end += 1 + rng.below(60);
+        }
+        for _ in 0..150 {
+            let mut lines: Vec<String> = offer.lines().map(Into::into).collect();
+            for _ in 0..=rng.below(3) {
+                mutate(&mut lines, &mut rng);
+            }
+            let publishes = rng.below(2) == 0;
+            try_one(&mut world, &lines.join("\r\n"), publishes);
+        }
+    }
+    assert!(answered > 100, "{answered} were still good");
+    assert_eq!(world.sfu.stats().engine_panics, 0);
+    assert_eq!(world.sfu.stats().peers, 0);
+}
+
+/// Drops, repeats, swaps or damages a line.
+fn mutate(lines: &mut Vec<String>, rng: &mut Rng) {
+    let at = rng.below(lines.len());
+    match rng.below(6) {
+        0 => {
+            lines.remove(at);
+        }
+        1 => lines.insert(at, lines[at].clone()),
+        2 => {
+            let other = rng.below(lines.len());
+            lines.swap(at, other);
+        }
+        3 => {
+            let end = rng.below(lines[at].len() + 1);
+            lines[at].truncate(end);
+        }
+        4 => {
+            let digit = char::from(b'0' + rng.below(10) as u8);
+            lines[at] = lines[at].replace(char::is_numeric, &digit.to_string());
+        }
+        _ => {
+            let byte = char::from(32 + rng.below(95) as u8);
+            let place = rng.below(lines[at].len() + 1);
+            lines[at].insert(place, byte);
+        }
+    }
+    if lines.is_empty() {
+        lines.push(String::new());
+    }
+}
+
+#[test]
+fn fragments_cut_or_changed_anywhere_are_taken_or_refused() {
+    let mut world = World::new();
+    world.subscriber(1, 1);
+    let fragment = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n\
+                    a=candidate:1 1 udp 2130706431 10.0.0.9 5000 typ host\r\na=end-of-candidates\r\n";
+    let mut rng = Rng(22);
+    for end in 0..fragment.len() {
+        world.input(Input::Patch {
+            peer: PeerKey(1),
+            fragment: &fragment[..end],
+        });
+    }
+    for _ in 0..1_500 {
+        let mut lines: Vec<String> = fragment.lines().map(Into::into).collect();
+        for _ in 0..=rng.below(3) {
+            mutate(&mut lines, &mut rng);
+        }
+        world.input(Input::Patch {
+            peer: PeerKey(1),
+            fragment: &lines.join("\r\n"),
+        });
+    }
+    assert_eq!(world.sfu.stats().peers, 1);
+    assert_eq!(world.sfu.stats().engine_panics, 0);
+    assert!(
+        world
+            .news
+            .iter()
+            .all(|news| !matches!(news, News::Gone(..)))
+    );
+}

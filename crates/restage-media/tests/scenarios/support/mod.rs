@@ -1,0 +1,325 @@
+pub mod client;
+pub mod offers;
+pub mod source;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use client::Client;
+use restage_media::{Config, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu};
+
+/// SplitMix64, for loss and hostile bytes.
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+
+    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.next() as u8).collect()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Flight {
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    pub bytes: Vec<u8>,
+}
+
+/// What the `Sfu` said about its peers.
+#[derive(Debug)]
+pub enum News {
+    Answer(PeerKey, String),
+    Patched(PeerKey, Option<String>),
+    Refused(PeerKey, OfferError),
+    Connected(PeerKey),
+    Gone(PeerKey, GoneReason),
+}
+
+pub struct World {
+    pub sfu: Sfu,
+    pub sfu_address: SocketAddr,
+    pub start: Instant,
+    pub now: Instant,
+    pub clients: Vec<Client>,
+    pub news: Vec<News>,
+    /// One-way delay of every datagram.
+    pub delay: Duration,
+    /// Share of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`, in percent.
+    pub loss_in: usize,
+    pub loss_out: usize,
+    pub rng: Rng,
+    /// Every datagram that reached the `Sfu` or left it, while recording.
+    pub recording: Option<Vec<Flight>>,
+    in_flight: BTreeMap<(Instant, u64), Flight>,
+    flights: u64,
+}
+
+pub const AUDIO_AND_VIDEO: [str0m::media::MediaKind; 2] = [
+    str0m::media::MediaKind::Audio,
+    str0m::media::MediaKind::Video,
+];
+
+pub fn sfu_address() -> SocketAddr {
+    "192.0.2.1:4081".parse().unwrap()
+}
+
+/// The instant all others are relative to; no test depends on what it is.
+#[allow(clippy::disallowed_methods)]
+pub fn epoch() -> Instant {
+    Instant::now()
+}
+
+pub fn config() -> Config {
+    Config {
+        candidates: vec![sfu_address()],
+        seed: 1,
+        ..Config::default()
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(config())
+    }
+
+    pub fn with(config: Config) -> Self {
+        let start = epoch();
+        Self {
+            sfu: Sfu::new(config),
+            sfu_address: sfu_address(),
+            start,
+            now: start,
+            clients: Vec::new(),
+            news: Vec::new(),
+            delay: Duration::from_millis(5),
+            loss_in: 0,
+            loss_out: 0,
+            rng: Rng(7),
+            recording: None,
+            in_flight: BTreeMap::new(),
+            flights: 0,
+        }
+    }
+
+    pub fn input(&mut self, input: Input<'_>) {
+        self.sfu.handle_input(self.now, input);
+        self.drain_sfu();
+    }
+
+    /// Opens a publishing client and returns its index. It is not connected yet.
+    pub fn publisher(&mut self, key: u64, publication: u64) -> usize {
+        let client = Client::publisher(self.now, key, self.clients.len());
+        let index = self.open(client, true);
+        self.input(Input::Publish {
+            peer: PeerKey(key),
+            publication: PublicationKey(publication),
+        });
+        index
+    }
+
+    pub fn subscriber(&mut self, key: u64, publication: u64) -> usize {
+        let client = Client::subscriber(self.now, key, self.clients.len());
+        let index = self.open(client, false);
+        self.input(Input::Subscribe {
+            peer: PeerKey(key),
+            publication: PublicationKey(publication),
+        });
+        index
+    }
+
+    /// Exchanges offer and answer.
+    pub fn open(&mut self, mut client: Client, publishes: bool) -> usize {
+        let offer = client.take_offer();
+        let peer = client.key;
+        if publishes {
+            self.input(Input::OpenPublisher {
+                peer,
+                offer: &offer,
+            });
+        } else {
+            self.input(Input::OpenSubscriber {
+                peer,
+                offer: &offer,
+            });
+        }
+        let answer = self.answer(peer).expect("an answer");
+        client.take_answer(&answer);
+        self.clients.push(client);
+        self.clients.len() - 1
+    }
+
+    pub fn answer(&self, peer: PeerKey) -> Option<String> {
+        self.news.iter().rev().find_map(|news| match news {
+            News::Answer(key, sdp) if *key == peer => Some(sdp.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn refusal(&self, peer: PeerKey) -> Option<&OfferError> {
+        self.news.iter().rev().find_map(|news| match news {
+            News::Refused(key, error) if *key == peer => Some(error),
+            _ => None,
+        })
+    }
+
+    pub fn gone(&self, key: u64) -> Option<&GoneReason> {
+        self.news.iter().find_map(|news| match news {
+            News::Gone(peer, reason) if peer.0 == key => Some(reason),
+            _ => None,
+        })
+    }
+
+    pub fn is_connected(&self, key: u64) -> bool {
+        self.news
+            .iter()
+            .any(|news| matches!(news, News::Connected(peer) if peer.0 == key))
+    }
+
+    /// Runs until the condition holds; panics when it does not within `limit` of virtual time.
+    pub fn wait(&mut self, what: &str, limit: Duration, mut condition: impl FnMut(&Self) -> bool) {
+        let deadline = self.now + limit;
+        while !condition(self) {
+            assert!(self.now < deadline, "waited {limit:?} for: {what}");
+            self.step(deadline);
+        }
+    }
+
+    pub fn run(&mut self, time: Duration) {
+        let deadline = self.now + time;
+        while self.now < deadline {
+            self.step(deadline);
+        }
+    }
+
+    pub fn run_ms(&mut self, ms: u64) {
+        self.run(Duration::from_millis(ms));
+    }
+
+    /// Everybody so far is connected on both ends.
+    pub fn connect(&mut self) {
+        self.wait("all clients connected", Duration::from_secs(5), |world| {
+            world
+                .clients
+                .iter()
+                .filter(|client| !client.is_offline)
+                .all(|client| client.is_connected && world.is_connected(client.key.0))
+        });
+    }
+
+    /// Goes to the next thing that happens, at most to `limit`.
+    fn step(&mut self, limit: Instant) {
+        let mut next = limit;
+        if let Some((&(at, _), _)) = self.in_flight.first_key_value() {
+            next = next.min(at);
+        }
+        if let Some(at) = self.sfu.poll_timeout() {
+            next = next.min(at);
+        }
+        for client in self.clients.iter().filter(|client| !client.is_offline) {
+            next = next.min(client.wants_at());
+        }
+        self.now = next.max(self.now);
+        self.deliver();
+        if self.sfu.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.input(Input::Timeout);
+        }
+        for index in 0..self.clients.len() {
+            if !self.clients[index].is_offline && self.clients[index].wants_at() <= self.now {
+                self.clients[index].on_time(self.now);
+                self.drain_client(index);
+            }
+        }
+    }
+
+    /// Hands over whatever has arrived; datagrams for the `Sfu` as one batch.
+    fn deliver(&mut self) {
+        let mut has_batch = false;
+        while let Some(entry) = self.in_flight.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let flight = entry.remove();
+            if flight.to == self.sfu_address {
+                if let Some(recording) = &mut self.recording {
+                    recording.push(flight.clone());
+                }
+                let input = Input::Datagram {
+                    source: flight.from,
+                    destination: flight.to,
+                    payload: &flight.bytes,
+                };
+                self.sfu.handle_input(self.now, input);
+                has_batch = true;
+            } else if let Some(index) = self
+                .clients
+                .iter()
+                .position(|client| client.public_address() == flight.to)
+            {
+                if !self.clients[index].is_offline {
+                    self.clients[index].receive(self.now, &flight);
+                    self.drain_client(index);
+                }
+            }
+        }
+        if has_batch {
+            self.drain_sfu();
+        }
+    }
+
+    pub fn drain_sfu(&mut self) {
+        while let Some(output) = self.sfu.poll_output() {
+            match output {
+                Output::Transmit {
+                    source,
+                    destination,
+                    payload,
+                } => {
+                    let flight = Flight {
+                        from: source,
+                        to: destination,
+                        bytes: payload,
+                    };
+                    if let Some(recording) = &mut self.recording {
+                        recording.push(flight.clone());
+                    }
+                    let loss = self.loss_out;
+                    self.launch(flight, loss);
+                }
+                Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
+                Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
+                Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),
+                Output::Connected { peer } => self.news.push(News::Connected(peer)),
+                Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
+            }
+        }
+    }
+
+    pub fn drain_client(&mut self, index: usize) {
+        for flight in self.clients[index].take_flights() {
+            let loss = self.loss_in;
+            self.launch(flight, loss);
+        }
+    }
+
+    fn launch(&mut self, flight: Flight, loss: usize) {
+        let is_media = matches!(flight.bytes.first(), Some(128..=191));
+        if is_media && self.rng.below(100) < loss {
+            return;
+        }
+        self.flights += 1;
+        self.in_flight
+            .insert((self.now + self.delay, self.flights), flight);
+    }
+}

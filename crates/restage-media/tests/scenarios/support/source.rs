@@ -1,0 +1,180 @@
+//! Synthetic media: packets that look right to a forwarder and say which frame they belong to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::format::Codec;
+
+pub const FRAME: Duration = Duration::from_millis(40);
+pub const AUDIO: Duration = Duration::from_millis(20);
+
+pub struct SourcePacket {
+    pub seq: u64,
+    pub time: u32,
+    pub marker: bool,
+    pub payload: Arc<[u8]>,
+}
+
+pub struct AudioSource {
+    pub next_at: Instant,
+    seq: u64,
+    time: u32,
+    count: u64,
+}
+
+impl AudioSource {
+    pub fn new(now: Instant, seed: u64) -> Self {
+        Self {
+            next_at: now,
+            seq: 100 + seed * 1_000 % 20_000,
+            time: seed as u32 * 77_777,
+            count: 0,
+        }
+    }
+
+    pub fn next(&mut self) -> SourcePacket {
+        let mut payload = vec![0x78; 80];
+        payload.extend(self.count.to_be_bytes());
+        payload.push(0);
+        let packet = SourcePacket {
+            seq: self.seq,
+            time: self.time,
+            marker: self.count == 0,
+            payload: payload.into(),
+        };
+        self.count += 1;
+        self.next_at += AUDIO;
+        self.seq += 1;
+        self.time = self.time.wrapping_add(960);
+        packet
+    }
+}
+
+pub struct VideoSource {
+    pub codec: Codec,
+    pub rid: Option<String>,
+    pub next_at: Instant,
+    /// Pictures between key frames that nobody asked for.
+    pub keyframe_interval: u64,
+    pub ignores_requests: bool,
+    pub payload_bytes: usize,
+    /// Time between capture and sending.
+    pub encode_delay: Duration,
+    packets_per_frame: usize,
+    seq: u64,
+    time: u32,
+    pub frame: u64,
+    since_keyframe: u64,
+    wants_keyframe: bool,
+    picture_id: u16,
+    tl0: u8,
+}
+
+impl VideoSource {
+    pub fn new(
+        now: Instant,
+        codec: Codec,
+        rid: Option<&str>,
+        packets_per_frame: usize,
+        seed: u64,
+    ) -> Self {
+        Self {
+            codec,
+            rid: rid.map(Into::into),
+            next_at: now,
+            keyframe_interval: u64::MAX,
+            ignores_requests: false,
+            payload_bytes: 600,
+            encode_delay: Duration::ZERO,
+            packets_per_frame,
+            seq: 65_000 - seed * 997 % 30_000,
+            time: seed as u32 * 1_234_567,
+            frame: seed * 1_000_000,
+            since_keyframe: 0,
+            wants_keyframe: true,
+            picture_id: (seed * 4_321) as u16 & 0x7fff,
+            tl0: seed as u8,
+        }
+    }
+
+    pub fn on_keyframe_request(&mut self) {
+        self.wants_keyframe |= !self.ignores_requests;
+    }
+
+    pub fn next(&mut self) -> Vec<SourcePacket> {
+        let is_key = std::mem::take(&mut self.wants_keyframe)
+            || self.since_keyframe >= self.keyframe_interval;
+        self.since_keyframe = if is_key { 1 } else { self.since_keyframe + 1 };
+        let count = self.packets_per_frame;
+        let packets = (0..count)
+            .map(|index| {
+                let payload = match self.codec {
+                    Codec::Vp8 => self.vp8(is_key, index),
+                    _ => self.h264(is_key, index, count),
+                };
+                let seq = self.seq;
+                self.seq += 1;
+                SourcePacket {
+                    seq,
+                    time: self.time,
+                    marker: index + 1 == count,
+                    payload: payload.into(),
+                }
+            })
+            .collect();
+        self.next_at += FRAME;
+        self.time = self.time.wrapping_add(3_600);
+        self.frame += 1;
+        self.picture_id = (self.picture_id + 1) & 0x7fff;
+        self.tl0 = self.tl0.wrapping_add(1);
+        packets
+    }
+
+    fn vp8(&self, is_key: bool, index: usize) -> Vec<u8> {
+        let [high, low] = self.picture_id.to_be_bytes();
+        let start = if index == 0 { 0x10 } else { 0 };
+        let mut payload = vec![0x80 | start, 0xe0, 0x80 | high, low, self.tl0, 0x00];
+        payload.push(if is_key { 0x00 } else { 0x01 });
+        self.fill(payload, index)
+    }
+
+    fn h264(&self, is_key: bool, index: usize, count: usize) -> Vec<u8> {
+        let nal = if is_key { 5 } else { 1 };
+        let payload = if is_key && index == 0 && count > 1 {
+            vec![0x78, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0, 2, 0x68, 0xce]
+        } else {
+            let is_start = index == usize::from(is_key && count > 1);
+            let start = if is_start { 0x80 } else { 0 };
+            let end = if index + 1 == count { 0x40 } else { 0 };
+            vec![0x7c, start | end | nal]
+        };
+        self.fill(payload, index)
+    }
+
+    /// Ends with the frame number and the packet's place in it.
+    fn fill(&self, mut payload: Vec<u8>, index: usize) -> Vec<u8> {
+        payload.resize(self.payload_bytes, 0xaa);
+        payload.extend(self.frame.to_be_bytes());
+        payload.push(index as u8);
+        payload
+    }
+}
+
+/// Frame number and place in it, from the end of a payload.
+pub fn identity(payload: &[u8]) -> (u64, u8) {
+    let (rest, index) = payload.split_at(payload.len() - 1);
+    let frame = rest[rest.len() - 8..].try_into().unwrap();
+    (u64::from_be_bytes(frame), index[0])
+}
+
+/// Picture id of a VP8 payload of this source.
+pub fn picture_id(payload: &[u8]) -> u16 {
+    u16::from_be_bytes([payload[2] & 0x7f, payload[3]])
+}
+
+pub fn is_key_start(codec: Codec, payload: &[u8]) -> bool {
+    match codec {
+        Codec::Vp8 => payload[0] & 0x10 != 0 && payload[6] & 1 == 0,
+        _ => payload[0] & 0x1f == 24,
+    }
+}
