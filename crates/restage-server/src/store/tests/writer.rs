@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use restage_core::command::NewToken;
 use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context, Fault, Limits, Reply, StageArn};
@@ -49,6 +48,12 @@ fn arn(id: &str) -> StageArn {
         account: ACCOUNT.to_owned(),
         id: StageId::new(id),
     }
+}
+
+/// Waits for all, polled in this order. Without a budget: one that is used up would let later commands
+/// overtake.
+async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    tokio::task::unconstrained(futures_util::future::join_all(futures)).await
 }
 
 /// What the sink was given, in order.

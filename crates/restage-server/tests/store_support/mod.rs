@@ -1,0 +1,180 @@
+//! What the store's tests share: a store in a directory of its own, and commands to fill it. A test takes
+//! a [`Store`] and knows nothing of the engine behind it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use restage_core::command::{Claims, NewToken};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
+use restage_core::{Command, Context, Limits, Reply, StageArn};
+use restage_server::store::{EffectSink, Job, Store, StoreConfig};
+use tempfile::TempDir;
+
+pub(crate) const ACCOUNT: &str = "000000000000";
+pub(crate) const REGION: &str = "eu-west-1";
+pub(crate) const IDLE_S: u32 = 60;
+
+/// A fresh store; it lives as long as the directory.
+pub(crate) async fn fresh() -> (Store, TempDir) {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    (store, directory)
+}
+
+pub(crate) async fn open(directory: &TempDir) -> Store {
+    Store::open(&config(directory), nowhere()).await.unwrap()
+}
+
+pub(crate) fn config(directory: &TempDir) -> StoreConfig {
+    StoreConfig::sqlite(directory.path().join("restage.db"))
+}
+
+pub(crate) fn nowhere() -> EffectSink {
+    Box::new(|_, _| ())
+}
+
+pub(crate) fn arn(stage: &str) -> StageArn {
+    StageArn {
+        region: REGION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        id: StageId::new(stage),
+    }
+}
+
+/// A command at a time, in microseconds. A session it opens is named after that time.
+pub(crate) fn job(at: i64, command: Command) -> Job {
+    let context = Context {
+        account: ACCOUNT.to_owned(),
+        now: Time(at),
+        limits: Limits {
+            replications_per_participant: 5_000,
+            ..Limits::OPEN
+        },
+        session_idle_s: IDLE_S,
+        fresh_session: StageSessionId::new(format!("st-{at:013}")),
+    };
+    Job { command, context }
+}
+
+/// Executes a command that the rules accept.
+pub(crate) async fn execute(store: &Store, at: i64, command: Command) -> Reply {
+    store
+        .execute(job(at, command))
+        .await
+        .unwrap()
+        .reply
+        .unwrap()
+}
+
+/// Executes many in this order, all of which the rules accept.
+pub(crate) async fn execute_all(store: &Store, jobs: impl IntoIterator<Item = Job>) {
+    let outcomes = join_all(jobs.into_iter().map(|job| store.execute(job)));
+    // Without a budget: one that is used up would let later commands overtake.
+    for outcome in tokio::task::unconstrained(outcomes).await {
+        outcome.unwrap().reply.unwrap();
+    }
+}
+
+pub(crate) fn create_stage(stage: &str) -> Command {
+    Command::CreateStage {
+        stage: arn(stage),
+        name: String::new(),
+        tags: BTreeMap::new(),
+        recording: "{}".to_owned(),
+        tokens: Vec::new(),
+    }
+}
+
+pub(crate) fn delete_stage(stage: &str) -> Command {
+    Command::DeleteStage { stage: arn(stage) }
+}
+
+pub(crate) fn create_token(stage: &str, participant: &str) -> Command {
+    let participant = ParticipantId::new(participant);
+    let token = NewToken {
+        participant,
+        expires_at: Time(i64::MAX),
+    };
+    Command::CreateParticipantToken {
+        stage: arn(stage),
+        token,
+    }
+}
+
+pub(crate) fn connect(
+    stage: &str,
+    participant: &str,
+    connection: &str,
+    kind: ConnectionKind,
+) -> Command {
+    Command::OpenConnection {
+        connection: ConnectionId::new(connection),
+        kind,
+        claims: Claims {
+            participant: ParticipantId::new(participant),
+            stage: arn(stage),
+            user_id: format!("user of {participant}"),
+            attributes: BTreeMap::new(),
+            capabilities: Capabilities {
+                publish: true,
+                subscribe: true,
+            },
+            expires_at: Time(i64::MAX),
+        },
+        protocol: Protocol::Whip,
+        client: Client::default(),
+    }
+}
+
+pub(crate) fn established(stage: &str, participant: &str, connection: &str) -> Command {
+    Command::ConnectionEstablished {
+        connection: ConnectionId::new(connection),
+        stage: StageId::new(stage),
+        participant: ParticipantId::new(participant),
+    }
+}
+
+pub(crate) fn closed(stage: &str, participant: &str, connection: &str) -> Command {
+    Command::ConnectionClosed {
+        connection: ConnectionId::new(connection),
+        stage: StageId::new(stage),
+        participant: ParticipantId::new(participant),
+    }
+}
+
+pub(crate) fn replicate(source: &str, participant: &str, destination: &str) -> Command {
+    Command::StartParticipantReplication {
+        source: arn(source),
+        destination: arn(destination),
+        participant: ParticipantId::new(participant),
+        reconnect_window_s: 0,
+        attributes: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn stop(source: &str, participant: &str, destination: &str) -> Command {
+    Command::StopParticipantReplication {
+        source: arn(source),
+        destination: arn(destination),
+        participant: ParticipantId::new(participant),
+    }
+}
+
+/// A stage in which someone publishes.
+pub(crate) async fn publish(store: &Store, stage: &str, participant: &str) {
+    execute_all(
+        store,
+        [
+            job(0, create_stage(stage)),
+            job(0, create_token(stage, participant)),
+            job(
+                1,
+                connect(stage, participant, participant, ConnectionKind::Publish),
+            ),
+            job(2, established(stage, participant, participant)),
+        ],
+    )
+    .await;
+}
