@@ -212,7 +212,7 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
             },
             async |number| {
                 let number = number + limit as usize * 10_000;
-                if number % 9 == 0 {
+                if number.is_multiple_of(9) {
                     // Stopped ones stay listed; starting one again makes it ACTIVE in place.
                     let n = (number * 31) % ROWS;
                     let _ = store
@@ -220,7 +220,7 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
                         .await
                         .unwrap();
                 }
-                if number % 50 == 0 {
+                if number.is_multiple_of(50) {
                     let name = format!("late{number}");
                     execute(&store, 4, create_stage(&name)).await;
                     execute(
