@@ -7,6 +7,8 @@ use restage_core::id::Time;
 /// Now, in microseconds since the Unix epoch.
 #[allow(clippy::disallowed_methods)]
 pub fn now() -> Time {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Time(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
 }

@@ -55,7 +55,12 @@ pub struct Settings {
     #[arg(long, env = "RESTAGE_MEDIA_PORT", value_name = "PORT")]
     pub media_port: Option<u16>,
     /// Address offered to clients for media; repeatable [default: loopback when HTTP is on loopback, else this host's addresses]
-    #[arg(long, env = "RESTAGE_MEDIA_IP", value_name = "IP", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "RESTAGE_MEDIA_IP",
+        value_name = "IP",
+        value_delimiter = ','
+    )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub media_ip: Vec<IpAddr>,
     /// The URL clients reach the HTTP listener by; tokens and stage endpoints carry it [default: http://ADDR]
@@ -83,9 +88,15 @@ pub struct Settings {
 #[allow(missing_docs)]
 pub enum ConfigError {
     #[error("cannot read the configuration file {path}: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the configuration file {path} is not valid: {source}")]
-    Parse { path: PathBuf, source: Box<toml::de::Error> },
+    Parse {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
     #[error("account-id must be 12 digits, not {0:?}")]
     AccountId(String),
     #[error("public-url must start with http:// or https:// and have no trailing path, not {0:?}")]
@@ -136,8 +147,10 @@ impl Default for Config {
 impl Settings {
     /// Reads a `restage.toml`.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         toml::from_str(&text).map_err(|source| ConfigError::Parse {
             path: path.to_owned(),
             source: Box::new(source),
@@ -151,7 +164,11 @@ impl Settings {
             data_dir: self.data_dir.or(lower.data_dir),
             http: self.http.or(lower.http),
             media_port: self.media_port.or(lower.media_port),
-            media_ip: if self.media_ip.is_empty() { lower.media_ip } else { self.media_ip },
+            media_ip: if self.media_ip.is_empty() {
+                lower.media_ip
+            } else {
+                self.media_ip
+            },
             public_url: self.public_url.or(lower.public_url),
             account_id: self.account_id.or(lower.account_id),
             auth: self.auth.or(lower.auth),
@@ -223,7 +240,11 @@ impl Config {
             .filter(|ip| !ip.is_loopback() && is_offerable(ip))
             .filter(|ip| self.http.is_ipv6() || ip.is_ipv4())
             .collect();
-        if found.is_empty() { Err(ConfigError::NoAddress) } else { Ok(found) }
+        if found.is_empty() {
+            Err(ConfigError::NoAddress)
+        } else {
+            Ok(found)
+        }
     }
 }
 
@@ -259,17 +280,25 @@ mod tests {
         .unwrap();
         for name in known.as_table().unwrap().keys() {
             assert!(
-                text.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} ="))),
+                text.lines().any(|line| line
+                    .trim_start_matches("# ")
+                    .starts_with(&format!("{name} ="))),
                 "{name} is missing from restage.toml"
             );
         }
-        assert_eq!(Settings::read(&path).unwrap().resolve().unwrap(), Config::default());
+        assert_eq!(
+            Settings::read(&path).unwrap().resolve().unwrap(),
+            Config::default()
+        );
     }
 
     #[test]
     fn a_flag_wins_over_the_file() {
         let file: Settings = toml::from_str("media-port = 9\nlimits = \"aws\"").unwrap();
-        let flags = Settings { media_port: Some(7), ..Settings::default() };
+        let flags = Settings {
+            media_port: Some(7),
+            ..Settings::default()
+        };
         let config = flags.or(file).resolve().unwrap();
         assert_eq!((config.media_port, config.limits), (7, LimitSet::Aws));
     }

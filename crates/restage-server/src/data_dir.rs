@@ -21,15 +21,24 @@ pub const SECRET_KEY_ENV: &str = "RESTAGE_SECRET_ACCESS_KEY";
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum DataDirError {
-    #[error("cannot create or use {path}: {source}; check its owner and permissions, or give another --data-dir")]
-    Io { path: PathBuf, source: std::io::Error },
-    #[error("{path} is not an AWS shared-credentials file with aws_access_key_id and aws_secret_access_key; mend or delete it")]
+    #[error(
+        "cannot create or use {path}: {source}; check its owner and permissions, or give another --data-dir"
+    )]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "{path} is not an AWS shared-credentials file with aws_access_key_id and aws_secret_access_key; mend or delete it"
+    )]
     Credentials { path: PathBuf },
     #[error("set both {ACCESS_KEY_ENV} and {SECRET_KEY_ENV}, or neither")]
     HalfCredentials,
     #[error("the system's random source failed while making the token key")]
     Random,
-    #[error("there are no credentials in {path} yet; start the server once, or name its --data-dir")]
+    #[error(
+        "there are no credentials in {path} yet; start the server once, or name its --data-dir"
+    )]
     NoCredentials { path: PathBuf },
 }
 
@@ -44,7 +53,9 @@ pub struct Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("access_key", &self.access_key).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("access_key", &self.access_key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,8 +73,13 @@ impl DataDir {
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(|source| DataDirError::Io { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned() })
+            .map_err(|source| DataDirError::Io {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// The embedded database.
@@ -104,8 +120,9 @@ impl DataDir {
             return std::fs::read_to_string(&path)
                 .map_err(|source| DataDirError::Io { path, source });
         }
-        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_| DataDirError::Random)?;
+        let key =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new())
+                .map_err(|_| DataDirError::Random)?;
         let pem = pem("PRIVATE KEY", key.as_ref());
         write_secret(&path, pem.as_bytes())?;
         Ok(pem)
@@ -127,31 +144,46 @@ pub fn existing_credentials(path: &Path) -> Result<Credentials, DataDirError> {
 fn credentials_from_env() -> Result<Option<Credentials>, DataDirError> {
     let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     match (var(ACCESS_KEY_ENV), var(SECRET_KEY_ENV)) {
-        (Some(access_key), Some(secret_key)) => Ok(Some(Credentials { access_key, secret_key })),
+        (Some(access_key), Some(secret_key)) => Ok(Some(Credentials {
+            access_key,
+            secret_key,
+        })),
         (None, None) => Ok(None),
         _ => Err(DataDirError::HalfCredentials),
     }
 }
 
 fn read_credentials(path: &Path) -> Result<Credentials, DataDirError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| DataDirError::Io { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| DataDirError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
     let value = |name: &str| {
         text.lines().find_map(|line| {
             let (key, value) = line.split_once('=')?;
-            (key.trim() == name).then(|| value.trim().to_owned()).filter(|value| !value.is_empty())
+            (key.trim() == name)
+                .then(|| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
         })
     };
     match (value("aws_access_key_id"), value("aws_secret_access_key")) {
-        (Some(access_key), Some(secret_key)) => Ok(Credentials { access_key, secret_key }),
-        _ => Err(DataDirError::Credentials { path: path.to_owned() }),
+        (Some(access_key), Some(secret_key)) => Ok(Credentials {
+            access_key,
+            secret_key,
+        }),
+        _ => Err(DataDirError::Credentials {
+            path: path.to_owned(),
+        }),
     }
 }
 
 /// Writes a file only its owner can read, whole or not at all, on disk before this returns.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let io = |source| DataDirError::Io { path: path.to_owned(), source };
+    let io = |source| DataDirError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let temporary = path.with_extension("new");
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -172,7 +204,10 @@ fn pem(label: &str, der: &[u8]) -> String {
         .chunks(64)
         .filter_map(|line| std::str::from_utf8(line).ok())
         .collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
 }
 
 #[cfg(test)]
@@ -186,7 +221,10 @@ mod tests {
         let data = DataDir::open(&dir.path().join("deep/data")).unwrap();
         let first = data.credentials().unwrap();
         assert_eq!(first, data.credentials().unwrap());
-        let mode = std::fs::metadata(data.credentials_file()).unwrap().permissions().mode();
+        let mode = std::fs::metadata(data.credentials_file())
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(!format!("{first:?}").contains(&first.secret_key));
     }
@@ -196,7 +234,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::open(dir.path()).unwrap();
         std::fs::write(data.credentials_file(), "[default]\n").unwrap();
-        assert!(matches!(data.credentials(), Err(DataDirError::Credentials { .. })));
+        assert!(matches!(
+            data.credentials(),
+            Err(DataDirError::Credentials { .. })
+        ));
     }
 
     #[test]

@@ -42,7 +42,11 @@ pub struct Finding {
 }
 
 fn finding(check: &'static str, verdict: Verdict, sentence: impl Into<String>) -> Finding {
-    Finding { check, verdict, sentence: sentence.into() }
+    Finding {
+        check,
+        verdict,
+        sentence: sentence.into(),
+    }
 }
 
 /// Runs every check for this configuration.
@@ -68,7 +72,11 @@ pub fn examine(config: &Config) -> Vec<Finding> {
 
 fn http_port(address: SocketAddr) -> Finding {
     match TcpListener::bind(address) {
-        Ok(_) => finding("http-port", Verdict::Ok, format!("TCP {address} is free for HTTP.")),
+        Ok(_) => finding(
+            "http-port",
+            Verdict::Ok,
+            format!("TCP {address} is free for HTTP."),
+        ),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => match restage_answers(address) {
             true => finding(
                 "http-port",
@@ -78,7 +86,9 @@ fn http_port(address: SocketAddr) -> Finding {
             false => finding(
                 "http-port",
                 Verdict::Fail,
-                format!("TCP {address} is taken by another program; stop it or give another --http."),
+                format!(
+                    "TCP {address} is taken by another program; stop it or give another --http."
+                ),
             ),
         },
         Err(error) => finding(
@@ -110,17 +120,29 @@ fn restage_answers(address: SocketAddr) -> bool {
 
 fn media_port(addresses: &[IpAddr], port: u16) -> (Finding, Option<UdpReport>) {
     match probe_udp(addresses, port) {
-        Ok(report) => {
-            (finding("media-port", Verdict::Ok, format!("UDP {port} is free for media.")), Some(report))
-        }
+        Ok(report) => (
+            finding(
+                "media-port",
+                Verdict::Ok,
+                format!("UDP {port} is free for media."),
+            ),
+            Some(report),
+        ),
         Err(error) => {
             let sentence = if error.kind() == io::ErrorKind::AddrInUse {
-                format!("UDP {port} is in use; fine if that is a running restage, else give another --media-port.")
+                format!(
+                    "UDP {port} is in use; fine if that is a running restage, else give another --media-port."
+                )
             } else {
-                format!("UDP {port} cannot be used ({error}); give another --media-port or --media-ip.")
+                format!(
+                    "UDP {port} cannot be used ({error}); give another --media-port or --media-ip."
+                )
             };
             // What the kernel can do does not depend on the port.
-            (finding("media-port", Verdict::Warn, sentence), probe_udp(addresses, 0).ok())
+            (
+                finding("media-port", Verdict::Warn, sentence),
+                probe_udp(addresses, 0).ok(),
+            )
         }
     }
 }
@@ -139,13 +161,21 @@ fn candidate(ip: IpAddr) -> Finding {
         Ok(()) if ip.is_loopback() => finding(
             "candidate",
             Verdict::Ok,
-            format!("{ip} is reachable, from this machine only; give --http and --media-ip to serve others."),
+            format!(
+                "{ip} is reachable, from this machine only; give --http and --media-ip to serve others."
+            ),
         ),
-        Ok(()) => finding("candidate", Verdict::Ok, format!("{ip} is reachable from here.")),
+        Ok(()) => finding(
+            "candidate",
+            Verdict::Ok,
+            format!("{ip} is reachable from here."),
+        ),
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => finding(
             "candidate",
             Verdict::Warn,
-            format!("{ip} is not an address of this machine; media reaches it only if a NAT forwards the UDP port here."),
+            format!(
+                "{ip} is not an address of this machine; media reaches it only if a NAT forwards the UDP port here."
+            ),
         ),
         Err(error) => finding(
             "candidate",
@@ -174,7 +204,12 @@ fn buffers(report: UdpReport) -> Vec<Finding> {
         )
     };
     vec![
-        one("receive-buffer", "rmem_max", "receive", report.receive_buffer),
+        one(
+            "receive-buffer",
+            "rmem_max",
+            "receive",
+            report.receive_buffer,
+        ),
         one("send-buffer", "wmem_max", "send", report.send_buffer),
     ]
 }
@@ -182,13 +217,16 @@ fn buffers(report: UdpReport) -> Vec<Finding> {
 fn offload(check: &'static str, verb: &str, segments: usize) -> Finding {
     let name = check.to_uppercase();
     if segments > 1 {
-        let sentence = format!("UDP {name} works: the kernel {verb} up to {segments} datagrams at once.");
+        let sentence =
+            format!("UDP {name} works: the kernel {verb} up to {segments} datagrams at once.");
         return finding(check, Verdict::Ok, sentence);
     }
     finding(
         check,
         Verdict::Warn,
-        format!("UDP {name} is not offered by this kernel, so each packet costs more; Linux 5.0 or newer has it."),
+        format!(
+            "UDP {name} is not offered by this kernel, so each packet costs more; Linux 5.0 or newer has it."
+        ),
     )
 }
 
@@ -201,11 +239,17 @@ fn data_dir(path: &Path) -> Finding {
         std::fs::remove_file(&probe).map_err(|error| error.to_string())
     };
     match writable() {
-        Ok(()) => finding("data-dir", Verdict::Ok, format!("The data directory {shown} is writable.")),
+        Ok(()) => finding(
+            "data-dir",
+            Verdict::Ok,
+            format!("The data directory {shown} is writable."),
+        ),
         Err(error) => finding(
             "data-dir",
             Verdict::Fail,
-            format!("The data directory {shown} is not writable ({error}); change its owner or give another --data-dir."),
+            format!(
+                "The data directory {shown} is not writable ({error}); change its owner or give another --data-dir."
+            ),
         ),
     }
 }
@@ -234,7 +278,11 @@ fn clock(data: &Path) -> Finding {
             ),
         );
     }
-    let kept = ["/run/systemd/timesync/synchronized", "/run/chrony/chronyd.pid", "/run/ntpd.pid"];
+    let kept = [
+        "/run/systemd/timesync/synchronized",
+        "/run/chrony/chronyd.pid",
+        "/run/ntpd.pid",
+    ];
     if kept.iter().any(|path| Path::new(path).exists()) {
         return finding("clock", Verdict::Ok, "The clock is kept by a time service.");
     }
@@ -254,7 +302,12 @@ mod tests {
     use super::*;
 
     fn config(dir: &Path, http: SocketAddr) -> Config {
-        Config { data_dir: dir.to_owned(), http, media_port: 0, ..Config::default() }
+        Config {
+            data_dir: dir.to_owned(),
+            http,
+            media_port: 0,
+            ..Config::default()
+        }
     }
 
     #[test]
@@ -266,7 +319,10 @@ mod tests {
         let other = std::thread::spawn(move || drop(taken.accept()));
         let findings = examine(&config(dir.path(), address));
         other.join().unwrap();
-        let http = findings.iter().find(|finding| finding.check == "http-port").unwrap();
+        let http = findings
+            .iter()
+            .find(|finding| finding.check == "http-port")
+            .unwrap();
         assert_eq!(http.verdict, Verdict::Fail);
         assert!(http.sentence.contains(&address.to_string()) && http.sentence.contains("--http"));
     }
@@ -283,11 +339,20 @@ mod tests {
     fn every_question_is_answered() {
         let dir = tempfile::tempdir().unwrap();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let checks: Vec<_> =
-            examine(&config(dir.path(), free)).iter().map(|finding| finding.check).collect();
+        let checks: Vec<_> = examine(&config(dir.path(), free))
+            .iter()
+            .map(|finding| finding.check)
+            .collect();
         for check in [
-            "http-port", "media-port", "candidate", "receive-buffer", "send-buffer", "gso", "gro",
-            "data-dir", "clock",
+            "http-port",
+            "media-port",
+            "candidate",
+            "receive-buffer",
+            "send-buffer",
+            "gso",
+            "gro",
+            "data-dir",
+            "clock",
         ] {
             assert!(checks.contains(&check), "{check}");
         }

@@ -51,7 +51,11 @@ mod tests {
     #[test]
     fn the_file_lives_as_long_as_the_server() {
         let dir = tempfile::tempdir().unwrap();
-        let file = RunFile { url: "http://a".into(), console: "http://a/c".into(), pid: 1 };
+        let file = RunFile {
+            url: "http://a".into(),
+            console: "http://a/c".into(),
+            pid: 1,
+        };
         assert_eq!(RunFile::read(dir.path()), None);
         let guard = file.write(dir.path()).unwrap();
         assert_eq!(RunFile::read(dir.path()), Some(file));

@@ -12,13 +12,11 @@ use tokio::task::JoinSet;
 use crate::config::{Auth, Config, ConfigError};
 use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::http::{AppState, ConsoleKey, Endpoints, router};
+use crate::http::{self, AppState, ConsoleKey, Endpoints};
 use crate::media::{Media, MediaStartError, UdpReport};
 use crate::store::{Store, StoreConfig, StoreError};
 use crate::token::{TokenKeyError, Tokens};
 
-/// How long requests under way may take to finish at shutdown.
-const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 /// Name under which the page-token key is kept in the store.
 const PAGE_KEY: &str = "page-token-key";
 
@@ -37,7 +35,10 @@ pub enum StartError {
     #[error(transparent)]
     Media(#[from] MediaStartError),
     #[error("cannot listen on {address}: {source}; give another --http")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     #[error("could not close what the last run left open: {0}")]
     Recover(#[from] Failure),
     #[error("the page-token key in the store is damaged; restore the database from a backup")]
@@ -60,20 +61,30 @@ impl Server {
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let data = DataDir::open(&config.data_dir)?;
         let credentials = data.credentials()?;
-        let listen = |source| StartError::Listen { address: config.http, source };
+        let listen = |source| StartError::Listen {
+            address: config.http,
+            source,
+        };
         let listener = TcpListener::bind(config.http).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let ips = config.media_addresses()?;
         let (media, events) = Media::start(&ips, config.media_port, rand::random())?;
         let (store, effects) = open_store(&data).await?;
         let public_url = config.public_url.clone().unwrap_or_else(|| {
-            let ip = if address.ip().is_unspecified() { ips[0] } else { address.ip() };
+            let ip = if address.ip().is_unspecified() {
+                ips[0]
+            } else {
+                address.ip()
+            };
             format!("http://{}", SocketAddr::new(ip, address.port()))
         });
         let endpoints = Endpoints::of(&public_url);
         let tokens = Tokens::new(&data.token_key_pem()?, &endpoints.whip, &endpoints.events)?;
         let pages = page_tokens(&store).await?;
-        let rules = Rules { limits: config.limits(), session_idle_s: config.session_idle_s };
+        let rules = Rules {
+            limits: config.limits(),
+            session_idle_s: config.session_idle_s,
+        };
         let control = Control::new(store, media.clone(), tokens, rules);
         let mut tasks = JoinSet::new();
         control.run(effects, events, &mut tasks).await?;
@@ -85,9 +96,21 @@ impl Server {
             base_path: base_path(&public_url),
             endpoints,
             console_key: ConsoleKey::fresh(),
+            sockets: http::socket_room(),
         };
-        let media = ips.iter().map(|ip| SocketAddr::new(*ip, media.port())).collect();
-        Ok(Self { listener, control, state, tasks, address, public_url, media })
+        let media = ips
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, media.port()))
+            .collect();
+        Ok(Self {
+            listener,
+            control,
+            state,
+            tasks,
+            address,
+            public_url,
+            media,
+        })
     }
 
     /// Where HTTP is served.
@@ -102,7 +125,11 @@ impl Server {
 
     /// Opens the console; for the terminal only.
     pub fn console_url(&self) -> String {
-        format!("{}/console/#key={}", self.public_url, self.state.console_key.reveal())
+        format!(
+            "{}/console/#key={}",
+            self.public_url,
+            self.state.console_key.reveal()
+        )
     }
 
     /// The candidates offered to clients.
@@ -118,12 +145,17 @@ impl Server {
     /// Serves until `shutdown` resolves, then drains: no new requests, sockets closed with a reason,
     /// peers told, stage sessions ended in the store.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
-        let Self { listener, control, state, mut tasks, .. } = self;
+        let Self {
+            listener,
+            control,
+            state,
+            mut tasks,
+            ..
+        } = self;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let served = axum::serve(listener, router(state)).with_graceful_shutdown(async {
+        let serving = tokio::spawn(http::serve(listener, http::router(state), async {
             stopped.await.ok();
-        });
-        let serving = tokio::spawn(async move { served.await });
+        }));
         tokio::select! {
             () = shutdown => tracing::info!("stopping"),
             ended = tasks.join_next() => {
@@ -132,17 +164,13 @@ impl Server {
         }
         stop.send(()).ok();
         control.stop().await;
-        if tokio::time::timeout(DRAIN_MAX, serving).await.is_err() {
-            tracing::warn!("some requests did not finish in time");
-        }
+        serving.await.ok();
         tasks.shutdown().await;
         control.store().clone().close().await;
     }
 }
 
-async fn open_store(
-    data: &DataDir,
-) -> Result<(Store, mpsc::Receiver<Vec<Effect>>), StoreError> {
+async fn open_store(data: &DataDir) -> Result<(Store, mpsc::Receiver<Vec<Effect>>), StoreError> {
     let (sender, receiver) = mpsc::channel::<Vec<Effect>>(EFFECT_QUEUE_LEN);
     let sink = move |_: &Command, decision: &Decision| {
         if decision.effects.is_empty() {
@@ -169,7 +197,9 @@ async fn page_tokens(store: &Store) -> Result<PageTokens, StartError> {
 /// The path part of a URL, without a trailing slash.
 fn base_path(url: &str) -> String {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    after_scheme.find('/').map_or_else(String::new, |at| after_scheme[at..].to_owned())
+    after_scheme
+        .find('/')
+        .map_or_else(String::new, |at| after_scheme[at..].to_owned())
 }
 
 #[cfg(test)]

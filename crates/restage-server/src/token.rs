@@ -2,10 +2,10 @@
 //! participant tokens"), so that clients that decode them find what they look for.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use restage_core::StageArn;
 use restage_core::command::Claims;
 use restage_core::id::{ParticipantId, Time};
 use restage_core::row::{Attributes, Capabilities};
-use restage_core::StageArn;
 use serde::{Deserialize, Serialize};
 
 /// The `kid` of tokens this server signs itself.
@@ -79,7 +79,10 @@ impl Tokens {
     pub fn new(pem: &str, whip_url: &str, events_url: &str) -> Result<Self, TokenKeyError> {
         use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
         use base64::Engine as _;
-        let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let text: String = pem
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
         let der = base64::engine::general_purpose::STANDARD
             .decode(text.trim())
             .map_err(|_| TokenKeyError)?;
@@ -111,7 +114,10 @@ impl Tokens {
             },
             version: "1.0".to_owned(),
         };
-        let header = Header { kid: Some(SERVICE_KEY_ID.to_owned()), ..Header::new(Algorithm::ES384) };
+        let header = Header {
+            kid: Some(SERVICE_KEY_ID.to_owned()),
+            ..Header::new(Algorithm::ES384)
+        };
         jsonwebtoken::encode(&header, &payload, &self.signing).map_err(|_| TokenKeyError)
     }
 
@@ -143,7 +149,10 @@ impl TryFrom<Payload> for Claims {
             return Err(TokenError::Stage);
         }
         let jti_ok = (1..=64).contains(&payload.jti.len())
-            && payload.jti.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            && payload
+                .jti
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !jti_ok {
             return Err(TokenError::Participant);
         }
@@ -163,7 +172,9 @@ impl TryFrom<Payload> for Claims {
 
 /// `token-key.pem` cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("token-key.pem is not a PKCS #8 P-384 private key; restore it, or delete it to make a new one (every token issued so far dies)")]
+#[error(
+    "token-key.pem is not a PKCS #8 P-384 private key; restore it, or delete it to make a new one (every token issued so far dies)"
+)]
 pub struct TokenKeyError;
 
 #[cfg(test)]
@@ -174,11 +185,17 @@ mod tests {
     fn tokens() -> Tokens {
         let dir = tempfile::tempdir().unwrap();
         let pem = DataDir::open(dir.path()).unwrap().token_key_pem().unwrap();
-        Tokens::new(&pem, "http://127.0.0.1:4080/whip", "ws://127.0.0.1:4080/events").unwrap()
+        Tokens::new(
+            &pem,
+            "http://127.0.0.1:4080/whip",
+            "ws://127.0.0.1:4080/events",
+        )
+        .unwrap()
     }
 
     fn sample(tokens: &Tokens) -> String {
-        let stage = StageArn::parse("arn:aws:ivs:eu-west-1:000000000000:stage/hT5vN1cGy8Ud").unwrap();
+        let stage =
+            StageArn::parse("arn:aws:ivs:eu-west-1:000000000000:stage/hT5vN1cGy8Ud").unwrap();
         let attributes = Attributes::from([("order".to_owned(), "1".to_owned())]);
         tokens
             .sign(&Grant {
@@ -186,7 +203,10 @@ mod tests {
                 stage: &stage,
                 user_id: "ann",
                 attributes: &attributes,
-                capabilities: Capabilities { publish: true, subscribe: false },
+                capabilities: Capabilities {
+                    publish: true,
+                    subscribe: false,
+                },
                 issued_at: Time(1_790_000_000_000_000),
                 expires_at: Time(1_790_000_060_000_000),
             })
@@ -200,14 +220,23 @@ mod tests {
         assert_eq!(claims.participant.as_str(), "q7Rk2ZpLw0Xe");
         assert_eq!(claims.user_id, "ann");
         assert_eq!(claims.attributes["order"], "1");
-        assert_eq!(claims.capabilities, Capabilities { publish: true, subscribe: false });
+        assert_eq!(
+            claims.capabilities,
+            Capabilities {
+                publish: true,
+                subscribe: false
+            }
+        );
         assert_eq!(claims.expires_at, Time(1_790_000_060_000_000));
     }
 
     #[test]
     fn another_servers_token_is_refused() {
         let ours = tokens();
-        assert_eq!(ours.verify(&sample(&tokens())).unwrap_err(), TokenError::Signature);
+        assert_eq!(
+            ours.verify(&sample(&tokens())).unwrap_err(),
+            TokenError::Signature
+        );
     }
 
     #[test]
@@ -219,9 +248,15 @@ mod tests {
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let text = String::from_utf8(bytes).unwrap();
             // The last character of a base64url part may carry unused bits; the decoder refuses those.
-            assert!(tokens.verify(&text).is_err(), "mutation at {at} was accepted");
+            assert!(
+                tokens.verify(&text).is_err(),
+                "mutation at {at} was accepted"
+            );
         }
         assert_eq!(tokens.verify("").unwrap_err(), TokenError::Malformed);
-        assert_eq!(tokens.verify(&"a.".repeat(9_000)).unwrap_err(), TokenError::Malformed);
+        assert_eq!(
+            tokens.verify(&"a.".repeat(9_000)).unwrap_err(),
+            TokenError::Malformed
+        );
     }
 }

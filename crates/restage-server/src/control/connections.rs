@@ -30,7 +30,13 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(stage: StageId, participant: ParticipantId, reach: Reach) -> Self {
-        Self { stage, participant, reach, ice_generation: 0, publication: None }
+        Self {
+            stage,
+            participant,
+            reach,
+            ice_generation: 0,
+            publication: None,
+        }
     }
 }
 
@@ -82,9 +88,14 @@ impl Connections {
         fresh: impl FnOnce() -> restage_media::PublicationKey,
     ) -> Option<(PeerKey, restage_media::PublicationKey)> {
         let live = self.by_id.get_mut(id)?;
-        let Reach::Peer(peer) = live.reach else { return None };
+        let Reach::Peer(peer) = live.reach else {
+            return None;
+        };
         let earlier = live.publication.replace(publication.clone());
-        let entry = self.publications.entry(publication.clone()).or_insert_with(|| (fresh(), 0));
+        let entry = self
+            .publications
+            .entry(publication.clone())
+            .or_insert_with(|| (fresh(), 0));
         entry.1 += 1;
         let handle = entry.0;
         if let Some(earlier) = earlier {
@@ -116,7 +127,11 @@ mod tests {
     use restage_core::id::StageSessionId;
 
     fn live(peer: u64) -> Live {
-        Live::new(StageId::new("A"), ParticipantId::new("p"), Reach::Peer(PeerKey(peer)))
+        Live::new(
+            StageId::new("A"),
+            ParticipantId::new("p"),
+            Reach::Peer(PeerKey(peer)),
+        )
     }
 
     #[test]
@@ -130,7 +145,10 @@ mod tests {
         table.insert(one.clone(), live(1));
         table.insert(two.clone(), live(2));
         let handle = restage_media::PublicationKey(7);
-        assert_eq!(table.attach(&one, &key, || handle), Some((PeerKey(1), handle)));
+        assert_eq!(
+            table.attach(&one, &key, || handle),
+            Some((PeerKey(1), handle))
+        );
         let unused = || restage_media::PublicationKey(8);
         assert_eq!(table.attach(&two, &key, unused), Some((PeerKey(2), handle)));
         assert_eq!(table.attach(&two, &key, unused), Some((PeerKey(2), handle)));

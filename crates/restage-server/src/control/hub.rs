@@ -47,8 +47,14 @@ pub fn stage_state(stage: &StageId, publishing: &[Participant]) -> StageState {
             is_replica: matches!(participant.replication, Replication::Replica { .. }),
         })
         .collect();
-    let payload = Payload { stage_id: stage.as_str(), participants };
-    let message = Message { r#type: "STAGE_STATE", payload };
+    let payload = Payload {
+        stage_id: stage.as_str(),
+        participants,
+    };
+    let message = Message {
+        r#type: "STAGE_STATE",
+        payload,
+    };
     serde_json::to_string(&message).unwrap_or_default().into()
 }
 
@@ -65,7 +71,10 @@ impl Hub {
     pub fn listen(&self, stage: &StageId) -> watch::Receiver<Option<StageState>> {
         let receiver = {
             let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-            stages.entry(stage.clone()).or_insert_with(|| watch::Sender::new(None)).subscribe()
+            stages
+                .entry(stage.clone())
+                .or_insert_with(|| watch::Sender::new(None))
+                .subscribe()
         };
         self.mark(stage);
         receiver

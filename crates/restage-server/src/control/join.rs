@@ -96,8 +96,14 @@ impl Control {
 
     async fn join_media_to_the_end(&self, join: MediaJoin) -> Result<Joined, JoinError> {
         let claims = self.inner.tokens.verify(&join.token)?;
-        if join.expected.as_ref().is_some_and(|id| *id != claims.participant) {
-            return Err(JoinError::Token("the URL names another participant than the token".into()));
+        if join
+            .expected
+            .as_ref()
+            .is_some_and(|id| *id != claims.participant)
+        {
+            return Err(JoinError::Token(
+                "the URL names another participant than the token".into(),
+            ));
         }
         let role = match join.kind {
             ConnectionKind::Publish => Role::Publisher,
@@ -111,8 +117,11 @@ impl Control {
             }
         };
         let connection = ids::connection();
-        let live =
-            Live::new(claims.stage.id.clone(), claims.participant.clone(), Reach::Peer(peer));
+        let live = Live::new(
+            claims.stage.id.clone(),
+            claims.participant.clone(),
+            Reach::Peer(peer),
+        );
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
             connection: connection.clone(),
@@ -127,18 +136,27 @@ impl Control {
             return Err(error.into());
         }
         let entity_tag = entity_tag(&connection, 0);
-        Ok(Joined { connection, answer, entity_tag })
+        Ok(Joined {
+            connection,
+            answer,
+            entity_tag,
+        })
     }
 
     async fn record_refusal(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
-        let MediaError::Offer(offer) = error else { return };
+        let MediaError::Offer(offer) = error else {
+            return;
+        };
         let error = match offer.kind() {
             OfferErrorKind::NoUsableCodec(MediaKind::Audio) => StageEventError::InvalidAudioCodec,
             OfferErrorKind::NoUsableCodec(MediaKind::Video) => StageEventError::InvalidVideoCodec,
             _ => StageEventError::InvalidInput,
         };
-        let command =
-            Command::RecordConnectionError { claims: claims.clone(), kind: kind.clone(), error };
+        let command = Command::RecordConnectionError {
+            claims: claims.clone(),
+            kind: kind.clone(),
+            error,
+        };
         self.execute("", command).await.ok();
     }
 
@@ -173,7 +191,13 @@ impl Control {
     ) -> Result<(), JoinError> {
         self.own_peer(token, connection)?;
         let removed = self.connections().remove(connection);
-        let Some(Live { stage, participant, reach: Reach::Peer(peer), .. }) = removed else {
+        let Some(Live {
+            stage,
+            participant,
+            reach: Reach::Peer(peer),
+            ..
+        }) = removed
+        else {
             return Err(JoinError::NoSession);
         };
         self.inner.media.close(peer).await;
@@ -188,11 +212,12 @@ impl Control {
     ) -> Result<(PeerKey, u32), JoinError> {
         let claims = self.inner.tokens.verify(token)?;
         match self.connections().get(connection) {
-            Some(Live { participant, reach: Reach::Peer(peer), ice_generation, .. })
-                if *participant == claims.participant =>
-            {
-                Ok((*peer, *ice_generation))
-            }
+            Some(Live {
+                participant,
+                reach: Reach::Peer(peer),
+                ice_generation,
+                ..
+            }) if *participant == claims.participant => Ok((*peer, *ice_generation)),
             _ => Err(JoinError::NoSession),
         }
     }
@@ -225,7 +250,13 @@ impl Control {
             return Err(error.into());
         }
         let states = self.inner.hub.listen(stage);
-        Ok(EventsSocket { states, close, connection, stage: stage.clone(), participant })
+        Ok(EventsSocket {
+            states,
+            close,
+            connection,
+            stage: stage.clone(),
+            participant,
+        })
     }
 
     /// The socket is up.
@@ -241,7 +272,8 @@ impl Control {
     /// The socket ended, from whichever side.
     pub async fn leave_events(&self, socket: EventsSocket) {
         if self.connections().remove(&socket.connection).is_some() {
-            self.closed(socket.connection, socket.stage, socket.participant).await;
+            self.closed(socket.connection, socket.stage, socket.participant)
+                .await;
         }
     }
 }

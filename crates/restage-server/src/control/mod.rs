@@ -80,7 +80,9 @@ impl Control {
             hub: Hub::default(),
             connections: Mutex::new(Connections::default()),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Closes what the last run left open, then starts the tasks that serve effects, media events,
@@ -147,7 +149,10 @@ impl Control {
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {
-        self.inner.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn serve_effects(self, mut effects: mpsc::Receiver<Vec<Effect>>) {
@@ -161,7 +166,10 @@ impl Control {
     async fn perform(&self, effect: Effect) {
         let media = &self.inner.media;
         match effect {
-            Effect::Publish { connection, publication } => {
+            Effect::Publish {
+                connection,
+                publication,
+            } => {
                 let attached = self
                     .connections()
                     .attach(&connection, &publication, || media.fresh_publication());
@@ -169,7 +177,10 @@ impl Control {
                     media.publish(peer, publication).await;
                 }
             }
-            Effect::Subscribe { connection, publication } => {
+            Effect::Subscribe {
+                connection,
+                publication,
+            } => {
                 let attached = self
                     .connections()
                     .attach(&connection, &publication, || media.fresh_publication());
@@ -227,18 +238,26 @@ impl Control {
         let peer = peer_of(event);
         let found = {
             let connections = self.connections();
-            connections.by_peer(peer).map(|(id, live)| {
-                (id.clone(), live.stage.clone(), live.participant.clone())
-            })
+            connections
+                .by_peer(peer)
+                .map(|(id, live)| (id.clone(), live.stage.clone(), live.participant.clone()))
         };
-        let Some((connection, stage, participant)) = found else { return peer };
+        let Some((connection, stage, participant)) = found else {
+            return peer;
+        };
         let command = match event {
-            MediaEvent::Connected(_) => {
-                Command::ConnectionEstablished { connection, stage, participant }
-            }
+            MediaEvent::Connected(_) => Command::ConnectionEstablished {
+                connection,
+                stage,
+                participant,
+            },
             MediaEvent::Gone(_) => {
                 self.connections().remove(&connection);
-                Command::ConnectionClosed { connection, stage, participant }
+                Command::ConnectionClosed {
+                    connection,
+                    stage,
+                    participant,
+                }
             }
         };
         self.report(command).await;
@@ -254,7 +273,12 @@ impl Control {
 
     /// Ends a connection because its client left.
     async fn closed(&self, connection: ConnectionId, stage: StageId, participant: ParticipantId) {
-        self.report(Command::ConnectionClosed { connection, stage, participant }).await;
+        self.report(Command::ConnectionClosed {
+            connection,
+            stage,
+            participant,
+        })
+        .await;
     }
 
     async fn serve_states(self) {
@@ -262,7 +286,9 @@ impl Control {
             for stage in self.inner.hub.changed().await {
                 match self.inner.store.publishing_participants(&stage).await {
                     Ok(publishing) => {
-                        self.inner.hub.push(&stage, stage_state(&stage, &publishing));
+                        self.inner
+                            .hub
+                            .push(&stage, stage_state(&stage, &publishing));
                     }
                     Err(error) => tracing::error!(%error, "cannot read a stage's publishers"),
                 }

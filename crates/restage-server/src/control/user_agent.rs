@@ -33,8 +33,18 @@ pub fn client_of(user_agent: &str) -> Client {
     }
     let (browser_name, browser_version) = find(user_agent, &BROWSERS);
     let (os_name, os_version) = find(user_agent, &SYSTEMS);
-    let os_version = if os_name == "Linux" { String::new() } else { os_version };
-    Client { browser_name, browser_version, os_name, os_version, sdk_version: String::new() }
+    let os_version = if os_name == "Linux" {
+        String::new()
+    } else {
+        os_version
+    };
+    Client {
+        browser_name,
+        browser_version,
+        os_name,
+        os_version,
+        sdk_version: String::new(),
+    }
 }
 
 fn find(text: &str, table: &[(&str, &str)]) -> (String, String) {
@@ -62,13 +72,22 @@ mod tests {
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
              Chrome/140.0.0.0 Safari/537.36 Edg/140.0.1.2",
         );
-        assert_eq!((edge.browser_name.as_str(), edge.browser_version.as_str()), ("Edge", "140.0.1.2"));
-        assert_eq!((edge.os_name.as_str(), edge.os_version.as_str()), ("Windows", "10.0"));
+        assert_eq!(
+            (edge.browser_name.as_str(), edge.browser_version.as_str()),
+            ("Edge", "140.0.1.2")
+        );
+        assert_eq!(
+            (edge.os_name.as_str(), edge.os_version.as_str()),
+            ("Windows", "10.0")
+        );
         let safari = client_of(
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like \
              Gecko) Version/17.4 Safari/605.1.15",
         );
-        assert_eq!((safari.browser_name.as_str(), safari.os_version.as_str()), ("Safari", "10.15.7"));
+        assert_eq!(
+            (safari.browser_name.as_str(), safari.os_version.as_str()),
+            ("Safari", "10.15.7")
+        );
     }
 
     #[test]

@@ -48,25 +48,26 @@ pub(super) async fn serve(State(app): State<App>, request: Request) -> Response 
 
 async fn call(app: &App, operation: Operation, request: Request) -> Result<String, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, BODY_LEN_MAX).await.map_err(|_| {
-        ApiError::request_entity_too_large(format!(
-            "the request body must be at most {BODY_LEN_MAX} bytes"
-        ))
-    })?;
+    let body = axum::body::to_bytes(body, BODY_LEN_MAX)
+        .await
+        .map_err(|_| {
+            ApiError::request_entity_too_large(format!(
+                "the request body must be at most {BODY_LEN_MAX} bytes"
+            ))
+        })?;
     let caller = authenticate(app, &parts, &body)?;
     handler::call(app, &caller, operation, &body).await
 }
 
-fn authenticate(
-    app: &App,
-    parts: &http::request::Parts,
-    body: &[u8],
-) -> Result<Caller, ApiError> {
+fn authenticate(app: &App, parts: &http::request::Parts, body: &[u8]) -> Result<Caller, ApiError> {
     let headers: Vec<(String, String)> = parts
         .headers
         .iter()
         .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
         })
         .collect();
     let region = match &app.credentials {
@@ -80,13 +81,15 @@ fn authenticate(
                 body,
             };
             let now_s = clock::now().0 / 1_000_000;
-            let lookup = |key: &str| {
-                (key == credentials.access_key).then(|| credentials.secret_key.clone())
-            };
+            let lookup =
+                |key: &str| (key == credentials.access_key).then(|| credentials.secret_key.clone());
             sigv4::verify(&signed, now_s, lookup)?.region
         }
     };
-    Ok(Caller { account: app.account.clone(), region })
+    Ok(Caller {
+        account: app.account.clone(),
+        region,
+    })
 }
 
 /// The region of a credential scope, unverified.
@@ -94,7 +97,9 @@ fn scope_region(headers: &[(String, String)]) -> Option<String> {
     let (_, value) = headers.iter().find(|(name, _)| name == "authorization")?;
     let (_, rest) = value.split_once("Credential=")?;
     let region = rest.split('/').nth(2)?;
-    let plain = region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let plain = region
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     (plain && !region.is_empty() && region.len() <= 32).then(|| region.to_owned())
 }
 

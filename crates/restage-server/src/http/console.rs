@@ -8,9 +8,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
+use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
 use restage_core::row::{Attributes, Capabilities, Participant, Replication};
-use restage_core::StageArn;
 use serde::{Deserialize, Serialize};
 
 use super::App;
@@ -56,27 +56,59 @@ impl ConsoleKey {
 
 /// The files of the page: name under `/console/`, type, text.
 const FILES: [(&str, &str, &str); 10] = [
-    ("", "text/html; charset=utf-8", include_str!("../../console/index.html")),
-    ("style.css", "text/css; charset=utf-8", include_str!("../../console/style.css")),
-    ("icon.svg", "image/svg+xml", include_str!("../../console/icon.svg")),
+    (
+        "",
+        "text/html; charset=utf-8",
+        include_str!("../../console/index.html"),
+    ),
+    (
+        "style.css",
+        "text/css; charset=utf-8",
+        include_str!("../../console/style.css"),
+    ),
+    (
+        "icon.svg",
+        "image/svg+xml",
+        include_str!("../../console/icon.svg"),
+    ),
     ("main.js", SCRIPT, include_str!("../../console/main.js")),
     ("api.js", SCRIPT, include_str!("../../console/api.js")),
     ("stages.js", SCRIPT, include_str!("../../console/stages.js")),
     ("wall.js", SCRIPT, include_str!("../../console/wall.js")),
-    ("publish.js", SCRIPT, include_str!("../../console/publish.js")),
-    ("client.js", SCRIPT, include_str!("../../../../js/client/src/client.js")),
-    ("stats.js", SCRIPT, include_str!("../../../../js/client/src/stats.js")),
+    (
+        "publish.js",
+        SCRIPT,
+        include_str!("../../console/publish.js"),
+    ),
+    (
+        "client.js",
+        SCRIPT,
+        include_str!("../../../../js/client/src/client.js"),
+    ),
+    (
+        "stats.js",
+        SCRIPT,
+        include_str!("../../../../js/client/src/stats.js"),
+    ),
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Routes of the console.
 pub(super) fn routes() -> Router<App> {
-    let pages = FILES.iter().fold(Router::new(), |router, (name, kind, text)| {
-        router.route(&format!("/console/{name}"), get(|| async { page(kind, text) }))
-    });
+    let pages = FILES
+        .iter()
+        .fold(Router::new(), |router, (name, kind, text)| {
+            router.route(
+                &format!("/console/{name}"),
+                get(|| async { page(kind, text) }),
+            )
+        });
     pages
         .route("/", get(|| async { Redirect::temporary("/console/") }))
-        .route("/console", get(|| async { Redirect::permanent("/console/") }))
+        .route(
+            "/console",
+            get(|| async { Redirect::permanent("/console/") }),
+        )
         .route("/console/api/state", get(state))
         .route("/console/api/watch", post(watch))
 }
@@ -129,27 +161,36 @@ async fn state(State(app): State<App>, headers: HeaderMap) -> Result<Json<StateB
     let mut bodies = Vec::with_capacity(stages.len());
     for stage in stages {
         let arn = |id: &restage_core::id::StageId| {
-            StageArn { region: stage.region.clone(), account: stage.account.clone(), id: id.clone() }
-                .to_string()
+            StageArn {
+                region: stage.region.clone(),
+                account: stage.account.clone(),
+                id: id.clone(),
+            }
+            .to_string()
         };
         let participants = match &stage.active_session {
             None => Vec::new(),
-            Some(session) => store
-                .list_participants(
-                    session,
-                    &crate::store::ParticipantFilter::Connected(true),
-                    None,
-                    PARTICIPANTS_SHOWN_MAX,
-                )
-                .await
-                .map_err(|error| failed(error.into()))?
-                .rows,
+            Some(session) => {
+                store
+                    .list_participants(
+                        session,
+                        &crate::store::ParticipantFilter::Connected(true),
+                        None,
+                        PARTICIPANTS_SHOWN_MAX,
+                    )
+                    .await
+                    .map_err(|error| failed(error.into()))?
+                    .rows
+            }
         };
         bodies.push(StageBody {
             arn: arn(&stage.id),
             name: stage.name.clone(),
             active_session_id: stage.active_session.as_ref().map(ToString::to_string),
-            participants: participants.iter().map(|one| participant(one, &arn)).collect(),
+            participants: participants
+                .iter()
+                .map(|one| participant(one, &arn))
+                .collect(),
         });
     }
     Ok(Json(StateBody { stages: bodies }))
@@ -163,15 +204,21 @@ fn participant(
     let (replication_type, replication_state, source_stage_arn) = match &row.replication {
         Replication::None => ("NONE", None, None),
         Replication::Source { active } => ("SOURCE", state_of(*active), None),
-        Replication::Replica { active, source_stage, .. } => {
-            ("REPLICA", state_of(*active), Some(arn(source_stage)))
-        }
+        Replication::Replica {
+            active,
+            source_stage,
+            ..
+        } => ("REPLICA", state_of(*active), Some(arn(source_stage))),
     };
     ParticipantBody {
         participant_id: row.id.to_string(),
         user_id: row.user_id.clone(),
         attributes: row.attributes.clone(),
-        state: if row.connected { "CONNECTED" } else { "DISCONNECTED" },
+        state: if row.connected {
+            "CONNECTED"
+        } else {
+            "DISCONNECTED"
+        },
         publishing: row.publishing,
         replication_type,
         replication_state,
@@ -199,9 +246,15 @@ async fn watch(
 ) -> Result<Json<WatchReply>, Refusal> {
     authorize(&app, &headers)?;
     let stage = StageArn::parse(&request.stage_arn).ok_or_else(|| {
-        Refusal::new(StatusCode::BAD_REQUEST, "INVALID", "stageArn must be a stage ARN")
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID",
+            "stageArn must be a stage ARN",
+        )
     })?;
-    let token = watch_token(&app.control, &app.account, &stage).await.map_err(failed)?;
+    let token = watch_token(&app.control, &app.account, &stage)
+        .await
+        .map_err(failed)?;
     let whep_url = format!("{}/whep", app.base_path);
     Ok(Json(WatchReply { token, whep_url }))
 }
@@ -214,15 +267,24 @@ async fn watch_token(
     let participant = ids::participant();
     let now = clock::now();
     let expires_at = now.plus_seconds(WATCH_TOKEN_S);
-    let token = NewToken { participant: participant.clone(), expires_at };
-    let command = Command::CreateParticipantToken { stage: stage.clone(), token };
+    let token = NewToken {
+        participant: participant.clone(),
+        expires_at,
+    };
+    let command = Command::CreateParticipantToken {
+        stage: stage.clone(),
+        token,
+    };
     control.execute(account, command).await?;
     let grant = Grant {
         participant: &participant,
         stage,
         user_id: WATCHER,
         attributes: &BTreeMap::new(),
-        capabilities: Capabilities { publish: false, subscribe: true },
+        capabilities: Capabilities {
+            publish: false,
+            subscribe: true,
+        },
         issued_at: now,
         expires_at,
     };

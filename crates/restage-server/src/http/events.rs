@@ -1,6 +1,7 @@
 //! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol.
 //! Text frames of JSON; the client's PING is answered by PONG; STAGE_STATE is pushed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,6 +21,8 @@ use super::App;
 use super::whip::Refusal;
 use crate::control::{EventsSocket, JoinError, client_of};
 
+/// Open events sockets; one more is told that the stage is at capacity.
+pub(super) const EVENTS_SOCKETS_MAX: usize = 100_000;
 /// A client message is `{"type":"PING"}` and the like.
 const MESSAGE_LEN_MAX: usize = 16 * 1024;
 /// How often the server asks whether the client is there.
@@ -63,6 +66,11 @@ async fn upgrade(
         let message = format!("offer the participant token as WebSocket sub-protocol: {error}");
         return Refusal::new(StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED", message).into_response();
     }
+    let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
+        let message = "too many events sockets are open; try again later";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return Refusal::new(status, "STAGE_AT_CAPACITY", message).into_response();
+    };
     let client = headers
         .get(USER_AGENT)
         .and_then(|value| value.to_str().ok())
@@ -73,7 +81,10 @@ async fn upgrade(
         .protocols([token.clone()])
         .max_message_size(MESSAGE_LEN_MAX)
         .max_frame_size(MESSAGE_LEN_MAX)
-        .on_upgrade(move |socket| serve(app, socket, token, StageId::new(stage), client))
+        .on_upgrade(move |socket| async move {
+            serve(app, socket, token, StageId::new(stage), client).await;
+            drop(permit);
+        })
 }
 
 async fn serve(app: App, mut socket: WebSocket, token: String, stage: StageId, client: Client) {
@@ -160,16 +171,29 @@ fn answer(text: &str) -> Result<Option<&'static str>, (u16, &'static str)> {
 
 /// `None` if the client does not take it.
 async fn send(socket: &mut WebSocket, message: Message) -> Option<()> {
-    tokio::time::timeout(SEND_MAX, socket.send(message)).await.ok()?.ok()
+    tokio::time::timeout(SEND_MAX, socket.send(message))
+        .await
+        .ok()?
+        .ok()
 }
 
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
-    send(socket, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+    send(
+        socket,
+        Message::Close(Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        })),
+    )
+    .await;
 }
 
 fn closing(reason: CloseReason) -> (u16, &'static str) {
     match reason {
-        CloseReason::Replaced => (close_code::REPLACED, "a newer connection took this one's place"),
+        CloseReason::Replaced => (
+            close_code::REPLACED,
+            "a newer connection took this one's place",
+        ),
         CloseReason::Disconnected => (close_code::DISCONNECTED, "PARTICIPANT_DISCONNECTED"),
         CloseReason::StageDeleted => (close_code::NOT_FOUND, "STAGE_DELETED"),
         CloseReason::SessionEnded => (close_code::GOING_AWAY, "the stage session ended"),
@@ -192,7 +216,10 @@ fn refusal(error: &JoinError) -> (u16, &'static str) {
         None if matches!(error, JoinError::Token(_)) => {
             (close_code::TOKEN, "the token is not for this stage")
         }
-        None => (close_code::INTERNAL, "the server could not write the join; try again"),
+        None => (
+            close_code::INTERNAL,
+            "the server could not write the join; try again",
+        ),
     }
 }
 

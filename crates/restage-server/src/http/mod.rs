@@ -4,21 +4,29 @@ mod api;
 mod console;
 mod events;
 mod handler;
+mod listener;
 mod view;
 mod whip;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use http::StatusCode;
 use restage_api::PageTokens;
+use tokio::sync::Semaphore;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::control::Control;
 use crate::data_dir::Credentials;
 
 pub use console::ConsoleKey;
+pub(crate) use listener::serve;
+
+/// How long a request may take, its body's arrival included. Events sockets are exempt.
+const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// Everything a request may need.
 pub struct AppState {
@@ -36,6 +44,8 @@ pub struct AppState {
     pub base_path: String,
     /// Opens the console.
     pub console_key: ConsoleKey,
+    /// Room for events sockets.
+    pub sockets: Arc<Semaphore>,
 }
 
 /// The URLs stages and tokens carry.
@@ -50,11 +60,19 @@ impl Endpoints {
     /// From the public URL, without a trailing slash.
     pub fn of(public_url: &str) -> Self {
         let socket = public_url.replacen("http", "ws", 1);
-        Self { whip: format!("{public_url}/whip"), events: format!("{socket}/events") }
+        Self {
+            whip: format!("{public_url}/whip"),
+            events: format!("{socket}/events"),
+        }
     }
 }
 
 pub(crate) type App = Arc<AppState>;
+
+/// Room for all the events sockets there may be.
+pub fn socket_room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(events::EVENTS_SOCKETS_MAX))
+}
 
 /// All routes. What none of them knows is an API operation, or an unknown one.
 pub fn router(state: AppState) -> Router {
@@ -62,9 +80,13 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(whip::routes())
-        .merge(events::routes())
         .merge(console::routes())
         .fallback(api::serve)
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            REQUEST_MAX,
+        ))
+        .merge(events::routes())
         .with_state(Arc::new(state))
 }
 
@@ -73,7 +95,10 @@ async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     let probe = restage_core::id::StageId::new("probe");
     match app.control.store().get_stage(&probe).await {
         Ok(_) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store does not answer\n",
+        ),
     }
 }
 

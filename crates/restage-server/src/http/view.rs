@@ -119,7 +119,10 @@ pub(super) fn event(stage: &Stage, row: &StageEvent) -> EventShape {
         remote_participant_id: row.remote_participant.as_ref().map(ToString::to_string),
         error_code: row.error.map(event_error),
         destination_stage_arn: row.destination.as_ref().map(|(id, _)| arn(stage, id)),
-        destination_session_id: row.destination.as_ref().map(|(_, session)| session.to_string()),
+        destination_session_id: row
+            .destination
+            .as_ref()
+            .map(|(_, session)| session.to_string()),
         replica: row.replica,
         previous_token: None,
         new_token: None,
@@ -128,8 +131,12 @@ pub(super) fn event(stage: &Stage, row: &StageEvent) -> EventShape {
 
 /// Replications stay inside one account and region, so the other end's ARN follows from ours.
 fn arn(stage: &Stage, id: &StageId) -> String {
-    StageArn { region: stage.region.clone(), account: stage.account.clone(), id: id.clone() }
-        .to_string()
+    StageArn {
+        region: stage.region.clone(),
+        account: stage.account.clone(),
+        id: id.clone(),
+    }
+    .to_string()
 }
 
 fn time(at: Time) -> Timestamp {
@@ -137,11 +144,19 @@ fn time(at: Time) -> Timestamp {
 }
 
 fn state(row: &Participant) -> ParticipantState {
-    if row.connected { ParticipantState::Connected } else { ParticipantState::Disconnected }
+    if row.connected {
+        ParticipantState::Connected
+    } else {
+        ParticipantState::Disconnected
+    }
 }
 
 fn replication_state(active: bool) -> ReplicationState {
-    if active { ReplicationState::Active } else { ReplicationState::Stopped }
+    if active {
+        ReplicationState::Active
+    } else {
+        ReplicationState::Stopped
+    }
 }
 
 fn replication(stage: &Stage, row: &Participant) -> ParticipantReplication {
@@ -150,13 +165,15 @@ fn replication(stage: &Stage, row: &Participant) -> ParticipantReplication {
         Replication::Source { active } => {
             ParticipantReplication::source(replication_state(*active))
         }
-        Replication::Replica { active, source_stage, source_session } => {
-            ParticipantReplication::replica(
-                replication_state(*active),
-                arn(stage, source_stage),
-                source_session.to_string(),
-            )
-        }
+        Replication::Replica {
+            active,
+            source_stage,
+            source_session,
+        } => ParticipantReplication::replica(
+            replication_state(*active),
+            arn(stage, source_stage),
+            source_session.to_string(),
+        ),
     }
 }
 

@@ -42,7 +42,9 @@ pub(super) fn routes() -> Router<App> {
         .route("/whep/{participant}", endpoint(post(subscribe)))
         .route(
             "/whip/sessions/{connection}",
-            axum::routing::patch(patch).delete(leave).options(session_options),
+            axum::routing::patch(patch)
+                .delete(leave)
+                .options(session_options),
         )
         .layer(DefaultBodyLimit::max(SDP_LEN_MAX))
         .layer(cors)
@@ -84,7 +86,9 @@ async fn subscribe(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let kind = ConnectionKind::Subscribe { publisher: ParticipantId::new(publisher) };
+    let kind = ConnectionKind::Subscribe {
+        publisher: ParticipantId::new(publisher),
+    };
     join(&app, &headers, &body, kind, None).await
 }
 
@@ -99,7 +103,13 @@ async fn join(
     require_content_type(headers, SDP)?;
     let offer = text(body)?;
     let client = client_of(header(headers, &USER_AGENT).unwrap_or_default());
-    let join = MediaJoin { token, kind, expected, offer, client };
+    let join = MediaJoin {
+        token,
+        kind,
+        expected,
+        offer,
+        client,
+    };
     let joined = app.control.join_media(join).await?;
     let location = format!("{}/whip/sessions/{}", app.base_path, joined.connection);
     Ok((
@@ -131,7 +141,10 @@ async fn patch(
         ));
     };
     let connection = ConnectionId::new(connection);
-    let patched = app.control.patch_media(&token, &connection, if_match, text(&body)?).await?;
+    let patched = app
+        .control
+        .patch_media(&token, &connection, if_match, text(&body)?)
+        .await?;
     Ok(match patched.restart {
         None => StatusCode::NO_CONTENT.into_response(),
         Some((fragment, tag)) => {
@@ -147,7 +160,9 @@ async fn leave(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let token = bearer(&headers)?;
-    app.control.leave_media(&token, &ConnectionId::new(connection)).await?;
+    app.control
+        .leave_media(&token, &ConnectionId::new(connection))
+        .await?;
     Ok(StatusCode::OK.into_response())
 }
 
@@ -159,12 +174,12 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(
-        status: StatusCode,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self { status, code, message: message.into() }
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
     }
 }
 
@@ -219,7 +234,11 @@ impl From<JoinError> for Refusal {
                 }
             },
         };
-        Self { status, code, message }
+        Self {
+            status,
+            code,
+            message,
+        }
     }
 }
 
@@ -257,6 +276,10 @@ fn require_content_type(headers: &HeaderMap, wanted: &'static str) -> Result<(),
 
 fn text(body: &Bytes) -> Result<String, Refusal> {
     String::from_utf8(body.to_vec()).map_err(|_| {
-        Refusal::new(StatusCode::BAD_REQUEST, "INVALID_SDP", "the body is not UTF-8 text")
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID_SDP",
+            "the body is not UTF-8 text",
+        )
     })
 }

@@ -87,8 +87,15 @@ impl Media {
         let socket = udp::Socket::bind(addresses, port).map_err(failed)?;
         let port = socket.port();
         let report = socket.report();
-        let candidates = addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-        let config = restage_media::Config { candidates, seed, ..Default::default() };
+        let candidates = addresses
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, port))
+            .collect();
+        let config = restage_media::Config {
+            candidates,
+            seed,
+            ..Default::default()
+        };
         let worker = worker::start(socket, config, events).map_err(failed)?;
         let inner = Inner {
             workers: vec![worker],
@@ -97,7 +104,12 @@ impl Media {
             report,
             port,
         };
-        Ok((Self { inner: Arc::new(inner) }, receiver))
+        Ok((
+            Self {
+                inner: Arc::new(inner),
+            },
+            receiver,
+        ))
     }
 
     /// The UDP port in use.
@@ -120,7 +132,14 @@ impl Media {
     pub async fn open(&self, role: Role, offer: String) -> Result<(PeerKey, String), MediaError> {
         let peer = PeerKey(self.inner.next_peer.fetch_add(1, Ordering::Relaxed));
         let (reply, answer) = oneshot::channel();
-        self.place(peer).send(Order::Open { peer, role, offer, reply }).await?;
+        self.place(peer)
+            .send(Order::Open {
+                peer,
+                role,
+                offer,
+                reply,
+            })
+            .await?;
         let answer = answer.await.map_err(|_| MediaError::Busy)??;
         Ok((peer, answer))
     }
@@ -132,18 +151,30 @@ impl Media {
         fragment: String,
     ) -> Result<Option<String>, MediaError> {
         let (reply, answer) = oneshot::channel();
-        self.place(peer).send(Order::Patch { peer, fragment, reply }).await?;
+        self.place(peer)
+            .send(Order::Patch {
+                peer,
+                fragment,
+                reply,
+            })
+            .await?;
         Ok(answer.await.map_err(|_| MediaError::Busy)??)
     }
 
     /// This peer feeds the publication from now on.
     pub async fn publish(&self, peer: PeerKey, publication: PublicationKey) {
-        self.place(peer).send(Order::Publish { peer, publication }).await.ok();
+        self.place(peer)
+            .send(Order::Publish { peer, publication })
+            .await
+            .ok();
     }
 
     /// This peer receives the publication from now on.
     pub async fn subscribe(&self, peer: PeerKey, publication: PublicationKey) {
-        self.place(peer).send(Order::Subscribe { peer, publication }).await.ok();
+        self.place(peer)
+            .send(Order::Subscribe { peer, publication })
+            .await
+            .ok();
     }
 
     /// Closes the peer and forgets it; no event follows.

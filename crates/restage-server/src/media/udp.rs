@@ -61,7 +61,11 @@ impl Socket {
         } else {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED)
         });
-        let domain = if ip.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+        let domain = if ip.is_ipv6() {
+            Domain::IPV6
+        } else {
+            Domain::IPV4
+        };
         let raw = RawSocket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if ip.is_ipv6() && !ip.is_loopback() {
             raw.set_only_v6(false)?;
@@ -70,11 +74,21 @@ impl Socket {
         let socket: std::net::UdpSocket = raw.into();
         let state = UdpSocketState::new((&socket).into())?;
         // The kernel caps what it grants; the report says so.
-        state.set_send_buffer_size((&socket).into(), SOCKET_BUFFER_LEN).ok();
-        state.set_recv_buffer_size((&socket).into(), SOCKET_BUFFER_LEN).ok();
+        state
+            .set_send_buffer_size((&socket).into(), SOCKET_BUFFER_LEN)
+            .ok();
+        state
+            .set_recv_buffer_size((&socket).into(), SOCKET_BUFFER_LEN)
+            .ok();
         let local = socket.local_addr()?;
         let buffers = (0..BATCH_SIZE).map(|_| vec![0; RECV_BUFFER_LEN]).collect();
-        Ok(Self { socket, state, local, only, buffers })
+        Ok(Self {
+            socket,
+            state,
+            local,
+            only,
+            buffers,
+        })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -100,9 +114,15 @@ impl Socket {
     /// Receives one batch and hands each datagram to `take`. `false` when nothing was there.
     pub(super) fn receive(&mut self, mut take: impl FnMut(Received<'_>)) -> io::Result<bool> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
-        let mut slices: Vec<IoSliceMut<'_>> =
-            self.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
-        let count = match self.state.recv((&self.socket).into(), &mut slices, &mut metas) {
+        let mut slices: Vec<IoSliceMut<'_>> = self
+            .buffers
+            .iter_mut()
+            .map(|buffer| IoSliceMut::new(buffer))
+            .collect();
+        let count = match self
+            .state
+            .recv((&self.socket).into(), &mut slices, &mut metas)
+        {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             // ICMP errors of earlier sends surface here; they say nothing about this socket.
@@ -116,7 +136,11 @@ impl Socket {
             let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
             let filled = &buffer[..meta.len.min(buffer.len())];
             for payload in filled.chunks(meta.stride.max(1)) {
-                take(Received { source, destination, payload });
+                take(Received {
+                    source,
+                    destination,
+                    payload,
+                });
             }
         }
         Ok(true)
@@ -238,7 +262,11 @@ mod tests {
                 })
                 .unwrap();
         }
-        let expected: Vec<_> = sizes.iter().enumerate().map(|(n, size)| (n as u8, *size)).collect();
+        let expected: Vec<_> = sizes
+            .iter()
+            .enumerate()
+            .map(|(n, size)| (n as u8, *size))
+            .collect();
         assert_eq!(got, expected);
     }
 

@@ -34,11 +34,28 @@ type FragmentSender = oneshot::Sender<Result<Option<String>, OfferError>>;
 
 /// What the server asks of a worker.
 pub(super) enum Order {
-    Open { peer: PeerKey, role: Role, offer: String, reply: AnswerSender },
-    Patch { peer: PeerKey, fragment: String, reply: FragmentSender },
-    Publish { peer: PeerKey, publication: PublicationKey },
-    Subscribe { peer: PeerKey, publication: PublicationKey },
-    Close { peer: PeerKey },
+    Open {
+        peer: PeerKey,
+        role: Role,
+        offer: String,
+        reply: AnswerSender,
+    },
+    Patch {
+        peer: PeerKey,
+        fragment: String,
+        reply: FragmentSender,
+    },
+    Publish {
+        peer: PeerKey,
+        publication: PublicationKey,
+    },
+    Subscribe {
+        peer: PeerKey,
+        publication: PublicationKey,
+    },
+    Close {
+        peer: PeerKey,
+    },
     Stop,
 }
 
@@ -81,7 +98,10 @@ pub(super) struct WorkerHandle {
 
 impl WorkerHandle {
     pub(super) async fn send(&self, order: Order) -> Result<(), MediaError> {
-        self.orders.send(order).await.map_err(|_| MediaError::Busy)?;
+        self.orders
+            .send(order)
+            .await
+            .map_err(|_| MediaError::Busy)?;
         self.waker.wake().map_err(|_| MediaError::Busy)
     }
 
@@ -98,7 +118,9 @@ impl WorkerHandle {
         self.send(Order::Stop).await.ok();
         let thread = self.thread.lock().ok().and_then(|mut slot| slot.take());
         if let Some(thread) = thread {
-            tokio::task::spawn_blocking(move || thread.join().ok()).await.ok();
+            tokio::task::spawn_blocking(move || thread.join().ok())
+                .await
+                .ok();
         }
     }
 }
@@ -112,7 +134,8 @@ pub(super) fn start(
     let poll = Poll::new()?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
     let fd = socket.raw_fd();
-    poll.registry().register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
+    poll.registry()
+        .register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
     let (orders, inbox) = mpsc::channel(WORKER_QUEUE_LEN);
     let stats = Arc::new(SharedStats::default());
     let worker = Worker {
@@ -132,7 +155,12 @@ pub(super) fn start(
     let thread = std::thread::Builder::new()
         .name("media-0".to_owned())
         .spawn(move || worker.run(poll))?;
-    Ok(WorkerHandle { orders, waker, stats, thread: Mutex::new(Some(thread)) })
+    Ok(WorkerHandle {
+        orders,
+        waker,
+        stats,
+        thread: Mutex::new(Some(thread)),
+    })
 }
 
 struct Worker {
@@ -174,7 +202,11 @@ impl Worker {
     }
 
     fn wait(&self) -> Duration {
-        let limit = if self.unsent.is_empty() { IDLE_WAIT_MAX } else { EVENT_RETRY };
+        let limit = if self.unsent.is_empty() {
+            IDLE_WAIT_MAX
+        } else {
+            EVENT_RETRY
+        };
         self.sfu
             .poll_timeout()
             .map_or(limit, |at| at.saturating_duration_since(now()).min(limit))
@@ -192,7 +224,12 @@ impl Worker {
         let mut batches = 0;
         while batches < BATCHES_PER_TURN {
             let at = now();
-            let Self { socket, sfu, received, .. } = self;
+            let Self {
+                socket,
+                sfu,
+                received,
+                ..
+            } = self;
             let got = socket.receive(|datagram| {
                 *received += 1;
                 let input = Input::Datagram {
@@ -224,7 +261,12 @@ impl Worker {
     fn obey(&mut self, order: Order) {
         let at = now();
         match order {
-            Order::Open { peer, role, offer, reply } => {
+            Order::Open {
+                peer,
+                role,
+                offer,
+                reply,
+            } => {
                 self.opening.insert(peer, reply);
                 let offer = offer.as_str();
                 self.sfu.handle_input(
@@ -235,15 +277,27 @@ impl Worker {
                     },
                 );
             }
-            Order::Patch { peer, fragment, reply } => {
+            Order::Patch {
+                peer,
+                fragment,
+                reply,
+            } => {
                 self.patching.insert(peer, reply);
-                self.sfu.handle_input(at, Input::Patch { peer, fragment: &fragment });
+                self.sfu.handle_input(
+                    at,
+                    Input::Patch {
+                        peer,
+                        fragment: &fragment,
+                    },
+                );
             }
             Order::Publish { peer, publication } => {
-                self.sfu.handle_input(at, Input::Publish { peer, publication });
+                self.sfu
+                    .handle_input(at, Input::Publish { peer, publication });
             }
             Order::Subscribe { peer, publication } => {
-                self.sfu.handle_input(at, Input::Subscribe { peer, publication });
+                self.sfu
+                    .handle_input(at, Input::Subscribe { peer, publication });
             }
             Order::Close { peer } => {
                 self.sfu.handle_input(at, Input::Close { peer });
@@ -257,7 +311,11 @@ impl Worker {
     fn drain(&mut self) {
         while let Some(output) = self.sfu.poll_output() {
             match output {
-                Output::Transmit { destination, payload, .. } => {
+                Output::Transmit {
+                    destination,
+                    payload,
+                    ..
+                } => {
                     self.trains.push(&self.socket, destination, &payload);
                 }
                 Output::Answer { peer, sdp, .. } => {
@@ -303,10 +361,14 @@ impl Worker {
             }
             self.unsent.pop_front();
         }
-        self.stats.peers.store(self.live.len() as u64, Ordering::Relaxed);
+        self.stats
+            .peers
+            .store(self.live.len() as u64, Ordering::Relaxed);
         self.stats.received.store(self.received, Ordering::Relaxed);
         self.stats.sent.store(self.trains.sent, Ordering::Relaxed);
-        self.stats.dropped.store(self.trains.dropped, Ordering::Relaxed);
+        self.stats
+            .dropped
+            .store(self.trains.dropped, Ordering::Relaxed);
     }
 }
 

@@ -94,7 +94,12 @@ async fn stage_of(
             arn.account, caller.account
         )));
     }
-    let stage = app.control.store().get_stage(&arn.id).await.map_err(store_failed)?;
+    let stage = app
+        .control
+        .store()
+        .get_stage(&arn.id)
+        .await
+        .map_err(store_failed)?;
     let theirs = |stage: &Stage| stage.account == arn.account && stage.region == arn.region;
     let here = arn.region == caller.region;
     stage
@@ -114,18 +119,22 @@ fn own_region(caller: &Caller, member: &str, arn: &StageArn) -> Result<(), ApiEr
 }
 
 async fn execute(app: &App, caller: &Caller, command: Command) -> Result<Reply, ApiError> {
-    app.control.execute(&caller.account, command).await.map_err(|failure| match failure {
-        Failure::Refused(refused) => match refused.fault {
-            Fault::Invalid => ApiError::validation(refused.message),
-            Fault::Denied | Fault::TokenRevoked | Fault::TokenExpired | Fault::MissingCapability => {
-                ApiError::access_denied(refused.message)
-            }
-            Fault::NotFound => ApiError::resource_not_found(refused.message),
-            Fault::Conflict => ApiError::conflict(refused.message),
-            Fault::LimitExceeded => ApiError::service_quota_exceeded(refused.message),
-        },
-        Failure::Store(error) => store_failed(error),
-    })
+    app.control
+        .execute(&caller.account, command)
+        .await
+        .map_err(|failure| match failure {
+            Failure::Refused(refused) => match refused.fault {
+                Fault::Invalid => ApiError::validation(refused.message),
+                Fault::Denied
+                | Fault::TokenRevoked
+                | Fault::TokenExpired
+                | Fault::MissingCapability => ApiError::access_denied(refused.message),
+                Fault::NotFound => ApiError::resource_not_found(refused.message),
+                Fault::Conflict => ApiError::conflict(refused.message),
+                Fault::LimitExceeded => ApiError::service_quota_exceeded(refused.message),
+            },
+            Failure::Store(error) => store_failed(error),
+        })
 }
 
 fn store_failed(error: StoreError) -> ApiError {
@@ -146,8 +155,12 @@ impl<'a> Paging<'a> {
         operation: Operation,
         filters: &'a [(&'a str, &'a str)],
     ) -> Self {
-        let scope =
-            PageScope { operation, account: &caller.account, region: &caller.region, filters };
+        let scope = PageScope {
+            operation,
+            account: &caller.account,
+            region: &caller.region,
+            filters,
+        };
         Self { app, scope }
     }
 

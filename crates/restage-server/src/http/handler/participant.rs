@@ -42,28 +42,51 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
         .list_participants(&session.id, &filter, after, request.max_results)
         .await
         .map_err(store_failed)?;
-    let last = page.rows.last().map(|row| (row.first_joined_at, row.id.as_str()));
+    let last = page
+        .rows
+        .last()
+        .map(|row| (row.first_joined_at, row.id.as_str()));
     let next_token = paging.next(page.more, last);
-    let participants = page.rows.iter().map(|row| view::participant_summary(&stage, row)).collect();
-    answer(&ListParticipantsResponse { participants, next_token })
+    let participants = page
+        .rows
+        .iter()
+        .map(|row| view::participant_summary(&stage, row))
+        .collect();
+    answer(&ListParticipantsResponse {
+        participants,
+        next_token,
+    })
 }
 
 pub(super) async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = GetParticipantRequest::parse(body)?;
-    let stage =
-        stage_of(app, caller, "stageArn", &request.stage_arn, Missing::NotFound).await?;
+    let stage = stage_of(
+        app,
+        caller,
+        "stageArn",
+        &request.stage_arn,
+        Missing::NotFound,
+    )
+    .await?;
     let session = session_of(app, &stage, &request.session_id, Missing::NotFound).await?;
     let participant = app
         .control
         .store()
-        .get_participant(&session.id, &ParticipantId::new(request.participant_id.as_str()))
+        .get_participant(
+            &session.id,
+            &ParticipantId::new(request.participant_id.as_str()),
+        )
         .await
         .map_err(store_failed)?
         .ok_or_else(|| {
-            Missing::NotFound
-                .error(&format!("participant {} of this session", request.participant_id))
+            Missing::NotFound.error(&format!(
+                "participant {} of this session",
+                request.participant_id
+            ))
         })?;
-    answer(&GetParticipantResponse { participant: view::participant(&stage, &participant) })
+    answer(&GetParticipantResponse {
+        participant: view::participant(&stage, &participant),
+    })
 }
 
 pub(super) async fn events(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
@@ -86,7 +109,11 @@ pub(super) async fn events(app: &App, caller: &Caller, body: &[u8]) -> Result<St
         .map_err(store_failed)?;
     let last = page.rows.last().map(|row| (Time(row.seq), ""));
     let next_token = paging.next(page.more, last);
-    let events = page.rows.iter().map(|row| view::event(&stage, &row.event)).collect();
+    let events = page
+        .rows
+        .iter()
+        .map(|row| view::event(&stage, &row.event))
+        .collect();
     answer(&ListParticipantEventsResponse { events, next_token })
 }
 
@@ -99,10 +126,19 @@ pub(super) async fn disconnect(
     let stage = arn("stageArn", &request.stage_arn)?;
     own_region(caller, "stageArn", &stage)?;
     if let Some(reason) = &request.reason {
-        tracing::info!(participant = request.participant_id, reason, "disconnecting");
+        tracing::info!(
+            participant = request.participant_id,
+            reason,
+            "disconnecting"
+        );
     }
     let participant = ParticipantId::new(request.participant_id);
-    execute(app, caller, Command::DisconnectParticipant { stage, participant }).await?;
+    execute(
+        app,
+        caller,
+        Command::DisconnectParticipant { stage, participant },
+    )
+    .await?;
     empty()
 }
 

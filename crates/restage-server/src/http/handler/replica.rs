@@ -44,8 +44,14 @@ pub(super) async fn stop(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
 pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = ListParticipantReplicasRequest::parse(body)?;
     let missing = Missing::Invalid("sourceStageArn");
-    let source =
-        stage_of(app, caller, "sourceStageArn", &request.source_stage_arn, missing).await?;
+    let source = stage_of(
+        app,
+        caller,
+        "sourceStageArn",
+        &request.source_stage_arn,
+        missing,
+    )
+    .await?;
     let filters = request.filters();
     let paging = Paging::new(app, caller, Operation::ListParticipantReplicas, &filters);
     let after = paging.start(request.next_token.as_deref())?;
@@ -56,8 +62,18 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
         .list_replicas(&source.id, &participant, after, request.max_results)
         .await
         .map_err(store_failed)?;
-    let last = page.rows.last().map(|row| (row.started_at, row.destination_session.as_str()));
+    let last = page
+        .rows
+        .last()
+        .map(|row| (row.started_at, row.destination_session.as_str()));
     let next_token = paging.next(page.more, last);
-    let replicas = page.rows.iter().map(|row| view::replica(&source, row)).collect();
-    answer(&ListParticipantReplicasResponse { replicas, next_token })
+    let replicas = page
+        .rows
+        .iter()
+        .map(|row| view::replica(&source, row))
+        .collect();
+    answer(&ListParticipantReplicasResponse {
+        replicas,
+        next_token,
+    })
 }

@@ -26,18 +26,32 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
         .list_sessions(&stage.id, before, request.max_results)
         .await
         .map_err(store_failed)?;
-    let last = page.rows.last().map(|session| (session.started_at, session.id.as_str()));
+    let last = page
+        .rows
+        .last()
+        .map(|session| (session.started_at, session.id.as_str()));
     let next_token = paging.next(page.more, last);
     let stage_sessions = page.rows.iter().map(view::session).collect();
-    answer(&ListStageSessionsResponse { stage_sessions, next_token })
+    answer(&ListStageSessionsResponse {
+        stage_sessions,
+        next_token,
+    })
 }
 
 pub(super) async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = GetStageSessionRequest::parse(body)?;
-    let stage =
-        stage_of(app, caller, "stageArn", &request.stage_arn, Missing::NotFound).await?;
+    let stage = stage_of(
+        app,
+        caller,
+        "stageArn",
+        &request.stage_arn,
+        Missing::NotFound,
+    )
+    .await?;
     let session = session_of(app, &stage, &request.session_id, Missing::NotFound).await?;
-    answer(&GetStageSessionResponse { stage_session: view::session(&session) })
+    answer(&GetStageSessionResponse {
+        stage_session: view::session(&session),
+    })
 }
 
 /// A session of this stage.

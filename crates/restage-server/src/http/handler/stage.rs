@@ -1,9 +1,9 @@
 //! CreateStage, GetStage, ListStages, UpdateStage, DeleteStage.
 
 use restage_api::shape::{
-    CreateStageRequest, CreateStageResponse, DeleteStageRequest, GetStageRequest,
-    GetStageResponse, ListStagesRequest, ListStagesResponse, RecordingConfiguration,
-    UpdateStageRequest, UpdateStageResponse,
+    CreateStageRequest, CreateStageResponse, DeleteStageRequest, GetStageRequest, GetStageResponse,
+    ListStagesRequest, ListStagesResponse, RecordingConfiguration, UpdateStageRequest,
+    UpdateStageResponse,
 };
 use restage_api::{ApiError, Operation, Request as _};
 use restage_core::Reply;
@@ -23,8 +23,11 @@ pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<St
         return Err(ApiError::validation(storage));
     }
     let stage = ids::stage(&caller.account, &caller.region);
-    let issues: Vec<Issue> =
-        request.participant_token_configurations.into_iter().map(Issue::new).collect();
+    let issues: Vec<Issue> = request
+        .participant_token_configurations
+        .into_iter()
+        .map(Issue::new)
+        .collect();
     let command = Command::CreateStage {
         stage: stage.clone(),
         name: request.name,
@@ -37,13 +40,18 @@ pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<St
         .into_iter()
         .map(|issue| issue.sign(app, &stage))
         .collect::<Result<_, _>>()?;
-    answer(&CreateStageResponse { stage: view::stage(app, &created)?, participant_tokens })
+    answer(&CreateStageResponse {
+        stage: view::stage(app, &created)?,
+        participant_tokens,
+    })
 }
 
 pub(super) async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = GetStageRequest::parse(body)?;
     let stage = stage_of(app, caller, "arn", &request.arn, Missing::NotFound).await?;
-    answer(&GetStageResponse { stage: view::stage(app, &stage)? })
+    answer(&GetStageResponse {
+        stage: view::stage(app, &stage)?,
+    })
 }
 
 pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
@@ -56,7 +64,10 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
         .list_stages(&caller.account, &caller.region, after, request.max_results)
         .await
         .map_err(store_failed)?;
-    let last = page.rows.last().map(|stage| (stage.created_at, stage.id.as_str()));
+    let last = page
+        .rows
+        .last()
+        .map(|stage| (stage.created_at, stage.id.as_str()));
     let next_token = paging.next(page.more, last);
     let stages = page.rows.iter().map(view::stage_summary).collect();
     answer(&ListStagesResponse { stages, next_token })
@@ -69,10 +80,18 @@ pub(super) async fn update(app: &App, caller: &Caller, body: &[u8]) -> Result<St
     }
     let stage = arn("arn", &request.arn)?;
     own_region(caller, "arn", &stage)?;
-    let recording = request.recording.map(|recording| recording.to_canonical_json());
-    let command = Command::UpdateStage { stage, name: request.name, recording };
+    let recording = request
+        .recording
+        .map(|recording| recording.to_canonical_json());
+    let command = Command::UpdateStage {
+        stage,
+        name: request.name,
+        recording,
+    };
     let updated = stage_reply(execute(app, caller, command).await?)?;
-    answer(&UpdateStageResponse { stage: view::stage(app, &updated)? })
+    answer(&UpdateStageResponse {
+        stage: view::stage(app, &updated)?,
+    })
 }
 
 pub(super) async fn delete(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
@@ -98,7 +117,8 @@ fn unknown_storage(recording: &RecordingConfiguration) -> Option<String> {
 fn stage_reply(reply: Reply) -> Result<Stage, ApiError> {
     match reply {
         Reply::Stage(stage) => Ok(stage),
-        _ => Err(ApiError::internal_server("the rules gave no stage for a stage operation")),
+        _ => Err(ApiError::internal_server(
+            "the rules gave no stage for a stage operation",
+        )),
     }
 }
-

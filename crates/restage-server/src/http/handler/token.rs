@@ -21,7 +21,10 @@ pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<St
     let stage = arn("stageArn", &request.stage_arn)?;
     own_region(caller, "stageArn", &stage)?;
     let issue = Issue::new(request.configuration);
-    let command = Command::CreateParticipantToken { stage: stage.clone(), token: issue.row() };
+    let command = Command::CreateParticipantToken {
+        stage: stage.clone(),
+        token: issue.row(),
+    };
     execute(app, caller, command).await?;
     let participant_token = issue.sign(app, &stage)?;
     answer(&CreateParticipantTokenResponse { participant_token })
@@ -40,11 +43,19 @@ impl Issue {
         // Tokens carry whole seconds; what we answer is what the token says.
         let issued_at = Time(clock::now().0 / 1_000_000 * 1_000_000);
         let expires_at = issued_at.plus_seconds(configuration.duration_minutes() * 60);
-        Self { participant: ids::participant(), issued_at, expires_at, configuration }
+        Self {
+            participant: ids::participant(),
+            issued_at,
+            expires_at,
+            configuration,
+        }
     }
 
     pub(super) fn row(&self) -> NewToken {
-        NewToken { participant: self.participant.clone(), expires_at: self.expires_at }
+        NewToken {
+            participant: self.participant.clone(),
+            expires_at: self.expires_at,
+        }
     }
 
     pub(super) fn sign(self, app: &App, stage: &StageArn) -> Result<ParticipantToken, ApiError> {
@@ -67,6 +78,8 @@ impl Issue {
             .sign(&grant)
             .map_err(|error| ApiError::internal_server(error.to_string()))?;
         let expires_at = Timestamp(self.expires_at.0);
-        Ok(self.configuration.issued(self.participant.to_string(), token, expires_at))
+        Ok(self
+            .configuration
+            .issued(self.participant.to_string(), token, expires_at))
     }
 }
