@@ -44,7 +44,11 @@ impl Beep {
         encoder.set_bitrate(Bitrate::Bits(BITRATE_BPS))?;
         let nanos = u64::from(into_second.subsec_nanos());
         let offset = nanos * u64::from(SAMPLE_RATE) / 1_000_000_000;
-        Ok(Self { encoder, offset, pcm: vec![0.0; FRAME_SAMPLES] })
+        Ok(Self {
+            encoder,
+            offset,
+            pcm: vec![0.0; FRAME_SAMPLES],
+        })
     }
 
     /// The next 20 ms.
@@ -83,7 +87,10 @@ mod tests {
         for _ in 0..seconds * 50 {
             let packet = beep.next_frame().unwrap();
             let mut pcm = [0.0; FRAME_SAMPLES];
-            assert_eq!(decoder.decode_float(&packet, &mut pcm, false).unwrap(), FRAME_SAMPLES);
+            assert_eq!(
+                decoder.decode_float(&packet, &mut pcm, false).unwrap(),
+                FRAME_SAMPLES
+            );
             sound.extend_from_slice(&pcm);
         }
         sound
@@ -108,8 +115,10 @@ mod tests {
     fn the_tone_is_one_kilohertz() {
         let sound = decode_seconds(&mut Beep::new(Duration::ZERO).unwrap(), 1);
         let beep = &sound[1_000..3_400];
-        let crossings =
-            beep.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count() as i32;
+        let crossings = beep
+            .windows(2)
+            .filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0)
+            .count() as i32;
         // 2 400 samples of 48 per period hold 50 periods.
         assert!((crossings - 50).abs() <= 1, "{crossings}");
     }

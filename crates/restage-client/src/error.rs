@@ -62,7 +62,9 @@ pub enum Error {
     Transport(String),
 
     /// ICE, DTLS and SRTP were not up in time.
-    #[error("no media connection within {0:?}: are the server's candidates reachable over UDP from here?")]
+    #[error(
+        "no media connection within {0:?}: are the server's candidates reachable over UDP from here?"
+    )]
     ConnectTimeout(Duration),
 
     /// The connection has ended; the reason says who ended it.

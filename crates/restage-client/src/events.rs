@@ -113,17 +113,28 @@ impl EventStream {
         let mut protocol = HeaderValue::from_str(token)
             .map_err(|_| TokenError::Payload("it cannot stand in an HTTP header".to_owned()))?;
         protocol.set_sensitive(true);
-        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        request
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let handshake = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
+        // Boxed: a TLS handshake's state is some twenty kilobytes.
+        let handshake = Box::pin(tokio_tungstenite::connect_async_with_config(
+            request,
+            Some(config),
+            true,
+        ));
         let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, handshake)
             .await
             .map_err(|_| Error::Events(format!("no handshake within {CONNECT_TIMEOUT:?}")))?
             .map_err(socket_error)?;
         let now = Instant::now();
-        Ok(Self { socket, ping_at: now + PING_INTERVAL, heard_at: now })
+        Ok(Self {
+            socket,
+            ping_at: now + PING_INTERVAL,
+            heard_at: now,
+        })
     }
 
     /// Opens the events socket of the stage a participant token is for.
@@ -197,7 +208,10 @@ fn parse_event(text: &str) -> Result<Option<StageEvent>, Error> {
     match kind.as_str() {
         "PONG" => Ok(None),
         "STAGE_STATE" => {
-            let payload = message.get_mut("payload").map(Value::take).unwrap_or_default();
+            let payload = message
+                .get_mut("payload")
+                .map(Value::take)
+                .unwrap_or_default();
             let state = serde_json::from_value(payload)
                 .map_err(|error| fail(format!("STAGE_STATE cannot be read: {error}")))?;
             Ok(Some(StageEvent::State(state)))
@@ -219,7 +233,11 @@ fn socket_error(error: SocketError) -> Error {
             Error::Refused {
                 status: status.as_u16(),
                 code: code.and_then(|code| code.to_str().ok()).map(str::to_owned),
-                message: message.chars().filter(|c| !c.is_control()).take(300).collect(),
+                message: message
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(300)
+                    .collect(),
             }
         }
         error => Error::Events(chain(&error)),
@@ -235,9 +253,13 @@ mod tests {
         let text = r#"{"type":"STAGE_STATE","payload":{"stageId":"hT5vN1cGy8Ud","participants":[
             {"id":"q7Rk2ZpLw0Xe","userId":"ann","attributes":{"order":"1"},"isPublishing":true,
              "more":1},{"id":"Ab3dEf6hIj9k"}]}}"#;
-        let Some(StageEvent::State(state)) = parse_event(text).unwrap() else { panic!("{text}") };
+        let Some(StageEvent::State(state)) = parse_event(text).unwrap() else {
+            panic!("{text}")
+        };
         assert_eq!(state.stage_id, "hT5vN1cGy8Ud");
-        let [ann, other] = state.participants.as_slice() else { panic!("{state:?}") };
+        let [ann, other] = state.participants.as_slice() else {
+            panic!("{state:?}")
+        };
         assert_eq!((ann.user_id.as_str(), ann.is_publishing), ("ann", true));
         assert_eq!(ann.attributes["order"], "1");
         assert_eq!((other.user_id.as_str(), other.is_publishing), ("", false));
@@ -253,7 +275,14 @@ mod tests {
 
     #[test]
     fn what_is_not_an_event_is_an_error() {
-        for text in ["", "[]", "{}", r#"{"type":1}"#, r#"{"type":"STAGE_STATE"}"#, "\u{0}"] {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":1}"#,
+            r#"{"type":"STAGE_STATE"}"#,
+            "\u{0}",
+        ] {
             assert!(matches!(parse_event(text), Err(Error::Events(_))), "{text}");
         }
         let participants = r#"{"type":"STAGE_STATE","payload":{"participants":[{"userId":"x"}]}}"#;

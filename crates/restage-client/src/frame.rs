@@ -17,7 +17,7 @@ pub enum TrackKind {
 
 impl fmt::Display for TrackKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Audio => "audio",
             Self::Video => "video",
         })
@@ -74,7 +74,7 @@ impl Codec {
 
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Opus => "Opus",
             Self::H264 => "H.264",
             Self::Vp8 => "VP8",
@@ -134,7 +134,8 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// Rounds to the nearest tick, so that ticks survive the way through a `Duration` and back.
 pub(crate) fn duration_to_ticks(time: Duration, clock_rate: u32) -> u64 {
-    let ticks = (time.as_nanos() * u128::from(clock_rate) + NANOS_PER_SECOND / 2) / NANOS_PER_SECOND;
+    let ticks =
+        (time.as_nanos() * u128::from(clock_rate) + NANOS_PER_SECOND / 2) / NANOS_PER_SECOND;
     u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
@@ -151,7 +152,10 @@ mod tests {
     fn ticks_survive_the_way_through_a_duration() {
         for rate in [48_000, 90_000] {
             for ticks in [0, 1, 2, 2_999, 3_000, 3_003, u64::from(u32::MAX), 1 << 40] {
-                assert_eq!(duration_to_ticks(ticks_to_duration(ticks, rate), rate), ticks);
+                assert_eq!(
+                    duration_to_ticks(ticks_to_duration(ticks, rate), rate),
+                    ticks
+                );
             }
         }
     }

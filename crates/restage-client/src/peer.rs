@@ -105,8 +105,7 @@ impl Peer {
     ) -> Result<(Self, mpsc::Receiver<ReceivedFrame>), Error> {
         let mut sockets = Sockets::facing(&resolve(&wanted.endpoint).await?)?;
         let offer = Offer::new(&wanted, &sockets)?;
-        let answered =
-            post_offer(&wanted.http, wanted.endpoint, wanted.token, offer.sdp()).await?;
+        let answered = post_offer(&wanted.http, wanted.endpoint, wanted.token, offer.sdp()).await?;
         let agreed = match offer.accept(&answered.sdp, &mut sockets) {
             Ok(agreed) => agreed,
             Err(error) => {
@@ -146,7 +145,9 @@ impl Peer {
     }
 
     async fn wait_connected(&mut self, timeout: Duration) -> Result<(), Error> {
-        let settled = self.state.wait_for(|state| *state != ConnectionState::Connecting);
+        let settled = self
+            .state
+            .wait_for(|state| *state != ConnectionState::Connecting);
         match tokio::time::timeout(timeout, settled).await {
             Err(_) => Err(Error::ConnectTimeout(timeout)),
             Ok(Err(_)) => Err(Error::Transport("its task ended".to_owned())),
@@ -166,7 +167,10 @@ impl Peer {
     }
 
     pub(crate) async fn command(&self, command: Command) -> Result<(), Error> {
-        self.commands.send(command).await.map_err(|_| Error::Closed(self.close_reason()))
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| Error::Closed(self.close_reason()))
     }
 
     fn close_reason(&self) -> CloseReason {
@@ -200,6 +204,8 @@ impl Peer {
     pub(crate) async fn close(self) -> Result<(), Error> {
         // A closed queue means the driver is on its way out already.
         let _ = self.commands.send(Command::Close).await;
-        self.task.await.map_err(|error| Error::Transport(error.to_string()))?
+        self.task
+            .await
+            .map_err(|error| Error::Transport(error.to_string()))?
     }
 }

@@ -43,7 +43,10 @@ impl HttpClient {
             .user_agent(concat!("restage-client/", env!("CARGO_PKG_VERSION")))
             .build()
             .map(Self)
-            .map_err(|error| Error::Http { host: "any host".to_owned(), reason: chain(&error) })
+            .map_err(|error| Error::Http {
+                host: "any host".to_owned(),
+                reason: chain(&error),
+            })
     }
 }
 
@@ -64,10 +67,16 @@ pub(crate) struct HttpSession {
 }
 
 pub(crate) fn parse_url(text: &str, schemes: [&str; 2]) -> Result<Url, Error> {
-    let fail = |reason: String| Error::Url { url: text.to_owned(), reason };
+    let fail = |reason: String| Error::Url {
+        url: text.to_owned(),
+        reason,
+    };
     let url = Url::parse(text).map_err(|error| fail(error.to_string()))?;
     if !schemes.contains(&url.scheme()) {
-        return Err(fail(format!("its scheme must be {} or {}", schemes[0], schemes[1])));
+        return Err(fail(format!(
+            "its scheme must be {} or {}",
+            schemes[0], schemes[1]
+        )));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(fail("it names no host".to_owned()));
@@ -77,11 +86,18 @@ pub(crate) fn parse_url(text: &str, schemes: [&str; 2]) -> Result<Url, Error> {
 
 /// The addresses behind a URL, to learn which local address faces the server.
 pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Error> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let host = url
+        .host_str()
+        .unwrap_or_default()
+        .trim_matches(['[', ']'])
+        .to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let found = tokio::net::lookup_host((host, port)).await;
     let addresses: Vec<SocketAddr> = found
-        .map_err(|error| Error::Http { host: authority(url), reason: error.to_string() })?
+        .map_err(|error| Error::Http {
+            host: authority(url),
+            reason: error.to_string(),
+        })?
         .collect();
     Ok(addresses)
 }
@@ -117,7 +133,11 @@ pub(crate) async fn post_offer(
                     .and_then(|location| location.to_str().ok())
                     .and_then(|location| url.join(location).ok())
                     .filter(|session| is_same_or_safer(&url, session))
-                    .map(|url| HttpSession { http: http.clone(), url, authorization });
+                    .map(|url| HttpSession {
+                        http: http.clone(),
+                        url,
+                        authorization,
+                    });
                 let sdp = read_body(&url, response, ANSWER_BYTES_MAX).await?;
                 return Ok(Answered { sdp, session });
             }
@@ -125,7 +145,10 @@ pub(crate) async fn post_offer(
         }
     }
     let reason = format!("more than {REDIRECTS_MAX} redirects");
-    Err(Error::Redirect { from: authority(&url), reason })
+    Err(Error::Redirect {
+        from: authority(&url),
+        reason,
+    })
 }
 
 impl HttpSession {
@@ -156,7 +179,10 @@ impl HttpSession {
             }
         }
         let reason = format!("more than {REDIRECTS_MAX} redirects");
-        Err(Error::Redirect { from: authority(&url), reason })
+        Err(Error::Redirect {
+            from: authority(&url),
+            reason,
+        })
     }
 }
 
@@ -170,18 +196,28 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
 }
 
 fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
-    let fail = |reason: String| Error::Redirect { from: authority(from), reason };
+    let fail = |reason: String| Error::Redirect {
+        from: authority(from),
+        reason,
+    };
     let location = headers
         .get(LOCATION)
         .ok_or_else(|| fail("it has no Location header".to_owned()))?
         .to_str()
         .map_err(|_| fail("its Location is not ASCII".to_owned()))?;
-    let target = from.join(location).map_err(|error| fail(error.to_string()))?;
+    let target = from
+        .join(location)
+        .map_err(|error| fail(error.to_string()))?;
     if !matches!(target.scheme(), "http" | "https") || target.host_str().is_none() {
-        return Err(fail(format!("its Location has scheme {:?}", target.scheme())));
+        return Err(fail(format!(
+            "its Location has scheme {:?}",
+            target.scheme()
+        )));
     }
     if !is_same_or_safer(from, &target) {
-        return Err(fail("it leads from https to http and would show the token".to_owned()));
+        return Err(fail(
+            "it leads from https to http and would show the token".to_owned(),
+        ));
     }
     Ok(target)
 }
@@ -198,11 +234,25 @@ async fn refused(url: &Url, response: Response) -> Error {
         .get("x-amzn-errortype")
         .and_then(|value| value.to_str().ok())
         .map(|value| value.split(':').next().unwrap_or(value).to_owned());
-    let reason = response.status().canonical_reason().unwrap_or("no reason given").to_owned();
-    let body = read_body(url, response, REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    let reason = response
+        .status()
+        .canonical_reason()
+        .unwrap_or("no reason given")
+        .to_owned();
+    let body = read_body(url, response, REFUSAL_BYTES_MAX)
+        .await
+        .unwrap_or_default();
     let words = refusal_words(&body).unwrap_or(reason);
-    let message = words.chars().filter(|c| !c.is_control()).take(REFUSAL_CHARS_MAX).collect();
-    Error::Refused { status, code, message }
+    let message = words
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(REFUSAL_CHARS_MAX)
+        .collect();
+    Error::Refused {
+        status,
+        code,
+        message,
+    }
 }
 
 /// The message in an error body: a JSON member `message` or `exceptionMessage`, else the text.
@@ -218,10 +268,17 @@ fn refusal_words(body: &str) -> Option<String> {
 
 async fn read_body(url: &Url, mut response: Response, limit: usize) -> Result<String, Error> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| http_error(url, error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| http_error(url, error))?
+    {
         if body.len() + chunk.len() > limit {
             let reason = format!("the answer is longer than {limit} bytes");
-            return Err(Error::Http { host: authority(url), reason });
+            return Err(Error::Http {
+                host: authority(url),
+                reason,
+            });
         }
         body.extend_from_slice(&chunk);
     }
@@ -232,7 +289,10 @@ async fn read_body(url: &Url, mut response: Response, limit: usize) -> Result<St
 }
 
 fn http_error(url: &Url, error: reqwest::Error) -> Error {
-    Error::Http { host: authority(url), reason: chain(&error.without_url()) }
+    Error::Http {
+        host: authority(url),
+        reason: chain(&error.without_url()),
+    }
 }
 
 fn authority(url: &Url) -> String {
@@ -252,16 +312,18 @@ mod tests {
         let http = ["http", "https"];
         assert!(parse_url("http://[::1]:4080/whip", http).is_ok());
         for text in ["", "whip", "ws://a/b", "file:///etc/passwd", "https://"] {
-            assert!(matches!(parse_url(text, http), Err(Error::Url { .. })), "{text}");
+            assert!(
+                matches!(parse_url(text, http), Err(Error::Url { .. })),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_redirect_never_leaves_tls() {
         let at = |text: &str| Url::parse(text).unwrap();
-        let to = |text: &'static str| {
-            HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(text))])
-        };
+        let to =
+            |text: &'static str| HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(text))]);
         let target = redirect_target(&at("https://a/x"), &to("https://b/y")).unwrap();
         assert_eq!(target.as_str(), "https://b/y");
         let target = redirect_target(&at("https://a/x"), &to("/z")).unwrap();
@@ -276,7 +338,10 @@ mod tests {
     fn refusals_are_told_in_the_servers_words() {
         let words = |body: &str| refusal_words(body);
         assert_eq!(words(r#"{"exceptionMessage":"no"}"#).as_deref(), Some("no"));
-        assert_eq!(words(r#"{"message":"m","exceptionMessage":"e"}"#).as_deref(), Some("m"));
+        assert_eq!(
+            words(r#"{"message":"m","exceptionMessage":"e"}"#).as_deref(),
+            Some("m")
+        );
         assert_eq!(words("plain\n").as_deref(), Some("plain"));
         assert_eq!(words("<html>"), None);
         assert_eq!(words("{}"), None);

@@ -34,6 +34,10 @@ const KEY_FRAME_INTERVAL_S: u32 = 2;
 const FRAMES_AHEAD: usize = 4;
 /// A machine this far behind leaves frames out to catch up.
 const LATENESS_MAX: Duration = Duration::from_millis(400);
+/// Fewest bits per second that leave something to see.
+const VIDEO_BPS_MIN: u32 = 50_000;
+/// Pictures the encoder may leave out in a row before that counts as a failure.
+const SKIPS_MAX: usize = 120;
 /// Most frames a second; the counter and the dial are made to be watched.
 const FRAME_RATE_MAX: u32 = 60;
 
@@ -72,13 +76,6 @@ impl CardSize {
             Self::P720 => (1280, 720),
         }
     }
-
-    fn default_video_bps(self) -> u32 {
-        match self {
-            Self::P360 => 700_000,
-            Self::P720 => 1_800_000,
-        }
-    }
 }
 
 /// How the test card looks and sounds.
@@ -89,7 +86,9 @@ pub struct TestCardConfig {
     pub size: CardSize,
     /// Frames a second, 1 to 60.
     pub frame_rate: u32,
-    /// Bits per second the picture may take; `None` chooses by size.
+    /// Bits per second the picture may take, at least 50 000. The encoder leaves pictures out to
+    /// keep to it. `None` keeps the quality constant instead, at about 0.6 Mbit/s for 640 by 360
+    /// and 1.3 Mbit/s for 1280 by 720, and leaves no picture out.
     pub video_bps: Option<u32>,
     /// Shown in capitals at the top; 13 characters have room. Latin letters, digits and
     /// `.,:-_+/()!@#` have glyphs.
@@ -140,22 +139,33 @@ impl TestCard {
     /// A card whose media time zero is `started_at` on the clock it shows.
     ///
     /// # Errors
-    /// [`TestCardError::Config`] for a frame rate outside 1 to 60, the others if an encoder
-    /// cannot be set up.
+    /// [`TestCardError::Config`] for a frame rate outside 1 to 60 or a bit rate below 50 000, the
+    /// others if an encoder cannot be set up.
     pub fn new(config: TestCardConfig, started_at: SystemTime) -> Result<Self, TestCardError> {
         let rate = config.frame_rate;
         if !(1..=FRAME_RATE_MAX).contains(&rate) {
             let rule = format!("the frame rate is {rate}; it must be 1 to {FRAME_RATE_MAX}");
             return Err(TestCardError::Config(rule));
         }
+        if let Some(bps) = config.video_bps
+            && bps < VIDEO_BPS_MIN
+        {
+            let rule = format!("the video bit rate is {bps}; it must be at least {VIDEO_BPS_MIN}");
+            return Err(TestCardError::Config(rule));
+        }
         let (width, height) = config.size.pixels();
         let sound = if config.has_audio { " OPUS" } else { "" };
         let note = format!("{width}X{height} {rate} FPS H.264{sound}");
-        let since_epoch = started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = started_at
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         Ok(Self {
             picture: Picture::new(config.size, &config.title, &note),
             encoder: Encoder::with_api_config(OpenH264API::from_source(), encoder_config(&config))?,
-            beep: config.has_audio.then(|| Beep::new(since_epoch)).transpose()?,
+            beep: config
+                .has_audio
+                .then(|| Beep::new(since_epoch))
+                .transpose()?,
             started_at,
             frame_rate: rate,
             video_count: 0,
@@ -190,7 +200,7 @@ impl TestCard {
                     data: beep.next_frame()?.into(),
                 })
             }
-            _ => self.next_picture(video_time),
+            _ => self.next_picture(),
         }
     }
 
@@ -278,12 +288,33 @@ impl TestCard {
         }
     }
 
-    fn next_picture(&mut self, time: Duration) -> Result<EncodedFrame, TestCardError> {
+    fn next_picture(&mut self) -> Result<EncodedFrame, TestCardError> {
         // The encoder can only be told once it has been set up by its first picture, and that is
         // a key frame anyway.
         if std::mem::take(&mut self.wants_key_frame) && self.has_encoded {
             self.encoder.force_intra_frame();
         }
+        for _ in 0..=SKIPS_MAX {
+            let time = self.video_time();
+            let (is_key_frame, data) = self.encode_picture(time)?;
+            self.has_encoded = true;
+            self.video_count += 1;
+            if !data.is_empty() {
+                let data = data.into();
+                return Ok(EncodedFrame {
+                    codec: Codec::H264,
+                    time,
+                    is_key_frame,
+                    data,
+                });
+            }
+        }
+        let why = format!("the encoder left out {SKIPS_MAX} pictures to keep to the bit rate");
+        Err(TestCardError::Config(why))
+    }
+
+    /// Empty data is a picture the encoder left out.
+    fn encode_picture(&mut self, time: Duration) -> Result<(bool, Vec<u8>), TestCardError> {
         let canvas = self.picture.draw(self.video_count, self.started_at + time);
         let (width, height) = (canvas.width, canvas.height);
         let planes = YUVSlices::new(
@@ -294,11 +325,10 @@ impl TestCard {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let timestamp = openh264::Timestamp::from_millis(millis);
         let stream = self.encoder.encode_at(&planes, timestamp)?;
-        let is_key_frame = matches!(stream.frame_type(), FrameType::IDR);
-        let data = stream.to_vec().into();
-        self.has_encoded = true;
-        self.video_count += 1;
-        Ok(EncodedFrame { codec: Codec::H264, time, is_key_frame, data })
+        Ok((
+            matches!(stream.frame_type(), FrameType::IDR),
+            stream.to_vec(),
+        ))
     }
 
     fn video_time(&self) -> Duration {
@@ -321,21 +351,148 @@ pub fn read_frame_counter(size: CardSize, luma: &[u8], stride: usize) -> Option<
 }
 
 fn encoder_config(config: &TestCardConfig) -> EncoderConfig {
-    let bps = config.video_bps.unwrap_or_else(|| config.size.default_video_bps());
-    EncoderConfig::new()
+    let encoder = match config.video_bps {
+        Some(bps) => EncoderConfig::new()
+            .rate_control_mode(RateControlMode::Bitrate)
+            .bitrate(BitRate::from_bps(bps))
+            .skip_frames(true),
+        None => EncoderConfig::new()
+            .rate_control_mode(RateControlMode::Off)
+            .skip_frames(false),
+    };
+    encoder
         .profile(Profile::Baseline)
         .level(Level::Level_3_1)
         .usage_type(UsageType::CameraVideoRealTime)
-        .rate_control_mode(RateControlMode::Bitrate)
-        .bitrate(BitRate::from_bps(bps))
         .max_frame_rate(FrameRate::from_hz(config.frame_rate as f32))
         .intra_frame_period(IntraFramePeriod::from_num_frames(
             config.frame_rate * KEY_FRAME_INTERVAL_S,
         ))
         .complexity(Complexity::Low)
-        .skip_frames(false)
         .scene_change_detect(false)
         .background_detection(false)
         .num_threads(1)
         .vui(VuiConfig::bt709())
+}
+
+#[cfg(test)]
+mod tests {
+    use openh264::decoder::Decoder;
+    use openh264::formats::YUVSource as _;
+
+    use super::*;
+
+    fn card(config: TestCardConfig) -> TestCard {
+        TestCard::new(
+            config,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000),
+        )
+        .unwrap()
+    }
+
+    fn counters(card: &mut TestCard, pictures: usize) -> Vec<(u64, bool)> {
+        let mut decoder = Decoder::new().unwrap();
+        let mut seen = Vec::new();
+        while seen.len() < pictures {
+            let frame = card.next_frame().unwrap();
+            if frame.codec == Codec::H264 {
+                let decoded = decoder.decode(&frame.data).unwrap().unwrap();
+                let counter =
+                    read_frame_counter(card.size(), decoded.y(), decoded.strides().0).unwrap();
+                seen.push((counter, frame.is_key_frame));
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn every_decoded_picture_shows_its_number_and_key_frames_come_every_two_seconds() {
+        let seen = counters(&mut card(TestCardConfig::default()), 130);
+        for (index, (counter, is_key_frame)) in seen.into_iter().enumerate() {
+            assert_eq!(counter, index as u64);
+            assert_eq!(is_key_frame, index % 60 == 0, "picture {index}");
+        }
+    }
+
+    #[test]
+    fn a_key_frame_comes_when_it_is_asked_for() {
+        let mut card = card(TestCardConfig {
+            has_audio: false,
+            ..Default::default()
+        });
+        card.request_key_frame();
+        assert!(card.next_frame().unwrap().is_key_frame);
+        assert!(!card.next_frame().unwrap().is_key_frame);
+        card.request_key_frame();
+        assert!(card.next_frame().unwrap().is_key_frame);
+        assert!(!card.next_frame().unwrap().is_key_frame);
+    }
+
+    #[test]
+    fn frames_come_in_order_of_time_at_their_rates() {
+        let mut card = card(TestCardConfig {
+            frame_rate: 25,
+            ..Default::default()
+        });
+        let (mut last, mut pictures, mut sounds) = (Duration::ZERO, 0, 0);
+        while card.next_time() < Duration::from_secs(2) {
+            let expected = card.next_time();
+            let frame = card.next_frame().unwrap();
+            assert_eq!(frame.time, expected);
+            assert!(frame.time >= last);
+            last = frame.time;
+            match frame.codec {
+                Codec::H264 => pictures += 1,
+                _ => sounds += 1,
+            }
+        }
+        assert_eq!((pictures, sounds), (50, 100));
+    }
+
+    #[test]
+    fn pictures_can_be_left_out() {
+        let mut card = card(TestCardConfig {
+            has_audio: false,
+            ..Default::default()
+        });
+        card.next_frame().unwrap();
+        card.skip_pictures(Duration::from_secs(3));
+        assert_eq!(card.next_frame().unwrap().time, Duration::from_secs(3));
+        card.skip_pictures(Duration::from_secs(1));
+        assert!(card.next_time() > Duration::from_secs(3), "never backwards");
+    }
+
+    #[test]
+    fn the_bit_rate_is_kept() {
+        let config = TestCardConfig {
+            size: CardSize::P720,
+            video_bps: Some(600_000),
+            has_audio: false,
+            ..Default::default()
+        };
+        let mut card = card(config);
+        let mut bytes = 0;
+        while card.next_time() < Duration::from_secs(4) {
+            bytes += card.next_frame().unwrap().data.len();
+        }
+        let bps = bytes * 8 / 4;
+        assert!((300_000..900_000).contains(&bps), "{bps}");
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        for frame_rate in [0, 61] {
+            let config = TestCardConfig {
+                frame_rate,
+                ..Default::default()
+            };
+            let refusal = TestCard::new(config, SystemTime::now()).err().unwrap();
+            assert!(matches!(refusal, TestCardError::Config(_)));
+        }
+        let config = TestCardConfig {
+            video_bps: Some(1),
+            ..Default::default()
+        };
+        assert!(TestCard::new(config, SystemTime::now()).is_err());
+    }
 }

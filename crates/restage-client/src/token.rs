@@ -118,11 +118,15 @@ impl ParticipantToken {
         };
         let payload = BASE64_URL.decode(payload).map_err(|_| TokenError::Base64)?;
         // Through a map: a struct alone would take a JSON array as its members in order.
-        let claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&payload)
-            .map_err(|error| TokenError::Payload(error.to_string()))?;
+        let claims: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&payload)
+                .map_err(|error| TokenError::Payload(error.to_string()))?;
         let claims: Claims = serde_json::from_value(claims.into())
             .map_err(|error| TokenError::Payload(error.to_string()))?;
-        Ok(Self { text: text.to_owned(), claims: std::sync::Arc::new(claims) })
+        Ok(Self {
+            text: text.to_owned(),
+            claims: std::sync::Arc::new(claims),
+        })
     }
 
     /// The token as given, for an `Authorization: Bearer` header. It is a secret.
@@ -157,7 +161,11 @@ impl ParticipantToken {
 
     /// `attributes`: what other participants see, empty if there are none.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.claims.attributes.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.claims
+            .attributes
+            .iter()
+            .flatten()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// `capabilities`.
@@ -181,7 +189,8 @@ impl ParticipantToken {
     /// Whether `now` is at or past `exp`. A token without `exp` does not expire.
     #[must_use]
     pub fn is_expired(&self, now: SystemTime) -> bool {
-        self.expires_at().is_some_and(|expires_at| now >= expires_at)
+        self.expires_at()
+            .is_some_and(|expires_at| now >= expires_at)
     }
 
     /// `whip_url`: where to publish (WHIP, RFC 9725).
@@ -189,7 +198,10 @@ impl ParticipantToken {
     /// # Errors
     /// [`TokenError::Missing`] if the token does not say.
     pub fn whip_url(&self) -> Result<&str, TokenError> {
-        self.claims.whip_url.as_deref().ok_or(TokenError::Missing("whip_url"))
+        self.claims
+            .whip_url
+            .as_deref()
+            .ok_or(TokenError::Missing("whip_url"))
     }
 
     /// Where to subscribe to one publisher: `<whip_url>/subscribe/<participant id>`.
@@ -197,7 +209,10 @@ impl ParticipantToken {
     /// # Errors
     /// [`TokenError::Missing`] if the token has no `whip_url`.
     pub fn subscribe_url(&self, participant_id: &str) -> Result<String, TokenError> {
-        Ok(format!("{}/subscribe/{participant_id}", self.whip_url()?.trim_end_matches('/')))
+        Ok(format!(
+            "{}/subscribe/{participant_id}",
+            self.whip_url()?.trim_end_matches('/')
+        ))
     }
 
     /// The events socket of the stage: `<events_url>/<topic>`.
@@ -205,7 +220,11 @@ impl ParticipantToken {
     /// # Errors
     /// [`TokenError::Missing`] if the token has no `events_url` or no `topic`.
     pub fn events_url(&self) -> Result<String, TokenError> {
-        let base = self.claims.events_url.as_deref().ok_or(TokenError::Missing("events_url"))?;
+        let base = self
+            .claims
+            .events_url
+            .as_deref()
+            .ok_or(TokenError::Missing("events_url"))?;
         let topic = self.topic().ok_or(TokenError::Missing("topic"))?;
         Ok(format!("{}/{topic}", base.trim_end_matches('/')))
     }
@@ -238,7 +257,10 @@ mod tests {
     use super::*;
 
     fn token(payload: &str) -> String {
-        format!("e30.{}.c2ln", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload))
+        format!(
+            "e30.{}.c2ln",
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload)
+        )
     }
 
     #[test]
@@ -261,9 +283,15 @@ mod tests {
         assert_eq!(token.attributes().collect::<Vec<_>>(), [("order", "1")]);
         assert_eq!(
             token.capabilities(),
-            Capabilities { allow_publish: true, allow_subscribe: false }
+            Capabilities {
+                allow_publish: true,
+                allow_subscribe: false
+            }
         );
-        assert_eq!(token.events_url().unwrap(), "wss://events.example.test/hT5vN1cGy8Ud");
+        assert_eq!(
+            token.events_url().unwrap(),
+            "wss://events.example.test/hT5vN1cGy8Ud"
+        );
         assert_eq!(
             token.subscribe_url("Ab3dEf6hIj9k").unwrap(),
             "https://0a1b2c.whip.example.test/subscribe/Ab3dEf6hIj9k"
@@ -283,18 +311,30 @@ mod tests {
             ("".to_owned(), TokenError::Parts(1)),
             ("a.b.c.d".to_owned(), TokenError::Parts(4)),
             ("a.*.c".to_owned(), TokenError::Base64),
-            ("x".repeat(TOKEN_LENGTH_MAX + 1), TokenError::TooLong(TOKEN_LENGTH_MAX + 1)),
+            (
+                "x".repeat(TOKEN_LENGTH_MAX + 1),
+                TokenError::TooLong(TOKEN_LENGTH_MAX + 1),
+            ),
         ];
         for (text, error) in cases {
             assert_eq!(ParticipantToken::decode(&text).unwrap_err(), error);
         }
         for payload in ["[]", "7", "{\"jti\":7}", "{\"exp\":\"soon\"}", "\u{0}"] {
             let error = ParticipantToken::decode(&token(payload)).unwrap_err();
-            assert!(matches!(error, TokenError::Payload(_)), "{payload}: {error}");
+            assert!(
+                matches!(error, TokenError::Payload(_)),
+                "{payload}: {error}"
+            );
         }
         let bare = ParticipantToken::decode(&token("{}")).unwrap();
-        assert_eq!(bare.whip_url().unwrap_err(), TokenError::Missing("whip_url"));
-        assert_eq!(bare.events_url().unwrap_err(), TokenError::Missing("events_url"));
+        assert_eq!(
+            bare.whip_url().unwrap_err(),
+            TokenError::Missing("whip_url")
+        );
+        assert_eq!(
+            bare.events_url().unwrap_err(),
+            TokenError::Missing("events_url")
+        );
         assert!(!bare.is_expired(SystemTime::now()));
     }
 

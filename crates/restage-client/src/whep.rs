@@ -92,7 +92,12 @@ impl Subscriber {
         participant_id: &str,
         config: SubscribeConfig,
     ) -> Result<Self, Error> {
-        Self::connect(&token.subscribe_url(participant_id)?, token.as_str(), config).await
+        Self::connect(
+            &token.subscribe_url(participant_id)?,
+            token.as_str(),
+            config,
+        )
+        .await
     }
 
     /// Waits for the next frame of either track. `None` once the connection is over and every

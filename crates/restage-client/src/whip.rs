@@ -94,7 +94,10 @@ impl Publisher {
         let (peer, _frames) = Peer::connect(wanted).await?;
         let mut requests_seen = peer.key_frame_requests();
         requests_seen.mark_unchanged();
-        Ok(Self { peer, requests_seen })
+        Ok(Self {
+            peer,
+            requests_seen,
+        })
     }
 
     /// Publishes to the stage a participant token is for, at the token's own `whip_url`.

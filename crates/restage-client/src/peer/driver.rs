@@ -97,7 +97,9 @@ impl Driver {
             None => Ok(()),
         };
         self.say_goodbye().await;
-        self.parts.state.send_replace(ConnectionState::Closed(reason));
+        self.parts
+            .state
+            .send_replace(ConnectionState::Closed(reason));
         deleted
     }
 
@@ -108,7 +110,10 @@ impl Driver {
                 return Ok(reason);
             }
             let now = Instant::now();
-            if self.silent_since.is_some_and(|since| now >= since + RECOVERY_TIMEOUT) {
+            if self
+                .silent_since
+                .is_some_and(|since| now >= since + RECOVERY_TIMEOUT)
+            {
                 return Ok(CloseReason::Lost);
             }
             let wake_at = deadline.min(now + SLEEP_MAX);
@@ -134,7 +139,12 @@ impl Driver {
     async fn drain(&mut self) -> Result<Instant, RtcError> {
         loop {
             match self.parts.agreed.rtc.poll_output()? {
-                Output::Timeout(deadline) => return Ok(deadline),
+                Output::Timeout(deadline) => {
+                    if let Some(stats) = self.book.take_news() {
+                        self.parts.stats.send_replace(stats.clone());
+                    }
+                    return Ok(deadline);
+                }
                 Output::Transmit(datagram) => {
                     let (from, to) = (datagram.source, datagram.destination);
                     self.parts.sockets.send(from, to, &datagram.contents).await;
@@ -154,19 +164,22 @@ impl Driver {
         let Ok(receive) = Receive::new(Protocol::Udp, remote, local, &self.buffer[..length]) else {
             return Ok(());
         };
-        self.parts.agreed.rtc.handle_input(Input::Receive(Instant::now(), receive))
+        self.parts
+            .agreed
+            .rtc
+            .handle_input(Input::Receive(Instant::now(), receive))
     }
 
     fn on_event(&mut self, event: Event) {
-        if let Some(stats) = self.book.apply(&event) {
-            self.parts.stats.send_replace(stats.clone());
-        }
+        self.book.apply(&event);
         match event {
             Event::Connected => self.set_state(ConnectionState::Connected),
             Event::IceConnectionStateChange(state) => self.on_ice_state(state),
             Event::Closed => self.ending = Some(CloseReason::Remote),
             Event::KeyframeRequest(_) => {
-                self.parts.key_frame_requests.send_modify(|count| *count += 1);
+                self.parts
+                    .key_frame_requests
+                    .send_modify(|count| *count += 1);
             }
             Event::MediaData(data) => self.on_media(data),
             _ => {}
@@ -185,8 +198,8 @@ impl Driver {
     fn set_state(&self, state: ConnectionState) {
         // ICE reports before DTLS is up; only `Connected` ends `Connecting`.
         self.parts.state.send_if_modified(|current| {
-            let is_early = *current == ConnectionState::Connecting
-                && state == ConnectionState::Disconnected;
+            let is_early =
+                *current == ConnectionState::Connecting && state == ConnectionState::Disconnected;
             let changes = *current != state && !is_early;
             if changes {
                 *current = state;
@@ -199,19 +212,30 @@ impl Driver {
         if !self.parts.agreed.rtc.is_connected() {
             return Ok(());
         }
-        let profile = if frame.codec == Codec::H264 { h264_profile(&frame.data) } else { None };
+        let profile = if frame.codec == Codec::H264 {
+            h264_profile(&frame.data)
+        } else {
+            None
+        };
         let found = self.parts.agreed.tracks.iter().find_map(|track| {
-            track.payload_type(frame.codec, profile).map(|pt| (track.mid, pt))
+            track
+                .payload_type(frame.codec, profile)
+                .map(|pt| (track.mid, pt))
         });
-        let Some((mid, pt)) = found else { return Ok(()) };
+        let Some((mid, pt)) = found else {
+            return Ok(());
+        };
         let captured_at = self.clock_at(frame.time);
         let frequency = match frame.codec.kind() {
             TrackKind::Audio => str0m::media::Frequency::FORTY_EIGHT_KHZ,
             TrackKind::Video => str0m::media::Frequency::NINETY_KHZ,
         };
         let time = MediaTime::new(frame.rtp_time(), frequency);
-        let Some(writer) = self.parts.agreed.rtc.writer(mid) else { return Ok(()) };
-        self.book.count_frame(mid, frame.data.len(), frame.is_key_frame);
+        let Some(writer) = self.parts.agreed.rtc.writer(mid) else {
+            return Ok(());
+        };
+        self.book
+            .count_frame(mid, frame.data.len(), frame.is_key_frame);
         writer.write(pt, captured_at, time, frame.data)
     }
 
@@ -223,7 +247,10 @@ impl Driver {
         let captured_at = if media >= timeline.media {
             timeline.clock + (media - timeline.media)
         } else {
-            timeline.clock.checked_sub(timeline.media - media).unwrap_or(now)
+            timeline
+                .clock
+                .checked_sub(timeline.media - media)
+                .unwrap_or(now)
         };
         let ahead = captured_at.saturating_duration_since(now);
         let behind = now.saturating_duration_since(captured_at);
@@ -235,10 +262,13 @@ impl Driver {
     }
 
     fn on_media(&mut self, data: MediaData) {
-        let Some(codec) = Codec::from_engine(data.params.spec().codec) else { return };
+        let Some(codec) = Codec::from_engine(data.params.spec().codec) else {
+            return;
+        };
         let is_video = codec.kind() == TrackKind::Video;
         let is_key_frame = !is_video || data.is_keyframe();
-        self.book.count_frame(data.mid, data.data.len(), is_key_frame);
+        self.book
+            .count_frame(data.mid, data.data.len(), is_key_frame);
         if is_video && !self.on_video(&data, is_key_frame) {
             return;
         }
@@ -277,7 +307,12 @@ impl Driver {
     }
 
     fn want_key_frame(&mut self) {
-        let video = self.parts.agreed.tracks.iter().find(|track| track.kind == TrackKind::Video);
+        let video = self
+            .parts
+            .agreed
+            .tracks
+            .iter()
+            .find(|track| track.kind == TrackKind::Video);
         if let Some(track) = video {
             self.ask_key_frame(track.mid);
         }
@@ -285,13 +320,21 @@ impl Driver {
 
     fn ask_key_frame(&mut self, mid: Mid) {
         let now = Instant::now();
-        if self.inbound.asked_at.is_some_and(|asked_at| now < asked_at + KEY_FRAME_RETRY) {
+        if self
+            .inbound
+            .asked_at
+            .is_some_and(|asked_at| now < asked_at + KEY_FRAME_RETRY)
+        {
             return;
         }
         self.inbound.asked_at = Some(now);
-        let Some(mut writer) = self.parts.agreed.rtc.writer(mid) else { return };
+        let Some(mut writer) = self.parts.agreed.rtc.writer(mid) else {
+            return;
+        };
         let kinds = [KeyframeRequestKind::Pli, KeyframeRequestKind::Fir];
-        let kind = kinds.into_iter().find(|kind| writer.is_request_keyframe_possible(*kind));
+        let kind = kinds
+            .into_iter()
+            .find(|kind| writer.is_request_keyframe_possible(*kind));
         if let Some(kind) = kind {
             // Before the first packet there is no source to ask; the next frame asks again.
             let _ = writer.request_keyframe(None, kind);
@@ -310,7 +353,13 @@ impl Driver {
             }
             tokio::time::sleep_until(deadline.into()).await;
             let now = Instant::now();
-            if self.parts.agreed.rtc.handle_input(Input::Timeout(now)).is_err() {
+            if self
+                .parts
+                .agreed
+                .rtc
+                .handle_input(Input::Timeout(now))
+                .is_err()
+            {
                 break;
             }
         }
@@ -321,8 +370,10 @@ impl Driver {
 
 async fn delete(session: HttpSession) -> Result<(), Error> {
     let host = session.authority();
-    tokio::time::timeout(DELETE_TIMEOUT, session.delete()).await.unwrap_or_else(|_| {
-        let reason = format!("no answer to DELETE within {DELETE_TIMEOUT:?}");
-        Err(Error::Http { host, reason })
-    })
+    tokio::time::timeout(DELETE_TIMEOUT, session.delete())
+        .await
+        .unwrap_or_else(|_| {
+            let reason = format!("no answer to DELETE within {DELETE_TIMEOUT:?}");
+            Err(Error::Http { host, reason })
+        })
 }

@@ -18,8 +18,12 @@ const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// H.264 payload types offered for sending: payload type, its RTX, profile-level-id (RFC 6184
 /// §8.1). Constrained Baseline first, since that is what every receiver has; level 3.1 is 720p30.
-const H264_OFFER: [(u8, u8, u32); 4] =
-    [(108, 109, 0x42_e01f), (127, 121, 0x42_001f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
+const H264_OFFER: [(u8, u8, u32); 4] = [
+    (108, 109, 0x42_e01f),
+    (127, 121, 0x42_001f),
+    (123, 119, 0x4d_001f),
+    (114, 115, 0x64_001f),
+];
 
 /// An offer that has been made and waits for its answer.
 pub(super) struct Offer {
@@ -74,7 +78,13 @@ impl Offer {
             .apply()
             .ok_or_else(|| Error::Transport("neither audio nor video was asked for".to_owned()))?;
         let codecs = wanted.codecs.clone();
-        Ok(Self { rtc, pending, sdp: offer.to_sdp_string(), mids, codecs })
+        Ok(Self {
+            rtc,
+            pending,
+            sdp: offer.to_sdp_string(),
+            mids,
+            codecs,
+        })
     }
 
     pub(super) fn sdp(&self) -> &str {
@@ -87,7 +97,9 @@ impl Offer {
         let unusable = |why: String| Error::Answer(why);
         let remotes = candidate_addresses(answer);
         if remotes.is_empty() {
-            return Err(unusable("it has no UDP candidate with an IP address".to_owned()));
+            return Err(unusable(
+                "it has no UDP candidate with an IP address".to_owned(),
+            ));
         }
         let answer =
             SdpAnswer::from_sdp_string(answer).map_err(|error| unusable(error.to_string()))?;
@@ -109,7 +121,10 @@ impl Offer {
         if tracks.is_empty() {
             return Err(unusable("it accepts none of the codecs offered".to_owned()));
         }
-        Ok(Agreed { rtc: self.rtc, tracks })
+        Ok(Agreed {
+            rtc: self.rtc,
+            tracks,
+        })
     }
 }
 
@@ -133,24 +148,22 @@ impl AgreedTrack {
         let mut formats = self.formats.iter().filter(|format| format.codec == codec);
         let first = formats.next()?;
         let exact = h264_profile.and_then(|profile| {
-            self.formats.iter().find(|format| format.h264_profile == Some(profile))
+            self.formats
+                .iter()
+                .find(|format| format.h264_profile == Some(profile))
         });
         Some(exact.unwrap_or(first).pt)
     }
 }
 
-fn agreed_track(
-    rtc: &mut Rtc,
-    mid: Mid,
-    kind: TrackKind,
-    wanted: &[Codec],
-) -> Option<AgreedTrack> {
+fn agreed_track(rtc: &mut Rtc, mid: Mid, kind: TrackKind, wanted: &[Codec]) -> Option<AgreedTrack> {
     let media = rtc.media(mid)?;
     if media.disabled() || media.direction() == Direction::Inactive {
         return None;
     }
     let writer = rtc.writer(mid)?;
-    let mut formats: Vec<AgreedFormat> = writer.payload_params().filter_map(agreed_format).collect();
+    let mut formats: Vec<AgreedFormat> =
+        writer.payload_params().filter_map(agreed_format).collect();
     formats.retain(|format| wanted.contains(&format.codec));
     (!formats.is_empty()).then_some(AgreedTrack { mid, kind, formats })
 }
@@ -161,7 +174,9 @@ fn agreed_format(params: &PayloadParams) -> Option<AgreedFormat> {
     Some(AgreedFormat {
         codec: Codec::from_engine(spec.codec)?,
         pt: params.pt(),
-        h264_profile: (spec.codec == EngineCodec::H264).then_some(profile).flatten(),
+        h264_profile: (spec.codec == EngineCodec::H264)
+            .then_some(profile)
+            .flatten(),
     })
 }
 
@@ -176,7 +191,9 @@ fn engine_config(wanted: &Wanted<'_>) -> RtcConfig {
     if wanted.codecs.contains(&Codec::H264) {
         if wanted.direction == Direction::SendOnly {
             for (pt, rtx, profile) in H264_OFFER {
-                config.codec_config().add_h264(pt.into(), Some(rtx.into()), true, profile);
+                config
+                    .codec_config()
+                    .add_h264(pt.into(), Some(rtx.into()), true, profile);
             }
         } else {
             config = config.enable_h264(true);
@@ -192,11 +209,17 @@ fn engine_config(wanted: &Wanted<'_>) -> RtcConfig {
 /// <component> <transport> <priority> <address> <port> …`. Names (mDNS) are left out.
 fn candidate_addresses(sdp: &str) -> Vec<SocketAddr> {
     let candidate = |line: &str| {
-        let mut fields = line.trim().strip_prefix("a=candidate:")?.split_ascii_whitespace().skip(2);
+        let mut fields = line
+            .trim()
+            .strip_prefix("a=candidate:")?
+            .split_ascii_whitespace()
+            .skip(2);
         let transport = fields.next()?;
         let ip: IpAddr = fields.nth(1)?.parse().ok()?;
         let port: u16 = fields.next()?.parse().ok()?;
-        transport.eq_ignore_ascii_case("udp").then(|| SocketAddr::new(ip, port))
+        transport
+            .eq_ignore_ascii_case("udp")
+            .then(|| SocketAddr::new(ip, port))
     };
     let mut addresses: Vec<SocketAddr> = sdp.lines().filter_map(candidate).collect();
     addresses.dedup();
@@ -228,15 +251,20 @@ mod tests {
                    a=candidate:4 1 udp 1 b4c9.local 9 typ host\r\n\
                    a=candidate:5 1 udp 1 127.0.0.1 99999 typ host\r\n\
                    a=candidate:\r\na=candidate:1 1\r\n";
-        let expected: [SocketAddr; 2] =
-            ["127.0.0.1:4081".parse().unwrap(), "[::1]:5".parse().unwrap()];
+        let expected: [SocketAddr; 2] = [
+            "127.0.0.1:4081".parse().unwrap(),
+            "[::1]:5".parse().unwrap(),
+        ];
         assert_eq!(candidate_addresses(sdp), expected);
     }
 
     #[test]
     fn the_profile_is_read_from_the_sps() {
         assert_eq!(h264_profile(&[0, 0, 0, 1, 0x67, 66, 0xc0, 31]), Some(66));
-        assert_eq!(h264_profile(&[0, 0, 1, 9, 16, 0, 0, 1, 0x27, 100]), Some(100));
+        assert_eq!(
+            h264_profile(&[0, 0, 1, 9, 16, 0, 0, 1, 0x27, 100]),
+            Some(100)
+        );
         assert_eq!(h264_profile(&[0, 0, 1, 0x65, 66]), None);
         assert_eq!(h264_profile(&[0, 0, 1, 0x67]), None);
         assert_eq!(h264_profile(&[]), None);

@@ -34,7 +34,10 @@ pub(super) struct Sockets {
 impl Sockets {
     /// Opens sockets on the addresses that face the signalling server and the open network.
     pub(super) fn facing(server: &[SocketAddr]) -> Result<Self, Error> {
-        let mut this = Self { sockets: Vec::new(), turn: 0 };
+        let mut this = Self {
+            sockets: Vec::new(),
+            turn: 0,
+        };
         let anywhere = ANYWHERE.iter().map(|&ip| SocketAddr::new(ip, 9));
         for remote in server.iter().copied().chain(anywhere) {
             this.face(remote);
@@ -52,7 +55,11 @@ impl Sockets {
             return None;
         }
         let local = local_address_towards(remote).ok()?;
-        if self.sockets.iter().any(|(_, address)| address.ip() == local) {
+        if self
+            .sockets
+            .iter()
+            .any(|(_, address)| address.ip() == local)
+        {
             return None;
         }
         let socket = open(local).ok()?;
@@ -140,7 +147,10 @@ mod tests {
     async fn a_loopback_server_is_faced_from_loopback() {
         let server = SocketAddr::from(([127, 0, 0, 1], 4080));
         let mut sockets = Sockets::facing(&[server, server]).unwrap();
-        let loopback: Vec<_> = sockets.addresses().filter(|a| a.ip().is_loopback()).collect();
+        let loopback: Vec<_> = sockets
+            .addresses()
+            .filter(|a| a.ip().is_loopback())
+            .collect();
         assert_eq!(loopback.len(), 1);
         assert_eq!(sockets.face(server), None, "faced already");
 
@@ -151,7 +161,12 @@ mod tests {
         assert_eq!(local, loopback[0]);
         assert_eq!(result.unwrap(), (4, other.local_addr().unwrap()));
 
-        sockets.send(loopback[0], other.local_addr().unwrap(), b"pong").await;
-        assert_eq!(other.recv_from(&mut buffer).await.unwrap(), (4, loopback[0]));
+        sockets
+            .send(loopback[0], other.local_addr().unwrap(), b"pong")
+            .await;
+        assert_eq!(
+            other.recv_from(&mut buffer).await.unwrap(),
+            (4, loopback[0])
+        );
     }
 }

@@ -71,6 +71,7 @@ impl TrackStats {
 pub(super) struct StatsBook {
     stats: Stats,
     mids: Vec<Mid>,
+    has_news: bool,
 }
 
 impl StatsBook {
@@ -91,8 +92,8 @@ impl StatsBook {
         self.stats.frames_dropped += 1;
     }
 
-    /// Takes the figures out of an event. Returns the new figures when a second is complete.
-    pub(super) fn apply(&mut self, event: &Event) -> Option<&Stats> {
+    /// Takes the figures out of an event.
+    pub(super) fn apply(&mut self, event: &Event) {
         match event {
             Event::MediaEgressStats(egress) => {
                 if let Some(track) = self.track(egress.mid) {
@@ -104,7 +105,6 @@ impl StatsBook {
                 if egress.rtt.is_some() {
                     self.stats.rtt = egress.rtt;
                 }
-                None
             }
             Event::MediaIngressStats(ingress) => {
                 if let Some(track) = self.track(ingress.mid) {
@@ -112,7 +112,6 @@ impl StatsBook {
                     track.key_frame_requests = ingress.plis + ingress.firs;
                     track.nacks = ingress.nacks;
                 }
-                None
             }
             Event::PeerStats(peer) => {
                 self.stats.bytes_sent = peer.peer_bytes_tx;
@@ -123,10 +122,16 @@ impl StatsBook {
                 let pair = peer.selected_candidate_pair.as_ref();
                 let path_rtt = pair.and_then(|pair| pair.current_round_trip_time);
                 self.stats.rtt = peer.rtt.or(path_rtt).or(self.stats.rtt);
-                Some(&self.stats)
+                self.has_news = true;
             }
-            _ => None,
+            _ => {}
         }
+    }
+
+    /// The figures, if a second has become complete since this was last asked. To be asked when
+    /// the engine has nothing more to say, as the tracks' figures follow those of the whole.
+    pub(super) fn take_news(&mut self) -> Option<&Stats> {
+        std::mem::take(&mut self.has_news).then_some(&self.stats)
     }
 
     pub(super) fn stats(&self) -> &Stats {

@@ -41,7 +41,12 @@ pub(super) struct Area {
 
 impl Area {
     pub(super) fn around(x: f32, y: f32, radius: f32) -> Self {
-        Self { left: x - radius, top: y - radius, right: x + radius, bottom: y + radius }
+        Self {
+            left: x - radius,
+            top: y - radius,
+            right: x + radius,
+            bottom: y + radius,
+        }
     }
 
     /// How far inside the rectangle with corners rounded by `radius` a point lies; negative
@@ -121,7 +126,10 @@ impl Canvas {
     /// A rectangle with rounded corners and smooth edges.
     pub(super) fn fill(&mut self, area: Area, radius: f32, colour: Colour, strength: f32) {
         self.paint(area, |x, y| {
-            (colour, (area.depth(x, y, radius) + 0.5).clamp(0.0, 1.0) * strength)
+            (
+                colour,
+                (area.depth(x, y, radius) + 0.5).clamp(0.0, 1.0) * strength,
+            )
         });
     }
 
@@ -154,7 +162,10 @@ impl Canvas {
             let along = ((x - from.0) * dx + (y - from.1) * dy) / length_squared;
             let along = along.clamp(0.0, 1.0);
             let distance = (x - from.0 - along * dx).hypot(y - from.1 - along * dy);
-            (colour, (width / 2.0 - distance + 0.5).clamp(0.0, 1.0) * strength)
+            (
+                colour,
+                (width / 2.0 - distance + 0.5).clamp(0.0, 1.0) * strength,
+            )
         });
     }
 }
@@ -169,7 +180,10 @@ fn clip(
         let end = (to.ceil() as usize).min(limit);
         (from.floor() as usize).min(end)..end
     };
-    (range(area.left, area.right, width), range(area.top, area.bottom, height))
+    (
+        range(area.left, area.right, width),
+        range(area.top, area.bottom, height),
+    )
 }
 
 fn blend(from: u8, to: u8, part: f32) -> u8 {
@@ -197,7 +211,12 @@ mod tests {
     fn shapes_beyond_the_edge_are_cut() {
         let mut canvas = Canvas::new(16, 8);
         let white = Colour::rgb(0xff_ffff);
-        let area = Area { left: -50.0, top: -50.0, right: 4.0, bottom: 500.0 };
+        let area = Area {
+            left: -50.0,
+            top: -50.0,
+            right: 4.0,
+            bottom: 500.0,
+        };
         canvas.fill(area, 0.0, white, 1.0);
         canvas.line((-9.0, -9.0), (99.0, -9.0), 3.0, white, 1.0);
         canvas.ring((1000.0, 0.0), 5.0, 2.0, white);

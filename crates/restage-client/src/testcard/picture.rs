@@ -74,22 +74,34 @@ impl Picture {
             glow: Colour::rgb(0x2e_c4b6),
         };
         let unit = height as f32 / 360.0;
-        let mut this = Self { size, unit, palette, backdrop: canvas.clone(), canvas };
+        let mut this = Self {
+            size,
+            unit,
+            palette,
+            backdrop: canvas.clone(),
+            canvas,
+        };
         this.draw_backdrop();
         this.draw_bars();
         this.draw_dial_face();
         let title: String = title.chars().take(TITLE_CHARACTERS_MAX).collect();
         this.text((TEXT_LEFT, TITLE_TOP), TITLE_DOT, &title, this.palette.text);
         this.text((TEXT_LEFT, NOTE_TOP), NOTE_DOT, note, this.palette.muted);
-        this.text((TEXT_LEFT, COUNTER_LABEL_TOP), NOTE_DOT, "FRAME", this.palette.muted);
+        this.text(
+            (TEXT_LEFT, COUNTER_LABEL_TOP),
+            NOTE_DOT,
+            "FRAME",
+            this.palette.muted,
+        );
         this.backdrop.copy_from(&this.canvas);
         this
     }
 
     /// Draws the picture for one frame and returns it.
     pub(super) fn draw(&mut self, counter: u64, time_of_day: SystemTime) -> &Canvas {
-        let since_epoch =
-            time_of_day.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since_epoch = time_of_day
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         self.canvas.copy_from(&self.backdrop);
         self.draw_hand(since_epoch);
         self.draw_second(since_epoch);
@@ -116,7 +128,8 @@ impl Picture {
         let (night, dusk) = (self.palette.night, self.palette.dusk);
         let whole = self.area(0.0, 0.0, 640.0, 360.0);
         let height = whole.bottom;
-        self.canvas.paint(whole, |_, y| (night.mix(dusk, y / height), 1.0));
+        self.canvas
+            .paint(whole, |_, y| (night.mix(dusk, y / height), 1.0));
     }
 
     /// 75 % colour bars above, a grey staircase below: what people look at to judge colours.
@@ -132,8 +145,14 @@ impl Picture {
         let width = 640.0 / RAMP_STEPS as f32;
         for index in 0..RAMP_STEPS {
             let grey = (index * 255 / (RAMP_STEPS - 1)) as u32;
-            let area = self.area(index as f32 * width, 360.0 - RAMP_HEIGHT, width, RAMP_HEIGHT);
-            self.canvas.fill(area, 0.0, Colour::rgb(grey << 16 | grey << 8 | grey), 1.0);
+            let area = self.area(
+                index as f32 * width,
+                360.0 - RAMP_HEIGHT,
+                width,
+                RAMP_HEIGHT,
+            );
+            self.canvas
+                .fill(area, 0.0, Colour::rgb(grey << 16 | grey << 8 | grey), 1.0);
         }
     }
 
@@ -142,7 +161,8 @@ impl Picture {
         let radius = DIAL_RADIUS * self.unit;
         let disc = Area::around(x, y, radius);
         self.canvas.fill(disc, radius, self.palette.panel, 1.0);
-        self.canvas.ring((x, y), radius, 3.0 * self.unit, self.palette.faint);
+        self.canvas
+            .ring((x, y), radius, 3.0 * self.unit, self.palette.faint);
         for tick in 0..60 {
             let (sin, cos) = (tick as f32 / 60.0 * TAU).sin_cos();
             let (inner, width, colour) = match tick {
@@ -151,7 +171,8 @@ impl Picture {
                 _ => (0.91, 1.0, self.palette.faint),
             };
             let at = |part: f32| (x + sin * radius * part, y - cos * radius * part);
-            self.canvas.line(at(inner), at(0.94), width * self.unit, colour, 1.0);
+            self.canvas
+                .line(at(inner), at(0.94), width * self.unit, colour, 1.0);
         }
     }
 
@@ -180,14 +201,16 @@ impl Picture {
             (glow, edge * fade * fade * 0.55)
         });
         let tip = (x + hand_sin * reach, y - hand_cos * reach);
-        self.canvas.line((x, y), tip, 4.0 * self.unit, self.palette.text, 1.0);
+        self.canvas
+            .line((x, y), tip, 4.0 * self.unit, self.palette.text, 1.0);
         let flash = flash_strength(since_epoch);
         let hub = (13.0 + 21.0 * flash) * self.unit;
         let colour = self.palette.accent.mix(self.palette.text, flash);
         self.canvas.fill(Area::around(x, y, hub), hub, colour, 1.0);
         if flash > 0.0 {
             let lit = self.palette.faint.mix(self.palette.text, flash);
-            self.canvas.ring((x, y), DIAL_RADIUS * self.unit, 5.0 * self.unit, lit);
+            self.canvas
+                .ring((x, y), DIAL_RADIUS * self.unit, 5.0 * self.unit, lit);
         }
     }
 
@@ -197,9 +220,11 @@ impl Picture {
         let radius = SECOND_HEIGHT / 2.0;
         let width = SECOND_HEIGHT + (TEXT_WIDTH - SECOND_HEIGHT) * part;
         let track = self.area(TEXT_LEFT, SECOND_TOP, TEXT_WIDTH, SECOND_HEIGHT);
-        self.canvas.fill(track, radius * self.unit, self.palette.faint, 1.0);
+        self.canvas
+            .fill(track, radius * self.unit, self.palette.faint, 1.0);
         let bar = self.area(TEXT_LEFT, SECOND_TOP, width, SECOND_HEIGHT);
-        self.canvas.fill(bar, radius * self.unit, self.palette.accent, 1.0);
+        self.canvas
+            .fill(bar, radius * self.unit, self.palette.accent, 1.0);
     }
 
     fn draw_clock(&mut self, since_epoch: Duration) {
@@ -217,7 +242,13 @@ impl Picture {
         let colour = self.palette.accent.mix(self.palette.text, 0.15);
         for (index, digit) in counter_digits(counter).into_iter().enumerate() {
             let left = TEXT_LEFT + (index * ADVANCE) as f32 * COUNTER_DOT;
-            self.glyph((left, COUNTER_TOP), COUNTER_DOT, &DIGITS[digit], colour, true);
+            self.glyph(
+                (left, COUNTER_TOP),
+                COUNTER_DOT,
+                &DIGITS[digit],
+                colour,
+                true,
+            );
         }
     }
 
@@ -245,10 +276,17 @@ impl Picture {
                 if !lit && !matrix {
                     continue;
                 }
-                let (x, y) = (left + column as f32 * dot + gap, top + row as f32 * dot + gap);
+                let (x, y) = (
+                    left + column as f32 * dot + gap,
+                    top + row as f32 * dot + gap,
+                );
                 let area = self.area(x, y, side, side);
                 let colour = if lit { colour } else { self.palette.panel };
-                let radius = if dot >= 4.0 { side * 0.25 * self.unit } else { 0.0 };
+                let radius = if dot >= 4.0 {
+                    side * 0.25 * self.unit
+                } else {
+                    0.0
+                };
                 self.canvas.fill(area, radius, colour, 1.0);
             }
         }
@@ -262,7 +300,11 @@ impl Picture {
 /// Full at the start of a second, gone after [`FLASH`].
 fn flash_strength(since_epoch: Duration) -> f32 {
     let into = Duration::from_nanos(u64::from(since_epoch.subsec_nanos()));
-    if into >= FLASH { 0.0 } else { 1.0 - into.as_secs_f32() / FLASH.as_secs_f32() }
+    if into >= FLASH {
+        0.0
+    } else {
+        1.0 - into.as_secs_f32() / FLASH.as_secs_f32()
+    }
 }
 
 fn counter_digits(counter: u64) -> [usize; COUNTER_DIGITS] {
@@ -277,7 +319,9 @@ fn counter_digits(counter: u64) -> [usize; COUNTER_DIGITS] {
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
 fn civil_date(mut days: u64) -> (u64, u64, u64) {
-    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     // Whole cycles of 400 years first, so that the loops below stay short.
     let mut year = 1970 + days / 146_097 * 400;
     days %= 146_097;

@@ -1,0 +1,419 @@
+//! A small WHIP, WHEP and events server on loopback: enough of a stage to hold the client
+//! against, with every request on record.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use str0m::change::SdpOffer;
+use str0m::media::{KeyframeRequestKind, MediaData, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{broadcast, mpsc, watch};
+
+pub(crate) const TOKEN: &str = "e30.e30.c2ln";
+
+/// What a session's task is told.
+pub(crate) enum Order {
+    /// Ask the publisher for a key frame.
+    AskKeyFrame,
+    /// End the session from this side.
+    Hang,
+    /// Lose every n-th datagram from the client from now on; 0 loses none.
+    Lose(u32),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    requests: watch::Sender<Vec<Request>>,
+    sessions: Mutex<HashMap<u64, mpsc::UnboundedSender<Order>>>,
+    published: broadcast::Sender<Arc<MediaData>>,
+    /// Where `/elsewhere` redirects to.
+    elsewhere: Mutex<String>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let inner = Arc::new(Inner {
+            requests: watch::channel(Vec::new()).0,
+            sessions: Mutex::default(),
+            published: broadcast::channel(1024).0,
+            elsewhere: Mutex::new(format!("http://{address}/whip")),
+        });
+        let router = Router::new()
+            .route("/whip", post(publish))
+            .route("/whip/subscribe/{id}", post(subscribe))
+            .route("/session/{id}", any(end))
+            .route("/elsewhere", any(redirect))
+            .route("/whip-307-forever", any(redirect_to_itself))
+            .route("/no-candidates", post(no_candidates))
+            .route("/deaf", post(deaf))
+            .route("/events/{topic}", get(events))
+            .with_state(Arc::clone(&inner));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, inner }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn redirect_elsewhere_to(&self, url: String) {
+        *self.inner.elsewhere.lock().unwrap() = url;
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.inner.requests.borrow().clone()
+    }
+
+    /// Waits until a request with this method and path start has come.
+    pub(crate) async fn wait_for(&self, method: Method, path: &str) {
+        let mut requests = self.inner.requests.subscribe();
+        let has_come = |all: &Vec<Request>| {
+            all.iter()
+                .any(|one| one.method == method && one.path.starts_with(path))
+        };
+        tokio::time::timeout(Duration::from_secs(10), requests.wait_for(has_come))
+            .await
+            .unwrap_or_else(|_| panic!("no {method} {path}"))
+            .unwrap();
+    }
+
+    /// Tells every session that is still open.
+    pub(crate) fn tell(&self, make: impl Fn() -> Order) {
+        for session in self.inner.sessions.lock().unwrap().values() {
+            let _ = session.send(make());
+        }
+    }
+}
+
+impl Inner {
+    /// Records the request; an answer means it is refused.
+    fn enter(&self, method: Method, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
+        let authorization = headers
+            .get(header::AUTHORIZATION)
+            .map(|value| value.to_str().unwrap().to_owned());
+        let is_known = authorization.as_deref() == Some(&format!("Bearer {TOKEN}"));
+        let path = uri.path().to_owned();
+        self.requests.send_modify(|all| {
+            all.push(Request {
+                method,
+                path,
+                authorization,
+            })
+        });
+        (!is_known).then(|| {
+            let body = r#"{"message":"the token is not known","exceptionMessage":"x"}"#;
+            let kind = [("x-amzn-errortype", "AccessDeniedException:http://x")];
+            (StatusCode::UNAUTHORIZED, kind, body).into_response()
+        })
+    }
+}
+
+async fn publish(
+    State(inner): State<Arc<Inner>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    answer(&inner, &uri, &headers, &body, Role::Publisher).await
+}
+
+async fn subscribe(
+    State(inner): State<Arc<Inner>>,
+    Path(_id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    answer(&inner, &uri, &headers, &body, Role::Subscriber).await
+}
+
+async fn end(
+    State(inner): State<Arc<Inner>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = inner.enter(method, &uri, &headers) {
+        return refusal;
+    }
+    let id = uri.path().rsplit('/').next().unwrap().parse().unwrap();
+    let session = inner.sessions.lock().unwrap().remove(&id);
+    let status = if session.is_some() {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_FOUND
+    };
+    status.into_response()
+}
+
+async fn redirect(
+    State(inner): State<Arc<Inner>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    inner.enter(method, &uri, &headers);
+    let target = inner.elsewhere.lock().unwrap().clone();
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, target)]).into_response()
+}
+
+async fn redirect_to_itself(
+    State(inner): State<Arc<Inner>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    inner.enter(method, &uri, &headers);
+    (
+        StatusCode::PERMANENT_REDIRECT,
+        [(header::LOCATION, uri.to_string())],
+    )
+        .into_response()
+}
+
+/// Answers well, but without a candidate.
+async fn no_candidates(
+    State(inner): State<Arc<Inner>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    inner.enter(Method::POST, &uri, &headers);
+    let mut rtc = Rtc::builder().set_ice_lite(true).build(Instant::now());
+    let offer = SdpOffer::from_sdp_string(&body).unwrap();
+    let answer = rtc.sdp_api().accept_offer(offer).unwrap().to_sdp_string();
+    (
+        StatusCode::CREATED,
+        [(header::LOCATION, "/session/999")],
+        answer,
+    )
+        .into_response()
+}
+
+/// Answers well and then never reads its socket.
+async fn deaf(
+    State(inner): State<Arc<Inner>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    inner.enter(Method::POST, &uri, &headers);
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let (_rtc, answer) = accept(&body, socket.local_addr().unwrap());
+    (
+        StatusCode::CREATED,
+        [(header::LOCATION, "/session/998")],
+        answer,
+    )
+        .into_response()
+}
+
+fn accept(offer: &str, address: SocketAddr) -> (Rtc, String) {
+    let mut rtc = Rtc::builder().set_ice_lite(true).build(Instant::now());
+    rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+    let offer = SdpOffer::from_sdp_string(offer).unwrap();
+    let answer = rtc.sdp_api().accept_offer(offer).unwrap().to_sdp_string();
+    (rtc, answer)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    Publisher,
+    Subscriber,
+}
+
+async fn answer(
+    inner: &Arc<Inner>,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &str,
+    role: Role,
+) -> Response {
+    if let Some(refusal) = inner.enter(Method::POST, uri, headers) {
+        return refusal;
+    }
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let (rtc, answer) = accept(body, socket.local_addr().unwrap());
+    let (orders, receiver) = mpsc::unbounded_channel();
+    let id = u64::from(socket.local_addr().unwrap().port());
+    inner.sessions.lock().unwrap().insert(id, orders);
+    let session = Session {
+        rtc,
+        socket,
+        role,
+        inner: Arc::clone(inner),
+        media: Vec::new(),
+        lose: 0,
+        received: 0,
+    };
+    tokio::spawn(session.run(receiver));
+    let location = format!("/session/{id}");
+    (StatusCode::CREATED, [(header::LOCATION, location)], answer).into_response()
+}
+
+struct Session {
+    rtc: Rtc,
+    socket: UdpSocket,
+    role: Role,
+    inner: Arc<Inner>,
+    media: Vec<(Mid, MediaKind)>,
+    lose: u32,
+    received: u32,
+}
+
+impl Session {
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut published = self.inner.published.subscribe();
+        let mut buffer = vec![0; 2048];
+        let local = self.socket.local_addr().unwrap();
+        while self.rtc.is_alive() {
+            let deadline = self.drain().await;
+            let deadline = deadline.min(Instant::now() + Duration::from_secs(1));
+            tokio::select! {
+                received = self.socket.recv_from(&mut buffer) => {
+                    let Ok((length, remote)) = received else { continue };
+                    self.received += 1;
+                    if self.lose > 0 && self.received.is_multiple_of(self.lose) {
+                        continue;
+                    }
+                    if let Ok(receive) =
+                        Receive::new(Protocol::Udp, remote, local, &buffer[..length])
+                    {
+                        let _ = self.rtc.handle_input(Input::Receive(Instant::now(), receive));
+                    }
+                }
+                data = published.recv(), if self.role == Role::Subscriber => {
+                    if let Ok(data) = data {
+                        self.forward(&data);
+                    }
+                }
+                order = orders.recv() => match order {
+                    Some(Order::AskKeyFrame) => self.ask_key_frame(),
+                    Some(Order::Lose(lose)) => self.lose = lose,
+                    Some(Order::Hang) | None => {
+                        let _ = self.rtc.close();
+                    }
+                },
+                () = tokio::time::sleep_until(deadline.into()) => {
+                    let _ = self.rtc.handle_input(Input::Timeout(Instant::now()));
+                }
+            }
+        }
+    }
+
+    async fn drain(&mut self) -> Instant {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(deadline)) => return deadline,
+                Ok(Output::Transmit(datagram)) => {
+                    let _ = self
+                        .socket
+                        .send_to(&datagram.contents, datagram.destination)
+                        .await;
+                }
+                Ok(Output::Event(Event::MediaAdded(media))) => {
+                    self.media.push((media.mid, media.kind));
+                }
+                Ok(Output::Event(Event::MediaData(data))) => {
+                    let _ = self.inner.published.send(Arc::new(data));
+                }
+                Ok(Output::Event(Event::KeyframeRequest(_))) => {
+                    for session in self.inner.sessions.lock().unwrap().values() {
+                        let _ = session.send(Order::AskKeyFrame);
+                    }
+                }
+                Ok(Output::Event(_)) => {}
+                Err(error) => panic!("the test server's engine failed: {error}"),
+            }
+        }
+    }
+
+    fn ask_key_frame(&mut self) {
+        let video = self
+            .media
+            .iter()
+            .find(|(_, kind)| *kind == MediaKind::Video);
+        if let (Role::Publisher, Some(&(mid, _))) = (self.role, video)
+            && let Some(mut writer) = self.rtc.writer(mid)
+        {
+            let _ = writer.request_keyframe(None, KeyframeRequestKind::Pli);
+        }
+    }
+
+    fn forward(&mut self, data: &MediaData) {
+        let kind = data.params.spec().codec.kind();
+        let Some(&(mid, _)) = self.media.iter().find(|(_, other)| *other == kind) else {
+            return;
+        };
+        let Some(writer) = self.rtc.writer(mid) else {
+            return;
+        };
+        if let Some(pt) = writer.match_params(data.params) {
+            let _ = writer.write(pt, data.network_time, data.time, Arc::clone(&data.data));
+        }
+    }
+}
+
+async fn events(
+    State(inner): State<Arc<Inner>>,
+    Path(topic): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let protocol = headers.get(header::SEC_WEBSOCKET_PROTOCOL);
+    let offered = protocol.map(|value| value.to_str().unwrap().to_owned());
+    let authorization = offered.clone();
+    let path = uri.path().to_owned();
+    let request = Request {
+        method: Method::GET,
+        path,
+        authorization,
+    };
+    inner.requests.send_modify(|all| all.push(request));
+    if offered.as_deref() != Some(TOKEN) {
+        return (StatusCode::FORBIDDEN, "the token is not known").into_response();
+    }
+    upgrade
+        .protocols([TOKEN])
+        .on_upgrade(async move |mut socket| {
+            let state = format!(
+                r#"{{"type":"STAGE_STATE","payload":{{"stageId":"{topic}","participants":[
+                {{"id":"q7Rk2ZpLw0Xe","userId":"ann","attributes":{{}},"isPublishing":true}}]}}}}"#
+            );
+            for text in [
+                r#"{"type":"PONG"}"#,
+                &state,
+                r#"{"type":"LATER","payload":1}"#,
+            ] {
+                socket.send(Message::text(text)).await.unwrap();
+            }
+            let _ = socket.send(Message::Ping(Bytes::new())).await;
+            let _ = socket.send(Message::Close(None)).await;
+        })
+        .into_response()
+}
