@@ -47,7 +47,7 @@ pub const KEYFRAME_RETRY: Duration = Duration::from_secs(1);
 /// Further repetitions double their distance up to this one.
 pub const KEYFRAME_RETRY_MAX: Duration = Duration::from_secs(8);
 /// A simulcast layer without a packet for this long is not chosen.
-pub const LAYER_SILENCE_MAX: Duration = Duration::from_millis(1_000);
+pub const LAYER_SILENCE_MAX: Duration = Duration::from_millis(500);
 /// Shortest distance between now and the next deadline of a peer, so that a busy engine cannot spin the worker.
 pub const TICK_MIN: Duration = Duration::from_millis(1);
 

@@ -59,6 +59,7 @@ pub struct Client {
     pending: Option<SdpPendingOffer>,
     flights: Vec<Flight>,
     engine_at: Instant,
+    now: Instant,
 }
 
 impl Client {
@@ -162,6 +163,7 @@ impl Client {
             pending: Some(pending),
             flights: Vec::new(),
             engine_at: now,
+            now,
         }
     }
 
@@ -228,6 +230,7 @@ impl Client {
     }
 
     pub fn on_time(&mut self, now: Instant) {
+        self.now = now;
         self.send_due(now);
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
         self.drain();
@@ -284,7 +287,7 @@ impl Client {
                     pt.into(),
                     packet.seq.into(),
                     packet.time,
-                    now,
+                    now - source.encode_delay,
                     packet.payload,
                 );
                 stream.write_rtp(write.marker(packet.marker).nackable(true));
@@ -293,6 +296,7 @@ impl Client {
     }
 
     pub fn receive(&mut self, now: Instant, flight: &Flight) {
+        self.now = now;
         let receive =
             Receive::new(Protocol::Udp, flight.from, self.address, &flight.bytes).unwrap();
         self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
@@ -343,7 +347,7 @@ impl Client {
                 {
                     source.on_keyframe_request();
                 }
-                self.keyframe_requests.push((self.engine_at, rid));
+                self.keyframe_requests.push((self.now, rid));
             }
             Event::RtpPacket(packet) => {
                 let pt = *packet.header.payload_type;
