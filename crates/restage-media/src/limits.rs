@@ -12,7 +12,7 @@ pub const SUBSCRIBERS_PER_PUBLICATION_MAX: usize = 10_000;
 pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 /// Source addresses a peer may show between two ICE restarts. Checks from further ones are ignored, because
 /// the ICE agent keeps a candidate for each.
-pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 64;
+pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;
 /// Packets a publication collects before they are forwarded even though the caller is still handing in datagrams.

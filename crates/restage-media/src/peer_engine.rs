@@ -107,6 +107,8 @@ impl EngineFactory {
             arrived_on: None,
             deadline: now,
             rejected: 0,
+            #[cfg(test)]
+            is_faulty: false,
         };
         let (ice, answer) = engine.negotiate(offer, &offer.ice)?;
         for media in offer.media() {
@@ -198,6 +200,9 @@ pub(crate) struct Engine {
     arrived_on: Option<SocketAddr>,
     deadline: Instant,
     rejected: u32,
+    /// Panics at the next timeout, as if the engine had a bug.
+    #[cfg(test)]
+    pub(crate) is_faulty: bool,
 }
 
 #[derive(Debug)]
@@ -304,7 +309,11 @@ impl Engine {
     }
 
     pub(crate) fn on_timeout(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
-        guard(|| self.drive(now, sink))?
+        guard(|| {
+            #[cfg(test)]
+            assert!(!self.is_faulty, "a fault for a test");
+            self.drive(now, sink)
+        })?
     }
 
     /// Sends a burst on the stream of `kind`.

@@ -3,6 +3,8 @@
 mod forward;
 mod open;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -109,6 +111,10 @@ impl Sfu {
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         let now = self.now.map_or(now, |last| last.max(now));
         self.now = Some(now);
+        debug_assert!(
+            self.sink.events.is_empty(),
+            "every engine's events are settled"
+        );
         if let Input::Datagram {
             source,
             destination,

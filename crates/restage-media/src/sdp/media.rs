@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::offer::Role;
 use super::{Section, attribute, attributes};
-use crate::codec::{Codec, Format};
+use crate::codec::{Codec, Format, parameter};
 use crate::error::{OfferError, OfferErrorKind};
 use crate::io::MediaKind;
 use crate::limits::{FORMATS_PER_SECTION_MAX, LAYERS_MAX};
@@ -64,7 +64,7 @@ impl MediaOffer {
                 ),
             ));
         }
-        let formats = formats(section, kind);
+        let formats = formats(section, kind, role);
         if formats.is_empty() {
             return Ok(None);
         }
@@ -149,36 +149,87 @@ fn write_format(sdp: &mut String, format: &Format) {
     }
 }
 
-fn formats(section: &Section<'_>, kind: MediaKind) -> Vec<Format> {
-    let mut formats: Vec<Format> = Vec::new();
-    let mut used = [false; 128];
-    for name in section.formats.iter().take(4 * FORMATS_PER_SECTION_MAX) {
-        let Some(pt) = payload_type(name) else {
-            continue;
+/// What a section says about each payload type, gathered in one pass: an offer may have thousands of lines.
+struct PayloadLines<'a> {
+    rtpmap: [Option<&'a str>; 128],
+    fmtp: [Option<&'a str>; 128],
+    /// The payload type that retransmits each one (RFC 4588 §8.1).
+    rtx: [Option<u8>; 128],
+}
+
+impl<'a> PayloadLines<'a> {
+    fn gather(lines: &[&'a str]) -> Self {
+        let mut gathered = Self {
+            rtpmap: [None; 128],
+            fmtp: [None; 128],
+            rtx: [None; 128],
         };
-        if formats.len() == FORMATS_PER_SECTION_MAX || used[usize::from(pt)] {
-            continue;
-        }
-        let Some(codec) = codec_of(section, pt, kind) else {
-            continue;
-        };
-        let fmtp = value_for(section, "fmtp", pt).unwrap_or_default();
-        let mut feedback: Vec<String> = Vec::new();
-        for value in attributes(&section.lines, "rtcp-fb") {
-            let Some((target, value)) = value.split_once(' ') else {
+        for line in lines {
+            let (table, value) = if let Some(value) = line.strip_prefix("a=rtpmap:") {
+                (&mut gathered.rtpmap, value)
+            } else if let Some(value) = line.strip_prefix("a=fmtp:") {
+                (&mut gathered.fmtp, value)
+            } else {
                 continue;
             };
-            if (target == "*" || payload_type(target) == Some(pt)) && feedback.len() < 16 {
-                feedback.push(value.trim().into());
+            if let Some((pt, value)) = value.split_once(' ')
+                && let Some(pt) = payload_type(pt)
+            {
+                let first = &mut table[usize::from(pt)];
+                *first = first.or(Some(value.trim()));
             }
         }
-        used[usize::from(pt)] = true;
+        for pt in 0..128_u8 {
+            let index = usize::from(pt);
+            let is_rtx = gathered.rtpmap[index]
+                .and_then(|map| map.get(..4))
+                .is_some_and(|name| name.eq_ignore_ascii_case("rtx/"));
+            let apt = gathered.fmtp[index]
+                .and_then(|fmtp| parameter(fmtp, "apt"))
+                .and_then(payload_type);
+            if let Some(apt) = apt.filter(|_| is_rtx) {
+                gathered.rtx[usize::from(apt)].get_or_insert(pt);
+            }
+        }
+        gathered
+    }
+
+    fn codec(&self, pt: u8, kind: MediaKind) -> Option<Codec> {
+        let mut fields = self.rtpmap[usize::from(pt)]?.split('/');
+        let codec = Codec::from_rtpmap(fields.next()?, fields.next()?.parse().ok()?)?;
+        // RFC 7587 §7: Opus is always declared with two channels.
+        let channels = fields.next().unwrap_or("1");
+        let is_right = codec != Codec::Opus || channels == "2";
+        (codec.kind() == kind && is_right).then_some(codec)
+    }
+}
+
+/// The usable payload types in the order of the answer.
+fn formats(section: &Section<'_>, kind: MediaKind, role: Role) -> Vec<Format> {
+    let lines = PayloadLines::gather(&section.lines);
+    let offered: Vec<u8> = section
+        .formats
+        .iter()
+        .filter_map(|name| payload_type(name))
+        .collect();
+    let mut is_offered = [false; 128];
+    let mut formats: Vec<Format> = Vec::new();
+    for pt in offered {
+        if std::mem::replace(&mut is_offered[usize::from(pt)], true)
+            || formats.len() == FORMATS_PER_SECTION_MAX
+        {
+            continue;
+        }
+        let Some(codec) = lines.codec(pt, kind) else {
+            continue;
+        };
+        let fmtp = lines.fmtp[usize::from(pt)].unwrap_or_default().into();
         let format = Format {
             pt,
             rtx: None,
             codec,
-            fmtp: fmtp.into(),
-            feedback,
+            fmtp,
+            feedback: Vec::new(),
         };
         // H.264 with an interleaved mode or a malformed profile cannot be forwarded.
         if codec == Codec::H264
@@ -188,51 +239,52 @@ fn formats(section: &Section<'_>, kind: MediaKind) -> Vec<Format> {
         }
         formats.push(format);
     }
+    let mut is_main = [false; 128];
+    formats
+        .iter()
+        .for_each(|format| is_main[usize::from(format.pt)] = true);
     for format in &mut formats {
-        format.rtx = retransmission_type(section, format.pt).filter(|rtx| !used[usize::from(*rtx)]);
-        if let Some(rtx) = format.rtx {
-            used[usize::from(rtx)] = true;
-        }
+        let is_free = |rtx: &u8| is_offered[usize::from(*rtx)] && !is_main[usize::from(*rtx)];
+        format.rtx = lines.rtx[usize::from(format.pt)].filter(is_free);
     }
+    add_feedback(section, role, &mut formats);
     formats.sort_by_key(Format::preference);
     formats
+}
+
+/// Feedback that is given and acted upon here. REMB is not: publishers get transport-wide feedback instead.
+const PUBLISHER_FEEDBACK: &[&str] = &["nack", "nack pli", "ccm fir", "transport-cc"];
+const SUBSCRIBER_FEEDBACK: &[&str] = &["nack", "nack pli", "ccm fir"];
+
+fn add_feedback(section: &Section<'_>, role: Role, formats: &mut [Format]) {
+    let used = match role {
+        Role::Publisher => PUBLISHER_FEEDBACK,
+        Role::Subscriber => SUBSCRIBER_FEEDBACK,
+    };
+    for value in attributes(&section.lines, "rtcp-fb") {
+        let Some((target, value)) = value.split_once(' ') else {
+            continue;
+        };
+        let value = value.trim();
+        if !used.contains(&value) {
+            continue;
+        }
+        let pt = payload_type(target);
+        for format in formats
+            .iter_mut()
+            .filter(|format| target == "*" || pt == Some(format.pt))
+        {
+            if !format.has_feedback(value) {
+                format.feedback.push(value.into());
+            }
+        }
+    }
 }
 
 /// A payload type as written, if it is one that RTP and RTCP on one port cannot confuse (RFC 5761 §4).
 fn payload_type(text: &str) -> Option<u8> {
     let pt: u8 = text.parse().ok()?;
     matches!(pt, 0..=63 | 96..=127).then_some(pt)
-}
-
-fn value_for<'a>(section: &'a Section<'a>, name: &'a str, pt: u8) -> Option<&'a str> {
-    attributes(&section.lines, name).find_map(|value| {
-        let (target, value) = value.split_once(' ')?;
-        (payload_type(target) == Some(pt)).then(|| value.trim())
-    })
-}
-
-fn codec_of(section: &Section<'_>, pt: u8, kind: MediaKind) -> Option<Codec> {
-    let mut fields = value_for(section, "rtpmap", pt)?.split('/');
-    let codec = Codec::from_rtpmap(fields.next()?, fields.next()?.parse().ok()?)?;
-    // RFC 7587 §7: Opus is always declared with two channels.
-    let channels = fields.next().unwrap_or("1");
-    let is_right = codec != Codec::Opus || channels == "2";
-    (codec.kind() == kind && is_right).then_some(codec)
-}
-
-fn retransmission_type(section: &Section<'_>, pt: u8) -> Option<u8> {
-    section
-        .formats
-        .iter()
-        .filter_map(|name| payload_type(name))
-        .find(|candidate| {
-            value_for(section, "rtpmap", *candidate)
-                .is_some_and(|map| map.to_ascii_lowercase().starts_with("rtx/"))
-                && value_for(section, "fmtp", *candidate)
-                    .and_then(|fmtp| crate::codec::parameter(fmtp, "apt"))
-                    .and_then(payload_type)
-                    == Some(pt)
-        })
 }
 
 fn extensions(section: &Section<'_>, role: Role) -> Vec<(u8, String)> {
@@ -273,7 +325,7 @@ fn rids(section: &Section<'_>) -> Vec<String> {
         if word != "send" {
             continue;
         }
-        for group in list.split(';') {
+        for group in list.split(';').take(2 * LAYERS_MAX) {
             let rid = group
                 .split(',')
                 .next()

@@ -81,10 +81,12 @@ impl Sfu {
             self.stats.packets_unselected += forwarded.unselected;
             forwarded.wanted
         });
-        if let Ok(Some(wanted)) = outcome {
+        let wanted = outcome.as_ref().ok().copied().flatten();
+        // First what this peer's engine had to say, then others may speak.
+        self.settle(now, index, outcome.map(drop));
+        if let Some(wanted) = wanted {
             self.want_keyframe(now, publication, wanted.layer);
         }
-        self.settle(now, index, outcome.map(drop));
         true
     }
 

@@ -48,7 +48,10 @@ impl Sfu {
             ));
         }
         let offer = Offer::parse(text, role)?;
-        let (engine, local, engine_answer) = self.factory.open(now, &offer, &mut self.sink)?;
+        let opened = self.factory.open(now, &offer, &mut self.sink);
+        // Nothing has arrived yet; whatever a failed engine left behind is nobody's.
+        self.sink.events.clear();
+        let (engine, local, engine_answer) = opened?;
         let internal = || {
             OfferError::new(
                 OfferErrorKind::NotAccepted,

@@ -51,6 +51,12 @@ fn both_codecs_and_audio_reach_a_subscriber() {
         assert_unbroken(&video);
         let frames: Vec<_> = video.iter().map(|got| identity(&got.payload)).collect();
         assert!(frames.is_sorted(), "in order");
+        let last_of_frame = |got: &&&Got| identity(&got.payload).1 == 2;
+        assert!(
+            video.iter().filter(last_of_frame).all(|got| got.marker),
+            "frames end with a marker"
+        );
+        assert!(video.iter().all(|got| got.pt == video[0].pt));
         assert!(video[0].seq < 1 << 15);
     }
 }
@@ -354,4 +360,38 @@ fn sender_reports_let_audio_and_video_play_in_step() {
         "{believed} instead of {}",
         video_truth - audio_truth
     );
+}
+
+#[test]
+fn audio_levels_and_markers_pass_through() {
+    let mut world = World::new();
+    let publisher = world.publisher(1, 1);
+    let subscriber = world.subscriber(2, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start_audio(now);
+    world.run_ms(500);
+    let audio: Vec<_> = world.clients[subscriber].audio_got().collect();
+    assert!(audio[0].marker, "the first packet of a talk spurt");
+    assert!(audio.iter().all(|got| got.audio_level == Some(-30)));
+}
+
+#[test]
+fn the_same_seed_starts_the_same_numbers() {
+    let first = |seed| {
+        let mut world = World::with(restage_media::Config {
+            seed,
+            ..crate::support::config()
+        });
+        let publisher = world.publisher(1, 1);
+        let subscriber = world.subscriber(2, 1);
+        world.connect();
+        let now = world.now;
+        world.clients[publisher].start(now, Codec::Vp8);
+        world.run_ms(200);
+        let got = world.clients[subscriber].video_got().next().unwrap();
+        (got.seq, got.time)
+    };
+    assert_eq!(first(5), first(5));
+    assert_ne!(first(5), first(6));
 }

@@ -6,6 +6,7 @@ use restage_media::{Input, OfferErrorKind, PeerKey, limits, local_ice_ufrag};
 use str0m::change::SdpAnswer;
 use str0m::format::Codec;
 
+use crate::support::client::Client;
 use crate::support::{News, World};
 
 const CANDIDATE: &str = "a=candidate:1 1 udp 2130706431 10.0.0.9 5000 typ host\r\n";
@@ -160,4 +161,84 @@ fn addresses_per_peer_are_bounded() {
         world.run_ms(3_000);
         assert!(world.sfu.stats().addresses <= limits::ADDRESSES_PER_PEER_MAX as u64);
     }
+}
+
+#[test]
+fn a_server_behind_a_nat_answers_from_where_it_was_asked() {
+    let mut world = World::new();
+    world.sfu_private = Some("10.0.0.1:4081".parse().unwrap());
+    let publisher = world.publisher(1, 1);
+    let subscriber = world.subscriber(2, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(1_000);
+    assert!(world.clients[subscriber].video_got().count() > 60);
+}
+
+#[test]
+fn a_client_that_comes_back_from_the_same_port_is_a_new_peer() {
+    let mut world = World::new();
+    let first = world.subscriber(1, 1);
+    world.connect();
+    let address = world.clients[first].address;
+    world.clients[first].is_offline = true;
+    let mut client = Client::subscriber(world.now, 2, 9);
+    client.nat = Some(address);
+    world.open(client, false);
+    // The first one has not been missed yet; its address now proves to be the second one's.
+    world.wait("the second is connected", Duration::from_secs(5), |world| {
+        world.is_connected(2)
+    });
+    world.wait("the first is missed", Duration::from_secs(10), |world| {
+        world.gone(1).is_some()
+    });
+    world.run_ms(20_000);
+    assert!(
+        world.gone(2).is_none(),
+        "forgetting the first left the second its address"
+    );
+}
+
+#[test]
+fn a_client_that_wants_to_be_the_dtls_server_is_one() {
+    let mut world = World::new();
+    let mut client = Client::publisher(world.now, 1, 0);
+    let offer = client
+        .take_offer()
+        .replace("a=setup:actpass", "a=setup:passive");
+    world.input(Input::OpenPublisher {
+        peer: PeerKey(1),
+        offer: &offer,
+    });
+    let answer = world.answer(PeerKey(1)).unwrap();
+    assert!(answer.contains("a=setup:active"));
+    client.take_answer(&answer);
+    world.clients.push(client);
+    world.connect();
+}
+
+#[test]
+fn checks_with_a_wrong_password_change_nothing() {
+    let mut world = World::new();
+    world.recording = Some(Vec::new());
+    world.subscriber(1, 1);
+    world.connect();
+    let recorded = world.recording.take().unwrap();
+    let check = recorded
+        .iter()
+        .find(|flight| flight.to == world.sfu_address && flight.bytes[0] == 0)
+        .unwrap();
+    let stranger = "203.0.113.66:6".parse().unwrap();
+    let addresses = world.sfu.stats().addresses;
+    let mut forged = check.bytes.clone();
+    // The transaction id is covered by the integrity.
+    forged[12] ^= 1;
+    world.input(Input::Datagram {
+        source: stranger,
+        destination: world.sfu_address,
+        payload: &forged,
+    });
+    assert_eq!(world.sfu.stats().addresses, addresses);
+    assert_eq!(world.sfu.stats().datagrams_unknown, 1);
 }

@@ -25,6 +25,7 @@ pub struct Got {
     pub seq: u64,
     pub time: u32,
     pub marker: bool,
+    pub audio_level: Option<i8>,
     pub payload: Arc<[u8]>,
 }
 
@@ -178,6 +179,8 @@ impl Client {
             .accept_answer(self.pending.take().unwrap(), answer)
             .unwrap();
         self.drain();
+        // An engine without a DTLS timer waits for its first time before it checks paths.
+        self.engine_at = self.now;
     }
 
     /// Starts sending Opus and video of this codec, 25 pictures a second.
@@ -371,6 +374,7 @@ impl Client {
                     seq: *packet.seq_no,
                     time: packet.header.timestamp,
                     marker: packet.header.marker,
+                    audio_level: packet.header.ext_vals.audio_level,
                     payload: packet.payload,
                 });
             }

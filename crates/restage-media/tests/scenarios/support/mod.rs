@@ -50,7 +50,8 @@ pub enum News {
 pub struct World {
     pub sfu: Sfu,
     pub sfu_address: SocketAddr,
-    pub start: Instant,
+    /// Where the `Sfu` really is, behind a NAT 1:1.
+    pub sfu_private: Option<SocketAddr>,
     pub now: Instant,
     pub clients: Vec<Client>,
     pub news: Vec<News>,
@@ -95,12 +96,11 @@ impl World {
     }
 
     pub fn with(config: Config) -> Self {
-        let start = epoch();
         Self {
             sfu: Sfu::new(config),
             sfu_address: sfu_address(),
-            start,
-            now: start,
+            sfu_private: None,
+            now: epoch(),
             clients: Vec::new(),
             news: Vec::new(),
             delay: Duration::from_millis(5),
@@ -257,20 +257,20 @@ impl World {
                 }
                 let input = Input::Datagram {
                     source: flight.from,
-                    destination: flight.to,
+                    destination: self.sfu_private.unwrap_or(flight.to),
                     payload: &flight.bytes,
                 };
                 self.sfu.handle_input(self.now, input);
                 has_batch = true;
-            } else if let Some(index) = self
+                continue;
+            }
+            let recipient = self
                 .clients
                 .iter()
-                .position(|client| client.public_address() == flight.to)
-            {
-                if !self.clients[index].is_offline {
-                    self.clients[index].receive(self.now, &flight);
-                    self.drain_client(index);
-                }
+                .position(|client| client.public_address() == flight.to && !client.is_offline);
+            if let Some(index) = recipient {
+                self.clients[index].receive(self.now, &flight);
+                self.drain_client(index);
             }
         }
         if has_batch {
@@ -286,8 +286,9 @@ impl World {
                     destination,
                     payload,
                 } => {
+                    assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
                     let flight = Flight {
-                        from: source,
+                        from: self.sfu_address,
                         to: destination,
                         bytes: payload,
                     };

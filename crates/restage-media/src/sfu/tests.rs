@@ -1,0 +1,98 @@
+//! What cannot be provoked from outside: an engine with a bug.
+
+use std::time::{Duration, Instant};
+
+use super::Sfu;
+use crate::{Config, GoneReason, Input, Output, PeerKey, PublicationKey};
+
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+    a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\n\
+    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\n\
+    a=rtpmap:111 opus/48000/2\r\n";
+
+// The sentinel every other instant is relative to; nothing here depends on the clock.
+#[allow(clippy::disallowed_methods)]
+fn epoch() -> Instant {
+    Instant::now()
+}
+
+fn drain(sfu: &mut Sfu) -> Vec<Output> {
+    std::iter::from_fn(|| sfu.poll_output()).collect()
+}
+
+#[test]
+fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
+    let mut now = epoch();
+    let mut sfu = Sfu::new(Config {
+        candidates: vec!["127.0.0.1:4081".parse().unwrap()],
+        ..Config::default()
+    });
+    for key in 1..=2 {
+        sfu.handle_input(
+            now,
+            Input::OpenSubscriber {
+                peer: PeerKey(key),
+                offer: OFFER,
+            },
+        );
+        let publication = PublicationKey(7);
+        sfu.handle_input(
+            now,
+            Input::Subscribe {
+                peer: PeerKey(key),
+                publication,
+            },
+        );
+    }
+    assert!(matches!(
+        drain(&mut sfu)[..],
+        [Output::Answer { .. }, Output::Answer { .. }]
+    ));
+    let index = sfu.peer_keys[&PeerKey(1)];
+    sfu.peers.get_mut(index).unwrap().engine.is_faulty = true;
+    now += Duration::from_secs(10);
+    sfu.handle_input(now, Input::Timeout);
+    let [Output::Gone { peer, reason }] = &drain(&mut sfu)[..] else {
+        panic!("one peer is gone")
+    };
+    assert_eq!((*peer, reason), (PeerKey(1), &GoneReason::EnginePanic));
+    let stats = sfu.stats();
+    assert_eq!(
+        (stats.peers, stats.engine_panics, stats.publications),
+        (1, 1, 1)
+    );
+    assert!(
+        sfu.poll_timeout().is_some_and(|at| at > now),
+        "the other one lives"
+    );
+    // The key is free again.
+    sfu.handle_input(
+        now,
+        Input::OpenSubscriber {
+            peer: PeerKey(1),
+            offer: OFFER,
+        },
+    );
+    assert!(matches!(drain(&mut sfu)[..], [Output::Answer { .. }]));
+}
+
+#[test]
+fn where_numbers_start_follows_from_the_seed() {
+    let start = |seed| {
+        let mut sfu = Sfu::new(Config {
+            seed,
+            ..Config::default()
+        });
+        sfu.handle_input(
+            epoch(),
+            Input::OpenSubscriber {
+                peer: PeerKey(1),
+                offer: OFFER,
+            },
+        );
+        sfu.rng.next_u64()
+    };
+    assert_eq!(start(5), start(5));
+    assert_ne!(start(5), start(6));
+}
