@@ -13,7 +13,7 @@
 //!
 //! # Invariants
 //!
-//! - Only `peer_engine.rs` and `peer_codec.rs` name the WebRTC engine. What is sent goes through one function,
+//! - Only `peer_engine.rs`, `peer_factory.rs` and `peer_codec.rs` name the WebRTC engine. What is sent goes through one function,
 //!   `Engine::send`, as a shared payload with a subscriber's header fields.
 //! - A peer is drained before it is touched again.
 //! - No datagram, offer or fragment panics or stalls; a panic of the engine ends one peer.
@@ -38,6 +38,8 @@ mod packet;
 mod peer;
 mod peer_codec;
 mod peer_engine;
+mod peer_event;
+mod peer_factory;
 mod publication;
 mod rewrite;
 mod rng;

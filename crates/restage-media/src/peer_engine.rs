@@ -1,4 +1,4 @@
-//! The WebRTC engine behind a few verbs: this file and `peer_codec.rs` are the only ones that know which engine.
+//! The WebRTC engine behind a few verbs. Only this file, `peer_factory.rs` and `peer_codec.rs` know which engine.
 //!
 //! The engine's contract is kept here: whatever changes it is followed by draining it. A panic inside is caught and
 //! ends this peer alone; the engine shares nothing mutable with others.
@@ -9,18 +9,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use str0m::change::SdpOffer;
-use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::media::{KeyframeRequestKind, Mid, Rid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, Ssrc, StreamTx};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{Event, Input, Output, Rtc};
 
-use crate::clock::Report;
 use crate::error::{OfferError, OfferErrorKind};
 use crate::io::{self, MediaKind};
 use crate::limits::{PAYLOAD_BYTES_MAX, REJECTED_DATAGRAMS_MAX};
 use crate::packet::{Outgoing, Received, RidName};
 use crate::peer_codec;
+use crate::peer_event::{EngineEvent, Failure, SenderReport, Sink};
 use crate::sdp::offer::{IceCredentials, Offer};
 
 /// How many sent video packets are kept for retransmission, how long, and which share of what is sent may be
@@ -31,158 +30,13 @@ const RESEND_SHARE: f32 = 0.3;
 /// Receive streams whose identity is remembered.
 const STREAMS_KNOWN_MAX: usize = 16;
 
-/// What all engines of an [`Sfu`](crate::Sfu) share.
-pub(crate) struct EngineFactory {
-    crypto: Arc<CryptoProvider>,
-    certificate: DtlsCert,
-    candidates: Vec<Candidate>,
-    addresses: Arc<[SocketAddr]>,
-}
-
-impl EngineFactory {
-    /// Makes the DTLS certificate. Addresses that cannot be candidates (unspecified, multicast) are left out.
-    pub(crate) fn new(addresses: &[SocketAddr]) -> Self {
-        let crypto = Arc::new(str0m::crypto::from_feature_flags());
-        let certificate = crypto
-            .dtls_provider
-            .generate_certificate()
-            .expect("the aws-lc-rs provider always generates certificates");
-        let usable: Vec<(SocketAddr, Candidate)> = addresses
-            .iter()
-            .filter_map(|address| match Candidate::host(*address, "udp") {
-                Ok(candidate) => Some((*address, candidate)),
-                Err(error) => {
-                    tracing::warn!(%address, %error, "this address cannot be advertised");
-                    None
-                }
-            })
-            .collect();
-        let (addresses, candidates): (Vec<_>, Vec<_>) = usable.into_iter().unzip();
-        Self {
-            crypto,
-            certificate,
-            candidates,
-            addresses: addresses.into(),
-        }
-    }
-
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
-    }
-
-    /// Answers an offer. Returns the engine, its credentials and its answer, which is not yet the client's.
-    pub(crate) fn open(
-        &self,
-        now: Instant,
-        offer: &Offer,
-        sink: &mut Sink,
-    ) -> Result<(Engine, IceCredentials, String), OfferError> {
-        guard(|| self.try_open(now, offer, sink))
-            .unwrap_or_else(|failure| Err(not_accepted(&failure.to_string())))
-    }
-
-    fn try_open(
-        &self,
-        now: Instant,
-        offer: &Offer,
-        sink: &mut Sink,
-    ) -> Result<(Engine, IceCredentials, String), OfferError> {
-        let mut config = Rtc::builder()
-            .set_rtp_mode(true)
-            .set_ice_lite(true)
-            .set_crypto_provider(Arc::clone(&self.crypto))
-            .set_dtls_cert(self.certificate.clone())
-            .set_extension_map(peer_codec::extension_map(offer.role));
-        *config.codec_config() =
-            peer_codec::codec_config(offer.media().flat_map(|media| &media.formats));
-        let mut rtc = config.build(now);
-        for candidate in &self.candidates {
-            rtc.add_local_candidate(candidate.clone());
-        }
-        let mut engine = Engine {
-            rtc,
-            sections: [None, None],
-            streams: Vec::new(),
-            addresses: Arc::clone(&self.addresses),
-            arrived_on: None,
-            deadline: now,
-            rejected: 0,
-            #[cfg(test)]
-            is_faulty: false,
-        };
-        let (ice, answer) = engine.negotiate(offer, &offer.ice)?;
-        for media in offer.media() {
-            engine.add_section(
-                media.kind,
-                &media.mid,
-                media.formats.iter().any(|f| f.has_feedback("nack")),
-            );
-        }
-        engine
-            .drive(now, sink)
-            .map_err(|failure| not_accepted(&failure.to_string()))?;
-        Ok((engine, ice, answer))
-    }
-}
-
-/// What an engine produces.
-#[derive(Debug, Default)]
-pub(crate) struct Sink {
-    pub(crate) outputs: std::collections::VecDeque<io::Output>,
-    pub(crate) events: Vec<EngineEvent>,
-}
-
-#[derive(Debug)]
-pub(crate) enum EngineEvent {
-    Connected,
-    Closed,
-    Packet(MediaKind, Received),
-    /// The remote end cannot decode what it receives.
-    KeyframeWanted,
-    SenderReport(MediaKind, Option<RidName>, SenderReport),
-}
-
-/// A sender report with the time it arrived.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SenderReport {
-    pub(crate) ntp_us: i64,
-    pub(crate) time: u32,
-    pub(crate) arrived: Instant,
-}
-
-impl SenderReport {
-    pub(crate) fn at_rate(&self, clock_rate: u32) -> Report {
-        Report {
-            ntp_us: self.ntp_us,
-            time: self.time,
-            clock_rate,
-        }
-    }
-}
-
-/// Why an engine cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
-    Panic,
-    Error(String),
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Panic => f.write_str("an internal error"),
-            Self::Error(error) => f.write_str(error),
-        }
-    }
-}
-
 /// Runs engine code; a panic becomes a [`Failure`].
-fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
+pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
     // Nothing the closure can see outlives the peer, except the sink, whose queues are whole after any push.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failure::Panic)
 }
 
-fn not_accepted(reason: &str) -> OfferError {
+pub(crate) fn not_accepted(reason: &str) -> OfferError {
     OfferError::new(
         OfferErrorKind::NotAccepted,
         format!("The offer could not be taken: {reason}."),
@@ -214,7 +68,21 @@ struct Section {
 }
 
 impl Engine {
-    fn negotiate(
+    pub(crate) fn new(rtc: Rtc, addresses: Arc<[SocketAddr]>, now: Instant) -> Self {
+        Self {
+            rtc,
+            sections: [None, None],
+            streams: Vec::new(),
+            addresses,
+            arrived_on: None,
+            deadline: now,
+            rejected: 0,
+            #[cfg(test)]
+            is_faulty: false,
+        }
+    }
+
+    pub(crate) fn negotiate(
         &mut self,
         offer: &Offer,
         remote: &IceCredentials,
@@ -236,7 +104,7 @@ impl Engine {
         ))
     }
 
-    fn add_section(&mut self, kind: MediaKind, mid: &str, can_nack: bool) {
+    pub(crate) fn add_section(&mut self, kind: MediaKind, mid: &str, can_nack: bool) {
         let mid = Mid::from(mid);
         let mut api = self.rtc.direct_api();
         let ssrc = api.stream_tx_by_mid(mid, None).map(|stream| {
@@ -388,7 +256,7 @@ impl Engine {
         }
     }
 
-    fn drive(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
+    pub(crate) fn drive(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
         self.rtc
             .handle_input(Input::Timeout(now))
             .map_err(|error| Failure::Error(error.to_string()))?;
@@ -542,13 +410,5 @@ mod tests {
         assert_eq!(guard(|| 5), Ok(5));
         let failure = guard(|| -> u8 { std::panic::panic_any("boom") });
         assert_eq!(failure, Err(Failure::Panic));
-    }
-
-    #[test]
-    fn unusable_addresses_are_not_advertised() {
-        let addresses =
-            ["127.0.0.1:4081", "0.0.0.0:4081", "[::1]:4081"].map(|a| a.parse().unwrap());
-        let factory = EngineFactory::new(&addresses);
-        assert_eq!(factory.addresses(), [addresses[0], addresses[2]]);
     }
 }

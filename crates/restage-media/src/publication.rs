@@ -9,7 +9,7 @@ use crate::clock::FeedClock;
 use crate::codec::Format;
 use crate::io::{MediaKind, PublicationKey};
 use crate::packet::{Packet, Received, RidName};
-use crate::peer_engine::SenderReport;
+use crate::peer_event::SenderReport;
 use crate::slab::Index;
 use crate::track_in::TrackIn;
 

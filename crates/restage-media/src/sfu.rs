@@ -16,7 +16,8 @@ use crate::io::{GoneReason, Input, Output, PeerKey, PublicationKey};
 use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::packet::{Outgoing, Received};
 use crate::peer::{Overdue, Peer};
-use crate::peer_engine::{EngineEvent, EngineFactory, Failure, Sink};
+use crate::peer_event::{EngineEvent, Failure, Sink};
+use crate::peer_factory::EngineFactory;
 use crate::publication::Publication;
 use crate::rng::Rng;
 use crate::sdp::offer::Role;
@@ -29,24 +30,29 @@ use forward::Job;
 /// [`poll_timeout`](Self::poll_timeout).
 ///
 /// ```no_run
+/// # use std::net::SocketAddr;
 /// # use std::time::Instant;
 /// # use restage_media::{Config, Input, Output, Sfu};
-/// # fn wait_for_datagrams(_until: Option<Instant>) -> Vec<(std::net::SocketAddr, std::net::SocketAddr, Vec<u8>)> { vec![] }
-/// # fn now() -> Instant { unimplemented!() }
-/// # let config = Config::default();
-/// let mut sfu = Sfu::new(config);
-/// loop {
-///     let batch = wait_for_datagrams(sfu.poll_timeout());
-///     if batch.is_empty() {
-///         sfu.handle_input(now(), Input::Timeout);
-///     }
-///     for (source, destination, payload) in &batch {
-///         sfu.handle_input(now(), Input::Datagram { source: *source, destination: *destination, payload });
-///     }
-///     while let Some(output) = sfu.poll_output() {
-///         match output {
-///             Output::Transmit { source, destination, payload } => { /* send it */ }
-///             _ => { /* tell the control plane */ }
+/// # type Datagram = (SocketAddr, SocketAddr, Vec<u8>);
+/// fn run(
+///     mut sfu: Sfu,
+///     now: impl Fn() -> Instant,
+///     receive_until: impl Fn(Option<Instant>) -> Vec<Datagram>,
+///     send: impl Fn(SocketAddr, SocketAddr, Vec<u8>),
+/// ) {
+///     loop {
+///         let batch = receive_until(sfu.poll_timeout());
+///         for (source, destination, payload) in &batch {
+///             let (source, destination) = (*source, *destination);
+///             sfu.handle_input(now(), Input::Datagram { source, destination, payload });
+///         }
+///         if batch.is_empty() {
+///             sfu.handle_input(now(), Input::Timeout);
+///         }
+///         while let Some(output) = sfu.poll_output() {
+///             if let Output::Transmit { source, destination, payload } = output {
+///                 send(source, destination, payload);
+///             }
 ///         }
 ///     }
 /// }
@@ -73,6 +79,12 @@ pub struct Sfu {
     scratch: Vec<Outgoing>,
     stats: Stats,
 }
+
+/// A worker thread owns its `Sfu`.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Sfu>();
+};
 
 impl std::fmt::Debug for Sfu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -9,7 +9,7 @@ use crate::io::MediaKind;
 use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::{Packet, Received, RidName};
-use crate::peer_engine::SenderReport;
+use crate::peer_event::SenderReport;
 use crate::select::simulcast::Source;
 
 /// How long a layer's rate is measured before layers are compared.

@@ -110,6 +110,7 @@ impl RtpRewriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng::Rng;
 
     fn rewriter() -> RtpRewriter {
         let mut rewriter = RtpRewriter::new(100, 5_000);
@@ -235,5 +236,58 @@ mod tests {
         }
         assert_eq!(rewriter.segments.len(), SEGMENTS_MAX);
         assert_eq!(seqs(&mut rewriter, &[70_001, 80_000]), [None, Some(102)]);
+    }
+
+    /// A random sender: loss, reordering, padding that is withheld, and switches to other sources.
+    #[test]
+    fn no_two_packets_share_a_number_and_order_is_kept() {
+        for seed in 0..200 {
+            let mut rng = Rng::new(seed);
+            let mut rewriter = RtpRewriter::new(rng.next_u32() as u16, rng.next_u32());
+            let mut used = std::collections::BTreeSet::new();
+            let mut highest = 0;
+            for _ in 0..10 {
+                let start = rng.next_u64() % 1_000_000;
+                rewriter.switch(start, rng.next_u64() >> 1, 1);
+                let first = rewriter.forward(start, 0).unwrap().seq;
+                assert!(first > highest && used.insert(first), "seed {seed}");
+                let mut sent = vec![(start, first)];
+                for (seq, is_padding) in shuffled(start + 1, &mut rng) {
+                    if is_padding {
+                        rewriter.skip(seq);
+                    } else if let Some(numbers) = rewriter.forward(seq, 0) {
+                        assert!(
+                            used.insert(numbers.seq),
+                            "seed {seed}: {} twice",
+                            numbers.seq
+                        );
+                        sent.push((seq, numbers.seq));
+                    }
+                }
+                sent.sort_unstable();
+                assert!(
+                    sent.windows(2).all(|pair| pair[0].1 < pair[1].1),
+                    "seed {seed}"
+                );
+                highest = used.last().copied().unwrap();
+            }
+        }
+    }
+
+    /// Numbers from `start`, some missing, some padding, each up to a few places from where it belongs.
+    fn shuffled(start: u64, rng: &mut Rng) -> Vec<(u64, bool)> {
+        let mut packets = Vec::new();
+        for seq in start..start + 100 {
+            let is_lost = rng.next_u64().is_multiple_of(10);
+            let is_padding = rng.next_u64().is_multiple_of(8);
+            if !is_lost {
+                packets.push((seq + rng.next_u64() % 5, seq, is_padding));
+            }
+        }
+        packets.sort_by_key(|(place, ..)| *place);
+        packets
+            .into_iter()
+            .map(|(_, seq, is_padding)| (seq, is_padding))
+            .collect()
     }
 }
