@@ -11,6 +11,7 @@
 //! The SQL is written for SQLite and PostgreSQL alike and runs over [`sqlx::Any`]; `engine` holds what
 //! differs.
 
+mod cells;
 mod codec;
 mod engine;
 mod error;

@@ -5,46 +5,19 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use restage_core::Change;
-use restage_core::id::Time;
-use restage_core::row::{Connection, Participant, Replica, Stage, StageEvent, StageSession, Token};
+use restage_core::row::Stage;
 use sqlx::AnyConnection;
 
-use super::codec::{
-    client_text, event_error_word, event_name_word, kind_columns, map_text, protocol_word,
-    replication_columns,
+use super::cells::{
+    Cell, connection_cells, event_cells, participant_cells, replica_cells, session_cells,
+    token_cells,
 };
+use super::codec::map_text;
 use super::error::StoreError;
 use super::purge;
 
 /// How many rows one statement may carry. Few sizes, so that few statements are prepared.
 const RUN_SIZES: [usize; 4] = [64, 16, 4, 1];
-
-/// A value to bind.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum Cell {
-    Text(String),
-    OptText(Option<String>),
-    Int(i64),
-    OptInt(Option<i64>),
-}
-
-impl Cell {
-    fn text(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-
-    fn opt_text(text: Option<&str>) -> Self {
-        Self::OptText(text.map(str::to_owned))
-    }
-
-    fn flag(flag: bool) -> Self {
-        Self::Int(i64::from(flag))
-    }
-
-    fn opt_time(time: Option<Time>) -> Self {
-        Self::OptInt(time.map(|time| time.0))
-    }
-}
 
 /// What the statement for a run of changes looks like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -362,149 +335,4 @@ async fn write_stage(
         .execute(connection)
         .await?;
     Ok(result.rows_affected())
-}
-
-// Each list below is in the order of its target's columns. The patterns name every field, so a new
-// field of a row does not compile until it has a column.
-
-fn token_cells(token: &Token) -> Vec<Cell> {
-    let Token {
-        participant,
-        stage,
-        expires_at,
-        revoked_at,
-    } = token;
-    vec![
-        Cell::text(participant.as_str()),
-        Cell::text(stage.as_str()),
-        Cell::Int(expires_at.0),
-        Cell::opt_time(*revoked_at),
-    ]
-}
-
-fn session_cells(session: &StageSession) -> Vec<Cell> {
-    let StageSession {
-        id,
-        stage,
-        started_at,
-        ended_at,
-        idle_since,
-    } = session;
-    vec![
-        Cell::text(id.as_str()),
-        Cell::text(stage.as_str()),
-        Cell::Int(started_at.0),
-        Cell::opt_time(*ended_at),
-        Cell::opt_time(*idle_since),
-    ]
-}
-
-fn participant_cells(participant: &Participant) -> Vec<Cell> {
-    let Participant {
-        session,
-        id,
-        stage,
-        user_id,
-        attributes,
-        connected,
-        publishing,
-        published,
-        first_joined_at,
-        protocol,
-        client,
-        replication,
-    } = participant;
-    let (word, active, source_stage, source_session) = replication_columns(replication);
-    vec![
-        Cell::text(session.as_str()),
-        Cell::text(id.as_str()),
-        Cell::text(stage.as_str()),
-        Cell::text(user_id),
-        Cell::Text(map_text(attributes)),
-        Cell::flag(*connected),
-        Cell::flag(*publishing),
-        Cell::flag(*published),
-        Cell::Int(first_joined_at.0),
-        Cell::text(protocol_word(*protocol)),
-        Cell::Text(client_text(client)),
-        Cell::text(word),
-        Cell::flag(active),
-        Cell::opt_text(source_stage),
-        Cell::opt_text(source_session),
-    ]
-}
-
-fn replica_cells(replica: &Replica) -> Vec<Cell> {
-    let Replica {
-        source_stage,
-        source_session,
-        participant,
-        destination_stage,
-        destination_session,
-        active,
-        attributes,
-        reconnect_window_s,
-        window_ends_at,
-        started_at,
-    } = replica;
-    vec![
-        Cell::text(source_session.as_str()),
-        Cell::text(participant.as_str()),
-        Cell::text(destination_session.as_str()),
-        Cell::text(source_stage.as_str()),
-        Cell::text(destination_stage.as_str()),
-        Cell::flag(*active),
-        Cell::Text(map_text(attributes)),
-        Cell::Int(i64::from(*reconnect_window_s)),
-        Cell::opt_time(*window_ends_at),
-        Cell::Int(started_at.0),
-    ]
-}
-
-fn connection_cells(row: &Connection) -> Vec<Cell> {
-    let Connection {
-        id,
-        stage,
-        session,
-        participant,
-        kind,
-        established,
-        opened_at,
-    } = row;
-    let (word, publisher) = kind_columns(kind);
-    vec![
-        Cell::text(id.as_str()),
-        Cell::text(stage.as_str()),
-        Cell::text(session.as_str()),
-        Cell::text(participant.as_str()),
-        Cell::text(word),
-        Cell::opt_text(publisher),
-        Cell::flag(*established),
-        Cell::Int(opened_at.0),
-    ]
-}
-
-fn event_cells(event: &StageEvent) -> Vec<Cell> {
-    let StageEvent {
-        session,
-        participant,
-        name,
-        at,
-        remote_participant,
-        error,
-        destination,
-        replica,
-    } = event;
-    let destination = destination.as_ref();
-    vec![
-        Cell::text(session.as_str()),
-        Cell::text(participant.as_str()),
-        Cell::text(event_name_word(*name)),
-        Cell::Int(at.0),
-        Cell::opt_text(remote_participant.as_ref().map(|id| id.as_str())),
-        Cell::opt_text(error.map(event_error_word)),
-        Cell::opt_text(destination.map(|(stage, _)| stage.as_str())),
-        Cell::opt_text(destination.map(|(_, session)| session.as_str())),
-        Cell::flag(*replica),
-    ]
 }

@@ -1,9 +1,11 @@
 //! Tests that look below the public surface: rows as they are written, statements as they are planned,
-//! and the whole against the rules' own reference.
+//! and the whole against the rules' own reference. `plans` and `sqlite_faults` are about SQLite, the
+//! others hold for every engine.
 
 mod needs;
 mod plans;
 mod round_trip;
+mod sqlite_faults;
 mod walk;
 mod world;
 mod writer;

@@ -1,0 +1,119 @@
+//! Failures below the writer, made in SQLite's own ways, and SQLite's settings.
+
+use std::time::Instant;
+
+use restage_core::id::{ParticipantId, StageId};
+use sqlx::Connection as _;
+use tempfile::TempDir;
+
+use super::writer::{create, join_all, logging_bench};
+use super::{Bench, StoreConfig};
+use crate::store::StoreError;
+use crate::store::engine::{BUSY_TIMEOUT, Engine};
+
+#[tokio::test]
+async fn a_command_that_fails_takes_only_itself_back() {
+    let (mut bench, log) = logging_bench().await;
+    bench.poison("ABORT").await;
+    let jobs = [
+        create("a", None),
+        create("b", Some("poison")),
+        create("c", Some("fine")),
+    ];
+    let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
+    assert!(
+        matches!(outcomes[1], Err(StoreError::Engine(_))),
+        "{:?}",
+        outcomes[1]
+    );
+    assert_eq!(bench.store.stats().commits, 1);
+    assert_eq!(*log.lock().unwrap(), ["a", "c"]);
+    let world = bench.dump().await;
+    // The stage of the failed command was written before its token failed.
+    assert_eq!(
+        world.stages.keys().map(StageId::as_str).collect::<Vec<_>>(),
+        ["a", "c"]
+    );
+    assert!(world.tokens.contains_key(&ParticipantId::new("fine")));
+}
+
+/// Some failures (a full disk, say) end the whole transaction: nobody in the batch may be told otherwise.
+#[tokio::test]
+async fn a_failure_of_the_transaction_fails_its_batch_and_no_later_one() {
+    let (mut bench, log) = logging_bench().await;
+    bench.poison("ROLLBACK").await;
+    let jobs = [
+        create("a", None),
+        create("b", Some("poison")),
+        create("c", None),
+    ];
+    let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+    assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
+    assert_eq!(bench.store.stats().commits, 0);
+    assert_eq!(*log.lock().unwrap(), [""; 0]);
+    assert!(bench.dump().await.stages.is_empty());
+
+    bench
+        .store
+        .execute(create("d", None))
+        .await
+        .unwrap()
+        .reply
+        .unwrap();
+    assert_eq!(*log.lock().unwrap(), ["d"]);
+}
+
+#[tokio::test]
+async fn a_lock_from_outside_delays_or_fails_a_batch_and_no_later_one() {
+    let (mut bench, log) = logging_bench().await;
+    let outside = bench.rows.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let started = Instant::now();
+    let outcome = bench.store.execute(create("a", None)).await;
+    assert!(
+        matches!(outcome, Err(StoreError::Commit { .. })),
+        "{outcome:?}"
+    );
+    assert!(started.elapsed() >= BUSY_TIMEOUT.mul_f32(0.5), "it waited");
+
+    let waiting = bench.store.clone();
+    let waiting = tokio::spawn(async move { waiting.execute(create("b", None)).await });
+    tokio::task::yield_now().await;
+    outside.rollback().await.unwrap();
+    waiting.await.unwrap().unwrap().reply.unwrap();
+    assert_eq!(*log.lock().unwrap(), ["b"]);
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_the_disk() {
+    let directory = TempDir::new().unwrap();
+    let config = StoreConfig::sqlite(directory.path().join("restage.db"));
+    let mut writer = Engine::acquire(&config)
+        .unwrap()
+        .connect_writer()
+        .await
+        .unwrap();
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+        .fetch_one(&mut writer)
+        .await
+        .unwrap();
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut writer)
+        .await
+        .unwrap();
+    assert_eq!((synchronous, journal.as_str()), (2, "wal"), "2 is FULL");
+}
+
+impl Bench {
+    /// Makes writing the token named poison fail, in one of SQLite's ways.
+    async fn poison(&mut self, how: &str) {
+        let trigger = format!(
+            "CREATE TRIGGER poison BEFORE INSERT ON tokens WHEN NEW.participant = 'poison' \
+             BEGIN SELECT RAISE({how}, 'poisoned'); END"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(trigger))
+            .execute(&mut self.rows)
+            .await
+            .unwrap();
+    }
+}
