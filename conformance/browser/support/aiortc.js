@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 
 import { ROOT } from "./server.js";
 
@@ -22,13 +23,14 @@ export class ForeignPublisher {
       ["-m", "support.publish", token, "--identity", `${identity}`, "--codec", codec],
       { cwd: join(ROOT, "conformance", "python"), stdio: ["pipe", "pipe", "inherit"] },
     );
-    const [text] = await Promise.race([
-      once(publisher.process.stdout, "data"),
+    const lines = createInterface({ input: publisher.process.stdout });
+    const [line] = await Promise.race([
+      once(lines, "line"),
       once(publisher.process, "exit").then(([code]) => {
         throw new Error(`the aiortc publisher ended with ${code}`);
       }),
     ]);
-    if (`${text}` !== "published\n") throw new Error(`the aiortc publisher said ${text}`);
+    if (line !== "published") throw new Error(`the aiortc publisher said ${line}`);
     return publisher;
   }
 

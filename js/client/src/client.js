@@ -47,7 +47,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * time a connection is made: for sessions that outlive a token.
  *
  * @typedef {object} PublishOptions
- * @property {"H264" | "VP8"} [videoCodec] The codec to prefer; the browser's own order if absent.
+ * @property {"H264" | "VP8"} [videoCodec] The only one to send; if absent, browser and server choose.
  * @property {number} [maxBitrate] Of the video, in bits per second.
  */
 
@@ -420,21 +420,21 @@ export function publish(url, token, stream, options = {}) {
         streams: [stream],
         sendEncodings,
       });
-      if (track.kind === "video" && options.videoCodec) prefer(transceiver, options.videoCodec);
+      if (track.kind === "video" && options.videoCodec) restrict(transceiver, options.videoCodec);
     }
   });
 }
 
 /**
+ * Leaves nothing to choose but this codec and what repairs its losses: a server may have an order of its own.
  * @param {RTCRtpTransceiver} transceiver
  * @param {string} name
  */
-function prefer(transceiver, name) {
+function restrict(transceiver, name) {
   const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
-  const isWanted = (/** @type {{mimeType: string}} */ codec) =>
-    codec.mimeType.toLowerCase() === `video/${name.toLowerCase()}`;
-  const sorted = [...codecs.filter(isWanted), ...codecs.filter(codec => !isWanted(codec))];
-  if (sorted.length > 0) transceiver.setCodecPreferences(sorted);
+  const wanted = [`video/${name}`, "video/rtx"].map(type => type.toLowerCase());
+  const kept = codecs.filter(codec => wanted.includes(codec.mimeType.toLowerCase()));
+  if (kept.some(codec => codec.mimeType.toLowerCase() === wanted[0])) transceiver.setCodecPreferences(kept);
 }
 
 /**

@@ -8,8 +8,8 @@
  * @property {number} framesPerSecond
  * @property {number} frames Decoded (receiving) or encoded (sending) since the start.
  * @property {string} videoCodec As `H264`; empty before the first frame.
- * @property {number} audioLevel 0 to 1.
- * @property {number} audioEnergy Grows while there is sound.
+ * @property {number} audioLevel 0 to 1, measured, or as the sender says while the element is muted.
+ * @property {number} audioEnergy Grows while there is sound and the element is not muted.
  * @property {number} bitsPerSecond Both media together, since the last reading.
  * @property {number} packetsLost
  * @property {number} roundTripMs Of the path; 0 before it is known.
@@ -56,6 +56,7 @@ export class StatsReader {
       }
     }
     stats.bitsPerSecond = this.#rate(bytes);
+    if (stats.audioLevel === 0) stats.audioLevel = announcedLevel(connection);
     return stats;
   }
 
@@ -70,6 +71,15 @@ export class StatsReader {
     this.#atMs = nowMs;
     return isFirst || elapsedMs <= 0 ? 0 : (grown * 8000) / elapsedMs;
   }
+}
+
+/**
+ * What the sender says its level is (RFC 6464). Browsers do not decode, and so do not measure, what is muted.
+ * @param {RTCPeerConnection} connection
+ */
+function announcedLevel(connection) {
+  const sources = connection.getReceivers().flatMap(receiver => receiver.getSynchronizationSources());
+  return Math.max(0, ...sources.map(source => source.audioLevel ?? 0));
 }
 
 /**

@@ -194,7 +194,7 @@ test("statistics of a received connection", async () => {
       p: { type: "candidate-pair", currentRoundTripTime: 0.02 },
     }),
   );
-  const connection = /** @type {any} */ ({ getStats: async () => report });
+  const connection = /** @type {any} */ ({ getStats: async () => report, getReceivers: () => [] });
   const stats = await new StatsReader().read(connection);
   assert.deepEqual(
     [stats.width, stats.height, stats.frames, stats.videoCodec, stats.audioLevel, stats.audioEnergy],
@@ -202,4 +202,13 @@ test("statistics of a received connection", async () => {
   );
   assert.deepEqual([stats.packetsLost, stats.roundTripMs, stats.srtpCipher], [2, 20, "AEAD_AES_128_GCM"]);
   assert.equal(stats.bitsPerSecond, 0, "the first reading has nothing to compare with");
+});
+
+test("the level of a muted element is what the sender says", async () => {
+  const sources = [{ audioLevel: 0.25 }, {}];
+  const connection = /** @type {any} */ ({
+    getStats: async () => new Map(),
+    getReceivers: () => [{ getSynchronizationSources: () => sources }],
+  });
+  assert.equal((await new StatsReader().read(connection)).audioLevel, 0.25);
 });

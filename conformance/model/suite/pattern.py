@@ -1,0 +1,178 @@
+"""Texts just inside and just outside a regular expression.
+
+The patterns of the model are few and plain: fixed text, sets of characters, repetitions. Anything else raises, so that
+a new construct is not silently left untested.
+"""
+
+import dataclasses
+import re
+from re import _constants as op
+from re import _parser as parser  # the one parser that agrees with `re` about every pattern
+
+UNBOUNDED = 1 << 30
+# Characters tried against a set, plainest reason to be refused first.
+INTRUDERS = "!. é/:\n\x00"
+ASCII = [chr(code) for code in range(0x20, 0x7F)]
+
+
+@dataclasses.dataclass
+class Fixed:
+    """Text that must stand there."""
+
+    text: str
+
+
+@dataclasses.dataclass
+class Run:
+    """Characters out of a set, `least` to `most` of them."""
+
+    expression: str
+    least: int
+    most: int
+
+    def has(self, character):
+        return re.fullmatch(self.expression, character) is not None
+
+    def characters(self):
+        return "".join(character for character in ASCII if self.has(character))
+
+    def first(self):
+        return next(character for character in "a0" + self.characters() if self.has(character))
+
+
+def pieces(pattern):
+    """The pattern as a sequence of `Fixed` and `Run`."""
+    return merged(read(parser.parse(pattern)))
+
+
+def read(items):
+    for code, argument in items:
+        if code is op.LITERAL:
+            yield Fixed(chr(argument))
+        elif code is op.AT:
+            continue  # patterns are matched as a whole anyway
+        elif code is op.SUBPATTERN:
+            yield from read(argument[-1])
+        elif code is op.BRANCH:
+            yield from read(max(argument[1], key=len))
+        elif code in (op.IN, op.ANY):
+            yield Run(expression(code, argument), 1, 1)
+        elif code is op.MAX_REPEAT:
+            yield from repeated(*argument)
+        else:
+            raise NotImplementedError(f"{code} in a pattern")
+
+
+def repeated(least, most, items):
+    inner = list(items)
+    most = UNBOUNDED if most is op.MAXREPEAT else most
+    if len(inner) == 1 and inner[0][0] in (op.IN, op.ANY):
+        yield Run(expression(*inner[0]), least, most)
+    elif least > 0:
+        raise NotImplementedError(f"a repeated {inner}")
+    # What may be left out is left out.
+
+
+def expression(code, argument):
+    """A set of characters as an expression again."""
+    if code is op.ANY:
+        return "."
+    parts = []
+    for kind, value in argument:
+        if kind is op.LITERAL:
+            parts.append(re.escape(chr(value)))
+        elif kind is op.RANGE:
+            parts.append(f"{re.escape(chr(value[0]))}-{re.escape(chr(value[1]))}")
+        elif kind is op.CATEGORY and value is op.CATEGORY_SPACE:
+            parts.append(r"\s")
+        else:
+            raise NotImplementedError(f"{kind} {value} in a set")
+    return f"[{''.join(parts)}]"
+
+
+def merged(items):
+    """Neighbouring fixed characters as one text."""
+    result = []
+    for item in items:
+        if isinstance(item, Fixed) and result and isinstance(result[-1], Fixed):
+            result[-1] = Fixed(result[-1].text + item.text)
+        else:
+            result.append(item)
+    return result
+
+
+def render(items, fill=0):
+    """A text that matches, with `fill` more characters in the last run that takes them."""
+    growing = next((item for item in reversed(items) if isinstance(item, Run) and item.most == UNBOUNDED), None)
+    texts = []
+    for item in items:
+        if isinstance(item, Fixed):
+            texts.append(item.text)
+        else:
+            texts.append(item.first() * (item.least + (fill if item is growing else 0)))
+    return "".join(texts)
+
+
+def matching(pattern, length):
+    """A text of that length that matches, or None if there is none."""
+    items = pieces(pattern)
+    fill = length - len(render(items))
+    text = render(items, fill) if fill >= 0 else None
+    return text if text is not None and len(text) == length and re.fullmatch(pattern, text) else None
+
+
+def shortest(pattern):
+    return render(pieces(pattern))
+
+
+def alphabets(pattern, most):
+    """Texts in which each set of the pattern shows all of its ASCII characters, in pieces if they are too many."""
+    items = pieces(pattern)
+    for index, item in enumerate(items):
+        if not isinstance(item, Run) or item.most != UNBOUNDED:
+            continue
+        room = most - len(render(items)) + item.least
+        characters = item.characters()
+        for start in range(0, len(characters), room):
+            part = characters[start : start + room]
+            text = "".join(
+                part if at == index else render([other]) for at, other in enumerate(items)
+            )
+            if re.fullmatch(pattern, text):
+                yield text
+
+
+def near_misses(pattern, least, most):
+    """(why, text) of texts that break the pattern at one place and nothing else."""
+    items = pieces(pattern)
+    seen = set()
+    for why, text in candidates(items):
+        fits = least <= len(text) <= most and re.fullmatch(pattern, text) is None
+        if fits and why not in seen:
+            seen.add(why)
+            yield why, text
+
+
+def candidates(items):
+    whole = render(items, 9)
+    texts = [render([item], 3) for item in items]
+
+    def with_piece(index, text):
+        return "".join([*texts[:index], text, *texts[index + 1 :]])
+
+    for index, item in enumerate(items):
+        if isinstance(item, Fixed):
+            name = f"piece-{index}"
+            yield f"{name}-missing", with_piece(index, "")
+            yield f"{name}-other-case", with_piece(index, item.text.swapcase())
+            yield f"{name}-cut", with_piece(index, item.text[:-1])
+            yield f"{name}-doubled", with_piece(index, item.text * 2)
+        else:
+            if item.least > 0:
+                yield f"run-{index}-empty", with_piece(index, "")
+            for intruder in INTRUDERS:
+                if not item.has(intruder):
+                    yield f"run-{index}-with-u{ord(intruder):04x}", with_piece(index, texts[index] + intruder)
+    for name, intruder in (("space", " "), ("newline", "\n")):
+        yield f"{name}-before", intruder + whole
+        yield f"{name}-after", whole + intruder

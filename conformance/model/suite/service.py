@@ -1,0 +1,81 @@
+"""The model: read from the installed botocore when the tests run, never copied."""
+
+import functools
+import pathlib
+import tomllib
+
+import botocore.loaders
+import botocore.model
+
+HERE = pathlib.Path(__file__).resolve().parents[1]
+
+# In these the model's own pattern fits no ARN there is: it allows one letter where the kind of resource stands.
+PATTERNS_CORRECTED = {"ResourceArn": "arn:aws:ivs:[a-z0-9-]+:[0-9]+:[a-z-]+/[a-zA-Z0-9-]+"}
+
+# Bounds that only the API reference states: bytes of UTF-8 in all keys and values together.
+MAP_BYTES_MAX = {"ParticipantTokenAttributes": 1024, "ParticipantAttributes": 1024}
+
+# Text that must name something that exists; what is well formed and names nothing is refused all the same.
+REFERENCES = {
+    "AutoParticipantRecordingStorageConfigurationArn",
+    "PaginationToken",
+    "ParticipantId",
+    "ParticipantTokenId",
+    "PublicKeyArn",
+    "ResourceArn",
+    "StageArn",
+    "StageSessionId",
+}
+
+# Text that must be more than its pattern says, so that nothing made from the pattern alone is good.
+OPAQUE = {"PublicKeyMaterial"}
+
+
+@functools.cache
+def model():
+    """The service, as botocore models it."""
+    description = botocore.loaders.create_loader().load_service_model("ivs-realtime", "service-2")
+    return botocore.model.ServiceModel(description, "ivs-realtime")
+
+
+@functools.cache
+def served():
+    """The operations restage is said to have."""
+    names = tomllib.loads((HERE / "operations.toml").read_text())["served"]
+    return tuple(model().operation_model(name) for name in names)
+
+
+def not_served():
+    """All other operations of the model."""
+    there = {operation.name for operation in served()}
+    return tuple(model().operation_model(name) for name in model().operation_names if name not in there)
+
+
+def pattern(shape):
+    """The regular expression a text must match as a whole, or None."""
+    return PATTERNS_CORRECTED.get(shape.name) or shape.metadata.get("pattern")
+
+
+def bounds(shape):
+    """(least, most) of a number, or of the length of anything else; None where there is no bound."""
+    return shape.metadata.get("min"), shape.metadata.get("max")
+
+
+def location(shape):
+    """Where a member travels: body, uri, querystring or header."""
+    return shape.serialization.get("location", "body")
+
+
+def errors(operation):
+    """Status by code of the errors the model gives an operation."""
+    return {shape.name: shape.metadata["error"]["httpStatusCode"] for shape in operation.error_shapes}
+
+
+def members(operation):
+    """Input members by name."""
+    return operation.input_shape.members if operation.input_shape else {}
+
+
+def required(operation):
+    """Names of the members a request must have."""
+    return operation.input_shape.required_members if operation.input_shape else []

@@ -1,0 +1,236 @@
+"""What the cases need on the server: stages with a history, and values that name something."""
+
+import base64
+import itertools
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from support import api
+from support.wait import eventually
+
+from . import answers, service, wire
+
+REGION = "eu-west-1"
+OTHER_REGION = "us-east-1"
+ACCOUNT = api.ACCOUNT
+OTHER_ACCOUNT = "210987654321"
+# Short, so that the history can hold sessions that ended.
+SESSION_IDLE_S = 1
+
+UNKNOWN_ID = "AAAAbbbb1234"
+UNKNOWN_SESSION = "st-AAAAbbbb12345"
+# Well formed, and certainly no token of this server.
+UNKNOWN_PAGE = base64.urlsafe_b64encode(b"a page of nobody's list").decode().rstrip("=")
+
+
+class Unready(Exception):
+    """The suite does not know how to make a value the model asks for."""
+
+
+class World:
+    """The server's state as the cases know it, and requests with the right values in them."""
+
+    def __init__(self, server, media):
+        self.wire = wire.Wire(server, REGION)
+        self.ledger = answers.Ledger()
+        self._names = itertools.count()
+        self.history(server, media)
+        self.scratch = self.new_stage()
+        self.foreign_region_stage = self.must(
+            "CreateStage", {}, region=OTHER_REGION
+        )["stage"]["arn"]
+        self.deleted_stage = self.new_stage()
+        self.must("DeleteStage", {"arn": self.deleted_stage})
+        self.public_key = None
+
+    # What happened before the first case.
+
+    def history(self, server, media):
+        """A publisher with running and stopped replicas, someone watching one, errors, sessions that ended."""
+        stages = api.Stages(api.client(server))
+        self.source = self.new_stage(name="source", tags={"team": "conformance"})
+        self.destination = self.new_stage(name="destination")
+        ann, token = stages.token(self.source, userId="ann", attributes={"role": "host"})
+        publisher = media.publish(token, with_video=False)
+        eventually(lambda: stages.participants(self.source).get(ann, {}).get("published"), what="ann publishes")
+        self.participant = ann
+        self.session = stages.session(self.source)
+        stages.replicate(self.source, self.destination, ann, attributes={"role": "guest"}, reconnectWindowSeconds=60)
+        stopped = self.new_stage()
+        stages.replicate(self.source, stopped, ann)
+        stages.stop(self.source, stopped, ann)
+        self._watch(media, stages, ann)
+        self._be_refused(media, stages)
+        self.past = self.new_stage(name="past")
+        for _ in range(2):
+            self._pass_by(media, stages)
+        assert publisher.state == "connected"
+
+    def _watch(self, media, stages, ann):
+        """Someone in the destination watches the replica and leaves again."""
+        self.watcher, token = stages.token(self.destination, userId="wim")
+        watcher = media.watch(token, ann)
+        watcher.leave()
+        self.destination_session = stages.session(self.destination)
+
+        def has_left():
+            return "LEFT" in [event["name"] for event in stages.events(self.destination, self.watcher)]
+
+        eventually(has_left, what="wim has left")
+
+    def _be_refused(self, media, stages):
+        """Someone publishes who may not."""
+        self.refused, token = stages.token(self.source, capabilities=["SUBSCRIBE"])
+        try:
+            media.publish(token, with_video=False)
+        except Exception as error:
+            if getattr(error, "status", None) is None:
+                raise
+        else:
+            raise AssertionError("a token without PUBLISH published")
+
+    def _pass_by(self, media, stages):
+        """A session in the stage `past`, from its first join to its end."""
+        participant, token = stages.token(self.past)
+        media.publish(token, with_video=False).leave()
+        self.past_participant = participant
+        eventually(lambda: stages.session(self.past) is None, what="the session has ended")
+
+    def sights(self):
+        """Members that say which participant, for each who has a history worth reading."""
+        past = self.must("ListStageSessions", {"stageArn": self.past})["stageSessions"][0]["sessionId"]
+        return [
+            {"stageArn": self.source, "sessionId": self.session, "participantId": self.participant},
+            {"stageArn": self.destination, "sessionId": self.destination_session, "participantId": self.participant},
+            {"stageArn": self.destination, "sessionId": self.destination_session, "participantId": self.watcher},
+            {"stageArn": self.past, "sessionId": past, "participantId": self.past_participant},
+            {"stageArn": self.source, "sessionId": self.session, "participantId": self.refused},
+        ]
+
+    # Requests.
+
+    def call(self, operation, values, **signing):
+        """Sends a request with these members; a good answer goes into the ledger."""
+        return self.send(operation, wire.request(operation, values), **signing)
+
+    def send(self, operation, unsigned, **signing):
+        """Signs and sends."""
+        return self.send_as_is(operation, self.wire.signed(unsigned, **signing))
+
+    def send_as_is(self, operation, ready):
+        answer = self.wire.send(ready)
+        if answer.status == operation.http["responseCode"]:
+            self.ledger.enter(operation, answer)
+            self._tidy(operation, answer)
+        return answer
+
+    def must(self, name, values, **signing):
+        """The body of an answer that has to be good."""
+        answer = self.call(service.model().operation_model(name), values, **signing)
+        assert answer.status == 200, f"{answer.request}\n{answer}"
+        return answer.json()
+
+    def new_stage(self, **members):
+        return self.must("CreateStage", members)["stage"]["arn"]
+
+    def _tidy(self, operation, answer):
+        """Takes away what there may be but a few of."""
+        if operation.name == "ImportPublicKey" and not self._keeps_key:
+            self.must("DeletePublicKey", {"arn": answer.json()["publicKey"]["arn"]})
+
+    # Values.
+
+    def minimal(self, operation, without=()):
+        """The required members of a request that would succeed, apart from those named."""
+        values = {}
+        for name in service.required(operation):
+            if name not in without:
+                values[name] = self.value(operation, name, service.members(operation)[name])
+        return self._prepared(operation, values) if not without else values
+
+    def _prepared(self, operation, values):
+        """Brings the server to where the request makes sense."""
+        if operation.name == "StopParticipantReplication":
+            self.must("StartParticipantReplication", values)
+        return values
+
+    def value(self, operation, name, shape):
+        """A good value for a member: it names something that is there."""
+        maker = self.MAKERS.get((operation.name, name)) or self.MAKERS.get(shape.name)
+        if maker is not None:
+            return maker(self)
+        if shape.name in service.REFERENCES | service.OPAQUE or shape.name.endswith(("Arn", "Id")):
+            raise Unready(f"{operation.name}.{name}: suite/world.py has no {shape.name} to offer")
+        return sample(shape)
+
+    def disposable_participant(self):
+        return self.must("CreateParticipantToken", {"stageArn": self.source})["participantToken"]["participantId"]
+
+    _keeps_key = False
+
+    def new_public_key(self):
+        """The ARN of a public key that stays."""
+        self._keeps_key = True
+        try:
+            return self.must("ImportPublicKey", {"publicKeyMaterial": pem()})["publicKey"]["arn"]
+        finally:
+            self._keeps_key = False
+
+    def disposable_public_key(self):
+        """A key to delete; there may be but a few, so the last one goes first if it was not."""
+        last = getattr(self, "_disposable_key", None)
+        if last is not None:
+            self.call(service.model().operation_model("DeletePublicKey"), {"arn": last})
+        self._disposable_key = self.new_public_key()
+        return self._disposable_key
+
+    def kept_public_key(self):
+        if self.public_key is None:
+            self.public_key = self.new_public_key()
+        return self.public_key
+
+    MAKERS = {
+        ("DeleteStage", "arn"): new_stage,
+        ("UpdateStage", "arn"): lambda self: self.scratch,
+        ("CreateParticipantToken", "stageArn"): lambda self: self.scratch,
+        ("DisconnectParticipant", "participantId"): disposable_participant,
+        ("StartParticipantReplication", "destinationStageArn"): new_stage,
+        ("StopParticipantReplication", "destinationStageArn"): new_stage,
+        ("DeletePublicKey", "arn"): disposable_public_key,
+        "PublicKeyArn": kept_public_key,
+        "PublicKeyMaterial": lambda self: pem(),
+        "ResourceArn": lambda self: self.scratch,
+        "StageArn": lambda self: self.source,
+        "StageSessionId": lambda self: self.session,
+        "ParticipantId": lambda self: self.participant,
+        "AutoParticipantRecordingStorageConfigurationArn": lambda self: "",
+    }
+
+
+def pem():
+    """A public key as the service wants it, new each time."""
+    key = ec.generate_private_key(ec.SECP384R1()).public_key()
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+def sample(shape):
+    """A small value that keeps every rule of a shape that names nothing."""
+    least, _ = service.bounds(shape)
+    if shape.type_name == "structure":
+        return {name: sample(shape.members[name]) for name in shape.required_members}
+    if shape.type_name == "list":
+        return [sample(shape.member) for _ in range(max(least or 0, 1))]
+    if shape.type_name == "map":
+        return {sample(shape.key): sample(shape.value)}
+    if shape.type_name == "boolean":
+        return True
+    if shape.type_name == "integer":
+        return least or 0
+    if shape.metadata.get("enum"):
+        return shape.metadata["enum"][0]
+    if shape.name == "AutoParticipantRecordingStorageConfigurationArn":
+        return ""
+    return "x" * max(least or 0, 1)
