@@ -34,6 +34,10 @@ pub const EFFECT_QUEUE_LEN: usize = 1024;
 /// Media events whose commands are under way at once.
 const MEDIA_COMMANDS_MAX: usize = 512;
 
+/// Waiting time after a report of the media plane could not be written, and its bound.
+const REPORT_RETRY_FIRST: Duration = Duration::from_millis(100);
+const REPORT_RETRY_MAX: Duration = Duration::from_secs(5);
+
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -264,10 +268,20 @@ impl Control {
         peer
     }
 
-    /// Carries out a command nobody waits for.
+    /// Carries out a command nobody waits for. While the store fails it is tried again: a report that
+    /// is lost would leave a ghost in the rows until the next start.
     async fn report(&self, command: Command) {
-        if let Err(error) = self.execute("", command).await {
-            tracing::error!(%error, "a report of the media plane could not be written");
+        let mut pause = REPORT_RETRY_FIRST;
+        loop {
+            match self.execute("", command.clone()).await {
+                Err(Failure::Store(StoreError::Closed)) => return,
+                Err(Failure::Store(error)) => {
+                    tracing::error!(%error, "a report of the media plane could not be written yet");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(REPORT_RETRY_MAX);
+                }
+                Ok(_) | Err(Failure::Refused(_)) => return,
+            }
         }
     }
 
@@ -301,7 +315,9 @@ impl Control {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            self.report(Command::Tick).await;
+            if let Err(error) = self.execute("", Command::Tick).await {
+                tracing::error!(%error, "windows and idle sessions could not be looked at");
+            }
         }
     }
 }
