@@ -2,14 +2,14 @@
 //! a [`Store`] and knows nothing of the engine behind it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
 use restage_core::{Command, Context, Limits, Reply, StageArn};
-use restage_server::store::{EffectSink, Job, Store, StoreConfig};
+use restage_server::store::{EffectSink, Job, Page, Store, StoreConfig};
 use tempfile::TempDir;
 
 pub(crate) const ACCOUNT: &str = "000000000000";
@@ -177,4 +177,36 @@ pub(crate) async fn publish(store: &Store, stage: &str, participant: &str) {
         ],
     )
     .await;
+}
+
+/// Walks a list from end to end. `fetch` gives the page after a row; `meanwhile` may change the store
+/// between pages.
+pub(crate) async fn walk<T: Clone>(
+    limit: u32,
+    fetch: impl AsyncFn(Option<T>) -> Page<T>,
+    mut meanwhile: impl AsyncFnMut(usize),
+) -> Vec<T> {
+    let mut rows: Vec<T> = Vec::new();
+    for page_number in 0.. {
+        let page = fetch(rows.last().cloned()).await;
+        assert!(page.rows.len() <= limit as usize);
+        assert!(
+            !page.more || page.rows.len() == limit as usize,
+            "only the last page is short"
+        );
+        rows.extend(page.rows);
+        if !page.more {
+            break;
+        }
+        meanwhile(page_number).await;
+    }
+    rows
+}
+
+pub(crate) fn distinct<T: Ord>(keys: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+    let keys: Vec<T> = keys.into_iter().collect();
+    let count = keys.len();
+    let distinct: BTreeSet<T> = keys.into_iter().collect();
+    assert_eq!(distinct.len(), count, "a row came twice");
+    distinct
 }

@@ -57,9 +57,15 @@ impl Names {
         }
     }
 
+    /// Mostly the first, which is the active one where there is one: that is where most needs look.
     fn session_of(&self, dice: &mut Dice, stage: &StageId) -> StageSessionId {
         let of_stage: Vec<_> = self.sessions.iter().filter(|(of, _)| of == stage).collect();
-        dice.pick(&of_stage).1.clone()
+        let session = if dice.one_in(3) {
+            dice.pick(&of_stage)
+        } else {
+            of_stage[0]
+        };
+        session.1.clone()
     }
 }
 
@@ -84,8 +90,9 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
     for id in &names.participants {
         changes.push(Change::PutToken(token_row(dice, id, names)));
     }
-    for _ in 0..40 {
-        let (stage, session) = dice.pick(&names.sessions).clone();
+    for _ in 0..80 {
+        let stage = dice.pick(&names.stages).clone();
+        let session = names.session_of(dice, &stage);
         let id = dice.pick(&names.participants).clone();
         changes.push(Change::PutParticipant(participant_row(
             dice, stage, session, id, names,
