@@ -9,6 +9,7 @@ mod error;
 pub mod events;
 #[cfg(feature = "stage")]
 mod frame;
+pub mod paginate;
 #[cfg(feature = "stage")]
 mod peer;
 #[cfg(feature = "stage")]

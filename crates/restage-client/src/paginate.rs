@@ -1,0 +1,36 @@
+//! Pagination as botocore has it, for Rust: `MaxItems`, `PageSize`, `StartingToken`, and a resume
+//! token to continue with later, in this crate, in boto3 or in the AWS CLI.
+//!
+//! [`Pagination`] is the whole of the rules, without I/O. [`Pages`] runs it over anything that can
+//! fetch a page ([`PageSource`]). With the feature `aws`, every list operation of
+//! `aws-sdk-ivsrealtime` is such a source; see `aws::Paginate`.
+//!
+//! The rules are those of `botocore/paginate.py`, to the letter of the tokens. Where botocore
+//! crashes or goes astray, there is a clear error instead, before anything is requested:
+//!
+//! | starting token | botocore | here |
+//! |---|---|---|
+//! | base64 of a JSON number, string, boolean or null | `AttributeError` | [`PaginateError::StartingToken`] |
+//! | `boto_truncate_amount` that is no integer | `TypeError` after the first request | the same |
+//! | `boto_truncate_amount` null, first page cut | `TypeError` after the first request | counts as 0 |
+//! | `boto_truncate_amount` beyond 64 bits | works | the same |
+//! | sets another parameter of the request | overrides it, or `ParamValidationError` | the same |
+//! | `nextToken` that is not a string | `ParamValidationError` | the same |
+//! | carries `boto_encoded_keys` | `KeyError` or `ParamValidationError` | the same |
+//!
+//! And a `nextToken` that the request had of its own is part of the bookkeeping here, so that
+//! cutting its first page resumes in the right place; botocore resumes at the very start.
+
+mod base64;
+mod config;
+mod engine;
+mod error;
+mod pages;
+mod pyint;
+mod pyjson;
+mod token;
+
+pub use config::PaginationConfig;
+pub use engine::{PageRequest, Pagination};
+pub use error::PaginateError;
+pub use pages::{FullResult, Items, JsonPage, JsonSource, PageSource, Pages, Search};

@@ -1,0 +1,372 @@
+//! The pagination over anything that can fetch a page.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use serde_json::Value;
+
+use super::config::PaginationConfig;
+use super::engine::{PageRequest, Pagination, check_page_size};
+use super::error::PaginateError;
+
+/// A list operation with everything its request needs but the token and the page size.
+pub trait PageSource: Send + Unpin {
+    /// What the operation answers.
+    type Page: Send;
+    /// One element of the answer's list.
+    type Item: Send + Unpin;
+    /// Why the operation fails.
+    type Error: Send;
+
+    /// Fetches one page. A `None` in the request leaves the source's own value.
+    fn fetch(
+        &self,
+        request: PageRequest,
+    ) -> impl Future<Output = Result<Self::Page, Self::Error>> + Send + 'static;
+
+    /// The list in a page; `None` if the answer had none.
+    fn items(page: &mut Self::Page) -> Option<&mut Vec<Self::Item>>;
+
+    /// `nextToken` of a page.
+    fn next_token(page: &Self::Page) -> Option<&str>;
+
+    /// `nextToken` of the request itself, which counts unless there is a starting token.
+    fn own_token(&self) -> Option<String> {
+        None
+    }
+
+    /// `maxResults` of the request itself, which counts unless there is a page size.
+    fn own_page_size(&self) -> Option<i32> {
+        None
+    }
+}
+
+/// A source whose pages can be had as JSON, for [`Pages::search`].
+pub trait JsonSource: PageSource {
+    /// The same operation, answering JSON.
+    type Json: PageSource<Page = JsonPage, Item = Value, Error = Self::Error>;
+
+    /// Turns to JSON.
+    fn into_json(self) -> Self::Json;
+}
+
+/// A page as JSON, member names as on the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonPage {
+    value: Value,
+    list: &'static str,
+}
+
+impl JsonPage {
+    /// A page whose items are in the member `list`.
+    #[must_use]
+    pub fn new(value: Value, list: &'static str) -> Self {
+        Self { value, list }
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The list in it, to implement [`PageSource::items`] with.
+    pub fn items(&mut self) -> Option<&mut Vec<Value>> {
+        self.value.get_mut(self.list)?.as_array_mut()
+    }
+
+    /// Its `nextToken`, to implement [`PageSource::next_token`] with.
+    #[must_use]
+    pub fn next_token(&self) -> Option<&str> {
+        self.value.get("nextToken")?.as_str()
+    }
+}
+
+/// A pagination in progress: a stream of pages, each cut to what is to be delivered.
+///
+/// Pages are fetched one at a time, when they are asked for. An error ends the stream.
+#[must_use = "a pagination does nothing until its pages are asked for"]
+pub struct Pages<S: PageSource> {
+    source: S,
+    /// Before the first page, what was wrong from the start.
+    refusal: Option<PaginateError>,
+    pagination: Option<Pagination>,
+    in_flight: Option<InFlight<S>>,
+}
+
+type InFlight<S> =
+    Pin<Box<dyn Future<Output = Result<<S as PageSource>::Page, <S as PageSource>::Error>> + Send>>;
+
+/// What [`Pages::build_full_result`] comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FullResult<T> {
+    /// Every item delivered; `None` if no page had a list at all.
+    pub items: Option<Vec<T>>,
+    /// Where the rest begins, if anything is left; botocore's `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl<S: PageSource> Pages<S> {
+    /// Begins a pagination. What is wrong with the settings is the stream's first and only element.
+    pub fn new(source: S, config: &PaginationConfig) -> Self {
+        let own_page_size = match config.page_size {
+            Some(_) => Ok(()),
+            None => check_page_size(source.own_page_size()),
+        };
+        let begun = Pagination::new(config, source.own_token())
+            .and_then(|pagination| own_page_size.map(|()| pagination));
+        let (pagination, refusal) = match begun {
+            Ok(pagination) => (Some(pagination), None),
+            Err(error) => (None, Some(error)),
+        };
+        Self {
+            source,
+            refusal,
+            pagination,
+            in_flight: None,
+        }
+    }
+
+    /// Waits for the next page. `None` when there is none to deliver any more.
+    ///
+    /// # Errors
+    /// See [`PaginateError`]; whatever it is ends the pagination.
+    pub async fn next(&mut self) -> Option<Result<S::Page, PaginateError<S::Error>>> {
+        std::future::poll_fn(|context| self.poll_page(context)).await
+    }
+
+    /// Where the rest begins. Meaningful once the last page has been delivered; `None` if nothing
+    /// is left.
+    #[must_use]
+    pub fn resume_token(&self) -> Option<&str> {
+        self.pagination.as_ref()?.resume_token()
+    }
+
+    /// The items of all pages, one by one.
+    pub fn items(self) -> Items<S> {
+        Items {
+            pages: self,
+            queue: Vec::new().into_iter(),
+        }
+    }
+
+    /// Fetches everything that is to be delivered.
+    ///
+    /// # Errors
+    /// See [`PaginateError`].
+    pub async fn build_full_result(
+        mut self,
+    ) -> Result<FullResult<S::Item>, PaginateError<S::Error>> {
+        let mut all: Option<Vec<S::Item>> = None;
+        while let Some(page) = self.next().await {
+            if let Some(items) = S::items(&mut page?) {
+                all.get_or_insert_default().append(items);
+            }
+        }
+        let next_token = self.resume_token().map(str::to_owned);
+        Ok(FullResult {
+            items: all,
+            next_token,
+        })
+    }
+
+    /// Applies a JMESPath expression to every page that is still to come. Of a result that is a
+    /// list, the elements are delivered one by one; any other result, null too, as it is.
+    ///
+    /// # Errors
+    /// [`PaginateError::Search`] if the expression does not parse.
+    pub fn search(self, expression: &str) -> Result<Search<S::Json>, PaginateError<S::Error>>
+    where
+        S: JsonSource,
+    {
+        let expression = jmespath::compile(expression)
+            .map_err(|error| PaginateError::Search(error.to_string()))?;
+        let pages = Pages {
+            source: self.source.into_json(),
+            refusal: self.refusal,
+            pagination: self.pagination,
+            in_flight: None,
+        };
+        Ok(Search {
+            pages,
+            expression,
+            queue: Vec::new().into_iter(),
+        })
+    }
+
+    fn poll_page(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<S::Page, PaginateError<S::Error>>>> {
+        if let Some(refusal) = self.refusal.take() {
+            return Poll::Ready(Some(Err(refusal.widen())));
+        }
+        let Some(pagination) = &mut self.pagination else {
+            return Poll::Ready(None);
+        };
+        let future = match &mut self.in_flight {
+            Some(future) => future,
+            none => match pagination.next_request() {
+                Ok(Some(request)) => none.insert(Box::pin(self.source.fetch(request))),
+                Ok(None) => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error.widen()))),
+            },
+        };
+        let fetched = ready!(future.as_mut().poll(context));
+        self.in_flight = None;
+        let page = fetched
+            .map_err(|error| {
+                pagination.stop();
+                PaginateError::Operation(error)
+            })
+            .and_then(|page| keep::<S>(pagination, page));
+        Poll::Ready(Some(page))
+    }
+}
+
+/// Cuts a fetched page to what is to be delivered of it.
+fn keep<S: PageSource>(
+    pagination: &mut Pagination,
+    mut page: S::Page,
+) -> Result<S::Page, PaginateError<S::Error>> {
+    let count = S::items(&mut page).map(|items| items.len());
+    let kept = pagination
+        .accept(count, S::next_token(&page))
+        .map_err(PaginateError::widen::<S::Error>)?;
+    if let Some(items) = S::items(&mut page) {
+        items.truncate(kept.end);
+        items.drain(..kept.start);
+    }
+    Ok(page)
+}
+
+impl<S: PageSource> Stream for Pages<S> {
+    type Item = Result<S::Page, PaginateError<S::Error>>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_page(context)
+    }
+}
+
+/// The items of a pagination, one by one. See [`Pages::items`].
+#[must_use = "a pagination does nothing until its items are asked for"]
+pub struct Items<S: PageSource> {
+    pages: Pages<S>,
+    queue: std::vec::IntoIter<S::Item>,
+}
+
+impl<S: PageSource> Items<S> {
+    /// Waits for the next item.
+    ///
+    /// # Errors
+    /// See [`PaginateError`].
+    pub async fn next(&mut self) -> Option<Result<S::Item, PaginateError<S::Error>>> {
+        std::future::poll_fn(|context| self.poll_item(context)).await
+    }
+
+    /// As [`Pages::resume_token`].
+    #[must_use]
+    pub fn resume_token(&self) -> Option<&str> {
+        self.pages.resume_token()
+    }
+
+    fn poll_item(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<S::Item, PaginateError<S::Error>>>> {
+        loop {
+            if let Some(item) = self.queue.next() {
+                return Poll::Ready(Some(Ok(item)));
+            }
+            match ready!(self.pages.poll_page(context)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(mut page)) => {
+                    let items = S::items(&mut page).map(std::mem::take);
+                    self.queue = items.unwrap_or_default().into_iter();
+                }
+            }
+        }
+    }
+}
+
+impl<S: PageSource> Stream for Items<S> {
+    type Item = Result<S::Item, PaginateError<S::Error>>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_item(context)
+    }
+}
+
+/// The results of a JMESPath expression over the pages. See [`Pages::search`].
+#[must_use = "a pagination does nothing until its results are asked for"]
+pub struct Search<S: PageSource<Page = JsonPage>> {
+    pages: Pages<S>,
+    expression: jmespath::Expression<'static>,
+    queue: std::vec::IntoIter<Value>,
+}
+
+impl<S: PageSource<Page = JsonPage>> Search<S> {
+    /// Waits for the next result.
+    ///
+    /// # Errors
+    /// See [`PaginateError`]; [`PaginateError::Search`] if the expression fails on a page.
+    pub async fn next(&mut self) -> Option<Result<Value, PaginateError<S::Error>>> {
+        std::future::poll_fn(|context| self.poll_result(context)).await
+    }
+
+    /// As [`Pages::resume_token`].
+    #[must_use]
+    pub fn resume_token(&self) -> Option<&str> {
+        self.pages.resume_token()
+    }
+
+    fn poll_result(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Value, PaginateError<S::Error>>>> {
+        loop {
+            if let Some(result) = self.queue.next() {
+                return Poll::Ready(Some(Ok(result)));
+            }
+            let page = match ready!(self.pages.poll_page(context)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(page)) => page,
+            };
+            match self.apply(&page) {
+                Ok(Value::Array(results)) => self.queue = results.into_iter(),
+                Ok(result) => return Poll::Ready(Some(Ok(result))),
+                Err(why) => {
+                    if let Some(pagination) = &mut self.pages.pagination {
+                        pagination.stop();
+                    }
+                    return Poll::Ready(Some(Err(PaginateError::Search(why))));
+                }
+            }
+        }
+    }
+
+    fn apply(&self, page: &JsonPage) -> Result<Value, String> {
+        let found = self
+            .expression
+            .search(page.value())
+            .map_err(|error| error.to_string())?;
+        serde_json::to_value(&*found).map_err(|error| error.to_string())
+    }
+}
+
+impl<S: PageSource<Page = JsonPage> + Unpin> Stream for Search<S> {
+    type Item = Result<Value, PaginateError<S::Error>>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_result(context)
+    }
+}
+
+#[cfg(test)]
+#[path = "pages_tests.rs"]
+mod tests;
