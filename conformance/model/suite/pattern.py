@@ -5,6 +5,7 @@ a new construct is not silently left untested.
 """
 
 import dataclasses
+import functools
 import re
 from re import _constants as op
 from re import _parser as parser  # the one parser that agrees with `re` about every pattern
@@ -12,6 +13,8 @@ from re import _parser as parser  # the one parser that agrees with `re` about e
 UNBOUNDED = 1 << 30
 # Characters tried against a set, plainest reason to be refused first.
 INTRUDERS = "!. é/:\n\x00"
+# Characters in the last run of a text that is broken elsewhere, where its length allows.
+FILL = 9
 ASCII = [chr(code) for code in range(0x20, 0x7F)]
 
 
@@ -101,16 +104,19 @@ def merged(items):
     return result
 
 
-def render(items, fill=0):
-    """A text that matches, with `fill` more characters in the last run that takes them."""
+def rendered(items, fill=0):
+    """The texts of the pieces, with `fill` more characters in the last run that takes them."""
     growing = next((item for item in reversed(items) if isinstance(item, Run) and item.most == UNBOUNDED), None)
-    texts = []
     for item in items:
         if isinstance(item, Fixed):
-            texts.append(item.text)
+            yield item.text
         else:
-            texts.append(item.first() * (item.least + (fill if item is growing else 0)))
-    return "".join(texts)
+            yield item.first() * (item.least + (fill if item is growing else 0))
+
+
+def render(items, fill=0):
+    """A text that matches."""
+    return "".join(rendered(items, fill))
 
 
 def matching(pattern, length):
@@ -135,9 +141,7 @@ def alphabets(pattern, most):
         characters = item.characters()
         for start in range(0, len(characters), room):
             part = characters[start : start + room]
-            text = "".join(
-                part if at == index else render([other]) for at, other in enumerate(items)
-            )
+            text = "".join(part if at == index else render([other]) for at, other in enumerate(items))
             if re.fullmatch(pattern, text):
                 yield text
 
@@ -145,34 +149,35 @@ def alphabets(pattern, most):
 def near_misses(pattern, least, most):
     """(why, text) of texts that break the pattern at one place and nothing else."""
     items = pieces(pattern)
-    seen = set()
-    for why, text in candidates(items):
-        fits = least <= len(text) <= most and re.fullmatch(pattern, text) is None
-        if fits and why not in seen:
-            seen.add(why)
+    for why, make in breakages(items):
+        text = make(FILL)
+        room = max(least - len(text), 0) - max(len(text) - most, 0)
+        text = make(max(FILL + room, 0)) if room else text
+        if least <= len(text) <= most and re.fullmatch(pattern, text) is None:
             yield why, text
 
 
-def candidates(items):
-    whole = render(items, 9)
-    texts = [render([item], 3) for item in items]
+def breakages(items):
+    """(why, function from the characters to fill the last run with to a text)."""
 
-    def with_piece(index, text):
-        return "".join([*texts[:index], text, *texts[index + 1 :]])
+    def without(index, change):
+        return lambda fill: "".join(
+            change(text) if at == index else text for at, text in enumerate(rendered(items, fill))
+        )
 
     for index, item in enumerate(items):
         if isinstance(item, Fixed):
-            name = f"piece-{index}"
-            yield f"{name}-missing", with_piece(index, "")
-            yield f"{name}-other-case", with_piece(index, item.text.swapcase())
-            yield f"{name}-cut", with_piece(index, item.text[:-1])
-            yield f"{name}-doubled", with_piece(index, item.text * 2)
-        else:
-            if item.least > 0:
-                yield f"run-{index}-empty", with_piece(index, "")
-            for intruder in INTRUDERS:
-                if not item.has(intruder):
-                    yield f"run-{index}-with-u{ord(intruder):04x}", with_piece(index, texts[index] + intruder)
+            yield f"piece-{index}-missing", without(index, lambda _: "")
+            yield f"piece-{index}-other-case", without(index, str.swapcase)
+            yield f"piece-{index}-cut", without(index, lambda text: text[:-1])
+            yield f"piece-{index}-doubled", without(index, lambda text: text * 2)
+            continue
+        if item.least > 0:
+            yield f"run-{index}-empty", without(index, lambda _: "")
+        for intruder in INTRUDERS:
+            if not item.has(intruder):
+                change = functools.partial(str.__add__, intruder)
+                yield f"run-{index}-with-u{ord(intruder):04x}", without(index, change)
     for name, intruder in (("space", " "), ("newline", "\n")):
-        yield f"{name}-before", intruder + whole
-        yield f"{name}-after", whole + intruder
+        yield f"{name}-before", lambda fill, intruder=intruder: intruder + render(items, fill)
+        yield f"{name}-after", lambda fill, intruder=intruder: render(items, fill) + intruder

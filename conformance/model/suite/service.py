@@ -51,6 +51,13 @@ def not_served():
     return tuple(model().operation_model(name) for name in model().operation_names if name not in there)
 
 
+@functools.cache
+def routes():
+    """(method, path) of every operation of the model."""
+    operations = [model().operation_model(name) for name in model().operation_names]
+    return {(operation.http["method"], operation.http["requestUri"]) for operation in operations}
+
+
 def pattern(shape):
     """The regular expression a text must match as a whole, or None."""
     return PATTERNS_CORRECTED.get(shape.name) or shape.metadata.get("pattern")

@@ -3,6 +3,7 @@
 A client library would refuse to send most of what is sent here.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import http.client
@@ -134,8 +135,8 @@ class Wire:
             signer.add_auth(prepared)
         else:
             then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=clock_off_s)
-            frozen = unittest.mock.patch("botocore.auth.get_current_datetime", lambda **_: then.replace(tzinfo=None))
-            with frozen:
+            clock = "botocore.auth.get_current_datetime"
+            with unittest.mock.patch(clock, return_value=then.replace(tzinfo=None)):
                 signer.add_auth(prepared)
         return dataclasses.replace(unsigned, headers=dict(prepared.headers.items()))
 
@@ -159,10 +160,9 @@ class Wire:
         if ready.body or ready.method == "POST":
             self._connection.putheader("Content-Length", str(len(ready.body)))
         self._connection.endheaders()
-        try:
+        # A body may be refused before it was read to the end: the answer says why.
+        with contextlib.suppress(ConnectionError):
             self._connection.send(ready.body)
-        except ConnectionError:
-            pass  # refused before it was read to the end; the answer says why
         got = self._connection.getresponse()
         headers = {name.lower(): value for name, value in got.getheaders()}
         return Answer(ready, got.status, headers, got.read())

@@ -17,6 +17,8 @@ ACCOUNT = api.ACCOUNT
 OTHER_ACCOUNT = "210987654321"
 # Short, so that the history can hold sessions that ended.
 SESSION_IDLE_S = 1
+# Attributes of a replication come on top of the token's, so that only with the same key all bytes are free.
+ATTRIBUTE = "role"
 
 UNKNOWN_ID = "AAAAbbbb1234"
 UNKNOWN_SESSION = "st-AAAAbbbb12345"
@@ -37,9 +39,7 @@ class World:
         self._names = itertools.count()
         self.history(server, media)
         self.scratch = self.new_stage()
-        self.foreign_region_stage = self.must(
-            "CreateStage", {}, region=OTHER_REGION
-        )["stage"]["arn"]
+        self.foreign_region_stage = self.must("CreateStage", {}, region=OTHER_REGION)["stage"]["arn"]
         self.deleted_stage = self.new_stage()
         self.must("DeleteStage", {"arn": self.deleted_stage})
         self.public_key = None
@@ -51,12 +51,12 @@ class World:
         stages = api.Stages(api.client(server))
         self.source = self.new_stage(name="source", tags={"team": "conformance"})
         self.destination = self.new_stage(name="destination")
-        ann, token = stages.token(self.source, userId="ann", attributes={"role": "host"})
+        ann, token = stages.token(self.source, userId="ann", attributes={ATTRIBUTE: "host"})
         publisher = media.publish(token, with_video=False)
         eventually(lambda: stages.participants(self.source).get(ann, {}).get("published"), what="ann publishes")
         self.participant = ann
         self.session = stages.session(self.source)
-        stages.replicate(self.source, self.destination, ann, attributes={"role": "guest"}, reconnectWindowSeconds=60)
+        stages.replicate(self.source, self.destination, ann, attributes={ATTRIBUTE: "guest"}, reconnectWindowSeconds=60)
         stopped = self.new_stage()
         stages.replicate(self.source, stopped, ann)
         stages.stop(self.source, stopped, ann)
@@ -105,7 +105,6 @@ class World:
             {"stageArn": self.destination, "sessionId": self.destination_session, "participantId": self.participant},
             {"stageArn": self.destination, "sessionId": self.destination_session, "participantId": self.watcher},
             {"stageArn": self.past, "sessionId": past, "participantId": self.past_participant},
-            {"stageArn": self.source, "sessionId": self.session, "participantId": self.refused},
         ]
 
     # Requests.
@@ -157,7 +156,7 @@ class World:
 
     def value(self, operation, name, shape):
         """A good value for a member: it names something that is there."""
-        maker = self.MAKERS.get((operation.name, name)) or self.MAKERS.get(shape.name)
+        maker = MAKERS.get((operation.name, name)) or MAKERS.get(shape.name)
         if maker is not None:
             return maker(self)
         if shape.name in service.REFERENCES | service.OPAQUE or shape.name.endswith(("Arn", "Id")):
@@ -190,30 +189,11 @@ class World:
             self.public_key = self.new_public_key()
         return self.public_key
 
-    MAKERS = {
-        ("DeleteStage", "arn"): new_stage,
-        ("UpdateStage", "arn"): lambda self: self.scratch,
-        ("CreateParticipantToken", "stageArn"): lambda self: self.scratch,
-        ("DisconnectParticipant", "participantId"): disposable_participant,
-        ("StartParticipantReplication", "destinationStageArn"): new_stage,
-        ("StopParticipantReplication", "destinationStageArn"): new_stage,
-        ("DeletePublicKey", "arn"): disposable_public_key,
-        "PublicKeyArn": kept_public_key,
-        "PublicKeyMaterial": lambda self: pem(),
-        "ResourceArn": lambda self: self.scratch,
-        "StageArn": lambda self: self.source,
-        "StageSessionId": lambda self: self.session,
-        "ParticipantId": lambda self: self.participant,
-        "AutoParticipantRecordingStorageConfigurationArn": lambda self: "",
-    }
-
 
 def pem():
     """A public key as the service wants it, new each time."""
     key = ec.generate_private_key(ec.SECP384R1()).public_key()
-    return key.public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ).decode()
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def sample(shape):
@@ -234,3 +214,23 @@ def sample(shape):
     if shape.name == "AutoParticipantRecordingStorageConfigurationArn":
         return ""
     return "x" * max(least or 0, 1)
+
+
+# How to make a value: for one member of one operation, or for a shape wherever it stands.
+MAKERS = {
+    ("DeleteStage", "arn"): World.new_stage,
+    ("UpdateStage", "arn"): lambda world: world.scratch,
+    ("CreateParticipantToken", "stageArn"): lambda world: world.scratch,
+    ("DisconnectParticipant", "participantId"): World.disposable_participant,
+    ("StartParticipantReplication", "destinationStageArn"): World.new_stage,
+    ("StopParticipantReplication", "destinationStageArn"): World.new_stage,
+    ("DeletePublicKey", "arn"): World.disposable_public_key,
+    ("TagResource", "resourceArn"): World.new_stage,
+    "PublicKeyArn": World.kept_public_key,
+    "PublicKeyMaterial": lambda _: pem(),
+    "ResourceArn": lambda world: world.scratch,
+    "StageArn": lambda world: world.source,
+    "StageSessionId": lambda world: world.session,
+    "ParticipantId": lambda world: world.participant,
+    "AutoParticipantRecordingStorageConfigurationArn": lambda _: "",
+}

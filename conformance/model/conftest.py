@@ -1,0 +1,42 @@
+"""One server for the whole run, and the count at its end."""
+
+import pytest
+
+from suite import showcase
+from suite.world import SESSION_IDLE_S, World
+from support.media import Media
+from support.server import OUTPUT, Server
+
+LOG = "model"
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """The server with its history, and everything there is to show shown once."""
+    (OUTPUT / f"{LOG}.log").unlink(missing_ok=True)
+    data = tmp_path_factory.mktemp("model") / "data"
+    server = Server(data, "--session-idle-seconds", str(SESSION_IDLE_S), name=LOG).start()
+    media = Media()
+    try:
+        try:
+            made = World(server, media)
+            showcase.show(made)
+        except Exception as error:
+            # Without it no case means anything: one failure says it better than thousands.
+            pytest.exit(f"the history could not be made: {error!r}\n{error}", returncode=1)
+        yield made
+        made.wire.close()
+    finally:
+        media.close()
+        server.stop()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """`1234 cases, 1231 passed, 3 excused`."""
+
+    def count(outcome):
+        return sum("test_case[" in report.nodeid for report in terminalreporter.stats.get(outcome, ()))
+
+    passed, excused, failed = count("passed"), count("xfailed"), count("failed")
+    line = f"{passed + excused + failed} cases, {passed} passed, {excused} excused"
+    terminalreporter.write_line(line + (f", {failed} failed" if failed else ""))

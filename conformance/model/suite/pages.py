@@ -1,0 +1,89 @@
+"""Page tokens of every list: they go on where the page ended, and nowhere else."""
+
+from . import service
+from .case import Case, Mismatch, accepted, refused
+
+# Lists of which the world has two rows or more.
+ROWS_MAX = 1000
+
+
+def is_list(operation):
+    return "nextToken" in service.members(operation) and "nextToken" in operation.output_shape.members
+
+
+def cases(operation):
+    if is_list(operation):
+        yield Case(f"{operation.name}/pages/whole", lambda world: whole(world, operation))
+        yield Case(f"{operation.name}/pages/tampered", lambda world: tampered(world, operation))
+        yield Case(f"{operation.name}/pages/other-region", lambda world: other_region(world, operation))
+        yield Case(f"{operation.name}/pages/other-operation", lambda world: other_operation(world, operation))
+
+
+def values(world, operation):
+    """A request whose list has two rows at least."""
+    made = world.minimal(operation)
+    if operation.name == "ListStageSessions":
+        made["stageArn"] = world.past
+    if operation.name == "ListParticipants":
+        made |= {"stageArn": world.destination, "sessionId": world.destination_session}
+    if operation.name == "ListPublicKeys":
+        world.kept_public_key()
+        world.disposable_public_key()
+    return made
+
+
+def first_token(world, operation):
+    answer = accepted(operation, world.call(operation, values(world, operation) | {"maxResults": 1}))
+    token = answer.json().get("nextToken")
+    if not token:
+        raise Mismatch(f"{operation.name} with maxResults 1 gave no nextToken: {answer}")
+    return token
+
+
+def rows(operation, body):
+    """What a page lists: the ARN of what has one, since its other members may change meanwhile."""
+    name = next(name for name, shape in operation.output_shape.members.items() if shape.type_name == "list")
+    return [row.get("arn") or row for row in body[name]]
+
+
+def whole(world, operation):
+    """Row by row comes to what one page says."""
+    asked = values(world, operation)
+    at_once, one_by_one, token = [], [], None
+    while token or not at_once:
+        more = {"nextToken": token} if token else {}
+        body = accepted(operation, world.call(operation, asked | more)).json()
+        at_once += rows(operation, body)
+        token = body.get("nextToken")
+    while len(one_by_one) < ROWS_MAX:
+        more = {"nextToken": token} if token else {}
+        body = accepted(operation, world.call(operation, asked | {"maxResults": 1} | more)).json()
+        one_by_one += rows(operation, body)
+        token = body.get("nextToken")
+        if not token:
+            break
+    if one_by_one != at_once[: len(one_by_one)] or (not token and len(one_by_one) != len(at_once)):
+        raise Mismatch(f"{operation.name}: {len(one_by_one)} rows one by one, {len(at_once)} at once, or not the same")
+
+
+def tampered(world, operation):
+    token = first_token(world, operation)
+    for index in (0, len(token) // 2, len(token) - 2):
+        changed = token[:index] + ("A" if token[index] != "A" else "B") + token[index + 1 :]
+        answer = world.call(operation, values(world, operation) | {"nextToken": changed})
+        refused(operation, answer, "ValidationException", naming="nextToken")
+
+
+def other_region(world, operation):
+    """Resources live per region, and so do their lists. Where the stage is refused first, that is as good."""
+    token = first_token(world, operation)
+    answer = world.call(operation, values(world, operation) | {"nextToken": token}, region="us-east-1")
+    refused(operation, answer, "ValidationException")
+
+
+def other_operation(world, operation):
+    for other in service.served():
+        if is_list(other) and other.name != operation.name:
+            token = first_token(world, other)
+            answer = world.call(operation, values(world, operation) | {"nextToken": token})
+            refused(operation, answer, "ValidationException", naming="nextToken")

@@ -1,0 +1,121 @@
+"""Members that must name something: unknown, deleted, of another account, of another region, of another kind."""
+
+import re
+
+from . import service
+from .case import Case, accepted, mismatch, not_there, refused, sound
+from .spot import spots
+from .world import ACCOUNT, OTHER_ACCOUNT, REGION, UNKNOWN_ID, UNKNOWN_PAGE, UNKNOWN_SESSION
+
+# Lists answer these with nothing rather than with an error.
+EMPTY_FOR_UNKNOWN = {("ListParticipantEvents", "participantId"), ("ListParticipantReplicas", "participantId")}
+
+
+def is_arn(shape):
+    return shape.name.endswith("Arn")
+
+
+def kind(shape):
+    """The kind of resource an ARN names."""
+    found = re.search(r":([a-z-]+)/", service.pattern(shape))
+    return found[1] if found else "stage"
+
+
+def arn(shape, identifier, region=REGION, account=ACCOUNT):
+    return f"arn:aws:ivs:{region}:{account}:{kind(shape)}/{identifier}"
+
+
+def unknown(shape):
+    """Well formed, ours, and naming nothing."""
+    if is_arn(shape):
+        return arn(shape, UNKNOWN_ID)
+    return {"StageSessionId": UNKNOWN_SESSION, "PaginationToken": UNKNOWN_PAGE}.get(shape.name, UNKNOWN_ID)
+
+
+def passes(world, spot, value):
+    """No rule is broken: it is accepted, or refused just as anything that names nothing is."""
+    values = spot.request(world, value)
+    answer = sound(spot.operation, world.call(spot.operation, values))
+    if answer.status == spot.operation.http["responseCode"]:
+        return
+    other = is_arn(spot.shape) and f":{ACCOUNT}:" not in value
+    if other and answer.code in ("AccessDeniedException", "ResourceNotFoundException"):
+        return
+    due = sound(spot.operation, world.call(spot.operation, spot.put(values, unknown(spot.shape))))
+    expected = due.message.replace(unknown(spot.shape), value)
+    if (answer.code, answer.message) != (due.code, expected):
+        raise mismatch(answer, f"it keeps every rule, so as for anything unknown: {due.code} {expected!r}")
+
+
+def breaks(world, spot, value):
+    """Refused for the rule, before anyone looks for what it names."""
+    answer = world.call(spot.operation, spot.request(world, value))
+    refused(spot.operation, answer, "ValidationException", naming=spot.member)
+    if "does not exist" in answer.message:
+        raise mismatch(answer, f"a sentence about the rule that {spot.member} breaks")
+
+
+def cases(operation):
+    for spot in spots(operation):
+        if spot.shape.name not in service.REFERENCES:
+            continue
+        for name, check in kinds(spot):
+            yield Case(f"{operation.name}/{spot}/{name}", bound(check, spot))
+
+
+def bound(check, spot):
+    def run(world):
+        check(world, spot)
+
+    return run
+
+
+def kinds(spot):
+    yield "unknown", unknown_is_refused
+    if is_arn(spot.shape):
+        yield "other-account", other_account_is_refused
+    if spot.shape.name in ("StageArn", "ResourceArn"):
+        yield "other-region", other_region_is_refused
+        yield "deleted", deleted_is_refused
+    if spot.shape.name in ("StageSessionId", "ParticipantId", "ParticipantTokenId"):
+        yield "of-another-stage", another_stage_is_refused
+
+
+def unknown_is_refused(world, spot):
+    value = unknown(spot.shape)
+    answer = world.call(spot.operation, spot.request(world, value))
+    if (spot.operation.name, spot.member) in EMPTY_FOR_UNKNOWN:
+        accepted(spot.operation, answer)
+        return
+    naming = spot.member if spot.shape.name == "PaginationToken" else value
+    refused(spot.operation, answer, not_there(spot.operation), naming=naming)
+
+
+def other_account_is_refused(world, spot):
+    """The account stands in the ARN, so there is no secret in saying whose it is."""
+    value = arn(spot.shape, UNKNOWN_ID, account=OTHER_ACCOUNT)
+    answer = world.call(spot.operation, spot.request(world, value))
+    denied = "AccessDeniedException"
+    code = denied if denied in service.errors(spot.operation) else not_there(spot.operation)
+    refused(spot.operation, answer, code)
+
+
+def other_region_is_refused(world, spot):
+    answer = world.call(spot.operation, spot.request(world, world.foreign_region_stage))
+    refused(spot.operation, answer, not_there(spot.operation), "ValidationException")
+
+
+def deleted_is_refused(world, spot):
+    answer = world.call(spot.operation, spot.request(world, world.deleted_stage))
+    refused(spot.operation, answer, not_there(spot.operation), naming=world.deleted_stage)
+
+
+def another_stage_is_refused(world, spot):
+    """What the id names is there, but not in the stage that the request names."""
+    past = world.sights()[3]
+    value = past["sessionId"] if spot.shape.name == "StageSessionId" else past["participantId"]
+    answer = world.call(spot.operation, spot.request(world, value))
+    if (spot.operation.name, spot.member) in EMPTY_FOR_UNKNOWN:
+        accepted(spot.operation, answer)
+        return
+    refused(spot.operation, answer, not_there(spot.operation))

@@ -1,0 +1,52 @@
+"""The answers as cases: requests that show as much as there is, then one case for each line of the ledger."""
+
+from . import answers, service
+from .case import Case, Mismatch, accepted
+
+FAULTS_SHOWN = 3
+
+
+def show(world):
+    """Every operation once, and those that read a history over every history there is."""
+    for operation in service.served():
+        accepted(operation, world.call(operation, world.minimal(operation)))
+        known = service.members(operation)
+        if "maxResults" in known:
+            accepted(operation, world.call(operation, world.minimal(operation) | {"maxResults": 1}))
+        if not operation.name.startswith(("Get", "List")):
+            continue
+        for sight in world.sights():
+            values = {name: value for name, value in sight.items() if name in known}
+            if values and values.keys() == set(service.required(operation)):
+                accepted(operation, world.call(operation, values))
+    wishes = {"duration": 30, "userId": "zoe", "attributes": {"a": "b"}, "capabilities": ["PUBLISH"]}
+    stage = world.must("CreateStage", {"participantTokenConfigurations": [wishes], "tags": {"team": "x"}})["stage"]
+    world.must("UpdateStage", {"arn": stage["arn"], "name": "shown"})
+    world.must("CreateParticipantToken", {"stageArn": stage["arn"], **wishes})
+    for listed in ({"stageArn": world.past, "maxResults": 1}, {"stageArn": world.past}):
+        world.must("ListStageSessions", listed)
+    # Who was refused has a history, although no participant came of it.
+    world.must(
+        "ListParticipantEvents",
+        {"stageArn": world.source, "sessionId": world.session, "participantId": world.refused},
+    )
+    for arn in (world.source, world.destination):
+        world.must("GetStage", {"arn": arn})
+        world.must("UpdateStage", {"arn": arn})
+
+
+def cases(operation):
+    for place in answers.places(operation):
+        yield Case(f"{operation.name}/answer/{place}", line(operation, place))
+
+
+def line(operation, place):
+    def run(world):
+        seen = world.ledger.line(operation, place)
+        if seen.faults:
+            shown = "\n".join(list(dict.fromkeys(seen.faults))[:FAULTS_SHOWN])
+            raise Mismatch(f"{place} was seen {seen.seen} times, and wrong:\n{shown}")
+        if seen.seen == 0:
+            raise Mismatch(f"{place} was in no answer")
+
+    return run
