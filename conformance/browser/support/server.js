@@ -60,6 +60,8 @@ export class Server {
       ["serve", "--data-dir", server.dataDir, "--http", http, "--media-port", `${mediaPort}`],
       { stdio: ["ignore", "ignore", "pipe"], env: cleanEnvironment() },
     );
+    // A test run that dies leaves no server behind.
+    process.once("exit", () => server.process.kill("SIGKILL"));
     server.#keepLog(createWriteStream(join(OUTPUT, `${name}.log`)));
     await eventually(() => server.#isReady(), "the server is ready", START_MS);
     return server;

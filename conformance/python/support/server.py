@@ -1,5 +1,6 @@
 """The real binary, started on free ports with its data in a directory of the test's own."""
 
+import atexit
 import collections
 import configparser
 import os
@@ -76,6 +77,8 @@ class Server:
             errors="replace",
             env=clean_environment(RUST_BACKTRACE="1"),
         )
+        # A test run that dies leaves no server behind.
+        atexit.register(self.process.kill)
         threading.Thread(target=self._read_log, args=(self.process,), daemon=True).start()
         ends_at = time.monotonic() + START_S
         while not (self._is_announced.wait(0.02) and self.is_ready()):
