@@ -11,8 +11,8 @@ step "Format: Rust"
 cargo fmt --all --check
 
 step "Format and lint: Python"
-"$VENV/bin/ruff" format --quiet --check conformance/python
-"$VENV/bin/ruff" check --quiet conformance/python
+"$VENV/bin/ruff" format --quiet --check conformance
+"$VENV/bin/ruff" check --quiet conformance
 
 step "Format, lint and types: JavaScript"
 js/node_modules/.bin/biome check --error-on-warnings
@@ -44,8 +44,11 @@ step "Building the binary under test"
 cargo build --locked --quiet --package restage
 export RESTAGE_BINARY="$ROOT/target/debug/restage"
 
-step "Conformance: SDKs, command line, media, hostile input, crashes"
+step "Conformance: every operation against the service's own model"
 mkdir -p conformance/output
+"$VENV/bin/python" -m pytest conformance/model
+
+step "Conformance: SDKs, command line, media, hostile input, crashes"
 "$VENV/bin/python" -m pytest conformance/python --durations=8
 
 step "Conformance: browser"
