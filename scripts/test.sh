@@ -51,6 +51,7 @@ mkdir -p conformance/output
 step "Conformance: SDKs, command line, media, hostile input, crashes"
 "$VENV/bin/python" -m pytest conformance/python --durations=8
 
+export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 step "Conformance: browser"
 # One file after the other: they share two cores, and browsers need both.
 for file in conformance/browser/tests/*.test.js; do
