@@ -52,7 +52,9 @@ function replication(destinationStageArn, more = {}) {
 
 async function replicas(pageSize) {
   const config = { client: ivs, pageSize };
-  const pages = await collect(paginateListParticipantReplicas(config, { sourceStageArn: source, participantId }));
+  const pages = await collect(
+    paginateListParticipantReplicas(config, { sourceStageArn: source, participantId }),
+  );
   return pages.flatMap(page => page.replicas);
 }
 
@@ -85,7 +87,9 @@ after(async () => {
 });
 
 test("the session and its participant", async () => {
-  const sessions = await collect(paginateListStageSessions({ client: ivs, pageSize: 1 }, { stageArn: source }));
+  const sessions = await collect(
+    paginateListStageSessions({ client: ivs, pageSize: 1 }, { stageArn: source }),
+  );
   const [listed] = sessions.flatMap(page => page.stageSessions);
   const asked = { stageArn: source, sessionId: sourceSession };
   const { stageSession } = await ivs.send(new GetStageSessionCommand(asked));

@@ -146,7 +146,13 @@ test("a page token that is not ours is refused", async () => {
 
 /** Each error is an instance of its class, with its sentence, status and request id. */
 const REFUSED = [
-  ["an unknown stage", new GetStageCommand({ arn: UNKNOWN_STAGE }), ResourceNotFoundException, 404, /AAAAbbbb1234/],
+  [
+    "an unknown stage",
+    new GetStageCommand({ arn: UNKNOWN_STAGE }),
+    ResourceNotFoundException,
+    404,
+    /AAAAbbbb1234/,
+  ],
   ["a bad name", new CreateStageCommand({ name: "white space" }), ValidationException, 400, /name/],
   ["no ARN", new GetStageCommand({}), ValidationException, 400, /arn/],
   [
