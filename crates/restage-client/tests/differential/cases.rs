@@ -136,7 +136,7 @@ impl Case {
             config.insert("PageSize".to_owned(), page_size(random));
         }
         let own_token = random.chance(8).then(|| service_token(random, &style));
-        let excuse = excuse.or(own_token.as_ref().map(|_| Excuse::OwnToken));
+        let excuse = excuse.or_else(|| own_token.as_ref().map(|_| Excuse::OwnToken));
         let own_page_size = random
             .chance(15)
             .then(|| random.pick(&[1, 2, 4, 50, 0, -3]));

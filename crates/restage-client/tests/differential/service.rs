@@ -69,7 +69,7 @@ impl Script {
                 "sourceStageArn": crate::cases::SOURCE, "participantId": crate::cases::PARTICIPANT,
                 "sourceSessionId": "st-a", "destinationStageArn": arn("stage"),
                 "destinationSessionId": "st-b",
-                "replicationState": if number % 3 == 0 { "STOPPED" } else { "ACTIVE" },
+                "replicationState": if number.is_multiple_of(3) { "STOPPED" } else { "ACTIVE" },
             }),
         }
     }
