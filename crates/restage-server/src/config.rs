@@ -82,10 +82,18 @@ pub struct Settings {
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
     /// Participants that watch somebody, per stage [default: as --limits says]
-    #[arg(long, env = "RESTAGE_LIMIT_SUBSCRIBERS_PER_STAGE", value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_SUBSCRIBERS_PER_STAGE",
+        value_name = "COUNT"
+    )]
     pub limit_subscribers_per_stage: Option<u32>,
     /// Stages a participant is replicated into at a time [default: as --limits says]
-    #[arg(long, env = "RESTAGE_LIMIT_REPLICATIONS_PER_PARTICIPANT", value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_REPLICATIONS_PER_PARTICIPANT",
+        value_name = "COUNT"
+    )]
     pub limit_replications_per_participant: Option<u32>,
     /// A stage session ends when nobody has been publishing for this many seconds [default: 300]
     #[arg(long, env = "RESTAGE_SESSION_IDLE_SECONDS", value_name = "SECONDS")]
@@ -186,9 +194,15 @@ impl Settings {
             auth: self.auth.or(lower.auth),
             limits: self.limits.or(lower.limits),
             limit_stages: self.limit_stages.or(lower.limit_stages),
-            limit_publishers_per_stage: self.limit_publishers_per_stage.or(lower.limit_publishers_per_stage),
-            limit_subscribers_per_stage: self.limit_subscribers_per_stage.or(lower.limit_subscribers_per_stage),
-            limit_replications_per_participant: self.limit_replications_per_participant.or(lower.limit_replications_per_participant),
+            limit_publishers_per_stage: self
+                .limit_publishers_per_stage
+                .or(lower.limit_publishers_per_stage),
+            limit_subscribers_per_stage: self
+                .limit_subscribers_per_stage
+                .or(lower.limit_subscribers_per_stage),
+            limit_replications_per_participant: self
+                .limit_replications_per_participant
+                .or(lower.limit_replications_per_participant),
             session_idle_seconds: self.session_idle_seconds.or(lower.session_idle_seconds),
             log_format: self.log_format.or(lower.log_format),
         }
@@ -202,7 +216,9 @@ impl Settings {
         };
         Limits {
             stages: self.limit_stages.unwrap_or(set.stages),
-            publishers_per_stage: self.limit_publishers_per_stage.unwrap_or(set.publishers_per_stage),
+            publishers_per_stage: self
+                .limit_publishers_per_stage
+                .unwrap_or(set.publishers_per_stage),
             subscribers_per_stage: self
                 .limit_subscribers_per_stage
                 .unwrap_or(set.subscribers_per_stage),
@@ -325,13 +341,18 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_the_file() {
-        let file: Settings = toml::from_str("media-port = 9\nlimits = \"aws\"").unwrap();
+        let text = "media-port = 9\nlimits = \"aws\"\nlimit-stages = 7";
+        let file: Settings = toml::from_str(text).unwrap();
         let flags = Settings {
             media_port: Some(7),
             ..Settings::default()
         };
         let config = flags.or(file).resolve().unwrap();
-        assert_eq!((config.media_port, config.limits), (7, LimitSet::Aws));
+        let limits = Limits {
+            stages: 7,
+            ..Limits::AWS
+        };
+        assert_eq!((config.media_port, config.limits), (7, limits));
     }
 
     #[test]
