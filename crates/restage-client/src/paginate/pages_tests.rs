@@ -255,7 +255,9 @@ async fn a_search_that_cannot_be_is_an_error() {
     let refused = begin().search("items[").err().unwrap();
     assert!(matches!(refused, PaginateError::Search(_)), "{refused:?}");
     let limited = PaginationConfig::default().max_items(1);
-    let mut failing = pages(Service::default(), limited).search("length(`5`)").unwrap();
+    let mut failing = pages(Service::default(), limited)
+        .search("length(`5`)")
+        .unwrap();
     assert!(matches!(
         failing.next().await,
         Some(Err(PaginateError::Search(_)))
