@@ -67,7 +67,8 @@ impl Output {
         }
     }
 
-    /// Prints an answer; `columns` says how a table of it looks, unless a query made something else.
+    /// Prints an answer; `columns` says how a table of it looks, unless a query made something
+    /// else.
     pub(crate) fn print(&self, answer: Value, columns: &Columns) -> anyhow::Result<()> {
         let is_whole = self.query.is_none();
         let selected = self.select(answer)?;

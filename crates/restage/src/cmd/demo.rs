@@ -22,6 +22,8 @@ const PUBLISHING_MAX: Duration = Duration::from_secs(10);
 /// How often it is asked meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
+/// Publishes a test card into one stage and replicates it into another.
+///
 /// Against a running server: makes two stages, publishes a test card with a beep into the first,
 /// replicates it into the second, prints where to watch and the replicas, and runs until Ctrl-C.
 /// The stages are deleted at the end.

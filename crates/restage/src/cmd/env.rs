@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use crate::output::{self, Format};
 use crate::target::Target;
 
-/// Prints what points AWS SDKs and the AWS CLI at the server; use it as eval "$(restage env)".
+/// Prints what points AWS SDKs and the AWS CLI at the server.
+///
+/// Use it as eval "$(restage env)". It is about the server of the data directory, whatever the
+/// environment says already; with --profile about that profile.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
