@@ -11,7 +11,7 @@ use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::codec::bytes_text;
-use super::engine::{BEGIN_WRITE, Engine};
+use super::engine::Engine;
 use super::error::StoreError;
 use super::{EffectSink, Outcome, Purging, codec, load, purge, read, write};
 
@@ -145,7 +145,16 @@ impl Writer {
             Err(error) => return requests.for_each(|request| request.refuse(&error)),
         };
         let mut written = Vec::with_capacity(requests.len());
-        match write_batch(&mut connection, self.purging, &mut requests, &mut written).await {
+        let begin = self.engine.begin_write();
+        match write_batch(
+            &mut connection,
+            begin,
+            self.purging,
+            &mut requests,
+            &mut written,
+        )
+        .await
+        {
             Ok(()) => {
                 self.connection = Some(connection);
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -168,7 +177,7 @@ impl Writer {
     async fn take_connection(&mut self) -> Result<AnyConnection, StoreError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.engine.connect_writer().await,
+            None => self.engine.reopen_writer().await,
         }
     }
 
@@ -209,6 +218,7 @@ impl Writer {
 /// error means that nothing of the batch was kept.
 async fn write_batch(
     connection: &mut AnyConnection,
+    begin: &'static str,
     purging: Purging,
     requests: &mut impl Iterator<Item = Request>,
     written: &mut Vec<(Request, Done)>,
@@ -216,7 +226,7 @@ async fn write_batch(
     let lost = |error: sqlx::Error| StoreError::Commit {
         reason: error.to_string(),
     };
-    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(lost)?;
+    let mut transaction = connection.begin_with(begin).await.map_err(lost)?;
     for request in requests {
         let mut savepoint = transaction.begin().await.map_err(lost)?;
         match request.perform(&mut savepoint, purging).await {
