@@ -160,6 +160,10 @@ impl<B: Paginated> PageSource for JsonList<B> {
         page.next_token()
     }
 
+    fn add_list(page: &mut JsonPage) {
+        page.add_list();
+    }
+
     fn own_token(&self) -> Option<String> {
         self.0.own_token()
     }
