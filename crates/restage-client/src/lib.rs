@@ -22,6 +22,8 @@ pub mod paginate;
 #[cfg(feature = "stage")]
 mod peer;
 #[cfg(feature = "stage")]
+pub mod rtp;
+#[cfg(feature = "stage")]
 mod signal;
 #[cfg(feature = "testcard")]
 pub mod testcard;
