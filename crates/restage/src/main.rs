@@ -32,6 +32,9 @@ enum Command {
     Token(cmd::token::Command),
     /// Check ports, addresses, clock, data directory and kernel, and say what to change
     Doctor(cmd::doctor::Args),
+    /// Measure what a forwarded packet costs on this machine
+    #[command(subcommand)]
+    Bench(cmd::bench::Command),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => cmd::demo::run(args),
         Command::Token(command) => cmd::token::run(command),
         Command::Doctor(args) => cmd::doctor::run(args),
+        Command::Bench(command) => cmd::bench::run(command),
     };
     outcome.unwrap_or_else(|error| {
         // One line per cause, the first of them what was tried.
