@@ -176,7 +176,7 @@ impl Client {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-        control: &mut Vec<u8>,
+        control: &mut [u8],
     ) -> bool {
         while let Some((source, length, arrived_ns)) = self.receive(buffer, control) {
             self.arrived_ns = arrived_ns.unwrap_or_else(unix_ns);
@@ -194,7 +194,7 @@ impl Client {
     fn receive(
         &self,
         buffer: &mut [u8],
-        control: &mut Vec<u8>,
+        control: &mut [u8],
     ) -> Option<(SocketAddr, usize, Option<u64>)> {
         let mut slices = [IoSliceMut::new(buffer)];
         let message = recvmsg::<SockaddrStorage>(

@@ -87,7 +87,7 @@ impl Seen {
     /// True the first time. Numbers before the first one seen count as seen: the window was entered with it.
     fn insert(&mut self, seq: u32) -> bool {
         // Room for reordering around the first packet.
-        let first = *self.first.get_or_insert(seq.saturating_sub(64));
+        let first = *self.first.get_or_insert_with(|| seq.saturating_sub(64));
         let Some(place) = seq.checked_sub(first).map(|place| place as usize) else {
             return false;
         };
