@@ -7,6 +7,14 @@ export PATH="$PATH:$HOME/.cargo/bin"
 # Incremental data is never read again in a clean checkout and costs time and disk there.
 [ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
 
+# One file after the other: each starts a server, some a browser, and there may be just two cores.
+run_node_tests() {
+    for file in "$@"; do
+        say "$file"
+        node --test-reporter=spec "$file"
+    done
+}
+
 step "Format: Rust"
 cargo fmt --all --check
 
@@ -51,12 +59,11 @@ mkdir -p conformance/output
 step "Conformance: SDKs, command line, media, hostile input, crashes"
 "$VENV/bin/python" -m pytest conformance/python --durations=8
 
+step "Conformance: AWS SDK for JavaScript"
+run_node_tests conformance/sdk-js/*.test.js
+
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 step "Conformance: browser"
-# One file after the other: they share two cores, and browsers need both.
-for file in conformance/browser/tests/*.test.js; do
-    say "$file"
-    node --test-reporter=spec "$file"
-done
+run_node_tests conformance/browser/tests/*.test.js
 
 step "All passed"

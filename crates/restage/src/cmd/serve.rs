@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::api;
+use crate::output;
 
 /// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0.
 ///
@@ -46,7 +47,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     // Before anything else, so that a signal during the start is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let server = Server::start(&config).await.context("restage does not start")?;
+    let server = Server::start(&config)
+        .await
+        .context("restage does not start")?;
     let run_file = RunFile {
         url: server.public_url().to_owned(),
         console: server.console_url(),
@@ -64,7 +67,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             }
         })
         .await;
-    eprintln!("restage stopped");
+    output::note("restage stopped");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,34 +81,36 @@ fn announce(server: &Server, config: &Config) {
         (false, true) => "GRO in use, GSO not offered by this kernel",
         (false, false) => "neither GSO nor GRO offered by this kernel",
     };
-    eprintln!(
+    output::note(&format!(
         "restage {} ready on {} (HTTP {}, media UDP {}; 1 worker, {offload})",
         env!("CARGO_PKG_VERSION"),
         server.public_url(),
         server.address(),
         media.join(" "),
-    );
+    ));
     if config.log_format == LogFormat::Json {
         return;
     }
-    let program = std::env::args().next().unwrap_or_else(|| "restage".to_owned());
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "restage".to_owned());
     let data_dir = match config.data_dir == Config::default().data_dir {
         true => String::new(),
         false => format!(" --data-dir {}", config.data_dir.display()),
     };
-    eprintln!();
-    eprintln!("  console   {}", server.console_url());
-    eprintln!("  next      eval \"$({program} env{data_dir})\"");
-    eprintln!("            aws ivs-realtime list-stages");
-    eprintln!("            {program} demo{data_dir}");
-    eprintln!();
+    output::note(&format!(
+        "\n  console   {}\n  next      eval \"$({program} env{data_dir})\"\n            aws \
+         ivs-realtime list-stages\n            {program} demo{data_dir}\n",
+        server.console_url()
+    ));
 }
 
 fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("info,str0m=warn,dimpl=warn,is=warn,sqlx=warn")
-    });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,str0m=warn,dimpl=warn,is=warn,sqlx=warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
