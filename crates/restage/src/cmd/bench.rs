@@ -88,7 +88,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Floor(args) => {
             let floor = floor::measure(args.receivers, args.frames, rate(args.low_rate))?;
             match args.output {
-                Format::Text => output::line(&sentence(&floor)),
+                Format::Text => output::line(&sentence(&floor))?,
                 Format::Json => output::json(&floor)?,
             }
             Ok(ExitCode::SUCCESS)

@@ -42,7 +42,7 @@ pub(super) fn run(args: MediaArgs) -> anyhow::Result<ExitCode> {
         });
     }
     match args.output {
-        output::Format::Text => print(&measurements),
+        output::Format::Text => print(&measurements)?,
         output::Format::Json => output::json(&measurements)?,
     }
     Ok(ExitCode::SUCCESS)

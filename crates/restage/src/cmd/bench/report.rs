@@ -38,7 +38,7 @@ pub(crate) struct Measurement {
     pub(crate) rss_bytes: u64,
 }
 
-pub(crate) fn print(measurements: &[Measurement]) {
+pub(crate) fn print(measurements: &[Measurement]) -> anyhow::Result<()> {
     let head = [
         "topology",
         "µs/pkt",
@@ -70,8 +70,9 @@ pub(crate) fn print(measurements: &[Measurement]) {
             .zip(&widths)
             .map(|(cell, width)| format!("{}{cell}", " ".repeat(width - cell.chars().count())))
             .collect();
-        output::line(&cells.join("  "));
+        output::line(&cells.join("  "))?;
     }
+    Ok(())
 }
 
 fn row(of: &Measurement) -> Vec<String> {

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_sdk_ivsrealtime::Client;
 use aws_sdk_ivsrealtime::operation::start_participant_replication::StartParticipantReplicationError;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_sim::{Fleet, Join, Rate};
 
 use super::server::Server;
 use super::topology::Topology;
-use crate::api::{Target, explain};
+use crate::api::Api;
+use crate::target::Target;
 
 /// How long the server may take to see a publisher.
 const PUBLISHING_MAX: Duration = Duration::from_secs(10);
@@ -30,8 +30,7 @@ struct Ticket {
 
 pub(crate) struct Director<'a> {
     server: &'a Server,
-    target: Target,
-    client: Client,
+    api: Api,
     rate: Rate,
     fleet: Fleet,
 }
@@ -39,14 +38,13 @@ pub(crate) struct Director<'a> {
 impl<'a> Director<'a> {
     pub(crate) fn new(server: &'a Server, rate: Rate) -> anyhow::Result<Self> {
         let target = Target {
-            data_dir: server.data_dir().to_owned(),
+            data_dir: Some(server.data_dir().to_owned()),
             endpoint_url: Some(server.url.clone()),
-            region: "us-east-1".to_owned(),
+            ..Target::default()
         };
         Ok(Self {
             server,
-            client: target.client()?,
-            target,
+            api: Api::new(&target)?,
             rate,
             fleet: Fleet::start()?,
         })
@@ -95,11 +93,12 @@ impl<'a> Director<'a> {
 
     async fn stage(&self) -> anyhow::Result<String> {
         let created = self
+            .api
             .client
             .create_stage()
             .send()
             .await
-            .map_err(|error| explain(&self.target, error))?;
+            .map_err(|error| self.api.explain(error))?;
         Ok(created
             .stage()
             .context("the server answered without a stage")?
@@ -109,13 +108,14 @@ impl<'a> Director<'a> {
 
     async fn ticket(&self, stage: &str, may: ParticipantTokenCapability) -> anyhow::Result<Ticket> {
         let issued = self
+            .api
             .client
             .create_participant_token()
             .stage_arn(stage)
             .capabilities(may)
             .send()
             .await
-            .map_err(|error| explain(&self.target, error))?;
+            .map_err(|error| self.api.explain(error))?;
         let token = issued
             .participant_token()
             .context("the server answered without a token")?;
@@ -155,6 +155,7 @@ impl<'a> Director<'a> {
             loop {
                 ask.tick().await;
                 let started = self
+                    .api
                     .client
                     .start_participant_replication()
                     .source_stage_arn(from)
@@ -168,7 +169,7 @@ impl<'a> Director<'a> {
                 match started {
                     Ok(_) => return Ok(()),
                     Err(error) if error.as_service_error().is_some_and(waits) => {}
-                    Err(error) => return Err(explain(&self.target, error)),
+                    Err(error) => return Err(self.api.explain(error)),
                 }
             }
         };
