@@ -38,7 +38,11 @@ impl Columns {
 /// A whole answer: a list as a table, a single record as names and values.
 pub(crate) fn answer(answer: &Value, columns: &Columns) -> String {
     match answer.get(columns.member) {
-        Some(record @ Value::Object(_)) => record_lines(record, columns.columns),
+        Some(record @ Value::Object(_)) => {
+            let mut record = record.clone();
+            record.sort_all_objects();
+            record_lines(&record, columns.columns)
+        }
         _ => {
             let rows = columns.rows(answer);
             if rows.is_empty() {
