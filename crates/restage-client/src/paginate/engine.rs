@@ -12,6 +12,7 @@ const PAGE_SIZE_MIN: i32 = 1;
 
 /// A page that is to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageRequest {
     /// `nextToken` of the request; `None` to leave it out.
     pub token: Option<String>,
