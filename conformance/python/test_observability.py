@@ -168,7 +168,7 @@ def test_no_secret_is_ever_logged(talkative, media):
         media.publish(forged)
     wrong = "wrong-secret-access-key-0123456789abcdef"
     access_key, secret_key = server.credentials()
-    with api.refused("AccessDeniedException", 403):
+    with api.refused("InvalidSignatureException", 403):
         api.client(server, keys=(access_key, wrong)).list_stages()
     console = json.loads((server.data_dir / "server.json").read_text())["console"].split("#key=")[1]
     publisher.leave()
