@@ -56,6 +56,11 @@ POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --lib store::
 RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --test 'store_*'
 
+step "Documentation and package of the Rust client"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features
+# Compiled above already; this is about the files and the fields a registry wants.
+cargo package --locked --quiet --no-verify --allow-dirty --package restage-client
+
 step "Unit tests: JavaScript client"
 node --test js/client/test/*.test.js
 
