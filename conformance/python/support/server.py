@@ -72,6 +72,7 @@ class Server:
         self.media_port = free_port(socket.SOCK_DGRAM)
         self.url = f"http://127.0.0.1:{self.http_port}"
         self.process = None
+        self.database = database_arguments(self.data_dir)
         self.log = collections.deque(maxlen=LOG_LINES_MAX)
         self._is_announced = threading.Event()
 
@@ -82,7 +83,7 @@ class Server:
         command = [
             *(str(binary()), "serve", "--data-dir", str(self.data_dir)),
             *("--http", f"127.0.0.1:{self.http_port}", "--media-port", str(self.media_port)),
-            *database_arguments(self.data_dir),
+            *self.database,
             *self.arguments,
         ]
         self.process = subprocess.Popen(

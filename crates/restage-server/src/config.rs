@@ -11,6 +11,11 @@ use clap::{Args, ValueEnum};
 use restage_core::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::outbox::{Sinks, Webhook};
+
+/// Refusals after which an event becomes a dead letter: over half an hour of trying.
+const WEBHOOK_ATTEMPTS: u32 = 16;
+
 /// Whether API requests must carry a valid signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,27 +46,27 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where the database is. It may hold a password, so it does not print itself.
+/// A text that is, or may hold, a secret, so it does not print itself.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct DatabaseAddress(String);
+pub struct Secret(String);
 
-impl DatabaseAddress {
-    /// The address with whatever secret it holds: for opening the database only.
+impl Secret {
+    /// The text, for what needs it and never for a message.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-impl From<&str> for DatabaseAddress {
+impl From<&str> for Secret {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
 
-impl std::fmt::Debug for DatabaseAddress {
+impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DatabaseAddress(..)")
+        f.write_str("Secret(..)")
     }
 }
 
@@ -79,7 +84,7 @@ pub struct Settings {
         hide_env_values = true,
         value_name = "ADDRESS"
     )]
-    pub database: Option<DatabaseAddress>,
+    pub database: Option<Secret>,
     /// Address of the one HTTP listener: API, WHIP, WHEP, events, console [default: 127.0.0.1:4080]
     #[arg(long, env = "RESTAGE_HTTP", value_name = "ADDR")]
     pub http: Option<SocketAddr>,
@@ -136,6 +141,40 @@ pub struct Settings {
     /// Collector that traces are sent to (OTLP over HTTP), such as http://127.0.0.1:4318 [default: none]
     #[arg(long, env = "RESTAGE_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
+    /// Post events to this URL [default: none]
+    #[arg(
+        long,
+        env = "RESTAGE_WEBHOOK_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub webhook_url: Option<Secret>,
+    /// Sign events for the webhook with this: 16 bytes or more, or whsec_ and base64. Better in RESTAGE_WEBHOOK_SECRET or the configuration file than in a flag
+    #[arg(
+        long,
+        env = "RESTAGE_WEBHOOK_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub webhook_secret: Option<Secret>,
+    /// An event the webhook refuses this often becomes a dead letter [default: 16]
+    #[arg(long, env = "RESTAGE_WEBHOOK_ATTEMPTS", value_name = "COUNT")]
+    pub webhook_attempts: Option<u32>,
+    /// Append events to this file, one JSON object a line [default: none]
+    #[arg(long, env = "RESTAGE_EVENTS_FILE", value_name = "FILE")]
+    pub events_file: Option<PathBuf>,
+    /// Also send events Amazon IVS does not have: joins, subscriptions, sessions [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_EVENTS_EXTRA",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub events_extra: Option<bool>,
+    /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
+    #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
+    pub retention_days: Option<u32>,
     /// Log lines for people or for programs [default: text]
     #[arg(long, env = "RESTAGE_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -169,6 +208,10 @@ pub enum ConfigError {
     OtlpEndpoint(String),
     #[error("session-idle-seconds must be at least 1")]
     SessionIdle,
+    #[error("webhook-url and webhook-secret go together: events are sent signed or not at all")]
+    HalfWebhook,
+    #[error("webhook-attempts must be at least 1")]
+    WebhookAttempts,
 }
 
 /// Settings with every question answered.
@@ -177,7 +220,7 @@ pub enum ConfigError {
 pub struct Config {
     pub data_dir: PathBuf,
     /// `None` means a SQLite file in the data directory.
-    pub database: Option<DatabaseAddress>,
+    pub database: Option<Secret>,
     pub http: SocketAddr,
     pub media_port: u16,
     /// Empty means: found out when the server starts.
@@ -188,6 +231,10 @@ pub struct Config {
     pub auth: Auth,
     pub limits: Limits,
     pub session_idle_s: u32,
+    /// Who is told of what happens.
+    pub sinks: Sinks,
+    /// 0 keeps history for ever.
+    pub retention_days: u32,
     /// A listener of its own for metrics.
     pub metrics: Option<SocketAddr>,
     /// Without a trailing slash; `None` sends no traces.
@@ -208,6 +255,8 @@ impl Default for Config {
             auth: Auth::Verify,
             limits: Limits::OPEN,
             session_idle_s: 300,
+            sinks: Sinks::default(),
+            retention_days: 60,
             metrics: None,
             otlp_endpoint: None,
             log_format: LogFormat::Text,
@@ -256,6 +305,12 @@ impl Settings {
                 .limit_replications_per_participant
                 .or(lower.limit_replications_per_participant),
             session_idle_seconds: self.session_idle_seconds.or(lower.session_idle_seconds),
+            webhook_url: self.webhook_url.or(lower.webhook_url),
+            webhook_secret: self.webhook_secret.or(lower.webhook_secret),
+            webhook_attempts: self.webhook_attempts.or(lower.webhook_attempts),
+            events_file: self.events_file.or(lower.events_file),
+            events_extra: self.events_extra.or(lower.events_extra),
+            retention_days: self.retention_days.or(lower.retention_days),
             metrics: self.metrics.or(lower.metrics),
             otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
             log_format: self.log_format.or(lower.log_format),
@@ -282,10 +337,33 @@ impl Settings {
         }
     }
 
+    /// Where events go.
+    fn sinks(&self) -> Result<Sinks, ConfigError> {
+        let attempts = self.webhook_attempts.unwrap_or(WEBHOOK_ATTEMPTS);
+        if attempts == 0 {
+            return Err(ConfigError::WebhookAttempts);
+        }
+        let webhook = match (self.webhook_url.clone(), self.webhook_secret.clone()) {
+            (Some(url), Some(secret)) => Some(Webhook {
+                url,
+                secret,
+                attempts,
+            }),
+            (None, None) => None,
+            _ => return Err(ConfigError::HalfWebhook),
+        };
+        Ok(Sinks {
+            webhook,
+            file: self.events_file.clone(),
+            extra: self.events_extra.unwrap_or(false),
+        })
+    }
+
     /// Defaults for the rest, and the checks.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let default = Config::default();
         let limits = self.limits();
+        let sinks = self.sinks()?;
         let config = Config {
             data_dir: self.data_dir.unwrap_or(default.data_dir),
             database: self.database,
@@ -297,6 +375,8 @@ impl Settings {
             auth: self.auth.unwrap_or(default.auth),
             limits,
             session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
+            sinks,
+            retention_days: self.retention_days.unwrap_or(default.retention_days),
             metrics: self.metrics,
             otlp_endpoint: plain_url(self.otlp_endpoint),
             log_format: self.log_format.unwrap_or(default.log_format),
@@ -388,6 +468,12 @@ mod tests {
             limit_subscribers_per_stage: Some(1),
             limit_replications_per_participant: Some(1),
             session_idle_seconds: Some(1),
+            webhook_url: Some("u".into()),
+            webhook_secret: Some("s".into()),
+            webhook_attempts: Some(1),
+            events_file: Some("f".into()),
+            events_extra: Some(true),
+            retention_days: Some(1),
             metrics: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
             otlp_endpoint: Some("http://x".into()),
             log_format: Some(LogFormat::Json),
@@ -426,6 +512,24 @@ mod tests {
     #[test]
     fn an_unknown_line_in_the_file_is_an_error() {
         assert!(toml::from_str::<Settings>("mediaport = 9").is_err());
+    }
+
+    #[test]
+    fn a_webhook_needs_a_secret() {
+        let settings = || Settings {
+            webhook_url: Some("https://example.test/".into()),
+            ..Settings::default()
+        };
+        assert!(matches!(
+            settings().resolve(),
+            Err(ConfigError::HalfWebhook)
+        ));
+        let both = Settings {
+            webhook_secret: Some("0123456789abcdef".into()),
+            ..settings()
+        };
+        let webhook = both.resolve().unwrap().sinks.webhook.unwrap();
+        assert_eq!(webhook.attempts, WEBHOOK_ATTEMPTS);
     }
 
     #[test]

@@ -66,6 +66,13 @@ pub struct DataDir {
 }
 
 impl DataDir {
+    /// The directory at `path`, as it is.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
     /// Uses `path`, creating it (mode 0700) if it is not there.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         use std::os::unix::fs::DirBuilderExt as _;

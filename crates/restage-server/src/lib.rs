@@ -9,6 +9,8 @@ pub mod http;
 pub mod ids;
 pub mod media;
 pub mod metrics;
+pub mod outbox;
+mod retention;
 pub mod run_file;
 pub mod server;
 pub mod store;

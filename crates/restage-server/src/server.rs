@@ -16,6 +16,8 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::http::{self, AppState, ConsoleKey, Endpoints};
 use crate::media::{Media, MediaStartError, UdpReport};
 use crate::metrics::Metrics;
+use crate::outbox::{Senders, WebhookError};
+use crate::retention;
 use crate::store::{Store, StoreConfig, StoreError};
 use crate::token::{TokenKeyError, Tokens};
 
@@ -34,6 +36,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     #[error(transparent)]
     Media(#[from] MediaStartError),
     #[error("cannot listen on {address}: {source}; give another --http")]
@@ -85,7 +89,9 @@ impl Server {
         };
         let ips = config.media_addresses()?;
         let (media, events) = Media::start(&ips, config.media_port, rand::random())?;
-        let (store, effects) = open_store(&store_config(config, &data)?).await?;
+        let senders = Senders::new(&config.sinks)?;
+        let database = store_config(config, &data)?.telling(config.sinks.listeners());
+        let (store, effects) = open_store(&database).await?;
         let public_url = config.public_url.clone().unwrap_or_else(|| {
             let ip = if address.ip().is_unspecified() {
                 ips[0]
@@ -103,6 +109,13 @@ impl Server {
         };
         let control = Control::new(store, media.clone(), tokens, rules);
         let mut tasks = JoinSet::new();
+        senders.run(control.store(), &mut tasks);
+        if config.retention_days > 0 {
+            tasks.spawn(retention::run(
+                control.store().clone(),
+                config.retention_days,
+            ));
+        }
         control.run(effects, events, &mut tasks).await?;
         let state = AppState {
             control: control.clone(),

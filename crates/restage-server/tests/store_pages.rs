@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context};
-use restage_server::store::{Job, Page};
+use restage_server::store::{Job, Page, ReplicaPosition};
 use store_support::{
     ACCOUNT, REGION, create_stage, delete_stage, distinct, execute, execute_all, fresh, job,
     publish, replicate, stop, walk,
@@ -163,8 +163,8 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
         let mut added = 0;
         let listed = walk(
             limit,
-            async |after: Option<(Time, StageSessionId, bool)>| {
-                let after = after.map(|(at, session, _)| (at, session));
+            async |after: Option<(ReplicaPosition, bool)>| {
+                let after = after.map(|(position, _)| position);
                 let page = store
                     .list_replicas(&source, &ann, after, limit)
                     .await
@@ -172,7 +172,7 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
                 let rows = page.rows.into_iter();
                 Page {
                     rows: rows
-                        .map(|row| (row.started_at, row.destination_session, row.active))
+                        .map(|row| (ReplicaPosition::from(&row), row.active))
                         .collect(),
                     more: page.more,
                 }
@@ -203,14 +203,17 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
         .await;
         let keys: Vec<_> = listed
             .iter()
-            .map(|(at, session, _)| (*at, session.clone()))
+            .map(|(position, _)| position.clone())
             .collect();
         assert!(keys.is_sorted());
-        let old = distinct(keys).iter().filter(|(at, _)| at.0 < 1_000).count();
+        let old = distinct(keys)
+            .iter()
+            .filter(|key| key.started_at.0 < 1_000)
+            .count();
         assert_eq!(old, ROWS, "limit {limit}");
         assert!(added > 0 && listed.len() >= ROWS + added);
         assert!(
-            listed.iter().any(|(_, _, active)| !active),
+            listed.iter().any(|(_, active)| !active),
             "STOPPED ones are listed"
         );
     }

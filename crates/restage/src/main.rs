@@ -66,6 +66,9 @@ enum Command {
     Publish(cmd::publish::Args),
     #[command(about = "Watch a participant of a stage: figures, or into files (WHEP)")]
     Watch(cmd::watch::Args),
+    /// Back up, restore, migrate and check the database
+    #[command(subcommand)]
+    Db(cmd::db::Command),
     #[command(
         about = "Check ports, addresses, clock, data directory and kernel, and say what to change"
     )]
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Command::Token(command) => cmd::token::run(command),
         Command::Publish(args) => cmd::publish::run(args),
         Command::Watch(args) => cmd::watch::run(args),
+        Command::Db(command) => cmd::db::run(command),
         Command::Doctor(args) => cmd::doctor::run(args),
         Command::Completions(args) => cmd::completions::run(&args),
         Command::Man(args) => cmd::man::run(&args),

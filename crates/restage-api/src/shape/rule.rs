@@ -14,6 +14,8 @@ pub(crate) const MAX_TOKEN_CONFIGURATIONS: usize = 12;
 pub(crate) enum Pattern {
     /// Anything.
     Any,
+    /// Anything that every database can store: no U+0000.
+    Storable,
     /// `[a-zA-Z0-9-_]*`
     Word,
     /// `st-[a-zA-Z0-9]+`
@@ -34,6 +36,7 @@ impl Pattern {
         };
         match self {
             Self::Any => true,
+            Self::Storable => !text.contains('\0'),
             Self::Word => of(b"-_"),
             Self::Session => text.strip_prefix("st-").is_some_and(|rest| {
                 !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -50,6 +53,7 @@ impl Pattern {
     pub(crate) const fn rule(self) -> &'static str {
         match self {
             Self::Any => "may be any text",
+            Self::Storable => "may not contain the character U+0000",
             Self::Word => "may contain only ASCII letters, digits, hyphens and underscores",
             Self::Session => "must be a session id: st- and then ASCII letters and digits",
             Self::StageArn => {
@@ -107,7 +111,7 @@ pub(crate) const STORAGE_CONFIGURATION_ARN: Text =
     text(0, 128, Pattern::StorageConfigurationArnOrEmpty);
 pub(crate) const SESSION_ID: Text = text(16, 16, Pattern::Session);
 pub(crate) const PARTICIPANT_ID: Text = text(0, 64, Pattern::Word);
-pub(crate) const USER_ID: Text = text(0, 128, Pattern::Any);
+pub(crate) const USER_ID: Text = text(0, 128, Pattern::Storable);
 pub(crate) const DISCONNECT_REASON: Text = text(0, 128, Pattern::Any);
 pub(crate) const PAGE_TOKEN: Text = text(0, MAX_PAGE_TOKEN, Pattern::PageToken);
 pub(crate) const TAG_KEY: Text = text(1, 128, Pattern::Any);

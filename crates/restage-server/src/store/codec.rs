@@ -12,6 +12,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::error::StoreError;
+use super::outbox::{DeadLetter, Outgoing};
 
 /// Expands to the column list of one kind of row, qualified by a table alias, as a literal.
 macro_rules! columns {
@@ -427,4 +428,30 @@ pub(super) fn occupancy(row: &AnyRow) -> Result<(StageSessionId, Occupancy), Sto
         subscribers: cells.count()?,
     };
     Ok((session, occupancy))
+}
+
+/// An event on its way to a sink.
+pub(super) fn outgoing(row: &AnyRow) -> Result<Outgoing, StoreError> {
+    outgoing_cells(&mut Cells::new(row, "outgoing event"))
+}
+
+pub(super) fn dead_letter(row: &AnyRow) -> Result<DeadLetter, StoreError> {
+    let mut cells = Cells::new(row, "dead letter");
+    Ok(DeadLetter {
+        sink: cells.text()?,
+        event: outgoing_cells(&mut cells)?,
+        failed_at: cells.time()?,
+        reason: cells.text()?,
+    })
+}
+
+fn outgoing_cells(cells: &mut Cells<'_>) -> Result<Outgoing, StoreError> {
+    Ok(Outgoing {
+        seq: cells.next()?,
+        id: cells.text()?,
+        stage: cells.id()?,
+        at: cells.time()?,
+        body: cells.text()?,
+        attempts: u32::try_from(cells.count()?).unwrap_or(u32::MAX),
+    })
 }

@@ -51,6 +51,18 @@ pub enum StoreError {
         /// Latest migration this build has.
         known: i64,
     },
+    /// The database has not been migrated yet.
+    #[error(
+        "the database {database} has schema {found} and this restage {known}; `restage db migrate` or a start of the server brings it up to date"
+    )]
+    OlderSchema {
+        /// The database, without secrets.
+        database: String,
+        /// Latest migration found in the database.
+        found: i64,
+        /// Latest migration this build has.
+        known: i64,
+    },
     /// A migration failed, or one that was applied is not the one this build has.
     #[error("the database {database} cannot be brought up to date: {reason}")]
     Migration {

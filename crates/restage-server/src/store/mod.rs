@@ -13,13 +13,18 @@
 
 mod address;
 mod cells;
+mod check;
 mod codec;
 mod counts;
+mod dump;
 mod engine;
 mod error;
 mod load;
+mod operate;
+mod outbox;
 mod purge;
 mod read;
+mod retention;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -37,13 +42,21 @@ use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+pub use check::{Findings, check};
 pub use counts::LiveCounts;
+pub use dump::{DumpError, backup, restore};
 pub use error::StoreError;
-pub use read::{PAGE_ROWS_MAX, Page, ParticipantFilter, RecordedEvent};
+pub use operate::{dead_letters, migrate, replay};
+pub use outbox::{
+    DEAD_LETTERS_MAX, DeadLetter, Listeners, OUTBOX_ROWS_MAX, OutboxStats, Outgoing, Settlement,
+};
+pub use read::{PAGE_ROWS_MAX, Page, ParticipantFilter, RecordedEvent, ReplicaPosition};
+pub use retention::{RETENTION_STEP_ROWS, Sweep};
 pub use writer::{BATCH_MAX, WRITER_QUEUE};
 
 use address::Address;
 use engine::Engine;
+use outbox::{Board, Outbox};
 use writer::{Counters, Request, Writer};
 
 /// Connections that serve reads.
@@ -56,6 +69,7 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct StoreConfig {
     address: Address,
     purging: Purging,
+    listeners: Listeners,
 }
 
 /// Who removes the rows that a deleted stage leaves behind.
@@ -87,7 +101,11 @@ impl StoreConfig {
             inline_rows: purge::PURGE_INLINE_ROWS,
             in_background: true,
         };
-        Self { address, purging }
+        Self {
+            address,
+            purging,
+            listeners: Listeners::default(),
+        }
     }
 
     /// Leaves what a deleted stage had, which no read shows any more, in place until [`Store::purge`] is
@@ -98,6 +116,13 @@ impl StoreConfig {
             inline_rows: 0,
             in_background: false,
         };
+        self
+    }
+
+    /// Writes events for these sinks with every change.
+    #[must_use]
+    pub fn telling(mut self, listeners: Listeners) -> Self {
+        self.listeners = listeners;
         self
     }
 
@@ -156,6 +181,7 @@ struct Shared {
     readers: AnyPool,
     writer: Mutex<Option<JoinHandle<()>>>,
     counters: Arc<Counters>,
+    board: Arc<Board>,
 }
 
 impl Store {
@@ -168,11 +194,14 @@ impl Store {
     pub async fn open(config: &StoreConfig, sink: EffectSink) -> Result<Self, StoreError> {
         let config = config.clone();
         let purging = config.purging;
+        let listeners = config.listeners.clone();
         let engine = tokio::task::spawn_blocking(move || Engine::acquire(&config))
             .await
             .map_err(|_| StoreError::Defect)??;
         let mut connection = engine.open_writer().await?;
         let purge_pending = purge::is_pending(&mut connection).await?;
+        let outbox = Outbox::open(&mut connection, listeners).await?;
+        let board = Arc::clone(&outbox.board);
         let readers = engine.connect_readers().await?;
         let counters = Arc::new(Counters::default());
         let (sender, requests) = mpsc::channel(WRITER_QUEUE);
@@ -184,6 +213,7 @@ impl Store {
             counters: Arc::clone(&counters),
             purging,
             purge_pending,
+            outbox,
             latest: restage_core::id::Time::default(),
         };
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
@@ -193,6 +223,7 @@ impl Store {
                 readers,
                 writer,
                 counters,
+                board,
             }),
         })
     }
@@ -242,6 +273,36 @@ impl Store {
         self.ask(|answer| Request::Purge { limit, answer }).await
     }
 
+    /// Writes down what became of a sink's events.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; then the events are still there.
+    pub async fn settle(
+        &self,
+        sink: &'static str,
+        settlement: Settlement,
+    ) -> Result<(), StoreError> {
+        self.ask(|answer| Request::Settle {
+            sink,
+            settlement,
+            answer,
+        })
+        .await
+    }
+
+    /// Advances a [`Sweep`] by one short step of about `limit` rows.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn sweep(&self, sweep: Sweep, limit: u32) -> Result<Sweep, StoreError> {
+        self.ask(|answer| Request::Sweep {
+            sweep,
+            limit,
+            answer,
+        })
+        .await
+    }
+
     /// How much the writer has done.
     pub fn stats(&self) -> StoreStats {
         StoreStats {
@@ -275,6 +336,10 @@ impl Store {
         self.shared.counters.batches.clone()
     }
 
+    fn board(&self) -> &Board {
+        &self.shared.board
+    }
+
     fn readers(&self) -> &AnyPool {
         &self.shared.readers
     }
@@ -288,4 +353,9 @@ impl Store {
         sent.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
+}
+
+/// The word of an error code, as the API gives it.
+pub(crate) fn error_word(error: restage_core::row::StageEventError) -> &'static str {
+    codec::event_error_word(error)
 }

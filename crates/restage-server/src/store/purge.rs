@@ -126,7 +126,7 @@ async fn purge_stage(
     Ok(limit - left)
 }
 
-async fn delete_some(
+pub(super) async fn delete_some(
     connection: &mut AnyConnection,
     sql: &'static str,
     of: &str,

@@ -56,6 +56,28 @@ pub enum ParticipantFilter {
     RecordingState(String),
 }
 
+/// Where a replication stands in the list of a participant's replications. The sessions make it the only
+/// one at its place: two sources may start at the same time into the same session.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ReplicaPosition {
+    /// First start.
+    pub started_at: Time,
+    /// Where to.
+    pub destination_session: StageSessionId,
+    /// Where from.
+    pub source_session: StageSessionId,
+}
+
+impl From<&Replica> for ReplicaPosition {
+    fn from(row: &Replica) -> Self {
+        Self {
+            started_at: row.started_at,
+            destination_session: row.destination_session.clone(),
+            source_session: row.source_session.clone(),
+        }
+    }
+}
+
 /// A line of a participant's history with its place there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RecordedEvent {
@@ -144,9 +166,9 @@ pub(super) const LIST_REPLICAS: &str = concat!(
     "SELECT ",
     columns!(replica "r"),
     " FROM replicas r WHERE r.source_stage = $1 AND r.participant = $2 \
-     AND (r.started_at, r.destination_session) > ($3, $4) \
+     AND (r.started_at, r.destination_session, r.source_session) > ($3, $4, $5) \
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = $1) \
-     ORDER BY r.started_at, r.destination_session LIMIT $5"
+     ORDER BY r.started_at, r.destination_session, r.source_session LIMIT $6"
 );
 
 pub(super) const PUBLISHING_PARTICIPANTS: &str = concat!(
@@ -300,21 +322,28 @@ impl Store {
     }
 
     /// The replications of a participant out of a stage, ACTIVE and STOPPED, over all of the stage's
-    /// sessions, in the order of their first start, from just after a position (start, destination
-    /// session).
+    /// sessions, in the order of their first start, from just after a position.
     pub async fn list_replicas(
         &self,
         source_stage: &StageId,
         participant: &ParticipantId,
-        after: Option<(Time, StageSessionId)>,
+        after: Option<ReplicaPosition>,
         limit: u32,
     ) -> Result<Page<Replica>, StoreError> {
-        let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
+        let (time, destination, source) = match after {
+            Some(after) => (
+                after.started_at.0,
+                after.destination_session.to_string(),
+                after.source_session.to_string(),
+            ),
+            None => (FIRST.0, FIRST.1.to_owned(), FIRST.1.to_owned()),
+        };
         let query = sqlx::query(LIST_REPLICAS)
             .bind(source_stage.to_string())
             .bind(participant.to_string())
             .bind(time)
-            .bind(id);
+            .bind(destination)
+            .bind(source);
         self.page(query, limit, codec::replica).await
     }
 
@@ -362,7 +391,7 @@ impl Store {
         ))
     }
 
-    async fn all<T>(
+    pub(super) async fn all<T>(
         &self,
         query: BoundQuery,
         decode: impl Fn(&AnyRow) -> Result<T, StoreError>,

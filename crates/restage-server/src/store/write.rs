@@ -21,7 +21,7 @@ const RUN_SIZES: [usize; 4] = [64, 16, 4, 1];
 
 /// What the statement for a run of changes looks like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Target {
+pub(super) enum Target {
     /// Insert, or replace by key. The first `key` columns are the key.
     Upsert {
         table: &'static str,
@@ -95,6 +95,12 @@ const CONNECTIONS: Target = Target::Upsert {
     ],
     key: 1,
 };
+/// Events on their way to a sink.
+pub(super) const OUTBOX: Target = Target::Upsert {
+    table: "outbox",
+    columns: &["sink", "seq", "id", "stage", "at", "body", "attempts"],
+    key: 2,
+};
 /// The columns of `stage_events` without `seq`, which the statement counts.
 const EVENT_COLUMNS: [&str; 9] = [
     "session",
@@ -133,6 +139,22 @@ pub(super) async fn apply(
                 purge::delete_stage(connection, stage, purge_rows).await?;
             }
         }
+    }
+    run.flush(connection).await
+}
+
+/// Writes rows of one kind, in order.
+pub(super) async fn put_rows(
+    connection: &mut AnyConnection,
+    target: Target,
+    rows: Vec<Vec<Cell>>,
+) -> Result<(), StoreError> {
+    let mut run = Run::default();
+    for cells in rows {
+        if !run.takes(target, &cells) {
+            run.flush(connection).await?;
+        }
+        run.push(target, cells);
     }
     run.flush(connection).await
 }

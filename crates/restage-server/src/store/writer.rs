@@ -17,7 +17,10 @@ use crate::metrics::durations;
 use super::codec::bytes_text;
 use super::engine::Engine;
 use super::error::StoreError;
+use super::outbox::{self, Outbox, Settlement};
+use super::retention::{self, Sweep};
 use super::{EffectSink, Outcome, Purging, codec, load, purge, read, write};
+use crate::clock;
 
 /// Commands waiting for the writer. When it is full, callers wait.
 pub const WRITER_QUEUE: usize = 1_024;
@@ -41,6 +44,16 @@ pub(super) enum Request {
     Purge {
         limit: u32,
         answer: Answer<u32>,
+    },
+    Settle {
+        sink: &'static str,
+        settlement: Settlement,
+        answer: Answer<()>,
+    },
+    Sweep {
+        sweep: Sweep,
+        limit: u32,
+        answer: Answer<Sweep>,
     },
     Close,
 }
@@ -70,6 +83,8 @@ enum Done {
     Decided(Box<Decision>),
     Meta(Vec<u8>),
     Purged(u32),
+    Settled,
+    Swept(Sweep),
     Nothing,
 }
 
@@ -83,6 +98,7 @@ pub(super) struct Writer {
     pub(super) purging: Purging,
     /// Rows of deleted stages may be left.
     pub(super) purge_pending: bool,
+    pub(super) outbox: Outbox,
     /// The latest time a command was decided at.
     pub(super) latest: Time,
 }
@@ -166,6 +182,7 @@ impl Writer {
             &mut connection,
             begin,
             self.purging,
+            &mut self.outbox,
             &mut requests,
             &mut written,
         )
@@ -174,6 +191,7 @@ impl Writer {
             Ok(()) => {
                 self.counters.batches.observe(began.elapsed().as_secs_f64());
                 self.connection = Some(connection);
+                self.outbox.committed();
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 for (request, done) in written {
                     self.deliver(request, done);
@@ -181,6 +199,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, requests = written.len(), "a batch was not committed");
+                self.outbox.roll_back(0);
                 // Whether it is still inside the transaction is unknown; closing it rolls back.
                 drop(connection);
                 written
@@ -225,6 +244,20 @@ impl Writer {
                 self.purge_pending = rows == limit;
                 let _ = answer.send(Ok(rows));
             }
+            (
+                Request::Settle {
+                    sink,
+                    settlement,
+                    answer,
+                },
+                Done::Settled,
+            ) => {
+                self.outbox.board.settled(sink, &settlement);
+                let _ = answer.send(Ok(()));
+            }
+            (Request::Sweep { answer, .. }, Done::Swept(sweep)) => {
+                let _ = answer.send(Ok(sweep));
+            }
             // A request is only ever paired with its own kind of result.
             _ => {}
         }
@@ -237,6 +270,7 @@ async fn write_batch(
     connection: &mut AnyConnection,
     begin: &'static str,
     purging: Purging,
+    outbox: &mut Outbox,
     requests: &mut impl Iterator<Item = Request>,
     written: &mut Vec<(Request, Done)>,
 ) -> Result<(), StoreError> {
@@ -246,7 +280,8 @@ async fn write_batch(
     let mut transaction = connection.begin_with(begin).await.map_err(lost)?;
     for request in requests {
         let mut savepoint = transaction.begin().await.map_err(lost)?;
-        match request.perform(&mut savepoint, purging).await {
+        let mark = outbox.mark();
+        match request.perform(&mut savepoint, purging, outbox).await {
             Ok(done) => {
                 written.push((request, done));
                 savepoint.commit().await.map_err(lost)?;
@@ -254,6 +289,7 @@ async fn write_batch(
             Err(error) => {
                 tracing::warn!(%error, "a command was rolled back");
                 request.refuse(&error);
+                outbox.roll_back(mark);
                 savepoint.rollback().await.map_err(lost)?;
             }
         }
@@ -266,19 +302,32 @@ impl Request {
         &self,
         connection: &mut AnyConnection,
         purging: Purging,
+        outbox: &mut Outbox,
     ) -> Result<Done, StoreError> {
         match self {
             Self::Execute {
                 command, context, ..
             } => {
                 let decision = decide(connection, command, context).await?;
+                let events = outbox.compose(connection, &decision.notices).await?;
                 write::apply(connection, &decision.changes, purging.inline_rows).await?;
+                outbox.append(connection, &events).await?;
                 Ok(Done::Decided(Box::new(decision)))
             }
             Self::PutMeta { name, value, .. } => {
                 put_meta(connection, name, value).await.map(Done::Meta)
             }
             Self::Purge { limit, .. } => purge::purge(connection, *limit).await.map(Done::Purged),
+            Self::Settle {
+                sink, settlement, ..
+            } => {
+                outbox::settle(connection, sink, clock::now(), settlement).await?;
+                Ok(Done::Settled)
+            }
+            Self::Sweep { sweep, limit, .. } => {
+                let swept = retention::step(connection, sweep.clone(), *limit).await?;
+                Ok(Done::Swept(swept))
+            }
             Self::Close => Ok(Done::Nothing),
         }
     }
@@ -288,6 +337,8 @@ impl Request {
             Self::Execute { answer, .. } => drop(answer.send(Err(error.clone()))),
             Self::PutMeta { answer, .. } => drop(answer.send(Err(error.clone()))),
             Self::Purge { answer, .. } => drop(answer.send(Err(error.clone()))),
+            Self::Settle { answer, .. } => drop(answer.send(Err(error.clone()))),
+            Self::Sweep { answer, .. } => drop(answer.send(Err(error.clone()))),
             Self::Close => {}
         }
     }

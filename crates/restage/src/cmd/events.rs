@@ -1,8 +1,11 @@
 //! `restage events`.
 
+mod dead_letters;
+mod file;
 mod history;
 mod stage_state;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
@@ -21,6 +24,10 @@ use stage_state::Changes;
 pub(crate) enum Command {
     #[command(about = "Print who publishes as it changes, and a participant's events as they come")]
     Tail(TailArgs),
+    #[command(about = "Print the events that a sink would not take")]
+    DeadLetters(dead_letters::ListArgs),
+    #[command(about = "Send dead letters again")]
+    Replay(dead_letters::ReplayArgs),
 }
 
 /// Follows a stage: its events socket, and with --participant-id the participant's events too.
@@ -34,6 +41,7 @@ Examples:
   restage events tail --stage-arn \"$STAGE\"
   restage events tail --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h
   restage events tail --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --no-follow
+  restage events tail --file data/events.jsonl --no-follow
   restage events tail --token \"$TOKEN\" --output json --query 'payload.participants[].id'")]
 pub(crate) struct TailArgs {
     #[command(flatten)]
@@ -46,6 +54,9 @@ pub(crate) struct TailArgs {
     /// The session the participant is or was in [default: the one that is active]
     #[arg(long, value_name = "ID", requires = "participant_id")]
     session_id: Option<String>,
+    /// Print the events of all stages in this file instead, which a server writes with --events-file
+    #[arg(long, value_name = "FILE", group = "join")]
+    file: Option<PathBuf>,
     /// Print what there is and end
     #[arg(long)]
     no_follow: bool,
@@ -58,13 +69,19 @@ pub(crate) struct TailArgs {
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = api::runtime()?;
     match command {
-        Command::Tail(args) => api::runtime()?.block_on(tail(args)),
+        Command::Tail(args) => runtime.block_on(tail(args)),
+        Command::DeadLetters(args) => runtime.block_on(dead_letters::list(args)),
+        Command::Replay(args) => runtime.block_on(dead_letters::replay(args)),
     }
 }
 
 async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new(None)?;
+    if let Some(path) = &args.file {
+        return file::tail(path, args.no_follow, &args.lines, &mut stop).await;
+    }
     let mut history = history(&args).await?;
     if let Some(history) = &mut history {
         history.print_new(&args.lines).await?;

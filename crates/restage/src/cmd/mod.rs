@@ -2,12 +2,14 @@
 
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod db;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod events;
 pub(crate) mod man;
 pub(crate) mod participants;
+mod place;
 pub(crate) mod publish;
 pub(crate) mod replicas;
 pub(crate) mod serve;

@@ -10,14 +10,14 @@ use restage_api::shape::{self, EmptyResponse};
 use restage_api::{ApiError, Operation, PageScope, Position, PositionReader};
 use restage_core::command::Command;
 use restage_core::id::Time;
-use restage_core::row::Stage;
+use restage_core::row::{Replica, Stage};
 use restage_core::{Fault, Reply, StageArn};
 use serde::Serialize;
 
 use super::App;
 use super::api::Caller;
 use crate::control::Failure;
-use crate::store::StoreError;
+use crate::store::{ReplicaPosition, StoreError};
 
 /// Carries out one operation and answers the response body.
 pub(super) async fn call(
@@ -175,6 +175,30 @@ impl<'a> Paging<'a> {
         let (time, id) = (reader.number()?, I::from(reader.text()?));
         reader.end()?;
         Ok(Some((Time(time), id)))
+    }
+
+    /// The place a page of replications starts after; `None` for the first page.
+    fn replicas_start(&self, token: Option<&str>) -> Result<Option<ReplicaPosition>, ApiError> {
+        let Some(token) = token else { return Ok(None) };
+        let bytes = self.app.pages.open(&self.scope, token)?;
+        let mut reader = PositionReader::new(&bytes);
+        let position = ReplicaPosition {
+            started_at: Time(reader.number()?),
+            destination_session: reader.text()?.into(),
+            source_session: reader.text()?.into(),
+        };
+        reader.end()?;
+        Ok(Some(position))
+    }
+
+    fn replicas_next(&self, more: bool, last: Option<&Replica>) -> Option<String> {
+        let last = last.filter(|_| more)?;
+        let position = Position::new()
+            .number(last.started_at.0)
+            .text(last.destination_session.as_str())
+            .text(last.source_session.as_str())
+            .into_bytes();
+        Some(self.app.pages.seal(&self.scope, &position))
     }
 
     fn next(&self, more: bool, last: Option<(Time, &str)>) -> Option<String> {

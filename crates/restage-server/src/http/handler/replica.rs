@@ -54,7 +54,7 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
     .await?;
     let filters = request.filters();
     let paging = Paging::new(app, caller, Operation::ListParticipantReplicas, &filters);
-    let after = paging.start(request.next_token.as_deref())?;
+    let after = paging.replicas_start(request.next_token.as_deref())?;
     let participant = ParticipantId::new(request.participant_id.as_str());
     let page = app
         .control
@@ -62,11 +62,7 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
         .list_replicas(&source.id, &participant, after, request.max_results)
         .await
         .map_err(store_failed)?;
-    let last = page
-        .rows
-        .last()
-        .map(|row| (row.started_at, row.destination_session.as_str()));
-    let next_token = paging.next(page.more, last);
+    let next_token = paging.replicas_next(page.more, page.rows.last());
     let replicas = page
         .rows
         .iter()

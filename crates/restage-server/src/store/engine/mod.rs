@@ -34,9 +34,34 @@ enum Kind {
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Role {
+pub(super) enum Role {
+    /// The one writer, or an operator who changes a little beside it.
     Writer,
+    /// Reads only.
     Reader,
+}
+
+/// A connection beside a server that may be running.
+pub(super) struct Visit {
+    pub(super) connection: AnyConnection,
+    /// How to open a transaction: one that sees a single moment, for a reader.
+    pub(super) begin: &'static str,
+    pub(super) is_sqlite: bool,
+}
+
+/// The schema this build brings a database to.
+pub(super) fn latest_schema() -> i64 {
+    let versions = MIGRATIONS.iter().map(|migration| migration.version);
+    versions.max().unwrap_or(0)
+}
+
+/// The migrations up to a version.
+pub(super) fn migrations_to(version: i64) -> Migrator {
+    let upto = MIGRATIONS.iter().filter(|step| step.version <= version);
+    Migrator {
+        migrations: std::borrow::Cow::Owned(upto.cloned().collect()),
+        ..Migrator::DEFAULT
+    }
 }
 
 // The driver's options hold the password.
@@ -74,8 +99,8 @@ impl Engine {
         })
     }
 
-    /// The first connection of the writer, with the schema up to date. The database is ours from here on.
-    pub(super) async fn open_writer(&self) -> Result<AnyConnection, StoreError> {
+    /// A connection to a database that is ours from here on, whatever its schema.
+    pub(super) async fn claim(&self) -> Result<AnyConnection, StoreError> {
         let mut connection = self.connect_writer().await?;
         if let Kind::Postgres(_) = self.kind {
             postgres::lock(&mut connection, &self.name).await?;
@@ -83,7 +108,55 @@ impl Engine {
                 .await
                 .map_err(|error| self.open_error(&error))?;
         }
-        self.migrate(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Connects without owning the database.
+    pub(super) async fn visit(config: &StoreConfig, role: Role) -> Result<Visit, StoreError> {
+        sqlx::any::install_default_drivers();
+        let failed = |error: sqlx::Error| StoreError::Open {
+            database: config.name(),
+            reason: error.to_string(),
+        };
+        let (options, is_sqlite) = match &config.address {
+            Address::Sqlite(path) => {
+                let url = sqlite::sqlite_url(path)?;
+                (AnyConnectOptions::from_str(&url).map_err(failed)?, true)
+            }
+            Address::Postgres(url) => (url.options()?, false),
+        };
+        let connecting = AnyConnection::connect_with(&options);
+        let mut connection = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(connected) => connected.map_err(failed)?,
+            Err(_) => {
+                return Err(StoreError::Timeout {
+                    seconds: CONNECT_TIMEOUT.as_secs(),
+                });
+            }
+        };
+        let set_up = if is_sqlite {
+            sqlite::set_up_visit(&mut connection, role).await
+        } else {
+            postgres::set_up_visit(&mut connection, role).await
+        };
+        set_up.map_err(failed)?;
+        let begin = match (is_sqlite, role) {
+            (true, Role::Writer) => sqlite::BEGIN_WRITE,
+            (true, Role::Reader) => "BEGIN",
+            (false, Role::Writer) => postgres::BEGIN_WRITE,
+            (false, Role::Reader) => postgres::BEGIN_READ,
+        };
+        Ok(Visit {
+            connection,
+            begin,
+            is_sqlite,
+        })
+    }
+
+    /// The first connection of the writer, with the schema up to date. The database is ours from here on.
+    pub(super) async fn open_writer(&self) -> Result<AnyConnection, StoreError> {
+        let mut connection = self.claim().await?;
+        self.migrate_to(&mut connection, latest_schema()).await?;
         if let Kind::Postgres(claim) = &self.kind {
             let claimed = async {
                 claim.write(&mut connection).await?;
@@ -147,16 +220,16 @@ impl Engine {
             .map_err(|error| self.open_error(&error))
     }
 
-    /// Brings the schema up to date, forward only.
-    async fn migrate(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        let Err(error) = MIGRATIONS.run(connection).await else {
+    /// Brings the schema to a version, forward only.
+    pub(super) async fn migrate_to(
+        &self,
+        connection: &mut AnyConnection,
+        version: i64,
+    ) -> Result<(), StoreError> {
+        let Err(error) = migrations_to(version).run(connection).await else {
             return Ok(());
         };
-        let known = MIGRATIONS
-            .iter()
-            .map(|migration| migration.version)
-            .max()
-            .unwrap_or(0);
+        let known = latest_schema();
         Err(match error {
             MigrateError::VersionMissing(found) => StoreError::NewerSchema {
                 database: self.name.clone(),

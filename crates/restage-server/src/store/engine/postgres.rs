@@ -11,6 +11,9 @@ use crate::store::error::StoreError;
 /// How the writer opens a transaction. Its lock keeps other writers out already.
 pub(super) const BEGIN_WRITE: &str = "BEGIN";
 
+/// How a reader opens a transaction that sees one moment.
+pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// How long to wait for the database to notice that its last owner is gone.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 const LOCK_RETRY: Duration = Duration::from_millis(100);
@@ -60,6 +63,18 @@ pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// The same for a connection beside the server's, whose statements may take their time.
+pub(super) async fn set_up_visit(
+    connection: &mut AnyConnection,
+    role: Role,
+) -> Result<(), sqlx::Error> {
+    set_up(connection, role).await?;
+    sqlx::raw_sql("SET statement_timeout = 0")
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Makes this connection the owner's.

@@ -60,6 +60,26 @@ pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result
     Ok(())
 }
 
+/// The same for a connection beside the server's, which leaves the file as it is.
+pub(super) async fn set_up_visit(
+    connection: &mut AnyConnection,
+    role: Role,
+) -> Result<(), sqlx::Error> {
+    let query_only = match role {
+        Role::Writer => "OFF",
+        Role::Reader => "ON",
+    };
+    let pragmas = format!(
+        "PRAGMA busy_timeout = {}; PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; \
+         PRAGMA query_only = {query_only};",
+        BUSY_TIMEOUT.as_millis(),
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// The file by its real name, so that two ways to it meet at one lock.
 fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
     let real = match path.canonicalize() {

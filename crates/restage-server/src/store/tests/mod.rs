@@ -7,6 +7,7 @@ mod database;
 mod needs;
 mod plans;
 mod round_trip;
+mod schemas;
 mod sqlite_faults;
 mod walk;
 mod world;

@@ -1,0 +1,76 @@
+"""A webhook receiver on loopback that verifies what it is sent, and refuses some of it on purpose."""
+
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+import time
+
+TOLERANCE_S = 300
+
+
+def is_signed(secret, headers, body):
+    """Whether this is what the holder of the secret sent just now: as docs/operations.md tells receivers to check."""
+    signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
+    expected = "v1," + base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+    is_fresh = abs(time.time() - int(headers["webhook-timestamp"])) < TOLERANCE_S
+    return is_fresh and hmac.compare_digest(expected, headers["webhook-signature"])
+
+
+class Receiver:
+    """Takes events at `url`. `refuse` is asked of each (event, times seen before); a status other than 200 refuses it."""
+
+    def __init__(self, secret, refuse=lambda event, seen: 200):
+        self.secret = secret
+        self.refuse = refuse
+        self.taken = []
+        self.attempts = {}
+        self.faults = []
+        self._lock = threading.Lock()
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                status = receiver.receive(self.headers, body)
+                self.send_response(status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/events"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def receive(self, headers, body):
+        with self._lock:
+            if not is_signed(self.secret, headers, body):
+                self.faults.append("a signature is wrong")
+                return 401
+            event = json.loads(body)
+            if headers["ce-specversion"] != "1.0" or headers["ce-id"] != event["id"]:
+                self.faults.append(f"CloudEvents headers do not fit {event}")
+            if headers["webhook-id"] != event["id"] or headers["ce-source"] != event["resources"][0]:
+                self.faults.append(f"headers do not fit {event}")
+            seen = self.attempts.get(event["id"], 0)
+            self.attempts[event["id"]] = seen + 1
+            status = self.refuse(event, seen)
+            if status == 200:
+                self.taken.append(event)
+            return status
+
+    def events(self):
+        """What was taken, each event once, in the order of first arrival."""
+        with self._lock:
+            return list({event["id"]: event for event in self.taken}.values())
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()

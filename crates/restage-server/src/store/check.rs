@@ -1,0 +1,145 @@
+//! Looks at everything in a database and says what is wrong with it.
+
+use futures_util::TryStreamExt as _;
+use sqlx::AnyConnection;
+use sqlx::Connection as _;
+use sqlx::any::AnyRow;
+
+use super::StoreConfig;
+use super::codec::{self, columns};
+use super::engine::{Engine, Role};
+use super::error::StoreError;
+
+/// Findings that are listed; more of the same help nobody.
+const FINDINGS_MAX: usize = 50;
+
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Findings {
+    /// Rows looked at.
+    pub rows: u64,
+    /// One sentence each; empty when all is well.
+    pub faults: Vec<String>,
+}
+
+/// Each must find nothing: (what it would mean, a count).
+const RULES: &[(&str, &str)] = &[
+    (
+        "stages whose active session is not there, is another stage's, or has ended",
+        "SELECT COUNT(*) FROM stages s WHERE s.active_session IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM stage_sessions x WHERE x.id = s.active_session AND x.stage = s.id \
+          AND x.ended_at IS NULL)",
+    ),
+    (
+        "stage sessions that have not ended and are not their stage's active one",
+        "SELECT COUNT(*) FROM stage_sessions x JOIN stages s ON s.id = x.stage \
+         WHERE x.ended_at IS NULL AND (s.active_session IS NULL OR s.active_session <> x.id)",
+    ),
+    (
+        "participants that are connected or publish in a session that has ended",
+        "SELECT COUNT(*) FROM participants p JOIN stage_sessions x ON x.id = p.session \
+         WHERE x.ended_at IS NOT NULL AND (p.connected = 1 OR p.publishing = 1)",
+    ),
+    (
+        "ACTIVE replicas out of a session that has ended",
+        "SELECT COUNT(*) FROM replicas r JOIN stage_sessions x ON x.id = r.source_session \
+         WHERE r.active = 1 AND x.ended_at IS NOT NULL",
+    ),
+    (
+        "counts of stages that are not the number of stages",
+        "SELECT COUNT(*) FROM stage_counts c WHERE c.stages <> \
+         (SELECT COUNT(*) FROM stages s WHERE s.account = c.account AND s.region = c.region)",
+    ),
+    (
+        "stages that are not counted",
+        "SELECT COUNT(*) FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stage_counts c \
+         WHERE c.account = s.account AND c.region = s.region)",
+    ),
+];
+
+/// Checks a database: that the engine finds it sound, that every row can be read, and that rows agree with
+/// each other. Works beside a running server, of which it sees one moment.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be looked at.
+pub async fn check(config: &StoreConfig) -> Result<Findings, StoreError> {
+    let visit = Engine::visit(config, Role::Reader).await?;
+    let mut connection = visit.connection;
+    let mut findings = Findings::default();
+    let mut transaction = connection.begin_with(visit.begin).await?;
+    if visit.is_sqlite {
+        let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
+            .fetch_all(&mut *transaction)
+            .await?;
+        let faults = said.into_iter().filter(|line| line != "ok");
+        findings.faults.extend(faults);
+    }
+    read_all(&mut transaction, &mut findings).await?;
+    for (what, sql) in RULES {
+        let found: i64 = sqlx::query_scalar(*sql)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if found > 0 {
+            findings.add(format!("{found} {what}"));
+        }
+    }
+    transaction.rollback().await?;
+    connection.close().await?;
+    Ok(findings)
+}
+
+impl Findings {
+    fn add(&mut self, fault: String) {
+        if self.faults.len() < FINDINGS_MAX {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// Reads every row as the running server would.
+async fn read_all(
+    connection: &mut AnyConnection,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    type Decode = fn(&AnyRow) -> Result<(), StoreError>;
+    let kinds: [(&'static str, Decode); 7] = [
+        (
+            concat!("SELECT ", columns!(stage "s"), " FROM stages s"),
+            |row| codec::stage(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(session "x"), " FROM stage_sessions x"),
+            |row| codec::session(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(token "t"), " FROM tokens t"),
+            |row| codec::token(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(participant "p"), " FROM participants p"),
+            |row| codec::participant(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(replica "r"), " FROM replicas r"),
+            |row| codec::replica(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(connection "c"), " FROM connections c"),
+            |row| codec::connection(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(event "e"), " FROM stage_events e"),
+            |row| codec::event(row).map(drop),
+        ),
+    ];
+    for (sql, decode) in kinds {
+        let mut rows = sqlx::query(sql).fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            findings.rows += 1;
+            if let Err(error) = decode(&row) {
+                findings.add(error.to_string());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,418 @@
+//! A database as lines of JSON: a backup that either engine can take in, so also the way from one to the
+//! other.
+//!
+//! The first line names the format and the schema, the last one counts the rows and seals all lines before
+//! it. Between them stand a line per table, `{"table":…,"columns":[…]}`, and a line per row, an array in
+//! the order of those columns. The picture is that of one moment; a running server is not disturbed.
+
+use std::io::{BufRead, Write};
+
+use aws_lc_rs::digest::{Context as Digest, SHA256};
+use futures_util::TryStreamExt as _;
+use serde_json::{Value, json};
+use sqlx::any::{AnyRow, AnyTypeInfoKind};
+use sqlx::{AnyConnection, Connection as _, Row as _, ValueRef as _};
+
+use super::StoreConfig;
+use super::engine::{self, Engine, Role};
+use super::error::StoreError;
+
+/// What the first line says.
+const FORMAT: &str = "restage-backup";
+/// Rows written by one statement when a backup is taken in.
+const ROWS_PER_STATEMENT: usize = 64;
+/// The longest line that is read: far above any row restage writes.
+const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Every table, in the order they are written. `meta` holds the keys of this deployment, so a backup is as
+/// secret as the database.
+pub(super) const TABLES: &[&str] = &[
+    "meta",
+    "stages",
+    "stage_counts",
+    "deleted_stages",
+    "tokens",
+    "stage_sessions",
+    "participants",
+    "replicas",
+    "connections",
+    "stage_events",
+    "outbox",
+    "dead_letters",
+];
+/// The row of `meta` that belongs to the database and not to what is in it.
+const OWNER_ROW: &str = "owner";
+
+/// Why a backup was not made or not taken in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DumpError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file.
+    #[error("the backup cannot be written or read: {0}")]
+    Io(#[from] std::io::Error),
+    /// Not a backup, or a damaged one.
+    #[error("line {line} of the backup is not what it should be: {reason}; nothing was restored")]
+    Line {
+        /// Counted from 1.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The database holds something.
+    #[error("the database {database} is not empty; a backup is restored into an empty one only")]
+    NotEmpty {
+        /// The database, without secrets.
+        database: String,
+    },
+    /// A later restage made the backup.
+    #[error(
+        "the backup was made by a newer restage (schema {found}, this one knows {known}); restore it with that version"
+    )]
+    NewerSchema {
+        /// Of the backup.
+        found: i64,
+        /// The latest this build has.
+        known: i64,
+    },
+}
+
+impl From<sqlx::Error> for DumpError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Writes a backup and says how many rows it has. Works beside a running server.
+///
+/// # Errors
+/// [`DumpError`]; what was written so far is then of no use.
+pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Result<u64, DumpError> {
+    let visit = Engine::visit(config, Role::Reader).await?;
+    let (mut connection, begin) = (visit.connection, visit.begin);
+    let mut transaction = connection.begin_with(begin).await?;
+    let schema = current_schema(&mut transaction, config).await?;
+    let mut lines = Lines::new(out);
+    lines.write(&json!({"format": FORMAT, "schema": schema}))?;
+    let mut count = 0_u64;
+    for table in TABLES {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
+        let mut rows = sqlx::query(sql).fetch(&mut *transaction);
+        let mut announced = false;
+        while let Some(row) = rows.try_next().await? {
+            let cells = cells(&row)?;
+            if *table == "meta" && cells.first().is_some_and(|name| name == OWNER_ROW) {
+                continue;
+            }
+            if !announced {
+                let columns: Vec<&str> = row.columns().iter().map(sqlx::Column::name).collect();
+                lines.write(&json!({"table": table, "columns": columns}))?;
+                announced = true;
+            }
+            lines.write(&Value::Array(cells))?;
+            count += 1;
+        }
+    }
+    lines.seal(count)?;
+    transaction.rollback().await?;
+    connection.close().await?;
+    Ok(count)
+}
+
+/// The schema the database has, which must be the one this build has.
+async fn current_schema(
+    connection: &mut AnyConnection,
+    config: &StoreConfig,
+) -> Result<i64, DumpError> {
+    let found: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations")
+        .fetch_one(connection)
+        .await?;
+    let known = engine::latest_schema();
+    match found.cmp(&known) {
+        std::cmp::Ordering::Equal => Ok(found),
+        std::cmp::Ordering::Greater => Err(StoreError::NewerSchema {
+            database: config.name(),
+            found,
+            known,
+        }
+        .into()),
+        std::cmp::Ordering::Less => Err(StoreError::OlderSchema {
+            database: config.name(),
+            found,
+            known,
+        }
+        .into()),
+    }
+}
+
+/// The values of a row, of the two types there are.
+fn cells(row: &AnyRow) -> Result<Vec<Value>, sqlx::Error> {
+    let cell = |at: usize| {
+        let raw = row.try_get_raw(at)?;
+        if raw.is_null() {
+            return Ok(Value::Null);
+        }
+        match raw.type_info().kind() {
+            AnyTypeInfoKind::Text => row.try_get::<String, _>(at).map(Value::from),
+            _ => row.try_get::<i64, _>(at).map(Value::from),
+        }
+    };
+    (0..row.len()).map(cell).collect()
+}
+
+/// Lines on their way out, with a digest over them.
+struct Lines<'o, W> {
+    out: &'o mut W,
+    digest: Digest,
+}
+
+impl<'o, W: Write> Lines<'o, W> {
+    fn new(out: &'o mut W) -> Self {
+        Self {
+            out,
+            digest: Digest::new(&SHA256),
+        }
+    }
+
+    fn write(&mut self, line: &Value) -> std::io::Result<()> {
+        let mut text = line.to_string();
+        text.push('\n');
+        self.digest.update(text.as_bytes());
+        self.out.write_all(text.as_bytes())
+    }
+
+    fn seal(mut self, rows: u64) -> std::io::Result<()> {
+        let digest = hex::encode(self.digest.clone().finish());
+        self.write(&json!({"rows": rows, "sha256": digest}))?;
+        self.out.flush()
+    }
+}
+
+/// Takes a backup into an empty database and says how many rows that were. The backup may be of an earlier
+/// schema: it is brought up to date. Nothing is kept of one that is damaged.
+///
+/// # Errors
+/// [`DumpError`].
+pub async fn restore(
+    config: &StoreConfig,
+    input: &mut (impl BufRead + Send),
+) -> Result<u64, DumpError> {
+    let mut reader = Reader::new(input);
+    let schema = reader.schema()?;
+    let known = engine::latest_schema();
+    if schema > known {
+        return Err(DumpError::NewerSchema {
+            found: schema,
+            known,
+        });
+    }
+    let owned = config.clone();
+    let engine = tokio::task::spawn_blocking(move || Engine::acquire(&owned))
+        .await
+        .map_err(|_| StoreError::Defect)??;
+    let mut connection = engine.claim().await?;
+    engine.migrate_to(&mut connection, schema).await?;
+    let mut transaction = connection.begin_with(engine.begin_write()).await?;
+    if !is_empty(&mut transaction).await? {
+        return Err(DumpError::NotEmpty {
+            database: config.name(),
+        });
+    }
+    let rows = fill(&mut transaction, &mut reader).await?;
+    transaction.commit().await?;
+    engine.migrate_to(&mut connection, known).await?;
+    connection.close().await?;
+    Ok(rows)
+}
+
+/// Whether no table holds anything but what belongs to the database itself.
+async fn is_empty(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    for table in TABLES {
+        let but = match *table {
+            "meta" => " WHERE name <> 'owner'",
+            // Not in every schema a backup may be of, and empty wherever the others are.
+            "outbox" | "dead_letters" => continue,
+            _ => "",
+        };
+        let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}{but}"));
+        let rows: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+        if rows > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Writes every row there is to read, up to the seal.
+async fn fill<R: BufRead + Send>(
+    connection: &mut AnyConnection,
+    reader: &mut Reader<'_, R>,
+) -> Result<u64, DumpError> {
+    let mut target: Option<(String, Vec<String>)> = None;
+    let mut waiting: Vec<Vec<Value>> = Vec::new();
+    let mut count = 0;
+    loop {
+        let line = reader.next()?;
+        let is_full = waiting.len() == ROWS_PER_STATEMENT;
+        if (is_full || !line.is_array())
+            && let Some((table, columns)) = &target
+        {
+            insert(connection, table, columns, std::mem::take(&mut waiting)).await?;
+        }
+        match line {
+            Value::Array(cells) => {
+                let width = target.as_ref().map(|(_, columns)| columns.len());
+                if width != Some(cells.len()) {
+                    return Err(reader.bad("a row does not go with its table's columns"));
+                }
+                waiting.push(cells);
+                count += 1;
+            }
+            Value::Object(members) if members.contains_key("table") => {
+                target = Some(reader.table(&members)?);
+            }
+            Value::Object(members) => {
+                reader.check_seal(&members, count)?;
+                return Ok(count);
+            }
+            _ => return Err(reader.bad("it is neither a table nor a row nor the end")),
+        }
+    }
+}
+
+async fn insert(
+    connection: &mut AnyConnection,
+    table: &str,
+    columns: &[String],
+    rows: Vec<Vec<Value>>,
+) -> Result<(), DumpError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut number = 0;
+    let tuples: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let marks: Vec<String> = row
+                .iter()
+                .map(|cell| match cell {
+                    Value::Null => "NULL".to_owned(),
+                    _ => {
+                        number += 1;
+                        format!("${number}")
+                    }
+                })
+                .collect();
+            format!("({})", marks.join(", "))
+        })
+        .collect();
+    let sql = format!(
+        "INSERT INTO {table} ({}) VALUES {}",
+        columns.join(", "),
+        tuples.join(", ")
+    );
+    // Statements differ by where their NULLs are: remembering them all would be of no use.
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false);
+    for cell in rows.into_iter().flatten() {
+        query = match cell {
+            Value::Null => query,
+            Value::String(text) => query.bind(text),
+            other => query.bind(other.as_i64().unwrap_or_default()),
+        };
+    }
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Lines on their way in, counted and with a digest over them.
+struct Reader<'i, R> {
+    input: &'i mut R,
+    digest: Digest,
+    /// The digest of all lines but the latest.
+    sealed: String,
+    line: u64,
+}
+
+impl<'i, R: BufRead> Reader<'i, R> {
+    fn new(input: &'i mut R) -> Self {
+        Self {
+            input,
+            digest: Digest::new(&SHA256),
+            sealed: String::new(),
+            line: 0,
+        }
+    }
+
+    fn bad(&self, reason: &str) -> DumpError {
+        DumpError::Line {
+            line: self.line,
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn next(&mut self) -> Result<Value, DumpError> {
+        self.line += 1;
+        let mut text = String::new();
+        let mut limited = std::io::Read::take(&mut *self.input, LINE_BYTES_MAX);
+        limited.read_line(&mut text)?;
+        if !text.ends_with('\n') {
+            return Err(self.bad("it is cut off"));
+        }
+        self.sealed = hex::encode(self.digest.clone().finish());
+        self.digest.update(text.as_bytes());
+        serde_json::from_str(&text).map_err(|_| self.bad("it is not JSON"))
+    }
+
+    /// From the first line.
+    fn schema(&mut self) -> Result<i64, DumpError> {
+        let line = self.next()?;
+        if line.get("format").and_then(Value::as_str) != Some(FORMAT) {
+            return Err(self.bad("it does not begin a restage backup"));
+        }
+        line.get("schema")
+            .and_then(Value::as_i64)
+            .ok_or_else(|| self.bad("it names no schema"))
+    }
+
+    /// A table's name and columns. Only names that are tables of ours and plain column names pass: they
+    /// become part of statements.
+    fn table(
+        &self,
+        members: &serde_json::Map<String, Value>,
+    ) -> Result<(String, Vec<String>), DumpError> {
+        let table = members.get("table").and_then(Value::as_str);
+        let table = table.filter(|name| TABLES.contains(name));
+        let plain = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        };
+        let columns = members.get("columns").and_then(Value::as_array);
+        let columns: Option<Vec<String>> = columns.and_then(|columns| {
+            let name = |column: &Value| {
+                column
+                    .as_str()
+                    .filter(|name| plain(name))
+                    .map(str::to_owned)
+            };
+            columns.iter().map(name).collect()
+        });
+        table
+            .map(str::to_owned)
+            .zip(columns)
+            .ok_or_else(|| self.bad("it names a table or a column that restage does not have"))
+    }
+
+    fn check_seal(
+        &self,
+        members: &serde_json::Map<String, Value>,
+        rows: u64,
+    ) -> Result<(), DumpError> {
+        let counted = members.get("rows").and_then(Value::as_u64);
+        let digest = members.get("sha256").and_then(Value::as_str);
+        if counted != Some(rows) || digest != Some(self.sealed.as_str()) {
+            return Err(self.bad("the lines before it are not those that were written"));
+        }
+        Ok(())
+    }
+}

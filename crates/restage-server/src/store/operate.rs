@@ -1,0 +1,48 @@
+//! What an operator does to a database from outside the server.
+
+use sqlx::Connection as _;
+
+use super::StoreConfig;
+use super::engine::{self, Engine, Role};
+use super::error::StoreError;
+use super::outbox::{self, DeadLetter};
+
+/// Brings the schema up to date, as a start of the server would, and says which version it has then. The
+/// server must not be running.
+///
+/// # Errors
+/// Those of [`Store::open`](super::Store::open).
+pub async fn migrate(config: &StoreConfig) -> Result<i64, StoreError> {
+    let owned = config.clone();
+    let engine = tokio::task::spawn_blocking(move || Engine::acquire(&owned))
+        .await
+        .map_err(|_| StoreError::Defect)??;
+    engine.open_writer().await?.close().await?;
+    Ok(engine::latest_schema())
+}
+
+/// The oldest dead letters. Works beside a running server.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn dead_letters(config: &StoreConfig, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+    let mut visit = Engine::visit(config, Role::Reader).await?;
+    let letters = outbox::dead_letters(&mut visit.connection, limit).await?;
+    visit.connection.close().await?;
+    Ok(letters)
+}
+
+/// Queues dead letters again, in one transaction; a running server sends them within seconds.
+///
+/// # Errors
+/// Any [`StoreError`]; then none of them was queued.
+pub async fn replay(config: &StoreConfig, letters: &[DeadLetter]) -> Result<(), StoreError> {
+    let mut visit = Engine::visit(config, Role::Writer).await?;
+    let mut transaction = visit.connection.begin_with(visit.begin).await?;
+    for letter in letters {
+        outbox::replay(&mut transaction, &letter.sink, letter.event.seq).await?;
+    }
+    transaction.commit().await?;
+    visit.connection.close().await?;
+    Ok(())
+}

@@ -1,0 +1,416 @@
+//! The outbox: events written with the change they tell of, one row per sink, until the sink has them.
+//!
+//! Order is that of commits. A row that a sink refuses for good moves to the dead letters, from where it
+//! can be [replayed](replay). With no sink nothing is written.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use restage_core::id::{StageId, Time};
+use restage_core::notice::Notice;
+use sqlx::AnyConnection;
+use tokio::sync::Notify;
+
+use super::cells::Cell;
+use super::codec;
+use super::error::StoreError;
+use super::{Store, read, rows, write};
+use crate::ids;
+use crate::outbox::envelope::{self, Owner};
+
+/// Events a sink may have waiting. The oldest beyond that become dead letters, so that a sink that is away
+/// for long cannot fill the disk.
+pub const OUTBOX_ROWS_MAX: u64 = 100_000;
+/// Dead letters that are kept; the oldest beyond that are removed.
+pub const DEAD_LETTERS_MAX: u32 = 100_000;
+/// Rows moved at once when the outbox is full.
+const OVERFLOW_ROWS: i64 = 256;
+
+/// Who is told of what happens.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Listeners {
+    /// The names of the sinks.
+    pub sinks: Vec<&'static str>,
+    /// Also what the service does not tell: joins, subscriptions, sessions.
+    pub extra: bool,
+}
+
+/// An event on its way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// Its place in the order.
+    pub seq: i64,
+    /// The event's own id, the same however often it is sent.
+    pub id: String,
+    /// Where it happened.
+    pub stage: StageId,
+    /// When.
+    pub at: Time,
+    /// The event as JSON.
+    pub body: String,
+    /// How often the sink refused it.
+    pub attempts: u32,
+}
+
+/// An event that a sink would not take.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeadLetter {
+    /// Which sink.
+    pub sink: String,
+    /// The event.
+    pub event: Outgoing,
+    /// When it was given up.
+    pub failed_at: Time,
+    /// What the sink said last.
+    pub reason: String,
+}
+
+/// What became of the events a sink was given.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settlement {
+    /// The sink has them.
+    pub delivered: Vec<i64>,
+    /// It refused them; they are tried again.
+    pub refused: Vec<i64>,
+    /// It is not asked again.
+    pub dead: Vec<(i64, String)>,
+}
+
+/// How a sink is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OutboxStats {
+    /// Events that wait.
+    pub waiting: u64,
+    /// When the oldest of them happened, in microseconds since the epoch; 0 with none.
+    pub oldest_at: i64,
+    /// Events the sink took since the start.
+    pub delivered: u64,
+    /// Attempts it refused since the start.
+    pub refused: u64,
+    /// Events given up since the start.
+    pub dead: u64,
+}
+
+#[derive(Default, Debug)]
+struct Gauge {
+    waiting: AtomicU64,
+    delivered: AtomicU64,
+    refused: AtomicU64,
+    dead: AtomicU64,
+    oldest_at: Mutex<i64>,
+}
+
+/// What the writer and the senders share.
+#[derive(Debug)]
+pub(super) struct Board {
+    listeners: Listeners,
+    gauges: Vec<Gauge>,
+    /// Rung after a commit with events in it.
+    pub(super) bell: Notify,
+}
+
+impl Board {
+    fn gauge(&self, sink: &str) -> Option<&Gauge> {
+        let place = self.listeners.sinks.iter().position(|name| *name == sink)?;
+        self.gauges.get(place)
+    }
+
+    pub(super) fn settled(&self, sink: &str, settlement: &Settlement) {
+        let Some(gauge) = self.gauge(sink) else {
+            return;
+        };
+        let (delivered, dead) = (settlement.delivered.len(), settlement.dead.len());
+        take(&gauge.waiting, (delivered + dead) as u64);
+        add(&gauge.delivered, delivered as u64);
+        add(&gauge.dead, dead as u64);
+        add(&gauge.refused, (settlement.refused.len() + dead) as u64);
+    }
+}
+
+fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}
+
+fn take(counter: &AtomicU64, count: u64) {
+    let less = |now: u64| Some(now.saturating_sub(count));
+    let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+}
+
+/// The writer's side.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    pub(super) board: Arc<Board>,
+    next_seq: i64,
+    /// Rows of the open transaction, by sink.
+    appended: u64,
+}
+
+const LAST_SEQ: &str = "SELECT COALESCE(MAX(t.seq), 0) FROM ( \
+     SELECT MAX(seq) AS seq FROM outbox UNION ALL SELECT MAX(seq) AS seq FROM dead_letters) AS t";
+const COUNT: &str = "SELECT COUNT(*) FROM outbox WHERE sink = $1";
+const BURY_OLDEST: &str = "INSERT INTO dead_letters \
+     (sink, seq, id, stage, at, body, attempts, failed_at, reason) \
+     SELECT sink, seq, id, stage, at, body, attempts, $2, $3 FROM outbox \
+     WHERE sink = $1 ORDER BY seq LIMIT $4 ON CONFLICT (sink, seq) DO NOTHING";
+const REMOVE_OLDEST: &str = "DELETE FROM outbox WHERE sink = $1 AND seq IN \
+     (SELECT seq FROM outbox WHERE sink = $1 ORDER BY seq LIMIT $2)";
+
+impl Outbox {
+    pub(super) async fn open(
+        connection: &mut AnyConnection,
+        listeners: Listeners,
+    ) -> Result<Self, StoreError> {
+        let last: i64 = sqlx::query_scalar(LAST_SEQ)
+            .fetch_one(&mut *connection)
+            .await?;
+        let mut gauges = Vec::new();
+        for sink in &listeners.sinks {
+            let waiting: i64 = sqlx::query_scalar(COUNT)
+                .bind(*sink)
+                .fetch_one(&mut *connection)
+                .await?;
+            let gauge = Gauge::default();
+            add(&gauge.waiting, u64::try_from(waiting).unwrap_or_default());
+            gauges.push(gauge);
+        }
+        let board = Board {
+            listeners,
+            gauges,
+            bell: Notify::new(),
+        };
+        Ok(Self {
+            board: Arc::new(board),
+            next_seq: last + 1,
+            appended: 0,
+        })
+    }
+
+    /// The events of a decision, before its changes are written: a deleted stage still has an owner then.
+    pub(super) async fn compose(
+        &self,
+        connection: &mut AnyConnection,
+        notices: &[Notice],
+    ) -> Result<Vec<(StageId, Time, String, String)>, StoreError> {
+        if self.board.listeners.sinks.is_empty() || notices.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stages = notices.iter().map(|notice| notice.stage.clone()).collect();
+        let stages = rows::stages(connection, stages).await?;
+        let mut events = Vec::new();
+        for notice in notices {
+            let Some(stage) = stages.iter().find(|stage| stage.id == notice.stage) else {
+                continue;
+            };
+            let owner = Owner {
+                account: stage.account.clone(),
+                region: stage.region.clone(),
+            };
+            let id = ids::request();
+            let extra = self.board.listeners.extra;
+            if let Some(body) = envelope::event(notice, &owner, &id, extra) {
+                events.push((notice.stage.clone(), notice.at, id, body));
+            }
+        }
+        Ok(events)
+    }
+
+    /// Queues events for every sink, in the open transaction.
+    pub(super) async fn append(
+        &mut self,
+        connection: &mut AnyConnection,
+        events: &[(StageId, Time, String, String)],
+    ) -> Result<(), StoreError> {
+        let board = Arc::clone(&self.board);
+        for (sink, gauge) in board.listeners.sinks.iter().zip(&board.gauges) {
+            let mut cells = Vec::with_capacity(events.len());
+            for (number, (stage, at, id, body)) in (self.next_seq..).zip(events) {
+                cells.push(vec![
+                    Cell::text(sink),
+                    Cell::Int(number),
+                    Cell::text(id),
+                    Cell::text(stage.as_str()),
+                    Cell::Int(at.0),
+                    Cell::text(body),
+                    Cell::Int(0),
+                ]);
+            }
+            write::put_rows(connection, write::OUTBOX, cells).await?;
+            if gauge.waiting.load(Ordering::Relaxed) > OUTBOX_ROWS_MAX
+                && let Some((_, at, ..)) = events.last()
+            {
+                let buried = bury_oldest(connection, sink, *at).await?;
+                take(&gauge.waiting, buried);
+                add(&gauge.dead, buried);
+            }
+        }
+        self.next_seq += events.len() as i64;
+        self.appended += events.len() as u64;
+        Ok(())
+    }
+
+    /// Forgets what was appended since `mark`: it was rolled back.
+    pub(super) fn roll_back(&mut self, mark: u64) {
+        self.appended = mark;
+    }
+
+    /// What was appended in the open transaction.
+    pub(super) const fn mark(&self) -> u64 {
+        self.appended
+    }
+
+    /// After a commit: the senders have something to do.
+    pub(super) fn committed(&mut self) {
+        let appended = std::mem::take(&mut self.appended);
+        if appended > 0 {
+            for gauge in &self.board.gauges {
+                add(&gauge.waiting, appended);
+            }
+            self.board.bell.notify_waiters();
+        }
+    }
+}
+
+async fn bury_oldest(
+    connection: &mut AnyConnection,
+    sink: &str,
+    now: Time,
+) -> Result<u64, StoreError> {
+    sqlx::query(BURY_OLDEST)
+        .bind(sink)
+        .bind(now.0)
+        .bind("the outbox was full")
+        .bind(OVERFLOW_ROWS)
+        .execute(&mut *connection)
+        .await?;
+    let removed = sqlx::query(REMOVE_OLDEST)
+        .bind(sink)
+        .bind(OVERFLOW_ROWS)
+        .execute(connection)
+        .await?;
+    Ok(removed.rows_affected())
+}
+
+const DELIVERED: &str = "DELETE FROM outbox WHERE sink = $1 AND seq = $2";
+const REFUSED: &str = "UPDATE outbox SET attempts = attempts + 1 WHERE sink = $1 AND seq = $2";
+const BURY: &str = "INSERT INTO dead_letters \
+     (sink, seq, id, stage, at, body, attempts, failed_at, reason) \
+     SELECT sink, seq, id, stage, at, body, attempts + 1, $3, $4 FROM outbox \
+     WHERE sink = $1 AND seq = $2 ON CONFLICT (sink, seq) DO NOTHING";
+
+/// Writes down what became of events.
+pub(super) async fn settle(
+    connection: &mut AnyConnection,
+    sink: &str,
+    now: Time,
+    settlement: &Settlement,
+) -> Result<(), StoreError> {
+    for (seq, reason) in &settlement.dead {
+        sqlx::query(BURY)
+            .bind(sink)
+            .bind(*seq)
+            .bind(now.0)
+            .bind(reason.replace('\0', ""))
+            .execute(&mut *connection)
+            .await?;
+    }
+    let gone = settlement
+        .delivered
+        .iter()
+        .chain(settlement.dead.iter().map(|(seq, _)| seq));
+    let gone = gone.map(|seq| (DELIVERED, seq));
+    let refused = settlement.refused.iter().map(|seq| (REFUSED, seq));
+    for (sql, seq) in gone.chain(refused) {
+        sqlx::query(sql)
+            .bind(sink)
+            .bind(*seq)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) const WAITING: &str = "SELECT o.seq, o.id, o.stage, o.at, o.body, o.attempts \
+     FROM outbox o WHERE o.sink = $1 AND o.seq > $2 ORDER BY o.seq LIMIT $3";
+
+impl Store {
+    /// The events that wait for a sink, in order, after a sequence number.
+    pub async fn outbox(
+        &self,
+        sink: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        let query = sqlx::query(WAITING)
+            .bind(sink.to_owned())
+            .bind(after)
+            .bind(i64::from(limit.min(read::PAGE_ROWS_MAX)));
+        let page = self.all(query, codec::outgoing).await?;
+        if after == 0
+            && let Some(gauge) = self.board().gauge(sink)
+        {
+            let oldest = page.first().map_or(0, |event| event.at.0);
+            *gauge
+                .oldest_at
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = oldest;
+        }
+        Ok(page)
+    }
+
+    /// Waits until events were committed since the last call began, or for ever.
+    pub async fn outbox_changed(&self) {
+        self.board().bell.notified().await;
+    }
+
+    /// How the sinks are doing, by name.
+    pub fn outbox_stats(&self) -> Vec<(&'static str, OutboxStats)> {
+        let board = self.board();
+        let read = |gauge: &Gauge| OutboxStats {
+            waiting: gauge.waiting.load(Ordering::Relaxed),
+            oldest_at: *gauge
+                .oldest_at
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+            delivered: gauge.delivered.load(Ordering::Relaxed),
+            refused: gauge.refused.load(Ordering::Relaxed),
+            dead: gauge.dead.load(Ordering::Relaxed),
+        };
+        let gauges = board.gauges.iter().map(read);
+        board.listeners.sinks.iter().copied().zip(gauges).collect()
+    }
+}
+
+const DEAD_LETTERS: &str = "SELECT d.sink, d.seq, d.id, d.stage, d.at, d.body, d.attempts, \
+     d.failed_at, d.reason FROM dead_letters d ORDER BY d.seq LIMIT $1";
+const REVIVE: &str = "INSERT INTO outbox (sink, seq, id, stage, at, body, attempts) \
+     SELECT sink, seq, id, stage, at, body, 0 FROM dead_letters WHERE sink = $1 AND seq = $2 \
+     ON CONFLICT (sink, seq) DO NOTHING";
+const UNBURY: &str = "DELETE FROM dead_letters WHERE sink = $1 AND seq = $2";
+
+/// The oldest dead letters, for an operator. Works beside a running server.
+pub(super) async fn dead_letters(
+    connection: &mut AnyConnection,
+    limit: u32,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let rows = sqlx::query(DEAD_LETTERS)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(codec::dead_letter).collect()
+}
+
+/// Queues a dead letter again, in its old place. The caller holds the transaction.
+pub(super) async fn replay(
+    connection: &mut AnyConnection,
+    sink: &str,
+    seq: i64,
+) -> Result<(), StoreError> {
+    for sql in [REVIVE, UNBURY] {
+        sqlx::query(sql)
+            .bind(sink)
+            .bind(seq)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}

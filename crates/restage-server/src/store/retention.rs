@@ -1,0 +1,253 @@
+//! Removing history that is older than anyone asked to keep it, in steps that never hold the writer long.
+//!
+//! A session that ended goes whole. A session that lasts loses its old events, then those participants and
+//! STOPPED replicas that have no event left: the last event of each is its end, so that is how old they
+//! are. Nothing that is connected, publishing or ACTIVE is removed, whatever its age.
+
+use restage_core::id::Time;
+use sqlx::{AnyConnection, Row as _};
+
+use super::error::StoreError;
+use super::outbox::DEAD_LETTERS_MAX;
+use super::purge;
+
+/// Rows removed, or looked at in a session that lasts, per step.
+pub const RETENTION_STEP_ROWS: u32 = 500;
+
+/// Participants of a session that lasts looked at per step.
+const PARTICIPANTS_PER_STEP: u32 = 100;
+
+/// One walk over everything that may have become too old. Steps advance it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sweep {
+    before: Time,
+    phase: Phase,
+    removed: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Phase {
+    Ended,
+    Tokens,
+    DeadLetters,
+    /// Sessions that last, from after this one on.
+    Lasting(Position),
+    /// Participants of one of them, from after `passed` on.
+    Participants {
+        session: Position,
+        passed: Position,
+    },
+    Done,
+}
+
+/// A place in a list: a time, and an id as tie-break.
+type Position = (i64, String);
+
+const FIRST: Position = (i64::MIN, String::new());
+
+impl Sweep {
+    /// Of everything that ended before this time.
+    pub const fn before(before: Time) -> Self {
+        Self {
+            before,
+            phase: Phase::Ended,
+            removed: 0,
+        }
+    }
+
+    /// Whether nothing is left to look at.
+    pub fn is_done(&self) -> bool {
+        self.phase == Phase::Done
+    }
+
+    /// Rows removed so far.
+    pub const fn removed(&self) -> u64 {
+        self.removed
+    }
+}
+
+pub(super) const NEXT_ENDED: &str = "SELECT x.id FROM stage_sessions x \
+     WHERE x.ended_at IS NOT NULL AND x.ended_at < $1 ORDER BY x.ended_at LIMIT 1";
+/// A token that is expired still admits its bearer's further connections while the bearer is connected.
+pub(super) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE (stage, participant) IN ( \
+     SELECT t.stage, t.participant FROM tokens t WHERE t.expires_at < $1 AND NOT EXISTS ( \
+         SELECT 1 FROM stages s JOIN participants p \
+             ON p.session = s.active_session AND p.id = t.participant \
+         WHERE s.id = t.stage AND p.connected = 1) \
+     ORDER BY t.expires_at LIMIT $2)";
+pub(super) const DELETE_DEAD_LETTERS: &str = "DELETE FROM dead_letters WHERE (sink, seq) IN \
+     (SELECT d.sink, d.seq FROM dead_letters d WHERE d.failed_at < $1 \
+      ORDER BY d.failed_at LIMIT $2)";
+const DELETE_EXCESS_DEAD_LETTERS: &str = "DELETE FROM dead_letters WHERE (sink, seq) IN \
+     (SELECT d.sink, d.seq FROM dead_letters d ORDER BY d.failed_at DESC LIMIT $1 OFFSET $2)";
+pub(super) const LASTING: &str = "SELECT x.started_at, x.id FROM stage_sessions x \
+     WHERE x.ended_at IS NULL AND x.started_at < $1 AND (x.started_at, x.id) > ($2, $3) \
+     ORDER BY x.started_at, x.id LIMIT 1";
+pub(super) const PARTICIPANTS: &str = "SELECT p.first_joined_at, p.id FROM participants p \
+     WHERE p.session = $1 AND p.first_joined_at < $2 AND (p.first_joined_at, p.id) > ($3, $4) \
+     ORDER BY p.first_joined_at, p.id LIMIT $5";
+pub(super) const DELETE_EVENTS: &str = "DELETE FROM stage_events WHERE (session, participant, seq) IN \
+     (SELECT e.session, e.participant, e.seq FROM stage_events e \
+      WHERE e.session = $1 AND e.participant = $2 AND e.at < $3 ORDER BY e.seq LIMIT $4)";
+pub(super) const DELETE_REPLICAS: &str = "DELETE FROM replicas \
+     WHERE source_session = $1 AND participant = $2 AND active = 0 \
+     AND NOT EXISTS (SELECT 1 FROM stage_events e WHERE e.session = $1 AND e.participant = $2)";
+pub(super) const DELETE_PARTICIPANT: &str = "DELETE FROM participants \
+     WHERE session = $1 AND id = $2 AND connected = 0 AND publishing = 0 AND replication_active = 0 \
+     AND NOT EXISTS (SELECT 1 FROM stage_events e WHERE e.session = $1 AND e.participant = $2)";
+const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
+
+/// Advances a sweep by about `limit` rows.
+pub(super) async fn step(
+    connection: &mut AnyConnection,
+    mut sweep: Sweep,
+    limit: u32,
+) -> Result<Sweep, StoreError> {
+    let before = sweep.before;
+    let (removed, next) = match sweep.phase {
+        Phase::Ended => {
+            let (removed, more) = ended(connection, before, limit).await?;
+            (removed, if more { Phase::Ended } else { Phase::Tokens })
+        }
+        Phase::Tokens => {
+            let removed = delete(connection, DELETE_TOKENS, before, limit).await?;
+            let more = removed >= u64::from(limit);
+            (
+                removed,
+                if more {
+                    Phase::Tokens
+                } else {
+                    Phase::DeadLetters
+                },
+            )
+        }
+        Phase::DeadLetters => {
+            let old = delete(connection, DELETE_DEAD_LETTERS, before, limit).await?;
+            let excess = sqlx::query(DELETE_EXCESS_DEAD_LETTERS)
+                .bind(i64::from(limit))
+                .bind(i64::from(DEAD_LETTERS_MAX))
+                .execute(&mut *connection)
+                .await?
+                .rows_affected();
+            let more = old.max(excess) >= u64::from(limit);
+            let next = if more {
+                Phase::DeadLetters
+            } else {
+                Phase::Lasting(FIRST)
+            };
+            (old + excess, next)
+        }
+        Phase::Lasting(passed) => {
+            let next = next_lasting(connection, before, passed).await?;
+            let phase = next.map_or(Phase::Done, |session| Phase::Participants {
+                session,
+                passed: FIRST,
+            });
+            (0, phase)
+        }
+        Phase::Participants { session, passed } => {
+            participants(connection, before, session, passed, limit).await?
+        }
+        Phase::Done => (0, Phase::Done),
+    };
+    sweep.removed += removed;
+    sweep.phase = next;
+    Ok(sweep)
+}
+
+/// Removes rows of the session that ended first. Says how many, and whether there may be more.
+async fn ended(
+    connection: &mut AnyConnection,
+    before: Time,
+    limit: u32,
+) -> Result<(u64, bool), StoreError> {
+    let next: Option<String> = sqlx::query_scalar(NEXT_ENDED)
+        .bind(before.0)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(session) = next else {
+        return Ok((0, false));
+    };
+    let mut left = limit;
+    for sql in purge::OF_SESSION {
+        left -= purge::delete_some(connection, sql, &session, left).await?;
+    }
+    if left > 0 {
+        sqlx::query(DELETE_SESSION)
+            .bind(session.as_str())
+            .execute(connection)
+            .await?;
+        left -= 1;
+    }
+    Ok((u64::from(limit - left), true))
+}
+
+async fn next_lasting(
+    connection: &mut AnyConnection,
+    before: Time,
+    passed: Position,
+) -> Result<Option<Position>, StoreError> {
+    let row = sqlx::query(LASTING)
+        .bind(before.0)
+        .bind(passed.0)
+        .bind(passed.1)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .transpose()
+}
+
+/// One page of participants of a session that lasts.
+async fn participants(
+    connection: &mut AnyConnection,
+    before: Time,
+    session: Position,
+    mut passed: Position,
+    limit: u32,
+) -> Result<(u64, Phase), StoreError> {
+    let page = sqlx::query(PARTICIPANTS)
+        .bind(session.1.as_str())
+        .bind(before.0)
+        .bind(passed.0)
+        .bind(passed.1.as_str())
+        .bind(i64::from(PARTICIPANTS_PER_STEP))
+        .fetch_all(&mut *connection)
+        .await?;
+    if page.is_empty() {
+        return Ok((0, Phase::Lasting(session)));
+    }
+    let (mut removed, limit) = (0, u64::from(limit));
+    for row in page {
+        let (joined_at, id): Position = (row.try_get(0)?, row.try_get(1)?);
+        let left = limit.saturating_sub(removed);
+        let events = sqlx::query(DELETE_EVENTS)
+            .bind(session.1.as_str())
+            .bind(id.as_str())
+            .bind(before.0)
+            .bind(i64::try_from(left).unwrap_or(i64::MAX))
+            .execute(&mut *connection)
+            .await?
+            .rows_affected();
+        removed += events;
+        if events >= left {
+            // There may be more of this one: it comes first in the next step.
+            break;
+        }
+        for sql in [DELETE_REPLICAS, DELETE_PARTICIPANT] {
+            let query = sqlx::query(sql).bind(session.1.as_str()).bind(id.as_str());
+            removed += query.execute(&mut *connection).await?.rows_affected();
+        }
+        passed = (joined_at, id);
+    }
+    Ok((removed, Phase::Participants { session, passed }))
+}
+
+async fn delete(
+    connection: &mut AnyConnection,
+    sql: &'static str,
+    before: Time,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let query = sqlx::query(sql).bind(before.0).bind(i64::from(limit));
+    Ok(query.execute(connection).await?.rows_affected())
+}

@@ -1,0 +1,85 @@
+//! `restage events dead-letters` and `restage events replay`: what a sink would not take.
+
+use std::process::ExitCode;
+
+use restage_server::store::{self, DeadLetter};
+use serde_json::{Value, json};
+
+use crate::cmd::place::Place;
+use crate::output::{self, Lines};
+use crate::table::printable;
+
+/// Dead letters read at a time.
+const LETTERS_MAX: u32 = 100_000;
+
+/// Prints the events that a sink refused for good, oldest first, beside a running server.
+#[derive(clap::Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    lines: Lines,
+}
+
+/// Queues dead letters again, in their old order; a running server sends them within seconds.
+///
+/// Mend the receiver first. What it refuses again becomes a dead letter again.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage events replay --all
+  restage events replay --id 6f0c2f0a-7d0e-4d7b-9d5a-2b8f5f4c1e11")]
+pub(crate) struct ReplayArgs {
+    /// All of them
+    #[arg(long, required_unless_present = "id", conflicts_with = "id")]
+    all: bool,
+    /// Only the event with this id; repeatable
+    #[arg(long, value_name = "ID")]
+    id: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let letters = store::dead_letters(&args.place.database()?, LETTERS_MAX).await?;
+    for letter in letters {
+        if args.lines.is_json() {
+            args.lines.json(shown(&letter))?;
+        } else {
+            output::line(&format!(
+                "{}  {}  {} attempts  {}",
+                letter.event.id,
+                printable(&letter.sink),
+                letter.event.attempts,
+                printable(&letter.reason)
+            ))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shown(letter: &DeadLetter) -> Value {
+    json!({
+        "sink": letter.sink,
+        "attempts": letter.event.attempts,
+        "reason": letter.reason,
+        "event": serde_json::from_str(&letter.event.body).unwrap_or(Value::Null),
+    })
+}
+
+pub(crate) async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
+    let database = args.place.database()?;
+    let mut letters = store::dead_letters(&database, LETTERS_MAX).await?;
+    if !args.all {
+        letters.retain(|letter| args.id.contains(&letter.event.id));
+        for id in &args.id {
+            anyhow::ensure!(
+                letters.iter().any(|letter| letter.event.id == *id),
+                "there is no dead letter {id}"
+            );
+        }
+    }
+    store::replay(&database, &letters).await?;
+    output::note(&format!("{} events are queued again", letters.len()));
+    Ok(ExitCode::SUCCESS)
+}
