@@ -16,7 +16,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::http::{self, AppState, ConsoleKey, Endpoints};
 use crate::media::{Media, MediaStartError, UdpReport};
 use crate::metrics::Metrics;
-use crate::outbox::{Senders, WebhookError};
+use crate::outbox::{self, Senders, WebhookError};
 use crate::retention;
 use crate::store::{Store, StoreConfig, StoreError};
 use crate::token::{TokenKeyError, Tokens};
@@ -202,6 +202,7 @@ impl Server {
         }
         stop.send(()).ok();
         control.stop().await;
+        outbox::flush(control.store()).await;
         serving.await.ok();
         tasks.shutdown().await;
         control.store().clone().close().await;

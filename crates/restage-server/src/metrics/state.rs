@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::outbox::Outbox;
 use crate::control::Control;
 use crate::store::LiveCounts;
 
@@ -31,11 +32,15 @@ pub(super) struct State {
     datagrams_received: Counter,
     datagrams_sent: Counter,
     datagrams_dropped: Counter,
+    outbox: Outbox,
 }
 
 impl State {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let state = Self::default();
+        let state = Self {
+            outbox: Outbox::register(registry),
+            ..Self::default()
+        };
         let mut gauge = |name: &str, help: &str, gauge: &Gauge| {
             registry.register(name, help, gauge.clone());
         };
@@ -105,6 +110,7 @@ impl State {
                 self.store_up.set(0);
             }
         }
+        self.outbox.read(store);
         let stats = store.stats();
         raise(&self.commits, stats.commits);
         raise(&self.commands, stats.commands);
@@ -135,6 +141,6 @@ impl State {
 }
 
 /// A counter that is kept elsewhere.
-fn raise(counter: &Counter, value: u64) {
+pub(super) fn raise(counter: &Counter, value: u64) {
     counter.inner().fetch_max(value, Ordering::Relaxed);
 }

@@ -27,6 +27,9 @@ pub const FILE: &str = "file";
 const PAGE_EVENTS: u32 = 256;
 /// How often the store is looked at without being told: for what an operator replays.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long a server that stops waits for its last events to be taken.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
+const FLUSH_POLL: Duration = Duration::from_millis(20);
 /// The first pause after a failure; it doubles with each.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// The longest pause.
@@ -97,6 +100,22 @@ impl Senders {
             tasks.spawn(file.run(store.clone()));
         }
     }
+}
+
+/// Gives the senders a moment for the last events; those that are left are sent after the next start.
+pub async fn flush(store: &Store) {
+    let waits = || {
+        store
+            .outbox_stats()
+            .iter()
+            .any(|(_, sink)| sink.waiting > 0)
+    };
+    let empty = async {
+        while waits() {
+            tokio::time::sleep(FLUSH_POLL).await;
+        }
+    };
+    let _ = tokio::time::timeout(FLUSH_MAX, empty).await;
 }
 
 /// How long to wait after this many failures in a row: between half and the whole of a time that doubles.

@@ -1,0 +1,83 @@
+//! What can only happen to a database behind a connection: it breaks, and somebody else may come in
+//! between. These say nothing in a run on SQLite, which has no connection to lose.
+
+mod store_support;
+
+use restage_core::id::StageId;
+use restage_server::store::{Store, StoreError};
+use sqlx::{AnyConnection, Connection as _};
+use store_support::{Database, config, create_stage, execute, job, nowhere, open};
+
+/// Ends the session that owns this test's schema, as a restart of PostgreSQL or a broken network would.
+async fn cut_off_owner(database: &Database) {
+    let mut outside: AnyConnection = database.rows().await;
+    let ended: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM (SELECT pg_terminate_backend(l.pid) FROM pg_locks l \
+         WHERE l.locktype = 'advisory' AND l.classid::bigint = hashtext('restage')::bigint & 4294967295 \
+         AND l.objid::bigint = hashtext(current_schema()::text)::bigint & 4294967295) AS ended",
+    )
+    .fetch_one(&mut outside)
+    .await
+    .unwrap();
+    assert_eq!(ended, 1, "one session owns the schema");
+    outside.close().await.unwrap();
+}
+
+/// Creates a stage, over as many attempts as the store fails for.
+async fn create_at_last(store: &Store, stage: &str) -> Result<(), StoreError> {
+    let mut attempts = 0;
+    loop {
+        match store.execute(job(1, create_stage(stage))).await {
+            Ok(outcome) => {
+                outcome.reply.unwrap();
+                return Ok(());
+            }
+            Err(error @ StoreError::TakenOver { .. }) => return Err(error),
+            Err(error) => {
+                attempts += 1;
+                assert!(attempts < 5, "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_replaced() {
+    let database = Database::fresh().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let store = open(&database).await;
+    execute(&store, 1, create_stage("before")).await;
+    cut_off_owner(&database).await;
+    create_at_last(&store, "after").await.unwrap();
+    for stage in ["before", "after"] {
+        let found = store.get_stage(&StageId::new(stage)).await.unwrap();
+        assert!(found.is_some(), "{stage}");
+    }
+    let error = Store::open(&config(&database), nowhere())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, StoreError::InUse { .. }),
+        "it is owned again: {error}"
+    );
+}
+
+#[tokio::test]
+async fn who_was_replaced_meanwhile_writes_no_more() {
+    let database = Database::fresh().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let first = open(&database).await;
+    execute(&first, 1, create_stage("before")).await;
+    cut_off_owner(&database).await;
+    let second = open(&database).await;
+    execute(&second, 1, create_stage("second")).await;
+    second.close().await;
+    let error = create_at_last(&first, "late").await.unwrap_err();
+    assert!(error.to_string().contains("taken over"), "{error}");
+    let found = first.get_stage(&StageId::new("late")).await.unwrap();
+    assert!(found.is_none());
+}
