@@ -151,6 +151,11 @@ mod tests {
         let storage = "arn:aws:ivs:eu-west-1:111122223333:storage-configuration/a-B3";
         let cases: &[(Pattern, &[&str], &[&str])] = &[
             (
+                Pattern::Storable,
+                &["", "é 🎥\n\u{7f}"],
+                &["\0", "a\0b"],
+            ),
+            (
                 Pattern::Word,
                 &["", "aZ9-_"],
                 &["a b", "é", "a\n", "a.b", "\0"],

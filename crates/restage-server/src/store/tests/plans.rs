@@ -4,7 +4,7 @@
 use sqlx::Row as _;
 
 use super::{Bench, Database};
-use crate::store::{purge, read, rows};
+use crate::store::{outbox, purge, read, retention, rows};
 
 /// Asks for the plan, one line per step.
 async fn plan(bench: &mut Bench, sql: &str) -> Vec<String> {
@@ -97,9 +97,21 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
             }
         }
     }
+    let of_retention = [
+        retention::NEXT_ENDED,
+        retention::DELETE_TOKENS,
+        retention::DELETE_DEAD_LETTERS,
+        retention::LASTING,
+        retention::PARTICIPANTS,
+        retention::DELETE_EVENTS,
+        retention::DELETE_REPLICAS,
+        retention::DELETE_PARTICIPANT,
+        outbox::WAITING,
+    ];
     for sql in purge::OF_SESSION
         .into_iter()
         .chain([purge::DELETE_TOKENS, purge::NEXT_SESSION])
+        .chain(of_retention)
     {
         for step in plan(&mut bench, sql).await {
             assert!(
