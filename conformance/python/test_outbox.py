@@ -123,7 +123,9 @@ def test_what_is_refused_for_good_can_be_replayed(tmp_path, media_loop):
     receiver = Receiver(SECRET, lambda event, seen: verdict["status"])
     file = tmp_path / "events.jsonl"
     server = Server(
-        tmp_path / "data", *arguments(receiver, file, "--webhook-attempts", "2", "--events-extra"), name="test_outbox_dead"
+        tmp_path / "data",
+        *arguments(receiver, file, "--webhook-attempts", "2", "--events-extra"),
+        name="test_outbox_dead",
     ).start()
     stages = Stages(api.client(server))
     arn = stages.create()
@@ -134,7 +136,12 @@ def test_what_is_refused_for_good_can_be_replayed(tmp_path, media_loop):
     def restage(*words):
         command = [str(binary()), "events", *words, "--data-dir", str(server.data_dir)]
         done = subprocess.run(
-            [*command, *server.database], env=clean_environment(), capture_output=True, text=True, timeout=60, check=True
+            [*command, *server.database],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         )
         return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -142,7 +149,7 @@ def test_what_is_refused_for_good_can_be_replayed(tmp_path, media_loop):
         letters = restage("dead-letters", "--output", "json")
         return letters if len(letters) == 3 else None
 
-    letters = eventually(dead, 30, "session started, joined, published: all refused")
+    letters = eventually(dead, 60, "session started, joined, published: all refused")
     assert [letter["event"]["detail"]["event_name"] for letter in letters] == [
         "Session Started",
         "Participant Joined",

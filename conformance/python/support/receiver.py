@@ -20,7 +20,7 @@ def is_signed(secret, headers, body):
 
 
 class Receiver:
-    """Takes events at `url`. `refuse` is asked of each (event, times seen before); a status other than 200 refuses it."""
+    """Takes events at `url`. `refuse` is asked with each event and how often it came before: 200 takes it."""
 
     def __init__(self, secret, refuse=lambda event, seen: 200):
         self.secret = secret

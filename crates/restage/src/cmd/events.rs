@@ -23,7 +23,7 @@ use stage_state::Changes;
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     #[command(about = "Print who publishes as it changes, and a participant's events as they come")]
-    Tail(TailArgs),
+    Tail(Box<TailArgs>),
     #[command(about = "Print the events that a sink would not take")]
     DeadLetters(dead_letters::ListArgs),
     #[command(about = "Send dead letters again")]
@@ -71,7 +71,7 @@ pub(crate) struct TailArgs {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     let runtime = api::runtime()?;
     match command {
-        Command::Tail(args) => runtime.block_on(tail(args)),
+        Command::Tail(args) => runtime.block_on(tail(*args)),
         Command::DeadLetters(args) => runtime.block_on(dead_letters::list(args)),
         Command::Replay(args) => runtime.block_on(dead_letters::replay(args)),
     }
