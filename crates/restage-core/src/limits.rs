@@ -5,6 +5,8 @@
 pub struct Limits {
     /// Stages per account and region.
     pub stages: u32,
+    /// Public keys per account and region.
+    pub public_keys: u32,
     /// Publishing participants per stage, replicas included.
     pub publishers_per_stage: u32,
     /// Connected participants with a subscription per stage.
@@ -17,6 +19,7 @@ impl Limits {
     /// What people who self-host expect: generous, but bounded.
     pub const OPEN: Self = Self {
         stages: 100_000,
+        public_keys: 100,
         publishers_per_stage: 100,
         subscribers_per_stage: 25_000,
         replications_per_participant: 1_000,
@@ -24,12 +27,18 @@ impl Limits {
     /// The service's own defaults (service-quotas page of the user guide).
     pub const AWS: Self = Self {
         stages: 1_000,
+        public_keys: 3,
         publishers_per_stage: 12,
         subscribers_per_stage: 10_000,
         replications_per_participant: 5,
     };
 }
 
+/// Most tags of one resource (the API model's `Tags`).
+pub const TAGS_MAX: usize = 50;
+/// How far a self-signed token's `iat` may be ahead of our clock, in seconds. Clocks differ; but a token
+/// from the far future would outlive the 14 days that one may live.
+pub const ISSUED_AHEAD_MAX_S: u32 = 300;
 /// Most bytes (UTF-8, keys and values together) of a participant's attributes, overrides merged in:
 /// the 1 KB of the API model.
 pub const ATTRIBUTES_BYTES_MAX: usize = 1024;

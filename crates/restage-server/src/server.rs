@@ -30,7 +30,9 @@ pub enum StartError {
     DataDir(#[from] DataDirError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(transparent)]
+    #[error(
+        "token-key.pem cannot be used: {0}; restore it, or delete it to make a new one (every token issued so far dies)"
+    )]
     TokenKey(#[from] TokenKeyError),
     #[error(transparent)]
     Media(#[from] MediaStartError),
@@ -79,7 +81,7 @@ impl Server {
             format!("http://{}", SocketAddr::new(ip, address.port()))
         });
         let endpoints = Endpoints::of(&public_url);
-        let tokens = Tokens::new(&data.token_key_pem()?, &endpoints.whip, &endpoints.events)?;
+        let tokens = Tokens::new(&data.token_key_pem()?, endpoints.clone())?;
         let pages = page_tokens(&store).await?;
         let rules = Rules {
             limits: config.limits(),

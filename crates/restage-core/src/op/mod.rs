@@ -4,24 +4,28 @@ mod connection_closed;
 mod connection_established;
 mod create_participant_token;
 mod create_stage;
+mod delete_public_key;
 mod delete_stage;
 mod disconnect_participant;
+mod exchange_token;
+mod import_public_key;
 mod open_connection;
 mod record_connection_error;
 mod recover;
 mod start_participant_replication;
 mod stop_participant_replication;
+mod tag_resource;
 mod tick;
 mod update_stage;
 
-use crate::arn::StageArn;
+use crate::arn::{PublicKeyArn, StageArn};
 use crate::command::{Command, Need};
 use crate::decision::{Decision, Reply};
 use crate::draft::Draft;
 use crate::error::{Error, Fault};
 use crate::id::{StageSessionId, Time};
 use crate::limits::Limits;
-use crate::row::Stage;
+use crate::row::{PublicKey, Stage};
 use crate::world::World;
 
 /// What a decision takes from outside besides rows.
@@ -70,6 +74,27 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
         Command::CreateParticipantToken { stage, token } => {
             create_participant_token::decide(draft, stage, token)
         }
+        Command::ImportPublicKey {
+            key,
+            name,
+            tags,
+            material,
+            fingerprint,
+            point,
+        } => {
+            let request = import_public_key::Request {
+                key,
+                name,
+                tags,
+                material,
+                fingerprint,
+                point,
+            };
+            import_public_key::decide(draft, &request)
+        }
+        Command::DeletePublicKey { key } => delete_public_key::decide(draft, key),
+        Command::TagResource { resource, tags } => tag_resource::tag(draft, resource, tags),
+        Command::UntagResource { resource, keys } => tag_resource::untag(draft, resource, keys),
         Command::DisconnectParticipant { stage, participant } => {
             disconnect_participant::decide(draft, stage, participant)
         }
@@ -110,6 +135,20 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             };
             open_connection::decide(draft, &request)
         }
+        Command::ExchangeToken {
+            connection,
+            stage,
+            participant,
+            claims,
+        } => {
+            let request = exchange_token::Request {
+                connection,
+                stage,
+                participant,
+                claims,
+            };
+            exchange_token::decide(draft, &request)
+        }
         Command::RecordConnectionError {
             claims,
             kind,
@@ -136,6 +175,11 @@ pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Ne
         Command::UpdateStage { stage, .. } => update_stage::needs(stage),
         Command::DeleteStage { stage } => delete_stage::needs(stage),
         Command::CreateParticipantToken { stage, .. } => create_participant_token::needs(stage),
+        Command::ImportPublicKey { key, point, .. } => import_public_key::needs(key, point),
+        Command::DeletePublicKey { key } => delete_public_key::needs(key),
+        Command::TagResource { resource, .. } | Command::UntagResource { resource, .. } => {
+            tag_resource::needs(resource)
+        }
         Command::DisconnectParticipant { stage, participant } => {
             disconnect_participant::needs(stage, participant)
         }
@@ -151,6 +195,12 @@ pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Ne
             participant,
         } => stop_participant_replication::needs(source, destination, participant),
         Command::OpenConnection { kind, claims, .. } => open_connection::needs(kind, claims),
+        Command::ExchangeToken {
+            stage,
+            participant,
+            claims,
+            ..
+        } => exchange_token::needs(stage, participant, claims),
         Command::RecordConnectionError { claims, kind, .. } => {
             record_connection_error::needs(kind, claims)
         }
@@ -199,6 +249,31 @@ fn own_stage<'a>(draft: &'a Draft<'_>, member: &str, arn: &StageArn) -> Result<&
         return Err(not_found());
     }
     Ok(row)
+}
+
+/// The caller's public key. `member` is the request member that carried the ARN.
+///
+/// # Errors
+/// As [`own_stage`].
+fn own_public_key<'a>(
+    draft: &'a Draft<'_>,
+    member: &str,
+    arn: &PublicKeyArn,
+) -> Result<&'a PublicKey, Error> {
+    let caller = &draft.context.account;
+    let row = draft.public_key(&arn.id);
+    if arn.account != *caller || row.is_some_and(|row| row.account != *caller) {
+        return Err(Error::new(
+            Fault::Denied,
+            format!("{member}: {arn} belongs to another account"),
+        ));
+    }
+    row.filter(|row| row.region == arn.region).ok_or_else(|| {
+        Error::new(
+            Fault::NotFound,
+            format!("{member}: there is no public key {arn}"),
+        )
+    })
 }
 
 /// A refusal that names the limit, its value and the setting.

@@ -44,7 +44,7 @@ fn a_stage_is_created_with_its_tokens() {
             .world
             .tokens
             .keys()
-            .map(ParticipantId::as_str)
+            .map(|(_, id)| id.as_str())
             .collect::<Vec<_>>(),
         ["ann", "bob"]
     );

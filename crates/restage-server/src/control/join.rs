@@ -7,11 +7,11 @@ use restage_core::{CloseReason, Fault};
 use restage_media::{MediaKind, OfferErrorKind, PeerKey};
 use tokio::sync::watch;
 
-use super::connections::{Live, Reach};
+use super::connections::{Live, Reach, TokenDigest};
 use super::{Control, Failure, StageState};
 use crate::ids;
 use crate::media::{MediaError, Role};
-use crate::token::TokenError;
+use crate::token::{Presented, TokenError};
 
 /// Why a client may not join, patch or leave.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ impl Control {
     }
 
     async fn join_media_to_the_end(&self, join: MediaJoin) -> Result<Joined, JoinError> {
-        let claims = self.inner.tokens.verify(&join.token)?;
+        let claims = self.verify(&join.token).await?;
         if join
             .expected
             .as_ref()
@@ -121,6 +121,7 @@ impl Control {
             claims.stage.id.clone(),
             claims.participant.clone(),
             Reach::Peer(peer),
+            &join.token,
         );
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
@@ -168,7 +169,7 @@ impl Control {
         if_match: &str,
         fragment: String,
     ) -> Result<Patched, JoinError> {
-        let (peer, generation) = self.own_peer(token, connection)?;
+        let (peer, generation) = self.own_peer(token, connection).await?;
         if if_match != "*" && if_match != entity_tag(connection, generation) {
             return Err(JoinError::EntityTag);
         }
@@ -189,7 +190,7 @@ impl Control {
         token: &str,
         connection: &ConnectionId,
     ) -> Result<(), JoinError> {
-        self.own_peer(token, connection)?;
+        self.own_peer(token, connection).await?;
         let removed = self.connections().remove(connection);
         let Some(Live {
             stage,
@@ -205,38 +206,49 @@ impl Control {
         Ok(())
     }
 
-    fn own_peer(
+    /// The peer of a media connection, for the bearer of a token of its participant.
+    async fn own_peer(
         &self,
         token: &str,
         connection: &ConnectionId,
     ) -> Result<(PeerKey, u32), JoinError> {
-        let claims = self.inner.tokens.verify(token)?;
-        match self.connections().get(connection) {
-            Some(Live {
-                participant,
-                reach: Reach::Peer(peer),
-                ice_generation,
-                ..
-            }) if *participant == claims.participant => Ok((*peer, *ice_generation)),
-            _ => Err(JoinError::NoSession),
+        let Some(live) = self.connections().get(connection).cloned() else {
+            // A bad token is told so wherever it is shown.
+            self.verify(token).await?;
+            return Err(JoinError::NoSession);
+        };
+        if !live.token.is_of(token) {
+            let claims = self.verify(token).await?;
+            if (&live.stage, &live.participant) != (&claims.stage.id, &claims.participant) {
+                return Err(JoinError::NoSession);
+            }
+        }
+        match live.reach {
+            Reach::Peer(peer) => Ok((peer, live.ice_generation)),
+            Reach::Socket(_) => Err(JoinError::NoSession),
         }
     }
 
-    /// Opens an events socket for `stage`.
+    /// Opens an events socket for `stage` with a token that has been verified.
     pub async fn join_events(
         &self,
         token: &str,
+        claims: Claims,
         stage: &StageId,
         client: Client,
     ) -> Result<EventsSocket, JoinError> {
-        let claims = self.inner.tokens.verify(token)?;
         if claims.stage.id != *stage {
             return Err(JoinError::Token("the token is for another stage".into()));
         }
         let (sender, close) = watch::channel(None);
         let connection = ids::connection();
         let participant = claims.participant.clone();
-        let live = Live::new(stage.clone(), participant.clone(), Reach::Socket(sender));
+        let live = Live::new(
+            stage.clone(),
+            participant.clone(),
+            Reach::Socket(sender),
+            token,
+        );
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
             connection: connection.clone(),
@@ -275,6 +287,81 @@ impl Control {
             self.closed(socket.connection, socket.stage, socket.participant)
                 .await;
         }
+    }
+}
+
+impl Control {
+    /// What a token says, if it bears the signature of whom it names.
+    ///
+    /// # Errors
+    /// [`JoinError::Token`], or [`JoinError::Control`] if the store fails.
+    pub async fn verify(&self, token: &str) -> Result<Claims, JoinError> {
+        let unverified = match self.inner.tokens.read(token)? {
+            Presented::Service(claims) => return Ok(claims),
+            Presented::SelfSigned(unverified) => unverified,
+        };
+        let arn = &unverified.key;
+        let row = self.inner.store.get_public_key(&arn.id).await;
+        let row = row.map_err(Failure::from)?;
+        let row = row.filter(|row| row.account == arn.account && row.region == arn.region);
+        let Some(row) = row else {
+            return Err(TokenError::UnknownKey(arn.clone()).into());
+        };
+        Ok(unverified.verify(&row.point)?)
+    }
+
+    /// Exchanges the token of an open media connection. An entity tag, if one is given, must be the
+    /// session's.
+    pub async fn exchange_media(
+        &self,
+        token: &str,
+        connection: &ConnectionId,
+        if_match: Option<&str>,
+    ) -> Result<Claims, JoinError> {
+        let claims = self.verify(token).await?;
+        let live = self.connections().get(connection).cloned();
+        let Some(live) = live.filter(|live| matches!(live.reach, Reach::Peer(_))) else {
+            return Err(JoinError::NoSession);
+        };
+        let current = entity_tag(connection, live.ice_generation);
+        if if_match.is_some_and(|tag| tag != "*" && tag != current) {
+            return Err(JoinError::EntityTag);
+        }
+        self.exchange(token, claims, connection, live.stage, live.participant)
+            .await
+    }
+
+    /// Exchanges the token of an events socket.
+    pub async fn exchange_events(
+        &self,
+        socket: &EventsSocket,
+        token: &str,
+    ) -> Result<Claims, JoinError> {
+        let claims = self.verify(token).await?;
+        let (stage, participant) = (socket.stage.clone(), socket.participant.clone());
+        self.exchange(token, claims, &socket.connection, stage, participant)
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        token: &str,
+        claims: Claims,
+        connection: &ConnectionId,
+        stage: StageId,
+        participant: ParticipantId,
+    ) -> Result<Claims, JoinError> {
+        let command = Command::ExchangeToken {
+            connection: connection.clone(),
+            stage,
+            participant,
+            claims: claims.clone(),
+        };
+        self.execute("", command).await?;
+        if let Some(live) = self.connections().get_mut(connection) {
+            live.token = TokenDigest::of(token);
+        }
+        Ok(claims)
     }
 }
 

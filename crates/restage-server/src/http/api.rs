@@ -56,7 +56,12 @@ async fn call(app: &App, operation: Operation, request: Request) -> Result<Strin
             ))
         })?;
     let caller = authenticate(app, &parts, &body)?;
-    handler::call(app, &caller, operation, &body).await
+    let input = handler::Input {
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        body: &body,
+    };
+    handler::call(app, &caller, operation, input).await
 }
 
 fn authenticate(app: &App, parts: &http::request::Parts, body: &[u8]) -> Result<Caller, ApiError> {

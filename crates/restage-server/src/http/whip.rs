@@ -24,6 +24,9 @@ use crate::media::MediaError;
 const SDP_LEN_MAX: usize = 128 * 1024;
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+const JSON: &str = "application/json";
+/// What a session takes by PATCH: trickled candidates and ICE restarts, or a new token.
+const PATCHES: &str = "application/trickle-ice-sdpfrag, application/json";
 /// Said with 503.
 const RETRY_AFTER_S: &str = "1";
 
@@ -59,7 +62,7 @@ async fn endpoint_options() -> impl IntoResponse {
 }
 
 async fn session_options() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, [("accept-patch", FRAGMENT)])
+    (StatusCode::NO_CONTENT, [("accept-patch", PATCHES)])
 }
 
 async fn publish(
@@ -118,7 +121,7 @@ async fn join(
             (CONTENT_TYPE, SDP.to_owned()),
             (LOCATION, location),
             (ETAG, joined.entity_tag),
-            (HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
+            (HeaderName::from_static("accept-patch"), PATCHES.to_owned()),
         ],
         joined.answer,
     )
@@ -132,6 +135,14 @@ async fn patch(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let token = bearer(&headers)?;
+    if is_exchange(&headers, &body)? {
+        let connection = ConnectionId::new(connection);
+        let if_match = header(&headers, &IF_MATCH);
+        app.control
+            .exchange_media(&token, &connection, if_match)
+            .await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     require_content_type(&headers, FRAGMENT)?;
     let Some(if_match) = header(&headers, &IF_MATCH) else {
         return Err(Refusal::new(
@@ -152,6 +163,27 @@ async fn patch(
             (StatusCode::OK, headers, fragment).into_response()
         }
     })
+}
+
+/// Whether a PATCH brings a new token, as its bearer, and nothing else: it has no content (whatever type the
+/// client's library makes up for that), or a JSON object in which nothing is looked for.
+fn is_exchange(headers: &HeaderMap, body: &Bytes) -> Result<bool, Refusal> {
+    let kind = header(headers, &CONTENT_TYPE).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if body.is_empty() {
+        return Ok(!essence.eq_ignore_ascii_case(FRAGMENT));
+    }
+    if !essence.eq_ignore_ascii_case(JSON) {
+        return Ok(false);
+    }
+    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
+        Ok(_) => Ok(true),
+        Err(_) => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID",
+            "the body must be empty or a JSON object: the new token is the bearer token",
+        )),
+    }
 }
 
 async fn leave(
@@ -183,10 +215,15 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "code": self.code, "message": self.message })
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({ "code": self.code, "message": self.message });
-        let mut response = (self.status, axum::Json(body)).into_response();
+        let mut response = (self.status, axum::Json(self.to_json())).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -218,6 +255,7 @@ impl From<JoinError> for Refusal {
             JoinError::Media(MediaError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             JoinError::Control(_) => match error.fault() {
                 Some(Fault::TokenRevoked) => (StatusCode::FORBIDDEN, "PARTICIPANT_DISCONNECTED"),
+                Some(Fault::TokenInvalid) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
                 Some(Fault::TokenExpired) => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
                 Some(Fault::MissingCapability) => (StatusCode::FORBIDDEN, "TOKEN_NOT_ALLOWED"),
                 Some(Fault::Denied) => (StatusCode::FORBIDDEN, "TOKEN_NOT_ALLOWED"),

@@ -15,6 +15,7 @@ mod cells;
 mod codec;
 mod engine;
 mod error;
+mod exchange;
 mod load;
 mod purge;
 mod read;

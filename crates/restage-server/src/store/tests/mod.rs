@@ -2,6 +2,7 @@
 //! and the whole against the rules' own reference. `plans` and `sqlite_faults` are about SQLite, the
 //! others hold for every engine.
 
+mod migrations;
 mod needs;
 mod plans;
 mod round_trip;
@@ -70,7 +71,14 @@ impl Bench {
             .await
         {
             let row = codec::token(&row).unwrap();
-            world.tokens.insert(row.participant.clone(), row);
+            world
+                .tokens
+                .insert((row.stage.clone(), row.participant.clone()), row);
+        }
+        let sql = concat!("SELECT ", columns!(public_key "k"), " FROM public_keys k");
+        for row in self.all(sql).await {
+            let row = codec::public_key(&row).unwrap();
+            world.public_keys.insert(row.id.clone(), row);
         }
         let sql = concat!("SELECT ", columns!(participant "p"), " FROM participants p");
         for row in self.all(sql).await {

@@ -1,0 +1,171 @@
+//! `restage token sign`: a self-signed participant token, checked before it is printed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail, ensure};
+use aws_sdk_ivsrealtime::Client;
+use aws_sdk_ivsrealtime::primitives::DateTime;
+use restage_core::id::{ParticipantId, Time};
+use restage_core::row::{Attributes, Capabilities};
+use restage_core::{PublicKeyArn, StageArn};
+use restage_server::http::Endpoints;
+use restage_server::public_key::PublicKey;
+use restage_server::token::{Grant, Signing, Unverified};
+use restage_server::{clock, ids};
+use serde::Serialize;
+
+use super::{in_region, pair};
+use crate::api::{self, Target};
+use crate::output::{self, Format};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// The private key, P-384 in PEM (openssl ecparam -name secp384r1 -genkey -noout)
+    #[arg(long, value_name = "FILE")]
+    private_key: PathBuf,
+    /// The imported public key, `kid` of the token [default: the one that fits, asked of the server]
+    #[arg(long, value_name = "ARN")]
+    key_arn: Option<String>,
+    /// The stage it is for
+    #[arg(long, value_name = "ARN")]
+    stage_arn: String,
+    /// Its identity, `jti`: up to 64 letters, digits, - and _ [default: a fresh one]
+    #[arg(long, value_name = "ID")]
+    participant_id: Option<String>,
+    /// A label of yours, seen by everyone in the stage
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    user_id: String,
+    /// An attribute, seen by everyone in the stage; repeatable
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
+    attributes: Vec<(String, String)>,
+    /// What it allows [default: both]
+    #[arg(long, value_name = "PUBLISH|SUBSCRIBE", value_delimiter = ',', ignore_case = true)]
+    capabilities: Option<Vec<Capability>>,
+    /// How long it can be used to join, in minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=20160))]
+    duration: u32,
+    /// When it ends, in seconds since 1970, instead of --duration
+    #[arg(long, value_name = "SECONDS", conflicts_with = "duration")]
+    expires_at: Option<i64>,
+    /// When it was issued, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "SECONDS")]
+    issued_at: Option<i64>,
+    /// The stage's WHIP endpoint [default: asked of the server]
+    #[arg(long, value_name = "URL", requires = "events_url")]
+    whip_url: Option<String>,
+    /// The stage's events endpoint [default: asked of the server]
+    #[arg(long, value_name = "URL", requires = "whip_url")]
+    events_url: Option<String>,
+    /// The token alone, or JSON with everything about it
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum Capability {
+    Publish,
+    Subscribe,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Signed<'a> {
+    participant_id: &'a str,
+    token: &'a str,
+    expiration_time: String,
+    key_arn: String,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let pem = std::fs::read_to_string(&args.private_key)
+        .with_context(|| format!("cannot read the private key {}", args.private_key.display()))?;
+    let signing = Signing::from_pem(&pem)
+        .with_context(|| format!("cannot sign with {}", args.private_key.display()))?;
+    let stage = StageArn::parse(&args.stage_arn).context("--stage-arn must be a stage ARN")?;
+    let target = in_region(&args.target, &stage.region);
+    let key = match &args.key_arn {
+        Some(text) => {
+            PublicKeyArn::parse(text).context("--key-arn must be the ARN of a public key")?
+        }
+        None => imported_key(&target, &signing.point()).await?,
+    };
+    let endpoints = match (&args.whip_url, &args.events_url) {
+        (Some(whip), Some(events)) => Endpoints { whip: whip.clone(), events: events.clone() },
+        _ => endpoints_of(&target, &stage).await?,
+    };
+
+    let participant = args.participant_id.map_or_else(ids::participant, ParticipantId::new);
+    let issued_at = args.issued_at.unwrap_or_else(|| clock::now().0 / 1_000_000);
+    let duration = i64::from(args.duration) * 60;
+    let expires_at = args.expires_at.unwrap_or_else(|| issued_at.saturating_add(duration));
+    let attributes: Attributes = args.attributes.into_iter().collect();
+    let allows = |capability| {
+        args.capabilities.as_ref().is_none_or(|given| given.contains(&capability))
+    };
+    let grant = Grant {
+        participant: &participant,
+        stage: &stage,
+        user_id: &args.user_id,
+        attributes: &attributes,
+        capabilities: Capabilities {
+            publish: allows(Capability::Publish),
+            subscribe: allows(Capability::Subscribe),
+        },
+        issued_at: Time(issued_at.saturating_mul(1_000_000)),
+        expires_at: Time(expires_at.saturating_mul(1_000_000)),
+    };
+    let token = signing.sign(&key, &grant, &endpoints)?;
+    let read = Unverified::parse(&token, Some(&endpoints))?;
+    let problems: Vec<String> = read.problems().iter().map(ToString::to_string).collect();
+    ensure!(problems.is_empty(), "the server would refuse it: {}", problems.join("; "));
+    match args.output {
+        Format::Text => output::line(&token),
+        Format::Json => output::json(&Signed {
+            participant_id: participant.as_str(),
+            token: &token,
+            expiration_time: DateTime::from_secs(expires_at).to_string(),
+            key_arn: key.to_string(),
+        })?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The imported key that is this private key's public half.
+async fn imported_key(target: &Target, point: &str) -> anyhow::Result<PublicKeyArn> {
+    let client = target.client()?;
+    let mut listed = client.list_public_keys().into_paginator().items().send();
+    while let Some(key) = listed.next().await {
+        let key = key.map_err(|error| api::explain(target, error))?;
+        let arn = key.arn().unwrap_or_default();
+        if point_of(&client, target, arn).await? == point {
+            return PublicKeyArn::parse(arn).context("the server named a key by no ARN");
+        }
+    }
+    bail!(
+        "the public half of this key is not imported in {}; import it (aws ivs-realtime import-public-key), or name it with --key-arn",
+        target.region
+    )
+}
+
+async fn point_of(client: &Client, target: &Target, arn: &str) -> anyhow::Result<String> {
+    let answer = client.get_public_key().arn(arn).send().await;
+    let answer = answer.map_err(|error| api::explain(target, error))?;
+    let pem = answer.public_key().and_then(|key| key.public_key_material());
+    let key = PublicKey::from_pem(pem.unwrap_or_default());
+    Ok(key.map_err(|rule| anyhow::anyhow!("the public key {arn} {rule}"))?.point)
+}
+
+async fn endpoints_of(target: &Target, stage: &StageArn) -> anyhow::Result<Endpoints> {
+    let answer = target.client()?.get_stage().arn(stage.to_string()).send().await;
+    let answer = answer.map_err(|error| api::explain(target, error))?;
+    let given = answer.stage().and_then(|stage| stage.endpoints());
+    let given = given.context("the server answered without the stage's endpoints")?;
+    Ok(Endpoints {
+        whip: given.whip().unwrap_or_default().to_owned(),
+        events: given.events().unwrap_or_default().to_owned(),
+    })
+}
