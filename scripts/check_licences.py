@@ -54,7 +54,7 @@ def main():
         ["cargo", "metadata", "--format-version", "1", "--locked", "--all-features"],
         cwd=ROOT,
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     ).stdout
     refused = 0

@@ -51,7 +51,7 @@ def packages():
         ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked", "--offline"],
         cwd=ROOT,
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     ).stdout
     return {package["name"]: package for package in json.loads(text)["packages"]}

@@ -109,6 +109,7 @@ check_rust
 if [ "$PURPOSE" = test ]; then
     check_node
     install_python
-    install_node js
-    install_node conformance/browser
+    for manifest in js/package.json conformance/*/package.json; do
+        install_node "$(dirname "$manifest")"
+    done
 fi

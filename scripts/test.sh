@@ -7,12 +7,20 @@ export PATH="$PATH:$HOME/.cargo/bin"
 # Incremental data is never read again in a clean checkout and costs time and disk there.
 [ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
 
+# One file after the other: each starts a server, some a browser, and there may be just two cores.
+run_node_tests() {
+    for file in "$@"; do
+        say "$file"
+        node --test-reporter=spec "$file"
+    done
+}
+
 step "Format: Rust"
 cargo fmt --all --check
 
 step "Format and lint: Python"
-"$VENV/bin/ruff" format --quiet --check conformance/python
-"$VENV/bin/ruff" check --quiet conformance/python
+"$VENV/bin/ruff" format --quiet --check conformance
+"$VENV/bin/ruff" check --quiet conformance
 
 step "Format, lint and types: JavaScript"
 js/node_modules/.bin/biome check --error-on-warnings
@@ -44,15 +52,18 @@ step "Building the binary under test"
 cargo build --locked --quiet --package restage
 export RESTAGE_BINARY="$ROOT/target/debug/restage"
 
-step "Conformance: SDKs, command line, media, hostile input, crashes"
+step "Conformance: every operation against the service's own model"
 mkdir -p conformance/output
+"$VENV/bin/python" -m pytest conformance/model
+
+step "Conformance: SDKs, command line, media, hostile input, crashes"
 "$VENV/bin/python" -m pytest conformance/python --durations=8
 
+step "Conformance: AWS SDK for JavaScript"
+run_node_tests conformance/sdk-js/*.test.js
+
+export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 step "Conformance: browser"
-# One file after the other: they share two cores, and browsers need both.
-for file in conformance/browser/tests/*.test.js; do
-    say "$file"
-    node --test-reporter=spec "$file"
-done
+run_node_tests conformance/browser/tests/*.test.js
 
 step "All passed"

@@ -225,43 +225,56 @@ def test_one_story_from_first_join_to_last_replica(ivs, server, stages, media):
     watcher.wait_for(3)
     check_events_so_far(stages, row, bob)
 
-    with refused("ConflictException", 409, ann):
-        stages.replicate(source, destination, ann)
-    with refused("ValidationException", 400, "destinationStageArn"):
-        stages.replicate(source, source, ann)
     third = stages.create("third")
-    with refused("ConflictException", 409):
-        stages.replicate(destination, third, ann)
-    with refused("ConflictException", 409, f"{bob} is not publishing"):
-        stages.replicate(destination, third, bob)
+    check_wrong_replications(stages, row, bob, third)
 
     check_replication_headers(body(stages.stop(source, destination, ann)))
-    stopped = {**row, "replicationState": "STOPPED"}
-    assert stages.replicas(source, ann) == [stopped]
-    frames = watcher.frames
-    eventually(lambda: watcher.state in ("closed", "failed") or watcher.frames == frames, what="media ends")
-    summary = stages.participants(destination, there)[ann]
-    assert (summary["state"], summary["replicationType"], summary["replicationState"]) == (
-        "DISCONNECTED",
-        "REPLICA",
-        "STOPPED",
-    )
-    assert stages.participants(source, session)[ann]["state"] == "CONNECTED"
-    names = [event["name"] for event in stages.events(source, ann, session)]
-    assert names == ["JOINED", "PUBLISH_STARTED", "REPLICATION_STARTED", "REPLICATION_STOPPED"]
+    eventually(lambda: watcher.state in ("closed", "failed"), what="bob's subscription ends")
+    check_stopped(stages, row)
 
     assert publisher.leave() in (200, 204)
-    eventually(lambda: stages.participants(source, session)[ann]["state"] == "DISCONNECTED", what="ann has left")
-    names = [event["name"] for event in stages.events(source, ann, session)]
-    assert names[-2:] == ["PUBLISH_STOPPED", "LEFT"]
-    gone = stages.participant(source, ann, session)
-    assert gone["published"] is True and gone["state"] == "DISCONNECTED"
-    assert gone["replicationType"] == "SOURCE" and gone["replicationState"] == "STOPPED"
+    check_left(stages, source, session, ann)
 
     for arn in (source, destination, third):
         assert body(ivs.delete_stage(arn=arn)) == {}
         with refused("ResourceNotFoundException", 404, api.stage_id(arn)):
             ivs.get_stage(arn=arn)
+
+
+def check_wrong_replications(stages, row, bob, third):
+    """What must be refused while the one in `row` is ACTIVE."""
+    source, destination, ann = row["sourceStageArn"], row["destinationStageArn"], row["participantId"]
+    with refused("ConflictException", 409, ann):
+        stages.replicate(source, destination, ann)
+    with refused("ValidationException", 400, "destinationStageArn"):
+        stages.replicate(source, source, ann)
+    with refused("ConflictException", 409):
+        stages.replicate(destination, third, ann)
+    with refused("ConflictException", 409, f"{bob} is not publishing"):
+        stages.replicate(destination, third, bob)
+    assert stages.replicas(source, ann) == [row]
+
+
+def check_stopped(stages, row):
+    source, session, ann = row["sourceStageArn"], row["sourceSessionId"], row["participantId"]
+    assert stages.replicas(source, ann) == [{**row, "replicationState": "STOPPED"}]
+    replica = stages.participants(row["destinationStageArn"], row["destinationSessionId"])[ann]
+    assert replica["state"] == "DISCONNECTED"
+    assert replica["replicationType"] == "REPLICA"
+    assert replica["replicationState"] == "STOPPED"
+    assert stages.participants(source, session)[ann]["state"] == "CONNECTED"
+    names = [event["name"] for event in stages.events(source, ann, session)]
+    assert names == ["JOINED", "PUBLISH_STARTED", "REPLICATION_STARTED", "REPLICATION_STOPPED"]
+
+
+def check_left(stages, source, session, ann):
+    eventually(lambda: stages.participants(source, session)[ann]["state"] == "DISCONNECTED", what="ann has left")
+    names = [event["name"] for event in stages.events(source, ann, session)]
+    assert names[-2:] == ["PUBLISH_STOPPED", "LEFT"]
+    gone = stages.participant(source, ann, session)
+    assert gone["published"] is True
+    assert gone["replicationType"] == "SOURCE"
+    assert gone["replicationState"] == "STOPPED"
 
 
 def check_session(ivs, arn, session):

@@ -9,7 +9,7 @@ import { OUTPUT, Server } from "../support/server.js";
 import { Stages } from "../support/stages.js";
 import { eventually } from "../support/wait.js";
 
-const DESKTOP = { width: 1440, height: 900 };
+const DESKTOP = { width: 1280, height: 560 };
 const PHONE = { width: 390, height: 844 };
 
 /** @type {Server} */
@@ -56,7 +56,7 @@ async function openConsole(viewport, colorScheme) {
   const problems = [];
   page.on("pageerror", error => problems.push(`${error}`));
   page.on("console", message => {
-    if (message.type() === "error") problems.push(message.text());
+    if (message.type() === "error") problems.push(`${message.text()} ${message.location().url}`);
   });
   await page.goto(server.consoleUrl());
   return { page, problems, close: () => context.close() };
@@ -94,6 +94,12 @@ test("source and replica play side by side without a click", async () => {
     .locator(".tile")
     .evaluateAll(tiles => tiles.map(each => each.getBoundingClientRect().toJSON()));
   assert.ok(left.right <= right.left && left.top === right.top, "side by side");
+  // A browser starts small and grows as it learns what the path carries.
+  await eventually(
+    async () => (await page.locator(".tile-stats").allInnerTexts()).every(text => /^(960|1280) ×/.test(text)),
+    "both pictures have grown",
+    60_000,
+  );
   await page.screenshot({ path: join(OUTPUT, "console.png") });
   assert.deepEqual(problems, []);
   await close();

@@ -3,8 +3,8 @@
 from . import service
 from .case import Case, Mismatch, accepted, refused
 
-# Lists of which the world has two rows or more.
-ROWS_MAX = 1000
+# More than any list of a run has.
+PAGES_MAX = 2_000
 
 
 def is_list(operation):
@@ -46,24 +46,26 @@ def rows(operation, body):
     return [row.get("arn") or row for row in body[name]]
 
 
-def whole(world, operation):
-    """Row by row comes to what one page says."""
-    asked = values(world, operation)
-    at_once, one_by_one, token = [], [], None
-    while token or not at_once:
+def walk(world, operation, asked):
+    """All rows, page by page."""
+    found, token = [], None
+    for _ in range(PAGES_MAX):
         more = {"nextToken": token} if token else {}
         body = accepted(operation, world.call(operation, asked | more)).json()
-        at_once += rows(operation, body)
-        token = body.get("nextToken")
-    while len(one_by_one) < ROWS_MAX:
-        more = {"nextToken": token} if token else {}
-        body = accepted(operation, world.call(operation, asked | {"maxResults": 1} | more)).json()
-        one_by_one += rows(operation, body)
+        found += rows(operation, body)
         token = body.get("nextToken")
         if not token:
-            break
-    if one_by_one != at_once[: len(one_by_one)] or (not token and len(one_by_one) != len(at_once)):
-        raise Mismatch(f"{operation.name}: {len(one_by_one)} rows one by one, {len(at_once)} at once, or not the same")
+            return found
+    raise Mismatch(f"{operation.name} goes on after {PAGES_MAX} pages: {asked}")
+
+
+def whole(world, operation):
+    """Two by two comes to what large pages say."""
+    asked = values(world, operation)
+    at_once = walk(world, operation, asked)
+    two_by_two = walk(world, operation, asked | {"maxResults": 2})
+    if two_by_two != at_once:
+        raise Mismatch(f"{operation.name}: two by two {two_by_two}\nat once {at_once}")
 
 
 def tampered(world, operation):

@@ -5,7 +5,7 @@ import re
 from . import service
 from .case import Case, accepted, mismatch, not_there, refused, sound
 from .spot import spots
-from .world import ACCOUNT, OTHER_ACCOUNT, REGION, UNKNOWN_ID, UNKNOWN_PAGE, UNKNOWN_SESSION
+from .world import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, UNKNOWN_ID, UNKNOWN_PAGE, UNKNOWN_SESSION
 
 # Lists answer these with nothing rather than with an error.
 EMPTY_FOR_UNKNOWN = {("ListParticipantEvents", "participantId"), ("ListParticipantReplicas", "participantId")}
@@ -74,8 +74,8 @@ def kinds(spot):
     yield "unknown", unknown_is_refused
     if is_arn(spot.shape):
         yield "other-account", other_account_is_refused
-    if spot.shape.name in ("StageArn", "ResourceArn"):
         yield "other-region", other_region_is_refused
+    if spot.shape.name in ("StageArn", "ResourceArn"):
         yield "deleted", deleted_is_refused
     if spot.shape.name in ("StageSessionId", "ParticipantId", "ParticipantTokenId"):
         yield "of-another-stage", another_stage_is_refused
@@ -101,7 +101,9 @@ def other_account_is_refused(world, spot):
 
 
 def other_region_is_refused(world, spot):
-    answer = world.call(spot.operation, spot.request(world, world.foreign_region_stage))
+    """What the ARN names is there and ours, but the request was signed for another region."""
+    value = world.elsewhere(spot.shape) or arn(spot.shape, UNKNOWN_ID, region=OTHER_REGION)
+    answer = world.call(spot.operation, spot.request(world, value))
     refused(spot.operation, answer, not_there(spot.operation), "ValidationException")
 
 
@@ -112,8 +114,7 @@ def deleted_is_refused(world, spot):
 
 def another_stage_is_refused(world, spot):
     """What the id names is there, but not in the stage that the request names."""
-    past = world.sights()[3]
-    value = past["sessionId"] if spot.shape.name == "StageSessionId" else past["participantId"]
+    value = world.past_session if spot.shape.name == "StageSessionId" else world.past_participant
     answer = world.call(spot.operation, spot.request(world, value))
     if (spot.operation.name, spot.member) in EMPTY_FOR_UNKNOWN:
         accepted(spot.operation, answer)

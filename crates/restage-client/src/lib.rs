@@ -1,6 +1,15 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(
+    all(feature = "aws", feature = "testcard"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "aws", feature = "testcard")),
+    doc = "Pagination and media for Amazon IVS Real-Time and restage stages; see README.md."
+)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "testcard")]
 pub mod beep;
 #[cfg(feature = "stage")]

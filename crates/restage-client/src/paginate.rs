@@ -3,7 +3,7 @@
 //!
 //! [`Pagination`] is the whole of the rules, without I/O. [`Pages`] runs it over anything that can
 //! fetch a page ([`PageSource`]). With the feature `aws`, every list operation of
-//! `aws-sdk-ivsrealtime` is such a source; see `aws::Paginate`.
+//! `aws-sdk-ivsrealtime` is such a source; see `aws::Paginated`.
 //!
 //! The rules are those of `botocore/paginate.py`, to the letter of the tokens. Where botocore
 //! crashes or goes astray, there is a clear error instead, before anything is requested:

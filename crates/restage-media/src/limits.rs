@@ -37,7 +37,7 @@ pub const REJECTED_DATAGRAMS_MAX: u32 = 1_000;
 
 /// A connected peer from which nothing has arrived for this long is gone. Browsers send consent checks (RFC 7675)
 /// every few seconds.
-pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(8);
+pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(7);
 /// A peer that has not completed ICE and DTLS this long after its answer is gone.
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// Shortest time between two key frame requests for one layer.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::FeedClock;
+use crate::codec::picture::pixels;
 use crate::codec::{Format, starts_key_frame};
 use crate::io::MediaKind;
 use crate::keyframe::KeyframeRequester;
@@ -30,6 +31,8 @@ struct Layer {
     epoch: u32,
     key_frames: KeyframeRequester,
     rate: Rate,
+    /// Size of its pictures, once a key frame has told.
+    pixels: Option<u64>,
     last_at: Instant,
     /// Highest sequence number and its timestamp.
     newest: (u64, u64),
@@ -62,6 +65,7 @@ impl TrackIn {
         let starts_key_frame = starts_key_frame(format.codec, &received.payload, first_in_frame);
         if starts_key_frame {
             layer.key_frames.on_key_frame();
+            layer.pixels = pixels(format.codec, &received.payload).or(layer.pixels);
         }
         if received.seq > layer.newest.0 {
             layer.newest = (received.seq, received.time);
@@ -70,7 +74,10 @@ impl TrackIn {
             .report
             .map(|report| report.at_rate(format.codec.clock_rate()));
         let wallclock = clock.wallclock(self.kind, report.as_ref(), received.time, now);
-        if is_measured || now > self.layers[self.best].last_at + LAYER_SILENCE_MAX {
+        if is_measured
+            || starts_key_frame
+            || now > self.layers[self.best].last_at + LAYER_SILENCE_MAX
+        {
             self.choose_best(now);
         }
         Some(Packet {
@@ -150,6 +157,7 @@ impl TrackIn {
             epoch: 0,
             key_frames: KeyframeRequester::default(),
             rate: Rate::default(),
+            pixels: None,
             last_at: received.arrived,
             newest: (received.seq.wrapping_sub(1), u64::MAX),
             report: None,
@@ -157,26 +165,19 @@ impl TrackIn {
         Some(self.layers.len() - 1)
     }
 
-    /// The layer with the highest rate, which with simulcast is the largest picture. A close call changes nothing.
+    /// The living layer with the largest picture. Where sizes are unknown or alike the rate decides, and a close
+    /// call changes nothing.
     fn choose_best(&mut self, now: Instant) {
         let alive = |layer: &Layer| layer.last_at + LAYER_SILENCE_MAX >= now;
-        let best = &self.layers[self.best];
-        let bar = if alive(best) {
-            best.rate.bytes_per_s + best.rate.bytes_per_s / 4
-        } else {
-            0
-        };
-        let challenger = self
-            .layers
-            .iter()
-            .enumerate()
-            .filter(|(index, layer)| {
-                *index != self.best && alive(layer) && layer.rate.bytes_per_s >= bar.max(1)
-            })
-            .max_by_key(|(_, layer)| layer.rate.bytes_per_s);
-        if let Some((index, _)) = challenger {
-            self.best = index;
+        let mut best = self.best;
+        for (index, layer) in self.layers.iter().enumerate() {
+            if alive(layer)
+                && (!alive(&self.layers[best]) || layer.is_better_than(&self.layers[best]))
+            {
+                best = index;
+            }
         }
+        self.best = best;
     }
 
     fn source(&self, index: usize) -> Source {
@@ -189,6 +190,13 @@ impl TrackIn {
 }
 
 impl Layer {
+    fn is_better_than(&self, other: &Self) -> bool {
+        match (self.pixels, other.pixels) {
+            (Some(own), Some(others)) if own != others => own > others,
+            _ => self.rate.bytes_per_s > other.rate.bytes_per_s + other.rate.bytes_per_s / 4,
+        }
+    }
+
     /// Whether the packet before this one has been seen and belongs to another frame.
     fn is_first_in_frame(&self, seq: u64, time: u64) -> bool {
         seq == self.newest.0.wrapping_add(1) && time != self.newest.1
@@ -322,6 +330,26 @@ mod tests {
         }
         targets.dedup();
         assert!(targets.len() <= 2, "{targets:?}");
+    }
+
+    #[test]
+    fn the_larger_picture_wins_even_with_fewer_bytes() {
+        let mut rig = Rig::new();
+        let vp8 = Arc::new(format(96, Codec::Vp8, ""));
+        let key = |width: u8| vec![0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 0, width, 0, width];
+        let mut target = 9;
+        for ms in (0..2_000).step_by(10) {
+            for (layer, width, bytes) in [("a", 1, 900), ("b", 2, 300)] {
+                let at = rig.epoch + Duration::from_millis(ms);
+                let mut packet = received(Some(layer), 1, ms, ms * 90, at, bytes);
+                if ms % 500 == 0 {
+                    packet.payload = key(width).into();
+                }
+                let packet = rig.track.on_packet(packet, &vp8, &mut rig.clock);
+                target = packet.unwrap().target.layer;
+            }
+        }
+        assert_eq!(rig.track.rid(target), Some(RidName::new("b")));
     }
 
     #[test]

@@ -128,11 +128,7 @@ class Tile {
     const stats = await this.#stats.read(connection);
     const meter = /** @type {HTMLMeterElement} */ (this.#part("meter"));
     meter.value = Math.min(1, stats.audioLevel * LEVEL_GAIN);
-    this.#part("tile-stats").textContent =
-      stats.width === 0
-        ? "waiting for the first picture"
-        : `${stats.width} × ${stats.height} · ${Math.round(stats.framesPerSecond)} fps · ` +
-          `${formatRate(stats.bitsPerSecond)} · ${stats.videoCodec}`;
+    this.#part("tile-stats").textContent = describeStats(stats);
   }
 
   close() {
@@ -140,6 +136,15 @@ class Tile {
     this.#media?.close();
     this.element.remove();
   }
+}
+
+/** @param {import("./stats.js").MediaStats} stats */
+function describeStats(stats) {
+  if (stats.width === 0) return "waiting for the first picture";
+  const parts = [`${stats.width} × ${stats.height}`, `${Math.round(stats.framesPerSecond)} fps`];
+  // The first reading has no rate yet.
+  if (stats.bitsPerSecond > 0) parts.push(formatRate(stats.bitsPerSecond));
+  return [...parts, stats.videoCodec].join(" · ");
 }
 
 /** @param {number} bitsPerSecond */

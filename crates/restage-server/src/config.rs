@@ -75,6 +75,29 @@ pub struct Settings {
     /// Limits: generous, or those of Amazon IVS [default: open]
     #[arg(long, env = "RESTAGE_LIMITS", value_enum)]
     pub limits: Option<LimitSet>,
+    /// Stages per account and region [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_STAGES", value_name = "COUNT")]
+    pub limit_stages: Option<u32>,
+    /// Public keys per account and region [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_PUBLIC_KEYS", value_name = "COUNT")]
+    pub limit_public_keys: Option<u32>,
+    /// Publishers per stage, replicas included [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
+    pub limit_publishers_per_stage: Option<u32>,
+    /// Participants that watch somebody, per stage [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_SUBSCRIBERS_PER_STAGE",
+        value_name = "COUNT"
+    )]
+    pub limit_subscribers_per_stage: Option<u32>,
+    /// Stages a participant is replicated into at a time [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_REPLICATIONS_PER_PARTICIPANT",
+        value_name = "COUNT"
+    )]
+    pub limit_replications_per_participant: Option<u32>,
     /// A stage session ends when nobody has been publishing for this many seconds [default: 300]
     #[arg(long, env = "RESTAGE_SESSION_IDLE_SECONDS", value_name = "SECONDS")]
     pub session_idle_seconds: Option<u32>,
@@ -122,7 +145,7 @@ pub struct Config {
     pub public_url: Option<String>,
     pub account_id: String,
     pub auth: Auth,
-    pub limits: LimitSet,
+    pub limits: Limits,
     pub session_idle_s: u32,
     pub log_format: LogFormat,
 }
@@ -137,7 +160,7 @@ impl Default for Config {
             public_url: None,
             account_id: "000000000000".to_owned(),
             auth: Auth::Verify,
-            limits: LimitSet::Open,
+            limits: Limits::OPEN,
             session_idle_s: 300,
             log_format: LogFormat::Text,
         }
@@ -173,14 +196,47 @@ impl Settings {
             account_id: self.account_id.or(lower.account_id),
             auth: self.auth.or(lower.auth),
             limits: self.limits.or(lower.limits),
+            limit_stages: self.limit_stages.or(lower.limit_stages),
+            limit_public_keys: self.limit_public_keys.or(lower.limit_public_keys),
+            limit_publishers_per_stage: self
+                .limit_publishers_per_stage
+                .or(lower.limit_publishers_per_stage),
+            limit_subscribers_per_stage: self
+                .limit_subscribers_per_stage
+                .or(lower.limit_subscribers_per_stage),
+            limit_replications_per_participant: self
+                .limit_replications_per_participant
+                .or(lower.limit_replications_per_participant),
             session_idle_seconds: self.session_idle_seconds.or(lower.session_idle_seconds),
             log_format: self.log_format.or(lower.log_format),
+        }
+    }
+
+    /// The set chosen, with single limits over it.
+    fn limits(&self) -> Limits {
+        let set = match self.limits {
+            Some(LimitSet::Aws) => Limits::AWS,
+            Some(LimitSet::Open) | None => Limits::OPEN,
+        };
+        Limits {
+            stages: self.limit_stages.unwrap_or(set.stages),
+            public_keys: self.limit_public_keys.unwrap_or(set.public_keys),
+            publishers_per_stage: self
+                .limit_publishers_per_stage
+                .unwrap_or(set.publishers_per_stage),
+            subscribers_per_stage: self
+                .limit_subscribers_per_stage
+                .unwrap_or(set.subscribers_per_stage),
+            replications_per_participant: self
+                .limit_replications_per_participant
+                .unwrap_or(set.replications_per_participant),
         }
     }
 
     /// Defaults for the rest, and the checks.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let default = Config::default();
+        let limits = self.limits();
         let config = Config {
             data_dir: self.data_dir.unwrap_or(default.data_dir),
             http: self.http.unwrap_or(default.http),
@@ -192,7 +248,7 @@ impl Settings {
                 .map(|url| url.trim_end_matches('/').to_owned()),
             account_id: self.account_id.unwrap_or(default.account_id),
             auth: self.auth.unwrap_or(default.auth),
-            limits: self.limits.unwrap_or(default.limits),
+            limits,
             session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
             log_format: self.log_format.unwrap_or(default.log_format),
         };
@@ -212,14 +268,6 @@ impl Settings {
 }
 
 impl Config {
-    /// The limits in force.
-    pub fn limits(&self) -> Limits {
-        match self.limits {
-            LimitSet::Open => Limits::OPEN,
-            LimitSet::Aws => Limits::AWS,
-        }
-    }
-
     /// The addresses to offer for media, in order.
     ///
     /// Loopback when HTTP is on loopback, so that nothing is exposed that was not asked for.
@@ -274,6 +322,11 @@ mod tests {
             account_id: Some("1".into()),
             auth: Some(Auth::None),
             limits: Some(LimitSet::Aws),
+            limit_stages: Some(1),
+            limit_public_keys: Some(1),
+            limit_publishers_per_stage: Some(1),
+            limit_subscribers_per_stage: Some(1),
+            limit_replications_per_participant: Some(1),
             session_idle_seconds: Some(1),
             log_format: Some(LogFormat::Json),
         })
@@ -294,13 +347,18 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_the_file() {
-        let file: Settings = toml::from_str("media-port = 9\nlimits = \"aws\"").unwrap();
+        let text = "media-port = 9\nlimits = \"aws\"\nlimit-stages = 7";
+        let file: Settings = toml::from_str(text).unwrap();
         let flags = Settings {
             media_port: Some(7),
             ..Settings::default()
         };
         let config = flags.or(file).resolve().unwrap();
-        assert_eq!((config.media_port, config.limits), (7, LimitSet::Aws));
+        let limits = Limits {
+            stages: 7,
+            ..Limits::AWS
+        };
+        assert_eq!((config.media_port, config.limits), (7, limits));
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Server {
         let tokens = Tokens::new(&data.token_key_pem()?, endpoints.clone())?;
         let pages = page_tokens(&store).await?;
         let rules = Rules {
-            limits: config.limits(),
+            limits: config.limits.clone(),
             session_idle_s: config.session_idle_s,
         };
         let control = Control::new(store, media.clone(), tokens, rules);

@@ -1,48 +1,167 @@
-//! The API as a client of it: the AWS SDK, pointed at the server of a data directory.
+//! The API as a client of it: the AWS SDK, and what its errors mean to a person.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_ivsrealtime::Client;
-use aws_sdk_ivsrealtime::config::{BehaviorVersion, Credentials, Region};
-use restage_server::config::Config;
-use restage_server::data_dir::existing_credentials;
+use aws_sdk_ivsrealtime::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_ivsrealtime::config::timeout::TimeoutConfig;
+use aws_sdk_ivsrealtime::config::{
+    BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
+};
+use aws_sdk_ivsrealtime::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use restage_server::run_file::RunFile;
+use serde_json::Value;
 
-/// Where the server is.
-#[derive(clap::Args, Clone, Debug)]
-pub(crate) struct Target {
-    /// The server's data directory: where its credentials are
-    #[arg(long, env = "RESTAGE_DATA_DIR", value_name = "DIR", default_value = "data")]
-    pub(crate) data_dir: PathBuf,
-    /// The server's URL [default: that of the server running on the data directory]
-    #[arg(long, env = "AWS_ENDPOINT_URL_IVS_REALTIME", value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
-    /// The region resources live in; any name works
-    #[arg(long, env = "AWS_REGION", value_name = "REGION", default_value = "us-east-1")]
-    pub(crate) region: String,
+use crate::exit::{Exit, Failure};
+use crate::target::{Connection, Target};
+
+/// How long a connection may take to be made. A server that is not there answers at once; this is
+/// for one behind a firewall.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one call may take, retries included.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client of the API.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    pub(crate) connection: Connection,
+    answer: Arc<LastAnswer>,
 }
 
-impl Target {
-    /// The URL given, or that of the running server, or the default one.
-    pub(crate) fn url(&self) -> String {
-        self.endpoint_url
-            .clone()
-            .or_else(|| RunFile::read(&self.data_dir).map(|run| run.url))
-            .unwrap_or_else(|| format!("http://{}", Config::default().http))
+impl Api {
+    /// A client of the server a command is about.
+    pub(crate) fn new(target: &Target) -> anyhow::Result<Self> {
+        let connection = target.connect()?;
+        let keys = connection.keys.clone();
+        let credentials = Credentials::new(
+            keys.access_key,
+            keys.secret_key,
+            keys.session_token,
+            None,
+            "restage",
+        );
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_timeout(CALL_TIMEOUT)
+            .build();
+        let answer = Arc::new(LastAnswer::default());
+        let mut config = aws_sdk_ivsrealtime::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(connection.region.clone()))
+            .timeout_config(timeouts)
+            .credentials_provider(credentials)
+            .interceptor(KeepAnswer(Arc::clone(&answer)));
+        if let Some(url) = &connection.url {
+            config = config.endpoint_url(checked_url(url)?);
+        }
+        Ok(Self {
+            client: Client::from_conf(config.build()),
+            connection,
+            answer,
+        })
     }
 
-    /// An SDK client with the data directory's credentials.
-    pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let keys = existing_credentials(&self.data_dir)?;
-        let credentials = Credentials::new(keys.access_key, keys.secret_key, None, None, "restage");
-        let config = aws_sdk_ivsrealtime::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(self.region.clone()))
-            .endpoint_url(self.url())
-            .credentials_provider(credentials)
-            .build();
-        Ok(Client::from_conf(config))
+    /// The answer of a call as the service wrote it, member for member.
+    pub(crate) fn answered<T, E>(&self, outcome: Result<T, SdkError<E>>) -> anyhow::Result<Value>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        outcome.map_err(|error| self.explain(error))?;
+        let body = std::mem::take(&mut *self.answer.lock()?);
+        match body.is_empty() {
+            true => Ok(Value::Object(serde_json::Map::new())),
+            false => serde_json::from_slice(&body).context("the service's answer is not JSON"),
+        }
+    }
+
+    /// The service's own words about a failed call, or what to do when nobody answered.
+    pub(crate) fn explain<E>(&self, error: SdkError<E>) -> anyhow::Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let shown = self.connection.shown();
+        match &error {
+            SdkError::ServiceError(service) => {
+                let error = service.err();
+                self.refusal(error.code(), error.message()).into()
+            }
+            SdkError::ConstructionFailure(_) => Failure::usage(format!(
+                "the request cannot be made: {}",
+                DisplayErrorContext(&error)
+            ))
+            .into(),
+            SdkError::ResponseError(_) => Failure::new(
+                Exit::NoAnswer,
+                format!(
+                    "{shown} does not answer like the API: {}",
+                    DisplayErrorContext(&error)
+                ),
+            )
+            .advise("check that the URL is that of a restage server or of Amazon IVS Real-Time")
+            .into(),
+            _ => Failure::new(
+                Exit::NoAnswer,
+                format!("no answer from {shown}: {}", root_cause(&error)),
+            )
+            .advise(match self.connection.url {
+                Some(_) => {
+                    "restage serve starts a server; --endpoint-url or --data-dir names another"
+                }
+                None => "check the network and the region",
+            })
+            .into(),
+        }
+    }
+
+    /// What the service said, with advice for the refusals a person can do something about.
+    pub(crate) fn refusal(&self, code: Option<&str>, message: Option<&str>) -> Failure {
+        let code = code.unwrap_or("the service refused");
+        let failure = Failure::new(
+            Exit::Refused,
+            format!("{code}: {}", message.unwrap_or("no reason was given")),
+        );
+        match self.advice(code, message.unwrap_or_default()) {
+            Some(advice) => failure.advise(advice),
+            None => failure,
+        }
+    }
+
+    fn advice(&self, code: &str, message: &str) -> Option<String> {
+        let region = &self.connection.region;
+        // The account and the region are part of every ARN; asking in another one cannot find it.
+        let other_region = message
+            .split(|c: char| c.is_whitespace() || c == '"' || c == '\'')
+            .filter_map(|word| word.strip_prefix("arn:aws:ivs:")?.split(':').next())
+            .find(|named| named != region);
+        if let Some(named) = other_region {
+            return Some(format!(
+                "--region {named}: the ARN is of {named}, the call went to {region}"
+            ));
+        }
+        match code {
+            "UnrecognizedClientException"
+            | "InvalidSignatureException"
+            | "InvalidClientTokenId"
+            | "MissingAuthenticationTokenException"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignatureException" => Some(format!(
+                "the keys came from {}; --data-dir names a server's own, --profile another set",
+                self.connection.keys_from
+            )),
+            "ResourceNotFoundException" => Some(
+                "restage stages list shows the stages, restage participants list who is in one"
+                    .to_owned(),
+            ),
+            "ThrottlingException" => Some("the same again in a moment".to_owned()),
+            "ServiceQuotaExceededException" => {
+                Some("make room, or raise the limit: restage serve --limits open".to_owned())
+            }
+            _ => None,
+        }
     }
 }
 
@@ -59,23 +178,64 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// The service's own words about a failed call, and what to do when nobody answered.
-pub(crate) fn explain<E>(
-    target: &Target,
-    error: aws_sdk_ivsrealtime::error::SdkError<E>,
-) -> anyhow::Error
-where
-    E: aws_sdk_ivsrealtime::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    match error.as_service_error() {
-        Some(service) => anyhow::anyhow!(
-            "{}: {}",
-            service.code().unwrap_or("the server refused"),
-            service.message().unwrap_or("no reason was given")
-        ),
-        None => anyhow::Error::new(error).context(format!(
-            "no answer from {}; is the server running (restage serve)?",
-            target.url()
-        )),
+/// The SDK takes any text and fails at the first call with words that help nobody.
+fn checked_url(url: &str) -> anyhow::Result<&str> {
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(url),
+        _ => Err(Failure::usage(format!("{url:?} is not the URL of an API"))
+            .advise("write it as http://HOST:PORT or https://HOST")
+            .into()),
+    }
+}
+
+/// The innermost cause, which is the one that says something: "Connection refused", for example.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}
+
+/// The body of the last answer. Commands that print an answer make one call at a time.
+#[derive(Debug, Default)]
+struct LastAnswer(Mutex<Vec<u8>>);
+
+impl LastAnswer {
+    fn lock(&self) -> anyhow::Result<std::sync::MutexGuard<'_, Vec<u8>>> {
+        self.0
+            .lock()
+            .map_err(|_| anyhow::anyhow!("a thread failed while it kept an answer"))
+    }
+}
+
+/// Keeps what the service wrote, since the SDK's types cannot be written as JSON again.
+#[derive(Debug)]
+struct KeepAnswer(Arc<LastAnswer>);
+
+impl Intercept for KeepAnswer {
+    fn name(&self) -> &'static str {
+        "KeepAnswer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _runtime: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context
+            .response()
+            .body()
+            .bytes()
+            .unwrap_or_default()
+            .to_vec();
+        if let Ok(mut kept) = self.0.lock() {
+            *kept = body;
+        }
+        Ok(())
     }
 }

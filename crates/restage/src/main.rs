@@ -2,7 +2,16 @@
 
 mod api;
 mod cmd;
+mod exit;
+mod live;
+mod media;
 mod output;
+mod paging;
+mod profile;
+mod query;
+mod stage;
+mod table;
+mod target;
 
 use std::process::ExitCode;
 
@@ -11,9 +20,16 @@ use clap::{Parser, Subcommand};
 /// A self-hosted real-time video server that speaks the Amazon IVS Real-Time API.
 ///
 /// Start the server with `restage serve`, point any AWS SDK at it with `eval "$(restage env)"`, and
-/// see it work with `restage demo`.
+/// see it work with `restage demo`. The other commands are clients: of the server on this machine, or
+/// of any other with --endpoint-url, --profile and --region as the AWS CLI has them.
 #[derive(Parser)]
-#[command(name = "restage", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "restage",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = exit::HELP
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -27,11 +43,34 @@ enum Command {
     Env(cmd::env::Args),
     /// Publish a test card into one stage and replicate it into another
     Demo(cmd::demo::Args),
+    /// List, start and stop replicas of a participant in other stages
+    #[command(subcommand)]
+    Replicas(cmd::replicas::Command),
+    /// List, make, show, rename and delete stages
+    #[command(subcommand)]
+    Stages(cmd::stages::Command),
+    /// List, show and disconnect the participants of a stage
+    #[command(subcommand)]
+    Participants(cmd::participants::Command),
+    /// List the sessions of a stage
+    #[command(subcommand)]
+    Sessions(cmd::sessions::Command),
+    /// Follow what happens on a stage
+    #[command(subcommand)]
+    Events(cmd::events::Command),
     /// Make participant tokens, or explain one
     #[command(subcommand)]
     Token(cmd::token::Command),
+    /// Publish a test card or files into a stage (WHIP)
+    Publish(cmd::publish::Args),
+    /// Watch a participant of a stage: figures, or into files (WHEP)
+    Watch(cmd::watch::Args),
     /// Check ports, addresses, clock, data directory and kernel, and say what to change
     Doctor(cmd::doctor::Args),
+    /// Print what a shell needs to complete commands and flags
+    Completions(cmd::completions::Args),
+    /// Write manual pages
+    Man(cmd::man::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,14 +79,19 @@ fn main() -> ExitCode {
         Command::Serve(args) => cmd::serve::run(args),
         Command::Env(args) => cmd::env::run(&args),
         Command::Demo(args) => cmd::demo::run(args),
+        Command::Replicas(command) => cmd::replicas::run(command),
+        Command::Stages(command) => cmd::stages::run(command),
+        Command::Participants(command) => cmd::participants::run(command),
+        Command::Sessions(command) => cmd::sessions::run(command),
+        Command::Events(command) => cmd::events::run(command),
         Command::Token(command) => cmd::token::run(command),
+        Command::Publish(args) => cmd::publish::run(args),
+        Command::Watch(args) => cmd::watch::run(args),
         Command::Doctor(args) => cmd::doctor::run(args),
+        Command::Completions(args) => cmd::completions::run(&args),
+        Command::Man(args) => cmd::man::run(&args),
     };
-    outcome.unwrap_or_else(|error| {
-        // One line per cause, the first of them what was tried.
-        eprintln!("restage: {error:#}");
-        ExitCode::FAILURE
-    })
+    outcome.unwrap_or_else(|error| exit::report(&error))
 }
 
 #[cfg(test)]

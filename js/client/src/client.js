@@ -222,17 +222,16 @@ export class MediaSession extends EventTarget {
     }
   }
 
-  async #replace() {
+  #replace() {
     this.#setState("reconnecting");
-    await this.#drop();
-    if (this.state === "reconnecting") this.#connectLater();
+    this.#drop();
+    this.#connectLater();
   }
 
   /** @param {SignallingError} error */
-  async #onAttemptFailed(error) {
+  #onAttemptFailed(error) {
     this.error = error;
-    await this.#drop();
-    if (this.state === "closed") return;
+    this.#drop();
     if (!error.isPassing) {
       this.#setState("failed");
       return;
@@ -253,8 +252,9 @@ export class MediaSession extends EventTarget {
     const connection = this.connection;
     this.#resource = undefined;
     this.connection = undefined;
-    connection?.close();
+    // The DELETE goes first: a closed connection ends the resource too, and then the DELETE would find nothing.
     await resource?.delete();
+    connection?.close();
   }
 
   /** @param {SessionState} state */
@@ -328,7 +328,8 @@ class Resource {
   /** Ends it. A server that no longer knows it, or is away, is as good. */
   async delete() {
     const headers = { Authorization: `Bearer ${this.#token}` };
-    await request(this.#url, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    await request(this.#url, { method: "DELETE", headers, keepalive: true, signal }).catch(() => {});
   }
 }
 
@@ -367,7 +368,7 @@ class Trickle {
   async #flush() {
     this.#isScheduled = false;
     const sdp = this.#connection.localDescription?.sdp;
-    if (!sdp || !this.#resource) return;
+    if (!sdp || !this.#resource || this.#connection.signalingState === "closed") return;
     const fragment = trickleFragment(sdp, this.#pending.splice(0), this.#isComplete);
     await this.#resource.patch(fragment);
   }

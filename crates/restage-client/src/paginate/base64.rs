@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn what_is_encoded_is_decoded() {
         for length in 0..50 {
-            let bytes: Vec<u8> = (0..length).map(|byte| byte.wrapping_mul(37)).collect();
+            let bytes: Vec<u8> = (0..length).map(|byte: u8| byte.wrapping_mul(37)).collect();
             assert_eq!(decode(encode(&bytes).as_bytes()), Some(bytes));
         }
     }

@@ -178,9 +178,10 @@ impl Pagination {
         self.step == Step::Over
     }
 
-    /// Ends the pagination, as after a failed request.
+    /// Ends the pagination for good, as after a failed request; there is no way to resume it.
     pub(super) fn stop(&mut self) {
         self.step = Step::Over;
+        self.resume_token = None;
     }
 
     /// Ends with a page of which only `wanted` items are delivered, less than it has.

@@ -69,7 +69,7 @@ fn limited(max_items: i64) -> PaginationConfig {
 
 #[test]
 fn max_items_cuts_where_botocore_cuts() {
-    let cases: [(i64, std::ops::Range<usize>, usize, Option<&str>); 11] = [
+    let cases: [(i64, Range<usize>, usize, Option<&str>); 11] = [
         (
             2,
             0..2,

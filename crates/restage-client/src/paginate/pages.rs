@@ -20,7 +20,8 @@ pub trait PageSource: Send + Unpin {
     /// Why the operation fails.
     type Error: Send;
 
-    /// Fetches one page. A `None` in the request leaves the source's own value.
+    /// Fetches one page, with exactly the token of `request` (its own, if any, comes back there),
+    /// and with its page size unless that is `None`.
     fn fetch(
         &self,
         request: PageRequest,
@@ -98,6 +99,9 @@ pub struct Pages<S: PageSource> {
 
 type InFlight<S> =
     Pin<Box<dyn Future<Output = Result<<S as PageSource>::Page, <S as PageSource>::Error>> + Send>>;
+
+/// The next thing a stream delivers: nothing more, an error, or a `T`.
+type Next<T, S> = Option<Result<T, PaginateError<<S as PageSource>::Error>>>;
 
 /// What [`Pages::build_full_result`] comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,23 +188,27 @@ impl<S: PageSource> Pages<S> {
     {
         let expression = jmespath::compile(expression)
             .map_err(|error| PaginateError::Search(error.to_string()))?;
-        let pages = Pages {
-            source: self.source.into_json(),
-            refusal: self.refusal,
-            pagination: self.pagination,
-            in_flight: None,
-        };
         Ok(Search {
-            pages,
+            pages: self.into_json(),
             expression,
             queue: Vec::new().into_iter(),
         })
     }
 
-    fn poll_page(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<S::Page, PaginateError<S::Error>>>> {
+    /// The pages that are still to come, as JSON.
+    pub fn into_json(self) -> Pages<S::Json>
+    where
+        S: JsonSource,
+    {
+        Pages {
+            source: self.source.into_json(),
+            refusal: self.refusal,
+            pagination: self.pagination,
+            in_flight: None,
+        }
+    }
+
+    fn poll_page(&mut self, context: &mut Context<'_>) -> Poll<Next<S::Page, S>> {
         if let Some(refusal) = self.refusal.take() {
             return Poll::Ready(Some(Err(refusal.widen())));
         }
@@ -273,10 +281,7 @@ impl<S: PageSource> Items<S> {
         self.pages.resume_token()
     }
 
-    fn poll_item(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<S::Item, PaginateError<S::Error>>>> {
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Next<S::Item, S>> {
         loop {
             if let Some(item) = self.queue.next() {
                 return Poll::Ready(Some(Ok(item)));
@@ -324,10 +329,7 @@ impl<S: PageSource<Page = JsonPage>> Search<S> {
         self.pages.resume_token()
     }
 
-    fn poll_result(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Value, PaginateError<S::Error>>>> {
+    fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<Next<Value, S>> {
         loop {
             if let Some(result) = self.queue.next() {
                 return Poll::Ready(Some(Ok(result)));

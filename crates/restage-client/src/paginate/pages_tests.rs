@@ -254,12 +254,16 @@ async fn a_search_that_cannot_be_is_an_error() {
     let begin = || pages(Service::default(), PaginationConfig::default());
     let refused = begin().search("items[").err().unwrap();
     assert!(matches!(refused, PaginateError::Search(_)), "{refused:?}");
-    let mut failing = begin().search("length(`5`)").unwrap();
+    let limited = PaginationConfig::default().max_items(1);
+    let mut failing = pages(Service::default(), limited)
+        .search("length(`5`)")
+        .unwrap();
     assert!(matches!(
         failing.next().await,
         Some(Err(PaginateError::Search(_)))
     ));
     assert!(failing.next().await.is_none());
+    assert_eq!(failing.resume_token(), None);
 }
 
 #[tokio::test]

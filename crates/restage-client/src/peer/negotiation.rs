@@ -242,6 +242,7 @@ pub(super) fn h264_profile(access_unit: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::HttpClient;
 
     #[test]
     fn candidates_with_ip_addresses_are_found() {
@@ -268,5 +269,65 @@ mod tests {
         assert_eq!(h264_profile(&[0, 0, 1, 0x65, 66]), None);
         assert_eq!(h264_profile(&[0, 0, 1, 0x67]), None);
         assert_eq!(h264_profile(&[]), None);
+    }
+
+    fn wanted() -> Wanted<'static> {
+        Wanted {
+            http: HttpClient::new().unwrap(),
+            endpoint: "http://127.0.0.1:1/whip".parse().unwrap(),
+            token: "",
+            direction: Direction::SendOnly,
+            codecs: vec![Codec::Opus, Codec::H264],
+            connect_timeout: Duration::from_secs(1),
+            initial_bps: None,
+        }
+    }
+
+    fn answer_to(offer: &str) -> String {
+        let mut rtc = RtcConfig::new().set_ice_lite(true).build(Instant::now());
+        let address = "127.0.0.1:9".parse().unwrap();
+        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        let offer = str0m::change::SdpOffer::from_sdp_string(offer).unwrap();
+        rtc.sdp_api().accept_offer(offer).unwrap().to_sdp_string()
+    }
+
+    /// Every line of a good answer left out, doubled, cut short or spoilt; nothing may panic.
+    #[tokio::test]
+    async fn answers_spoilt_anywhere_are_taken_or_refused() {
+        let wanted = wanted();
+        let mut sockets = Sockets::facing(&["127.0.0.1:1".parse().unwrap()]).unwrap();
+        let count = answer_to(Offer::new(&wanted, &sockets).unwrap().sdp())
+            .lines()
+            .count();
+        let (mut taken, mut refused) = (0, 0);
+        for line in 0..count {
+            for spoil in 0..7 {
+                let offer = Offer::new(&wanted, &sockets).unwrap();
+                let answer = answer_to(offer.sdp());
+                let mut lines: Vec<String> = answer.lines().map(str::to_owned).collect();
+                let text = lines[line].clone();
+                match spoil {
+                    0 => drop(lines.remove(line)),
+                    1 => lines.insert(line, text),
+                    2 => lines[line].truncate(text.len() / 2),
+                    3 => lines[line] = text.replace(|c: char| c.is_ascii_digit(), "9"),
+                    4 => lines[line] = text.replace(' ', ""),
+                    5 => lines[line].push_str("\u{0}\u{e4} 99999999999999999999"),
+                    _ => lines.truncate(line),
+                }
+                let spoilt = lines.join("\r\n") + "\r\n";
+                match offer.accept(&spoilt, &mut sockets) {
+                    Ok(agreed) => {
+                        assert!(!agreed.codecs().is_empty());
+                        taken += 1;
+                    }
+                    Err(error) => {
+                        assert!(matches!(error, Error::Answer(_)), "{error}");
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(taken > 0 && refused > 0, "{taken} taken, {refused} refused");
     }
 }

@@ -1,6 +1,7 @@
 //! The stage client against a server on loopback.
 
 mod events;
+mod hostile;
 mod media;
 mod server;
 mod signalling;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -28,6 +28,8 @@ pub(crate) enum Order {
     AskKeyFrame,
     /// End the session from this side.
     Hang,
+    /// Send these bytes to the client as they are.
+    Send(Vec<u8>),
     /// Lose every n-th datagram from the client from now on; 0 loses none.
     Lose(u32),
 }
@@ -70,7 +72,10 @@ impl Server {
             .route("/whip-307-forever", any(redirect_to_itself))
             .route("/no-candidates", post(no_candidates))
             .route("/deaf", post(deaf))
+            .route("/endless", post(endless))
+            .route("/nonsense", post(nonsense))
             .route("/events/{topic}", get(events))
+            .route("/events-junk/{kind}", get(events_junk))
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, inner }
@@ -269,6 +274,7 @@ async fn answer(
         media: Vec::new(),
         lose: 0,
         received: 0,
+        remote: None,
     };
     tokio::spawn(session.run(receiver));
     let location = format!("/session/{id}");
@@ -283,6 +289,7 @@ struct Session {
     media: Vec<(Mid, MediaKind)>,
     lose: u32,
     received: u32,
+    remote: Option<SocketAddr>,
 }
 
 impl Session {
@@ -297,6 +304,7 @@ impl Session {
                 received = self.socket.recv_from(&mut buffer) => {
                     let Ok((length, remote)) = received else { continue };
                     self.received += 1;
+                    self.remote = Some(remote);
                     if self.lose > 0 && self.received.is_multiple_of(self.lose) {
                         continue;
                     }
@@ -314,6 +322,11 @@ impl Session {
                 order = orders.recv() => match order {
                     Some(Order::AskKeyFrame) => self.ask_key_frame(),
                     Some(Order::Lose(lose)) => self.lose = lose,
+                    Some(Order::Send(datagram)) => {
+                        if let Some(remote) = self.remote {
+                            let _ = self.socket.send_to(&datagram, remote).await;
+                        }
+                    }
                     Some(Order::Hang) | None => {
                         let _ = self.rtc.close();
                     }
@@ -414,6 +427,43 @@ async fn events(
             }
             let _ = socket.send(Message::Ping(Bytes::new())).await;
             let _ = socket.send(Message::Close(None)).await;
+        })
+        .into_response()
+}
+
+/// An answer that never stops.
+async fn endless() -> Response {
+    let lines = futures_util::stream::repeat(Ok::<_, std::convert::Infallible>(
+        Bytes::from_static(b"a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"),
+    ));
+    (StatusCode::CREATED, Body::from_stream(lines)).into_response()
+}
+
+async fn nonsense() -> Response {
+    let text = "a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\nx=\0\r\nm=video";
+    (
+        StatusCode::CREATED,
+        [(header::LOCATION, "http://[::1")],
+        text,
+    )
+        .into_response()
+}
+
+async fn events_junk(Path(kind): Path<String>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .protocols([TOKEN])
+        .on_upgrade(async move |mut socket| {
+            let message = match kind.as_str() {
+                "text" => "hello".to_owned(),
+                "number" => "5".to_owned(),
+                "no-type" => r#"{"payload":{}}"#.to_owned(),
+                "state-without-payload" => r#"{"type":"STAGE_STATE"}"#.to_owned(),
+                "huge" => format!(r#"{{"type":"{}"}}"#, "x".repeat(9 << 20)),
+                _ => return,
+            };
+            let _ = socket.send(Message::text(message)).await;
+            // Stays open until the client has had enough.
+            while socket.recv().await.is_some_and(|message| message.is_ok()) {}
         })
         .into_response()
 }

@@ -276,10 +276,12 @@ fn own_public_key<'a>(
     })
 }
 
-/// A refusal that names the limit, its value and the setting.
-fn limit_reached(what: &str, value: u32, setting: &str) -> Error {
+/// A refusal that names the limit, its value and the setting. Settings are named after the fields of
+/// [`Limits`], with dashes.
+fn limit_reached(what: &str, value: u32, field: &str) -> Error {
+    let setting = field.replace('_', "-");
     Error::new(
         Fault::LimitExceeded,
-        format!("{what}: the limit of {value} is reached (setting limits.{setting})"),
+        format!("{what}: the limit of {value} is reached (setting limit-{setting})"),
     )
 }

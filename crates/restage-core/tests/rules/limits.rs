@@ -9,7 +9,7 @@ fn stages_per_account_and_region() {
     let mut scene = Scene::new(&["A"]);
     scene.limits.stages = 2;
     scene.create_stage("B").ok();
-    let refusal = "LimitExceeded: Stages per account and Region: the limit of 2 is reached (setting limits.stages)";
+    let refusal = "LimitExceeded: Stages per account and Region: the limit of 2 is reached (setting limit-stages)";
     scene.create_stage("C").refused(refusal);
     scene.delete_stage("A").ok();
     scene.create_stage("C").ok();
@@ -41,7 +41,7 @@ fn publishers_per_stage_count_from_the_moment_they_connect() {
     scene.open("A/ann", "publish", "c1").ok();
     scene.open("A/bob", "publish", "c2").ok();
     scene.open("A/cyd", "publish", "c3").gives(&[
-        "refused LimitExceeded: Publishers per stage: the limit of 2 is reached (setting limits.publishers_per_stage)",
+        "refused LimitExceeded: Publishers per stage: the limit of 2 is reached (setting limit-publishers-per-stage)",
         "s1/cyd PUBLISH_ERROR QUOTA_EXCEEDED",
     ]);
     assert_eq!(scene.world.participants.len(), 2);
@@ -62,7 +62,7 @@ fn replicas_take_a_publishers_place_and_keep_it_through_the_window() {
     scene.replicate("A/ann", "B", 60).ok();
     scene.token("B", "ben").ok();
     let refused = [
-        "refused LimitExceeded: Publishers per stage: the limit of 1 is reached (setting limits.publishers_per_stage)",
+        "refused LimitExceeded: Publishers per stage: the limit of 1 is reached (setting limit-publishers-per-stage)",
         "s2/ben PUBLISH_ERROR QUOTA_EXCEEDED",
     ];
     scene.open("B/ben", "publish", "c2").gives(&refused);
@@ -74,7 +74,7 @@ fn replicas_take_a_publishers_place_and_keep_it_through_the_window() {
     scene.open("B/ben", "publish", "c2").ok();
     scene.replicate("A/ann", "B", 0).refused(
         "LimitExceeded: Publishers per stage, in the destination: the limit of 1 is reached (setting \
-         limits.publishers_per_stage)",
+         limit-publishers-per-stage)",
     );
 }
 
@@ -87,7 +87,7 @@ fn subscribers_per_stage_are_participants_not_subscriptions() {
     scene.join("A/cyd", "watch ann", "c3");
     scene.open("A/cyd", "watch bob", "c4").ok();
     scene.open("A/bob", "watch ann", "c5").gives(&[
-        "refused LimitExceeded: Subscribers per stage: the limit of 1 is reached (setting limits.subscribers_per_stage)",
+        "refused LimitExceeded: Subscribers per stage: the limit of 1 is reached (setting limit-subscribers-per-stage)",
         "s1/bob SUBSCRIBE_ERROR of ann QUOTA_EXCEEDED",
     ]);
     scene.closed("A/cyd", "c3").ok();
@@ -104,7 +104,7 @@ fn replications_per_participant_are_those_that_are_active() {
     scene.replicate("A/ann", "C", 0).ok();
     scene.replicate("A/ann", "D", 0).refused(
         "LimitExceeded: Concurrent replications per participant: the limit of 2 is reached (setting \
-         limits.replications_per_participant)",
+         limit-replications-per-participant)",
     );
     scene.stop_replication("A/ann", "B").ok();
     scene.replicate("A/ann", "D", 0).ok();

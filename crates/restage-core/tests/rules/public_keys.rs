@@ -65,7 +65,7 @@ fn keys_per_account_and_region_are_limited() {
     for key in ["K", "L", "M"] {
         scene.import_key(key).ok();
     }
-    let refusal = "LimitExceeded: Public keys per account and Region: the limit of 3 is reached (setting limits.public_keys)";
+    let refusal = "LimitExceeded: Public keys per account and Region: the limit of 3 is reached (setting limit-public-keys)";
     scene.import_key("N").refused(refusal);
     // A duplicate is told that it is one.
     scene.run(&import(key_arn("N"), "point of K")).refused(

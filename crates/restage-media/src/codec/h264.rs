@@ -78,30 +78,42 @@ const NAL_FU_A: u8 = 28;
 pub(crate) fn starts_key_frame(payload: &[u8], first_in_frame: bool) -> bool {
     let mut has_idr = false;
     let mut has_sps = false;
-    each_nal_type(payload, |nal| {
+    each_nal(payload, |nal, _| {
         has_idr |= nal == NAL_IDR;
         has_sps |= nal == NAL_SPS;
     });
     has_sps || (has_idr && first_in_frame)
 }
 
-/// Calls back with the type of each NAL unit that begins in this payload (RFC 6184 §5.6 to §5.8).
-fn each_nal_type(payload: &[u8], mut callback: impl FnMut(u8)) {
+/// The sequence parameter set in this payload, if it is there in one piece.
+pub(crate) fn parameter_set(payload: &[u8]) -> Option<&[u8]> {
+    let mut found = None;
+    each_nal(payload, |nal, unit| {
+        if nal == NAL_SPS {
+            found = found.or(unit);
+        }
+    });
+    found
+}
+
+/// Calls back with the type of each NAL unit that begins in this payload, and with the unit if it ends here too
+/// (RFC 6184 §5.6 to §5.8).
+fn each_nal<'a>(payload: &'a [u8], mut callback: impl FnMut(u8, Option<&'a [u8]>)) {
     let Some(&header) = payload.first() else {
         return;
     };
     match header & 0x1f {
         NAL_STAP_A => {
             let mut rest = &payload[1..];
-            while let [high, low, unit @ ..] = rest {
+            while let [high, low, units @ ..] = rest {
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
-                let Some(unit_bytes) = unit.get(..length) else {
+                let Some((unit, after)) = units.split_at_checked(length) else {
                     return;
                 };
-                if let Some(&first) = unit_bytes.first() {
-                    callback(first & 0x1f);
+                if let Some(&first) = unit.first() {
+                    callback(first & 0x1f, Some(unit));
                 }
-                rest = &unit[length..];
+                rest = after;
             }
         }
         NAL_FU_A => {
@@ -109,10 +121,10 @@ fn each_nal_type(payload: &[u8], mut callback: impl FnMut(u8)) {
             if let Some(&fragment) = payload.get(1)
                 && fragment & 0x80 != 0
             {
-                callback(fragment & 0x1f);
+                callback(fragment & 0x1f, None);
             }
         }
-        single @ 1..=23 => callback(single),
+        single @ 1..=23 => callback(single, Some(payload)),
         _ => {}
     }
 }

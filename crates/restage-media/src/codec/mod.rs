@@ -1,6 +1,7 @@
 //! Codecs as they are negotiated, and which payload type of a subscriber carries what a publisher sends.
 
 pub(crate) mod h264;
+pub(crate) mod picture;
 pub(crate) mod vp8;
 
 use crate::io::MediaKind;

@@ -11,9 +11,8 @@ use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
 use super::{App, handler};
 use crate::{clock, ids};
 
-/// The largest request the model allows is a CreateStage with 12 tokens of 1 KB attributes and 50
-/// tags; this is several times that.
-const BODY_LEN_MAX: usize = 256 * 1024;
+/// The largest request the model allows is a CreateStage with 12 full tokens and 50 full tags.
+const BODY_LEN_MAX: usize = restage_api::shape::MAX_BODY_BYTES;
 /// The region of requests that name none (only with `--auth none`).
 const DEFAULT_REGION: &str = "us-east-1";
 

@@ -100,7 +100,7 @@ pub(super) fn routes() -> Router<App> {
         .fold(Router::new(), |router, (name, kind, text)| {
             router.route(
                 &format!("/console/{name}"),
-                get(|| async { page(kind, text) }),
+                get(move |State(app): State<App>| async move { page(&app, kind, text) }),
             )
         });
     pages
@@ -113,13 +113,18 @@ pub(super) fn routes() -> Router<App> {
         .route("/console/api/watch", post(watch))
 }
 
-/// Nothing is fetched from elsewhere, so nothing else may be.
-fn page(kind: &'static str, text: &'static str) -> Response {
-    let policy = "default-src 'self'; media-src 'self' blob: mediastream:; frame-ancestors 'none'";
+/// Nothing is fetched from elsewhere but the URLs that tokens carry, which may have another host name
+/// than the console was opened by.
+fn page(app: &App, kind: &'static str, text: &'static str) -> Response {
+    let policy = format!(
+        "default-src 'self'; connect-src 'self' {whip} {whip}/; \
+         media-src 'self' blob: mediastream:; frame-ancestors 'none'",
+        whip = app.endpoints.whip
+    );
     let headers = [
-        (CONTENT_TYPE, kind),
+        (CONTENT_TYPE, kind.to_owned()),
         (CONTENT_SECURITY_POLICY, policy),
-        (CACHE_CONTROL, "no-cache"),
+        (CACHE_CONTROL, "no-cache".to_owned()),
     ];
     (headers, text).into_response()
 }

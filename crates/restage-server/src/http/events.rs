@@ -29,7 +29,7 @@ const MESSAGE_LEN_MAX: usize = 16 * 1024;
 /// How often the server asks whether the client is there.
 const PING_EVERY: Duration = Duration::from_secs(3);
 /// A client not heard from for this long is gone: DISCONNECTED within ten seconds.
-const SILENCE_MAX: Duration = Duration::from_secs(8);
+const SILENCE_MAX: Duration = Duration::from_secs(7);
 /// A client that does not take what it is sent for this long is gone.
 const SEND_MAX: Duration = Duration::from_secs(5);
 

@@ -2,14 +2,15 @@
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, post};
+use axum::routing::post;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, USER_AGENT,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use restage_core::Fault;
 use restage_core::id::{ConnectionId, ParticipantId};
 use restage_core::row::ConnectionKind;
@@ -27,6 +28,10 @@ const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const JSON: &str = "application/json";
 /// What a session takes by PATCH: trickled candidates and ICE restarts, or a new token.
 const PATCHES: &str = "application/trickle-ice-sdpfrag, application/json";
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// Where the HTTP sessions are.
+const SESSIONS: &str = "/whip/sessions/";
 /// Said with 503.
 const RETRY_AFTER_S: &str = "1";
 
@@ -36,33 +41,39 @@ pub(super) fn routes() -> Router<App> {
         .allow_origin(Any)
         .allow_methods(Any)
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, ACCEPT])
-        .expose_headers([LOCATION, ETAG, HeaderName::from_static("accept-patch")])
+        .expose_headers([LOCATION, ETAG, ACCEPT_PATCH])
         .max_age(std::time::Duration::from_secs(3600));
     Router::new()
-        .route("/whip", endpoint(post(publish)))
-        .route("/whip/publish/{participant}", endpoint(post(publish_as)))
-        .route("/whip/subscribe/{participant}", endpoint(post(subscribe)))
-        .route("/whep/{participant}", endpoint(post(subscribe)))
+        .route("/whip", post(publish))
+        .route("/whip/publish/{participant}", post(publish_as))
+        .route("/whip/subscribe/{participant}", post(subscribe))
+        .route("/whep/{participant}", post(subscribe))
         .route(
             "/whip/sessions/{connection}",
-            axum::routing::patch(patch)
-                .delete(leave)
-                .options(session_options),
+            axum::routing::patch(patch).delete(leave),
         )
         .layer(DefaultBodyLimit::max(SDP_LEN_MAX))
         .layer(cors)
+        .layer(middleware::from_fn(advertise))
 }
 
-fn endpoint(method: MethodRouter<App>) -> MethodRouter<App> {
-    method.options(endpoint_options)
-}
-
-async fn endpoint_options() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, [("accept-post", SDP)])
-}
-
-async fn session_options() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, [("accept-patch", PATCHES)])
+/// Says on OPTIONS what may be posted or patched (RFC 9725 §4.2). The CORS layer answers every OPTIONS
+/// by itself, so this stands outside of it.
+async fn advertise(request: Request, next: Next) -> Response {
+    let is_options = request.method() == Method::OPTIONS;
+    let is_session = request.uri().path().starts_with(SESSIONS);
+    let mut response = next.run(request).await;
+    if is_options {
+        let (name, value) = if is_session {
+            (ACCEPT_PATCH, PATCHES)
+        } else {
+            (ACCEPT_POST, SDP)
+        };
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 async fn publish(
@@ -121,7 +132,7 @@ async fn join(
             (CONTENT_TYPE, SDP.to_owned()),
             (LOCATION, location),
             (ETAG, joined.entity_tag),
-            (HeaderName::from_static("accept-patch"), PATCHES.to_owned()),
+            (ACCEPT_PATCH, PATCHES.to_owned()),
         ],
         joined.answer,
     )

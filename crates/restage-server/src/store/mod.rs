@@ -188,6 +188,7 @@ impl Store {
             counters: Arc::clone(&counters),
             purging,
             purge_pending,
+            latest: restage_core::id::Time::default(),
         };
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
         Ok(Self {

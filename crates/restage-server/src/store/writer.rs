@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use restage_core::id::Time;
 use restage_core::{Change, Command, Context, Decision};
 use sqlx::AnyConnection;
 use sqlx::Connection as _;
@@ -67,6 +68,8 @@ pub(super) struct Writer {
     pub(super) purging: Purging,
     /// Rows of deleted stages may be left.
     pub(super) purge_pending: bool,
+    /// The latest time a command was decided at.
+    pub(super) latest: Time,
 }
 
 impl Writer {
@@ -102,6 +105,18 @@ impl Writer {
         }
     }
 
+    /// Callers read the clock before they queue. Commands are decided in the order of the queue, and
+    /// times never go back along it: lists are ordered by time, and a row that is written later must
+    /// not appear before one that a page has already passed.
+    fn straighten(&mut self, batch: &mut [Request]) {
+        for request in batch {
+            if let Request::Execute { context, .. } = request {
+                self.latest = self.latest.max(context.now);
+                context.now = self.latest;
+            }
+        }
+    }
+
     /// Purging waits for an idle moment, but not for ever.
     fn should_purge(&self, batches: u32) -> bool {
         self.purging.in_background
@@ -123,6 +138,7 @@ impl Writer {
     }
 
     async fn commit_batch(&mut self, batch: &mut Vec<Request>) {
+        self.straighten(batch);
         let mut requests = batch.drain(..);
         let mut connection = match self.take_connection().await {
             Ok(connection) => connection,

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_sdk_ivsrealtime::Client;
 use aws_sdk_ivsrealtime::operation::start_participant_replication::StartParticipantReplicationError;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_client::testcard::{TestCard, TestCardConfig};
@@ -12,8 +11,9 @@ use restage_client::token::ParticipantToken;
 use restage_client::{PublishConfig, Publisher};
 use serde::Serialize;
 
-use crate::api::{self, Target};
+use crate::api::{self, Api};
 use crate::output;
+use crate::target::Target;
 
 /// A publisher that drops out comes back by itself for this long.
 const RECONNECT_WINDOW_S: i32 = 60;
@@ -54,65 +54,75 @@ struct ReplicaLine {
 }
 
 async fn demo(args: Args) -> anyhow::Result<ExitCode> {
-    let client = args.target.client()?;
+    let api = Api::new(&args.target)?;
     let stages = Stages {
-        source: create_stage(&client, &args.target, "demo-source").await?,
-        destination: create_stage(&client, &args.target, "demo-viewers").await?,
+        source: create_stage(&api, "demo-source").await?,
+        destination: create_stage(&api, "demo-viewers").await?,
     };
     let outcome = tokio::select! {
-        outcome = publish(&client, &args.target, &stages) => outcome,
+        outcome = publish(&api, &stages) => outcome,
         _ = tokio::signal::ctrl_c() => {
-            eprintln!("stopping");
+            output::note("stopping");
             Ok(())
         }
     };
     if !args.keep {
         for arn in [&stages.source, &stages.destination] {
             // The server may be gone already; there is nothing left to delete then.
-            client.delete_stage().arn(arn).send().await.ok();
+            api.client.delete_stage().arn(arn).send().await.ok();
         }
     }
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-async fn create_stage(client: &Client, target: &Target, name: &str) -> anyhow::Result<String> {
-    let created = client
+async fn create_stage(api: &Api, name: &str) -> anyhow::Result<String> {
+    let created = api
+        .client
         .create_stage()
         .name(name)
         .send()
         .await
-        .map_err(|error| api::explain(target, error))?;
-    let stage = created.stage().context("the server answered without a stage")?;
-    eprintln!("stage      {name:<14} {}", stage.arn());
+        .map_err(|error| api.explain(error))?;
+    let stage = created
+        .stage()
+        .context("the server answered without a stage")?;
+    output::note(&format!("stage      {name:<14} {}", stage.arn()));
     Ok(stage.arn().to_owned())
 }
 
-async fn publish(client: &Client, target: &Target, stages: &Stages) -> anyhow::Result<()> {
-    let issued = client
+async fn publish(api: &Api, stages: &Stages) -> anyhow::Result<()> {
+    let issued = api
+        .client
         .create_participant_token()
         .stage_arn(&stages.source)
         .user_id("test card")
         .capabilities(ParticipantTokenCapability::Publish)
         .send()
         .await
-        .map_err(|error| api::explain(target, error))?;
-    let issued = issued.participant_token().context("the server answered without a token")?;
-    let participant = issued.participant_id().context("the token has no participant id")?;
+        .map_err(|error| api.explain(error))?;
+    let issued = issued
+        .participant_token()
+        .context("the server answered without a token")?;
+    let participant = issued
+        .participant_id()
+        .context("the token has no participant id")?;
     let token = ParticipantToken::decode(issued.token().unwrap_or_default())?;
     let mut publisher = Publisher::join(&token, PublishConfig::default())
         .await
         .context("publishing by WHIP failed")?;
-    eprintln!("publishing {participant} (H.264 test card and an Opus beep)");
+    output::note(&format!(
+        "publishing {participant} (H.264 test card and an Opus beep)"
+    ));
     #[allow(clippy::disallowed_methods)]
     let card = TestCard::new(TestCardConfig::default(), std::time::SystemTime::now())?;
     let show = async {
-        replicate(client, target, stages, participant).await?;
-        list_replicas(client, target, &stages.source, participant).await?;
-        match api::console_url(&target.data_dir) {
-            Some(console) => eprintln!("\nwatch it   {console}"),
-            None => eprintln!("\nwatch it   at the console address the server printed"),
+        replicate(api, stages, participant).await?;
+        list_replicas(api, &stages.source, participant).await?;
+        match api::console_url(&api.connection.data_dir) {
+            Some(console) => output::note(&format!("\nwatch it   {console}")),
+            None => output::note("\nwatch it   at the console address the server printed"),
         }
-        eprintln!("Ctrl-C ends the demo");
+        output::note("Ctrl-C ends the demo");
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {
@@ -122,17 +132,13 @@ async fn publish(client: &Client, target: &Target, stages: &Stages) -> anyhow::R
 }
 
 /// The server sees a publisher as soon as its media is up, which is a moment after it joined.
-async fn replicate(
-    client: &Client,
-    target: &Target,
-    stages: &Stages,
-    participant: &str,
-) -> anyhow::Result<()> {
+async fn replicate(api: &Api, stages: &Stages, participant: &str) -> anyhow::Result<()> {
     let mut ask = tokio::time::interval(ASK_EVERY);
     let attempts = async {
         loop {
             ask.tick().await;
-            let started = client
+            let started = api
+                .client
                 .start_participant_replication()
                 .source_stage_arn(&stages.source)
                 .destination_stage_arn(&stages.destination)
@@ -146,24 +152,22 @@ async fn replicate(
             match started {
                 Ok(_) => return Ok(()),
                 Err(error) if error.as_service_error().is_some_and(waiting) => {}
-                Err(error) => return Err(api::explain(target, error)),
+                Err(error) => return Err(api.explain(error)),
             }
         }
     };
     tokio::time::timeout(PUBLISHING_MAX, attempts)
         .await
-        .context("the publisher did not get through: is the media port reachable? try restage doctor")??;
-    eprintln!("replicated into {}", stages.destination);
+        .context(
+            "the publisher did not get through: is the media port reachable? try restage doctor",
+        )??;
+    output::note(&format!("replicated into {}", stages.destination));
     Ok(())
 }
 
-async fn list_replicas(
-    client: &Client,
-    target: &Target,
-    source: &str,
-    participant: &str,
-) -> anyhow::Result<()> {
-    let mut pages = client
+async fn list_replicas(api: &Api, source: &str, participant: &str) -> anyhow::Result<()> {
+    let mut pages = api
+        .client
         .list_participant_replicas()
         .source_stage_arn(source)
         .participant_id(participant)
@@ -172,7 +176,7 @@ async fn list_replicas(
         .send();
     let mut replicas = Vec::new();
     while let Some(replica) = pages.next().await {
-        let replica = replica.map_err(|error| api::explain(target, error))?;
+        let replica = replica.map_err(|error| api.explain(error))?;
         replicas.push(ReplicaLine {
             source_stage_arn: replica.source_stage_arn().to_owned(),
             participant_id: replica.participant_id().to_owned(),

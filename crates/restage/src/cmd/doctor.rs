@@ -22,18 +22,27 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let findings = examine(&args.serve.resolve()?);
     match args.output {
-        Format::Text => findings.iter().for_each(print),
+        Format::Text => findings.iter().try_for_each(print)?,
         Format::Json => output::json(&findings)?,
     }
-    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let failed = findings
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Fail);
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
-fn print(finding: &Finding) {
+fn print(finding: &Finding) -> anyhow::Result<()> {
     let mark = match finding.verdict {
         Verdict::Ok => "ok  ",
         Verdict::Warn => "warn",
         Verdict::Fail => "FAIL",
     };
-    output::line(&format!("{mark}  {:<15} {}", finding.check, finding.sentence));
+    output::line(&format!(
+        "{mark}  {:<15} {}",
+        finding.check, finding.sentence
+    ))
 }

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use restage_server::data_dir::existing_credentials;
-
-use crate::api::Target;
 use crate::output::{self, Format};
+use crate::target::Target;
 
 /// Prints what points AWS SDKs and the AWS CLI at the server; use it as eval "$(restage env)".
 #[derive(clap::Args)]
@@ -18,24 +16,36 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let keys = existing_credentials(&args.target.data_dir)?;
-    let url = args.target.url();
-    let pairs = [
+    let connection = args.target.connect_to_own()?;
+    let keys = &connection.keys;
+    let mut pairs = vec![
         ("AWS_ACCESS_KEY_ID", keys.access_key.as_str()),
         ("AWS_SECRET_ACCESS_KEY", keys.secret_key.as_str()),
-        ("AWS_REGION", args.target.region.as_str()),
-        ("AWS_ENDPOINT_URL_IVS_REALTIME", url.as_str()),
+        ("AWS_REGION", connection.region.as_str()),
     ];
+    if let Some(url) = &connection.url {
+        pairs.push(("AWS_ENDPOINT_URL_IVS_REALTIME", url));
+    }
+    if let Some(token) = &keys.session_token {
+        pairs.push(("AWS_SESSION_TOKEN", token));
+    }
     match args.output {
         Format::Text => {
             for (name, value) in pairs {
-                output::line(&format!("export {name}={}", quoted(value)));
+                output::line(&format!("export {name}={}", quoted(value)))?;
             }
             // An older session token would make every request someone else's.
-            output::line("unset AWS_SESSION_TOKEN AWS_PROFILE");
+            output::line(match keys.session_token {
+                Some(_) => "unset AWS_PROFILE",
+                None => "unset AWS_SESSION_TOKEN AWS_PROFILE",
+            })?;
         }
         Format::Json => {
-            output::json(&pairs.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+            output::json(
+                &pairs
+                    .into_iter()
+                    .collect::<std::collections::BTreeMap<_, _>>(),
+            )?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -46,7 +46,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     // Before anything else, so that a signal during the start is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let server = Server::start(&config).await.context("restage does not start")?;
+    let server = Server::start(&config)
+        .await
+        .context("restage does not start")?;
     let run_file = RunFile {
         url: server.public_url().to_owned(),
         console: server.console_url(),
@@ -88,7 +90,9 @@ fn announce(server: &Server, config: &Config) {
     if config.log_format == LogFormat::Json {
         return;
     }
-    let program = std::env::args().next().unwrap_or_else(|| "restage".to_owned());
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "restage".to_owned());
     let data_dir = match config.data_dir == Config::default().data_dir {
         true => String::new(),
         false => format!(" --data-dir {}", config.data_dir.display()),
@@ -102,10 +106,11 @@ fn announce(server: &Server, config: &Config) {
 }
 
 fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("info,str0m=warn,dimpl=warn,is=warn,sqlx=warn")
-    });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,str0m=warn,dimpl=warn,is=warn,sqlx=warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

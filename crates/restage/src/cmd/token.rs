@@ -6,11 +6,17 @@ mod sign;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use aws_sdk_ivsrealtime::error::SdkError;
+use aws_sdk_ivsrealtime::operation::get_stage::GetStageError;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_core::StageArn;
+use restage_server::http::Endpoints;
 use serde::Serialize;
 
-use crate::api::{self, Target};
+use crate::api::{self, Api};
+use crate::cmd::pair;
 use crate::output::{self, Format};
+use crate::target::Target;
 
 /// Make participant tokens, or explain one.
 #[derive(clap::Subcommand)]
@@ -25,8 +31,6 @@ pub(crate) enum Command {
 
 #[derive(clap::Args)]
 pub(crate) struct CreateArgs {
-    #[command(flatten)]
-    target: Target,
     /// The stage it is for
     #[arg(long, value_name = "ARN")]
     stage_arn: String,
@@ -45,6 +49,8 @@ pub(crate) struct CreateArgs {
     /// The token alone, or JSON with everything about it
     #[arg(long, value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    target: Target,
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -55,15 +61,23 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The same server, in another region.
-fn in_region(target: &Target, region: &str) -> Target {
-    Target { region: region.to_owned(), ..target.clone() }
+/// The URLs that tokens for this stage carry.
+async fn endpoints_of(api: &Api, stage: &StageArn) -> Result<Endpoints, SdkError<GetStageError>> {
+    let answer = api.client.get_stage().arn(stage.to_string()).send().await?;
+    let given = answer.stage().and_then(|stage| stage.endpoints());
+    let text = |url: Option<&str>| url.unwrap_or_default().to_owned();
+    Ok(Endpoints {
+        whip: text(given.and_then(|given| given.whip())),
+        events: text(given.and_then(|given| given.events())),
+    })
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    text.split_once('=')
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .ok_or_else(|| "write it as KEY=VALUE".to_owned())
+/// The same server, in another region.
+fn in_region(target: &Target, region: &str) -> Target {
+    Target {
+        region: Some(region.to_owned()),
+        ..target.clone()
+    }
 }
 
 #[derive(Serialize)]
@@ -81,9 +95,9 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
         .map(|name| ParticipantTokenCapability::from(name.to_uppercase().as_str()))
         .collect();
     let attributes: std::collections::HashMap<_, _> = args.attributes.into_iter().collect();
-    let issued = args
-        .target
-        .client()?
+    let api = Api::new(&args.target)?;
+    let issued = api
+        .client
         .create_participant_token()
         .stage_arn(&args.stage_arn)
         .set_user_id(args.user_id)
@@ -92,11 +106,13 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
         .set_duration(args.duration)
         .send()
         .await
-        .map_err(|error| api::explain(&args.target, error))?;
-    let token = issued.participant_token().context("the server answered without a token")?;
+        .map_err(|error| api.explain(error))?;
+    let token = issued
+        .participant_token()
+        .context("the server answered without a token")?;
     let text = token.token().unwrap_or_default();
     match args.output {
-        Format::Text => output::line(text),
+        Format::Text => output::line(text)?,
         Format::Json => output::json(&Created {
             participant_id: token.participant_id().unwrap_or_default(),
             token: text,
@@ -104,15 +120,4 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
         })?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attributes_are_pairs() {
-        assert_eq!(pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
-        assert!(pair("a").is_err());
-    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
 use restage_client::token::ParticipantToken;
 use restage_core::{ISSUED_AHEAD_MAX_S, PublicKeyArn, StageArn};
 use restage_server::clock;
@@ -14,22 +15,23 @@ use restage_server::public_key::PublicKey;
 use restage_server::token::{TokenError, Tokens, Unverified, is_of_service};
 use serde::Serialize;
 
-use super::in_region;
-use crate::api::{self, Target};
+use super::{endpoints_of, in_region};
+use crate::api::Api;
 use crate::output::{self, Format};
+use crate::target::Target;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The token
     token: String,
-    #[command(flatten)]
-    target: Target,
     /// Check a self-signed token against this public key alone, without asking the server
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
     /// Sentences, or JSON
     #[arg(long, value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Default, Serialize)]
@@ -56,14 +58,19 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = args.token.trim();
     let mut found = Inspection::default();
     if is_of_service(text) {
-        check_own(&mut found, text, &args.target.data_dir)?;
+        let data_dir = args.target.data_dir_in(&|name| std::env::var(name).ok());
+        check_own(&mut found, text, &data_dir)?;
     } else {
         check_self_signed(&mut found, text, &args).await?;
     }
     show_claims(&mut found, text);
     print(&found, args.output)?;
     let good = found.refused_because.is_empty();
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn print(found: &Inspection, format: Format) -> anyhow::Result<()> {
@@ -71,16 +78,16 @@ fn print(found: &Inspection, format: Format) -> anyhow::Result<()> {
         return output::json(found);
     }
     for (name, value) in &found.claims {
-        output::line(&format!("{name:<14} {value}"));
+        output::line(&format!("{name:<14} {value}"))?;
     }
     for reason in &found.refused_because {
-        output::line(&format!("refused        {reason}"));
+        output::line(&format!("refused        {reason}"))?;
     }
     if found.refused_because.is_empty() {
-        output::line("accepted       nothing speaks against it");
+        output::line("accepted       nothing speaks against it")?;
     }
     for note in &found.notes {
-        output::line(&format!("note           {note}"));
+        output::line(&format!("note           {note}"))?;
     }
     Ok(())
 }
@@ -103,11 +110,7 @@ fn check_own(found: &mut Inspection, text: &str, data_dir: &Path) -> anyhow::Res
 }
 
 /// A token that names an imported key, or nothing that can be used.
-async fn check_self_signed(
-    found: &mut Inspection,
-    text: &str,
-    args: &Args,
-) -> anyhow::Result<()> {
+async fn check_self_signed(found: &mut Inspection, text: &str, args: &Args) -> anyhow::Result<()> {
     let token = match Unverified::parse(text, None) {
         Ok(token) => token,
         Err(error) => {
@@ -155,23 +158,24 @@ async fn imported_point(
     key: &PublicKeyArn,
     target: &Target,
 ) -> anyhow::Result<Option<String>> {
-    let target = in_region(target, &key.region);
-    let answer = target.client()?.get_public_key().arn(key.to_string()).send().await;
+    let api = Api::new(&in_region(target, &key.region))?;
+    let answer = api
+        .client
+        .get_public_key()
+        .arn(key.to_string())
+        .send()
+        .await;
     match answer {
         Ok(answer) => {
-            let pem = answer.public_key().and_then(|key| key.public_key_material());
+            let pem = answer
+                .public_key()
+                .and_then(|key| key.public_key_material());
             let key = PublicKey::from_pem(pem.unwrap_or_default())
                 .map_err(|rule| anyhow::anyhow!("the public key the server has {rule}"))?;
             Ok(Some(key.point))
         }
         Err(error) => {
-            let is_answer = error.as_service_error().is_some();
-            let why = format!("kid: {:#}", api::explain(&target, error));
-            if is_answer {
-                found.refuse(why);
-            } else {
-                found.note(format!("the signature was not checked: {why}"));
-            }
+            unanswered(found, &api, "kid", "the signature was", error);
             Ok(None)
         }
     }
@@ -183,27 +187,32 @@ async fn stage_endpoints(
     stage: &StageArn,
     target: &Target,
 ) -> anyhow::Result<Option<Endpoints>> {
-    let target = in_region(target, &stage.region);
-    let answer = target.client()?.get_stage().arn(stage.to_string()).send().await;
-    match answer {
-        Ok(answer) => {
-            let given = answer.stage().and_then(|stage| stage.endpoints());
-            let given = given.context("the server answered without the stage's endpoints")?;
-            Ok(Some(Endpoints {
-                whip: given.whip().unwrap_or_default().to_owned(),
-                events: given.events().unwrap_or_default().to_owned(),
-            }))
-        }
+    let api = Api::new(&in_region(target, &stage.region))?;
+    match endpoints_of(&api, stage).await {
+        Ok(endpoints) => Ok(Some(endpoints)),
         Err(error) => {
-            let is_answer = error.as_service_error().is_some();
-            let why = format!("resource: {:#}", api::explain(&target, error));
-            if is_answer {
-                found.refuse(why);
-            } else {
-                found.note(format!("the URLs were not checked: {why}"));
-            }
+            unanswered(found, &api, "resource", "the URLs were", error);
             Ok(None)
         }
+    }
+}
+
+/// The server's refusal is one of the token; without an answer something stays unchecked.
+fn unanswered<E>(
+    found: &mut Inspection,
+    api: &Api,
+    claim: &str,
+    unchecked: &str,
+    error: SdkError<E>,
+) where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let is_answer = error.as_service_error().is_some();
+    let why = api.explain(error);
+    if is_answer {
+        found.refuse(format!("{claim}: {why:#}"));
+    } else {
+        found.note(format!("{unchecked} not checked: {why:#}"));
     }
 }
 
@@ -217,7 +226,9 @@ fn show_claims(found: &mut Inspection, text: &str) {
     match expires {
         Some(at) if at <= now => found.refuse(format!("it expired {} ago", duration(now - at))),
         Some(at) => {
-            found.claims.insert("expires", format!("in {}", duration(at - now)));
+            found
+                .claims
+                .insert("expires", format!("in {}", duration(at - now)));
         }
         None => {}
     }
@@ -234,13 +245,17 @@ fn show_claims(found: &mut Inspection, text: &str) {
     }
     found.note("whether it was revoked by DisconnectParticipant, or its stage deleted, only the server knows");
     let shown = |value: Option<&str>| value.unwrap_or("-").to_owned();
-    let capabilities: Vec<&str> =
-        [("PUBLISH", allowed.allow_publish), ("SUBSCRIBE", allowed.allow_subscribe)]
-            .into_iter()
-            .filter_map(|(name, given)| given.then_some(name))
-            .collect();
-    let attributes: Vec<String> =
-        token.attributes().map(|(key, value)| format!("{key}={value}")).collect();
+    let capabilities: Vec<&str> = [
+        ("PUBLISH", allowed.allow_publish),
+        ("SUBSCRIBE", allowed.allow_subscribe),
+    ]
+    .into_iter()
+    .filter_map(|(name, given)| given.then_some(name))
+    .collect();
+    let attributes: Vec<String> = token
+        .attributes()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     found.claims.extend([
         ("participantId", shown(token.participant_id())),
         ("stageArn", shown(token.stage_arn())),

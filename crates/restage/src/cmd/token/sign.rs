@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
-use aws_sdk_ivsrealtime::Client;
+use anyhow::Context as _;
 use aws_sdk_ivsrealtime::primitives::DateTime;
 use restage_core::id::{ParticipantId, Time};
 use restage_core::row::{Attributes, Capabilities};
@@ -15,14 +14,15 @@ use restage_server::token::{Grant, Signing, Unverified};
 use restage_server::{clock, ids};
 use serde::Serialize;
 
-use super::{in_region, pair};
-use crate::api::{self, Target};
+use super::{endpoints_of, in_region};
+use crate::api::Api;
+use crate::cmd::pair;
+use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
+use crate::target::Target;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    target: Target,
     /// The private key, P-384 in PEM (openssl ecparam -name secp384r1 -genkey -noout)
     #[arg(long, value_name = "FILE")]
     private_key: PathBuf,
@@ -42,7 +42,12 @@ pub(crate) struct Args {
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
     /// What it allows [default: both]
-    #[arg(long, value_name = "PUBLISH|SUBSCRIBE", value_delimiter = ',', ignore_case = true)]
+    #[arg(
+        long,
+        value_name = "PUBLISH|SUBSCRIBE",
+        value_delimiter = ',',
+        ignore_case = true
+    )]
     capabilities: Option<Vec<Capability>>,
     /// How long it can be used to join, in minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=20160))]
@@ -62,6 +67,8 @@ pub(crate) struct Args {
     /// The token alone, or JSON with everything about it
     #[arg(long, value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -94,17 +101,30 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => imported_key(&target, &signing.point()).await?,
     };
     let endpoints = match (&args.whip_url, &args.events_url) {
-        (Some(whip), Some(events)) => Endpoints { whip: whip.clone(), events: events.clone() },
-        _ => endpoints_of(&target, &stage).await?,
+        (Some(whip), Some(events)) => Endpoints {
+            whip: whip.clone(),
+            events: events.clone(),
+        },
+        _ => {
+            let api = Api::new(&target)?;
+            let given = endpoints_of(&api, &stage).await;
+            given.map_err(|error| api.explain(error))?
+        }
     };
 
-    let participant = args.participant_id.map_or_else(ids::participant, ParticipantId::new);
+    let participant = args
+        .participant_id
+        .map_or_else(ids::participant, ParticipantId::new);
     let issued_at = args.issued_at.unwrap_or_else(|| clock::now().0 / 1_000_000);
     let duration = i64::from(args.duration) * 60;
-    let expires_at = args.expires_at.unwrap_or_else(|| issued_at.saturating_add(duration));
+    let expires_at = args
+        .expires_at
+        .unwrap_or_else(|| issued_at.saturating_add(duration));
     let attributes: Attributes = args.attributes.into_iter().collect();
     let allows = |capability| {
-        args.capabilities.as_ref().is_none_or(|given| given.contains(&capability))
+        args.capabilities
+            .as_ref()
+            .is_none_or(|given| given.contains(&capability))
     };
     let grant = Grant {
         participant: &participant,
@@ -121,9 +141,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let token = signing.sign(&key, &grant, &endpoints)?;
     let read = Unverified::parse(&token, Some(&endpoints))?;
     let problems: Vec<String> = read.problems().iter().map(ToString::to_string).collect();
-    ensure!(problems.is_empty(), "the server would refuse it: {}", problems.join("; "));
+    if !problems.is_empty() {
+        let why = format!("the server would refuse it: {}", problems.join("; "));
+        return Err(Failure::usage(why).into());
+    }
     match args.output {
-        Format::Text => output::line(&token),
+        Format::Text => output::line(&token)?,
         Format::Json => output::json(&Signed {
             participant_id: participant.as_str(),
             token: &token,
@@ -136,36 +159,37 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The imported key that is this private key's public half.
 async fn imported_key(target: &Target, point: &str) -> anyhow::Result<PublicKeyArn> {
-    let client = target.client()?;
-    let mut listed = client.list_public_keys().into_paginator().items().send();
+    let api = Api::new(target)?;
+    let mut listed = api
+        .client
+        .list_public_keys()
+        .into_paginator()
+        .items()
+        .send();
     while let Some(key) = listed.next().await {
-        let key = key.map_err(|error| api::explain(target, error))?;
+        let key = key.map_err(|error| api.explain(error))?;
         let arn = key.arn().unwrap_or_default();
-        if point_of(&client, target, arn).await? == point {
+        if point_of(&api, arn).await? == point {
             return PublicKeyArn::parse(arn).context("the server named a key by no ARN");
         }
     }
-    bail!(
-        "the public half of this key is not imported in {}; import it (aws ivs-realtime import-public-key), or name it with --key-arn",
-        target.region
-    )
+    let message = format!(
+        "the public half of this key is not imported in {}",
+        api.connection.region
+    );
+    Err(Failure::new(Exit::Failure, message)
+        .advise("import it (aws ivs-realtime import-public-key), or name the key with --key-arn")
+        .into())
 }
 
-async fn point_of(client: &Client, target: &Target, arn: &str) -> anyhow::Result<String> {
-    let answer = client.get_public_key().arn(arn).send().await;
-    let answer = answer.map_err(|error| api::explain(target, error))?;
-    let pem = answer.public_key().and_then(|key| key.public_key_material());
+async fn point_of(api: &Api, arn: &str) -> anyhow::Result<String> {
+    let answer = api.client.get_public_key().arn(arn).send().await;
+    let answer = answer.map_err(|error| api.explain(error))?;
+    let pem = answer
+        .public_key()
+        .and_then(|key| key.public_key_material());
     let key = PublicKey::from_pem(pem.unwrap_or_default());
-    Ok(key.map_err(|rule| anyhow::anyhow!("the public key {arn} {rule}"))?.point)
-}
-
-async fn endpoints_of(target: &Target, stage: &StageArn) -> anyhow::Result<Endpoints> {
-    let answer = target.client()?.get_stage().arn(stage.to_string()).send().await;
-    let answer = answer.map_err(|error| api::explain(target, error))?;
-    let given = answer.stage().and_then(|stage| stage.endpoints());
-    let given = given.context("the server answered without the stage's endpoints")?;
-    Ok(Endpoints {
-        whip: given.whip().unwrap_or_default().to_owned(),
-        events: given.events().unwrap_or_default().to_owned(),
-    })
+    Ok(key
+        .map_err(|rule| anyhow::anyhow!("the public key {arn} {rule}"))?
+        .point)
 }

@@ -1,0 +1,286 @@
+//! How large a picture is, from the start of a key frame: what tells simulcast layers apart.
+
+use super::{Codec, h264, vp8};
+
+/// Luma samples of the picture that a key frame's first packet announces; `None` where it does not say.
+pub(crate) fn pixels(codec: Codec, payload: &[u8]) -> Option<u64> {
+    match codec {
+        Codec::Opus => None,
+        Codec::Vp8 => vp8_pixels(payload),
+        Codec::H264 => h264::parameter_set(payload).and_then(h264_pixels),
+    }
+}
+
+/// RFC 6386 §9.1: three bytes of frame tag, a start code, then width and height in 14 bits each.
+fn vp8_pixels(payload: &[u8]) -> Option<u64> {
+    let length = vp8::Descriptor::parse(payload)?.length;
+    let [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = payload.get(length..)? else {
+        return None;
+    };
+    let size = |low: &u8, high: &u8| u64::from(u16::from_le_bytes([*low, *high]) & 0x3fff);
+    Some(size(w0, w1) * size(h0, h1))
+}
+
+/// Profiles whose parameter sets say more about colour (ITU-T H.264 §7.3.2.1.1).
+const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
+
+/// ITU-T H.264 §7.3.2.1.1, as far as the size. Cropping is left aside: it changes no order among layers.
+fn h264_pixels(unit: &[u8]) -> Option<u64> {
+    let mut bits = Bits::new(unit.get(1..)?);
+    let profile = bits.take(8)?;
+    bits.take(16)?;
+    bits.unsigned()?;
+    if HIGH_PROFILES.contains(&profile) {
+        skip_colour(&mut bits)?;
+    }
+    bits.unsigned()?;
+    match bits.unsigned()? {
+        0 => {
+            bits.unsigned()?;
+        }
+        1 => {
+            bits.take(1)?;
+            bits.unsigned()?;
+            bits.unsigned()?;
+            let cycle = bits.unsigned()?;
+            // The standard allows 255; the loop ends with the bits anyway.
+            for _ in 0..cycle {
+                bits.unsigned()?;
+            }
+        }
+        _ => {}
+    }
+    bits.unsigned()?;
+    bits.take(1)?;
+    let width = u64::from(bits.unsigned()?) + 1;
+    let height = u64::from(bits.unsigned()?) + 1;
+    let fields = 2 - u64::from(bits.take(1)?);
+    (width <= 1_024 && height <= 1_024).then_some(width * height * fields * 256)
+}
+
+fn skip_colour(bits: &mut Bits<'_>) -> Option<()> {
+    let chroma = bits.unsigned()?;
+    if chroma == 3 {
+        bits.take(1)?;
+    }
+    bits.unsigned()?;
+    bits.unsigned()?;
+    bits.take(1)?;
+    if bits.take(1)? == 1 {
+        for list in 0..if chroma == 3 { 12 } else { 8 } {
+            if bits.take(1)? == 1 {
+                skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+            }
+        }
+    }
+    Some(())
+}
+
+/// ITU-T H.264 §7.3.2.1.1.1.
+fn skip_scaling_list(bits: &mut Bits<'_>, size: u32) -> Option<()> {
+    let (mut last, mut next) = (8_i64, 8_i64);
+    for _ in 0..size {
+        if next != 0 {
+            let code = i64::from(bits.unsigned()?);
+            // Signed codes alternate: 1, −1, 2, −2, …
+            let delta = if code % 2 == 1 {
+                code / 2 + 1
+            } else {
+                -(code / 2)
+            };
+            next = (last + delta + 256).rem_euclid(256);
+        }
+        last = if next == 0 { last } else { next };
+    }
+    Some(())
+}
+
+/// The bits of a NAL unit without its emulation prevention bytes (ITU-T H.264 §7.4.1).
+struct Bits<'a> {
+    bytes: &'a [u8],
+    place: usize,
+    zeros: u32,
+    current: u8,
+    left: u32,
+}
+
+impl<'a> Bits<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            place: 0,
+            zeros: 0,
+            current: 0,
+            left: 0,
+        }
+    }
+
+    fn bit(&mut self) -> Option<u32> {
+        if self.left == 0 {
+            let mut byte = *self.bytes.get(self.place)?;
+            self.place += 1;
+            if self.zeros >= 2 && byte == 3 {
+                byte = *self.bytes.get(self.place)?;
+                self.place += 1;
+                self.zeros = 0;
+            }
+            self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
+            self.current = byte;
+            self.left = 8;
+        }
+        self.left -= 1;
+        Some(u32::from(self.current >> self.left) & 1)
+    }
+
+    fn take(&mut self, count: u32) -> Option<u32> {
+        (0..count).try_fold(0, |value: u32, _| Some(value << 1 | self.bit()?))
+    }
+
+    /// An Exp-Golomb code (ITU-T H.264 §9.1).
+    fn unsigned(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while self.bit()? == 0 {
+            zeros += 1;
+            if zeros > 31 {
+                return None;
+            }
+        }
+        Some((1 << zeros) - 1 + self.take(zeros)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Writes what [`Bits`] reads.
+    #[derive(Default)]
+    struct Writer(Vec<bool>);
+
+    impl Writer {
+        fn bits(&mut self, value: u32, count: u32) -> &mut Self {
+            self.0
+                .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+            self
+        }
+
+        fn code(&mut self, value: u32) -> &mut Self {
+            let length = 32 - (value + 1).leading_zeros();
+            self.bits(0, length - 1).bits(value + 1, length)
+        }
+
+        /// The unit with its header and emulation prevention.
+        fn unit(&self) -> Vec<u8> {
+            let mut unit = vec![0x67];
+            let mut zeros = 0;
+            for chunk in self.0.chunks(8) {
+                let byte = chunk
+                    .iter()
+                    .enumerate()
+                    .fold(0, |byte, (i, bit)| byte | u8::from(*bit) << (7 - i));
+                if zeros >= 2 && byte <= 3 {
+                    unit.push(3);
+                    zeros = 0;
+                }
+                zeros = if byte == 0 { zeros + 1 } else { 0 };
+                unit.push(byte);
+            }
+            unit.push(0x80);
+            unit
+        }
+    }
+
+    fn baseline(width: u32, height: u32) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer
+            .bits(66, 8)
+            .bits(0xe0, 8)
+            .bits(31, 8)
+            .code(0)
+            .code(0)
+            .code(0)
+            .code(0)
+            .code(1)
+            .bits(0, 1);
+        writer.code(width / 16 - 1).code(height / 16 - 1).bits(1, 1);
+        writer.unit()
+    }
+
+    #[test]
+    fn baseline_sizes() {
+        for (width, height) in [(320, 192), (640, 368), (1_280, 720), (1_920, 1_088)] {
+            assert_eq!(
+                h264_pixels(&baseline(width, height)),
+                Some(u64::from(width * height))
+            );
+        }
+    }
+
+    #[test]
+    fn high_profile_with_scaling_lists_order_counts_and_fields() {
+        let mut writer = Writer::default();
+        writer
+            .bits(100, 8)
+            .bits(0, 8)
+            .bits(40, 8)
+            .code(0)
+            .code(1)
+            .code(0)
+            .code(0)
+            .bits(0, 1)
+            .bits(1, 1);
+        // The first list ends at once, the others are absent.
+        writer.bits(1, 1).code(16).bits(0, 7);
+        writer
+            .code(0)
+            .code(1)
+            .bits(0, 1)
+            .code(0)
+            .code(0)
+            .code(2)
+            .code(5)
+            .code(6)
+            .code(4)
+            .bits(0, 1);
+        writer.code(119).code(33).bits(0, 1);
+        assert_eq!(h264_pixels(&writer.unit()), Some(1_920 * 34 * 16 * 2));
+    }
+
+    #[test]
+    fn the_parameter_set_is_found_in_an_aggregate() {
+        let unit = baseline(640, 480);
+        let mut payload = vec![0x78, 0, unit.len() as u8];
+        payload.extend(&unit);
+        payload.extend([0, 2, 0x68, 0xce]);
+        assert_eq!(pixels(Codec::H264, &payload), Some(640 * 480));
+        assert_eq!(pixels(Codec::H264, &unit), Some(640 * 480));
+        assert_eq!(pixels(Codec::H264, &[0x7c, 0x85, 0]), None);
+    }
+
+    #[test]
+    fn vp8_sizes_without_scaling_bits() {
+        let payload = [0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0xe0, 0x81];
+        assert_eq!(pixels(Codec::Vp8, &payload), Some(640 * 480));
+        assert_eq!(pixels(Codec::Vp8, &payload[..9]), None);
+    }
+
+    #[test]
+    fn garbage_has_no_size_and_does_no_harm() {
+        let mut rng = Rng::new(4);
+        for length in 0..300 {
+            let mut unit: Vec<u8> = (0..length)
+                .map(|_| rng.next_u64() as u8 & rng.next_u64() as u8)
+                .collect();
+            if let Some(first) = unit.first_mut() {
+                *first = 0x67;
+            }
+            pixels(Codec::H264, &unit);
+            pixels(Codec::Vp8, &unit);
+        }
+        let whole = baseline(1_280, 720);
+        for end in 0..whole.len() - 2 {
+            assert_eq!(h264_pixels(&whole[..end]), None);
+        }
+    }
+}

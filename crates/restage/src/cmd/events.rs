@@ -1,0 +1,165 @@
+//! `restage events`.
+
+mod history;
+mod stage_state;
+
+use std::process::ExitCode;
+
+use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_client::{EventStream, StageEvent};
+
+use crate::api::{self, Api};
+use crate::cmd::participants::active_session;
+use crate::output::{self, Lines};
+use crate::stage::{self, Identity, Join, Reconnect, Stop};
+use crate::target::Target;
+use history::History;
+use stage_state::Changes;
+
+/// Follow what happens on a stage.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Print who is on a stage and who publishes as it changes, and a participant's events as they come
+    Tail(TailArgs),
+}
+
+/// Follows a stage: its events socket, and with --participant-id the participant's events too.
+///
+/// The socket says who publishes (STAGE_STATE); ListParticipantEvents says what a participant did and what
+/// went wrong. Runs until Ctrl-C; a lost connection is said and tried again.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage events tail --stage-arn \"$STAGE\"
+  restage events tail --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h
+  restage events tail --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --no-follow
+  restage events tail --token \"$TOKEN\" --output json --query 'payload.participants[].id'")]
+pub(crate) struct TailArgs {
+    #[command(flatten)]
+    join: Join,
+    /// Print this participant's events too (ListParticipantEvents); needs --stage-arn
+    #[arg(long, value_name = "ID", requires = "stage_arn")]
+    participant_id: Option<String>,
+    /// The session the participant is or was in [default: the one that is active]
+    #[arg(long, value_name = "ID", requires = "participant_id")]
+    session_id: Option<String>,
+    /// Print what there is and end
+    #[arg(long)]
+    no_follow: bool,
+    #[command(flatten)]
+    reconnect: Reconnect,
+    #[command(flatten)]
+    lines: Lines,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Tail(args) => api::runtime()?.block_on(tail(args)),
+    }
+}
+
+async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::new(None)?;
+    let mut history = history(&args).await?;
+    if let Some(history) = &mut history {
+        history.print_new(&args.lines).await?;
+        if args.no_follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let token = args
+        .join
+        .token(
+            &args.target,
+            &Identity::default(),
+            ParticipantTokenCapability::Subscribe,
+        )
+        .await?;
+    let mut changes = Changes::default();
+    let mut socket = EventStream::join(&token).await.map_err(stage::failure)?;
+    loop {
+        let ending = follow(&mut socket, &mut changes, &mut history, &args, &mut stop).await?;
+        let why = match ending {
+            Ending::Stopped => {
+                socket.close().await.ok();
+                return Ok(ExitCode::SUCCESS);
+            }
+            Ending::Closed => "the server closed the events socket".to_owned(),
+            Ending::Broken(why) => why,
+        };
+        let join = || EventStream::join(&token);
+        match args
+            .reconnect
+            .again(&why, &mut stop, output::note, join)
+            .await?
+        {
+            Some(joined) => socket = joined,
+            None => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+async fn history(args: &TailArgs) -> anyhow::Result<Option<History>> {
+    let (Some(participant_id), Some(stage_arn)) = (&args.participant_id, args.join.stage_arn())
+    else {
+        return Ok(None);
+    };
+    let api = Api::new(&args.target)?;
+    let session_id = match &args.session_id {
+        Some(id) => id.clone(),
+        None => active_session(&api, stage_arn).await?,
+    };
+    Ok(Some(History::new(
+        api,
+        stage_arn,
+        &session_id,
+        participant_id,
+    )))
+}
+
+enum Ending {
+    Stopped,
+    Closed,
+    Broken(String),
+}
+
+async fn follow(
+    socket: &mut EventStream,
+    changes: &mut Changes,
+    history: &mut Option<History>,
+    args: &TailArgs,
+    stop: &mut Stop,
+) -> anyhow::Result<Ending> {
+    loop {
+        tokio::select! {
+            () = stop.wait() => return Ok(Ending::Stopped),
+            event = socket.next() => match event {
+                Ok(Some(event)) => {
+                    print(&event, changes, &args.lines)?;
+                    if args.no_follow {
+                        return Ok(Ending::Stopped);
+                    }
+                }
+                Ok(None) => return Ok(Ending::Closed),
+                Err(error) => return Ok(Ending::Broken(error.to_string())),
+            },
+            () = History::due(history.as_mut()) => {
+                if let Some(history) = history {
+                    history.print_new(&args.lines).await?;
+                }
+            }
+        }
+    }
+}
+
+fn print(event: &StageEvent, changes: &mut Changes, lines: &Lines) -> anyhow::Result<()> {
+    match event {
+        StageEvent::State(state) if lines.is_json() => lines.json(stage_state::json(state)),
+        StageEvent::State(state) => changes.print(state),
+        StageEvent::Other { message, .. } if lines.is_json() => lines.json(message.clone()),
+        StageEvent::Other { kind, .. } => output::line(&crate::table::printable(kind)),
+        _ => Ok(()),
+    }
+}

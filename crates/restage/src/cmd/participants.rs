@@ -1,0 +1,220 @@
+//! `restage participants`.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use aws_sdk_ivsrealtime::types::{ParticipantRecordingFilterByRecordingState, ParticipantState};
+
+use crate::api::{self, Api};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Output};
+use crate::paging::{self, Paging};
+use crate::table::Columns;
+use crate::target::Target;
+
+/// List, show and disconnect the participants of a stage.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List who is or was in a session of a stage (ListParticipants)
+    List(ListArgs),
+    /// Show a participant (GetParticipant)
+    Get(GetArgs),
+    /// Put a participant out of the stage; the token is good for nothing afterwards (DisconnectParticipant)
+    Disconnect(DisconnectArgs),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage participants list --stage-arn \"$STAGE\"
+  restage participants list --stage-arn \"$STAGE\" --filter-by-state CONNECTED --query 'participants[].userId'")]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    paging: Paging,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage participants get --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h
+  restage participants get --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --query participant.state")]
+pub(crate) struct GetArgs {
+    #[command(flatten)]
+    place: Place,
+    /// The participant
+    #[arg(long, value_name = "ID")]
+    participant_id: String,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage participants disconnect --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --reason 'time is up'")]
+pub(crate) struct DisconnectArgs {
+    /// The stage
+    #[arg(long, value_name = "ARN")]
+    stage_arn: String,
+    /// The participant
+    #[arg(long, value_name = "ID")]
+    participant_id: String,
+    /// Why, for the participant's events
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// A session of a stage.
+#[derive(clap::Args)]
+pub(crate) struct Place {
+    /// The stage
+    #[arg(long, value_name = "ARN")]
+    stage_arn: String,
+    /// A session of it [default: the one that is active]
+    #[arg(long, value_name = "ID")]
+    session_id: Option<String>,
+}
+
+/// At most one of these.
+#[derive(clap::Args)]
+#[group(multiple = false)]
+struct Filter {
+    /// Only participants in this state
+    #[arg(long, value_name = "STATE", value_parser = ["CONNECTED", "DISCONNECTED"])]
+    filter_by_state: Option<String>,
+    /// Only participants with this user id
+    #[arg(long, value_name = "ID")]
+    filter_by_user_id: Option<String>,
+    /// Only participants that ever published
+    #[arg(long)]
+    filter_by_published: bool,
+    /// Only participants whose recording is in this state
+    #[arg(long, value_name = "STATE", value_parser = ["STARTING", "ACTIVE", "STOPPING", "STOPPED", "FAILED"])]
+    filter_by_recording_state: Option<String>,
+}
+
+const PARTICIPANTS: Columns = Columns {
+    member: "participants",
+    columns: &[
+        ("PARTICIPANT", "participantId"),
+        ("USER", "userId"),
+        ("STATE", "state"),
+        ("PUBLISHED", "published"),
+        ("REPLICATION", "replicationType"),
+        ("SOURCE STAGE", "sourceStageArn"),
+        ("JOINED", "firstJoinTime"),
+    ],
+    nothing: "no participants",
+};
+const PARTICIPANT: Columns = Columns {
+    member: "participant",
+    columns: &[
+        ("PARTICIPANT", "participantId"),
+        ("USER", "userId"),
+        ("STATE", "state"),
+    ],
+    nothing: "no participant",
+};
+
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = api::runtime()?;
+    match command {
+        Command::List(args) => runtime.block_on(list(args)),
+        Command::Get(args) => runtime.block_on(get(args)),
+        Command::Disconnect(args) => runtime.block_on(disconnect(args)),
+    }
+}
+
+impl Place {
+    /// The session given, or the active one.
+    pub(crate) async fn session(&self, api: &Api) -> anyhow::Result<String> {
+        match &self.session_id {
+            Some(id) => Ok(id.clone()),
+            None => active_session(api, &self.stage_arn).await,
+        }
+    }
+}
+
+/// The active session of a stage.
+pub(crate) async fn active_session(api: &Api, stage_arn: &str) -> anyhow::Result<String> {
+    let outcome = api.client.get_stage().arn(stage_arn).send().await;
+    let answer = outcome.map_err(|error| api.explain(error))?;
+    let stage = answer
+        .stage()
+        .context("the service answered without a stage")?;
+    let active = stage.active_session_id().filter(|id| !id.is_empty());
+    active.map(str::to_owned).ok_or_else(|| {
+        Failure::new(
+            Exit::Refused,
+            format!("nobody is on the stage {stage_arn} now"),
+        )
+        .advise("--session-id with one of: restage sessions list --stage-arn ARN")
+        .into()
+    })
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let session = args.place.session(&api).await?;
+    let filter = args.filter;
+    let call = api
+        .client
+        .list_participants()
+        .stage_arn(args.place.stage_arn)
+        .session_id(session)
+        .set_filter_by_state(
+            filter
+                .filter_by_state
+                .map(|state| ParticipantState::from(state.as_str())),
+        )
+        .set_filter_by_user_id(filter.filter_by_user_id)
+        .set_filter_by_published(filter.filter_by_published.then_some(true))
+        .set_filter_by_recording_state(
+            filter
+                .filter_by_recording_state
+                .map(|state| ParticipantRecordingFilterByRecordingState::from(state.as_str())),
+        );
+    paging::list(&api, call, &args.paging, &args.output, &PARTICIPANTS).await
+}
+
+async fn get(args: GetArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let session = args.place.session(&api).await?;
+    let outcome = api
+        .client
+        .get_participant()
+        .stage_arn(args.place.stage_arn)
+        .session_id(session)
+        .participant_id(args.participant_id)
+        .send()
+        .await;
+    args.output.print(api.answered(outcome)?, &PARTICIPANT)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn disconnect(args: DisconnectArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let outcome = api
+        .client
+        .disconnect_participant()
+        .stage_arn(args.stage_arn)
+        .participant_id(&args.participant_id)
+        .set_reason(args.reason)
+        .send()
+        .await;
+    outcome.map_err(|error| api.explain(error))?;
+    output::note(&format!("disconnected {}", args.participant_id));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,181 @@
+//! `restage replicas`: a participant of one stage, shown in others.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
+
+use crate::api::{self, Api};
+use crate::cmd::pair;
+use crate::live::Progress;
+use crate::output::Output;
+use crate::paging::{self, Paging};
+use crate::table::Columns;
+use crate::target::Target;
+
+/// List, start and stop replicas of a participant in other stages.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List the replicas of a participant (ListParticipantReplicas)
+    List(ListArgs),
+    /// Show a participant in other stages too (StartParticipantReplication)
+    Start(StartArgs),
+    /// End that (StopParticipantReplication)
+    Stop(StopArgs),
+}
+
+/// Lists the stages a participant is replicated to, the oldest replication first.
+///
+/// A list that was cut by --max-items goes on with --starting-token and the NextToken it ended with. The
+/// token is the one boto3 and the AWS CLI make and take.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage replicas list --source-stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h
+  restage replicas list --source-stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --max-items 7
+  restage replicas list --source-stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h \\
+      --query 'replicas[?replicationState==`ACTIVE`].destinationStageArn' --output text")]
+pub(crate) struct ListArgs {
+    /// The stage the participant publishes to
+    #[arg(long, value_name = "ARN")]
+    source_stage_arn: String,
+    /// The participant
+    #[arg(long, value_name = "ID")]
+    participant_id: String,
+    #[command(flatten)]
+    paging: Paging,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage replicas start --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h --destination-stage-arn \"$B\"
+  restage replicas start --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h \\
+      --destination-stage-arn \"$B\" \"$C\" \"$D\" --reconnect-window-seconds 30 --attribute order=1")]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    route: Route,
+    /// How long a replica outlives its publisher's connection (0 to 60) [default: 0]
+    #[arg(long, value_name = "SECONDS")]
+    reconnect_window_seconds: Option<i32>,
+    /// An attribute of the replica, over the participant's own; repeatable
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
+    attributes: Vec<(String, String)>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage replicas stop --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h --destination-stage-arn \"$B\"")]
+pub(crate) struct StopArgs {
+    #[command(flatten)]
+    route: Route,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Who is shown where.
+#[derive(clap::Args)]
+struct Route {
+    /// The stage the participant publishes to
+    #[arg(long, value_name = "ARN")]
+    source_stage_arn: String,
+    /// The participant
+    #[arg(long, value_name = "ID")]
+    participant_id: String,
+    /// The stage of the replica; several may follow
+    #[arg(long = "destination-stage-arn", value_name = "ARN", required = true, num_args = 1..)]
+    destinations: Vec<String>,
+}
+
+const REPLICAS: Columns = Columns {
+    member: "replicas",
+    columns: &[
+        ("DESTINATION STAGE", "destinationStageArn"),
+        ("DESTINATION SESSION", "destinationSessionId"),
+        ("STATE", "replicationState"),
+    ],
+    nothing: "no replicas",
+};
+
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = api::runtime()?;
+    match command {
+        Command::List(args) => runtime.block_on(list(args)),
+        Command::Start(args) => runtime.block_on(start(args)),
+        Command::Stop(args) => runtime.block_on(stop(args)),
+    }
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let call = api
+        .client
+        .list_participant_replicas()
+        .source_stage_arn(args.source_stage_arn)
+        .participant_id(args.participant_id);
+    paging::list(&api, call, &args.paging, &args.output, &REPLICAS).await
+}
+
+async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let attributes: HashMap<_, _> = args.attributes.into_iter().collect();
+    let call = api
+        .client
+        .start_participant_replication()
+        .source_stage_arn(&args.route.source_stage_arn)
+        .participant_id(&args.route.participant_id)
+        .set_reconnect_window_seconds(args.reconnect_window_seconds)
+        .set_attributes((!attributes.is_empty()).then_some(attributes));
+    let calls = args.route.destinations.iter().map(|arn| {
+        let call = call.clone().destination_stage_arn(arn);
+        (arn, async move { call.send().await.map(drop) })
+    });
+    each(&api, "replicated into", calls).await
+}
+
+async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let call = api
+        .client
+        .stop_participant_replication()
+        .source_stage_arn(&args.route.source_stage_arn)
+        .participant_id(&args.route.participant_id);
+    let calls = args.route.destinations.iter().map(|arn| {
+        let call = call.clone().destination_stage_arn(arn);
+        (arn, async move { call.send().await.map(drop) })
+    });
+    each(&api, "no longer replicated into", calls).await
+}
+
+/// One call for each destination, in order. The first refusal ends it, and says how far it came.
+async fn each<'a, E, F>(
+    api: &Api,
+    done: &str,
+    calls: impl ExactSizeIterator<Item = (&'a String, F)>,
+) -> anyhow::Result<ExitCode>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    F: Future<Output = Result<(), SdkError<E>>>,
+{
+    let count = calls.len();
+    let mut progress = Progress::new(Some(count as u64), "stages");
+    for (index, (arn, call)) in calls.enumerate() {
+        if let Err(error) = call.await {
+            let error = api.explain(error);
+            return Err(match count {
+                1 => error,
+                _ => error.context(format!("stopped at {arn}, after {index} of {count} stages")),
+            });
+        }
+        progress.note(&format!("{done} {arn}"));
+        progress.add(1);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,177 @@
+//! `restage stages`.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use crate::api::{self, Api};
+use crate::cmd::pair;
+use crate::live::Progress;
+use crate::output::Output;
+use crate::paging::{self, Paging};
+use crate::table::Columns;
+use crate::target::Target;
+
+/// List, make, show, rename and delete stages.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List the stages of the region (ListStages)
+    List(ListArgs),
+    /// Make a stage and print it (CreateStage)
+    Create(CreateArgs),
+    /// Show a stage (GetStage)
+    Get(GetArgs),
+    /// Rename a stage (UpdateStage)
+    Update(UpdateArgs),
+    /// Delete stages with everything in them (DeleteStage)
+    Delete(DeleteArgs),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage stages create --name lobby
+  restage stages create --name lobby --tag team=web --query stage.arn --output text")]
+pub(crate) struct CreateArgs {
+    /// A name; it need not be unique
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// A tag; repeatable
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct GetArgs {
+    /// ARN of the stage
+    #[arg(long, value_name = "ARN")]
+    arn: String,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct UpdateArgs {
+    /// ARN of the stage
+    #[arg(long, value_name = "ARN")]
+    arn: String,
+    /// Its new name
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage stages delete --arn arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k
+  restage stages list --query 'stages[?name==`old`].arn' --output text | xargs restage stages delete --arn")]
+pub(crate) struct DeleteArgs {
+    /// ARN of the stage; several may follow
+    #[arg(long = "arn", value_name = "ARN", required = true, num_args = 1..)]
+    arns: Vec<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage stages list
+  restage stages list --query 'stages[].arn' --output text")]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    paging: Paging,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+const STAGES: Columns = Columns {
+    member: "stages",
+    columns: &[
+        ("ARN", "arn"),
+        ("NAME", "name"),
+        ("ACTIVE SESSION", "activeSessionId"),
+        ("TAGS", "tags"),
+    ],
+    nothing: "no stages",
+};
+const STAGE: Columns = Columns {
+    member: "stage",
+    columns: &[
+        ("ARN", "arn"),
+        ("NAME", "name"),
+        ("ACTIVE SESSION", "activeSessionId"),
+    ],
+    nothing: "no stage",
+};
+
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = api::runtime()?;
+    match command {
+        Command::List(args) => runtime.block_on(list(args)),
+        Command::Create(args) => runtime.block_on(create(args)),
+        Command::Get(args) => runtime.block_on(get(args)),
+        Command::Update(args) => runtime.block_on(update(args)),
+        Command::Delete(args) => runtime.block_on(delete(args)),
+    }
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let call = api.client.list_stages();
+    paging::list(&api, call, &args.paging, &args.output, &STAGES).await
+}
+
+async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let tags: HashMap<_, _> = args.tags.into_iter().collect();
+    let call = api.client.create_stage().set_name(args.name);
+    let call = call.set_tags((!tags.is_empty()).then_some(tags));
+    args.output
+        .print(api.answered(call.send().await)?, &STAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn get(args: GetArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let outcome = api.client.get_stage().arn(args.arn).send().await;
+    args.output.print(api.answered(outcome)?, &STAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn update(args: UpdateArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let outcome = api
+        .client
+        .update_stage()
+        .arn(args.arn)
+        .name(args.name)
+        .send()
+        .await;
+    args.output.print(api.answered(outcome)?, &STAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn delete(args: DeleteArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let mut progress = Progress::new(Some(args.arns.len() as u64), "stages");
+    for arn in &args.arns {
+        let outcome = api.client.delete_stage().arn(arn).send().await;
+        outcome.map_err(|error| api.explain(error).context(format!("{arn} was not deleted")))?;
+        progress.note(&format!("deleted {arn}"));
+        progress.add(1);
+    }
+    drop(progress);
+    Ok(ExitCode::SUCCESS)
+}

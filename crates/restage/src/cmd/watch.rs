@@ -1,0 +1,238 @@
+//! `restage watch`.
+
+mod choose;
+mod gauge;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_client::{
+    CloseReason, ConnectionState, ParticipantToken, ReceivedFrame, SubscribeConfig, Subscriber,
+};
+use serde_json::json;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::api;
+use crate::exit::{Exit, Failure};
+use crate::live::Figures;
+use crate::media::save::Recorder;
+use crate::output::Lines;
+use crate::stage::{self, Identity, Join, Reconnect, Stop};
+use crate::target::Target;
+use gauge::Gauge;
+
+/// The connection renews its figures this often.
+const FIGURES_EVERY: Duration = Duration::from_secs(1);
+
+/// Watches one publisher of a stage by WHEP: figures every second, and files with --save.
+///
+/// Without a participant id it watches the one who publishes, and waits for one if nobody does. Ends when the
+/// publisher leaves, with --stop-after, or with Ctrl-C; a lost connection is said and tried again.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage watch --stage-arn arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k
+  restage watch --token \"$TOKEN\" Xy7zAb3dEf6h --save talk          # talk.h264 or talk.ivf, and talk.ogg
+  restage watch --stage-arn \"$STAGE\" --output json --query 'tracks[?kind==`video`].framesPerSecond | [0]'
+  ffmpeg -i talk.h264 -i talk.ogg -c copy talk.mkv")]
+pub(crate) struct Args {
+    /// The participant to watch; a replica has the id of its source
+    #[arg(value_name = "PARTICIPANT_ID")]
+    participant_id: Option<String>,
+    #[command(flatten)]
+    join: Join,
+    #[command(flatten)]
+    identity: Identity,
+    /// Keep what comes: NAME.h264 (byte stream) or NAME.ivf (VP8, VP9, AV1), and NAME.ogg (Opus)
+    #[arg(long, value_name = "NAME")]
+    save: Option<PathBuf>,
+    /// Replace files that are there
+    #[arg(long, requires = "save")]
+    overwrite: bool,
+    /// End after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds)]
+    stop_after: Option<Duration>,
+    #[command(flatten)]
+    reconnect: Reconnect,
+    #[command(flatten)]
+    lines: Lines,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    api::runtime()?.block_on(watch(args))
+}
+
+/// Why watching ended.
+enum Ending {
+    Stopped,
+    Closed(CloseReason),
+}
+
+/// Someone who watches: where the frames go.
+struct Viewer<'a> {
+    gauge: Gauge,
+    recorder: Option<Recorder>,
+    figures: Figures,
+    lines: &'a Lines,
+}
+
+async fn watch(args: Args) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::new(args.stop_after)?;
+    let recorder = match &args.save {
+        Some(name) => Some(Recorder::new(name, args.overwrite)?),
+        None => None,
+    };
+    let token = args
+        .join
+        .token(
+            &args.target,
+            &args.identity,
+            ParticipantTokenCapability::Subscribe,
+        )
+        .await?;
+    let figures = Figures::new();
+    let participant_id = match args.participant_id.clone() {
+        Some(id) => id,
+        None => tokio::select! {
+            chosen = choose::publisher(&token, &figures) => chosen?,
+            () = stop.wait() => return Err(nothing_came("nobody published")),
+        },
+    };
+    let mut viewer = Viewer {
+        gauge: Gauge::new(&participant_id, Instant::now()),
+        recorder,
+        figures,
+        lines: &args.lines,
+    };
+    let outcome = follow(&args, &token, &participant_id, &mut viewer, &mut stop).await;
+    let Viewer {
+        gauge,
+        recorder,
+        figures,
+        lines,
+    } = viewer;
+    drop(figures);
+    // Whatever ended it, what came is worth keeping.
+    if let Some(recorder) = recorder {
+        report_saved(recorder.finish()?, lines)?;
+    }
+    outcome?;
+    match gauge.frames() {
+        0 => Err(nothing_came("no frame came")),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn nothing_came(what: &str) -> anyhow::Error {
+    Failure::new(Exit::NoAnswer, what)
+        .advise("restage events tail shows who publishes; restage doctor, on the server, checks the media port")
+        .into()
+}
+
+fn report_saved(saved: Vec<PathBuf>, lines: &Lines) -> anyhow::Result<()> {
+    let saved: Vec<String> = saved
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    if lines.is_json() {
+        return lines.json(json!({ "saved": saved }));
+    }
+    crate::output::note(&format!("saved {}", saved.join(" and ")));
+    Ok(())
+}
+
+async fn follow(
+    args: &Args,
+    token: &ParticipantToken,
+    participant_id: &str,
+    viewer: &mut Viewer<'_>,
+    stop: &mut Stop,
+) -> anyhow::Result<()> {
+    let join = || Subscriber::join(token, participant_id, SubscribeConfig::default());
+    let mut subscriber = tokio::select! {
+        joined = join() => joined.map_err(stage::failure)?,
+        () = stop.wait() => return Ok(()),
+    };
+    loop {
+        let reason = match view(&mut subscriber, viewer, stop).await? {
+            Ending::Stopped => {
+                // The server may be gone already; this end has left in any case.
+                subscriber.close().await.ok();
+                return Ok(());
+            }
+            Ending::Closed(reason) => reason,
+        };
+        if reason == CloseReason::Remote {
+            viewer
+                .figures
+                .note("the server ended it: the publisher left, or this viewer was disconnected");
+            return Ok(());
+        }
+        let (why, note) = (reason.to_string(), |text: &str| viewer.figures.note(text));
+        match args.reconnect.again(&why, stop, note, join).await? {
+            Some(joined) => subscriber = joined,
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn view(
+    subscriber: &mut Subscriber,
+    viewer: &mut Viewer<'_>,
+    stop: &mut Stop,
+) -> anyhow::Result<Ending> {
+    let mut state = subscriber.state_watch();
+    let mut is_state_known = true;
+    let mut tick = interval(FIGURES_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first one is at once, and says nothing yet.
+    tick.tick().await;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.wait() => return Ok(Ending::Stopped),
+            _ = tick.tick() => viewer.show(subscriber)?,
+            frame = subscriber.frame() => match frame {
+                Some(received) => viewer.take(&received)?,
+                None => {
+                    return Ok(Ending::Closed(match subscriber.state() {
+                        ConnectionState::Closed(reason) => reason,
+                        _ => CloseReason::Lost,
+                    }));
+                }
+            },
+            changed = state.changed(), if is_state_known => {
+                is_state_known = changed.is_ok();
+                let now = state.borrow_and_update().clone();
+                match now {
+                    ConnectionState::Disconnected => viewer.figures.note("the path is silent"),
+                    ConnectionState::Connected => viewer.figures.note("media flows"),
+                    ConnectionState::Connecting | ConnectionState::Closed(_) => {}
+                }
+            }
+        }
+    }
+}
+
+impl Viewer<'_> {
+    fn take(&mut self, received: &ReceivedFrame) -> anyhow::Result<()> {
+        self.gauge.count(received);
+        match &mut self.recorder {
+            Some(recorder) => recorder.write(&received.frame),
+            None => Ok(()),
+        }
+    }
+
+    fn show(&mut self, subscriber: &Subscriber) -> anyhow::Result<()> {
+        let reading = self.gauge.read(&subscriber.stats(), Instant::now());
+        if self.lines.is_json() {
+            return self.lines.json(serde_json::to_value(&reading)?);
+        }
+        self.figures.show(|| reading.to_string());
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! How a command ends: exit codes, and errors that say what to do next.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command did not do what it was asked to. The numbers are a promise to scripts; `docs/cli.md`
+/// and `restage --help` list them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    /// Something on this machine: a file, a port, a check that found a fault.
+    Failure = 1,
+    /// The command line, the environment or a profile is wrong. clap uses the same number.
+    Usage = 2,
+    /// The service answered and said no.
+    Refused = 3,
+    /// The service did not answer, or no media came through.
+    NoAnswer = 4,
+}
+
+/// The end of `restage --help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done; also when the reader of a pipe went away, and when Ctrl-C ended a command that runs until then
+  1  something failed on this machine, or a check found a fault
+  2  the command line, the environment or the AWS profile is wrong
+  3  the service answered and refused
+  4  no answer from the service, or no media got through";
+
+/// An error with its exit code and, where there is any, advice.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    advice: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            advice: None,
+        }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Says what to do next, in one sentence or command.
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Standard output was closed by its reader, `head` for example. That is the reader's choice.
+#[derive(Debug)]
+pub(crate) struct StdoutClosed;
+
+impl fmt::Display for StdoutClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output was closed")
+    }
+}
+
+impl std::error::Error for StdoutClosed {}
+
+/// An error of writing to standard output.
+pub(crate) fn stdout_error(error: io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return StdoutClosed.into();
+    }
+    anyhow::Error::new(error).context("cannot write to standard output")
+}
+
+/// Says what went wrong and gives the exit code for it.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<StdoutClosed>().is_some() {
+        return ExitCode::SUCCESS;
+    }
+    crate::output::note(&format!("restage: {error:#}"));
+    let Some(failure) = find(error) else {
+        return ExitCode::from(Exit::Failure as u8);
+    };
+    if let Some(advice) = &failure.advice {
+        crate::output::note(&format!("  try: {advice}"));
+    }
+    ExitCode::from(failure.exit as u8)
+}
+
+fn find(error: &anyhow::Error) -> Option<&Failure> {
+    error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Failure>())
+        .or_else(|| error.downcast_ref::<Failure>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_failure_is_found_under_its_context() {
+        let failed: Result<(), Failure> = Err(Failure::new(Exit::Refused, "no").advise("ask"));
+        let error = failed.context("while asking").unwrap_err();
+        assert_eq!(format!("{error:#}"), "while asking: no");
+        assert_eq!(
+            find(&error).map(|failure| failure.exit),
+            Some(Exit::Refused)
+        );
+        assert!(find(&anyhow::anyhow!("other")).is_none());
+    }
+
+    #[test]
+    fn the_help_lists_every_code() {
+        for exit in [Exit::Failure, Exit::Usage, Exit::Refused, Exit::NoAnswer] {
+            assert!(HELP.contains(&format!("\n  {}  ", exit as u8)), "{exit:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Lists: all pages of an operation, cut and continued as the AWS CLI does it.
+
+use std::process::ExitCode;
+
+use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
+use restage_client::aws::Paginated;
+use restage_client::paginate::{PaginateError, PaginationConfig};
+use serde_json::{Map, Value};
+
+use crate::api::Api;
+use crate::exit::{Exit, Failure};
+use crate::live::Progress;
+use crate::output::{self, Layout, Output};
+use crate::table::Columns;
+
+/// Flags of every list.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Pagination")]
+pub(crate) struct Paging {
+    /// Items to print altogether; if there are more, the output has a NextToken
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    max_items: Option<i64>,
+    /// Items to ask the service for at a time
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    page_size: Option<i32>,
+    /// Where to go on: the NextToken of an earlier list, made here, by the AWS CLI or by boto3
+    #[arg(long, value_name = "TOKEN")]
+    starting_token: Option<String>,
+}
+
+impl Paging {
+    fn config(&self) -> PaginationConfig {
+        let mut config = PaginationConfig::default();
+        config.max_items = self.max_items;
+        config.page_size = self.page_size;
+        config.starting_token.clone_from(&self.starting_token);
+        config
+    }
+}
+
+/// What a list came to.
+struct Listed {
+    items: Vec<Value>,
+    next_token: Option<String>,
+}
+
+/// Lists and prints.
+pub(crate) async fn list<B: Paginated>(
+    api: &Api,
+    call: B,
+    paging: &Paging,
+    output: &Output,
+    columns: &Columns,
+) -> anyhow::Result<ExitCode>
+where
+    B::Error: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let listed = fetch(api, call, &paging.config()).await?;
+    let mut answer = Map::new();
+    answer.insert(B::LIST.to_owned(), Value::Array(listed.items));
+    if let Some(token) = &listed.next_token {
+        answer.insert("NextToken".to_owned(), Value::String(token.clone()));
+    }
+    let is_in_output = output.layout() == Layout::Json && !output.has_query();
+    output.print(Value::Object(answer), columns)?;
+    if let Some(token) = listed.next_token.filter(|_| !is_in_output) {
+        output::note(&format!("there is more: --starting-token {token}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every item of a list.
+pub(crate) async fn all<B: Paginated>(api: &Api, call: B) -> anyhow::Result<Vec<Value>>
+where
+    B::Error: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    Ok(fetch(api, call, &PaginationConfig::default()).await?.items)
+}
+
+async fn fetch<B: Paginated>(
+    api: &Api,
+    call: B,
+    config: &PaginationConfig,
+) -> anyhow::Result<Listed>
+where
+    B::Error: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let mut progress = Progress::new(None, B::LIST);
+    let mut pages = call.paginate(config).into_json();
+    let mut items = Vec::new();
+    while let Some(page) = pages.next().await {
+        let mut page = page.map_err(|error| explain(api, error))?;
+        let mut more = page.items().map(std::mem::take).unwrap_or_default();
+        progress.add(more.len() as u64);
+        items.append(&mut more);
+    }
+    let next_token = pages.resume_token().map(str::to_owned);
+    Ok(Listed { items, next_token })
+}
+
+fn explain<E>(api: &Api, error: PaginateError<SdkError<E>>) -> anyhow::Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let message = error.to_string();
+    match error {
+        PaginateError::Operation(error) => api.explain(error),
+        PaginateError::StartingToken(_) => Failure::usage(message)
+            .advise("the NextToken of an earlier list with the same arguments, whole and unchanged")
+            .into(),
+        PaginateError::SameTokenTwice(_) => Failure::new(Exit::Refused, message).into(),
+        _ => Failure::usage(message).into(),
+    }
+}

@@ -1,0 +1,321 @@
+//! What `publish`, `watch` and `events tail` share: getting into a stage, staying there, leaving it.
+
+use std::future::Future;
+use std::io::Read as _;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_client::{CloseReason, Error, ParticipantToken};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::api::Api;
+use crate::cmd::pair;
+use crate::exit::{Exit, Failure};
+use crate::target::Target;
+
+/// Longest token read from standard input.
+const TOKEN_BYTES_MAX: u64 = 16 << 10;
+/// The first wait before another attempt; it doubles up to the longest.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// HTTP statuses that may pass: the server is starting, stopping or busy.
+const PASSING: [u16; 5] = [429, 500, 502, 503, 504];
+
+/// How to get into a stage: with a token, or by asking the API for one.
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "join", required = true, multiple = false)]
+pub(crate) struct Join {
+    /// A participant token; - reads it from standard input, so that no process list shows it
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "RESTAGE_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
+    /// ARN of a stage, for which a token is made through the API
+    #[arg(long, value_name = "ARN")]
+    stage_arn: Option<String>,
+}
+
+/// Who one is on the stage, for tokens that are made.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct Identity {
+    /// A label of yours, seen by everyone on the stage
+    #[arg(long, value_name = "ID", requires = "stage_arn")]
+    user_id: Option<String>,
+    /// An attribute, seen by everyone on the stage; repeatable
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair, requires = "stage_arn")]
+    attributes: Vec<(String, String)>,
+}
+
+impl Join {
+    /// The stage, if it was named.
+    pub(crate) fn stage_arn(&self) -> Option<&str> {
+        self.stage_arn.as_deref()
+    }
+
+    /// The token given, or a new one.
+    pub(crate) async fn token(
+        &self,
+        target: &Target,
+        identity: &Identity,
+        capability: ParticipantTokenCapability,
+    ) -> anyhow::Result<ParticipantToken> {
+        match (&self.token, &self.stage_arn) {
+            (Some(token), _) if token == "-" => {
+                let mut text = String::new();
+                std::io::stdin()
+                    .take(TOKEN_BYTES_MAX)
+                    .read_to_string(&mut text)
+                    .context("cannot read a token from standard input")?;
+                decode(&text)
+            }
+            (Some(token), _) => decode(token),
+            (None, Some(arn)) => mint(target, arn, identity, capability).await,
+            (None, None) => Err(Failure::usage("give --token or --stage-arn").into()),
+        }
+    }
+}
+
+fn decode(text: &str) -> anyhow::Result<ParticipantToken> {
+    ParticipantToken::decode(text).map_err(|error| {
+        Failure::usage(format!("this is not a participant token: {error}"))
+            .advise("restage token create --stage-arn ARN makes one")
+            .into()
+    })
+}
+
+/// Makes a token through the API.
+pub(crate) async fn mint(
+    target: &Target,
+    stage_arn: &str,
+    identity: &Identity,
+    capability: ParticipantTokenCapability,
+) -> anyhow::Result<ParticipantToken> {
+    let api = Api::new(target)?;
+    let attributes: std::collections::HashMap<_, _> = identity.attributes.iter().cloned().collect();
+    let issued = api
+        .client
+        .create_participant_token()
+        .stage_arn(stage_arn)
+        .set_user_id(identity.user_id.clone())
+        .set_attributes((!attributes.is_empty()).then_some(attributes))
+        .capabilities(capability)
+        .send()
+        .await
+        .map_err(|error| api.explain(error))?;
+    let token = issued.participant_token().and_then(|issued| issued.token());
+    decode(token.context("the service answered without a token")?)
+}
+
+/// What an error of the stage client means to a person and to a script.
+pub(crate) fn failure(error: Error) -> anyhow::Error {
+    let message = error.to_string();
+    let failure = match error {
+        Error::Url { .. } | Error::Token(_) => Failure::usage(message),
+        Error::Refused {
+            status: 401 | 403, ..
+        } => Failure::new(Exit::Refused, message)
+            .advise("restage token inspect TOKEN says why; restage token create makes a new one"),
+        Error::Refused { status: 404, .. } => {
+            Failure::new(Exit::Refused, message).advise("restage events tail shows who publishes")
+        }
+        Error::Refused { .. } | Error::NotNegotiated(_) | Error::Closed(CloseReason::Remote) => {
+            Failure::new(Exit::Refused, message)
+        }
+        Error::Http { .. } => Failure::new(Exit::NoAnswer, message)
+            .advise("restage serve starts a server; the address is part of the token"),
+        Error::ConnectTimeout(_) | Error::Closed(_) => Failure::new(Exit::NoAnswer, message)
+            .advise("restage doctor, on the server, checks the media port and its addresses"),
+        Error::Redirect { .. } | Error::Answer(_) | Error::Events(_) => {
+            Failure::new(Exit::NoAnswer, message)
+        }
+        _ => Failure::new(Exit::Failure, message),
+    };
+    failure.into()
+}
+
+/// Whether the same again may succeed.
+fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Refused { status, .. } => PASSING.contains(status),
+        Error::Http { .. } | Error::ConnectTimeout(_) | Error::Events(_) => true,
+        Error::Closed(reason) => *reason != CloseReason::Remote,
+        _ => false,
+    }
+}
+
+/// How long to try to come back.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct Reconnect {
+    /// How long to try to come back after a lost connection, in seconds; 0 ends at once
+    #[arg(long = "reconnect", value_name = "SECONDS", default_value_t = 60)]
+    window_s: u64,
+}
+
+impl Reconnect {
+    /// Connects again, saying so. `None` if the person ended it meanwhile.
+    pub(crate) async fn again<T, F>(
+        self,
+        why: &str,
+        stop: &mut Stop,
+        note: impl Fn(&str),
+        mut connect: impl FnMut() -> F,
+    ) -> anyhow::Result<Option<T>>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let lost = || Failure::new(Exit::NoAnswer, format!("the connection is lost: {why}"));
+        if self.window_s == 0 {
+            return Err(lost().into());
+        }
+        note(&format!(
+            "lost: {why}; trying to come back for {} s",
+            self.window_s
+        ));
+        let ends_at = Instant::now() + Duration::from_secs(self.window_s);
+        let mut wait = RETRY_FIRST;
+        for attempt in 1_u32.. {
+            let outcome = tokio::select! {
+                outcome = connect() => outcome,
+                () = stop.wait() => return Ok(None),
+            };
+            match outcome {
+                Ok(connected) => {
+                    note(&format!("back after {attempt} attempts"));
+                    return Ok(Some(connected));
+                }
+                Err(error) if !is_passing(&error) => {
+                    return Err(failure(error)).context("the way back is closed");
+                }
+                Err(error) => note(&format!("attempt {attempt} failed: {error}")),
+            }
+            if Instant::now() + wait >= ends_at {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.wait() => return Ok(None),
+            }
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+        Err(lost()
+            .advise("a longer --reconnect, or restage serve if the server is down")
+            .into())
+    }
+}
+
+/// When to end: Ctrl-C, SIGTERM, or a time that was set.
+pub(crate) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    at: Option<Instant>,
+}
+
+impl Stop {
+    /// Needs a runtime.
+    pub(crate) fn new(after: Option<Duration>) -> anyhow::Result<Self> {
+        let problem = "cannot listen for signals";
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context(problem)?,
+            terminate: signal(SignalKind::terminate()).context(problem)?,
+            at: after.map(|after| Instant::now() + after),
+        })
+    }
+
+    /// Waits for the end. Nothing is lost if the wait is given up.
+    pub(crate) async fn wait(&mut self) {
+        let at = self.at;
+        let timer = async {
+            match at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = timer => {}
+        }
+    }
+}
+
+/// Seconds as a person writes them.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let rule = || "write a number of seconds above 0, 2.5 for example".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| rule())?;
+    if !(seconds > 0.0 && seconds <= 1e9) {
+        return Err(rule());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_numbers_above_zero() {
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2_500)));
+        for text in ["0", "-1", "x", "", "inf", "NaN", "1e10"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_final_and_outages_pass() {
+        let refused = |status| Error::Refused {
+            status,
+            code: None,
+            message: String::new(),
+        };
+        assert!(!is_passing(&refused(401)) && !is_passing(&refused(404)));
+        assert!(is_passing(&refused(503)));
+        assert!(is_passing(&Error::Closed(CloseReason::Lost)));
+        assert!(!is_passing(&Error::Closed(CloseReason::Remote)));
+    }
+
+    #[tokio::test]
+    async fn coming_back_ends_with_success_refusal_or_time() {
+        let mut stop = Stop::new(None).unwrap();
+        let lost = || Error::Closed(CloseReason::Lost);
+        let mut outcomes = vec![Ok(7), Err(lost()), Err(lost())];
+        let window = Reconnect { window_s: 60 };
+        let connect = || std::future::ready(outcomes.pop().unwrap());
+        let back = window.again("x", &mut stop, |_| {}, connect).await;
+        assert_eq!(back.unwrap(), Some(7));
+        let refused = || {
+            let error = Error::Refused {
+                status: 403,
+                code: None,
+                message: "no".to_owned(),
+            };
+            std::future::ready(Err::<(), _>(error))
+        };
+        let error = window
+            .again("x", &mut stop, |_| {}, refused)
+            .await
+            .unwrap_err();
+        assert!(
+            format!("{error:#}").contains("the way back is closed"),
+            "{error:#}"
+        );
+        let short = Reconnect { window_s: 1 };
+        let error = short
+            .again(
+                "the cable",
+                &mut stop,
+                |_| {},
+                || std::future::ready(Err::<(), _>(lost())),
+            )
+            .await
+            .unwrap_err();
+        assert!(format!("{error:#}").contains("the cable"), "{error:#}");
+        let at_once = Reconnect { window_s: 0 };
+        let never = || std::future::pending::<Result<(), Error>>();
+        assert!(at_once.again("x", &mut stop, |_| {}, never).await.is_err());
+    }
+}

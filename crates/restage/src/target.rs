@@ -1,0 +1,279 @@
+//! Which server a command talks to, as whom, and in which region: flags as the AWS CLI has them.
+
+use std::path::{Path, PathBuf};
+
+use restage_server::config::Config;
+use restage_server::data_dir::existing_credentials;
+use restage_server::run_file::RunFile;
+
+use crate::exit::Failure;
+use crate::profile::{Profile, Profiles};
+
+/// The environment variables that name an endpoint, the nearer one first.
+const ENDPOINT_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_IVS_REALTIME", "AWS_ENDPOINT_URL"];
+const REGION_VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// Any name works with restage; this is the one AWS's own tools begin with.
+const REGION_DEFAULT: &str = "us-east-1";
+
+/// Where the server is and who asks.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Target {
+    /// Data directory of the server, for its address and credentials
+    ///
+    /// Given as a flag it goes before the environment. [env: RESTAGE_DATA_DIR] [default: data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// URL of the API
+    ///
+    /// Without it: AWS_ENDPOINT_URL_IVS_REALTIME, AWS_ENDPOINT_URL, the profile's endpoint_url, the server
+    /// that runs on the data directory.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// AWS profile to take credentials, region and endpoint from
+    ///
+    /// A profile without endpoint_url, named here, means Amazon IVS itself. [env: AWS_PROFILE]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The region resources live in; with restage any name works
+    ///
+    /// Without it: AWS_REGION, AWS_DEFAULT_REGION, the profile's region, us-east-1.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+}
+
+/// Everything needed to call the API, and where each part came from, for error messages.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(crate) data_dir: PathBuf,
+    /// `None` is Amazon IVS in the region.
+    pub(crate) url: Option<String>,
+    pub(crate) region: String,
+    pub(crate) keys: Keys,
+    /// The source of the keys, as a person would name it.
+    pub(crate) keys_from: String,
+}
+
+/// An access key with its secret.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+    pub(crate) session_token: Option<String>,
+}
+
+impl Connection {
+    /// The address for people.
+    pub(crate) fn shown(&self) -> String {
+        match &self.url {
+            Some(url) => url.clone(),
+            None => format!("Amazon IVS in {}", self.region),
+        }
+    }
+}
+
+/// What an address was taken from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Named,
+    DataDir,
+    Aws,
+}
+
+/// The process environment, or a test's.
+type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Target {
+    /// Settles everything. Precedence: flag, environment, profile, the server's data directory. An
+    /// address taken from a data directory brings that directory's credentials with it, since keys
+    /// meant for elsewhere cannot fit.
+    pub(crate) fn connect(&self) -> anyhow::Result<Connection> {
+        self.connect_in(&variable)
+    }
+
+    fn connect_in(&self, variable: Variables<'_>) -> anyhow::Result<Connection> {
+        let profiles = Profiles::load(variable)?;
+        let profile = self.profile_in(&profiles, variable)?;
+        let data_dir = self.data_dir_in(variable);
+        let (url, origin) = self.address(&profile, &data_dir, variable);
+        let region = self
+            .region
+            .clone()
+            .or_else(|| first(variable, &REGION_VARIABLES))
+            .or_else(|| profile.region.clone())
+            .unwrap_or_else(|| REGION_DEFAULT.to_owned());
+        let (keys, keys_from) =
+            self.keys(&profile, &data_dir, (url.as_deref(), origin), variable)?;
+        Ok(Connection {
+            data_dir,
+            url,
+            region,
+            keys,
+            keys_from,
+        })
+    }
+
+    /// The server of the data directory, whatever AWS configuration there is: for `restage env`, which
+    /// is there to replace that configuration.
+    pub(crate) fn connect_to_own(&self) -> anyhow::Result<Connection> {
+        if self.profile.is_some() {
+            return self.connect();
+        }
+        let data_dir = self.data_dir_in(&variable);
+        let url = self
+            .endpoint_url
+            .clone()
+            .or_else(|| RunFile::read(&data_dir).map(|run| run.url))
+            .or_else(|| first(&variable, &ENDPOINT_VARIABLES))
+            .unwrap_or_else(default_url);
+        let region = self
+            .region
+            .clone()
+            .or_else(|| first(&variable, &REGION_VARIABLES));
+        Ok(Connection {
+            url: Some(url),
+            region: region.unwrap_or_else(|| REGION_DEFAULT.to_owned()),
+            keys: own_keys(&data_dir)?,
+            keys_from: shown_dir(&data_dir),
+            data_dir,
+        })
+    }
+
+    pub(crate) fn data_dir_in(&self, variable: Variables<'_>) -> PathBuf {
+        self.data_dir
+            .clone()
+            .or_else(|| variable("RESTAGE_DATA_DIR").map(PathBuf::from))
+            .unwrap_or_else(|| Config::default().data_dir)
+    }
+
+    /// The profile asked for, which must be there, or the default one, which need not.
+    fn profile_in(&self, profiles: &Profiles, variable: Variables<'_>) -> anyhow::Result<Profile> {
+        match self.profile.clone().or_else(|| variable("AWS_PROFILE")) {
+            Some(name) => profiles.require(&name),
+            None => Ok(profiles.get("default").unwrap_or_default()),
+        }
+    }
+
+    fn address(
+        &self,
+        profile: &Profile,
+        data_dir: &Path,
+        variable: Variables<'_>,
+    ) -> (Option<String>, Origin) {
+        if let Some(url) = &self.endpoint_url {
+            return (Some(url.clone()), Origin::Named);
+        }
+        let own = || RunFile::read(data_dir).map_or_else(default_url, |run| run.url);
+        if self.data_dir.is_some() {
+            return (Some(own()), Origin::DataDir);
+        }
+        let named = first(variable, &ENDPOINT_VARIABLES).or_else(|| profile.endpoint_url.clone());
+        match named {
+            Some(url) => (Some(url), Origin::Named),
+            // Only a profile named on this very command line leads out of the house.
+            None if self.profile.is_some() => (None, Origin::Aws),
+            None => (Some(own()), Origin::DataDir),
+        }
+    }
+
+    fn keys(
+        &self,
+        profile: &Profile,
+        data_dir: &Path,
+        (url, origin): (Option<&str>, Origin),
+        variable: Variables<'_>,
+    ) -> anyhow::Result<(Keys, String)> {
+        let from_profile = || {
+            let name = self.profile.clone().or_else(|| variable("AWS_PROFILE"));
+            let name = name.unwrap_or_else(|| "default".to_owned());
+            profile_keys(profile).map(|keys| (keys, format!("the AWS profile {name:?}")))
+        };
+        if let Some(name) = &self.profile {
+            return from_profile().ok_or_else(|| no_keys(name, profile));
+        }
+        let own = || own_keys(data_dir).map(|keys| (keys, shown_dir(data_dir)));
+        let from_environment = || Some((environment_keys(variable)?, "the environment".to_owned()));
+        if self.data_dir.is_some() || origin == Origin::DataDir {
+            // A server started with keys from its environment keeps none in the directory.
+            return own().or_else(|error| from_environment().ok_or(error));
+        }
+        if let Some(found) = from_environment() {
+            return Ok(found);
+        }
+        let is_own_server =
+            RunFile::read(data_dir).is_some_and(|run| Some(run.url.as_str()) == url);
+        if is_own_server && let Ok(found) = own() {
+            return Ok(found);
+        }
+        match from_profile() {
+            Some(found) => Ok(found),
+            None => own(),
+        }
+    }
+}
+
+/// A variable of the process, if it says anything.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn first(variable: Variables<'_>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| variable(name))
+}
+
+fn default_url() -> String {
+    format!("http://{}", Config::default().http)
+}
+
+fn shown_dir(data_dir: &Path) -> String {
+    format!("the data directory {}", data_dir.display())
+}
+
+fn environment_keys(variable: Variables<'_>) -> Option<Keys> {
+    Some(Keys {
+        access_key: variable("AWS_ACCESS_KEY_ID")?,
+        secret_key: variable("AWS_SECRET_ACCESS_KEY")?,
+        session_token: variable("AWS_SESSION_TOKEN"),
+    })
+}
+
+fn profile_keys(profile: &Profile) -> Option<Keys> {
+    Some(Keys {
+        access_key: profile.access_key.clone()?,
+        secret_key: profile.secret_key.clone()?,
+        session_token: profile.session_token.clone(),
+    })
+}
+
+fn own_keys(data_dir: &Path) -> anyhow::Result<Keys> {
+    let keys = existing_credentials(data_dir).map_err(|error| {
+        let advice = "restage serve, or --data-dir, --profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+        Failure::usage(error.to_string()).advise(advice)
+    })?;
+    Ok(Keys {
+        access_key: keys.access_key,
+        secret_key: keys.secret_key,
+        session_token: None,
+    })
+}
+
+fn no_keys(name: &str, profile: &Profile) -> anyhow::Error {
+    match profile.indirect {
+        Some(setting) => Failure::usage(format!(
+            "the AWS profile {name:?} gets its keys through {setting}, which restage does not do"
+        ))
+        .advise(format!(
+            "eval \"$(aws configure export-credentials --profile {name} --format env)\", and --endpoint-url \
+             instead of --profile"
+        )),
+        None => Failure::usage(format!(
+            "the AWS profile {name:?} has no aws_access_key_id and aws_secret_access_key"
+        ))
+        .advise(format!("aws configure --profile {name}")),
+    }
+    .into()
+}
+
+#[cfg(test)]
+#[path = "target_tests.rs"]
+mod tests;

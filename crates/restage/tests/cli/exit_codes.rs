@@ -1,0 +1,259 @@
+//! Exit codes, the words that come with them, and where they go.
+
+use std::io::Read as _;
+use std::process::Stdio;
+
+use crate::support::{Running, Server, restage, text};
+
+/// Runs a command against a server: (exit code, standard error). Standard output must be empty.
+fn refused(server: &Server, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = server.run(arguments);
+    assert!(
+        output.stdout.is_empty(),
+        "{arguments:?} printed {}",
+        text(&output.stdout)
+    );
+    (output.status.code(), text(&output.stderr))
+}
+
+const STAGE: &str = "arn:aws:ivs:us-east-1:000000000000:stage/AAAAbbbb1234";
+
+#[test]
+fn usage_is_two() {
+    let home = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &str); 12] = [
+        (&["bogus"], "unrecognized subcommand"),
+        (&["replicas", "list"], "--source-stage-arn"),
+        (
+            &["stages", "list", "--output", "yaml"],
+            "possible values: table, json, text",
+        ),
+        (&["stages", "list", "--query", "stages["], "--query"),
+        (&["stages", "create", "--tag", "x"], "KEY=VALUE"),
+        (&["publish"], "--token"),
+        (
+            &["publish", "--token", "x", "--stage-arn", STAGE],
+            "cannot be used with",
+        ),
+        (
+            &["publish", "--token", "no-token"],
+            "this is not a participant token",
+        ),
+        (&["watch", "--token", "a.b.c", "--overwrite"], "--save"),
+        (
+            &["stages", "list", "--profile", "none"],
+            "there is no AWS profile",
+        ),
+        (&["stages", "list"], "there are no credentials"),
+        (
+            &["stages", "list", "--endpoint-url", "localhost:4080"],
+            "there are no credentials",
+        ),
+    ];
+    for (arguments, words) in cases {
+        let output = restage(home.path()).args(arguments).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    let output = restage(home.path())
+        .args(["stages", "list", "--endpoint-url", "localhost:4080"])
+        .envs([("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("write it as http://HOST:PORT"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_refusal_is_three_and_says_what_to_do() {
+    let server = Server::start();
+    let far = STAGE.replace("us-east-1", "eu-west-1");
+    let cases: [(&[&str], &str, &str); 7] = [
+        (
+            &["stages", "get", "--arn", STAGE],
+            "ResourceNotFoundException",
+            "try: restage stages list",
+        ),
+        (
+            &["stages", "get", "--arn", &far],
+            "eu-west-1",
+            "try: --region eu-west-1",
+        ),
+        (
+            &["stages", "get", "--arn", "x"],
+            "ValidationException",
+            "arn",
+        ),
+        (
+            &["stages", "list", "--page-size", "1000"],
+            "ValidationException",
+            "maxResults",
+        ),
+        (
+            &["stages", "delete", "--arn", STAGE],
+            "was not deleted",
+            "try: ",
+        ),
+        (
+            &["publish", "--stage-arn", STAGE],
+            "ResourceNotFoundException",
+            "try: ",
+        ),
+        (
+            &[
+                "replicas",
+                "list",
+                "--source-stage-arn",
+                STAGE,
+                "--participant-id",
+                "AAAAbbbb1234",
+            ],
+            "ResourceNotFoundException",
+            "try: ",
+        ),
+    ];
+    for (arguments, code, advice) in cases {
+        let (exit, said) = refused(&server, arguments);
+        assert_eq!(exit, Some(3), "{arguments:?}: {said}");
+        assert!(said.starts_with("restage: "), "{said}");
+        assert!(
+            said.contains(code) && said.contains(advice),
+            "{arguments:?}: {said}"
+        );
+    }
+    // Somebody else's keys: the words say where they came from.
+    let output = server
+        .command(&[
+            "stages",
+            "list",
+            "--endpoint-url",
+            &server.url.replace("127.0.0.1", "localhost"),
+        ])
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "AKIAWRONG"),
+            ("AWS_SECRET_ACCESS_KEY", "wrong"),
+        ])
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("UnrecognizedClientException") && said.contains("the environment"),
+        "{said}"
+    );
+    // A stage nobody is on has no session to list.
+    let stage = server.stage("empty");
+    let (exit, said) = refused(&server, &["participants", "list", "--stage-arn", &stage]);
+    assert_eq!(exit, Some(3), "{said}");
+    assert!(
+        said.contains("nobody is on the stage") && said.contains("restage sessions list"),
+        "{said}"
+    );
+}
+
+#[test]
+fn no_answer_is_four() {
+    let mut server = Server::start();
+    let stage = server.stage("soon-gone");
+    let token = server.ok(&["token", "create", "--stage-arn", &stage]);
+    server.stop();
+    // A port nobody listens on, and the server that is gone.
+    let cases: [&[&str]; 5] = [
+        &["stages", "list", "--endpoint-url", &server.url],
+        &[
+            "stages",
+            "get",
+            "--arn",
+            &stage,
+            "--endpoint-url",
+            &server.url,
+        ],
+        &["publish", "--token", token.trim()],
+        &["watch", "--token", token.trim(), "Xy7zAb3dEf6h"],
+        &["events", "tail", "--token", token.trim()],
+    ];
+    for arguments in cases {
+        let (exit, said) = refused(&server, arguments);
+        assert_eq!(exit, Some(4), "{arguments:?}: {said}");
+    }
+    let (_, said) = refused(&server, cases[0]);
+    assert!(
+        said.contains(&server.url) && said.contains("restage serve"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_fails_here_is_one() {
+    let server = Server::start();
+    std::fs::write(server.path("file"), "x").unwrap();
+    let output = server.run(&["man", "file/dir"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    // A token that cannot be good for anything fails its inspection.
+    let output = server.run(&["token", "inspect", "a.b.c"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    // A full disk is told, unlike a reader that went away.
+    if let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") {
+        let output = server
+            .command(&["stages", "list"])
+            .stdout(full)
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot write to standard output"), "{said}");
+    }
+}
+
+/// Whatever prints may be piped into `head`.
+#[test]
+fn a_closed_pipe_is_silent_success() {
+    let server = Server::start();
+    let stage = server.stage("piped");
+    let commands: [&[&str]; 5] = [
+        &["stages", "list"],
+        &["stages", "list", "--output", "text"],
+        &["env"],
+        &["completions", "bash"],
+        &["token", "create", "--stage-arn", &stage],
+    ];
+    for arguments in commands {
+        let mut child = server
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The reader is gone before anything is written.
+        drop(child.stdout.take());
+        let mut said = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
+        assert_eq!(
+            child.wait().unwrap().code(),
+            Some(0),
+            "{arguments:?}: {said}"
+        );
+        assert!(said.is_empty(), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn ctrl_c_is_the_end_of_what_runs_until_then() {
+    let server = Server::start();
+    let stage = server.stage("followed");
+    let tail = server.command(&["events", "tail", "--stage-arn", &stage, "--output", "json"]);
+    let mut tail = Running::start(tail);
+    tail.line("STAGE_STATE");
+    tail.signal("INT");
+    assert_eq!(tail.code(), Some(0), "{:?}", tail.heard);
+}

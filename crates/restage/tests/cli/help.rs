@@ -1,0 +1,164 @@
+//! `--help` of every command, as golden files, and manual pages.
+
+use std::process::Command;
+
+use crate::support::{golden, restage, text};
+
+/// Every command, as typed. A command without a golden file fails `every_command_has_its_help`.
+const COMMANDS: [&str; 31] = [
+    "",
+    "serve",
+    "env",
+    "demo",
+    "replicas",
+    "replicas list",
+    "replicas start",
+    "replicas stop",
+    "stages",
+    "stages list",
+    "stages create",
+    "stages get",
+    "stages update",
+    "stages delete",
+    "participants",
+    "participants list",
+    "participants get",
+    "participants disconnect",
+    "sessions",
+    "sessions list",
+    "events",
+    "events tail",
+    "token",
+    "token create",
+    "token sign",
+    "token inspect",
+    "publish",
+    "watch",
+    "doctor",
+    "completions",
+    "man",
+];
+
+fn help(command: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let words = command.split_whitespace().chain(["--help"]);
+    let output = restage(home.path()).args(words).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{command}");
+    text(&output.stdout)
+}
+
+#[test]
+fn every_help_text_is_as_it_was() {
+    for command in COMMANDS {
+        let name = format!(
+            "help/{}",
+            if command.is_empty() {
+                "restage".to_owned()
+            } else {
+                command.replace(' ', "-")
+            }
+        );
+        golden(&name, &help(command), &[]);
+    }
+}
+
+/// The list above is complete: each command's help names only commands that are in it.
+#[test]
+fn every_command_has_its_help() {
+    for command in COMMANDS {
+        let help = help(command);
+        let Some((_, rest)) = help.split_once("\nCommands:\n") else {
+            continue;
+        };
+        let names = rest.lines().take_while(|line| line.starts_with("  "));
+        for name in names
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| *name != "help")
+        {
+            let full = format!("{command} {name}");
+            let is_wrapped_text = !help.contains(&format!("\n  {name} "));
+            assert!(
+                is_wrapped_text || COMMANDS.contains(&full.trim()),
+                "{full} is missing in COMMANDS"
+            );
+        }
+    }
+}
+
+/// What a client command does not explain in its one line, it shows.
+#[test]
+fn commands_with_flags_of_their_own_show_examples() {
+    for command in [
+        "replicas list",
+        "replicas start",
+        "replicas stop",
+        "stages create",
+        "stages list",
+        "stages delete",
+        "participants list",
+        "participants get",
+        "participants disconnect",
+        "sessions list",
+        "events tail",
+        "publish",
+        "watch",
+        "completions",
+        "man",
+    ] {
+        let help = help(command);
+        assert!(help.contains("Examples:\n"), "{command}");
+        assert!(help.contains(&format!("restage {command}")), "{command}");
+    }
+    for code in ["0", "1", "2", "3", "4"] {
+        assert!(
+            help("").contains(&format!("\n  {code}  ")),
+            "exit code {code}"
+        );
+    }
+}
+
+#[test]
+fn manual_pages_are_written_and_render() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("deep/man1");
+    let output = restage(home.path()).arg("man").arg(&dir).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+    let has_man = Command::new("man")
+        .arg("--version")
+        .output()
+        .is_ok_and(|found| found.status.success());
+    if !has_man {
+        crate::shells::say("man is not installed: manual pages were written but not rendered");
+    }
+    for command in COMMANDS {
+        let name = format!("restage {command}").trim().replace(' ', "-");
+        let page = dir.join(format!("{name}.1"));
+        let source =
+            std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(
+            source.contains(".SH NAME") && source.contains(".SH SYNOPSIS"),
+            "{name}"
+        );
+        if !has_man {
+            continue;
+        }
+        let rendered = Command::new("man")
+            .args(["--warnings", "-P", "cat", "-l"])
+            .arg(&page)
+            .env("MANWIDTH", "100")
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .unwrap();
+        let (shown, said) = (text(&rendered.stdout), text(&rendered.stderr));
+        assert!(
+            rendered.status.success() && said.is_empty(),
+            "{name}: {said}"
+        );
+        assert!(
+            shown.contains("SYNOPSIS") && shown.contains(&name),
+            "{name}: {shown}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), COMMANDS.len());
+}
