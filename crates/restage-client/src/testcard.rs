@@ -1,7 +1,7 @@
 //! A generated test card to publish: picture as H.264, sound as Opus, in step with each other.
 //!
 //! The picture carries colour bars, a dial whose hand turns once a second, the time of day and a
-//! frame counter; the sound is a [beep](crate::beep) with which the dial's hub flashes. A program
+//! frame counter; the sound is a [beep](mod@crate::beep) with which the dial's hub flashes. A program
 //! that decodes the picture reads the counter back with [`read_frame_counter`].
 
 mod canvas;

@@ -142,6 +142,8 @@ impl Api {
                 "--region {named}: the ARN is of {named}, the call went to {region}"
             ));
         }
+        let is_about_absence =
+            code == "ResourceNotFoundException" || message.contains("does not exist");
         match code {
             "UnrecognizedClientException"
             | "InvalidSignatureException"
@@ -152,7 +154,7 @@ impl Api {
                 "the keys came from {}; --data-dir names a server's own, --profile another set",
                 self.connection.keys_from
             )),
-            "ResourceNotFoundException" => Some(
+            "ResourceNotFoundException" | "ValidationException" if is_about_absence => Some(
                 "restage stages list shows the stages, restage participants list who is in one"
                     .to_owned(),
             ),

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-/// Why a command did not do what it was asked to. The numbers are a promise to scripts; `docs/cli.md`
-/// and `restage --help` list them.
+/// Why a command did not do what it was asked to. The numbers are a promise to scripts;
+/// `docs/cli.md` and `restage --help` list them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
     /// Something on this machine: a file, a port, a check that found a fault.
@@ -21,10 +21,10 @@ pub(crate) enum Exit {
 /// The end of `restage --help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  done; also when the reader of a pipe went away, and when Ctrl-C ended a command that runs until then
+  0  done; also when the reader of a pipe went away, or Ctrl-C ended what runs until then
   1  something failed on this machine, or a check found a fault
   2  the command line, the environment or the AWS profile is wrong
-  3  the service answered and refused
+  3  the service refused, or ended the connection
   4  no answer from the service, or no media got through";
 
 /// An error with its exit code and, where there is any, advice.

@@ -20,8 +20,8 @@ use clap::{Parser, Subcommand};
 /// A self-hosted real-time video server that speaks the Amazon IVS Real-Time API.
 ///
 /// Start the server with `restage serve`, point any AWS SDK at it with `eval "$(restage env)"`, and
-/// see it work with `restage demo`. The other commands are clients: of the server on this machine, or
-/// of any other with --endpoint-url, --profile and --region as the AWS CLI has them.
+/// see it work with `restage demo`. The other commands are clients: of the server on this machine,
+/// or of any other with --endpoint-url, --profile and --region as the AWS CLI has them.
 #[derive(Parser)]
 #[command(
     name = "restage",
@@ -37,11 +37,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server: API, WHIP and WHEP, events, media
+    #[command(about = "Run the server: API, WHIP and WHEP, events, media")]
     Serve(cmd::serve::Args),
-    /// Print the environment that points AWS SDKs and the AWS CLI at the server
+    #[command(about = "Print the environment that points AWS SDKs and the AWS CLI at the server")]
     Env(cmd::env::Args),
-    /// Publish a test card into one stage and replicate it into another
+    #[command(about = "Publish a test card into one stage and replicate it into another")]
     Demo(cmd::demo::Args),
     /// List, start and stop replicas of a participant in other stages
     #[command(subcommand)]
@@ -61,11 +61,13 @@ enum Command {
     /// Make participant tokens, or explain one
     #[command(subcommand)]
     Token(cmd::token::Command),
-    /// Publish a test card or files into a stage (WHIP)
+    #[command(about = "Publish a test card or files into a stage (WHIP)")]
     Publish(cmd::publish::Args),
-    /// Watch a participant of a stage: figures, or into files (WHEP)
+    #[command(about = "Watch a participant of a stage: figures, or into files (WHEP)")]
     Watch(cmd::watch::Args),
-    /// Check ports, addresses, clock, data directory and kernel, and say what to change
+    #[command(
+        about = "Check ports, addresses, clock, data directory and kernel, and say what to change"
+    )]
     Doctor(cmd::doctor::Args),
     /// Print what a shell needs to complete commands and flags
     Completions(cmd::completions::Args),

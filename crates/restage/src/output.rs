@@ -67,8 +67,10 @@ impl Output {
         }
     }
 
-    /// Prints an answer; `columns` says how a table of it looks, unless a query made something else.
-    pub(crate) fn print(&self, answer: Value, columns: &Columns) -> anyhow::Result<()> {
+    /// Prints an answer; `columns` says how a table of it looks, unless a query made something
+    /// else.
+    pub(crate) fn print(&self, mut answer: Value, columns: &Columns) -> anyhow::Result<()> {
+        answer.sort_all_objects();
         let is_whole = self.query.is_none();
         let selected = self.select(answer)?;
         match (self.layout(), is_whole) {
@@ -106,7 +108,8 @@ impl Lines {
     }
 
     /// Prints one line of JSON.
-    pub(crate) fn json(&self, value: Value) -> anyhow::Result<()> {
+    pub(crate) fn json(&self, mut value: Value) -> anyhow::Result<()> {
+        value.sort_all_objects();
         let selected = match &self.query {
             Some(query) => query.search(value)?,
             None => return line(&serde_json::to_string(&value)?),
@@ -125,7 +128,10 @@ pub(crate) fn line(line: &str) -> anyhow::Result<()> {
 
 /// Prints data as indented JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    line(&serde_json::to_string_pretty(value)?)
+    // Whether maps keep their order depends on what else is in the build; output must not.
+    let mut value = serde_json::to_value(value)?;
+    value.sort_all_objects();
+    line(&serde_json::to_string_pretty(&value)?)
 }
 
 fn text(text: &str) -> anyhow::Result<()> {

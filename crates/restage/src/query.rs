@@ -18,8 +18,50 @@ impl std::str::FromStr for Query {
             // The library draws an arrow under the expression; a usage error is one line.
             what.lines().next().unwrap_or_default().to_owned()
         };
-        jmespath::compile(text).map(Self).map_err(one_line)
+        jmespath::compile(&with_json_literals(text))
+            .map(Self)
+            .map_err(one_line)
     }
+}
+
+/// Bare words between backticks become JSON strings: `` [?name==`lobby`] `` is how people write it,
+/// and the AWS CLI takes it.
+fn with_json_literals(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(['`', '\'', '"']) {
+        let quote = rest.as_bytes()[start];
+        let (before, quoted) = rest.split_at(start + 1);
+        out.push_str(before);
+        let Some(end) = closing(quoted.as_bytes(), quote) else {
+            rest = quoted;
+            break;
+        };
+        let (inside, after) = quoted.split_at(end);
+        match quote == b'`' && serde_json::from_str::<Value>(&inside.replace("\\`", "`")).is_err() {
+            true => out.push_str(&format!("\"{}\"", inside.trim_start())),
+            false => out.push_str(inside),
+        }
+        rest = after;
+        // The closing quote itself.
+        out.push_str(&rest[..1]);
+        rest = &rest[1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where a quoted part ends; a backslash takes the next byte with it.
+fn closing(bytes: &[u8], quote: u8) -> Option<usize> {
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 2,
+            byte if byte == quote => return Some(at),
+            _ => at += 1,
+        }
+    }
+    None
 }
 
 impl Query {
@@ -50,6 +92,29 @@ mod tests {
         assert_eq!(found("length(replicas)"), json!(2));
         assert_eq!(found("nothing.here"), Value::Null);
         assert_eq!(found("replicas[?a > `1`] | [0]"), json!({"a": 2}));
+    }
+
+    #[test]
+    fn bare_words_between_backticks_are_strings() {
+        let cases = [
+            ("[?n==`a`]", "[?n==`\"a\"`]"),
+            ("[?n==`1`]", "[?n==`1`]"),
+            ("[?n==`\"a\"`]", "[?n==`\"a\"`]"),
+            ("[?n==` a b` && m==`[1]`]", "[?n==`\"a b\"` && m==`[1]`]"),
+            ("[?n=='`a`']", "[?n=='`a`']"),
+            (r#""`a`"."b\"`""#, r#""`a`"."b\"`""#),
+            ("`a", "`a"),
+            ("`\\", "`\\"),
+            ("é`ü`", "é`\"ü\"`"),
+        ];
+        for (written, read) in cases {
+            assert_eq!(with_json_literals(written), read);
+        }
+        let found = "[?n==`a`].m"
+            .parse::<Query>()
+            .unwrap()
+            .search(json!([{"n": "a", "m": 1}]));
+        assert_eq!(found.unwrap(), json!([1]));
     }
 
     #[test]

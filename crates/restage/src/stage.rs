@@ -1,4 +1,5 @@
-//! What `publish`, `watch` and `events tail` share: getting into a stage, staying there, leaving it.
+//! What `publish`, `watch` and `events tail` share: getting into a stage, staying there, leaving
+//! it.
 
 use std::future::Future;
 use std::io::Read as _;
@@ -139,7 +140,7 @@ pub(crate) fn failure(error: Error) -> anyhow::Error {
 }
 
 /// Whether the same again may succeed.
-fn is_passing(error: &Error) -> bool {
+pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         Error::Refused { status, .. } => PASSING.contains(status),
         Error::Http { .. } | Error::ConnectTimeout(_) | Error::Events(_) => true,
@@ -157,12 +158,14 @@ pub(crate) struct Reconnect {
 }
 
 impl Reconnect {
-    /// Connects again, saying so. `None` if the person ended it meanwhile.
+    /// Connects again, saying so. `None` if the person ended it meanwhile. `may_pass` adds to the
+    /// errors after which the same again may succeed.
     pub(crate) async fn again<T, F>(
         self,
         why: &str,
         stop: &mut Stop,
         note: impl Fn(&str),
+        may_pass: fn(&Error) -> bool,
         mut connect: impl FnMut() -> F,
     ) -> anyhow::Result<Option<T>>
     where
@@ -188,7 +191,7 @@ impl Reconnect {
                     note(&format!("back after {attempt} attempts"));
                     return Ok(Some(connected));
                 }
-                Err(error) if !is_passing(&error) => {
+                Err(error) if !is_passing(&error) && !may_pass(&error) => {
                     return Err(failure(error)).context("the way back is closed");
                 }
                 Err(error) => note(&format!("attempt {attempt} failed: {error}")),
@@ -285,7 +288,9 @@ mod tests {
         let mut outcomes = vec![Ok(7), Err(lost()), Err(lost())];
         let window = Reconnect { window_s: 60 };
         let connect = || std::future::ready(outcomes.pop().unwrap());
-        let back = window.again("x", &mut stop, |_| {}, connect).await;
+        let back = window
+            .again("x", &mut stop, |_| {}, is_passing, connect)
+            .await;
         assert_eq!(back.unwrap(), Some(7));
         let refused = || {
             let error = Error::Refused {
@@ -296,7 +301,7 @@ mod tests {
             std::future::ready(Err::<(), _>(error))
         };
         let error = window
-            .again("x", &mut stop, |_| {}, refused)
+            .again("x", &mut stop, |_| {}, is_passing, refused)
             .await
             .unwrap_err();
         assert!(
@@ -309,6 +314,7 @@ mod tests {
                 "the cable",
                 &mut stop,
                 |_| {},
+                is_passing,
                 || std::future::ready(Err::<(), _>(lost())),
             )
             .await
@@ -316,6 +322,11 @@ mod tests {
         assert!(format!("{error:#}").contains("the cable"), "{error:#}");
         let at_once = Reconnect { window_s: 0 };
         let never = || std::future::pending::<Result<(), Error>>();
-        assert!(at_once.again("x", &mut stop, |_| {}, never).await.is_err());
+        assert!(
+            at_once
+                .again("x", &mut stop, |_| {}, is_passing, never)
+                .await
+                .is_err()
+        );
     }
 }

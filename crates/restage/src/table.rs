@@ -38,7 +38,11 @@ impl Columns {
 /// A whole answer: a list as a table, a single record as names and values.
 pub(crate) fn answer(answer: &Value, columns: &Columns) -> String {
     match answer.get(columns.member) {
-        Some(record @ Value::Object(_)) => record_lines(record),
+        Some(record @ Value::Object(_)) => {
+            let mut record = record.clone();
+            record.sort_all_objects();
+            record_lines(&record, columns.columns)
+        }
         _ => {
             let rows = columns.rows(answer);
             if rows.is_empty() {
@@ -82,7 +86,7 @@ pub(crate) fn anything(found: &Value) -> String {
             };
             aligned(&[], rows.iter().map(cells).collect())
         }
-        Value::Object(_) => record_lines(found),
+        Value::Object(_) => record_lines(found, &[]),
         Value::Null => String::new(),
         scalar => format!("{}\n", cell(Some(scalar)).text),
     }
@@ -166,9 +170,15 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-fn record_lines(record: &Value) -> String {
+/// Names and values, those with a column first.
+fn record_lines(record: &Value, columns: &[Column]) -> String {
     let mut pairs = Vec::new();
     flatten("", record, &mut pairs);
+    let rank = |name: &str| {
+        let column = columns.iter().position(|(_, member)| *member == name);
+        column.unwrap_or(columns.len())
+    };
+    pairs.sort_by_key(|(name, _)| rank(name));
     let width = pairs
         .iter()
         .map(|(name, _)| name.width())

@@ -26,8 +26,8 @@ pub(crate) struct Target {
     pub(crate) data_dir: Option<PathBuf>,
     /// URL of the API
     ///
-    /// Without it: AWS_ENDPOINT_URL_IVS_REALTIME, AWS_ENDPOINT_URL, the profile's endpoint_url, the server
-    /// that runs on the data directory.
+    /// Without it: AWS_ENDPOINT_URL_IVS_REALTIME, AWS_ENDPOINT_URL, the profile's endpoint_url, the
+    /// server that runs on the data directory.
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// AWS profile to take credentials, region and endpoint from
@@ -113,8 +113,8 @@ impl Target {
         })
     }
 
-    /// The server of the data directory, whatever AWS configuration there is: for `restage env`, which
-    /// is there to replace that configuration.
+    /// The server of the data directory, whatever AWS configuration there is: for `restage env`,
+    /// which is there to replace that configuration.
     pub(crate) fn connect_to_own(&self) -> anyhow::Result<Connection> {
         if self.profile.is_some() {
             return self.connect();

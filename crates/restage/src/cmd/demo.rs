@@ -9,10 +9,10 @@ use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_client::testcard::{TestCard, TestCardConfig};
 use restage_client::token::ParticipantToken;
 use restage_client::{PublishConfig, Publisher};
-use serde::Serialize;
 
 use crate::api::{self, Api};
 use crate::output;
+use crate::paging;
 use crate::target::Target;
 
 /// A publisher that drops out comes back by itself for this long.
@@ -22,6 +22,8 @@ const PUBLISHING_MAX: Duration = Duration::from_secs(10);
 /// How often it is asked meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
+/// Publishes a test card into one stage and replicates it into another.
+///
 /// Against a running server: makes two stages, publishes a test card with a beep into the first,
 /// replicates it into the second, prints where to watch and the replicas, and runs until Ctrl-C.
 /// The stages are deleted at the end.
@@ -41,16 +43,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 struct Stages {
     source: String,
     destination: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ReplicaLine {
-    source_stage_arn: String,
-    participant_id: String,
-    destination_stage_arn: String,
-    destination_session_id: String,
-    replication_state: String,
 }
 
 async fn demo(args: Args) -> anyhow::Result<ExitCode> {
@@ -166,24 +158,11 @@ async fn replicate(api: &Api, stages: &Stages, participant: &str) -> anyhow::Res
 }
 
 async fn list_replicas(api: &Api, source: &str, participant: &str) -> anyhow::Result<()> {
-    let mut pages = api
+    let call = api
         .client
         .list_participant_replicas()
         .source_stage_arn(source)
-        .participant_id(participant)
-        .into_paginator()
-        .items()
-        .send();
-    let mut replicas = Vec::new();
-    while let Some(replica) = pages.next().await {
-        let replica = replica.map_err(|error| api.explain(error))?;
-        replicas.push(ReplicaLine {
-            source_stage_arn: replica.source_stage_arn().to_owned(),
-            participant_id: replica.participant_id().to_owned(),
-            destination_stage_arn: replica.destination_stage_arn().to_owned(),
-            destination_session_id: replica.destination_session_id().to_owned(),
-            replication_state: replica.replication_state().as_str().to_owned(),
-        });
-    }
+        .participant_id(participant);
+    let replicas = paging::all(api, call).await?;
     output::json(&serde_json::json!({ "replicas": replicas }))
 }

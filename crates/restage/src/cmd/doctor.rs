@@ -7,7 +7,9 @@ use restage_server::doctor::{Finding, Verdict, examine};
 use super::serve;
 use crate::output::{self, Format};
 
-/// Checks this machine for the settings `serve` would run with: ports free, candidates reachable,
+/// Checks this machine for the settings `serve` would run with.
+///
+/// Ports free, candidates reachable,
 /// clock, data directory, UDP buffers, GSO. Exit code 1 if something does not work.
 #[derive(clap::Args)]
 #[group(id = "doctor")]

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use crate::output::{self, Format};
 use crate::target::Target;
 
-/// Prints what points AWS SDKs and the AWS CLI at the server; use it as eval "$(restage env)".
+/// Prints what points AWS SDKs and the AWS CLI at the server.
+///
+/// Use it as eval "$(restage env)". It is about the server of the data directory, whatever the
+/// environment says already; with --profile about that profile.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -22,6 +25,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ("AWS_ACCESS_KEY_ID", keys.access_key.as_str()),
         ("AWS_SECRET_ACCESS_KEY", keys.secret_key.as_str()),
         ("AWS_REGION", connection.region.as_str()),
+        // boto3 and the AWS CLI v1 read only this name.
+        ("AWS_DEFAULT_REGION", connection.region.as_str()),
     ];
     if let Some(url) = &connection.url {
         pairs.push(("AWS_ENDPOINT_URL_IVS_REALTIME", url));

@@ -19,14 +19,15 @@ use stage_state::Changes;
 /// Follow what happens on a stage.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Print who is on a stage and who publishes as it changes, and a participant's events as they come
+    #[command(about = "Print who publishes as it changes, and a participant's events as they come")]
     Tail(TailArgs),
 }
 
 /// Follows a stage: its events socket, and with --participant-id the participant's events too.
 ///
-/// The socket says who publishes (STAGE_STATE); ListParticipantEvents says what a participant did and what
-/// went wrong. Runs until Ctrl-C; a lost connection is said and tried again.
+/// The socket says who publishes (STAGE_STATE); ListParticipantEvents says what a participant did
+/// and what went wrong. Whoever listens is a participant of the stage too. Runs until Ctrl-C; a
+/// lost connection is said and tried again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,6 +38,8 @@ Examples:
 pub(crate) struct TailArgs {
     #[command(flatten)]
     join: Join,
+    #[command(flatten)]
+    identity: Identity,
     /// Print this participant's events too (ListParticipantEvents); needs --stage-arn
     #[arg(long, value_name = "ID", requires = "stage_arn")]
     participant_id: Option<String>,
@@ -73,7 +76,7 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
         .join
         .token(
             &args.target,
-            &Identity::default(),
+            &args.identity,
             ParticipantTokenCapability::Subscribe,
         )
         .await?;
@@ -92,7 +95,7 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
         let join = || EventStream::join(&token);
         match args
             .reconnect
-            .again(&why, &mut stop, output::note, join)
+            .again(&why, &mut stop, output::note, stage::is_passing, join)
             .await?
         {
             Some(joined) => socket = joined,

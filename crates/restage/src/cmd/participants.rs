@@ -19,7 +19,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Show a participant (GetParticipant)
     Get(GetArgs),
-    /// Put a participant out of the stage; the token is good for nothing afterwards (DisconnectParticipant)
+    /// Put a participant out of the stage; the token is good for nothing afterwards
+    /// (DisconnectParticipant)
     Disconnect(DisconnectArgs),
 }
 

@@ -26,8 +26,9 @@ use play::{Ending, play};
 /// Publishes a test card with a beep, or files, into a stage by WHIP.
 ///
 /// Files are told apart by their first bytes: IVF with VP8, an H.264 byte stream (Annex B) without
-/// B-frames, Opus in Ogg; one of pictures and one of sound may be played together. Figures go to standard
-/// error. A lost connection is said and tried again; the end of the files, --stop-after or Ctrl-C is the end.
+/// B-frames, Opus in Ogg; one of pictures and one of sound may be played together. Figures go to
+/// standard error. A lost connection is said and tried again; the end of the files, --stop-after or
+/// Ctrl-C is the end.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,7 +38,8 @@ Examples:
   restage token create --stage-arn \"$STAGE\" | restage publish --token - film.ivf
 
 Files from anything else:
-  ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -bf 0 -g 60 clip.h264 -vn -c:a libopus clip.ogg")]
+  ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -bf 0 -g 60 clip.h264
+  ffmpeg -i FILE -vn -c:a libopus clip.ogg")]
 pub(crate) struct Args {
     /// Files to publish, instead of the test card
     #[arg(value_name = "FILE", num_args = 0..=2)]
@@ -154,7 +156,11 @@ async fn publish(args: Args) -> anyhow::Result<ExitCode> {
         }
         let join = || Publisher::join(&token, config.clone());
         let (why, note) = (reason.to_string(), |text: &str| figures.note(text));
-        match args.reconnect.again(&why, &mut stop, note, join).await? {
+        match args
+            .reconnect
+            .again(&why, &mut stop, note, stage::is_passing, join)
+            .await?
+        {
             Some(joined) => publisher = joined,
             None => return Ok(ExitCode::SUCCESS),
         }
@@ -184,7 +190,8 @@ fn programme(args: &Args) -> anyhow::Result<(Programme, PublishConfig)> {
         is_looped: args.is_looped,
     };
     let files = Files::open(&args.files, reading)?;
-    // A stage of Amazon IVS takes no offer without H.264, so sound alone comes with an empty picture.
+    // A stage of Amazon IVS takes no offer without H.264, so sound alone comes with an empty
+    // picture.
     config.video = files.codec(TrackKind::Video).or(Some(Codec::H264));
     config.audio = files.codec(TrackKind::Audio);
     Ok((Programme::Files(Feed::start(Box::new(files))), config))

@@ -16,7 +16,7 @@ use crate::target::Target;
 /// List, start and stop replicas of a participant in other stages.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List the replicas of a participant (ListParticipantReplicas)
+    #[command(about = "List the replicas of a participant (ListParticipantReplicas)")]
     List(ListArgs),
     /// Show a participant in other stages too (StartParticipantReplication)
     Start(StartArgs),
@@ -26,8 +26,8 @@ pub(crate) enum Command {
 
 /// Lists the stages a participant is replicated to, the oldest replication first.
 ///
-/// A list that was cut by --max-items goes on with --starting-token and the NextToken it ended with. The
-/// token is the one boto3 and the AWS CLI make and take.
+/// A list that was cut by --max-items goes on with --starting-token and the NextToken it ended
+/// with. The token is the one boto3 and the AWS CLI make and take.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

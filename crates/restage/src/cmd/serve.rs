@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::api;
+use crate::output;
 
 /// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0.
 ///
@@ -66,7 +67,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             }
         })
         .await;
-    eprintln!("restage stopped");
+    output::note("restage stopped");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,13 +81,13 @@ fn announce(server: &Server, config: &Config) {
         (false, true) => "GRO in use, GSO not offered by this kernel",
         (false, false) => "neither GSO nor GRO offered by this kernel",
     };
-    eprintln!(
+    output::note(&format!(
         "restage {} ready on {} (HTTP {}, media UDP {}; 1 worker, {offload})",
         env!("CARGO_PKG_VERSION"),
         server.public_url(),
         server.address(),
         media.join(" "),
-    );
+    ));
     if config.log_format == LogFormat::Json {
         return;
     }
@@ -97,12 +98,11 @@ fn announce(server: &Server, config: &Config) {
         true => String::new(),
         false => format!(" --data-dir {}", config.data_dir.display()),
     };
-    eprintln!();
-    eprintln!("  console   {}", server.console_url());
-    eprintln!("  next      eval \"$({program} env{data_dir})\"");
-    eprintln!("            aws ivs-realtime list-stages");
-    eprintln!("            {program} demo{data_dir}");
-    eprintln!();
+    output::note(&format!(
+        "\n  console   {}\n  next      eval \"$({program} env{data_dir})\"\n            aws \
+         ivs-realtime list-stages\n            {program} demo{data_dir}\n",
+        server.console_url()
+    ));
 }
 
 fn start_logging(format: LogFormat) {

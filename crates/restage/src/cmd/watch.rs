@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_client::{
-    CloseReason, ConnectionState, ParticipantToken, ReceivedFrame, SubscribeConfig, Subscriber,
+    CloseReason, ConnectionState, Error, ParticipantToken, ReceivedFrame, SubscribeConfig,
+    Subscriber,
 };
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
@@ -28,14 +29,15 @@ const FIGURES_EVERY: Duration = Duration::from_secs(1);
 
 /// Watches one publisher of a stage by WHEP: figures every second, and files with --save.
 ///
-/// Without a participant id it watches the one who publishes, and waits for one if nobody does. Ends when the
-/// publisher leaves, with --stop-after, or with Ctrl-C; a lost connection is said and tried again.
+/// Without a participant id it watches the one who publishes, and waits for one if nobody does.
+/// Ends when the publisher leaves, with --stop-after, or with Ctrl-C; a lost connection is said and
+/// tried again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   restage watch --stage-arn arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k
-  restage watch --token \"$TOKEN\" Xy7zAb3dEf6h --save talk          # talk.h264 or talk.ivf, and talk.ogg
-  restage watch --stage-arn \"$STAGE\" --output json --query 'tracks[?kind==`video`].framesPerSecond | [0]'
+  restage watch --token \"$TOKEN\" Xy7zAb3dEf6h --save talk
+  restage watch --stage-arn \"$STAGE\" --query 'tracks[?kind==`video`].framesPerSecond | [0]'
   ffmpeg -i talk.h264 -i talk.ogg -c copy talk.mkv")]
 pub(crate) struct Args {
     /// The participant to watch; a replica has the id of its source
@@ -173,11 +175,20 @@ async fn follow(
             return Ok(());
         }
         let (why, note) = (reason.to_string(), |text: &str| viewer.figures.note(text));
-        match args.reconnect.again(&why, stop, note, join).await? {
+        match args
+            .reconnect
+            .again(&why, stop, note, is_not_back_yet, join)
+            .await?
+        {
             Some(joined) => subscriber = joined,
             None => return Ok(()),
         }
     }
+}
+
+/// After a crash of the server, whoever comes back first finds nobody.
+fn is_not_back_yet(error: &Error) -> bool {
+    matches!(error, Error::Refused { status: 404, .. })
 }
 
 async fn view(

@@ -115,7 +115,7 @@ impl Track {
         let mut head = [0; 4];
         // A file shorter than this is none of the kinds.
         file.read_exact(&mut head)
-            .or_else(|_| Err(unknown()))
+            .map_err(|_| unknown())
             .with_context(problem)?;
         file.seek(SeekFrom::Start(0)).with_context(problem)?;
         let file = BufReader::new(file);
@@ -184,7 +184,7 @@ mod tests {
         let mut writer = ogg_opus::Writer::new(File::create(&audio).unwrap()).unwrap();
         for count in 0..5 {
             writer
-                .write(Duration::from_millis(20) * count, &[0b11111_000, 0])
+                .write(Duration::from_millis(20) * count, &[0b1111_1000, 0])
                 .unwrap();
         }
         writer.finish().unwrap();
@@ -252,7 +252,7 @@ mod tests {
         assert!(message(&[video, again]).contains("are both video"));
         let other = dir.path().join("x.mp4");
         std::fs::write(&other, b"\0\0\0\x20ftypisom").unwrap();
-        assert!(message(&[other.clone()]).contains("x.mp4: it is neither IVF"));
+        assert!(message(std::slice::from_ref(&other)).contains("x.mp4: it is neither IVF"));
         std::fs::write(&other, b"").unwrap();
         assert!(message(&[other]).contains("it is neither IVF"));
         assert!(message(&[dir.path().join("none")]).contains("No such file"));

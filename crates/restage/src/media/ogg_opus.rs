@@ -193,7 +193,7 @@ mod tests {
     use std::io::Cursor;
 
     /// CELT, 20 ms, one frame.
-    const TOC: u8 = 0b11111_000;
+    const TOC: u8 = 0b1111_1000;
     const STEP: Duration = Duration::from_millis(20);
 
     fn written(steps: &[u32]) -> Vec<u8> {

@@ -43,24 +43,24 @@ mod tests {
     fn durations_follow_the_table() {
         let cases: [(&[u8], Option<u64>); 9] = [
             (&[], None),
-            (&[0b00000_000], Some(480)),
-            (&[0b00011_000], Some(2_880)),
-            (&[0b01101_001], Some(1_920)),
-            (&[0b10000_000], Some(120)),
-            (&[0b11111_000, 1, 2], Some(960)),
-            (&[0b11111_011], None),
-            (&[0b11111_011, 0b1000_0110], Some(5_760)),
-            (&[0b11111_011, 7], None),
+            (&[0b0000_0000], Some(480)),
+            (&[0b0001_1000], Some(2_880)),
+            (&[0b0110_1001], Some(1_920)),
+            (&[0b1000_0000], Some(120)),
+            (&[0b1111_1000, 1, 2], Some(960)),
+            (&[0b1111_1011], None),
+            (&[0b1111_1011, 0b1000_0110], Some(5_760)),
+            (&[0b1111_1011, 7], None),
         ];
         for (packet, expected) in cases {
             assert_eq!(samples(packet), expected, "{packet:?}");
         }
-        assert_eq!(samples(&[0b11111_011, 0]), None, "no frames is no packet");
+        assert_eq!(samples(&[0b1111_1011, 0]), None, "no frames is no packet");
     }
 
     #[test]
     fn a_filler_is_one_empty_frame_of_the_same_kind() {
-        let (packet, length) = filler(0b11111_111);
+        let (packet, length) = filler(0b1111_1111);
         assert_eq!(samples(&packet), Some(length));
     }
 }

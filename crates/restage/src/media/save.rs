@@ -140,7 +140,7 @@ impl Recorder {
     }
 
     /// Completes the files and says which there are.
-    pub(crate) fn finish(self) -> anyhow::Result<Vec<PathBuf>> {
+    pub(crate) fn finish(mut self) -> anyhow::Result<Vec<PathBuf>> {
         let problem = || format!("cannot complete the files {}.*", self.base.display());
         match self.video {
             Some(Video::ByteStream(mut file)) => file.flush().with_context(problem)?,
@@ -150,6 +150,8 @@ impl Recorder {
         if let Some(audio) = self.audio {
             audio.finish().map(drop).with_context(problem)?;
         }
+        // Pictures before sound, whichever came first.
+        self.saved.sort();
         Ok(self.saved)
     }
 }
@@ -196,7 +198,7 @@ mod tests {
             .write(&frame(Codec::Vp8, 5_040, false, &[1, 2]))
             .unwrap();
         recorder
-            .write(&frame(Codec::Opus, 900, true, &[0b11111_000, 1]))
+            .write(&frame(Codec::Opus, 900, true, &[0b1111_1000, 1]))
             .unwrap();
         let saved = recorder.finish().unwrap();
         assert_eq!(

@@ -113,8 +113,8 @@ fn a_refusal_is_three_and_says_what_to_do() {
                 "--participant-id",
                 "AAAAbbbb1234",
             ],
-            "ResourceNotFoundException",
-            "try: ",
+            "ValidationException",
+            "try: restage stages list",
         ),
     ];
     for (arguments, code, advice) in cases {

@@ -159,11 +159,6 @@ fn frames(path: &Path) -> Vec<Vec<u8>> {
         frames.push(tail[..size].to_vec());
         rest = &tail[size..];
     }
-    assert_eq!(
-        file[24..28],
-        (frames.len() as u32).to_le_bytes(),
-        "the header counts the frames"
-    );
     frames
 }
 
@@ -178,6 +173,12 @@ fn vp8_goes_through_byte_for_byte() {
     let (made, seen) = (frames(&path), frames(&server.path("seen.ivf")));
     assert!(seen.len() >= 30, "{} frames", seen.len());
     assert!(seen.iter().all(|frame| made.contains(frame)));
+    let header = &read(&server.path("seen.ivf"))[..32];
+    assert_eq!(
+        header[24..28],
+        (seen.len() as u32).to_le_bytes(),
+        "it counts the frames"
+    );
     assert!(!server.path("seen.ogg").exists(), "there was no sound");
 }
 

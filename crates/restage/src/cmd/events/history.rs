@@ -98,7 +98,9 @@ fn shown(event: &Value) -> String {
     let time = text("eventTime");
     let time = time.split_once('T').map_or(time, |(_, time)| time);
     let mut line = format!("{}  {:<19}", printable(time), printable(text("name")));
-    for (name, value) in event.as_object().into_iter().flatten() {
+    let mut members = event.clone();
+    members.sort_all_objects();
+    for (name, value) in members.as_object().into_iter().flatten() {
         if ["name", "eventTime", "participantId"].contains(&name.as_str()) {
             continue;
         }

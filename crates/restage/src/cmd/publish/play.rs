@@ -92,8 +92,8 @@ struct Clock {
 }
 
 impl Clock {
-    /// When a frame is to be sent. The first one is due at once; one that is much too late moves the
-    /// timeline, so that a machine that slept does not send everything in a burst.
+    /// When a frame is to be sent. The first one is due at once; one that is much too late moves
+    /// the timeline, so that a machine that slept does not send everything in a burst.
     fn due(&mut self, frame: &EncodedFrame, feed: &Feed) -> Instant {
         let now = Instant::now();
         let (zero, first) = *self.zero.get_or_insert((now, frame.time));
