@@ -18,6 +18,8 @@ mod tag_resource;
 mod tick;
 mod update_stage;
 
+use std::fmt;
+
 use crate::arn::{PublicKeyArn, StageArn};
 use crate::command::{Command, Need};
 use crate::decision::{Decision, Reply};
@@ -223,32 +225,19 @@ pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Ne
 /// The caller's stage. `member` is the request member that carried the ARN.
 ///
 /// # Errors
-/// `Denied` for another account's, `NotFound` if there is none or it lives in another region.
+/// `Denied` if the ARN says that it is another account's, `NotFound` if there is nothing under this ARN:
+/// whether the id is one of another account or region is not told.
 fn own_stage<'a>(draft: &'a Draft<'_>, member: &str, arn: &StageArn) -> Result<&'a Stage, Error> {
-    let caller = &draft.context.account;
-    let denied = || {
-        Error::new(
-            Fault::Denied,
-            format!("{member}: {arn} belongs to another account"),
-        )
-    };
-    if arn.account != *caller {
-        return Err(denied());
-    }
-    let not_found = || {
-        Error::new(
-            Fault::NotFound,
-            format!("{member}: there is no stage {arn}"),
-        )
-    };
-    let row = draft.stage(&arn.id).ok_or_else(not_found)?;
-    if row.account != *caller {
-        return Err(denied());
-    }
-    if row.region != arn.region {
-        return Err(not_found());
-    }
-    Ok(row)
+    own_account(draft, member, &arn.account, arn)?;
+    draft
+        .stage(&arn.id)
+        .filter(|row| row.account == arn.account && row.region == arn.region)
+        .ok_or_else(|| {
+            Error::new(
+                Fault::NotFound,
+                format!("{member}: there is no stage {arn}"),
+            )
+        })
 }
 
 /// The caller's public key. `member` is the request member that carried the ARN.
@@ -260,20 +249,31 @@ fn own_public_key<'a>(
     member: &str,
     arn: &PublicKeyArn,
 ) -> Result<&'a PublicKey, Error> {
-    let caller = &draft.context.account;
-    let row = draft.public_key(&arn.id);
-    if arn.account != *caller || row.is_some_and(|row| row.account != *caller) {
-        return Err(Error::new(
-            Fault::Denied,
-            format!("{member}: {arn} belongs to another account"),
-        ));
+    own_account(draft, member, &arn.account, arn)?;
+    draft
+        .public_key(&arn.id)
+        .filter(|row| row.account == arn.account && row.region == arn.region)
+        .ok_or_else(|| {
+            Error::new(
+                Fault::NotFound,
+                format!("{member}: there is no public key {arn}"),
+            )
+        })
+}
+
+fn own_account(
+    draft: &Draft<'_>,
+    member: &str,
+    owner: &str,
+    arn: &impl fmt::Display,
+) -> Result<(), Error> {
+    if owner == draft.context.account {
+        return Ok(());
     }
-    row.filter(|row| row.region == arn.region).ok_or_else(|| {
-        Error::new(
-            Fault::NotFound,
-            format!("{member}: there is no public key {arn}"),
-        )
-    })
+    Err(Error::new(
+        Fault::Denied,
+        format!("{member}: {arn} belongs to another account"),
+    ))
 }
 
 /// A refusal that names the limit, its value and the setting. Settings are named after the fields of

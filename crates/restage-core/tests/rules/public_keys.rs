@@ -95,7 +95,7 @@ fn another_accounts_or_regions_key_cannot_be_touched() {
         ..key_arn("K")
     };
     scene.run_as("999988887777", &delete(disguised)).refused(
-        "Denied: arn: arn:aws:ivs:eu-west-1:999988887777:public-key/K belongs to another account",
+        "NotFound: arn: there is no public key arn:aws:ivs:eu-west-1:999988887777:public-key/K",
     );
     let elsewhere = PublicKeyArn {
         region: "us-east-1".to_owned(),

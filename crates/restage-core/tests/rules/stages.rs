@@ -101,9 +101,7 @@ fn other_accounts_and_regions_have_their_own_stages() {
     };
     scene
         .run_as(OTHER, &Command::DeleteStage { stage: forged })
-        .refused(
-            "Denied: arn: arn:aws:ivs:eu-west-1:999988887777:stage/A belongs to another account",
-        );
+        .refused("NotFound: arn: there is no stage arn:aws:ivs:eu-west-1:999988887777:stage/A");
     let elsewhere = StageArn {
         region: "us-east-1".to_owned(),
         ..arn("A")
