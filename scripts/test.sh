@@ -45,6 +45,11 @@ cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 step "Unit and scenario tests: Rust"
 cargo test --workspace --locked --quiet
 
+step "Documentation and package of the Rust client"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features
+# Compiled above already; this is about the files and the fields a registry wants.
+cargo package --locked --quiet --no-verify --allow-dirty --package restage-client
+
 step "Unit tests: JavaScript client"
 node --test js/client/test/*.test.js
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use strum::IntoStaticStr;
+
 use crate::arn::{PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use crate::row::{Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError};
@@ -45,8 +47,8 @@ pub struct Claims {
     pub signer: Signer,
 }
 
-/// Every mutation there is. Reads do not come through here.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Every mutation there is; its name is to be had as `&'static str`. Reads do not come through here.
+#[derive(Clone, PartialEq, Eq, Debug, IntoStaticStr)]
 pub enum Command {
     /// CreateStage.
     CreateStage {

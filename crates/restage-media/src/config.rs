@@ -1,6 +1,7 @@
 //! What a caller decides about an [`Sfu`](crate::Sfu).
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::limits;
 
@@ -13,6 +14,9 @@ pub struct Config {
     /// Where the randomness of this crate comes from: starts of sequence numbers and timestamps. Keys, passwords
     /// and SSRCs are not derived from it.
     pub seed: u64,
+    /// Time since 1970 at the first input, for sender reports. Zero is as good where nobody compares them with
+    /// other clocks.
+    pub since_1970: Duration,
     /// Peers at one time.
     pub peers_max: usize,
     /// Publications at one time.
@@ -26,6 +30,7 @@ impl Default for Config {
         Self {
             candidates: Vec::new(),
             seed: 0,
+            since_1970: Duration::ZERO,
             peers_max: limits::PEERS_MAX,
             publications_max: limits::PUBLICATIONS_MAX,
             subscribers_per_publication_max: limits::SUBSCRIBERS_PER_PUBLICATION_MAX,

@@ -112,6 +112,18 @@ pub enum Output {
         /// Its bytes.
         payload: Vec<u8>,
     },
+    /// Send these datagrams to one destination, in one system call if the kernel takes trains. Give the buffer back
+    /// with [`Sfu::reuse`](crate::Sfu::reuse) afterwards.
+    Train {
+        /// The local address to send from.
+        source: SocketAddr,
+        /// Where to.
+        destination: SocketAddr,
+        /// Datagrams of `segment` bytes one after the other; the last may be shorter.
+        contents: Vec<u8>,
+        /// Bytes of each.
+        segment: usize,
+    },
     /// The peer exists and can be reached; this is its SDP answer.
     Answer {
         /// The peer.

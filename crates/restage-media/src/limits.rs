@@ -48,6 +48,26 @@ pub const KEYFRAME_RETRY: Duration = Duration::from_secs(1);
 pub const KEYFRAME_RETRY_MAX: Duration = Duration::from_secs(8);
 /// A simulcast layer without a packet for this long is not chosen.
 pub const LAYER_SILENCE_MAX: Duration = Duration::from_millis(500);
+/// Video packets kept for retransmission, per publication and per subscriber. Older ones are not sent again.
+pub const RESEND_PACKETS_MAX: usize = 1_024;
+/// How long they are kept.
+pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
+/// Retransmissions a subscriber may have at once. Beyond that they are limited to a share of what is sent.
+pub const RESENDS_AT_ONCE_MAX: u32 = 256;
+/// Distance between a stream's sender reports.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a subscriber's engine is given the time once its media is sent past it. Datagrams reach it at once.
+pub const IDLE_ENGINE_TICK: Duration = Duration::from_secs(2);
+/// Bytes of a train of datagrams: the largest UDP payload IPv4 carries.
+pub const TRAIN_BYTES_MAX: usize = 65_507;
+/// Datagrams of a train: what Linux takes in one call (UDP_MAX_SEGMENTS).
+pub const TRAIN_SEGMENTS_MAX: usize = 64;
+/// Buffers kept to be filled again.
+pub const BUFFERS_KEPT_MAX: usize = 64;
+/// How long a burst waits for the end of a picture, so that one train takes all of it.
+pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
+/// Audiences smaller than this are served packet by packet: there is nothing to save.
+pub const PICTURE_WAIT_AUDIENCE_MIN: usize = 8;
 /// Shortest distance between now and the next deadline of a peer, so that a busy engine cannot spin the worker.
 pub const TICK_MIN: Duration = Duration::from_millis(1);
 

@@ -81,6 +81,9 @@ pub(crate) struct Packet {
     pub(crate) time: u64,
     pub(crate) marker: bool,
     pub(crate) starts_key_frame: bool,
+    /// Counts the publication's packets of this kind: what the packet is called in the history.
+    pub(crate) number: u64,
+    pub(crate) arrived: Instant,
     /// When it was captured, on a clock shared by audio, video and all feeders.
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
@@ -90,6 +93,8 @@ pub(crate) struct Packet {
 /// What one subscriber's engine is to send: the shared payload under the subscriber's own header.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
+    /// The packet's number in the publication's history.
+    pub(crate) number: u64,
     pub(crate) pt: u8,
     pub(crate) seq: u64,
     pub(crate) time: u32,

@@ -55,6 +55,8 @@ pub(crate) struct Forwarded {
     pub(crate) unselected: u64,
     /// The layer whose key frame is needed.
     pub(crate) wanted: Option<Source>,
+    /// The peer's deadline may have moved.
+    pub(crate) is_unsettled: bool,
 }
 
 impl Peer {
@@ -197,12 +199,12 @@ impl Peer {
                 }
             }
             outcome.sent += scratch.len() as u64;
-            let result = self.engine.send(kind, scratch);
+            let result = self.engine.send(kind, scratch, sink);
             scratch.clear();
             result?;
         }
         if outcome.sent > 0 {
-            self.engine.on_timeout(now, sink)?;
+            outcome.is_unsettled = self.engine.after_send(now, sink)?;
         }
         Ok(outcome)
     }

@@ -7,6 +7,7 @@ use str0m::rtp::{
 };
 
 use crate::codec::{Codec, Format};
+use crate::egress::header::ExtensionIds;
 use crate::packet::{Extensions, Rotation, Vp8Numbers};
 use crate::sdp::offer::Role;
 
@@ -43,6 +44,15 @@ pub(crate) fn extension_map(role: Role) -> ExtensionMap {
         map.set(11, Extension::RepairedRtpStreamId);
     }
     map
+}
+
+/// The ids under which a subscriber takes what may be sent to it.
+pub(crate) fn extension_ids(map: &ExtensionMap) -> ExtensionIds {
+    ExtensionIds {
+        mid: map.id_of(Extension::RtpMid),
+        audio_level: map.id_of(Extension::AudioLevel),
+        rotation: map.id_of(Extension::VideoOrientation),
+    }
 }
 
 pub(crate) fn extensions(values: &ExtensionValues) -> Extensions {

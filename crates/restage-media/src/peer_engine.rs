@@ -14,12 +14,17 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, Ssrc, StreamTx};
 use str0m::{Event, Input, Output, Rtc};
 
+use crate::codec::Format;
+use crate::egress::history::History;
+use crate::egress::srtp::Srtp;
+use crate::egress::{Egress, Path, StreamConfig, rtcp};
 use crate::error::{OfferError, OfferErrorKind};
 use crate::io::{self, MediaKind};
-use crate::limits::{PAYLOAD_BYTES_MAX, REJECTED_DATAGRAMS_MAX};
+use crate::limits::{IDLE_ENGINE_TICK, PAYLOAD_BYTES_MAX, REJECTED_DATAGRAMS_MAX};
 use crate::packet::{Outgoing, Received, RidName};
 use crate::peer_codec;
 use crate::peer_event::{EngineEvent, Failure, SenderReport, Sink};
+use crate::peer_keys::KeySlot;
 use crate::sdp::offer::{IceCredentials, Offer};
 
 /// How many sent video packets are kept for retransmission, how long, and which share of what is sent may be
@@ -53,6 +58,15 @@ pub(crate) struct Engine {
     /// The local address datagrams really arrive on, when it is not the advertised one (NAT 1:1).
     arrived_on: Option<SocketAddr>,
     deadline: Instant,
+    /// When the engine was given the time last.
+    driven_at: Instant,
+    /// Where a subscriber's keys appear.
+    keys: Option<KeySlot>,
+    /// Sends instead of the engine once the keys are there.
+    egress: Option<Box<Egress>>,
+    /// The path of the newest datagram of media or reports that the engine would have sent.
+    path: Option<Path>,
+    probes: u64,
     rejected: u32,
     /// Panics at the next timeout, as if the engine had a bug.
     #[cfg(test)]
@@ -64,11 +78,20 @@ struct Section {
     mid: Mid,
     /// Where a subscriber's packets go out.
     ssrc: Option<Ssrc>,
+    rtx_ssrc: Option<Ssrc>,
     can_nack: bool,
+    /// Payload types and those of their retransmissions.
+    types: Vec<(u8, Option<u8>)>,
+    clock_rate: u32,
 }
 
 impl Engine {
-    pub(crate) fn new(rtc: Rtc, addresses: Arc<[SocketAddr]>, now: Instant) -> Self {
+    pub(crate) fn new(
+        rtc: Rtc,
+        keys: Option<KeySlot>,
+        addresses: Arc<[SocketAddr]>,
+        now: Instant,
+    ) -> Self {
         Self {
             rtc,
             sections: [None, None],
@@ -76,6 +99,11 @@ impl Engine {
             addresses,
             arrived_on: None,
             deadline: now,
+            driven_at: now,
+            keys,
+            egress: None,
+            path: None,
+            probes: 0,
             rejected: 0,
             #[cfg(test)]
             is_faulty: false,
@@ -104,14 +132,15 @@ impl Engine {
         ))
     }
 
-    pub(crate) fn add_section(&mut self, kind: MediaKind, mid: &str, can_nack: bool) {
+    pub(crate) fn add_section(&mut self, kind: MediaKind, mid: &str, formats: &[Format]) {
+        let can_nack = formats.iter().any(|format| format.has_feedback("nack"));
         let mid = Mid::from(mid);
         let mut api = self.rtc.direct_api();
         let ssrc = api.stream_tx_by_mid(mid, None).map(|stream| {
             if kind == MediaKind::Video {
                 stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(RESEND_SHARE));
             }
-            stream.ssrc()
+            (stream.ssrc(), stream.rtx())
         });
         // The engine asks for retransmissions only where RTX is negotiated; plain ones are as good.
         if let Some(stream) = api.stream_rx_by_mid(mid, None) {
@@ -119,14 +148,32 @@ impl Engine {
         }
         self.sections[kind.index()] = Some(Section {
             mid,
-            ssrc,
+            ssrc: ssrc.map(|(ssrc, _)| ssrc),
+            rtx_ssrc: ssrc.and_then(|(_, rtx)| rtx),
             can_nack,
+            types: formats
+                .iter()
+                .map(|format| (format.pt, format.rtx))
+                .collect(),
+            clock_rate: formats
+                .first()
+                .map_or(0, |format| format.codec.clock_rate()),
         });
     }
 
     /// When [`on_timeout`](Self::on_timeout) is due.
     pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
+        let Some(egress) = &self.egress else {
+            return self.deadline;
+        };
+        // All that is left to the engine is answering checks, which it does as they come.
+        let tick = self.deadline.max(self.driven_at + IDLE_ENGINE_TICK);
+        egress.deadline().map_or(tick, |at| at.min(tick))
+    }
+
+    /// Whether media is sent past the engine.
+    pub(crate) fn is_lean(&self) -> bool {
+        self.egress.is_some()
     }
 
     /// Whether a STUN message from an address not used so far is really the remote end's: its integrity is checked.
@@ -154,6 +201,18 @@ impl Engine {
         bytes: &[u8],
         sink: &mut Sink,
     ) -> Result<bool, Failure> {
+        if let Some(egress) = self.egress.as_mut().filter(|_| rtcp::is_rtcp(bytes)) {
+            let Some(heard) = egress.hear(bytes) else {
+                return Ok(false);
+            };
+            if heard.wants_key_frame {
+                sink.events.push(EngineEvent::KeyframeWanted);
+            }
+            if !heard.missing.is_empty() {
+                sink.events.push(EngineEvent::Missing(heard.missing));
+            }
+            return Ok(true);
+        }
         let candidate = self.candidate_for(destination);
         self.arrived_on = (candidate != destination).then_some(destination);
         guard(|| {
@@ -172,6 +231,7 @@ impl Engine {
                 }
             };
             self.drain(sink)?;
+            self.follow(now, source, sink)?;
             Ok(is_taken)
         })?
     }
@@ -180,12 +240,57 @@ impl Engine {
         guard(|| {
             #[cfg(test)]
             assert!(!self.is_faulty, "a fault for a test");
+            if let Some(egress) = &mut self.egress {
+                let since_1970 = sink.since_1970(now);
+                egress.report(now, since_1970, &mut sink.buffers, &mut sink.outputs);
+                if now < self.deadline.max(self.driven_at + IDLE_ENGINE_TICK) {
+                    return Ok(());
+                }
+            }
             self.drive(now, sink)
         })?
     }
 
+    /// What has to follow a [`send`](Self::send). True: the deadline may be another one now.
+    pub(crate) fn after_send(&mut self, now: Instant, sink: &mut Sink) -> Result<bool, Failure> {
+        let is_reporting = self
+            .egress
+            .as_ref()
+            .map(|egress| egress.deadline().is_some());
+        if is_reporting == Some(true) {
+            return Ok(false);
+        }
+        self.on_timeout(now, sink).map(|()| true)
+    }
+
+    /// Sends again what a subscriber misses. Returns how many packets.
+    pub(crate) fn resend(&mut self, missing: &[u16], history: &History, sink: &mut Sink) -> u64 {
+        match &mut self.egress {
+            Some(egress) => egress.resend(missing, history, &mut sink.buffers, &mut sink.outputs),
+            None => 0,
+        }
+    }
+
+    /// A subscriber receives another publication from now on.
+    pub(crate) fn forget_sent(&mut self) {
+        if let Some(egress) = &mut self.egress {
+            egress.forget_sent();
+        }
+    }
+
     /// Sends a burst on the stream of `kind`.
-    pub(crate) fn send(&mut self, kind: MediaKind, burst: &[Outgoing]) -> Result<(), Failure> {
+    pub(crate) fn send(
+        &mut self,
+        kind: MediaKind,
+        burst: &[Outgoing],
+        sink: &mut Sink,
+    ) -> Result<(), Failure> {
+        if burst.is_empty() {
+            return Ok(());
+        }
+        if let Some(egress) = &mut self.egress {
+            return guard(|| egress.send(kind, burst, &mut sink.buffers, &mut sink.outputs));
+        }
         let Some(ssrc) = self.sections[kind.index()]
             .as_ref()
             .and_then(|section| section.ssrc)
@@ -246,6 +351,9 @@ impl Engine {
     /// Says goodbye: RTCP BYE and DTLS close_notify, as far as the connection has got.
     pub(crate) fn close(&mut self, sink: &mut Sink) {
         let outcome = guard(|| {
+            if let Some(egress) = &mut self.egress {
+                egress.close(&mut sink.buffers, &mut sink.outputs);
+            }
             // Nothing to say to a remote end that is not there yet.
             if self.rtc.is_connected() && self.rtc.close().is_ok() {
                 let _ = self.drain(sink);
@@ -257,6 +365,7 @@ impl Engine {
     }
 
     pub(crate) fn drive(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
+        self.driven_at = now;
         self.rtc
             .handle_input(Input::Timeout(now))
             .map_err(|error| Failure::Error(error.to_string()))?;
@@ -272,18 +381,104 @@ impl Engine {
             {
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
+                    if let Some(egress) = &mut self.egress
+                        && let Some(path) = self.path.take()
+                    {
+                        egress.path = path;
+                    }
                     return Ok(());
                 }
                 Output::Transmit(transmit) => {
-                    sink.outputs.push_back(io::Output::Transmit {
+                    let path = Path {
                         source: self.arrived_on.unwrap_or(transmit.source),
                         destination: transmit.destination,
+                    };
+                    let is_media = matches!(transmit.contents.first(), Some(128..=191));
+                    if is_media && self.keys.as_ref().is_some_and(KeySlot::is_filled) {
+                        // Under these keys only the egress sends: it and the engine would use nonces twice.
+                        self.path = Some(path);
+                        continue;
+                    }
+                    sink.outputs.push_back(io::Output::Transmit {
+                        source: path.source,
+                        destination: path.destination,
                         payload: transmit.contents.into(),
                     });
                 }
                 Output::Event(event) => self.on_event(event, sink),
             }
         }
+    }
+
+    /// Begins to send past the engine when that has become possible, and goes where the engine goes: a check from
+    /// elsewhere may have nominated another path.
+    fn follow(&mut self, now: Instant, source: SocketAddr, sink: &mut Sink) -> Result<(), Failure> {
+        let is_known = match (&self.egress, &self.keys) {
+            (Some(egress), _) => egress.path.destination == source,
+            (None, Some(keys)) => !(keys.is_filled() && self.rtc.is_connected()),
+            (None, None) => true,
+        };
+        if is_known {
+            return Ok(());
+        }
+        self.locate(now, sink)?;
+        if self.egress.is_none() {
+            self.begin_egress();
+        }
+        Ok(())
+    }
+
+    /// Asks the engine for its path by giving it a packet, which is thrown away.
+    fn locate(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
+        let section = self
+            .sections
+            .iter()
+            .flatten()
+            .find_map(|section| Some((section.ssrc?, section.types.first()?.0)));
+        let Some((ssrc, pt)) = section else {
+            return Ok(());
+        };
+        self.probes += 1;
+        if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
+            let probe = RtpWrite::new(pt.into(), self.probes.into(), 0, now, [0].as_slice());
+            stream.write_rtp(probe);
+        }
+        self.drive(now, sink)
+    }
+
+    fn begin_egress(&mut self) {
+        // Without a path the keys stay where they are for another attempt.
+        let Some(path) = self.path.take() else {
+            return;
+        };
+        let material = self.keys.as_ref().and_then(KeySlot::take);
+        let Some(srtp) = material.as_ref().and_then(Srtp::new) else {
+            return;
+        };
+        let streams = MediaKind::BOTH.map(|kind| self.stream_config(kind));
+        let cname = self.sections.iter().flatten().find_map(|section| {
+            self.rtc
+                .media(section.mid)
+                .map(|media| media.cname().to_owned())
+        });
+        let egress = Egress::new(srtp, streams, cname.unwrap_or_default(), path);
+        self.egress = Some(Box::new(egress));
+    }
+
+    fn stream_config(&self, kind: MediaKind) -> Option<StreamConfig> {
+        let section = self.sections[kind.index()].as_ref()?;
+        Some(StreamConfig {
+            mid: section.mid.to_string(),
+            ssrc: *section.ssrc?,
+            rtx_ssrc: section.rtx_ssrc.map(|ssrc| *ssrc),
+            rtx_types: section
+                .types
+                .iter()
+                .filter_map(|(pt, rtx)| Some((*pt, (*rtx)?)))
+                .collect(),
+            extensions: peer_codec::extension_ids(self.rtc.media(section.mid)?.remote_extmap()),
+            clock_rate: section.clock_rate,
+        })
     }
 
     fn on_event(&mut self, event: Event, sink: &mut Sink) {

@@ -1,17 +1,28 @@
 //! What an engine produces, in our words.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::clock::Report;
+use crate::egress::Buffers;
 use crate::io::{self, MediaKind};
 use crate::packet::{Received, RidName};
 
 /// What an engine produces.
 #[derive(Debug, Default)]
 pub(crate) struct Sink {
+    pub(crate) buffers: Buffers,
+    /// An instant and its time since 1970.
+    pub(crate) epoch: Option<(Instant, Duration)>,
     pub(crate) outputs: VecDeque<io::Output>,
     pub(crate) events: Vec<EngineEvent>,
+}
+
+impl Sink {
+    pub(crate) fn since_1970(&self, now: Instant) -> Duration {
+        let (at, since_1970) = self.epoch.unwrap_or((now, Duration::ZERO));
+        since_1970 + now.saturating_duration_since(at)
+    }
 }
 
 #[derive(Debug)]
@@ -19,6 +30,8 @@ pub(crate) enum EngineEvent {
     Connected,
     Closed,
     Packet(MediaKind, Received),
+    /// These sequence numbers of video did not arrive.
+    Missing(Vec<u16>),
     /// The remote end cannot decode what it receives.
     KeyframeWanted,
     SenderReport(MediaKind, Option<RidName>, SenderReport),

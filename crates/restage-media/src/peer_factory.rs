@@ -11,7 +11,8 @@ use crate::error::OfferError;
 use crate::peer_codec;
 use crate::peer_engine::{Engine, guard, not_accepted};
 use crate::peer_event::Sink;
-use crate::sdp::offer::{IceCredentials, Offer};
+use crate::peer_keys::{self, KeySlot};
+use crate::sdp::offer::{IceCredentials, Offer, Role};
 
 /// What all engines of an [`Sfu`](crate::Sfu) share.
 pub(crate) struct EngineFactory {
@@ -24,7 +25,7 @@ pub(crate) struct EngineFactory {
 impl EngineFactory {
     /// Makes the DTLS certificate. Addresses that cannot be candidates (unspecified, multicast) are left out.
     pub(crate) fn new(addresses: &[SocketAddr]) -> Self {
-        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let crypto = Arc::new(peer_keys::provider());
         let certificate = crypto
             .dtls_provider
             .generate_certificate()
@@ -77,18 +78,21 @@ impl EngineFactory {
             .set_extension_map(peer_codec::extension_map(offer.role));
         *config.codec_config() =
             peer_codec::codec_config(offer.media().flat_map(|media| &media.formats));
-        let mut rtc = config.build(now);
+        // A publisher sends nothing worth a path of its own.
+        let (mut rtc, keys) = match offer.role {
+            Role::Publisher => (config.build(now), None),
+            Role::Subscriber => {
+                let (rtc, keys) = KeySlot::with(|| config.build(now));
+                (rtc, Some(keys))
+            }
+        };
         for candidate in &self.candidates {
             rtc.add_local_candidate(candidate.clone());
         }
-        let mut engine = Engine::new(rtc, Arc::clone(&self.addresses), now);
+        let mut engine = Engine::new(rtc, keys, Arc::clone(&self.addresses), now);
         let (ice, answer) = engine.negotiate(offer, &offer.ice)?;
         for media in offer.media() {
-            engine.add_section(
-                media.kind,
-                &media.mid,
-                media.formats.iter().any(|f| f.has_feedback("nack")),
-            );
+            engine.add_section(media.kind, &media.mid, &media.formats);
         }
         engine
             .drive(now, sink)

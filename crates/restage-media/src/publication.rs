@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use crate::clock::FeedClock;
 use crate::codec::Format;
+use crate::egress::history::History;
 use crate::io::{MediaKind, PublicationKey};
+use crate::limits::{PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
 use crate::packet::{Packet, Received, RidName};
 use crate::peer_event::SenderReport;
 use crate::slab::Index;
@@ -20,6 +22,11 @@ pub(crate) struct Publication {
     pub(crate) subscribers: Vec<Index>,
     /// Packets that subscribers have not been given yet.
     pub(crate) pending: Vec<Packet>,
+    /// Since when, if they may wait for the rest of their picture.
+    pub(crate) waits_until: Option<Instant>,
+    /// Video packets so far.
+    pub(crate) numbered: u64,
+    pub(crate) history: History,
 }
 
 impl Publication {
@@ -29,7 +36,28 @@ impl Publication {
             feed: None,
             subscribers: Vec::new(),
             pending: Vec::new(),
+            waits_until: None,
+            numbered: 0,
+            history: History::default(),
         }
+    }
+
+    /// Numbers a packet, and lets a large audience wait for the rest of its picture: then one train takes all of
+    /// it. A packet that ends its picture, and the limit, end the waiting.
+    pub(crate) fn note(&mut self, packet: &mut Packet) {
+        if packet.kind != MediaKind::Video {
+            return;
+        }
+        packet.number = self.numbered;
+        self.numbered += 1;
+        let is_new = self.pending.is_empty();
+        let may_wait = !packet.marker && self.subscribers.len() >= PICTURE_WAIT_AUDIENCE_MIN;
+        self.waits_until = match (may_wait, is_new) {
+            (false, _) => None,
+            (true, true) => Some(packet.arrived + PICTURE_WAIT_MAX),
+            // What is pending is a picture that waits, or one that is complete or nobody waits for.
+            (true, false) => self.waits_until,
+        };
     }
 
     /// Nobody needs it to be remembered.

@@ -38,7 +38,7 @@ use forward::Job;
 ///     mut sfu: Sfu,
 ///     now: impl Fn() -> Instant,
 ///     receive_until: impl Fn(Option<Instant>) -> Vec<Datagram>,
-///     send: impl Fn(SocketAddr, SocketAddr, Vec<u8>),
+///     send: impl Fn(SocketAddr, SocketAddr, &[u8]),
 /// ) {
 ///     loop {
 ///         let batch = receive_until(sfu.poll_timeout());
@@ -50,8 +50,13 @@ use forward::Job;
 ///             sfu.handle_input(now(), Input::Timeout);
 ///         }
 ///         while let Some(output) = sfu.poll_output() {
-///             if let Output::Transmit { source, destination, payload } = output {
-///                 send(source, destination, payload);
+///             match output {
+///                 Output::Transmit { source, destination, payload } => send(source, destination, &payload),
+///                 Output::Train { source, destination, contents, segment } => {
+///                     contents.chunks(segment).for_each(|one| send(source, destination, one));
+///                     sfu.reuse(contents);
+///                 }
+///                 _ => {}
 ///             }
 ///         }
 ///     }
@@ -123,6 +128,9 @@ impl Sfu {
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         let now = self.now.map_or(now, |last| last.max(now));
         self.now = Some(now);
+        if self.sink.epoch.is_none() {
+            self.sink.epoch = Some((now, self.config.since_1970));
+        }
         debug_assert!(
             self.sink.events.is_empty(),
             "every engine's events are settled"
@@ -158,9 +166,13 @@ impl Sfu {
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
             if let Some(output) = self.sink.outputs.pop_front() {
-                if matches!(output, Output::Transmit { .. }) {
-                    self.stats.datagrams_out += 1;
-                }
+                self.stats.datagrams_out += match &output {
+                    Output::Transmit { .. } => 1,
+                    Output::Train {
+                        contents, segment, ..
+                    } => contents.len().div_ceil(*segment) as u64,
+                    _ => 0,
+                };
                 return Some(output);
             }
             if !self.forward_step() {
@@ -169,11 +181,17 @@ impl Sfu {
         }
     }
 
+    /// Takes back the buffer of an [`Output::Train`], so that the next one need not be allocated.
+    pub fn reuse(&mut self, contents: Vec<u8>) {
+        self.sink.buffers.give(contents);
+    }
+
     /// When [`Input::Timeout`] is due, unless another input comes first.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let timers = [
             self.peer_timers.soonest(),
             self.publication_timers.soonest(),
+            self.burst_due(),
         ];
         timers.into_iter().flatten().min()
     }
@@ -322,12 +340,24 @@ impl Sfu {
             EngineEvent::Connected => {
                 peer.is_connected = true;
                 peer.heard_at = now;
+                self.stats.peers_lean += u64::from(peer.engine.is_lean());
                 self.sink
                     .outputs
                     .push_back(Output::Connected { peer: peer.key });
                 self.want_missing_keyframe(now, index);
             }
             EngineEvent::Packet(kind, received) => self.on_packet(index, kind, received),
+            EngineEvent::Missing(missing) => {
+                let publication = peer
+                    .publication
+                    .and_then(|index| self.publications.get(index));
+                if let Some(publication) = publication {
+                    let resent = peer
+                        .engine
+                        .resend(&missing, &publication.history, &mut self.sink);
+                    self.stats.packets_resent += resent;
+                }
+            }
             EngineEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
             EngineEvent::SenderReport(kind, rid, report) => {
                 let rate = peer.clock_rate(kind);

@@ -23,6 +23,10 @@ pub struct Stats {
     pub packets_in: u64,
     /// RTP packets handed to subscribers.
     pub packets_out: u64,
+    /// RTP packets sent again to subscribers that asked, as far as they are not sent by the engine.
+    pub packets_resent: u64,
+    /// Subscribers, ever, that are sent to past the engine: those whose DTLS agreed on AES-GCM.
+    pub peers_lean: u64,
     /// RTP packets dropped because their payload is too long, their payload type unknown, or their layer one too many.
     pub packets_unusable: u64,
     /// Packets not forwarded to a subscriber because it has no payload type for their codec.

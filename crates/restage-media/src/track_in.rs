@@ -89,6 +89,8 @@ impl TrackIn {
             time: received.time,
             marker: received.marker,
             starts_key_frame,
+            number: 0,
+            arrived: now,
             wallclock,
             payload: received.payload,
             extensions: received.extensions,

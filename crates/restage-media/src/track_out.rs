@@ -85,6 +85,7 @@ impl TrackOut {
                 .map_or(packet.wallclock, |newest| newest.max(packet.wallclock)),
         );
         Verdict::Send(Outgoing {
+            number: packet.number,
             pt,
             seq: numbers.seq,
             time: numbers.time,
@@ -177,6 +178,8 @@ mod tests {
                 time: feed * 1_000_000 + ms * 90,
                 marker: true,
                 starts_key_frame: crate::codec::vp8::starts_key_frame(payload),
+                number: seq,
+                arrived: self.epoch + Duration::from_millis(ms),
                 wallclock: self.epoch + Duration::from_millis(ms),
                 payload: payload.into(),
                 extensions: Extensions::default(),

@@ -4,6 +4,7 @@ mod api;
 mod cmd;
 mod exit;
 mod live;
+mod logging;
 mod media;
 mod output;
 mod paging;
@@ -73,6 +74,9 @@ enum Command {
     Completions(cmd::completions::Args),
     /// Write manual pages
     Man(cmd::man::Args),
+    /// Measure what a forwarded packet costs on this machine
+    #[command(subcommand)]
+    Bench(cmd::bench::Command),
 }
 
 fn main() -> ExitCode {
@@ -92,6 +96,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => cmd::doctor::run(args),
         Command::Completions(args) => cmd::completions::run(&args),
         Command::Man(args) => cmd::man::run(&args),
+        Command::Bench(command) => cmd::bench::run(command),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))
 }

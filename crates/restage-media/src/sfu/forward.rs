@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use super::Sfu;
+use crate::io::MediaKind;
 use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
 use crate::slab::Index;
@@ -30,7 +31,7 @@ impl Job {
 }
 
 impl Sfu {
-    pub(super) fn queue(&mut self, index: Index, packet: Packet) {
+    pub(super) fn queue(&mut self, index: Index, mut packet: Packet) {
         let Some(publication) = self.publications.get_mut(index) else {
             return;
         };
@@ -40,6 +41,7 @@ impl Sfu {
         if publication.pending.is_empty() {
             self.ready.push_back(index);
         }
+        publication.note(&mut packet);
         publication.pending.push(packet);
         if publication.pending.len() >= BATCH_PACKETS_MAX {
             self.forward_all();
@@ -47,6 +49,11 @@ impl Sfu {
     }
 
     pub(super) fn forward_all(&mut self) {
+        for index in &self.ready {
+            if let Some(publication) = self.publications.get_mut(*index) {
+                publication.waits_until = None;
+            }
+        }
         while self.forward_step() {}
     }
 
@@ -61,8 +68,12 @@ impl Sfu {
             return true;
         };
         let Some(&index) = publication.subscribers.get(job.next) else {
-            // Everybody is served; the allocation serves the next burst.
-            job.packets.clear();
+            // Everybody is served; video may be asked for again, and the allocation serves the next burst.
+            for packet in job.packets.drain(..) {
+                if packet.kind == MediaKind::Video {
+                    publication.history.push(packet, now);
+                }
+            }
             if publication.pending.is_empty() {
                 publication.pending = std::mem::take(&mut job.packets);
             }
@@ -79,22 +90,43 @@ impl Sfu {
             self.stats.packets_out += forwarded.sent;
             self.stats.packets_unmappable += forwarded.unmappable;
             self.stats.packets_unselected += forwarded.unselected;
-            forwarded.wanted
+            (forwarded.wanted, forwarded.is_unsettled)
         });
-        let wanted = outcome.as_ref().ok().copied().flatten();
+        let wanted = outcome.as_ref().ok().and_then(|(wanted, _)| *wanted);
         // First what this peer's engine had to say, then others may speak.
-        self.settle(now, index, outcome.map(drop));
+        if !matches!(outcome, Ok((_, false))) {
+            self.settle(now, index, outcome.map(drop));
+        }
         if let Some(wanted) = wanted {
             self.want_keyframe(now, publication, wanted.layer);
         }
         true
     }
 
+    /// When a burst is due that waits for the rest of its picture.
+    pub(super) fn burst_due(&self) -> Option<Instant> {
+        let publications = self
+            .ready
+            .iter()
+            .filter_map(|index| self.publications.get(*index));
+        publications
+            .filter_map(|publication| publication.waits_until)
+            .min()
+    }
+
+    /// The next burst that waits for nothing.
     fn next_job(&mut self) -> bool {
-        let Some(index) = self.ready.pop_front() else {
+        let is_due = |index: &Index| {
+            let publication = self.publications.get(*index);
+            let waits = publication.and_then(|publication| publication.waits_until);
+            waits.is_none_or(|until| self.now.is_some_and(|now| now >= until))
+        };
+        let place = self.ready.iter().position(is_due);
+        let Some(index) = place.and_then(|place| self.ready.remove(place)) else {
             return false;
         };
         if let Some(publication) = self.publications.get_mut(index) {
+            publication.waits_until = None;
             let packets = std::mem::take(&mut publication.pending);
             self.job = Some(Job {
                 publication: index,

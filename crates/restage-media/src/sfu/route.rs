@@ -95,11 +95,10 @@ impl Sfu {
 
     /// The peer stops feeding or receiving.
     fn leave(&mut self, peer_index: Index) {
-        let Some(index) = self
-            .peers
-            .get_mut(peer_index)
-            .and_then(|peer| peer.publication.take())
-        else {
+        let Some(index) = self.peers.get_mut(peer_index).and_then(|peer| {
+            peer.engine.forget_sent();
+            peer.publication.take()
+        }) else {
             return;
         };
         let Some(publication) = self.publications.get_mut(index) else {

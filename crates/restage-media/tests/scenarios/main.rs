@@ -5,6 +5,7 @@
     reason = "the modules of a test are not reached from outside"
 )]
 
+mod egress;
 mod forwarding;
 mod hostile;
 mod ice;

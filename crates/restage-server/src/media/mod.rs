@@ -91,9 +91,15 @@ impl Media {
             .iter()
             .map(|ip| SocketAddr::new(*ip, port))
             .collect();
+        // The difference between the machine's two clocks is settled here, once.
+        #[allow(clippy::disallowed_methods)]
+        let since_1970 = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         let config = restage_media::Config {
             candidates,
             seed,
+            since_1970,
             ..Default::default()
         };
         let worker = worker::start(socket, config, events).map_err(failed)?;

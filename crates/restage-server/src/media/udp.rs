@@ -215,6 +215,28 @@ impl Trains {
         self.segments += 1;
     }
 
+    /// Sends a train that is one already, after what has been collected.
+    pub(super) fn send(
+        &mut self,
+        socket: &Socket,
+        destination: SocketAddr,
+        contents: &[u8],
+        segment: usize,
+    ) {
+        self.flush(socket);
+        let segment = segment.max(1);
+        // A kernel without GSO takes one datagram at a time.
+        let taken = socket.state.max_gso_segments().min(TRAIN_LEN_MAX / segment);
+        for train in contents.chunks(segment * taken.max(1)) {
+            let count = train.len().div_ceil(segment) as u64;
+            if socket.send(destination, train, segment) > 0 {
+                self.sent += count;
+            } else {
+                self.dropped += count;
+            }
+        }
+    }
+
     pub(super) fn flush(&mut self, socket: &Socket) {
         if let Some(destination) = self.destination.take() {
             let count = self.segments as u64;

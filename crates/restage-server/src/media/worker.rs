@@ -318,6 +318,16 @@ impl Worker {
                 } => {
                     self.trains.push(&self.socket, destination, &payload);
                 }
+                Output::Train {
+                    destination,
+                    contents,
+                    segment,
+                    ..
+                } => {
+                    self.trains
+                        .send(&self.socket, destination, &contents, segment);
+                    self.sfu.reuse(contents);
+                }
                 Output::Answer { peer, sdp, .. } => {
                     self.live.insert(peer);
                     let waiting = self.opening.remove(&peer);

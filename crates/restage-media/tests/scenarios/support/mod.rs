@@ -298,6 +298,27 @@ impl World {
                     let loss = self.loss_out;
                     self.launch(flight, loss);
                 }
+                Output::Train {
+                    source,
+                    destination,
+                    contents,
+                    segment,
+                } => {
+                    assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
+                    for bytes in contents.chunks(segment) {
+                        let flight = Flight {
+                            from: self.sfu_address,
+                            to: destination,
+                            bytes: bytes.to_vec(),
+                        };
+                        if let Some(recording) = &mut self.recording {
+                            recording.push(flight.clone());
+                        }
+                        let loss = self.loss_out;
+                        self.launch(flight, loss);
+                    }
+                    self.sfu.reuse(contents);
+                }
                 Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
                 Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
                 Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),

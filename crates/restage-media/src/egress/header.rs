@@ -1,0 +1,228 @@
+//! RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285), and the VP8 fields within payloads.
+
+use crate::packet::{Extensions, Rotation, Vp8Numbers};
+
+/// The most an extension block takes: three words of elements behind one of header, and a name of 16 bytes.
+const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
+/// A one-byte element holds at most this much.
+const ELEMENT_BYTES_MAX: usize = 16;
+
+/// The ids a subscriber has offered for what it is sent; `None` is not sent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ExtensionIds {
+    pub(crate) mid: Option<u8>,
+    pub(crate) audio_level: Option<u8>,
+    pub(crate) rotation: Option<u8>,
+}
+
+/// What a packet's header says beyond its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fixed {
+    pub(crate) pt: u8,
+    pub(crate) marker: bool,
+    pub(crate) seq: u16,
+    pub(crate) time: u32,
+    pub(crate) ssrc: u32,
+}
+
+/// Appends a header.
+pub(crate) fn write(
+    buffer: &mut Vec<u8>,
+    fixed: Fixed,
+    ids: &ExtensionIds,
+    mid: &str,
+    values: &Extensions,
+) {
+    let start = buffer.len();
+    buffer.extend([0x80, u8::from(fixed.marker) << 7 | fixed.pt & 0x7f]);
+    buffer.extend(fixed.seq.to_be_bytes());
+    buffer.extend(fixed.time.to_be_bytes());
+    buffer.extend(fixed.ssrc.to_be_bytes());
+    let block = buffer.len();
+    buffer.extend(ONE_BYTE_PROFILE);
+    buffer.extend([0, 0]);
+    if let Some(id) = ids.mid {
+        element(buffer, id, mid.as_bytes());
+    }
+    if let (Some(id), Some(level)) = (ids.audio_level, values.audio_level) {
+        // RFC 6464: the level is carried without its sign.
+        let voice = values.voice_activity.unwrap_or(false);
+        element(
+            buffer,
+            id,
+            &[u8::from(voice) << 7 | level.unsigned_abs().min(127)],
+        );
+    }
+    if let (Some(id), Some(rotation)) = (ids.rotation, values.rotation) {
+        let turns = match rotation {
+            Rotation::None => 0,
+            Rotation::Quarter => 1,
+            Rotation::Half => 2,
+            Rotation::ThreeQuarters => 3,
+        };
+        element(buffer, id, &[turns]);
+    }
+    let elements = buffer.len() - block - 4;
+    if elements == 0 {
+        buffer.truncate(block);
+        return;
+    }
+    buffer.resize(block + 4 + elements.next_multiple_of(4), 0);
+    let words = ((buffer.len() - block - 4) / 4) as u16;
+    buffer[block + 2..block + 4].copy_from_slice(&words.to_be_bytes());
+    buffer[start] |= 0x10;
+}
+
+fn element(buffer: &mut Vec<u8>, id: u8, value: &[u8]) {
+    if (1..=14).contains(&id) && (1..=ELEMENT_BYTES_MAX).contains(&value.len()) {
+        buffer.push(id << 4 | (value.len() - 1) as u8);
+        buffer.extend_from_slice(value);
+    }
+}
+
+/// Overwrites the fields of a VP8 payload descriptor (RFC 7741 §4.2) that are there, each in the width it has.
+pub(crate) fn patch_vp8(payload: &mut [u8], numbers: &Vp8Numbers) {
+    let (Some(&first), Some(&extension)) = (payload.first(), payload.get(1)) else {
+        return;
+    };
+    if first & 0x80 == 0 {
+        return;
+    }
+    let mut at = 2;
+    if extension & 0x80 != 0 {
+        let is_wide = payload.get(at).is_some_and(|high| high & 0x80 != 0);
+        if let Some(id) = numbers.picture_id {
+            match payload.get_mut(at..) {
+                Some([high, low, ..]) if is_wide => {
+                    [*high, *low] = (id & 0x7fff | 0x8000).to_be_bytes();
+                }
+                Some([low, ..]) if !is_wide => *low = (id & 0x7f) as u8,
+                _ => return,
+            }
+        }
+        at += 1 + usize::from(is_wide);
+    }
+    if extension & 0x40 != 0 {
+        if let (Some(index), Some(byte)) = (numbers.tl0_pic_idx, payload.get_mut(at)) {
+            *byte = index;
+        }
+        at += 1;
+    }
+    if extension & 0x10 != 0
+        && let (Some(index), Some(byte)) = (numbers.key_idx, payload.get_mut(at))
+    {
+        *byte = *byte & 0xe0 | index & 0x1f;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::vp8::Descriptor;
+
+    const FIXED: Fixed = Fixed {
+        pt: 111,
+        marker: true,
+        seq: 0x0102,
+        time: 5,
+        ssrc: 9,
+    };
+
+    fn header(ids: &ExtensionIds, mid: &str, values: &Extensions) -> Vec<u8> {
+        let mut buffer = vec![0xaa];
+        write(&mut buffer, FIXED, ids, mid, values);
+        buffer.split_off(1)
+    }
+
+    #[test]
+    fn without_extensions_a_header_has_twelve_bytes() {
+        let plain = header(&ExtensionIds::default(), "0", &Extensions::default());
+        assert_eq!(plain, [0x80, 0xef, 1, 2, 0, 0, 0, 5, 0, 0, 0, 9]);
+    }
+
+    #[test]
+    fn elements_follow_each_other_and_are_padded_to_words() {
+        let ids = ExtensionIds {
+            mid: Some(4),
+            audio_level: Some(1),
+            rotation: Some(13),
+        };
+        let values = Extensions {
+            audio_level: Some(-30),
+            voice_activity: Some(true),
+            rotation: Some(Rotation::ThreeQuarters),
+        };
+        let bytes = header(&ids, "v0", &values);
+        assert_eq!(bytes[0], 0x90);
+        assert_eq!(
+            bytes[12..],
+            [
+                0xbe,
+                0xde,
+                0,
+                2,
+                0x41,
+                b'v',
+                b'0',
+                0x10,
+                0x80 | 30,
+                0xd0,
+                3,
+                0
+            ]
+        );
+    }
+
+    #[test]
+    fn ids_and_lengths_that_do_not_fit_are_left_out() {
+        let ids = ExtensionIds {
+            mid: Some(15),
+            ..Default::default()
+        };
+        assert_eq!(header(&ids, "0", &Extensions::default()).len(), 12);
+        let ids = ExtensionIds {
+            mid: Some(4),
+            ..Default::default()
+        };
+        assert_eq!(
+            header(&ids, &"x".repeat(17), &Extensions::default()).len(),
+            12
+        );
+        assert_eq!(header(&ids, "", &Extensions::default()).len(), 12);
+    }
+
+    #[test]
+    fn vp8_fields_are_overwritten_in_place() {
+        let numbers = Vp8Numbers {
+            picture_id: Some(0x1234),
+            tl0_pic_idx: Some(9),
+            key_idx: Some(3),
+        };
+        let mut wide = [0x90, 0xf0, 0x80, 0x01, 0x05, 0x60, 0x00];
+        patch_vp8(&mut wide, &numbers);
+        let read = Descriptor::parse(&wide).unwrap();
+        assert_eq!(read.picture_id.unwrap().value, 0x1234);
+        assert_eq!((read.tl0_pic_idx, read.key_idx), (Some(9), Some(3)));
+        assert_eq!(wide[5], 0x63, "the temporal layer stays");
+        let mut narrow = [0x90, 0x80, 0x11, 0x00];
+        patch_vp8(&mut narrow, &numbers);
+        assert_eq!(narrow, [0x90, 0x80, 0x34, 0x00]);
+    }
+
+    #[test]
+    fn no_descriptor_makes_patching_panic() {
+        let numbers = Vp8Numbers {
+            picture_id: Some(1),
+            tl0_pic_idx: Some(9),
+            key_idx: Some(3),
+        };
+        for length in 0..7 {
+            for extension in 0..=255_u8 {
+                for wide in [0, 0x80] {
+                    let mut payload = [0x90, extension, wide, 1, 2, 3, 4];
+                    patch_vp8(&mut payload[..length], &numbers);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! One connection: an engine, its socket, and what it publishes or has received.
+
+use std::collections::HashMap;
+use std::io::IoSliceMut;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
+use nix::sys::time::TimeSpec;
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+use crate::media::{
+    AUDIO_INTERVAL, AUDIO_TICKS, FRAME_RATE, FRAME_TICKS, KEY_FRAME_EVERY, Rate, Stamp,
+    audio_payload, unix_ns, video_payload,
+};
+use crate::tally::{Received, Tally, Window};
+
+/// When things happened to a client, in nanoseconds since 1970; 0 is not yet.
+#[derive(Debug, Default)]
+pub(crate) struct Milestones {
+    pub(crate) connected_ns: AtomicU64,
+    /// The last missing packet of the first key frame arrived.
+    pub(crate) decodable_ns: AtomicU64,
+}
+
+/// What every client's engine is made with, so that joining does not measure certificates being made.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    crypto: Arc<CryptoProvider>,
+    certificate: DtlsCert,
+}
+
+impl Identity {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let certificate = crypto
+            .dtls_provider
+            .generate_certificate()
+            .context("no DTLS certificate")?;
+        Ok(Self {
+            crypto,
+            certificate,
+        })
+    }
+}
+
+pub(crate) struct Client {
+    rtc: Rtc,
+    pub(crate) socket: mio::net::UdpSocket,
+    address: SocketAddr,
+    pub(crate) deadline: Instant,
+    pub(crate) milestones: Arc<Milestones>,
+    window: Arc<Window>,
+    audio: Mid,
+    video: Mid,
+    is_connected: bool,
+    publishing: Option<Publishing>,
+    pub(crate) received: Received,
+    /// Packets of key frames that are not complete yet, until the first one is.
+    key_frames: HashMap<u32, u64>,
+    arrived_ns: u64,
+}
+
+/// A publisher's clock and counters.
+struct Publishing {
+    source: u32,
+    rate: Rate,
+    video_at: Instant,
+    audio_at: Instant,
+    frame: u64,
+    video_seq: u32,
+    audio_seq: u32,
+    needs_key_frame: bool,
+    sent: u64,
+}
+
+/// A client whose offer is on its way.
+pub(crate) struct Offered {
+    client: Client,
+    pending: SdpPendingOffer,
+    pub(crate) offer: String,
+}
+
+impl Offered {
+    pub(crate) fn accept(mut self, answer: &str) -> anyhow::Result<Client> {
+        let answer = SdpAnswer::from_sdp_string(answer)?;
+        self.client
+            .rtc
+            .sdp_api()
+            .accept_answer(self.pending, answer)?;
+        Ok(self.client)
+    }
+}
+
+impl Client {
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) fn offer(
+        identity: &Identity,
+        window: Arc<Window>,
+        publishes: Option<(u32, Rate)>,
+    ) -> anyhow::Result<Offered> {
+        let now = Instant::now();
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.set_nonblocking(true)?;
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        // A burst for many subscribers must not be lost in the generator.
+        socket2::SockRef::from(&socket)
+            .set_recv_buffer_size(1 << 20)
+            .ok();
+        let address = socket.local_addr()?;
+        let mut rtc = Rtc::builder()
+            .set_rtp_mode(true)
+            .set_crypto_provider(Arc::clone(&identity.crypto))
+            .set_dtls_cert(identity.certificate.clone())
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_h264(true)
+            .build(now);
+        rtc.add_local_candidate(Candidate::host(address, "udp")?);
+        let direction = if publishes.is_some() {
+            Direction::SendOnly
+        } else {
+            Direction::RecvOnly
+        };
+        let mut api = rtc.sdp_api();
+        let audio = api.add_media(MediaKind::Audio, direction, None, None, None);
+        let video = api.add_media(MediaKind::Video, direction, None, None, None);
+        let (offer, pending) = api.apply().context("the engine made no offer")?;
+        let publishing = publishes.map(|(source, rate)| Publishing {
+            source,
+            rate,
+            video_at: now,
+            audio_at: now,
+            frame: 0,
+            video_seq: 0,
+            audio_seq: 0,
+            needs_key_frame: true,
+            sent: 0,
+        });
+        let client = Self {
+            rtc,
+            socket: mio::net::UdpSocket::from_std(socket),
+            address,
+            deadline: now,
+            milestones: Arc::default(),
+            window,
+            audio,
+            video,
+            is_connected: false,
+            publishing,
+            received: Received::default(),
+            key_frames: HashMap::new(),
+            arrived_ns: 0,
+        };
+        Ok(Offered {
+            client,
+            pending,
+            offer: offer.to_sdp_string(),
+        })
+    }
+
+    /// Takes everything the socket has. `false`: the connection has failed.
+    pub(crate) fn on_readable(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+        control: &mut [u8],
+    ) -> bool {
+        while let Some((source, length, arrived_ns)) = self.receive(buffer, control) {
+            self.arrived_ns = arrived_ns.unwrap_or_else(unix_ns);
+            let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, &buffer[..length])
+            else {
+                continue;
+            };
+            if self.rtc.handle_input(Input::Receive(now, receive)).is_err() || !self.drain() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn receive(
+        &self,
+        buffer: &mut [u8],
+        control: &mut [u8],
+    ) -> Option<(SocketAddr, usize, Option<u64>)> {
+        let mut slices = [IoSliceMut::new(buffer)];
+        let message = recvmsg::<SockaddrStorage>(
+            self.socket.as_raw_fd(),
+            &mut slices,
+            Some(control),
+            MsgFlags::MSG_DONTWAIT,
+        )
+        .ok()?;
+        let source = SocketAddr::V4((*message.address?.as_sockaddr_in()?).into());
+        let arrived = message.cmsgs().ok()?.find_map(|message| match message {
+            ControlMessageOwned::ScmTimestampns(at) => Some(nanoseconds(at)),
+            _ => None,
+        });
+        Some((source, message.bytes, arrived))
+    }
+
+    /// Does what is due. `false`: the connection has failed.
+    pub(crate) fn on_time(&mut self, now: Instant) -> bool {
+        let is_sending = self.publish_due(now);
+        if (is_sending || self.deadline <= now)
+            && self.rtc.handle_input(Input::Timeout(now)).is_err()
+        {
+            return false;
+        }
+        self.drain()
+    }
+
+    fn drain(&mut self) -> bool {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    self.deadline = match &self.publishing {
+                        Some(publishing) if self.is_connected => {
+                            at.min(publishing.video_at).min(publishing.audio_at)
+                        }
+                        _ => at,
+                    };
+                    return self.rtc.is_alive();
+                }
+                Ok(Output::Transmit(transmit)) => {
+                    // What loopback has no room for is loss, which is what is measured.
+                    self.socket
+                        .send_to(&transmit.contents, transmit.destination)
+                        .ok();
+                }
+                Ok(Output::Event(event)) => self.on_event(event),
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Connected => {
+                self.is_connected = true;
+                self.milestones
+                    .connected_ns
+                    .store(unix_ns(), Ordering::Release);
+            }
+            Event::KeyframeRequest(_) => {
+                if let Some(publishing) = &mut self.publishing {
+                    publishing.needs_key_frame = true;
+                }
+            }
+            Event::RtpPacket(packet) => {
+                if let Some(stamp) = Stamp::of(&packet.payload) {
+                    self.on_packet(&stamp);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_packet(&mut self, stamp: &Stamp) {
+        if stamp.is_key && self.milestones.decodable_ns.load(Ordering::Relaxed) == 0 {
+            let got = self.key_frames.entry(stamp.frame).or_default();
+            *got |= 1 << (stamp.index % 64);
+            if got.count_ones() == u32::from(stamp.count) {
+                self.milestones
+                    .decodable_ns
+                    .store(self.arrived_ns, Ordering::Release);
+                self.key_frames = HashMap::new();
+            }
+        }
+        if self.window.contains(stamp.sent_ns) {
+            self.received.add(stamp, self.arrived_ns);
+        }
+    }
+
+    /// Writes the packets that are due; those of a picture leave together.
+    fn publish_due(&mut self, now: Instant) -> bool {
+        let Some(publishing) = self.publishing.as_mut().filter(|_| self.is_connected) else {
+            return false;
+        };
+        let mut is_sending = false;
+        if publishing.audio_at <= now {
+            publishing.audio_at = next(publishing.audio_at, now, AUDIO_INTERVAL);
+            let stamp = Stamp {
+                source: publishing.source,
+                seq: publishing.audio_seq,
+                sent_ns: unix_ns(),
+                frame: 0,
+                index: 0,
+                count: 1,
+                is_key: false,
+                is_video: false,
+            };
+            let time = publishing.audio_seq.wrapping_mul(AUDIO_TICKS);
+            is_sending |= write(
+                &mut self.rtc,
+                self.audio,
+                Codec::Opus,
+                &stamp,
+                time,
+                false,
+                audio_payload(stamp),
+            );
+            publishing.audio_seq += 1;
+            publishing.sent += u64::from(self.window.contains(stamp.sent_ns));
+        }
+        if publishing.video_at <= now {
+            publishing.video_at = next(
+                publishing.video_at,
+                now,
+                Duration::from_secs(1) / FRAME_RATE,
+            );
+            let is_key =
+                publishing.frame.is_multiple_of(KEY_FRAME_EVERY) || publishing.needs_key_frame;
+            publishing.needs_key_frame = false;
+            let time = (publishing.frame as u32).wrapping_mul(FRAME_TICKS);
+            let count = publishing.rate.packets_per_frame;
+            for index in 0..count {
+                let stamp = Stamp {
+                    source: publishing.source,
+                    seq: publishing.video_seq,
+                    sent_ns: unix_ns(),
+                    frame: publishing.frame as u32,
+                    index,
+                    count,
+                    is_key,
+                    is_video: true,
+                };
+                let payload = video_payload(publishing.rate.payload_bytes, stamp);
+                let is_last = index + 1 == count;
+                is_sending |= write(
+                    &mut self.rtc,
+                    self.video,
+                    Codec::H264,
+                    &stamp,
+                    time,
+                    is_last,
+                    payload,
+                );
+                publishing.video_seq += 1;
+                publishing.sent += u64::from(self.window.contains(stamp.sent_ns));
+            }
+            publishing.frame += 1;
+        }
+        is_sending
+    }
+
+    /// What it sent and received within the window.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        let mut tally = std::mem::take(&mut self.received).tally;
+        if let Some(publishing) = &mut self.publishing {
+            tally.sent = std::mem::take(&mut publishing.sent);
+        }
+        tally
+    }
+}
+
+/// The next beat; a generator that is late by more than one does not catch up in a burst.
+fn next(at: Instant, now: Instant, interval: Duration) -> Instant {
+    let next = at + interval;
+    if next + interval < now { now } else { next }
+}
+
+fn write(
+    rtc: &mut Rtc,
+    mid: Mid,
+    codec: Codec,
+    stamp: &Stamp,
+    time: u32,
+    marker: bool,
+    payload: Vec<u8>,
+) -> bool {
+    let Some(pt) = payload_type(rtc, mid, codec) else {
+        return false;
+    };
+    let mut api = rtc.direct_api();
+    let Some(stream) = api.stream_tx_by_mid(mid, None) else {
+        return false;
+    };
+    // Numbers start at 1,000, so that the wrap-around is crossed within minutes.
+    let seq = u64::from(stamp.seq) + 1_000;
+    #[allow(clippy::disallowed_methods)]
+    let packet = RtpWrite::new(pt.into(), seq.into(), time, Instant::now(), payload);
+    stream.write_rtp(packet.marker(marker).nackable(stamp.is_video));
+    true
+}
+
+/// The negotiated payload type; for H.264 the first one in packetization mode 1.
+fn payload_type(rtc: &Rtc, mid: Mid, codec: Codec) -> Option<u8> {
+    let media = rtc.media(mid)?;
+    let found = rtc.codec_config().params().iter().find(|params| {
+        let spec = params.spec();
+        let fits = codec != Codec::H264 || spec.format.packetization_mode == Some(1);
+        spec.codec == codec && fits && media.remote_pts().contains(&params.pt())
+    });
+    found.map(|params| *params.pt())
+}
+
+fn nanoseconds(at: TimeSpec) -> u64 {
+    at.tv_sec() as u64 * 1_000_000_000 + at.tv_nsec() as u64
+}

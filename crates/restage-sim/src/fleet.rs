@@ -1,0 +1,158 @@
+//! Publishers and subscribers, and how they join.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use crate::client::{Client, Identity, Milestones};
+use crate::driver::Driver;
+use crate::http::post_offer;
+use crate::media::{Rate, unix_ns};
+use crate::tally::{Tally, Window};
+
+/// A client that has not connected by then never will.
+const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// How often a milestone is looked for while joining.
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+
+/// All clients of one run, on two threads: publishers, so that pacing is not disturbed, and subscribers.
+pub struct Fleet {
+    identity: Identity,
+    window: Arc<Window>,
+    publishers: Driver,
+    subscribers: Driver,
+    published: u32,
+    /// Which source each subscriber listens to.
+    listens_to: Vec<u32>,
+}
+
+/// A client's way in. Times are nanoseconds since 1970.
+pub struct Join {
+    /// When its offer was posted.
+    pub posted_ns: u64,
+    milestones: Arc<Milestones>,
+}
+
+impl Join {
+    /// Milliseconds from the offer to media being possible; `None` while it is not.
+    pub fn connected_ms(&self) -> Option<f64> {
+        self.since(self.posted_ns, &self.milestones.connected_ns)
+    }
+
+    /// Milliseconds from the offer to the last packet of the first key frame.
+    pub fn decodable_ms(&self) -> Option<f64> {
+        self.since(self.posted_ns, &self.milestones.decodable_ns)
+    }
+
+    /// Milliseconds from another moment to the last packet of the first key frame.
+    pub fn decodable_ms_since(&self, ns: u64) -> Option<f64> {
+        self.since(ns, &self.milestones.decodable_ns)
+    }
+
+    fn since(&self, from_ns: u64, milestone: &AtomicU64) -> Option<f64> {
+        let at = milestone.load(Ordering::Acquire);
+        (at != 0).then(|| at.saturating_sub(from_ns) as f64 / 1e6)
+    }
+}
+
+impl Fleet {
+    /// Starts the threads.
+    pub fn start() -> anyhow::Result<Self> {
+        Ok(Self {
+            identity: Identity::new()?,
+            window: Arc::default(),
+            publishers: Driver::start("sim-publish")?,
+            subscribers: Driver::start("sim-receive")?,
+            published: 0,
+            listens_to: Vec::new(),
+        })
+    }
+
+    /// The window that counts.
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Publishes to a WHIP endpoint and returns once connected, with the number of the source.
+    pub fn publish(&mut self, url: &str, token: &str, rate: Rate) -> anyhow::Result<(u32, Join)> {
+        let source = self.published;
+        self.published += 1;
+        let join = self.join(&self.publishers, url, token, Some((source, rate)))?;
+        Ok((source, join))
+    }
+
+    /// Subscribes at a WHEP endpoint to what `source` publishes, and returns once connected.
+    pub fn subscribe(&mut self, url: &str, token: &str, source: u32) -> anyhow::Result<Join> {
+        let join = self.join(&self.subscribers, url, token, None)?;
+        self.listens_to.push(source);
+        Ok(join)
+    }
+
+    fn join(
+        &self,
+        driver: &Driver,
+        url: &str,
+        token: &str,
+        publishes: Option<(u32, Rate)>,
+    ) -> anyhow::Result<Join> {
+        let offered = Client::offer(&self.identity, Arc::clone(&self.window), publishes)?;
+        let posted_ns = unix_ns();
+        let answer = post_offer(url, token, &offered.offer)?;
+        let client = offered.accept(&answer)?;
+        let join = Join {
+            posted_ns,
+            milestones: Arc::clone(&client.milestones),
+        };
+        driver.add(client)?;
+        wait_until(CONNECT_MAX, || join.connected_ms().is_some())
+            .context("a client did not connect")?;
+        Ok(join)
+    }
+
+    /// Waits until all of these show a picture.
+    pub fn wait_decodable(&self, joins: &[Join], limit: Duration) -> anyhow::Result<()> {
+        wait_until(limit, || {
+            joins.iter().all(|join| join.decodable_ms().is_some())
+        })
+        .context("not every subscriber got a key frame")
+    }
+
+    /// What was sent, expected and received within the window. Ask when its last packets have arrived.
+    pub fn tally(&self) -> anyhow::Result<Tally> {
+        let sent: Vec<u64> = self
+            .publishers
+            .tallies()?
+            .iter()
+            .map(|tally| tally.sent)
+            .collect();
+        let mut all = Tally {
+            sent: sent.iter().sum(),
+            ..Tally::default()
+        };
+        for (tally, source) in self
+            .subscribers
+            .tallies()?
+            .into_iter()
+            .zip(&self.listens_to)
+        {
+            all.add(tally);
+            all.expected += sent.get(*source as usize).copied().unwrap_or(0);
+        }
+        Ok(all)
+    }
+}
+
+/// Looks again and again until the condition holds; `None` when it does not within the limit.
+#[allow(clippy::disallowed_methods)]
+fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> Option<()> {
+    let deadline = Instant::now() + limit;
+    while !condition() {
+        if Instant::now() > deadline {
+            return None;
+        }
+        std::thread::park_timeout(LOOK_EVERY);
+    }
+    Some(())
+}

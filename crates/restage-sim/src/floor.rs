@@ -1,0 +1,180 @@
+//! The floor: what nobody who encrypts for each receiver and sends by this kernel can go below.
+//!
+//! Per packet and receiver: copy the payload behind a header, seal it with AES-256-GCM under the receiver's own key
+//! (the profile that clients and server agree on), and per picture one GSO train of it to the receiver's own socket.
+//! No packets come in, nothing is counted, no feedback, no timers.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use anyhow::Context as _;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use quinn_udp::{Transmit, UdpSocketState};
+use serde::Serialize;
+
+use crate::media::Rate;
+use crate::process::thread_cpu_ns;
+
+const HEADER_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
+/// Pictures sent before the measured ones.
+const WARM_UP: usize = 20;
+
+/// The floor's cost.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Floor {
+    /// Receivers.
+    pub receivers: usize,
+    /// Pictures sent to each.
+    pub frames: usize,
+    /// Packets of a picture.
+    pub packets_per_frame: u8,
+    /// Whether the kernel took trains.
+    pub has_gso: bool,
+    /// CPU microseconds, user and system, per packet and receiver.
+    pub us_per_packet: f64,
+    /// Of which sealing, with nothing sent.
+    pub seal_us_per_packet: f64,
+}
+
+struct Receiver {
+    socket: UdpSocket,
+    address: SocketAddr,
+    key: LessSafeKey,
+}
+
+/// Measures it: one picture after another to all receivers, whose sockets are emptied outside the measured time.
+pub fn measure(receivers: usize, frames: usize, rate: Rate) -> anyhow::Result<Floor> {
+    let all = (0..receivers)
+        .map(receiver)
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let state = UdpSocketState::new((&socket).into())?;
+    state.set_send_buffer_size((&socket).into(), 4 << 20).ok();
+    let payload = vec![0xa5; rate.payload_bytes];
+    let packet_bytes = HEADER_BYTES + rate.payload_bytes + TAG_BYTES;
+    let has_gso = state.max_gso_segments() >= usize::from(rate.packets_per_frame);
+    let mut train = Vec::with_capacity(packet_bytes * usize::from(rate.packets_per_frame));
+    let mut spent = [0_u64; 2];
+    let mut seq = 0;
+    for frame in 0..WARM_UP + frames {
+        for (measured, sends) in spent.iter_mut().zip([true, false]) {
+            let before = thread_cpu_ns()?;
+            for receiver in &all {
+                train.clear();
+                for index in 0..rate.packets_per_frame {
+                    seal(&mut train, &receiver.key, &payload, seq + u64::from(index))?;
+                }
+                if sends {
+                    let size = if has_gso { train.len() } else { packet_bytes };
+                    for contents in train.chunks(size) {
+                        let transmit = Transmit {
+                            destination: receiver.address,
+                            ecn: None,
+                            contents,
+                            segment_size: (contents.len() > packet_bytes).then_some(packet_bytes),
+                            src_ip: None,
+                        };
+                        state
+                            .try_send((&socket).into(), &transmit)
+                            .context("the floor cannot send")?;
+                    }
+                }
+            }
+            if frame >= WARM_UP {
+                *measured += thread_cpu_ns()? - before;
+            }
+            seq += u64::from(rate.packets_per_frame);
+        }
+        empty(&all);
+    }
+    let packets = (frames * receivers * usize::from(rate.packets_per_frame)) as f64;
+    let [whole, sealing] = spent.map(|ns| ns as f64 / 1_000.0 / packets);
+    Ok(Floor {
+        receivers,
+        frames,
+        packets_per_frame: rate.packets_per_frame,
+        has_gso,
+        us_per_packet: whole,
+        seal_us_per_packet: sealing,
+    })
+}
+
+fn receiver(number: usize) -> anyhow::Result<Receiver> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_nonblocking(true)?;
+    let mut key = [0x5a; 32];
+    key[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    let key = UnboundKey::new(&AES_256_GCM, &key).map_err(|_| anyhow::anyhow!("no AES-GCM key"))?;
+    Ok(Receiver {
+        address: socket.local_addr()?,
+        socket,
+        key: LessSafeKey::new(key),
+    })
+}
+
+/// Header, copy, seal.
+fn seal(train: &mut Vec<u8>, key: &LessSafeKey, payload: &[u8], seq: u64) -> anyhow::Result<()> {
+    let start = train.len();
+    train.extend([0x80, 102]);
+    train.extend((seq as u16).to_be_bytes());
+    train.extend((seq as u32 * 3_000).to_be_bytes());
+    train.extend(0x1234_5678_u32.to_be_bytes());
+    let body = train.len();
+    train.extend_from_slice(payload);
+    let mut nonce = [0; NONCE_LEN];
+    nonce[4..].copy_from_slice(&seq.to_be_bytes());
+    let (header, rest) = train[start..].split_at_mut(body - start);
+    let tag = key
+        .seal_in_place_separate_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(&*header),
+            rest,
+        )
+        .map_err(|_| anyhow::anyhow!("sealing failed"))?;
+    train.extend_from_slice(tag.as_ref());
+    Ok(())
+}
+
+fn empty(receivers: &[Receiver]) {
+    let mut buffer = [0; 2_048];
+    for receiver in receivers {
+        while receiver.socket.recv(&mut buffer).is_ok() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_packet_opens_under_its_key_and_header() {
+        let receiver = receiver(7).unwrap();
+        let mut train = Vec::new();
+        for seq in [5, 6] {
+            seal(&mut train, &receiver.key, &[9; 100], seq).unwrap();
+        }
+        let second = &mut train[HEADER_BYTES + 100 + TAG_BYTES..];
+        let (header, body) = second.split_at_mut(HEADER_BYTES);
+        let mut nonce = [0; NONCE_LEN];
+        nonce[11] = 6;
+        let opened = receiver
+            .key
+            .open_in_place(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(&*header),
+                body,
+            )
+            .unwrap();
+        assert_eq!(opened, [9; 100]);
+    }
+
+    #[test]
+    fn the_floor_has_a_cost_of_which_sealing_is_a_part() {
+        let floor = measure(3, 5, Rate::FULL).unwrap();
+        assert!(
+            floor.us_per_packet > floor.seal_us_per_packet && floor.seal_us_per_packet > 0.0,
+            "{floor:?}"
+        );
+    }
+}

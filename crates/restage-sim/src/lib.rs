@@ -1,0 +1,22 @@
+//! A load generator for the media plane, and the floor its figures are held against.
+//!
+//! WebRTC clients that share no code with the server: each is an engine of its own on a socket of its own. They
+//! publish paced synthetic media whose payloads carry a sequence number and the time of sending, and count what
+//! arrives. Arrival is the kernel's time stamp at the receiving socket, so that a late turn of the generator is not
+//! charged to the server. For tests and benchmarks only; everything stays on the loopback interface.
+//!
+//! `fleet` (threads and joining) → `driver` (one thread's sockets and timers) → `client` (one connection) →
+//! `media` (what payloads look like) and `tally` (what arrived). `floor` and `process` stand apart.
+
+mod client;
+mod driver;
+mod fleet;
+pub mod floor;
+mod http;
+mod media;
+pub mod process;
+mod tally;
+
+pub use fleet::{Fleet, Join};
+pub use media::{Rate, Stamp};
+pub use tally::{Percentiles, Tally, Window};

@@ -1,0 +1,112 @@
+//! `restage bench`: what a forwarded packet costs, and what it costs at least.
+
+mod media;
+mod report;
+mod scene;
+mod server;
+mod topology;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use restage_sim::Rate;
+use restage_sim::floor::{self, Floor};
+
+use crate::output::{self, Format};
+use topology::Topology;
+
+/// Measures the media plane on this machine, over the loopback interface only.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run this binary as a server under load from WebRTC clients, and say what it costs
+    Media(MediaArgs),
+    /// Encrypt and send to as many receivers, and nothing else: the least that forwarding can cost
+    Floor(FloorArgs),
+}
+
+/// Every measurement starts a fresh server with its own data directory, joins all clients through
+/// the API, WHIP and WHEP, lets the traffic settle, and counts over a window. The floor is measured
+/// before each, in the same run.
+#[derive(clap::Args)]
+pub(crate) struct MediaArgs {
+    /// What to measure, each as STAGES:PUBLISHERS:SUBSCRIBERS (both per stage; every subscriber
+    /// receives one publisher), or replicate:STAGES:SUBSCRIBERS (one publisher, replicated into
+    /// STAGES stages of SUBSCRIBERS each)
+    #[arg(value_name = "TOPOLOGY", default_values = ["1:1:200", "20:1:10", "replicate:100:5", "1:1:500"])]
+    topologies: Vec<Topology>,
+    /// Seconds that count
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    seconds: u64,
+    /// Seconds of traffic before that
+    #[arg(long, default_value_t = 3, value_name = "SECONDS")]
+    warm_up: u64,
+    /// How often each is measured; the report has the median by CPU time
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Send video of 300 kbit/s instead of 1.5 Mbit/s
+    #[arg(long)]
+    low_rate: bool,
+    /// Another binary to run as the server
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Further arguments for `serve`, such as --serve-arg=--workers=2
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    serve_arg: Vec<String>,
+    /// A table, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// The sockets of the receivers are emptied outside the measured time.
+#[derive(clap::Args)]
+pub(crate) struct FloorArgs {
+    /// Receivers
+    #[arg(long, default_value_t = 200)]
+    receivers: usize,
+    /// Pictures sent to each
+    #[arg(long, default_value_t = FLOOR_FRAMES)]
+    frames: usize,
+    /// Send video of 300 kbit/s instead of 1.5 Mbit/s
+    #[arg(long)]
+    low_rate: bool,
+    /// A line, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// Ten seconds of video.
+const FLOOR_FRAMES: usize = 300;
+
+fn rate(is_low: bool) -> Rate {
+    if is_low { Rate::LOW } else { Rate::FULL }
+}
+
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Media(args) => media::run(args),
+        Command::Floor(args) => {
+            let floor = floor::measure(args.receivers, args.frames, rate(args.low_rate))?;
+            match args.output {
+                Format::Text => output::line(&sentence(&floor))?,
+                Format::Json => output::json(&floor)?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn sentence(floor: &Floor) -> String {
+    format!(
+        "floor  {:.2} µs of CPU per packet and receiver ({:.2} of it sealing; {} receivers, {} packets a picture, {})",
+        floor.us_per_packet,
+        floor.seal_us_per_packet,
+        floor.receivers,
+        floor.packets_per_frame,
+        if floor.has_gso {
+            "one GSO train each"
+        } else {
+            "no GSO"
+        },
+    )
+}

@@ -1,0 +1,121 @@
+//! `restage bench media`.
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use restage_sim::floor::{self, Floor};
+use restage_sim::process::{self, Usage};
+use restage_sim::{Join, Percentiles};
+
+use super::report::{Measurement, print};
+use super::scene::{Director, Scene};
+use super::server::Server;
+use super::topology::Topology;
+use super::{FLOOR_FRAMES, MediaArgs, rate};
+use crate::api;
+use crate::output;
+
+/// Between the end of the window and counting: late packets and their retransmissions.
+const LATE: Duration = Duration::from_millis(700);
+/// How long everybody may take to see a picture.
+const PICTURE_MAX: Duration = Duration::from_secs(20);
+/// Kernel clock ticks of utime and stime (USER_HZ on every Linux).
+const TICK_US: f64 = 10_000.0;
+
+pub(super) fn run(args: MediaArgs) -> anyhow::Result<ExitCode> {
+    let mut measurements = Vec::new();
+    for topology in &args.topologies {
+        let mut runs = Vec::new();
+        for number in 1..=args.runs.max(1) {
+            eprintln!("{topology}: run {number} of {}", args.runs.max(1));
+            runs.push(api::runtime()?.block_on(measure(&args, *topology))?);
+        }
+        runs.sort_by(|a, b| a.cpu_us_per_packet.total_cmp(&b.cpu_us_per_packet));
+        let (least, most) = (
+            runs[0].cpu_us_per_packet,
+            runs[runs.len() - 1].cpu_us_per_packet,
+        );
+        let median = runs.swap_remove(runs.len() / 2);
+        measurements.push(Measurement {
+            cpu_us_range: [least, most],
+            ..median
+        });
+    }
+    match args.output {
+        output::Format::Text => print(&measurements)?,
+        output::Format::Json => output::json(&measurements)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(args: &MediaArgs, topology: Topology) -> anyhow::Result<Measurement> {
+    let rate = rate(args.low_rate);
+    // As many packets whatever the audience.
+    let frames = FLOOR_FRAMES * 200 / topology.subscribers().max(200);
+    let floor = floor::measure(topology.subscribers(), frames, rate)?;
+    let server = Server::start(args.server.as_deref(), &args.serve_arg)?;
+    let empty = process::usage(server.pid())?;
+    let scene = Director::new(&server, rate)?.set_up(topology).await?;
+    tokio::task::block_in_place(|| scene.fleet.wait_decodable(&scene.joins, PICTURE_MAX))?;
+    tokio::time::sleep(Duration::from_secs(args.warm_up)).await;
+    let window = Duration::from_secs(args.seconds.max(1));
+    let from = unix_ns();
+    scene
+        .fleet
+        .window()
+        .set(from, from + window.as_nanos() as u64);
+    let before = process::usage(server.pid())?;
+    tokio::time::sleep(window).await;
+    let after = process::usage(server.pid())?;
+    tokio::time::sleep(LATE).await;
+    summary(topology, window, &scene, floor, [empty, before, after])
+}
+
+fn summary(
+    topology: Topology,
+    window: Duration,
+    scene: &Scene,
+    floor: Floor,
+    [empty, before, after]: [Usage; 3],
+) -> anyhow::Result<Measurement> {
+    let tally = scene.fleet.tally()?;
+    let packets = (tally.received as f64).max(1.0);
+    let cpu_us = (after.cpu_ns - before.cpu_ns) as f64 / 1_000.0;
+    let cpu_us_per_packet = cpu_us / packets;
+    let ms = |of: fn(&Join) -> Option<f64>| {
+        let us = scene
+            .joins
+            .iter()
+            .filter_map(of)
+            .map(|ms| (ms * 1_000.0) as u32);
+        Percentiles::of(us.collect())
+    };
+    let peers = (topology.subscribers() + topology.publishers()) as f64;
+    Ok(Measurement {
+        topology: topology.to_string(),
+        subscribers: topology.subscribers(),
+        packets_per_second: packets / window.as_secs_f64(),
+        cpu_us_per_packet,
+        cpu_us_range: [cpu_us_per_packet; 2],
+        cpu_us_per_packet_by_ticks: (after.ticks - before.ticks) as f64 * TICK_US / packets,
+        packets_per_cpu_second: 1e6 / cpu_us_per_packet,
+        cores: cpu_us / window.as_micros() as f64,
+        floor,
+        times_floor: cpu_us_per_packet / floor.us_per_packet,
+        loss_percent: tally.loss_percent(),
+        repeated: tally.repeated,
+        video_ms: Percentiles::of(tally.video_us),
+        audio_ms: Percentiles::of(tally.audio_us),
+        connected_ms: ms(Join::connected_ms),
+        decodable_ms: ms(Join::decodable_ms),
+        rss_bytes_per_peer: (after.rss_bytes.saturating_sub(empty.rss_bytes)) as f64 / peers,
+        rss_bytes: after.rss_bytes,
+    })
+}
+
+#[allow(clippy::disallowed_methods)]
+fn unix_ns() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
+}

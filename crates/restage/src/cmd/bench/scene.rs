@@ -1,0 +1,180 @@
+//! Setting a topology up through the API, WHIP and WHEP.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_sdk_ivsrealtime::operation::start_participant_replication::StartParticipantReplicationError;
+use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_sim::{Fleet, Join, Rate};
+
+use super::server::Server;
+use super::topology::Topology;
+use crate::api::Api;
+use crate::target::Target;
+
+/// How long the server may take to see a publisher.
+const PUBLISHING_MAX: Duration = Duration::from_secs(10);
+/// How often it is asked meanwhile.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// Everybody has joined.
+pub(crate) struct Scene {
+    pub(crate) fleet: Fleet,
+    pub(crate) joins: Vec<Join>,
+}
+
+struct Ticket {
+    token: String,
+    participant: String,
+}
+
+pub(crate) struct Director<'a> {
+    server: &'a Server,
+    api: Api,
+    rate: Rate,
+    fleet: Fleet,
+}
+
+impl<'a> Director<'a> {
+    pub(crate) fn new(server: &'a Server, rate: Rate) -> anyhow::Result<Self> {
+        let target = Target {
+            data_dir: Some(server.data_dir().to_owned()),
+            endpoint_url: Some(server.url.clone()),
+            ..Target::default()
+        };
+        Ok(Self {
+            server,
+            api: Api::new(&target)?,
+            rate,
+            fleet: Fleet::start()?,
+        })
+    }
+
+    pub(crate) async fn set_up(mut self, topology: Topology) -> anyhow::Result<Scene> {
+        let mut joins = Vec::new();
+        match topology {
+            Topology::Stages {
+                stages,
+                publishers,
+                subscribers,
+            } => {
+                for _ in 0..stages {
+                    let stage = self.stage().await?;
+                    let mut sources = Vec::new();
+                    for _ in 0..publishers {
+                        sources.push(self.publish(&stage).await?);
+                    }
+                    for number in 0..subscribers {
+                        let (publisher, source) = &sources[number % sources.len()];
+                        joins.push(self.subscribe(&stage, publisher, *source).await?);
+                    }
+                }
+            }
+            Topology::Replicated {
+                stages,
+                subscribers,
+            } => {
+                let home = self.stage().await?;
+                let (publisher, source) = self.publish(&home).await?;
+                for _ in 0..stages {
+                    let stage = self.stage().await?;
+                    self.replicate(&home, &stage, &publisher).await?;
+                    for _ in 0..subscribers {
+                        joins.push(self.subscribe(&stage, &publisher, source).await?);
+                    }
+                }
+            }
+        }
+        Ok(Scene {
+            fleet: self.fleet,
+            joins,
+        })
+    }
+
+    async fn stage(&self) -> anyhow::Result<String> {
+        let created = self
+            .api
+            .client
+            .create_stage()
+            .send()
+            .await
+            .map_err(|error| self.api.explain(error))?;
+        Ok(created
+            .stage()
+            .context("the server answered without a stage")?
+            .arn()
+            .to_owned())
+    }
+
+    async fn ticket(&self, stage: &str, may: ParticipantTokenCapability) -> anyhow::Result<Ticket> {
+        let issued = self
+            .api
+            .client
+            .create_participant_token()
+            .stage_arn(stage)
+            .capabilities(may)
+            .send()
+            .await
+            .map_err(|error| self.api.explain(error))?;
+        let token = issued
+            .participant_token()
+            .context("the server answered without a token")?;
+        Ok(Ticket {
+            token: token.token().unwrap_or_default().to_owned(),
+            participant: token.participant_id().unwrap_or_default().to_owned(),
+        })
+    }
+
+    async fn publish(&mut self, stage: &str) -> anyhow::Result<(String, u32)> {
+        let ticket = self
+            .ticket(stage, ParticipantTokenCapability::Publish)
+            .await?;
+        let url = format!("{}/whip", self.server.url);
+        let (source, _) =
+            tokio::task::block_in_place(|| self.fleet.publish(&url, &ticket.token, self.rate))?;
+        Ok((ticket.participant, source))
+    }
+
+    async fn subscribe(
+        &mut self,
+        stage: &str,
+        publisher: &str,
+        source: u32,
+    ) -> anyhow::Result<Join> {
+        let ticket = self
+            .ticket(stage, ParticipantTokenCapability::Subscribe)
+            .await?;
+        let url = format!("{}/whep/{publisher}", self.server.url);
+        tokio::task::block_in_place(|| self.fleet.subscribe(&url, &ticket.token, source))
+    }
+
+    /// The server sees a publisher a moment after its media is up.
+    async fn replicate(&self, from: &str, to: &str, participant: &str) -> anyhow::Result<()> {
+        let mut ask = tokio::time::interval(ASK_EVERY);
+        let attempts = async {
+            loop {
+                ask.tick().await;
+                let started = self
+                    .api
+                    .client
+                    .start_participant_replication()
+                    .source_stage_arn(from)
+                    .destination_stage_arn(to)
+                    .participant_id(participant)
+                    .send()
+                    .await;
+                let waits = |error: &StartParticipantReplicationError| {
+                    error.is_conflict_exception() || error.is_resource_not_found_exception()
+                };
+                match started {
+                    Ok(_) => return Ok(()),
+                    Err(error) if error.as_service_error().is_some_and(waits) => {}
+                    Err(error) => return Err(self.api.explain(error)),
+                }
+            }
+        };
+        tokio::time::timeout(PUBLISHING_MAX, attempts)
+            .await
+            .context("the publisher was never seen")?
+    }
+}

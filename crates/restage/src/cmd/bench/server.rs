@@ -1,0 +1,99 @@
+//! The server under test: this binary as a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use restage_server::run_file::RunFile;
+
+/// How long it may take to be ready.
+const READY_MAX: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+pub(crate) struct Server {
+    child: Child,
+    data_dir: PathBuf,
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// Starts it on free ports with a new data directory, and waits until it is ready.
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) fn start(binary: Option<&Path>, further: &[String]) -> anyhow::Result<Self> {
+        let binary = match binary {
+            Some(binary) => binary.to_owned(),
+            None => std::env::current_exe().context("cannot find this program's own file")?,
+        };
+        let data_dir = fresh_directory()?;
+        let child = Command::new(&binary)
+            .args([
+                "serve",
+                "--http",
+                "127.0.0.1:0",
+                "--media-port",
+                "0",
+                "--data-dir",
+            ])
+            .arg(&data_dir)
+            .args(further)
+            .env("RUST_LOG", "error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let mut server = Self {
+            child,
+            data_dir,
+            url: String::new(),
+        };
+        let deadline = Instant::now() + READY_MAX;
+        loop {
+            if let Some(run) = RunFile::read(&server.data_dir) {
+                server.url = run.url;
+                return Ok(server);
+            }
+            if let Some(status) = server.child.try_wait()? {
+                bail!("the server ended at once ({status})");
+            }
+            if Instant::now() > deadline {
+                bail!("the server was not ready within {READY_MAX:?}");
+            }
+            std::thread::park_timeout(LOOK_EVERY);
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing of it is needed any more, so it need not drain.
+        self.child.kill().ok();
+        self.child.wait().ok();
+        std::fs::remove_dir_all(&self.data_dir).ok();
+    }
+}
+
+/// A directory nobody else has: creating it fails when it exists.
+fn fresh_directory() -> anyhow::Result<PathBuf> {
+    let base = std::env::temp_dir();
+    for number in 0..1_000 {
+        let path = base.join(format!("restage-bench-{}-{number}", std::process::id()));
+        match std::fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot create {}", path.display()));
+            }
+        }
+    }
+    bail!("no free name for a directory in {}", base.display())
+}
