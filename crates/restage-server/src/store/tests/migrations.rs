@@ -25,7 +25,7 @@ async fn tokens_of_the_first_schema_are_found_under_their_stage() {
     sqlx::any::install_default_drivers();
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("restage.db");
-    let url = format!("{}?mode=rwc", engine::sqlite_url(&path).unwrap());
+    let url = format!("{}?mode=rwc", engine::sqlite::sqlite_url(&path).unwrap());
     let mut old = AnyConnection::connect(&url).await.unwrap();
     up_to(1).run(&mut old).await.unwrap();
     let rows = "INSERT INTO stages VALUES ('A', '1', 'r', '', '{}', '{}', 1, NULL); \
