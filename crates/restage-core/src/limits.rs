@@ -34,6 +34,37 @@ impl Limits {
     };
 }
 
+/// How often an account may call an operation in a region, in calls a second; 0 is as often as it likes.
+/// Each operation of a group has the rate to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rates {
+    /// CreateParticipantToken.
+    pub create_participant_token: u32,
+    /// TagResource, UntagResource, ListTagsForResource.
+    pub tags: u32,
+    /// ImportPublicKey, GetPublicKey, ListPublicKeys, DeletePublicKey.
+    pub public_keys: u32,
+    /// Every other operation.
+    pub others: u32,
+}
+
+impl Rates {
+    /// None: one's own machine says when it is enough.
+    pub const OPEN: Self = Self {
+        create_participant_token: 0,
+        tags: 0,
+        public_keys: 0,
+        others: 0,
+    };
+    /// The service's own (service-quotas page of the user guide).
+    pub const AWS: Self = Self {
+        create_participant_token: 50,
+        tags: 10,
+        public_keys: 3,
+        others: 5,
+    };
+}
+
 /// Most tags of one resource (the API model's `Tags`).
 pub const TAGS_MAX: usize = 50;
 /// How far a self-signed token's `iat` may be ahead of our clock, in seconds. Clocks differ; but a token

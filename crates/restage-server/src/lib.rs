@@ -7,6 +7,7 @@ pub mod data_dir;
 pub mod doctor;
 pub mod http;
 pub mod ids;
+pub mod keys;
 pub mod media;
 pub mod metrics;
 pub mod public_key;

@@ -1,7 +1,10 @@
 //! Clients coming and going: WHIP, WHEP and the events socket, up to the rules and back.
 
+use std::sync::PoisonError;
+
 use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol, StageEventError};
 use restage_core::{CloseReason, Fault};
 use restage_media::{MediaKind, OfferErrorKind, PeerKey};
@@ -9,9 +12,16 @@ use tokio::sync::watch;
 
 use super::connections::{Live, Reach, TokenDigest};
 use super::{Control, Failure, StageState};
-use crate::ids;
 use crate::media::{MediaError, Role};
 use crate::token::{Presented, TokenError};
+use crate::{clock, ids};
+
+/// How often one participant may open connections and exchange tokens, refused attempts included. Someone who
+/// subscribes to everybody on a full stage does so at once; nobody does it all day.
+const JOINS: Rate = Rate {
+    per_second: 2,
+    burst: 250,
+};
 
 /// Why a client may not join, patch or leave.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +32,12 @@ pub enum JoinError {
     /// The rules or the store refuse.
     #[error(transparent)]
     Control(#[from] Failure),
+    /// The same participant again and again: each join is a line in a history.
+    #[error(
+        "participant {0} opens connections, or exchanges tokens, more than {per_second} times a second; wait a while",
+        per_second = JOINS.per_second
+    )]
+    TooOften(ParticipantId),
     /// The SDP is unusable, or the media plane is busy.
     #[error(transparent)]
     Media(#[from] MediaError),
@@ -105,6 +121,7 @@ impl Control {
                 "the URL names another participant than the token".into(),
             ));
         }
+        self.count_join(&claims)?;
         let role = match join.kind {
             ConnectionKind::Publish => Role::Publisher,
             _ => Role::Subscriber,
@@ -142,6 +159,20 @@ impl Control {
             answer,
             entity_tag,
         })
+    }
+
+    /// What leaves a line in a history is counted, so that no token can make one grow without end.
+    fn count_join(&self, claims: &Claims) -> Result<(), JoinError> {
+        let key = (claims.stage.id.clone(), claims.participant.clone());
+        let mut joins = self
+            .inner
+            .joins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match joins.take(key, JOINS, clock::now()) {
+            true => Ok(()),
+            false => Err(JoinError::TooOften(claims.participant.clone())),
+        }
     }
 
     async fn record_refusal(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
@@ -240,6 +271,7 @@ impl Control {
         if claims.stage.id != *stage {
             return Err(JoinError::Token("the token is for another stage".into()));
         }
+        self.count_join(&claims)?;
         let (sender, close) = watch::channel(None);
         let connection = ids::connection();
         let participant = claims.participant.clone();
@@ -351,6 +383,7 @@ impl Control {
         stage: StageId,
         participant: ParticipantId,
     ) -> Result<Claims, JoinError> {
+        self.count_join(&claims)?;
         let command = Command::ExchangeToken {
             connection: connection.clone(),
             stage,

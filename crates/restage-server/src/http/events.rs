@@ -272,6 +272,7 @@ fn refusal(error: &JoinError) -> (u16, &'static str) {
         None if matches!(error, JoinError::Token(_)) => {
             (close_code::TOKEN, "the token is not for this stage")
         }
+        None if matches!(error, JoinError::TooOften(_)) => (close_code::CAPACITY, "TOO_OFTEN"),
         None => (
             close_code::INTERNAL,
             "the server could not write the join; try again",

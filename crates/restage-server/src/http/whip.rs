@@ -32,7 +32,7 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// Where the HTTP sessions are.
 const SESSIONS: &str = "/whip/sessions/";
-/// Said with 503.
+/// Said with 503 and 429.
 const RETRY_AFTER_S: &str = "1";
 
 /// Routes of the media sessions.
@@ -239,7 +239,10 @@ impl IntoResponse for Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            self.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
         }
         response
@@ -252,6 +255,7 @@ impl From<JoinError> for Refusal {
         let message = error.to_string();
         let (status, code) = match &error {
             JoinError::Token(_) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
+            JoinError::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "TOO_OFTEN"),
             JoinError::NoSession => (StatusCode::NOT_FOUND, "NO_SESSION"),
             JoinError::EntityTag => (StatusCode::PRECONDITION_FAILED, "ENTITY_TAG"),
             JoinError::Media(MediaError::Offer(offer)) => match offer.kind() {

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::support::{golden, restage, text};
 
 /// Every command, as typed. A command without a golden file fails `every_command_has_its_help`.
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 36] = [
     "",
     "serve",
     "env",
@@ -32,6 +32,11 @@ const COMMANDS: [&str; 31] = [
     "token create",
     "token sign",
     "token inspect",
+    "keys",
+    "keys create",
+    "keys list",
+    "keys revoke",
+    "keys rotate",
     "publish",
     "watch",
     "doctor",
@@ -106,6 +111,10 @@ fn commands_with_flags_of_their_own_show_examples() {
         "participants disconnect",
         "sessions list",
         "events tail",
+        "keys create",
+        "keys list",
+        "keys revoke",
+        "keys rotate",
         "publish",
         "watch",
         "completions",
