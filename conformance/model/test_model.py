@@ -2,11 +2,11 @@
 
 import pytest
 
-from suite import bodies, constraints, excuses, pages, references, service, showcase, signatures, wire
+from suite import bodies, constraints, excuses, material, pages, references, service, showcase, signatures, wire
 from suite.case import Mismatch, refused
 
 # The ledger is read when everything was asked.
-GENERATORS = (constraints, bodies, references, signatures, pages, showcase)
+GENERATORS = (constraints, material, bodies, references, signatures, pages, showcase)
 CASES = [case for generator in GENERATORS for operation in service.served() for case in generator.cases(operation)]
 EXCUSES = excuses.excuses()
 

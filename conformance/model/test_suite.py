@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from suite import answers, constraints, excuses, pattern, service
+from suite import answers, constraints, excuses, members, pattern, service
 from suite.spot import spots
 
 PATTERNS = [
@@ -91,3 +91,7 @@ def test_the_ledger_tells_each_fault_at_its_place():
         "replicas[].destinationStageArn",
         "replicas[].destinationSessionId",
     }
+
+
+def test_the_page_of_operations_and_members_is_what_the_tables_say():
+    assert members.PAGE.read_text(encoding="utf-8") == members.text(), "python -m suite.members writes it anew"

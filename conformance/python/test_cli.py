@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from support.api import REGION, Stages
+from support.tokens import KeyPair
 from support.wait import eventually
 
 DESTINATIONS = 11
@@ -111,6 +112,32 @@ def test_create_start_stop_delete(aws, fan):
         *("--participant-id", participant),
     )
     aws("delete-stage", "--arn", arn)
+
+
+def test_public_keys_page_by_page(aws, tmp_path):
+    pem = tmp_path / "public.pem"
+    arns = []
+    for index in range(5):
+        pem.write_text(KeyPair().public_pem)
+        made = aws("import-public-key", "--public-key-material", f"file://{pem}", "--name", f"cli-{index}")
+        arns.append(made["publicKey"]["arn"])
+    assert aws("get-public-key", "--arn", arns[0])["publicKey"]["publicKeyMaterial"].startswith("-----BEGIN PUBLIC")
+    listed_arns = aws("list-public-keys", "--page-size", "2", "--query", "publicKeys[].arn")
+    assert listed_arns == arns
+    first = aws("list-public-keys", "--max-items", "3")
+    rest = aws("list-public-keys", "--starting-token", first["NextToken"])
+    assert [key["arn"] for key in first["publicKeys"] + rest["publicKeys"]] == arns
+    for arn in arns:
+        aws("delete-public-key", "--arn", arn)
+    assert aws("list-public-keys")["publicKeys"] == []
+
+
+def test_tags(aws, fan):
+    arn = fan[0]
+    aws("tag-resource", "--resource-arn", arn, "--tags", '{"team": "red", "a b": "c"}')
+    assert aws("list-tags-for-resource", "--resource-arn", arn)["tags"] == {"team": "red", "a b": "c"}
+    aws("untag-resource", "--resource-arn", arn, "--tag-keys", "team", "a b")
+    assert aws("list-tags-for-resource", "--resource-arn", arn)["tags"] == {}
 
 
 def test_an_error_is_printed_with_code_and_sentence(aws):

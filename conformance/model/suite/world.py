@@ -1,12 +1,15 @@
 """What the cases need on the server: stages with a history, and values that name something."""
 
 import base64
+import contextlib
+import json
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from support import api
 from support.media import Refused
+from support.tokens import KeyPair
 from support.wait import eventually
 
 from . import answers, service, wire
@@ -65,6 +68,7 @@ class World:
         stages.stop(self.source, stopped, ann)
         self._watch(media, stages, ann)
         self._be_refused(media, stages)
+        self._exchange(server, media, stages)
         self.past = self.new_stage(name="past")
         for _ in range(2):
             self._pass_by(media, stages)
@@ -92,6 +96,20 @@ class World:
             return
         raise AssertionError("a token without PUBLISH published")
 
+    def _exchange(self, server, media, stages):
+        """Someone with a self-signed token exchanges it for another."""
+        key = KeyPair().import_into(api.client(server))
+        stage = self.must("GetStage", {"arn": self.source})["stage"]
+        self.exchanger = "xia"
+        events = media.events(key.token(stage, self.exchanger, user_id="xia", attributes={ATTRIBUTE: "guest"}))
+        token = key.token(stage, self.exchanger, user_id="xia 2", attributes={ATTRIBUTE: "host"})
+        events.send(json.dumps({"type": "TOKEN_EXCHANGE", "payload": {"token": token}}))
+
+        def has_exchanged():
+            return "TOKEN_EXCHANGED" in [event["name"] for event in stages.events(self.source, self.exchanger)]
+
+        eventually(has_exchanged, what="xia has exchanged her token")
+
     def _pass_by(self, media, stages):
         """A session in the stage `past`, from its first join to its end."""
         participant, token = stages.token(self.past)
@@ -103,6 +121,7 @@ class World:
         """Members that say which participant, for each who has a history worth reading."""
         return [
             {"stageArn": self.source, "sessionId": self.session, "participantId": self.participant},
+            {"stageArn": self.source, "sessionId": self.session, "participantId": self.exchanger},
             {"stageArn": self.destination, "sessionId": self.destination_session, "participantId": self.participant},
             {"stageArn": self.destination, "sessionId": self.destination_session, "participantId": self.watcher},
             {"stageArn": self.past, "sessionId": self.past_session, "participantId": self.past_participant},
@@ -169,9 +188,15 @@ class World:
 
     def new_public_key(self, **signing):
         """The ARN of a public key that stays."""
+        with self.keeping_keys():
+            return self.must("ImportPublicKey", {"publicKeyMaterial": pem()}, **signing)["publicKey"]["arn"]
+
+    @contextlib.contextmanager
+    def keeping_keys(self):
+        """Keys imported meanwhile are not taken away again."""
         self._keeps_key = True
         try:
-            return self.must("ImportPublicKey", {"publicKeyMaterial": pem()}, **signing)["publicKey"]["arn"]
+            yield
         finally:
             self._keeps_key = False
 

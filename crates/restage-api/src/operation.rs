@@ -6,7 +6,8 @@ use crate::error::ApiError;
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// An operation of the service (API version 2020-07-14). Each is `POST /<name>`.
+        /// An operation of the service (API version 2020-07-14). Each is `POST /<name>`, except for
+        /// those about tags, which are methods of `/tags/<ARN>`.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[allow(missing_docs)]
         pub enum Operation {
@@ -43,13 +44,31 @@ operations! {
     StartParticipantReplication,
     StopParticipantReplication,
     ListParticipantReplicas,
+    ImportPublicKey,
+    GetPublicKey,
+    ListPublicKeys,
+    DeletePublicKey,
+    TagResource,
+    UntagResource,
+    ListTagsForResource,
 }
+
+/// What the path of an operation about tags starts with; the rest is the ARN.
+pub(crate) const TAGS_PATH: &str = "/tags/";
 
 impl Operation {
     /// The operation a request line names. `path` is the path alone, without a query. `None` stands
     /// for operations of the service that restage does not have as well as for anything else; the
     /// answer to both is [`Operation::unknown`].
     pub fn resolve(method: &str, path: &str) -> Option<Self> {
+        if path.starts_with(TAGS_PATH) {
+            return match method {
+                "POST" => Some(Self::TagResource),
+                "DELETE" => Some(Self::UntagResource),
+                "GET" => Some(Self::ListTagsForResource),
+                _ => None,
+            };
+        }
         if method != "POST" {
             return None;
         }
@@ -57,7 +76,14 @@ impl Operation {
         Self::ALL
             .iter()
             .copied()
-            .find(|operation| operation.name() == name)
+            .find(|operation| operation.name() == name && !operation.is_about_tags())
+    }
+
+    const fn is_about_tags(self) -> bool {
+        matches!(
+            self,
+            Self::TagResource | Self::UntagResource | Self::ListTagsForResource
+        )
     }
 
     /// The error for a request that names no operation. Neither method nor path is repeated in it,
@@ -83,9 +109,13 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_name_only() {
-        assert_eq!(Operation::ALL.len(), 15);
+        assert_eq!(Operation::ALL.len(), 22);
         for &operation in Operation::ALL {
             let path = format!("/{operation}");
+            if operation.is_about_tags() {
+                assert_eq!(Operation::resolve("POST", &path), None);
+                continue;
+            }
             assert_eq!(Operation::resolve("POST", &path), Some(operation));
             assert_eq!(Operation::resolve("GET", &path), None);
             assert_eq!(Operation::resolve("post", &path), None);
@@ -97,12 +127,36 @@ mod tests {
     }
 
     #[test]
+    fn tags_are_a_path_with_three_methods() {
+        for path in [
+            "/tags/arn%3Aaws%3Aivs%3Aeu-west-1%3A111122223333%3Astage%2FhT5vN1cGy8Ud",
+            "/tags/arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud",
+            "/tags/",
+        ] {
+            for (method, operation) in [
+                ("POST", Some(Operation::TagResource)),
+                ("DELETE", Some(Operation::UntagResource)),
+                ("GET", Some(Operation::ListTagsForResource)),
+                ("PUT", None),
+                ("get", None),
+            ] {
+                assert_eq!(
+                    Operation::resolve(method, path),
+                    operation,
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn operations_that_are_not_here_are_unknown() {
         for path in [
             "",
             "/",
             "/ListCompositions",
-            "/tags/arn%3Aaws",
+            "/tags",
+            "/Tags/arn%3Aaws",
             "/CreateStage?x",
         ] {
             assert_eq!(Operation::resolve("POST", path), None, "{path}");

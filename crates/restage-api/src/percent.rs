@@ -37,6 +37,14 @@ pub(crate) fn decode_form(text: &str) -> Vec<u8> {
     out
 }
 
+/// As [`decode_form`], but in a path, where `+` is a plus.
+pub(crate) fn decode_path(text: &str) -> Vec<u8> {
+    text.split('+')
+        .map(decode_form)
+        .collect::<Vec<_>>()
+        .join(&b'+')
+}
+
 fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte)
         .to_digit(16)
@@ -66,5 +74,6 @@ mod tests {
         assert_eq!(decode_form("%%41"), b"%A");
         assert_eq!(decode_form("%+1"), b"% 1");
         assert_eq!(decode_form("%ff"), [0xff]);
+        assert_eq!(decode_path("a%20b+c%2B++%"), b"a b+c+++%");
     }
 }

@@ -15,12 +15,14 @@
 
 pub mod event;
 pub mod participant;
+pub mod public_key;
 mod read;
 pub mod recording;
 pub mod replica;
 mod rule;
 pub mod session;
 pub mod stage;
+pub mod tag;
 pub mod token;
 mod wire_enum;
 
@@ -33,6 +35,7 @@ use crate::operation::Operation;
 
 pub use self::event::*;
 pub use self::participant::*;
+pub use self::public_key::*;
 pub use self::read::MAX_BODY_BYTES;
 pub use self::recording::*;
 pub use self::replica::*;
@@ -40,12 +43,14 @@ pub use self::rule::MAX_ATTRIBUTES_BYTES;
 pub(crate) use self::rule::MAX_PAGE_TOKEN;
 pub use self::session::*;
 pub use self::stage::*;
+pub use self::tag::*;
 pub use self::token::*;
 
 /// Attributes or tags.
 pub type StringMap = BTreeMap<String, String>;
 
-/// The input of one operation.
+/// The input of one operation, from its body. (Those about tags have a path and a query to read as well:
+/// see [`tag`].)
 pub trait Request: Sized {
     /// Whose input it is.
     const OPERATION: Operation;
@@ -59,7 +64,8 @@ pub trait Request: Sized {
 }
 
 /// The answer of operations that have nothing to say (DeleteStage, DisconnectParticipant,
-/// StartParticipantReplication, StopParticipantReplication): `{}`.
+/// StartParticipantReplication, StopParticipantReplication, DeletePublicKey, TagResource,
+/// UntagResource): `{}`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct EmptyResponse {}
 

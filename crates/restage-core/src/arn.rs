@@ -1,47 +1,151 @@
-//! Stage ARNs: `arn:aws:ivs:<region>:<account>:stage/<id>`.
+//! ARNs: `arn:aws:ivs:<region>:<account>:<kind>/<id>`.
 
 use std::fmt;
 
-use crate::id::StageId;
+use crate::id::{PublicKeyId, StageId};
 
-/// A stage's name on the wire, taken apart.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct StageArn {
-    /// Region name.
-    pub region: String,
-    /// Account, digits.
-    pub account: String,
-    /// The id.
-    pub id: StageId,
+/// An ARN, taken apart: region, account, kind, id.
+fn split(text: &str) -> Option<(&str, &str, &str, &str)> {
+    let rest = text.strip_prefix("arn:aws:ivs:")?;
+    let (region, rest) = rest.split_once(':')?;
+    let (account, rest) = rest.split_once(':')?;
+    let (kind, id) = rest.split_once('/')?;
+    let all = |text: &str, allowed: fn(u8) -> bool| !text.is_empty() && text.bytes().all(allowed);
+    let sound = all(region, |b| {
+        b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
+    }) && all(account, |b| b.is_ascii_digit())
+        && all(kind, |b| b.is_ascii_lowercase() || b == b'-')
+        && all(id, |b| b.is_ascii_alphanumeric() || b == b'-');
+    sound.then_some((region, account, kind, id))
 }
 
-impl StageArn {
-    /// Takes an ARN apart; `None` if it is not a stage ARN.
+macro_rules! arn {
+    ($(#[$doc:meta])* $name:ident, $id:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name {
+            /// Region name.
+            pub region: String,
+            /// Account, digits.
+            pub account: String,
+            /// The id.
+            pub id: $id,
+        }
+
+        impl $name {
+            /// Takes an ARN apart; `None` if it is not one of this kind.
+            pub fn parse(text: &str) -> Option<Self> {
+                let (region, account, kind, id) = split(text)?;
+                (kind == $kind).then(|| Self {
+                    region: region.to_owned(),
+                    account: account.to_owned(),
+                    id: $id::new(id),
+                })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let Self { region, account, id } = self;
+                write!(f, concat!("arn:aws:ivs:{}:{}:", $kind, "/{}"), region, account, id)
+            }
+        }
+    };
+}
+
+arn! {
+    /// A stage's name on the wire.
+    StageArn, StageId, "stage"
+}
+arn! {
+    /// A public key's name on the wire, and the `kid` of tokens signed with its private half.
+    PublicKeyArn, PublicKeyId, "public-key"
+}
+
+/// Anything that can carry tags.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ResourceArn {
+    /// A stage.
+    Stage(StageArn),
+    /// A public key.
+    PublicKey(PublicKeyArn),
+}
+
+impl ResourceArn {
+    /// Takes an ARN apart; `None` if it is not one of a kind that exists here.
     pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("arn:aws:ivs:")?;
-        let (region, rest) = rest.split_once(':')?;
-        let (account, rest) = rest.split_once(':')?;
-        let id = rest.strip_prefix("stage/")?;
-        let region_ok = !region.is_empty()
-            && region
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        let account_ok = !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit());
-        let id_ok = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        (region_ok && account_ok && id_ok).then(|| Self {
-            region: region.to_owned(),
-            account: account.to_owned(),
-            id: StageId::new(id),
-        })
+        let stage = StageArn::parse(text).map(Self::Stage);
+        stage.or_else(|| PublicKeyArn::parse(text).map(Self::PublicKey))
+    }
+
+    /// Digits.
+    pub fn account(&self) -> &str {
+        match self {
+            Self::Stage(arn) => &arn.account,
+            Self::PublicKey(arn) => &arn.account,
+        }
+    }
+
+    /// Region name.
+    pub fn region(&self) -> &str {
+        match self {
+            Self::Stage(arn) => &arn.region,
+            Self::PublicKey(arn) => &arn.region,
+        }
     }
 }
 
-impl fmt::Display for StageArn {
+impl From<StageArn> for ResourceArn {
+    fn from(arn: StageArn) -> Self {
+        Self::Stage(arn)
+    }
+}
+
+impl From<PublicKeyArn> for ResourceArn {
+    fn from(arn: PublicKeyArn) -> Self {
+        Self::PublicKey(arn)
+    }
+}
+
+impl fmt::Display for ResourceArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "arn:aws:ivs:{}:{}:stage/{}",
-            self.region, self.account, self.id
-        )
+        match self {
+            Self::Stage(arn) => arn.fmt(f),
+            Self::PublicKey(arn) => arn.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_arn_is_itself_only() {
+        for text in [
+            "arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud",
+            "arn:aws:ivs:eu-west-1:111122223333:public-key/Vw2xYz5aBc8D",
+        ] {
+            let parsed = ResourceArn::parse(text).unwrap();
+            assert_eq!(parsed.to_string(), text);
+            assert_eq!(
+                (parsed.account(), parsed.region()),
+                ("111122223333", "eu-west-1")
+            );
+            let is_stage = text.contains("stage");
+            assert_eq!(StageArn::parse(text).is_some(), is_stage);
+            assert_eq!(PublicKeyArn::parse(text).is_some(), !is_stage);
+        }
+        for bad in [
+            "",
+            "arn:aws:ivs:eu-west-1:111122223333:composition/hT5vN1cGy8Ud",
+            "arn:aws:ivs:eu-west-1:111122223333:stage/",
+            "arn:aws:ivs:eu-west-1:111122223333:stage/a/b",
+            "arn:aws:ivs:eu-west-1:1111x:stage/a",
+            "arn:aws:ivs:EU:111122223333:stage/a",
+            "arn:aws:ivs:eu-west-1:111122223333:stage",
+        ] {
+            assert_eq!(ResourceArn::parse(bad), None, "{bad}");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! What can be asked of the rules, and which rows each question needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strum::IntoStaticStr;
 
-use crate::arn::StageArn;
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use crate::arn::{PublicKeyArn, ResourceArn, StageArn};
+use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use crate::row::{Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError};
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -15,6 +15,15 @@ pub struct NewToken {
     pub participant: ParticipantId,
     /// When it ends.
     pub expires_at: Time,
+}
+
+/// Who signed a participant token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Signer {
+    /// This server.
+    Service,
+    /// The owner of this public key; `kid`.
+    PublicKey(PublicKeyArn),
 }
 
 /// What a verified participant token says.
@@ -30,8 +39,12 @@ pub struct Claims {
     pub attributes: Attributes,
     /// `capabilities`
     pub capabilities: Capabilities,
+    /// `iat`
+    pub issued_at: Time,
     /// `exp`
     pub expires_at: Time,
+    /// Whose signature it bears.
+    pub signer: Signer,
 }
 
 /// Every mutation there is; its name is to be had as `&'static str`. Reads do not come through here.
@@ -70,6 +83,40 @@ pub enum Command {
         stage: StageArn,
         /// The token's id and end.
         token: NewToken,
+    },
+    /// ImportPublicKey.
+    ImportPublicKey {
+        /// The new ARN, with a fresh id.
+        key: PublicKeyArn,
+        /// May be empty.
+        name: String,
+        /// At most 50.
+        tags: BTreeMap<String, String>,
+        /// The PEM text.
+        material: String,
+        /// Of the key.
+        fingerprint: String,
+        /// See [`PublicKey::point`](crate::row::PublicKey::point).
+        point: String,
+    },
+    /// DeletePublicKey.
+    DeletePublicKey {
+        /// Which.
+        key: PublicKeyArn,
+    },
+    /// TagResource.
+    TagResource {
+        /// Which.
+        resource: ResourceArn,
+        /// Put over those it has.
+        tags: BTreeMap<String, String>,
+    },
+    /// UntagResource.
+    UntagResource {
+        /// Which.
+        resource: ResourceArn,
+        /// Those it does not have are ignored.
+        keys: BTreeSet<String>,
     },
     /// DisconnectParticipant.
     DisconnectParticipant {
@@ -112,6 +159,17 @@ pub enum Command {
         protocol: Protocol,
         /// From the User-Agent.
         client: Client,
+    },
+    /// The client of an open connection presents a verified token in place of the one it joined with.
+    ExchangeToken {
+        /// Through which it came.
+        connection: ConnectionId,
+        /// The connection's stage.
+        stage: StageId,
+        /// The connection's participant.
+        participant: ParticipantId,
+        /// The new token.
+        claims: Claims,
     },
     /// The edge refused a join for a reason the rules did not see (an unusable SDP offer, say):
     /// write it into the history.
@@ -163,8 +221,26 @@ pub enum Need {
         /// Region name.
         region: String,
     },
-    /// The token row.
-    Token(ParticipantId),
+    /// `World::public_key_count` for this account and region.
+    PublicKeyCount {
+        /// 12 digits.
+        account: String,
+        /// Region name.
+        region: String,
+    },
+    /// The public key row.
+    PublicKey(PublicKeyId),
+    /// The public key row with this point in this account and region.
+    PublicKeyPoint {
+        /// 12 digits.
+        account: String,
+        /// Region name.
+        region: String,
+        /// Hexadecimal.
+        point: String,
+    },
+    /// The token row of this participant id in this stage.
+    Token(StageId, ParticipantId),
     /// In the stage's active session: this participant's row, its open connections, and the participant
     /// row of every publisher it has a subscription to.
     Presence(StageId, ParticipantId),

@@ -1,9 +1,11 @@
 //! What a decision consists of: a reply, row changes, and effects to perform after the commit.
 
 use crate::error::Error;
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
 use crate::notice::Notice;
-use crate::row::{Connection, Participant, Replica, Stage, StageEvent, StageSession, Token};
+use crate::row::{
+    Connection, Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token,
+};
 
 /// A change of one row. `Put` inserts or replaces by key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +15,8 @@ pub enum Change {
     /// Removes the stage with everything that belongs to it (sessions, participants, tokens, events,
     /// and replicas that have it as source).
     DeleteStage(StageId),
+    PutPublicKey(PublicKey),
+    DeletePublicKey(PublicKeyId),
     PutToken(Token),
     PutSession(StageSession),
     PutParticipant(Participant),
@@ -45,6 +49,8 @@ pub enum CloseReason {
     PublisherLeft,
     /// The replication it watched was stopped.
     ReplicationStopped,
+    /// A token exchange took the capability it needs.
+    CapabilityLost,
     /// The stage session ended because nobody was publishing.
     SessionEnded,
 }
@@ -87,6 +93,8 @@ pub enum Reply {
     Done,
     /// CreateStage, UpdateStage.
     Stage(Stage),
+    /// ImportPublicKey.
+    PublicKey(PublicKey),
     /// A connection was opened.
     Opened {
         /// The session it belongs to.

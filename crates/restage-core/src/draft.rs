@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
 use crate::error::Error;
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
 use crate::notice;
 use crate::op::Context;
 use crate::overlay::Overlay;
 use crate::row::{
-    Attributes, Connection, ConnectionKind, Participant, Replica, Stage, StageEvent,
+    Attributes, Connection, ConnectionKind, Participant, PublicKey, Replica, Stage, StageEvent,
     StageEventName, StageSession, Token,
 };
 use crate::world::{Occupancy, ReplicaKey, World};
@@ -26,7 +26,8 @@ pub(crate) struct Draft<'a> {
     world: &'a World,
     stages: Overlay<'a, StageId, Stage>,
     sessions: Overlay<'a, StageSessionId, StageSession>,
-    tokens: Overlay<'a, ParticipantId, Token>,
+    tokens: Overlay<'a, (StageId, ParticipantId), Token>,
+    public_keys: Overlay<'a, PublicKeyId, PublicKey>,
     participants: Overlay<'a, Presence, Participant>,
     replicas: Overlay<'a, ReplicaKey, Replica>,
     connections: Overlay<'a, ConnectionId, Connection>,
@@ -47,6 +48,7 @@ impl<'a> Draft<'a> {
             stages: Overlay::new(&world.stages),
             sessions: Overlay::new(&world.sessions),
             tokens: Overlay::new(&world.tokens),
+            public_keys: Overlay::new(&world.public_keys),
             participants: Overlay::new(&world.participants),
             replicas: Overlay::new(&world.replicas),
             connections: Overlay::new(&world.connections),
@@ -68,7 +70,7 @@ impl<'a> Draft<'a> {
         self.world
     }
 
-    // Stages, sessions, tokens.
+    // Stages, sessions, tokens, keys.
 
     pub(crate) fn stage(&self, id: &StageId) -> Option<&Stage> {
         self.stages.get(id)
@@ -124,16 +126,29 @@ impl<'a> Draft<'a> {
         self.sessions.put(row.id.clone(), row);
     }
 
-    pub(crate) fn token(&self, id: &ParticipantId) -> Option<&Token> {
-        self.tokens.get(id)
+    pub(crate) fn token(&self, stage: &StageId, id: &ParticipantId) -> Option<&Token> {
+        self.tokens.get(&(stage.clone(), id.clone()))
     }
 
-    pub(crate) fn edit_token(&mut self, id: &ParticipantId) -> Option<&mut Token> {
-        self.tokens.edit(id)
+    pub(crate) fn edit_token(&mut self, stage: &StageId, id: &ParticipantId) -> Option<&mut Token> {
+        self.tokens.edit(&(stage.clone(), id.clone()))
     }
 
     pub(crate) fn put_token(&mut self, row: Token) {
-        self.tokens.put(row.participant.clone(), row);
+        self.tokens
+            .put((row.stage.clone(), row.participant.clone()), row);
+    }
+
+    pub(crate) fn public_key(&self, id: &PublicKeyId) -> Option<&PublicKey> {
+        self.public_keys.get(id)
+    }
+
+    pub(crate) fn put_public_key(&mut self, row: PublicKey) {
+        self.public_keys.put(row.id.clone(), row);
+    }
+
+    pub(crate) fn remove_public_key(&mut self, id: &PublicKeyId) {
+        self.public_keys.remove(id);
     }
 
     // Participants.
@@ -330,6 +345,7 @@ impl<'a> Draft<'a> {
             error: None,
             destination: None,
             replica,
+            exchange: None,
         });
         &mut self.events[index]
     }
@@ -445,6 +461,14 @@ impl<'a> Draft<'a> {
             .filter_map(|(_, _, row)| row)
             .filter(|row| !gone(&row.stage));
         changes.extend(tokens.cloned().map(Change::PutToken));
+        changes.extend(
+            self.public_keys
+                .differences()
+                .map(|(id, _, row)| match row.cloned() {
+                    Some(row) => Change::PutPublicKey(row),
+                    None => Change::DeletePublicKey(id.clone()),
+                }),
+        );
         let sessions = self
             .sessions
             .differences()

@@ -17,6 +17,8 @@ pub enum Fault {
     TokenRevoked,
     /// The token has expired.
     TokenExpired,
+    /// The token is none for this stage, or none any more: its key is not there, or it is from the future.
+    TokenInvalid,
     /// The token lacks the capability.
     MissingCapability,
 }

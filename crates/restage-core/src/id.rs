@@ -40,6 +40,10 @@ text_id! {
     StageId
 }
 text_id! {
+    /// The last part of a public key's ARN: 12 mixed-case alphanumerics, unique over all accounts and regions.
+    PublicKeyId
+}
+text_id! {
     /// `st-` and 13 alphanumerics.
     StageSessionId
 }

@@ -5,6 +5,8 @@
 pub struct Limits {
     /// Stages per account and region.
     pub stages: u32,
+    /// Public keys per account and region.
+    pub public_keys: u32,
     /// Publishing participants per stage, replicas included.
     pub publishers_per_stage: u32,
     /// Connected participants with a subscription per stage.
@@ -17,6 +19,7 @@ impl Limits {
     /// What people who self-host expect: generous, but bounded.
     pub const OPEN: Self = Self {
         stages: 100_000,
+        public_keys: 100,
         publishers_per_stage: 100,
         subscribers_per_stage: 25_000,
         replications_per_participant: 1_000,
@@ -24,12 +27,49 @@ impl Limits {
     /// The service's own defaults (service-quotas page of the user guide).
     pub const AWS: Self = Self {
         stages: 1_000,
+        public_keys: 3,
         publishers_per_stage: 12,
         subscribers_per_stage: 10_000,
         replications_per_participant: 5,
     };
 }
 
+/// How often an account may call an operation in a region, in calls a second; 0 is as often as it likes.
+/// Each operation of a group has the rate to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rates {
+    /// CreateParticipantToken.
+    pub create_participant_token: u32,
+    /// TagResource, UntagResource, ListTagsForResource.
+    pub tags: u32,
+    /// ImportPublicKey, GetPublicKey, ListPublicKeys, DeletePublicKey.
+    pub public_keys: u32,
+    /// Every other operation.
+    pub others: u32,
+}
+
+impl Rates {
+    /// None: one's own machine says when it is enough.
+    pub const OPEN: Self = Self {
+        create_participant_token: 0,
+        tags: 0,
+        public_keys: 0,
+        others: 0,
+    };
+    /// The service's own (service-quotas page of the user guide).
+    pub const AWS: Self = Self {
+        create_participant_token: 50,
+        tags: 10,
+        public_keys: 3,
+        others: 5,
+    };
+}
+
+/// Most tags of one resource (the API model's `Tags`).
+pub const TAGS_MAX: usize = 50;
+/// How far a self-signed token's `iat` may be ahead of our clock, in seconds. Clocks differ; but a token
+/// from the far future would outlive the 14 days that one may live.
+pub const ISSUED_AHEAD_MAX_S: u32 = 300;
 /// Most bytes (UTF-8, keys and values together) of a participant's attributes, overrides merged in:
 /// the 1 KB of the API model.
 pub const ATTRIBUTES_BYTES_MAX: usize = 1024;

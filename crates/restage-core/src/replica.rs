@@ -7,10 +7,72 @@ use std::collections::BTreeSet;
 
 use crate::decision::CloseReason;
 use crate::draft::Draft;
+use crate::error::{Error, Fault};
 use crate::id::{ParticipantId, StageSessionId};
+use crate::limits::ATTRIBUTES_BYTES_MAX;
 use crate::presence;
 use crate::row::{Attributes, Participant, Replica, Replication, StageEventName};
 use crate::world::ReplicaKey;
+
+/// A token's attributes with a replication's overrides put over them.
+///
+/// # Errors
+/// `Invalid` if that is more than the attributes of a participant may come to.
+pub(crate) fn merged(of_token: &Attributes, overrides: &Attributes) -> Result<Attributes, Error> {
+    let mut attributes = of_token.clone();
+    attributes.extend(
+        overrides
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone())),
+    );
+    let bytes: usize = attributes
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    if bytes > ATTRIBUTES_BYTES_MAX {
+        let message = format!(
+            "attributes: the token's with the replication's merged over them come to {bytes} bytes; at most {ATTRIBUTES_BYTES_MAX} are allowed"
+        );
+        return Err(Error::new(Fault::Invalid, message));
+    }
+    Ok(attributes)
+}
+
+/// Whether these attributes of a new token go with the overrides of every replication there is.
+///
+/// # Errors
+/// As [`merged`].
+pub(crate) fn check_attributes(
+    draft: &Draft<'_>,
+    source: &StageSessionId,
+    id: &ParticipantId,
+    attributes: &Attributes,
+) -> Result<(), Error> {
+    for key in draft.active_replicas(source, id) {
+        if let Some(row) = draft.replica(&key) {
+            merged(attributes, &row.attributes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows what the participant says of itself now wherever it is replicated. The attributes must have been
+/// checked.
+pub(crate) fn refresh(draft: &mut Draft<'_>, source: &StageSessionId, id: &ParticipantId) {
+    let Some(shown) = draft.participant(source, id).cloned() else {
+        return;
+    };
+    for key in draft.active_replicas(source, id) {
+        let overrides = draft.replica(&key).map(|row| row.attributes.clone());
+        let Some(Ok(attributes)) = overrides.map(|over| merged(&shown.attributes, &over)) else {
+            continue;
+        };
+        if let Some(row) = draft.edit_participant(&key.2, id) {
+            row.user_id.clone_from(&shown.user_id);
+            row.attributes = attributes;
+        }
+    }
+}
 
 /// Makes the participant appear in the destination. `replica` names both sessions and is stored ACTIVE; a
 /// row for the same sessions is taken up again and keeps when it first started. The source row must exist.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 
 /// String-to-string attributes of a token or participant, at most 1 KB in total.
 pub type Attributes = BTreeMap<String, String>;
@@ -28,6 +28,29 @@ pub struct Stage {
     pub active_session: Option<StageSessionId>,
 }
 
+/// The public half of a key pair that an account signs participant tokens with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublicKey {
+    /// Last part of the ARN.
+    pub id: PublicKeyId,
+    /// 12 digits.
+    pub account: String,
+    /// Any region name a client signs for.
+    pub region: String,
+    /// May be empty; not unique.
+    pub name: String,
+    /// Up to 50.
+    pub tags: BTreeMap<String, String>,
+    /// The PEM text, as it was sent.
+    pub material: String,
+    /// For people who compare keys.
+    pub fingerprint: String,
+    /// The point on P-384, uncompressed (SEC 1 §2.3.3), as hexadecimal: what a key is, however written.
+    pub point: String,
+    /// Import; with the id as tie-break it is the list order.
+    pub created_at: Time,
+}
+
 /// One stretch of a stage with someone in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StageSession {
@@ -43,17 +66,22 @@ pub struct StageSession {
     pub idle_since: Option<Time>,
 }
 
-/// What an issued token was allowed, and whether it still is. The token text itself is never stored.
+/// A token's identity in a stage, and whether it is still good. The token text itself is never stored.
+///
+/// Those that restage makes are here from the start; a self-signed one from its first join on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Token {
-    /// The token's identity, which becomes the participant's.
-    pub participant: ParticipantId,
     /// The one stage it is for.
     pub stage: StageId,
+    /// The token's identity, which becomes the participant's. With the stage it is the key.
+    pub participant: ParticipantId,
     /// After this no new join is accepted.
     pub expires_at: Time,
     /// Set by DisconnectParticipant: the token is dead.
     pub revoked_at: Option<Time>,
+    /// `None` for a token that restage made. Otherwise the identity is one that self-signed tokens gave
+    /// themselves, and this is what the latest of them allows.
+    pub self_signed: Option<Capabilities>,
 }
 
 /// What a participant may do.
@@ -234,6 +262,7 @@ pub enum StageEventName {
     JoinError,
     ReplicationStarted,
     ReplicationStopped,
+    TokenExchanged,
 }
 
 /// The `errorCode`s restage gives so far.
@@ -268,4 +297,28 @@ pub struct StageEvent {
     pub destination: Option<(StageId, StageSessionId)>,
     /// The participant (for SUBSCRIBE_*: the remote participant) is a replica here.
     pub replica: bool,
+    /// For TOKEN_EXCHANGED.
+    pub exchange: Option<Box<TokenExchange>>,
+}
+
+/// What an exchange of self-signed tokens changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TokenExchange {
+    /// The token until then.
+    pub previous: TokenGrant,
+    /// The token from then on.
+    pub new: TokenGrant,
+}
+
+/// What a token says of its bearer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TokenGrant {
+    /// What it allows.
+    pub capabilities: Capabilities,
+    /// May be empty.
+    pub attributes: Attributes,
+    /// May be empty.
+    pub user_id: String,
+    /// After this no new join is accepted.
+    pub expires_at: Time,
 }

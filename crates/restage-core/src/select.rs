@@ -3,7 +3,7 @@
 
 use crate::command::Need;
 use crate::id::{ParticipantId, StageId, StageSessionId, Time};
-use crate::row::{ConnectionKind, Participant, Replica};
+use crate::row::{ConnectionKind, Participant, PublicKey, Replica};
 use crate::world::World;
 
 impl World {
@@ -32,11 +32,21 @@ impl Selection<'_> {
             Need::StageCount { account, region } => {
                 self.rows.stage_count = self.all.stage_count_of(account, region)
             }
-            Need::Token(id) => {
-                let row = self.all.tokens.get(id);
-                self.rows
-                    .tokens
-                    .extend(row.map(|row| (id.clone(), row.clone())));
+            Need::PublicKeyCount { account, region } => {
+                self.rows.public_key_count = self.all.public_key_count_of(account, region);
+            }
+            Need::PublicKey(id) => self.public_keys(|row| row.id == *id),
+            Need::PublicKeyPoint {
+                account,
+                region,
+                point,
+            } => self.public_keys(|row| {
+                (&row.account, &row.region, &row.point) == (account, region, point)
+            }),
+            Need::Token(stage, id) => {
+                let key = (stage.clone(), id.clone());
+                let row = self.all.tokens.get(&key).cloned();
+                self.rows.tokens.extend(row.map(|row| (key, row)));
             }
             Need::Presence(stage, id) => {
                 self.in_active(stage, |this, session| this.presence(session, id))
@@ -93,6 +103,13 @@ impl Selection<'_> {
         };
         self.rows.stages.insert(id.clone(), row.clone());
         self.in_active(id, Self::session);
+    }
+
+    fn public_keys(&mut self, wanted: impl Fn(&PublicKey) -> bool) {
+        let rows = self.all.public_keys.iter().filter(|(_, row)| wanted(row));
+        self.rows
+            .public_keys
+            .extend(rows.map(|(id, row)| (id.clone(), row.clone())));
     }
 
     fn session(&mut self, id: &StageSessionId) {

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decision::Change;
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
 use crate::row::{
-    Connection, ConnectionKind, Participant, Replica, Replication, Stage, StageEvent, StageSession,
-    Token,
+    Connection, ConnectionKind, Participant, PublicKey, Replica, Replication, Stage, StageEvent,
+    StageSession, Token,
 };
 
 /// Key of a [`Replica`]: source session, participant, destination session.
@@ -32,8 +32,10 @@ pub struct World {
     pub stages: BTreeMap<StageId, Stage>,
     /// By id.
     pub sessions: BTreeMap<StageSessionId, StageSession>,
-    /// By participant id.
-    pub tokens: BTreeMap<ParticipantId, Token>,
+    /// By stage and participant id: self-signed tokens name themselves, and two stages may hear the same name.
+    pub tokens: BTreeMap<(StageId, ParticipantId), Token>,
+    /// By id.
+    pub public_keys: BTreeMap<PublicKeyId, PublicKey>,
     /// By session and participant id.
     pub participants: BTreeMap<(StageSessionId, ParticipantId), Participant>,
     /// By source session, participant, destination session.
@@ -45,6 +47,8 @@ pub struct World {
     /// How many stages the caller's account and region have, for the stage limit. A world that holds every
     /// row may leave it at zero: loaded stages are counted as well, and the larger number holds.
     pub stage_count: u64,
+    /// How many public keys they have, in the same way.
+    pub public_key_count: u64,
     /// Counts of sessions whose rows are not all loaded. A world that holds every row leaves it empty:
     /// loaded rows are counted as well, and the larger numbers hold.
     pub occupancy: BTreeMap<StageSessionId, Occupancy>,
@@ -61,7 +65,14 @@ impl World {
                 }
                 Change::DeleteStage(id) => self.delete_stage(&id),
                 Change::PutToken(row) => {
-                    self.tokens.insert(row.participant.clone(), row);
+                    self.tokens
+                        .insert((row.stage.clone(), row.participant.clone()), row);
+                }
+                Change::PutPublicKey(row) => {
+                    self.public_keys.insert(row.id.clone(), row);
+                }
+                Change::DeletePublicKey(id) => {
+                    self.public_keys.remove(&id);
                 }
                 Change::PutSession(row) => {
                     self.sessions.insert(row.id.clone(), row);
@@ -109,6 +120,16 @@ impl World {
             .filter(|row| row.account == account && row.region == region)
             .count();
         self.stage_count.max(loaded as u64)
+    }
+
+    /// How many public keys an account has in a region.
+    pub fn public_key_count_of(&self, account: &str, region: &str) -> u64 {
+        let loaded = self
+            .public_keys
+            .values()
+            .filter(|row| row.account == account && row.region == region)
+            .count();
+        self.public_key_count.max(loaded as u64)
     }
 
     /// How many participants publish in a session.

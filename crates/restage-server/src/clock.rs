@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use restage_api::Timestamp;
 use restage_core::id::Time;
 
 /// Now, in microseconds since the Unix epoch.
@@ -11,4 +12,9 @@ pub fn now() -> Time {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Time(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// A time as the service writes it: ISO 8601 in UTC.
+pub fn iso(unix_seconds: i64) -> String {
+    Timestamp::from_unix_seconds(unix_seconds).to_string()
 }

@@ -8,13 +8,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use restage_core::Limits;
+use restage_core::{Limits, Rates};
 use serde::{Deserialize, Serialize};
-
-use crate::outbox::{Sinks, Webhook};
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
 const WEBHOOK_ATTEMPTS: u32 = 16;
+use crate::data_dir::Credentials;
+use crate::keys::{Holder, Known, Permission, is_account};
+use crate::outbox::{Sinks, Webhook};
+
+/// As long as AWS allows.
+const ACCESS_KEY_ID_LEN_MAX: usize = 128;
 
 /// Whether API requests must carry a valid signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
@@ -103,7 +107,7 @@ pub struct Settings {
     /// The URL clients reach the HTTP listener by; tokens and stage endpoints carry it [default: http://ADDR]
     #[arg(long, env = "RESTAGE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Account that owns every resource: 12 digits [default: 000000000000]
+    /// Account of the key in the data directory's credentials file: 12 digits [default: 000000000000]
     #[arg(long, env = "RESTAGE_ACCOUNT_ID", value_name = "ID")]
     pub account_id: Option<String>,
     /// Verify API signatures, or accept any request [default: verify]
@@ -115,6 +119,9 @@ pub struct Settings {
     /// Stages per account and region [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_STAGES", value_name = "COUNT")]
     pub limit_stages: Option<u32>,
+    /// Public keys per account and region [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_PUBLIC_KEYS", value_name = "COUNT")]
+    pub limit_public_keys: Option<u32>,
     /// Publishers per stage, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
@@ -132,6 +139,26 @@ pub struct Settings {
         value_name = "COUNT"
     )]
     pub limit_replications_per_participant: Option<u32>,
+    /// Calls of CreateParticipantToken a second, per account and region; 0: any [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_RATE_CREATE_PARTICIPANT_TOKEN",
+        value_name = "CALLS"
+    )]
+    pub rate_create_participant_token: Option<u32>,
+    /// Calls of each operation about tags a second, per account and region; 0: any [default: as --limits says]
+    #[arg(long, env = "RESTAGE_RATE_TAGS", value_name = "CALLS")]
+    pub rate_tags: Option<u32>,
+    /// Calls of each operation about public keys a second, per account and region; 0: any [default: as --limits says]
+    #[arg(long, env = "RESTAGE_RATE_PUBLIC_KEYS", value_name = "CALLS")]
+    pub rate_public_keys: Option<u32>,
+    /// Calls of each other operation a second, per account and region; 0: any [default: as --limits says]
+    #[arg(long, env = "RESTAGE_RATE_OTHERS", value_name = "CALLS")]
+    pub rate_others: Option<u32>,
+    /// Access keys besides those in the data directory; only in the file.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access_keys: Vec<AccessKey>,
     /// A stage session ends when nobody has been publishing for this many seconds [default: 300]
     #[arg(long, env = "RESTAGE_SESSION_IDLE_SECONDS", value_name = "SECONDS")]
     pub session_idle_seconds: Option<u32>,
@@ -180,6 +207,25 @@ pub struct Settings {
     pub log_format: Option<LogFormat>,
 }
 
+/// An access key of the configuration file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AccessKey {
+    /// Whose it is: 12 digits.
+    pub account_id: String,
+    /// What clients sign with: letters and digits.
+    pub access_key_id: String,
+    /// A file that holds the secret and nothing else.
+    pub secret_file: PathBuf,
+    /// `full`, `read-only`, or names of operations with commas between them.
+    #[serde(default = "full")]
+    pub permission: String,
+}
+
+fn full() -> String {
+    Permission::Full.to_string()
+}
+
 /// What is wrong with the settings, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -206,6 +252,8 @@ pub enum ConfigError {
         "otlp-endpoint must start with http://, not {0:?}; a collector on this host does the encryption"
     )]
     OtlpEndpoint(String),
+    #[error("access-keys, {key}: {reason}")]
+    AccessKey { key: String, reason: String },
     #[error("session-idle-seconds must be at least 1")]
     SessionIdle,
     #[error("webhook-url and webhook-secret go together: events are sent signed or not at all")]
@@ -230,6 +278,9 @@ pub struct Config {
     pub account_id: String,
     pub auth: Auth,
     pub limits: Limits,
+    pub rates: Rates,
+    /// Those of the configuration file.
+    pub access_keys: Vec<AccessKey>,
     pub session_idle_s: u32,
     /// Who is told of what happens.
     pub sinks: Sinks,
@@ -254,6 +305,8 @@ impl Default for Config {
             account_id: "000000000000".to_owned(),
             auth: Auth::Verify,
             limits: Limits::OPEN,
+            rates: Rates::OPEN,
+            access_keys: Vec::new(),
             session_idle_s: 300,
             sinks: Sinks::default(),
             retention_days: 60,
@@ -295,6 +348,7 @@ impl Settings {
             auth: self.auth.or(lower.auth),
             limits: self.limits.or(lower.limits),
             limit_stages: self.limit_stages.or(lower.limit_stages),
+            limit_public_keys: self.limit_public_keys.or(lower.limit_public_keys),
             limit_publishers_per_stage: self
                 .limit_publishers_per_stage
                 .or(lower.limit_publishers_per_stage),
@@ -304,6 +358,17 @@ impl Settings {
             limit_replications_per_participant: self
                 .limit_replications_per_participant
                 .or(lower.limit_replications_per_participant),
+            rate_create_participant_token: self
+                .rate_create_participant_token
+                .or(lower.rate_create_participant_token),
+            rate_tags: self.rate_tags.or(lower.rate_tags),
+            rate_public_keys: self.rate_public_keys.or(lower.rate_public_keys),
+            rate_others: self.rate_others.or(lower.rate_others),
+            access_keys: if self.access_keys.is_empty() {
+                lower.access_keys
+            } else {
+                self.access_keys
+            },
             session_idle_seconds: self.session_idle_seconds.or(lower.session_idle_seconds),
             webhook_url: self.webhook_url.or(lower.webhook_url),
             webhook_secret: self.webhook_secret.or(lower.webhook_secret),
@@ -325,6 +390,7 @@ impl Settings {
         };
         Limits {
             stages: self.limit_stages.unwrap_or(set.stages),
+            public_keys: self.limit_public_keys.unwrap_or(set.public_keys),
             publishers_per_stage: self
                 .limit_publishers_per_stage
                 .unwrap_or(set.publishers_per_stage),
@@ -359,10 +425,26 @@ impl Settings {
         })
     }
 
+    /// The rates of the set chosen, with single ones over it.
+    fn rates(&self) -> Rates {
+        let set = match self.limits {
+            Some(LimitSet::Aws) => Rates::AWS,
+            Some(LimitSet::Open) | None => Rates::OPEN,
+        };
+        Rates {
+            create_participant_token: self
+                .rate_create_participant_token
+                .unwrap_or(set.create_participant_token),
+            tags: self.rate_tags.unwrap_or(set.tags),
+            public_keys: self.rate_public_keys.unwrap_or(set.public_keys),
+            others: self.rate_others.unwrap_or(set.others),
+        }
+    }
+
     /// Defaults for the rest, and the checks.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let default = Config::default();
-        let limits = self.limits();
+        let (limits, rates) = (self.limits(), self.rates());
         let sinks = self.sinks()?;
         let config = Config {
             data_dir: self.data_dir.unwrap_or(default.data_dir),
@@ -374,6 +456,8 @@ impl Settings {
             account_id: self.account_id.unwrap_or(default.account_id),
             auth: self.auth.unwrap_or(default.auth),
             limits,
+            rates,
+            access_keys: self.access_keys,
             session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
             sinks,
             retention_days: self.retention_days.unwrap_or(default.retention_days),
@@ -381,8 +465,11 @@ impl Settings {
             otlp_endpoint: plain_url(self.otlp_endpoint),
             log_format: self.log_format.unwrap_or(default.log_format),
         };
-        if config.account_id.len() != 12 || !config.account_id.bytes().all(|b| b.is_ascii_digit()) {
+        if !is_account(&config.account_id) {
             return Err(ConfigError::AccountId(config.account_id));
+        }
+        for key in &config.access_keys {
+            key.check()?;
         }
         if let Some(url) = &config.public_url
             && !(url.starts_with("http://") || url.starts_with("https://"))
@@ -398,6 +485,57 @@ impl Settings {
             return Err(ConfigError::SessionIdle);
         }
         Ok(config)
+    }
+}
+
+impl AccessKey {
+    /// Whether it says something sensible; its secret is read when the server starts.
+    fn check(&self) -> Result<(), ConfigError> {
+        if !is_account(&self.account_id) {
+            return Err(self.refuse("account-id must be 12 digits"));
+        }
+        let plain = |text: &str| {
+            (1..=ACCESS_KEY_ID_LEN_MAX).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        if !plain(&self.access_key_id) {
+            return Err(self.refuse(&format!(
+                "access-key-id must be 1 to {ACCESS_KEY_ID_LEN_MAX} letters and digits"
+            )));
+        }
+        Permission::parse(&self.permission)
+            .map(drop)
+            .map_err(|error| self.refuse(&error.to_string()))
+    }
+
+    fn refuse(&self, reason: &str) -> ConfigError {
+        ConfigError::AccessKey {
+            key: self.access_key_id.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// The key with its secret.
+    pub(crate) fn open(&self) -> Result<Known, ConfigError> {
+        let path = self.secret_file.display();
+        let secret = std::fs::read_to_string(&self.secret_file)
+            .map_err(|error| self.refuse(&format!("cannot read {path}: {error}")))?;
+        let secret = secret.trim();
+        if secret.is_empty() {
+            return Err(self.refuse(&format!("{path} holds no secret")));
+        }
+        Ok(Known {
+            credentials: Credentials {
+                access_key: self.access_key_id.clone(),
+                secret_key: secret.to_owned(),
+            },
+            holder: Holder {
+                account: self.account_id.clone(),
+                permission: Permission::parse(&self.permission)
+                    .map_err(|error| self.refuse(&error.to_string()))?,
+            },
+            ends_at: None,
+        })
     }
 }
 
@@ -464,9 +602,20 @@ mod tests {
             auth: Some(Auth::None),
             limits: Some(LimitSet::Aws),
             limit_stages: Some(1),
+            limit_public_keys: Some(1),
             limit_publishers_per_stage: Some(1),
             limit_subscribers_per_stage: Some(1),
             limit_replications_per_participant: Some(1),
+            rate_create_participant_token: Some(1),
+            rate_tags: Some(1),
+            rate_public_keys: Some(1),
+            rate_others: Some(1),
+            access_keys: vec![AccessKey {
+                account_id: "1".into(),
+                access_key_id: "A".into(),
+                secret_file: "s".into(),
+                permission: full(),
+            }],
             session_idle_seconds: Some(1),
             webhook_url: Some("u".into()),
             webhook_secret: Some("s".into()),
@@ -507,6 +656,39 @@ mod tests {
             ..Limits::AWS
         };
         assert_eq!((config.media_port, config.limits), (7, limits));
+        assert_eq!(config.rates, Rates::AWS);
+    }
+
+    #[test]
+    fn access_keys_of_the_file_are_checked_and_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "s3cret\n").unwrap();
+        let key = |account: &str, id: &str, permission: &str| {
+            let text = format!(
+                "access-keys = [{{ account-id = {account:?}, access-key-id = {id:?}, secret-file = {:?}, \
+                 permission = {permission:?} }}]",
+                secret.display().to_string()
+            );
+            toml::from_str::<Settings>(&text).unwrap().resolve()
+        };
+        let config = key("111122223333", "AKIACI", "read-only").unwrap();
+        let known = config.access_keys[0].open().unwrap();
+        assert_eq!(known.credentials.secret_key, "s3cret");
+        assert_eq!(known.holder.permission, Permission::ReadOnly);
+        for (bad, word) in [
+            (key("1", "AKIACI", "full"), "12 digits"),
+            (key("111122223333", "A/B", "full"), "letters and digits"),
+            (key("111122223333", "AKIACI", "most"), "most"),
+        ] {
+            let error = bad.unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        std::fs::remove_file(&secret).unwrap();
+        assert!(matches!(
+            config.access_keys[0].open(),
+            Err(ConfigError::AccessKey { .. })
+        ));
     }
 
     #[test]

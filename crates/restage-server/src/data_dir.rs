@@ -1,7 +1,7 @@
 //! The data directory: what it holds and how its secrets are made.
 //!
 //! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `token-key.pem` (P-384,
-//! PKCS #8, mode 0600).
+//! PKCS #8, mode 0600) · `access-keys.toml`, `access-keys.key` (see [`crate::keys`]).
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Fresh identifiers. The only place that draws them.
 
 use rand::distr::{Alphanumeric, SampleString};
-use restage_core::StageArn;
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
+use restage_core::{PublicKeyArn, StageArn};
 
 /// Length of resource and participant ids, as the service makes them.
 const RESOURCE_ID_LEN: usize = 12;
@@ -21,6 +21,15 @@ pub fn stage(account: &str, region: &str) -> StageArn {
         region: region.to_owned(),
         account: account.to_owned(),
         id: StageId::new(alphanumeric(RESOURCE_ID_LEN)),
+    }
+}
+
+/// A fresh public key ARN.
+pub fn public_key(account: &str, region: &str) -> PublicKeyArn {
+    PublicKeyArn {
+        region: region.to_owned(),
+        account: account.to_owned(),
+        id: PublicKeyId::new(alphanumeric(RESOURCE_ID_LEN)),
     }
 }
 

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use crate::config::{Auth, Config, ConfigError};
 use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::http::{self, AppState, ConsoleKey, Endpoints};
+use crate::http::{self, AppState, ConsoleKey, Endpoints, Throttle};
+use crate::keys::{Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::media::{Media, MediaStartError, UdpReport};
 use crate::metrics::Metrics;
 use crate::outbox::{self, Senders, WebhookError};
@@ -33,8 +34,12 @@ pub enum StartError {
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Keys(#[from] KeyFileError),
     #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(
+        "token-key.pem cannot be used: {0}; restore it, or delete it to make a new one (every token issued so far dies)"
+    )]
     TokenKey(#[from] TokenKeyError),
     #[error(transparent)]
     Webhook(#[from] WebhookError),
@@ -72,7 +77,7 @@ impl Server {
     /// Opens everything and runs what runs in the background. Traffic is served by [`Server::run`].
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let data = DataDir::open(&config.data_dir)?;
-        let credentials = data.credentials()?;
+        let keys = key_ring(&data, config)?;
         let listen = |source| StartError::Listen {
             address: config.http,
             source,
@@ -101,7 +106,7 @@ impl Server {
             format!("http://{}", SocketAddr::new(ip, address.port()))
         });
         let endpoints = Endpoints::of(&public_url);
-        let tokens = Tokens::new(&data.token_key_pem()?, &endpoints.whip, &endpoints.events)?;
+        let tokens = Tokens::new(&data.token_key_pem()?, endpoints.clone())?;
         let pages = page_tokens(&store).await?;
         let rules = Rules {
             limits: config.limits.clone(),
@@ -120,7 +125,8 @@ impl Server {
         let state = AppState {
             control: control.clone(),
             pages,
-            credentials: (config.auth == Auth::Verify).then_some(credentials),
+            keys: (config.auth == Auth::Verify).then_some(keys),
+            throttle: Throttle::new(config.rates),
             account: config.account_id.clone(),
             base_path: base_path(&public_url),
             endpoints,
@@ -215,6 +221,22 @@ pub fn store_config(config: &Config, data: &DataDir) -> Result<StoreConfig, Stor
         Some(address) => StoreConfig::from_address(address.reveal()),
         None => Ok(StoreConfig::sqlite(data.database())),
     }
+}
+
+/// The data directory's own key, those of the configuration, and those that `restage keys` writes.
+fn key_ring(data: &DataDir, config: &Config) -> Result<KeyRing, StartError> {
+    let mut fixed = vec![Known {
+        credentials: data.credentials()?,
+        holder: Holder {
+            account: config.account_id.clone(),
+            permission: Permission::Full,
+        },
+        ends_at: None,
+    }];
+    for key in &config.access_keys {
+        fixed.push(key.open()?);
+    }
+    Ok(KeyRing::new(fixed, KeyFile::of(&config.data_dir))?)
 }
 
 async fn open_store(

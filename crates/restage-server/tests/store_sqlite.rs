@@ -106,7 +106,11 @@ async fn awkward_paths_name_the_file_they_say() {
         let store = Store::open(&StoreConfig::sqlite(&path), nowhere())
             .await
             .unwrap();
-        let token = store.get_token(&"ann".into()).await.unwrap().unwrap();
+        let token = store
+            .get_token(&"a".into(), &"ann".into())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(token.expires_at, Time(i64::MAX), "{name}");
     }
 }

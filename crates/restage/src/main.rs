@@ -62,6 +62,9 @@ enum Command {
     /// Make participant tokens, or explain one
     #[command(subcommand)]
     Token(cmd::token::Command),
+    /// Make, list, revoke and rotate the access keys that API requests are signed with
+    #[command(subcommand)]
+    Keys(cmd::keys::Command),
     #[command(about = "Publish a test card or files into a stage (WHIP)")]
     Publish(cmd::publish::Args),
     #[command(about = "Watch a participant of a stage: figures, or into files (WHEP)")]
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Command::Sessions(command) => cmd::sessions::run(command),
         Command::Events(command) => cmd::events::run(command),
         Command::Token(command) => cmd::token::run(command),
+        Command::Keys(command) => cmd::keys::run(command),
         Command::Publish(args) => cmd::publish::run(args),
         Command::Watch(args) => cmd::watch::run(args),
         Command::Db(command) => cmd::db::run(command),

@@ -237,7 +237,7 @@ impl<'a> Object<'a> {
         Ok(Some(map))
     }
 
-    /// The tags of a new resource.
+    /// Tags to put on a resource.
     pub(crate) fn tags(&self) -> Result<Option<StringMap>> {
         let Some(map) = self.map("tags")? else {
             return Ok(None);
@@ -249,17 +249,8 @@ impl<'a> Object<'a> {
         }
         for (key, value) in &map {
             let path = entry(&path, key);
-            check_text(&format!("the key of {path}"), key, &TAG_KEY)?;
+            check_tag_key(&format!("the key of {path}"), key)?;
             check_text(&path, value, &TAG_VALUE)?;
-            let reserved = key
-                .get(..4)
-                .is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-            if reserved {
-                return Err(fail(
-                    &format!("the key of {path}"),
-                    "may not start with aws:",
-                ));
-            }
         }
         Ok(Some(map))
     }
@@ -289,7 +280,19 @@ fn word<E: WireEnum>(path: &str, value: &Value) -> Result<E> {
         })
 }
 
-fn check_text(path: &str, text: &str, rule: &Text) -> Result<()> {
+/// The key of a tag. Those that start with `aws:` are the service's own.
+pub(crate) fn check_tag_key(path: &str, key: &str) -> Result<()> {
+    check_text(path, key, &TAG_KEY)?;
+    let reserved = key
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+    if reserved {
+        return Err(fail(path, "may not start with aws:"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_text(path: &str, text: &str, rule: &Text) -> Result<()> {
     let length = text.chars().count();
     if !(rule.min..=rule.max).contains(&length) {
         let bound = match (rule.min, rule.max) {

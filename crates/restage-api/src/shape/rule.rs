@@ -22,6 +22,11 @@ pub(crate) enum Pattern {
     Session,
     /// `arn:aws:ivs:[a-z0-9-]+:[0-9]+:stage/[a-zA-Z0-9-]+`
     StageArn,
+    /// `arn:aws:ivs:[a-z0-9-]+:[0-9]+:public-key/[a-zA-Z0-9-]+`
+    PublicKeyArn,
+    /// The same of any kind of resource. (The model's pattern lets a kind have one letter only, which
+    /// would exclude every one there is.)
+    ResourceArn,
     /// Empty, or as a stage ARN but of a storage configuration.
     StorageConfigurationArnOrEmpty,
     /// `[a-zA-Z0-9+/=_-]*`
@@ -41,9 +46,13 @@ impl Pattern {
             Self::Session => text.strip_prefix("st-").is_some_and(|rest| {
                 !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
             }),
-            Self::StageArn => is_arn(text, "stage"),
+            Self::StageArn => is_arn(text, |kind| kind == "stage"),
+            Self::PublicKeyArn => is_arn(text, |kind| kind == "public-key"),
+            Self::ResourceArn => is_arn(text, |kind| {
+                kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+            }),
             Self::StorageConfigurationArnOrEmpty => {
-                text.is_empty() || is_arn(text, "storage-configuration")
+                text.is_empty() || is_arn(text, |kind| kind == "storage-configuration")
             }
             Self::PageToken => of(b"+/=_-"),
         }
@@ -59,6 +68,13 @@ impl Pattern {
             Self::StageArn => {
                 "must be a stage ARN of the form arn:aws:ivs:<region>:<account>:stage/<id>"
             }
+            Self::PublicKeyArn => {
+                "must be a public key ARN of the form \
+                 arn:aws:ivs:<region>:<account>:public-key/<id>"
+            }
+            Self::ResourceArn => {
+                "must be an ARN of the form arn:aws:ivs:<region>:<account>:<kind>/<id>"
+            }
             Self::StorageConfigurationArnOrEmpty => {
                 "must be empty, or a storage configuration ARN of the form \
                  arn:aws:ivs:<region>:<account>:storage-configuration/<id>"
@@ -68,7 +84,7 @@ impl Pattern {
     }
 }
 
-fn is_arn(text: &str, resource: &str) -> bool {
+fn is_arn(text: &str, is_kind: impl Fn(&str) -> bool) -> bool {
     let Some(rest) = text.strip_prefix("arn:aws:ivs:") else {
         return false;
     };
@@ -77,16 +93,16 @@ fn is_arn(text: &str, resource: &str) -> bool {
     else {
         return false;
     };
-    let Some(id) = rest
-        .strip_prefix(resource)
-        .and_then(|rest| rest.strip_prefix('/'))
-    else {
+    let Some((kind, id)) = rest.split_once('/') else {
         return false;
     };
     let all = |text: &str, allowed: fn(u8) -> bool| !text.is_empty() && text.bytes().all(allowed);
-    all(region, |b| {
-        b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
-    }) && all(account, |b| b.is_ascii_digit())
+    !kind.is_empty()
+        && is_kind(kind)
+        && all(region, |b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
+        })
+        && all(account, |b| b.is_ascii_digit())
         && all(id, |b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
@@ -107,6 +123,11 @@ const fn text(min: usize, max: usize, pattern: Pattern) -> Text {
 
 pub(crate) const STAGE_NAME: Text = text(0, 128, Pattern::Word);
 pub(crate) const STAGE_ARN: Text = text(1, 128, Pattern::StageArn);
+pub(crate) const PUBLIC_KEY_NAME: Text = text(0, 128, Pattern::Word);
+pub(crate) const PUBLIC_KEY_ARN: Text = text(1, 128, Pattern::PublicKeyArn);
+/// The model bounds it by its pattern alone. A P-384 key has some 215 characters.
+pub(crate) const PUBLIC_KEY_MATERIAL: Text = text(1, 4_096, Pattern::Any);
+pub(crate) const RESOURCE_ARN: Text = text(1, 128, Pattern::ResourceArn);
 pub(crate) const STORAGE_CONFIGURATION_ARN: Text =
     text(0, 128, Pattern::StorageConfigurationArnOrEmpty);
 pub(crate) const SESSION_ID: Text = text(16, 16, Pattern::Session);
@@ -150,11 +171,7 @@ mod tests {
         let arn = "arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud";
         let storage = "arn:aws:ivs:eu-west-1:111122223333:storage-configuration/a-B3";
         let cases: &[(Pattern, &[&str], &[&str])] = &[
-            (
-                Pattern::Storable,
-                &["", "é 🎥\n\u{7f}"],
-                &["\0", "a\0b"],
-            ),
+            (Pattern::Storable, &["", "é 🎥\n\u{7f}"], &["\0", "a\0b"]),
             (
                 Pattern::Word,
                 &["", "aZ9-_"],

@@ -12,6 +12,25 @@ pub(crate) const STORAGE: &str =
 pub(crate) const SESSION: &str = "st-4Hc9sTnV2bQ7x";
 pub(crate) const PARTICIPANT: &str = "q7Rk2ZpLw0Xe";
 
+pub(crate) const KEY: &str = "arn:aws:ivs:eu-west-1:111122223333:public-key/Vw2xYz5aBc8D";
+/// A P-384 key in PEM, as `openssl ec -pubout` writes one.
+pub(crate) const MATERIAL: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEzGmbdR55vy5k60IpUprUDqSbRTLB9OB2\n\
+    EUgEDC/momVhkxwz73AK6IavOXlBukLgJ0g761ytTILKueGJPo7tyF4WsxNwJ90x\n\
+    Gu4X9UXT3XnjmIaFgStHTGsmvXyZou5K\n\
+    -----END PUBLIC KEY-----\n";
+/// What TagResource's path is in these tests.
+pub(crate) const TAGS_PATH: &str =
+    "/tags/arn%3Aaws%3Aivs%3Aeu-west-1%3A111122223333%3Astage%2FhT5vN1cGy8Ud";
+
+/// The operations that read a body: all but two.
+pub(crate) fn with_body() -> Vec<Operation> {
+    use Operation::*;
+    let mut operations = Operation::ALL.to_vec();
+    operations.retain(|operation| !matches!(operation, UntagResource | ListTagsForResource));
+    operations
+}
+
 /// A body with every member the operation has.
 pub(crate) fn full_body(operation: Operation) -> Value {
     use Operation::*;
@@ -79,6 +98,13 @@ pub(crate) fn full_body(operation: Operation) -> Value {
             list,
             json!({"sourceStageArn": STAGE, "participantId": PARTICIPANT}),
         ),
+        ImportPublicKey => json!({
+            "publicKeyMaterial": MATERIAL, "name": "deploy-1", "tags": {"team": "blue"},
+        }),
+        GetPublicKey | DeletePublicKey => json!({"arn": KEY}),
+        ListPublicKeys => list,
+        TagResource => json!({"tags": {"team": "blue"}}),
+        UntagResource | ListTagsForResource => json!({}),
     }
 }
 
@@ -112,6 +138,16 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
         Operation::StartParticipantReplication => debug::<StartParticipantReplicationRequest>(body),
         Operation::StopParticipantReplication => debug::<StopParticipantReplicationRequest>(body),
         Operation::ListParticipantReplicas => debug::<ListParticipantReplicasRequest>(body),
+        Operation::ImportPublicKey => debug::<ImportPublicKeyRequest>(body),
+        Operation::GetPublicKey => debug::<GetPublicKeyRequest>(body),
+        Operation::ListPublicKeys => debug::<ListPublicKeysRequest>(body),
+        Operation::DeletePublicKey => debug::<DeletePublicKeyRequest>(body),
+        Operation::TagResource => {
+            TagResourceRequest::parse(TAGS_PATH, body).map(|request| format!("{request:?}"))
+        }
+        Operation::UntagResource | Operation::ListTagsForResource => {
+            panic!("{operation} reads no body")
+        }
     }
 }
 

@@ -5,13 +5,13 @@ use restage_api::sigv4::{SignedRequest, verify};
 use restage_api::{ApiError, ErrorCode, Operation};
 use serde_json::Value;
 
-use crate::common::{cases, full_body, parse};
+use crate::common::{cases, full_body, parse, with_body};
 
 /// Longest message any request may provoke, in bytes.
 const MAX_MESSAGE: usize = 1_000;
 
 fn operations() -> impl Strategy<Value = Operation> {
-    prop::sample::select(Operation::ALL)
+    prop::sample::select(with_body())
 }
 
 fn check(result: Result<String, ApiError>) -> Result<(), TestCaseError> {
@@ -119,6 +119,16 @@ proptest! {
             }
         }
         check(parse(operation, &body))?;
+    }
+
+    #[test]
+    fn tags_of_any_path_and_query(
+        path in "(/tags/)?(arn(:|%3[aA])aws(:|%3A)ivs:|%|/|\\+|%2F|stage|[ -~]{1,4}|\u{e9}|%ff){0,12}",
+        query in "(tagKeys|=|&|%|aws:|%C3%A4|%ff|[ -~]{1,3}){0,40}",
+    ) {
+        use restage_api::shape::{ListTagsForResourceRequest, UntagResourceRequest};
+        check(ListTagsForResourceRequest::parse(&path).map(|request| format!("{request:?}")))?;
+        check(UntagResourceRequest::parse(&path, &query).map(|request| format!("{request:?}")))?;
     }
 
     #[test]

@@ -14,6 +14,7 @@ fn lists_have_default_and_largest_page_sizes() {
         (ListParticipants, 50, 100),
         (ListParticipantEvents, 50, 100),
         (ListParticipantReplicas, 50, 50),
+        (ListPublicKeys, 50, 100),
     ] {
         let size = |value: Value| accepted(operation, json!({"maxResults": value}));
         assert!(
@@ -56,6 +57,7 @@ fn page_tokens() {
         ListParticipants,
         ListParticipantEvents,
         ListParticipantReplicas,
+        ListPublicKeys,
     ] {
         let token = |text: &str| json!({"nextToken": text});
         // A token that asks for the first page.

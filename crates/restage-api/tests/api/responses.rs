@@ -7,7 +7,7 @@ use restage_api::{Request, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::common::{OTHER_STAGE, PARTICIPANT, SESSION, STAGE};
+use crate::common::{KEY, MATERIAL, OTHER_STAGE, PARTICIPANT, SESSION, STAGE};
 
 const OTHER_SESSION: &str = "st-Lp8wE3dYr6K1m";
 /// 2026-10-02T09:15:04Z
@@ -491,4 +491,38 @@ fn requests_name_what_their_page_tokens_are_bound_to() {
             "each filter binds differently"
         );
     }
+}
+
+#[test]
+fn public_keys_and_tags() {
+    let key = PublicKeyShape {
+        arn: KEY.into(),
+        name: String::new(),
+        public_key_material: MATERIAL.into(),
+        fingerprint: "00:ff".into(),
+        tags: map(&[]),
+    };
+    let expected = json!({"publicKey": {
+        "arn": KEY, "name": "", "publicKeyMaterial": MATERIAL, "fingerprint": "00:ff", "tags": {},
+    }});
+    let public_key = key.clone();
+    written(&ImportPublicKeyResponse { public_key }, expected.clone());
+    written(&GetPublicKeyResponse { public_key: key }, expected);
+    let summary = PublicKeySummary {
+        arn: KEY.into(),
+        name: "deploy-1".into(),
+        tags: map(&[("team", "blue")]),
+    };
+    written(
+        &ListPublicKeysResponse {
+            public_keys: vec![summary],
+            next_token: None,
+        },
+        json!({"publicKeys": [{"arn": KEY, "name": "deploy-1", "tags": {"team": "blue"}}]}),
+    );
+    let tags = map(&[("a", "")]);
+    written(
+        &ListTagsForResourceResponse { tags },
+        json!({"tags": {"a": ""}}),
+    );
 }

@@ -1,57 +1,9 @@
-//! Tags and the recording block.
+//! The recording block.
 
 use crate::common::{STAGE, full_body, merged};
 use crate::constraints::{accepted, refused};
 use restage_api::Operation;
 use serde_json::{Value, json};
-
-#[test]
-fn tags() {
-    let tags = |tags: Value| json!({"tags": tags});
-    let many = |count: usize| {
-        (0..count)
-            .map(|i| (format!("k{i}"), json!("v")))
-            .collect::<Value>()
-    };
-    accepted(Operation::CreateStage, tags(json!({})));
-    accepted(Operation::CreateStage, tags(many(50)));
-    accepted(
-        Operation::CreateStage,
-        tags(json!({"é".repeat(128): "é".repeat(256), "awsome:x": "", "aw": ""})),
-    );
-    for (bad, sentence) in [
-        (many(51), "tags may have at most 50 entries (it has 51)."),
-        (
-            json!({"": "v"}),
-            "the key of tags[\"\"] must have at least 1 characters (it has 0).",
-        ),
-        (
-            json!({"k": "é".repeat(257)}),
-            "tags[\"k\"] must have at most 256 characters (it has 257).",
-        ),
-        (
-            json!({"k": true}),
-            "tags[\"k\"] must be a string, not true or false.",
-        ),
-        (
-            json!({"aws:x": "v"}),
-            "the key of tags[\"aws:x\"] may not start with aws:.",
-        ),
-        (
-            json!({"AwS:": "v"}),
-            "the key of tags[\"AwS:\"] may not start with aws:.",
-        ),
-        (
-            json!({"é".repeat(129): "v"}),
-            &format!(
-                "the key of tags[\"{}\"…] must have at most 128 characters (it has 129).",
-                "é".repeat(40)
-            ),
-        ),
-    ] {
-        refused(Operation::CreateStage, tags(bad), sentence);
-    }
-}
 
 #[test]
 fn recording_blocks() {

@@ -60,9 +60,10 @@ pub(super) fn decide(
 /// The row of a token issued for a stage.
 pub(super) fn issued(stage: &StageArn, token: &NewToken) -> Token {
     Token {
-        participant: token.participant.clone(),
         stage: stage.id.clone(),
+        participant: token.participant.clone(),
         expires_at: token.expires_at,
         revoked_at: None,
+        self_signed: None,
     }
 }

@@ -13,7 +13,7 @@ use crate::{presence, replica};
 pub(super) fn needs(stage: &StageArn, participant: &ParticipantId) -> Vec<Need> {
     vec![
         Need::Stage(stage.id.clone()),
-        Need::Token(participant.clone()),
+        Need::Token(stage.id.clone(), participant.clone()),
         Need::Participant(stage.id.clone(), participant.clone()),
     ]
 }
@@ -23,18 +23,16 @@ pub(super) fn decide(draft: &mut Draft<'_>, arn: &StageArn, id: &ParticipantId) 
     let session = draft
         .active_session(&arn.id)
         .filter(|session| draft.participant(session, id).is_some());
-    let has_token = draft.token(id).is_some_and(|row| row.stage == arn.id);
+    let has_token = draft.token(&arn.id, id).is_some();
     if session.is_none() && !has_token {
         return Err(Error::new(
             Fault::NotFound,
             format!("participantId: {arn} has no participant {id}"),
         ));
     }
-    if has_token {
-        let now = draft.context.now;
-        if let Some(row) = draft.edit_token(id) {
-            row.revoked_at = row.revoked_at.or(Some(now));
-        }
+    let now = draft.context.now;
+    if let Some(row) = draft.edit_token(&arn.id, id) {
+        row.revoked_at = row.revoked_at.or(Some(now));
     }
     let Some(session) = session else {
         return Ok(Reply::Done);

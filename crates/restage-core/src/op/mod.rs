@@ -4,24 +4,30 @@ mod connection_closed;
 mod connection_established;
 mod create_participant_token;
 mod create_stage;
+mod delete_public_key;
 mod delete_stage;
 mod disconnect_participant;
+mod exchange_token;
+mod import_public_key;
 mod open_connection;
 mod record_connection_error;
 mod recover;
 mod start_participant_replication;
 mod stop_participant_replication;
+mod tag_resource;
 mod tick;
 mod update_stage;
 
-use crate::arn::StageArn;
+use std::fmt;
+
+use crate::arn::{PublicKeyArn, StageArn};
 use crate::command::{Command, Need};
 use crate::decision::{Decision, Reply};
 use crate::draft::Draft;
 use crate::error::{Error, Fault};
 use crate::id::{StageSessionId, Time};
 use crate::limits::Limits;
-use crate::row::Stage;
+use crate::row::{PublicKey, Stage};
 use crate::world::World;
 
 /// What a decision takes from outside besides rows.
@@ -70,6 +76,27 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
         Command::CreateParticipantToken { stage, token } => {
             create_participant_token::decide(draft, stage, token)
         }
+        Command::ImportPublicKey {
+            key,
+            name,
+            tags,
+            material,
+            fingerprint,
+            point,
+        } => {
+            let request = import_public_key::Request {
+                key,
+                name,
+                tags,
+                material,
+                fingerprint,
+                point,
+            };
+            import_public_key::decide(draft, &request)
+        }
+        Command::DeletePublicKey { key } => delete_public_key::decide(draft, key),
+        Command::TagResource { resource, tags } => tag_resource::tag(draft, resource, tags),
+        Command::UntagResource { resource, keys } => tag_resource::untag(draft, resource, keys),
         Command::DisconnectParticipant { stage, participant } => {
             disconnect_participant::decide(draft, stage, participant)
         }
@@ -110,6 +137,20 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             };
             open_connection::decide(draft, &request)
         }
+        Command::ExchangeToken {
+            connection,
+            stage,
+            participant,
+            claims,
+        } => {
+            let request = exchange_token::Request {
+                connection,
+                stage,
+                participant,
+                claims,
+            };
+            exchange_token::decide(draft, &request)
+        }
         Command::RecordConnectionError {
             claims,
             kind,
@@ -136,6 +177,11 @@ pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Ne
         Command::UpdateStage { stage, .. } => update_stage::needs(stage),
         Command::DeleteStage { stage } => delete_stage::needs(stage),
         Command::CreateParticipantToken { stage, .. } => create_participant_token::needs(stage),
+        Command::ImportPublicKey { key, point, .. } => import_public_key::needs(key, point),
+        Command::DeletePublicKey { key } => delete_public_key::needs(key),
+        Command::TagResource { resource, .. } | Command::UntagResource { resource, .. } => {
+            tag_resource::needs(resource)
+        }
         Command::DisconnectParticipant { stage, participant } => {
             disconnect_participant::needs(stage, participant)
         }
@@ -151,6 +197,12 @@ pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Ne
             participant,
         } => stop_participant_replication::needs(source, destination, participant),
         Command::OpenConnection { kind, claims, .. } => open_connection::needs(kind, claims),
+        Command::ExchangeToken {
+            stage,
+            participant,
+            claims,
+            ..
+        } => exchange_token::needs(stage, participant, claims),
         Command::RecordConnectionError { claims, kind, .. } => {
             record_connection_error::needs(kind, claims)
         }
@@ -173,32 +225,55 @@ pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Ne
 /// The caller's stage. `member` is the request member that carried the ARN.
 ///
 /// # Errors
-/// `Denied` for another account's, `NotFound` if there is none or it lives in another region.
+/// `Denied` if the ARN says that it is another account's, `NotFound` if there is nothing under this ARN:
+/// whether the id is one of another account or region is not told.
 fn own_stage<'a>(draft: &'a Draft<'_>, member: &str, arn: &StageArn) -> Result<&'a Stage, Error> {
-    let caller = &draft.context.account;
-    let denied = || {
-        Error::new(
-            Fault::Denied,
-            format!("{member}: {arn} belongs to another account"),
-        )
-    };
-    if arn.account != *caller {
-        return Err(denied());
+    own_account(draft, member, &arn.account, arn)?;
+    draft
+        .stage(&arn.id)
+        .filter(|row| row.account == arn.account && row.region == arn.region)
+        .ok_or_else(|| {
+            Error::new(
+                Fault::NotFound,
+                format!("{member}: there is no stage {arn}"),
+            )
+        })
+}
+
+/// The caller's public key. `member` is the request member that carried the ARN.
+///
+/// # Errors
+/// As [`own_stage`].
+fn own_public_key<'a>(
+    draft: &'a Draft<'_>,
+    member: &str,
+    arn: &PublicKeyArn,
+) -> Result<&'a PublicKey, Error> {
+    own_account(draft, member, &arn.account, arn)?;
+    draft
+        .public_key(&arn.id)
+        .filter(|row| row.account == arn.account && row.region == arn.region)
+        .ok_or_else(|| {
+            Error::new(
+                Fault::NotFound,
+                format!("{member}: there is no public key {arn}"),
+            )
+        })
+}
+
+fn own_account(
+    draft: &Draft<'_>,
+    member: &str,
+    owner: &str,
+    arn: &impl fmt::Display,
+) -> Result<(), Error> {
+    if owner == draft.context.account {
+        return Ok(());
     }
-    let not_found = || {
-        Error::new(
-            Fault::NotFound,
-            format!("{member}: there is no stage {arn}"),
-        )
-    };
-    let row = draft.stage(&arn.id).ok_or_else(not_found)?;
-    if row.account != *caller {
-        return Err(denied());
-    }
-    if row.region != arn.region {
-        return Err(not_found());
-    }
-    Ok(row)
+    Err(Error::new(
+        Fault::Denied,
+        format!("{member}: {arn} belongs to another account"),
+    ))
 }
 
 /// A refusal that names the limit, its value and the setting. Settings are named after the fields of

@@ -2,13 +2,13 @@
 //! The first one joins; a second of the same kind takes the first one's place.
 
 use super::{Outcome, limit_reached, record_connection_error};
-use crate::command::{Claims, Need};
+use crate::command::{Claims, Need, Signer};
 use crate::decision::{CloseReason, PublicationKey, Reply};
 use crate::draft::Draft;
 use crate::error::{Error, Fault};
 use crate::id::{ConnectionId, ParticipantId, StageSessionId};
 use crate::row::{Client, Connection, ConnectionKind, Participant, Protocol, StageEventError};
-use crate::{presence, publication, session};
+use crate::{presence, publication, replica, session, token};
 
 /// The command's members.
 pub(super) struct Request<'a> {
@@ -21,11 +21,14 @@ pub(super) struct Request<'a> {
 
 pub(super) fn needs(kind: &ConnectionKind, claims: &Claims) -> Vec<Need> {
     let stage = &claims.stage.id;
-    let mut needs = vec![
-        Need::Stage(stage.clone()),
-        Need::Token(claims.participant.clone()),
-        Need::Presence(stage.clone(), claims.participant.clone()),
-    ];
+    let mut needs = token::needs(claims);
+    let (here, bearer) = (stage.clone(), claims.participant.clone());
+    needs.push(match claims.signer {
+        // Its tokens all say the same.
+        Signer::Service => Need::Presence(here, bearer),
+        // A later token may say something new of a participant that is shown elsewhere.
+        Signer::PublicKey(_) => Need::Participant(here, bearer),
+    });
     if let ConnectionKind::Subscribe { publisher } = kind {
         needs.push(Need::Presence(stage.clone(), publisher.clone()));
     }
@@ -39,6 +42,11 @@ pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
     check_token(draft, request.claims)?;
     let stage = &request.claims.stage.id;
     let active = draft.active_session(stage);
+    let may_say_something_new = request.claims.signer != Signer::Service;
+    if let Some(session) = active.as_ref().filter(|_| may_say_something_new) {
+        let attributes = &request.claims.attributes;
+        replica::check_attributes(draft, session, &request.claims.participant, attributes)?;
+    }
     let publication = match check_role(draft, request, active.as_ref()) {
         Ok(publication) => publication,
         Err((error, refusal)) => {
@@ -46,6 +54,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
             return Err(refusal);
         }
     };
+    token::remember(draft, request.claims);
     let session = session::enter(draft, stage);
     let established = replace(draft, &session, request);
     draft.put_connection(Connection {
@@ -62,6 +71,9 @@ pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
         participant.protocol = request.protocol;
         draft.put_participant(participant.clone());
     }
+    if may_say_something_new {
+        replica::refresh(draft, &session, &participant.id);
+    }
     let publication = publication.unwrap_or_else(|| publication::key(&participant));
     draft.route(request.connection.clone(), request.kind, publication);
     Ok(Reply::Opened {
@@ -70,31 +82,14 @@ pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
     })
 }
 
-/// The token must be one we issued for this stage, alive, and in time for a join. Who is in may open
-/// further connections after the token's end, as expiry is a rule about joining.
+/// The token must be alive, and in time for a join. Who is in may open further connections after the
+/// token's end, as expiry is a rule about joining.
 fn check_token(draft: &Draft<'_>, claims: &Claims) -> Result<(), Error> {
+    token::check(draft, claims)?;
     let (id, stage) = (&claims.participant, &claims.stage);
-    if draft.stage(&stage.id).is_none() {
-        return Err(Error::new(
-            Fault::NotFound,
-            format!("there is no stage {stage}"),
-        ));
-    }
-    let Some(token) = draft.token(id).filter(|row| row.stage == stage.id) else {
-        return Err(Error::new(
-            Fault::TokenRevoked,
-            format!("no participant token {id} was issued for {stage}"),
-        ));
-    };
-    if token.revoked_at.is_some() {
-        return Err(Error::new(
-            Fault::TokenRevoked,
-            format!("participant {id} was disconnected; its token is dead"),
-        ));
-    }
     let session = draft.active_session(&stage.id);
     let row = session.and_then(|session| draft.participant(&session, id));
-    if draft.context.now >= token.expires_at && !row.is_some_and(|row| row.connected) {
+    if draft.context.now >= claims.expires_at && !row.is_some_and(|row| row.connected) {
         return Err(Error::new(
             Fault::TokenExpired,
             format!("the participant token of {id} has expired"),

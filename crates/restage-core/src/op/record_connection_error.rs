@@ -5,15 +5,12 @@ use crate::command::{Claims, Need};
 use crate::decision::Reply;
 use crate::draft::Draft;
 use crate::row::{ConnectionKind, StageEventError, StageEventName};
+use crate::token;
 
 pub(super) fn needs(kind: &ConnectionKind, claims: &Claims) -> Vec<Need> {
-    let stage = &claims.stage.id;
-    let mut needs = vec![
-        Need::Stage(stage.clone()),
-        Need::Token(claims.participant.clone()),
-    ];
+    let mut needs = token::needs(claims);
     if let ConnectionKind::Subscribe { publisher } = kind {
-        needs.push(Need::Presence(stage.clone(), publisher.clone()));
+        needs.push(Need::Presence(claims.stage.id.clone(), publisher.clone()));
     }
     needs
 }
@@ -25,8 +22,7 @@ pub(super) fn decide(
     error: StageEventError,
 ) -> Outcome {
     // A dead token has no say in the history any more.
-    let alive = |row: &crate::row::Token| row.stage == claims.stage.id && row.revoked_at.is_none();
-    if draft.token(&claims.participant).is_some_and(alive) {
+    if token::check(draft, claims).is_ok() {
         record(draft, claims, kind, error);
     }
     Ok(Reply::Done)

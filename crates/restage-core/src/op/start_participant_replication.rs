@@ -7,7 +7,6 @@ use crate::decision::Reply;
 use crate::draft::Draft;
 use crate::error::{Error, Fault};
 use crate::id::{ParticipantId, StageSessionId};
-use crate::limits::ATTRIBUTES_BYTES_MAX;
 use crate::row::{Attributes, Participant, Replica, Replication};
 use crate::{replica, session};
 
@@ -47,7 +46,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
     if let Some(destination) = &destination {
         check_not_there(draft, request, destination)?;
     }
-    let attributes = merged(&source.attributes, request.attributes)?;
+    let attributes = replica::merged(&source.attributes, request.attributes)?;
     check_limits(draft, request, &source, destination.as_ref())?;
 
     let destination = session::enter(draft, &request.destination.id);
@@ -131,27 +130,6 @@ fn check_not_there(
             format!("{stage} has a participant {id} of its own"),
         )),
     }
-}
-
-/// The token's attributes with the overrides merged over them.
-fn merged(of_token: &Attributes, overrides: &Attributes) -> Result<Attributes, Error> {
-    let mut attributes = of_token.clone();
-    attributes.extend(
-        overrides
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone())),
-    );
-    let bytes: usize = attributes
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
-    if bytes > ATTRIBUTES_BYTES_MAX {
-        let message = format!(
-            "attributes: merged over those of the token they come to {bytes} bytes; at most {ATTRIBUTES_BYTES_MAX} are allowed"
-        );
-        return Err(Error::new(Fault::Invalid, message));
-    }
-    Ok(attributes)
 }
 
 fn check_limits(

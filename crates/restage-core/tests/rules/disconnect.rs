@@ -1,6 +1,5 @@
 //! DisconnectParticipant: out, and the token is dead.
 
-use restage_core::id::ParticipantId;
 use restage_core::row::Replication;
 
 use crate::support::Scene;
@@ -24,10 +23,7 @@ fn everything_of_the_participant_goes() {
         "close c3 Disconnected",
         "changed A",
     ]);
-    assert_eq!(
-        scene.world.tokens[&ParticipantId::new("ann")].revoked_at,
-        Some(scene.now)
-    );
+    assert_eq!(scene.token_row("A/ann").revoked_at, Some(scene.now));
     assert!(scene.participant("s1/bob").publishing);
 }
 
@@ -88,10 +84,7 @@ fn disconnecting_a_replica_stops_just_that_replication() {
         "close c2 ReplicationStopped",
         "changed B",
     ]);
-    assert_eq!(
-        scene.world.tokens[&ParticipantId::new("ann")].revoked_at,
-        None
-    );
+    assert_eq!(scene.token_row("A/ann").revoked_at, None);
     assert!(scene.participant("s1/ann").publishing && scene.participant("s3/ann").publishing);
     assert_eq!(
         scene.participant("s1/ann").replication,
@@ -105,7 +98,7 @@ fn who_is_not_there_is_disconnected_all_the_same() {
     let mut scene = Scene::new(&["A"]);
     scene.token("A", "ann").ok();
     scene.disconnect("A/ann").gives(&[]);
-    let revoked_at = scene.world.tokens[&ParticipantId::new("ann")].revoked_at;
+    let revoked_at = scene.token_row("A/ann").revoked_at;
     assert_eq!(
         revoked_at,
         Some(scene.now),

@@ -1,16 +1,20 @@
 //! The rules, as scenarios: one topic per file, each a list of steps with what they give.
 
 mod disconnect;
+mod exchange;
 mod history;
 mod idle;
 mod limits;
 mod presence;
+mod public_keys;
 mod reconnect_window;
 mod recover;
 mod replication;
 mod replication_refusals;
+mod self_signed;
 mod sessions;
 mod stages;
 mod support;
+mod tags;
 mod tokens;
 mod walk;

@@ -132,11 +132,9 @@ fn twice_to_the_same_destination() {
 #[test]
 fn an_id_the_destination_has_already() {
     let mut scene = publishing();
-    // As if a self-signed token for B bore the id of one for A.
-    let token = scene.world.tokens[&ParticipantId::new("ann")].clone();
-    scene.token("B", "ann").ok();
-    scene.join("B/ann", "events", "c2");
-    scene.world.tokens.insert(token.participant.clone(), token);
+    // Self-signed tokens choose their own ids.
+    scene.import_key("K").ok();
+    scene.join_as(&scene.self_signed("B/ann", "K"), "events", "c2");
     scene.replicate("A/ann", "B", 0).refused(
         "Conflict: arn:aws:ivs:eu-west-1:111122223333:stage/B has a participant ann of its own",
     );
@@ -149,7 +147,7 @@ fn attributes_of_more_than_a_kilobyte() {
     scene.attributes = attributes(&[("a", &long)]);
     scene.join("A/ann", "publish", "c1");
     scene.replicate_with("A/ann", "B", 0, &[("b", &"y".repeat(23))]).refused(
-        "Invalid: attributes: merged over those of the token they come to 1025 bytes; at most 1024 are allowed",
+        "Invalid: attributes: the token's with the replication's merged over them come to 1025 bytes; at most 1024 are allowed",
     );
     scene
         .replicate_with("A/ann", "B", 0, &[("b", &"y".repeat(22))])
@@ -157,7 +155,7 @@ fn attributes_of_more_than_a_kilobyte() {
     scene.stop_replication("A/ann", "B").ok();
     // An override takes the place of what it overrides; bytes are counted, not characters.
     scene.replicate_with("A/ann", "B", 0, &[("a", &"é".repeat(512))]).refused(
-        "Invalid: attributes: merged over those of the token they come to 1025 bytes; at most 1024 are allowed",
+        "Invalid: attributes: the token's with the replication's merged over them come to 1025 bytes; at most 1024 are allowed",
     );
     scene
         .replicate_with("A/ann", "B", 0, &[("a", &"é".repeat(511))])

@@ -1,6 +1,5 @@
 //! What a token allows, and when it no longer does.
 
-use restage_core::id::ParticipantId;
 use restage_core::row::{Capabilities, StageEventError};
 
 use crate::support::{Scene, TOKEN_S};
@@ -118,7 +117,7 @@ fn errors_of_the_edge_go_into_the_history_of_the_session_in_progress() {
 fn a_token_is_remembered_for_its_stage() {
     let mut scene = Scene::new(&["A"]);
     scene.token("A", "ann").ok();
-    let row = &scene.world.tokens[&ParticipantId::new("ann")];
+    let row = scene.token_row("A/ann");
     assert_eq!(
         (row.stage.as_str(), row.expires_at, row.revoked_at),
         ("A", scene.now.plus_seconds(TOKEN_S), None)

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use restage_core::command::Claims;
 use restage_core::id::{ConnectionId, ParticipantId, StageId, Time};
 use restage_core::row::{Capabilities, Connection, StageEventError};
-use restage_core::{Change, Command, Effect, Limits, World, decide, needs};
+use restage_core::{Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 
-use crate::support::{IDLE_S, Scene, attributes};
+use crate::support::{IDLE_S, Scene, attributes, key_arn};
 
 const SEEDS: u64 = 12;
 const STEPS: u32 = 1000;
@@ -73,7 +74,7 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
-                    TokenRevoked resumed";
+                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -92,6 +93,7 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
     if !seed.is_multiple_of(3) {
         walk.scene.limits = Limits {
             stages: 5,
+            public_keys: 2,
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
@@ -172,6 +174,8 @@ impl Walk {
             .select(&needs(command, context.now, IDLE_S));
         let Self { random, .. } = self;
         world.stages.retain(|_, _| !random.one_in(4));
+        world.tokens.retain(|_, _| !random.one_in(4));
+        world.public_keys.retain(|_, _| !random.one_in(4));
         world.sessions.retain(|_, _| !random.one_in(4));
         world.participants.retain(|_, _| !random.one_in(4));
         world.replicas.retain(|_, _| !random.one_in(4));
@@ -195,6 +199,109 @@ impl Walk {
         stage.map_or_else(|| "Gone".to_owned(), StageId::to_string)
     }
 
+    /// What a bearer's token says. Those that restage made always say the same; a self-signed one may be
+    /// another every time, of any key.
+    fn claims(&mut self, stage: &str, participant: &str) -> Claims {
+        let key = (StageId::new(stage), ParticipantId::new(participant));
+        let row = self.scene.world.tokens.get(&key);
+        let self_signed = match row {
+            Some(row) => row.self_signed.is_some() != self.random.one_in(80),
+            None => self.random.one_in(2),
+        };
+        if self_signed {
+            let key = self.key();
+            let mut claims = self
+                .scene
+                .self_signed(&format!("{stage}/{participant}"), &key);
+            if self.random.one_in(40) {
+                claims.issued_at = self.scene.now.plus_seconds(400);
+            }
+            if self.random.one_in(40) {
+                claims.expires_at = self.scene.now;
+            }
+            if self.random.one_in(60) {
+                claims.attributes = attributes(&[("order", &"x".repeat(1019))]);
+            }
+            return claims;
+        }
+        let order = participant.len().to_string();
+        Claims {
+            attributes: attributes(&[("order", &order)]),
+            ..self.scene.claims(stage, participant)
+        }
+    }
+
+    /// The name of a public key; seldom one that is not there.
+    fn key(&mut self) -> String {
+        let keys: Vec<_> = self.scene.world.public_keys.keys().collect();
+        let key = if self.random.one_in(60) {
+            None
+        } else {
+            self.random.pick(&keys)
+        };
+        key.map_or_else(|| "Gone".to_owned(), ToString::to_string)
+    }
+
+    fn exchange(&mut self) -> Option<Command> {
+        let self_signed = |world: &World, row: &Connection| {
+            let key = (row.stage.clone(), row.participant.clone());
+            world.tokens[&key].self_signed.is_some()
+        };
+        let any = self.random.one_in(20);
+        let world = self.scene.world.clone();
+        let (connection, stage, participant) =
+            self.connection(|row| any || self_signed(&world, row))?;
+        let claims = if self.random.one_in(40) {
+            let (stage, participant) = self.bearer();
+            self.claims(&stage, &participant)
+        } else {
+            self.claims(stage.as_str(), participant.as_str())
+        };
+        Some(Command::ExchangeToken {
+            connection,
+            stage,
+            participant,
+            claims,
+        })
+    }
+
+    /// Import and delete keys, tag and untag what there is.
+    fn keys_and_tags(&mut self) -> Command {
+        let resource = if self.random.one_in(2) {
+            ResourceArn::from(crate::support::arn(&self.stage()))
+        } else {
+            ResourceArn::from(key_arn(&self.key()))
+        };
+        match self.random.below(8) {
+            0..4 => {
+                let point = self.random.below(6).to_string();
+                Command::ImportPublicKey {
+                    key: key_arn(&self.fresh("K")),
+                    name: String::new(),
+                    tags: Default::default(),
+                    material: String::new(),
+                    fingerprint: String::new(),
+                    point,
+                }
+            }
+            4 => Command::DeletePublicKey {
+                key: key_arn(&self.key()),
+            },
+            5 | 6 => {
+                let first = self.random.below(100);
+                let tags = (first..first + 20).map(|n| (n.to_string(), String::new()));
+                Command::TagResource {
+                    resource,
+                    tags: tags.collect(),
+                }
+            }
+            _ => Command::UntagResource {
+                resource,
+                keys: (0..self.random.below(100)).map(|n| n.to_string()).collect(),
+            },
+        }
+    }
+
     /// Someone with a token; seldom a dead or unknown one.
     fn bearer(&mut self) -> (String, String) {
         let tokens = self.scene.world.tokens.values();
@@ -206,6 +313,16 @@ impl Walk {
         match self.random.pick(from) {
             Some(row) => (row.stage.to_string(), row.participant.to_string()),
             None => (self.stage(), "nobody".to_owned()),
+        }
+    }
+
+    /// A bearer, or someone who comes with a self-signed token and an id of their own, which may be heard in
+    /// several stages.
+    fn joiner(&mut self) -> (String, String) {
+        if self.random.one_in(6) {
+            (self.stage(), format!("own{}", self.random.below(8)))
+        } else {
+            self.bearer()
         }
     }
 
@@ -227,7 +344,7 @@ impl Walk {
     }
 
     fn open(&mut self) -> Command {
-        let (stage, participant) = self.bearer();
+        let (stage, participant) = self.joiner();
         let what = match self.random.below(5) {
             0 | 1 => "publish".to_owned(),
             2 => "events".to_owned(),
@@ -244,7 +361,7 @@ impl Walk {
         Command::OpenConnection {
             connection: ConnectionId::new(connection),
             kind: crate::support::kind(&what),
-            claims: self.scene.claims(&stage, &participant),
+            claims: self.claims(&stage, &participant),
             protocol: restage_core::row::Protocol::Whip,
             client: Default::default(),
         }
@@ -375,7 +492,7 @@ impl Walk {
             }
             91 => {
                 let (stage, participant) = self.bearer();
-                let claims = self.scene.claims(&stage, &participant);
+                let claims = self.claims(&stage, &participant);
                 let kind = crate::support::kind(
                     ["publish", "events", "watch nobody"][self.random.below(3)],
                 );
@@ -386,6 +503,8 @@ impl Walk {
                 }
             }
             92 if self.random.one_in(8) => Command::Recover,
+            93 | 94 => self.keys_and_tags(),
+            95 | 96 => self.exchange()?,
             _ => Command::Tick,
         })
     }

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::{CloseReason, PublicationKey};
 use restage_media::PeerKey;
@@ -17,6 +19,20 @@ pub(super) enum Reach {
     Socket(watch::Sender<Option<CloseReason>>),
 }
 
+/// What is kept of a token.
+#[derive(Clone, Debug)]
+pub(super) struct TokenDigest(Vec<u8>);
+
+impl TokenDigest {
+    pub(super) fn of(token: &str) -> Self {
+        Self(digest(&SHA256, token.as_bytes()).as_ref().to_vec())
+    }
+
+    pub(super) fn is_of(&self, token: &str) -> bool {
+        verify_slices_are_equal(&self.0, &Self::of(token).0).is_ok()
+    }
+}
+
 /// An open connection.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
@@ -25,15 +41,24 @@ pub(super) struct Live {
     pub(super) reach: Reach,
     /// How often ICE was restarted: the entity tag of the HTTP session follows it.
     pub(super) ice_generation: u32,
+    /// Of the token it was opened with, or that was exchanged for it. Who shows that token again need not
+    /// prove more, even when its key is gone.
+    pub(super) token: TokenDigest,
     publication: Option<PublicationKey>,
 }
 
 impl Live {
-    pub(super) fn new(stage: StageId, participant: ParticipantId, reach: Reach) -> Self {
+    pub(super) fn new(
+        stage: StageId,
+        participant: ParticipantId,
+        reach: Reach,
+        token: &str,
+    ) -> Self {
         Self {
             stage,
             participant,
             reach,
+            token: TokenDigest::of(token),
             ice_generation: 0,
             publication: None,
         }
@@ -131,6 +156,7 @@ mod tests {
             StageId::new("A"),
             ParticipantId::new("p"),
             Reach::Peer(PeerKey(peer)),
+            "token",
         )
     }
 

@@ -1,17 +1,27 @@
 //! Clients coming and going: WHIP, WHEP and the events socket, up to the rules and back.
 
+use std::sync::PoisonError;
+
 use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol, StageEventError};
 use restage_core::{CloseReason, Fault};
 use restage_media::{MediaKind, OfferErrorKind, PeerKey};
 use tokio::sync::watch;
 
-use super::connections::{Live, Reach};
+use super::connections::{Live, Reach, TokenDigest};
 use super::{Control, Failure, StageState};
-use crate::ids;
 use crate::media::{MediaError, Role};
-use crate::token::TokenError;
+use crate::token::{Presented, TokenError};
+use crate::{clock, ids};
+
+/// How often one participant may open connections and exchange tokens, refused attempts included. Someone who
+/// subscribes to everybody on a full stage does so at once; nobody does it all day.
+const JOINS: Rate = Rate {
+    per_second: 2,
+    burst: 250,
+};
 
 /// Why a client may not join, patch or leave.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +32,12 @@ pub enum JoinError {
     /// The rules or the store refuse.
     #[error(transparent)]
     Control(#[from] Failure),
+    /// The same participant again and again: each join is a line in a history.
+    #[error(
+        "participant {0} opens connections, or exchanges tokens, more than {per_second} times a second; wait a while",
+        per_second = JOINS.per_second
+    )]
+    TooOften(ParticipantId),
     /// The SDP is unusable, or the media plane is busy.
     #[error(transparent)]
     Media(#[from] MediaError),
@@ -95,7 +111,7 @@ impl Control {
     }
 
     async fn join_media_to_the_end(&self, join: MediaJoin) -> Result<Joined, JoinError> {
-        let claims = self.inner.tokens.verify(&join.token)?;
+        let claims = self.verify(&join.token).await?;
         if join
             .expected
             .as_ref()
@@ -105,6 +121,7 @@ impl Control {
                 "the URL names another participant than the token".into(),
             ));
         }
+        self.count_join(&claims)?;
         let role = match join.kind {
             ConnectionKind::Publish => Role::Publisher,
             _ => Role::Subscriber,
@@ -121,6 +138,7 @@ impl Control {
             claims.stage.id.clone(),
             claims.participant.clone(),
             Reach::Peer(peer),
+            &join.token,
         );
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
@@ -141,6 +159,20 @@ impl Control {
             answer,
             entity_tag,
         })
+    }
+
+    /// What leaves a line in a history is counted, so that no token can make one grow without end.
+    fn count_join(&self, claims: &Claims) -> Result<(), JoinError> {
+        let key = (claims.stage.id.clone(), claims.participant.clone());
+        let mut joins = self
+            .inner
+            .joins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match joins.take(key, JOINS, clock::now()) {
+            true => Ok(()),
+            false => Err(JoinError::TooOften(claims.participant.clone())),
+        }
     }
 
     async fn record_refusal(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
@@ -168,7 +200,7 @@ impl Control {
         if_match: &str,
         fragment: String,
     ) -> Result<Patched, JoinError> {
-        let (peer, generation) = self.own_peer(token, connection)?;
+        let (peer, generation) = self.own_peer(token, connection).await?;
         if if_match != "*" && if_match != entity_tag(connection, generation) {
             return Err(JoinError::EntityTag);
         }
@@ -189,7 +221,7 @@ impl Control {
         token: &str,
         connection: &ConnectionId,
     ) -> Result<(), JoinError> {
-        self.own_peer(token, connection)?;
+        self.own_peer(token, connection).await?;
         let removed = self.connections().remove(connection);
         let Some(Live {
             stage,
@@ -205,38 +237,50 @@ impl Control {
         Ok(())
     }
 
-    fn own_peer(
+    /// The peer of a media connection, for the bearer of a token of its participant.
+    async fn own_peer(
         &self,
         token: &str,
         connection: &ConnectionId,
     ) -> Result<(PeerKey, u32), JoinError> {
-        let claims = self.inner.tokens.verify(token)?;
-        match self.connections().get(connection) {
-            Some(Live {
-                participant,
-                reach: Reach::Peer(peer),
-                ice_generation,
-                ..
-            }) if *participant == claims.participant => Ok((*peer, *ice_generation)),
-            _ => Err(JoinError::NoSession),
+        let Some(live) = self.connections().get(connection).cloned() else {
+            // A bad token is told so wherever it is shown.
+            self.verify(token).await?;
+            return Err(JoinError::NoSession);
+        };
+        if !live.token.is_of(token) {
+            let claims = self.verify(token).await?;
+            if (&live.stage, &live.participant) != (&claims.stage.id, &claims.participant) {
+                return Err(JoinError::NoSession);
+            }
+        }
+        match live.reach {
+            Reach::Peer(peer) => Ok((peer, live.ice_generation)),
+            Reach::Socket(_) => Err(JoinError::NoSession),
         }
     }
 
-    /// Opens an events socket for `stage`.
+    /// Opens an events socket for `stage` with a token that has been verified.
     pub async fn join_events(
         &self,
         token: &str,
+        claims: Claims,
         stage: &StageId,
         client: Client,
     ) -> Result<EventsSocket, JoinError> {
-        let claims = self.inner.tokens.verify(token)?;
         if claims.stage.id != *stage {
             return Err(JoinError::Token("the token is for another stage".into()));
         }
+        self.count_join(&claims)?;
         let (sender, close) = watch::channel(None);
         let connection = ids::connection();
         let participant = claims.participant.clone();
-        let live = Live::new(stage.clone(), participant.clone(), Reach::Socket(sender));
+        let live = Live::new(
+            stage.clone(),
+            participant.clone(),
+            Reach::Socket(sender),
+            token,
+        );
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
             connection: connection.clone(),
@@ -275,6 +319,82 @@ impl Control {
             self.closed(socket.connection, socket.stage, socket.participant)
                 .await;
         }
+    }
+}
+
+impl Control {
+    /// What a token says, if it bears the signature of whom it names.
+    ///
+    /// # Errors
+    /// [`JoinError::Token`], or [`JoinError::Control`] if the store fails.
+    pub async fn verify(&self, token: &str) -> Result<Claims, JoinError> {
+        let unverified = match self.inner.tokens.read(token)? {
+            Presented::Service(claims) => return Ok(claims),
+            Presented::SelfSigned(unverified) => unverified,
+        };
+        let arn = &unverified.key;
+        let row = self.inner.store.get_public_key(&arn.id).await;
+        let row = row.map_err(Failure::from)?;
+        let row = row.filter(|row| row.account == arn.account && row.region == arn.region);
+        let Some(row) = row else {
+            return Err(TokenError::UnknownKey(arn.clone()).into());
+        };
+        Ok(unverified.verify(&row.point)?)
+    }
+
+    /// Exchanges the token of an open media connection. An entity tag, if one is given, must be the
+    /// session's.
+    pub async fn exchange_media(
+        &self,
+        token: &str,
+        connection: &ConnectionId,
+        if_match: Option<&str>,
+    ) -> Result<Claims, JoinError> {
+        let claims = self.verify(token).await?;
+        let live = self.connections().get(connection).cloned();
+        let Some(live) = live.filter(|live| matches!(live.reach, Reach::Peer(_))) else {
+            return Err(JoinError::NoSession);
+        };
+        let current = entity_tag(connection, live.ice_generation);
+        if if_match.is_some_and(|tag| tag != "*" && tag != current) {
+            return Err(JoinError::EntityTag);
+        }
+        self.exchange(token, claims, connection, live.stage, live.participant)
+            .await
+    }
+
+    /// Exchanges the token of an events socket.
+    pub async fn exchange_events(
+        &self,
+        socket: &EventsSocket,
+        token: &str,
+    ) -> Result<Claims, JoinError> {
+        let claims = self.verify(token).await?;
+        let (stage, participant) = (socket.stage.clone(), socket.participant.clone());
+        self.exchange(token, claims, &socket.connection, stage, participant)
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        token: &str,
+        claims: Claims,
+        connection: &ConnectionId,
+        stage: StageId,
+        participant: ParticipantId,
+    ) -> Result<Claims, JoinError> {
+        self.count_join(&claims)?;
+        let command = Command::ExchangeToken {
+            connection: connection.clone(),
+            stage,
+            participant,
+            claims: claims.clone(),
+        };
+        self.execute("", command).await?;
+        if let Some(live) = self.connections().get_mut(connection) {
+            live.token = TokenDigest::of(token);
+        }
+        Ok(claims)
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::PeerKey;
 use tokio::sync::mpsc;
@@ -72,6 +73,8 @@ struct Inner {
     rules: Rules,
     hub: Hub,
     connections: Mutex<Connections>,
+    /// Joins and exchanges of each participant of each stage.
+    joins: Mutex<Buckets<(StageId, ParticipantId)>>,
 }
 
 impl Control {
@@ -84,6 +87,7 @@ impl Control {
             rules,
             hub: Hub::default(),
             connections: Mutex::new(Connections::default()),
+            joins: Mutex::new(Buckets::default()),
         };
         Self {
             inner: Arc::new(inner),

@@ -1,11 +1,12 @@
 //! The API: a request's way from the socket to its operation and back (rest-json).
 
+use std::cell::OnceCell;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use restage_api::sigv4::{self, SignedRequest};
 use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
@@ -13,12 +14,16 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use super::{App, handler};
+use crate::keys::{Holder, Permission};
 use crate::{clock, ids};
 
 /// The largest request the model allows is a CreateStage with 12 full tokens and 50 full tags.
 const BODY_LEN_MAX: usize = restage_api::shape::MAX_BODY_BYTES;
 /// The region of requests that name none (only with `--auth none`).
 const DEFAULT_REGION: &str = "us-east-1";
+
+/// Said with 429: rates are per second.
+const RETRY_AFTER_S: &str = "1";
 
 /// Who asks, and where.
 #[derive(Clone, Debug)]
@@ -64,11 +69,23 @@ async fn call(app: &App, operation: Operation, request: Request) -> Result<Strin
                 "the request body must be at most {BODY_LEN_MAX} bytes"
             ))
         })?;
-    let caller = authenticate(app, &parts, &body)?;
-    handler::call(app, &caller, operation, &body).await
+    let caller = authenticate(app, operation, &parts, &body)?;
+    app.throttle.admit(&caller, operation, clock::now())?;
+    let input = handler::Input {
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        body: &body,
+    };
+    handler::call(app, &caller, operation, input).await
 }
 
-fn authenticate(app: &App, parts: &http::request::Parts, body: &[u8]) -> Result<Caller, ApiError> {
+/// Who asks, if they may call this operation.
+fn authenticate(
+    app: &App,
+    operation: Operation,
+    parts: &http::request::Parts,
+    body: &[u8],
+) -> Result<Caller, ApiError> {
     let headers: Vec<(String, String)> = parts
         .headers
         .iter()
@@ -79,26 +96,51 @@ fn authenticate(app: &App, parts: &http::request::Parts, body: &[u8]) -> Result<
             )
         })
         .collect();
-    let region = match &app.credentials {
-        None => scope_region(&headers).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
-        Some(credentials) => {
-            let signed = SignedRequest {
-                method: parts.method.as_str(),
-                path: parts.uri.path(),
-                query: parts.uri.query().unwrap_or_default(),
-                headers: &headers,
-                body,
-            };
-            let now_s = clock::now().0 / 1_000_000;
-            let lookup =
-                |key: &str| (key == credentials.access_key).then(|| credentials.secret_key.clone());
-            sigv4::verify(&signed, now_s, lookup)?.region
-        }
+    let Some(keys) = &app.keys else {
+        return Ok(Caller {
+            account: app.account.clone(),
+            region: scope_region(&headers).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+        });
     };
+    let signed = SignedRequest {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &headers,
+        body,
+    };
+    let now_s = clock::now().0 / 1_000_000;
+    let known = OnceCell::new();
+    let lookup = |key: &str| {
+        let found = keys.find(key, now_s)?;
+        let secret = found.credentials.secret_key.clone();
+        known.set(found).ok()?;
+        Some(secret)
+    };
+    let identity = sigv4::verify(&signed, now_s, lookup)?;
+    // A signature that was verified was verified with a key that is known.
+    let holder = &known
+        .get()
+        .ok_or_else(|| ApiError::internal_server("no key"))?
+        .holder;
+    permit(&identity.access_key, holder, operation)?;
     Ok(Caller {
-        account: app.account.clone(),
-        region,
+        account: holder.account.clone(),
+        region: identity.region,
     })
+}
+
+fn permit(key: &str, holder: &Holder, operation: Operation) -> Result<(), ApiError> {
+    if holder.permission.allows(operation) {
+        return Ok(());
+    }
+    let may = match &holder.permission {
+        Permission::Only(_) => format!("it may call {}", holder.permission),
+        Permission::Full | Permission::ReadOnly => format!("it is {}", holder.permission),
+    };
+    Err(ApiError::access_denied(format!(
+        "The access key {key} may not call {operation}: {may}."
+    )))
 }
 
 /// The region of a credential scope, unverified.
@@ -129,6 +171,9 @@ fn respond(outcome: Result<String, ApiError>, request_id: &str) -> Response {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
             headers.insert(name, HeaderValue::from_static(value));
         }
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }
     if let Some(code) = error {
         headers.insert("x-amzn-errortype", HeaderValue::from_static(code));

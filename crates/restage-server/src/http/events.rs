@@ -1,5 +1,6 @@
 //! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol.
-//! Text frames of JSON; the client's PING is answered by PONG; STAGE_STATE is pushed.
+//! Text frames of JSON; the client's PING is answered by PONG, its TOKEN_EXCHANGE by TOKEN_EXCHANGED or
+//! TOKEN_EXCHANGE_ERROR; STAGE_STATE is pushed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,12 @@ use axum::routing::get;
 use http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
 use http::{HeaderMap, StatusCode};
 use restage_core::id::StageId;
-use restage_core::row::Client;
 use restage_core::{CloseReason, Fault};
 use serde::Deserialize;
 use tokio::time::{Instant, interval_at};
 
 use super::App;
+use super::view;
 use super::whip::Refusal;
 use crate::control::{EventsSocket, JoinError, client_of};
 
@@ -62,10 +63,15 @@ async fn upgrade(
         .and_then(|value| value.split(',').next())
         .map(|value| value.trim().to_owned())
         .unwrap_or_default();
-    if let Err(error) = app.control.tokens().verify(&token) {
-        let message = format!("offer the participant token as WebSocket sub-protocol: {error}");
-        return Refusal::new(StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED", message).into_response();
-    }
+    let claims = match app.control.verify(&token).await {
+        Ok(claims) => claims,
+        Err(JoinError::Token(error)) => {
+            let message = format!("offer the participant token as WebSocket sub-protocol: {error}");
+            return Refusal::new(StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED", message)
+                .into_response();
+        }
+        Err(error) => return Refusal::from(error).into_response(),
+    };
     let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
         let message = "too many events sockets are open; try again later";
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -82,13 +88,17 @@ async fn upgrade(
         .max_message_size(MESSAGE_LEN_MAX)
         .max_frame_size(MESSAGE_LEN_MAX)
         .on_upgrade(move |socket| async move {
-            serve(app, socket, token, StageId::new(stage), client).await;
+            let join = app
+                .control
+                .join_events(&token, claims, &StageId::new(stage), client)
+                .await;
+            serve(&app, socket, join).await;
             drop(permit);
         })
 }
 
-async fn serve(app: App, mut socket: WebSocket, token: String, stage: StageId, client: Client) {
-    let joined = match app.control.join_events(&token, &stage, client).await {
+async fn serve(app: &App, mut socket: WebSocket, join: Result<EventsSocket, JoinError>) {
+    let mut joined = match join {
         Ok(joined) => joined,
         Err(error) => {
             let (code, reason) = refusal(&error);
@@ -97,8 +107,7 @@ async fn serve(app: App, mut socket: WebSocket, token: String, stage: StageId, c
         }
     };
     app.control.events_established(&joined).await;
-    let mut joined = joined;
-    if let Some((code, reason)) = converse(&mut socket, &mut joined).await {
+    if let Some((code, reason)) = converse(app, &mut socket, &mut joined).await {
         close(&mut socket, code, reason).await;
     }
     app.control.leave_events(joined).await;
@@ -106,6 +115,7 @@ async fn serve(app: App, mut socket: WebSocket, token: String, stage: StageId, c
 
 /// Talks until one side ends it; the answer is what to tell the client, if anything.
 async fn converse(
+    app: &App,
     socket: &mut WebSocket,
     joined: &mut EventsSocket,
 ) -> Option<(u16, &'static str)> {
@@ -117,11 +127,15 @@ async fn converse(
             message = socket.recv() => {
                 heard = Instant::now();
                 match message {
-                    Some(Ok(Message::Text(text))) => match answer(text.as_str()) {
-                        Ok(Some(answer)) => send(socket, Message::text(answer)).await?,
-                        Ok(None) => {}
-                        Err(refused) => return Some(refused),
-                    },
+                    Some(Ok(Message::Text(text))) => {
+                        let message = match understand(text.as_str()) {
+                            Ok(message) => message,
+                            Err(refused) => return Some(refused),
+                        };
+                        if let Some(answer) = answer(app, joined, message).await {
+                            send(socket, Message::text(answer)).await?;
+                        }
+                    }
                     Some(Ok(Message::Binary(_))) => {
                         return Some((close_code::NOT_JSON, "send text frames of JSON"));
                     }
@@ -158,15 +172,55 @@ async fn converse(
 #[derive(Deserialize)]
 struct ClientMessage {
     r#type: String,
+    #[serde(default)]
+    payload: serde_json::Value,
+}
+
+fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
+    serde_json::from_str(text).map_err(|_| (close_code::NOT_JSON, "send JSON objects with a type"))
 }
 
 /// Unknown types are left for later versions of the protocol.
-fn answer(text: &str) -> Result<Option<&'static str>, (u16, &'static str)> {
-    match serde_json::from_str::<ClientMessage>(text) {
-        Ok(message) if message.r#type == "PING" => Ok(Some(r#"{"type":"PONG"}"#)),
-        Ok(_) => Ok(None),
-        Err(_) => Err((close_code::NOT_JSON, "send JSON objects with a type")),
+async fn answer(app: &App, joined: &EventsSocket, message: ClientMessage) -> Option<String> {
+    match message.r#type.as_str() {
+        "PING" => Some(frame("PONG", None)),
+        "TOKEN_EXCHANGE" => {
+            let token = message
+                .payload
+                .get("token")
+                .and_then(|token| token.as_str());
+            Some(exchange(app, joined, token).await)
+        }
+        _ => None,
     }
+}
+
+/// The token of the socket's participant is exchanged: what is in force now, or why it is not.
+async fn exchange(app: &App, joined: &EventsSocket, token: Option<&str>) -> String {
+    let outcome = match token {
+        Some(token) => app.control.exchange_events(joined, token).await,
+        None => Err(JoinError::Token(
+            "payload.token must be the new token".into(),
+        )),
+    };
+    match outcome {
+        Ok(claims) => {
+            let said = serde_json::to_value(view::claims(&claims)).unwrap_or_default();
+            frame("TOKEN_EXCHANGED", Some(said))
+        }
+        Err(error) => {
+            let said = Refusal::from(error).to_json();
+            frame("TOKEN_EXCHANGE_ERROR", Some(said))
+        }
+    }
+}
+
+fn frame(kind: &str, payload: Option<serde_json::Value>) -> String {
+    let mut message = serde_json::json!({ "type": kind });
+    if let Some(payload) = payload {
+        message["payload"] = payload;
+    }
+    message.to_string()
 }
 
 /// `None` if the client does not take it.
@@ -196,6 +250,7 @@ fn closing(reason: CloseReason) -> (u16, &'static str) {
         ),
         CloseReason::Disconnected => (close_code::DISCONNECTED, "PARTICIPANT_DISCONNECTED"),
         CloseReason::StageDeleted => (close_code::NOT_FOUND, "STAGE_DELETED"),
+        CloseReason::CapabilityLost => (close_code::NOT_ALLOWED, "TOKEN_NOT_ALLOWED"),
         CloseReason::SessionEnded => (close_code::GOING_AWAY, "the stage session ended"),
         CloseReason::PublisherLeft | CloseReason::ReplicationStopped => {
             (close_code::GOING_AWAY, "closed")
@@ -207,6 +262,7 @@ fn refusal(error: &JoinError) -> (u16, &'static str) {
     match error.fault() {
         Some(Fault::TokenRevoked) => (close_code::DISCONNECTED, "PARTICIPANT_DISCONNECTED"),
         Some(Fault::TokenExpired) => (close_code::TOKEN, "TOKEN_EXPIRED"),
+        Some(Fault::TokenInvalid) => (close_code::TOKEN, "TOKEN_MALFORMED"),
         Some(Fault::MissingCapability | Fault::Denied) => {
             (close_code::NOT_ALLOWED, "TOKEN_NOT_ALLOWED")
         }
@@ -216,6 +272,7 @@ fn refusal(error: &JoinError) -> (u16, &'static str) {
         None if matches!(error, JoinError::Token(_)) => {
             (close_code::TOKEN, "the token is not for this stage")
         }
+        None if matches!(error, JoinError::TooOften(_)) => (close_code::CAPACITY, "TOO_OFTEN"),
         None => (
             close_code::INTERNAL,
             "the server could not write the join; try again",
@@ -228,11 +285,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ping_is_answered_and_the_unknown_is_left_alone() {
-        assert_eq!(answer(r#"{"type":"PING"}"#), Ok(Some(r#"{"type":"PONG"}"#)));
-        assert_eq!(answer(r#"{"type":"LATER","x":[1]}"#), Ok(None));
+    fn messages_are_objects_with_a_type() {
+        assert_eq!(frame("PONG", None), r#"{"type":"PONG"}"#);
+        for (text, kind) in [
+            (r#"{"type":"PING"}"#, "PING"),
+            (r#"{"type":"LATER","payload":[1],"x":1}"#, "LATER"),
+        ] {
+            assert_eq!(
+                understand(text).map(|message| message.r#type),
+                Ok(kind.to_owned())
+            );
+        }
         for bad in ["", "[]", "{", "null", r#"{"type":1}"#, "\u{0}"] {
-            assert_eq!(answer(bad).unwrap_err().0, close_code::NOT_JSON, "{bad:?}");
+            let refused = understand(bad).map(|message| message.r#type).unwrap_err();
+            assert_eq!(refused.0, close_code::NOT_JSON, "{bad:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ mod events;
 mod handler;
 mod listener;
 mod metrics;
+mod throttle;
 mod view;
 mod whip;
 
@@ -21,11 +22,12 @@ use tokio::sync::Semaphore;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::control::Control;
-use crate::data_dir::Credentials;
+use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 
 pub use console::ConsoleKey;
 pub(crate) use listener::serve;
+pub use throttle::Throttle;
 
 /// How long a request may take, its body's arrival included. Events sockets are exempt.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
@@ -36,10 +38,12 @@ pub struct AppState {
     pub control: Control,
     /// Seals page tokens.
     pub pages: PageTokens,
-    /// The key API requests are signed with; `None` accepts any request.
-    pub credentials: Option<Credentials>,
-    /// Owner of every resource.
+    /// The keys API requests are signed with; `None` accepts any request.
+    pub keys: Option<KeyRing>,
+    /// The account of requests nobody signed, and of the console.
     pub account: String,
+    /// How often operations may be called.
+    pub throttle: Throttle,
     /// What stages say of where clients connect.
     pub endpoints: Endpoints,
     /// The path part of the public URL, for `Location`.

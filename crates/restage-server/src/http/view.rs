@@ -1,18 +1,18 @@
 //! Rows as clients see them.
 
 use restage_api::shape::{
-    EventErrorCode, EventName, EventShape, ParticipantProtocol, ParticipantReplica,
-    ParticipantReplication, ParticipantShape, ParticipantState, ParticipantSummary,
-    RecordingConfiguration, RecordingState, ReplicationState, StageEndpoints, StageSessionShape,
-    StageShape, StageSummary,
+    Capability, EventErrorCode, EventName, EventShape, ExchangedParticipantToken,
+    ParticipantProtocol, ParticipantReplica, ParticipantReplication, ParticipantShape,
+    ParticipantState, ParticipantSummary, PublicKeyShape, PublicKeySummary, RecordingConfiguration,
+    RecordingState, ReplicationState, StageEndpoints, StageSessionShape, StageShape, StageSummary,
 };
 use restage_api::{ApiError, Timestamp};
-use restage_core::StageArn;
 use restage_core::id::{StageId, Time};
 use restage_core::row::{
-    Participant, Protocol, Replica, Replication, Stage, StageEvent, StageEventError,
-    StageEventName, StageSession,
+    Capabilities, Participant, Protocol, PublicKey, Replica, Replication, Stage, StageEvent,
+    StageEventError, StageEventName, StageSession, TokenGrant,
 };
+use restage_core::{Claims, PublicKeyArn, StageArn};
 
 use super::AppState;
 
@@ -124,9 +124,65 @@ pub(super) fn event(stage: &Stage, row: &StageEvent) -> EventShape {
             .as_ref()
             .map(|(_, session)| session.to_string()),
         replica: row.replica,
-        previous_token: None,
-        new_token: None,
+        previous_token: row.exchange.as_ref().map(|of| token_grant(&of.previous)),
+        new_token: row.exchange.as_ref().map(|of| token_grant(&of.new)),
     }
+}
+
+fn token_grant(grant: &TokenGrant) -> ExchangedParticipantToken {
+    let Capabilities { publish, subscribe } = grant.capabilities;
+    let allowed = [
+        (publish, Capability::Publish),
+        (subscribe, Capability::Subscribe),
+    ];
+    ExchangedParticipantToken {
+        capabilities: allowed
+            .into_iter()
+            .filter_map(|(allowed, capability)| allowed.then_some(capability))
+            .collect(),
+        attributes: grant.attributes.clone(),
+        user_id: grant.user_id.clone(),
+        expiration_time: time(grant.expires_at),
+    }
+}
+
+/// What a token says of its bearer.
+pub(super) fn claims(claims: &Claims) -> ExchangedParticipantToken {
+    token_grant(&TokenGrant {
+        capabilities: claims.capabilities,
+        attributes: claims.attributes.clone(),
+        user_id: claims.user_id.clone(),
+        expires_at: claims.expires_at,
+    })
+}
+
+/// A public key in full.
+pub(super) fn public_key(row: &PublicKey) -> PublicKeyShape {
+    PublicKeyShape {
+        arn: key_arn(row),
+        name: row.name.clone(),
+        public_key_material: row.material.clone(),
+        fingerprint: row.fingerprint.clone(),
+        tags: row.tags.clone(),
+    }
+}
+
+/// A public key in a list.
+pub(super) fn public_key_summary(row: &PublicKey) -> PublicKeySummary {
+    PublicKeySummary {
+        arn: key_arn(row),
+        name: row.name.clone(),
+        tags: row.tags.clone(),
+    }
+}
+
+fn key_arn(row: &PublicKey) -> String {
+    PublicKeyArn {
+        region: row.region.clone(),
+        account: row.account.clone(),
+        id: row.id.clone(),
+    }
+    .to_string()
 }
 
 /// Replications stay inside one account and region, so the other end's ARN follows from ours.
@@ -190,6 +246,7 @@ fn event_name(name: StageEventName) -> EventName {
         StageEventName::JoinError => EventName::JoinError,
         StageEventName::ReplicationStarted => EventName::ReplicationStarted,
         StageEventName::ReplicationStopped => EventName::ReplicationStopped,
+        StageEventName::TokenExchanged => EventName::TokenExchanged,
     }
 }
 

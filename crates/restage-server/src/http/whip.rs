@@ -25,11 +25,14 @@ use crate::media::MediaError;
 const SDP_LEN_MAX: usize = 128 * 1024;
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+const JSON: &str = "application/json";
+/// What a session takes by PATCH: trickled candidates and ICE restarts, or a new token.
+const PATCHES: &str = "application/trickle-ice-sdpfrag, application/json";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// Where the HTTP sessions are.
 const SESSIONS: &str = "/whip/sessions/";
-/// Said with 503.
+/// Said with 503 and 429.
 const RETRY_AFTER_S: &str = "1";
 
 /// Routes of the media sessions.
@@ -62,7 +65,7 @@ async fn advertise(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if is_options {
         let (name, value) = if is_session {
-            (ACCEPT_PATCH, FRAGMENT)
+            (ACCEPT_PATCH, PATCHES)
         } else {
             (ACCEPT_POST, SDP)
         };
@@ -129,7 +132,7 @@ async fn join(
             (CONTENT_TYPE, SDP.to_owned()),
             (LOCATION, location),
             (ETAG, joined.entity_tag),
-            (ACCEPT_PATCH, FRAGMENT.to_owned()),
+            (ACCEPT_PATCH, PATCHES.to_owned()),
         ],
         joined.answer,
     )
@@ -143,6 +146,14 @@ async fn patch(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let token = bearer(&headers)?;
+    if is_exchange(&headers, &body)? {
+        let connection = ConnectionId::new(connection);
+        let if_match = header(&headers, &IF_MATCH);
+        app.control
+            .exchange_media(&token, &connection, if_match)
+            .await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     require_content_type(&headers, FRAGMENT)?;
     let Some(if_match) = header(&headers, &IF_MATCH) else {
         return Err(Refusal::new(
@@ -163,6 +174,27 @@ async fn patch(
             (StatusCode::OK, headers, fragment).into_response()
         }
     })
+}
+
+/// Whether a PATCH brings a new token, as its bearer, and nothing else: it has no content (whatever type the
+/// client's library makes up for that), or a JSON object in which nothing is looked for.
+fn is_exchange(headers: &HeaderMap, body: &Bytes) -> Result<bool, Refusal> {
+    let kind = header(headers, &CONTENT_TYPE).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if body.is_empty() {
+        return Ok(!essence.eq_ignore_ascii_case(FRAGMENT));
+    }
+    if !essence.eq_ignore_ascii_case(JSON) {
+        return Ok(false);
+    }
+    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
+        Ok(_) => Ok(true),
+        Err(_) => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID",
+            "the body must be empty or a JSON object: the new token is the bearer token",
+        )),
+    }
 }
 
 async fn leave(
@@ -194,15 +226,23 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "code": self.code, "message": self.message })
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({ "code": self.code, "message": self.message });
-        let mut response = (self.status, axum::Json(body)).into_response();
+        let mut response = (self.status, axum::Json(self.to_json())).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            self.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
         }
         response
@@ -215,6 +255,7 @@ impl From<JoinError> for Refusal {
         let message = error.to_string();
         let (status, code) = match &error {
             JoinError::Token(_) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
+            JoinError::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "TOO_OFTEN"),
             JoinError::NoSession => (StatusCode::NOT_FOUND, "NO_SESSION"),
             JoinError::EntityTag => (StatusCode::PRECONDITION_FAILED, "ENTITY_TAG"),
             JoinError::Media(MediaError::Offer(offer)) => match offer.kind() {
@@ -229,6 +270,7 @@ impl From<JoinError> for Refusal {
             JoinError::Media(MediaError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             JoinError::Control(_) => match error.fault() {
                 Some(Fault::TokenRevoked) => (StatusCode::FORBIDDEN, "PARTICIPANT_DISCONNECTED"),
+                Some(Fault::TokenInvalid) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
                 Some(Fault::TokenExpired) => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
                 Some(Fault::MissingCapability) => (StatusCode::FORBIDDEN, "TOKEN_NOT_ALLOWED"),
                 Some(Fault::Denied) => (StatusCode::FORBIDDEN, "TOKEN_NOT_ALLOWED"),

@@ -1,7 +1,9 @@
 //! Rows to the values of their columns.
 
 use restage_core::id::Time;
-use restage_core::row::{Connection, Participant, Replica, StageEvent, StageSession, Token};
+use restage_core::row::{
+    Capabilities, Connection, Participant, PublicKey, Replica, StageEvent, StageSession, Token,
+};
 
 use super::codec::{
     client_text, event_error_word, event_name_word, kind_columns, map_text, protocol_word,
@@ -40,16 +42,48 @@ impl Cell {
 
 pub(super) fn token_cells(token: &Token) -> Vec<Cell> {
     let Token {
-        participant,
         stage,
+        participant,
         expires_at,
         revoked_at,
+        self_signed,
     } = token;
+    let allowed = |flag: fn(&Capabilities) -> bool| {
+        let flag = self_signed.as_ref().map(flag);
+        Cell::OptInt(flag.map(i64::from))
+    };
     vec![
-        Cell::text(participant.as_str()),
         Cell::text(stage.as_str()),
+        Cell::text(participant.as_str()),
         Cell::Int(expires_at.0),
         Cell::opt_time(*revoked_at),
+        allowed(|of| of.publish),
+        allowed(|of| of.subscribe),
+    ]
+}
+
+pub(super) fn public_key_cells(key: &PublicKey) -> Vec<Cell> {
+    let PublicKey {
+        id,
+        account,
+        region,
+        name,
+        tags,
+        material,
+        fingerprint,
+        point,
+        created_at,
+    } = key;
+    vec![
+        Cell::text(id.as_str()),
+        Cell::text(account),
+        Cell::text(region),
+        Cell::text(name),
+        Cell::Text(map_text(tags)),
+        Cell::text(material),
+        Cell::text(fingerprint),
+        Cell::text(point),
+        Cell::Int(created_at.0),
     ]
 }
 
@@ -165,6 +199,7 @@ pub(super) fn event_cells(event: &StageEvent) -> Vec<Cell> {
         error,
         destination,
         replica,
+        exchange,
     } = event;
     let destination = destination.as_ref();
     vec![
@@ -177,5 +212,6 @@ pub(super) fn event_cells(event: &StageEvent) -> Vec<Cell> {
         Cell::opt_text(destination.map(|(stage, _)| stage.as_str())),
         Cell::opt_text(destination.map(|(_, session)| session.as_str())),
         Cell::flag(*replica),
+        Cell::OptText(exchange.as_deref().map(super::exchange::to_text)),
     ]
 }

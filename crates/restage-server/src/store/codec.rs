@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use restage_core::Occupancy;
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Client, Connection, ConnectionKind, Participant, Protocol, Replica, Replication, Stage,
-    StageEvent, StageEventError, StageEventName, StageSession, Token,
+    Capabilities, Client, Connection, ConnectionKind, Participant, Protocol, PublicKey, Replica,
+    Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
 };
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::error::StoreError;
+use super::exchange;
 use super::outbox::{DeadLetter, Outgoing};
 
 /// Expands to the column list of one kind of row, qualified by a table alias, as a literal.
@@ -24,7 +25,12 @@ macro_rules! columns {
         columns!(@ $t, "id", "stage", "started_at", "ended_at", "idle_since")
     };
     (token $t:literal) => {
-        columns!(@ $t, "participant", "stage", "expires_at", "revoked_at")
+        columns!(@ $t, "stage", "participant", "expires_at", "revoked_at", "allow_publish",
+            "allow_subscribe")
+    };
+    (public_key $t:literal) => {
+        columns!(@ $t, "id", "account", "region", "name", "tags", "material", "fingerprint",
+            "point", "created_at")
     };
     (participant $t:literal) => {
         columns!(@ $t, "session", "id", "stage", "user_id", "attributes", "connected", "publishing",
@@ -42,7 +48,7 @@ macro_rules! columns {
     };
     (event $t:literal) => {
         columns!(@ $t, "session", "participant", "seq", "name", "at", "remote_participant", "error",
-            "destination_stage", "destination_session", "replica")
+            "destination_stage", "destination_session", "replica", "exchange")
     };
     (@ $t:literal, $first:literal $(, $rest:literal)*) => {
         concat!($t, ".", $first $(, ", ", $t, ".", $rest)*)
@@ -104,7 +110,17 @@ impl<'r> Cells<'r> {
     }
 
     fn flag(&mut self) -> Result<bool, StoreError> {
-        match self.next::<i64>()? {
+        let value = self.next::<i64>()?;
+        self.flag_of(value)
+    }
+
+    fn opt_flag(&mut self) -> Result<Option<bool>, StoreError> {
+        let value = self.next::<Option<i64>>()?;
+        value.map(|value| self.flag_of(value)).transpose()
+    }
+
+    fn flag_of(&self, value: i64) -> Result<bool, StoreError> {
+        match value {
             0 => Ok(false),
             1 => Ok(true),
             other => Err(self.corrupt(format!("a flag is 0 or 1, not {other}"))),
@@ -167,6 +183,7 @@ words!(StageEventName, event_name_word, event_name {
     JoinError = "JOIN_ERROR",
     ReplicationStarted = "REPLICATION_STARTED",
     ReplicationStopped = "REPLICATION_STOPPED",
+    TokenExchanged = "TOKEN_EXCHANGED",
 });
 
 words!(StageEventError, event_error_word, event_error {
@@ -272,10 +289,30 @@ pub(super) fn session(row: &AnyRow) -> Result<StageSession, StoreError> {
 pub(super) fn token(row: &AnyRow) -> Result<Token, StoreError> {
     let mut cells = Cells::new(row, "token");
     Ok(Token {
-        participant: cells.id()?,
         stage: cells.id()?,
+        participant: cells.id()?,
         expires_at: cells.time()?,
         revoked_at: cells.opt_time()?,
+        self_signed: match (cells.opt_flag()?, cells.opt_flag()?) {
+            (None, None) => None,
+            (Some(publish), Some(subscribe)) => Some(Capabilities { publish, subscribe }),
+            _ => return Err(cells.corrupt("capabilities come together".to_owned())),
+        },
+    })
+}
+
+pub(super) fn public_key(row: &AnyRow) -> Result<PublicKey, StoreError> {
+    let mut cells = Cells::new(row, "public key");
+    Ok(PublicKey {
+        id: cells.id()?,
+        account: cells.text()?,
+        region: cells.text()?,
+        name: cells.text()?,
+        tags: cells.map()?,
+        material: cells.text()?,
+        fingerprint: cells.text()?,
+        point: cells.text()?,
+        created_at: cells.time()?,
     })
 }
 
@@ -382,6 +419,13 @@ pub(super) fn event(row: &AnyRow) -> Result<(i64, StageEvent), StoreError> {
         _ => return Err(cells.corrupt("a destination has both a stage and a session".to_owned())),
     };
     let replica = cells.flag()?;
+    let exchange = match cells.next::<Option<String>>()? {
+        None => None,
+        Some(text) => {
+            let exchange = exchange::from_text(&text);
+            Some(exchange.map_err(|error| cells.corrupt(error.to_string()))?)
+        }
+    };
     let event = StageEvent {
         session,
         participant,
@@ -391,6 +435,7 @@ pub(super) fn event(row: &AnyRow) -> Result<(i64, StageEvent), StoreError> {
         error,
         destination,
         replica,
+        exchange,
     };
     Ok((seq, event))
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{ParticipantId, StageId, StageSessionId};
-use restage_core::row::{ConnectionKind, Participant, Replica};
+use restage_core::row::{ConnectionKind, Participant, PublicKey, Replica};
 use restage_core::{Need, World};
 use sqlx::AnyConnection;
 
@@ -109,7 +109,10 @@ impl Loader<'_> {
                     self.wanted.live.extend(stages);
                 }
                 Need::StageCount { .. }
-                | Need::Token(_)
+                | Need::PublicKeyCount { .. }
+                | Need::PublicKey(_)
+                | Need::PublicKeyPoint { .. }
+                | Need::Token(..)
                 | Need::Replications(_)
                 | Need::Session(_) => {}
             }
@@ -140,11 +143,28 @@ impl Loader<'_> {
                     self.world.stage_count =
                         rows::stage_count(self.connection, account, region).await?;
                 }
-                Need::Token(participant) => {
-                    let row = rows::token(self.connection, participant).await?;
+                Need::PublicKeyCount { account, region } => {
+                    self.world.public_key_count =
+                        rows::public_key_count(self.connection, account, region).await?;
+                }
+                Need::PublicKey(id) => {
+                    let row = rows::public_key(self.connection, id).await?;
+                    self.take_public_key(row);
+                }
+                Need::PublicKeyPoint {
+                    account,
+                    region,
+                    point,
+                } => {
+                    let row = rows::public_key_with_point(self.connection, account, region, point)
+                        .await?;
+                    self.take_public_key(row);
+                }
+                Need::Token(stage, participant) => {
+                    let row = rows::token(self.connection, stage, participant).await?;
                     self.world
                         .tokens
-                        .extend(row.map(|row| (row.participant.clone(), row)));
+                        .extend(row.map(|row| ((row.stage.clone(), row.participant.clone()), row)));
                 }
                 Need::Presence(stage, participant) => {
                     self.wanted.presences.extend(self.place(stage, participant));
@@ -339,6 +359,12 @@ impl Loader<'_> {
         self.world
             .participants
             .insert((row.session.clone(), row.id.clone()), row);
+    }
+
+    fn take_public_key(&mut self, row: Option<PublicKey>) {
+        self.world
+            .public_keys
+            .extend(row.map(|row| (row.id.clone(), row)));
     }
 
     fn take_replicas(&mut self, rows: impl IntoIterator<Item = Replica>) {

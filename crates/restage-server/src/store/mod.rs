@@ -19,6 +19,7 @@ mod counts;
 mod dump;
 mod engine;
 mod error;
+mod exchange;
 mod load;
 mod operate;
 mod outbox;

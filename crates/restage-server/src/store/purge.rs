@@ -38,8 +38,8 @@ pub(super) const OF_SESSION: [&str; 3] = [
      (SELECT session, id FROM participants WHERE session = $1 LIMIT $2)",
 ];
 const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
-pub(super) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE participant IN \
-     (SELECT participant FROM tokens WHERE stage = $1 LIMIT $2)";
+pub(super) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE (stage, participant) IN \
+     (SELECT stage, participant FROM tokens WHERE stage = $1 LIMIT $2)";
 
 /// Removes a stage, and with it up to `purge_rows` rows of what it had. Removing one that is not there
 /// changes nothing.

@@ -4,8 +4,8 @@
 //! order of the list, so that a page costs the same wherever it is and rows that come or go meanwhile
 //! never make a page repeat or skip another row.
 
-use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
-use restage_core::row::{Participant, Replica, Stage, StageEvent, StageSession, Token};
+use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::row::{Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token};
 use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
@@ -181,7 +181,20 @@ pub(super) const PUBLISHING_PARTICIPANTS: &str = concat!(
 pub(super) const GET_TOKEN: &str = concat!(
     "SELECT ",
     columns!(token "t"),
-    " FROM tokens t JOIN stages s ON s.id = t.stage WHERE t.participant = $1"
+    " FROM tokens t JOIN stages s ON s.id = t.stage WHERE t.stage = $1 AND t.participant = $2"
+);
+
+pub(super) const GET_PUBLIC_KEY: &str = concat!(
+    "SELECT ",
+    columns!(public_key "k"),
+    " FROM public_keys k WHERE k.id = $1"
+);
+
+pub(super) const LIST_PUBLIC_KEYS: &str = concat!(
+    "SELECT ",
+    columns!(public_key "k"),
+    " FROM public_keys k WHERE k.account = $1 AND k.region = $2 \
+     AND (k.created_at, k.id) > ($3, $4) ORDER BY k.created_at, k.id LIMIT $5"
 );
 
 pub(super) const GET_META: &str = "SELECT m.value FROM meta m WHERE m.name = $1";
@@ -356,16 +369,40 @@ impl Store {
         self.all(query, codec::participant).await
     }
 
-    /// What is known of the token with this participant id.
+    /// What is known of the tokens with this participant id in a stage.
     pub async fn get_token(
         &self,
+        stage: &StageId,
         participant: &ParticipantId,
     ) -> Result<Option<Token>, StoreError> {
-        self.one(
-            sqlx::query(GET_TOKEN).bind(participant.to_string()),
-            codec::token,
-        )
-        .await
+        let query = sqlx::query(GET_TOKEN)
+            .bind(stage.to_string())
+            .bind(participant.to_string());
+        self.one(query, codec::token).await
+    }
+
+    /// A public key by its id.
+    pub async fn get_public_key(&self, id: &PublicKeyId) -> Result<Option<PublicKey>, StoreError> {
+        let query = sqlx::query(GET_PUBLIC_KEY).bind(id.to_string());
+        self.one(query, codec::public_key).await
+    }
+
+    /// The public keys of an account in a region in the order of their import, from just after a
+    /// position.
+    pub async fn list_public_keys(
+        &self,
+        account: &str,
+        region: &str,
+        after: Option<(Time, PublicKeyId)>,
+        limit: u32,
+    ) -> Result<Page<PublicKey>, StoreError> {
+        let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
+        let query = sqlx::query(LIST_PUBLIC_KEYS)
+            .bind(account.to_owned())
+            .bind(region.to_owned())
+            .bind(time)
+            .bind(id);
+        self.page(query, limit, codec::public_key).await
     }
 
     /// A value kept for the deployment itself, such as the key of page tokens.

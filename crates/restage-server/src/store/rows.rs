@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use restage_core::Occupancy;
-use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
-use restage_core::row::{Connection, Participant, Replica, Stage, StageSession, Token};
+use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::row::{Connection, Participant, PublicKey, Replica, Stage, StageSession, Token};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
@@ -171,6 +171,14 @@ pub(super) const OCCUPANCIES: ByKeys = ByKeys::one(
 pub(super) const STAGE_COUNT: &str =
     "SELECT c.stages FROM stage_counts c WHERE c.account = $1 AND c.region = $2";
 pub(super) const TOKEN: &str = super::read::GET_TOKEN;
+pub(super) const PUBLIC_KEY: &str = super::read::GET_PUBLIC_KEY;
+pub(super) const PUBLIC_KEY_POINT: &str = concat!(
+    "SELECT ",
+    columns!(public_key "k"),
+    " FROM public_keys k WHERE k.account = $1 AND k.region = $2 AND k.point = $3"
+);
+pub(super) const PUBLIC_KEY_COUNT: &str =
+    "SELECT COUNT(*) FROM public_keys k WHERE k.account = $1 AND k.region = $2";
 pub(super) const REPLICA: &str = concat!(
     "SELECT ",
     columns!(replica "r"),
@@ -285,11 +293,53 @@ pub(super) async fn stage_count(
     row.map_or(Ok(0), |row| codec::count(&row))
 }
 
+pub(super) async fn public_key_count(
+    connection: &mut AnyConnection,
+    account: &str,
+    region: &str,
+) -> Result<u64, StoreError> {
+    let row = sqlx::query(PUBLIC_KEY_COUNT)
+        .bind(account)
+        .bind(region)
+        .fetch_one(connection)
+        .await?;
+    codec::count(&row)
+}
+
+pub(super) async fn public_key(
+    connection: &mut AnyConnection,
+    id: &PublicKeyId,
+) -> Result<Option<PublicKey>, StoreError> {
+    let row = sqlx::query(PUBLIC_KEY)
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(codec::public_key).transpose()
+}
+
+/// The key with this point, of which an account has at most one in a region.
+pub(super) async fn public_key_with_point(
+    connection: &mut AnyConnection,
+    account: &str,
+    region: &str,
+    point: &str,
+) -> Result<Option<PublicKey>, StoreError> {
+    let row = sqlx::query(PUBLIC_KEY_POINT)
+        .bind(account)
+        .bind(region)
+        .bind(point)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(codec::public_key).transpose()
+}
+
 pub(super) async fn token(
     connection: &mut AnyConnection,
+    stage: &StageId,
     participant: &ParticipantId,
 ) -> Result<Option<Token>, StoreError> {
     let row = sqlx::query(TOKEN)
+        .bind(stage.as_str())
         .bind(participant.as_str())
         .fetch_optional(connection)
         .await?;

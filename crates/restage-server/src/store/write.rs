@@ -9,8 +9,8 @@ use restage_core::row::Stage;
 use sqlx::AnyConnection;
 
 use super::cells::{
-    Cell, connection_cells, event_cells, participant_cells, replica_cells, session_cells,
-    token_cells,
+    Cell, connection_cells, event_cells, participant_cells, public_key_cells, replica_cells,
+    session_cells, token_cells,
 };
 use super::codec::map_text;
 use super::error::StoreError;
@@ -30,13 +30,35 @@ pub(super) enum Target {
     },
     /// Append to a participant's history.
     Event,
-    /// Remove by id.
-    DeleteConnection,
+    /// Remove by id from this table.
+    Delete(&'static str),
 }
 
 const TOKENS: Target = Target::Upsert {
     table: "tokens",
-    columns: &["participant", "stage", "expires_at", "revoked_at"],
+    columns: &[
+        "stage",
+        "participant",
+        "expires_at",
+        "revoked_at",
+        "allow_publish",
+        "allow_subscribe",
+    ],
+    key: 2,
+};
+const PUBLIC_KEYS: Target = Target::Upsert {
+    table: "public_keys",
+    columns: &[
+        "id",
+        "account",
+        "region",
+        "name",
+        "tags",
+        "material",
+        "fingerprint",
+        "point",
+        "created_at",
+    ],
     key: 1,
 };
 const SESSIONS: Target = Target::Upsert {
@@ -102,7 +124,7 @@ pub(super) const OUTBOX: Target = Target::Upsert {
     key: 2,
 };
 /// The columns of `stage_events` without `seq`, which the statement counts.
-const EVENT_COLUMNS: [&str; 9] = [
+const EVENT_COLUMNS: [&str; 10] = [
     "session",
     "participant",
     "name",
@@ -112,6 +134,7 @@ const EVENT_COLUMNS: [&str; 9] = [
     "destination_stage",
     "destination_session",
     "replica",
+    "exchange",
 ];
 
 /// Writes the changes of one decision, in order, into the open transaction. With a stage that is
@@ -171,12 +194,16 @@ impl<'a> Row<'a> {
             Change::PutStage(stage) => return Self::PutStage(stage),
             Change::DeleteStage(stage) => return Self::DeleteStage(stage),
             Change::PutToken(token) => (TOKENS, token_cells(token)),
+            Change::PutPublicKey(key) => (PUBLIC_KEYS, public_key_cells(key)),
+            Change::DeletePublicKey(id) => {
+                (Target::Delete("public_keys"), vec![Cell::text(id.as_str())])
+            }
             Change::PutSession(session) => (SESSIONS, session_cells(session)),
             Change::PutParticipant(participant) => (PARTICIPANTS, participant_cells(participant)),
             Change::PutReplica(replica) => (REPLICAS, replica_cells(replica)),
             Change::PutConnection(connection) => (CONNECTIONS, connection_cells(connection)),
             Change::DeleteConnection(id) => {
-                (Target::DeleteConnection, vec![Cell::text(id.as_str())])
+                (Target::Delete("connections"), vec![Cell::text(id.as_str())])
             }
             Change::AddEvent(event) => (Target::Event, event_cells(event)),
         };
@@ -191,7 +218,7 @@ impl Target {
         match self {
             Self::Upsert { key, .. } => key,
             Self::Event => 2,
-            Self::DeleteConnection => 1,
+            Self::Delete(_) => 1,
         }
     }
 
@@ -203,8 +230,8 @@ impl Target {
                 key,
             } => upsert_sql(table, columns, key, rows),
             Self::Event => event_sql(rows),
-            Self::DeleteConnection => {
-                let mut sql = "DELETE FROM connections WHERE id IN ".to_owned();
+            Self::Delete(table) => {
+                let mut sql = format!("DELETE FROM {table} WHERE id IN ");
                 push_tuple(&mut sql, 1, rows);
                 sql
             }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
-use restage_core::{Command, Context, Limits, Reply, StageArn};
+use restage_core::{Command, Context, Limits, Reply, Signer, StageArn};
 use restage_server::store::{EffectSink, Job, Page, Store, StoreConfig};
 
 pub(crate) use database::Database;
@@ -124,7 +124,9 @@ pub(crate) fn connect(
                 publish: true,
                 subscribe: true,
             },
+            issued_at: Time(0),
             expires_at: Time(i64::MAX),
+            signer: Signer::Service,
         },
         protocol: Protocol::Whip,
         client: Client::default(),

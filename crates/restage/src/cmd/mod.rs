@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod events;
+pub(crate) mod keys;
 pub(crate) mod man;
 pub(crate) mod participants;
 mod place;

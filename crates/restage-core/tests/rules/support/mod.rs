@@ -8,12 +8,14 @@ mod show;
 use std::collections::BTreeMap;
 
 use restage_core::command::{Claims, NewToken};
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{
     Attributes, Capabilities, Client, ConnectionKind, Participant, Protocol, Replica,
-    StageEventError, StageSession,
+    StageEventError, StageSession, Token,
 };
-use restage_core::{Command, Context, Decision, Limits, StageArn, World, decide, needs};
+use restage_core::{
+    Command, Context, Decision, Limits, PublicKeyArn, Signer, StageArn, World, decide, needs,
+};
 
 pub(crate) use audit::audit;
 pub(crate) use edge::Edge;
@@ -30,6 +32,14 @@ pub(crate) fn arn(stage: &str) -> StageArn {
         region: REGION.to_owned(),
         account: ACCOUNT.to_owned(),
         id: StageId::new(stage),
+    }
+}
+
+pub(crate) fn key_arn(key: &str) -> PublicKeyArn {
+    PublicKeyArn {
+        region: REGION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        id: PublicKeyId::new(key),
     }
 }
 
@@ -209,19 +219,47 @@ impl Scene {
     }
 
     pub(crate) fn claims(&self, stage: &str, participant: &str) -> Claims {
-        let id = ParticipantId::new(participant);
+        let key = (StageId::new(stage), ParticipantId::new(participant));
+        let row = self.world.tokens.get(&key);
         Claims {
-            expires_at: self
-                .world
-                .tokens
-                .get(&id)
-                .map_or(self.now, |row| row.expires_at),
-            participant: id,
+            issued_at: self.now,
+            expires_at: row.map_or(self.now, |row| row.expires_at),
+            participant: key.1,
             stage: arn(stage),
             user_id: format!("user-{participant}"),
             attributes: self.attributes.clone(),
             capabilities: self.capabilities,
+            signer: Signer::Service,
         }
+    }
+
+    /// What a self-signed token says that was made just now.
+    pub(crate) fn self_signed(&self, who: &str, key: &str) -> Claims {
+        let (stage, participant) = split(who);
+        Claims {
+            expires_at: self.now.plus_seconds(TOKEN_S),
+            signer: Signer::PublicKey(key_arn(key)),
+            ..self.claims(stage, participant)
+        }
+    }
+
+    // Public keys.
+
+    #[track_caller]
+    pub(crate) fn import_key(&mut self, key: &str) -> Step {
+        self.run(&Command::ImportPublicKey {
+            key: key_arn(key),
+            name: key.to_lowercase(),
+            tags: BTreeMap::new(),
+            material: format!("PEM of {key}"),
+            fingerprint: String::new(),
+            point: format!("point of {key}"),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn delete_key(&mut self, key: &str) -> Step {
+        self.run(&Command::DeletePublicKey { key: key_arn(key) })
     }
 
     // Connections. `who` is `stage/participant`.
@@ -238,6 +276,37 @@ impl Scene {
                 browser_name: "Firefox".to_owned(),
                 ..Client::default()
             },
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn open_as(&mut self, claims: &Claims, what: &str, connection: &str) -> Step {
+        self.run(&Command::OpenConnection {
+            connection: ConnectionId::new(connection),
+            kind: kind(what),
+            claims: claims.clone(),
+            protocol: Protocol::Whip,
+            client: Client::default(),
+        })
+    }
+
+    /// Opens the connection with this token and reports it up.
+    #[track_caller]
+    pub(crate) fn join_as(&mut self, claims: &Claims, what: &str, connection: &str) {
+        self.open_as(claims, what, connection).ok();
+        let who = format!("{}/{}", claims.stage.id, claims.participant);
+        self.established(&who, connection).ok();
+    }
+
+    /// Presents a new token through an open connection of `who`.
+    #[track_caller]
+    pub(crate) fn exchange(&mut self, who: &str, connection: &str, claims: &Claims) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::ExchangeToken {
+            connection: ConnectionId::new(connection),
+            stage: StageId::new(stage),
+            participant: ParticipantId::new(participant),
+            claims: claims.clone(),
         })
     }
 
@@ -281,11 +350,8 @@ impl Scene {
     #[track_caller]
     pub(crate) fn join(&mut self, who: &str, what: &str, connection: &str) {
         let (stage, participant) = split(who);
-        if !self
-            .world
-            .tokens
-            .contains_key(&ParticipantId::new(participant))
-        {
+        let key = (StageId::new(stage), ParticipantId::new(participant));
+        if !self.world.tokens.contains_key(&key) {
             self.token(stage, participant).ok();
         }
         self.open(who, what, connection).ok();
@@ -342,6 +408,13 @@ impl Scene {
     }
 
     // Rows.
+
+    /// `who` is `stage/participant`.
+    #[track_caller]
+    pub(crate) fn token_row(&self, who: &str) -> &Token {
+        let (stage, id) = split(who);
+        &self.world.tokens[&(StageId::new(stage), ParticipantId::new(id))]
+    }
 
     #[track_caller]
     pub(crate) fn session(&self, id: &str) -> &StageSession {

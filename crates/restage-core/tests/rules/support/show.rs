@@ -1,6 +1,6 @@
 //! Decisions as lines of text.
 
-use restage_core::row::{StageEvent, StageEventError, StageEventName};
+use restage_core::row::{StageEvent, StageEventError, StageEventName, TokenGrant};
 use restage_core::{Change, Decision, Effect, Reply};
 
 /// The reply if it says anything, then history, then effects.
@@ -8,6 +8,7 @@ pub(crate) fn lines(decision: &Decision) -> Vec<String> {
     let reply = match &decision.reply {
         Ok(Reply::Done) => None,
         Ok(Reply::Stage(stage)) => Some(format!("stage {}", stage.id)),
+        Ok(Reply::PublicKey(key)) => Some(format!("public key {}", key.id)),
         Ok(Reply::Opened { session, .. }) => Some(format!("opened in {session}")),
         Err(refusal) => Some(format!("refused {:?}: {refusal}", refusal.fault)),
     };
@@ -46,10 +47,31 @@ fn event_line(event: &StageEvent) -> String {
             StageEventError::InternalServerException => " INTERNAL_SERVER_EXCEPTION",
         };
     }
+    if let Some(exchange) = &event.exchange {
+        let (previous, new) = (grant(&exchange.previous), grant(&exchange.new));
+        line += &format!(" from {previous} to {new}");
+    }
     if event.replica {
         line += " (replica)";
     }
     line
+}
+
+/// `PS user {order=1}`: what it allows by initials, whose it is, its attributes.
+fn grant(grant: &TokenGrant) -> String {
+    let may = |allowed, initial| if allowed { initial } else { "-" };
+    let attributes: Vec<String> = grant
+        .attributes
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    format!(
+        "{}{} {} {{{}}}",
+        may(grant.capabilities.publish, "P"),
+        may(grant.capabilities.subscribe, "S"),
+        grant.user_id,
+        attributes.join(" ")
+    )
 }
 
 pub(crate) const fn event_name(name: StageEventName) -> &'static str {
@@ -65,6 +87,7 @@ pub(crate) const fn event_name(name: StageEventName) -> &'static str {
         StageEventName::JoinError => "JOIN_ERROR",
         StageEventName::ReplicationStarted => "REPLICATION_STARTED",
         StageEventName::ReplicationStopped => "REPLICATION_STOPPED",
+        StageEventName::TokenExchanged => "TOKEN_EXCHANGED",
     }
 }
 

@@ -1,17 +1,19 @@
 //! One file per resource. This one only dispatches and holds what every handler needs.
 
 mod participant;
+mod public_key;
 mod replica;
 mod session;
 mod stage;
+mod tag;
 mod token;
 
 use restage_api::shape::{self, EmptyResponse};
 use restage_api::{ApiError, Operation, PageScope, Position, PositionReader};
 use restage_core::command::Command;
 use restage_core::id::Time;
-use restage_core::row::{Replica, Stage};
-use restage_core::{Fault, Reply, StageArn};
+use restage_core::row::{PublicKey, Replica, Stage};
+use restage_core::{Fault, PublicKeyArn, Reply, ResourceArn, StageArn};
 use serde::Serialize;
 
 use super::App;
@@ -19,13 +21,22 @@ use super::api::Caller;
 use crate::control::Failure;
 use crate::store::{ReplicaPosition, StoreError};
 
+/// What an operation reads its request from. Most need the body alone.
+#[derive(Clone, Copy)]
+pub(super) struct Input<'a> {
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) body: &'a [u8],
+}
+
 /// Carries out one operation and answers the response body.
 pub(super) async fn call(
     app: &App,
     caller: &Caller,
     operation: Operation,
-    body: &[u8],
+    input: Input<'_>,
 ) -> Result<String, ApiError> {
+    let body = input.body;
     match operation {
         Operation::CreateStage => stage::create(app, caller, body).await,
         Operation::GetStage => stage::get(app, caller, body).await,
@@ -42,6 +53,13 @@ pub(super) async fn call(
         Operation::StartParticipantReplication => replica::start(app, caller, body).await,
         Operation::StopParticipantReplication => replica::stop(app, caller, body).await,
         Operation::ListParticipantReplicas => replica::list(app, caller, body).await,
+        Operation::ImportPublicKey => public_key::import(app, caller, body).await,
+        Operation::GetPublicKey => public_key::get(app, caller, body).await,
+        Operation::ListPublicKeys => public_key::list(app, caller, body).await,
+        Operation::DeletePublicKey => public_key::delete(app, caller, body).await,
+        Operation::TagResource => tag::tag(app, caller, input).await,
+        Operation::UntagResource => tag::untag(app, caller, input).await,
+        Operation::ListTagsForResource => tag::list(app, caller, input).await,
     }
 }
 
@@ -107,13 +125,41 @@ async fn stage_of(
         .ok_or_else(|| missing.error(&format!("stage {arn} in region {}", caller.region)))
 }
 
-/// A mutation names stages of the caller's region; the rules check the account.
-fn own_region(caller: &Caller, member: &str, arn: &StageArn) -> Result<(), ApiError> {
-    if arn.region == caller.region || arn.account != caller.account {
+/// The caller's public key.
+async fn public_key_of(
+    app: &App,
+    caller: &Caller,
+    member: &str,
+    arn: &PublicKeyArn,
+) -> Result<PublicKey, ApiError> {
+    if arn.account != caller.account {
+        return Err(ApiError::access_denied(format!(
+            "{member} belongs to account {}, the caller to {}",
+            arn.account, caller.account
+        )));
+    }
+    let row = app
+        .control
+        .store()
+        .get_public_key(&arn.id)
+        .await
+        .map_err(store_failed)?;
+    let here = arn.region == caller.region;
+    row.filter(|row| here && row.account == arn.account && row.region == arn.region)
+        .ok_or_else(|| {
+            let what = format!("public key {arn} in region {}", caller.region);
+            Missing::NotFound.error(&what)
+        })
+}
+
+/// A mutation names resources of the caller's region; the rules check the account.
+fn own_region(caller: &Caller, member: &str, arn: impl Into<ResourceArn>) -> Result<(), ApiError> {
+    let arn = arn.into();
+    if arn.region() == caller.region || arn.account() != caller.account {
         return Ok(());
     }
     Err(ApiError::resource_not_found(format!(
-        "{member}: stage {arn} does not exist in region {}, where the request was signed for",
+        "{member}: {arn} does not exist in region {}, where the request was signed for",
         caller.region
     )))
 }
@@ -128,6 +174,7 @@ async fn execute(app: &App, caller: &Caller, command: Command) -> Result<Reply, 
                 Fault::Denied
                 | Fault::TokenRevoked
                 | Fault::TokenExpired
+                | Fault::TokenInvalid
                 | Fault::MissingCapability => ApiError::access_denied(refused.message),
                 Fault::NotFound => ApiError::resource_not_found(refused.message),
                 Fault::Conflict => ApiError::conflict(refused.message),

@@ -124,7 +124,7 @@ pub(super) async fn disconnect(
 ) -> Result<String, ApiError> {
     let request = DisconnectParticipantRequest::parse(body)?;
     let stage = arn("stageArn", &request.stage_arn)?;
-    own_region(caller, "stageArn", &stage)?;
+    own_region(caller, "stageArn", stage.clone())?;
     if let Some(reason) = &request.reason {
         tracing::info!(
             participant = request.participant_id,

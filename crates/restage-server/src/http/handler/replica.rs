@@ -16,7 +16,7 @@ use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, 
 pub(super) async fn start(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = StartParticipantReplicationRequest::parse(body)?;
     let source = arn("sourceStageArn", &request.source_stage_arn)?;
-    own_region(caller, "sourceStageArn", &source)?;
+    own_region(caller, "sourceStageArn", source.clone())?;
     let command = Command::StartParticipantReplication {
         source,
         destination: arn("destinationStageArn", &request.destination_stage_arn)?,
@@ -31,7 +31,7 @@ pub(super) async fn start(app: &App, caller: &Caller, body: &[u8]) -> Result<Str
 pub(super) async fn stop(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = StopParticipantReplicationRequest::parse(body)?;
     let source = arn("sourceStageArn", &request.source_stage_arn)?;
-    own_region(caller, "sourceStageArn", &source)?;
+    own_region(caller, "sourceStageArn", source.clone())?;
     let command = Command::StopParticipantReplication {
         source,
         destination: arn("destinationStageArn", &request.destination_stage_arn)?,

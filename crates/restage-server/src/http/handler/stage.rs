@@ -79,7 +79,7 @@ pub(super) async fn update(app: &App, caller: &Caller, body: &[u8]) -> Result<St
         return Err(ApiError::resource_not_found(storage));
     }
     let stage = arn("arn", &request.arn)?;
-    own_region(caller, "arn", &stage)?;
+    own_region(caller, "arn", stage.clone())?;
     let recording = request
         .recording
         .map(|recording| recording.to_canonical_json());
@@ -97,7 +97,7 @@ pub(super) async fn update(app: &App, caller: &Caller, body: &[u8]) -> Result<St
 pub(super) async fn delete(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = DeleteStageRequest::parse(body)?;
     let stage = arn("arn", &request.arn)?;
-    own_region(caller, "arn", &stage)?;
+    own_region(caller, "arn", stage.clone())?;
     execute(app, caller, Command::DeleteStage { stage }).await?;
     empty()
 }

@@ -19,7 +19,7 @@ use crate::{clock, ids};
 pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = CreateParticipantTokenRequest::parse(body)?;
     let stage = arn("stageArn", &request.stage_arn)?;
-    own_region(caller, "stageArn", &stage)?;
+    own_region(caller, "stageArn", stage.clone())?;
     let issue = Issue::new(request.configuration);
     let command = Command::CreateParticipantToken {
         stage: stage.clone(),

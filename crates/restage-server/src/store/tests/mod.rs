@@ -4,6 +4,7 @@
 
 #[path = "../../../tests/store_support/database.rs"]
 mod database;
+mod migrations;
 mod needs;
 mod plans;
 mod round_trip;
@@ -72,7 +73,14 @@ impl Bench {
             .await
         {
             let row = codec::token(&row).unwrap();
-            world.tokens.insert(row.participant.clone(), row);
+            world
+                .tokens
+                .insert((row.stage.clone(), row.participant.clone()), row);
+        }
+        let sql = concat!("SELECT ", columns!(public_key "k"), " FROM public_keys k");
+        for row in self.all(sql).await {
+            let row = codec::public_key(&row).unwrap();
+            world.public_keys.insert(row.id.clone(), row);
         }
         let sql = concat!("SELECT ", columns!(participant "p"), " FROM participants p");
         for row in self.all(sql).await {

@@ -13,10 +13,22 @@ fn every_need(names: &Names) -> Vec<Need> {
     for region in ["eu-west-1", "us-east-1", "none-1"] {
         let account = "000000000000".to_owned();
         needs.push(Need::StageCount {
-            account,
+            account: account.clone(),
             region: region.to_owned(),
         });
+        needs.push(Need::PublicKeyCount {
+            account: account.clone(),
+            region: region.to_owned(),
+        });
+        for point in 0..names.keys.len() {
+            needs.push(Need::PublicKeyPoint {
+                account: account.clone(),
+                region: region.to_owned(),
+                point: format!("04{point:02}"),
+            });
+        }
     }
+    needs.extend(names.keys.iter().cloned().map(Need::PublicKey));
     for now in [0, 300, 600, 1_000] {
         for idle_before in [0, 500, 1_000] {
             needs.push(Need::Due {
@@ -29,7 +41,6 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::Session(session.clone()));
     }
     for participant in &names.participants {
-        needs.push(Need::Token(participant.clone()));
         needs.push(Need::Replications(participant.clone()));
     }
     for stage in &names.stages {
@@ -37,6 +48,7 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::Live(stage.clone()));
         needs.push(Need::Occupancy(stage.clone()));
         for participant in &names.participants {
+            needs.push(Need::Token(stage.clone(), participant.clone()));
             needs.push(Need::Presence(stage.clone(), participant.clone()));
             needs.push(Need::Participant(stage.clone(), participant.clone()));
             needs.push(Need::Audience(stage.clone(), participant.clone()));

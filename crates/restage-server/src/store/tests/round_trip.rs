@@ -81,6 +81,7 @@ async fn every_event_name_and_error_has_its_own_word() {
                 error,
                 destination: None,
                 replica: false,
+                exchange: None,
             }));
         }
     }
@@ -113,6 +114,7 @@ async fn long_runs_with_repeated_keys_keep_their_order() {
             error: None,
             destination: None,
             replica: false,
+            exchange: None,
         }));
     }
     for n in 0..150_u32 {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use restage_core::id::{ParticipantId, StageId};
+use restage_core::id::StageId;
 use sqlx::Connection as _;
 
 use super::writer::{create, join_all, logging_bench};
@@ -34,7 +34,7 @@ async fn a_command_that_fails_takes_only_itself_back() {
         world.stages.keys().map(StageId::as_str).collect::<Vec<_>>(),
         ["a", "c"]
     );
-    assert!(world.tokens.contains_key(&ParticipantId::new("fine")));
+    assert!(world.tokens.contains_key(&("c".into(), "fine".into())));
 }
 
 /// Some failures (a full disk, say) end the whole transaction: nobody in the batch may be told otherwise.

@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
-use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol, StageEventError};
-use restage_core::{Command, Context, Decision, Limits, StageArn, World, decide};
+use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::row::{
+    Capabilities, Client, Connection, ConnectionKind, Protocol, StageEventError,
+};
+use restage_core::{
+    Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World, decide,
+};
 
 use super::world::AWKWARD;
 use super::{Bench, Dice, by_participant};
@@ -110,6 +114,7 @@ impl Walk {
         self.now = self.now.plus_seconds(step_s);
         let limits = Limits {
             stages: 5,
+            public_keys: 3,
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
@@ -136,7 +141,7 @@ impl Walk {
         if self.world.stages.len() < 2 {
             return self.create_stage();
         }
-        match self.dice.below(40) {
+        match self.dice.below(42) {
             0 => self.create_stage(),
             1 if self.dice.one_in(4) => Command::DeleteStage {
                 stage: self.stage(),
@@ -184,6 +189,8 @@ impl Walk {
                 }
             }
             37 if self.dice.one_in(10) => Command::Recover,
+            38 => self.keys_and_tags(),
+            39 => self.exchange(),
             _ => Command::Tick,
         }
     }
@@ -226,9 +233,97 @@ impl Walk {
         (arn(token.stage.clone()), token.participant.clone())
     }
 
+    /// A key, seldom one that is gone.
+    fn key(&mut self) -> PublicKeyArn {
+        let keys: Vec<_> = self.world.public_keys.keys().cloned().collect();
+        let id = if keys.is_empty() || self.dice.one_in(20) {
+            PublicKeyId::new("gone")
+        } else {
+            self.dice.pick(&keys).clone()
+        };
+        PublicKeyArn {
+            region: "eu-west-1".to_owned(),
+            account: ACCOUNT.to_owned(),
+            id,
+        }
+    }
+
+    fn keys_and_tags(&mut self) -> Command {
+        let resource = if self.dice.one_in(2) {
+            ResourceArn::from(self.stage())
+        } else {
+            ResourceArn::from(self.key())
+        };
+        match self.dice.below(8) {
+            0..=4 => {
+                let id = PublicKeyId::new(self.fresh("key"));
+                Command::ImportPublicKey {
+                    key: PublicKeyArn { id, ..self.key() },
+                    name: "walk".to_owned(),
+                    tags: BTreeMap::new(),
+                    material: AWKWARD[5].to_owned(),
+                    fingerprint: "00".to_owned(),
+                    point: self.dice.below(5).to_string(),
+                }
+            }
+            5 => Command::DeletePublicKey { key: self.key() },
+            6 => Command::TagResource {
+                resource,
+                tags: BTreeMap::from([(self.fresh("k"), AWKWARD[2].to_owned())]),
+            },
+            _ => Command::UntagResource {
+                resource,
+                keys: (0..100).map(|n| format!("k{n}")).collect(),
+            },
+        }
+    }
+
+    fn exchange(&mut self) -> Command {
+        let self_signed = |world: &World, row: &&Connection| {
+            let key = (row.stage.clone(), row.participant.clone());
+            world
+                .tokens
+                .get(&key)
+                .is_some_and(|row| row.self_signed.is_some())
+        };
+        let world = &self.world;
+        let rows = world
+            .connections
+            .values()
+            .filter(|row| self_signed(world, row));
+        let rows: Vec<_> = rows.cloned().collect();
+        if rows.is_empty() {
+            return self.open_connection();
+        }
+        let row = self.dice.pick(&rows);
+        Command::ExchangeToken {
+            connection: row.id.clone(),
+            stage: row.stage.clone(),
+            participant: row.participant.clone(),
+            claims: self.claims_of(arn(row.stage.clone()), row.participant.clone()),
+        }
+    }
+
     fn claims(&mut self) -> Claims {
         let (stage, participant) = self.bearer();
+        let own = self.dice.one_in(5);
+        let participant = if own {
+            ParticipantId::new(format!("own{}", self.dice.below(6)))
+        } else {
+            participant
+        };
+        self.claims_of(stage, participant)
+    }
+
+    fn claims_of(&mut self, stage: StageArn, participant: ParticipantId) -> Claims {
+        let key = (stage.id.clone(), participant.clone());
+        let signer = match self.world.tokens.get(&key) {
+            Some(row) if row.self_signed.is_none() => Signer::Service,
+            _ => Signer::PublicKey(self.key()),
+        };
         Claims {
+            signer,
+            issued_at: self.now,
             participant,
             stage,
             user_id: (*self.dice.pick(&AWKWARD)).to_owned(),

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use restage_core::Change;
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Client, Connection, ConnectionKind, Participant, Protocol, Replica, Replication, Stage,
-    StageEvent, StageEventError, StageEventName, StageSession, Token,
+    Capabilities, Client, Connection, ConnectionKind, Participant, Protocol, PublicKey, Replica,
+    Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
+    TokenExchange, TokenGrant,
 };
 
 use super::Dice;
@@ -30,6 +31,7 @@ pub(super) struct Names {
     /// The first of each stage's sessions is the active one, where there is one.
     pub(super) sessions: Vec<(StageId, StageSessionId)>,
     pub(super) participants: Vec<ParticipantId>,
+    pub(super) keys: Vec<PublicKeyId>,
 }
 
 impl Names {
@@ -54,6 +56,9 @@ impl Names {
             stages,
             sessions,
             participants,
+            keys: (0..6)
+                .map(|n| PublicKeyId::new(format!("key{n}")))
+                .collect(),
         }
     }
 
@@ -89,7 +94,12 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
     }
     for id in &names.participants {
         changes.push(Change::PutToken(token_row(dice, id, names)));
+        changes.push(Change::PutToken(token_row(dice, id, names)));
     }
+    for (n, id) in names.keys.iter().enumerate() {
+        changes.push(Change::PutPublicKey(public_key_row(dice, id, n)));
+    }
+    changes.push(Change::DeletePublicKey(dice.pick(&names.keys).clone()));
     for _ in 0..80 {
         let stage = dice.pick(&names.stages).clone();
         let session = names.session_of(dice, &stage);
@@ -157,10 +167,42 @@ fn session_row(dice: &mut Dice, stage: &StageId, id: &StageSessionId, ended: boo
 
 fn token_row(dice: &mut Dice, id: &ParticipantId, names: &Names) -> Token {
     Token {
-        participant: id.clone(),
         stage: dice.pick(&names.stages).clone(),
+        participant: id.clone(),
         expires_at: time(dice),
         revoked_at: dice.one_in(3).then(|| time(dice)),
+        self_signed: dice.one_in(2).then(|| capabilities(dice)),
+    }
+}
+
+fn capabilities(dice: &mut Dice) -> Capabilities {
+    Capabilities {
+        publish: dice.one_in(2),
+        subscribe: dice.one_in(2),
+    }
+}
+
+/// No two have the same point.
+fn public_key_row(dice: &mut Dice, id: &PublicKeyId, n: usize) -> PublicKey {
+    PublicKey {
+        id: id.clone(),
+        account: (*dice.pick(&["000000000000", "111122223333"])).to_owned(),
+        region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
+        name: (*dice.pick(&AWKWARD)).to_owned(),
+        tags: map(dice),
+        material: (*dice.pick(&AWKWARD)).to_owned(),
+        fingerprint: (*dice.pick(&AWKWARD)).to_owned(),
+        point: format!("04{n:02}"),
+        created_at: time(dice),
+    }
+}
+
+fn grant(dice: &mut Dice) -> TokenGrant {
+    TokenGrant {
+        capabilities: capabilities(dice),
+        attributes: map(dice),
+        user_id: (*dice.pick(&AWKWARD)).to_owned(),
+        expires_at: time(dice),
     }
 }
 
@@ -253,7 +295,7 @@ fn connection_row(
     }
 }
 
-pub(super) const EVENT_NAMES: [StageEventName; 11] = [
+pub(super) const EVENT_NAMES: [StageEventName; 12] = [
     StageEventName::Joined,
     StageEventName::Left,
     StageEventName::PublishStarted,
@@ -265,6 +307,7 @@ pub(super) const EVENT_NAMES: [StageEventName; 11] = [
     StageEventName::JoinError,
     StageEventName::ReplicationStarted,
     StageEventName::ReplicationStopped,
+    StageEventName::TokenExchanged,
 ];
 
 pub(super) const EVENT_ERRORS: [StageEventError; 7] = [
@@ -289,5 +332,9 @@ fn event_row(dice: &mut Dice, names: &Names) -> StageEvent {
         error: dice.one_in(2).then(|| *dice.pick(&EVENT_ERRORS)),
         destination: dice.one_in(2).then(|| dice.pick(&names.sessions).clone()),
         replica: dice.one_in(2),
+        exchange: dice.one_in(4).then(|| {
+            let (previous, new) = (grant(dice), grant(dice));
+            Box::new(TokenExchange { previous, new })
+        }),
     }
 }

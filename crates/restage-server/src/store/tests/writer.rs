@@ -250,7 +250,7 @@ async fn deleted_stages_are_purged_when_there_is_time() {
         .reply
         .unwrap();
     assert_eq!(
-        store.get_token(&ParticipantId::new("p2999")).await.unwrap(),
+        store.get_token(&"a".into(), &"p2999".into()).await.unwrap(),
         None,
         "out of sight"
     );

@@ -1,0 +1,60 @@
+//! TagResource, UntagResource, ListTagsForResource.
+
+use restage_api::ApiError;
+use restage_api::shape::{
+    ListTagsForResourceRequest, ListTagsForResourceResponse, TagResourceRequest,
+    UntagResourceRequest,
+};
+use restage_core::ResourceArn;
+use restage_core::command::Command;
+
+use super::super::App;
+use super::super::api::Caller;
+use super::{Input, Missing, answer, empty, execute, own_region, public_key_of, stage_of};
+
+/// The request member that names the resource.
+const MEMBER: &str = "resourceArn";
+
+pub(super) async fn tag(app: &App, caller: &Caller, input: Input<'_>) -> Result<String, ApiError> {
+    let request = TagResourceRequest::parse(input.path, input.body)?;
+    let resource = resource(caller, &request.resource_arn)?;
+    own_region(caller, MEMBER, resource.clone())?;
+    let tags = request.tags;
+    execute(app, caller, Command::TagResource { resource, tags }).await?;
+    empty()
+}
+
+pub(super) async fn untag(
+    app: &App,
+    caller: &Caller,
+    input: Input<'_>,
+) -> Result<String, ApiError> {
+    let request = UntagResourceRequest::parse(input.path, input.query)?;
+    let resource = resource(caller, &request.resource_arn)?;
+    own_region(caller, MEMBER, resource.clone())?;
+    let keys = request.tag_keys;
+    execute(app, caller, Command::UntagResource { resource, keys }).await?;
+    empty()
+}
+
+pub(super) async fn list(app: &App, caller: &Caller, input: Input<'_>) -> Result<String, ApiError> {
+    let request = ListTagsForResourceRequest::parse(input.path)?;
+    let tags = match resource(caller, &request.resource_arn)? {
+        ResourceArn::Stage(arn) => {
+            let text = arn.to_string();
+            stage_of(app, caller, MEMBER, &text, Missing::NotFound)
+                .await?
+                .tags
+        }
+        ResourceArn::PublicKey(arn) => public_key_of(app, caller, MEMBER, &arn).await?.tags,
+    };
+    answer(&ListTagsForResourceResponse { tags })
+}
+
+/// The resource an ARN names. Of the kinds the service has and restage has not, there are none. What is
+/// another account's is not there either: these operations know no AccessDeniedException.
+fn resource(caller: &Caller, text: &str) -> Result<ResourceArn, ApiError> {
+    ResourceArn::parse(text)
+        .filter(|arn| arn.account() == caller.account)
+        .ok_or_else(|| Missing::NotFound.error(&format!("{MEMBER}: {text}")))
+}

@@ -1,0 +1,125 @@
+//! What the holder of an access key may do.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use restage_api::Operation;
+
+/// The operations an access key may call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Permission {
+    /// Every operation.
+    Full,
+    /// Those that change nothing: Get… and List….
+    ReadOnly,
+    /// These.
+    Only(BTreeSet<Operation>),
+}
+
+/// Why a text is no permission.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "permission must be full, read-only, or names of operations with commas between them, not {0:?}"
+)]
+pub struct PermissionError(String);
+
+const FULL: &str = "full";
+const READ_ONLY: &str = "read-only";
+
+impl Permission {
+    /// From `full`, `read-only`, or names of operations with commas between them.
+    ///
+    /// # Errors
+    /// [`PermissionError`] with the word that is none of these.
+    pub fn parse(text: &str) -> Result<Self, PermissionError> {
+        match text.trim() {
+            FULL => return Ok(Self::Full),
+            READ_ONLY => return Ok(Self::ReadOnly),
+            _ => {}
+        }
+        let named = |word: &str| {
+            let mut all = Operation::ALL.iter().copied();
+            all.find(|operation| operation.name() == word.trim())
+                .ok_or_else(|| PermissionError(word.trim().to_owned()))
+        };
+        text.split(',')
+            .map(named)
+            .collect::<Result<_, _>>()
+            .map(Self::Only)
+    }
+
+    /// Whether it covers an operation.
+    pub fn allows(&self, operation: Operation) -> bool {
+        match self {
+            Self::Full => true,
+            Self::ReadOnly => is_read(operation),
+            Self::Only(operations) => operations.contains(&operation),
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str(FULL),
+            Self::ReadOnly => f.write_str(READ_ONLY),
+            Self::Only(operations) => {
+                let names: Vec<&str> = operations.iter().map(|one| one.name()).collect();
+                f.write_str(&names.join(","))
+            }
+        }
+    }
+}
+
+/// The service names what only reads Get… or List….
+fn is_read(operation: Operation) -> bool {
+    operation.name().starts_with("Get") || operation.name().starts_with("List")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_read_back_as_they_are_written() {
+        for text in ["full", "read-only", "CreateParticipantToken,GetStage"] {
+            let written = Permission::parse(text).unwrap().to_string();
+            assert_eq!(
+                Permission::parse(&written),
+                Permission::parse(text),
+                "{text}"
+            );
+        }
+        let spaced = Permission::parse(" GetStage , ListStages ").unwrap();
+        assert_eq!(spaced.to_string(), "GetStage,ListStages");
+    }
+
+    #[test]
+    fn what_is_no_permission_is_named() {
+        for (text, word) in [
+            ("", "\"\""),
+            ("all", "all"),
+            ("getstage", "getstage"),
+            ("GetStage,", "\"\""),
+            ("GetStage,ListCompositions", "ListCompositions"),
+        ] {
+            let error = Permission::parse(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn each_covers_what_it_says() {
+        let only = Permission::parse("CreateStage").unwrap();
+        for &operation in Operation::ALL {
+            assert!(Permission::Full.allows(operation));
+            assert_eq!(only.allows(operation), operation == Operation::CreateStage);
+        }
+        let reads = Operation::ALL
+            .iter()
+            .filter(|one| Permission::ReadOnly.allows(**one));
+        assert_eq!(reads.count(), 11);
+        assert!(Permission::ReadOnly.allows(Operation::ListTagsForResource));
+        assert!(!Permission::ReadOnly.allows(Operation::TagResource));
+    }
+}

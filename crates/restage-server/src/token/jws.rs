@@ -1,0 +1,113 @@
+//! JWS Compact Serialization (RFC 7515 §7.1) with one algorithm: ES384 (RFC 7518 §3.4), ECDSA on P-384 with
+//! SHA-384, the signature as r and s one after the other.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    UnparsedPublicKey,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{TokenError, TokenKeyError};
+
+/// A token longer than this is refused unread. Attributes are at most 1 KB, URLs some hundred bytes.
+const TOKEN_LEN_MAX: usize = 8 * 1024;
+
+/// A token taken apart. Nothing it says can be relied on before [`Jws::verify`].
+pub(super) struct Jws<'a> {
+    pub(super) header: Map<String, Value>,
+    pub(super) payload: Map<String, Value>,
+    signed: &'a [u8],
+    signature: Vec<u8>,
+}
+
+impl<'a> Jws<'a> {
+    pub(super) fn parse(token: &'a str) -> Result<Self, TokenError> {
+        if token.len() > TOKEN_LEN_MAX {
+            return Err(TokenError::Length(TOKEN_LEN_MAX));
+        }
+        let malformed = TokenError::Malformed;
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(malformed("it must have three parts with dots between them"));
+        };
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
+        let object = |part: &str| -> Option<Map<String, Value>> {
+            serde_json::from_slice(&decode(part)?).ok()
+        };
+        Ok(Self {
+            header: object(header)
+                .ok_or_else(|| malformed("its header must be a JSON object in base64url"))?,
+            payload: object(payload)
+                .ok_or_else(|| malformed("its payload must be a JSON object in base64url"))?,
+            signed: &token.as_bytes()[..header.len() + 1 + payload.len()],
+            signature: decode(signature)
+                .ok_or_else(|| malformed("its signature must be base64url"))?,
+        })
+    }
+
+    /// Whether the owner of this point (uncompressed) signed it.
+    pub(super) fn verify(&self, point: &[u8]) -> Result<(), TokenError> {
+        UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point)
+            .verify(self.signed, &self.signature)
+            .map_err(|_| TokenError::Signature)
+    }
+}
+
+/// A P-384 key pair.
+pub(super) struct SigningKey(EcdsaKeyPair);
+
+impl SigningKey {
+    /// From a PEM text with one private key, in PKCS #8 or SEC 1 form. Other blocks, such as the curve's
+    /// parameters that openssl writes before the key, do not matter.
+    pub(super) fn from_pem(pem: &str) -> Result<Self, TokenKeyError> {
+        const END: &str = " PRIVATE KEY-----";
+        let begin = [
+            "-----BEGIN PRIVATE KEY-----",
+            "-----BEGIN EC PRIVATE KEY-----",
+        ]
+        .into_iter()
+        .find_map(|begin| pem.split_once(begin))
+        .ok_or(TokenKeyError)?;
+        let (body, _) = begin.1.split_once("-----END").ok_or(TokenKeyError)?;
+        if pem.matches(END).count() > 2 {
+            return Err(TokenKeyError);
+        }
+        let body: String = body.split_whitespace().collect();
+        let der = STANDARD.decode(body).map_err(|_| TokenKeyError)?;
+        EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, &der)
+            .map(Self)
+            .map_err(|_| TokenKeyError)
+    }
+
+    /// Its public half, an uncompressed point.
+    pub(super) fn point(&self) -> &[u8] {
+        self.0.public_key().as_ref()
+    }
+
+    pub(super) fn sign<H: Serialize, P: Serialize>(
+        &self,
+        header: &H,
+        payload: &P,
+    ) -> Result<String, TokenKeyError> {
+        let encode = |json: serde_json::Result<Vec<u8>>| {
+            json.map(|json| URL_SAFE_NO_PAD.encode(json))
+                .map_err(|_| TokenKeyError)
+        };
+        let header = encode(serde_json::to_vec(header))?;
+        let payload = encode(serde_json::to_vec(payload))?;
+        let mut token = format!("{header}.{payload}");
+        let signature = self
+            .0
+            .sign(&SystemRandom::new(), token.as_bytes())
+            .map_err(|_| TokenKeyError)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+}

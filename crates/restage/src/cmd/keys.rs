@@ -1,0 +1,195 @@
+//! `restage keys`: access keys of the data directory's server.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use restage_server::clock;
+use restage_server::data_dir::DataDir;
+use restage_server::keys::{KeyFile, KeyFileError, Listed, Made, Permission};
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Format, Output};
+use crate::table::Columns;
+
+/// Make, list, revoke and rotate the access keys that API requests are signed with.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make a key for an account and print it; its secret is shown this once
+    Create(CreateArgs),
+    /// List the keys that were made here, without their secrets
+    List(ListArgs),
+    /// Refuse a key from now on
+    Revoke(RevokeArgs),
+    /// Make a new key with the permission of an old one, which is refused a while later
+    Rotate(RotateArgs),
+}
+
+/// Where the keys are. A running server sees changes with its next request.
+#[derive(clap::Args)]
+struct Place {
+    /// Data directory of the server
+    #[arg(
+        long,
+        env = "RESTAGE_DATA_DIR",
+        value_name = "DIR",
+        default_value = "data"
+    )]
+    data_dir: PathBuf,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage keys create --account-id 111122223333
+  restage keys create --account-id 111122223333 --permission read-only --output json
+  restage keys create --account-id 111122223333 --permission CreateParticipantToken,GetStage")]
+pub(crate) struct CreateArgs {
+    /// The account whose resources it is for: any 12 digits
+    #[arg(long, value_name = "ID")]
+    account_id: String,
+    /// full, read-only, or names of operations with commas between them
+    #[arg(long, value_name = "PERMISSION", default_value = "full", value_parser = Permission::parse)]
+    permission: Permission,
+    /// Lines for ~/.aws/credentials, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage keys list
+  restage keys list --query 'accessKeys[?accountId==`111122223333`].accessKeyId' --output text")]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage keys revoke AKIA1234567890ABCDEF")]
+pub(crate) struct RevokeArgs {
+    /// The access key id
+    key: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage keys rotate AKIA1234567890ABCDEF
+  restage keys rotate AKIA1234567890ABCDEF --overlap 0")]
+pub(crate) struct RotateArgs {
+    /// The access key id
+    key: String,
+    /// How long the old key stays good, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    overlap: u32,
+    /// Lines for ~/.aws/credentials, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    place: Place,
+}
+
+const KEYS: Columns = Columns {
+    member: "accessKeys",
+    columns: &[
+        ("KEY", "accessKeyId"),
+        ("ACCOUNT", "accountId"),
+        ("PERMISSION", "permission"),
+        ("CREATED", "createdAt"),
+        ("ENDS", "endsAt"),
+    ],
+    nothing: "no access keys",
+};
+
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let now = clock::now().0 / 1_000_000;
+    match command {
+        Command::Create(args) => {
+            // A key may be made before the server's first start.
+            DataDir::open(&args.place.data_dir)?;
+            let file = KeyFile::of(&args.place.data_dir);
+            let made = file.create(&args.account_id, &args.permission, now);
+            show(&made.map_err(explain)?, args.output)?;
+        }
+        Command::List(args) => {
+            let keys = there(&args.place.data_dir)?.list()?;
+            let rows: Vec<Value> = keys.iter().map(row).collect();
+            args.output.print(json!({ "accessKeys": rows }), &KEYS)?;
+        }
+        Command::Revoke(args) => {
+            let file = there(&args.place.data_dir)?;
+            file.revoke(&args.key, now).map_err(explain)?;
+            output::note(&format!("{} is refused from now on", args.key));
+        }
+        Command::Rotate(args) => {
+            let file = there(&args.place.data_dir)?;
+            let made = file.rotate(&args.key, args.overlap, now);
+            show(&made.map_err(explain)?, args.output)?;
+            output::note(&format!(
+                "{} is refused in {} seconds",
+                args.key, args.overlap
+            ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn there(data_dir: &Path) -> anyhow::Result<KeyFile> {
+    if data_dir.is_dir() {
+        return Ok(KeyFile::of(data_dir));
+    }
+    let message = format!("there is no directory {}", data_dir.display());
+    Err(Failure::usage(message)
+        .advise("name the server's data directory with --data-dir")
+        .into())
+}
+
+fn explain(error: KeyFileError) -> anyhow::Error {
+    match &error {
+        KeyFileError::AccountId(_) => Failure::usage(error.to_string()).into(),
+        KeyFileError::Unknown(_) => Failure::new(Exit::Failure, error.to_string()).into(),
+        _ => error.into(),
+    }
+}
+
+fn show(made: &Made, format: Format) -> anyhow::Result<()> {
+    let credentials = &made.credentials;
+    if format == Format::Text {
+        output::line(&format!("aws_access_key_id = {}", credentials.access_key))?;
+        return output::line(&format!(
+            "aws_secret_access_key = {}",
+            credentials.secret_key
+        ));
+    }
+    let mut shown = row(&made.listed);
+    shown["secretAccessKey"] = Value::from(credentials.secret_key.clone());
+    output::json(&shown)
+}
+
+fn row(key: &Listed) -> Value {
+    let mut row = json!({
+        "accessKeyId": key.access_key,
+        "accountId": key.account,
+        "permission": key.permission.to_string(),
+        "createdAt": time(key.created_at),
+    });
+    if let Some(at) = key.ends_at {
+        row["endsAt"] = Value::from(time(at));
+    }
+    row
+}
+
+/// ISO 8601, as the service writes times.
+fn time(seconds: i64) -> String {
+    restage_server::clock::iso(seconds)
+}

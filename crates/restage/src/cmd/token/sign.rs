@@ -1,0 +1,195 @@
+//! `restage token sign`: a self-signed participant token, checked before it is printed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use aws_sdk_ivsrealtime::primitives::DateTime;
+use restage_core::id::{ParticipantId, Time};
+use restage_core::row::{Attributes, Capabilities};
+use restage_core::{PublicKeyArn, StageArn};
+use restage_server::http::Endpoints;
+use restage_server::public_key::PublicKey;
+use restage_server::token::{Grant, Signing, Unverified};
+use restage_server::{clock, ids};
+use serde::Serialize;
+
+use super::{endpoints_of, in_region};
+use crate::api::Api;
+use crate::cmd::pair;
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Format};
+use crate::target::Target;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The private key, P-384 in PEM (openssl ecparam -name secp384r1 -genkey -noout)
+    #[arg(long, value_name = "FILE")]
+    private_key: PathBuf,
+    /// The imported public key, `kid` of the token [default: the one that fits, asked of the server]
+    #[arg(long, value_name = "ARN")]
+    key_arn: Option<String>,
+    /// The stage it is for
+    #[arg(long, value_name = "ARN")]
+    stage_arn: String,
+    /// Its identity, `jti`: up to 64 letters, digits, - and _ [default: a fresh one]
+    #[arg(long, value_name = "ID")]
+    participant_id: Option<String>,
+    /// A label of yours, seen by everyone in the stage
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    user_id: String,
+    /// An attribute, seen by everyone in the stage; repeatable
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
+    attributes: Vec<(String, String)>,
+    /// What it allows [default: both]
+    #[arg(
+        long,
+        value_name = "PUBLISH|SUBSCRIBE",
+        value_delimiter = ',',
+        ignore_case = true
+    )]
+    capabilities: Option<Vec<Capability>>,
+    /// How long it can be used to join, in minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=20160))]
+    duration: u32,
+    /// When it ends, in seconds since 1970, instead of --duration
+    #[arg(long, value_name = "SECONDS", conflicts_with = "duration")]
+    expires_at: Option<i64>,
+    /// When it was issued, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "SECONDS")]
+    issued_at: Option<i64>,
+    /// The stage's WHIP endpoint [default: asked of the server]
+    #[arg(long, value_name = "URL", requires = "events_url")]
+    whip_url: Option<String>,
+    /// The stage's events endpoint [default: asked of the server]
+    #[arg(long, value_name = "URL", requires = "whip_url")]
+    events_url: Option<String>,
+    /// The token alone, or JSON with everything about it
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum Capability {
+    Publish,
+    Subscribe,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Signed<'a> {
+    participant_id: &'a str,
+    token: &'a str,
+    expiration_time: String,
+    key_arn: String,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let pem = std::fs::read_to_string(&args.private_key)
+        .with_context(|| format!("cannot read the private key {}", args.private_key.display()))?;
+    let signing = Signing::from_pem(&pem)
+        .with_context(|| format!("cannot sign with {}", args.private_key.display()))?;
+    let stage = StageArn::parse(&args.stage_arn).context("--stage-arn must be a stage ARN")?;
+    let target = in_region(&args.target, &stage.region);
+    let key = match &args.key_arn {
+        Some(text) => {
+            PublicKeyArn::parse(text).context("--key-arn must be the ARN of a public key")?
+        }
+        None => imported_key(&target, &signing.point()).await?,
+    };
+    let endpoints = match (&args.whip_url, &args.events_url) {
+        (Some(whip), Some(events)) => Endpoints {
+            whip: whip.clone(),
+            events: events.clone(),
+        },
+        _ => {
+            let api = Api::new(&target)?;
+            let given = endpoints_of(&api, &stage).await;
+            given.map_err(|error| api.explain(error))?
+        }
+    };
+
+    let participant = args
+        .participant_id
+        .map_or_else(ids::participant, ParticipantId::new);
+    let issued_at = args.issued_at.unwrap_or_else(|| clock::now().0 / 1_000_000);
+    let duration = i64::from(args.duration) * 60;
+    let expires_at = args
+        .expires_at
+        .unwrap_or_else(|| issued_at.saturating_add(duration));
+    let attributes: Attributes = args.attributes.into_iter().collect();
+    let allows = |capability| {
+        args.capabilities
+            .as_ref()
+            .is_none_or(|given| given.contains(&capability))
+    };
+    let grant = Grant {
+        participant: &participant,
+        stage: &stage,
+        user_id: &args.user_id,
+        attributes: &attributes,
+        capabilities: Capabilities {
+            publish: allows(Capability::Publish),
+            subscribe: allows(Capability::Subscribe),
+        },
+        issued_at: Time(issued_at.saturating_mul(1_000_000)),
+        expires_at: Time(expires_at.saturating_mul(1_000_000)),
+    };
+    let token = signing.sign(&key, &grant, &endpoints)?;
+    let read = Unverified::parse(&token, Some(&endpoints))?;
+    let problems: Vec<String> = read.problems().iter().map(ToString::to_string).collect();
+    if !problems.is_empty() {
+        let why = format!("the server would refuse it: {}", problems.join("; "));
+        return Err(Failure::usage(why).into());
+    }
+    match args.output {
+        Format::Text => output::line(&token)?,
+        Format::Json => output::json(&Signed {
+            participant_id: participant.as_str(),
+            token: &token,
+            expiration_time: DateTime::from_secs(expires_at).to_string(),
+            key_arn: key.to_string(),
+        })?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The imported key that is this private key's public half.
+async fn imported_key(target: &Target, point: &str) -> anyhow::Result<PublicKeyArn> {
+    let api = Api::new(target)?;
+    let mut listed = api
+        .client
+        .list_public_keys()
+        .into_paginator()
+        .items()
+        .send();
+    while let Some(key) = listed.next().await {
+        let key = key.map_err(|error| api.explain(error))?;
+        let arn = key.arn().unwrap_or_default();
+        if point_of(&api, arn).await? == point {
+            return PublicKeyArn::parse(arn).context("the server named a key by no ARN");
+        }
+    }
+    let message = format!(
+        "the public half of this key is not imported in {}",
+        api.connection.region
+    );
+    Err(Failure::new(Exit::Failure, message)
+        .advise("import it (aws ivs-realtime import-public-key), or name the key with --key-arn")
+        .into())
+}
+
+async fn point_of(api: &Api, arn: &str) -> anyhow::Result<String> {
+    let answer = api.client.get_public_key().arn(arn).send().await;
+    let answer = answer.map_err(|error| api.explain(error))?;
+    let pem = answer
+        .public_key()
+        .and_then(|key| key.public_key_material());
+    let key = PublicKey::from_pem(pem.unwrap_or_default());
+    Ok(key
+        .map_err(|rule| anyhow::anyhow!("the public key {arn} {rule}"))?
+        .point)
+}
