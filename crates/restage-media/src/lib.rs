@@ -32,6 +32,7 @@ mod config;
 mod demux;
 mod egress;
 mod error;
+mod head;
 mod io;
 mod keyframe;
 pub mod limits;

@@ -64,6 +64,11 @@ pub const TRAIN_BYTES_MAX: usize = 65_507;
 pub const TRAIN_SEGMENTS_MAX: usize = 64;
 /// Buffers kept to be filled again.
 pub const BUFFERS_KEPT_MAX: usize = 64;
+/// Packets kept of a layer for newcomers: its newest key frame and what followed. Beyond that the key frame alone is
+/// kept; a key frame of more packets is not kept.
+pub const HEAD_PACKETS_MAX: usize = 160;
+/// A key frame older than this is not shown to newcomers: the picture may have little to do with what is live.
+pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
 /// How long a burst waits for the end of a picture, so that one train takes all of it.
 pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
 /// Audiences smaller than this are served packet by packet: there is nothing to save.

@@ -8,10 +8,12 @@ use std::time::Instant;
 use crate::clock::FeedClock;
 use crate::codec::Format;
 use crate::egress::history::History;
+use crate::head::Heads;
 use crate::io::{MediaKind, PublicationKey};
 use crate::limits::{PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
 use crate::packet::{Packet, Received, RidName};
 use crate::peer_event::SenderReport;
+use crate::select::simulcast::Source;
 use crate::slab::Index;
 use crate::track_in::TrackIn;
 
@@ -27,6 +29,10 @@ pub(crate) struct Publication {
     /// Video packets so far.
     pub(crate) numbered: u64,
     pub(crate) history: History,
+    /// Where newcomers begin.
+    pub(crate) heads: Heads,
+    /// The layer of video that subscribers should see; `None` before the present feeder's first packet.
+    pub(crate) target: Option<Source>,
 }
 
 impl Publication {
@@ -39,6 +45,8 @@ impl Publication {
             waits_until: None,
             numbered: 0,
             history: History::default(),
+            heads: Heads::default(),
+            target: None,
         }
     }
 
@@ -48,6 +56,7 @@ impl Publication {
         if packet.kind != MediaKind::Video {
             return;
         }
+        self.target = Some(packet.target);
         packet.number = self.numbered;
         self.numbered += 1;
         let is_new = self.pending.is_empty();
@@ -58,6 +67,21 @@ impl Publication {
             // What is pending is a picture that waits, or one that is complete or nobody waits for.
             (true, false) => self.waits_until,
         };
+    }
+
+    /// A packet has been given to everybody there is.
+    pub(crate) fn on_forwarded(&mut self, packet: Packet, now: Instant) {
+        if packet.kind == MediaKind::Video {
+            self.heads.push(&packet);
+            self.history.push(packet, now);
+        }
+    }
+
+    /// Another feeder takes over, or none.
+    pub(crate) fn set_feed(&mut self, feed: Option<Feed>) {
+        self.feed = feed;
+        self.heads.clear();
+        self.target = None;
     }
 
     /// Nobody needs it to be remembered.

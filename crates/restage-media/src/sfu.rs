@@ -333,19 +333,13 @@ impl Sfu {
     }
 
     fn on_event(&mut self, now: Instant, index: Index, event: EngineEvent) {
+        if matches!(event, EngineEvent::Connected) {
+            return self.on_connected(now, index);
+        }
         let Some(peer) = self.peers.get_mut(index) else {
             return;
         };
         match event {
-            EngineEvent::Connected => {
-                peer.is_connected = true;
-                peer.heard_at = now;
-                self.stats.peers_lean += u64::from(peer.engine.is_lean());
-                self.sink
-                    .outputs
-                    .push_back(Output::Connected { peer: peer.key });
-                self.want_missing_keyframe(now, index);
-            }
             EngineEvent::Packet(kind, received) => self.on_packet(index, kind, received),
             EngineEvent::Missing(missing) => {
                 let publication = peer
@@ -368,8 +362,23 @@ impl Sfu {
                     feed.on_report(kind, rid, report, rate);
                 }
             }
-            EngineEvent::Closed => {}
+            EngineEvent::Connected | EngineEvent::Closed => {}
         }
+    }
+
+    fn on_connected(&mut self, now: Instant, index: Index) {
+        // Packets that came before go to those who were there.
+        self.forward_all();
+        let Some(peer) = self.peers.get_mut(index) else {
+            return;
+        };
+        peer.is_connected = true;
+        peer.heard_at = now;
+        self.stats.peers_lean += u64::from(peer.engine.is_lean());
+        self.sink
+            .outputs
+            .push_back(Output::Connected { peer: peer.key });
+        self.greet(now, index);
     }
 
     fn on_packet(&mut self, index: Index, kind: crate::MediaKind, received: Received) {

@@ -33,7 +33,7 @@ impl Sfu {
         self.feeds += 1;
         let feed = Feed::new(self.feeds, peer, now);
         if let Some(publication) = self.publications.get_mut(index) {
-            publication.feed = Some(feed);
+            publication.set_feed(Some(feed));
         }
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.publication = Some(index);
@@ -71,7 +71,7 @@ impl Sfu {
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.publication = Some(index);
         }
-        self.want_missing_keyframe(now, peer);
+        self.greet(now, peer);
     }
 
     /// Forgets a peer, saying goodbye to the remote end unless its engine is broken.
@@ -109,7 +109,7 @@ impl Sfu {
             .as_ref()
             .is_some_and(|feed| feed.peer == peer_index)
         {
-            publication.feed = None;
+            publication.set_feed(None);
             self.publication_timers.clear(index);
         } else if let Some(place) = publication
             .subscribers

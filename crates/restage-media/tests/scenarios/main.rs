@@ -9,6 +9,7 @@ mod egress;
 mod forwarding;
 mod hostile;
 mod ice;
+mod joins;
 mod keyframes;
 mod lifecycle;
 mod recovery;
