@@ -1,6 +1,7 @@
 //! Pagination over `aws-sdk-ivsrealtime`, against Amazon IVS and restage alike.
 //!
-//! Every list operation's fluent builder gets [`Paginated::paginate`]:
+//! Every list operation's fluent builder gets [`Paginated::paginate`]; who has an operation's input
+//! at hand gives it to [`Paginator::paginate`]:
 //!
 //! ```no_run
 //! # async fn run(client: aws_sdk_ivsrealtime::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -35,6 +36,9 @@
 //! A missing list in an answer is an empty one in the SDK's types. [`Pages::into_json`] keeps the
 //! difference, and shows every member as it came; timestamps are text there.
 
+mod lists;
+mod paginator;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -42,17 +46,19 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_ivsrealtime::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_ivsrealtime::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ivsrealtime::error::{BoxError, SdkError};
-use aws_sdk_ivsrealtime::{operation, types};
 use serde_json::Value;
 
 use crate::paginate::{JsonPage, JsonSource, PageRequest, PageSource, Pages, PaginationConfig};
+
+pub use paginator::{ListInput, Paginator};
 
 /// The outcome of one call.
 pub type CallFuture<O, E> = Pin<Box<dyn Future<Output = Result<O, SdkError<E>>> + Send>>;
 
 /// A list operation of the SDK: what a pagination has to know about its builder and its output.
 ///
-/// Implemented for the fluent builders of all ten lists; another one takes a line in this module.
+/// Implemented for the fluent builders of all ten lists. Each implementation below says what the
+/// operation takes and gives and how it fails. Another list takes a few lines in `aws/lists.rs`.
 pub trait Paginated: Clone + Send + Sync + Unpin + Sized + 'static {
     /// The operation's output.
     type Output: Send;
@@ -160,6 +166,10 @@ impl<B: Paginated> PageSource for JsonList<B> {
         page.next_token()
     }
 
+    fn add_list(page: &mut JsonPage) {
+        page.add_list();
+    }
+
     fn own_token(&self) -> Option<String> {
         self.0.own_token()
     }
@@ -208,73 +218,4 @@ impl Intercept for BodyTap {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = body;
         Ok(())
     }
-}
-
-/// One line for each list: module of the operation, its builder, output and error; field of the
-/// list in the output, its item type, and its name on the wire.
-macro_rules! paginated {
-    ($($module:ident: $builder:ident, $output:ident, $error:ident, $field:ident: $item:ident,
-       $wire:literal;)+) => { $(
-        impl Paginated for operation::$module::builders::$builder {
-            type Output = operation::$module::$output;
-            type Item = types::$item;
-            type Error = operation::$module::$error;
-            const LIST: &'static str = $wire;
-
-            fn own_token(&self) -> Option<String> {
-                self.get_next_token().clone()
-            }
-
-            fn own_page_size(&self) -> Option<i32> {
-                *self.get_max_results()
-            }
-
-            fn for_page(self, request: PageRequest) -> Self {
-                let page_size = request.page_size.or_else(|| self.own_page_size());
-                self.set_next_token(request.token).set_max_results(page_size)
-            }
-
-            fn call(self, tap: Option<BodyTap>) -> CallFuture<Self::Output, Self::Error> {
-                match tap {
-                    None => Box::pin(self.send()),
-                    Some(tap) => Box::pin(self.customize().interceptor(tap).send()),
-                }
-            }
-
-            fn items(output: &mut Self::Output) -> &mut Vec<Self::Item> {
-                &mut output.$field
-            }
-
-            fn next_token(output: &Self::Output) -> Option<&str> {
-                output.next_token()
-            }
-        }
-    )+ };
-}
-
-paginated! {
-    list_compositions: ListCompositionsFluentBuilder, ListCompositionsOutput,
-        ListCompositionsError, compositions: CompositionSummary, "compositions";
-    list_encoder_configurations: ListEncoderConfigurationsFluentBuilder,
-        ListEncoderConfigurationsOutput, ListEncoderConfigurationsError,
-        encoder_configurations: EncoderConfigurationSummary, "encoderConfigurations";
-    list_ingest_configurations: ListIngestConfigurationsFluentBuilder,
-        ListIngestConfigurationsOutput, ListIngestConfigurationsError,
-        ingest_configurations: IngestConfigurationSummary, "ingestConfigurations";
-    list_participant_events: ListParticipantEventsFluentBuilder, ListParticipantEventsOutput,
-        ListParticipantEventsError, events: Event, "events";
-    list_participant_replicas: ListParticipantReplicasFluentBuilder,
-        ListParticipantReplicasOutput, ListParticipantReplicasError,
-        replicas: ParticipantReplica, "replicas";
-    list_participants: ListParticipantsFluentBuilder, ListParticipantsOutput,
-        ListParticipantsError, participants: ParticipantSummary, "participants";
-    list_public_keys: ListPublicKeysFluentBuilder, ListPublicKeysOutput,
-        ListPublicKeysError, public_keys: PublicKeySummary, "publicKeys";
-    list_stage_sessions: ListStageSessionsFluentBuilder, ListStageSessionsOutput,
-        ListStageSessionsError, stage_sessions: StageSessionSummary, "stageSessions";
-    list_stages: ListStagesFluentBuilder, ListStagesOutput,
-        ListStagesError, stages: StageSummary, "stages";
-    list_storage_configurations: ListStorageConfigurationsFluentBuilder,
-        ListStorageConfigurationsOutput, ListStorageConfigurationsError,
-        storage_configurations: StorageConfigurationSummary, "storageConfigurations";
 }

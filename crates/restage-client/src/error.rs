@@ -75,6 +75,10 @@ pub enum Error {
     #[error("{0} was not negotiated with the server")]
     NotNegotiated(Codec),
 
+    /// What was to be published as an RTP packet is none, or too long.
+    #[error("the RTP packet cannot be sent: {0}")]
+    Rtp(String),
+
     /// The events socket broke or the server spoke something else than JSON text frames.
     #[error("the events socket failed: {0}")]
     Events(String),

@@ -7,6 +7,15 @@
     doc = "Pagination and media for Amazon IVS Real-Time and restage stages; see README.md."
 )]
 #![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -21,6 +30,10 @@ mod frame;
 pub mod paginate;
 #[cfg(feature = "stage")]
 mod peer;
+#[cfg(all(feature = "aws", feature = "stage"))]
+pub mod replication;
+#[cfg(feature = "stage")]
+pub mod rtp;
 #[cfg(feature = "stage")]
 mod signal;
 #[cfg(feature = "testcard")]

@@ -6,6 +6,7 @@
 
 mod driver;
 mod negotiation;
+mod sequences;
 mod sockets;
 mod stats;
 
@@ -19,6 +20,7 @@ use url::Url;
 
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame, ReceivedFrame};
+use crate::rtp::RtpPacket;
 use crate::signal::{HttpClient, post_offer, resolve};
 use driver::Driver;
 use negotiation::Offer;
@@ -74,15 +76,24 @@ pub(crate) struct Wanted<'a> {
     pub(crate) endpoint: Url,
     pub(crate) token: &'a str,
     pub(crate) direction: Direction,
+    pub(crate) media: Media,
     pub(crate) codecs: Vec<Codec>,
     pub(crate) connect_timeout: Duration,
     /// Starts bandwidth estimation, and with it pacing, at this many bits per second.
     pub(crate) initial_bps: Option<u64>,
 }
 
+/// The form media passes between the program and the engine in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Media {
+    Frames,
+    Packets,
+}
+
 /// An order to the driver.
 pub(crate) enum Command {
     Write(EncodedFrame),
+    WritePacket(RtpPacket),
     RequestKeyFrame,
     Close,
 }

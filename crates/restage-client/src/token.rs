@@ -47,6 +47,7 @@ pub enum TokenError {
 
 /// What the holder of a token may do. An absent claim means no.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// May publish (`allow_publish`).
     #[serde(default)]

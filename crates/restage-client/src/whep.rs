@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::error::Error;
 use crate::frame::{Codec, ReceivedFrame};
-use crate::peer::{Command, ConnectionState, Peer, Stats, Wanted};
+use crate::peer::{Command, ConnectionState, Media, Peer, Stats, Wanted};
 use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
 
@@ -74,6 +74,7 @@ impl Subscriber {
             },
             token,
             direction: Direction::RecvOnly,
+            media: Media::Frames,
             codecs: config.codecs,
             connect_timeout: config.connect_timeout,
             initial_bps: None,

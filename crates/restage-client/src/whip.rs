@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame};
-use crate::peer::{ConnectionState, Peer, Stats, Wanted};
+use crate::peer::{ConnectionState, Media, Peer, Stats, Wanted};
 use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
 
@@ -87,6 +87,7 @@ impl Publisher {
             },
             token,
             direction: Direction::SendOnly,
+            media: Media::Frames,
             codecs: config.audio.into_iter().chain(config.video).collect(),
             connect_timeout: config.connect_timeout,
             initial_bps: config.initial_bps,

@@ -12,6 +12,7 @@ const PAGE_SIZE_MIN: i32 = 1;
 
 /// A page that is to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageRequest {
     /// `nextToken` of the request; `None` to leave it out.
     pub token: Option<String>,
@@ -53,6 +54,8 @@ pub struct Pagination {
     previous_token: Option<String>,
     step: Step,
     resume_token: Option<String>,
+    /// Whether the pagination ended within a page.
+    has_cut: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -118,6 +121,7 @@ impl Pagination {
             previous_token: None,
             step: Step::Fetch,
             resume_token: None,
+            has_cut: false,
         })
     }
 
@@ -178,6 +182,11 @@ impl Pagination {
         self.step == Step::Over
     }
 
+    /// Whether the page accepted last was cut at its end.
+    pub(super) fn has_cut(&self) -> bool {
+        self.has_cut
+    }
+
     /// Ends the pagination for good, as after a failed request; there is no way to resume it.
     pub(super) fn stop(&mut self) {
         self.step = Step::Over;
@@ -197,6 +206,7 @@ impl Pagination {
                        it leads to had to be cut";
             return Err(PaginateError::StartingToken(why.to_owned()));
         }
+        self.has_cut = true;
         let amount = wanted + i128::from(self.page.index);
         self.resume_token = Some(token::write(self.page.token.as_deref(), Some(amount)));
         let end = from_index(length - first, i64::try_from(wanted).unwrap_or(i64::MIN));

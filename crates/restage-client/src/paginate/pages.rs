@@ -33,6 +33,12 @@ pub trait PageSource: Send + Unpin {
     /// `nextToken` of a page.
     fn next_token(page: &Self::Page) -> Option<&str>;
 
+    /// Gives a page without a list an empty one, where pages can be without. botocore does so when
+    /// it cuts one, which takes a negative number of items.
+    fn add_list(page: &mut Self::Page) {
+        let _ = page;
+    }
+
     /// `nextToken` of the request itself, which counts unless there is a starting token.
     fn own_token(&self) -> Option<String> {
         None
@@ -76,6 +82,13 @@ impl JsonPage {
     /// The list in it, to implement [`PageSource::items`] with.
     pub fn items(&mut self) -> Option<&mut Vec<Value>> {
         self.value.get_mut(self.list)?.as_array_mut()
+    }
+
+    /// Gives it an empty list, to implement [`PageSource::add_list`] with.
+    pub fn add_list(&mut self) {
+        if let Value::Object(members) = &mut self.value {
+            members.insert(self.list.to_owned(), Value::Array(Vec::new()));
+        }
     }
 
     /// Its `nextToken`, to implement [`PageSource::next_token`] with.
@@ -244,9 +257,13 @@ fn keep<S: PageSource>(
     let kept = pagination
         .accept(count, S::next_token(&page))
         .map_err(PaginateError::widen::<S::Error>)?;
-    if let Some(items) = S::items(&mut page) {
-        items.truncate(kept.end);
-        items.drain(..kept.start);
+    match S::items(&mut page) {
+        Some(items) => {
+            items.truncate(kept.end);
+            items.drain(..kept.start);
+        }
+        None if pagination.has_cut() => S::add_list(&mut page),
+        None => {}
     }
     Ok(page)
 }

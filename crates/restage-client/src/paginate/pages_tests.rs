@@ -59,6 +59,10 @@ impl PageSource for Service {
         page.next_token()
     }
 
+    fn add_list(page: &mut JsonPage) {
+        page.add_list();
+    }
+
     fn own_page_size(&self) -> Option<i32> {
         self.own_page_size
     }
@@ -161,6 +165,18 @@ async fn pages_without_a_list_make_a_result_without_one() {
             next_token: None
         }
     );
+}
+
+#[tokio::test]
+async fn a_page_without_a_list_that_is_cut_gets_an_empty_one() {
+    let service = Service {
+        has_no_list: true,
+        ..Default::default()
+    };
+    let negative = PaginationConfig::default().max_items(-2);
+    let full = pages(service, negative).build_full_result().await.unwrap();
+    assert_eq!(full.items, Some(Vec::new()));
+    assert!(full.next_token.is_some());
 }
 
 #[tokio::test]

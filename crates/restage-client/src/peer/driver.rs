@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use str0m::media::{KeyframeRequestKind, MediaData, MediaTime, Mid};
 use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
 use str0m::{Event, IceConnectionState, Input, Output, RtcError};
 use tokio::sync::{mpsc, watch};
 
 use super::negotiation::{Agreed, h264_profile};
+use super::sequences::Sequences;
 use super::sockets::{DATAGRAM_MAX, Sockets};
 use super::stats::{Stats, StatsBook};
 use super::{CloseReason, Command, ConnectionState};
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind, ticks_to_duration};
+use crate::rtp::RtpPacket;
 use crate::signal::HttpSession;
 
 /// How long a silent path may stay silent before the connection is given up.
@@ -47,6 +50,7 @@ pub(super) struct Driver {
     book: StatsBook,
     buffer: Vec<u8>,
     timeline: Option<Timeline>,
+    sequences: Sequences,
     inbound: Inbound,
     silent_since: Option<Instant>,
     /// Set once the connection is to end.
@@ -81,6 +85,7 @@ impl Driver {
             book,
             buffer: vec![0; DATAGRAM_MAX],
             timeline: None,
+            sequences: Sequences::default(),
             inbound: Inbound::default(),
             silent_since: None,
             ending: None,
@@ -125,6 +130,7 @@ impl Driver {
                 }
                 command = self.parts.commands.recv() => match command {
                     Some(Command::Write(frame)) => self.write(frame)?,
+                    Some(Command::WritePacket(packet)) => self.write_packet(packet),
                     Some(Command::RequestKeyFrame) => self.want_key_frame(),
                     Some(Command::Close) | None => return Ok(CloseReason::Local),
                 },
@@ -237,6 +243,38 @@ impl Driver {
         self.book
             .count_frame(mid, frame.data.len(), frame.is_key_frame);
         writer.write(pt, captured_at, time, frame.data)
+    }
+
+    fn write_packet(&mut self, packet: RtpPacket) {
+        if !self.parts.agreed.rtc.is_connected() {
+            return;
+        }
+        let found = self.parts.agreed.tracks.iter().find_map(|track| {
+            track
+                .payload_type(packet.codec, None)
+                .map(|pt| (track.mid, pt))
+        });
+        let Some((mid, pt)) = found else { return };
+        let Some(sequence) = self.sequences.next(packet.codec.kind(), packet.sequence) else {
+            return;
+        };
+        let mut api = self.parts.agreed.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(mid, None) else {
+            return;
+        };
+        let length = packet.payload.len();
+        let write = RtpWrite::new(
+            pt,
+            sequence.into(),
+            packet.timestamp,
+            Instant::now(),
+            packet.payload,
+        );
+        // Retransmission is negotiated for video alone.
+        let is_video = packet.codec.kind() == TrackKind::Video;
+        stream.write_rtp(write.marker(packet.is_marker).nackable(is_video));
+        let ends_frame = packet.is_marker || !is_video;
+        self.book.count_packet(mid, length, ends_frame);
     }
 
     /// The clock's reading for a media time.

@@ -8,8 +8,8 @@ use str0m::format::{Codec as EngineCodec, PayloadParams};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::{Candidate, Rtc, RtcConfig};
 
-use super::Wanted;
 use super::sockets::Sockets;
+use super::{Media, Wanted};
 use crate::error::Error;
 use crate::frame::{Codec, TrackKind};
 
@@ -116,7 +116,7 @@ impl Offer {
         let tracks: Vec<AgreedTrack> = self
             .mids
             .iter()
-            .filter_map(|&(mid, kind)| agreed_track(&mut self.rtc, mid, kind, &self.codecs))
+            .filter_map(|&(mid, kind)| agreed_track(&self.rtc, mid, kind, &self.codecs))
             .collect();
         if tracks.is_empty() {
             return Err(unusable("it accepts none of the codecs offered".to_owned()));
@@ -156,14 +156,18 @@ impl AgreedTrack {
     }
 }
 
-fn agreed_track(rtc: &mut Rtc, mid: Mid, kind: TrackKind, wanted: &[Codec]) -> Option<AgreedTrack> {
+fn agreed_track(rtc: &Rtc, mid: Mid, kind: TrackKind, wanted: &[Codec]) -> Option<AgreedTrack> {
     let media = rtc.media(mid)?;
     if media.disabled() || media.direction() == Direction::Inactive {
         return None;
     }
-    let writer = rtc.writer(mid)?;
-    let mut formats: Vec<AgreedFormat> =
-        writer.payload_params().filter_map(agreed_format).collect();
+    let mut formats: Vec<AgreedFormat> = rtc
+        .codec_config()
+        .params()
+        .iter()
+        .filter(|params| media.remote_pts().contains(&params.pt()))
+        .filter_map(agreed_format)
+        .collect();
     formats.retain(|format| wanted.contains(&format.codec));
     (!formats.is_empty()).then_some(AgreedTrack { mid, kind, formats })
 }
@@ -184,6 +188,7 @@ fn engine_config(wanted: &Wanted<'_>) -> RtcConfig {
     let mut config = RtcConfig::new()
         .clear_codecs()
         .set_stats_interval(Some(STATS_INTERVAL))
+        .set_rtp_mode(wanted.media == Media::Packets)
         .enable_opus(wanted.codecs.contains(&Codec::Opus), false)
         .enable_vp8(wanted.codecs.contains(&Codec::Vp8))
         .enable_vp9(wanted.codecs.contains(&Codec::Vp9))
@@ -277,6 +282,7 @@ mod tests {
             endpoint: "http://127.0.0.1:1/whip".parse().unwrap(),
             token: "",
             direction: Direction::SendOnly,
+            media: Media::Frames,
             codecs: vec![Codec::Opus, Codec::H264],
             connect_timeout: Duration::from_secs(1),
             initial_bps: None,

@@ -88,6 +88,13 @@ impl StatsBook {
         }
     }
 
+    pub(super) fn count_packet(&mut self, mid: Mid, bytes: usize, ends_frame: bool) {
+        if let Some(track) = self.track(mid) {
+            track.frames += u64::from(ends_frame);
+            track.frame_bytes += bytes as u64;
+        }
+    }
+
     pub(super) fn count_drop(&mut self) {
         self.stats.frames_dropped += 1;
     }

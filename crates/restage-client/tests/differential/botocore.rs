@@ -14,6 +14,7 @@ use crate::service::Service;
 pub(crate) struct Botocore {
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
+    pub(crate) version: String,
     _process: Child,
 }
 
@@ -37,10 +38,12 @@ impl Botocore {
                 )
             });
         let input = process.stdin.take().unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let version = next_line(&mut output).await;
         Self {
             input,
             output,
+            version,
             _process: process,
         }
     }
@@ -68,12 +71,7 @@ impl Botocore {
             .await
             .unwrap();
         self.input.flush().await.unwrap();
-        let line = self
-            .output
-            .next_line()
-            .await
-            .unwrap()
-            .expect("botocore's process has ended");
+        let line = next_line(&mut self.output).await;
         let mut result: Value = serde_json::from_str(&line).unwrap();
         Outcome {
             items: result["items"].take(),
@@ -83,4 +81,12 @@ impl Botocore {
             requests: service.take_requests(label),
         }
     }
+}
+
+async fn next_line(output: &mut Lines<BufReader<ChildStdout>>) -> String {
+    output
+        .next_line()
+        .await
+        .unwrap()
+        .expect("botocore's process has ended")
 }

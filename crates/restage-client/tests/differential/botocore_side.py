@@ -1,6 +1,6 @@
 """Runs paginations through botocore, one for each line of standard input.
 
-A line is a JSON object: the operation, its parameters, the pagination config, the mode ("full",
+The first line it prints is botocore's version. A line is a JSON object: the operation, its parameters, the pagination config, the mode ("full",
 "pages" or "search") and for the latter an expression. The answer is one line with what came of
 it. Requests carry the case's number in a header, so that the server can tell them apart.
 """
@@ -9,6 +9,7 @@ import json
 import sys
 
 import boto3
+import botocore
 from botocore.config import Config
 from botocore.exceptions import ClientError, PaginationError, ParamValidationError
 from jmespath.exceptions import JMESPathError
@@ -80,6 +81,7 @@ def main(endpoint):
         request.headers["x-case"] = current["label"]
 
     client.meta.events.register("before-send.ivs-realtime", mark)
+    print(botocore.__version__, flush=True)
     for line in sys.stdin:
         case = json.loads(line)
         current["label"] = case["label"]

@@ -88,7 +88,42 @@ pub(crate) struct Case {
     pub(crate) own_token: Option<String>,
     pub(crate) own_page_size: Option<i32>,
     pub(crate) mode: Mode,
+    pub(crate) token: TokenKind,
     excuse: Option<Excuse>,
+}
+
+/// Where a case's starting token comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TokenKind {
+    /// There is none.
+    None,
+    /// As a paginator writes it between two pages.
+    Fresh,
+    /// As a paginator writes it inside a page, with a `boto_truncate_amount`.
+    Truncated,
+    /// `token___amount`, as old versions wrote it.
+    Legacy,
+    /// The service's own `nextToken`.
+    Raw,
+    /// A paginator's, hurt on the way.
+    Malformed,
+    /// Base64 of JSON that no paginator writes.
+    Odd,
+    /// What the round before ended with.
+    Resumed,
+}
+
+impl TokenKind {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::None,
+        Self::Fresh,
+        Self::Truncated,
+        Self::Legacy,
+        Self::Raw,
+        Self::Malformed,
+        Self::Odd,
+        Self::Resumed,
+    ];
 }
 
 /// A difference that is meant, since botocore has a bug there.
@@ -124,7 +159,7 @@ impl Case {
         } else {
             fixed(random)
         };
-        let (token, excuse) = starting_token(random, &style);
+        let (kind, token, excuse) = starting_token(random, &style);
         let mut config = Map::new();
         if let Some(token) = token {
             config.insert("StartingToken".to_owned(), token.into());
@@ -153,6 +188,7 @@ impl Case {
             own_token,
             own_page_size,
             mode,
+            token: kind,
             excuse,
         }
     }
@@ -173,6 +209,7 @@ impl Case {
             own_token: None,
             own_page_size: None,
             mode: Mode::Full,
+            token: TokenKind::None,
             excuse: None,
         }
     }
@@ -180,6 +217,7 @@ impl Case {
     pub(crate) fn continue_from(&mut self, token: String) {
         self.config["StartingToken"] = token.into();
         self.own_token = None;
+        self.token = TokenKind::Resumed;
         self.excuse = None;
     }
 
@@ -295,26 +333,39 @@ fn service_token(random: &mut Random, style: &Style) -> String {
     }
 }
 
-fn starting_token(random: &mut Random, style: &Style) -> (Option<String>, Option<Excuse>) {
+fn starting_token(
+    random: &mut Random,
+    style: &Style,
+) -> (TokenKind, Option<String>, Option<Excuse>) {
     let token = service_token(random, style);
-    let text = match random.below(10) {
-        0..=3 => return (None, None),
-        4..=5 => encode(&json!({"nextToken": token_or_null(random, &token),
-                                "boto_truncate_amount": index(random)})),
-        6 => legacy(random, &token),
-        7 => token,
-        8 => damaged(random, &token),
-        _ => return odd(random, &token),
+    let kind = random.pick(&[
+        TokenKind::None,
+        TokenKind::None,
+        TokenKind::None,
+        TokenKind::Fresh,
+        TokenKind::Truncated,
+        TokenKind::Truncated,
+        TokenKind::Legacy,
+        TokenKind::Raw,
+        TokenKind::Malformed,
+        TokenKind::Odd,
+    ]);
+    let text = match kind {
+        TokenKind::None | TokenKind::Resumed => return (kind, None, None),
+        TokenKind::Fresh => encode(Some(&token), None),
+        TokenKind::Truncated => {
+            let token = (!random.chance(30)).then_some(token);
+            encode(token.as_deref(), Some(index(random)))
+        }
+        TokenKind::Legacy => legacy(random, &token),
+        TokenKind::Raw => token,
+        TokenKind::Malformed => damaged(random, &token),
+        TokenKind::Odd => {
+            let (text, excuse) = odd(random, &token);
+            return (kind, Some(text), excuse);
+        }
     };
-    (Some(text), None)
-}
-
-fn token_or_null(random: &mut Random, token: &str) -> Value {
-    if random.chance(30) {
-        Value::Null
-    } else {
-        token.into()
-    }
+    (kind, Some(text), None)
 }
 
 fn index(random: &mut Random) -> i64 {
@@ -340,9 +391,7 @@ fn legacy(random: &mut Random, token: &str) -> String {
 
 /// A good token, hurt on the way.
 fn damaged(random: &mut Random, token: &str) -> String {
-    let mut text: Vec<char> = encode(&json!({"nextToken": token, "boto_truncate_amount": 1}))
-        .chars()
-        .collect();
+    let mut text: Vec<char> = encode(Some(token), Some(1)).chars().collect();
     for _ in 0..1 + random.below(3) {
         let at = random.below(text.len() as u64) as usize;
         match random.below(7) {
@@ -364,7 +413,7 @@ fn damaged(random: &mut Random, token: &str) -> String {
 }
 
 /// Base64 of JSON that botocore itself never writes.
-fn odd(random: &mut Random, token: &str) -> (Option<String>, Option<Excuse>) {
+fn odd(random: &mut Random, token: &str) -> (String, Option<Excuse>) {
     let member = json!(token).to_string();
     let plain = [
         "{}".to_owned(),
@@ -426,12 +475,20 @@ fn odd(random: &mut Random, token: &str) -> (Option<String>, Option<Excuse>) {
         let (json, excuse) = random.pick(&excused);
         (json, Some(excuse))
     };
-    (
-        Some(base64::engine::general_purpose::STANDARD.encode(json)),
-        excuse,
-    )
+    (base64(&json), excuse)
 }
 
-fn encode(token: &Value) -> String {
-    base64::engine::general_purpose::STANDARD.encode(token.to_string())
+/// What a paginator writes, spaces included.
+fn encode(token: Option<&str>, amount: Option<i64>) -> String {
+    let token = json!(token);
+    base64(&match amount {
+        Some(amount) => {
+            format!("{{\"nextToken\": {token}, \"boto_truncate_amount\": {amount}}}")
+        }
+        None => format!("{{\"nextToken\": {token}}}"),
+    })
+}
+
+fn base64(text: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(text)
 }

@@ -4,7 +4,8 @@ use aws_sdk_ivsrealtime::Client;
 use aws_sdk_ivsrealtime::config::retry::RetryConfig;
 use aws_sdk_ivsrealtime::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
-use restage_client::aws::{Paginated, TypedList};
+use aws_sdk_ivsrealtime::operation::list_ingest_configurations::ListIngestConfigurationsInput;
+use restage_client::aws::{Paginated, Paginator, TypedList};
 use restage_client::paginate::{Pages, PaginateError, PaginationConfig};
 use serde_json::{Value, json};
 
@@ -66,14 +67,13 @@ async fn begin(client: &Client, case: &Case, config: &PaginationConfig) -> Outco
             .await
         }
         "list_ingest_configurations" => {
-            let list = client
-                .list_ingest_configurations()
+            let input = ListIngestConfigurationsInput::builder()
                 .set_next_token(token)
-                .set_max_results(size);
-            paginate(list.paginate(config), case, |one| {
-                case.service.item_named(Some(one.arn()))
-            })
-            .await
+                .set_max_results(size)
+                .build()
+                .unwrap();
+            let pages = Paginator::new(client).paginate(input, config);
+            paginate(pages, case, |one| case.service.item_named(Some(one.arn()))).await
         }
         "list_participant_replicas" => {
             let list = client

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::botocore::Botocore;
-use crate::cases::{Case, Excuse, Mode, Random};
+use crate::cases::{Case, Excuse, Mode, Random, TokenKind};
 use crate::service::Service;
 
 /// What a pagination came to, on either side.
@@ -47,6 +47,8 @@ async fn the_crate_and_botocore_do_the_same() {
     let mut botocore = Botocore::start(&service.url()).await;
     let crate_side = crate_side::CrateSide::new(&service.url());
     let mut tally: BTreeMap<String, u64> = BTreeMap::new();
+    let mut tokens: BTreeMap<TokenKind, u64> = BTreeMap::new();
+    let mut requests = 0;
     let mut differences = Vec::new();
     for number in 0..count {
         let mut random = Random::new(seed, number);
@@ -60,6 +62,8 @@ async fn the_crate_and_botocore_do_the_same() {
             let ours = crate_side.run(&label, &case, &service).await;
             let verdict = compare(&case, &theirs, &ours);
             *tally.entry(verdict.clone()).or_default() += 1;
+            *tokens.entry(case.token).or_default() += 1;
+            requests += theirs.requests.len() + ours.requests.len();
             if verdict == "different" {
                 differences.push(format!(
                     "case {label}: {case:?}\nbotocore {theirs:?}\ncrate {ours:?}"
@@ -72,7 +76,12 @@ async fn the_crate_and_botocore_do_the_same() {
         }
     }
     let rounds: u64 = tally.values().sum();
-    println!("{count} cases from seed {seed}, {rounds} paginations: {tally:#?}");
+    println!(
+        "{count} cases from seed {seed}, against botocore {}: {rounds} paginations on each side, \
+         {requests} requests, {} differences\n{tally:#?}\nstarting tokens {tokens:#?}",
+        botocore.version,
+        differences.len()
+    );
     for difference in differences.iter().take(20) {
         eprintln!("{difference}\n");
     }
@@ -90,6 +99,12 @@ async fn the_crate_and_botocore_do_the_same() {
         assert!(
             count < 500 || tally.contains_key(expected),
             "no case ended as {expected:?}"
+        );
+    }
+    for kind in TokenKind::ALL {
+        assert!(
+            count < 500 || tokens.contains_key(&kind),
+            "no case had a starting token of the kind {kind:?}"
         );
     }
 }

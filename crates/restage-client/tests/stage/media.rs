@@ -1,8 +1,10 @@
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use openh264::decoder::Decoder as H264Decoder;
 use openh264::formats::YUVSource as _;
 use restage_client::beep::{FRAME_SAMPLES, SAMPLE_RATE};
+use restage_client::rtp::{PACKET_BYTES_MAX, RtpPacket, RtpPublisher};
 use restage_client::testcard::{CardSize, TestCard, TestCardConfig, read_frame_counter};
 use restage_client::{
     CloseReason, Codec, ConnectionState, EncodedFrame, Error, PublishConfig, Publisher,
@@ -253,4 +255,84 @@ async fn a_codec_that_was_not_offered_is_refused() {
     let error = publisher.write(frame).await.unwrap_err();
     assert!(matches!(error, Error::NotNegotiated(Codec::Vp8)), "{error}");
     assert_eq!(publisher.codecs(), [Codec::Opus, Codec::H264]);
+}
+
+/// A VP8 key frame's first bytes (RFC 6386 §9.1).
+const VP8_KEY_FRAME: [u8; 10] = [0x10, 2, 0, 0x9d, 0x01, 0x2a, 64, 0, 64, 0];
+/// Bytes of each half of a picture; the first half fills a packet to the last byte.
+const HALF: usize = PACKET_BYTES_MAX - 1 - VP8_KEY_FRAME.len();
+
+/// The packets of one moment: a picture in two halves and a sound. The numbers wrap on the way.
+fn packets(moment: u16) -> [RtpPacket; 3] {
+    let packet = |codec, number: u16, ticks, is_marker, payload: Vec<u8>| RtpPacket {
+        codec,
+        sequence: 65_500_u16.wrapping_add(number),
+        timestamp: u32::from(moment) * ticks,
+        is_marker,
+        payload: payload.into(),
+    };
+    // The first byte is VP8's descriptor (RFC 7741 §4.2).
+    let first = [&[0x10], &VP8_KEY_FRAME[..], &[moment as u8; HALF]].concat();
+    let second = [&[0x00], &[moment as u8; HALF][..]].concat();
+    [
+        packet(Codec::Vp8, moment * 2, 3_000, false, first),
+        packet(Codec::Vp8, moment * 2 + 1, 3_000, true, second),
+        packet(Codec::Opus, moment, 960, false, vec![0xfc, moment as u8]),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rtp_packets_arrive_as_frames_and_again_when_lost() {
+    let server = Server::start().await;
+    let mut config = PublishConfig::default();
+    config.video = Some(Codec::Vp8);
+    let url = server.url("/whip");
+    let connect = RtpPublisher::connect(&url, TOKEN, config);
+    let publisher = Arc::new(within("publish", connect).await.unwrap());
+    let refused = RtpPacket::parse(Codec::H264, &[0x80; 20]).unwrap();
+    let error = publisher.write(refused).await.unwrap_err();
+    assert!(
+        matches!(error, Error::NotNegotiated(Codec::H264)),
+        "{error}"
+    );
+    let mut long = packets(0)[2].clone();
+    long.payload = vec![0; PACKET_BYTES_MAX + 1].into();
+    let error = publisher.write(long).await.unwrap_err();
+    assert!(matches!(error, Error::Rtp(_)), "{error}");
+
+    let mut subscriber = subscriber(&server).await;
+    let writer = Arc::clone(&publisher);
+    let sending = tokio::spawn(async move {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        for moment in 0_u16.. {
+            pace.tick().await;
+            for packet in packets(moment) {
+                writer.write(packet.clone()).await.unwrap();
+                // What comes twice goes once.
+                writer.write(packet).await.unwrap();
+            }
+        }
+    });
+    let (mut pictures, mut sounds, mut nacks) = (0, 0, 0);
+    while pictures < 60 || sounds < 60 || nacks == 0 {
+        let received = next(&mut subscriber).await.frame;
+        match received.codec {
+            Codec::Vp8 => {
+                let picture = &received.data[..];
+                let content = [*picture.last().unwrap(); 2 * HALF];
+                assert_eq!(picture, [&VP8_KEY_FRAME[..], &content].concat());
+                pictures += 1;
+            }
+            Codec::Opus => {
+                assert_eq!(received.data.len(), 2);
+                sounds += 1;
+            }
+            other => panic!("{other}"),
+        }
+        if pictures == 30 {
+            server.tell(|| Order::Lose(20));
+        }
+        nacks = publisher.stats().tracks.iter().map(|one| one.nacks).sum();
+    }
+    sending.abort();
 }
