@@ -53,6 +53,12 @@ impl Heads {
         })
     }
 
+    /// Everything that live packets build on.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = &Packet> {
+        let moving = self.layers.iter().filter(|head| !head.is_still);
+        moving.flat_map(|head| &head.packets)
+    }
+
     /// Another feeder takes over.
     pub(crate) fn clear(&mut self) {
         self.layers = Default::default();

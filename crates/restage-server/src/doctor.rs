@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::media::{UdpReport, probe_udp};
+use crate::media::{UdpReport, probe_udp, worker_port};
 
 /// How long a probe may take.
 const PROBE_MAX: Duration = Duration::from_secs(2);
@@ -54,8 +54,14 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![http_port(config.http)];
     match config.media_addresses() {
         Ok(addresses) => {
-            let (media, report) = media_port(&addresses, config.media_port);
-            findings.push(media);
+            let mut report = None;
+            for number in 0..config.workers {
+                let port = worker_port(config.media_port, number);
+                let (media, found) = media_port(&addresses, port);
+                findings.push(media);
+                report = report.or(found);
+            }
+            findings.push(workers(config.workers));
             findings.extend(addresses.iter().map(|ip| candidate(*ip)));
             if let Some(report) = report {
                 findings.extend(buffers(report));
@@ -116,6 +122,23 @@ fn restage_answers(address: SocketAddr) -> bool {
         Ok(text)
     };
     ask().is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\nok\n"))
+}
+
+fn workers(count: u16) -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = if count == 1 { "worker" } else { "workers" };
+    let what = if cores == 1 { "core" } else { "cores" };
+    if usize::from(count) > cores {
+        let sentence = format!(
+            "{count} media {workers} would share {cores} {what} and take turns; give --workers {cores}."
+        );
+        return finding("workers", Verdict::Warn, sentence);
+    }
+    finding(
+        "workers",
+        Verdict::Ok,
+        format!("{count} media {workers} on {cores} {what}."),
+    )
 }
 
 fn media_port(addresses: &[IpAddr], port: u16) -> (Finding, Option<UdpReport>) {

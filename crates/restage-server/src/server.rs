@@ -68,7 +68,8 @@ impl Server {
         let listener = TcpListener::bind(config.http).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let ips = config.media_addresses()?;
-        let (media, events) = Media::start(&ips, config.media_port, rand::random())?;
+        let (media, events) =
+            Media::start(&ips, config.media_port, config.workers, rand::random())?;
         let (store, effects) = open_store(&data).await?;
         let public_url = config.public_url.clone().unwrap_or_else(|| {
             let ip = if address.ip().is_unspecified() {
@@ -98,9 +99,10 @@ impl Server {
             console_key: ConsoleKey::fresh(),
             sockets: http::socket_room(),
         };
-        let media = ips
+        let media = media
+            .ports()
             .iter()
-            .map(|ip| SocketAddr::new(*ip, media.port()))
+            .flat_map(|port| ips.iter().map(|ip| SocketAddr::new(*ip, *port)))
             .collect();
         Ok(Self {
             listener,
@@ -135,6 +137,11 @@ impl Server {
     /// The candidates offered to clients.
     pub fn media(&self) -> &[SocketAddr] {
         &self.media
+    }
+
+    /// How many media workers run.
+    pub fn workers(&self) -> usize {
+        self.control.media().ports().len()
     }
 
     /// What the media socket can do.

@@ -140,9 +140,9 @@ pub(crate) fn audio_payload(stamp: Stamp) -> Vec<u8> {
     payload
 }
 
-/// The clock of stamps, which is the kernel's for arrivals.
+/// Nanoseconds since 1970: the clock of stamps, which is the kernel's for arrivals.
 #[allow(clippy::disallowed_methods)]
-pub(crate) fn unix_ns() -> u64 {
+pub fn unix_ns() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)

@@ -4,12 +4,15 @@
 //! them: subscribers outside, packets inside. One subscriber is served per step, and its datagrams are handed out
 //! before the next one's are made, so the output queue stays short however large the audience is.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
+use crate::io::{Burst, Output};
 use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
 use crate::peer::Peer;
+use crate::publication::Publication;
 use crate::slab::Index;
 
 /// A burst on its way to the subscribers of a publication.
@@ -37,7 +40,7 @@ impl Sfu {
             return;
         };
         publication.note(&mut packet);
-        if publication.subscribers.is_empty() {
+        if !publication.has_audience() {
             publication.on_forwarded(packet, now);
             return;
         }
@@ -128,6 +131,14 @@ impl Sfu {
         if let Some(publication) = self.publications.get_mut(index) {
             publication.waits_until = None;
             let packets = std::mem::take(&mut publication.pending);
+            // What another worker has sent goes no further.
+            if !publication.relays.is_empty() && publication.feed.is_some() {
+                self.sink.outputs.push_back(Output::Relay {
+                    publication: publication.key,
+                    to: Arc::clone(&publication.relays),
+                    burst: Burst(packets.as_slice().into()),
+                });
+            }
             self.job = Some(Job {
                 publication: index,
                 packets,
@@ -183,15 +194,12 @@ impl Sfu {
         }
     }
 
-    fn want_keyframe(&mut self, now: Instant, index: Index, layer: u8) {
-        let Some(feed) = self
+    pub(super) fn want_keyframe(&mut self, now: Instant, index: Index, layer: u8) {
+        let Some(key_frames) = self
             .publications
             .get_mut(index)
-            .and_then(|publication| publication.feed.as_mut())
+            .and_then(|publication| publication.key_frames(layer))
         else {
-            return;
-        };
-        let Some(key_frames) = feed.video().key_frames(layer) else {
             return;
         };
         if key_frames.want(now) {
@@ -201,11 +209,14 @@ impl Sfu {
     }
 
     pub(super) fn send_keyframe_request(&mut self, now: Instant, index: Index, layer: u8) {
-        let Some(feed) = self
-            .publications
-            .get_mut(index)
-            .and_then(|publication| publication.feed.as_mut())
-        else {
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        let Some(feed) = publication.feed.as_mut() else {
+            self.sink.outputs.push_back(Output::KeyframeWanted {
+                publication: publication.key,
+                layer,
+            });
             return;
         };
         let (peer_index, rid) = (feed.peer, feed.video().rid(layer));
@@ -224,11 +235,8 @@ impl Sfu {
     }
 
     pub(super) fn set_publication_timer(&mut self, index: Index) {
-        let feed = self
-            .publications
-            .get_mut(index)
-            .and_then(|publication| publication.feed.as_mut());
-        match feed.and_then(|feed| feed.video().deadline()) {
+        let publication = self.publications.get(index);
+        match publication.and_then(Publication::deadline) {
             Some(deadline) => self.publication_timers.set(index, deadline),
             None => self.publication_timers.clear(index),
         }

@@ -31,7 +31,9 @@ impl Sfu {
             former.publication = None;
         }
         self.feeds += 1;
-        let feed = Feed::new(self.feeds, peer, now);
+        // Told apart from those of other workers, whose packets may be relayed here.
+        let id = u64::from(self.config.worker.0) << 48 | self.feeds;
+        let feed = Feed::new(id, peer, now);
         if let Some(publication) = self.publications.get_mut(index) {
             publication.set_feed(Some(feed));
         }
@@ -125,7 +127,7 @@ impl Sfu {
         self.forget_if_idle(index);
     }
 
-    fn forget_if_idle(&mut self, index: Index) {
+    pub(super) fn forget_if_idle(&mut self, index: Index) {
         if !self
             .publications
             .get(index)
@@ -168,7 +170,7 @@ impl Sfu {
         found
     }
 
-    fn publication(&mut self, key: PublicationKey) -> Option<Index> {
+    pub(super) fn publication(&mut self, key: PublicationKey) -> Option<Index> {
         if let Some(index) = self.publication_keys.get(&key) {
             return Some(*index);
         }

@@ -16,3 +16,4 @@ mod recovery;
 mod sdp;
 mod simulcast;
 mod support;
+mod workers;

@@ -33,6 +33,9 @@ pub(crate) struct Measurement {
     pub(crate) connected_ms: Percentiles,
     /// From the WHEP request to the last packet of the first key frame.
     pub(crate) decodable_ms: Percentiles,
+    /// From StartParticipantReplication to the last packet of the first key frame at a subscriber that waits in the
+    /// destination: it joins when the events socket shows the replica.
+    pub(crate) replicated_ms: Option<Percentiles>,
     /// What the process has grown by since it was empty, per peer.
     pub(crate) rss_bytes_per_peer: f64,
     pub(crate) rss_bytes: u64,
@@ -53,6 +56,7 @@ pub(crate) fn print(measurements: &[Measurement]) -> anyhow::Result<()> {
         "audio p50/p99 ms",
         "connected p50/p99",
         "decodable p50/p99",
+        "replicated p50/p99",
         "kB/peer",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -91,6 +95,7 @@ fn row(of: &Measurement) -> Vec<String> {
         pair(of.audio_ms),
         pair(of.connected_ms),
         pair(of.decodable_ms),
+        of.replicated_ms.map_or_else(|| "-".to_owned(), pair),
         format!("{:.0}", of.rss_bytes_per_peer / 1_000.0),
     ]
 }
