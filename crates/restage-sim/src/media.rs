@@ -7,7 +7,7 @@ pub(crate) const AUDIO_INTERVAL: Duration = Duration::from_millis(20);
 /// RTP timestamp units of one audio packet at 48 kHz.
 pub(crate) const AUDIO_TICKS: u32 = 960;
 /// Bytes of an audio payload: Opus at about 32 kbit/s.
-const AUDIO_BYTES: usize = 80;
+pub(crate) const AUDIO_BYTES: usize = 80;
 /// Pictures per second.
 pub(crate) const FRAME_RATE: u32 = 30;
 /// RTP timestamp units of one picture at 90 kHz.

@@ -102,6 +102,7 @@ fn summary(
         cores: cpu_us / window.as_micros() as f64,
         floor,
         times_floor: cpu_us_per_packet / floor.us_per_packet,
+        times_paced_floor: cpu_us_per_packet / floor.paced_us_per_packet,
         loss_percent: tally.loss_percent(),
         repeated: tally.repeated,
         video_ms: Percentiles::of(tally.video_us),
