@@ -48,8 +48,10 @@ pub const KEYFRAME_RETRY: Duration = Duration::from_secs(1);
 pub const KEYFRAME_RETRY_MAX: Duration = Duration::from_secs(8);
 /// A simulcast layer without a packet for this long is not chosen.
 pub const LAYER_SILENCE_MAX: Duration = Duration::from_millis(500);
-/// Video packets kept for retransmission, per publication and per subscriber. Older ones are not sent again.
+/// Video packets kept for retransmission per publication. Older ones are not sent again.
 pub const RESEND_PACKETS_MAX: usize = 1_024;
+/// How many of the packets a subscriber was sent are remembered: three seconds of 1.5 Mbit/s, half a second of 9.
+pub const SENT_PACKETS_MAX: usize = 512;
 /// How long they are kept.
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
 /// Retransmissions a subscriber may have at once. Beyond that they are limited to a share of what is sent.

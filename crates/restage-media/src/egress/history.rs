@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::limits::{RESEND_AGE_MAX, RESEND_PACKETS_MAX};
+use crate::limits::{RESEND_AGE_MAX, RESEND_PACKETS_MAX, SENT_PACKETS_MAX};
 use crate::packet::{Outgoing, Packet, Vp8Numbers};
 
 /// The newest video packets of a publication, whoever they were sent to.
@@ -57,7 +57,7 @@ pub(crate) struct Entry {
     pub(crate) vp8: Option<Vp8Numbers>,
 }
 
-const PLACES: usize = RESEND_PACKETS_MAX;
+const PLACES: usize = SENT_PACKETS_MAX;
 const _: () = assert!(PLACES.is_power_of_two());
 
 impl Sent {

@@ -112,5 +112,11 @@ fn summary(
         replicated_ms: (!scene.replications.is_empty()).then(|| percentiles(&mut replicated)),
         rss_bytes_per_peer: (after.rss_bytes.saturating_sub(empty.rss_bytes)) as f64 / peers,
         rss_bytes: after.rss_bytes,
+        worker_cores: before
+            .workers_ns
+            .iter()
+            .zip(&after.workers_ns)
+            .map(|(before, after)| (after - before) as f64 / window.as_nanos() as f64)
+            .collect(),
     })
 }

@@ -40,6 +40,8 @@ pub(crate) struct Measurement {
     /// What the process has grown by since it was empty, per peer.
     pub(crate) rss_bytes_per_peer: f64,
     pub(crate) rss_bytes: u64,
+    /// Of `cores` what each media worker's thread has used.
+    pub(crate) worker_cores: Vec<f64>,
 }
 
 pub(crate) fn print(measurements: &[Measurement]) -> anyhow::Result<()> {
@@ -54,6 +56,7 @@ pub(crate) fn print(measurements: &[Measurement]) -> anyhow::Result<()> {
         "pkt/CPU-s",
         "pkt/s",
         "cores",
+        "by worker",
         "loss %",
         "video p50/p99 ms",
         "audio p50/p99 ms",
@@ -95,6 +98,11 @@ fn row(of: &Measurement) -> Vec<String> {
         format!("{:.0}", of.packets_per_cpu_second),
         format!("{:.0}", of.packets_per_second),
         format!("{:.3}", of.cores),
+        of.worker_cores
+            .iter()
+            .map(|cores| format!("{cores:.2}"))
+            .collect::<Vec<_>>()
+            .join(" + "),
         format!("{:.3}", of.loss_percent),
         pair(of.video_ms),
         pair(of.audio_ms),
