@@ -3,7 +3,7 @@
 //! `scripts/check_forward_cost.py` runs it under callgrind and collects only within [`forward`]. The clients are those
 //! of the scenario tests; they connect before, and are not heard while it is counted.
 
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 #[path = "../tests/scenarios/support/mod.rs"]
 mod support;
 

@@ -149,7 +149,6 @@ impl Publication {
 /// A peer that feeds a publication, from the moment it was told to.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    pub(crate) id: u64,
     pub(crate) peer: Index,
     clock: FeedClock,
     tracks: [TrackIn; 2],
@@ -159,7 +158,6 @@ impl Feed {
     pub(crate) fn new(id: u64, peer: Index, now: Instant) -> Self {
         let tracks = MediaKind::BOTH.map(|kind| TrackIn::new(kind, id));
         Self {
-            id,
             peer,
             clock: FeedClock::new(now),
             tracks,
