@@ -58,7 +58,12 @@ def count(program):
     """(packets forwarded, {function: instructions of ours}, all instructions)."""
     with tempfile.TemporaryDirectory() as directory:
         out = pathlib.Path(directory) / "callgrind.out"
-        command = ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*forward::forward*"]
+        command = [
+            "valgrind",
+            "--tool=callgrind",
+            "--collect-atstart=no",
+            "--toggle-collect=*forward::forward*",
+        ]
         command += [f"--callgrind-out-file={out}", "--error-exitcode=3", str(program)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -74,19 +79,33 @@ def count(program):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=pathlib.Path, help="the built example")
-    parser.add_argument("--functions", type=int, default=0, metavar="N", help="list the N most expensive")
+    parser.add_argument(
+        "--functions",
+        type=int,
+        default=0,
+        metavar="N",
+        help="list the N most expensive",
+    )
     arguments = parser.parse_args()
     if not shutil.which("valgrind"):
         sys.exit("valgrind is not installed; scripts/setup.sh test installs it")
     packets, ours, everything = count(arguments.program)
     cost = sum(ours.values()) / packets
-    print(f"{cost:.0f} instructions per forwarded packet ({everything / packets:.0f} with ciphers and copies)")
-    for function, instructions in sorted(ours.items(), key=lambda item: -item[1])[: arguments.functions]:
+    print(
+        f"{cost:.0f} instructions per forwarded packet ({everything / packets:.0f} with ciphers and copies)"
+    )
+    for function, instructions in sorted(ours.items(), key=lambda item: -item[1])[
+        : arguments.functions
+    ]:
         print(f"{instructions / packets:8.1f}  {function}")
     if cost > BUDGET * (1 + TOLERANCE):
-        sys.exit(f"a forwarded packet has become dearer: {cost:.0f} instructions, {BUDGET} are budgeted")
+        sys.exit(
+            f"a forwarded packet has become dearer: {cost:.0f} instructions, {BUDGET} are budgeted"
+        )
     if cost < BUDGET * (1 - TOLERANCE):
-        sys.exit(f"a forwarded packet has become cheaper: set BUDGET in {pathlib.Path(__file__).name} to {cost:.0f}")
+        sys.exit(
+            f"a forwarded packet has become cheaper: set BUDGET in {pathlib.Path(__file__).name} to {cost:.0f}"
+        )
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ collect_missing() {
     [ "$PURPOSE" = test ] || return 0
     need chromium chromium fonts-liberation
     need node nodejs
+    need valgrind valgrind
     need npm npm
     need python3 python3
     # Debian ships Python without the part of venv that puts pip in.

@@ -45,6 +45,10 @@ cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 step "Unit and scenario tests: Rust"
 cargo test --workspace --locked --quiet
 
+step "Cost of a forwarded packet, in instructions"
+cargo build --locked --quiet --package restage-media --example forward
+python3 scripts/check_forward_cost.py target/debug/examples/forward
+
 step "Unit tests: JavaScript client"
 node --test js/client/test/*.test.js
 
