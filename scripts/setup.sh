@@ -34,6 +34,12 @@ collect_missing() {
     need node nodejs
     need valgrind valgrind
     need npm npm
+    # What the command line is held against: shells that load its completions, man, a terminal, ffprobe.
+    need zsh zsh
+    need fish fish
+    need man man-db
+    need script bsdutils
+    need ffprobe ffmpeg
     need python3 python3
     # Debian ships Python without the part of venv that puts pip in.
     python3 -c 'import ensurepip, venv' 2>/dev/null || MISSING+=(python3-venv)

@@ -49,6 +49,11 @@ step "Cost of a forwarded packet, in instructions"
 cargo build --locked --quiet --package restage-media --example forward
 python3 scripts/check_forward_cost.py target/debug/examples/forward
 
+step "Documentation and package of the Rust client"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features
+# Compiled above already; this is about the files and the fields a registry wants.
+cargo package --locked --quiet --no-verify --allow-dirty --package restage-client
+
 step "Unit tests: JavaScript client"
 node --test js/client/test/*.test.js
 

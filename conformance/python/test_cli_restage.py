@@ -151,6 +151,15 @@ def pictures(path):
         return [shown for shown in map(card.read, grays) if shown]
 
 
+def probed(path):
+    """What ffprobe, which complains about anything it doubts, says of a file's only stream."""
+    command = ["ffprobe", "-v", "warning", "-show_streams", "-count_packets", "-of", "json", str(path)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S)
+    assert (done.returncode, done.stderr) == (0, ""), f"{path}: {done.stderr}"
+    (stream,) = json.loads(done.stdout)["streams"]
+    return stream
+
+
 @pytest.mark.parametrize(("codec", "ending"), [("VP8", "ivf"), ("H264", "h264")])
 def test_what_is_saved_is_what_was_published_and_can_be_published_again(
     stages, media, server, run, tmp_path, codec, ending
@@ -163,6 +172,13 @@ def test_what_is_saved_is_what_was_published_and_can_be_published_again(
     publisher.leave()
     video, audio = tmp_path / f"seen.{ending}", tmp_path / "seen.ogg"
     assert lines[-1] == {"saved": [str(video), str(audio)]}
+    stream = probed(video)
+    assert stream["codec_name"] == codec.lower()
+    assert (stream["width"], stream["height"]) == (card.WIDTH, card.HEIGHT)
+    assert int(stream["nb_read_packets"]) >= 15
+    stream = probed(audio)
+    assert (stream["codec_name"], stream["sample_rate"]) == ("opus", "48000")
+    assert 1 < float(stream["duration"]) < 8
     shown = pictures(video)
     assert len(shown) >= 15
     assert {identity for identity, _ in shown} == {5}

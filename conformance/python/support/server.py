@@ -48,10 +48,11 @@ def free_port(kind):
 class Server:
     """One data directory and the process that serves it; may be stopped, killed and started again."""
 
-    def __init__(self, data_dir, *arguments, name="server"):
+    def __init__(self, data_dir, *arguments, name="server", environment=None):
         self.data_dir = pathlib.Path(data_dir)
         self.arguments = arguments
         self.name = name
+        self.extra = environment or {}
         self.http_port = free_port(socket.SOCK_STREAM)
         self.media_port = free_port(socket.SOCK_DGRAM)
         self.url = f"http://127.0.0.1:{self.http_port}"
@@ -75,7 +76,7 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env=clean_environment(RUST_BACKTRACE="1"),
+            env=clean_environment(RUST_BACKTRACE="1", **self.extra),
         )
         # A test run that dies leaves no server behind.
         atexit.register(self.process.kill)

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use strum::IntoStaticStr;
+
 use crate::arn::StageArn;
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError};
@@ -32,8 +34,8 @@ pub struct Claims {
     pub expires_at: Time,
 }
 
-/// Every mutation there is. Reads do not come through here.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Every mutation there is; its name is to be had as `&'static str`. Reads do not come through here.
+#[derive(Clone, PartialEq, Eq, Debug, IntoStaticStr)]
 pub enum Command {
     /// CreateStage.
     CreateStage {

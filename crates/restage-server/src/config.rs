@@ -104,6 +104,12 @@ pub struct Settings {
     /// A stage session ends when nobody has been publishing for this many seconds [default: 300]
     #[arg(long, env = "RESTAGE_SESSION_IDLE_SECONDS", value_name = "SECONDS")]
     pub session_idle_seconds: Option<u32>,
+    /// Address of a listener for /metrics alone [default: on the HTTP listener while that is on loopback, else none]
+    #[arg(long, env = "RESTAGE_METRICS", value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+    /// Collector that traces are sent to (OTLP over HTTP), such as http://127.0.0.1:4318 [default: none]
+    #[arg(long, env = "RESTAGE_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Log lines for people or for programs [default: text]
     #[arg(long, env = "RESTAGE_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -131,6 +137,10 @@ pub enum ConfigError {
     Addresses(std::io::Error),
     #[error("no address to offer for media was found; give --media-ip")]
     NoAddress,
+    #[error(
+        "otlp-endpoint must start with http://, not {0:?}; a collector on this host does the encryption"
+    )]
+    OtlpEndpoint(String),
     #[error("session-idle-seconds must be at least 1")]
     SessionIdle,
     #[error("workers must be 1 to {WORKERS_MAX}, and the media port leave room for a port of each")]
@@ -153,6 +163,10 @@ pub struct Config {
     pub auth: Auth,
     pub limits: Limits,
     pub session_idle_s: u32,
+    /// A listener of its own for metrics.
+    pub metrics: Option<SocketAddr>,
+    /// Without a trailing slash; `None` sends no traces.
+    pub otlp_endpoint: Option<String>,
     pub log_format: LogFormat,
 }
 
@@ -169,6 +183,8 @@ impl Default for Config {
             auth: Auth::Verify,
             limits: Limits::OPEN,
             session_idle_s: 300,
+            metrics: None,
+            otlp_endpoint: None,
             log_format: LogFormat::Text,
         }
     }
@@ -215,6 +231,8 @@ impl Settings {
                 .limit_replications_per_participant
                 .or(lower.limit_replications_per_participant),
             session_idle_seconds: self.session_idle_seconds.or(lower.session_idle_seconds),
+            metrics: self.metrics.or(lower.metrics),
+            otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
             log_format: self.log_format.or(lower.log_format),
         }
     }
@@ -249,14 +267,13 @@ impl Settings {
             media_port: self.media_port.unwrap_or(default.media_port),
             workers: self.workers.unwrap_or(default.workers),
             media_ip: self.media_ip,
-            public_url: self
-                .public_url
-                .filter(|url| !url.is_empty())
-                .map(|url| url.trim_end_matches('/').to_owned()),
+            public_url: plain_url(self.public_url),
             account_id: self.account_id.unwrap_or(default.account_id),
             auth: self.auth.unwrap_or(default.auth),
             limits,
             session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
+            metrics: self.metrics,
+            otlp_endpoint: plain_url(self.otlp_endpoint),
             log_format: self.log_format.unwrap_or(default.log_format),
         };
         if config.account_id.len() != 12 || !config.account_id.bytes().all(|b| b.is_ascii_digit()) {
@@ -266,6 +283,11 @@ impl Settings {
             && !(url.starts_with("http://") || url.starts_with("https://"))
         {
             return Err(ConfigError::PublicUrl(url.clone()));
+        }
+        if let Some(url) = &config.otlp_endpoint
+            && !url.starts_with("http://")
+        {
+            return Err(ConfigError::OtlpEndpoint(url.clone()));
         }
         if config.session_idle_s == 0 {
             return Err(ConfigError::SessionIdle);
@@ -307,6 +329,12 @@ impl Config {
     }
 }
 
+/// Without a trailing slash; an empty one is none.
+fn plain_url(url: Option<String>) -> Option<String> {
+    url.filter(|url| !url.is_empty())
+        .map(|url| url.trim_end_matches('/').to_owned())
+}
+
 /// Link-local addresses need a scope, which a candidate cannot carry.
 fn is_offerable(ip: &IpAddr) -> bool {
     match ip {
@@ -339,6 +367,8 @@ mod tests {
             limit_subscribers_per_stage: Some(1),
             limit_replications_per_participant: Some(1),
             session_idle_seconds: Some(1),
+            metrics: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
+            otlp_endpoint: Some("http://x".into()),
             log_format: Some(LogFormat::Json),
         })
         .unwrap();

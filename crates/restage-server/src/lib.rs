@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod http;
 pub mod ids;
 pub mod media;
+pub mod metrics;
 pub mod run_file;
 pub mod server;
 pub mod store;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use restage_api::PageTokens;
 use restage_core::{Command, Decision, Effect};
@@ -14,6 +15,7 @@ use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::http::{self, AppState, ConsoleKey, Endpoints};
 use crate::media::{Media, MediaStartError, UdpReport};
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreConfig, StoreError};
 use crate::token::{TokenKeyError, Tokens};
 
@@ -39,6 +41,11 @@ pub enum StartError {
         address: SocketAddr,
         source: std::io::Error,
     },
+    #[error("cannot listen on {address} for metrics: {source}; give another --metrics")]
+    ListenMetrics {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     #[error("could not close what the last run left open: {0}")]
     Recover(#[from] Failure),
     #[error("the page-token key in the store is damaged; restore the database from a backup")]
@@ -54,6 +61,7 @@ pub struct Server {
     address: SocketAddr,
     public_url: String,
     media: Vec<SocketAddr>,
+    metrics: Option<TcpListener>,
 }
 
 impl Server {
@@ -67,6 +75,14 @@ impl Server {
         };
         let listener = TcpListener::bind(config.http).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let metrics = match config.metrics {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .map_err(|source| StartError::ListenMetrics { address, source })?,
+            ),
+            None => None,
+        };
         let ips = config.media_addresses()?;
         let (media, events) =
             Media::start(&ips, config.media_port, config.workers, rand::random())?;
@@ -97,6 +113,8 @@ impl Server {
             base_path: base_path(&public_url),
             endpoints,
             console_key: ConsoleKey::fresh(),
+            metrics: Metrics::of(control.store()),
+            shows_metrics: config.metrics.is_none() && address.ip().is_loopback(),
             sockets: http::socket_room(),
         };
         let media = media
@@ -112,6 +130,7 @@ impl Server {
             address,
             public_url,
             media,
+            metrics,
         })
     }
 
@@ -157,9 +176,15 @@ impl Server {
             control,
             state,
             mut tasks,
+            metrics,
             ..
         } = self;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let state = Arc::new(state);
+        if let Some(listener) = metrics {
+            let router = http::metrics_router(Arc::clone(&state));
+            tasks.spawn(http::serve(listener, router, std::future::pending()));
+        }
         let serving = tokio::spawn(http::serve(listener, http::router(state), async {
             stopped.await.ok();
         }));

@@ -4,6 +4,7 @@ mod api;
 mod cmd;
 mod exit;
 mod live;
+mod logging;
 mod media;
 mod output;
 mod paging;

@@ -16,6 +16,7 @@ use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::PeerKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::media::{Media, MediaEvent};
 use crate::store::{Job, Store, StoreError};
@@ -134,7 +135,14 @@ impl Control {
             session_idle_s: self.inner.rules.session_idle_s,
             fresh_session: ids::stage_session(),
         };
-        let decision = self.inner.store.execute(Job { context, command }).await?;
+        let name: &'static str = (&command).into();
+        let span = tracing::debug_span!("command", name);
+        let decision = self
+            .inner
+            .store
+            .execute(Job { context, command })
+            .instrument(span)
+            .await?;
         Ok(decision.reply?)
     }
 

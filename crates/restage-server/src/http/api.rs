@@ -1,5 +1,7 @@
 //! The API: a request's way from the socket to its operation and back (rest-json).
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -7,6 +9,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
 use restage_api::sigv4::{self, SignedRequest};
 use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::{App, handler};
 use crate::{clock, ids};
@@ -25,23 +29,29 @@ pub(super) struct Caller {
 
 /// Serves every request no other route knows.
 pub(super) async fn serve(State(app): State<App>, request: Request) -> Response {
+    let began = Instant::now();
     let request_id = ids::request();
     let operation = Operation::resolve(request.method().as_str(), request.uri().path());
+    let name = operation.map(Operation::name);
+    let span = tracing::info_span!("api", %request_id, operation = name, error = Empty);
     let outcome = match operation {
-        Some(operation) => call(&app, operation, request).await,
+        Some(operation) => {
+            call(&app, operation, request)
+                .instrument(span.clone())
+                .await
+        }
         None => Err(Operation::unknown()),
     };
+    let code = outcome.as_ref().err().map(|error| error.code.name());
+    span.record("error", code);
+    app.metrics.api_request(name, code, began.elapsed());
+    let _entered = span.enter();
     if let Err(error) = &outcome
         && error.code == ErrorCode::InternalServer
     {
-        tracing::error!(%request_id, operation = operation.map(Operation::name), %error, "failed");
+        tracing::error!(%error, "failed");
     }
-    tracing::debug!(
-        %request_id,
-        operation = operation.map(Operation::name),
-        error = outcome.as_ref().err().map(|error| error.code.name()),
-        "request",
-    );
+    tracing::debug!("answered");
     respond(outcome, &request_id)
 }
 

@@ -5,6 +5,7 @@ mod console;
 mod events;
 mod handler;
 mod listener;
+mod metrics;
 mod view;
 mod whip;
 
@@ -21,6 +22,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::control::Control;
 use crate::data_dir::Credentials;
+use crate::metrics::Metrics;
 
 pub use console::ConsoleKey;
 pub(crate) use listener::serve;
@@ -44,6 +46,10 @@ pub struct AppState {
     pub base_path: String,
     /// Opens the console.
     pub console_key: ConsoleKey,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether `/metrics` is on the same listener as everything else.
+    pub shows_metrics: bool,
     /// Room for events sockets.
     pub sockets: Arc<Semaphore>,
 }
@@ -75,19 +81,34 @@ pub fn socket_room() -> Arc<Semaphore> {
 }
 
 /// All routes. What none of them knows is an API operation, or an unknown one.
-pub fn router(state: AppState) -> Router {
+pub fn router(app: Arc<AppState>) -> Router {
+    let metrics = if app.shows_metrics {
+        metrics::routes()
+    } else {
+        Router::new()
+    };
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(whip::routes())
         .merge(console::routes())
+        .merge(metrics)
         .fallback(api::serve)
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             REQUEST_MAX,
         ))
         .merge(events::routes())
-        .with_state(Arc::new(state))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&app),
+            metrics::count,
+        ))
+        .with_state(app)
+}
+
+/// `/metrics` and nothing else, for a listener of its own.
+pub fn metrics_router(app: Arc<AppState>) -> Router {
+    metrics::routes().with_state(app)
 }
 
 /// Ready means: the store answers.

@@ -13,6 +13,7 @@
 
 mod cells;
 mod codec;
+mod counts;
 mod engine;
 mod error;
 mod load;
@@ -29,11 +30,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::metrics::histogram::Histogram;
 use restage_core::{Command, Context, Decision, Reply};
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+pub use counts::LiveCounts;
 pub use error::StoreError;
 pub use read::{PAGE_ROWS_MAX, Page, ParticipantFilter, RecordedEvent};
 pub use writer::{BATCH_MAX, WRITER_QUEUE};
@@ -143,6 +146,8 @@ pub struct StoreStats {
     pub commits: u64,
     /// Commands in them.
     pub commands: u64,
+    /// Commands that wait for the writer right now.
+    pub queued: usize,
 }
 
 /// A handle to the store. Clones share it; dropping the last one stops the writer after what was
@@ -250,6 +255,7 @@ impl Store {
         StoreStats {
             commits: self.shared.counters.commits.load(Ordering::Relaxed),
             commands: self.shared.counters.commands.load(Ordering::Relaxed),
+            queued: WRITER_QUEUE - self.shared.requests.capacity(),
         }
     }
 
@@ -270,6 +276,11 @@ impl Store {
         {
             tracing::error!(%error, "the writer did not end well");
         }
+    }
+
+    /// How long batches took to commit, in seconds.
+    pub fn batch_durations(&self) -> Histogram {
+        self.shared.counters.batches.clone()
     }
 
     fn readers(&self) -> &AnyPool {

@@ -392,7 +392,9 @@ fn position(given: Option<(Time, &str)>, otherwise: (i64, &str)) -> (i64, String
     (time, id.to_owned())
 }
 
-async fn within<T>(read: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+pub(super) async fn within<T>(
+    read: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
     match tokio::time::timeout(READ_TIMEOUT, read).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(StoreError::Timeout {

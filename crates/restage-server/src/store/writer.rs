@@ -3,12 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
+use prometheus_client::metrics::histogram::Histogram;
 use restage_core::id::Time;
 use restage_core::{Change, Command, Context, Decision};
 use sqlx::AnyConnection;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::metrics::durations;
 
 use super::codec::bytes_text;
 use super::engine::{BEGIN_WRITE, Engine};
@@ -44,10 +48,21 @@ pub(super) enum Request {
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writer did so far.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(super) struct Counters {
     pub(super) commits: AtomicU64,
     pub(super) commands: AtomicU64,
+    pub(super) batches: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            commits: AtomicU64::default(),
+            commands: AtomicU64::default(),
+            batches: durations(),
+        }
+    }
 }
 
 /// What a request led to, to be told once it is durable.
@@ -145,8 +160,10 @@ impl Writer {
             Err(error) => return requests.for_each(|request| request.refuse(&error)),
         };
         let mut written = Vec::with_capacity(requests.len());
+        let began = Instant::now();
         match write_batch(&mut connection, self.purging, &mut requests, &mut written).await {
             Ok(()) => {
+                self.counters.batches.observe(began.elapsed().as_secs_f64());
                 self.connection = Some(connection);
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 for (request, done) in written {

@@ -8,9 +8,9 @@ use restage_server::config::{Config, LogFormat, Settings};
 use restage_server::run_file::RunFile;
 use restage_server::server::Server;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::api;
+use crate::logging;
 use crate::output;
 
 /// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0.
@@ -39,8 +39,10 @@ impl Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.resolve()?;
-    start_logging(config.log_format);
-    api::runtime()?.block_on(serve(config))
+    let logging = logging::start(config.log_format, config.otlp_endpoint.as_deref())?;
+    let code = api::runtime()?.block_on(serve(config));
+    drop(logging);
+    code
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
@@ -107,16 +109,4 @@ fn announce(server: &Server, config: &Config) {
          ivs-realtime list-stages\n            {program} demo{data_dir}\n",
         server.console_url()
     ));
-}
-
-fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,str0m=warn,dimpl=warn,is=warn,sqlx=warn"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
-    }
 }

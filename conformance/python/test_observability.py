@@ -1,0 +1,203 @@
+"""What an operator sees: metrics that a Prometheus parser takes, traces a collector gets, logs without secrets."""
+
+import http.server
+import json
+import re
+import socket
+import threading
+import urllib.request
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from support import api
+from support.media import Refused
+from support.server import Server, free_port
+from support.wait import eventually
+
+
+def samples(url):
+    """{(name, labels as a sorted tuple): value} of a /metrics."""
+    with urllib.request.urlopen(url + "/metrics", timeout=10) as answer:
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+        text = answer.read().decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(server, name, **labels):
+    return samples(server.url).get((name, tuple(sorted(labels.items()))), 0)
+
+
+def test_requests_are_counted_by_operation_and_error(server, ivs, stages):
+    stages.create("metrics")
+    with api.refused("ResourceNotFoundException", 404):
+        ivs.get_stage(arn=f"arn:aws:ivs:{api.REGION}:{api.ACCOUNT}:stage/AbCdEfGhIjKl")
+    with api.refused("ValidationException", 400):
+        ivs.list_stages(nextToken="bm90IG9uZQ==")
+    requests = "restage_api_requests_total"
+    assert value(server, requests, operation="CreateStage", code="OK") == 1
+    assert value(server, requests, operation="GetStage", code="ResourceNotFoundException") == 1
+    assert value(server, requests, operation="ListStages", code="ValidationException") == 1
+    took = "restage_api_request_duration_seconds"
+    assert value(server, f"{took}_count", operation="CreateStage") == 1
+    assert value(server, f"{took}_bucket", operation="CreateStage", le="+Inf") == 1
+    assert value(server, "restage_store_commits_total") >= 1
+    assert value(server, "restage_store_commit_duration_seconds_count") >= 1
+    assert value(server, "restage_store_up") == 1
+
+
+def test_live_sessions_participants_and_replicas(server, stages, media):
+    source, destination = stages.create("near"), stages.create("far")
+    ann, token = stages.token(source)
+    publisher = media.publish(token)
+    eventually(lambda: stages.participants(source).get(ann, {}).get("published"), what="ann publishes")
+    stages.replicate(source, destination, ann)
+    media.watch(stages.token(destination)[1], ann)
+
+    def live():
+        read = samples(server.url)
+        names = ("stage_sessions", "participants", "replicas", "media_peers")
+        counts = [read[f"restage_{name}", ()] for name in names]
+        kinds = [read["restage_connections", (("kind", kind),)] for kind in ("publish", "subscribe", "events")]
+        return counts + kinds
+
+    eventually(lambda: live() == [2, 2, 1, 2, 1, 1, 0], what="two sessions, two participants, one replica")
+    assert value(server, "restage_media_datagrams_sent_total") > 0
+    assert value(server, "restage_http_requests_total", route="/whip", method="POST", status="201") == 1
+    publisher.leave()
+    eventually(lambda: value(server, "restage_replicas") == 0, what="the replica ended")
+
+
+def test_metrics_on_a_listener_of_their_own(tmp_path):
+    port = free_port(socket.SOCK_STREAM)
+    server = Server(tmp_path / "data", "--metrics", f"127.0.0.1:{port}", name="test_observability_metrics").start()
+    try:
+        assert ("restage_store_up", ()) in samples(f"http://127.0.0.1:{port}")
+        # There it is an operation nobody knows.
+        assert server.status("/metrics") == 404
+    finally:
+        server.stop()
+
+
+class Collector:
+    """Takes what an OpenTelemetry collector would."""
+
+    def __init__(self):
+        self.bodies = bodies = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                bodies.append((self.path, self.headers["Content-Type"], body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_traces_reach_a_collector(tmp_path):
+    collector = Collector()
+    server = Server(tmp_path / "data", "--otlp-endpoint", collector.url, name="test_observability_otlp").start()
+    try:
+        answer = api.client(server).create_stage(name="traced")
+    finally:
+        server.stop()
+        collector.close()
+    request_id = answer["ResponseMetadata"]["RequestId"].encode()
+    assert {(path, kind) for path, kind, _ in collector.bodies} == {("/v1/traces", "application/x-protobuf")}
+    sent = b"".join(body for _, _, body in collector.bodies)
+    for word in (b"restage", b"api", b"CreateStage", b"command", request_id):
+        assert word in sent, f"{word} is in no span"
+
+
+def test_a_collector_that_is_away_stops_nothing(tmp_path):
+    nowhere = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+    server = Server(tmp_path / "data", "--otlp-endpoint", nowhere, name="test_observability_away").start()
+    try:
+        assert api.client(server).create_stage(name="untraced")["stage"]["arn"]
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def talkative(tmp_path):
+    """A server that logs all it would ever log, as JSON."""
+    server = Server(
+        tmp_path / "data",
+        *("--log-format", "json"),
+        name="test_observability_secrets",
+        environment={"RUST_LOG": "trace"},
+    )
+    # All of it is looked at, not only the end.
+    server.log = []
+    yield server.start()
+    if server.process is not None:
+        server.stop()
+
+
+def test_no_secret_is_ever_logged(talkative, media):
+    """A full run at the most detailed level: not one secret, and every line is JSON."""
+    server = talkative
+    stages = api.Stages(api.client(server))
+    source, destination = stages.create("near"), stages.create("far")
+    ann, token = stages.token(source)
+    publisher = media.publish(token)
+    eventually(lambda: stages.participants(source).get(ann, {}).get("published"), what="ann publishes")
+    stages.replicate(source, destination, ann)
+    watching = stages.token(destination)[1]
+    watcher = media.watch(watching, ann)
+    listening = stages.token(source)[1]
+    events = media.events(listening)
+    eventually(lambda: events.publishing() == {ann}, what="ann publishes, says the events socket")
+    forged = token[:-8] + "AAAAAAAA"
+    with pytest.raises(Refused):
+        media.publish(forged)
+    wrong = "wrong-secret-access-key-0123456789abcdef"
+    access_key, secret_key = server.credentials()
+    with api.refused("InvalidSignatureException", 403):
+        api.client(server, keys=(access_key, wrong)).list_stages()
+    console = json.loads((server.data_dir / "server.json").read_text())["console"].split("#key=")[1]
+    publisher.leave()
+    watcher.drop()
+    server.stop()
+
+    lines = list(server.log)
+    assert len(lines) > 50, "the log is too short to prove anything"
+    logged = [line for line in lines if line.startswith("{")]
+    for line in logged:
+        json.loads(line)
+    # Before logging starts and at the end there are lines for the terminal; they are held to the same rule,
+    # but for the console's address, which is how its key is told.
+    text = "\n".join(logged)
+    everything = "\n".join(lines)
+    secrets = {
+        "the secret access key": secret_key,
+        "a wrong secret access key": wrong,
+        "the publisher's token": token,
+        "the subscriber's token": watching,
+        "the listener's token": listening,
+        "a forged token": forged,
+    }
+    for what, secret in secrets.items():
+        assert secret not in everything, f"{what} is in the log"
+    assert console not in text, "the console's key is in the log"
+    signatures = [given.split(".")[2] for given in (token, watching, listening)]
+    assert not [given for given in signatures if given in everything], "a token's signature is in the log"
+    assert not re.search(r"PRIVATE KEY", everything), "a private key is in the log"
+    for answer in (publisher.answer, watcher.answer):
+        for password in re.findall(r"^a=ice-pwd:(\S+)", answer, re.MULTILINE):
+            assert password not in everything, "an ICE password is in the log"

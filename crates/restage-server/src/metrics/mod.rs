@@ -1,0 +1,237 @@
+//! What the server counts of itself, for Prometheus (OpenMetrics text).
+//!
+//! Whatever happens often is counted where it happens, by an atomic; whatever is kept elsewhere anyway
+//! (rows, workers' counters) is read when somebody asks. Labels only take values the program itself
+//! knows, so that no client can make the number of series grow.
+
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use tokio::sync::Mutex;
+
+use crate::control::Control;
+use crate::store::Store;
+use state::State;
+
+/// The type of what [`Metrics::render`] answers.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// First bucket of durations, in seconds, and how many follow, each twice the last: up to 3.3 s.
+const DURATION_FIRST_S: f64 = 0.000_1;
+const DURATION_BUCKETS: u16 = 16;
+
+/// What a request was answered with, when that was no error.
+const OK: &str = "OK";
+/// The operation of a request that names none the server knows.
+const UNKNOWN: &str = "Unknown";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiLabels {
+    operation: &'static str,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabel {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpLabels {
+    route: String,
+    method: &'static str,
+    status: u16,
+}
+
+type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// An empty histogram of durations in seconds.
+pub(crate) fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(DURATION_FIRST_S, 2.0, DURATION_BUCKETS))
+}
+
+/// The server's metrics. Cheap to clone; clones share them.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Registry,
+    requests: Family<ApiLabels, Counter>,
+    durations: Durations<OperationLabel>,
+    http: Family<HttpLabels, Counter>,
+    state: State,
+    /// One reading at a time: readers share the store with everybody else.
+    reading: Mutex<()>,
+}
+
+impl Metrics {
+    /// Metrics of a server with this store.
+    pub fn of(store: &Store) -> Self {
+        Self::with(store.batch_durations())
+    }
+
+    fn with(batches: Histogram) -> Self {
+        let mut registry = Registry::with_prefix("restage");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", build);
+        let started = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+        started.set(crate::clock::now().0 as f64 / 1e6);
+        registry.register_with_unit(
+            "start_time",
+            "When the server started, since the epoch",
+            Unit::Seconds,
+            started,
+        );
+        let requests = Family::default();
+        registry.register(
+            "api_requests",
+            "API requests by operation and by the error they were answered with, or OK",
+            requests.clone(),
+        );
+        let durations = Durations::new_with_constructor(durations as fn() -> Histogram);
+        registry.register_with_unit(
+            "api_request_duration",
+            "Time from a request's head to its answer",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        let http = Family::default();
+        registry.register(
+            "http_requests",
+            "Requests by route (WHIP, WHEP, events, console) and status; the API's are one route",
+            http.clone(),
+        );
+        registry.register_with_unit(
+            "store_commit_duration",
+            "Time the writer took for a transaction",
+            Unit::Seconds,
+            batches,
+        );
+        let state = State::register(&mut registry);
+        Self {
+            inner: Arc::new(Inner {
+                registry,
+                requests,
+                durations,
+                http,
+                state,
+                reading: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Counts an API request: the operation, if it is one, and the error's code, if it failed.
+    pub fn api_request(
+        &self,
+        operation: Option<&'static str>,
+        error: Option<&'static str>,
+        took: Duration,
+    ) {
+        let operation = operation.unwrap_or(UNKNOWN);
+        let code = error.unwrap_or(OK);
+        self.inner
+            .requests
+            .get_or_create(&ApiLabels { operation, code })
+            .inc();
+        self.inner
+            .durations
+            .get_or_create(&OperationLabel { operation })
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts a request of any route. `route` must be a route's pattern, never a client's path.
+    pub fn http_request(&self, route: &str, method: &http::Method, status: http::StatusCode) {
+        let labels = HttpLabels {
+            route: route.to_owned(),
+            method: known_method(method),
+            status: status.as_u16(),
+        };
+        self.inner.http.get_or_create(&labels).inc();
+    }
+
+    /// All metrics as OpenMetrics text. What the store cannot say in time is left as it was, and
+    /// `restage_store_up` is 0.
+    pub async fn render(&self, control: &Control) -> String {
+        let _reading = self.inner.reading.lock().await;
+        self.inner.state.read(control).await;
+        let mut text = String::new();
+        match encode(&mut text, &self.inner.registry) {
+            Ok(()) => text,
+            Err(error) => {
+                tracing::error!(%error, "metrics could not be written");
+                String::new()
+            }
+        }
+    }
+}
+
+/// Methods are the client's to choose; series are not.
+fn known_method(method: &http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "HEAD" => "HEAD",
+        "PUT" => "PUT",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(metrics: &Metrics) -> String {
+        let mut text = String::new();
+        encode(&mut text, &metrics.inner.registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn requests_are_counted_by_operation_and_code() {
+        let metrics = Metrics::with(durations());
+        let took = Duration::from_micros(150);
+        metrics.api_request(Some("GetStage"), None, took);
+        metrics.api_request(Some("GetStage"), None, took);
+        metrics.api_request(Some("GetStage"), Some("ResourceNotFoundException"), took);
+        metrics.api_request(None, Some("UnknownOperationException"), took);
+        let text = text(&metrics);
+        for line in [
+            "restage_api_requests_total{operation=\"GetStage\",code=\"OK\"} 2",
+            "restage_api_requests_total{operation=\"GetStage\",code=\"ResourceNotFoundException\"} 1",
+            "restage_api_requests_total{operation=\"Unknown\",code=\"UnknownOperationException\"} 1",
+            "restage_api_request_duration_seconds_count{operation=\"GetStage\"} 3",
+            "restage_api_request_duration_seconds_bucket{le=\"0.0001\",operation=\"GetStage\"} 0",
+            "restage_api_request_duration_seconds_bucket{le=\"0.0002\",operation=\"GetStage\"} 3",
+        ] {
+            assert!(text.contains(line), "{line} is missing:\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_made_up_method_opens_no_series() {
+        let metrics = Metrics::with(durations());
+        for n in 0..100 {
+            let method = http::Method::from_bytes(format!("M{n}").as_bytes()).unwrap();
+            metrics.http_request("/whip", &method, http::StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let text = text(&metrics);
+        assert_eq!(text.matches("restage_http_requests_total{").count(), 1);
+        assert!(text.contains("method=\"other\",status=\"405\"} 100"));
+    }
+}
