@@ -4,6 +4,9 @@ use crate::packet::{Extensions, Rotation, Vp8Numbers};
 
 /// The most an extension block takes: three words of elements behind one of header, and a name of 16 bytes.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
+/// A header without extensions, and what precedes their elements.
+const FIXED_BYTES: usize = 12;
+const BLOCK_BYTES: usize = 4;
 /// A one-byte element holds at most this much.
 const ELEMENT_BYTES_MAX: usize = 16;
 
@@ -23,6 +26,33 @@ pub(crate) struct Fixed {
     pub(crate) seq: u16,
     pub(crate) time: u32,
     pub(crate) ssrc: u32,
+}
+
+/// Bytes of the header that [`write`] appends.
+pub(crate) fn length(ids: &ExtensionIds, mid: &str, values: &Extensions) -> usize {
+    let mid = ids.mid.map_or(0, |id| element_length(id, mid.len()));
+    let level = ids.audio_level.filter(|_| values.audio_level.is_some());
+    let rotation = ids.rotation.filter(|_| values.rotation.is_some());
+    let elements = mid
+        + [level, rotation]
+            .into_iter()
+            .flatten()
+            .map(|id| element_length(id, 1))
+            .sum::<usize>();
+    if elements == 0 {
+        FIXED_BYTES
+    } else {
+        FIXED_BYTES + BLOCK_BYTES + elements.next_multiple_of(4)
+    }
+}
+
+/// Appends padding to the packet that begins at `start` and is otherwise complete (RFC 3550 §5.1).
+pub(crate) fn pad(buffer: &mut Vec<u8>, start: usize, padding: u8) {
+    if padding > 0 {
+        buffer[start] |= 0x20;
+        buffer.resize(buffer.len() + usize::from(padding) - 1, 0);
+        buffer.push(padding);
+    }
 }
 
 /// Appends a header.
@@ -74,9 +104,18 @@ pub(crate) fn write(
 }
 
 fn element(buffer: &mut Vec<u8>, id: u8, value: &[u8]) {
-    if (1..=14).contains(&id) && (1..=ELEMENT_BYTES_MAX).contains(&value.len()) {
+    if element_length(id, value.len()) > 0 {
         buffer.push(id << 4 | (value.len() - 1) as u8);
         buffer.extend_from_slice(value);
+    }
+}
+
+/// 0 for what a one-byte element cannot say.
+fn element_length(id: u8, value: usize) -> usize {
+    if (1..=14).contains(&id) && (1..=ELEMENT_BYTES_MAX).contains(&value) {
+        1 + value
+    } else {
+        0
     }
 }
 
@@ -171,6 +210,30 @@ mod tests {
                 0
             ]
         );
+    }
+
+    #[test]
+    fn the_length_is_known_before_writing() {
+        for mid in [None, Some(4), Some(15)] {
+            for (audio_level, rotation) in [(None, None), (Some(1), None), (Some(1), Some(13))] {
+                let ids = ExtensionIds {
+                    mid,
+                    audio_level,
+                    rotation,
+                };
+                for (level, turned) in [(None, None), (Some(-9), Some(Rotation::Half))] {
+                    let values = Extensions {
+                        audio_level: level,
+                        voice_activity: None,
+                        rotation: turned,
+                    };
+                    for name in ["", "0", "abcd", "a name of twenty byt"] {
+                        let written = header(&ids, name, &values).len();
+                        assert_eq!(length(&ids, name, &values), written, "{ids:?} {name}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
