@@ -1,6 +1,7 @@
 -- migration sha384 2e3a67d02396e9a2764569dbffb760c788716fffd4b3ff8df8afa75d9996edc18ab4e05ac01e17c6ea8c53785e3b5b1e
--- What a restage of schema 2 may have left: as schema 1, and a public key, tokens of its owner and their exchange; two stages, a replication that was stopped, one that was cut
--- off by a crash, tokens of every kind, and a stage whose rows wait to be purged.
+-- What a restage of schema 2 may have left: two stages, a replication that was stopped, one that was cut
+-- off by a crash, tokens of every kind, a stage whose rows wait to be purged, and a public key with tokens
+-- of its owner and an exchange of them.
 
 INSERT INTO stages (id, account, region, name, tags, recording, created_at, active_session) VALUES
     ('SourceStage1', '000000000000', 'eu-west-1', 'lobby', '{"team":"a"}', '{}', 1000, 'st-source0000001'),
