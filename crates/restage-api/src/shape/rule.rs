@@ -150,11 +150,7 @@ mod tests {
         let arn = "arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud";
         let storage = "arn:aws:ivs:eu-west-1:111122223333:storage-configuration/a-B3";
         let cases: &[(Pattern, &[&str], &[&str])] = &[
-            (
-                Pattern::Storable,
-                &["", "é 🎥\n\u{7f}"],
-                &["\0", "a\0b"],
-            ),
+            (Pattern::Storable, &["", "é 🎥\n\u{7f}"], &["\0", "a\0b"]),
             (
                 Pattern::Word,
                 &["", "aZ9-_"],
