@@ -42,6 +42,7 @@ collect_missing() {
     need ffprobe ffmpeg
     need python3 python3
     # Debian ships Python without the part of venv that puts pip in.
+    "$ROOT/scripts/postgres.sh" bindir >/dev/null 2>&1 || MISSING+=(postgresql)
     python3 -c 'import ensurepip, venv' 2>/dev/null || MISSING+=(python3-venv)
 }
 
@@ -61,6 +62,19 @@ install_missing() {
     # Word splitting is what turns the list into arguments.
     # shellcheck disable=SC2086
     $install -qq </dev/null >/dev/null || die "apt-get could not install: $packages"
+    case " $packages " in
+    *" postgresql "*) drop_system_cluster ;;
+    esac
+}
+
+# The Debian package makes a cluster and starts it, now and at every boot. The tests make their own.
+drop_system_cluster() {
+    local version cluster rest
+    have pg_lsclusters || return 0
+    pg_lsclusters --no-header | while read -r version cluster rest; do
+        pg_dropcluster --stop "$version" "$cluster" </dev/null ||
+            say "the new PostgreSQL cluster $version/$cluster could not be removed; nothing here needs it"
+    done
 }
 
 check_rust() {

@@ -15,6 +15,11 @@ run_node_tests() {
     done
 }
 
+# A PostgreSQL of the run's own; it goes with the run, however that ends.
+POSTGRES_DIR="$(mktemp -d "${TMPDIR:-/tmp}/restage-postgres.XXXXXX")"
+trap 'scripts/postgres.sh stop "$POSTGRES_DIR"' EXIT
+trap 'exit 130' INT TERM
+
 step "Format: Rust"
 cargo fmt --all --check
 
@@ -49,6 +54,12 @@ step "Cost of a forwarded packet, in instructions"
 cargo build --locked --quiet --package restage-media --example forward
 python3 scripts/check_forward_cost.py target/debug/examples/forward
 
+step "Store tests again, on PostgreSQL"
+POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
+# The same binaries as above: what a test is given for a database is all that differs.
+RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --lib store::
+RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --test 'store_*'
+
 step "Documentation and package of the Rust client"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features
 # Compiled above already; this is about the files and the fields a registry wants.
@@ -67,6 +78,11 @@ mkdir -p conformance/output
 
 step "Conformance: SDKs, command line, media, hostile input, crashes"
 "$VENV/bin/python" -m pytest conformance/python --durations=8
+
+step "Conformance again, on PostgreSQL: the story, pages, crashes"
+RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh bindir)/psql" \
+    "$VENV/bin/python" -m pytest conformance/python/test_story.py conformance/python/test_paginator.py \
+    conformance/python/test_durable.py
 
 step "Conformance: AWS SDK for JavaScript"
 run_node_tests conformance/sdk-js/*.test.js

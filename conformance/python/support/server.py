@@ -3,6 +3,7 @@
 import atexit
 import collections
 import configparser
+import hashlib
 import os
 import pathlib
 import shlex
@@ -45,6 +46,20 @@ def free_port(kind):
         return probe.getsockname()[1]
 
 
+def database_arguments(data_dir):
+    """What makes `serve` keep this data directory's rows in PostgreSQL, when the run is about that."""
+    url = os.environ.get("RESTAGE_TEST_POSTGRES")
+    if not url:
+        return []
+    schema = "c" + hashlib.sha256(str(data_dir).encode()).hexdigest()[:24]
+    subprocess.run(
+        [os.environ["RESTAGE_TEST_PSQL"], "--quiet", url, "-c", f"CREATE SCHEMA IF NOT EXISTS {schema}"],
+        check=True,
+        capture_output=True,
+    )
+    return ["--database", f"{url}?options=-csearch_path%3D{schema}"]
+
+
 class Server:
     """One data directory and the process that serves it; may be stopped, killed and started again."""
 
@@ -67,6 +82,7 @@ class Server:
         command = [
             *(str(binary()), "serve", "--data-dir", str(self.data_dir)),
             *("--http", f"127.0.0.1:{self.http_port}", "--media-port", str(self.media_port)),
+            *database_arguments(self.data_dir),
             *self.arguments,
         ]
         self.process = subprocess.Popen(

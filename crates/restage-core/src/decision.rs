@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use crate::notice::Notice;
 use crate::row::{Connection, Participant, Replica, Stage, StageEvent, StageSession, Token};
 
 /// A change of one row. `Put` inserts or replaces by key.
@@ -102,6 +103,8 @@ pub struct Decision {
     pub reply: Result<Reply, Error>,
     /// To be written in one transaction.
     pub changes: Vec<Change>,
+    /// For those who listen, in order; to be written in the same transaction.
+    pub notices: Vec<Notice>,
     /// To be performed after the commit, in order.
     pub effects: Vec<Effect>,
 }

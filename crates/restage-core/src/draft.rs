@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
 use crate::error::Error;
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use crate::notice;
 use crate::op::Context;
 use crate::overlay::Overlay;
 use crate::row::{
@@ -33,6 +34,8 @@ pub(crate) struct Draft<'a> {
     by_publisher: Index,
     deleted: BTreeSet<StageId>,
     events: Vec<StageEvent>,
+    /// Labels of those whose connection failed, who may have no row.
+    claimed_users: BTreeMap<ParticipantId, String>,
     effects: Vec<Effect>,
 }
 
@@ -51,6 +54,7 @@ impl<'a> Draft<'a> {
             by_publisher: Index::new(),
             deleted: BTreeSet::new(),
             events: Vec::new(),
+            claimed_users: BTreeMap::new(),
             effects: Vec::new(),
         };
         for connection in world.connections.values() {
@@ -87,6 +91,29 @@ impl<'a> Draft<'a> {
     pub(crate) fn active_session(&self, stage: &StageId) -> Option<StageSessionId> {
         let id = self.stages.get(stage)?.active_session.as_ref()?;
         self.sessions.get(id).map(|row| row.id.clone())
+    }
+
+    pub(crate) fn session(&self, id: &StageSessionId) -> Option<&StageSession> {
+        self.sessions.get(id)
+    }
+
+    /// Sessions that are others now, as (id, before, after).
+    pub(crate) fn session_differences(
+        &self,
+    ) -> impl Iterator<
+        Item = (
+            &StageSessionId,
+            Option<&StageSession>,
+            Option<&StageSession>,
+        ),
+    > {
+        self.sessions.differences()
+    }
+
+    /// The sessions in progress of stages that go with this decision.
+    pub(crate) fn deleted_sessions(&self) -> Vec<(StageId, StageSessionId)> {
+        let active = |stage: &StageId| Some((stage.clone(), self.active_session(stage)?));
+        self.deleted.iter().filter_map(active).collect()
     }
 
     pub(crate) fn edit_session(&mut self, id: &StageSessionId) -> Option<&mut StageSession> {
@@ -268,6 +295,22 @@ impl<'a> Draft<'a> {
 
     // History and effects.
 
+    /// The history so far.
+    pub(crate) fn events(&self) -> &[StageEvent] {
+        &self.events
+    }
+
+    /// Remembers what a token says its bearer is called.
+    pub(crate) fn claim_user(&mut self, participant: &ParticipantId, user_id: &str) {
+        self.claimed_users
+            .insert(participant.clone(), user_id.to_owned());
+    }
+
+    /// See [`claim_user`](Self::claim_user).
+    pub(crate) fn claimed_user(&self, participant: &ParticipantId) -> Option<&str> {
+        self.claimed_users.get(participant).map(String::as_str)
+    }
+
     /// Adds a line to a participant's history, for a caller to complete. It says whether the participant
     /// is a replica here.
     pub(crate) fn record(
@@ -321,6 +364,7 @@ impl<'a> Draft<'a> {
         self.settle_idle();
         Decision {
             reply,
+            notices: notice::of(&self),
             changes: self.changes(),
             effects: Vec::new(),
         }
@@ -337,6 +381,7 @@ impl<'a> Draft<'a> {
         );
         Decision {
             reply,
+            notices: notice::of(&self),
             changes: self.changes(),
             effects,
         }

@@ -44,6 +44,30 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where the database is. It may hold a password, so it does not print itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseAddress(String);
+
+impl DatabaseAddress {
+    /// The address with whatever secret it holds: for opening the database only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for DatabaseAddress {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for DatabaseAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DatabaseAddress(..)")
+    }
+}
+
 /// The flags of `restage serve`, each also an environment variable and a line in the file.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -51,6 +75,14 @@ pub struct Settings {
     /// Directory for the database, the credentials and the token key [default: data]
     #[arg(long, env = "RESTAGE_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Database: postgres://USER@HOST/DATABASE or sqlite:FILE. A password is better in RESTAGE_DATABASE, the configuration file or PGPASSWORD than in a flag [default: restage.db in the data directory]
+    #[arg(
+        long,
+        env = "RESTAGE_DATABASE",
+        hide_env_values = true,
+        value_name = "ADDRESS"
+    )]
+    pub database: Option<DatabaseAddress>,
     /// Address of the one HTTP listener: API, WHIP, WHEP, events, console [default: 127.0.0.1:4080]
     #[arg(long, env = "RESTAGE_HTTP", value_name = "ADDR")]
     pub http: Option<SocketAddr>,
@@ -152,6 +184,8 @@ pub enum ConfigError {
 #[allow(missing_docs)]
 pub struct Config {
     pub data_dir: PathBuf,
+    /// `None` means a SQLite file in the data directory.
+    pub database: Option<DatabaseAddress>,
     pub http: SocketAddr,
     pub media_port: u16,
     pub workers: u16,
@@ -174,6 +208,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("data"),
+            database: None,
             http: SocketAddr::from(([127, 0, 0, 1], 4080)),
             media_port: 4081,
             workers: 1,
@@ -208,6 +243,7 @@ impl Settings {
     pub fn or(self, lower: Self) -> Self {
         Self {
             data_dir: self.data_dir.or(lower.data_dir),
+            database: self.database.or(lower.database),
             http: self.http.or(lower.http),
             media_port: self.media_port.or(lower.media_port),
             workers: self.workers.or(lower.workers),
@@ -263,6 +299,7 @@ impl Settings {
         let limits = self.limits();
         let config = Config {
             data_dir: self.data_dir.unwrap_or(default.data_dir),
+            database: self.database,
             http: self.http.unwrap_or(default.http),
             media_port: self.media_port.unwrap_or(default.media_port),
             workers: self.workers.unwrap_or(default.workers),
@@ -354,6 +391,7 @@ mod tests {
         // Every setting is present as a line or a commented line.
         let known = toml::Value::try_from(Settings {
             data_dir: Some("d".into()),
+            database: Some("d".into()),
             http: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
             media_port: Some(1),
             workers: Some(1),
@@ -422,6 +460,19 @@ mod tests {
         for (port, workers) in [(65_535, 2), (4081, 0), (4081, WORKERS_MAX + 1)] {
             assert!(matches!(resolve(port, workers), Err(ConfigError::Workers)));
         }
+    }
+
+    #[test]
+    fn the_database_address_is_not_printed() {
+        let address = "postgres://ann:hunter2@db/rs";
+        let settings = Settings {
+            database: Some(address.into()),
+            ..Settings::default()
+        };
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        let config = settings.resolve().unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(config.database.unwrap().reveal(), address);
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Server {
         let ips = config.media_addresses()?;
         let (media, events) =
             Media::start(&ips, config.media_port, config.workers, rand::random())?;
-        let (store, effects) = open_store(&data).await?;
+        let (store, effects) = open_store(&store_config(config, &data)?).await?;
         let public_url = config.public_url.clone().unwrap_or_else(|| {
             let ip = if address.ip().is_unspecified() {
                 ips[0]
@@ -202,7 +202,17 @@ impl Server {
     }
 }
 
-async fn open_store(data: &DataDir) -> Result<(Store, mpsc::Receiver<Vec<Effect>>), StoreError> {
+/// The database that is configured, or the one in the data directory.
+pub fn store_config(config: &Config, data: &DataDir) -> Result<StoreConfig, StoreError> {
+    match &config.database {
+        Some(address) => StoreConfig::from_address(address.reveal()),
+        None => Ok(StoreConfig::sqlite(data.database())),
+    }
+}
+
+async fn open_store(
+    config: &StoreConfig,
+) -> Result<(Store, mpsc::Receiver<Vec<Effect>>), StoreError> {
     let (sender, receiver) = mpsc::channel::<Vec<Effect>>(EFFECT_QUEUE_LEN);
     let sink = move |_: &Command, decision: &Decision| {
         if decision.effects.is_empty() {
@@ -215,7 +225,7 @@ async fn open_store(data: &DataDir) -> Result<(Store, mpsc::Receiver<Vec<Effect>
             tokio::task::block_in_place(|| sender.blocking_send(effects).ok());
         }
     };
-    let store = Store::open(&StoreConfig::sqlite(data.database()), Box::new(sink)).await?;
+    let store = Store::open(config, Box::new(sink)).await?;
     Ok((store, receiver))
 }
 

@@ -54,6 +54,7 @@ pub(super) fn record(
     let replica = remote
         .as_ref()
         .is_some_and(|publisher| draft.is_replica(&session, publisher));
+    draft.claim_user(&claims.participant, &claims.user_id);
     let event = draft.record(name, &session, &claims.participant);
     event.remote_participant = remote;
     event.error = Some(error);

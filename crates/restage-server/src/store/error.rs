@@ -1,6 +1,5 @@
 //! What can go wrong between the rules and the disk.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A failure of the store. None of these is the caller's fault, and none names a secret.
@@ -15,42 +14,48 @@ pub enum StoreError {
         /// What is wrong with it. Never contains the address, which may hold a password.
         reason: String,
     },
-    /// The file cannot be created, read or written.
-    #[error("the database {} cannot be opened: {reason}", path.display())]
+    /// It cannot be created, reached, read or written.
+    #[error("the database {database} cannot be opened: {reason}")]
     Open {
-        /// The database file.
-        path: PathBuf,
+        /// The database, without secrets.
+        database: String,
         /// What the operating system or the engine said.
         reason: String,
     },
-    /// Another process, or another store of this one, has the file.
+    /// Another process, or another store of this one, has it.
     #[error(
-        "the database {} is in use by another restage; stop that one first or give this one another data directory",
-        path.display()
+        "the database {database} is in use by another restage; stop that one first or give this one another"
     )]
     InUse {
-        /// The database file.
-        path: PathBuf,
+        /// The database, without secrets.
+        database: String,
+    },
+    /// The connection was lost, and somebody else owned the database meanwhile.
+    #[error(
+        "the database {database} was taken over by another restage; stop one of the two, and start this one again"
+    )]
+    TakenOver {
+        /// The database, without secrets.
+        database: String,
     },
     /// A later restage has migrated the database.
     #[error(
-        "the database {} was written by a newer restage (schema {found}, this one knows {known}); \
-         run that version or a later one",
-        path.display()
+        "the database {database} was written by a newer restage (schema {found}, this one knows {known}); \
+         run that version or a later one"
     )]
     NewerSchema {
-        /// The database file.
-        path: PathBuf,
+        /// The database, without secrets.
+        database: String,
         /// Latest migration found in the database.
         found: i64,
         /// Latest migration this build has.
         known: i64,
     },
     /// A migration failed, or one that was applied is not the one this build has.
-    #[error("the database {} cannot be brought up to date: {reason}", path.display())]
+    #[error("the database {database} cannot be brought up to date: {reason}")]
     Migration {
-        /// The database file.
-        path: PathBuf,
+        /// The database, without secrets.
+        database: String,
         /// What failed.
         reason: String,
     },

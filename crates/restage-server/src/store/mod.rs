@@ -11,6 +11,7 @@
 //! The SQL is written for SQLite and PostgreSQL alike and runs over [`sqlx::Any`]; `engine` holds what
 //! differs.
 
+mod address;
 mod cells;
 mod codec;
 mod counts;
@@ -41,6 +42,7 @@ pub use error::StoreError;
 pub use read::{PAGE_ROWS_MAX, Page, ParticipantFilter, RecordedEvent};
 pub use writer::{BATCH_MAX, WRITER_QUEUE};
 
+use address::Address;
 use engine::Engine;
 use writer::{Counters, Request, Writer};
 
@@ -52,7 +54,7 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoreConfig {
-    path: PathBuf,
+    address: Address,
     purging: Purging,
 }
 
@@ -68,38 +70,24 @@ struct Purging {
 impl StoreConfig {
     /// A SQLite file. It is created if it is not there; its directory must be.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self::at(Address::Sqlite(path.into()))
+    }
+
+    /// From a database address: `postgres://USER@HOST/DATABASE`, `sqlite:PATH`, or a plain path.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`] for an engine there is no support for, or a malformed URL. It does not
+    /// contain the address.
+    pub fn from_address(address: &str) -> Result<Self, StoreError> {
+        Address::parse(address).map(Self::at)
+    }
+
+    fn at(address: Address) -> Self {
         let purging = Purging {
             inline_rows: purge::PURGE_INLINE_ROWS,
             in_background: true,
         };
-        Self {
-            path: path.into(),
-            purging,
-        }
-    }
-
-    /// From a database address: `sqlite:PATH`, or a plain path.
-    ///
-    /// # Errors
-    /// [`StoreError::Address`] for an engine this build has no driver for.
-    pub fn from_address(address: &str) -> Result<Self, StoreError> {
-        let path = match address.split_once(':') {
-            Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
-            Some((scheme, rest)) if rest.starts_with("//") => {
-                return Err(StoreError::Address {
-                    reason: format!(
-                        "there is no support for {scheme} in this version; give sqlite:PATH"
-                    ),
-                });
-            }
-            _ => address,
-        };
-        if path.is_empty() {
-            return Err(StoreError::Address {
-                reason: "it names no file".to_owned(),
-            });
-        }
-        Ok(Self::sqlite(path))
+        Self { address, purging }
     }
 
     /// Leaves what a deleted stage had, which no read shows any more, in place until [`Store::purge`] is
@@ -113,9 +101,14 @@ impl StoreConfig {
         self
     }
 
-    /// The database file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The database file, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.address.path()
+    }
+
+    /// What the database is called in messages: a path, or a URL without its password.
+    pub fn name(&self) -> String {
+        self.address.name()
     }
 }
 
@@ -171,15 +164,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Open`], [`StoreError::InUse`], [`StoreError::NewerSchema`] or
-    /// [`StoreError::Migration`], each naming the file and what to do.
+    /// [`StoreError::Migration`], each naming the database and what to do.
     pub async fn open(config: &StoreConfig, sink: EffectSink) -> Result<Self, StoreError> {
         let config = config.clone();
         let purging = config.purging;
         let engine = tokio::task::spawn_blocking(move || Engine::acquire(&config))
             .await
             .map_err(|_| StoreError::Defect)??;
-        let mut connection = engine.connect_writer().await?;
-        engine.migrate(&mut connection).await?;
+        let mut connection = engine.open_writer().await?;
         let purge_pending = purge::is_pending(&mut connection).await?;
         let readers = engine.connect_readers().await?;
         let counters = Arc::new(Counters::default());

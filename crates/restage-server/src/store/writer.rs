@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::metrics::durations;
 
 use super::codec::bytes_text;
-use super::engine::{BEGIN_WRITE, Engine};
+use super::engine::Engine;
 use super::error::StoreError;
 use super::{EffectSink, Outcome, Purging, codec, load, purge, read, write};
 
@@ -160,8 +160,17 @@ impl Writer {
             Err(error) => return requests.for_each(|request| request.refuse(&error)),
         };
         let mut written = Vec::with_capacity(requests.len());
+        let begin = self.engine.begin_write();
         let began = Instant::now();
-        match write_batch(&mut connection, self.purging, &mut requests, &mut written).await {
+        match write_batch(
+            &mut connection,
+            begin,
+            self.purging,
+            &mut requests,
+            &mut written,
+        )
+        .await
+        {
             Ok(()) => {
                 self.counters.batches.observe(began.elapsed().as_secs_f64());
                 self.connection = Some(connection);
@@ -185,7 +194,7 @@ impl Writer {
     async fn take_connection(&mut self) -> Result<AnyConnection, StoreError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.engine.connect_writer().await,
+            None => self.engine.reopen_writer().await,
         }
     }
 
@@ -226,6 +235,7 @@ impl Writer {
 /// error means that nothing of the batch was kept.
 async fn write_batch(
     connection: &mut AnyConnection,
+    begin: &'static str,
     purging: Purging,
     requests: &mut impl Iterator<Item = Request>,
     written: &mut Vec<(Request, Done)>,
@@ -233,7 +243,7 @@ async fn write_batch(
     let lost = |error: sqlx::Error| StoreError::Commit {
         reason: error.to_string(),
     };
-    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(lost)?;
+    let mut transaction = connection.begin_with(begin).await.map_err(lost)?;
     for request in requests {
         let mut savepoint = transaction.begin().await.map_err(lost)?;
         match request.perform(&mut savepoint, purging).await {

@@ -2,6 +2,8 @@
 //! a [`Store`] and knows nothing of the engine behind it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+mod database;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
@@ -10,25 +12,26 @@ use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Tim
 use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
 use restage_core::{Command, Context, Limits, Reply, StageArn};
 use restage_server::store::{EffectSink, Job, Page, Store, StoreConfig};
-use tempfile::TempDir;
+
+pub(crate) use database::Database;
 
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const REGION: &str = "eu-west-1";
 pub(crate) const IDLE_S: u32 = 60;
 
-/// A fresh store; it lives as long as the directory.
-pub(crate) async fn fresh() -> (Store, TempDir) {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory).await;
-    (store, directory)
+/// A fresh store; it lives as long as the database.
+pub(crate) async fn fresh() -> (Store, Database) {
+    let database = Database::fresh().await;
+    let store = open(&database).await;
+    (store, database)
 }
 
-pub(crate) async fn open(directory: &TempDir) -> Store {
-    Store::open(&config(directory), nowhere()).await.unwrap()
+pub(crate) async fn open(database: &Database) -> Store {
+    Store::open(&config(database), nowhere()).await.unwrap()
 }
 
-pub(crate) fn config(directory: &TempDir) -> StoreConfig {
-    StoreConfig::sqlite(directory.path().join("restage.db"))
+pub(crate) fn config(database: &Database) -> StoreConfig {
+    StoreConfig::from_address(database.address()).unwrap()
 }
 
 pub(crate) fn nowhere() -> EffectSink {

@@ -1,7 +1,9 @@
 //! Tests that look below the public surface: rows as they are written, statements as they are planned,
 //! and the whole against the rules' own reference. `plans` and `sqlite_faults` are about SQLite, the
-//! others hold for every engine.
+//! others run on every engine.
 
+#[path = "../../../tests/store_support/database.rs"]
+mod database;
 mod needs;
 mod plans;
 mod round_trip;
@@ -11,17 +13,17 @@ mod world;
 mod writer;
 
 use restage_core::{Change, World};
-use sqlx::{AnyConnection, Connection as _};
-use tempfile::TempDir;
+use sqlx::AnyConnection;
 
 use super::codec::{self, columns};
-use super::{EffectSink, Store, StoreConfig, engine, write};
+use super::{EffectSink, Store, StoreConfig, write};
+use database::Database;
 
 /// A store of its own, and a second way to its rows.
 struct Bench {
     store: Store,
     rows: AnyConnection,
-    _directory: TempDir,
+    _database: Database,
 }
 
 impl Bench {
@@ -29,19 +31,18 @@ impl Bench {
         Self::with_sink(Box::new(|_, _| ())).await
     }
 
-    /// Deleted stages leave their rows until purged.
     async fn with_sink(sink: EffectSink) -> Self {
-        let directory = TempDir::new().unwrap();
-        let path = directory.path().join("restage.db");
-        let config = StoreConfig::sqlite(&path).purged_by_caller();
-        let store = Store::open(&config, sink).await.unwrap();
-        let rows = AnyConnection::connect(&engine::sqlite_url(&path).unwrap())
-            .await
-            .unwrap();
+        Self::on(Database::fresh().await, sink).await
+    }
+
+    /// Deleted stages leave their rows until purged.
+    async fn on(database: Database, sink: EffectSink) -> Self {
+        let config = StoreConfig::from_address(database.address()).unwrap();
+        let store = Store::open(&config.purged_by_caller(), sink).await.unwrap();
         Self {
             store,
-            rows,
-            _directory: directory,
+            rows: database.rows().await,
+            _database: database,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use sqlx::Row as _;
 
-use super::Bench;
+use super::{Bench, Database};
 use crate::store::{purge, read, rows};
 
 /// Asks for the plan, one line per step.
@@ -33,7 +33,7 @@ fn is_by_design(step: &str) -> bool {
 
 #[tokio::test]
 async fn lists_and_look_ups_neither_scan_nor_sort() {
-    let mut bench = Bench::open().await;
+    let mut bench = Bench::on(Database::sqlite(), Box::new(|_, _| ())).await;
     let single = [
         ("get_stage", read::GET_STAGE),
         ("list_stages", read::LIST_STAGES),

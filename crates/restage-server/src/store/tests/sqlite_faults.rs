@@ -4,16 +4,15 @@ use std::time::Instant;
 
 use restage_core::id::{ParticipantId, StageId};
 use sqlx::Connection as _;
-use tempfile::TempDir;
 
 use super::writer::{create, join_all, logging_bench};
-use super::{Bench, StoreConfig};
+use super::{Bench, Database, StoreConfig};
 use crate::store::StoreError;
 use crate::store::engine::{BUSY_TIMEOUT, Engine};
 
 #[tokio::test]
 async fn a_command_that_fails_takes_only_itself_back() {
-    let (mut bench, log) = logging_bench().await;
+    let (mut bench, log) = logging_bench(Database::sqlite()).await;
     bench.poison("ABORT").await;
     let jobs = [
         create("a", None),
@@ -41,7 +40,7 @@ async fn a_command_that_fails_takes_only_itself_back() {
 /// Some failures (a full disk, say) end the whole transaction: nobody in the batch may be told otherwise.
 #[tokio::test]
 async fn a_failure_of_the_transaction_fails_its_batch_and_no_later_one() {
-    let (mut bench, log) = logging_bench().await;
+    let (mut bench, log) = logging_bench(Database::sqlite()).await;
     bench.poison("ROLLBACK").await;
     let jobs = [
         create("a", None),
@@ -66,7 +65,7 @@ async fn a_failure_of_the_transaction_fails_its_batch_and_no_later_one() {
 
 #[tokio::test]
 async fn a_lock_from_outside_delays_or_fails_a_batch_and_no_later_one() {
-    let (mut bench, log) = logging_bench().await;
+    let (mut bench, log) = logging_bench(Database::sqlite()).await;
     let outside = bench.rows.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let started = Instant::now();
     let outcome = bench.store.execute(create("a", None)).await;
@@ -86,11 +85,11 @@ async fn a_lock_from_outside_delays_or_fails_a_batch_and_no_later_one() {
 
 #[tokio::test]
 async fn a_commit_waits_for_the_disk() {
-    let directory = TempDir::new().unwrap();
-    let config = StoreConfig::sqlite(directory.path().join("restage.db"));
+    let database = Database::sqlite();
+    let config = StoreConfig::from_address(database.address()).unwrap();
     let mut writer = Engine::acquire(&config)
         .unwrap()
-        .connect_writer()
+        .open_writer()
         .await
         .unwrap();
     let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")

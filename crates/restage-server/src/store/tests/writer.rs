@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use restage_core::command::NewToken;
 use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context, Fault, Limits, Reply, StageArn};
-use sqlx::{Connection as _, Row as _};
-use tempfile::TempDir;
+use sqlx::Row as _;
 
-use super::{Bench, StoreConfig};
-use crate::store::{BATCH_MAX, Job, Store, StoreError, WRITER_QUEUE};
+use super::{Bench, Database, StoreConfig};
+use crate::store::{BATCH_MAX, EffectSink, Job, Store, StoreError, WRITER_QUEUE};
 
 const ACCOUNT: &str = "000000000000";
 
@@ -58,25 +57,24 @@ pub(super) async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) ->
 /// What the sink was given, in order.
 pub(super) type Log = Arc<Mutex<Vec<String>>>;
 
-pub(super) async fn logging_bench() -> (Bench, Log) {
+pub(super) async fn logging_bench(database: Database) -> (Bench, Log) {
     let log = Log::default();
     let sink = Arc::clone(&log);
-    let bench = Bench::with_sink(Box::new(move |command, decision| {
+    let sink: EffectSink = Box::new(move |command, decision| {
         let name = match command {
             Command::CreateStage { name, .. } => name.clone(),
             other => format!("{other:?}"),
         };
         assert!(decision.reply.is_ok());
         sink.lock().unwrap().push(name);
-    }))
-    .await;
-    (bench, log)
+    });
+    (Bench::on(database, sink).await, log)
 }
 
 /// The test's runtime has one thread: all of these are queued before the writer looks.
 #[tokio::test]
 async fn commands_that_wait_share_a_commit() {
-    let (bench, log) = logging_bench().await;
+    let (bench, log) = logging_bench(Database::fresh().await).await;
     let ids: Vec<String> = (0..BATCH_MAX + 1).map(|n| format!("stage{n}")).collect();
     let outcomes = join_all(ids.iter().map(|id| bench.store.execute(create(id, None)))).await;
     assert!(
@@ -95,7 +93,7 @@ async fn commands_that_wait_share_a_commit() {
 
 #[tokio::test]
 async fn commands_beyond_the_queue_wait_for_room() {
-    let (bench, log) = logging_bench().await;
+    let (bench, log) = logging_bench(Database::fresh().await).await;
     let count = WRITER_QUEUE * 2 + 5;
     let jobs = (0..count).map(|n| create(&format!("stage{n}"), None));
     let outcomes = join_all(jobs.map(|job| bench.store.execute(job))).await;
@@ -109,7 +107,7 @@ async fn commands_beyond_the_queue_wait_for_room() {
 
 #[tokio::test]
 async fn effects_are_handed_over_before_the_answer() {
-    let (bench, log) = logging_bench().await;
+    let (bench, log) = logging_bench(Database::fresh().await).await;
     for n in 0..20 {
         let id = format!("stage{n}");
         bench
@@ -149,7 +147,7 @@ async fn a_batch_sees_its_own_changes() {
 
 #[tokio::test]
 async fn a_caller_that_stops_waiting_does_not_stop_its_command() {
-    let (bench, log) = logging_bench().await;
+    let (bench, log) = logging_bench(Database::fresh().await).await;
     let abandoned =
         tokio::time::timeout(Duration::ZERO, bench.store.execute(create("a", None))).await;
     assert!(abandoned.is_err(), "the writer had no chance yet");
@@ -165,7 +163,7 @@ async fn a_caller_that_stops_waiting_does_not_stop_its_command() {
 
 #[tokio::test]
 async fn closing_finishes_what_is_queued_and_refuses_the_rest() {
-    let (bench, log) = logging_bench().await;
+    let (bench, log) = logging_bench(Database::fresh().await).await;
     let other = bench.store.clone();
     let early = join_all((0..300).map(|n| other.execute(create(&format!("s{n}"), None))));
     let (early, ()) = tokio::join!(early, bench.store.clone().close());
@@ -224,11 +222,9 @@ async fn the_count_of_stages_follows_creation_and_deletion() {
 
 #[tokio::test]
 async fn deleted_stages_are_purged_when_there_is_time() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("restage.db");
-    let store = Store::open(&StoreConfig::sqlite(&path), Box::new(|_, _| ()))
-        .await
-        .unwrap();
+    let database = Database::fresh().await;
+    let config = StoreConfig::from_address(database.address()).unwrap();
+    let store = Store::open(&config, Box::new(|_, _| ())).await.unwrap();
     store
         .execute(create("a", None))
         .await
@@ -260,7 +256,7 @@ async fn deleted_stages_are_purged_when_there_is_time() {
     );
 
     // Far more rows than go with the stage; all are gone in the end, without anyone asking.
-    let mut rows = raw(&path).await;
+    let mut rows = database.rows().await;
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tokens")
@@ -278,10 +274,4 @@ async fn deleted_stages_are_purged_when_there_is_time() {
         // The writer works between these queries.
         tokio::task::yield_now().await;
     }
-}
-
-async fn raw(path: &std::path::Path) -> sqlx::AnyConnection {
-    sqlx::AnyConnection::connect(&super::engine::sqlite_url(path).unwrap())
-        .await
-        .unwrap()
 }
