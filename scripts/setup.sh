@@ -32,6 +32,7 @@ collect_missing() {
     [ "$PURPOSE" = test ] || return 0
     need chromium chromium fonts-liberation
     need node nodejs
+    need valgrind valgrind
     need npm npm
     # What the command line is held against: shells that load its completions, man, a terminal, ffprobe.
     need zsh zsh

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::io::WorkerId;
 use crate::limits;
 
 /// Settings of one [`Sfu`](crate::Sfu). Bounds that are no setting are in [`limits`].
@@ -17,6 +18,8 @@ pub struct Config {
     /// Time since 1970 at the first input, for sender reports. Zero is as good where nobody compares them with
     /// other clocks.
     pub since_1970: Duration,
+    /// Which of several workers this is. No two that relay to each other may have the same name.
+    pub worker: WorkerId,
     /// Peers at one time.
     pub peers_max: usize,
     /// Publications at one time.
@@ -31,6 +34,7 @@ impl Default for Config {
             candidates: Vec::new(),
             seed: 0,
             since_1970: Duration::ZERO,
+            worker: WorkerId(0),
             peers_max: limits::PEERS_MAX,
             publications_max: limits::PUBLICATIONS_MAX,
             subscribers_per_publication_max: limits::SUBSCRIBERS_PER_PUBLICATION_MAX,

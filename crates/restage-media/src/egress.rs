@@ -25,6 +25,9 @@ use history::{Entry, History, Sent};
 use rtcp::{Feedback, Report};
 use srtp::Srtp;
 
+/// Packets of a burst that are shorter than its longest by no more than this are padded to its length, so that they leave
+/// as one train: encoders split pictures into packets that differ by a byte or two.
+const PADDING_BYTES_MAX: usize = 8;
 /// Retransmissions allowed per hundred packets sent.
 const RESEND_PERCENT: u32 = 30;
 
@@ -134,7 +137,15 @@ impl Egress {
             return;
         };
         let mut train = Train::new(self.path, buffers.take());
-        for packet in burst {
+        let longest = match burst {
+            [_] => 0,
+            _ => burst
+                .iter()
+                .map(|packet| stream.config.size(packet))
+                .max()
+                .unwrap_or(0),
+        };
+        for (place, packet) in (1..).zip(burst) {
             let start = train.contents.len();
             let fixed = Fixed {
                 pt: packet.pt,
@@ -156,10 +167,15 @@ impl Egress {
             if let Some(numbers) = &packet.vp8 {
                 header::patch_vp8(&mut train.contents[body..], numbers);
             }
+            // The last one may be shorter as it is.
+            let short = longest.saturating_sub(body - start + packet.payload.len());
+            let is_padded = short <= PADDING_BYTES_MAX && place < burst.len();
+            let padding = if is_padded { short as u8 } else { 0 };
+            header::pad(&mut train.contents, start, padding);
             self.srtp
                 .protect_rtp(&mut train.contents, start, body, config.ssrc, packet.seq);
             train.close(start, buffers, outputs);
-            stream.on_sent(packet);
+            stream.on_sent(packet, padding);
         }
         train.finish(buffers, outputs);
     }
@@ -204,6 +220,9 @@ impl Egress {
             train.contents.extend_from_slice(&packet.payload);
             if let Some(numbers) = &entry.vp8 {
                 header::patch_vp8(&mut train.contents[payload..], numbers);
+            }
+            if !is_rtx {
+                header::pad(&mut train.contents, start, entry.padding);
             }
             self.srtp
                 .protect_rtp(&mut train.contents, start, body, fixed.ssrc, index);
@@ -300,10 +319,17 @@ impl Egress {
     }
 }
 
+impl StreamConfig {
+    /// Bytes of the packet before padding and sealing.
+    fn size(&self, packet: &Outgoing) -> usize {
+        header::length(&self.extensions, &self.mid, &packet.extensions) + packet.payload.len()
+    }
+}
+
 impl Stream {
-    fn on_sent(&mut self, packet: &Outgoing) {
+    fn on_sent(&mut self, packet: &Outgoing, padding: u8) {
         if packet.nackable {
-            self.sent.push(packet);
+            self.sent.push(packet, padding);
             self.credit = (self.credit + RESEND_PERCENT).min(RESENDS_AT_ONCE_MAX * 100);
         }
         self.packets = self.packets.wrapping_add(1);

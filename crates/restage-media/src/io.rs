@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::error::OfferError;
+use crate::packet::Packet;
 
 /// One WebRTC connection, named by the caller. Never interpreted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,6 +14,14 @@ pub struct PeerKey(pub u64);
 /// One publisher's audio and video, named by the caller. It outlives the peers that feed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicationKey(pub u64);
+
+/// One of several [`Sfu`](crate::Sfu)s that serve the same publications, named by the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(pub u16);
+
+/// Packets of a publication on their way to another worker. Copies share the payloads.
+#[derive(Debug, Clone)]
+pub struct Burst(pub(crate) Arc<[Packet]>);
 
 /// Audio or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,6 +103,33 @@ pub enum Input<'a> {
         /// The publication, created if it is new.
         publication: PublicationKey,
     },
+    /// From now on packets of the publication are handed out for these workers too, which have subscribers of it.
+    /// Those that are new are given the picture as it stands first.
+    Relay {
+        /// The publication, created if it is new.
+        publication: PublicationKey,
+        /// All of them; nobody any more if empty.
+        to: &'a [WorkerId],
+    },
+    /// Packets that another worker has handed out for this one with [`Output::Relay`].
+    Relayed {
+        /// The publication. An unknown one has no subscribers here; it is ignored.
+        publication: PublicationKey,
+        /// The packets.
+        burst: &'a Burst,
+    },
+    /// Subscribers on another worker need a key frame; that worker said so with [`Output::KeyframeWanted`].
+    WantKeyframe {
+        /// A publication that is fed here; any other is ignored.
+        publication: PublicationKey,
+        /// The simulcast layer.
+        layer: u8,
+    },
+    /// A peer of another worker feeds the publication from now on: whoever fed it here does no more.
+    Yield {
+        /// The publication.
+        publication: PublicationKey,
+    },
     /// Ends the peer: RTCP BYE and DTLS close_notify go out, then it is forgotten. No [`Output::Gone`] follows.
     Close {
         /// The peer to end. An unknown one is ignored.
@@ -123,6 +160,23 @@ pub enum Output {
         contents: Vec<u8>,
         /// Bytes of each.
         segment: usize,
+    },
+    /// Hand these packets to other workers, each as [`Input::Relayed`].
+    Relay {
+        /// Whose packets.
+        publication: PublicationKey,
+        /// Which workers.
+        to: Arc<[WorkerId]>,
+        /// The packets.
+        burst: Burst,
+    },
+    /// Subscribers here need a key frame of a publication that is fed on another worker: tell that one with
+    /// [`Input::WantKeyframe`].
+    KeyframeWanted {
+        /// The publication.
+        publication: PublicationKey,
+        /// The simulcast layer.
+        layer: u8,
     },
     /// The peer exists and can be reached; this is its SDP answer.
     Answer {

@@ -22,9 +22,9 @@
 //!
 //! # Several workers
 //!
-//! One `Sfu` serves one worker. A publication with subscribers on another worker will be relayed there once: the
-//! place for it is a further receiver of the bursts in `sfu/forward` on one side and a further kind of feed in
-//! `publication` on the other, since `packet::Packet` carries everything subscribers need and no peer.
+//! One `Sfu` serves one worker ([`WorkerId`]). A publication with subscribers on other workers is relayed to each of them once
+//! ([`Output::Relay`], [`Input::Relayed`]), decrypted and with its layers told apart: `packet::Packet` carries
+//! everything subscribers need and no peer. Key frame requests go the other way. The caller knows who is where.
 
 mod clock;
 mod codec;
@@ -32,6 +32,7 @@ mod config;
 mod demux;
 mod egress;
 mod error;
+mod head;
 mod io;
 mod keyframe;
 pub mod limits;
@@ -56,7 +57,7 @@ mod track_out;
 
 pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
-pub use io::{GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey};
+pub use io::{Burst, GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey, WorkerId};
 pub use sdp::answer::local_ice_ufrag;
 pub use sfu::Sfu;
 pub use stats::Stats;

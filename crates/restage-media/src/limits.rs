@@ -48,8 +48,10 @@ pub const KEYFRAME_RETRY: Duration = Duration::from_secs(1);
 pub const KEYFRAME_RETRY_MAX: Duration = Duration::from_secs(8);
 /// A simulcast layer without a packet for this long is not chosen.
 pub const LAYER_SILENCE_MAX: Duration = Duration::from_millis(500);
-/// Video packets kept for retransmission, per publication and per subscriber. Older ones are not sent again.
+/// Video packets kept for retransmission per publication. Older ones are not sent again.
 pub const RESEND_PACKETS_MAX: usize = 1_024;
+/// How many of the packets a subscriber was sent are remembered: three seconds of 1.5 Mbit/s, half a second of 9.
+pub const SENT_PACKETS_MAX: usize = 512;
 /// How long they are kept.
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
 /// Retransmissions a subscriber may have at once. Beyond that they are limited to a share of what is sent.
@@ -64,6 +66,11 @@ pub const TRAIN_BYTES_MAX: usize = 65_507;
 pub const TRAIN_SEGMENTS_MAX: usize = 64;
 /// Buffers kept to be filled again.
 pub const BUFFERS_KEPT_MAX: usize = 64;
+/// Packets kept of a layer for newcomers: its newest key frame and what followed. Beyond that the key frame alone is
+/// kept; a key frame of more packets is not kept.
+pub const HEAD_PACKETS_MAX: usize = 160;
+/// A key frame older than this is not shown to newcomers: the picture may have little to do with what is live.
+pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
 /// How long a burst waits for the end of a picture, so that one train takes all of it.
 pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
 /// Audiences smaller than this are served packet by packet: there is nothing to save.

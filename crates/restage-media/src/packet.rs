@@ -69,8 +69,9 @@ pub(crate) enum Rotation {
     ThreeQuarters,
 }
 
-/// A packet with everything subscribers need to decide about it. One copy serves them all.
-#[derive(Debug)]
+/// A packet with everything subscribers need to decide about it. One copy serves them all; copies of it share the
+/// payload.
+#[derive(Debug, Clone)]
 pub(crate) struct Packet {
     pub(crate) kind: MediaKind,
     pub(crate) source: Source,

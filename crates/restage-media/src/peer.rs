@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::codec::Format;
+use crate::head::Start;
 use crate::io::{MediaKind, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX, TICK_MIN};
 use crate::packet::{Outgoing, Packet};
@@ -172,6 +173,39 @@ impl Peer {
             .is_some_and(|track| track.is_waiting(target))
     }
 
+    /// Shows a newcomer where the picture stands. The pictures lead up to the newest in next to no time, so that the
+    /// receiver shows that one at once instead of playing the way there.
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        start: &Start<'_>,
+        scratch: &mut Vec<Outgoing>,
+        sink: &mut Sink,
+    ) -> Result<Forwarded, Failure> {
+        let mut outcome = Forwarded::default();
+        let Some(track) = &mut self.tracks[MediaKind::Video.index()] else {
+            return Ok(outcome);
+        };
+        for packet in start.packets {
+            if let Verdict::Send(outgoing) = track.route(packet) {
+                scratch.push(outgoing);
+            }
+        }
+        if start.is_still && !scratch.is_empty() {
+            track.hold();
+        }
+        if start.is_unbroken {
+            // A packet that comes later would have the time its picture has no more.
+            draw_together(scratch);
+        }
+        outcome.sent = scratch.len() as u64;
+        let result = self.engine.send(MediaKind::Video, scratch, sink);
+        scratch.clear();
+        result?;
+        outcome.is_unsettled = self.engine.after_send(now, sink)?;
+        Ok(outcome)
+    }
+
     /// Gives this subscriber a burst: every packet is written before the engine is driven once, so that its state
     /// is touched once and its datagrams leave together. `scratch` is reused between calls.
     pub(crate) fn forward(
@@ -207,5 +241,20 @@ impl Peer {
             outcome.is_unsettled = self.engine.after_send(now, sink)?;
         }
         Ok(outcome)
+    }
+}
+
+/// Puts pictures one tick of the clock apart, the last where it is.
+fn draw_together(burst: &mut [Outgoing]) {
+    let Some(newest) = burst.last().map(|last| last.time) else {
+        return;
+    };
+    let (mut picture, mut time) = (newest, newest);
+    for packet in burst.iter_mut().rev() {
+        if packet.time != picture {
+            picture = packet.time;
+            time = time.wrapping_sub(1);
+        }
+        packet.time = time;
     }
 }

@@ -26,6 +26,7 @@ use crate::peer_codec;
 use crate::peer_event::{EngineEvent, Failure, SenderReport, Sink};
 use crate::peer_keys::KeySlot;
 use crate::sdp::offer::{IceCredentials, Offer};
+use crate::stats::SrtpProfile;
 
 /// How many sent video packets are kept for retransmission, how long, and which share of what is sent may be
 /// retransmissions before they are given up.
@@ -50,7 +51,8 @@ pub(crate) fn not_accepted(reason: &str) -> OfferError {
 
 /// One WebRTC connection.
 pub(crate) struct Engine {
-    rtc: Rtc,
+    /// Apart, so that what is touched for every packet lies close together.
+    rtc: Box<Rtc>,
     sections: [Option<Section>; 2],
     /// Receive streams seen so far.
     streams: Vec<(Ssrc, MediaKind, Option<RidName>)>,
@@ -61,7 +63,7 @@ pub(crate) struct Engine {
     /// When the engine was given the time last.
     driven_at: Instant,
     /// Where a subscriber's keys appear.
-    keys: Option<KeySlot>,
+    keys: KeySlot,
     /// Sends instead of the engine once the keys are there.
     egress: Option<Box<Egress>>,
     /// The path of the newest datagram of media or reports that the engine would have sent.
@@ -86,14 +88,9 @@ struct Section {
 }
 
 impl Engine {
-    pub(crate) fn new(
-        rtc: Rtc,
-        keys: Option<KeySlot>,
-        addresses: Arc<[SocketAddr]>,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn new(rtc: Rtc, keys: KeySlot, addresses: Arc<[SocketAddr]>, now: Instant) -> Self {
         Self {
-            rtc,
+            rtc: Box::new(rtc),
             sections: [None, None],
             streams: Vec::new(),
             addresses,
@@ -174,6 +171,10 @@ impl Engine {
     /// Whether media is sent past the engine.
     pub(crate) fn is_lean(&self) -> bool {
         self.egress.is_some()
+    }
+
+    pub(crate) fn srtp_profile(&self) -> Option<SrtpProfile> {
+        self.keys.profile()
     }
 
     /// Whether a STUN message from an address not used so far is really the remote end's: its integrity is checked.
@@ -394,7 +395,7 @@ impl Engine {
                         destination: transmit.destination,
                     };
                     let is_media = matches!(transmit.contents.first(), Some(128..=191));
-                    if is_media && self.keys.as_ref().is_some_and(KeySlot::is_filled) {
+                    if is_media && self.keys.is_filled() {
                         // Under these keys only the egress sends: it and the engine would use nonces twice.
                         self.path = Some(path);
                         continue;
@@ -413,10 +414,9 @@ impl Engine {
     /// Begins to send past the engine when that has become possible, and goes where the engine goes: a check from
     /// elsewhere may have nominated another path.
     fn follow(&mut self, now: Instant, source: SocketAddr, sink: &mut Sink) -> Result<(), Failure> {
-        let is_known = match (&self.egress, &self.keys) {
-            (Some(egress), _) => egress.path.destination == source,
-            (None, Some(keys)) => !(keys.is_filled() && self.rtc.is_connected()),
-            (None, None) => true,
+        let is_known = match &self.egress {
+            Some(egress) => egress.path.destination == source,
+            None => !(self.keys.is_filled() && self.rtc.is_connected()),
         };
         if is_known {
             return Ok(());
@@ -451,7 +451,7 @@ impl Engine {
         let Some(path) = self.path.take() else {
             return;
         };
-        let material = self.keys.as_ref().and_then(KeySlot::take);
+        let material = self.keys.take();
         let Some(srtp) = material.as_ref().and_then(Srtp::new) else {
             return;
         };
@@ -463,6 +463,22 @@ impl Engine {
         });
         let egress = Egress::new(srtp, streams, cname.unwrap_or_default(), path);
         self.egress = Some(Box::new(egress));
+        self.forget_sending();
+    }
+
+    /// The engine will send nothing any more, so it need not remember what it has sent.
+    fn forget_sending(&mut self) {
+        let mut api = self.rtc.direct_api();
+        for ssrc in self
+            .sections
+            .iter()
+            .flatten()
+            .filter_map(|section| section.ssrc)
+        {
+            if let Some(stream) = api.stream_tx(&ssrc) {
+                stream.set_rtx_cache(0, Duration::ZERO, None);
+            }
+        }
     }
 
     fn stream_config(&self, kind: MediaKind) -> Option<StreamConfig> {

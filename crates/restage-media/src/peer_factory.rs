@@ -79,13 +79,8 @@ impl EngineFactory {
         *config.codec_config() =
             peer_codec::codec_config(offer.media().flat_map(|media| &media.formats));
         // A publisher sends nothing worth a path of its own.
-        let (mut rtc, keys) = match offer.role {
-            Role::Publisher => (config.build(now), None),
-            Role::Subscriber => {
-                let (rtc, keys) = KeySlot::with(|| config.build(now));
-                (rtc, Some(keys))
-            }
-        };
+        let is_subscriber = offer.role == Role::Subscriber;
+        let (mut rtc, keys) = KeySlot::with(is_subscriber, || config.build(now));
         for candidate in &self.candidates {
             rtc.add_local_candidate(candidate.clone());
         }

@@ -1,16 +1,17 @@
 //! Reading the SRTP keys that DTLS agrees on: the engine keeps them to itself, but asks a provider for its DTLS.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
 use str0m::crypto::CryptoError;
 use str0m::crypto::dtls::{
-    DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion, SrtpProfile,
+    self, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion,
 };
 
 use crate::egress::srtp::{KeyingMaterial, Strength};
+use crate::stats::SrtpProfile;
 
 /// Where the keys of one connection appear.
 #[derive(Clone, Default)]
@@ -18,7 +19,10 @@ pub(crate) struct KeySlot(Arc<Mutex<Slot>>);
 
 #[derive(Default)]
 struct Slot {
-    /// AES-GCM was agreed on.
+    /// The keys are of use here.
+    is_wanted: bool,
+    profile: Option<SrtpProfile>,
+    /// AES-GCM was agreed on, and the keys are.
     is_filled: bool,
     material: Option<KeyingMaterial>,
 }
@@ -35,9 +39,12 @@ thread_local! {
 }
 
 impl KeySlot {
-    /// Runs `build`, whose DTLS instance then fills a slot.
-    pub(crate) fn with<T>(build: impl FnOnce() -> T) -> (T, Self) {
-        let slot = Self::default();
+    /// Runs `build`, whose DTLS instance then fills a slot; with the keys only if they are wanted.
+    pub(crate) fn with<T>(is_wanted: bool, build: impl FnOnce() -> T) -> (T, Self) {
+        let slot = Self(Arc::new(Mutex::new(Slot {
+            is_wanted,
+            ..Slot::default()
+        })));
         NEXT.set(Some(slot.clone()));
         let built = build();
         NEXT.set(None);
@@ -46,28 +53,38 @@ impl KeySlot {
 
     /// The keys are known here: from now on nobody else may send under them.
     pub(crate) fn is_filled(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_filled
+        self.slot().is_filled
     }
 
     pub(crate) fn take(&self) -> Option<KeyingMaterial> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .material
-            .take()
+        self.slot().material.take()
     }
 
-    fn fill(&self, bytes: &[u8], profile: SrtpProfile, is_client: bool) {
-        let strength = match profile {
-            SrtpProfile::AEAD_AES_128_GCM => Strength::Aes128,
-            SrtpProfile::AEAD_AES_256_GCM => Strength::Aes256,
+    /// What DTLS has agreed on.
+    pub(crate) fn profile(&self) -> Option<SrtpProfile> {
+        self.slot().profile
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fill(&self, bytes: &[u8], profile: dtls::SrtpProfile, is_client: bool) {
+        let (profile, strength) = match profile {
+            dtls::SrtpProfile::AEAD_AES_128_GCM => {
+                (SrtpProfile::AeadAes128Gcm, Some(Strength::Aes128))
+            }
+            dtls::SrtpProfile::AEAD_AES_256_GCM => {
+                (SrtpProfile::AeadAes256Gcm, Some(Strength::Aes256))
+            }
             // The engine goes on sending by itself.
-            _ => return,
+            _ => (SrtpProfile::Aes128CmSha1, None),
         };
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot();
+        slot.profile = Some(profile);
+        let Some(strength) = strength.filter(|_| slot.is_wanted) else {
+            return;
+        };
         slot.is_filled = true;
         slot.material = Some(KeyingMaterial {
             strength,

@@ -8,10 +8,13 @@ use std::time::Instant;
 use crate::clock::FeedClock;
 use crate::codec::Format;
 use crate::egress::history::History;
-use crate::io::{MediaKind, PublicationKey};
-use crate::limits::{PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
+use crate::head::Heads;
+use crate::io::{MediaKind, PublicationKey, WorkerId};
+use crate::keyframe::KeyframeRequester;
+use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
 use crate::packet::{Packet, Received, RidName};
 use crate::peer_event::SenderReport;
+use crate::select::simulcast::Source;
 use crate::slab::Index;
 use crate::track_in::TrackIn;
 
@@ -27,6 +30,14 @@ pub(crate) struct Publication {
     /// Video packets so far.
     pub(crate) numbered: u64,
     pub(crate) history: History,
+    /// Where newcomers begin.
+    pub(crate) heads: Heads,
+    /// Other workers that have subscribers of it.
+    pub(crate) relays: Arc<[WorkerId]>,
+    /// Key frame requests to the worker that feeds it, by layer, while that is another one.
+    upstream: [KeyframeRequester; LAYERS_MAX],
+    /// The layer of video that subscribers should see; `None` before the present feeder's first packet.
+    pub(crate) target: Option<Source>,
 }
 
 impl Publication {
@@ -39,6 +50,10 @@ impl Publication {
             waits_until: None,
             numbered: 0,
             history: History::default(),
+            heads: Heads::default(),
+            relays: Arc::default(),
+            upstream: Default::default(),
+            target: None,
         }
     }
 
@@ -48,10 +63,14 @@ impl Publication {
         if packet.kind != MediaKind::Video {
             return;
         }
+        self.target = Some(packet.target);
         packet.number = self.numbered;
         self.numbered += 1;
         let is_new = self.pending.is_empty();
-        let may_wait = !packet.marker && self.subscribers.len() >= PICTURE_WAIT_AUDIENCE_MIN;
+        let is_large =
+            self.subscribers.len() >= PICTURE_WAIT_AUDIENCE_MIN || !self.relays.is_empty();
+        // Packets of another worker have waited there.
+        let may_wait = !packet.marker && is_large && self.feed.is_some();
         self.waits_until = match (may_wait, is_new) {
             (false, _) => None,
             (true, true) => Some(packet.arrived + PICTURE_WAIT_MAX),
@@ -60,16 +79,76 @@ impl Publication {
         };
     }
 
+    /// Whether anybody receives it, here or on another worker.
+    pub(crate) fn has_audience(&self) -> bool {
+        !self.subscribers.is_empty() || !self.relays.is_empty()
+    }
+
+    /// Key frame requests for a layer, if there is such a layer.
+    pub(crate) fn key_frames(&mut self, layer: u8) -> Option<&mut KeyframeRequester> {
+        match &mut self.feed {
+            Some(feed) => feed.video().key_frames(layer),
+            None => self.upstream.get_mut(usize::from(layer)),
+        }
+    }
+
+    /// When a key frame request is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match &self.feed {
+            Some(feed) => feed.tracks[MediaKind::Video.index()].deadline(),
+            None => self
+                .upstream
+                .iter()
+                .filter_map(KeyframeRequester::deadline)
+                .min(),
+        }
+    }
+
+    /// Layers whose key frame request is due now.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<u8> {
+        match &mut self.feed {
+            Some(feed) => feed.video().due(now),
+            None => (0..)
+                .zip(&mut self.upstream)
+                .filter_map(|(layer, requester)| requester.on_deadline(now).then_some(layer))
+                .collect(),
+        }
+    }
+
+    /// A packet of another worker has come.
+    pub(crate) fn on_relayed(&mut self, packet: &Packet) {
+        if packet.starts_key_frame
+            && let Some(requester) = self.upstream.get_mut(usize::from(packet.source.layer))
+        {
+            requester.on_key_frame();
+        }
+    }
+
+    /// A packet has been given to everybody there is.
+    pub(crate) fn on_forwarded(&mut self, packet: Packet, now: Instant) {
+        if packet.kind == MediaKind::Video {
+            self.heads.push(&packet);
+            self.history.push(packet, now);
+        }
+    }
+
+    /// Another feeder takes over, or none.
+    pub(crate) fn set_feed(&mut self, feed: Option<Feed>) {
+        self.feed = feed;
+        self.upstream = Default::default();
+        self.heads.clear();
+        self.target = None;
+    }
+
     /// Nobody needs it to be remembered.
     pub(crate) fn is_idle(&self) -> bool {
-        self.feed.is_none() && self.subscribers.is_empty()
+        self.feed.is_none() && !self.has_audience()
     }
 }
 
 /// A peer that feeds a publication, from the moment it was told to.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    pub(crate) id: u64,
     pub(crate) peer: Index,
     clock: FeedClock,
     tracks: [TrackIn; 2],
@@ -79,7 +158,6 @@ impl Feed {
     pub(crate) fn new(id: u64, peer: Index, now: Instant) -> Self {
         let tracks = MediaKind::BOTH.map(|kind| TrackIn::new(kind, id));
         Self {
-            id,
             peer,
             clock: FeedClock::new(now),
             tracks,

@@ -2,6 +2,7 @@
 
 mod forward;
 mod open;
+mod relay;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -144,16 +145,25 @@ impl Sfu {
             self.on_datagram(now, source, destination, payload);
             return;
         }
+        if let Input::Relayed { publication, burst } = input {
+            self.relayed(publication, burst);
+            return;
+        }
         // Everything else may change who receives what: packets that came before go to those who were there.
         self.forward_all();
         match input {
-            Input::Datagram { .. } => {}
+            Input::Datagram { .. } | Input::Relayed { .. } => {}
             Input::Timeout => self.on_timeout(now),
             Input::OpenPublisher { peer, offer } => self.open(now, peer, offer, Role::Publisher),
             Input::OpenSubscriber { peer, offer } => self.open(now, peer, offer, Role::Subscriber),
             Input::Patch { peer, fragment } => self.patch(now, peer, fragment),
             Input::Publish { peer, publication } => self.publish(now, peer, publication),
             Input::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
+            Input::Relay { publication, to } => self.relay(publication, to),
+            Input::WantKeyframe { publication, layer } => {
+                self.keyframe_wanted_elsewhere(now, publication, layer);
+            }
+            Input::Yield { publication } => self.yield_feed(publication),
             Input::Close { peer } => {
                 if let Some(&index) = self.peer_keys.get(&peer) {
                     self.remove_peer(index, true);
@@ -289,14 +299,10 @@ impl Sfu {
             self.settle(now, index, outcome);
         }
         while let Some(index) = self.publication_timers.pop_due(now) {
-            let Some(feed) = self
-                .publications
-                .get_mut(index)
-                .and_then(|publication| publication.feed.as_mut())
-            else {
+            let Some(publication) = self.publications.get_mut(index) else {
                 continue;
             };
-            for layer in feed.video().due(now) {
+            for layer in publication.due(now) {
                 self.send_keyframe_request(now, index, layer);
             }
             self.set_publication_timer(index);
@@ -333,19 +339,13 @@ impl Sfu {
     }
 
     fn on_event(&mut self, now: Instant, index: Index, event: EngineEvent) {
+        if matches!(event, EngineEvent::Connected) {
+            return self.on_connected(now, index);
+        }
         let Some(peer) = self.peers.get_mut(index) else {
             return;
         };
         match event {
-            EngineEvent::Connected => {
-                peer.is_connected = true;
-                peer.heard_at = now;
-                self.stats.peers_lean += u64::from(peer.engine.is_lean());
-                self.sink
-                    .outputs
-                    .push_back(Output::Connected { peer: peer.key });
-                self.want_missing_keyframe(now, index);
-            }
             EngineEvent::Packet(kind, received) => self.on_packet(index, kind, received),
             EngineEvent::Missing(missing) => {
                 let publication = peer
@@ -368,8 +368,26 @@ impl Sfu {
                     feed.on_report(kind, rid, report, rate);
                 }
             }
-            EngineEvent::Closed => {}
+            EngineEvent::Connected | EngineEvent::Closed => {}
         }
+    }
+
+    fn on_connected(&mut self, now: Instant, index: Index) {
+        // Packets that came before go to those who were there.
+        self.forward_all();
+        let Some(peer) = self.peers.get_mut(index) else {
+            return;
+        };
+        peer.is_connected = true;
+        peer.heard_at = now;
+        self.stats.peers_lean += u64::from(peer.engine.is_lean());
+        if let Some(profile) = peer.engine.srtp_profile() {
+            self.stats.count_profile(profile);
+        }
+        self.sink
+            .outputs
+            .push_back(Output::Connected { peer: peer.key });
+        self.greet(now, index);
     }
 
     fn on_packet(&mut self, index: Index, kind: crate::MediaKind, received: Received) {

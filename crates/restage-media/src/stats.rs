@@ -1,5 +1,13 @@
 //! Counters of one [`Sfu`](crate::Sfu).
 
+/// How media is protected (RFC 5764 §4.1.2, RFC 7714 §14.2), as DTLS agreed on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SrtpProfile {
+    AeadAes256Gcm,
+    AeadAes128Gcm,
+    Aes128CmSha1,
+}
+
 /// Counters since the start, and a few present sizes. Cheap to copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -23,10 +31,18 @@ pub struct Stats {
     pub packets_in: u64,
     /// RTP packets handed to subscribers.
     pub packets_out: u64,
+    /// RTP packets received from other workers.
+    pub packets_relayed_in: u64,
     /// RTP packets sent again to subscribers that asked, as far as they are not sent by the engine.
     pub packets_resent: u64,
     /// Subscribers, ever, that are sent to past the engine: those whose DTLS agreed on AES-GCM.
     pub peers_lean: u64,
+    /// Connections, ever, that agreed on AEAD_AES_256_GCM.
+    pub srtp_aes_256_gcm: u64,
+    /// Connections, ever, that agreed on AEAD_AES_128_GCM.
+    pub srtp_aes_128_gcm: u64,
+    /// Connections, ever, that agreed on AES128_CM_SHA1_80.
+    pub srtp_aes_128_cm: u64,
     /// RTP packets dropped because their payload is too long, their payload type unknown, or their layer one too many.
     pub packets_unusable: u64,
     /// Packets not forwarded to a subscriber because it has no payload type for their codec.
@@ -47,4 +63,14 @@ pub struct Stats {
     pub routes_ignored: u64,
     /// Panics of the engine that were caught.
     pub engine_panics: u64,
+}
+
+impl Stats {
+    pub(crate) fn count_profile(&mut self, profile: SrtpProfile) {
+        *match profile {
+            SrtpProfile::AeadAes256Gcm => &mut self.srtp_aes_256_gcm,
+            SrtpProfile::AeadAes128Gcm => &mut self.srtp_aes_128_gcm,
+            SrtpProfile::Aes128CmSha1 => &mut self.srtp_aes_128_cm,
+        } += 1;
+    }
 }

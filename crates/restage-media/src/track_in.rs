@@ -103,11 +103,6 @@ impl TrackIn {
         }
     }
 
-    /// The layer subscribers should see; `None` before the first packet.
-    pub(crate) fn target(&self) -> Option<Source> {
-        (!self.layers.is_empty()).then(|| self.source(self.best))
-    }
-
     /// The name of a layer, if there is such a layer.
     pub(crate) fn rid(&self, layer: u8) -> Option<Option<RidName>> {
         self.layers.get(usize::from(layer)).map(|layer| layer.rid)

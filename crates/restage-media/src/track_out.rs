@@ -103,6 +103,11 @@ impl TrackOut {
         self.kind == MediaKind::Video && self.selector.is_waiting(target)
     }
 
+    /// What was sent last stands still: see [`Selector::hold`].
+    pub(crate) fn hold(&mut self) {
+        self.selector.hold();
+    }
+
     /// What is being sent.
     pub(crate) fn current(&self) -> Option<Source> {
         self.selector.current()

@@ -16,6 +16,9 @@ use crate::outbox::{Sinks, Webhook};
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
 const WEBHOOK_ATTEMPTS: u32 = 16;
 
+/// More threads than this have nothing to run on.
+pub const WORKERS_MAX: u16 = 256;
+
 /// Whether API requests must carry a valid signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,6 +94,9 @@ pub struct Settings {
     /// UDP port for media [default: 4081]
     #[arg(long, env = "RESTAGE_MEDIA_PORT", value_name = "PORT")]
     pub media_port: Option<u16>,
+    /// Media threads, each with a UDP port of its own: the media port and those after it [default: 1]
+    #[arg(long, env = "RESTAGE_WORKERS", value_name = "N")]
+    pub workers: Option<u16>,
     /// Address offered to clients for media; repeatable [default: loopback when HTTP is on loopback, else this host's addresses]
     #[arg(
         long,
@@ -212,6 +218,8 @@ pub enum ConfigError {
     HalfWebhook,
     #[error("webhook-attempts must be at least 1")]
     WebhookAttempts,
+    #[error("workers must be 1 to {WORKERS_MAX}, and the media port leave room for a port of each")]
+    Workers,
 }
 
 /// Settings with every question answered.
@@ -223,6 +231,7 @@ pub struct Config {
     pub database: Option<Secret>,
     pub http: SocketAddr,
     pub media_port: u16,
+    pub workers: u16,
     /// Empty means: found out when the server starts.
     pub media_ip: Vec<IpAddr>,
     /// Without a trailing slash; `None` means `http://<http>`.
@@ -249,6 +258,7 @@ impl Default for Config {
             database: None,
             http: SocketAddr::from(([127, 0, 0, 1], 4080)),
             media_port: 4081,
+            workers: 1,
             media_ip: Vec::new(),
             public_url: None,
             account_id: "000000000000".to_owned(),
@@ -285,6 +295,7 @@ impl Settings {
             database: self.database.or(lower.database),
             http: self.http.or(lower.http),
             media_port: self.media_port.or(lower.media_port),
+            workers: self.workers.or(lower.workers),
             media_ip: if self.media_ip.is_empty() {
                 lower.media_ip
             } else {
@@ -369,6 +380,7 @@ impl Settings {
             database: self.database,
             http: self.http.unwrap_or(default.http),
             media_port: self.media_port.unwrap_or(default.media_port),
+            workers: self.workers.unwrap_or(default.workers),
             media_ip: self.media_ip,
             public_url: plain_url(self.public_url),
             account_id: self.account_id.unwrap_or(default.account_id),
@@ -396,6 +408,10 @@ impl Settings {
         }
         if config.session_idle_s == 0 {
             return Err(ConfigError::SessionIdle);
+        }
+        let last_port = u32::from(config.media_port) + u32::from(config.workers);
+        if !(1..=WORKERS_MAX).contains(&config.workers) || last_port > 1 << 16 {
+            return Err(ConfigError::Workers);
         }
         Ok(config)
     }
@@ -458,6 +474,7 @@ mod tests {
             database: Some("d".into()),
             http: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
             media_port: Some(1),
+            workers: Some(1),
             media_ip: vec![IpAddr::from([127, 0, 0, 1])],
             public_url: Some("http://x".into()),
             account_id: Some("1".into()),
@@ -530,6 +547,23 @@ mod tests {
         };
         let webhook = both.resolve().unwrap().sinks.webhook.unwrap();
         assert_eq!(webhook.attempts, WEBHOOK_ATTEMPTS);
+    }
+
+    #[test]
+    fn each_worker_needs_a_port() {
+        let resolve = |media_port, workers| {
+            let settings = Settings {
+                media_port: Some(media_port),
+                workers: Some(workers),
+                ..Settings::default()
+            };
+            settings.resolve().map(|config| config.workers)
+        };
+        assert_eq!(resolve(4081, 4).unwrap(), 4);
+        assert_eq!(resolve(65_535, 1).unwrap(), 1);
+        for (port, workers) in [(65_535, 2), (4081, 0), (4081, WORKERS_MAX + 1)] {
+            assert!(matches!(resolve(port, workers), Err(ConfigError::Workers)));
+        }
     }
 
     #[test]

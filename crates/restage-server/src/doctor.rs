@@ -9,10 +9,12 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::media::{UdpReport, probe_udp};
+use crate::media::{UdpReport, probe_udp, worker_port};
 
 /// How long a probe may take.
 const PROBE_MAX: Duration = Duration::from_secs(2);
+/// What is read of an answer: more than metrics have.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
 /// Files from further in the future than this mean the clock went back.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 /// SigV4 requests further off than this are refused; for the sentence only.
@@ -54,8 +56,15 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![http_port(config.http)];
     match config.media_addresses() {
         Ok(addresses) => {
-            let (media, report) = media_port(&addresses, config.media_port);
-            findings.push(media);
+            let mut report = None;
+            for number in 0..config.workers {
+                let port = worker_port(config.media_port, number);
+                let (media, found) = media_port(&addresses, port);
+                findings.push(media);
+                report = report.or(found);
+            }
+            findings.push(workers(config.workers));
+            findings.extend(srtp(config));
             findings.extend(addresses.iter().map(|ip| candidate(*ip)));
             if let Some(report) = report {
                 findings.extend(buffers(report));
@@ -101,21 +110,82 @@ fn http_port(address: SocketAddr) -> Finding {
 
 /// Does `/healthz` answer as ours does?
 fn restage_answers(address: SocketAddr) -> bool {
+    get(address, "/healthz")
+        .is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\nok\n"))
+}
+
+/// The whole answer to a GET.
+fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     use std::io::{Read as _, Write as _};
     let reach = if address.ip().is_unspecified() {
         SocketAddr::from(([127, 0, 0, 1], address.port()))
     } else {
         address
     };
-    let ask = || -> io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&reach, PROBE_MAX)?;
-        stream.set_read_timeout(Some(PROBE_MAX))?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        stream.take(4096).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    ask().is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\nok\n"))
+    let mut stream = TcpStream::connect_timeout(&reach, PROBE_MAX)?;
+    stream.set_read_timeout(Some(PROBE_MAX))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut text = String::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// What a running server's connections agreed on, as its metrics tell; nothing without one.
+fn srtp(config: &Config) -> Option<Finding> {
+    let text = get(config.metrics.unwrap_or(config.http), "/metrics").ok()?;
+    srtp_finding(&text)
+}
+
+fn srtp_finding(metrics: &str) -> Option<Finding> {
+    const SERIES: &str = "restage_media_srtp_connections_total{profile=\"";
+    let counts = metrics.lines().filter_map(|line| {
+        let (profile, rest) = line.strip_prefix(SERIES)?.split_once("\"}")?;
+        let count: u64 = rest.trim().parse().ok()?;
+        (count > 0).then_some((profile, count))
+    });
+    let counts: Vec<(&str, u64)> = counts.collect();
+    if counts.is_empty() {
+        return None;
+    }
+    let listed: Vec<String> = counts
+        .iter()
+        .map(|(profile, count)| format!("{count} × {profile}"))
+        .collect();
+    let listed = listed.join(", ");
+    let is_slow = counts.iter().any(|(profile, _)| !profile.ends_with("GCM"));
+    Some(if is_slow {
+        finding(
+            "srtp",
+            Verdict::Warn,
+            format!(
+                "Connections so far agreed on {listed}; those without AES-GCM cost several times as much, so let clients offer it."
+            ),
+        )
+    } else {
+        finding(
+            "srtp",
+            Verdict::Ok,
+            format!("Connections so far agreed on {listed}."),
+        )
+    })
+}
+
+fn workers(count: u16) -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = if count == 1 { "worker" } else { "workers" };
+    let what = if cores == 1 { "core" } else { "cores" };
+    if usize::from(count) > cores {
+        let sentence = format!(
+            "{count} media {workers} would share {cores} {what} and take turns; give --workers {cores}."
+        );
+        return finding("workers", Verdict::Warn, sentence);
+    }
+    finding(
+        "workers",
+        Verdict::Ok,
+        format!("{count} media {workers} on {cores} {what}."),
+    )
 }
 
 fn media_port(addresses: &[IpAddr], port: u16) -> (Finding, Option<UdpReport>) {
@@ -325,6 +395,21 @@ mod tests {
             .unwrap();
         assert_eq!(http.verdict, Verdict::Fail);
         assert!(http.sentence.contains(&address.to_string()) && http.sentence.contains("--http"));
+    }
+
+    #[test]
+    fn profiles_that_were_agreed_on_are_named() {
+        let series = |profile: &str, count: u64| {
+            format!("restage_media_srtp_connections_total{{profile=\"{profile}\"}} {count}\n")
+        };
+        assert_eq!(srtp_finding(&series("AEAD_AES_256_GCM", 0)), None);
+        assert_eq!(srtp_finding("HTTP/1.1 404 Not Found"), None);
+        let good = series("AEAD_AES_256_GCM", 3) + &series("AES128_CM_SHA1_80", 0);
+        let found = srtp_finding(&good).unwrap();
+        assert_eq!(found.verdict, Verdict::Ok);
+        assert!(found.sentence.contains("3 × AEAD_AES_256_GCM."));
+        let slow = good + &series("AES128_CM_SHA1_80", 1);
+        assert_eq!(srtp_finding(&slow).unwrap().verdict, Verdict::Warn);
     }
 
     #[test]

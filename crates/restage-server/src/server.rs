@@ -88,7 +88,8 @@ impl Server {
             None => None,
         };
         let ips = config.media_addresses()?;
-        let (media, events) = Media::start(&ips, config.media_port, rand::random())?;
+        let (media, events) =
+            Media::start(&ips, config.media_port, config.workers, rand::random())?;
         let senders = Senders::new(&config.sinks)?;
         let database = store_config(config, &data)?.telling(config.sinks.listeners());
         let (store, effects) = open_store(&database).await?;
@@ -129,9 +130,10 @@ impl Server {
             shows_metrics: config.metrics.is_none() && address.ip().is_loopback(),
             sockets: http::socket_room(),
         };
-        let media = ips
+        let media = media
+            .ports()
             .iter()
-            .map(|ip| SocketAddr::new(*ip, media.port()))
+            .flat_map(|port| ips.iter().map(|ip| SocketAddr::new(*ip, *port)))
             .collect();
         Ok(Self {
             listener,
@@ -167,6 +169,11 @@ impl Server {
     /// The candidates offered to clients.
     pub fn media(&self) -> &[SocketAddr] {
         &self.media
+    }
+
+    /// How many media workers run.
+    pub fn workers(&self) -> usize {
+        self.control.media().ports().len()
     }
 
     /// What the media socket can do.

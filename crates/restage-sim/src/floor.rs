@@ -5,19 +5,23 @@
 //! No packets come in, nothing is counted, no feedback, no timers.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use mio::{Events, Interest, Poll, Token, Waker};
 use quinn_udp::{Transmit, UdpSocketState};
 use serde::Serialize;
 
-use crate::media::Rate;
+use crate::media::{AUDIO_BYTES, AUDIO_INTERVAL, FRAME_RATE, Rate};
 use crate::process::thread_cpu_ns;
 
 const HEADER_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 /// Pictures sent before the measured ones.
 const WARM_UP: usize = 20;
+/// How long the floor is measured at a publisher's pace.
+const PACED: Duration = Duration::from_secs(3);
 
 /// The floor's cost.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -35,6 +39,10 @@ pub struct Floor {
     pub us_per_packet: f64,
     /// Of which sealing, with nothing sent.
     pub seal_us_per_packet: f64,
+    /// The same at a publisher's pace, sound included, while another thread empties the receivers as packets come.
+    /// Sending then finds caches cold, receivers asleep that have to be woken, and every other train a single small
+    /// packet, as a server does.
+    pub paced_us_per_packet: f64,
 }
 
 struct Receiver {
@@ -43,50 +51,86 @@ struct Receiver {
     key: LessSafeKey,
 }
 
+/// Everything that sends.
+struct Bench {
+    all: Vec<Receiver>,
+    socket: UdpSocket,
+    state: UdpSocketState,
+    train: Vec<u8>,
+    seq: u64,
+}
+
+impl Bench {
+    fn new(receivers: usize) -> anyhow::Result<Self> {
+        let all = (0..receivers)
+            .map(receiver)
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        let state = UdpSocketState::new((&socket).into())?;
+        state.set_send_buffer_size((&socket).into(), 4 << 20).ok();
+        Ok(Self {
+            all,
+            socket,
+            state,
+            train: Vec::new(),
+            seq: 0,
+        })
+    }
+
+    fn has_gso(&self, count: u8) -> bool {
+        self.state.max_gso_segments() >= usize::from(count)
+    }
+
+    /// Seals this many packets for every receiver and sends each one's as one train, if they are to be sent.
+    fn burst(&mut self, payload: &[u8], count: u8, sends: bool) -> anyhow::Result<()> {
+        let packet_bytes = HEADER_BYTES + payload.len() + TAG_BYTES;
+        let has_gso = self.has_gso(count);
+        for receiver in &self.all {
+            self.train.clear();
+            for index in 0..count {
+                let seq = self.seq + u64::from(index);
+                seal(&mut self.train, &receiver.key, payload, seq)?;
+            }
+            if !sends {
+                continue;
+            }
+            let size = if has_gso {
+                self.train.len()
+            } else {
+                packet_bytes
+            };
+            for contents in self.train.chunks(size) {
+                let transmit = Transmit {
+                    destination: receiver.address,
+                    ecn: None,
+                    contents,
+                    segment_size: (contents.len() > packet_bytes).then_some(packet_bytes),
+                    src_ip: None,
+                };
+                self.state
+                    .try_send((&self.socket).into(), &transmit)
+                    .context("the floor cannot send")?;
+            }
+        }
+        self.seq += u64::from(count);
+        Ok(())
+    }
+}
+
 /// Measures it: one picture after another to all receivers, whose sockets are emptied outside the measured time.
 pub fn measure(receivers: usize, frames: usize, rate: Rate) -> anyhow::Result<Floor> {
-    let all = (0..receivers)
-        .map(receiver)
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
-    let state = UdpSocketState::new((&socket).into())?;
-    state.set_send_buffer_size((&socket).into(), 4 << 20).ok();
+    let mut bench = Bench::new(receivers)?;
     let payload = vec![0xa5; rate.payload_bytes];
-    let packet_bytes = HEADER_BYTES + rate.payload_bytes + TAG_BYTES;
-    let has_gso = state.max_gso_segments() >= usize::from(rate.packets_per_frame);
-    let mut train = Vec::with_capacity(packet_bytes * usize::from(rate.packets_per_frame));
     let mut spent = [0_u64; 2];
-    let mut seq = 0;
     for frame in 0..WARM_UP + frames {
         for (measured, sends) in spent.iter_mut().zip([true, false]) {
             let before = thread_cpu_ns()?;
-            for receiver in &all {
-                train.clear();
-                for index in 0..rate.packets_per_frame {
-                    seal(&mut train, &receiver.key, &payload, seq + u64::from(index))?;
-                }
-                if sends {
-                    let size = if has_gso { train.len() } else { packet_bytes };
-                    for contents in train.chunks(size) {
-                        let transmit = Transmit {
-                            destination: receiver.address,
-                            ecn: None,
-                            contents,
-                            segment_size: (contents.len() > packet_bytes).then_some(packet_bytes),
-                            src_ip: None,
-                        };
-                        state
-                            .try_send((&socket).into(), &transmit)
-                            .context("the floor cannot send")?;
-                    }
-                }
-            }
+            bench.burst(&payload, rate.packets_per_frame, sends)?;
             if frame >= WARM_UP {
                 *measured += thread_cpu_ns()? - before;
             }
-            seq += u64::from(rate.packets_per_frame);
         }
-        empty(&all);
+        empty(&bench.all);
     }
     let packets = (frames * receivers * usize::from(rate.packets_per_frame)) as f64;
     let [whole, sealing] = spent.map(|ns| ns as f64 / 1_000.0 / packets);
@@ -94,10 +138,87 @@ pub fn measure(receivers: usize, frames: usize, rate: Rate) -> anyhow::Result<Fl
         receivers,
         frames,
         packets_per_frame: rate.packets_per_frame,
-        has_gso,
+        has_gso: bench.has_gso(rate.packets_per_frame),
         us_per_packet: whole,
         seal_us_per_packet: sealing,
+        paced_us_per_packet: measure_paced(receivers, PACED, rate)?,
     })
+}
+
+/// CPU microseconds per packet and receiver at a publisher's pace.
+#[allow(clippy::disallowed_methods)]
+fn measure_paced(receivers: usize, time: Duration, rate: Rate) -> anyhow::Result<f64> {
+    let mut bench = Bench::new(receivers)?;
+    let emptier = Emptier::start(&bench.all)?;
+    let video = vec![0xa5; rate.payload_bytes];
+    let audio = vec![0xa5; AUDIO_BYTES];
+    let start = Instant::now();
+    let (mut video_at, mut audio_at) = (start, start);
+    let mut packets = 0_u64;
+    let before = thread_cpu_ns()?;
+    loop {
+        let now = Instant::now();
+        if now >= start + time {
+            break;
+        }
+        if now >= audio_at {
+            audio_at += AUDIO_INTERVAL;
+            bench.burst(&audio, 1, true)?;
+            packets += 1;
+        }
+        if now >= video_at {
+            video_at += Duration::from_secs(1) / FRAME_RATE;
+            bench.burst(&video, rate.packets_per_frame, true)?;
+            packets += u64::from(rate.packets_per_frame);
+        }
+        std::thread::park_timeout(video_at.min(audio_at).saturating_duration_since(now));
+    }
+    let spent = thread_cpu_ns()? - before;
+    emptier.stop();
+    let packets = packets.max(1) * receivers as u64;
+    Ok(spent as f64 / 1_000.0 / packets as f64)
+}
+
+/// A thread that receives and forgets.
+struct Emptier {
+    waker: Waker,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Emptier {
+    fn start(all: &[Receiver]) -> anyhow::Result<Self> {
+        const WAKE: Token = Token(usize::MAX);
+        let mut poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        let mut sockets = Vec::new();
+        for (index, receiver) in all.iter().enumerate() {
+            let mut socket = mio::net::UdpSocket::from_std(receiver.socket.try_clone()?);
+            poll.registry()
+                .register(&mut socket, Token(index), Interest::READABLE)?;
+            sockets.push(socket);
+        }
+        let thread = std::thread::spawn(move || {
+            let mut events = Events::with_capacity(1_024);
+            let mut buffer = [0; 2_048];
+            loop {
+                if poll.poll(&mut events, None).is_err() {
+                    return;
+                }
+                for event in &events {
+                    let Some(socket) = sockets.get(event.token().0) else {
+                        return;
+                    };
+                    while socket.recv(&mut buffer).is_ok() {}
+                }
+            }
+        });
+        Ok(Self { waker, thread })
+    }
+
+    fn stop(self) {
+        self.waker.wake().ok();
+        self.thread.join().ok();
+    }
 }
 
 fn receiver(number: usize) -> anyhow::Result<Receiver> {
@@ -173,7 +294,9 @@ mod tests {
     fn the_floor_has_a_cost_of_which_sealing_is_a_part() {
         let floor = measure(3, 5, Rate::FULL).unwrap();
         assert!(
-            floor.us_per_packet > floor.seal_us_per_packet && floor.seal_us_per_packet > 0.0,
+            floor.us_per_packet > floor.seal_us_per_packet
+                && floor.seal_us_per_packet > 0.0
+                && floor.paced_us_per_packet > 0.0,
             "{floor:?}"
         );
     }

@@ -18,5 +18,5 @@ pub mod process;
 mod tally;
 
 pub use fleet::{Fleet, Join};
-pub use media::{Rate, Stamp};
+pub use media::{Rate, Stamp, unix_ns};
 pub use tally::{Percentiles, Tally, Window};

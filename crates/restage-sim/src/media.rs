@@ -7,7 +7,7 @@ pub(crate) const AUDIO_INTERVAL: Duration = Duration::from_millis(20);
 /// RTP timestamp units of one audio packet at 48 kHz.
 pub(crate) const AUDIO_TICKS: u32 = 960;
 /// Bytes of an audio payload: Opus at about 32 kbit/s.
-const AUDIO_BYTES: usize = 80;
+pub(crate) const AUDIO_BYTES: usize = 80;
 /// Pictures per second.
 pub(crate) const FRAME_RATE: u32 = 30;
 /// RTP timestamp units of one picture at 90 kHz.
@@ -140,9 +140,9 @@ pub(crate) fn audio_payload(stamp: Stamp) -> Vec<u8> {
     payload
 }
 
-/// The clock of stamps, which is the kernel's for arrivals.
+/// Nanoseconds since 1970: the clock of stamps, which is the kernel's for arrivals.
 #[allow(clippy::disallowed_methods)]
-pub(crate) fn unix_ns() -> u64 {
+pub fn unix_ns() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)

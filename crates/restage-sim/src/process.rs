@@ -6,15 +6,20 @@ use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 /// CPU time and memory of a process.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Usage {
     /// User and system time of all its threads, in nanoseconds (the process's CPU clock).
     pub cpu_ns: u64,
     /// The same as utime + stime of /proc, in clock ticks of 10 ms.
     pub ticks: u64,
+    /// User and system time of each media worker's thread, in nanoseconds.
+    pub workers_ns: Vec<u64>,
     /// Resident memory in bytes.
     pub rss_bytes: u64,
 }
+
+/// What the threads of media workers are called, before their number.
+const WORKER: &str = "media-";
 
 /// Reads the usage of a process of this machine.
 pub fn usage(pid: u32) -> anyhow::Result<Usage> {
@@ -26,9 +31,33 @@ pub fn usage(pid: u32) -> anyhow::Result<Usage> {
         std::fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
     Ok(Usage {
         cpu_ns: nanoseconds(clock_gettime(clock)?),
+        workers_ns: workers_ns(pid)?,
         ticks: ticks(&stat).context("/proc/<pid>/stat has another form")?,
         rss_bytes: rss_bytes(&status).context("/proc/<pid>/status has no VmRSS")?,
     })
+}
+
+/// In the order of their numbers.
+fn workers_ns(pid: u32) -> anyhow::Result<Vec<u64>> {
+    let mut found = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        // A thread that ends meanwhile is no worker.
+        let (Ok(name), Ok(schedstat)) = (
+            std::fs::read_to_string(task.join("comm")),
+            std::fs::read_to_string(task.join("schedstat")),
+        ) else {
+            continue;
+        };
+        let number = name
+            .trim()
+            .strip_prefix(WORKER)
+            .and_then(|number| number.parse::<u32>().ok());
+        let spent = schedstat.split(' ').next().and_then(|ns| ns.parse().ok());
+        found.extend(number.zip(spent));
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().map(|(_, ns)| ns).collect())
 }
 
 /// CPU time of the calling thread, in nanoseconds.

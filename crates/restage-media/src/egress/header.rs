@@ -2,10 +2,16 @@
 
 use crate::packet::{Extensions, Rotation, Vp8Numbers};
 
-/// The most an extension block takes: three words of elements behind one of header, and a name of 16 bytes.
+/// Begins a block of one-byte elements.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
+/// A header without extensions, and what precedes their elements.
+const FIXED_BYTES: usize = 12;
+const BLOCK_BYTES: usize = 4;
 /// A one-byte element holds at most this much.
 const ELEMENT_BYTES_MAX: usize = 16;
+/// A header with a name and two values of a byte, in whole words.
+const HEADER_BYTES_MAX: usize =
+    (FIXED_BYTES + BLOCK_BYTES + 1 + ELEMENT_BYTES_MAX + 2 + 2).next_multiple_of(4);
 
 /// The ids a subscriber has offered for what it is sent; `None` is not sent.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +31,33 @@ pub(crate) struct Fixed {
     pub(crate) ssrc: u32,
 }
 
+/// Bytes of the header that [`write`] appends.
+pub(crate) fn length(ids: &ExtensionIds, mid: &str, values: &Extensions) -> usize {
+    let mid = ids.mid.map_or(0, |id| element_length(id, mid.len()));
+    let level = ids.audio_level.filter(|_| values.audio_level.is_some());
+    let rotation = ids.rotation.filter(|_| values.rotation.is_some());
+    let elements = mid
+        + [level, rotation]
+            .into_iter()
+            .flatten()
+            .map(|id| element_length(id, 1))
+            .sum::<usize>();
+    if elements == 0 {
+        FIXED_BYTES
+    } else {
+        FIXED_BYTES + BLOCK_BYTES + elements.next_multiple_of(4)
+    }
+}
+
+/// Appends padding to the packet that begins at `start` and is otherwise complete (RFC 3550 §5.1).
+pub(crate) fn pad(buffer: &mut Vec<u8>, start: usize, padding: u8) {
+    if padding > 0 {
+        buffer[start] |= 0x20;
+        buffer.resize(buffer.len() + usize::from(padding) - 1, 0);
+        buffer.push(padding);
+    }
+}
+
 /// Appends a header.
 pub(crate) fn write(
     buffer: &mut Vec<u8>,
@@ -33,25 +66,22 @@ pub(crate) fn write(
     mid: &str,
     values: &Extensions,
 ) {
-    let start = buffer.len();
-    buffer.extend([0x80, u8::from(fixed.marker) << 7 | fixed.pt & 0x7f]);
-    buffer.extend(fixed.seq.to_be_bytes());
-    buffer.extend(fixed.time.to_be_bytes());
-    buffer.extend(fixed.ssrc.to_be_bytes());
-    let block = buffer.len();
-    buffer.extend(ONE_BYTE_PROFILE);
-    buffer.extend([0, 0]);
+    let mut bytes = [0; HEADER_BYTES_MAX];
+    bytes[0] = 0x80;
+    bytes[1] = u8::from(fixed.marker) << 7 | fixed.pt & 0x7f;
+    bytes[2..4].copy_from_slice(&fixed.seq.to_be_bytes());
+    bytes[4..8].copy_from_slice(&fixed.time.to_be_bytes());
+    bytes[8..12].copy_from_slice(&fixed.ssrc.to_be_bytes());
+    let block = FIXED_BYTES + BLOCK_BYTES;
+    let mut end = block;
     if let Some(id) = ids.mid {
-        element(buffer, id, mid.as_bytes());
+        element(&mut bytes, &mut end, id, mid.as_bytes());
     }
     if let (Some(id), Some(level)) = (ids.audio_level, values.audio_level) {
         // RFC 6464: the level is carried without its sign.
         let voice = values.voice_activity.unwrap_or(false);
-        element(
-            buffer,
-            id,
-            &[u8::from(voice) << 7 | level.unsigned_abs().min(127)],
-        );
+        let level = level.unsigned_abs().min(127);
+        element(&mut bytes, &mut end, id, &[u8::from(voice) << 7 | level]);
     }
     if let (Some(id), Some(rotation)) = (ids.rotation, values.rotation) {
         let turns = match rotation {
@@ -60,23 +90,35 @@ pub(crate) fn write(
             Rotation::Half => 2,
             Rotation::ThreeQuarters => 3,
         };
-        element(buffer, id, &[turns]);
+        element(&mut bytes, &mut end, id, &[turns]);
     }
-    let elements = buffer.len() - block - 4;
-    if elements == 0 {
-        buffer.truncate(block);
+    if end == block {
+        buffer.extend_from_slice(&bytes[..FIXED_BYTES]);
         return;
     }
-    buffer.resize(block + 4 + elements.next_multiple_of(4), 0);
-    let words = ((buffer.len() - block - 4) / 4) as u16;
-    buffer[block + 2..block + 4].copy_from_slice(&words.to_be_bytes());
-    buffer[start] |= 0x10;
+    let end = end.next_multiple_of(4);
+    let words = ((end - block) / 4) as u16;
+    bytes[0] |= 0x10;
+    bytes[12..14].copy_from_slice(&ONE_BYTE_PROFILE);
+    bytes[14..16].copy_from_slice(&words.to_be_bytes());
+    buffer.extend_from_slice(&bytes[..end]);
 }
 
-fn element(buffer: &mut Vec<u8>, id: u8, value: &[u8]) {
-    if (1..=14).contains(&id) && (1..=ELEMENT_BYTES_MAX).contains(&value.len()) {
-        buffer.push(id << 4 | (value.len() - 1) as u8);
-        buffer.extend_from_slice(value);
+fn element(bytes: &mut [u8; HEADER_BYTES_MAX], end: &mut usize, id: u8, value: &[u8]) {
+    let length = element_length(id, value.len());
+    if length > 0 {
+        bytes[*end] = id << 4 | (value.len() - 1) as u8;
+        bytes[*end + 1..*end + length].copy_from_slice(value);
+        *end += length;
+    }
+}
+
+/// 0 for what a one-byte element cannot say.
+fn element_length(id: u8, value: usize) -> usize {
+    if (1..=14).contains(&id) && (1..=ELEMENT_BYTES_MAX).contains(&value) {
+        1 + value
+    } else {
+        0
     }
 }
 
@@ -171,6 +213,30 @@ mod tests {
                 0
             ]
         );
+    }
+
+    #[test]
+    fn the_length_is_known_before_writing() {
+        for mid in [None, Some(4), Some(15)] {
+            for (audio_level, rotation) in [(None, None), (Some(1), None), (Some(1), Some(13))] {
+                let ids = ExtensionIds {
+                    mid,
+                    audio_level,
+                    rotation,
+                };
+                for (level, turned) in [(None, None), (Some(-9), Some(Rotation::Half))] {
+                    let values = Extensions {
+                        audio_level: level,
+                        voice_activity: None,
+                        rotation: turned,
+                    };
+                    for name in ["", "0", "abcd", "a name of twenty byt"] {
+                        let written = header(&ids, name, &values).len();
+                        assert_eq!(length(&ids, name, &values), written, "{ids:?} {name}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

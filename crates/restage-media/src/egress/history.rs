@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::limits::{RESEND_AGE_MAX, RESEND_PACKETS_MAX};
+use crate::limits::{RESEND_AGE_MAX, RESEND_PACKETS_MAX, SENT_PACKETS_MAX};
 use crate::packet::{Outgoing, Packet, Vp8Numbers};
 
 /// The newest video packets of a publication, whoever they were sent to.
@@ -54,14 +54,16 @@ pub(crate) struct Entry {
     pub(crate) seq: u64,
     pub(crate) time: u32,
     pub(crate) pt: u8,
+    /// Bytes of padding it was given.
+    pub(crate) padding: u8,
     pub(crate) vp8: Option<Vp8Numbers>,
 }
 
-const PLACES: usize = RESEND_PACKETS_MAX;
+const PLACES: usize = SENT_PACKETS_MAX;
 const _: () = assert!(PLACES.is_power_of_two());
 
 impl Sent {
-    pub(crate) fn push(&mut self, packet: &Outgoing) {
+    pub(crate) fn push(&mut self, packet: &Outgoing, padding: u8) {
         if self.entries.is_empty() {
             self.entries = vec![None; PLACES];
         }
@@ -71,6 +73,7 @@ impl Sent {
             seq: packet.seq,
             time: packet.time,
             pt: packet.pt,
+            padding,
             vp8: packet.vp8,
         });
     }

@@ -180,6 +180,25 @@ fn datagrams_of_one_size_leave_as_one_train() {
 }
 
 #[test]
+fn packets_that_differ_by_a_byte_leave_as_one_train() {
+    for with_rtx in [true, false] {
+        let mut rig = Rig::new(with_rtx);
+        let trains = rig.send(1, &[900, 900, 901, 901, 880]);
+        assert_eq!(trains.len(), 1);
+        let padded: Vec<bool> = trains[0].iter().map(|bytes| bytes[0] & 0x20 != 0).collect();
+        assert_eq!(padded, [true, true, false, false, false]);
+        let again = rig.resend(&[1, 3]);
+        if with_rtx {
+            assert!(again.iter().all(|bytes| bytes[0] & 0x20 == 0));
+        } else {
+            assert_eq!(again, [&trains[0][0][..], &trains[0][2]], "to the bit");
+        }
+    }
+    let trains = Rig::new(true).send(1, &[900, 909, 909]);
+    assert_eq!(trains.len(), 2, "what is much shorter is not padded");
+}
+
+#[test]
 fn every_packet_of_a_burst_is_there_once_and_in_order() {
     let mut rng = Rng::new(9);
     let mut rig = Rig::new(true);

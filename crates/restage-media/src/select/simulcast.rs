@@ -26,13 +26,15 @@ pub(crate) struct Source {
 #[derive(Debug, Default)]
 pub(crate) struct Selector {
     current: Option<Source>,
+    /// A picture stands that nothing live builds on.
+    is_still: bool,
 }
 
 impl Selector {
     /// Decides about a packet of `source`. `can_start` is true where a decoder can begin: at the first packet of a
     /// key frame, and at every audio packet. `target` is the layer that should be forwarded.
     pub(crate) fn select(&mut self, source: Source, can_start: bool, target: Source) -> Choice {
-        if self.current == Some(source) {
+        if self.current == Some(source) && !self.is_still {
             return Choice::Forward;
         }
         // Before the first key frame of a feeder any layer is better than none.
@@ -41,15 +43,21 @@ impl Selector {
             .is_none_or(|current| current.feed != source.feed);
         let is_wanted = source == target || (is_of_other_feed && source.feed == target.feed);
         if is_wanted && can_start {
+            self.is_still = false;
             self.current = Some(source);
             return Choice::Switch;
         }
         Choice::Drop
     }
 
+    /// The picture stands still: nothing is forwarded until a key frame of the target.
+    pub(crate) fn hold(&mut self) {
+        self.is_still = true;
+    }
+
     /// Whether a key frame of `target` is needed to get there.
     pub(crate) fn is_waiting(&self, target: Source) -> bool {
-        self.current != Some(target)
+        self.is_still || self.current != Some(target)
     }
 
     /// The source being forwarded.
@@ -139,6 +147,19 @@ mod tests {
         selector.select(source(1, 0), true, source(1, 0));
         assert_eq!(selector.select(restarted, false, restarted), Choice::Drop);
         assert_eq!(selector.select(restarted, true, restarted), Choice::Switch);
+    }
+
+    #[test]
+    fn a_still_stands_until_a_key_frame_of_the_target() {
+        let target = source(1, 0);
+        let mut selector = Selector::default();
+        assert_eq!(selector.select(target, true, target), Choice::Switch);
+        selector.hold();
+        assert!(selector.is_waiting(target));
+        assert_eq!(selector.select(target, false, target), Choice::Drop);
+        assert_eq!(selector.select(target, true, target), Choice::Switch);
+        assert!(!selector.is_waiting(target));
+        assert_eq!(selector.select(target, false, target), Choice::Forward);
     }
 
     #[test]

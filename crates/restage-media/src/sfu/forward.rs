@@ -4,12 +4,15 @@
 //! them: subscribers outside, packets inside. One subscriber is served per step, and its datagrams are handed out
 //! before the next one's are made, so the output queue stays short however large the audience is.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
-use crate::io::MediaKind;
+use crate::io::{Burst, Output};
 use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
+use crate::peer::Peer;
+use crate::publication::Publication;
 use crate::slab::Index;
 
 /// A burst on its way to the subscribers of a publication.
@@ -32,16 +35,18 @@ impl Job {
 
 impl Sfu {
     pub(super) fn queue(&mut self, index: Index, mut packet: Packet) {
+        let Some(now) = self.now else { return };
         let Some(publication) = self.publications.get_mut(index) else {
             return;
         };
-        if publication.subscribers.is_empty() {
+        publication.note(&mut packet);
+        if !publication.has_audience() {
+            publication.on_forwarded(packet, now);
             return;
         }
         if publication.pending.is_empty() {
             self.ready.push_back(index);
         }
-        publication.note(&mut packet);
         publication.pending.push(packet);
         if publication.pending.len() >= BATCH_PACKETS_MAX {
             self.forward_all();
@@ -68,11 +73,9 @@ impl Sfu {
             return true;
         };
         let Some(&index) = publication.subscribers.get(job.next) else {
-            // Everybody is served; video may be asked for again, and the allocation serves the next burst.
+            // Everybody is served; the allocation serves the next burst.
             for packet in job.packets.drain(..) {
-                if packet.kind == MediaKind::Video {
-                    publication.history.push(packet, now);
-                }
+                publication.on_forwarded(packet, now);
             }
             if publication.pending.is_empty() {
                 publication.pending = std::mem::take(&mut job.packets);
@@ -128,6 +131,14 @@ impl Sfu {
         if let Some(publication) = self.publications.get_mut(index) {
             publication.waits_until = None;
             let packets = std::mem::take(&mut publication.pending);
+            // What another worker has sent goes no further.
+            if !publication.relays.is_empty() && publication.feed.is_some() {
+                self.sink.outputs.push_back(Output::Relay {
+                    publication: publication.key,
+                    to: Arc::clone(&publication.relays),
+                    burst: Burst(packets.as_slice().into()),
+                });
+            }
             self.job = Some(Job {
                 publication: index,
                 packets,
@@ -146,48 +157,49 @@ impl Sfu {
             return;
         };
         let current = peer.video_source();
-        let Some(feed) = self
+        let target = self
             .publications
-            .get_mut(index)
-            .and_then(|publication| publication.feed.as_mut())
-        else {
+            .get(index)
+            .and_then(|publication| publication.target);
+        let Some(target) = target else {
             return;
         };
-        let shown = current.filter(|source| source.feed == feed.id);
-        if let Some(source) = shown.or_else(|| feed.video().target()) {
-            self.want_keyframe(now, index, source.layer);
-        }
+        let shown = current.filter(|source| source.feed == target.feed);
+        self.want_keyframe(now, index, shown.unwrap_or(target).layer);
     }
 
-    /// A subscriber that is connected, takes video and has no picture needs a key frame at once.
-    pub(super) fn want_missing_keyframe(&mut self, now: Instant, peer: Index) {
-        let Some(peer) = self.peers.get(peer).filter(|peer| peer.is_connected) else {
+    /// Shows a subscriber that takes video and has none the picture as it stands, and asks for a key frame if that
+    /// is not what it should see. Nothing of its publication may be pending.
+    pub(super) fn greet(&mut self, now: Instant, peer_index: Index) {
+        let Some(peer) = self.peers.get_mut(peer_index) else {
             return;
         };
-        let Some(index) = peer.publication else {
+        let Some(index) = peer.publication.filter(|_| peer.is_connected) else {
             return;
         };
-        let Some(publication) = self.publications.get_mut(index) else {
+        let Some(publication) = self.publications.get(index) else {
             return;
         };
-        let target = publication
-            .feed
-            .as_mut()
-            .and_then(|feed| feed.video().target());
-        if let Some(target) = target.filter(|target| peer.is_waiting(*target)) {
+        let Some(target) = publication.target.filter(|target| peer.is_waiting(*target)) else {
+            return;
+        };
+        if let Some(start) = publication.heads.start(target, now) {
+            let outcome = peer.begin(now, &start, &mut self.scratch, &mut self.sink);
+            let outcome = outcome.map(|forwarded| self.stats.packets_out += forwarded.sent);
+            self.settle(now, peer_index, outcome);
+        }
+        let is_waiting = |peer: &Peer| peer.is_waiting(target);
+        if self.peers.get(peer_index).is_some_and(is_waiting) {
             self.want_keyframe(now, index, target.layer);
         }
     }
 
-    fn want_keyframe(&mut self, now: Instant, index: Index, layer: u8) {
-        let Some(feed) = self
+    pub(super) fn want_keyframe(&mut self, now: Instant, index: Index, layer: u8) {
+        let Some(key_frames) = self
             .publications
             .get_mut(index)
-            .and_then(|publication| publication.feed.as_mut())
+            .and_then(|publication| publication.key_frames(layer))
         else {
-            return;
-        };
-        let Some(key_frames) = feed.video().key_frames(layer) else {
             return;
         };
         if key_frames.want(now) {
@@ -197,11 +209,14 @@ impl Sfu {
     }
 
     pub(super) fn send_keyframe_request(&mut self, now: Instant, index: Index, layer: u8) {
-        let Some(feed) = self
-            .publications
-            .get_mut(index)
-            .and_then(|publication| publication.feed.as_mut())
-        else {
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        let Some(feed) = publication.feed.as_mut() else {
+            self.sink.outputs.push_back(Output::KeyframeWanted {
+                publication: publication.key,
+                layer,
+            });
             return;
         };
         let (peer_index, rid) = (feed.peer, feed.video().rid(layer));
@@ -220,11 +235,8 @@ impl Sfu {
     }
 
     pub(super) fn set_publication_timer(&mut self, index: Index) {
-        let feed = self
-            .publications
-            .get_mut(index)
-            .and_then(|publication| publication.feed.as_mut());
-        match feed.and_then(|feed| feed.video().deadline()) {
+        let publication = self.publications.get(index);
+        match publication.and_then(Publication::deadline) {
             Some(deadline) => self.publication_timers.set(index, deadline),
             None => self.publication_timers.clear(index),
         }

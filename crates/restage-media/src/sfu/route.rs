@@ -31,9 +31,11 @@ impl Sfu {
             former.publication = None;
         }
         self.feeds += 1;
-        let feed = Feed::new(self.feeds, peer, now);
+        // Told apart from those of other workers, whose packets may be relayed here.
+        let id = u64::from(self.config.worker.0) << 48 | self.feeds;
+        let feed = Feed::new(id, peer, now);
         if let Some(publication) = self.publications.get_mut(index) {
-            publication.feed = Some(feed);
+            publication.set_feed(Some(feed));
         }
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.publication = Some(index);
@@ -71,7 +73,7 @@ impl Sfu {
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.publication = Some(index);
         }
-        self.want_missing_keyframe(now, peer);
+        self.greet(now, peer);
     }
 
     /// Forgets a peer, saying goodbye to the remote end unless its engine is broken.
@@ -109,7 +111,7 @@ impl Sfu {
             .as_ref()
             .is_some_and(|feed| feed.peer == peer_index)
         {
-            publication.feed = None;
+            publication.set_feed(None);
             self.publication_timers.clear(index);
         } else if let Some(place) = publication
             .subscribers
@@ -125,7 +127,7 @@ impl Sfu {
         self.forget_if_idle(index);
     }
 
-    fn forget_if_idle(&mut self, index: Index) {
+    pub(super) fn forget_if_idle(&mut self, index: Index) {
         if !self
             .publications
             .get(index)
@@ -168,7 +170,7 @@ impl Sfu {
         found
     }
 
-    fn publication(&mut self, key: PublicationKey) -> Option<Index> {
+    pub(super) fn publication(&mut self, key: PublicationKey) -> Option<Index> {
         if let Some(index) = self.publication_keys.get(&key) {
             return Some(*index);
         }

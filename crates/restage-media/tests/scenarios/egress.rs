@@ -5,6 +5,7 @@ use std::time::Duration;
 use str0m::format::Codec;
 
 use crate::support::World;
+use crate::support::source::identity;
 
 #[test]
 fn subscribers_with_aes_gcm_are_sent_to_past_the_engine() {
@@ -77,4 +78,28 @@ fn goodbyes_reach_the_subscriber() {
         Duration::from_secs(2),
         |world| world.clients[subscriber].is_closed,
     );
+}
+
+#[test]
+fn packets_of_uneven_length_arrive_as_they_were() {
+    for loss in [0, 10] {
+        let mut world = World::new();
+        let publisher = world.publisher(1, 1);
+        let subscriber = world.subscriber(2, 1);
+        world.connect();
+        let now = world.now;
+        let client = &mut world.clients[publisher];
+        client.start_video(now, Codec::H264, None, 4);
+        client.video_sources[0].is_uneven = true;
+        client.video_sources[0].payload_bytes = 700;
+        world.loss_out = loss;
+        world.run_ms(2_000);
+        let got: Vec<_> = world.clients[subscriber].video_got().collect();
+        assert!(got.len() > 150);
+        for packet in got {
+            let (_, index) = identity(&packet.payload);
+            // Frame number and place follow what is filled up.
+            assert_eq!(packet.payload.len(), 700 + usize::from(index > 0) + 9);
+        }
+    }
 }

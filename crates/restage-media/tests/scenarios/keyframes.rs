@@ -7,13 +7,14 @@ use str0m::format::Codec;
 use crate::support::World;
 use crate::support::source::is_key_start;
 
+/// After more than ten seconds without a key frame, so that newcomers have to wait for one.
 fn streaming() -> (World, usize) {
     let mut world = World::new();
     let publisher = world.publisher(1, 1);
     world.connect();
     let now = world.now;
     world.clients[publisher].start(now, Codec::H264);
-    world.run_ms(2_000);
+    world.run_ms(11_000);
     world.clients[publisher].keyframe_requests.clear();
     (world, publisher)
 }

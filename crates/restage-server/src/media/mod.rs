@@ -1,9 +1,13 @@
 //! The media workers and the handle the rest of the server drives them by.
 //!
 //! One worker is one OS thread, one UDP socket and one [`restage_media::Sfu`]. The handle and a
-//! worker talk only by bounded queues. One worker runs today; placement is decided in one place
-//! ([`Media::place`]), so that more can follow.
+//! worker talk only by bounded queues, and so do workers among themselves. A peer lives on one
+//! worker, the one with the fewest when it was opened; a publication whose subscribers are on
+//! several is relayed to each of these once.
 
+mod counters;
+mod link;
+mod routes;
 mod udp;
 mod worker;
 
@@ -11,11 +15,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use restage_media::{OfferError, PeerKey, PublicationKey};
+use restage_media::{OfferError, PeerKey, PublicationKey, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
+pub use counters::WorkerStats;
 pub use udp::UdpReport;
-pub use worker::{WORKER_QUEUE_LEN, WorkerStats};
+pub use worker::WORKER_QUEUE_LEN;
 
 use worker::{Order, WorkerHandle};
 
@@ -71,44 +76,59 @@ struct Inner {
     workers: Vec<WorkerHandle>,
     next_peer: AtomicU64,
     next_publication: AtomicU64,
+    publish_turn: AtomicU64,
     report: UdpReport,
-    port: u16,
+    ports: Vec<u16>,
 }
 
 impl Media {
-    /// Binds the socket and starts the worker thread.
+    /// Binds a socket for each worker and starts their threads. The ports follow each other, beginning with
+    /// `port`; if that is 0 they are any that are free.
     pub fn start(
         addresses: &[IpAddr],
         port: u16,
+        workers: u16,
         seed: u64,
     ) -> Result<(Self, mpsc::Receiver<MediaEvent>), MediaStartError> {
         let (events, receiver) = mpsc::channel(MEDIA_EVENT_QUEUE_LEN);
-        let failed = |source| MediaStartError { port, source };
-        let socket = udp::Socket::bind(addresses, port).map_err(failed)?;
-        let port = socket.port();
-        let report = socket.report();
-        let candidates = addresses
-            .iter()
-            .map(|ip| SocketAddr::new(*ip, port))
-            .collect();
         // The difference between the machine's two clocks is settled here, once.
         #[allow(clippy::disallowed_methods)]
         let since_1970 = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
-        let config = restage_media::Config {
-            candidates,
-            seed,
-            since_1970,
-            ..Default::default()
-        };
-        let worker = worker::start(socket, config, events).map_err(failed)?;
+        let mut all = Vec::new();
+        for number in 0..workers.max(1) {
+            let wanted = worker_port(port, number);
+            let failed = |source| MediaStartError {
+                port: wanted,
+                source,
+            };
+            let socket = udp::Socket::bind(addresses, wanted).map_err(failed)?;
+            let candidates = addresses
+                .iter()
+                .map(|ip| SocketAddr::new(*ip, socket.port()))
+                .collect();
+            let config = restage_media::Config {
+                candidates,
+                // Workers draw from sequences of their own.
+                seed: seed.wrapping_add(u64::from(number)),
+                since_1970,
+                worker: WorkerId(number),
+                ..Default::default()
+            };
+            all.push((socket, config));
+        }
+        let report = all[0].0.report();
+        let ports = all.iter().map(|(socket, _)| socket.port()).collect();
+        let workers =
+            worker::start(all, &events).map_err(|source| MediaStartError { port, source })?;
         let inner = Inner {
-            workers: vec![worker],
+            workers,
             next_peer: AtomicU64::new(1),
             next_publication: AtomicU64::new(1),
+            publish_turn: AtomicU64::new(1),
             report,
-            port,
+            ports,
         };
         Ok((
             Self {
@@ -118,9 +138,9 @@ impl Media {
         ))
     }
 
-    /// The UDP port in use.
-    pub fn port(&self) -> u16 {
-        self.inner.port
+    /// The UDP port of each worker.
+    pub fn ports(&self) -> &[u16] {
+        &self.inner.ports
     }
 
     /// What the sockets can do.
@@ -136,7 +156,7 @@ impl Media {
     /// Opens a peer for this offer. Its ICE credentials are known to the worker before this returns,
     /// so that the client's first STUN check finds it.
     pub async fn open(&self, role: Role, offer: String) -> Result<(PeerKey, String), MediaError> {
-        let peer = PeerKey(self.inner.next_peer.fetch_add(1, Ordering::Relaxed));
+        let peer = self.fresh_peer();
         let (reply, answer) = oneshot::channel();
         self.place(peer)
             .send(Order::Open {
@@ -170,7 +190,11 @@ impl Media {
     /// This peer feeds the publication from now on.
     pub async fn publish(&self, peer: PeerKey, publication: PublicationKey) {
         self.place(peer)
-            .send(Order::Publish { peer, publication })
+            .send(Order::Publish {
+                peer,
+                publication,
+                turn: self.inner.publish_turn.fetch_add(1, Ordering::Relaxed),
+            })
             .await
             .ok();
     }
@@ -200,10 +224,30 @@ impl Media {
         }
     }
 
+    /// A key that places the peer on the worker with the fewest.
+    fn fresh_peer(&self) -> PeerKey {
+        let loads = (0_u64..).zip(&self.inner.workers);
+        let (least, worker) = loads
+            .min_by_key(|(_, worker)| worker.load())
+            .expect("there is at least one worker");
+        worker.expect_one_more();
+        let number = self.inner.next_peer.fetch_add(1, Ordering::Relaxed);
+        PeerKey(number * self.inner.workers.len() as u64 + least)
+    }
+
     /// The worker that has this peer.
     fn place(&self, peer: PeerKey) -> &WorkerHandle {
         let count = self.inner.workers.len() as u64;
         &self.inner.workers[(peer.0 % count) as usize]
+    }
+}
+
+/// The port of a worker, when the first one's is given.
+pub fn worker_port(first: u16, number: u16) -> u16 {
+    if first == 0 {
+        0
+    } else {
+        first.saturating_add(number)
     }
 }
 

@@ -2,16 +2,20 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use restage_media::{Config, Input, OfferError, Output, PeerKey, PublicationKey, Sfu};
+use restage_media::{Config, Input, OfferError, Output, PeerKey, PublicationKey, Sfu, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::counters::{Counters, WorkerStats};
+use super::link::{Link, Message};
+use super::routes::Routes;
 use super::udp::{Socket, Trains};
 use super::{MediaError, MediaEvent, Role};
 
@@ -21,6 +25,8 @@ pub const WORKER_QUEUE_LEN: usize = 4096;
 const BATCHES_PER_TURN: usize = 8;
 /// Orders taken up before datagrams get their turn.
 const ORDERS_PER_TURN: usize = 64;
+/// Messages of other workers taken up before datagrams get their turn.
+const MESSAGES_PER_TURN: usize = 64;
 /// The longest a worker sleeps with nothing to do.
 const IDLE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How long events that the server has no room for wait before they are offered again.
@@ -48,6 +54,8 @@ pub(super) enum Order {
     Publish {
         peer: PeerKey,
         publication: PublicationKey,
+        /// Grows with every such order.
+        turn: u64,
     },
     Subscribe {
         peer: PeerKey,
@@ -59,40 +67,13 @@ pub(super) enum Order {
     Stop,
 }
 
-/// Counters of a worker, for metrics.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub struct WorkerStats {
-    pub peers: u64,
-    pub datagrams_received: u64,
-    pub datagrams_sent: u64,
-    pub datagrams_dropped: u64,
-}
-
-impl std::iter::Sum for WorkerStats {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |sum, one| Self {
-            peers: sum.peers + one.peers,
-            datagrams_received: sum.datagrams_received + one.datagrams_received,
-            datagrams_sent: sum.datagrams_sent + one.datagrams_sent,
-            datagrams_dropped: sum.datagrams_dropped + one.datagrams_dropped,
-        })
-    }
-}
-
-#[derive(Default)]
-struct SharedStats {
-    peers: AtomicU64,
-    received: AtomicU64,
-    sent: AtomicU64,
-    dropped: AtomicU64,
-}
-
 /// The server's end of a worker.
 pub(super) struct WorkerHandle {
     orders: mpsc::Sender<Order>,
     waker: Arc<Waker>,
-    stats: Arc<SharedStats>,
+    counters: Arc<Counters>,
+    /// Peers that were opened here and are not gone.
+    load: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -106,12 +87,16 @@ impl WorkerHandle {
     }
 
     pub(super) fn stats(&self) -> WorkerStats {
-        WorkerStats {
-            peers: self.stats.peers.load(Ordering::Relaxed),
-            datagrams_received: self.stats.received.load(Ordering::Relaxed),
-            datagrams_sent: self.stats.sent.load(Ordering::Relaxed),
-            datagrams_dropped: self.stats.dropped.load(Ordering::Relaxed),
-        }
+        self.counters.read()
+    }
+
+    /// A peer will be opened here.
+    pub(super) fn expect_one_more(&self) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
     }
 
     pub(super) async fn stop(&self) {
@@ -125,20 +110,61 @@ impl WorkerHandle {
     }
 }
 
-/// Starts the thread.
+/// Starts a thread for each socket with its settings.
 pub(super) fn start(
+    all: Vec<(Socket, Config)>,
+    events: &mpsc::Sender<MediaEvent>,
+) -> io::Result<Vec<WorkerHandle>> {
+    let routes = Arc::new(Routes::new(all.len()));
+    let mut links = Vec::new();
+    let mut prepared = Vec::new();
+    for (socket, config) in all {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let (link, messages) = Link::new(Arc::clone(&waker));
+        links.push(link);
+        prepared.push((socket, config, poll, waker, messages));
+    }
+    let links: Arc<[Link]> = links.into();
+    prepared
+        .into_iter()
+        .map(|(socket, config, poll, waker, messages)| {
+            let neighbours = Neighbours {
+                routes: Arc::clone(&routes),
+                links: Arc::clone(&links),
+                messages,
+            };
+            start_one(socket, config, (poll, waker), neighbours, events.clone())
+        })
+        .collect()
+}
+
+/// The other workers.
+struct Neighbours {
+    routes: Arc<Routes>,
+    /// By the number of the worker, this one's own included.
+    links: Arc<[Link]>,
+    messages: Receiver<Message>,
+}
+
+fn start_one(
     socket: Socket,
     config: Config,
+    (poll, waker): (Poll, Arc<Waker>),
+    neighbours: Neighbours,
     events: mpsc::Sender<MediaEvent>,
 ) -> io::Result<WorkerHandle> {
-    let poll = Poll::new()?;
-    let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
     let fd = socket.raw_fd();
     poll.registry()
         .register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
     let (orders, inbox) = mpsc::channel(WORKER_QUEUE_LEN);
-    let stats = Arc::new(SharedStats::default());
+    let counters = Arc::new(Counters::default());
+    let load = Arc::new(AtomicUsize::new(0));
+    let id = config.worker;
     let worker = Worker {
+        id,
+        neighbours,
+        bursts_dropped: 0,
         sfu: Sfu::new(config),
         socket,
         inbox,
@@ -147,23 +173,28 @@ pub(super) fn start(
         opening: HashMap::new(),
         patching: HashMap::new(),
         trains: Trains::new(),
-        stats: Arc::clone(&stats),
+        counters: Arc::clone(&counters),
+        load: Arc::clone(&load),
         received: 0,
         live: std::collections::HashSet::new(),
         stopping: false,
     };
     let thread = std::thread::Builder::new()
-        .name("media-0".to_owned())
+        .name(format!("media-{}", id.0))
         .spawn(move || worker.run(poll))?;
     Ok(WorkerHandle {
         orders,
         waker,
-        stats,
+        counters,
+        load,
         thread: Mutex::new(Some(thread)),
     })
 }
 
 struct Worker {
+    id: WorkerId,
+    neighbours: Neighbours,
+    bursts_dropped: u64,
     sfu: Sfu,
     socket: Socket,
     inbox: mpsc::Receiver<Order>,
@@ -173,7 +204,8 @@ struct Worker {
     opening: HashMap<PeerKey, AnswerSender>,
     patching: HashMap<PeerKey, FragmentSender>,
     trains: Trains,
-    stats: Arc<SharedStats>,
+    counters: Arc<Counters>,
+    load: Arc<AtomicUsize>,
     received: u64,
     live: std::collections::HashSet<PeerKey>,
     stopping: bool,
@@ -221,6 +253,7 @@ impl Worker {
             self.obey(order);
             orders += 1;
         }
+        let has_messages = self.hear_neighbours();
         let mut batches = 0;
         while batches < BATCHES_PER_TURN {
             let at = now();
@@ -255,7 +288,7 @@ impl Worker {
             self.drain();
         }
         self.report();
-        orders == ORDERS_PER_TURN || batches == BATCHES_PER_TURN
+        has_messages || orders == ORDERS_PER_TURN || batches == BATCHES_PER_TURN
     }
 
     fn obey(&mut self, order: Order) {
@@ -291,21 +324,88 @@ impl Worker {
                     },
                 );
             }
-            Order::Publish { peer, publication } => {
+            Order::Publish {
+                peer,
+                publication,
+                turn,
+            } => {
                 self.sfu
                     .handle_input(at, Input::Publish { peer, publication });
+                let is_newest = !self.live.contains(&peer)
+                    || self
+                        .neighbours
+                        .routes
+                        .publish(self.id, peer, publication, turn);
+                if !is_newest {
+                    self.sfu.handle_input(at, Input::Yield { publication });
+                }
             }
             Order::Subscribe { peer, publication } => {
                 self.sfu
                     .handle_input(at, Input::Subscribe { peer, publication });
+                if self.live.contains(&peer) {
+                    self.neighbours.routes.subscribe(self.id, peer, publication);
+                }
             }
             Order::Close { peer } => {
                 self.sfu.handle_input(at, Input::Close { peer });
-                self.live.remove(&peer);
+                self.forget(peer);
             }
             Order::Stop => self.stopping = true,
         }
         self.drain();
+    }
+
+    /// A peer is gone.
+    fn forget(&mut self, peer: PeerKey) {
+        if self.live.remove(&peer) {
+            self.load.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.neighbours.routes.leave(self.id, peer);
+    }
+
+    /// Takes up what other workers have sent, and what has changed about who receives what. `true` if there is more.
+    fn hear_neighbours(&mut self) -> bool {
+        self.neighbours.links[usize::from(self.id.0)].looks();
+        let at = now();
+        for duty in self.neighbours.routes.duties(self.id) {
+            let publication = duty.publication;
+            if duty.is_fed_elsewhere {
+                self.sfu.handle_input(at, Input::Yield { publication });
+            }
+            let to = &duty.to;
+            self.sfu.handle_input(at, Input::Relay { publication, to });
+            self.drain();
+        }
+        let mut count = 0;
+        while count < MESSAGES_PER_TURN
+            && let Ok(message) = self.neighbours.messages.try_recv()
+        {
+            count += 1;
+            match message {
+                Message::Burst { publication, burst } => {
+                    let burst = &burst;
+                    self.sfu
+                        .handle_input(at, Input::Relayed { publication, burst });
+                }
+                Message::WantKeyframe { publication, layer } => {
+                    self.sfu
+                        .handle_input(at, Input::WantKeyframe { publication, layer });
+                }
+            }
+            self.drain();
+        }
+        for worker in self.neighbours.routes.concerned(self.id) {
+            self.neighbours.links[usize::from(worker.0)].wake();
+        }
+        count == MESSAGES_PER_TURN
+    }
+
+    fn tell(&mut self, worker: WorkerId, message: Message) {
+        let link = self.neighbours.links.get(usize::from(worker.0));
+        if !link.is_some_and(|link| link.send(message)) {
+            self.bursts_dropped += 1;
+        }
     }
 
     fn drain(&mut self) {
@@ -328,6 +428,21 @@ impl Worker {
                         .send(&self.socket, destination, &contents, segment);
                     self.sfu.reuse(contents);
                 }
+                Output::Relay {
+                    publication,
+                    to,
+                    burst,
+                } => {
+                    for worker in to.iter() {
+                        let burst = burst.clone();
+                        self.tell(*worker, Message::Burst { publication, burst });
+                    }
+                }
+                Output::KeyframeWanted { publication, layer } => {
+                    if let Some(home) = self.neighbours.routes.home(publication) {
+                        self.tell(home, Message::WantKeyframe { publication, layer });
+                    }
+                }
                 Output::Answer { peer, sdp, .. } => {
                     self.live.insert(peer);
                     let waiting = self.opening.remove(&peer);
@@ -335,7 +450,7 @@ impl Worker {
                     if !taken {
                         // The HTTP request is gone: nobody will ever use this peer.
                         self.sfu.handle_input(now(), Input::Close { peer });
-                        self.live.remove(&peer);
+                        self.forget(peer);
                     }
                 }
                 Output::Patched { peer, fragment, .. } => {
@@ -345,6 +460,7 @@ impl Worker {
                 }
                 Output::Refused { peer, error } => {
                     if let Some(reply) = self.opening.remove(&peer) {
+                        self.load.fetch_sub(1, Ordering::Relaxed);
                         reply.send(Err(error)).ok();
                     } else if let Some(reply) = self.patching.remove(&peer) {
                         reply.send(Err(error)).ok();
@@ -353,7 +469,7 @@ impl Worker {
                 Output::Connected { peer } => self.unsent.push_back(MediaEvent::Connected(peer)),
                 Output::Gone { peer, reason } => {
                     tracing::debug!(peer = peer.0, ?reason, "peer gone");
-                    self.live.remove(&peer);
+                    self.forget(peer);
                     self.opening.remove(&peer);
                     self.patching.remove(&peer);
                     self.unsent.push_back(MediaEvent::Gone(peer));
@@ -371,14 +487,13 @@ impl Worker {
             }
             self.unsent.pop_front();
         }
-        self.stats
-            .peers
-            .store(self.live.len() as u64, Ordering::Relaxed);
-        self.stats.received.store(self.received, Ordering::Relaxed);
-        self.stats.sent.store(self.trains.sent, Ordering::Relaxed);
-        self.stats
-            .dropped
-            .store(self.trains.dropped, Ordering::Relaxed);
+        self.counters.publish(WorkerStats {
+            datagrams_received: self.received,
+            datagrams_sent: self.trains.sent,
+            datagrams_dropped: self.trains.dropped,
+            bursts_dropped: self.bursts_dropped,
+            ..WorkerStats::of(&self.sfu.stats())
+        });
     }
 }
 

@@ -17,6 +17,11 @@ struct KindLabel {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProfileLabel {
+    profile: &'static str,
+}
+
 /// Gauges and counters that are set at each reading.
 #[derive(Default)]
 pub(super) struct State {
@@ -33,6 +38,14 @@ pub(super) struct State {
     datagrams_sent: Counter,
     datagrams_dropped: Counter,
     outbox: Outbox,
+    workers: Gauge,
+    packets_received: Counter,
+    packets_forwarded: Counter,
+    packets_resent: Counter,
+    packets_relayed: Counter,
+    bursts_dropped: Counter,
+    keyframe_requests: Counter,
+    srtp: Family<ProfileLabel, Counter>,
 }
 
 impl State {
@@ -66,6 +79,7 @@ impl State {
         );
         gauge("replicas", "Replicas that are ACTIVE", &state.replicas);
         gauge("media_peers", "WebRTC peers", &state.peers);
+        gauge("media_workers", "Media workers", &state.workers);
         let mut counter = |name: &str, help: &str, counter: &Counter| {
             registry.register(name, help, counter.clone());
         };
@@ -89,6 +103,41 @@ impl State {
             "media_datagrams_dropped",
             "Datagrams the kernel did not take",
             &state.datagrams_dropped,
+        );
+        counter(
+            "media_packets_received",
+            "RTP packets received from publishers",
+            &state.packets_received,
+        );
+        counter(
+            "media_packets_forwarded",
+            "RTP packets forwarded to subscribers",
+            &state.packets_forwarded,
+        );
+        counter(
+            "media_packets_resent",
+            "RTP packets sent again to subscribers that asked",
+            &state.packets_resent,
+        );
+        counter(
+            "media_packets_relayed",
+            "RTP packets received from another media worker",
+            &state.packets_relayed,
+        );
+        counter(
+            "media_bursts_dropped",
+            "Bursts another media worker had no room for",
+            &state.bursts_dropped,
+        );
+        counter(
+            "media_keyframe_requests",
+            "Key frames asked of publishers",
+            &state.keyframe_requests,
+        );
+        registry.register(
+            "media_srtp_connections",
+            "WebRTC connections by the SRTP profile they agreed on",
+            state.srtp.clone(),
         );
         registry.register(
             "connections",
@@ -122,6 +171,21 @@ impl State {
         raise(&self.datagrams_received, media.datagrams_received);
         raise(&self.datagrams_sent, media.datagrams_sent);
         raise(&self.datagrams_dropped, media.datagrams_dropped);
+        let workers = control.media().ports().len();
+        self.workers.set(i64::try_from(workers).unwrap_or(i64::MAX));
+        raise(&self.packets_received, media.packets_received);
+        raise(&self.packets_forwarded, media.packets_forwarded);
+        raise(&self.packets_resent, media.packets_resent);
+        raise(&self.packets_relayed, media.packets_relayed);
+        raise(&self.bursts_dropped, media.bursts_dropped);
+        raise(&self.keyframe_requests, media.keyframe_requests);
+        for (profile, count) in [
+            ("AEAD_AES_256_GCM", media.srtp_aes_256_gcm),
+            ("AEAD_AES_128_GCM", media.srtp_aes_128_gcm),
+            ("AES128_CM_SHA1_80", media.srtp_aes_128_cm),
+        ] {
+            raise(&self.srtp.get_or_create(&ProfileLabel { profile }), count);
+        }
     }
 
     fn set_counts(&self, counts: &LiveCounts) {

@@ -98,7 +98,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn sentence(floor: &Floor) -> String {
     format!(
-        "floor  {:.2} µs of CPU per packet and receiver ({:.2} of it sealing; {} receivers, {} packets a picture, {})",
+        "floor  {:.2} µs of CPU per packet and receiver ({:.2} of it sealing; {} receivers, {} packets a picture, {})\n\
+         paced  {:.2} µs at a publisher's pace, sound included, to receivers at work",
         floor.us_per_packet,
         floor.seal_us_per_packet,
         floor.receivers,
@@ -108,5 +109,6 @@ fn sentence(floor: &Floor) -> String {
         } else {
             "no GSO"
         },
+        floor.paced_us_per_packet,
     )
 }

@@ -83,8 +83,12 @@ fn announce(server: &Server, config: &Config) {
         (false, true) => "GRO in use, GSO not offered by this kernel",
         (false, false) => "neither GSO nor GRO offered by this kernel",
     };
+    let workers = match server.workers() {
+        1 => "1 worker".to_owned(),
+        count => format!("{count} workers"),
+    };
     output::note(&format!(
-        "restage {} ready on {} (HTTP {}, media UDP {}; 1 worker, {offload})",
+        "restage {} ready on {} (HTTP {}, media UDP {}; {workers}, {offload})",
         env!("CARGO_PKG_VERSION"),
         server.public_url(),
         server.address(),

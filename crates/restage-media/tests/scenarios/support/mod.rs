@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use client::Client;
-use restage_media::{Config, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu};
+use restage_media::{
+    Burst, Config, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu, WorkerId,
+};
 
 /// SplitMix64, for loss and hostile bytes.
 pub struct Rng(pub u64);
@@ -55,6 +57,9 @@ pub struct World {
     pub now: Instant,
     pub clients: Vec<Client>,
     pub news: Vec<News>,
+    /// What goes to other workers: packets, and wishes for key frames.
+    pub relayed: Vec<(PublicationKey, Vec<WorkerId>, Burst)>,
+    pub wanted: Vec<(PublicationKey, u8)>,
     /// One-way delay of every datagram.
     pub delay: Duration,
     /// Share of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`, in percent.
@@ -103,6 +108,8 @@ impl World {
             now: epoch(),
             clients: Vec::new(),
             news: Vec::new(),
+            relayed: Vec::new(),
+            wanted: Vec::new(),
             delay: Duration::from_millis(5),
             loss_in: 0,
             loss_out: 0,
@@ -318,6 +325,14 @@ impl World {
                         self.launch(flight, loss);
                     }
                     self.sfu.reuse(contents);
+                }
+                Output::Relay {
+                    publication,
+                    to,
+                    burst,
+                } => self.relayed.push((publication, to.to_vec(), burst)),
+                Output::KeyframeWanted { publication, layer } => {
+                    self.wanted.push((publication, layer));
                 }
                 Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
                 Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),

@@ -58,6 +58,8 @@ pub struct VideoSource {
     pub keyframe_interval: u64,
     pub ignores_requests: bool,
     pub payload_bytes: usize,
+    /// The last packets of a picture are a byte longer, as Chromium's are.
+    pub is_uneven: bool,
     /// Time between capture and sending.
     pub encode_delay: Duration,
     packets_per_frame: usize,
@@ -85,6 +87,7 @@ impl VideoSource {
             keyframe_interval: u64::MAX,
             ignores_requests: false,
             payload_bytes: 600,
+            is_uneven: false,
             encode_delay: Duration::ZERO,
             packets_per_frame,
             seq: 65_000 - seed * 997 % 30_000,
@@ -153,7 +156,8 @@ impl VideoSource {
 
     /// Ends with the frame number and the packet's place in it.
     fn fill(&self, mut payload: Vec<u8>, index: usize) -> Vec<u8> {
-        payload.resize(self.payload_bytes, 0xaa);
+        let longer = usize::from(self.is_uneven && index > 0);
+        payload.resize(self.payload_bytes + longer, 0xaa);
         payload.extend(self.frame.to_be_bytes());
         payload.push(index as u8);
         payload

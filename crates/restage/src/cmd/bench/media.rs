@@ -1,11 +1,11 @@
 //! `restage bench media`.
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use restage_sim::floor::{self, Floor};
 use restage_sim::process::{self, Usage};
-use restage_sim::{Join, Percentiles};
+use restage_sim::{Join, Percentiles, unix_ns};
 
 use super::report::{Measurement, print};
 use super::scene::{Director, Scene};
@@ -82,14 +82,14 @@ fn summary(
     let packets = (tally.received as f64).max(1.0);
     let cpu_us = (after.cpu_ns - before.cpu_ns) as f64 / 1_000.0;
     let cpu_us_per_packet = cpu_us / packets;
-    let ms = |of: fn(&Join) -> Option<f64>| {
-        let us = scene
-            .joins
-            .iter()
-            .filter_map(of)
-            .map(|ms| (ms * 1_000.0) as u32);
-        Percentiles::of(us.collect())
+    let percentiles = |ms: &mut dyn Iterator<Item = f64>| {
+        Percentiles::of(ms.map(|ms| (ms * 1_000.0) as u32).collect())
     };
+    let ms = |of: fn(&Join) -> Option<f64>| percentiles(&mut scene.joins.iter().filter_map(of));
+    let mut replicated = scene
+        .replications
+        .iter()
+        .filter_map(|(asked_ns, place)| scene.joins.get(*place)?.decodable_ms_since(*asked_ns));
     let peers = (topology.subscribers() + topology.publishers()) as f64;
     Ok(Measurement {
         topology: topology.to_string(),
@@ -102,20 +102,21 @@ fn summary(
         cores: cpu_us / window.as_micros() as f64,
         floor,
         times_floor: cpu_us_per_packet / floor.us_per_packet,
+        times_paced_floor: cpu_us_per_packet / floor.paced_us_per_packet,
         loss_percent: tally.loss_percent(),
         repeated: tally.repeated,
         video_ms: Percentiles::of(tally.video_us),
         audio_ms: Percentiles::of(tally.audio_us),
         connected_ms: ms(Join::connected_ms),
         decodable_ms: ms(Join::decodable_ms),
+        replicated_ms: (!scene.replications.is_empty()).then(|| percentiles(&mut replicated)),
         rss_bytes_per_peer: (after.rss_bytes.saturating_sub(empty.rss_bytes)) as f64 / peers,
         rss_bytes: after.rss_bytes,
+        worker_cores: before
+            .workers_ns
+            .iter()
+            .zip(&after.workers_ns)
+            .map(|(before, after)| (after - before) as f64 / window.as_nanos() as f64)
+            .collect(),
     })
-}
-
-#[allow(clippy::disallowed_methods)]
-fn unix_ns() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos() as u64)
 }

@@ -24,6 +24,7 @@ pub(crate) struct Measurement {
     pub(crate) cores: f64,
     pub(crate) floor: Floor,
     pub(crate) times_floor: f64,
+    pub(crate) times_paced_floor: f64,
     pub(crate) loss_percent: f64,
     /// Retransmissions and duplicates of packets that had arrived.
     pub(crate) repeated: u64,
@@ -33,9 +34,14 @@ pub(crate) struct Measurement {
     pub(crate) connected_ms: Percentiles,
     /// From the WHEP request to the last packet of the first key frame.
     pub(crate) decodable_ms: Percentiles,
+    /// From StartParticipantReplication to the last packet of the first key frame at a subscriber that waits in the
+    /// destination: it joins when the events socket shows the replica.
+    pub(crate) replicated_ms: Option<Percentiles>,
     /// What the process has grown by since it was empty, per peer.
     pub(crate) rss_bytes_per_peer: f64,
     pub(crate) rss_bytes: u64,
+    /// Of `cores` what each media worker's thread has used.
+    pub(crate) worker_cores: Vec<f64>,
 }
 
 pub(crate) fn print(measurements: &[Measurement]) -> anyhow::Result<()> {
@@ -45,14 +51,18 @@ pub(crate) fn print(measurements: &[Measurement]) -> anyhow::Result<()> {
         "(min–max)",
         "floor",
         "× floor",
+        "paced",
+        "× paced",
         "pkt/CPU-s",
         "pkt/s",
         "cores",
+        "by worker",
         "loss %",
         "video p50/p99 ms",
         "audio p50/p99 ms",
         "connected p50/p99",
         "decodable p50/p99",
+        "replicated p50/p99",
         "kB/peer",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -83,14 +93,22 @@ fn row(of: &Measurement) -> Vec<String> {
         format!("({:.2}–{:.2})", of.cpu_us_range[0], of.cpu_us_range[1]),
         format!("{:.2}", of.floor.us_per_packet),
         format!("{:.2}", of.times_floor),
+        format!("{:.2}", of.floor.paced_us_per_packet),
+        format!("{:.2}", of.times_paced_floor),
         format!("{:.0}", of.packets_per_cpu_second),
         format!("{:.0}", of.packets_per_second),
         format!("{:.3}", of.cores),
+        of.worker_cores
+            .iter()
+            .map(|cores| format!("{cores:.2}"))
+            .collect::<Vec<_>>()
+            .join(" + "),
         format!("{:.3}", of.loss_percent),
         pair(of.video_ms),
         pair(of.audio_ms),
         pair(of.connected_ms),
         pair(of.decodable_ms),
+        of.replicated_ms.map_or_else(|| "-".to_owned(), pair),
         format!("{:.0}", of.rss_bytes_per_peer / 1_000.0),
     ]
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use aws_sdk_ivsrealtime::operation::start_participant_replication::StartParticipantReplicationError;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
-use restage_sim::{Fleet, Join, Rate};
+use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
+use restage_sim::{Fleet, Join, Rate, unix_ns};
 
 use super::server::Server;
 use super::topology::Topology;
@@ -21,6 +22,9 @@ const ASK_EVERY: Duration = Duration::from_millis(5);
 pub(crate) struct Scene {
     pub(crate) fleet: Fleet,
     pub(crate) joins: Vec<Join>,
+    /// Of replications: when each was asked for, in nanoseconds since 1970, and the place in `joins` of the subscriber
+    /// that was waiting for it.
+    pub(crate) replications: Vec<(u64, usize)>,
 }
 
 struct Ticket {
@@ -52,6 +56,7 @@ impl<'a> Director<'a> {
 
     pub(crate) async fn set_up(mut self, topology: Topology) -> anyhow::Result<Scene> {
         let mut joins = Vec::new();
+        let mut replications = Vec::new();
         match topology {
             Topology::Stages {
                 stages,
@@ -78,7 +83,11 @@ impl<'a> Director<'a> {
                 let (publisher, source) = self.publish(&home).await?;
                 for _ in 0..stages {
                     let stage = self.stage().await?;
-                    self.replicate(&home, &stage, &publisher).await?;
+                    replications.push((
+                        self.replicate_to_a_waiting_subscriber(&home, &stage, &publisher)
+                            .await?,
+                        joins.len(),
+                    ));
                     for _ in 0..subscribers {
                         joins.push(self.subscribe(&stage, &publisher, source).await?);
                     }
@@ -88,6 +97,7 @@ impl<'a> Director<'a> {
         Ok(Scene {
             fleet: self.fleet,
             joins,
+            replications,
         })
     }
 
@@ -148,12 +158,42 @@ impl<'a> Director<'a> {
         tokio::task::block_in_place(|| self.fleet.subscribe(&url, &ticket.token, source))
     }
 
-    /// The server sees a publisher a moment after its media is up.
-    async fn replicate(&self, from: &str, to: &str, participant: &str) -> anyhow::Result<()> {
+    /// Somebody on the events socket of the destination sees the replica appear; returns when it was asked for.
+    async fn replicate_to_a_waiting_subscriber(
+        &self,
+        from: &str,
+        to: &str,
+        participant: &str,
+    ) -> anyhow::Result<u64> {
+        let ticket = self
+            .ticket(to, ParticipantTokenCapability::Subscribe)
+            .await?;
+        let token = ParticipantToken::decode(&ticket.token)?;
+        let mut events = EventStream::join(&token).await?;
+        let appears = async {
+            while let Some(event) = events.next().await? {
+                let StageEvent::State(state) = event else {
+                    continue;
+                };
+                let is_replica =
+                    |other: &StageParticipant| other.id == participant && other.is_publishing;
+                if state.participants.iter().any(is_replica) {
+                    return Ok(());
+                }
+            }
+            bail!("the events socket was closed")
+        };
+        let (asked_ns, ()) = tokio::try_join!(self.replicate(from, to, participant), appears)?;
+        Ok(asked_ns)
+    }
+
+    /// Returns when it was asked for with success. The server sees a publisher a moment after its media is up.
+    async fn replicate(&self, from: &str, to: &str, participant: &str) -> anyhow::Result<u64> {
         let mut ask = tokio::time::interval(ASK_EVERY);
         let attempts = async {
             loop {
                 ask.tick().await;
+                let asked_ns = unix_ns();
                 let started = self
                     .api
                     .client
@@ -167,7 +207,7 @@ impl<'a> Director<'a> {
                     error.is_conflict_exception() || error.is_resource_not_found_exception()
                 };
                 match started {
-                    Ok(_) => return Ok(()),
+                    Ok(_) => return Ok(asked_ns),
                     Err(error) if error.as_service_error().is_some_and(waits) => {}
                     Err(error) => return Err(self.api.explain(error)),
                 }

@@ -1,0 +1,87 @@
+//! Publications that are fed on one worker and received on another.
+
+use std::time::Instant;
+
+use super::Sfu;
+use crate::io::{Burst, Output, PublicationKey, WorkerId};
+use crate::packet::Packet;
+
+impl Sfu {
+    /// Sets who receives the publication on behalf of others. What is pending has been forwarded.
+    pub(super) fn relay(&mut self, key: PublicationKey, to: &[WorkerId]) {
+        let is_known = self.publication_keys.contains_key(&key);
+        if !is_known && to.is_empty() {
+            return;
+        }
+        let Some(index) = self.publication(key) else {
+            return;
+        };
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        let is_new = |worker: &&WorkerId| !publication.relays.contains(worker);
+        let new: Vec<WorkerId> = to.iter().filter(is_new).copied().collect();
+        let head: Vec<Packet> = publication.heads.packets().cloned().collect();
+        if !new.is_empty() && !head.is_empty() && publication.feed.is_some() {
+            self.sink.outputs.push_back(Output::Relay {
+                publication: key,
+                to: new.into(),
+                burst: Burst(head.into()),
+            });
+        }
+        publication.relays = to.into();
+        self.forget_if_idle(index);
+    }
+
+    pub(super) fn relayed(&mut self, key: PublicationKey, burst: &Burst) {
+        let Some(&index) = self.publication_keys.get(&key) else {
+            return;
+        };
+        for packet in burst.0.iter() {
+            let Some(publication) = self.publications.get_mut(index) else {
+                return;
+            };
+            // A feeder of our own has taken over; these are the last of its predecessor.
+            if publication.feed.is_some() {
+                return;
+            }
+            publication.on_relayed(packet);
+            self.stats.packets_relayed_in += 1;
+            self.queue(index, packet.clone());
+        }
+    }
+
+    pub(super) fn keyframe_wanted_elsewhere(
+        &mut self,
+        now: Instant,
+        key: PublicationKey,
+        layer: u8,
+    ) {
+        let Some(&index) = self.publication_keys.get(&key) else {
+            return;
+        };
+        let is_fed_here = |index| Some(self.publications.get(index)?.feed.is_some());
+        if is_fed_here(index) == Some(true) {
+            self.want_keyframe(now, index, layer);
+        }
+    }
+
+    /// Another worker's peer feeds it.
+    pub(super) fn yield_feed(&mut self, key: PublicationKey) {
+        let Some(&index) = self.publication_keys.get(&key) else {
+            return;
+        };
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        let Some(feed) = &publication.feed else {
+            return;
+        };
+        if let Some(former) = self.peers.get_mut(feed.peer) {
+            former.publication = None;
+        }
+        publication.set_feed(None);
+        self.publication_timers.clear(index);
+        self.forget_if_idle(index);
+    }
+}

@@ -1,0 +1,145 @@
+//! Counters of the workers: each writes its own, without a lock; whoever asks adds them up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use restage_media::Stats;
+
+/// Counters of a worker, or of all of them added up. Unless said otherwise since the start.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct WorkerStats {
+    /// Peers now.
+    pub peers: u64,
+    /// Publications now, on each worker that receives or feeds them.
+    pub publications: u64,
+    /// UDP datagrams received.
+    pub datagrams_received: u64,
+    /// UDP datagrams handed to the kernel.
+    pub datagrams_sent: u64,
+    /// UDP datagrams the kernel had no room for.
+    pub datagrams_dropped: u64,
+    /// RTP packets received from publishers.
+    pub packets_received: u64,
+    /// RTP packets forwarded to subscribers.
+    pub packets_forwarded: u64,
+    /// RTP packets sent again to subscribers that asked.
+    pub packets_resent: u64,
+    /// RTP packets received from other workers.
+    pub packets_relayed: u64,
+    /// Bursts for other workers that those had no room for.
+    pub bursts_dropped: u64,
+    /// Key frames asked of publishers.
+    pub keyframe_requests: u64,
+    /// Connections, ever, that agreed on AEAD_AES_256_GCM.
+    pub srtp_aes_256_gcm: u64,
+    /// Connections, ever, that agreed on AEAD_AES_128_GCM.
+    pub srtp_aes_128_gcm: u64,
+    /// Connections, ever, that agreed on AES128_CM_SHA1_80.
+    pub srtp_aes_128_cm: u64,
+}
+
+const COUNT: usize = 14;
+
+impl WorkerStats {
+    pub(super) fn of(media: &Stats) -> Self {
+        Self {
+            peers: media.peers,
+            publications: media.publications,
+            packets_received: media.packets_in,
+            packets_forwarded: media.packets_out,
+            packets_resent: media.packets_resent,
+            packets_relayed: media.packets_relayed_in,
+            keyframe_requests: media.keyframe_requests,
+            srtp_aes_256_gcm: media.srtp_aes_256_gcm,
+            srtp_aes_128_gcm: media.srtp_aes_128_gcm,
+            srtp_aes_128_cm: media.srtp_aes_128_cm,
+            ..Self::default()
+        }
+    }
+
+    fn fields(&mut self) -> [&mut u64; COUNT] {
+        let Self {
+            peers,
+            publications,
+            datagrams_received,
+            datagrams_sent,
+            datagrams_dropped,
+            packets_received,
+            packets_forwarded,
+            packets_resent,
+            packets_relayed,
+            bursts_dropped,
+            keyframe_requests,
+            srtp_aes_256_gcm,
+            srtp_aes_128_gcm,
+            srtp_aes_128_cm,
+        } = self;
+        [
+            peers,
+            publications,
+            datagrams_received,
+            datagrams_sent,
+            datagrams_dropped,
+            packets_received,
+            packets_forwarded,
+            packets_resent,
+            packets_relayed,
+            bursts_dropped,
+            keyframe_requests,
+            srtp_aes_256_gcm,
+            srtp_aes_128_gcm,
+            srtp_aes_128_cm,
+        ]
+    }
+}
+
+impl std::iter::Sum for WorkerStats {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, mut one| {
+            for (sum, one) in sum.fields().into_iter().zip(one.fields()) {
+                *sum += *one;
+            }
+            sum
+        })
+    }
+}
+
+/// Written by one worker, read by anybody.
+#[derive(Default)]
+pub(super) struct Counters([AtomicU64; COUNT]);
+
+impl Counters {
+    pub(super) fn publish(&self, mut stats: WorkerStats) {
+        for (counter, value) in self.0.iter().zip(stats.fields()) {
+            counter.store(*value, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn read(&self) -> WorkerStats {
+        let mut stats = WorkerStats::default();
+        for (counter, value) in self.0.iter().zip(stats.fields()) {
+            *value = counter.load(Ordering::Relaxed);
+        }
+        stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_published_is_read_and_added_up() {
+        let stats = WorkerStats {
+            peers: 1,
+            datagrams_sent: 5,
+            srtp_aes_128_cm: 9,
+            ..WorkerStats::default()
+        };
+        let counters = [Counters::default(), Counters::default()];
+        counters.iter().for_each(|one| one.publish(stats));
+        assert_eq!(counters[0].read(), stats);
+        let sum: WorkerStats = counters.iter().map(Counters::read).sum();
+        assert_eq!((sum.peers, sum.datagrams_sent), (2, 10));
+        assert_eq!((sum.srtp_aes_128_cm, sum.packets_resent), (18, 0));
+    }
+}

@@ -1,0 +1,289 @@
+//! Who feeds and who receives which publication, worker by worker: what has to be relayed where.
+//!
+//! Written by a worker when one of its peers comes or goes, read by a worker when something has changed for it. No
+//! packet comes by here.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use restage_media::{PeerKey, PublicationKey, WorkerId};
+
+/// What a worker has to know of a publication.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Duty {
+    pub(super) publication: PublicationKey,
+    /// A peer of another worker feeds it.
+    pub(super) is_fed_elsewhere: bool,
+    /// The workers to relay it to.
+    pub(super) to: Vec<WorkerId>,
+}
+
+/// The table of one media plane.
+pub(super) struct Routes {
+    table: Mutex<Table>,
+    /// For each worker whether there are duties to look at.
+    news: Vec<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Table {
+    routes: HashMap<PublicationKey, Route>,
+    peers: HashMap<PeerKey, PublicationKey>,
+    changed: Vec<HashSet<PublicationKey>>,
+}
+
+#[derive(Default)]
+struct Route {
+    feeder: Option<(PeerKey, WorkerId)>,
+    /// Grows with every order to publish: the newest one stands, whoever carries it out last.
+    turn: u64,
+    /// Receiving peers of each worker.
+    subscribers: Vec<usize>,
+}
+
+impl Routes {
+    pub(super) fn new(workers: usize) -> Self {
+        let table = Table {
+            changed: vec![HashSet::new(); workers],
+            ..Table::default()
+        };
+        Self {
+            table: Mutex::new(table),
+            news: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+        }
+    }
+
+    /// A peer of this worker feeds the publication. `false`: a newer order has been carried out already.
+    pub(super) fn publish(
+        &self,
+        worker: WorkerId,
+        peer: PeerKey,
+        publication: PublicationKey,
+        turn: u64,
+    ) -> bool {
+        let mut table = self.table();
+        table.forget(peer, worker);
+        let workers = self.news.len();
+        let route = table.route(publication, workers);
+        if route.turn > turn {
+            table.tidy(publication);
+            self.announce(&table);
+            return false;
+        }
+        route.turn = turn;
+        let former = route.feeder.replace((peer, worker));
+        table.peers.insert(peer, publication);
+        if let Some((former, home)) = former {
+            table.peers.remove(&former);
+            table.mark(home, publication);
+        }
+        table.mark(worker, publication);
+        self.announce(&table);
+        true
+    }
+
+    /// A peer of this worker receives the publication.
+    pub(super) fn subscribe(&self, worker: WorkerId, peer: PeerKey, publication: PublicationKey) {
+        let mut table = self.table();
+        table.forget(peer, worker);
+        let workers = self.news.len();
+        table.peers.insert(peer, publication);
+        let route = table.route(publication, workers);
+        route.subscribers[usize::from(worker.0)] += 1;
+        let is_first = route.subscribers[usize::from(worker.0)] == 1;
+        if let Some((_, home)) = route.feeder.filter(|_| is_first) {
+            table.mark(home, publication);
+        }
+        self.announce(&table);
+    }
+
+    /// A peer of this worker is gone.
+    pub(super) fn leave(&self, worker: WorkerId, peer: PeerKey) {
+        let mut table = self.table();
+        table.forget(peer, worker);
+        self.announce(&table);
+    }
+
+    /// The worker that feeds the publication.
+    pub(super) fn home(&self, publication: PublicationKey) -> Option<WorkerId> {
+        let table = self.table();
+        let (_, home) = table.routes.get(&publication)?.feeder?;
+        Some(home)
+    }
+
+    /// Workers, other than this one, that have to be woken to look at their duties.
+    pub(super) fn concerned(&self, besides: WorkerId) -> impl Iterator<Item = WorkerId> {
+        let all = (0..).map(WorkerId).zip(&self.news);
+        all.filter(move |(worker, news)| *worker != besides && news.load(Ordering::Acquire))
+            .map(|(worker, _)| worker)
+    }
+
+    /// What has changed for this worker since it asked last.
+    pub(super) fn duties(&self, worker: WorkerId) -> Vec<Duty> {
+        let place = usize::from(worker.0);
+        // Cheap when there is nothing, which is nearly always.
+        if !self.news[place].swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        let mut table = self.table();
+        let changed = std::mem::take(&mut table.changed[place]);
+        changed
+            .into_iter()
+            .map(|publication| table.duty(worker, publication))
+            .collect()
+    }
+
+    fn announce(&self, table: &Table) {
+        for (news, changed) in self.news.iter().zip(&table.changed) {
+            if !changed.is_empty() {
+                news.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn route(&mut self, publication: PublicationKey, workers: usize) -> &mut Route {
+        self.routes.entry(publication).or_insert_with(|| Route {
+            subscribers: vec![0; workers],
+            ..Route::default()
+        })
+    }
+
+    fn forget(&mut self, peer: PeerKey, worker: WorkerId) {
+        let Some(publication) = self.peers.remove(&peer) else {
+            return;
+        };
+        let Some(route) = self.routes.get_mut(&publication) else {
+            return;
+        };
+        let feeder = route.feeder;
+        if feeder.is_some_and(|(feeder, _)| feeder == peer) {
+            route.feeder = None;
+            self.mark(worker, publication);
+        } else if let Some(count) = route.subscribers.get_mut(usize::from(worker.0)) {
+            *count = count.saturating_sub(1);
+            if let Some((_, home)) = feeder.filter(|_| *count == 0) {
+                self.mark(home, publication);
+            }
+        }
+        self.tidy(publication);
+    }
+
+    /// Forgets a route nobody uses.
+    fn tidy(&mut self, publication: PublicationKey) {
+        let is_unused = |route: &Route| {
+            route.feeder.is_none() && route.subscribers.iter().all(|count| *count == 0)
+        };
+        if self.routes.get(&publication).is_some_and(is_unused) {
+            self.routes.remove(&publication);
+        }
+    }
+
+    fn mark(&mut self, worker: WorkerId, publication: PublicationKey) {
+        if self.changed.len() > 1 {
+            self.changed[usize::from(worker.0)].insert(publication);
+        }
+    }
+
+    fn duty(&self, worker: WorkerId, publication: PublicationKey) -> Duty {
+        let route = self.routes.get(&publication);
+        let home = route.and_then(|route| route.feeder).map(|(_, home)| home);
+        let receivers = route.map_or(&[][..], |route| &route.subscribers);
+        let others = (0..).map(WorkerId).zip(receivers);
+        Duty {
+            publication,
+            is_fed_elsewhere: home.is_some_and(|home| home != worker),
+            to: others
+                .filter(|(other, count)| home == Some(worker) && *other != worker && **count > 0)
+                .map(|(other, _)| other)
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: WorkerId = WorkerId(0);
+    const TWO: WorkerId = WorkerId(1);
+    const PUBLICATION: PublicationKey = PublicationKey(5);
+
+    fn duty(is_fed_elsewhere: bool, to: &[WorkerId]) -> Vec<Duty> {
+        vec![Duty {
+            publication: PUBLICATION,
+            is_fed_elsewhere,
+            to: to.to_vec(),
+        }]
+    }
+
+    #[test]
+    fn a_first_subscriber_elsewhere_is_relayed_to_and_the_last_one_ends_it() {
+        let routes = Routes::new(2);
+        assert!(routes.publish(ONE, PeerKey(1), PUBLICATION, 1));
+        assert_eq!(routes.duties(ONE), duty(false, &[]));
+        routes.subscribe(ONE, PeerKey(2), PUBLICATION);
+        assert_eq!(routes.duties(ONE), []);
+        routes.subscribe(TWO, PeerKey(3), PUBLICATION);
+        assert_eq!(routes.concerned(TWO).collect::<Vec<_>>(), [ONE]);
+        assert_eq!(routes.duties(ONE), duty(false, &[TWO]));
+        routes.subscribe(TWO, PeerKey(4), PUBLICATION);
+        routes.leave(TWO, PeerKey(3));
+        assert_eq!(routes.duties(ONE), []);
+        routes.leave(TWO, PeerKey(4));
+        assert_eq!(routes.duties(ONE), duty(false, &[]));
+    }
+
+    #[test]
+    fn the_newest_order_to_publish_stands() {
+        let routes = Routes::new(2);
+        assert!(routes.publish(TWO, PeerKey(2), PUBLICATION, 2));
+        assert!(!routes.publish(ONE, PeerKey(1), PUBLICATION, 1));
+        assert_eq!(routes.home(PUBLICATION), Some(TWO));
+        assert!(routes.publish(ONE, PeerKey(3), PUBLICATION, 3));
+        assert_eq!(routes.duties(TWO), duty(true, &[]));
+        assert_eq!(routes.home(PUBLICATION), Some(ONE));
+        routes.leave(TWO, PeerKey(2));
+        assert_eq!(routes.home(PUBLICATION), Some(ONE), "it had been replaced");
+    }
+
+    #[test]
+    fn a_subscriber_that_changes_is_counted_where_it_is() {
+        let routes = Routes::new(2);
+        let other = PublicationKey(6);
+        routes.publish(ONE, PeerKey(1), PUBLICATION, 1);
+        routes.publish(ONE, PeerKey(2), other, 2);
+        routes.duties(ONE);
+        routes.subscribe(TWO, PeerKey(3), PUBLICATION);
+        routes.subscribe(TWO, PeerKey(3), other);
+        let mut duties = routes.duties(ONE);
+        duties.sort_by_key(|duty| duty.publication);
+        assert_eq!((duties[0].to.len(), duties[1].to.len()), (0, 1));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_nobody_uses() {
+        let routes = Routes::new(2);
+        routes.publish(ONE, PeerKey(1), PUBLICATION, 1);
+        routes.subscribe(TWO, PeerKey(2), PUBLICATION);
+        routes.leave(ONE, PeerKey(1));
+        routes.leave(TWO, PeerKey(2));
+        routes.leave(TWO, PeerKey(2));
+        assert!(routes.table().routes.is_empty() && routes.table().peers.is_empty());
+        assert_eq!(routes.duties(ONE), duty(false, &[]));
+    }
+
+    #[test]
+    fn a_single_worker_has_no_duties() {
+        let routes = Routes::new(1);
+        routes.publish(ONE, PeerKey(1), PUBLICATION, 1);
+        routes.subscribe(ONE, PeerKey(2), PUBLICATION);
+        assert_eq!(routes.duties(ONE), []);
+    }
+}

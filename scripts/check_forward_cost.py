@@ -1,0 +1,112 @@
+"""Counts the instructions a forwarded packet costs, and fails when they have become more.
+
+`crates/restage-media/examples/forward.rs` runs under valgrind's callgrind, which counts what is executed inside its
+function `forward` and what that calls. Sealing (aws-lc) and copying (libc) are left out: which variant of those is
+executed depends on the machine. What remains is this project's own work on the way of a packet, compiled as the tests
+are. It is the same on every run but for hash seeds and the order of a heap.
+"""
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+# Instructions per forwarded packet, as measured when the path was changed last.
+BUDGET = 1_500
+# Above the budget by more than this fails; below by more than this asks for a new budget.
+TOLERANCE = 0.10
+
+# Not ours: ciphers and everything outside the program's own file.
+FOREIGN = re.compile(r"aws_lc|aead_|gcm_|aes|ghash|EVP_|OPENSSL|CRYPTO_")
+
+NAME = re.compile(r"\((\d+)\)(?: (.*))?")
+
+
+def self_costs(text):
+    """{(object, function): instructions} of a callgrind file, without what was called."""
+    names = {"ob": {}, "fn": {}}
+    current = {"ob": "", "fn": ""}
+    costs = {}
+    follows_call = False
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key in current:
+            number, name = NAME.fullmatch(value).groups()
+            current[key] = names[key].setdefault(number, name or "")
+        elif key in ("cob", "cfn"):
+            number, name = NAME.fullmatch(value).groups()
+            if name:
+                names[key[1:]].setdefault(number, name)
+        elif key == "calls":
+            follows_call = True
+        elif line[:1].isdigit() or line[:1] in "+-*":
+            # The line after a call is the cost of what was called.
+            numbers = line.split()
+            if not follows_call and len(numbers) > 1:
+                place = (current["ob"], current["fn"])
+                costs[place] = costs.get(place, 0) + int(numbers[1])
+            follows_call = False
+    return costs
+
+
+def count(program):
+    """(packets forwarded, {function: instructions of ours}, all instructions)."""
+    with tempfile.TemporaryDirectory() as directory:
+        out = pathlib.Path(directory) / "callgrind.out"
+        command = [
+            "valgrind",
+            "--tool=callgrind",
+            "--collect-atstart=no",
+            "--toggle-collect=*forward::forward*",
+        ]
+        command += [f"--callgrind-out-file={out}", "--error-exitcode=3", str(program)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"callgrind failed:\n{done.stderr}")
+        costs = self_costs(out.read_text())
+    ours = {}
+    for (file, function), cost in costs.items():
+        if program.name in file and not FOREIGN.search(function):
+            ours[function] = ours.get(function, 0) + cost
+    return int(done.stdout.split()[-1]), ours, sum(costs.values())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", type=pathlib.Path, help="the built example")
+    parser.add_argument(
+        "--functions",
+        type=int,
+        default=0,
+        metavar="N",
+        help="list the N most expensive",
+    )
+    arguments = parser.parse_args()
+    if not shutil.which("valgrind"):
+        sys.exit("valgrind is not installed; scripts/setup.sh test installs it")
+    packets, ours, everything = count(arguments.program)
+    cost = sum(ours.values()) / packets
+    print(
+        f"{cost:.0f} instructions per forwarded packet ({everything / packets:.0f} with ciphers and copies)"
+    )
+    for function, instructions in sorted(ours.items(), key=lambda item: -item[1])[
+        : arguments.functions
+    ]:
+        print(f"{instructions / packets:8.1f}  {function}")
+    if cost > BUDGET * (1 + TOLERANCE):
+        sys.exit(
+            f"a forwarded packet has become dearer: {cost:.0f} instructions, {BUDGET} are budgeted"
+        )
+    if cost < BUDGET * (1 - TOLERANCE):
+        sys.exit(
+            f"a forwarded packet has become cheaper: set BUDGET in {pathlib.Path(__file__).name} to {cost:.0f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
