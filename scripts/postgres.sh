@@ -9,7 +9,7 @@ START_S=60
 # Debian keeps the server's programs out of PATH, one directory per version; the newest is taken.
 bindir() {
     local newest
-    newest="$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)"
+    newest="$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1 || true)"
     [ -n "$newest" ] || newest="$(command -v initdb)" || return 1
     dirname "$newest"
 }

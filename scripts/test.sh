@@ -50,14 +50,15 @@ cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 step "Unit and scenario tests: Rust"
 cargo test --workspace --locked --quiet
 
+step "Cost of a forwarded packet, in instructions"
+cargo build --locked --quiet --package restage-media --example forward
+python3 scripts/check_forward_cost.py target/debug/examples/forward
+
 step "Store tests again, on PostgreSQL"
 POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 # The same binaries as above: what a test is given for a database is all that differs.
 RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --lib store::
 RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --test 'store_*'
-step "Cost of a forwarded packet, in instructions"
-cargo build --locked --quiet --package restage-media --example forward
-python3 scripts/check_forward_cost.py target/debug/examples/forward
 
 step "Documentation and package of the Rust client"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features

@@ -732,19 +732,6 @@ mod tests {
     }
 
     #[test]
-    fn the_database_address_is_not_printed() {
-        let address = "postgres://ann:hunter2@db/rs";
-        let settings = Settings {
-            database: Some(address.into()),
-            ..Settings::default()
-        };
-        assert!(!format!("{settings:?}").contains("hunter2"));
-        let config = settings.resolve().unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
-        assert_eq!(config.database.unwrap().reveal(), address);
-    }
-
-    #[test]
     fn each_worker_needs_a_port() {
         let resolve = |media_port, workers| {
             let settings = Settings {
@@ -759,6 +746,19 @@ mod tests {
         for (port, workers) in [(65_535, 2), (4081, 0), (4081, WORKERS_MAX + 1)] {
             assert!(matches!(resolve(port, workers), Err(ConfigError::Workers)));
         }
+    }
+
+    #[test]
+    fn the_database_address_is_not_printed() {
+        let address = "postgres://ann:hunter2@db/rs";
+        let settings = Settings {
+            database: Some(address.into()),
+            ..Settings::default()
+        };
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        let config = settings.resolve().unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(config.database.unwrap().reveal(), address);
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use crate::packet::{Extensions, Rotation, Vp8Numbers};
 
-/// The most an extension block takes: three words of elements behind one of header, and a name of 16 bytes.
+/// Begins a block of one-byte elements.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
 /// A header without extensions, and what precedes their elements.
 const FIXED_BYTES: usize = 12;
 const BLOCK_BYTES: usize = 4;
 /// A one-byte element holds at most this much.
 const ELEMENT_BYTES_MAX: usize = 16;
+/// A header with a name and two values of a byte, in whole words.
+const HEADER_BYTES_MAX: usize =
+    (FIXED_BYTES + BLOCK_BYTES + 1 + ELEMENT_BYTES_MAX + 2 + 2).next_multiple_of(4);
 
 /// The ids a subscriber has offered for what it is sent; `None` is not sent.
 #[derive(Debug, Clone, Default)]
@@ -63,25 +66,22 @@ pub(crate) fn write(
     mid: &str,
     values: &Extensions,
 ) {
-    let start = buffer.len();
-    buffer.extend([0x80, u8::from(fixed.marker) << 7 | fixed.pt & 0x7f]);
-    buffer.extend(fixed.seq.to_be_bytes());
-    buffer.extend(fixed.time.to_be_bytes());
-    buffer.extend(fixed.ssrc.to_be_bytes());
-    let block = buffer.len();
-    buffer.extend(ONE_BYTE_PROFILE);
-    buffer.extend([0, 0]);
+    let mut bytes = [0; HEADER_BYTES_MAX];
+    bytes[0] = 0x80;
+    bytes[1] = u8::from(fixed.marker) << 7 | fixed.pt & 0x7f;
+    bytes[2..4].copy_from_slice(&fixed.seq.to_be_bytes());
+    bytes[4..8].copy_from_slice(&fixed.time.to_be_bytes());
+    bytes[8..12].copy_from_slice(&fixed.ssrc.to_be_bytes());
+    let block = FIXED_BYTES + BLOCK_BYTES;
+    let mut end = block;
     if let Some(id) = ids.mid {
-        element(buffer, id, mid.as_bytes());
+        element(&mut bytes, &mut end, id, mid.as_bytes());
     }
     if let (Some(id), Some(level)) = (ids.audio_level, values.audio_level) {
         // RFC 6464: the level is carried without its sign.
         let voice = values.voice_activity.unwrap_or(false);
-        element(
-            buffer,
-            id,
-            &[u8::from(voice) << 7 | level.unsigned_abs().min(127)],
-        );
+        let level = level.unsigned_abs().min(127);
+        element(&mut bytes, &mut end, id, &[u8::from(voice) << 7 | level]);
     }
     if let (Some(id), Some(rotation)) = (ids.rotation, values.rotation) {
         let turns = match rotation {
@@ -90,23 +90,26 @@ pub(crate) fn write(
             Rotation::Half => 2,
             Rotation::ThreeQuarters => 3,
         };
-        element(buffer, id, &[turns]);
+        element(&mut bytes, &mut end, id, &[turns]);
     }
-    let elements = buffer.len() - block - 4;
-    if elements == 0 {
-        buffer.truncate(block);
+    if end == block {
+        buffer.extend_from_slice(&bytes[..FIXED_BYTES]);
         return;
     }
-    buffer.resize(block + 4 + elements.next_multiple_of(4), 0);
-    let words = ((buffer.len() - block - 4) / 4) as u16;
-    buffer[block + 2..block + 4].copy_from_slice(&words.to_be_bytes());
-    buffer[start] |= 0x10;
+    let end = end.next_multiple_of(4);
+    let words = ((end - block) / 4) as u16;
+    bytes[0] |= 0x10;
+    bytes[12..14].copy_from_slice(&ONE_BYTE_PROFILE);
+    bytes[14..16].copy_from_slice(&words.to_be_bytes());
+    buffer.extend_from_slice(&bytes[..end]);
 }
 
-fn element(buffer: &mut Vec<u8>, id: u8, value: &[u8]) {
-    if element_length(id, value.len()) > 0 {
-        buffer.push(id << 4 | (value.len() - 1) as u8);
-        buffer.extend_from_slice(value);
+fn element(bytes: &mut [u8; HEADER_BYTES_MAX], end: &mut usize, id: u8, value: &[u8]) {
+    let length = element_length(id, value.len());
+    if length > 0 {
+        bytes[*end] = id << 4 | (value.len() - 1) as u8;
+        bytes[*end + 1..*end + length].copy_from_slice(value);
+        *end += length;
     }
 }
 

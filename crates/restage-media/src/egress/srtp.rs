@@ -60,7 +60,8 @@ impl Drop for KeyingMaterial {
 /// A session key with its salt.
 struct Cipher {
     key: LessSafeKey,
-    salt: [u8; SALT_BYTES],
+    /// The salt as a number.
+    salt: u128,
 }
 
 /// Protects what is sent and opens the feedback that is received.
@@ -220,19 +221,19 @@ impl Cipher {
         session_key.fill(0);
         Some(Self {
             key: LessSafeKey::new(key?),
-            salt: session_salt,
+            salt: session_salt
+                .iter()
+                .fold(0, |salt, byte| salt << 8 | u128::from(*byte)),
         })
     }
 
     /// RFC 7714 §8.1 and §9.1: two zero bytes, SSRC and a six-byte index, under the salt.
     fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
-        let mut nonce = [0; NONCE_LEN];
-        nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
-        nonce[6..].copy_from_slice(&index.to_be_bytes()[2..]);
-        for (byte, salt) in nonce.iter_mut().zip(self.salt) {
-            *byte ^= salt;
-        }
-        Nonce::assume_unique_for_key(nonce)
+        let index = u128::from(index & 0xffff_ffff_ffff);
+        let nonce = (u128::from(ssrc) << 48 | index) ^ self.salt;
+        let bytes = nonce.to_be_bytes();
+        let unique = bytes.last_chunk::<NONCE_LEN>().copied();
+        Nonce::assume_unique_for_key(unique.unwrap_or_default())
     }
 }
 

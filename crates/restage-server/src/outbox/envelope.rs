@@ -7,7 +7,7 @@
 use restage_api::Timestamp;
 use restage_core::id::{StageId, StageSessionId, Time};
 use restage_core::notice::{Notice, Occurrence};
-use restage_core::row::{StageEvent, StageEventName};
+use restage_core::row::{StageEvent, StageEventName, TokenGrant};
 use serde_json::{Map, Value, json};
 
 use crate::store::error_word;
@@ -66,6 +66,7 @@ const fn name(what: &Occurrence) -> (&'static str, bool) {
         StageEventName::PublishError => ("Participant Publish Error", true),
         StageEventName::ReplicationStarted => ("Participant Replication Start", true),
         StageEventName::ReplicationStopped => ("Participant Replication End", true),
+        StageEventName::TokenExchanged => ("Token Exchanged", true),
         StageEventName::Joined => ("Participant Joined", false),
         StageEventName::Left => ("Participant Left", false),
         StageEventName::JoinError => ("Participant Join Error", false),
@@ -107,10 +108,32 @@ fn detail(notice: &Notice, owner: &Owner, name: &str) -> Value {
     if let Some((stage, session)) = source {
         put_source(&mut detail, owner, stage, session);
     }
+    if let Some(exchange) = &event.exchange {
+        detail.insert("previous_token".to_owned(), token(&exchange.previous));
+        detail.insert("new_token".to_owned(), token(&exchange.new));
+    }
     if event.replica {
         detail.insert("replica".to_owned(), true.into());
     }
     Value::Object(detail)
+}
+
+/// What a token says, in the members of the service's Token Exchanged.
+fn token(grant: &TokenGrant) -> Value {
+    let words = [
+        (grant.capabilities.publish, "PUBLISH"),
+        (grant.capabilities.subscribe, "SUBSCRIBE"),
+    ];
+    let capabilities: Vec<&str> = words
+        .into_iter()
+        .filter_map(|(allowed, word)| allowed.then_some(word))
+        .collect();
+    json!({
+        "capabilities": capabilities,
+        "attributes": grant.attributes,
+        "user_id": grant.user_id,
+        "expiration_time": seconds(grant.expires_at),
+    })
 }
 
 fn put_source(
