@@ -24,6 +24,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What a starting token has to be.
+pub(crate) const NEXT_TOKEN: &str =
+    "the NextToken of an earlier list with the same arguments, whole and unchanged";
+
 /// A client of the API.
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -136,7 +140,7 @@ impl Api {
         let other_region = message
             .split(|c: char| c.is_whitespace() || c == '"' || c == '\'')
             .filter_map(|word| word.strip_prefix("arn:aws:ivs:")?.split(':').next())
-            .find(|named| named != region);
+            .find(|named| named != region && is_region(named));
         if let Some(named) = other_region {
             return Some(format!(
                 "--region {named}: the ARN is of {named}, the call went to {region}"
@@ -145,6 +149,9 @@ impl Api {
         let is_about_absence =
             code == "ResourceNotFoundException" || message.contains("does not exist");
         match code {
+            "ValidationException" if message.starts_with("nextToken ") => {
+                Some(NEXT_TOKEN.to_owned())
+            }
             "UnrecognizedClientException"
             | "InvalidSignatureException"
             | "InvalidClientTokenId"
@@ -154,6 +161,9 @@ impl Api {
                 "the keys came from {}; --data-dir names a server's own, --profile another set",
                 self.connection.keys_from
             )),
+            "ValidationException" if message.contains("must be a stage ARN") => {
+                Some("restage stages list shows the stages".to_owned())
+            }
             "ResourceNotFoundException" | "ValidationException" if is_about_absence => Some(
                 "restage stages list shows the stages, restage participants list who is in one"
                     .to_owned(),
@@ -165,6 +175,12 @@ impl Api {
             _ => None,
         }
     }
+}
+
+/// Whether this is a region and no place holder, as in `arn:aws:ivs:<region>:…`.
+fn is_region(text: &str) -> bool {
+    let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.chars().all(is_one)
 }
 
 /// A running server's console URL.

@@ -7,7 +7,7 @@ use restage_client::aws::Paginated;
 use restage_client::paginate::{PaginateError, PaginationConfig};
 use serde_json::{Map, Value};
 
-use crate::api::Api;
+use crate::api::{Api, NEXT_TOKEN};
 use crate::exit::{Exit, Failure};
 use crate::live::Progress;
 use crate::output::{self, Layout, Output};
@@ -105,9 +105,7 @@ where
     let message = error.to_string();
     match error {
         PaginateError::Operation(error) => api.explain(error),
-        PaginateError::StartingToken(_) => Failure::usage(message)
-            .advise("the NextToken of an earlier list with the same arguments, whole and unchanged")
-            .into(),
+        PaginateError::StartingToken(_) => Failure::usage(message).advise(NEXT_TOKEN).into(),
         PaginateError::SameTokenTwice(_) => Failure::new(Exit::Refused, message).into(),
         _ => Failure::usage(message).into(),
     }

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_sdk_ivsrealtime::operation::start_participant_replication::StartParticipantReplicationError;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_client::replication::Replication;
 use restage_client::testcard::{TestCard, TestCardConfig};
 use restage_client::token::ParticipantToken;
 use restage_client::{PublishConfig, Publisher};
 
 use crate::api::{self, Api};
+use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::paging;
 use crate::target::Target;
@@ -19,8 +20,6 @@ use crate::target::Target;
 const RECONNECT_WINDOW_S: i32 = 60;
 /// How long the server may take to see the publisher.
 const PUBLISHING_MAX: Duration = Duration::from_secs(10);
-/// How often it is asked meanwhile.
-const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Publishes a test card into one stage and replicates it into another.
 ///
@@ -125,34 +124,17 @@ async fn publish(api: &Api, stages: &Stages) -> anyhow::Result<()> {
 
 /// The server sees a publisher as soon as its media is up, which is a moment after it joined.
 async fn replicate(api: &Api, stages: &Stages, participant: &str) -> anyhow::Result<()> {
-    let mut ask = tokio::time::interval(ASK_EVERY);
-    let attempts = async {
-        loop {
-            ask.tick().await;
-            let started = api
-                .client
-                .start_participant_replication()
-                .source_stage_arn(&stages.source)
-                .destination_stage_arn(&stages.destination)
-                .participant_id(participant)
-                .reconnect_window_seconds(RECONNECT_WINDOW_S)
-                .send()
-                .await;
-            let waiting = |error: &StartParticipantReplicationError| {
-                error.is_conflict_exception() || error.is_resource_not_found_exception()
-            };
-            match started {
-                Ok(_) => return Ok(()),
-                Err(error) if error.as_service_error().is_some_and(waiting) => {}
-                Err(error) => return Err(api.explain(error)),
-            }
+    let replication = Replication::new(&stages.source, participant, &stages.destination)
+        .reconnect_window_seconds(RECONNECT_WINDOW_S);
+    let started = replication.start_within(&api.client, PUBLISHING_MAX).await;
+    started.map_err(|error| match error.as_service_error() {
+        Some(refusal) if refusal.is_conflict_exception() => {
+            Failure::new(Exit::NoAnswer, "the publisher's media did not get through")
+                .advise("restage doctor checks the media port and its addresses")
+                .into()
         }
-    };
-    tokio::time::timeout(PUBLISHING_MAX, attempts)
-        .await
-        .context(
-            "the publisher did not get through: is the media port reachable? try restage doctor",
-        )??;
+        _ => api.explain(error),
+    })?;
     output::note(&format!("replicated into {}", stages.destination));
     Ok(())
 }

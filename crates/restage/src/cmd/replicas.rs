@@ -1,9 +1,9 @@
 //! `restage replicas`: a participant of one stage, shown in others.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 
 use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
+use restage_client::replication::Replication;
 
 use crate::api::{self, Api};
 use crate::cmd::pair;
@@ -94,6 +94,16 @@ struct Route {
     destinations: Vec<String>,
 }
 
+impl Route {
+    fn replication(&self, destination_stage_arn: &str) -> Replication {
+        Replication::new(
+            &self.source_stage_arn,
+            &self.participant_id,
+            destination_stage_arn,
+        )
+    }
+}
+
 const REPLICAS: Columns = Columns {
     member: "replicas",
     columns: &[
@@ -125,31 +135,28 @@ async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
 
 async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
-    let attributes: HashMap<_, _> = args.attributes.into_iter().collect();
-    let call = api
-        .client
-        .start_participant_replication()
-        .source_stage_arn(&args.route.source_stage_arn)
-        .participant_id(&args.route.participant_id)
-        .set_reconnect_window_seconds(args.reconnect_window_seconds)
-        .set_attributes((!attributes.is_empty()).then_some(attributes));
     let calls = args.route.destinations.iter().map(|arn| {
-        let call = call.clone().destination_stage_arn(arn);
-        (arn, async move { call.send().await.map(drop) })
+        let mut replication = args.route.replication(arn);
+        if let Some(seconds) = args.reconnect_window_seconds {
+            replication = replication.reconnect_window_seconds(seconds);
+        }
+        for (key, value) in &args.attributes {
+            replication = replication.attribute(key, value);
+        }
+        let client = &api.client;
+        (
+            arn,
+            async move { replication.start(client).await.map(drop) },
+        )
     });
     each(&api, "replicated into", calls).await
 }
 
 async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
-    let call = api
-        .client
-        .stop_participant_replication()
-        .source_stage_arn(&args.route.source_stage_arn)
-        .participant_id(&args.route.participant_id);
     let calls = args.route.destinations.iter().map(|arn| {
-        let call = call.clone().destination_stage_arn(arn);
-        (arn, async move { call.send().await.map(drop) })
+        let (replication, client) = (args.route.replication(arn), &api.client);
+        (arn, async move { replication.stop(client).await.map(drop) })
     });
     each(&api, "no longer replicated into", calls).await
 }

@@ -73,7 +73,7 @@ fn usage_is_two() {
 fn a_refusal_is_three_and_says_what_to_do() {
     let server = Server::start();
     let far = STAGE.replace("us-east-1", "eu-west-1");
-    let cases: [(&[&str], &str, &str); 7] = [
+    let cases: [(&[&str], &str, &str); 8] = [
         (
             &["stages", "get", "--arn", STAGE],
             "ResourceNotFoundException",
@@ -87,7 +87,12 @@ fn a_refusal_is_three_and_says_what_to_do() {
         (
             &["stages", "get", "--arn", "x"],
             "ValidationException",
-            "arn",
+            "try: restage stages list",
+        ),
+        (
+            &["stages", "list", "--starting-token", "x"],
+            "nextToken",
+            "try: the NextToken of an earlier list",
         ),
         (
             &["stages", "list", "--page-size", "1000"],

@@ -1,14 +1,8 @@
 //! Completions, loaded by the real shells and asked as a person asks with the Tab key.
 
-use std::io::Write as _;
 use std::process::Command;
 
-use crate::support::{restage, text};
-
-/// Says something even if the test passes.
-pub(crate) fn say(words: &str) {
-    writeln!(std::io::stderr(), "{words}").ok();
-}
+use crate::support::{DEADLINE, restage, text};
 
 fn script(shell: &str, dir: &std::path::Path) -> std::path::PathBuf {
     let output = restage(dir).args(["completions", shell]).output().unwrap();
@@ -22,27 +16,21 @@ fn script(shell: &str, dir: &std::path::Path) -> std::path::PathBuf {
     path
 }
 
-fn is_installed(shell: &str) -> bool {
-    let is_there = Command::new(shell)
-        .args(["-c", "true"])
-        .status()
-        .is_ok_and(|status| status.success());
-    if !is_there {
-        say(&format!(
-            "{shell} is not installed: its completions were generated but not loaded"
-        ));
-    }
-    is_there
-}
-
 /// Runs a shell script that must say nothing on standard error: the words it prints.
 fn ask(shell: &str, arguments: &[&str], home: &std::path::Path) -> Vec<String> {
-    let output = Command::new(shell)
+    // A prompt that waits for an answer that never comes would wait for ever.
+    let output = Command::new("timeout")
+        .args([&DEADLINE.as_secs().to_string(), shell])
         .args(arguments)
         .env("HOME", home)
         .current_dir(home)
         .output()
-        .unwrap();
+        .unwrap_or_else(|error| panic!("timeout(1): {error}"));
+    assert_ne!(
+        output.status.code(),
+        Some(127),
+        "{shell} is not there; make setup installs it"
+    );
     let (out, error) = (text(&output.stdout), text(&output.stderr));
     assert!(
         output.status.success() && error.is_empty(),
@@ -97,9 +85,6 @@ fn bash_completes_commands_flags_and_values() {
 fn zsh_loads_the_completions() {
     let home = tempfile::tempdir().unwrap();
     let path = script("zsh", home.path());
-    if !is_installed("zsh") {
-        return;
-    }
     // Zsh completes only at a prompt, so it gets one, on a pseudo terminal of its own.
     let program = format!(
         r#"
@@ -128,9 +113,6 @@ fn zsh_loads_the_completions() {
 fn fish_completes_commands_flags_and_values() {
     let home = tempfile::tempdir().unwrap();
     let path = script("fish", home.path());
-    if !is_installed("fish") {
-        return;
-    }
     let complete = |line: &str| {
         let program = format!("source {}; complete -C '{line}'", path.display());
         ask("fish", &["--no-config", "-c", &program], home.path())
