@@ -92,7 +92,8 @@ impl Routes {
         let route = table.route(publication, workers);
         route.subscribers[usize::from(worker.0)] += 1;
         let is_first = route.subscribers[usize::from(worker.0)] == 1;
-        if let Some((_, home)) = route.feeder.filter(|_| is_first) {
+        let relayed_from = route.feeder.filter(|(_, home)| is_first && *home != worker);
+        if let Some((_, home)) = relayed_from {
             table.mark(home, publication);
         }
         self.announce(&table);
@@ -168,7 +169,8 @@ impl Table {
             self.mark(worker, publication);
         } else if let Some(count) = route.subscribers.get_mut(usize::from(worker.0)) {
             *count = count.saturating_sub(1);
-            if let Some((_, home)) = feeder.filter(|_| *count == 0) {
+            let relayed_from = feeder.filter(|(_, home)| *count == 0 && *home != worker);
+            if let Some((_, home)) = relayed_from {
                 self.mark(home, publication);
             }
         }
