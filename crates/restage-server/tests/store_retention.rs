@@ -137,7 +137,7 @@ async fn an_expired_token_goes_unless_its_bearer_is_connected() {
     assert_eq!(sweep(&store, 11, 100).await.0, 2);
     let known = async |participant: &str| {
         store
-            .get_token(&participant.into())
+            .get_token(&"a".into(), &participant.into())
             .await
             .unwrap()
             .is_some()

@@ -35,13 +35,15 @@ struct Version {
     len: u64,
 }
 
+type ById = HashMap<String, Arc<Known>>;
+
 /// Looks keys up by their id. Asking costs one look at the file's metadata; the keys themselves are read
 /// again only when it was replaced, and there are at most [`super::KEYS_MAX`] of them.
 #[derive(Debug)]
 pub struct KeyRing {
     file: KeyFile,
-    fixed: HashMap<String, Arc<Known>>,
-    from_file: Mutex<(Option<Version>, HashMap<String, Arc<Known>>)>,
+    fixed: ById,
+    from_file: Mutex<(Option<Version>, ById)>,
 }
 
 impl KeyRing {

@@ -102,7 +102,7 @@ async fn read_all(
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     type Decode = fn(&AnyRow) -> Result<(), StoreError>;
-    let kinds: [(&'static str, Decode); 7] = [
+    let kinds: [(&'static str, Decode); 8] = [
         (
             concat!("SELECT ", columns!(stage "s"), " FROM stages s"),
             |row| codec::stage(row).map(drop),
@@ -110,6 +110,10 @@ async fn read_all(
         (
             concat!("SELECT ", columns!(session "x"), " FROM stage_sessions x"),
             |row| codec::session(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(public_key "k"), " FROM public_keys k"),
+            |row| codec::public_key(row).map(drop),
         ),
         (
             concat!("SELECT ", columns!(token "t"), " FROM tokens t"),

@@ -68,9 +68,11 @@ impl Sweep {
 
 pub(super) const NEXT_ENDED: &str = "SELECT x.id FROM stage_sessions x \
      WHERE x.ended_at IS NOT NULL AND x.ended_at < $1 ORDER BY x.ended_at LIMIT 1";
-/// A token that is expired still admits its bearer's further connections while the bearer is connected.
+/// A token that is expired still admits its bearer's further connections while the bearer is connected. A
+/// self-signed one that was revoked is remembered: its owner could sign another for the same participant.
 pub(super) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE (stage, participant) IN ( \
-     SELECT t.stage, t.participant FROM tokens t WHERE t.expires_at < $1 AND NOT EXISTS ( \
+     SELECT t.stage, t.participant FROM tokens t WHERE t.expires_at < $1 \
+     AND (t.revoked_at IS NULL OR t.allow_publish IS NULL) AND NOT EXISTS ( \
          SELECT 1 FROM stages s JOIN participants p \
              ON p.session = s.active_session AND p.id = t.participant \
          WHERE s.id = t.stage AND p.connected = 1) \

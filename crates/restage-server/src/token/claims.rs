@@ -230,6 +230,9 @@ impl<'a> Reader<'a> {
         if text.chars().count() > USER_ID_LEN_MAX {
             self.wrong("user_id", "must have at most 128 characters");
         }
+        if text.contains('\0') {
+            self.wrong("user_id", "may not contain the character U+0000");
+        }
         text.to_owned()
     }
 
