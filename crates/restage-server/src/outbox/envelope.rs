@@ -167,3 +167,68 @@ fn precise(time: Time) -> String {
         _ => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use restage_core::row::{Capabilities, TokenExchange};
+
+    use super::*;
+
+    fn grant(publish: bool, user_id: &str, expires_at_s: i64) -> TokenGrant {
+        TokenGrant {
+            capabilities: Capabilities {
+                publish,
+                subscribe: true,
+            },
+            attributes: [("role".to_owned(), user_id.to_owned())].into(),
+            user_id: user_id.to_owned(),
+            expires_at: Time(expires_at_s * 1_000_000),
+        }
+    }
+
+    #[test]
+    fn an_exchange_tells_both_tokens() {
+        let at = Time(1_790_000_000_482_913);
+        let event = StageEvent {
+            session: "st-1".into(),
+            participant: "ann".into(),
+            name: StageEventName::TokenExchanged,
+            at,
+            remote_participant: None,
+            error: None,
+            destination: None,
+            replica: false,
+            exchange: Some(Box::new(TokenExchange {
+                previous: grant(false, "viewer", 1_790_000_100),
+                new: grant(true, "mod", 1_790_000_200),
+            })),
+        };
+        let notice = Notice {
+            stage: "stage".into(),
+            session: "st-1".into(),
+            at,
+            what: Occurrence::History {
+                event: Box::new(event),
+                user_id: "mod".to_owned(),
+                source: None,
+            },
+        };
+        let owner = Owner {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+        };
+        let text = super::event(&notice, &owner, "id", false).unwrap();
+        let event: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            event["detail"],
+            json!({
+                "event_name": "Token Exchanged", "session_id": "st-1", "event_time": "2026-09-21T14:13:20Z",
+                "participant_id": "ann", "user_id": "mod",
+                "previous_token": {"capabilities": ["SUBSCRIBE"], "attributes": {"role": "viewer"},
+                    "user_id": "viewer", "expiration_time": "2026-09-21T14:15:00Z"},
+                "new_token": {"capabilities": ["PUBLISH", "SUBSCRIBE"], "attributes": {"role": "mod"},
+                    "user_id": "mod", "expiration_time": "2026-09-21T14:16:40Z"},
+            })
+        );
+    }
+}

@@ -191,5 +191,5 @@ fn row(key: &Listed) -> Value {
 
 /// ISO 8601, as the service writes times.
 fn time(seconds: i64) -> String {
-    restage_server::clock::iso(seconds)
+    clock::iso(seconds)
 }
