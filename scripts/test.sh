@@ -51,7 +51,7 @@ step "Unit and scenario tests: Rust"
 cargo test --workspace --locked --quiet
 
 step "Cost of a forwarded packet, in instructions"
-cargo build --locked --quiet --package restage-media --example forward
+# Examples are built with the tests.
 python3 scripts/check_forward_cost.py target/debug/examples/forward
 
 step "Store tests again, on PostgreSQL"
@@ -68,8 +68,7 @@ cargo package --locked --quiet --no-verify --allow-dirty --package restage-clien
 step "Unit tests: JavaScript client"
 node --test js/client/test/*.test.js
 
-step "Building the binary under test"
-cargo build --locked --quiet --package restage
+# The tests above needed it too, so it is there; building it alone would choose other features and compile it all again.
 export RESTAGE_BINARY="$ROOT/target/debug/restage"
 
 step "Conformance: every operation against the service's own model"
