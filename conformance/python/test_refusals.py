@@ -178,7 +178,9 @@ def test_an_operation_that_is_not_there_yet_says_so(server):
 
 
 def test_limits_of_aws_stop_the_sixth_replication(tmp_path, media):
-    server = Server(tmp_path / "data", "--limits", "aws", name="test_refusals_limits").start()
+    # The rate of CreateStage is not what this is about.
+    flags = ("--limits", "aws", "--rate-others", "100")
+    server = Server(tmp_path / "data", *flags, name="test_refusals_limits").start()
     try:
         stages = Stages(api.client(server))
         source = stages.create()

@@ -329,7 +329,7 @@ impl Control {
     /// [`JoinError::Token`], or [`JoinError::Control`] if the store fails.
     pub async fn verify(&self, token: &str) -> Result<Claims, JoinError> {
         let unverified = match self.inner.tokens.read(token)? {
-            Presented::Service(claims) => return Ok(claims),
+            Presented::Service(claims) => return Ok(*claims),
             Presented::SelfSigned(unverified) => unverified,
         };
         let arn = &unverified.key;

@@ -62,9 +62,9 @@ pub struct Grant<'a> {
 /// A token that has been read.
 pub enum Presented<'a> {
     /// One of this server's, verified.
-    Service(Claims),
+    Service(Box<Claims>),
     /// A self-signed one. Its claims keep to the rules; its signature is to be verified.
-    SelfSigned(Unverified<'a>),
+    SelfSigned(Box<Unverified<'a>>),
 }
 
 impl Tokens {
@@ -88,14 +88,16 @@ impl Tokens {
         let jws = Jws::parse(token)?;
         if !names_service(&jws) {
             let unverified = Unverified::read(jws, Some(&self.endpoints))?;
-            return unverified.check().map(Presented::SelfSigned);
+            let checked = unverified.check()?;
+            return Ok(Presented::SelfSigned(Box::new(checked)));
         }
         if jws.header.get("alg").and_then(Value::as_str) != Some(self_signed::ALGORITHM) {
             return Err(TokenError::Signature);
         }
         jws.verify(self.key.point())?;
         let claims = Reader::new(&jws.payload).read(Signer::Service, None);
-        claims.map(Presented::Service).map_err(|problems| {
+        let claims = claims.map(Box::new).map(Presented::Service);
+        claims.map_err(|problems| {
             let first = problems.into_iter().next();
             first.unwrap_or(TokenError::Signature)
         })

@@ -31,7 +31,7 @@ fn tokens() -> Tokens {
 
 fn read(tokens: &Tokens, token: &str) -> Result<Claims, TokenError> {
     match tokens.read(token)? {
-        Presented::Service(claims) => Ok(claims),
+        Presented::Service(claims) => Ok(*claims),
         Presented::SelfSigned(_) => panic!("a token of this server"),
     }
 }
