@@ -258,6 +258,7 @@ class Events:
         self.socket = None
         self.frames = []
         self.close_code = None
+        self.is_closed = False
 
     async def _connect(self):
         self.socket = await self.media.http.ws_connect(self.url, protocols=[self.token], autoping=True)
@@ -267,7 +268,9 @@ class Events:
         async for message in self.socket:
             if message.type == aiohttp.WSMsgType.TEXT:
                 self.frames.append(message.json())
+        # In this order: who sees the end may read its code.
         self.close_code = self.socket.close_code
+        self.is_closed = True
 
     def states(self):
         """The STAGE_STATE payloads so far, oldest first."""
@@ -289,10 +292,6 @@ class Events:
     @property
     def protocol(self):
         return self.socket.protocol
-
-    @property
-    def is_closed(self):
-        return self.close_code is not None or self.socket.closed
 
     def close(self):
         self.media.run(self.socket.close())
