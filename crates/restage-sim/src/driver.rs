@@ -15,6 +15,11 @@ use crate::tally::Tally;
 
 /// The longest a driver sleeps.
 const WAIT_MAX: Duration = Duration::from_millis(100);
+/// How long a thread of receivers leaves its sockets alone when all are connected. What has come has the kernel's time
+/// stamp; waking this thread for every packet would be the sender's work, and elsewhere it is another machine's.
+const REST: Duration = Duration::from_millis(1);
+/// What is added to the niceness of a thread that stands for other machines.
+const PATIENCE: i32 = 10;
 const WAKE: Token = Token(usize::MAX);
 
 enum Order {
@@ -31,13 +36,20 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn start(name: &str) -> anyhow::Result<Self> {
+    /// With `is_patient` its thread leaves the processor to whoever else wants it.
+    pub(crate) fn start(name: &str, is_patient: bool) -> anyhow::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (orders, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || Loop::new(poll, inbox).run())?;
+            .spawn(move || {
+                if is_patient {
+                    // Otherwise it runs like everybody else, which only makes latency look worse.
+                    rustix::process::nice(PATIENCE).ok();
+                }
+                Loop::new(poll, inbox).run();
+            })?;
         Ok(Self {
             orders,
             waker,
@@ -101,6 +113,9 @@ impl Loop {
     fn run(mut self) {
         let mut events = Events::with_capacity(1_024);
         loop {
+            if self.is_settled() {
+                std::thread::sleep(REST);
+            }
             let wait = self.timers.peek().map_or(WAIT_MAX, |Reverse((at, _))| {
                 at.saturating_duration_since(now()).min(WAIT_MAX)
             });
@@ -127,6 +142,13 @@ impl Loop {
                 }
             }
         }
+    }
+
+    /// Whether there is nothing to do but receive.
+    fn is_settled(&self) -> bool {
+        let all = self.clients.iter().zip(&self.is_alive);
+        all.filter(|(_, is_alive)| **is_alive)
+            .all(|(client, _)| client.is_receiving())
     }
 
     fn obey(&mut self) -> bool {
