@@ -20,7 +20,7 @@ use crate::limits::{
     BUFFERS_KEPT_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX, TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX,
 };
 use crate::packet::Outgoing;
-use header::{ExtensionIds, Fixed};
+use header::{ExtensionIds, Fixed, MidName};
 use history::{Entry, History, Sent};
 use rtcp::{Feedback, Report};
 use srtp::Srtp;
@@ -58,7 +58,7 @@ pub(crate) struct Path {
 /// One stream as it was negotiated.
 #[derive(Debug)]
 pub(crate) struct StreamConfig {
-    pub(crate) mid: String,
+    pub(crate) mid: MidName,
     pub(crate) ssrc: u32,
     /// Where retransmissions go, and the payload type of each payload type's (RFC 4588).
     pub(crate) rtx_ssrc: Option<u32>,

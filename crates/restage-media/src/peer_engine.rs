@@ -15,6 +15,7 @@ use str0m::rtp::{RtpWrite, Ssrc, StreamTx};
 use str0m::{Event, Input, Output, Rtc};
 
 use crate::codec::Format;
+use crate::egress::header::MidName;
 use crate::egress::history::History;
 use crate::egress::srtp::Srtp;
 use crate::egress::{Egress, Path, StreamConfig, rtcp};
@@ -65,7 +66,7 @@ pub(crate) struct Engine {
     /// Where a subscriber's keys appear.
     keys: KeySlot,
     /// Sends instead of the engine once the keys are there.
-    egress: Option<Box<Egress>>,
+    egress: Option<Egress>,
     /// The path of the newest datagram of media or reports that the engine would have sent.
     path: Option<Path>,
     probes: u64,
@@ -462,7 +463,7 @@ impl Engine {
                 .map(|media| media.cname().to_owned())
         });
         let egress = Egress::new(srtp, streams, cname.unwrap_or_default(), path);
-        self.egress = Some(Box::new(egress));
+        self.egress = Some(egress);
         self.forget_sending();
     }
 
@@ -484,7 +485,7 @@ impl Engine {
     fn stream_config(&self, kind: MediaKind) -> Option<StreamConfig> {
         let section = self.sections[kind.index()].as_ref()?;
         Some(StreamConfig {
-            mid: section.mid.to_string(),
+            mid: MidName::new(&section.mid),
             ssrc: *section.ssrc?,
             rtx_ssrc: section.rtx_ssrc.map(|ssrc| *ssrc),
             rtx_types: section
