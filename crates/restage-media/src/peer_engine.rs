@@ -280,6 +280,11 @@ impl Engine {
         }
     }
 
+    /// See [`Egress::touch`].
+    pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
+        self.egress.as_ref().map_or(0, |egress| egress.touch(kind))
+    }
+
     /// Sends a burst on the stream of `kind`.
     pub(crate) fn send(
         &mut self,

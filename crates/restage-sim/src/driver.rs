@@ -15,9 +15,13 @@ use crate::tally::Tally;
 
 /// The longest a driver sleeps.
 const WAIT_MAX: Duration = Duration::from_millis(100);
-/// How long a thread of receivers leaves its sockets alone when all are connected. What has come has the kernel's time
-/// stamp; waking this thread for every packet would be the sender's work, and elsewhere it is another machine's.
-const REST: Duration = Duration::from_millis(1);
+/// How long a thread of receivers leaves its sockets alone when all are connected, at least and per socket. Nobody waits
+/// for them then: what has come has the kernel's time stamp, and being told of every packet would be the sender's work.
+/// Elsewhere it is another machine's.
+const REST_MIN: Duration = Duration::from_millis(1);
+const REST_EACH: Duration = Duration::from_micros(4);
+/// How long nobody has joined when it begins to rest, so that joining is not delayed.
+const SETTLE: Duration = Duration::from_millis(400);
 /// What is added to the niceness of a thread that stands for other machines.
 const PATIENCE: i32 = 10;
 const WAKE: Token = Token(usize::MAX);
@@ -91,6 +95,8 @@ struct Loop {
     inbox: Receiver<Order>,
     clients: Vec<Client>,
     is_alive: Vec<bool>,
+    is_settled: bool,
+    added_at: Instant,
     /// Deadlines; one that its client has moved is passed over.
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     buffer: Vec<u8>,
@@ -104,6 +110,8 @@ impl Loop {
             inbox,
             clients: Vec::new(),
             is_alive: Vec::new(),
+            is_settled: false,
+            added_at: now(),
             timers: BinaryHeap::new(),
             buffer: vec![0; 2_048],
             control: nix::cmsg_space!(nix::sys::time::TimeSpec),
@@ -113,12 +121,12 @@ impl Loop {
     fn run(mut self) {
         let mut events = Events::with_capacity(1_024);
         loop {
-            if self.is_settled() {
-                std::thread::sleep(REST);
-            }
-            let wait = self.timers.peek().map_or(WAIT_MAX, |Reverse((at, _))| {
-                at.saturating_duration_since(now()).min(WAIT_MAX)
-            });
+            self.settle();
+            let wait = if self.is_settled {
+                Duration::ZERO
+            } else {
+                self.wait()
+            };
             if let Err(error) = self.poll.poll(&mut events, Some(wait))
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
@@ -126,6 +134,9 @@ impl Loop {
             }
             if !self.obey() {
                 return;
+            }
+            if self.is_settled {
+                (0..self.clients.len()).for_each(|index| self.turn(index, true));
             }
             for event in &events {
                 if event.token() != WAKE {
@@ -144,11 +155,33 @@ impl Loop {
         }
     }
 
-    /// Whether there is nothing to do but receive.
-    fn is_settled(&self) -> bool {
+    fn wait(&self) -> Duration {
+        self.timers.peek().map_or(WAIT_MAX, |Reverse((at, _))| {
+            at.saturating_duration_since(now()).min(WAIT_MAX)
+        })
+    }
+
+    /// Rests when there is nothing to do but receive, and sees to it that sockets tell of packets only otherwise.
+    fn settle(&mut self) {
         let all = self.clients.iter().zip(&self.is_alive);
-        all.filter(|(_, is_alive)| **is_alive)
-            .all(|(client, _)| client.is_receiving())
+        let mut living = all.filter(|(_, is_alive)| **is_alive);
+        let is_alone = now() > self.added_at + SETTLE;
+        let is_settled = is_alone && living.all(|(client, _)| client.is_receiving());
+        if is_settled != self.is_settled {
+            self.is_settled = is_settled;
+            for (index, client) in self.clients.iter_mut().enumerate() {
+                let (registry, token) = (self.poll.registry(), Token(index));
+                // The newest is registered already; what fails here fails to be heard, which shows as loss.
+                let _ = if is_settled {
+                    registry.deregister(&mut client.socket)
+                } else {
+                    registry.register(&mut client.socket, token, Interest::READABLE)
+                };
+            }
+        }
+        if is_settled {
+            std::thread::sleep(REST_MIN.max(REST_EACH * self.clients.len() as u32));
+        }
     }
 
     fn obey(&mut self) -> bool {
@@ -173,6 +206,7 @@ impl Loop {
             .registry()
             .register(&mut client.socket, Token(index), Interest::READABLE)
             .is_ok();
+        self.added_at = now();
         self.clients.push(client);
         self.is_alive.push(registered);
         self.turn(index, false);

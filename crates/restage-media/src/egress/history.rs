@@ -92,6 +92,12 @@ impl Sent {
         });
     }
 
+    /// Reads the place of the next packet.
+    pub(crate) fn touch(&self) -> u64 {
+        let place = self.places.get((self.newest + 1) as usize % PLACES);
+        place.map_or(0, |place| place.map_or(0, |place| u64::from(place.seq)))
+    }
+
     /// The packet that went out under this sequence number, if it is still known.
     pub(crate) fn find<'a>(&self, seq: u16, history: &'a History) -> Option<(Entry, &'a Packet)> {
         let place = (*self.places.get(usize::from(seq) % PLACES)?)?;

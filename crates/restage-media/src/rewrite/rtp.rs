@@ -87,6 +87,11 @@ impl RtpRewriter {
         Some(numbers)
     }
 
+    /// Reads what the next packet needs.
+    pub(crate) fn touch(&self) -> u64 {
+        self.newest.map_or(0, |newest| newest.from) ^ self.sent
+    }
+
     /// Closes the gap of a packet that is withheld. A gap cannot be closed after later packets were sent.
     pub(crate) fn skip(&mut self, seq: u64) {
         if seq <= self.seen {
