@@ -162,6 +162,7 @@ impl Loop {
     }
 
     /// Rests when there is nothing to do but receive, and sees to it that sockets tell of packets only otherwise.
+    #[allow(clippy::disallowed_methods)] // To let time pass is what it is for.
     fn settle(&mut self) {
         let all = self.clients.iter().zip(&self.is_alive);
         let mut living = all.filter(|(_, is_alive)| **is_alive);
