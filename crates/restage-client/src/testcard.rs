@@ -36,6 +36,8 @@ const FRAMES_AHEAD: usize = 4;
 const LATENESS_MAX: Duration = Duration::from_millis(400);
 /// Fewest bits per second that leave something to see.
 const VIDEO_BPS_MIN: u32 = 50_000;
+/// Most bits per second at level 3.1, which is that of the card (ITU-T H.264, Table A-1).
+const VIDEO_BPS_MAX: u32 = 14_000_000;
 /// Pictures the encoder may leave out in a row before that counts as a failure.
 const SKIPS_MAX: usize = 120;
 /// Most frames a second; the counter and the dial are made to be watched.
@@ -86,7 +88,7 @@ pub struct TestCardConfig {
     pub size: CardSize,
     /// Frames a second, 1 to 60.
     pub frame_rate: u32,
-    /// Bits per second the picture may take, at least 50 000. The encoder leaves pictures out to
+    /// Bits per second the picture may take, 50 000 to 14 000 000. The encoder leaves pictures out to
     /// keep to it. `None` keeps the quality constant instead, at about 0.6 Mbit/s for 640 by 360
     /// and 1.3 Mbit/s for 1280 by 720, and leaves no picture out.
     pub video_bps: Option<u32>,
@@ -139,7 +141,7 @@ impl TestCard {
     /// A card whose media time zero is `started_at` on the clock it shows.
     ///
     /// # Errors
-    /// [`TestCardError::Config`] for a frame rate outside 1 to 60 or a bit rate below 50 000, the
+    /// [`TestCardError::Config`] for a frame rate outside 1 to 60 or a bit rate outside 50 000 to 14 000 000, the
     /// others if an encoder cannot be set up.
     pub fn new(config: TestCardConfig, started_at: SystemTime) -> Result<Self, TestCardError> {
         let rate = config.frame_rate;
@@ -148,9 +150,11 @@ impl TestCard {
             return Err(TestCardError::Config(rule));
         }
         if let Some(bps) = config.video_bps
-            && bps < VIDEO_BPS_MIN
+            && !(VIDEO_BPS_MIN..=VIDEO_BPS_MAX).contains(&bps)
         {
-            let rule = format!("the video bit rate is {bps}; it must be at least {VIDEO_BPS_MIN}");
+            let rule = format!(
+                "the video bit rate is {bps}; it must be {VIDEO_BPS_MIN} to {VIDEO_BPS_MAX}"
+            );
             return Err(TestCardError::Config(rule));
         }
         let (width, height) = config.size.pixels();
@@ -489,10 +493,12 @@ mod tests {
             let refusal = TestCard::new(config, SystemTime::now()).err().unwrap();
             assert!(matches!(refusal, TestCardError::Config(_)));
         }
-        let config = TestCardConfig {
-            video_bps: Some(1),
-            ..Default::default()
-        };
-        assert!(TestCard::new(config, SystemTime::now()).is_err());
+        for bps in [1, VIDEO_BPS_MAX + 1, u32::MAX] {
+            let config = TestCardConfig {
+                video_bps: Some(bps),
+                ..Default::default()
+            };
+            assert!(TestCard::new(config, SystemTime::now()).is_err(), "{bps}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_ivsrealtime::config::timeout::TimeoutConfig;
 use aws_sdk_ivsrealtime::config::{
     BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
 };
-use aws_sdk_ivsrealtime::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_ivsrealtime::error::{BoxError, ProvideErrorMetadata, SdkError};
 use restage_server::run_file::RunFile;
 use serde_json::Value;
 
@@ -23,6 +23,9 @@ use crate::target::{Connection, Target};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest label of a host name (RFC 1035 §2.3.4).
+const HOST_LABEL_MAX: usize = 63;
 
 /// What a starting token has to be.
 pub(crate) const NEXT_TOKEN: &str =
@@ -40,6 +43,7 @@ impl Api {
     /// A client of the server a command is about.
     pub(crate) fn new(target: &Target) -> anyhow::Result<Self> {
         let connection = target.connect()?;
+        checked_region(&connection.region)?;
         let keys = connection.keys.clone();
         let credentials = Credentials::new(
             keys.access_key,
@@ -93,17 +97,12 @@ impl Api {
                 let error = service.err();
                 self.refusal(error.code(), error.message()).into()
             }
-            SdkError::ConstructionFailure(_) => Failure::usage(format!(
-                "the request cannot be made: {}",
-                DisplayErrorContext(&error)
-            ))
-            .into(),
+            SdkError::ConstructionFailure(_) => {
+                Failure::usage(format!("the request cannot be made: {}", causes(&error))).into()
+            }
             SdkError::ResponseError(_) => Failure::new(
                 Exit::NoAnswer,
-                format!(
-                    "{shown} does not answer like the API: {}",
-                    DisplayErrorContext(&error)
-                ),
+                format!("{shown} does not answer like the API: {}", causes(&error)),
             )
             .advise("check that the URL is that of a restage server or of Amazon IVS Real-Time")
             .into(),
@@ -196,6 +195,23 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
+/// The SDK puts the region into a host name, with restage too.
+fn checked_region(region: &str) -> anyhow::Result<()> {
+    let is_inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_label = (1..=HOST_LABEL_MAX).contains(&region.len())
+        && region.chars().all(is_inner)
+        && !region.starts_with('-')
+        && !region.ends_with('-');
+    if is_label {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{region:?} is not a region: it must be 1 to {HOST_LABEL_MAX} letters, digits and hyphens"
+    ))
+    .advise("--region, AWS_REGION or the profile's region, as us-east-1")
+    .into())
+}
+
 /// The SDK takes any text and fails at the first call with words that help nobody.
 fn checked_url(url: &str) -> anyhow::Result<&str> {
     let rest = url
@@ -207,6 +223,20 @@ fn checked_url(url: &str) -> anyhow::Result<&str> {
             .advise("write it as http://HOST:PORT or https://HOST")
             .into()),
     }
+}
+
+/// What went wrong and why, each cause once.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said = vec![error.to_string()];
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        let words = cause.to_string();
+        if !said.iter().any(|text| text.contains(&words)) {
+            said.push(words);
+        }
+        error = cause;
+    }
+    said.join(": ")
 }
 
 /// The innermost cause, which is the one that says something: "Connection refused", for example.

@@ -65,6 +65,9 @@ pub(crate) struct Figures {
     bar: ProgressBar,
     is_terminal: bool,
     next_line_at: Instant,
+    /// Figures no line has shown yet.
+    unshown: Option<String>,
+    has_figures: bool,
 }
 
 impl Figures {
@@ -78,17 +81,23 @@ impl Figures {
             bar,
             is_terminal,
             next_line_at: Instant::now(),
+            unshown: None,
+            has_figures: false,
         }
     }
 
     /// Shows new figures in the place of the old ones.
-    pub(crate) fn show(&mut self, figures: impl FnOnce() -> String) {
+    pub(crate) fn show(&mut self, figures: String) {
+        self.has_figures = true;
         if self.is_terminal {
-            self.bar.set_message(figures());
+            self.bar.set_message(figures);
             self.bar.tick();
         } else if Instant::now() >= self.next_line_at {
             self.next_line_at = Instant::now() + LINE_EVERY;
-            crate::output::note(&figures());
+            self.unshown = None;
+            crate::output::note(&figures);
+        } else {
+            self.unshown = Some(figures);
         }
     }
 
@@ -99,7 +108,14 @@ impl Figures {
 }
 
 impl Drop for Figures {
+    /// The last figures stay: they are what it came to.
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        match self.has_figures {
+            true => self.bar.abandon(),
+            false => self.bar.finish_and_clear(),
+        }
+        if let Some(figures) = self.unshown.take() {
+            crate::output::note(&figures);
+        }
     }
 }

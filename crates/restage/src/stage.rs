@@ -2,19 +2,21 @@
 //! it.
 
 use std::future::Future;
-use std::io::Read as _;
+use std::io::{Read as _, Stdout};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_client::{CloseReason, Error, ParticipantToken};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::cmd::pair;
 use crate::exit::{Exit, Failure};
-use crate::target::Target;
+use crate::target::{Target, variable};
 
 /// Longest token read from standard input.
 const TOKEN_BYTES_MAX: u64 = 16 << 10;
@@ -26,15 +28,12 @@ const PASSING: [u16; 5] = [429, 500, 502, 503, 504];
 
 /// How to get into a stage: with a token, or by asking the API for one.
 #[derive(clap::Args, Clone, Debug)]
-#[group(id = "join", required = true, multiple = false)]
+#[group(id = "join", multiple = false)]
 pub(crate) struct Join {
     /// A participant token; - reads it from standard input, so that no process list shows it
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "RESTAGE_TOKEN",
-        hide_env_values = true
-    )]
+    ///
+    /// Without it and without --stage-arn: RESTAGE_TOKEN.
+    #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// ARN of a stage, for which a token is made through the API
     #[arg(long, value_name = "ARN")]
@@ -65,7 +64,10 @@ impl Join {
         identity: &Identity,
         capability: ParticipantTokenCapability,
     ) -> anyhow::Result<ParticipantToken> {
-        match (&self.token, &self.stage_arn) {
+        // Not clap's: a token left in the environment would be in conflict with --stage-arn.
+        let from_environment = || variable("RESTAGE_TOKEN").filter(|_| self.stage_arn.is_none());
+        let token = self.token.clone().or_else(from_environment);
+        match (token, &self.stage_arn) {
             (Some(token), _) if token == "-" => {
                 let mut text = String::new();
                 std::io::stdin()
@@ -74,9 +76,11 @@ impl Join {
                     .context("cannot read a token from standard input")?;
                 decode(&text)
             }
-            (Some(token), _) => decode(token),
+            (Some(token), _) => decode(&token),
             (None, Some(arn)) => mint(target, arn, identity, capability).await,
-            (None, None) => Err(Failure::usage("give --token or --stage-arn").into()),
+            (None, None) => {
+                Err(Failure::usage("give --token or --stage-arn, or set RESTAGE_TOKEN").into())
+            }
         }
     }
 }
@@ -153,7 +157,12 @@ pub(crate) fn is_passing(error: &Error) -> bool {
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct Reconnect {
     /// How long to try to come back after a lost connection, in seconds; 0 ends at once
-    #[arg(long = "reconnect", value_name = "SECONDS", default_value_t = 60)]
+    #[arg(
+        long = "reconnect",
+        value_name = "SECONDS",
+        default_value_t = 60,
+        allow_negative_numbers = true
+    )]
     window_s: u64,
 }
 
@@ -243,6 +252,27 @@ impl Stop {
             _ = self.terminate.recv() => {}
             () = timer => {}
         }
+    }
+}
+
+/// Whoever reads standard output. A command that has nothing to write for hours would not find out
+/// that its reader went away.
+pub(crate) struct Audience(Option<AsyncFd<Stdout>>);
+
+impl Audience {
+    /// Needs a runtime. A file, of which nobody can go away, cannot be waited for.
+    pub(crate) fn new() -> Self {
+        Self(AsyncFd::with_interest(std::io::stdout(), Interest::ERROR).ok())
+    }
+
+    /// Waits until the reader of a pipe has closed it.
+    pub(crate) async fn gone(&self) {
+        if let Some(output) = &self.0
+            && output.ready(Interest::ERROR).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 }
 

@@ -28,11 +28,11 @@ const PUBLISHING_MAX: Duration = Duration::from_secs(10);
 /// The stages are deleted at the end.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    target: Target,
     /// Leave the stages in place at the end
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    target: Target,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {

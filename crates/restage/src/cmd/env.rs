@@ -11,11 +11,11 @@ use crate::target::Target;
 /// environment says already; with --profile about that profile.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    target: Target,
     /// Shell exports, or JSON
     #[arg(long, value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    target: Target,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {

@@ -28,7 +28,8 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Examples:
   restage participants list --stage-arn \"$STAGE\"
-  restage participants list --stage-arn \"$STAGE\" --filter-by-state CONNECTED --query 'participants[].userId'")]
+  restage participants list --stage-arn \"$STAGE\" --filter-by-state CONNECTED \\
+      --query 'participants[].userId'")]
 pub(crate) struct ListArgs {
     #[command(flatten)]
     place: Place,
@@ -46,7 +47,8 @@ pub(crate) struct ListArgs {
 #[command(after_help = "\
 Examples:
   restage participants get --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h
-  restage participants get --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --query participant.state")]
+  restage participants get --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h \\
+      --query participant.state")]
 pub(crate) struct GetArgs {
     #[command(flatten)]
     place: Place,
@@ -62,7 +64,8 @@ pub(crate) struct GetArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage participants disconnect --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --reason 'time is up'")]
+  restage participants disconnect --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h \\
+      --reason 'time is up'")]
 pub(crate) struct DisconnectArgs {
     /// The stage
     #[arg(long, value_name = "ARN")]

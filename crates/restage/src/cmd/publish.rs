@@ -38,7 +38,7 @@ Examples:
   restage token create --stage-arn \"$STAGE\" | restage publish --token - film.ivf
 
 Files from anything else:
-  ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -bf 0 -g 60 clip.h264
+  ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -pix_fmt yuv420p -g 60 clip.h264
   ffmpeg -i FILE -vn -c:a libopus clip.ogg")]
 pub(crate) struct Args {
     /// Files to publish, instead of the test card
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long = "loop", requires = "files")]
     is_looped: bool,
     /// Frames a second, of the test card (30) or of an H.264 file that does not say
-    #[arg(long, value_name = "N", value_parser = frame_rate)]
+    #[arg(long, value_name = "N", value_parser = frame_rate, allow_negative_numbers = true)]
     fps: Option<f64>,
     /// Size of the test card
     #[arg(long, value_enum, default_value_t, conflicts_with = "files")]
@@ -72,7 +72,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "files")]
     mute: bool,
     /// End after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds, allow_negative_numbers = true)]
     stop_after: Option<Duration>,
     #[command(flatten)]
     reconnect: Reconnect,

@@ -20,7 +20,7 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Show a participant in other stages too (StartParticipantReplication)
     Start(StartArgs),
-    /// End that (StopParticipantReplication)
+    /// No longer show a participant in other stages (StopParticipantReplication)
     Stop(StopArgs),
 }
 
@@ -53,14 +53,15 @@ pub(crate) struct ListArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage replicas start --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h --destination-stage-arn \"$B\"
+  restage replicas start --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h \\
+      --destination-stage-arn \"$B\"
   restage replicas start --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h \\
       --destination-stage-arn \"$B\" \"$C\" \"$D\" --reconnect-window-seconds 30 --attribute order=1")]
 pub(crate) struct StartArgs {
     #[command(flatten)]
     route: Route,
     /// How long a replica outlives its publisher's connection (0 to 60) [default: 0]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     reconnect_window_seconds: Option<i32>,
     /// An attribute of the replica, over the participant's own; repeatable
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
@@ -72,7 +73,8 @@ pub(crate) struct StartArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage replicas stop --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h --destination-stage-arn \"$B\"")]
+  restage replicas stop --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h \\
+      --destination-stage-arn \"$B\"")]
 pub(crate) struct StopArgs {
     #[command(flatten)]
     route: Route,

@@ -19,7 +19,8 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Examples:
   restage sessions list --stage-arn \"$STAGE\"
-  restage sessions list --stage-arn \"$STAGE\" --max-items 1 --query 'stageSessions[0].sessionId' --output text")]
+  restage sessions list --stage-arn \"$STAGE\" --max-items 1 \\
+      --query 'stageSessions[0].sessionId' --output text")]
 pub(crate) struct ListArgs {
     /// The stage
     #[arg(long, value_name = "ARN")]

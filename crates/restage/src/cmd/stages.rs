@@ -73,7 +73,8 @@ pub(crate) struct UpdateArgs {
 #[command(after_help = "\
 Examples:
   restage stages delete --arn arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k
-  restage stages list --query 'stages[?name==`old`].arn' --output text | xargs restage stages delete --arn")]
+  restage stages list --query 'stages[?name==`old`].arn' --output text |
+      xargs -r restage stages delete --arn")]
 pub(crate) struct DeleteArgs {
     /// ARN of the stage; several may follow
     #[arg(long = "arn", value_name = "ARN", required = true, num_args = 1..)]

@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "save")]
     overwrite: bool,
     /// End after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds, allow_negative_numbers = true)]
     stop_after: Option<Duration>,
     #[command(flatten)]
     reconnect: Reconnect,
@@ -243,7 +243,7 @@ impl Viewer<'_> {
         if self.lines.is_json() {
             return self.lines.json(serde_json::to_value(&reading)?);
         }
-        self.figures.show(|| reading.to_string());
+        self.figures.show(reading.to_string());
         Ok(())
     }
 }

@@ -116,7 +116,7 @@ impl<R: Read> Reader<R> {
             self.count
         );
         Err(Failure::usage(what)
-            .advise("ffmpeg -i FILE -c:v libx264 -profile:v baseline -bf 0 -bsf:v h264_mp4toannexb out.h264")
+            .advise("ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -pix_fmt yuv420p out.h264")
             .into())
     }
 }

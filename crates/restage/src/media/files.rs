@@ -110,27 +110,39 @@ impl Source for Files {
 
 impl Track {
     fn open(path: &Path, reading: Reading) -> anyhow::Result<Self> {
-        let problem = || format!("cannot publish {}", path.display());
-        let mut file = File::open(path).with_context(problem)?;
+        Self::begin(path, reading).map_err(|error| {
+            let problem = format!("cannot publish {}", path.display());
+            // Whatever is wrong with a file, it is what was asked for that is wrong.
+            match error.downcast::<Failure>() {
+                Ok(failure) => anyhow::Error::new(failure).context(problem),
+                Err(error) => Failure::usage(format!("{problem}: {error:#}")).into(),
+            }
+        })
+    }
+
+    fn begin(path: &Path, reading: Reading) -> anyhow::Result<Self> {
+        let mut file = File::open(path)?;
+        let about = file.metadata()?;
+        if about.is_dir() {
+            return Err(Failure::usage("it is a directory").into());
+        }
+        if about.is_file() && about.len() == 0 {
+            return Err(Failure::usage("it is empty").into());
+        }
         let mut head = [0; 4];
         // A file shorter than this is none of the kinds.
-        file.read_exact(&mut head)
-            .map_err(|_| unknown())
-            .with_context(problem)?;
-        file.seek(SeekFrom::Start(0)).with_context(problem)?;
+        file.read_exact(&mut head).map_err(|_| unknown())?;
+        file.seek(SeekFrom::Start(0))?;
         let file = BufReader::new(file);
         let mut source: Box<dyn Source> = match &head {
-            ivf::SIGNATURE => Box::new(ivf::Reader::new(file).with_context(problem)?),
-            ogg_opus::SIGNATURE => Box::new(ogg_opus::Reader::new(file).with_context(problem)?),
+            ivf::SIGNATURE => Box::new(ivf::Reader::new(file)?),
+            ogg_opus::SIGNATURE => Box::new(ogg_opus::Reader::new(file)?),
             [0, 0, 1, _] | [0, 0, 0, 0 | 1] => {
                 Box::new(annexb::Reader::new(file, reading.frame_rate))
             }
-            _ => return Err(unknown()).with_context(problem),
+            _ => return Err(unknown()),
         };
-        let first = source.next_frame().with_context(problem)?;
-        let first = first
-            .context("there is nothing in it")
-            .with_context(problem)?;
+        let first = source.next_frame()?.context("there is nothing in it")?;
         Ok(Self {
             path: path.to_owned(),
             codec: first.codec,
@@ -160,7 +172,7 @@ impl Track {
 
 fn unknown() -> anyhow::Error {
     Failure::usage("it is neither IVF nor an H.264 byte stream nor Ogg")
-        .advise("ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -bf 0 out.h264 -vn -c:a libopus out.ogg")
+        .advise("ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -pix_fmt yuv420p out.h264 -vn -c:a libopus out.ogg")
         .into()
 }
 
@@ -254,7 +266,8 @@ mod tests {
         std::fs::write(&other, b"\0\0\0\x20ftypisom").unwrap();
         assert!(message(std::slice::from_ref(&other)).contains("x.mp4: it is neither IVF"));
         std::fs::write(&other, b"").unwrap();
-        assert!(message(&[other]).contains("it is neither IVF"));
+        assert!(message(&[other]).contains("x.mp4: it is empty"));
+        assert!(message(&[dir.path().to_owned()]).contains("it is a directory"));
         assert!(message(&[dir.path().join("none")]).contains("No such file"));
     }
 }

@@ -1,9 +1,9 @@
 //! Exit codes, the words that come with them, and where they go.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, Read as _};
 use std::process::Stdio;
 
-use crate::support::{Running, Server, restage, text};
+use crate::support::{Running, Server, eventually, restage, text};
 
 /// Runs a command against a server: (exit code, standard error). Standard output must be empty.
 fn refused(server: &Server, arguments: &[&str]) -> (Option<i32>, String) {
@@ -21,7 +21,7 @@ const STAGE: &str = "arn:aws:ivs:us-east-1:000000000000:stage/AAAAbbbb1234";
 #[test]
 fn usage_is_two() {
     let home = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["bogus"], "unrecognized subcommand"),
         (&["replicas", "list"], "--source-stage-arn"),
         (
@@ -31,6 +31,8 @@ fn usage_is_two() {
         (&["stages", "list", "--query", "stages["], "--query"),
         (&["stages", "create", "--tag", "x"], "KEY=VALUE"),
         (&["publish"], "--token"),
+        (&["publish", "--token", "a.b.c", "."], "it is a directory"),
+        (&["publish", "--token", "a.b.c", "none.ivf"], "No such file"),
         (
             &["publish", "--token", "x", "--stage-arn", STAGE],
             "cannot be used with",
@@ -67,6 +69,60 @@ fn usage_is_two() {
         text(&output.stderr).contains("write it as http://HOST:PORT"),
         "{output:?}"
     );
+}
+
+/// What the SDK cannot put into a host name is one clear line.
+#[test]
+fn a_region_is_checked_before_anything_is_asked() {
+    let server = Server::start();
+    for region in ["EU WEST", "", "-", "a_b", &"x".repeat(64)] {
+        let (exit, said) = refused(&server, &["stages", "list", "--region", region]);
+        assert_eq!(exit, Some(2), "{region:?}: {said}");
+        assert!(
+            said.contains("is not a region") && said.contains("try: --region"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 2, "{said}");
+    }
+}
+
+/// A token left in the environment does not forbid naming a stage.
+#[test]
+fn a_flag_goes_before_the_token_of_the_environment() {
+    let server = Server::start();
+    let stage = server.stage("named");
+    let token = server.ok(&["token", "create", "--stage-arn", &stage]);
+    let tail = ["events", "tail", "--no-follow", "--output", "json"];
+    let cases: [(&[&str], &str); 2] = [(&["--stage-arn", &stage], "no-token"), (&[], token.trim())];
+    for (more, of_the_environment) in cases {
+        let output = server
+            .command(&tail)
+            .args(more)
+            .env("RESTAGE_TOKEN", of_the_environment)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(text(&output.stdout).contains("STAGE_STATE"), "{output:?}");
+    }
+}
+
+/// Nothing happens on the stage any more, so that no write would tell.
+#[test]
+fn events_tail_ends_when_its_reader_is_gone() {
+    let server = Server::start();
+    let stage = server.stage("quiet");
+    let mut tail = server
+        .command(&["events", "tail", "--stage-arn", &stage, "--output", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut stdout = std::io::BufReader::new(tail.stdout.take().unwrap());
+    stdout.read_line(&mut first).unwrap();
+    assert!(first.contains("STAGE_STATE"), "{first}");
+    drop(stdout);
+    let code = eventually("events tail ends", || tail.try_wait().unwrap());
+    assert_eq!(code.code(), Some(0));
 }
 
 #[test]

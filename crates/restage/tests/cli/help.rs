@@ -142,6 +142,26 @@ fn commands_with_flags_of_their_own_show_examples() {
     }
 }
 
+/// A line that was wrapped by the width of the page cannot be copied into a shell.
+#[test]
+fn examples_are_whole_commands() {
+    for &command in COMMANDS {
+        let help = help(command);
+        let Some((_, examples)) = help.split_once("Examples:\n") else {
+            continue;
+        };
+        let mut goes_on = false;
+        for line in examples.lines().take_while(|line| !line.is_empty()) {
+            let is_begin = ["restage ", "ffmpeg ", "man ", "source "]
+                .iter()
+                .any(|word| line.trim_start().starts_with(word));
+            assert!(goes_on || is_begin, "{command}: {line}");
+            goes_on = line.ends_with(['\\', '|']);
+        }
+        assert!(!goes_on, "{command}");
+    }
+}
+
 #[test]
 fn manual_pages_are_written_and_render() {
     let home = tempfile::tempdir().unwrap();

@@ -59,8 +59,7 @@ pub(crate) async fn play(
             () = publisher.key_frame_requested() => feed.request_key_frame(),
             _ = tick.tick() => {
                 let stats = publisher.stats();
-                let line = rates.line(&stats);
-                figures.show(|| line);
+                figures.show(rates.line(&stats));
             }
             () = sleep_until(due.as_ref().map_or_else(Instant::now, |due| due.at)), if due.is_some() => {
                 if let Some(Due { frame, .. }) = due.take()

@@ -60,6 +60,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if is_of_service(text) {
         let data_dir = args.target.data_dir_in(&|name| std::env::var(name).ok());
         check_own(&mut found, text, &data_dir)?;
+        if args.public_key.is_some() {
+            found.note(
+                "--public-key was not looked at: the token is the service's own, not self-signed",
+            );
+        }
     } else {
         check_self_signed(&mut found, text, &args).await?;
     }
@@ -244,7 +249,12 @@ fn show_claims(found: &mut Inspection, text: &str) {
         found.note("it allows neither publishing nor subscribing, only the events socket");
     }
     found.note("whether it was revoked by DisconnectParticipant, or its stage deleted, only the server knows");
-    let shown = |value: Option<&str>| value.unwrap_or("-").to_owned();
+    let shown = |value: Option<&str>| {
+        value
+            .filter(|text| !text.is_empty())
+            .unwrap_or("-")
+            .to_owned()
+    };
     let capabilities: Vec<&str> = [
         ("PUBLISH", allowed.allow_publish),
         ("SUBSCRIBE", allowed.allow_subscribe),
@@ -260,8 +270,8 @@ fn show_claims(found: &mut Inspection, text: &str) {
         ("participantId", shown(token.participant_id())),
         ("stageArn", shown(token.stage_arn())),
         ("userId", shown(token.user_id())),
-        ("capabilities", capabilities.join(" ")),
-        ("attributes", attributes.join(" ")),
+        ("capabilities", shown(Some(&capabilities.join(" ")))),
+        ("attributes", shown(Some(&attributes.join(" ")))),
     ]);
 }
 

@@ -30,11 +30,8 @@ pub(crate) async fn publisher(
                 figures.note("nobody publishes yet; waiting");
             }
             [only] => {
-                figures.note(&format!(
-                    "watching {} {}",
-                    only.id,
-                    printable(&only.user_id)
-                ));
+                let shown = printable(&format!("watching {} {}", only.id, only.user_id));
+                figures.note(shown.trim_end());
                 events.close().await.ok();
                 return Ok(only.id.clone());
             }
