@@ -45,7 +45,7 @@ use tokio::task::JoinHandle;
 
 pub use check::{Findings, check};
 pub use counts::LiveCounts;
-pub use dump::{DumpError, backup, restore};
+pub use dump::{BackupWriter, DumpError, backup, restore};
 pub use error::StoreError;
 pub use operate::{dead_letters, migrate, replay};
 pub use outbox::{
