@@ -183,7 +183,8 @@ impl<'o, W: Write> BackupWriter<'o, W> {
     /// # Errors
     /// What `out` says.
     pub fn table(&mut self, name: &str, columns: &[&str]) -> std::io::Result<()> {
-        self.lines.write(&json!({"table": name, "columns": columns}))
+        self.lines
+            .write(&json!({"table": name, "columns": columns}))
     }
 
     /// A row: text, whole numbers and null.
