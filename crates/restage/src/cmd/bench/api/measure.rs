@@ -14,14 +14,12 @@ use super::caller::Caller;
 use super::seed::{self, Seeded};
 use super::{Aim, ApiArgs, Figure, median};
 
-/// Rows of a page.
+/// Rows of a page, the most there may be.
 const PAGE_ROWS: u32 = 50;
 /// Replicas of the small store.
 const REPLICAS_FEW: u64 = 100;
 /// Pages read of each kind.
 const PAGES: usize = 400;
-/// Rows of a page on the way to a deep one, the most there may be.
-const STRIDE_ROWS: u32 = 100;
 /// Reads before memory is looked at.
 const READS: u64 = 2_000;
 
@@ -30,11 +28,11 @@ fn launch(args: &ApiArgs, seeded: Option<&Seeded>) -> anyhow::Result<Server> {
     Server::start(args.server.as_deref(), &flags)
 }
 
-fn page(after: Option<&str>, rows: u32) -> Value {
+fn page(after: Option<&str>) -> Value {
     let mut body = json!({
         "sourceStageArn": seed::source(),
         "participantId": seed::PARTICIPANT,
-        "maxResults": rows,
+        "maxResults": PAGE_ROWS,
     });
     if let Some(after) = after {
         body["nextToken"] = json!(after);
@@ -63,7 +61,7 @@ pub(super) fn requests(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<
     let stage = caller.call("CreateStage", &json!({"name": "bench"}))?;
     let mut figures = Vec::new();
     for (operation, body, aim) in [
-        ("ListParticipantReplicas", page(None, PAGE_ROWS), 0.5),
+        ("ListParticipantReplicas", page(None), 0.5),
         ("GetStage", json!({"arn": stage["stage"]["arn"]}), 0.6),
     ] {
         let mut connection = Connection::open(caller.address)?;
@@ -136,7 +134,7 @@ pub(super) fn pages(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Fig
         for ((_, _, caller, places), took) in stores.iter().zip(&mut took) {
             let deep = &places[number * places.len() / PAGES];
             for (after, took) in [None, Some(deep.as_str())].into_iter().zip(took) {
-                let request = caller.request("ListParticipantReplicas", &page(after, PAGE_ROWS))?;
+                let request = caller.request("ListParticipantReplicas", &page(after))?;
                 let mut connection = Connection::open(caller.address)?;
                 // The first answer on a connection pays for the connection.
                 connection.succeed(&request)?;
@@ -172,17 +170,14 @@ fn timed(connection: &mut Connection, request: &[u8]) -> anyhow::Result<f64> {
 fn places(caller: &Caller) -> anyhow::Result<Vec<String>> {
     let mut connection = Connection::open(caller.address)?;
     let mut found: Vec<String> = Vec::new();
-    // In a list of few rows the second page is the deep one.
-    let mut rows = PAGE_ROWS;
     loop {
-        let body = page(found.last().map(String::as_str), rows);
+        let body = page(found.last().map(String::as_str));
         let request = caller.request("ListParticipantReplicas", &body)?;
         let answer: Value = serde_json::from_slice(connection.succeed(&request)?)?;
         let Some(next) = answer["nextToken"].as_str() else {
             break;
         };
         found.push(next.to_owned());
-        rows = STRIDE_ROWS;
     }
     anyhow::ensure!(
         !found.is_empty(),

@@ -16,6 +16,8 @@ const SOURCE: &str = "benchSource1";
 const SOURCE_SESSION: &str = "st-benchsession0";
 /// Whose replicas are listed.
 pub(super) const PARTICIPANT: &str = "benchPerson1";
+/// The recording of a stage that has none; the server completes it.
+const NOT_RECORDED: &str = r#"{"storageConfigurationArn":""}"#;
 /// How long ago everything began, in microseconds: young enough for retention to leave it alone.
 const AGE_US: i64 = 86_400_000_000;
 
@@ -48,7 +50,7 @@ impl Seeded {
                 out.row(vec![
                     json!(SOURCE_SESSION),
                     json!(PARTICIPANT),
-                    json!(format!("st-{}", id(b'd', number))),
+                    json!(session_id(b'd', number)),
                     json!(SOURCE),
                     json!(id(b's', number)),
                     json!(0),
@@ -162,7 +164,7 @@ fn stages(
             json!(REGION),
             json!(format!("stage-{number}")),
             json!("{}"),
-            json!("{}"),
+            json!(NOT_RECORDED),
             json!(began + number as i64),
             Value::Null,
         ])?;
@@ -215,7 +217,12 @@ fn participants_of(out: Rows<'_, '_>, stages: u64, count: u64, began: i64) -> st
 
 /// The session of a stage.
 fn session(stage: u64) -> String {
-    format!("st-{}", id(b'x', stage))
+    session_id(b'x', stage)
+}
+
+/// As sessions are named: one character more than other ids have.
+fn session_id(kind: u8, number: u64) -> String {
+    format!("st-0{}", id(kind, number))
 }
 
 /// The ARN of a stage of `with_participants`, and its session.
