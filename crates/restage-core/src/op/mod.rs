@@ -2,6 +2,7 @@
 
 mod connection_closed;
 mod connection_established;
+mod connection_exceeded;
 mod create_participant_token;
 mod create_stage;
 mod delete_public_key;
@@ -29,6 +30,8 @@ use crate::id::{StageSessionId, Time};
 use crate::limits::Limits;
 use crate::row::{PublicKey, Stage};
 use crate::world::World;
+
+pub(crate) use tick::overdue;
 
 /// What a decision takes from outside besides rows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -166,12 +169,18 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             stage,
             participant,
         } => connection_closed::decide(draft, connection, stage, participant),
+        Command::ConnectionExceeded {
+            connection,
+            stage,
+            participant,
+            error,
+        } => connection_exceeded::decide(draft, connection, stage, participant, *error),
         Command::Tick => tick::decide(draft),
         Command::Recover => recover::decide(draft),
     }
 }
 
-pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Need> {
+pub(crate) fn needs(command: &Command, context: &Context) -> Vec<Need> {
     match command {
         Command::CreateStage { stage, .. } => create_stage::needs(stage),
         Command::UpdateStage { stage, .. } => update_stage::needs(stage),
@@ -211,13 +220,16 @@ pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Ne
         }
         | Command::ConnectionClosed {
             stage, participant, ..
+        }
+        | Command::ConnectionExceeded {
+            stage, participant, ..
         } => {
             vec![
                 Need::Stage(stage.clone()),
                 Need::Participant(stage.clone(), participant.clone()),
             ]
         }
-        Command::Tick => tick::needs(now, session_idle_s),
+        Command::Tick => tick::needs(context),
         Command::Recover => recover::needs(),
     }
 }

@@ -74,7 +74,7 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
-                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid";
+                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -97,6 +97,9 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
+            publishers: 6,
+            subscriptions: 8,
+            connection_seconds: 200,
         };
     }
     for step in 0..steps {
@@ -171,7 +174,7 @@ impl Walk {
         let mut world = self
             .scene
             .world
-            .select(&needs(command, context.now, IDLE_S));
+            .select(&needs(command, &context));
         let Self { random, .. } = self;
         world.stages.retain(|_, _| !random.one_in(4));
         world.tokens.retain(|_, _| !random.one_in(4));
@@ -473,12 +476,21 @@ impl Walk {
                     participant,
                 }
             }
-            80..90 => {
+            80..89 => {
                 let (connection, stage, participant) = self.connection(|_| true)?;
                 Command::ConnectionClosed {
                     connection,
                     stage,
                     participant,
+                }
+            }
+            89 => {
+                let (connection, stage, participant) = self.connection(|_| true)?;
+                Command::ConnectionExceeded {
+                    connection,
+                    stage,
+                    participant,
+                    error: StageEventError::BitrateExceeded,
                 }
             }
             90 => {
