@@ -20,7 +20,7 @@ use crate::limits::{
     BUFFERS_KEPT_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX, TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX,
 };
 use crate::packet::Outgoing;
-use header::{ExtensionIds, Fixed};
+use header::{ExtensionIds, Fixed, MidName};
 use history::{Entry, History, Sent};
 use rtcp::{Feedback, Report};
 use srtp::Srtp;
@@ -58,7 +58,7 @@ pub(crate) struct Path {
 /// One stream as it was negotiated.
 #[derive(Debug)]
 pub(crate) struct StreamConfig {
-    pub(crate) mid: String,
+    pub(crate) mid: MidName,
     pub(crate) ssrc: u32,
     /// Where retransmissions go, and the payload type of each payload type's (RFC 4588).
     pub(crate) rtx_ssrc: Option<u32>,
@@ -258,6 +258,17 @@ impl Egress {
         Some(heard)
     }
 
+    /// Reads what the next burst of this kind will begin with, without needing it: the processor fetches all of it
+    /// at once while it is busy with somebody else's burst.
+    pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
+        self.streams[kind.index()].as_ref().map_or(0, |stream| {
+            stream.sent.touch()
+                ^ u64::from(stream.packets)
+                ^ u64::from(stream.config.clock_rate)
+                ^ self.srtp.touch()
+        })
+    }
+
     /// When reports are due; `None` before the first packet.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.report_at
@@ -408,6 +419,30 @@ impl Train {
         }
     }
 
+    /// A single datagram becomes the last of the train before, which may be shorter: sound that comes with a picture.
+    /// `false`: it is to leave by itself.
+    fn joins(&self, outputs: &mut VecDeque<Output>) -> bool {
+        let Some(Output::Train {
+            destination,
+            contents,
+            segment,
+            ..
+        }) = outputs.back_mut()
+        else {
+            return false;
+        };
+        let size = self.contents.len();
+        let fits = size <= *segment
+            && contents.len().is_multiple_of(*segment)
+            && contents.len() + size <= TRAIN_BYTES_MAX
+            && contents.len() < *segment * TRAIN_SEGMENTS_MAX;
+        let is_one = size == self.segment && *destination == self.path.destination;
+        if is_one && fits {
+            contents.extend_from_slice(&self.contents);
+        }
+        is_one && fits
+    }
+
     /// What there is leaves; what follows goes into `next`.
     fn leave(&mut self, next: Vec<u8>, segment: usize, outputs: &mut VecDeque<Output>) {
         outputs.push_back(Output::Train {
@@ -419,7 +454,7 @@ impl Train {
     }
 
     fn finish(mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
-        if self.contents.is_empty() {
+        if self.contents.is_empty() || self.joins(outputs) {
             buffers.give(self.contents);
         } else {
             self.leave(Vec::new(), 0, outputs);

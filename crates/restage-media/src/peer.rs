@@ -206,6 +206,12 @@ impl Peer {
         Ok(outcome)
     }
 
+    /// See [`Egress::touch`](crate::egress::Egress::touch).
+    pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
+        let track = self.tracks[kind.index()].as_ref();
+        u64::from(self.is_connected) ^ track.map_or(0, TrackOut::touch) ^ self.engine.touch(kind)
+    }
+
     /// Gives this subscriber a burst: every packet is written before the engine is driven once, so that its state
     /// is touched once and its datagrams leave together. `scratch` is reused between calls.
     pub(crate) fn forward(
@@ -216,7 +222,8 @@ impl Peer {
         sink: &mut Sink,
     ) -> Result<Forwarded, Failure> {
         let mut outcome = Forwarded::default();
-        for kind in MediaKind::BOTH {
+        // Pictures first: sound can end their train.
+        for kind in [MediaKind::Video, MediaKind::Audio] {
             let Some(track) = &mut self.tracks[kind.index()] else {
                 continue;
             };

@@ -15,6 +15,7 @@ use str0m::rtp::{RtpWrite, Ssrc, StreamTx};
 use str0m::{Event, Input, Output, Rtc};
 
 use crate::codec::Format;
+use crate::egress::header::MidName;
 use crate::egress::history::History;
 use crate::egress::srtp::Srtp;
 use crate::egress::{Egress, Path, StreamConfig, rtcp};
@@ -65,7 +66,7 @@ pub(crate) struct Engine {
     /// Where a subscriber's keys appear.
     keys: KeySlot,
     /// Sends instead of the engine once the keys are there.
-    egress: Option<Box<Egress>>,
+    egress: Option<Egress>,
     /// The path of the newest datagram of media or reports that the engine would have sent.
     path: Option<Path>,
     probes: u64,
@@ -279,6 +280,11 @@ impl Engine {
         }
     }
 
+    /// See [`Egress::touch`].
+    pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
+        self.egress.as_ref().map_or(0, |egress| egress.touch(kind))
+    }
+
     /// Sends a burst on the stream of `kind`.
     pub(crate) fn send(
         &mut self,
@@ -462,7 +468,7 @@ impl Engine {
                 .map(|media| media.cname().to_owned())
         });
         let egress = Egress::new(srtp, streams, cname.unwrap_or_default(), path);
-        self.egress = Some(Box::new(egress));
+        self.egress = Some(egress);
         self.forget_sending();
     }
 
@@ -484,7 +490,7 @@ impl Engine {
     fn stream_config(&self, kind: MediaKind) -> Option<StreamConfig> {
         let section = self.sections[kind.index()].as_ref()?;
         Some(StreamConfig {
-            mid: section.mid.to_string(),
+            mid: MidName::new(&section.mid),
             ssrc: *section.ssrc?,
             rtx_ssrc: section.rtx_ssrc.map(|ssrc| *ssrc),
             rtx_types: section

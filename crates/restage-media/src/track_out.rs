@@ -98,6 +98,11 @@ impl TrackOut {
         })
     }
 
+    /// Reads what the next packet needs.
+    pub(crate) fn touch(&self) -> u64 {
+        self.rtp.touch() ^ u64::from(self.sent_at.is_some()) ^ u64::from(self.mapping.is_some())
+    }
+
     /// Whether a key frame of `target` is needed.
     pub(crate) fn is_waiting(&self, target: Source) -> bool {
         self.kind == MediaKind::Video && self.selector.is_waiting(target)

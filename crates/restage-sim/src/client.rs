@@ -212,6 +212,11 @@ impl Client {
         Some((source, message.bytes, arrived))
     }
 
+    /// Connected, and without anything to send by itself.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.is_connected && self.publishing.is_none()
+    }
+
     /// Does what is due. `false`: the connection has failed.
     pub(crate) fn on_time(&mut self, now: Instant) -> bool {
         let is_sending = self.publish_due(now);

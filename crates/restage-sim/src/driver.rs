@@ -15,6 +15,15 @@ use crate::tally::Tally;
 
 /// The longest a driver sleeps.
 const WAIT_MAX: Duration = Duration::from_millis(100);
+/// How long a thread of receivers leaves its sockets alone when all are connected, at least and per socket. Nobody waits
+/// for them then: what has come has the kernel's time stamp, and being told of every packet would be the sender's work.
+/// Elsewhere it is another machine's.
+const REST_MIN: Duration = Duration::from_millis(1);
+const REST_EACH: Duration = Duration::from_micros(4);
+/// How long nobody has joined when it begins to rest, so that joining is not delayed.
+const SETTLE: Duration = Duration::from_millis(400);
+/// What is added to the niceness of a thread that stands for other machines.
+const PATIENCE: i32 = 10;
 const WAKE: Token = Token(usize::MAX);
 
 enum Order {
@@ -31,13 +40,20 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn start(name: &str) -> anyhow::Result<Self> {
+    /// With `is_patient` its thread leaves the processor to whoever else wants it.
+    pub(crate) fn start(name: &str, is_patient: bool) -> anyhow::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (orders, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || Loop::new(poll, inbox).run())?;
+            .spawn(move || {
+                if is_patient {
+                    // Otherwise it runs like everybody else, which only makes latency look worse.
+                    rustix::process::nice(PATIENCE).ok();
+                }
+                Loop::new(poll, inbox).run();
+            })?;
         Ok(Self {
             orders,
             waker,
@@ -79,6 +95,8 @@ struct Loop {
     inbox: Receiver<Order>,
     clients: Vec<Client>,
     is_alive: Vec<bool>,
+    is_settled: bool,
+    added_at: Instant,
     /// Deadlines; one that its client has moved is passed over.
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     buffer: Vec<u8>,
@@ -92,6 +110,8 @@ impl Loop {
             inbox,
             clients: Vec::new(),
             is_alive: Vec::new(),
+            is_settled: false,
+            added_at: now(),
             timers: BinaryHeap::new(),
             buffer: vec![0; 2_048],
             control: nix::cmsg_space!(nix::sys::time::TimeSpec),
@@ -101,9 +121,12 @@ impl Loop {
     fn run(mut self) {
         let mut events = Events::with_capacity(1_024);
         loop {
-            let wait = self.timers.peek().map_or(WAIT_MAX, |Reverse((at, _))| {
-                at.saturating_duration_since(now()).min(WAIT_MAX)
-            });
+            self.settle();
+            let wait = if self.is_settled {
+                Duration::ZERO
+            } else {
+                self.wait()
+            };
             if let Err(error) = self.poll.poll(&mut events, Some(wait))
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
@@ -111,6 +134,9 @@ impl Loop {
             }
             if !self.obey() {
                 return;
+            }
+            if self.is_settled {
+                (0..self.clients.len()).for_each(|index| self.turn(index, true));
             }
             for event in &events {
                 if event.token() != WAKE {
@@ -126,6 +152,36 @@ impl Loop {
                     self.turn(index, false);
                 }
             }
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        self.timers.peek().map_or(WAIT_MAX, |Reverse((at, _))| {
+            at.saturating_duration_since(now()).min(WAIT_MAX)
+        })
+    }
+
+    /// Rests when there is nothing to do but receive, and sees to it that sockets tell of packets only otherwise.
+    #[allow(clippy::disallowed_methods)] // To let time pass is what it is for.
+    fn settle(&mut self) {
+        let all = self.clients.iter().zip(&self.is_alive);
+        let mut living = all.filter(|(_, is_alive)| **is_alive);
+        let is_alone = now() > self.added_at + SETTLE;
+        let is_settled = is_alone && living.all(|(client, _)| client.is_receiving());
+        if is_settled != self.is_settled {
+            self.is_settled = is_settled;
+            for (index, client) in self.clients.iter_mut().enumerate() {
+                let (registry, token) = (self.poll.registry(), Token(index));
+                // The newest is registered already; what fails here fails to be heard, which shows as loss.
+                let _ = if is_settled {
+                    registry.deregister(&mut client.socket)
+                } else {
+                    registry.register(&mut client.socket, token, Interest::READABLE)
+                };
+            }
+        }
+        if is_settled {
+            std::thread::sleep(REST_MIN.max(REST_EACH * self.clients.len() as u32));
         }
     }
 
@@ -151,6 +207,7 @@ impl Loop {
             .registry()
             .register(&mut client.socket, Token(index), Interest::READABLE)
             .is_ok();
+        self.added_at = now();
         self.clients.push(client);
         self.is_alive.push(registered);
         self.turn(index, false);

@@ -63,8 +63,8 @@ impl Fleet {
         Ok(Self {
             identity: Identity::new()?,
             window: Arc::default(),
-            publishers: Driver::start("sim-publish")?,
-            subscribers: Driver::start("sim-receive")?,
+            publishers: Driver::start("sim-publish", false)?,
+            subscribers: Driver::start("sim-receive", true)?,
             published: 0,
             listens_to: Vec::new(),
         })

@@ -21,6 +21,32 @@ pub(crate) struct ExtensionIds {
     pub(crate) rotation: Option<u8>,
 }
 
+/// What the subscriber calls the media section (RFC 8843 §15), as far as a one-byte element can say it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct MidName {
+    bytes: [u8; ELEMENT_BYTES_MAX],
+    /// 0: it is not said.
+    length: u8,
+}
+
+impl MidName {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut bytes = [0; ELEMENT_BYTES_MAX];
+        let Some(place) = bytes.get_mut(..name.len()) else {
+            return Self::default();
+        };
+        place.copy_from_slice(name.as_bytes());
+        Self {
+            bytes,
+            length: name.len() as u8,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
 /// What a packet's header says beyond its extensions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fixed {
@@ -32,8 +58,10 @@ pub(crate) struct Fixed {
 }
 
 /// Bytes of the header that [`write`] appends.
-pub(crate) fn length(ids: &ExtensionIds, mid: &str, values: &Extensions) -> usize {
-    let mid = ids.mid.map_or(0, |id| element_length(id, mid.len()));
+pub(crate) fn length(ids: &ExtensionIds, mid: &MidName, values: &Extensions) -> usize {
+    let mid = ids
+        .mid
+        .map_or(0, |id| element_length(id, mid.as_bytes().len()));
     let level = ids.audio_level.filter(|_| values.audio_level.is_some());
     let rotation = ids.rotation.filter(|_| values.rotation.is_some());
     let elements = mid
@@ -63,7 +91,7 @@ pub(crate) fn write(
     buffer: &mut Vec<u8>,
     fixed: Fixed,
     ids: &ExtensionIds,
-    mid: &str,
+    mid: &MidName,
     values: &Extensions,
 ) {
     let mut bytes = [0; HEADER_BYTES_MAX];
@@ -172,7 +200,7 @@ mod tests {
 
     fn header(ids: &ExtensionIds, mid: &str, values: &Extensions) -> Vec<u8> {
         let mut buffer = vec![0xaa];
-        write(&mut buffer, FIXED, ids, mid, values);
+        write(&mut buffer, FIXED, ids, &MidName::new(mid), values);
         buffer.split_off(1)
     }
 
@@ -232,7 +260,11 @@ mod tests {
                     };
                     for name in ["", "0", "abcd", "a name of twenty byt"] {
                         let written = header(&ids, name, &values).len();
-                        assert_eq!(length(&ids, name, &values), written, "{ids:?} {name}");
+                        assert_eq!(
+                            length(&ids, &MidName::new(name), &values),
+                            written,
+                            "{ids:?} {name}"
+                        );
                     }
                 }
             }

@@ -43,14 +43,27 @@ impl History {
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
     /// Made at the first packet: most of what is sent is never asked for, and audio never.
-    entries: Vec<Option<Entry>>,
+    places: Vec<Option<Place>>,
+    /// The highest number.
+    newest: u64,
+}
+
+/// An [`Entry`] as it is kept: small, because every packet to every subscriber writes one.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Lower bits.
+    number: u32,
+    /// Lower bits.
+    seq: u32,
+    time: u32,
+    vp8: Option<Vp8Numbers>,
+    pt: u8,
+    padding: u8,
 }
 
 /// How a packet went out to one subscriber: with the history's packet enough to make it again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
-    /// The packet's number in the history, its lower bits.
-    number: u32,
     pub(crate) seq: u64,
     pub(crate) time: u32,
     pub(crate) pt: u8,
@@ -61,37 +74,54 @@ pub(crate) struct Entry {
 
 const PLACES: usize = SENT_PACKETS_MAX;
 const _: () = assert!(PLACES.is_power_of_two());
+const _: () = assert!(size_of::<Option<Place>>() <= 24);
 
 impl Sent {
     pub(crate) fn push(&mut self, packet: &Outgoing, padding: u8) {
-        if self.entries.is_empty() {
-            self.entries = vec![None; PLACES];
+        if self.places.is_empty() {
+            self.places = vec![None; PLACES];
         }
-        let place = packet.seq as usize % PLACES;
-        self.entries[place] = Some(Entry {
+        self.newest = self.newest.max(packet.seq);
+        self.places[packet.seq as usize % PLACES] = Some(Place {
             number: packet.number as u32,
-            seq: packet.seq,
+            seq: packet.seq as u32,
             time: packet.time,
+            vp8: packet.vp8,
             pt: packet.pt,
             padding,
-            vp8: packet.vp8,
         });
+    }
+
+    /// Reads the place of the next packet.
+    pub(crate) fn touch(&self) -> u64 {
+        let place = self.places.get((self.newest + 1) as usize % PLACES);
+        place.map_or(0, |place| place.map_or(0, |place| u64::from(place.seq)))
     }
 
     /// The packet that went out under this sequence number, if it is still known.
     pub(crate) fn find<'a>(&self, seq: u16, history: &'a History) -> Option<(Entry, &'a Packet)> {
-        let entry = (*self.entries.get(usize::from(seq) % PLACES)?)?;
-        if entry.seq as u16 != seq {
+        let place = (*self.places.get(usize::from(seq) % PLACES)?)?;
+        if place.seq as u16 != seq {
             return None;
         }
-        let newest = history.packets.back()?.number;
-        // The nearest number not after the newest that has these lower bits.
-        let number = newest.checked_sub(u64::from((newest as u32).wrapping_sub(entry.number)))?;
+        let number = complete(place.number, history.packets.back()?.number)?;
+        let entry = Entry {
+            seq: complete(place.seq, self.newest)?,
+            time: place.time,
+            pt: place.pt,
+            padding: place.padding,
+            vp8: place.vp8,
+        };
         Some((entry, history.get(number)?))
     }
 
     /// Numbers of another publication mean nothing in this one's history.
     pub(crate) fn clear(&mut self) {
-        self.entries = Vec::new();
+        self.places = Vec::new();
     }
+}
+
+/// The nearest number not after the newest that has these lower bits.
+fn complete(lower: u32, newest: u64) -> Option<u64> {
+    newest.checked_sub(u64::from((newest as u32).wrapping_sub(lower)))
 }

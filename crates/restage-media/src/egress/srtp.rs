@@ -127,6 +127,11 @@ impl Srtp {
         buffer.extend_from_slice(tag.as_ref());
     }
 
+    /// Reads what sealing begins with.
+    pub(crate) fn touch(&self) -> u64 {
+        self.rtp.salt as u64
+    }
+
     /// Seals the RTCP packet that `buffer` holds from `start` on.
     pub(crate) fn protect_rtcp(&mut self, buffer: &mut Vec<u8>, start: usize) {
         let index = self.rtcp_index;

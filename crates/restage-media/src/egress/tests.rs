@@ -44,7 +44,7 @@ struct Rig {
 impl Rig {
     fn new(with_rtx: bool) -> Self {
         let stream = StreamConfig {
-            mid: "v".to_owned(),
+            mid: MidName::new("v"),
             ssrc: VIDEO,
             rtx_ssrc: with_rtx.then_some(RTX),
             rtx_types: if with_rtx { vec![(96, 97)] } else { Vec::new() },

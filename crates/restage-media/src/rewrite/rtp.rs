@@ -6,13 +6,15 @@
 
 use std::collections::VecDeque;
 
-/// Distances remembered within one source: how far back a late packet still finds its number.
-const SEGMENTS_MAX: usize = 64;
+/// Former distances remembered within one source: how far back a late packet still finds its number.
+const OLDER_MAX: usize = 63;
 
 #[derive(Debug)]
 pub(crate) struct RtpRewriter {
-    /// Where each distance begins, oldest first.
-    segments: VecDeque<Segment>,
+    /// Where the present distance begins. Apart from the others, which hardly any packet needs.
+    newest: Option<Segment>,
+    /// Where distances before it began, oldest first.
+    older: VecDeque<Segment>,
     /// Highest number seen from the present source.
     seen: u64,
     /// Highest number sent, and the timestamp it had.
@@ -41,7 +43,8 @@ impl RtpRewriter {
     /// first packets guesses a rollover counter of 0), which this sees to.
     pub(crate) fn new(seq: u16, time: u32) -> Self {
         Self {
-            segments: VecDeque::new(),
+            newest: None,
+            older: VecDeque::new(),
             seen: 0,
             sent: u64::from(seq & 0x7fff),
             sent_time: time,
@@ -52,8 +55,8 @@ impl RtpRewriter {
 
     /// Starts a source with this packet; `elapsed` is the time since the last packet sent, in timestamp units.
     pub(crate) fn switch(&mut self, seq: u64, time: u64, elapsed: u32) {
-        self.segments.clear();
-        self.segments.push_back(Segment {
+        self.older.clear();
+        self.newest = Some(Segment {
             from: seq,
             out: self.sent + 1,
         });
@@ -65,11 +68,12 @@ impl RtpRewriter {
     /// The numbers for a packet of the present source; `None` if it precedes the source's first packet or is too
     /// old to be placed.
     pub(crate) fn forward(&mut self, seq: u64, time: u64) -> Option<Numbers> {
-        let segment = self
-            .segments
-            .iter()
-            .rev()
-            .find(|segment| segment.from <= seq)?;
+        let newest = self.newest?;
+        let segment = if newest.from <= seq {
+            newest
+        } else {
+            *self.older.iter().rev().find(|older| older.from <= seq)?
+        };
         let out = segment.out + (seq - segment.from);
         let numbers = Numbers {
             seq: out,
@@ -83,20 +87,26 @@ impl RtpRewriter {
         Some(numbers)
     }
 
+    /// Reads what the next packet needs.
+    pub(crate) fn touch(&self) -> u64 {
+        self.newest.map_or(0, |newest| newest.from) ^ self.sent
+    }
+
     /// Closes the gap of a packet that is withheld. A gap cannot be closed after later packets were sent.
     pub(crate) fn skip(&mut self, seq: u64) {
         if seq <= self.seen {
             return;
         }
-        let Some(last) = self.segments.back() else {
+        let Some(last) = self.newest else {
             return;
         };
         let out = last.out + (seq - last.from);
         self.seen = seq;
-        if self.segments.len() == SEGMENTS_MAX {
-            self.segments.pop_front();
+        if self.older.len() == OLDER_MAX {
+            self.older.pop_front();
         }
-        self.segments.push_back(Segment { from: seq + 1, out });
+        self.older.push_back(last);
+        self.newest = Some(Segment { from: seq + 1, out });
         // `sent` stays: the number of the withheld packet is given to the next one.
     }
 
@@ -234,7 +244,7 @@ mod tests {
         for seq in 1..10_000 {
             rewriter.skip(70_000 + seq);
         }
-        assert_eq!(rewriter.segments.len(), SEGMENTS_MAX);
+        assert_eq!(rewriter.older.len(), OLDER_MAX);
         assert_eq!(seqs(&mut rewriter, &[70_001, 80_000]), [None, Some(102)]);
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
-use crate::io::{Burst, Output};
+use crate::io::{Burst, MediaKind, Output};
 use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
 use crate::peer::Peer;
@@ -84,6 +84,14 @@ impl Sfu {
             return true;
         };
         job.next += 1;
+        let next = publication.subscribers.get(job.next);
+        if let Some(peer) = next.and_then(|next| self.peers.get(*next)) {
+            let kind = job
+                .packets
+                .first()
+                .map_or(MediaKind::Audio, |packet| packet.kind);
+            std::hint::black_box(peer.touch(kind));
+        }
         let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected) else {
             return true;
         };

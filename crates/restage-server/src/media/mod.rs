@@ -8,6 +8,7 @@
 mod counters;
 mod link;
 mod routes;
+mod trains;
 mod udp;
 mod worker;
 

@@ -1,9 +1,13 @@
-//! The media socket: batched receive with GRO, trains of equal datagrams sent with GSO.
+//! The media socket: batched receive with GRO, trains of equal datagrams sent with GSO, several in one call.
 
+#[cfg(target_os = "linux")]
+use std::io::IoSlice;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
@@ -12,7 +16,7 @@ const RECV_BUFFER_LEN: usize = 64 * 1024;
 /// Asked of the kernel for both directions; `doctor` says when it gave less.
 pub(super) const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
 /// The largest UDP payload IPv4 carries: a train must fit.
-const TRAIN_LEN_MAX: usize = 65_507;
+pub(super) const TRAIN_LEN_MAX: usize = 65_507;
 
 /// What the socket can do, for the ready line and `doctor`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +47,16 @@ pub(super) struct Received<'a> {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
     pub(super) payload: &'a [u8],
+}
+
+/// How much a call of [`Socket::receive`] has found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Batch {
+    Nothing,
+    /// Less than there was room for: the socket is empty now.
+    Last,
+    /// There may be more.
+    Full,
 }
 
 impl Socket {
@@ -111,8 +125,8 @@ impl Socket {
         }
     }
 
-    /// Receives one batch and hands each datagram to `take`. `false` when nothing was there.
-    pub(super) fn receive(&mut self, mut take: impl FnMut(Received<'_>)) -> io::Result<bool> {
+    /// Receives one batch and hands each datagram to `take`.
+    pub(super) fn receive(&mut self, mut take: impl FnMut(Received<'_>)) -> io::Result<Batch> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let mut slices: Vec<IoSliceMut<'_>> = self
             .buffers
@@ -124,10 +138,12 @@ impl Socket {
             .recv((&self.socket).into(), &mut slices, &mut metas)
         {
             Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Batch::Nothing),
             // ICMP errors of earlier sends surface here; they say nothing about this socket.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return Ok(Batch::Full);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Batch::Full),
             Err(error) => return Err(error),
         };
         for (meta, buffer) in metas.iter().zip(&self.buffers).take(count) {
@@ -143,158 +159,128 @@ impl Socket {
                 });
             }
         }
-        Ok(true)
+        Ok(if count < BATCH_SIZE {
+            Batch::Last
+        } else {
+            Batch::Full
+        })
     }
 
-    /// Sends one train: `contents` is datagrams of `segment` bytes, the last may be shorter.
-    /// What the kernel has no room for is dropped, as a network would. Answers how many bytes left.
-    fn send(&self, destination: SocketAddr, contents: &[u8], segment: usize) -> usize {
-        let destination = match (self.local.ip(), destination) {
+    /// How the destination is called on this socket.
+    fn reach(&self, destination: SocketAddr) -> SocketAddr {
+        match (self.local.ip(), destination) {
             (IpAddr::V6(_), SocketAddr::V4(v4)) => {
                 SocketAddr::new(IpAddr::V6(v4.ip().to_ipv6_mapped()), v4.port())
             }
             _ => destination,
-        };
+        }
+    }
+
+    /// Datagrams the kernel takes in one train; 1 means no GSO. An interface that cannot do it changes that.
+    pub(super) fn segments_max(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    /// Sends one train: `contents` is datagrams of `segment` bytes, the last may be shorter.
+    /// What the kernel has no room for is dropped, as a network would. `true` if it left.
+    pub(super) fn send(&self, destination: SocketAddr, contents: &[u8], segment: usize) -> bool {
         let transmit = Transmit {
-            destination,
+            destination: self.reach(destination),
             ecn: None,
             contents,
             segment_size: (contents.len() > segment).then_some(segment),
             src_ip: None,
         };
         match self.state.try_send((&self.socket).into(), &transmit) {
-            Ok(()) => contents.len(),
+            Ok(()) => true,
             Err(error) => {
                 tracing::trace!(%destination, %error, "datagrams dropped on send");
-                0
+                false
             }
         }
     }
+
+    /// Sends trains in one system call, all of the same segment or all of a single datagram. Answers how many left
+    /// before one that did not.
+    #[cfg(target_os = "linux")]
+    pub(super) fn send_many(&self, headers: &mut Headers, trains: &[Train]) -> usize {
+        let Some(first) = trains.first() else {
+            return 0;
+        };
+        let slices: Vec<_> = trains
+            .iter()
+            .map(|train| [IoSlice::new(&train.contents)])
+            .collect();
+        let addresses: Vec<_> = trains
+            .iter()
+            .map(|train| Some(SockaddrStorage::from(self.reach(train.destination))))
+            .collect();
+        let fd = self.socket.as_raw_fd();
+        let segment = first.segment as u16;
+        let control = [ControlMessage::UdpGsoSegments(&segment)];
+        let (headers, control) = if first.is_single() {
+            (&mut headers.single, &control[..0])
+        } else {
+            (&mut headers.segmented, &control[..])
+        };
+        let sent = sendmmsg(fd, headers, &slices, &addresses, control, MsgFlags::empty());
+        sent.map_or(0, Iterator::count)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn send_many(&self, _: &mut Headers, _: &[Train]) -> usize {
+        0
+    }
 }
 
-/// Collects consecutive datagrams for one destination into a train.
-pub(super) struct Trains {
-    destination: Option<SocketAddr>,
-    contents: Vec<u8>,
-    segment: usize,
-    segments: usize,
-    closed: bool,
-    /// Datagrams handed to the kernel.
-    pub(super) sent: u64,
-    /// Datagrams the kernel had no room for.
-    pub(super) dropped: u64,
+/// Datagrams of `segment` bytes for one destination, the last may be shorter.
+#[derive(Debug)]
+pub(super) struct Train {
+    pub(super) destination: SocketAddr,
+    pub(super) contents: Vec<u8>,
+    pub(super) segment: usize,
 }
 
-impl Trains {
-    pub(super) fn new() -> Self {
+impl Train {
+    pub(super) fn is_single(&self) -> bool {
+        self.contents.len() <= self.segment
+    }
+
+    /// Datagrams in it.
+    pub(super) fn count(&self) -> u64 {
+        self.contents.len().div_ceil(self.segment.max(1)) as u64
+    }
+}
+
+/// What the kernel is told beside the contents, kept to be filled again. It stays on the thread that made it.
+pub(super) struct Headers {
+    #[cfg(target_os = "linux")]
+    single: MultiHeaders<SockaddrStorage>,
+    #[cfg(target_os = "linux")]
+    segmented: MultiHeaders<SockaddrStorage>,
+}
+
+impl Headers {
+    /// For as many trains in one call.
+    #[cfg_attr(not(target_os = "linux"), allow(unused_variables))]
+    pub(super) fn new(trains: usize) -> Self {
         Self {
-            destination: None,
-            contents: Vec::with_capacity(TRAIN_LEN_MAX),
-            segment: 0,
-            segments: 0,
-            closed: false,
-            sent: 0,
-            dropped: 0,
+            #[cfg(target_os = "linux")]
+            single: MultiHeaders::preallocate(trains, None),
+            #[cfg(target_os = "linux")]
+            segmented: MultiHeaders::preallocate(trains, Some(nix::cmsg_space!(u16))),
         }
-    }
-
-    pub(super) fn push(&mut self, socket: &Socket, destination: SocketAddr, payload: &[u8]) {
-        let joins = self.destination == Some(destination)
-            && !self.closed
-            && payload.len() <= self.segment
-            && self.segments < socket.state.max_gso_segments()
-            && self.contents.len() + payload.len() <= TRAIN_LEN_MAX;
-        if !joins {
-            self.flush(socket);
-            self.destination = Some(destination);
-            self.segment = payload.len();
-        }
-        // Only the last datagram of a train may be shorter.
-        self.closed = payload.len() < self.segment;
-        self.contents.extend_from_slice(payload);
-        self.segments += 1;
-    }
-
-    /// Sends a train that is one already, after what has been collected.
-    pub(super) fn send(
-        &mut self,
-        socket: &Socket,
-        destination: SocketAddr,
-        contents: &[u8],
-        segment: usize,
-    ) {
-        self.flush(socket);
-        let segment = segment.max(1);
-        // A kernel without GSO takes one datagram at a time.
-        let taken = socket.state.max_gso_segments().min(TRAIN_LEN_MAX / segment);
-        for train in contents.chunks(segment * taken.max(1)) {
-            let count = train.len().div_ceil(segment) as u64;
-            if socket.send(destination, train, segment) > 0 {
-                self.sent += count;
-            } else {
-                self.dropped += count;
-            }
-        }
-    }
-
-    pub(super) fn flush(&mut self, socket: &Socket) {
-        if let Some(destination) = self.destination.take() {
-            let count = self.segments as u64;
-            if socket.send(destination, &self.contents, self.segment) > 0 {
-                self.sent += count;
-            } else {
-                self.dropped += count;
-            }
-        }
-        self.contents.clear();
-        self.segments = 0;
-        self.closed = false;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
-
-    fn loopback() -> Socket {
-        Socket::bind(&[IpAddr::V4(Ipv4Addr::LOCALHOST)], 0).unwrap()
-    }
-
-    #[test]
-    #[allow(clippy::disallowed_methods)]
-    fn trains_arrive_as_the_datagrams_they_were() {
-        let sender = loopback();
-        let mut receiver = loopback();
-        let to = SocketAddr::from(([127, 0, 0, 1], receiver.port()));
-        let sizes = [900, 900, 900, 500, 900, 901, 40];
-        let mut trains = Trains::new();
-        for (number, size) in sizes.iter().enumerate() {
-            trains.push(&sender, to, &vec![number as u8; *size]);
-        }
-        trains.flush(&sender);
-        assert_eq!(trains.sent, sizes.len() as u64);
-        let mut got = Vec::new();
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while got.len() < sizes.len() && Instant::now() < deadline {
-            receiver
-                .receive(|datagram| {
-                    assert_eq!(datagram.destination, to);
-                    got.push((datagram.payload[0], datagram.payload.len()));
-                })
-                .unwrap();
-        }
-        let expected: Vec<_> = sizes
-            .iter()
-            .enumerate()
-            .map(|(n, size)| (n as u8, *size))
-            .collect();
-        assert_eq!(got, expected);
-    }
 
     #[test]
     fn the_report_tells_what_was_granted() {
-        let report = loopback().report();
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+        let report = Socket::bind(&loopback, 0).unwrap().report();
         assert!(report.gso_segments >= 1 && report.gro_segments >= 1);
         assert!(report.receive_buffer > 0 && report.wanted_buffer == SOCKET_BUFFER_LEN);
     }

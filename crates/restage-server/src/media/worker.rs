@@ -16,7 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::counters::{Counters, WorkerStats};
 use super::link::{Link, Message};
 use super::routes::Routes;
-use super::udp::{Socket, Trains};
+use super::trains::Trains;
+use super::udp::{Batch, Socket, Train};
 use super::{MediaError, MediaEvent, Role};
 
 /// Orders waiting for a worker.
@@ -161,7 +162,8 @@ fn start_one(
     let counters = Arc::new(Counters::default());
     let load = Arc::new(AtomicUsize::new(0));
     let id = config.worker;
-    let worker = Worker {
+    // Made on its own thread, where some of what it holds has to stay.
+    let worker = move |counters, load| Worker {
         id,
         neighbours,
         bursts_dropped: 0,
@@ -173,15 +175,16 @@ fn start_one(
         opening: HashMap::new(),
         patching: HashMap::new(),
         trains: Trains::new(),
-        counters: Arc::clone(&counters),
-        load: Arc::clone(&load),
+        counters,
+        load,
         received: 0,
         live: std::collections::HashSet::new(),
         stopping: false,
     };
+    let own = (Arc::clone(&counters), Arc::clone(&load));
     let thread = std::thread::Builder::new()
         .name(format!("media-{}", id.0))
-        .spawn(move || worker.run(poll))?;
+        .spawn(move || worker(own.0, own.1).run(poll))?;
     Ok(WorkerHandle {
         orders,
         waker,
@@ -273,8 +276,12 @@ impl Worker {
                 sfu.handle_input(at, input);
             });
             match got {
-                Ok(true) => self.drain(),
-                Ok(false) => break,
+                Ok(Batch::Full) => self.drain(),
+                Ok(Batch::Last) => {
+                    self.drain();
+                    break;
+                }
+                Ok(Batch::Nothing) => break,
                 Err(error) => {
                     tracing::warn!(%error, "receiving on the media socket failed");
                     break;
@@ -424,9 +431,15 @@ impl Worker {
                     segment,
                     ..
                 } => {
-                    self.trains
-                        .send(&self.socket, destination, &contents, segment);
-                    self.sfu.reuse(contents);
+                    let train = Train {
+                        destination,
+                        contents,
+                        segment: segment.max(1),
+                    };
+                    self.trains.send(&self.socket, train);
+                    while let Some(buffer) = self.trains.spent() {
+                        self.sfu.reuse(buffer);
+                    }
                 }
                 Output::Relay {
                     publication,
