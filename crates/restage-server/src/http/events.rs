@@ -252,7 +252,9 @@ fn closing(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::StageDeleted => (close_code::NOT_FOUND, "STAGE_DELETED"),
         CloseReason::CapabilityLost => (close_code::NOT_ALLOWED, "TOKEN_NOT_ALLOWED"),
         CloseReason::SessionEnded => (close_code::GOING_AWAY, "the stage session ended"),
-        CloseReason::PublisherLeft | CloseReason::ReplicationStopped => {
+        CloseReason::PublisherLeft
+        | CloseReason::ReplicationStopped
+        | CloseReason::LimitExceeded => {
             (close_code::GOING_AWAY, "closed")
         }
     }
