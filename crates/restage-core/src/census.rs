@@ -50,8 +50,8 @@ pub(crate) fn changes(draft: &Draft<'_>) -> Vec<Change> {
             }
         }
         let holds = |row: Option<&Participant>| row.is_some_and(Participant::holds_place);
-        let published = holds(draft.given().participants.get(&key))
-            || publishing - touched.publishing > 0;
+        let published =
+            holds(draft.given().participants.get(&key)) || publishing - touched.publishing > 0;
         let publishes = holds(draft.participant(&key.0, &key.1)) || publishing > 0;
         let subscribed = subscribing - touched.subscribing > 0;
         let sum = sums.entry((touched.stage, key.0)).or_default();

@@ -198,9 +198,9 @@ fn subscriptions_of_an_account_and_region_are_pairs() {
         },
     );
     scene.limits.subscriptions = 9;
-    scene.open("A/bob", "watch ann", "c9").is_refused(
-        &refusal.replace("of 2", "of 9"),
-    );
+    scene
+        .open("A/bob", "watch ann", "c9")
+        .is_refused(&refusal.replace("of 2", "of 9"));
 }
 
 #[test]

@@ -109,8 +109,5 @@ fn rows_that_outlived_their_connections_are_put_right() {
         .insert(stray.id.clone(), stray.clone());
     scene.count_again();
     let step = scene.run(&Command::Recover);
-    assert_eq!(
-        step.decision.changes[0],
-        Change::DeleteConnection(stray.id)
-    );
+    assert_eq!(step.decision.changes[0], Change::DeleteConnection(stray.id));
 }

@@ -171,10 +171,7 @@ impl Walk {
     /// Rows may be missing in any combination; the answer may be odd, but there is one.
     fn survives_missing_rows(&mut self, command: &Command) {
         let context = self.scene.context();
-        let mut world = self
-            .scene
-            .world
-            .select(&needs(command, &context));
+        let mut world = self.scene.world.select(&needs(command, &context));
         let Self { random, .. } = self;
         world.stages.retain(|_, _| !random.one_in(4));
         world.tokens.retain(|_, _| !random.one_in(4));

@@ -48,7 +48,9 @@ mod close_code {
 
 /// Routes of the events socket.
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/events/{stage}", get(upgrade))
+    Router::new()
+        .route("/events/{stage}", get(upgrade))
+        .route_layer(axum::middleware::from_fn(super::whip::refuse_nul))
 }
 
 async fn upgrade(
@@ -254,9 +256,7 @@ fn closing(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::SessionEnded => (close_code::GOING_AWAY, "the stage session ended"),
         CloseReason::PublisherLeft
         | CloseReason::ReplicationStopped
-        | CloseReason::LimitExceeded => {
-            (close_code::GOING_AWAY, "closed")
-        }
+        | CloseReason::LimitExceeded => (close_code::GOING_AWAY, "closed"),
     }
 }
 

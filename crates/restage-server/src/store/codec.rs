@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use restage_core::{Occupancy, RegionCount};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, Participant, Protocol, PublicKey, Replica,
     Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
 };
+use restage_core::{Occupancy, RegionCount};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 

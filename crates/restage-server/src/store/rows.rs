@@ -311,7 +311,10 @@ pub(super) async fn region_count(
         .bind(region)
         .fetch_optional(connection)
         .await?;
-    row.map_or_else(|| Ok(RegionCount::default()), |row| codec::region_count(&row))
+    row.map_or_else(
+        || Ok(RegionCount::default()),
+        |row| codec::region_count(&row),
+    )
 }
 
 pub(super) async fn public_key_count(

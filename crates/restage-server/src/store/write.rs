@@ -188,7 +188,10 @@ pub(super) async fn put_rows(
 }
 
 enum Row<'a> {
-    Batched { target: Target, cells: Vec<Cell> },
+    Batched {
+        target: Target,
+        cells: Vec<Cell>,
+    },
     PutStage(&'a Stage),
     DeleteStage(&'a StageId),
     Count {
