@@ -200,17 +200,6 @@ pub enum Command {
         /// Its participant.
         participant: ParticipantId,
     },
-    /// The media plane has seen that a connection carries more than is allowed: it ends.
-    ConnectionExceeded {
-        /// Which; unknown ones are ignored (already closed).
-        connection: ConnectionId,
-        /// Its stage.
-        stage: StageId,
-        /// Its participant.
-        participant: ParticipantId,
-        /// What it exceeded.
-        error: StageEventError,
-    },
     /// Time has passed: end reconnect windows, idle stage sessions and connections that are due.
     Tick,
     /// First command after start: close everything the last run left open.

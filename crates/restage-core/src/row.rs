@@ -280,8 +280,6 @@ pub enum StageEventError {
     PublisherNotFound,
     InvalidAudioCodec,
     InvalidVideoCodec,
-    BitrateExceeded,
-    ResolutionExceeded,
     StreamDurationExceeded,
     InvalidInput,
     InternalServerException,

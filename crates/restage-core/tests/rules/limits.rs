@@ -1,7 +1,5 @@
 //! Every limit refuses at its value and names itself.
 
-use restage_core::id::{ConnectionId, ParticipantId, StageId};
-use restage_core::row::StageEventError;
 use restage_core::{Command, Limits, RegionCount, StageArn, World};
 
 use crate::support::{ACCOUNT, REGION, Scene, arn};
@@ -230,24 +228,4 @@ fn a_connection_lasts_as_long_as_it_may() {
     scene.join("A/bob", "watch ann", "c7");
     scene.limits.connection_seconds = 0;
     scene.tick_after(1_000).changes_nothing();
-}
-
-#[test]
-fn a_subscription_that_carries_too_much_ends_alone() {
-    let mut scene = Scene::new(&["A"]);
-    scene.join("A/ann", "publish", "c1");
-    scene.join("A/bob", "watch ann", "c2");
-    let exceeded = Command::ConnectionExceeded {
-        connection: ConnectionId::new("c2"),
-        stage: StageId::new("A"),
-        participant: ParticipantId::new("bob"),
-        error: StageEventError::BitrateExceeded,
-    };
-    scene.run(&exceeded).gives(&[
-        "s1/bob SUBSCRIBE_ERROR of ann BITRATE_EXCEEDED",
-        "s1/bob SUBSCRIBE_STOPPED of ann",
-        "s1/bob LEFT",
-        "close c2 LimitExceeded",
-    ]);
-    scene.run(&exceeded).changes_nothing();
 }

@@ -74,7 +74,7 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
-                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded";
+                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -473,21 +473,12 @@ impl Walk {
                     participant,
                 }
             }
-            80..89 => {
+            80..90 => {
                 let (connection, stage, participant) = self.connection(|_| true)?;
                 Command::ConnectionClosed {
                     connection,
                     stage,
                     participant,
-                }
-            }
-            89 => {
-                let (connection, stage, participant) = self.connection(|_| true)?;
-                Command::ConnectionExceeded {
-                    connection,
-                    stage,
-                    participant,
-                    error: StageEventError::BitrateExceeded,
                 }
             }
             90 => {

@@ -257,8 +257,6 @@ fn event_error(error: StageEventError) -> EventErrorCode {
         StageEventError::PublisherNotFound => EventErrorCode::PublisherNotFound,
         StageEventError::InvalidAudioCodec => EventErrorCode::InvalidAudioCodec,
         StageEventError::InvalidVideoCodec => EventErrorCode::InvalidVideoCodec,
-        StageEventError::BitrateExceeded => EventErrorCode::BitrateExceeded,
-        StageEventError::ResolutionExceeded => EventErrorCode::ResolutionExceeded,
         StageEventError::StreamDurationExceeded => EventErrorCode::StreamDurationExceeded,
         StageEventError::InvalidInput => EventErrorCode::InvalidInput,
         StageEventError::InternalServerException => EventErrorCode::InternalServerException,

@@ -192,8 +192,6 @@ words!(StageEventError, event_error_word, event_error {
     PublisherNotFound = "PUBLISHER_NOT_FOUND",
     InvalidAudioCodec = "INVALID_AUDIO_CODEC",
     InvalidVideoCodec = "INVALID_VIDEO_CODEC",
-    BitrateExceeded = "BITRATE_EXCEEDED",
-    ResolutionExceeded = "RESOLUTION_EXCEEDED",
     StreamDurationExceeded = "STREAM_DURATION_EXCEEDED",
     InvalidInput = "INVALID_INPUT",
     InternalServerException = "INTERNAL_SERVER_EXCEPTION",

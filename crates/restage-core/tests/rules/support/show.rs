@@ -44,8 +44,6 @@ fn event_line(event: &StageEvent) -> String {
             StageEventError::InvalidAudioCodec => " INVALID_AUDIO_CODEC",
             StageEventError::InvalidVideoCodec => " INVALID_VIDEO_CODEC",
             StageEventError::InvalidInput => " INVALID_INPUT",
-            StageEventError::BitrateExceeded => " BITRATE_EXCEEDED",
-            StageEventError::ResolutionExceeded => " RESOLUTION_EXCEEDED",
             StageEventError::StreamDurationExceeded => " STREAM_DURATION_EXCEEDED",
             StageEventError::InternalServerException => " INTERNAL_SERVER_EXCEPTION",
         };
