@@ -1,4 +1,4 @@
-"""Every limit by its own setting, made small: just inside passes, one more is refused with its name, value and setting."""
+"""Every limit by its own setting, made small: one less passes, one more is refused by name, value and setting."""
 
 import json
 
@@ -78,7 +78,9 @@ def test_publishers_of_a_stage(stages, fresh, media):
     publisher(stages, media, arn)
     first = media.publish(stages.token(arn)[1], with_video=False)
     late, token = stages.token(arn)
-    assert_full(lambda: media.publish(token, with_video=False), "Publishers per stage", "2", "limit-publishers-per-stage")
+    assert_full(
+        lambda: media.publish(token, with_video=False), "Publishers per stage", "2", "limit-publishers-per-stage"
+    )
     told = [(event["name"], event.get("errorCode")) for event in stages.events(arn, late)]
     assert told == [("PUBLISH_ERROR", "QUOTA_EXCEEDED")]
     first.leave()
