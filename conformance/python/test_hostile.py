@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+import yarl
 
 from support.wait import eventually
 from test_sigv4 import send, signed
@@ -246,3 +247,67 @@ def test_many_half_open_joins_do_not_keep_others_out(server, stages, media):
     media.publish(token, identity=32)
     eventually(lambda: stages.participants(other)[ann]["published"], what="published")
     eventually(lambda: not stages.participants(arn, filterByState="CONNECTED"), 30, "half-open joins are cleared")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/whip/publish/%00"),
+        ("POST", "/whip/publish/ann%00bob"),
+        ("POST", "/whip/subscribe/%00"),
+        ("POST", "/whep/a%00"),
+        ("PATCH", "/whip/sessions/%00"),
+        ("DELETE", "/whip/sessions/a%00b"),
+    ],
+)
+def test_the_null_character_in_a_path(server, media, stages, method, path):
+    """No database can be asked for it: it is the client's fault, whichever engine there is."""
+    token = stages.token(stages.create())[1]
+    offer = make_offer(media)
+    headers = bearer(token, Content_Type="application/sdp")
+    status, _, text = media.request(method, yarl.URL(server.url + path, encoded=True), data=offer, headers=headers)
+    assert status == 400, text
+    assert "U+0000" in json.loads(text)["message"]
+
+
+def test_the_null_character_in_the_path_of_the_events_socket(server, media, stages):
+    token = stages.token(stages.create())[1]
+    url = yarl.URL(server.url + "/events/%00", encoded=True)
+    more = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    more |= {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol": token}
+    assert media.request("GET", url, headers=more)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("CreateStage", {"name": "a\0b"}),
+        ("CreateStage", {"tags": {"k\0": "v\0"}}),
+        ("CreateStage", {"participantTokenConfigurations": [{"userId": "\0"}]}),
+        ("CreateStage", {"participantTokenConfigurations": [{"attributes": {"k": "\0"}}]}),
+        ("GetStage", {"arn": "arn:aws:ivs:eu-west-1:000000000000:stage/\0"}),
+        ("GetStageSession", {"stageArn": "STAGE", "sessionId": "st-\0"}),
+        ("ListParticipants", {"stageArn": "STAGE", "sessionId": "st-1234567890abc", "filterByUserId": "\0"}),
+        ("GetParticipant", {"stageArn": "STAGE", "sessionId": "st-1234567890abc", "participantId": "\0"}),
+        ("DisconnectParticipant", {"stageArn": "STAGE", "participantId": "\0"}),
+        ("DisconnectParticipant", {"stageArn": "STAGE", "participantId": "nobody", "reason": "\0"}),
+        ("CreateParticipantToken", {"stageArn": "STAGE", "attributes": {"\0": "\0"}}),
+        ("ImportPublicKey", {"publicKeyMaterial": "\0"}),
+        ("ListStages", {"nextToken": "\0"}),
+    ],
+    ids=repr,
+)
+def test_the_null_character_in_a_body(server, stages, operation, members):
+    if members.get("stageArn") == "STAGE":
+        members = members | {"stageArn": stages.create()}
+    body = json.dumps(members).encode()
+    status, _, answer = send(server, signed(server, body=body, operation=operation), body, operation)
+    assert status < 500, answer
+
+
+def test_the_null_character_in_the_path_of_tags(server):
+    for arn in ("%00", "arn%3Aaws%3Aivs%3Aeu-west-1%3A000000000000%3Astage%2F%00"):
+        request = urllib.request.Request(f"{server.url}/tags/{arn}")
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(request, timeout=10)
+        assert 400 <= refusal.value.code < 500

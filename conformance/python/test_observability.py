@@ -133,14 +133,29 @@ def test_a_collector_that_is_away_stops_nothing(tmp_path):
         server.stop()
 
 
+# Given to the server from outside.
+HELD = {
+    "the webhook address": "hook-path-4242424242",
+    "the webhook secret": "webhook-secret-4242424242",
+    "the database password": "database-password-4242424242",
+    "the header of the collector": "collector-header-4242424242",
+}
+
+
 @pytest.fixture
 def talkative(tmp_path):
-    """A server that logs all it would ever log, as JSON."""
+    """A server that logs all it would ever log, as JSON, and is told secrets of every kind."""
+    nowhere = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     server = Server(
         tmp_path / "data",
-        *("--log-format", "json"),
+        *("--log-format", "json", "--webhook-url", f"{nowhere}/{HELD['the webhook address']}"),
+        *("--webhook-secret", HELD["the webhook secret"], "--otlp-endpoint", nowhere),
         name="test_observability_secrets",
-        environment={"RUST_LOG": "trace"},
+        environment={
+            "RUST_LOG": "trace",
+            "PGPASSWORD": HELD["the database password"],
+            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={HELD['the header of the collector']}",
+        },
     )
     # All of it is looked at, not only the end.
     server.log = []
@@ -170,6 +185,12 @@ def test_no_secret_is_ever_logged(talkative, media):
     access_key, secret_key = server.credentials()
     with api.refused("InvalidSignatureException", 403):
         api.client(server, keys=(access_key, wrong)).list_stages()
+    made = server.command(
+        *("keys", "create", "--account-id", "111122223333", "--output", "json"),
+        *("--data-dir", str(server.data_dir)),
+    )
+    made = json.loads(made.stdout)
+    api.client(server, keys=(made["accessKeyId"], made["secretAccessKey"])).list_stages()
     console = json.loads((server.data_dir / "server.json").read_text())["console"].split("#key=")[1]
     publisher.leave()
     watcher.drop()
@@ -185,7 +206,9 @@ def test_no_secret_is_ever_logged(talkative, media):
     text = "\n".join(logged)
     everything = "\n".join(lines)
     secrets = {
+        **HELD,
         "the secret access key": secret_key,
+        "the secret of a key that was made": made["secretAccessKey"],
         "a wrong secret access key": wrong,
         "the publisher's token": token,
         "the subscriber's token": watching,

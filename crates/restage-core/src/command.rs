@@ -6,6 +6,7 @@ use strum::IntoStaticStr;
 
 use crate::arn::{PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use crate::op::Context;
 use crate::row::{Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError};
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -199,7 +200,7 @@ pub enum Command {
         /// Its participant.
         participant: ParticipantId,
     },
-    /// Time has passed: end reconnect windows and idle stage sessions that are due.
+    /// Time has passed: end reconnect windows, idle stage sessions and connections that are due.
     Tick,
     /// First command after start: close everything the last run left open.
     Recover,
@@ -223,6 +224,13 @@ pub enum Need {
     },
     /// `World::public_key_count` for this account and region.
     PublicKeyCount {
+        /// 12 digits.
+        account: String,
+        /// Region name.
+        region: String,
+    },
+    /// `World::region_count` for this account and region. Counts only, no rows.
+    RegionCount {
         /// 12 digits.
         account: String,
         /// Region name.
@@ -275,12 +283,17 @@ pub enum Need {
     Occupancy(StageId),
     /// For Tick. Every ACTIVE replica row whose `window_ends_at` is at or before `now`, with
     /// [`Participant`](Self::Participant) of its source stage; every active session whose `idle_since` is at
-    /// or before `idle_before`, with [`Live`](Self::Live) of its stage.
+    /// or before `idle_before`, with [`Live`](Self::Live) of its stage; and, if `opened_before` says so, the first
+    /// [`OVERDUE_PER_TICK_MAX`](crate::limits::OVERDUE_PER_TICK_MAX) connections for media, by `opened_at` and id,
+    /// that were opened at or before it, each with [`Stage`](Self::Stage) and [`Participant`](Self::Participant) of
+    /// its own.
     Due {
         /// Now.
         now: Time,
         /// Now minus the idle time.
         idle_before: Time,
+        /// Now minus how long a connection may last, if that is limited.
+        opened_before: Option<Time>,
     },
     /// [`Live`](Self::Live) of every stage with an active session, all ACTIVE replica rows, all connections.
     Everything,
@@ -288,7 +301,7 @@ pub enum Need {
     Session(StageSessionId),
 }
 
-/// The rows `command` looks at. `now` and `session_idle_s` only matter for [`Command::Tick`].
-pub fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Need> {
-    crate::op::needs(command, now, session_idle_s)
+/// The rows `command` looks at. Times and limits only matter for [`Command::Tick`].
+pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
+    crate::op::needs(command, context)
 }

@@ -1,5 +1,6 @@
 //! What a decision consists of: a reply, row changes, and effects to perform after the commit.
 
+use crate::census::Census;
 use crate::error::Error;
 use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
 use crate::notice::Notice;
@@ -24,6 +25,13 @@ pub enum Change {
     PutConnection(Connection),
     DeleteConnection(ConnectionId),
     AddEvent(StageEvent),
+    /// The numbers that are kept of a stage session, and of its stage's account and region, change by this. A
+    /// world that holds the rows counts them instead.
+    Count {
+        stage: StageId,
+        session: StageSessionId,
+        by: Census,
+    },
 }
 
 /// The tracks of one publisher, wherever they are watched: named by where the participant joined.
@@ -53,6 +61,8 @@ pub enum CloseReason {
     CapabilityLost,
     /// The stage session ended because nobody was publishing.
     SessionEnded,
+    /// It exceeded a limit: it lasted too long.
+    LimitExceeded,
 }
 
 /// An order to the edge, performed in order after the commit.

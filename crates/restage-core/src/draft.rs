@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::census;
 use crate::decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
 use crate::error::Error;
 use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
@@ -15,7 +16,7 @@ use crate::row::{
     Attributes, Connection, ConnectionKind, Participant, PublicKey, Replica, Stage, StageEvent,
     StageEventName, StageSession, Token,
 };
-use crate::world::{Occupancy, ReplicaKey, World};
+use crate::world::{Occupancy, RegionCount, ReplicaKey, World};
 
 type Presence = (StageSessionId, ParticipantId);
 type Index = BTreeMap<Presence, BTreeSet<ConnectionId>>;
@@ -181,10 +182,29 @@ impl<'a> Draft<'a> {
         keys.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// Participants that are others now, as (key, before, after).
+    pub(crate) fn participant_differences(
+        &self,
+    ) -> impl Iterator<Item = (&Presence, Option<&Participant>, Option<&Participant>)> {
+        self.participants.differences()
+    }
+
+    /// Connections that are others now, as (id, before, after).
+    pub(crate) fn connection_differences(
+        &self,
+    ) -> impl Iterator<Item = (&ConnectionId, Option<&Connection>, Option<&Connection>)> {
+        self.connections.differences()
+    }
+
     /// Whether this id stands for a replica in this session.
     pub(crate) fn is_replica(&self, session: &StageSessionId, id: &ParticipantId) -> bool {
         self.participant(session, id)
             .is_some_and(Participant::is_replica)
+    }
+
+    /// How much an account had live in a region before this decision.
+    pub(crate) fn region_count(&self, account: &str, region: &str) -> RegionCount {
+        self.world.region_count(account, region)
     }
 
     /// How full a session was before this decision.
@@ -506,6 +526,7 @@ impl<'a> Draft<'a> {
                 .cloned()
                 .map(Change::AddEvent),
         );
+        changes.extend(census::changes(&self));
         changes.extend(self.deleted.iter().cloned().map(Change::DeleteStage));
         changes
     }

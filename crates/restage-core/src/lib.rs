@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod arn;
+pub mod census;
 pub mod command;
 pub mod decision;
 mod draft;
@@ -26,10 +27,11 @@ mod token;
 pub mod world;
 
 pub use arn::{PublicKeyArn, ResourceArn, StageArn};
+pub use census::Census;
 pub use command::{Claims, Command, Need, Signer, needs};
 pub use decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
 pub use error::{Error, Fault};
 pub use limits::{ATTRIBUTES_BYTES_MAX, ISSUED_AHEAD_MAX_S, Limits, Rates, TAGS_MAX};
 pub use notice::{Notice, Occurrence};
 pub use op::{Context, decide};
-pub use world::{Occupancy, World};
+pub use world::{Occupancy, RegionCount, World};

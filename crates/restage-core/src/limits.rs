@@ -13,6 +13,12 @@ pub struct Limits {
     pub subscribers_per_stage: u32,
     /// Concurrent replications per participant.
     pub replications_per_participant: u32,
+    /// Publishing participants per account and region, replicas included.
+    pub publishers: u32,
+    /// Subscriptions per account and region: pairs of a publisher and a subscriber.
+    pub subscriptions: u32,
+    /// How long a participant may publish, or be subscribed, without a break, in seconds; 0 is for ever.
+    pub connection_seconds: u32,
 }
 
 impl Limits {
@@ -23,6 +29,9 @@ impl Limits {
         publishers_per_stage: 100,
         subscribers_per_stage: 25_000,
         replications_per_participant: 1_000,
+        publishers: 100_000,
+        subscriptions: 1_000_000,
+        connection_seconds: 0,
     };
     /// The service's own defaults (service-quotas page of the user guide).
     pub const AWS: Self = Self {
@@ -31,6 +40,9 @@ impl Limits {
         publishers_per_stage: 12,
         subscribers_per_stage: 10_000,
         replications_per_participant: 5,
+        publishers: 1_000,
+        subscriptions: 20_000,
+        connection_seconds: 24 * 3_600,
     };
 }
 
@@ -65,6 +77,8 @@ impl Rates {
     };
 }
 
+/// Connections that one tick ends because they have lasted too long; the next tick ends the next ones.
+pub const OVERDUE_PER_TICK_MAX: usize = 64;
 /// Most tags of one resource (the API model's `Tags`).
 pub const TAGS_MAX: usize = 50;
 /// How far a self-signed token's `iat` may be ahead of our clock, in seconds. Clocks differ; but a token

@@ -5,7 +5,9 @@ use crate::decision::CloseReason;
 use crate::draft::Draft;
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use crate::publication;
-use crate::row::{Client, ConnectionKind, Participant, Protocol, Replication, StageEventName};
+use crate::row::{
+    Client, ConnectionKind, Participant, Protocol, Replication, StageEventError, StageEventName,
+};
 
 /// Puts the bearer of these claims into the session, or brings it up to date if it is there. JOINED if it
 /// had no connection; a rejoin is the same participant.
@@ -80,6 +82,29 @@ pub(crate) fn close_all(draft: &mut Draft<'_>, ids: Vec<ConnectionId>, reason: C
     for id in subscriptions.iter().chain(&others) {
         close(draft, id, Some(reason));
     }
+}
+
+/// Ends a connection that exceeded a limit: the history says so before it says what stopped.
+pub(crate) fn exceed(draft: &mut Draft<'_>, id: &ConnectionId, error: StageEventError) {
+    let Some(connection) = draft.connection(id).cloned() else {
+        return;
+    };
+    let (session, participant) = (&connection.session, &connection.participant);
+    let (name, remote) = match connection.kind {
+        ConnectionKind::Publish => (StageEventName::PublishError, None),
+        ConnectionKind::Subscribe { publisher } => {
+            (StageEventName::SubscribeError, Some(publisher))
+        }
+        ConnectionKind::Events => (StageEventName::JoinError, None),
+    };
+    let is_replica = remote
+        .as_ref()
+        .is_some_and(|publisher| draft.is_replica(session, publisher));
+    let event = draft.record(name, session, participant);
+    event.error = Some(error);
+    event.replica |= is_replica;
+    event.remote_participant = remote;
+    close(draft, id, Some(CloseReason::LimitExceeded));
 }
 
 /// LEFT, for a participant without connections.

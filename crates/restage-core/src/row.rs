@@ -169,6 +169,12 @@ impl Participant {
         matches!(self.replication, Replication::Replica { .. })
     }
 
+    /// Whether it holds a publisher's place by itself: it is publishing, or an ACTIVE replica whose publisher may
+    /// come back. One whose publishing connection is open holds one as well.
+    pub const fn holds_place(&self) -> bool {
+        self.publishing || matches!(self.replication, Replication::Replica { active: true, .. })
+    }
+
     /// Whether an ACTIVE replication leads out of here (SOURCE) or in (REPLICA).
     pub const fn in_replication(&self) -> bool {
         matches!(
@@ -274,6 +280,7 @@ pub enum StageEventError {
     PublisherNotFound,
     InvalidAudioCodec,
     InvalidVideoCodec,
+    StreamDurationExceeded,
     InvalidInput,
     InternalServerException,
 }

@@ -3,6 +3,7 @@
 
 use crate::command::Need;
 use crate::id::{ParticipantId, StageId, StageSessionId, Time};
+use crate::op::overdue;
 use crate::row::{ConnectionKind, Participant, PublicKey, Replica};
 use crate::world::World;
 
@@ -34,6 +35,11 @@ impl Selection<'_> {
             }
             Need::PublicKeyCount { account, region } => {
                 self.rows.public_key_count = self.all.public_key_count_of(account, region);
+            }
+            Need::RegionCount { account, region } => {
+                let key = (account.clone(), region.clone());
+                let count = self.all.region_count(account, region);
+                self.rows.regions.insert(key, count);
             }
             Need::PublicKey(id) => self.public_keys(|row| row.id == *id),
             Need::PublicKeyPoint {
@@ -70,7 +76,16 @@ impl Selection<'_> {
             }
             Need::Live(stage) => self.live(stage),
             Need::Occupancy(stage) => self.in_active(stage, Self::occupancy),
-            Need::Due { now, idle_before } => self.due(*now, *idle_before),
+            Need::Due {
+                now,
+                idle_before,
+                opened_before,
+            } => {
+                self.due(*now, *idle_before);
+                if let Some(opened_before) = opened_before {
+                    self.overdue(*opened_before);
+                }
+            }
             Need::Everything => {
                 let stages = self
                     .all
@@ -224,6 +239,14 @@ impl Selection<'_> {
             .collect();
         for id in ids {
             self.everything_of(stage, &id);
+        }
+    }
+
+    fn overdue(&mut self, opened_before: Time) {
+        for row in overdue(self.all, opened_before) {
+            self.rows.connections.insert(row.id.clone(), row.clone());
+            self.stage(&row.stage);
+            self.everything_of(&row.stage, &row.participant);
         }
     }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::decision::Change;
 use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
 use crate::row::{
-    Connection, ConnectionKind, Participant, PublicKey, Replica, Replication, Stage, StageEvent,
-    StageSession, Token,
+    Connection, ConnectionKind, Participant, PublicKey, Replica, Stage, StageEvent, StageSession,
+    Token,
 };
 
 /// Key of a [`Replica`]: source session, participant, destination session.
@@ -23,6 +23,15 @@ pub struct Occupancy {
     pub publishers: u64,
     /// Participants with at least one subscription open, established or not.
     pub subscribers: u64,
+}
+
+/// What is live in one region of an account.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct RegionCount {
+    /// Participants that hold a publisher's place, as in [`Occupancy`].
+    pub publishers: u64,
+    /// Open subscriptions.
+    pub subscriptions: u64,
 }
 
 /// A set of rows by key.
@@ -52,6 +61,8 @@ pub struct World {
     /// Counts of sessions whose rows are not all loaded. A world that holds every row leaves it empty:
     /// loaded rows are counted as well, and the larger numbers hold.
     pub occupancy: BTreeMap<StageSessionId, Occupancy>,
+    /// Counts of regions (account, region) whose rows are not all loaded, in the same way.
+    pub regions: BTreeMap<(String, String), RegionCount>,
 }
 
 impl World {
@@ -91,6 +102,7 @@ impl World {
                     self.connections.remove(&id);
                 }
                 Change::AddEvent(row) => self.events.push(row),
+                Change::Count { .. } => {}
             }
         }
     }
@@ -148,10 +160,7 @@ impl World {
     pub fn occupancy_of(&self, session: &StageSessionId) -> Occupancy {
         let mut publishers: BTreeSet<&ParticipantId> = self
             .participants_of(session)
-            .filter(|row| {
-                row.publishing
-                    || matches!(row.replication, Replication::Replica { active: true, .. })
-            })
+            .filter(|row| row.holds_place())
             .map(|row| &row.id)
             .collect();
         let mut subscribers = BTreeSet::new();
@@ -171,6 +180,36 @@ impl World {
             publishing: self.publishing_in(session),
             publishers: counted.publishers.max(publishers.len() as u64),
             subscribers: counted.subscribers.max(subscribers.len() as u64),
+        }
+    }
+
+    /// How much an account has live in a region.
+    pub fn region_count(&self, account: &str, region: &str) -> RegionCount {
+        let here = |stage: &StageId| {
+            self.stages
+                .get(stage)
+                .is_some_and(|row| row.account == account && row.region == region)
+        };
+        let holders = self.participants.values().filter(|row| row.holds_place());
+        let mut publishers: BTreeSet<(&StageSessionId, &ParticipantId)> = holders
+            .filter(|row| here(&row.stage))
+            .map(|row| (&row.session, &row.id))
+            .collect();
+        let mut subscriptions = 0;
+        for row in self.connections.values().filter(|row| here(&row.stage)) {
+            match row.kind {
+                ConnectionKind::Publish => {
+                    publishers.insert((&row.session, &row.participant));
+                }
+                ConnectionKind::Subscribe { .. } => subscriptions += 1,
+                ConnectionKind::Events => {}
+            }
+        }
+        let key = (account.to_owned(), region.to_owned());
+        let counted = self.regions.get(&key).copied().unwrap_or_default();
+        RegionCount {
+            publishers: counted.publishers.max(publishers.len() as u64),
+            subscriptions: counted.subscriptions.max(subscriptions),
         }
     }
 

@@ -145,6 +145,15 @@ pub struct Settings {
         value_name = "COUNT"
     )]
     pub limit_replications_per_participant: Option<u32>,
+    /// Publishers at a time per account and region, replicas included [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS", value_name = "COUNT")]
+    pub limit_publishers: Option<u32>,
+    /// Subscriptions at a time (pairs of a publisher and a subscriber) per account and region [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_SUBSCRIPTIONS", value_name = "COUNT")]
+    pub limit_subscriptions: Option<u32>,
+    /// Seconds that one publishes, or is subscribed, at most without a break; 0: for ever [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_CONNECTION_SECONDS", value_name = "SECONDS")]
+    pub limit_connection_seconds: Option<u32>,
     /// Calls of CreateParticipantToken a second, per account and region; 0: any [default: as --limits says]
     #[arg(
         long,
@@ -369,6 +378,11 @@ impl Settings {
             limit_replications_per_participant: self
                 .limit_replications_per_participant
                 .or(lower.limit_replications_per_participant),
+            limit_publishers: self.limit_publishers.or(lower.limit_publishers),
+            limit_subscriptions: self.limit_subscriptions.or(lower.limit_subscriptions),
+            limit_connection_seconds: self
+                .limit_connection_seconds
+                .or(lower.limit_connection_seconds),
             rate_create_participant_token: self
                 .rate_create_participant_token
                 .or(lower.rate_create_participant_token),
@@ -411,6 +425,11 @@ impl Settings {
             replications_per_participant: self
                 .limit_replications_per_participant
                 .unwrap_or(set.replications_per_participant),
+            publishers: self.limit_publishers.unwrap_or(set.publishers),
+            subscriptions: self.limit_subscriptions.unwrap_or(set.subscriptions),
+            connection_seconds: self
+                .limit_connection_seconds
+                .unwrap_or(set.connection_seconds),
         }
     }
 
@@ -623,6 +642,9 @@ mod tests {
             limit_publishers_per_stage: Some(1),
             limit_subscribers_per_stage: Some(1),
             limit_replications_per_participant: Some(1),
+            limit_publishers: Some(1),
+            limit_subscriptions: Some(1),
+            limit_connection_seconds: Some(1),
             rate_create_participant_token: Some(1),
             rate_tags: Some(1),
             rate_public_keys: Some(1),

@@ -2,12 +2,14 @@
 
 mod store_support;
 
-use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
+use std::collections::BTreeMap;
+
+use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::ConnectionKind;
-use restage_core::{Command, Context};
+use restage_core::{Command, Context, PublicKeyArn, Signer};
 use restage_server::store::{Job, ParticipantFilter, Store, Sweep};
 use store_support::{
-    closed, connect, create_stage, create_token, execute, fresh, job, publish, replicate, stop,
+    arn, closed, connect, create_stage, create_token, execute, fresh, job, publish, replicate, stop,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -144,4 +146,44 @@ async fn an_expired_token_goes_unless_its_bearer_is_connected() {
     };
     assert!(known("here").await);
     assert!(!known("gone").await);
+}
+
+#[tokio::test]
+async fn a_self_signed_identity_that_was_disconnected_goes_when_no_token_of_it_can_be_alive() {
+    let (store, _database) = fresh().await;
+    execute(&store, 1, create_stage("a")).await;
+    let key = PublicKeyArn {
+        region: arn("a").region,
+        account: arn("a").account,
+        id: PublicKeyId::new("key"),
+    };
+    let import = Command::ImportPublicKey {
+        key: key.clone(),
+        name: String::new(),
+        tags: BTreeMap::new(),
+        material: String::new(),
+        fingerprint: String::new(),
+        point: "04".to_owned(),
+    };
+    execute(&store, 1, import).await;
+    let mut joined = connect("a", "own", "c", ConnectionKind::Events);
+    if let Command::OpenConnection { claims, .. } = &mut joined {
+        claims.signer = Signer::PublicKey(key);
+        claims.expires_at = Time(2 * DAY);
+    }
+    execute(&store, 2, joined).await;
+    let disconnect = Command::DisconnectParticipant {
+        stage: arn("a"),
+        participant: "own".into(),
+    };
+    execute(&store, DAY, disconnect).await;
+    let known = async || {
+        let (stage, own) = ("a".into(), "own".into());
+        store.get_token(&stage, &own).await.unwrap().is_some()
+    };
+    // Expired, but one that was signed just before it was disconnected would live for 14 days.
+    sweep(&store, 15 * DAY, 100).await;
+    assert!(known().await);
+    sweep(&store, 16 * DAY, 100).await;
+    assert!(!known().await);
 }

@@ -1,4 +1,4 @@
-//! A load generator for the media plane, and the floor its figures are held against.
+//! Load generators for the media plane and the API, and the floor that figures of the former are held against.
 //!
 //! WebRTC clients that share no code with the server: each is an engine of its own on a socket of its own. They
 //! publish paced synthetic media whose payloads carry a sequence number and the time of sending, and count what
@@ -6,8 +6,9 @@
 //! charged to the server. For tests and benchmarks only; everything stays on the loopback interface.
 //!
 //! `fleet` (threads and joining) → `driver` (one thread's sockets and timers) → `client` (one connection) →
-//! `media` (what payloads look like) and `tally` (what arrived). `floor` and `process` stand apart.
+//! `media` (what payloads look like) and `tally` (what arrived). `floor`, `process` and `api` stand apart.
 
+pub mod api;
 mod client;
 mod driver;
 mod fleet;

@@ -30,6 +30,8 @@ use crate::limits::Limits;
 use crate::row::{PublicKey, Stage};
 use crate::world::World;
 
+pub(crate) use tick::overdue;
+
 /// What a decision takes from outside besides rows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Context {
@@ -171,7 +173,7 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
     }
 }
 
-pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Need> {
+pub(crate) fn needs(command: &Command, context: &Context) -> Vec<Need> {
     match command {
         Command::CreateStage { stage, .. } => create_stage::needs(stage),
         Command::UpdateStage { stage, .. } => update_stage::needs(stage),
@@ -217,7 +219,7 @@ pub(crate) fn needs(command: &Command, now: Time, session_idle_s: u32) -> Vec<Ne
                 Need::Participant(stage.clone(), participant.clone()),
             ]
         }
-        Command::Tick => tick::needs(now, session_idle_s),
+        Command::Tick => tick::needs(context),
         Command::Recover => recover::needs(),
     }
 }

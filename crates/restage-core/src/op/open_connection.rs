@@ -34,6 +34,10 @@ pub(super) fn needs(kind: &ConnectionKind, claims: &Claims) -> Vec<Need> {
     }
     if *kind != ConnectionKind::Events {
         needs.push(Need::Occupancy(stage.clone()));
+        needs.push(Need::RegionCount {
+            account: claims.stage.account.clone(),
+            region: claims.stage.region.clone(),
+        });
     }
     needs
 }
@@ -118,7 +122,7 @@ fn check_role(
             Error::new(Fault::MissingCapability, message),
         ))
     };
-    let (watched, limit, setting) = match request.kind {
+    let watched = match request.kind {
         ConnectionKind::Events => return Ok(None),
         ConnectionKind::Publish if !request.claims.capabilities.publish => {
             return incapable("PUBLISH");
@@ -126,35 +130,14 @@ fn check_role(
         ConnectionKind::Subscribe { .. } if !request.claims.capabilities.subscribe => {
             return incapable("SUBSCRIBE");
         }
-        ConnectionKind::Publish => (
-            None,
-            draft.context.limits.publishers_per_stage,
-            "publishers_per_stage",
-        ),
+        ConnectionKind::Publish => None,
         ConnectionKind::Subscribe { publisher } => {
             let watched = watchable(draft, active, publisher);
-            let watched =
-                watched.map_err(|refusal| (StageEventError::PublisherNotFound, refusal))?;
-            (
-                Some(watched),
-                draft.context.limits.subscribers_per_stage,
-                "subscribers_per_stage",
-            )
+            Some(watched.map_err(|refusal| (StageEventError::PublisherNotFound, refusal))?)
         }
     };
-    if !has_place(draft, request, active)
-        && occupied(draft, request.kind, active) >= u64::from(limit)
-    {
-        let what = if watched.is_none() {
-            "Publishers per stage"
-        } else {
-            "Subscribers per stage"
-        };
-        return Err((
-            StageEventError::QuotaExceeded,
-            limit_reached(what, limit, setting),
-        ));
-    }
+    check_room(draft, request, active)
+        .map_err(|refusal| (StageEventError::QuotaExceeded, refusal))?;
     Ok(watched)
 }
 
@@ -173,32 +156,74 @@ fn watchable(
     })
 }
 
-/// Whether this participant already counts towards the limit its request is under.
-fn has_place(draft: &Draft<'_>, request: &Request<'_>, active: Option<&StageSessionId>) -> bool {
-    let Some(session) = active else { return false };
-    let same_role = |id: &ConnectionId| {
-        draft.connection(id).is_some_and(|row| match row.kind {
-            ConnectionKind::Publish => *request.kind == ConnectionKind::Publish,
-            ConnectionKind::Subscribe { .. } => {
-                matches!(request.kind, ConnectionKind::Subscribe { .. })
-            }
-            ConnectionKind::Events => false,
-        })
+/// Is there room for one more in the stage, and in the account's region? Who is counted already needs none.
+fn check_room(
+    draft: &Draft<'_>,
+    request: &Request<'_>,
+    active: Option<&StageSessionId>,
+) -> Result<(), Error> {
+    let limits = &draft.context.limits;
+    let stage = &request.claims.stage;
+    let here = active.map(|session| draft.occupancy(session));
+    let here = here.unwrap_or_default();
+    let region = || draft.region_count(&stage.account, &stage.region);
+    let (counted, limit, what, setting) = match request.kind {
+        ConnectionKind::Events => return Ok(()),
+        ConnectionKind::Publish => (
+            here.publishers,
+            limits.publishers_per_stage,
+            "Publishers per stage",
+            "publishers_per_stage",
+        ),
+        ConnectionKind::Subscribe { .. } => (
+            here.subscribers,
+            limits.subscribers_per_stage,
+            "Subscribers per stage",
+            "subscribers_per_stage",
+        ),
     };
+    let is_counted = holds(draft, request, active, |kind| {
+        std::mem::discriminant(kind) == std::mem::discriminant(request.kind)
+    });
+    if !is_counted && counted >= u64::from(limit) {
+        return Err(limit_reached(what, limit, setting));
+    }
+    if holds(draft, request, active, |kind| kind == request.kind) {
+        return Ok(());
+    }
+    let (counted, limit, what, setting) = match request.kind {
+        ConnectionKind::Events => return Ok(()),
+        ConnectionKind::Publish => (
+            region().publishers,
+            limits.publishers,
+            "Concurrent publishers per account and Region",
+            "publishers",
+        ),
+        ConnectionKind::Subscribe { .. } => (
+            region().subscriptions,
+            limits.subscriptions,
+            "Concurrent subscriptions per account and Region",
+            "subscriptions",
+        ),
+    };
+    if counted >= u64::from(limit) {
+        return Err(limit_reached(what, limit, setting));
+    }
+    Ok(())
+}
+
+/// Whether the participant has a connection of such a kind.
+fn holds(
+    draft: &Draft<'_>,
+    request: &Request<'_>,
+    active: Option<&StageSessionId>,
+    such: impl Fn(&ConnectionKind) -> bool,
+) -> bool {
+    let Some(session) = active else { return false };
     draft
         .connections_of(session, &request.claims.participant)
         .iter()
-        .any(same_role)
-}
-
-fn occupied(draft: &Draft<'_>, kind: &ConnectionKind, active: Option<&StageSessionId>) -> u64 {
-    let Some(session) = active else { return 0 };
-    let occupancy = draft.occupancy(session);
-    if *kind == ConnectionKind::Publish {
-        occupancy.publishers
-    } else {
-        occupancy.subscribers
-    }
+        .any(|id| draft.connection(id).is_some_and(|row| such(&row.kind)))
 }
 
 /// Takes away the connection of the same kind, if there is one. Nothing stops by it: the new one takes

@@ -36,6 +36,10 @@ pub(super) fn needs(
             destination: destination.id.clone(),
         },
         Need::Occupancy(destination.id.clone()),
+        Need::RegionCount {
+            account: destination.account.clone(),
+            region: destination.region.clone(),
+        },
     ]
 }
 
@@ -158,6 +162,15 @@ fn check_limits(
             "Publishers per stage, in the destination",
             limit,
             "publishers_per_stage",
+        ));
+    }
+    let limit = limits.publishers;
+    let stage = request.destination;
+    if draft.region_count(&stage.account, &stage.region).publishers >= u64::from(limit) {
+        return Err(limit_reached(
+            "Concurrent publishers per account and Region",
+            limit,
+            "publishers",
         ));
     }
     Ok(())

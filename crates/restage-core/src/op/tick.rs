@@ -1,18 +1,37 @@
-//! Time has passed: reconnect windows that are over, then sessions that have been idle long enough.
+//! Time has passed: reconnect windows that are over, connections that have lasted as long as they may, then
+//! sessions that have been idle long enough.
 
-use super::Outcome;
+use super::{Context, Outcome};
 use crate::command::Need;
 use crate::decision::{CloseReason, Reply};
 use crate::draft::Draft;
-use crate::id::{StageId, StageSessionId, Time};
-use crate::world::ReplicaKey;
-use crate::{replica, session};
+use crate::id::{ConnectionId, StageId, StageSessionId, Time};
+use crate::limits::OVERDUE_PER_TICK_MAX;
+use crate::row::{Connection, ConnectionKind, StageEventError};
+use crate::world::{ReplicaKey, World};
+use crate::{presence, replica, session};
 
-pub(super) fn needs(now: Time, session_idle_s: u32) -> Vec<Need> {
+pub(super) fn needs(context: &Context) -> Vec<Need> {
     vec![Need::Due {
-        now,
-        idle_before: now.minus_seconds(session_idle_s),
+        now: context.now,
+        idle_before: context.now.minus_seconds(context.session_idle_s),
+        opened_before: opened_before(context),
     }]
+}
+
+fn opened_before(context: &Context) -> Option<Time> {
+    let limit = context.limits.connection_seconds;
+    (limit > 0).then(|| context.now.minus_seconds(limit))
+}
+
+/// The first connections for media that were opened by then, oldest first.
+pub(crate) fn overdue(world: &World, opened_before: Time) -> Vec<&Connection> {
+    let is_media = |row: &&Connection| row.kind != ConnectionKind::Events;
+    let rows = world.connections.values().filter(is_media);
+    let mut rows: Vec<&Connection> = rows.filter(|row| row.opened_at <= opened_before).collect();
+    rows.sort_unstable_by_key(|row| (row.opened_at, &row.id));
+    rows.truncate(OVERDUE_PER_TICK_MAX);
+    rows
 }
 
 pub(super) fn decide(draft: &mut Draft<'_>) -> Outcome {
@@ -30,6 +49,9 @@ pub(super) fn decide(draft: &mut Draft<'_>) -> Outcome {
         .map(|(key, _)| key.clone())
         .collect();
     replica::end(draft, over, CloseReason::PublisherLeft);
+    if let Some(opened_before) = opened_before(context) {
+        end_overdue(draft, &overdue(world, opened_before));
+    }
     let idle_before = context.now.minus_seconds(context.session_idle_s);
     let idle: Vec<(&StageSessionId, &StageId)> = world
         .sessions
@@ -45,4 +67,16 @@ pub(super) fn decide(draft: &mut Draft<'_>) -> Outcome {
         }
     }
     Ok(Reply::Done)
+}
+
+/// Subscriptions first, so that each goes for its own age and not with its publisher.
+fn end_overdue(draft: &mut Draft<'_>, overdue: &[&Connection]) {
+    let ids = |publishing: bool| {
+        let of_kind = move |row: &&&Connection| (row.kind == ConnectionKind::Publish) == publishing;
+        overdue.iter().filter(of_kind).map(|row| &row.id)
+    };
+    let ids: Vec<&ConnectionId> = ids(false).chain(ids(true)).collect();
+    for id in ids {
+        presence::exceed(draft, id, StageEventError::StreamDurationExceeded);
+    }
 }

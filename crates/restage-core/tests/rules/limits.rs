@@ -1,8 +1,8 @@
 //! Every limit refuses at its value and names itself.
 
-use restage_core::{Command, Limits, StageArn, World};
+use restage_core::{Command, Limits, RegionCount, StageArn, World};
 
-use crate::support::{Scene, arn};
+use crate::support::{ACCOUNT, REGION, Scene, arn};
 
 #[test]
 fn stages_per_account_and_region() {
@@ -141,4 +141,91 @@ fn counts_of_rows_that_are_not_loaded_hold() {
         (counted.publishing, counted.publishers, counted.subscribers),
         (1, 1, 0)
     );
+}
+
+#[test]
+fn publishers_of_an_account_and_region_are_those_of_all_its_stages() {
+    let mut scene = Scene::new(&["A", "B", "C"]);
+    scene.limits.publishers = 2;
+    scene.join("A/ann", "publish", "c1");
+    scene.token("B", "ben").ok();
+    scene.open("B/ben", "publish", "c2").ok();
+    let refusal = "LimitExceeded: Concurrent publishers per account and Region: the limit of 2 is reached (setting \
+                   limit-publishers)";
+    scene.token("C", "cyd").ok();
+    scene.join("A/dan", "watch ann", "c3");
+    scene.open("A/dan", "publish", "c4").gives(&[
+        &format!("refused {refusal}"),
+        "s1/dan PUBLISH_ERROR QUOTA_EXCEEDED",
+    ]);
+    scene.replicate("A/ann", "C", 0).refused(refusal);
+    // Who has a place may come again.
+    scene.open("A/ann", "publish", "c5").ok();
+    // A replica takes one, as in its stage.
+    scene.closed("B/ben", "c2").ok();
+    scene.replicate("A/ann", "C", 0).ok();
+    scene.open("C/cyd", "publish", "c6").is_refused(refusal);
+    scene.delete_stage("C").ok();
+    scene.open("B/ben", "publish", "c7").ok();
+}
+
+#[test]
+fn subscriptions_of_an_account_and_region_are_pairs() {
+    let mut scene = Scene::new(&["A", "B"]);
+    scene.limits.subscriptions = 2;
+    scene.join("A/ann", "publish", "c1");
+    scene.join("A/bob", "publish", "c2");
+    scene.join("B/eve", "publish", "c3");
+    scene.join("A/cyd", "watch ann", "c4");
+    scene.join("A/cyd", "watch bob", "c5");
+    scene.token("B", "dan").ok();
+    let refusal = "LimitExceeded: Concurrent subscriptions per account and Region: the limit of 2 is reached (setting \
+                   limit-subscriptions)";
+    scene.open("B/dan", "watch eve", "c6").gives(&[
+        &format!("refused {refusal}"),
+        "s2/dan SUBSCRIBE_ERROR of eve QUOTA_EXCEEDED",
+    ]);
+    scene.open("A/cyd", "watch ann", "c7").ok();
+    scene.closed("A/cyd", "c5").ok();
+    scene.open("B/dan", "watch eve", "c8").ok();
+    scene.world.regions.insert(
+        (ACCOUNT.to_owned(), REGION.to_owned()),
+        RegionCount {
+            publishers: 0,
+            subscriptions: 9,
+        },
+    );
+    scene.limits.subscriptions = 9;
+    scene
+        .open("A/bob", "watch ann", "c9")
+        .is_refused(&refusal.replace("of 2", "of 9"));
+}
+
+#[test]
+fn a_connection_lasts_as_long_as_it_may() {
+    let mut scene = Scene::new(&["A"]);
+    scene.limits.connection_seconds = 100;
+    scene.join("A/ann", "publish", "c1");
+    scene.wait(10);
+    scene.join("A/bob", "watch ann", "c2");
+    scene.join("A/bob", "events", "c3");
+    scene.tick_after(89).changes_nothing();
+    scene.tick_after(1).gives(&[
+        "s1/ann PUBLISH_ERROR STREAM_DURATION_EXCEEDED",
+        "s1/ann PUBLISH_STOPPED",
+        "s1/bob SUBSCRIBE_STOPPED of ann",
+        "s1/ann LEFT",
+        "close c1 LimitExceeded",
+        "close c2 PublisherLeft",
+        "changed A",
+    ]);
+    // It may begin anew.
+    scene.join("A/ann", "publish", "c4");
+    scene.wait(50);
+    scene.join("A/bob", "watch ann", "c5");
+    scene.tick_after(50).ok();
+    scene.join("A/ann", "publish", "c6");
+    scene.join("A/bob", "watch ann", "c7");
+    scene.limits.connection_seconds = 0;
+    scene.tick_after(1_000).changes_nothing();
 }

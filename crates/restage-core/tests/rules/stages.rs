@@ -146,8 +146,8 @@ fn deleting_a_stage_closes_everything_in_it() {
     ]);
     assert_eq!(
         step.decision.changes.len(),
-        4,
-        "three connections and the stage"
+        5,
+        "three connections, the stage, and the numbers"
     );
     assert_eq!(
         step.decision.changes.last(),

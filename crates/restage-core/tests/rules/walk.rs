@@ -74,7 +74,7 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
-                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid";
+                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -97,6 +97,9 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
+            publishers: 6,
+            subscriptions: 8,
+            connection_seconds: 200,
         };
     }
     for step in 0..steps {
@@ -168,10 +171,7 @@ impl Walk {
     /// Rows may be missing in any combination; the answer may be odd, but there is one.
     fn survives_missing_rows(&mut self, command: &Command) {
         let context = self.scene.context();
-        let mut world = self
-            .scene
-            .world
-            .select(&needs(command, context.now, IDLE_S));
+        let mut world = self.scene.world.select(&needs(command, &context));
         let Self { random, .. } = self;
         world.stages.retain(|_, _| !random.one_in(4));
         world.tokens.retain(|_, _| !random.one_in(4));

@@ -48,7 +48,9 @@ mod close_code {
 
 /// Routes of the events socket.
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/events/{stage}", get(upgrade))
+    Router::new()
+        .route("/events/{stage}", get(upgrade))
+        .route_layer(axum::middleware::from_fn(super::whip::refuse_nul))
 }
 
 async fn upgrade(
@@ -252,9 +254,9 @@ fn closing(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::StageDeleted => (close_code::NOT_FOUND, "STAGE_DELETED"),
         CloseReason::CapabilityLost => (close_code::NOT_ALLOWED, "TOKEN_NOT_ALLOWED"),
         CloseReason::SessionEnded => (close_code::GOING_AWAY, "the stage session ended"),
-        CloseReason::PublisherLeft | CloseReason::ReplicationStopped => {
-            (close_code::GOING_AWAY, "closed")
-        }
+        CloseReason::PublisherLeft
+        | CloseReason::ReplicationStopped
+        | CloseReason::LimitExceeded => (close_code::GOING_AWAY, "closed"),
     }
 }
 

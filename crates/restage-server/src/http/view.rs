@@ -257,6 +257,7 @@ fn event_error(error: StageEventError) -> EventErrorCode {
         StageEventError::PublisherNotFound => EventErrorCode::PublisherNotFound,
         StageEventError::InvalidAudioCodec => EventErrorCode::InvalidAudioCodec,
         StageEventError::InvalidVideoCodec => EventErrorCode::InvalidVideoCodec,
+        StageEventError::StreamDurationExceeded => EventErrorCode::StreamDurationExceeded,
         StageEventError::InvalidInput => EventErrorCode::InvalidInput,
         StageEventError::InternalServerException => EventErrorCode::InternalServerException,
     }

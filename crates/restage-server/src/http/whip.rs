@@ -52,9 +52,20 @@ pub(super) fn routes() -> Router<App> {
             "/whip/sessions/{connection}",
             axum::routing::patch(patch).delete(leave),
         )
+        .route_layer(middleware::from_fn(refuse_nul))
         .layer(DefaultBodyLimit::max(SDP_LEN_MAX))
         .layer(cors)
         .layer(middleware::from_fn(advertise))
+}
+
+/// No id has the character U+0000, and PostgreSQL cannot be asked about one that has.
+pub(super) async fn refuse_nul(request: Request, next: Next) -> Response {
+    if request.uri().path().contains("%00") {
+        let message = "the path may not contain the character U+0000";
+        let body = serde_json::json!({"code": "INVALID_PATH", "message": message});
+        return (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
+    }
+    next.run(request).await
 }
 
 /// Says on OPTIONS what may be posted or patched (RFC 9725 §4.2). The CORS layer answers every OPTIONS

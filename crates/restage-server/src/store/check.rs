@@ -51,6 +51,18 @@ const RULES: &[(&str, &str)] = &[
          (SELECT COUNT(*) FROM stages s WHERE s.account = c.account AND s.region = c.region)",
     ),
     (
+        "stage sessions whose count of subscribers is not their number",
+        "SELECT COUNT(*) FROM stage_sessions x JOIN stages s ON s.id = x.stage WHERE x.subscribers <> \
+         (SELECT COUNT(DISTINCT c.participant) FROM connections c \
+          WHERE c.session = x.id AND c.kind = 'SUBSCRIBE')",
+    ),
+    (
+        "counts of subscriptions that are not their number",
+        "SELECT COUNT(*) FROM stage_counts n WHERE n.subscriptions <> \
+         (SELECT COUNT(*) FROM connections c JOIN stages s ON s.id = c.stage \
+          WHERE s.account = n.account AND s.region = n.region AND c.kind = 'SUBSCRIBE')",
+    ),
+    (
         "stages that are not counted",
         "SELECT COUNT(*) FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stage_counts c \
          WHERE c.account = s.account AND c.region = s.region)",

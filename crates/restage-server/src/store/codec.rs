@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use restage_core::Occupancy;
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, Participant, Protocol, PublicKey, Replica,
     Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
 };
+use restage_core::{Occupancy, RegionCount};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -192,6 +192,7 @@ words!(StageEventError, event_error_word, event_error {
     PublisherNotFound = "PUBLISHER_NOT_FOUND",
     InvalidAudioCodec = "INVALID_AUDIO_CODEC",
     InvalidVideoCodec = "INVALID_VIDEO_CODEC",
+    StreamDurationExceeded = "STREAM_DURATION_EXCEEDED",
     InvalidInput = "INVALID_INPUT",
     InternalServerException = "INTERNAL_SERVER_EXCEPTION",
 });
@@ -473,6 +474,14 @@ pub(super) fn occupancy(row: &AnyRow) -> Result<(StageSessionId, Occupancy), Sto
         subscribers: cells.count()?,
     };
     Ok((session, occupancy))
+}
+
+pub(super) fn region_count(row: &AnyRow) -> Result<RegionCount, StoreError> {
+    let mut cells = Cells::new(row, "count");
+    Ok(RegionCount {
+        publishers: cells.count()?,
+        subscriptions: cells.count()?,
+    })
 }
 
 /// An event on its way to a sink.

@@ -94,10 +94,8 @@ pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Resu
     let visit = Engine::visit(config, Role::Reader).await?;
     let (mut connection, begin) = (visit.connection, visit.begin);
     let mut transaction = connection.begin_with(begin).await?;
-    let schema = current_schema(&mut transaction, config).await?;
-    let mut lines = Lines::new(out);
-    lines.write(&json!({"format": FORMAT, "schema": schema}))?;
-    let mut count = 0_u64;
+    check_schema(&mut transaction, config).await?;
+    let mut backup = BackupWriter::new(out)?;
     for table in TABLES {
         let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
         let mut rows = sqlx::query(sql).fetch(&mut *transaction);
@@ -109,30 +107,29 @@ pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Resu
             }
             if !announced {
                 let columns: Vec<&str> = row.columns().iter().map(sqlx::Column::name).collect();
-                lines.write(&json!({"table": table, "columns": columns}))?;
+                backup.table(table, &columns)?;
                 announced = true;
             }
-            lines.write(&Value::Array(cells))?;
-            count += 1;
+            backup.row(cells)?;
         }
     }
-    lines.seal(count)?;
+    let count = backup.finish()?;
     transaction.rollback().await?;
     connection.close().await?;
     Ok(count)
 }
 
-/// The schema the database has, which must be the one this build has.
-async fn current_schema(
+/// The schema the database has must be the one this build has.
+async fn check_schema(
     connection: &mut AnyConnection,
     config: &StoreConfig,
-) -> Result<i64, DumpError> {
+) -> Result<(), DumpError> {
     let found: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations")
         .fetch_one(connection)
         .await?;
     let known = engine::latest_schema();
     match found.cmp(&known) {
-        std::cmp::Ordering::Equal => Ok(found),
+        std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Greater => Err(StoreError::NewerSchema {
             database: config.name(),
             found,
@@ -161,6 +158,52 @@ fn cells(row: &AnyRow) -> Result<Vec<Value>, sqlx::Error> {
         }
     };
     (0..row.len()).map(cell).collect()
+}
+
+/// Writes a backup of this build's schema row by row: also for those who make rows up, such as a benchmark that
+/// needs a million of them.
+pub struct BackupWriter<'o, W> {
+    lines: Lines<'o, W>,
+    rows: u64,
+}
+
+impl<'o, W: Write> BackupWriter<'o, W> {
+    /// Begins it.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn new(out: &'o mut W) -> std::io::Result<Self> {
+        let mut lines = Lines::new(out);
+        lines.write(&json!({"format": FORMAT, "schema": engine::latest_schema()}))?;
+        Ok(Self { lines, rows: 0 })
+    }
+
+    /// The rows that follow are of this table and have these columns.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn table(&mut self, name: &str, columns: &[&str]) -> std::io::Result<()> {
+        self.lines
+            .write(&json!({"table": name, "columns": columns}))
+    }
+
+    /// A row: text, whole numbers and null.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn row(&mut self, cells: Vec<Value>) -> std::io::Result<()> {
+        self.rows += 1;
+        self.lines.write(&Value::Array(cells))
+    }
+
+    /// Seals it, and says how many rows it has.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn finish(self) -> std::io::Result<u64> {
+        self.lines.seal(self.rows)?;
+        Ok(self.rows)
+    }
 }
 
 /// Lines on their way out, with a digest over them.

@@ -94,7 +94,11 @@ impl Loader<'_> {
                 Need::Live(stage) => {
                     self.wanted.live.insert(stage.clone());
                 }
-                Need::Due { now, idle_before } => {
+                Need::Due {
+                    now,
+                    idle_before,
+                    opened_before,
+                } => {
                     for row in rows::replicas_due(self.connection, *now).await? {
                         named.insert(row.source_stage.clone());
                         let due = (row.source_stage.clone(), row.participant.clone());
@@ -103,6 +107,16 @@ impl Loader<'_> {
                     }
                     let idle = rows::stages_idle(self.connection, *idle_before).await?;
                     self.wanted.live.extend(idle);
+                    let overdue = match opened_before {
+                        Some(by) => rows::connections_overdue(self.connection, *by).await?,
+                        None => Vec::new(),
+                    };
+                    for row in overdue {
+                        shown.insert(row.stage.clone());
+                        let due = (row.stage.clone(), row.participant.clone());
+                        self.wanted.due.insert(due);
+                        self.world.connections.insert(row.id.clone(), row);
+                    }
                 }
                 Need::Everything => {
                     let stages = rows::stages_with_session(self.connection).await?;
@@ -110,6 +124,7 @@ impl Loader<'_> {
                 }
                 Need::StageCount { .. }
                 | Need::PublicKeyCount { .. }
+                | Need::RegionCount { .. }
                 | Need::PublicKey(_)
                 | Need::PublicKeyPoint { .. }
                 | Need::Token(..)
@@ -146,6 +161,11 @@ impl Loader<'_> {
                 Need::PublicKeyCount { account, region } => {
                     self.world.public_key_count =
                         rows::public_key_count(self.connection, account, region).await?;
+                }
+                Need::RegionCount { account, region } => {
+                    let count = rows::region_count(self.connection, account, region).await?;
+                    let key = (account.clone(), region.clone());
+                    self.world.regions.insert(key, count);
                 }
                 Need::PublicKey(id) => {
                     let row = rows::public_key(self.connection, id).await?;

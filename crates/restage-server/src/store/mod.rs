@@ -45,9 +45,9 @@ use tokio::task::JoinHandle;
 
 pub use check::{Findings, check};
 pub use counts::LiveCounts;
-pub use dump::{DumpError, backup, restore};
+pub use dump::{BackupWriter, DumpError, backup, restore};
 pub use error::StoreError;
-pub use operate::{dead_letters, migrate, replay};
+pub use operate::{Look, dead_letters, look, migrate, replay};
 pub use outbox::{
     DEAD_LETTERS_MAX, DeadLetter, Listeners, OUTBOX_ROWS_MAX, OutboxStats, Outgoing, Settlement,
 };

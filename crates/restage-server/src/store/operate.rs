@@ -21,6 +21,48 @@ pub async fn migrate(config: &StoreConfig) -> Result<i64, StoreError> {
     Ok(engine::latest_schema())
 }
 
+/// What a database is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Look {
+    /// PostgreSQL's version, as it says itself.
+    pub server: String,
+    /// `None`: restage has not been here yet.
+    pub schema: Option<i64>,
+    /// The schema that this build brings a database to.
+    pub known: i64,
+}
+
+/// Looks at a PostgreSQL database without touching it; `None` for any other. Works beside a running server.
+///
+/// # Errors
+/// Any [`StoreError`], each naming the database without its password.
+pub async fn look(config: &StoreConfig) -> Result<Option<Look>, StoreError> {
+    if config.path().is_some() {
+        return Ok(None);
+    }
+    let mut connection = Engine::visit(config, Role::Reader).await?.connection;
+    let server: String = sqlx::query_scalar("SELECT current_setting('server_version')")
+        .fetch_one(&mut connection)
+        .await?;
+    let tables: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM pg_tables \
+         WHERE schemaname = current_schema() AND tablename = '_sqlx_migrations'",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    let mut schema = None;
+    if tables > 0 {
+        let found = sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations");
+        schema = Some(found.fetch_one(&mut connection).await?);
+    }
+    connection.close().await?;
+    Ok(Some(Look {
+        server,
+        schema,
+        known: engine::latest_schema(),
+    }))
+}
+
 /// The oldest dead letters. Works beside a running server.
 ///
 /// # Errors

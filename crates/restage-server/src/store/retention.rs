@@ -4,18 +4,23 @@
 //! STOPPED replicas that have no event left: the last event of each is its end, so that is how old they
 //! are. Nothing that is connected, publishing or ACTIVE is removed, whatever its age.
 
+use restage_core::ISSUED_AHEAD_MAX_S;
 use restage_core::id::Time;
 use sqlx::{AnyConnection, Row as _};
 
 use super::error::StoreError;
 use super::outbox::DEAD_LETTERS_MAX;
 use super::purge;
+use crate::token::LIFE_MAX_S;
 
 /// Rows removed, or looked at in a session that lasts, per step.
 pub const RETENTION_STEP_ROWS: u32 = 500;
 
 /// Participants of a session that lasts looked at per step.
 const PARTICIPANTS_PER_STEP: u32 = 100;
+
+/// How long after now a token may end that was signed by now, in seconds.
+const SIGNED_BEFORE_MAX_S: u32 = LIFE_MAX_S as u32 + ISSUED_AHEAD_MAX_S;
 
 /// One walk over everything that may have become too old. Steps advance it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,10 +74,10 @@ impl Sweep {
 pub(super) const NEXT_ENDED: &str = "SELECT x.id FROM stage_sessions x \
      WHERE x.ended_at IS NOT NULL AND x.ended_at < $1 ORDER BY x.ended_at LIMIT 1";
 /// A token that is expired still admits its bearer's further connections while the bearer is connected. A
-/// self-signed one that was revoked is remembered: its owner could sign another for the same participant.
+/// self-signed one that was revoked is remembered for as long as one that was signed before could live.
 pub(super) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE (stage, participant) IN ( \
      SELECT t.stage, t.participant FROM tokens t WHERE t.expires_at < $1 \
-     AND (t.revoked_at IS NULL OR t.allow_publish IS NULL) AND NOT EXISTS ( \
+     AND (t.revoked_at IS NULL OR t.allow_publish IS NULL OR t.revoked_at < $3) AND NOT EXISTS ( \
          SELECT 1 FROM stages s JOIN participants p \
              ON p.session = s.active_session AND p.id = t.participant \
          WHERE s.id = t.stage AND p.connected = 1) \
@@ -112,7 +117,7 @@ pub(super) async fn step(
             (removed, if more { Phase::Ended } else { Phase::Tokens })
         }
         Phase::Tokens => {
-            let removed = delete(connection, DELETE_TOKENS, before, limit).await?;
+            let removed = tokens(connection, before, limit).await?;
             let more = removed >= u64::from(limit);
             (
                 removed,
@@ -242,6 +247,18 @@ async fn participants(
         passed = (joined_at, id);
     }
     Ok((removed, Phase::Participants { session, passed }))
+}
+
+async fn tokens(
+    connection: &mut AnyConnection,
+    before: Time,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let query = sqlx::query(DELETE_TOKENS)
+        .bind(before.0)
+        .bind(i64::from(limit))
+        .bind(before.minus_seconds(SIGNED_BEFORE_MAX_S).0);
+    Ok(query.execute(connection).await?.rows_affected())
 }
 
 async fn delete(

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use restage_core::Occupancy;
 use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::limits::OVERDUE_PER_TICK_MAX;
 use restage_core::row::{Connection, Participant, PublicKey, Replica, Stage, StageSession, Token};
+use restage_core::{Occupancy, RegionCount};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
@@ -162,14 +163,14 @@ pub(super) const OCCUPANCIES: ByKeys = ByKeys::one(
              AND p.replication_active = 1 AND p.replication = 'REPLICA' \
          UNION SELECT c.participant FROM connections c WHERE c.session = want.k \
              AND c.kind = 'PUBLISH') AS publishers), \
-     (SELECT COUNT(*) FROM ( \
-         SELECT DISTINCT c.participant FROM connections c WHERE c.session = want.k \
-             AND c.kind = 'SUBSCRIBE') AS subscribers) \
+     (SELECT COALESCE(MAX(x.subscribers), 0) FROM stage_sessions x WHERE x.id = want.k) \
      FROM want",
 );
 
 pub(super) const STAGE_COUNT: &str =
     "SELECT c.stages FROM stage_counts c WHERE c.account = $1 AND c.region = $2";
+pub(super) const REGION_COUNT: &str = "SELECT c.publishers, c.subscriptions FROM stage_counts c \
+     WHERE c.account = $1 AND c.region = $2";
 pub(super) const TOKEN: &str = super::read::GET_TOKEN;
 pub(super) const PUBLIC_KEY: &str = super::read::GET_PUBLIC_KEY;
 pub(super) const PUBLIC_KEY_POINT: &str = concat!(
@@ -193,6 +194,12 @@ pub(super) const REPLICAS_DUE: &str = concat!(
 );
 pub(super) const STAGES_IDLE: &str = "SELECT x.stage FROM stage_sessions x \
      WHERE x.ended_at IS NULL AND x.idle_since <= $1";
+pub(super) const CONNECTIONS_OVERDUE: &str = concat!(
+    "SELECT ",
+    columns!(connection "c"),
+    " FROM connections c WHERE c.kind <> 'EVENTS' AND c.opened_at <= $1 \
+     ORDER BY c.opened_at, c.id LIMIT $2"
+);
 pub(super) const CONNECTIONS_OF_SESSION: &str = concat!(
     "SELECT ",
     columns!(connection "c"),
@@ -293,6 +300,23 @@ pub(super) async fn stage_count(
     row.map_or(Ok(0), |row| codec::count(&row))
 }
 
+/// How much an account has live in a region.
+pub(super) async fn region_count(
+    connection: &mut AnyConnection,
+    account: &str,
+    region: &str,
+) -> Result<RegionCount, StoreError> {
+    let row = sqlx::query(REGION_COUNT)
+        .bind(account)
+        .bind(region)
+        .fetch_optional(connection)
+        .await?;
+    row.map_or_else(
+        || Ok(RegionCount::default()),
+        |row| codec::region_count(&row),
+    )
+}
+
 pub(super) async fn public_key_count(
     connection: &mut AnyConnection,
     account: &str,
@@ -371,6 +395,19 @@ pub(super) async fn replicas_due(
         .fetch_all(connection)
         .await?;
     rows.iter().map(codec::replica).collect()
+}
+
+/// The first connections for media that were opened by then.
+pub(super) async fn connections_overdue(
+    connection: &mut AnyConnection,
+    opened_before: Time,
+) -> Result<Vec<Connection>, StoreError> {
+    let rows = sqlx::query(CONNECTIONS_OVERDUE)
+        .bind(opened_before.0)
+        .bind(OVERDUE_PER_TICK_MAX as i64)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(codec::connection).collect()
 }
 
 /// Stages of active sessions in which nobody has been publishing since then.

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use restage_core::Change;
+use restage_core::id::{StageId, StageSessionId};
 use restage_core::row::Stage;
+use restage_core::{Census, Change};
 use sqlx::AnyConnection;
 
 use super::cells::{
@@ -157,6 +158,10 @@ pub(super) async fn apply(
                 run.flush(connection).await?;
                 put_stage(connection, stage).await?;
             }
+            Row::Count { stage, session, by } => {
+                run.flush(connection).await?;
+                count(connection, stage, session, by).await?;
+            }
             Row::DeleteStage(stage) => {
                 run.flush(connection).await?;
                 purge::delete_stage(connection, stage, purge_rows).await?;
@@ -183,9 +188,17 @@ pub(super) async fn put_rows(
 }
 
 enum Row<'a> {
-    Batched { target: Target, cells: Vec<Cell> },
+    Batched {
+        target: Target,
+        cells: Vec<Cell>,
+    },
     PutStage(&'a Stage),
-    DeleteStage(&'a restage_core::id::StageId),
+    DeleteStage(&'a StageId),
+    Count {
+        stage: &'a StageId,
+        session: &'a StageSessionId,
+        by: Census,
+    },
 }
 
 impl<'a> Row<'a> {
@@ -206,6 +219,13 @@ impl<'a> Row<'a> {
                 (Target::Delete("connections"), vec![Cell::text(id.as_str())])
             }
             Change::AddEvent(event) => (Target::Event, event_cells(event)),
+            Change::Count { stage, session, by } => {
+                return Self::Count {
+                    stage,
+                    session,
+                    by: *by,
+                };
+            }
         };
         Self::Batched { target, cells }
     }
@@ -351,6 +371,37 @@ async fn put_stage(connection: &mut AnyConnection, stage: &Stage) -> Result<(), 
         sqlx::query(COUNT_STAGE)
             .bind(stage.account.as_str())
             .bind(stage.region.as_str())
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) const COUNT_IN_SESSION: &str =
+    "UPDATE stage_sessions SET subscribers = subscribers + $2 WHERE id = $1";
+pub(super) const COUNT_IN_REGION: &str = "UPDATE stage_counts \
+     SET publishers = publishers + $2, subscriptions = subscriptions + $3 \
+     WHERE (account, region) = (SELECT s.account, s.region FROM stages s WHERE s.id = $1)";
+
+/// Keeps the numbers of what is live.
+async fn count(
+    connection: &mut AnyConnection,
+    stage: &StageId,
+    session: &StageSessionId,
+    by: Census,
+) -> Result<(), StoreError> {
+    if by.subscribers != 0 {
+        sqlx::query(COUNT_IN_SESSION)
+            .bind(session.as_str())
+            .bind(by.subscribers)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if (by.publishers, by.subscriptions) != (0, 0) {
+        sqlx::query(COUNT_IN_REGION)
+            .bind(stage.as_str())
+            .bind(by.publishers)
+            .bind(by.subscriptions)
             .execute(connection)
             .await?;
     }

@@ -349,7 +349,7 @@ async fn decide(
     command: &Command,
     context: &Context,
 ) -> Result<Decision, StoreError> {
-    let needs = contained(|| restage_core::needs(command, context.now, context.session_idle_s))?;
+    let needs = contained(|| restage_core::needs(command, context))?;
     let world = load::world(connection, &needs).await?;
     contained(|| restage_core::decide(&world, context, command))
 }

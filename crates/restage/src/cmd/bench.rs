@@ -1,5 +1,6 @@
-//! `restage bench`: what a forwarded packet costs, and what it costs at least.
+//! `restage bench`: what a forwarded packet costs, what it costs at least, and what a request costs.
 
+mod api;
 mod media;
 mod report;
 mod scene;
@@ -16,13 +17,18 @@ use restage_sim::floor::{self, Floor};
 use crate::output::{self, Format};
 use topology::Topology;
 
-/// Measures the media plane on this machine, over the loopback interface only.
+/// Measures the media plane and the API on this machine, over the loopback interface only.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run this binary as a server under load from WebRTC clients, and say what it costs
     Media(MediaArgs),
     /// Encrypt and send to as many receivers, and nothing else: the least that forwarding can cost
     Floor(FloorArgs),
+    /// Run this binary as a server under API requests, and say what they cost
+    Api(api::ApiArgs),
+    /// What `api` compares with: answers standard input's bytes to everything
+    #[command(hide = true)]
+    Bare,
 }
 
 /// Every measurement starts a fresh server with its own data directory, joins all clients through
@@ -85,6 +91,8 @@ fn rate(is_low: bool) -> Rate {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Media(args) => media::run(args),
+        Command::Api(args) => api::run(&args),
+        Command::Bare => api::serve_bare(),
         Command::Floor(args) => {
             let floor = floor::measure(args.receivers, args.frames, rate(args.low_rate))?;
             match args.output {

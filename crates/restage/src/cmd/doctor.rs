@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use restage_server::doctor::{Finding, Verdict, examine};
+use restage_server::doctor::{Finding, Verdict, examine, examine_database};
 
 use super::serve;
 use crate::output::{self, Format};
@@ -10,7 +10,7 @@ use crate::output::{self, Format};
 /// Checks this machine for the settings `serve` would run with.
 ///
 /// Ports free, candidates reachable,
-/// clock, data directory, UDP buffers, GSO. Exit code 1 if something does not work.
+/// clock, data directory, PostgreSQL, UDP buffers, GSO. Exit code 1 if something does not work.
 #[derive(clap::Args)]
 #[group(id = "doctor")]
 pub(crate) struct Args {
@@ -22,7 +22,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let findings = examine(&args.serve.resolve()?);
+    let config = args.serve.resolve()?;
+    let mut findings = examine(&config);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    findings.extend(runtime.block_on(examine_database(&config)));
     match args.output {
         Format::Text => findings.iter().try_for_each(print)?,
         Format::Json => output::json(&findings)?,

@@ -52,6 +52,7 @@ const COMMANDS: &[&str] = &[
     "bench",
     "bench media",
     "bench floor",
+    "bench api",
 ];
 
 fn help(command: &str) -> String {

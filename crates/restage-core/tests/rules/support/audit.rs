@@ -6,7 +6,7 @@ use restage_core::id::{ParticipantId, StageSessionId};
 use restage_core::row::{
     Connection, ConnectionKind, Participant, Replication, StageEventName, StageSession,
 };
-use restage_core::{Change, Decision, Limits, World};
+use restage_core::{Census, Change, Decision, Limits, World};
 
 /// Checks the whole world.
 #[track_caller]
@@ -326,6 +326,9 @@ pub(crate) fn changes_are_minimal(world: &World, decision: &Decision) {
             ),
             Change::DeleteConnection(id) => (format!("{id:?}"), world.connections.contains_key(id)),
             Change::AddEvent(_) => continue,
+            Change::Count { session, by, .. } => {
+                (format!("count {session:?}"), *by != Census::default())
+            }
         };
         assert!(is_news, "nothing new in {change:?}");
         assert!(seen.insert(name), "twice: {change:?}");

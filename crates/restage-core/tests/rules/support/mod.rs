@@ -2,6 +2,7 @@
 //! agree; then the changes are applied and the whole world is audited.
 
 mod audit;
+mod counted;
 mod edge;
 mod show;
 
@@ -18,6 +19,7 @@ use restage_core::{
 };
 
 pub(crate) use audit::audit;
+use counted::Counted;
 pub(crate) use edge::Edge;
 pub(crate) use show::lines;
 
@@ -70,6 +72,8 @@ pub(crate) struct Scene {
     pub(crate) attributes: Attributes,
     pub(crate) capabilities: Capabilities,
     pub(crate) edge: Edge,
+    /// What a store would have counted.
+    counted: Counted,
     account: String,
     sessions: u32,
 }
@@ -91,6 +95,12 @@ impl Step {
     pub(crate) fn refused(&self, expected: &str) {
         assert_eq!(lines(&self.decision), [format!("refused {expected}")]);
         assert_eq!(self.decision.changes, []);
+    }
+
+    /// This refusal first; history may follow.
+    #[track_caller]
+    pub(crate) fn is_refused(&self, expected: &str) {
+        assert_eq!(lines(&self.decision)[0], format!("refused {expected}"));
     }
 
     #[track_caller]
@@ -121,6 +131,7 @@ impl Scene {
                 subscribe: true,
             },
             edge: Edge::default(),
+            counted: Counted::default(),
             account: ACCOUNT.to_owned(),
             sessions: 0,
         };
@@ -143,7 +154,7 @@ impl Scene {
     #[track_caller]
     pub(crate) fn run(&mut self, command: &Command) -> Step {
         let context = self.context();
-        let needed = needs(command, context.now, context.session_idle_s);
+        let needed = needs(command, &context);
         let decision = decide(&self.world, &context, command);
         let on_needed_rows = decide(&self.world.select(&needed), &context, command);
         assert_eq!(
@@ -156,7 +167,9 @@ impl Scene {
         if self.world.sessions.contains_key(&context.fresh_session) {
             self.sessions += 1;
         }
+        self.counted.take(&decision.changes);
         audit(&self.world, &self.limits);
+        self.counted.compare(&self.world);
         self.edge.perform(&before, &self.world, command, &decision);
         Step { decision }
     }
@@ -168,6 +181,11 @@ impl Scene {
         let step = self.run(command);
         self.account = own;
         step
+    }
+
+    /// After rows were put there by hand.
+    pub(crate) fn count_again(&mut self) {
+        self.counted = Counted::of(&self.world);
     }
 
     // Time.

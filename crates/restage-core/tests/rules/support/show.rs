@@ -44,6 +44,7 @@ fn event_line(event: &StageEvent) -> String {
             StageEventError::InvalidAudioCodec => " INVALID_AUDIO_CODEC",
             StageEventError::InvalidVideoCodec => " INVALID_VIDEO_CODEC",
             StageEventError::InvalidInput => " INVALID_INPUT",
+            StageEventError::StreamDurationExceeded => " STREAM_DURATION_EXCEEDED",
             StageEventError::InternalServerException => " INTERNAL_SERVER_EXCEPTION",
         };
     }

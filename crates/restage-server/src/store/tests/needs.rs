@@ -1,7 +1,8 @@
 //! Every need loads exactly the rows that the rules' reference names, no fewer and no more.
 
-use restage_core::id::Time;
-use restage_core::{Change, Need, World};
+use restage_core::id::{StageId, StageSessionId, Time};
+use restage_core::row::ConnectionKind;
+use restage_core::{Census, Change, Need, World};
 
 use super::world::{Names, rows};
 use super::{Bench, Dice, by_participant};
@@ -13,6 +14,10 @@ fn every_need(names: &Names) -> Vec<Need> {
     for region in ["eu-west-1", "us-east-1", "none-1"] {
         let account = "000000000000".to_owned();
         needs.push(Need::StageCount {
+            account: account.clone(),
+            region: region.to_owned(),
+        });
+        needs.push(Need::RegionCount {
             account: account.clone(),
             region: region.to_owned(),
         });
@@ -31,10 +36,13 @@ fn every_need(names: &Names) -> Vec<Need> {
     needs.extend(names.keys.iter().cloned().map(Need::PublicKey));
     for now in [0, 300, 600, 1_000] {
         for idle_before in [0, 500, 1_000] {
-            needs.push(Need::Due {
-                now: Time(now),
-                idle_before: Time(idle_before),
-            });
+            for opened_before in [None, Some(Time(0)), Some(Time(500))] {
+                needs.push(Need::Due {
+                    now: Time(now),
+                    idle_before: Time(idle_before),
+                    opened_before,
+                });
+            }
         }
     }
     for (_, session) in &names.sessions {
@@ -64,6 +72,38 @@ fn every_need(names: &Names) -> Vec<Need> {
     needs
 }
 
+/// The numbers that go with these rows.
+fn counted(world: &World) -> Vec<Change> {
+    let census = |session: &StageSessionId| {
+        let occupancy = world.occupancy_of(session);
+        let open = world.connections.values().filter(|row| {
+            row.session == *session && matches!(row.kind, ConnectionKind::Subscribe { .. })
+        });
+        Census {
+            publishers: i64::try_from(occupancy.publishers).unwrap(),
+            subscribers: i64::try_from(occupancy.subscribers).unwrap(),
+            subscriptions: i64::try_from(open.count()).unwrap(),
+        }
+    };
+    let sessions = world.sessions.values();
+    sessions
+        .map(|row| Change::Count {
+            stage: row.stage.clone(),
+            session: row.id.clone(),
+            by: census(&row.id),
+        })
+        .collect()
+}
+
+/// Whether this row counts for something in the stage.
+fn is_live_in(change: &Change, stage: &StageId) -> bool {
+    match change {
+        Change::PutConnection(row) => row.stage == *stage,
+        Change::PutParticipant(row) => row.stage == *stage && row.holds_place(),
+        _ => false,
+    }
+}
+
 /// What the reference selects. It counts stages of the world it is given.
 fn selected(world: &World, needs: &[Need]) -> World {
     world.select(needs)
@@ -75,9 +115,10 @@ async fn each_need_loads_what_the_reference_selects() {
         let mut dice = Dice(seed);
         let names = Names::few();
         let mut bench = Bench::open().await;
-        let changes = rows(&mut dice, &names);
+        let mut changes = rows(&mut dice, &names);
         let mut world = World::default();
         world.apply(&changes);
+        changes.extend(counted(&world));
         bench.write(&changes).await;
         assert_eq!(
             bench.dump().await,
@@ -112,7 +153,8 @@ async fn a_missing_stage_loads_nothing() {
         let loaded = load::world(&mut bench.rows, std::slice::from_ref(&need))
             .await
             .unwrap();
-        assert_eq!(loaded, World::default(), "{need:?}");
+        let nothing = World::default().select(std::slice::from_ref(&need));
+        assert_eq!(loaded, nothing, "{need:?}");
     }
 }
 
@@ -132,6 +174,11 @@ async fn rows_of_a_deleted_stage_are_not_loaded() {
             row.active = false;
         }
     }
+    // They have closed what was live in it, too.
+    changes.retain(|change| !is_live_in(change, &gone));
+    let mut world = World::default();
+    world.apply(&changes);
+    changes.extend(counted(&world));
     changes.push(Change::DeleteStage(gone.clone()));
     let mut world = World::default();
     world.apply(&changes);

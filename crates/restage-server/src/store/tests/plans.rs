@@ -4,7 +4,7 @@
 use sqlx::Row as _;
 
 use super::{Bench, Database};
-use crate::store::{outbox, purge, read, retention, rows};
+use crate::store::{outbox, purge, read, retention, rows, write};
 
 /// Asks for the plan, one line per step.
 async fn plan(bench: &mut Bench, sql: &str) -> Vec<String> {
@@ -64,6 +64,10 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("public key count", rows::PUBLIC_KEY_COUNT),
         ("meta_get", read::GET_META),
         ("stage count", rows::STAGE_COUNT),
+        ("region count", rows::REGION_COUNT),
+        ("connections overdue", rows::CONNECTIONS_OVERDUE),
+        ("counting in a session", write::COUNT_IN_SESSION),
+        ("counting in a region", write::COUNT_IN_REGION),
         ("replica", rows::REPLICA),
         ("replicas due", rows::REPLICAS_DUE),
         ("stages idle", rows::STAGES_IDLE),

@@ -15,6 +15,7 @@ use crate::store::{Store, StoreConfig, backup, check, restore};
 const LEFT_BEHIND: &[(i64, &str)] = &[
     (1, include_str!("../../../tests/schemas/0001.sql")),
     (2, include_str!("../../../tests/schemas/0002.sql")),
+    (3, include_str!("../../../tests/schemas/0003.sql")),
 ];
 
 #[test]

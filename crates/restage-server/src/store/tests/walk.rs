@@ -118,6 +118,9 @@ impl Walk {
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
+            publishers: 6,
+            subscriptions: 7,
+            connection_seconds: 400,
         };
         let context = Context {
             account: ACCOUNT.to_owned(),

@@ -83,7 +83,7 @@ impl Drop for Server {
 }
 
 /// A directory nobody else has: creating it fails when it exists.
-fn fresh_directory() -> anyhow::Result<PathBuf> {
+pub(super) fn fresh_directory() -> anyhow::Result<PathBuf> {
     let base = std::env::temp_dir();
     for number in 0..1_000 {
         let path = base.join(format!("restage-bench-{}-{number}", std::process::id()));

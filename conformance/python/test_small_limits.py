@@ -1,0 +1,154 @@
+"""Every limit by its own setting, made small: one less passes, one more is refused by name, value and setting."""
+
+import json
+
+import pytest
+
+from support import api
+from support.api import refused
+from support.media import Refused
+from support.server import Server
+from support.tokens import KeyPair
+from support.wait import eventually
+
+QUOTA = "ServiceQuotaExceededException"
+SERVER_ARGUMENTS = (
+    *("--limit-stages", "8", "--limit-public-keys", "1", "--limit-publishers-per-stage", "2"),
+    *("--limit-subscribers-per-stage", "2", "--limit-replications-per-participant", "1"),
+    *("--limit-publishers", "4", "--limit-subscriptions", "3"),
+)
+
+
+@pytest.fixture
+def fresh(stages):
+    """Stages that are gone after the test, and with them whatever counts."""
+    made = []
+
+    def create():
+        made.append(stages.create())
+        return made[-1]
+
+    yield create
+    for arn in made:
+        stages.ivs.delete_stage(arn=arn)
+
+
+def publisher(stages, media, arn):
+    """Someone who publishes: their id."""
+    participant, token = stages.token(arn)
+    media.publish(token, with_video=False)
+    eventually(lambda: stages.participants(arn).get(participant, {}).get("published"), what="published")
+    return participant
+
+
+def assert_full(attempt, *words):
+    """WHIP and WHEP say it with a code of their own."""
+    with pytest.raises(Refused) as refusal:
+        attempt()
+    status, body = refusal.value.status, json.loads(refusal.value.body)
+    assert (status, body["code"]) == (503, "STAGE_AT_CAPACITY"), body
+    for word in words:
+        assert word in body["message"], body
+
+
+def test_stages(stages, fresh):
+    for _ in range(8):
+        fresh()
+    with refused(QUOTA, 402, "Stages per account and Region", "8", "limit-stages"):
+        stages.create()
+
+
+def test_public_keys(ivs):
+    arn = KeyPair().import_into(ivs).arn
+    with refused(QUOTA, 402, "1", "limit-public-keys"):
+        KeyPair().import_into(ivs)
+    ivs.delete_public_key(arn=arn)
+    ivs.delete_public_key(arn=KeyPair().import_into(ivs).arn)
+
+
+def test_tags(ivs, fresh):
+    arn = fresh()
+    ivs.tag_resource(resourceArn=arn, tags={f"k{n}": "" for n in range(50)})
+    with refused("ValidationException", 400, "50"):
+        ivs.tag_resource(resourceArn=arn, tags={"one": "more"})
+
+
+def test_publishers_of_a_stage(stages, fresh, media):
+    arn = fresh()
+    publisher(stages, media, arn)
+    first = media.publish(stages.token(arn)[1], with_video=False)
+    late, token = stages.token(arn)
+    assert_full(
+        lambda: media.publish(token, with_video=False), "Publishers per stage", "2", "limit-publishers-per-stage"
+    )
+    told = [(event["name"], event.get("errorCode")) for event in stages.events(arn, late)]
+    assert told == [("PUBLISH_ERROR", "QUOTA_EXCEEDED")]
+    first.leave()
+    media.publish(token, with_video=False)
+
+
+def test_subscribers_of_a_stage_and_subscriptions_of_a_region(stages, fresh, media):
+    arn = fresh()
+    ann, bob = publisher(stages, media, arn), publisher(stages, media, arn)
+    viewer, token = stages.token(arn)
+    media.watch(token, ann)
+    media.watch(token, bob)
+    media.watch(stages.token(arn)[1], ann)
+    _, late = stages.token(arn)
+    assert_full(lambda: media.watch(late, ann), "Subscribers per stage", "2", "limit-subscribers-per-stage")
+    # The stage has room for nobody; the region for none of those who are in.
+    other = fresh()
+    cyd = publisher(stages, media, other)
+    viewer, token = stages.token(other)
+    assert_full(lambda: media.watch(token, cyd), "Concurrent subscriptions", "3", "limit-subscriptions")
+    told = [(event["name"], event.get("errorCode")) for event in stages.events(other, viewer)]
+    assert told == [("SUBSCRIBE_ERROR", "QUOTA_EXCEEDED")]
+    stages.ivs.disconnect_participant(stageArn=arn, participantId=bob)
+    eventually(lambda: watches(media, token, cyd), what="room once a subscription ended")
+
+
+def watches(media, token, participant):
+    try:
+        return media.watch(token, participant)
+    except Refused:
+        return None
+
+
+def test_publishers_of_a_region(stages, fresh, media):
+    one, two, three = fresh(), fresh(), fresh()
+    ann = publisher(stages, media, one)
+    for arn in (one, two, two):
+        publisher(stages, media, arn)
+    token = stages.token(three)[1]
+    assert_full(lambda: media.publish(token, with_video=False), "Concurrent publishers", "4", "limit-publishers")
+    with refused(QUOTA, 402, "Concurrent publishers per account and Region", "4", "limit-publishers"):
+        stages.replicate(one, three, ann)
+
+
+def test_replications_of_a_participant(stages, fresh, media):
+    source, destination = fresh(), fresh()
+    ann = publisher(stages, media, source)
+    stages.replicate(source, destination, ann)
+    with refused(QUOTA, 402, "1", "limit-replications-per-participant"):
+        stages.replicate(source, fresh(), ann)
+    stages.stop(source, destination, ann)
+    stages.replicate(source, fresh(), ann)
+
+
+def test_a_connection_ends_when_it_has_lasted(tmp_path, media):
+    server = Server(tmp_path / "data", "--limit-connection-seconds", "3", name="test_small_limits_lasting").start()
+    try:
+        stages = api.Stages(api.client(server))
+        arn = stages.create()
+        ann = publisher(stages, media, arn)
+        eventually(lambda: stages.participant(arn, ann)["state"] == "DISCONNECTED", what="ann was disconnected")
+        told = [(event["name"], event.get("errorCode")) for event in stages.events(arn, ann)]
+        assert told == [
+            ("JOINED", None),
+            ("PUBLISH_STARTED", None),
+            ("PUBLISH_ERROR", "STREAM_DURATION_EXCEEDED"),
+            ("PUBLISH_STOPPED", None),
+            ("LEFT", None),
+        ]
+    finally:
+        server.stop()

@@ -1,0 +1,53 @@
+//! The numbers a store keeps of what is live, kept by changes alone.
+
+use std::collections::BTreeMap;
+
+use restage_core::id::StageSessionId;
+use restage_core::row::ConnectionKind;
+use restage_core::{Census, Change, World};
+
+#[derive(Default)]
+pub(super) struct Counted(BTreeMap<StageSessionId, Census>);
+
+impl Counted {
+    pub(super) fn take(&mut self, changes: &[Change]) {
+        for change in changes {
+            if let Change::Count { session, by, .. } = change {
+                let sum = self.0.entry(session.clone()).or_default();
+                sum.publishers += by.publishers;
+                sum.subscribers += by.subscribers;
+                sum.subscriptions += by.subscriptions;
+            }
+        }
+        self.0.retain(|_, sum| *sum != Census::default());
+    }
+
+    /// They are what the rows come to, and nothing is left of sessions that are gone.
+    #[track_caller]
+    pub(super) fn compare(&self, world: &World) {
+        let expected = Self::of(world);
+        assert_eq!(self.0, expected.0, "the numbers kept, and those counted");
+    }
+
+    /// Counts the rows.
+    pub(super) fn of(world: &World) -> Self {
+        let census = |session: &StageSessionId| {
+            let occupancy = world.occupancy_of(session);
+            let open = world.connections.values().filter(|row| {
+                row.session == *session && matches!(row.kind, ConnectionKind::Subscribe { .. })
+            });
+            Census {
+                publishers: i64::try_from(occupancy.publishers).unwrap(),
+                subscribers: i64::try_from(occupancy.subscribers).unwrap(),
+                subscriptions: i64::try_from(open.count()).unwrap(),
+            }
+        };
+        let sessions = world.sessions.keys();
+        let counted = sessions.map(|session| (session.clone(), census(session)));
+        Self(
+            counted
+                .filter(|(_, census)| *census != Census::default())
+                .collect(),
+        )
+    }
+}
