@@ -2,14 +2,12 @@
 //! it.
 
 use std::future::Future;
-use std::io::{Read as _, Stdout};
+use std::io::Read as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_client::{CloseReason, Error, ParticipantToken};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -252,27 +250,6 @@ impl Stop {
             _ = self.terminate.recv() => {}
             () = timer => {}
         }
-    }
-}
-
-/// Whoever reads standard output. A command that has nothing to write for hours would not find out
-/// that its reader went away.
-pub(crate) struct Audience(Option<AsyncFd<Stdout>>);
-
-impl Audience {
-    /// Needs a runtime. A file, of which nobody can go away, cannot be waited for.
-    pub(crate) fn new() -> Self {
-        Self(AsyncFd::with_interest(std::io::stdout(), Interest::ERROR).ok())
-    }
-
-    /// Waits until the reader of a pipe has closed it.
-    pub(crate) async fn gone(&self) {
-        if let Some(output) = &self.0
-            && output.ready(Interest::ERROR).await.is_ok()
-        {
-            return;
-        }
-        std::future::pending().await
     }
 }
 

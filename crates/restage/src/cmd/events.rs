@@ -14,7 +14,7 @@ use restage_client::{EventStream, StageEvent};
 use crate::api::{self, Api};
 use crate::cmd::participants::active_session;
 use crate::output::{self, Lines};
-use crate::stage::{self, Audience, Identity, Join, Reconnect, Stop};
+use crate::stage::{self, Identity, Join, Reconnect, Stop};
 use crate::target::Target;
 use history::History;
 use stage_state::Changes;
@@ -152,11 +152,9 @@ async fn follow(
     args: &TailArgs,
     stop: &mut Stop,
 ) -> anyhow::Result<Ending> {
-    let audience = Audience::new();
     loop {
         tokio::select! {
             () = stop.wait() => return Ok(Ending::Stopped),
-            () = audience.gone() => return Ok(Ending::Stopped),
             event = socket.next() => match event {
                 Ok(Some(event)) => {
                     print(&event, changes, &args.lines)?;

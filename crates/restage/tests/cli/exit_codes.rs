@@ -1,9 +1,9 @@
 //! Exit codes, the words that come with them, and where they go.
 
-use std::io::{BufRead as _, Read as _};
+use std::io::Read as _;
 use std::process::Stdio;
 
-use crate::support::{Running, Server, eventually, restage, text};
+use crate::support::{Running, Server, restage, text};
 
 /// Runs a command against a server: (exit code, standard error). Standard output must be empty.
 fn refused(server: &Server, arguments: &[&str]) -> (Option<i32>, String) {
@@ -104,25 +104,6 @@ fn a_flag_goes_before_the_token_of_the_environment() {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert!(text(&output.stdout).contains("STAGE_STATE"), "{output:?}");
     }
-}
-
-/// Nothing happens on the stage any more, so that no write would tell.
-#[test]
-fn events_tail_ends_when_its_reader_is_gone() {
-    let server = Server::start();
-    let stage = server.stage("quiet");
-    let mut tail = server
-        .command(&["events", "tail", "--stage-arn", &stage, "--output", "json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut first = String::new();
-    let mut stdout = std::io::BufReader::new(tail.stdout.take().unwrap());
-    stdout.read_line(&mut first).unwrap();
-    assert!(first.contains("STAGE_STATE"), "{first}");
-    drop(stdout);
-    let code = eventually("events tail ends", || tail.try_wait().unwrap());
-    assert_eq!(code.code(), Some(0));
 }
 
 #[test]
