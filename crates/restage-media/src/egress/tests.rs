@@ -70,6 +70,11 @@ impl Rig {
 
     /// Sends packets of these sizes and returns the datagrams of each train.
     fn send(&mut self, from: u64, sizes: &[usize]) -> Vec<Vec<Vec<u8>>> {
+        self.queue(from, sizes);
+        self.trains()
+    }
+
+    fn queue(&mut self, from: u64, sizes: &[usize]) {
         let vp8 = Arc::new(format(96, Codec::Vp8, ""));
         let mut burst = Vec::new();
         for (number, size) in (from..).zip(sizes) {
@@ -110,7 +115,6 @@ impl Rig {
         }
         let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
         self.egress.send(MediaKind::Video, &burst, buffers, outputs);
-        self.trains()
     }
 
     fn trains(&mut self) -> Vec<Vec<Vec<u8>>> {
@@ -177,6 +181,34 @@ fn datagrams_of_one_size_leave_as_one_train() {
     for train in rig.send(400, &[1_600; 100]) {
         assert!(train.concat().len() <= TRAIN_BYTES_MAX);
     }
+}
+
+#[test]
+fn a_single_datagram_ends_the_train_before_it_if_that_may_still_end() {
+    let lengths = |first: &[usize], second: &[usize]| -> Vec<usize> {
+        let mut rig = Rig::new(true);
+        rig.queue(1, first);
+        rig.queue(100, second);
+        rig.trains().iter().map(Vec::len).collect()
+    };
+    assert_eq!(lengths(&[900, 900], &[150]), [3]);
+    assert_eq!(lengths(&[900], &[900]), [2], "of the same size");
+    assert_eq!(lengths(&[900, 900], &[901]), [2, 1], "longer");
+    assert_eq!(lengths(&[900, 20], &[10]), [2, 1], "it has ended");
+    assert_eq!(lengths(&[900, 900], &[150, 150]), [2, 2], "more than one");
+    let full = vec![900; TRAIN_SEGMENTS_MAX.min(TRAIN_BYTES_MAX / 950)];
+    let both = lengths(&full, &[150]);
+    assert_eq!(both.iter().sum::<usize>(), full.len() + 1);
+
+    // For somebody else it is none.
+    let mut rig = Rig::new(true);
+    rig.queue(1, &[900, 900]);
+    rig.egress.path.destination.set_port(9);
+    rig.queue(100, &[150]);
+    assert_eq!(
+        rig.trains().iter().map(Vec::len).collect::<Vec<_>>(),
+        [2, 1]
+    );
 }
 
 #[test]
