@@ -1,7 +1,9 @@
-//! The WebRTC engine behind a few verbs. Only this file, `peer_factory.rs` and `peer_codec.rs` know which engine.
+//! The WebRTC engine behind a few verbs. Only this file, what is below it, `peer_factory.rs` and `peer_codec.rs` know which engine.
 //!
 //! The engine's contract is kept here: whatever changes it is followed by draining it. A panic inside is caught and
 //! ends this peer alone; the engine shares nothing mutable with others.
+
+mod egress;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,10 +17,8 @@ use str0m::rtp::{RtpWrite, Ssrc, StreamTx};
 use str0m::{Event, Input, Output, Rtc};
 
 use crate::codec::Format;
-use crate::egress::header::MidName;
 use crate::egress::history::History;
-use crate::egress::srtp::Srtp;
-use crate::egress::{Egress, Path, StreamConfig, rtcp};
+use crate::egress::{Egress, Path, rtcp};
 use crate::error::{OfferError, OfferErrorKind};
 use crate::io::{self, MediaKind};
 use crate::limits::{IDLE_ENGINE_TICK, PAYLOAD_BYTES_MAX, REJECTED_DATAGRAMS_MAX};
@@ -415,92 +415,6 @@ impl Engine {
                 Output::Event(event) => self.on_event(event, sink),
             }
         }
-    }
-
-    /// Begins to send past the engine when that has become possible, and goes where the engine goes: a check from
-    /// elsewhere may have nominated another path.
-    fn follow(&mut self, now: Instant, source: SocketAddr, sink: &mut Sink) -> Result<(), Failure> {
-        let is_known = match &self.egress {
-            Some(egress) => egress.path.destination == source,
-            None => !(self.keys.is_filled() && self.rtc.is_connected()),
-        };
-        if is_known {
-            return Ok(());
-        }
-        self.locate(now, sink)?;
-        if self.egress.is_none() {
-            self.begin_egress();
-        }
-        Ok(())
-    }
-
-    /// Asks the engine for its path by giving it a packet, which is thrown away.
-    fn locate(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
-        let section = self
-            .sections
-            .iter()
-            .flatten()
-            .find_map(|section| Some((section.ssrc?, section.types.first()?.0)));
-        let Some((ssrc, pt)) = section else {
-            return Ok(());
-        };
-        self.probes += 1;
-        if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
-            let probe = RtpWrite::new(pt.into(), self.probes.into(), 0, now, [0].as_slice());
-            stream.write_rtp(probe);
-        }
-        self.drive(now, sink)
-    }
-
-    fn begin_egress(&mut self) {
-        // Without a path the keys stay where they are for another attempt.
-        let Some(path) = self.path.take() else {
-            return;
-        };
-        let material = self.keys.take();
-        let Some(srtp) = material.as_ref().and_then(Srtp::new) else {
-            return;
-        };
-        let streams = MediaKind::BOTH.map(|kind| self.stream_config(kind));
-        let cname = self.sections.iter().flatten().find_map(|section| {
-            self.rtc
-                .media(section.mid)
-                .map(|media| media.cname().to_owned())
-        });
-        let egress = Egress::new(srtp, streams, cname.unwrap_or_default(), path);
-        self.egress = Some(egress);
-        self.forget_sending();
-    }
-
-    /// The engine will send nothing any more, so it need not remember what it has sent.
-    fn forget_sending(&mut self) {
-        let mut api = self.rtc.direct_api();
-        for ssrc in self
-            .sections
-            .iter()
-            .flatten()
-            .filter_map(|section| section.ssrc)
-        {
-            if let Some(stream) = api.stream_tx(&ssrc) {
-                stream.set_rtx_cache(0, Duration::ZERO, None);
-            }
-        }
-    }
-
-    fn stream_config(&self, kind: MediaKind) -> Option<StreamConfig> {
-        let section = self.sections[kind.index()].as_ref()?;
-        Some(StreamConfig {
-            mid: MidName::new(&section.mid),
-            ssrc: *section.ssrc?,
-            rtx_ssrc: section.rtx_ssrc.map(|ssrc| *ssrc),
-            rtx_types: section
-                .types
-                .iter()
-                .filter_map(|(pt, rtx)| Some((*pt, (*rtx)?)))
-                .collect(),
-            extensions: peer_codec::extension_ids(self.rtc.media(section.mid)?.remote_extmap()),
-            clock_rate: section.clock_rate,
-        })
     }
 
     fn on_event(&mut self, event: Event, sink: &mut Sink) {
