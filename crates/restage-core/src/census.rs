@@ -7,6 +7,7 @@ use crate::decision::Change;
 use crate::draft::Draft;
 use crate::id::{ParticipantId, StageId, StageSessionId};
 use crate::row::{ConnectionKind, Participant};
+use crate::world::World;
 
 /// By how much the numbers of a stage session, and with it of its account and region, change.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -17,6 +18,22 @@ pub struct Census {
     pub subscribers: i64,
     /// Open subscriptions: pairs of a publisher and a subscriber.
     pub subscriptions: i64,
+}
+
+impl Census {
+    /// Counts the rows of a stage session: what the numbers that are kept of it must be.
+    pub fn of(world: &World, session: &StageSessionId) -> Self {
+        let occupancy = world.occupancy_of(session);
+        let open = world.connections.values().filter(|row| {
+            row.session == *session && matches!(row.kind, ConnectionKind::Subscribe { .. })
+        });
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Self {
+            publishers: number(occupancy.publishers),
+            subscribers: number(occupancy.subscribers),
+            subscriptions: number(open.count() as u64),
+        }
+    }
 }
 
 /// A participant that is looked at, and by how many its connections change.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use restage_core::id::StageSessionId;
-use restage_core::row::ConnectionKind;
 use restage_core::{Census, Change, World};
 
 #[derive(Default)]
@@ -31,19 +30,8 @@ impl Counted {
 
     /// Counts the rows.
     pub(super) fn of(world: &World) -> Self {
-        let census = |session: &StageSessionId| {
-            let occupancy = world.occupancy_of(session);
-            let open = world.connections.values().filter(|row| {
-                row.session == *session && matches!(row.kind, ConnectionKind::Subscribe { .. })
-            });
-            Census {
-                publishers: i64::try_from(occupancy.publishers).unwrap(),
-                subscribers: i64::try_from(occupancy.subscribers).unwrap(),
-                subscriptions: i64::try_from(open.count()).unwrap(),
-            }
-        };
         let sessions = world.sessions.keys();
-        let counted = sessions.map(|session| (session.clone(), census(session)));
+        let counted = sessions.map(|session| (session.clone(), Census::of(world, session)));
         Self(
             counted
                 .filter(|(_, census)| *census != Census::default())

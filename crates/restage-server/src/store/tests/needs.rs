@@ -1,7 +1,6 @@
 //! Every need loads exactly the rows that the rules' reference names, no fewer and no more.
 
-use restage_core::id::{StageId, StageSessionId, Time};
-use restage_core::row::ConnectionKind;
+use restage_core::id::{StageId, Time};
 use restage_core::{Census, Change, Need, World};
 
 use super::world::{Names, rows};
@@ -74,23 +73,12 @@ fn every_need(names: &Names) -> Vec<Need> {
 
 /// The numbers that go with these rows.
 fn counted(world: &World) -> Vec<Change> {
-    let census = |session: &StageSessionId| {
-        let occupancy = world.occupancy_of(session);
-        let open = world.connections.values().filter(|row| {
-            row.session == *session && matches!(row.kind, ConnectionKind::Subscribe { .. })
-        });
-        Census {
-            publishers: i64::try_from(occupancy.publishers).unwrap(),
-            subscribers: i64::try_from(occupancy.subscribers).unwrap(),
-            subscriptions: i64::try_from(open.count()).unwrap(),
-        }
-    };
     let sessions = world.sessions.values();
     sessions
         .map(|row| Change::Count {
             stage: row.stage.clone(),
             session: row.id.clone(),
-            by: census(&row.id),
+            by: Census::of(world, &row.id),
         })
         .collect()
 }
