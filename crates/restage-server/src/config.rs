@@ -4,6 +4,10 @@
 //! `restage.toml`. Flags are `Option`s here so that a value from the file is not clobbered by a
 //! flag's default.
 
+mod limits;
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -407,32 +411,6 @@ impl Settings {
         }
     }
 
-    /// The set chosen, with single limits over it.
-    fn limits(&self) -> Limits {
-        let set = match self.limits {
-            Some(LimitSet::Aws) => Limits::AWS,
-            Some(LimitSet::Open) | None => Limits::OPEN,
-        };
-        Limits {
-            stages: self.limit_stages.unwrap_or(set.stages),
-            public_keys: self.limit_public_keys.unwrap_or(set.public_keys),
-            publishers_per_stage: self
-                .limit_publishers_per_stage
-                .unwrap_or(set.publishers_per_stage),
-            subscribers_per_stage: self
-                .limit_subscribers_per_stage
-                .unwrap_or(set.subscribers_per_stage),
-            replications_per_participant: self
-                .limit_replications_per_participant
-                .unwrap_or(set.replications_per_participant),
-            publishers: self.limit_publishers.unwrap_or(set.publishers),
-            subscriptions: self.limit_subscriptions.unwrap_or(set.subscriptions),
-            connection_seconds: self
-                .limit_connection_seconds
-                .unwrap_or(set.connection_seconds),
-        }
-    }
-
     /// Where events go.
     fn sinks(&self) -> Result<Sinks, ConfigError> {
         let attempts = self.webhook_attempts.unwrap_or(WEBHOOK_ATTEMPTS);
@@ -453,22 +431,6 @@ impl Settings {
             file: self.events_file.clone(),
             extra: self.events_extra.unwrap_or(false),
         })
-    }
-
-    /// The rates of the set chosen, with single ones over it.
-    fn rates(&self) -> Rates {
-        let set = match self.limits {
-            Some(LimitSet::Aws) => Rates::AWS,
-            Some(LimitSet::Open) | None => Rates::OPEN,
-        };
-        Rates {
-            create_participant_token: self
-                .rate_create_participant_token
-                .unwrap_or(set.create_participant_token),
-            tags: self.rate_tags.unwrap_or(set.tags),
-            public_keys: self.rate_public_keys.unwrap_or(set.public_keys),
-            others: self.rate_others.unwrap_or(set.others),
-        }
     }
 
     /// Defaults for the rest, and the checks.
@@ -614,180 +576,5 @@ fn is_offerable(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => !v4.is_link_local(),
         IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0) != 0xfe80,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shipped_file_equals_the_compiled_defaults() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../restage.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        // Every setting is present as a line or a commented line.
-        let known = toml::Value::try_from(Settings {
-            data_dir: Some("d".into()),
-            database: Some("d".into()),
-            http: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
-            media_port: Some(1),
-            workers: Some(1),
-            media_ip: vec![IpAddr::from([127, 0, 0, 1])],
-            public_url: Some("http://x".into()),
-            account_id: Some("1".into()),
-            auth: Some(Auth::None),
-            limits: Some(LimitSet::Aws),
-            limit_stages: Some(1),
-            limit_public_keys: Some(1),
-            limit_publishers_per_stage: Some(1),
-            limit_subscribers_per_stage: Some(1),
-            limit_replications_per_participant: Some(1),
-            limit_publishers: Some(1),
-            limit_subscriptions: Some(1),
-            limit_connection_seconds: Some(1),
-            rate_create_participant_token: Some(1),
-            rate_tags: Some(1),
-            rate_public_keys: Some(1),
-            rate_others: Some(1),
-            access_keys: vec![AccessKey {
-                account_id: "1".into(),
-                access_key_id: "A".into(),
-                secret_file: "s".into(),
-                permission: full(),
-            }],
-            session_idle_seconds: Some(1),
-            webhook_url: Some("u".into()),
-            webhook_secret: Some("s".into()),
-            webhook_attempts: Some(1),
-            events_file: Some("f".into()),
-            events_extra: Some(true),
-            retention_days: Some(1),
-            metrics: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
-            otlp_endpoint: Some("http://x".into()),
-            log_format: Some(LogFormat::Json),
-        })
-        .unwrap();
-        for name in known.as_table().unwrap().keys() {
-            assert!(
-                text.lines().any(|line| line
-                    .trim_start_matches("# ")
-                    .starts_with(&format!("{name} ="))),
-                "{name} is missing from restage.toml"
-            );
-        }
-        assert_eq!(
-            Settings::read(&path).unwrap().resolve().unwrap(),
-            Config::default()
-        );
-    }
-
-    #[test]
-    fn a_flag_wins_over_the_file() {
-        let text = "media-port = 9\nlimits = \"aws\"\nlimit-stages = 7";
-        let file: Settings = toml::from_str(text).unwrap();
-        let flags = Settings {
-            media_port: Some(7),
-            ..Settings::default()
-        };
-        let config = flags.or(file).resolve().unwrap();
-        let limits = Limits {
-            stages: 7,
-            ..Limits::AWS
-        };
-        assert_eq!((config.media_port, config.limits), (7, limits));
-        assert_eq!(config.rates, Rates::AWS);
-    }
-
-    #[test]
-    fn access_keys_of_the_file_are_checked_and_opened() {
-        let dir = tempfile::tempdir().unwrap();
-        let secret = dir.path().join("secret");
-        std::fs::write(&secret, "s3cret\n").unwrap();
-        let key = |account: &str, id: &str, permission: &str| {
-            let text = format!(
-                "access-keys = [{{ account-id = {account:?}, access-key-id = {id:?}, secret-file = {:?}, \
-                 permission = {permission:?} }}]",
-                secret.display().to_string()
-            );
-            toml::from_str::<Settings>(&text).unwrap().resolve()
-        };
-        let config = key("111122223333", "AKIACI", "read-only").unwrap();
-        let known = config.access_keys[0].open().unwrap();
-        assert_eq!(known.credentials.secret_key, "s3cret");
-        assert_eq!(known.holder.permission, Permission::ReadOnly);
-        for (bad, word) in [
-            (key("1", "AKIACI", "full"), "12 digits"),
-            (key("111122223333", "A/B", "full"), "letters and digits"),
-            (key("111122223333", "AKIACI", "most"), "most"),
-        ] {
-            let error = bad.unwrap_err().to_string();
-            assert!(error.contains(word), "{error}");
-        }
-        std::fs::remove_file(&secret).unwrap();
-        assert!(matches!(
-            config.access_keys[0].open(),
-            Err(ConfigError::AccessKey { .. })
-        ));
-    }
-
-    #[test]
-    fn an_unknown_line_in_the_file_is_an_error() {
-        assert!(toml::from_str::<Settings>("mediaport = 9").is_err());
-    }
-
-    #[test]
-    fn a_webhook_needs_a_secret() {
-        let settings = || Settings {
-            webhook_url: Some("https://example.test/".into()),
-            ..Settings::default()
-        };
-        assert!(matches!(
-            settings().resolve(),
-            Err(ConfigError::HalfWebhook)
-        ));
-        let both = Settings {
-            webhook_secret: Some("0123456789abcdef".into()),
-            ..settings()
-        };
-        let webhook = both.resolve().unwrap().sinks.webhook.unwrap();
-        assert_eq!(webhook.attempts, WEBHOOK_ATTEMPTS);
-    }
-
-    #[test]
-    fn each_worker_needs_a_port() {
-        let resolve = |media_port, workers| {
-            let settings = Settings {
-                media_port: Some(media_port),
-                workers: Some(workers),
-                ..Settings::default()
-            };
-            settings.resolve().map(|config| config.workers)
-        };
-        assert_eq!(resolve(4081, 4).unwrap(), 4);
-        assert_eq!(resolve(65_535, 1).unwrap(), 1);
-        for (port, workers) in [(65_535, 2), (4081, 0), (4081, WORKERS_MAX + 1)] {
-            assert!(matches!(resolve(port, workers), Err(ConfigError::Workers)));
-        }
-    }
-
-    #[test]
-    fn the_database_address_is_not_printed() {
-        let address = "postgres://ann:hunter2@db/rs";
-        let settings = Settings {
-            database: Some(address.into()),
-            ..Settings::default()
-        };
-        assert!(!format!("{settings:?}").contains("hunter2"));
-        let config = settings.resolve().unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
-        assert_eq!(config.database.unwrap().reveal(), address);
-    }
-
-    #[test]
-    fn media_stays_on_loopback_with_http() {
-        assert_eq!(
-            Config::default().media_addresses().unwrap(),
-            vec![IpAddr::from([127, 0, 0, 1])]
-        );
     }
 }

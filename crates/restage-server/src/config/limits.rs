@@ -1,0 +1,49 @@
+//! Limits and rates: a set, with single ones over it.
+
+use restage_core::{Limits, Rates};
+
+use super::{LimitSet, Settings};
+
+impl Settings {
+    /// The set chosen, with single limits over it.
+    pub(super) fn limits(&self) -> Limits {
+        let set = match self.limits {
+            Some(LimitSet::Aws) => Limits::AWS,
+            Some(LimitSet::Open) | None => Limits::OPEN,
+        };
+        Limits {
+            stages: self.limit_stages.unwrap_or(set.stages),
+            public_keys: self.limit_public_keys.unwrap_or(set.public_keys),
+            publishers_per_stage: self
+                .limit_publishers_per_stage
+                .unwrap_or(set.publishers_per_stage),
+            subscribers_per_stage: self
+                .limit_subscribers_per_stage
+                .unwrap_or(set.subscribers_per_stage),
+            replications_per_participant: self
+                .limit_replications_per_participant
+                .unwrap_or(set.replications_per_participant),
+            publishers: self.limit_publishers.unwrap_or(set.publishers),
+            subscriptions: self.limit_subscriptions.unwrap_or(set.subscriptions),
+            connection_seconds: self
+                .limit_connection_seconds
+                .unwrap_or(set.connection_seconds),
+        }
+    }
+
+    /// The rates of the set chosen, with single ones over it.
+    pub(super) fn rates(&self) -> Rates {
+        let set = match self.limits {
+            Some(LimitSet::Aws) => Rates::AWS,
+            Some(LimitSet::Open) | None => Rates::OPEN,
+        };
+        Rates {
+            create_participant_token: self
+                .rate_create_participant_token
+                .unwrap_or(set.create_participant_token),
+            tags: self.rate_tags.unwrap_or(set.tags),
+            public_keys: self.rate_public_keys.unwrap_or(set.public_keys),
+            others: self.rate_others.unwrap_or(set.others),
+        }
+    }
+}

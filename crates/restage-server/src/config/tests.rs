@@ -1,0 +1,173 @@
+//! Settings: files, flags, their checks, and the shipped file against the compiled defaults.
+
+use super::*;
+
+#[test]
+fn the_shipped_file_equals_the_compiled_defaults() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../restage.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // Every setting is present as a line or a commented line.
+    let known = toml::Value::try_from(Settings {
+        data_dir: Some("d".into()),
+        database: Some("d".into()),
+        http: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
+        media_port: Some(1),
+        workers: Some(1),
+        media_ip: vec![IpAddr::from([127, 0, 0, 1])],
+        public_url: Some("http://x".into()),
+        account_id: Some("1".into()),
+        auth: Some(Auth::None),
+        limits: Some(LimitSet::Aws),
+        limit_stages: Some(1),
+        limit_public_keys: Some(1),
+        limit_publishers_per_stage: Some(1),
+        limit_subscribers_per_stage: Some(1),
+        limit_replications_per_participant: Some(1),
+        limit_publishers: Some(1),
+        limit_subscriptions: Some(1),
+        limit_connection_seconds: Some(1),
+        rate_create_participant_token: Some(1),
+        rate_tags: Some(1),
+        rate_public_keys: Some(1),
+        rate_others: Some(1),
+        access_keys: vec![AccessKey {
+            account_id: "1".into(),
+            access_key_id: "A".into(),
+            secret_file: "s".into(),
+            permission: full(),
+        }],
+        session_idle_seconds: Some(1),
+        webhook_url: Some("u".into()),
+        webhook_secret: Some("s".into()),
+        webhook_attempts: Some(1),
+        events_file: Some("f".into()),
+        events_extra: Some(true),
+        retention_days: Some(1),
+        metrics: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
+        otlp_endpoint: Some("http://x".into()),
+        log_format: Some(LogFormat::Json),
+    })
+    .unwrap();
+    for name in known.as_table().unwrap().keys() {
+        assert!(
+            text.lines().any(|line| line
+                .trim_start_matches("# ")
+                .starts_with(&format!("{name} ="))),
+            "{name} is missing from restage.toml"
+        );
+    }
+    assert_eq!(
+        Settings::read(&path).unwrap().resolve().unwrap(),
+        Config::default()
+    );
+}
+
+#[test]
+fn a_flag_wins_over_the_file() {
+    let text = "media-port = 9\nlimits = \"aws\"\nlimit-stages = 7";
+    let file: Settings = toml::from_str(text).unwrap();
+    let flags = Settings {
+        media_port: Some(7),
+        ..Settings::default()
+    };
+    let config = flags.or(file).resolve().unwrap();
+    let limits = Limits {
+        stages: 7,
+        ..Limits::AWS
+    };
+    assert_eq!((config.media_port, config.limits), (7, limits));
+    assert_eq!(config.rates, Rates::AWS);
+}
+
+#[test]
+fn access_keys_of_the_file_are_checked_and_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    let key = |account: &str, id: &str, permission: &str| {
+        let text = format!(
+            "access-keys = [{{ account-id = {account:?}, access-key-id = {id:?}, secret-file = {:?}, \
+             permission = {permission:?} }}]",
+            secret.display().to_string()
+        );
+        toml::from_str::<Settings>(&text).unwrap().resolve()
+    };
+    let config = key("111122223333", "AKIACI", "read-only").unwrap();
+    let known = config.access_keys[0].open().unwrap();
+    assert_eq!(known.credentials.secret_key, "s3cret");
+    assert_eq!(known.holder.permission, Permission::ReadOnly);
+    for (bad, word) in [
+        (key("1", "AKIACI", "full"), "12 digits"),
+        (key("111122223333", "A/B", "full"), "letters and digits"),
+        (key("111122223333", "AKIACI", "most"), "most"),
+    ] {
+        let error = bad.unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    std::fs::remove_file(&secret).unwrap();
+    assert!(matches!(
+        config.access_keys[0].open(),
+        Err(ConfigError::AccessKey { .. })
+    ));
+}
+
+#[test]
+fn an_unknown_line_in_the_file_is_an_error() {
+    assert!(toml::from_str::<Settings>("mediaport = 9").is_err());
+}
+
+#[test]
+fn a_webhook_needs_a_secret() {
+    let settings = || Settings {
+        webhook_url: Some("https://example.test/".into()),
+        ..Settings::default()
+    };
+    assert!(matches!(
+        settings().resolve(),
+        Err(ConfigError::HalfWebhook)
+    ));
+    let both = Settings {
+        webhook_secret: Some("0123456789abcdef".into()),
+        ..settings()
+    };
+    let webhook = both.resolve().unwrap().sinks.webhook.unwrap();
+    assert_eq!(webhook.attempts, WEBHOOK_ATTEMPTS);
+}
+
+#[test]
+fn each_worker_needs_a_port() {
+    let resolve = |media_port, workers| {
+        let settings = Settings {
+            media_port: Some(media_port),
+            workers: Some(workers),
+            ..Settings::default()
+        };
+        settings.resolve().map(|config| config.workers)
+    };
+    assert_eq!(resolve(4081, 4).unwrap(), 4);
+    assert_eq!(resolve(65_535, 1).unwrap(), 1);
+    for (port, workers) in [(65_535, 2), (4081, 0), (4081, WORKERS_MAX + 1)] {
+        assert!(matches!(resolve(port, workers), Err(ConfigError::Workers)));
+    }
+}
+
+#[test]
+fn the_database_address_is_not_printed() {
+    let address = "postgres://ann:hunter2@db/rs";
+    let settings = Settings {
+        database: Some(address.into()),
+        ..Settings::default()
+    };
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let config = settings.resolve().unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(config.database.unwrap().reveal(), address);
+}
+
+#[test]
+fn media_stays_on_loopback_with_http() {
+    assert_eq!(
+        Config::default().media_addresses().unwrap(),
+        vec![IpAddr::from([127, 0, 0, 1])]
+    );
+}
