@@ -2,7 +2,9 @@
 
 mod bare;
 mod caller;
+mod database;
 mod measure;
+mod replications;
 mod seed;
 
 use std::path::PathBuf;
@@ -28,15 +30,17 @@ pub(crate) enum What {
     Pages,
     /// Memory and start with many stages and participants
     Size,
+    /// StartParticipantReplication at 200 calls a second, without media
+    Replications,
 }
 
-/// Every measurement starts this binary as a server with data of its own (SQLite). Requests are signed before they
-/// are sent, once a round, and go over connections that stay open; the server verifies each. CPU is that of the
-/// server's process, user and system.
+/// Every measurement starts this binary as a server with data of its own: SQLite, unless --database says otherwise.
+/// Requests are signed before they are sent, once a round, and go over connections that stay open; the server
+/// verifies each. CPU is that of the server's process, user and system.
 #[derive(clap::Args)]
 pub(crate) struct ApiArgs {
     /// What to measure
-    #[arg(value_enum, value_name = "WHAT", default_values = ["requests", "tokens", "pages", "size"])]
+    #[arg(value_enum, value_name = "WHAT", default_values = ["requests", "tokens", "pages", "size", "replications"])]
     what: Vec<What>,
     /// Connections
     #[arg(long, default_value_t = 4)]
@@ -56,6 +60,11 @@ pub(crate) struct ApiArgs {
     /// Participants in the store of `size`
     #[arg(long, default_value_t = 1_000_000)]
     participants: u64,
+    /// PostgreSQL database, as postgres://USER@HOST/DATABASE, to measure on instead of SQLite. Every store gets a new
+    /// schema restage_bench_PID_N there, which is dropped at the end; what is there already stays as it is. The
+    /// user must be allowed to create schemas. A password is better in PGPASSWORD than in a flag
+    #[arg(long, value_name = "ADDRESS")]
+    database: Option<String>,
     /// Another binary to run as the server
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
@@ -143,9 +152,10 @@ pub(super) fn run(args: &ApiArgs) -> anyhow::Result<ExitCode> {
     for what in &args.what {
         figures.extend(match what {
             What::Requests => measure::requests(args, &runtime)?,
-            What::Tokens => measure::tokens(args)?,
+            What::Tokens => measure::tokens(args, &runtime)?,
             What::Pages => measure::pages(args, &runtime)?,
             What::Size => measure::size(args, &runtime)?,
+            What::Replications => replications::replications(args, &runtime)?,
         });
     }
     match args.output {

@@ -53,7 +53,7 @@ async fn measure(args: &MediaArgs, topology: Topology) -> anyhow::Result<Measure
     // As many packets whatever the audience.
     let frames = FLOOR_FRAMES * 200 / topology.subscribers().max(200);
     let floor = floor::measure(topology.subscribers(), frames, rate)?;
-    let server = Server::start(args.server.as_deref(), &args.serve_arg)?;
+    let server = Server::start(args.server.as_deref(), &args.serve_arg, None)?;
     let empty = process::usage(server.pid())?;
     let scene = Director::new(&server, rate)?.set_up(topology).await?;
     tokio::task::block_in_place(|| scene.fleet.wait_decodable(&scene.joins, PICTURE_MAX))?;

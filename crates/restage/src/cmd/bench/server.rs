@@ -10,6 +10,8 @@ use restage_server::run_file::RunFile;
 /// How long it may take to be ready.
 const READY_MAX: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How the names of settings in the environment begin.
+const SETTINGS: &[u8] = b"RESTAGE_";
 
 pub(crate) struct Server {
     child: Child,
@@ -18,15 +20,31 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on free ports with a new data directory, and waits until it is ready.
+    /// Starts it on free ports with a new data directory, and waits until it is ready. Its database is at this
+    /// address, or in the data directory. No setting comes from this process's environment: one that names a
+    /// database in use would have the server write there.
     #[allow(clippy::disallowed_methods)]
-    pub(crate) fn start(binary: Option<&Path>, further: &[String]) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        binary: Option<&Path>,
+        further: &[String],
+        database: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let binary = match binary {
             Some(binary) => binary.to_owned(),
             None => std::env::current_exe().context("cannot find this program's own file")?,
         };
         let data_dir = fresh_directory()?;
-        let child = Command::new(&binary)
+        let mut command = Command::new(&binary);
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(SETTINGS) {
+                command.env_remove(name);
+            }
+        }
+        // Not as a flag: an address may hold a password, and flags are for all to see.
+        if let Some(address) = database {
+            command.env("RESTAGE_DATABASE", address);
+        }
+        let child = command
             .args([
                 "serve",
                 "--http",

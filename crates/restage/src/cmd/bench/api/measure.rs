@@ -11,8 +11,10 @@ use tokio::runtime::Runtime;
 use super::super::server::Server;
 use super::bare::Bare;
 use super::caller::Caller;
-use super::seed::{self, Seeded};
+use super::database::Database;
+use super::seed;
 use super::{Aim, ApiArgs, Figure, median};
+use crate::live::Progress;
 
 /// Rows of a page, the most there may be.
 const PAGE_ROWS: u32 = 50;
@@ -23,9 +25,12 @@ const PAGES: usize = 400;
 /// Reads before memory is looked at.
 const READS: u64 = 2_000;
 
-fn launch(args: &ApiArgs, seeded: Option<&Seeded>) -> anyhow::Result<Server> {
-    let flags: Vec<String> = seeded.iter().map(|seeded| seeded.flag()).collect();
-    Server::start(args.server.as_deref(), &flags)
+fn fresh(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Database> {
+    Database::fresh(args.database.as_deref(), runtime)
+}
+
+fn launch(args: &ApiArgs, database: &Database) -> anyhow::Result<Server> {
+    Server::start(args.server.as_deref(), &[], Some(database.address()))
 }
 
 fn page(after: Option<&str>) -> Value {
@@ -55,8 +60,9 @@ fn round(
 }
 
 pub(super) fn requests(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Figure>> {
-    let seeded = Seeded::with_replicas(REPLICAS_FEW, runtime)?;
-    let server = launch(args, Some(&seeded))?;
+    let database = fresh(args, runtime)?;
+    seed::replicas(&database, REPLICAS_FEW, runtime)?;
+    let server = launch(args, &database)?;
     let caller = Caller::of(&server)?;
     let stage = caller.call("CreateStage", &json!({"name": "bench"}))?;
     let mut figures = Vec::new();
@@ -90,8 +96,9 @@ pub(super) fn requests(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<
     Ok(figures)
 }
 
-pub(super) fn tokens(args: &ApiArgs) -> anyhow::Result<Vec<Figure>> {
-    let server = launch(args, None)?;
+pub(super) fn tokens(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Figure>> {
+    let database = fresh(args, runtime)?;
+    let server = launch(args, &database)?;
     let caller = Caller::of(&server)?;
     let stage = caller.call("CreateStage", &json!({"name": "bench"}))?;
     let body = json!({"stageArn": stage["stage"]["arn"]});
@@ -121,12 +128,13 @@ pub(super) fn pages(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Fig
     let mut stores = Vec::new();
     for count in [REPLICAS_FEW, args.replicas] {
         eprintln!("{count} replicas: writing them");
-        let seeded = Seeded::with_replicas(count, runtime)?;
-        let server = launch(args, Some(&seeded))?;
+        let database = fresh(args, runtime)?;
+        seed::replicas(&database, count, runtime)?;
+        let server = launch(args, &database)?;
         let caller = Caller::of(&server)?;
         eprintln!("{count} replicas: looking for places");
-        let places = places(&caller)?;
-        stores.push((server, seeded, caller, places));
+        let places = places(&caller, count)?;
+        stores.push((server, database, caller, places));
     }
     let mut took: [[Vec<f64>; 2]; 2] = Default::default();
     eprintln!("reading pages");
@@ -167,13 +175,15 @@ fn timed(connection: &mut Connection, request: &[u8]) -> anyhow::Result<f64> {
 }
 
 /// Page tokens all over the list, none so late that a page after it is not full.
-fn places(caller: &Caller) -> anyhow::Result<Vec<String>> {
+fn places(caller: &Caller, replicas: u64) -> anyhow::Result<Vec<String>> {
+    let mut progress = Progress::new(Some(replicas.div_ceil(u64::from(PAGE_ROWS))), "pages");
     let mut connection = Connection::open(caller.address)?;
     let mut found: Vec<String> = Vec::new();
     loop {
         let body = page(found.last().map(String::as_str));
         let request = caller.request("ListParticipantReplicas", &body)?;
         let answer: Value = serde_json::from_slice(connection.succeed(&request)?)?;
+        progress.add(1);
         let Some(next) = answer["nextToken"].as_str() else {
             break;
         };
@@ -193,9 +203,10 @@ fn places(caller: &Caller) -> anyhow::Result<Vec<String>> {
 pub(super) fn size(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Figure>> {
     let (stages, participants) = (args.stages, args.participants);
     eprintln!("{stages} stages, {participants} participants: writing them");
-    let seeded = Seeded::with_participants(stages, participants, runtime)?;
+    let database = fresh(args, runtime)?;
+    seed::participants(&database, stages, participants, runtime)?;
     let began = Instant::now();
-    let server = launch(args, Some(&seeded))?;
+    let server = launch(args, &database)?;
     let ready_s = began.elapsed().as_secs_f64();
     let started = process::usage(server.pid())?.rss_bytes;
     let caller = Caller::of(&server)?;

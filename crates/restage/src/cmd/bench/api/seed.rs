@@ -1,14 +1,15 @@
 //! Stores with many rows, in place before a server starts: a made-up backup, restored the way any is.
 
 use std::io::{BufReader, BufWriter};
-use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use restage_server::store::{self, BackupWriter, StoreConfig};
+use restage_server::store::{self, BackupWriter};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::caller::REGION;
+use super::database::Database;
+use crate::live::Progress;
 
 /// The account of a server that is told nothing else.
 const ACCOUNT: &str = "000000000000";
@@ -21,127 +22,120 @@ const NOT_RECORDED: &str = r#"{"storageConfigurationArn":""}"#;
 /// How long ago everything began, in microseconds: young enough for retention to leave it alone.
 const AGE_US: i64 = 86_400_000_000;
 
-/// A database in a directory that goes with it.
-pub(super) struct Seeded {
-    directory: PathBuf,
+/// One stage, one participant that has been replicated this often, into sessions that have ended.
+pub(super) fn replicas(database: &Database, count: u64, runtime: &Runtime) -> anyhow::Result<()> {
+    fill(database, runtime, count, move |out, began| {
+        stages(out, 1, began, |_| SOURCE.to_owned())?;
+        out.table(
+            "replicas",
+            &[
+                "source_session",
+                "participant",
+                "destination_session",
+                "source_stage",
+                "destination_stage",
+                "active",
+                "attributes",
+                "reconnect_window_s",
+                "window_ends_at",
+                "started_at",
+            ],
+        )?;
+        for number in 0..count {
+            out.row(vec![
+                json!(SOURCE_SESSION),
+                json!(PARTICIPANT),
+                json!(session_id(b'd', number)),
+                json!(SOURCE),
+                json!(id(b's', number)),
+                json!(0),
+                json!("{}"),
+                json!(0),
+                Value::Null,
+                json!(began + number as i64),
+            ])?;
+        }
+        Ok(())
+    })
 }
 
-impl Seeded {
-    /// One stage, one participant that has been replicated this often, into sessions that have ended.
-    pub(super) fn with_replicas(count: u64, runtime: &Runtime) -> anyhow::Result<Self> {
-        Self::fill(runtime, move |out, began| {
-            stages(out, 1, began, |_| SOURCE.to_owned())?;
-            out.table(
-                "replicas",
-                &[
-                    "source_session",
-                    "participant",
-                    "destination_session",
-                    "source_stage",
-                    "destination_stage",
-                    "active",
-                    "attributes",
-                    "reconnect_window_s",
-                    "window_ends_at",
-                    "started_at",
-                ],
-            )?;
-            for number in 0..count {
-                out.row(vec![
-                    json!(SOURCE_SESSION),
-                    json!(PARTICIPANT),
-                    json!(session_id(b'd', number)),
-                    json!(SOURCE),
-                    json!(id(b's', number)),
-                    json!(0),
-                    json!("{}"),
-                    json!(0),
-                    Value::Null,
-                    json!(began + number as i64),
-                ])?;
-            }
-            Ok(())
-        })
-    }
+/// Stages with a session each that has ended, and participants spread over them.
+pub(super) fn participants(
+    database: &Database,
+    stage_count: u64,
+    count: u64,
+    runtime: &Runtime,
+) -> anyhow::Result<()> {
+    let rows = 2 * stage_count + count;
+    fill(database, runtime, rows, move |out, began| {
+        stages(out, stage_count, began, |number| id(b'S', number))?;
+        out.table(
+            "stage_sessions",
+            &["id", "stage", "started_at", "ended_at", "idle_since"],
+        )?;
+        for number in 0..stage_count {
+            out.row(vec![
+                json!(session(number)),
+                json!(id(b'S', number)),
+                json!(began + number as i64),
+                json!(began + AGE_US / 2),
+                Value::Null,
+            ])?;
+        }
+        participants_of(out, stage_count, count, began)
+    })
+}
 
-    /// Stages with a session each that has ended, and participants spread over them.
-    pub(super) fn with_participants(
-        stage_count: u64,
-        participants: u64,
-        runtime: &Runtime,
-    ) -> anyhow::Result<Self> {
-        Self::fill(runtime, move |out, began| {
-            stages(out, stage_count, began, |number| id(b'S', number))?;
-            out.table(
-                "stage_sessions",
-                &["id", "stage", "started_at", "ended_at", "idle_since"],
-            )?;
-            for number in 0..stage_count {
-                out.row(vec![
-                    json!(session(number)),
-                    json!(id(b'S', number)),
-                    json!(began + number as i64),
-                    json!(began + AGE_US / 2),
-                    Value::Null,
-                ])?;
-            }
-            participants_of(out, stage_count, participants, began)
-        })
-    }
-
-    fn fill(
-        runtime: &Runtime,
-        rows: impl FnOnce(
-            &mut BackupWriter<'_, BufWriter<std::io::PipeWriter>>,
-            i64,
-        ) -> std::io::Result<()>
-        + Send
-        + 'static,
-    ) -> anyhow::Result<Self> {
-        let seeded = Self {
-            directory: super::super::server::fresh_directory()?,
+/// About as many rows as `count` says, for whoever waits.
+fn fill(
+    database: &Database,
+    runtime: &Runtime,
+    count: u64,
+    rows: impl FnOnce(&mut Rows<'_>, i64) -> std::io::Result<()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let config = database.config()?;
+    let began = restage_server::clock::now().0 - AGE_US;
+    let (from, to) = std::io::pipe()?;
+    let writer = std::thread::spawn(move || {
+        let mut out = BufWriter::new(to);
+        let mut all = Rows {
+            backup: BackupWriter::new(&mut out)?,
+            progress: Progress::new(Some(count), "rows"),
         };
-        let config = StoreConfig::sqlite(seeded.database());
-        let began = restage_server::clock::now().0 - AGE_US;
-        let (from, to) = std::io::pipe()?;
-        let writer = std::thread::spawn(move || {
-            let mut out = BufWriter::new(to);
-            let mut backup = BackupWriter::new(&mut out)?;
-            rows(&mut backup, began)?;
-            backup.finish()
-        });
-        let mut input = BufReader::new(from);
-        let restored = runtime.block_on(store::restore(&config, &mut input));
-        // A writer that nobody reads from any more ends with an error of its own, which says less.
-        drop(input);
-        let written = writer.join();
-        restored?;
-        written
-            .map_err(|_| anyhow::anyhow!("making rows up failed"))?
-            .context("making rows up failed")?;
-        Ok(seeded)
-    }
-
-    fn database(&self) -> PathBuf {
-        self.directory.join("restage.db")
-    }
-
-    /// What `serve` is told.
-    pub(super) fn flag(&self) -> String {
-        format!("--database=sqlite:{}", self.database().display())
-    }
+        rows(&mut all, began)?;
+        all.backup.finish()
+    });
+    let mut input = BufReader::new(from);
+    let restored = runtime.block_on(store::restore(&config, &mut input));
+    // A writer that nobody reads from any more ends with an error of its own, which says less.
+    drop(input);
+    let written = writer.join();
+    restored?;
+    written
+        .map_err(|_| anyhow::anyhow!("making rows up failed"))?
+        .context("making rows up failed")?;
+    Ok(())
 }
 
-impl Drop for Seeded {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(Path::new(&self.directory)).ok();
-    }
+/// Where rows go. The pipe is short, so that what is written is about what the database has.
+struct Rows<'o> {
+    backup: BackupWriter<'o, BufWriter<std::io::PipeWriter>>,
+    progress: Progress,
 }
 
-type Rows<'a, 'o> = &'a mut BackupWriter<'o, BufWriter<std::io::PipeWriter>>;
+impl Rows<'_> {
+    fn table(&mut self, name: &str, columns: &[&str]) -> std::io::Result<()> {
+        self.backup.table(name, columns)
+    }
+
+    fn row(&mut self, cells: Vec<Value>) -> std::io::Result<()> {
+        self.progress.add(1);
+        self.backup.row(cells)
+    }
+}
 
 fn stages(
-    out: Rows<'_, '_>,
+    out: &mut Rows<'_>,
     count: u64,
     began: i64,
     name: impl Fn(u64) -> String,
@@ -173,7 +167,7 @@ fn stages(
     out.row(vec![json!(ACCOUNT), json!(REGION), json!(count)])
 }
 
-fn participants_of(out: Rows<'_, '_>, stages: u64, count: u64, began: i64) -> std::io::Result<()> {
+fn participants_of(out: &mut Rows<'_>, stages: u64, count: u64, began: i64) -> std::io::Result<()> {
     let columns = [
         "session",
         "id",
@@ -225,12 +219,12 @@ fn session_id(kind: u8, number: u64) -> String {
     format!("st-0{}", id(kind, number))
 }
 
-/// The ARN of a stage of `with_participants`, and its session.
+/// The ARN of a stage of `participants`, and its session.
 pub(super) fn place(number: u64) -> (String, String) {
     (arn(&id(b'S', number)), session(number))
 }
 
-/// The ARN of the stage of `with_replicas`.
+/// The ARN of the stage of `replicas`.
 pub(super) fn source() -> String {
     arn(SOURCE)
 }
@@ -273,13 +267,23 @@ mod tests {
     #[test]
     fn what_is_made_up_is_a_sound_store() {
         let runtime = crate::api::runtime().unwrap();
-        for (seeded, rows) in [
-            (Seeded::with_replicas(7, &runtime).unwrap(), 8),
-            (Seeded::with_participants(3, 10, &runtime).unwrap(), 16),
-        ] {
-            let config = StoreConfig::sqlite(seeded.database());
+        let fresh = || Database::fresh(None, &runtime).unwrap();
+        let (first, second) = (fresh(), fresh());
+        replicas(&first, 7, &runtime).unwrap();
+        participants(&second, 3, 10, &runtime).unwrap();
+        for (database, rows) in [(first, 8), (second, 16)] {
+            let config = database.config().unwrap();
             let findings = runtime.block_on(store::check(&config)).unwrap();
             assert_eq!((findings.rows, findings.faults), (rows, Vec::new()));
         }
+    }
+
+    #[test]
+    fn a_store_that_holds_something_is_refused() {
+        let runtime = crate::api::runtime().unwrap();
+        let database = Database::fresh(None, &runtime).unwrap();
+        replicas(&database, 2, &runtime).unwrap();
+        let error = replicas(&database, 2, &runtime).unwrap_err().to_string();
+        assert!(error.contains("is not empty"), "{error}");
     }
 }
