@@ -60,6 +60,9 @@ pub(crate) struct ApiArgs {
     /// Participants in the store of `size`
     #[arg(long, default_value_t = 1_000_000)]
     participants: u64,
+    /// Publishers in the stage that `replications` starts from; calls go round them
+    #[arg(long, default_value_t = 1)]
+    publishers: u32,
     /// PostgreSQL database, as postgres://USER@HOST/DATABASE, to measure on instead of SQLite. Every store gets a new
     /// schema restage_bench_PID_N there, which is dropped at the end; what is there already stays as it is. The
     /// user must be allowed to create schemas. A password is better in PGPASSWORD than in a flag

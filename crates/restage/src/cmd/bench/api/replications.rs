@@ -22,8 +22,8 @@ const PUBLISHING_MAX: Duration = Duration::from_secs(10);
 /// How often it is asked meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
-/// One participant publishes for real, at a low rate; nobody subscribes. Each call goes to a stage that has not been
-/// replicated into before, and each round begins without replicas.
+/// Publishers are there for real, at a low rate; nobody subscribes. Each call goes to a stage that has not been
+/// replicated into before, and no replica of an earlier round is left.
 pub(super) fn replications(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Figure>> {
     let calls = PER_SECOND * u32::try_from(args.seconds.max(1))?;
     let database = Database::fresh(args.database.as_deref(), runtime)?;
@@ -31,8 +31,12 @@ pub(super) fn replications(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<
     let caller = Caller::of(&server)?;
     let source = stages(&caller, 1)?.remove(0);
     let mut fleet = Fleet::start()?;
-    let participant = publish(&caller, &server, &mut fleet, &source)?;
-    wait_for_publisher(&caller, &source, &participant)?;
+    let mut publishers = Vec::new();
+    for _ in 0..args.publishers.max(1) {
+        let participant = publish(&caller, &server, &mut fleet, &source)?;
+        wait_for_publisher(&caller, &source, &participant)?;
+        publishers.push(participant);
+    }
     let mut us = Vec::new();
     // The first round warms up.
     for number in 0..=args.rounds.max(1) {
@@ -41,22 +45,22 @@ pub(super) fn replications(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<
             args.rounds.max(1)
         );
         let destinations = stages(&caller, calls)?;
-        let requests = for_each(&caller, "Start", &source, &participant, &destinations)?;
+        let requests = for_each(&caller, "Start", &source, &publishers, &destinations)?;
         let connections = args.connections.max(1);
         let served = open_loop(caller.address, &requests, PER_SECOND, connections)?;
         if number > 0 {
             us.extend(served.us);
         }
         let mut connection = Connection::open(caller.address)?;
-        for request in for_each(&caller, "Stop", &source, &participant, &destinations)? {
+        for request in for_each(&caller, "Stop", &source, &publishers, &destinations)? {
             connection.succeed(&request)?;
         }
     }
-    Ok(figures(us, args.database.is_none()))
+    Ok(figures(us, publishers.len(), args.database.is_none()))
 }
 
-fn figures(us: Vec<u32>, is_sqlite: bool) -> Vec<Figure> {
-    let what = |what| format!("StartParticipantReplication, {PER_SECOND} a second: {what}");
+fn figures(us: Vec<u32>, publishers: usize, is_sqlite: bool) -> Vec<Figure> {
+    let what = |what| format!("StartParticipantReplication, publishers {publishers}: {what}");
     let answered = us.len() as f64;
     let latency = Percentiles::of(us);
     let p99 = match is_sqlite {
@@ -70,11 +74,12 @@ fn figures(us: Vec<u32>, is_sqlite: bool) -> Vec<Figure> {
     ]
 }
 
-/// With room for a round's replicas and the one that shows that the publisher is there.
+/// With room for a round's replicas and those that show that the publishers are there.
 fn launch(args: &ApiArgs, database: &Database, calls: u32) -> anyhow::Result<Server> {
     let flags = [
         format!("--limit-replications-per-participant={}", calls + 1),
-        format!("--limit-publishers={}", calls + 2),
+        format!("--limit-publishers-per-stage={}", args.publishers.max(1)),
+        format!("--limit-publishers={}", calls + 2 * args.publishers.max(1)),
         format!("--limit-stages={}", u32::MAX),
     ];
     Server::start(args.server.as_deref(), &flags, Some(database.address()))
@@ -111,16 +116,16 @@ fn text(value: &Value) -> anyhow::Result<String> {
     Ok(text.to_owned())
 }
 
-/// `verb`ParticipantReplication into each of these.
+/// `verb`ParticipantReplication into each of these, of one publisher after the other.
 fn for_each(
     caller: &Caller,
     verb: &str,
     source: &str,
-    participant: &str,
+    publishers: &[String],
     destinations: &[String],
 ) -> anyhow::Result<Vec<Vec<u8>>> {
     let operation = format!("{verb}ParticipantReplication");
-    let request = |destination: &String| {
+    let request = |(destination, participant): (&String, &String)| {
         let body = json!({
             "sourceStageArn": source,
             "destinationStageArn": destination,
@@ -128,14 +133,16 @@ fn for_each(
         });
         caller.request(&operation, &body)
     };
-    destinations.iter().map(request).collect()
+    let pairs = destinations.iter().zip(publishers.iter().cycle());
+    pairs.map(request).collect()
 }
 
 /// A replication can start a moment after the publisher's media is up: one is tried until it does.
 #[allow(clippy::disallowed_methods)]
-fn wait_for_publisher(caller: &Caller, source: &str, participant: &str) -> anyhow::Result<()> {
+fn wait_for_publisher(caller: &Caller, source: &str, participant: &String) -> anyhow::Result<()> {
     let destination = stages(caller, 1)?;
-    let request = for_each(caller, "Start", source, participant, &destination)?.remove(0);
+    let publisher = std::slice::from_ref(participant);
+    let request = for_each(caller, "Start", source, publisher, &destination)?.remove(0);
     let mut connection = Connection::open(caller.address)?;
     let deadline = Instant::now() + PUBLISHING_MAX;
     loop {
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn the_aim_is_that_of_sqlite() {
         let us = || vec![1_000; 98].into_iter().chain([1_500, 9_000]).collect();
-        let of = |is_sqlite| figures(us(), is_sqlite);
+        let of = |is_sqlite| figures(us(), 1, is_sqlite);
         let values: Vec<f64> = of(true).iter().map(|figure| figure.value).collect();
         assert_eq!(values, [100.0, 1.0, 1.5]);
         assert_eq!(of(true)[2].is_met, Some(true));
