@@ -34,10 +34,12 @@ fn the_api_is_measured() {
         "deep page: ratio",
         "5 stages, 20 participants: ready after",
         "5 stages, 20 participants: memory after reading",
+        "StartParticipantReplication, publishers 1: p99",
     ] {
         value(what);
     }
     let aims = figures.as_array().unwrap().iter();
     let aims = aims.filter(|figure| figure["isMet"].is_boolean() && figure["aim"].is_object());
-    assert_eq!(aims.count(), 7, "{figures}");
+    assert_eq!(value("StartParticipantReplication, publishers 1: calls"), 200.0);
+    assert_eq!(aims.count(), 8, "{figures}");
 }
