@@ -17,9 +17,8 @@ use super::sql::{self, Row, query};
 
 /// What the first line says.
 const FORMAT: &str = "restage-backup";
-/// Rows written by one statement when a backup is taken in. SQLite finds a statement's parameters one by one, so
-/// preparing one for many rows costs more than it saves.
-const ROWS_PER_STATEMENT: usize = 16;
+/// Rows written by one statement when a backup is taken in.
+const ROWS_PER_STATEMENT: usize = 64;
 /// The longest line that is read: far above any row restage writes.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
