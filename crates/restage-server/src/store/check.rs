@@ -1,6 +1,5 @@
 //! Looks at everything in a database and says what is wrong with it.
 
-
 use super::StoreConfig;
 use super::codec::{self, columns};
 use super::engine::{Engine, Role};
