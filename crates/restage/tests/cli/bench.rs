@@ -40,6 +40,9 @@ fn the_api_is_measured() {
     }
     let aims = figures.as_array().unwrap().iter();
     let aims = aims.filter(|figure| figure["isMet"].is_boolean() && figure["aim"].is_object());
-    assert_eq!(value("StartParticipantReplication, publishers 1: calls"), 200.0);
+    assert_eq!(
+        value("StartParticipantReplication, publishers 1: calls"),
+        200.0
+    );
     assert_eq!(aims.count(), 8, "{figures}");
 }

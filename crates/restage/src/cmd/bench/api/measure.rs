@@ -33,6 +33,12 @@ fn launch(args: &ApiArgs, database: &Database) -> anyhow::Result<Server> {
     Server::start(args.server.as_deref(), &[], Some(database.address()))
 }
 
+/// One that reads the store for every answer, however often it has given it.
+fn launch_forgetful(args: &ApiArgs, database: &Database) -> anyhow::Result<Server> {
+    let flags = ["--answers-mb=0".to_owned()];
+    Server::start(args.server.as_deref(), &flags, Some(database.address()))
+}
+
 fn page(after: Option<&str>) -> Value {
     let mut body = json!({
         "sourceStageArn": seed::source(),
@@ -59,38 +65,53 @@ fn round(
     Ok((served.answers as f64 / spent, served))
 }
 
+/// Once by a server as it is, which gives an answer again until what it tells of changes, and once by one that reads
+/// the store each time.
 pub(super) fn requests(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Figure>> {
-    let database = fresh(args, runtime)?;
-    seed::replicas(&database, REPLICAS_FEW, runtime)?;
-    let server = launch(args, &database)?;
-    let caller = Caller::of(&server)?;
-    let stage = caller.call("CreateStage", &json!({"name": "bench"}))?;
+    let (with, without) = (fresh(args, runtime)?, fresh(args, runtime)?);
+    for database in [&with, &without] {
+        seed::replicas(database, REPLICAS_FEW, runtime)?;
+    }
+    let servers = [launch(args, &with)?, launch_forgetful(args, &without)?];
+    let callers = [Caller::of(&servers[0])?, Caller::of(&servers[1])?];
     let mut figures = Vec::new();
     for (operation, body, aim) in [
         ("ListParticipantReplicas", page(None), 0.5),
-        ("GetStage", json!({"arn": stage["stage"]["arn"]}), 0.6),
+        ("GetStage", json!({"arn": seed::source()}), 0.6),
     ] {
-        let mut connection = Connection::open(caller.address)?;
-        let bytes = connection.succeed(&caller.request(operation, &body)?)?;
+        let mut connection = Connection::open(callers[0].address)?;
+        let bytes = connection.succeed(&callers[0].request(operation, &body)?)?;
         let bare = Bare::start(bytes)?;
-        let (mut full, mut least, mut shares) = (Vec::new(), Vec::new(), Vec::new());
-        // The first round warms both up.
+        let (mut rates, mut least, mut shares) = (
+            [const { Vec::new() }; 2],
+            Vec::new(),
+            [const { Vec::new() }; 2],
+        );
+        // The first round warms all up.
         for number in 0..=args.rounds.max(1) {
             eprintln!("{operation}: round {number} of {}", args.rounds.max(1));
-            let request = caller.request(operation, &body)?;
-            let (of_server, _) = round(args, server.pid(), caller.address, &request)?;
+            let request = callers[0].request(operation, &body)?;
             let (of_bare, _) = round(args, bare.pid(), bare.address, &request)?;
+            for (place, (server, caller)) in servers.iter().zip(&callers).enumerate() {
+                let request = caller.request(operation, &body)?;
+                let (of_server, _) = round(args, server.pid(), caller.address, &request)?;
+                if number > 0 {
+                    rates[place].push(of_server);
+                    shares[place].push(of_server / of_bare);
+                }
+            }
             if number > 0 {
-                full.push(of_server);
                 least.push(of_bare);
-                shares.push(of_server / of_bare);
             }
         }
         let what = |what| format!("{operation}, {} bytes: {what}", bytes.len());
+        let ([full, reading], [share, share_reading]) = (rates, shares);
         figures.extend([
             Figure::plain(what("server"), median(full)?, "per CPU-s"),
+            Figure::plain(what("reading each time"), median(reading)?, "per CPU-s"),
             Figure::plain(what("bare handler"), median(least)?, "per CPU-s"),
-            Figure::aimed(what("share"), median(shares)?, "", Aim::AtLeast(aim)),
+            Figure::aimed(what("share"), median(share)?, "", Aim::AtLeast(aim)),
+            Figure::plain(what("share, reading"), median(share_reading)?, ""),
         ]);
     }
     Ok(figures)
@@ -130,7 +151,7 @@ pub(super) fn pages(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Fig
         eprintln!("{count} replicas: writing them");
         let database = fresh(args, runtime)?;
         seed::replicas(&database, count, runtime)?;
-        let server = launch(args, &database)?;
+        let server = launch_forgetful(args, &database)?;
         let caller = Caller::of(&server)?;
         eprintln!("{count} replicas: looking for places");
         let places = places(&caller, count)?;
