@@ -62,6 +62,20 @@ const RULES: &[(&str, &str)] = &[
          (SELECT COUNT(*) FROM connections c JOIN stages s ON s.id = c.stage \
           WHERE s.account = n.account AND s.region = n.region AND c.kind = 'SUBSCRIBE')",
     ),
+    // A place is held by who publishes, who is connecting to do so, and a replica: once for each of them.
+    (
+        "counts of publishers that are not their number",
+        "SELECT COUNT(*) FROM stage_counts n LEFT JOIN \
+         (SELECT s.account, s.region, COUNT(*) AS held FROM \
+            (SELECT p.stage, p.session, p.id FROM participants p WHERE p.publishing = 1 \
+             UNION SELECT p.stage, p.session, p.id FROM participants p \
+                 WHERE p.replication_active = 1 AND p.replication = 'REPLICA' \
+             UNION SELECT c.stage, c.session, c.participant FROM connections c \
+                 WHERE c.kind = 'PUBLISH') AS places \
+          JOIN stages s ON s.id = places.stage GROUP BY s.account, s.region) AS found \
+         ON found.account = n.account AND found.region = n.region \
+         WHERE n.publishers <> COALESCE(found.held, 0)",
+    ),
     (
         "stages that are not counted",
         "SELECT COUNT(*) FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stage_counts c \
