@@ -1,14 +1,11 @@
 //! Looks at everything in a database and says what is wrong with it.
 
-use futures_util::TryStreamExt as _;
-use sqlx::AnyConnection;
-use sqlx::Connection as _;
-use sqlx::any::AnyRow;
 
 use super::StoreConfig;
 use super::codec::{self, columns};
 use super::engine::{Engine, Role};
 use super::error::StoreError;
+use super::sql::{self, Row, query};
 
 /// Findings that are listed; more of the same help nobody.
 const FINDINGS_MAX: usize = 50;
@@ -92,24 +89,22 @@ pub async fn check(config: &StoreConfig) -> Result<Findings, StoreError> {
     let visit = Engine::visit(config, Role::Reader).await?;
     let mut connection = visit.connection;
     let mut findings = Findings::default();
-    let mut transaction = connection.begin_with(visit.begin).await?;
-    if visit.is_sqlite {
-        let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
-            .fetch_all(&mut *transaction)
+    connection.command(visit.begin).await?;
+    if connection.is_sqlite() {
+        let said = query("PRAGMA integrity_check(20)")
+            .rows(&mut connection, |row| row.text(0).map(str::to_owned))
             .await?;
         let faults = said.into_iter().filter(|line| line != "ok");
         findings.faults.extend(faults);
     }
-    read_all(&mut transaction, &mut findings).await?;
+    read_all(&mut connection, &mut findings).await?;
     for (what, sql) in RULES {
-        let found: i64 = sqlx::query_scalar(*sql)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let found = query(*sql).number(&mut connection).await?;
         if found > 0 {
             findings.add(format!("{found} {what}"));
         }
     }
-    transaction.rollback().await?;
+    connection.command("ROLLBACK").await?;
     connection.close().await?;
     Ok(findings)
 }
@@ -124,10 +119,10 @@ impl Findings {
 
 /// Reads every row as the running server would.
 async fn read_all(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
-    type Decode = fn(&AnyRow) -> Result<(), StoreError>;
+    type Decode = fn(&Row<'_>) -> Result<(), StoreError>;
     let kinds: [(&'static str, Decode); 8] = [
         (
             concat!("SELECT ", columns!(stage "s"), " FROM stages s"),
@@ -163,13 +158,14 @@ async fn read_all(
         ),
     ];
     for (sql, decode) in kinds {
-        let mut rows = sqlx::query(sql).fetch(&mut *connection);
-        while let Some(row) = rows.try_next().await? {
+        let each = query(sql).each(connection, |row| {
             findings.rows += 1;
-            if let Err(error) = decode(&row) {
+            if let Err(error) = decode(row) {
                 findings.add(error.to_string());
             }
-        }
+            Ok::<_, StoreError>(())
+        });
+        each.await?;
     }
     Ok(())
 }

@@ -8,12 +8,11 @@ use restage_core::row::{
     Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
 };
 use restage_core::{Occupancy, RegionCount};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
 use super::error::StoreError;
 use super::exchange;
 use super::outbox::{DeadLetter, Outgoing};
+use super::sql::{self, Row};
 
 /// Expands to the column list of one kind of row, qualified by a table alias, as a literal.
 macro_rules! columns {
@@ -58,26 +57,14 @@ pub(super) use columns;
 
 /// Reads the columns of a row one after the other.
 struct Cells<'r> {
-    row: &'r AnyRow,
+    row: &'r Row<'r>,
     what: &'static str,
     at: usize,
 }
 
 impl<'r> Cells<'r> {
-    fn new(row: &'r AnyRow, what: &'static str) -> Self {
+    const fn new(row: &'r Row<'r>, what: &'static str) -> Self {
         Self { row, what, at: 0 }
-    }
-
-    fn next<T>(&mut self) -> Result<T, StoreError>
-    where
-        T: sqlx::Decode<'r, sqlx::Any> + sqlx::Type<sqlx::Any>,
-    {
-        let value = self
-            .row
-            .try_get(self.at)
-            .map_err(|error| self.corrupt(error.to_string()))?;
-        self.at += 1;
-        Ok(value)
     }
 
     fn corrupt(&self, reason: String) -> StoreError {
@@ -87,35 +74,53 @@ impl<'r> Cells<'r> {
         }
     }
 
+    fn opt_str(&mut self) -> Result<Option<&'r str>, StoreError> {
+        let found = self.row.opt_text(self.at);
+        self.at += 1;
+        found.map_err(|reason| self.corrupt(reason))
+    }
+
+    fn str(&mut self) -> Result<&'r str, StoreError> {
+        self.opt_str()?.ok_or_else(|| self.corrupt(sql::null()))
+    }
+
+    fn opt_number(&mut self) -> Result<Option<i64>, StoreError> {
+        let found = self.row.opt_number(self.at);
+        self.at += 1;
+        found.map_err(|reason| self.corrupt(reason))
+    }
+
+    fn number(&mut self) -> Result<i64, StoreError> {
+        self.opt_number()?.ok_or_else(|| self.corrupt(sql::null()))
+    }
+
     fn text(&mut self) -> Result<String, StoreError> {
-        self.next::<String>()
+        self.str().map(str::to_owned)
     }
 
     fn id<I: for<'s> From<&'s str>>(&mut self) -> Result<I, StoreError> {
-        Ok(I::from(self.next::<&str>()?))
+        self.str().map(I::from)
     }
 
     fn opt_id<I: for<'s> From<&'s str>>(&mut self) -> Result<Option<I>, StoreError> {
-        Ok(self
-            .next::<Option<String>>()?
-            .map(|text| I::from(text.as_str())))
+        Ok(self.opt_str()?.map(I::from))
     }
 
     fn time(&mut self) -> Result<Time, StoreError> {
-        Ok(Time(self.next::<i64>()?))
+        Ok(Time(self.number()?))
     }
 
     fn opt_time(&mut self) -> Result<Option<Time>, StoreError> {
-        Ok(self.next::<Option<i64>>()?.map(Time))
+        Ok(self.opt_number()?.map(Time))
     }
 
     fn flag(&mut self) -> Result<bool, StoreError> {
-        let value = self.next::<i64>()?;
+        let value = self.number()?;
         self.flag_of(value)
     }
 
     fn opt_flag(&mut self) -> Result<Option<bool>, StoreError> {
-        let value = self.next::<Option<i64>>()?;
+        let value = self.opt_number()?;
         value.map(|value| self.flag_of(value)).transpose()
     }
 
@@ -128,18 +133,18 @@ impl<'r> Cells<'r> {
     }
 
     fn count(&mut self) -> Result<u64, StoreError> {
-        let count: i64 = self.next()?;
+        let count = self.number()?;
         u64::try_from(count).map_err(|_| self.corrupt(format!("{count} is not a count")))
     }
 
     fn map(&mut self) -> Result<BTreeMap<String, String>, StoreError> {
-        let text = self.next::<&str>()?;
+        let text = self.str()?;
         serde_json::from_str(text).map_err(|error| self.corrupt(error.to_string()))
     }
 
     /// A word that stands for a variant.
     fn word<T>(&mut self, meaning: fn(&str) -> Option<T>) -> Result<T, StoreError> {
-        let word = self.next::<&str>()?;
+        let word = self.str()?;
         meaning(word).ok_or_else(|| self.corrupt(format!("{word:?} is not a word restage uses")))
     }
 }
@@ -262,7 +267,7 @@ fn client(mut facts: BTreeMap<String, String>) -> Client {
     }
 }
 
-pub(super) fn stage(row: &AnyRow) -> Result<Stage, StoreError> {
+pub(super) fn stage(row: &Row<'_>) -> Result<Stage, StoreError> {
     let mut cells = Cells::new(row, "stage");
     Ok(Stage {
         id: cells.id()?,
@@ -276,7 +281,7 @@ pub(super) fn stage(row: &AnyRow) -> Result<Stage, StoreError> {
     })
 }
 
-pub(super) fn session(row: &AnyRow) -> Result<StageSession, StoreError> {
+pub(super) fn session(row: &Row<'_>) -> Result<StageSession, StoreError> {
     let mut cells = Cells::new(row, "stage session");
     Ok(StageSession {
         id: cells.id()?,
@@ -287,7 +292,7 @@ pub(super) fn session(row: &AnyRow) -> Result<StageSession, StoreError> {
     })
 }
 
-pub(super) fn token(row: &AnyRow) -> Result<Token, StoreError> {
+pub(super) fn token(row: &Row<'_>) -> Result<Token, StoreError> {
     let mut cells = Cells::new(row, "token");
     Ok(Token {
         stage: cells.id()?,
@@ -302,7 +307,7 @@ pub(super) fn token(row: &AnyRow) -> Result<Token, StoreError> {
     })
 }
 
-pub(super) fn public_key(row: &AnyRow) -> Result<PublicKey, StoreError> {
+pub(super) fn public_key(row: &Row<'_>) -> Result<PublicKey, StoreError> {
     let mut cells = Cells::new(row, "public key");
     Ok(PublicKey {
         id: cells.id()?,
@@ -317,7 +322,7 @@ pub(super) fn public_key(row: &AnyRow) -> Result<PublicKey, StoreError> {
     })
 }
 
-pub(super) fn participant(row: &AnyRow) -> Result<Participant, StoreError> {
+pub(super) fn participant(row: &Row<'_>) -> Result<Participant, StoreError> {
     let mut cells = Cells::new(row, "participant");
     Ok(Participant {
         session: cells.id()?,
@@ -351,7 +356,7 @@ fn replication(cells: &mut Cells<'_>) -> Result<Replication, StoreError> {
     }
 }
 
-pub(super) fn replica(row: &AnyRow) -> Result<Replica, StoreError> {
+pub(super) fn replica(row: &Row<'_>) -> Result<Replica, StoreError> {
     let mut cells = Cells::new(row, "replica");
     Ok(Replica {
         source_session: cells.id()?,
@@ -362,7 +367,7 @@ pub(super) fn replica(row: &AnyRow) -> Result<Replica, StoreError> {
         active: cells.flag()?,
         attributes: cells.map()?,
         reconnect_window_s: {
-            let seconds: i64 = cells.next()?;
+            let seconds = cells.number()?;
             u32::try_from(seconds)
                 .map_err(|_| cells.corrupt(format!("{seconds} s is not a reconnect window")))?
         },
@@ -371,7 +376,7 @@ pub(super) fn replica(row: &AnyRow) -> Result<Replica, StoreError> {
     })
 }
 
-pub(super) fn connection(row: &AnyRow) -> Result<Connection, StoreError> {
+pub(super) fn connection(row: &Row<'_>) -> Result<Connection, StoreError> {
     let mut cells = Cells::new(row, "connection");
     Ok(Connection {
         id: cells.id::<ConnectionId>()?,
@@ -396,18 +401,18 @@ fn connection_kind(cells: &mut Cells<'_>) -> Result<ConnectionKind, StoreError> 
 }
 
 /// An event and its place in the participant's history.
-pub(super) fn event(row: &AnyRow) -> Result<(i64, StageEvent), StoreError> {
+pub(super) fn event(row: &Row<'_>) -> Result<(i64, StageEvent), StoreError> {
     let mut cells = Cells::new(row, "stage event");
     let session = cells.id()?;
     let participant = cells.id()?;
-    let seq = cells.next::<i64>()?;
+    let seq = cells.number()?;
     let name = cells.word(event_name)?;
     let at = cells.time()?;
     let remote_participant = cells.opt_id()?;
     let error =
-        match cells.next::<Option<String>>()? {
+        match cells.opt_str()? {
             None => None,
-            Some(word) => Some(event_error(&word).ok_or_else(|| {
+            Some(word) => Some(event_error(word).ok_or_else(|| {
                 cells.corrupt(format!("{word:?} is not an error code restage uses"))
             })?),
         };
@@ -420,10 +425,10 @@ pub(super) fn event(row: &AnyRow) -> Result<(i64, StageEvent), StoreError> {
         _ => return Err(cells.corrupt("a destination has both a stage and a session".to_owned())),
     };
     let replica = cells.flag()?;
-    let exchange = match cells.next::<Option<String>>()? {
+    let exchange = match cells.opt_str()? {
         None => None,
         Some(text) => {
-            let exchange = exchange::from_text(&text);
+            let exchange = exchange::from_text(text);
             Some(exchange.map_err(|error| cells.corrupt(error.to_string()))?)
         }
     };
@@ -446,26 +451,26 @@ pub(super) fn bytes_text(bytes: &[u8]) -> String {
     hex::encode(bytes)
 }
 
-pub(super) fn meta_value(row: &AnyRow) -> Result<Vec<u8>, StoreError> {
+pub(super) fn meta_value(row: &Row<'_>) -> Result<Vec<u8>, StoreError> {
     let mut cells = Cells::new(row, "value");
-    let text: &str = cells.next()?;
+    let text = cells.str()?;
     hex::decode(text).map_err(|error| cells.corrupt(error.to_string()))
 }
 
-pub(super) fn stage_id(row: &AnyRow) -> Result<StageId, StoreError> {
+pub(super) fn stage_id(row: &Row<'_>) -> Result<StageId, StoreError> {
     Cells::new(row, "stage id").id()
 }
 
-pub(super) fn place(row: &AnyRow) -> Result<(StageSessionId, ParticipantId), StoreError> {
+pub(super) fn place(row: &Row<'_>) -> Result<(StageSessionId, ParticipantId), StoreError> {
     let mut cells = Cells::new(row, "connection");
     Ok((cells.id()?, cells.id()?))
 }
 
-pub(super) fn count(row: &AnyRow) -> Result<u64, StoreError> {
+pub(super) fn count(row: &Row<'_>) -> Result<u64, StoreError> {
     Cells::new(row, "count").count()
 }
 
-pub(super) fn occupancy(row: &AnyRow) -> Result<(StageSessionId, Occupancy), StoreError> {
+pub(super) fn occupancy(row: &Row<'_>) -> Result<(StageSessionId, Occupancy), StoreError> {
     let mut cells = Cells::new(row, "count");
     let session = cells.id()?;
     let occupancy = Occupancy {
@@ -476,7 +481,7 @@ pub(super) fn occupancy(row: &AnyRow) -> Result<(StageSessionId, Occupancy), Sto
     Ok((session, occupancy))
 }
 
-pub(super) fn region_count(row: &AnyRow) -> Result<RegionCount, StoreError> {
+pub(super) fn region_count(row: &Row<'_>) -> Result<RegionCount, StoreError> {
     let mut cells = Cells::new(row, "count");
     Ok(RegionCount {
         publishers: cells.count()?,
@@ -485,11 +490,11 @@ pub(super) fn region_count(row: &AnyRow) -> Result<RegionCount, StoreError> {
 }
 
 /// An event on its way to a sink.
-pub(super) fn outgoing(row: &AnyRow) -> Result<Outgoing, StoreError> {
+pub(super) fn outgoing(row: &Row<'_>) -> Result<Outgoing, StoreError> {
     outgoing_cells(&mut Cells::new(row, "outgoing event"))
 }
 
-pub(super) fn dead_letter(row: &AnyRow) -> Result<DeadLetter, StoreError> {
+pub(super) fn dead_letter(row: &Row<'_>) -> Result<DeadLetter, StoreError> {
     let mut cells = Cells::new(row, "dead letter");
     Ok(DeadLetter {
         sink: cells.text()?,
@@ -501,7 +506,7 @@ pub(super) fn dead_letter(row: &AnyRow) -> Result<DeadLetter, StoreError> {
 
 fn outgoing_cells(cells: &mut Cells<'_>) -> Result<Outgoing, StoreError> {
     Ok(Outgoing {
-        seq: cells.next()?,
+        seq: cells.number()?,
         id: cells.text()?,
         stage: cells.id()?,
         at: cells.time()?,

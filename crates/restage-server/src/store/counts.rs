@@ -1,20 +1,19 @@
 //! How much is live: for metrics, not for rules.
 
-use sqlx::Row as _;
-
+use super::Store;
 use super::error::StoreError;
-use super::{Store, read};
+use super::sql::{Row, query};
 
 /// Each count walks live rows only (`stage_sessions_active`, `replicas_out`, and `connections`, which
 /// holds nothing else). A deleted stage's rows count until they are purged.
 const LIVE_COUNTS: &str = "SELECT \
-     (SELECT COUNT(*) FROM stage_sessions WHERE ended_at IS NULL) AS sessions, \
+     (SELECT COUNT(*) FROM stage_sessions WHERE ended_at IS NULL), \
      (SELECT COUNT(*) FROM (SELECT DISTINCT session, participant FROM connections) AS present) \
-     AS participants, \
-     (SELECT COUNT(*) FROM replicas WHERE active = 1) AS replicas, \
-     (SELECT COUNT(*) FROM connections WHERE kind = 'PUBLISH') AS publishing, \
-     (SELECT COUNT(*) FROM connections WHERE kind = 'SUBSCRIBE') AS subscribing, \
-     (SELECT COUNT(*) FROM connections WHERE kind = 'EVENTS') AS events";
+    , \
+     (SELECT COUNT(*) FROM replicas WHERE active = 1), \
+     (SELECT COUNT(*) FROM connections WHERE kind = 'PUBLISH'), \
+     (SELECT COUNT(*) FROM connections WHERE kind = 'SUBSCRIBE'), \
+     (SELECT COUNT(*) FROM connections WHERE kind = 'EVENTS')";
 
 /// How much is live at one moment.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -39,14 +38,18 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn live_counts(&self) -> Result<LiveCounts, StoreError> {
-        let row = read::within(sqlx::query(LIVE_COUNTS).fetch_one(self.readers())).await?;
-        Ok(LiveCounts {
-            sessions: row.try_get("sessions")?,
-            participants: row.try_get("participants")?,
-            replicas: row.try_get("replicas")?,
-            publishing: row.try_get("publishing")?,
-            subscribing: row.try_get("subscribing")?,
-            events: row.try_get("events")?,
-        })
+        let counted = self.readers().row_aside(query(LIVE_COUNTS), counts).await?;
+        Ok(counted.unwrap_or_default())
     }
+}
+
+fn counts(row: &Row<'_>) -> Result<LiveCounts, StoreError> {
+    Ok(LiveCounts {
+        sessions: row.number(0)?,
+        participants: row.number(1)?,
+        replicas: row.number(2)?,
+        publishing: row.number(3)?,
+        subscribing: row.number(4)?,
+        events: row.number(5)?,
+    })
 }

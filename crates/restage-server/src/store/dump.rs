@@ -8,14 +8,12 @@
 use std::io::{BufRead, Write};
 
 use aws_lc_rs::digest::{Context as Digest, SHA256};
-use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
-use sqlx::any::{AnyRow, AnyTypeInfoKind};
-use sqlx::{AnyConnection, Connection as _, Row as _, ValueRef as _};
 
 use super::StoreConfig;
 use super::engine::{self, Engine, Role};
 use super::error::StoreError;
+use super::sql::{self, Row, query};
 
 /// What the first line says.
 const FORMAT: &str = "restage-backup";
@@ -80,52 +78,49 @@ pub enum DumpError {
     },
 }
 
-impl From<sqlx::Error> for DumpError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 /// Writes a backup and says how many rows it has. Works beside a running server.
 ///
 /// # Errors
 /// [`DumpError`]; what was written so far is then of no use.
 pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Result<u64, DumpError> {
     let visit = Engine::visit(config, Role::Reader).await?;
-    let (mut connection, begin) = (visit.connection, visit.begin);
-    let mut transaction = connection.begin_with(begin).await?;
-    check_schema(&mut transaction, config).await?;
+    let mut connection = visit.connection;
+    connection.command(visit.begin).await?;
+    check_schema(&mut connection, config).await?;
     let mut backup = BackupWriter::new(out)?;
     for table in TABLES {
-        let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
-        let mut rows = sqlx::query(sql).fetch(&mut *transaction);
-        let mut announced = false;
-        while let Some(row) = rows.try_next().await? {
-            let cells = cells(&row)?;
-            if *table == "meta" && cells.first().is_some_and(|name| name == OWNER_ROW) {
-                continue;
+        let rows = query(format!("SELECT * FROM {table}"));
+        let mut width = None;
+        let each = rows.each(&mut connection, |row| {
+            if *table == "meta" && row.text(0)? == OWNER_ROW {
+                return Ok(());
             }
-            if !announced {
-                let columns: Vec<&str> = row.columns().iter().map(sqlx::Column::name).collect();
-                backup.table(table, &columns)?;
-                announced = true;
-            }
-            backup.row(cells)?;
-        }
+            let width = match width {
+                Some(width) => width,
+                None => {
+                    let columns = row.columns();
+                    backup.table(table, &columns)?;
+                    *width.insert(columns.len())
+                }
+            };
+            backup.row(cells(row, width)?)?;
+            Ok::<_, DumpError>(())
+        });
+        each.await?;
     }
     let count = backup.finish()?;
-    transaction.rollback().await?;
+    connection.command("ROLLBACK").await?;
     connection.close().await?;
     Ok(count)
 }
 
 /// The schema the database has must be the one this build has.
 async fn check_schema(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     config: &StoreConfig,
 ) -> Result<(), DumpError> {
-    let found: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations")
-        .fetch_one(connection)
+    let found = query("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations")
+        .number(connection)
         .await?;
     let known = engine::latest_schema();
     match found.cmp(&known) {
@@ -146,18 +141,15 @@ async fn check_schema(
 }
 
 /// The values of a row, of the two types there are.
-fn cells(row: &AnyRow) -> Result<Vec<Value>, sqlx::Error> {
+fn cells(row: &Row<'_>, width: usize) -> Result<Vec<Value>, StoreError> {
     let cell = |at: usize| {
-        let raw = row.try_get_raw(at)?;
-        if raw.is_null() {
-            return Ok(Value::Null);
-        }
-        match raw.type_info().kind() {
-            AnyTypeInfoKind::Text => row.try_get::<String, _>(at).map(Value::from),
-            _ => row.try_get::<i64, _>(at).map(Value::from),
-        }
+        Ok(match row.value(at)? {
+            sql::Value::Null => Value::Null,
+            sql::Value::Number(number) => Value::from(number),
+            sql::Value::Text(text) => Value::from(text),
+        })
     };
-    (0..row.len()).map(cell).collect()
+    (0..width).map(cell).collect()
 }
 
 /// Writes a backup of this build's schema row by row: also for those who make rows up, such as a benchmark that
@@ -182,7 +174,12 @@ impl<'o, W: Write> BackupWriter<'o, W> {
     ///
     /// # Errors
     /// What `out` says.
-    pub fn table(&mut self, name: &str, columns: &[&str]) -> std::io::Result<()> {
+    pub fn table(
+        &mut self,
+        name: &str,
+        columns: &[impl AsRef<str>],
+    ) -> std::io::Result<()> {
+        let columns: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
         self.lines
             .write(&json!({"table": name, "columns": columns}))
     }
@@ -258,21 +255,21 @@ pub async fn restore(
         .map_err(|_| StoreError::Defect)??;
     let mut connection = engine.claim().await?;
     engine.migrate_to(&mut connection, schema).await?;
-    let mut transaction = connection.begin_with(engine.begin_write()).await?;
-    if !is_empty(&mut transaction, schema).await? {
+    connection.command(engine.begin_write()).await?;
+    if !is_empty(&mut connection, schema).await? {
         return Err(DumpError::NotEmpty {
             database: config.name(),
         });
     }
-    let rows = fill(&mut transaction, &mut reader).await?;
-    transaction.commit().await?;
+    let rows = fill(&mut connection, &mut reader).await?;
+    connection.command("COMMIT").await?;
     engine.migrate_to(&mut connection, known).await?;
     connection.close().await?;
     Ok(rows)
 }
 
 /// Whether no table holds anything but what belongs to the database itself.
-async fn is_empty(connection: &mut AnyConnection, schema: i64) -> Result<bool, sqlx::Error> {
+async fn is_empty(connection: &mut sql::Connection, schema: i64) -> Result<bool, StoreError> {
     for table in TABLES {
         let but = match *table {
             "meta" => " WHERE name <> 'owner'",
@@ -281,8 +278,8 @@ async fn is_empty(connection: &mut AnyConnection, schema: i64) -> Result<bool, s
             "outbox" | "dead_letters" if schema < 3 => continue,
             _ => "",
         };
-        let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}{but}"));
-        let rows: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+        let count = query(format!("SELECT COUNT(*) FROM {table}{but}"));
+        let rows = count.number(connection).await?;
         if rows > 0 {
             return Ok(false);
         }
@@ -292,7 +289,7 @@ async fn is_empty(connection: &mut AnyConnection, schema: i64) -> Result<bool, s
 
 /// Writes every row there is to read, up to the seal.
 async fn fill<R: BufRead + Send>(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     reader: &mut Reader<'_, R>,
 ) -> Result<u64, DumpError> {
     let mut target: Option<(String, Vec<String>)> = None;
@@ -328,7 +325,7 @@ async fn fill<R: BufRead + Send>(
 }
 
 async fn insert(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     table: &str,
     columns: &[String],
     rows: Vec<Vec<Value>>,
@@ -359,7 +356,7 @@ async fn insert(
         tuples.join(", ")
     );
     // Statements differ by where their NULLs are: remembering them all would be of no use.
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false);
+    let mut query = query(sql).once();
     for cell in rows.into_iter().flatten() {
         query = match cell {
             Value::Null => query,

@@ -89,7 +89,7 @@ pub enum StoreError {
     },
     /// A statement failed. The command it belonged to was rolled back.
     #[error("the database failed: {0}")]
-    Engine(Arc<sqlx::Error>),
+    Engine(Arc<dyn std::error::Error + Send + Sync>),
     /// A stored value is not one that this restage writes.
     #[error("the database holds a {what} that restage cannot read: {reason}")]
     Corrupt {
@@ -112,5 +112,11 @@ impl From<sqlx::Error> for StoreError {
             },
             other => Self::Engine(Arc::new(other)),
         }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(Arc::new(error))
     }
 }

@@ -9,17 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use restage_core::id::{ParticipantId, StageId, StageSessionId};
 use restage_core::row::{ConnectionKind, Participant, PublicKey, Replica};
 use restage_core::{Need, World};
-use sqlx::AnyConnection;
 
 use super::error::StoreError;
-use super::rows;
+use super::{rows, sql};
 
 /// A participant in a stage session.
 pub(super) type Place = (StageSessionId, ParticipantId);
 
 /// Loads what `needs` name, in the transaction the connection is in.
 pub(super) async fn world(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     needs: &[Need],
 ) -> Result<World, StoreError> {
     let mut loader = Loader {
@@ -61,7 +60,7 @@ struct Wanted {
 }
 
 struct Loader<'c> {
-    connection: &'c mut AnyConnection,
+    connection: &'c mut sql::Connection,
     world: World,
     /// The active sessions of the stages the needs name.
     active: BTreeMap<StageId, StageSessionId>,

@@ -8,7 +8,7 @@
 //!
 //! Reads never wait for the writer: they come from a pool of their own and see the last commit.
 //!
-//! The SQL is written for SQLite and PostgreSQL alike and runs over [`sqlx::Any`]; `engine` holds what
+//! The SQL is written for SQLite and PostgreSQL alike; `sql` runs it on either, `engine` holds what else
 //! differs.
 
 mod address;
@@ -27,6 +27,7 @@ mod purge;
 mod read;
 mod retention;
 mod rows;
+mod sql;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -39,9 +40,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
 use restage_core::{Command, Context, Decision, Reply};
-use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 pub use check::{Findings, check};
 pub use counts::LiveCounts;
@@ -58,11 +57,12 @@ pub use writer::{BATCH_MAX, WRITER_QUEUE};
 use address::Address;
 use engine::Engine;
 use outbox::{Board, Outbox};
+use sql::Readers;
 use writer::{Counters, Request, Writer};
 
 /// Connections that serve reads.
 pub const READERS: u32 = 4;
-/// How long a read may take, waiting for a connection included.
+/// How long a read may wait: for a connection, and for PostgreSQL. SQLite's take as long as a bounded page takes.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the database is.
@@ -179,8 +179,8 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     requests: mpsc::Sender<Request>,
-    readers: AnyPool,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Readers,
+    writer: Mutex<Option<oneshot::Receiver<()>>>,
     counters: Arc<Counters>,
     board: Arc<Board>,
 }
@@ -217,7 +217,7 @@ impl Store {
             outbox,
             latest: restage_core::id::Time::default(),
         };
-        let writer = Mutex::new(Some(tokio::spawn(writer.run())));
+        let writer = Mutex::new(Some(writer.start()?));
         Ok(Self {
             shared: Arc::new(Shared {
                 requests: sender,
@@ -326,9 +326,9 @@ impl Store {
             .take();
         self.shared.readers.close().await;
         if let Some(writer) = writer
-            && let Err(error) = writer.await
+            && writer.await.is_err()
         {
-            tracing::error!(%error, "the writer did not end well");
+            tracing::error!("the writer did not end well");
         }
     }
 
@@ -341,7 +341,7 @@ impl Store {
         &self.shared.board
     }
 
-    fn readers(&self) -> &AnyPool {
+    fn readers(&self) -> &Readers {
         &self.shared.readers
     }
 

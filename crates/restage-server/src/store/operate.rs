@@ -1,11 +1,10 @@
 //! What an operator does to a database from outside the server.
 
-use sqlx::Connection as _;
-
 use super::StoreConfig;
 use super::engine::{self, Engine, Role};
 use super::error::StoreError;
 use super::outbox::{self, DeadLetter};
+use super::sql::query;
 
 /// Brings the schema up to date, as a start of the server would, and says which version it has then. The
 /// server must not be running.
@@ -41,19 +40,19 @@ pub async fn look(config: &StoreConfig) -> Result<Option<Look>, StoreError> {
         return Ok(None);
     }
     let mut connection = Engine::visit(config, Role::Reader).await?.connection;
-    let server: String = sqlx::query_scalar("SELECT current_setting('server_version')")
-        .fetch_one(&mut connection)
+    let server = query("SELECT current_setting('server_version')")
+        .only(&mut connection, |row| row.text(0).map(str::to_owned))
         .await?;
-    let tables: i64 = sqlx::query_scalar(
+    let tables = query(
         "SELECT COUNT(*) FROM pg_tables \
          WHERE schemaname = current_schema() AND tablename = '_sqlx_migrations'",
     )
-    .fetch_one(&mut connection)
+    .number(&mut connection)
     .await?;
     let mut schema = None;
     if tables > 0 {
-        let found = sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations");
-        schema = Some(found.fetch_one(&mut connection).await?);
+        let found = query("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations");
+        schema = Some(found.number(&mut connection).await?);
     }
     connection.close().await?;
     Ok(Some(Look {
@@ -80,11 +79,11 @@ pub async fn dead_letters(config: &StoreConfig, limit: u32) -> Result<Vec<DeadLe
 /// Any [`StoreError`]; then none of them was queued.
 pub async fn replay(config: &StoreConfig, letters: &[DeadLetter]) -> Result<(), StoreError> {
     let mut visit = Engine::visit(config, Role::Writer).await?;
-    let mut transaction = visit.connection.begin_with(visit.begin).await?;
+    visit.connection.command(visit.begin).await?;
     for letter in letters {
-        outbox::replay(&mut transaction, &letter.sink, letter.event.seq).await?;
+        outbox::replay(&mut visit.connection, &letter.sink, letter.event.seq).await?;
     }
-    transaction.commit().await?;
+    visit.connection.command("COMMIT").await?;
     visit.connection.close().await?;
     Ok(())
 }

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use restage_core::id::{StageId, Time};
 use restage_core::notice::Notice;
-use sqlx::AnyConnection;
 use tokio::sync::Notify;
 
 use super::cells::Cell;
 use super::codec;
 use super::error::StoreError;
+use super::sql::{self, query};
 use super::{Store, read, rows, write};
 use crate::ids;
 use crate::outbox::envelope::{self, Owner};
@@ -157,18 +157,14 @@ const REMOVE_OLDEST: &str = "DELETE FROM outbox WHERE sink = $1 AND seq IN \
 
 impl Outbox {
     pub(super) async fn open(
-        connection: &mut AnyConnection,
+        connection: &mut sql::Connection,
         listeners: Listeners,
     ) -> Result<Self, StoreError> {
-        let last: i64 = sqlx::query_scalar(LAST_SEQ)
-            .fetch_one(&mut *connection)
-            .await?;
+        let last = query(LAST_SEQ).number(connection).await?;
         let mut gauges = Vec::new();
         for sink in &listeners.sinks {
-            let waiting: i64 = sqlx::query_scalar(COUNT)
-                .bind(*sink)
-                .fetch_one(&mut *connection)
-                .await?;
+            let waiting = query(COUNT)
+                .bind(*sink).number(connection).await?;
             let gauge = Gauge::default();
             add(&gauge.waiting, u64::try_from(waiting).unwrap_or_default());
             gauges.push(gauge);
@@ -188,7 +184,7 @@ impl Outbox {
     /// The events of a decision, before its changes are written: a deleted stage still has an owner then.
     pub(super) async fn compose(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut sql::Connection,
         notices: &[Notice],
     ) -> Result<Vec<(StageId, Time, String, String)>, StoreError> {
         if self.board.listeners.sinks.is_empty() || notices.is_empty() {
@@ -217,7 +213,7 @@ impl Outbox {
     /// Queues events for every sink, in the open transaction.
     pub(super) async fn append(
         &mut self,
-        connection: &mut AnyConnection,
+        connection: &mut sql::Connection,
         events: &[(StageId, Time, String, String)],
     ) -> Result<(), StoreError> {
         let board = Arc::clone(&self.board);
@@ -271,23 +267,22 @@ impl Outbox {
 }
 
 async fn bury_oldest(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     sink: &str,
     now: Time,
 ) -> Result<u64, StoreError> {
-    sqlx::query(BURY_OLDEST)
+    query(BURY_OLDEST)
         .bind(sink)
         .bind(now.0)
         .bind("the outbox was full")
         .bind(OVERFLOW_ROWS)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
-    let removed = sqlx::query(REMOVE_OLDEST)
+    query(REMOVE_OLDEST)
         .bind(sink)
         .bind(OVERFLOW_ROWS)
         .execute(connection)
-        .await?;
-    Ok(removed.rows_affected())
+        .await
 }
 
 const DELIVERED: &str = "DELETE FROM outbox WHERE sink = $1 AND seq = $2";
@@ -299,18 +294,18 @@ const BURY: &str = "INSERT INTO dead_letters \
 
 /// Writes down what became of events.
 pub(super) async fn settle(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     sink: &str,
     now: Time,
     settlement: &Settlement,
 ) -> Result<(), StoreError> {
     for (seq, reason) in &settlement.dead {
-        sqlx::query(BURY)
+        query(BURY)
             .bind(sink)
             .bind(*seq)
             .bind(now.0)
             .bind(reason.replace('\0', ""))
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
     }
     let gone = settlement
@@ -320,10 +315,10 @@ pub(super) async fn settle(
     let gone = gone.map(|seq| (DELIVERED, seq));
     let refused = settlement.refused.iter().map(|seq| (REFUSED, seq));
     for (sql, seq) in gone.chain(refused) {
-        sqlx::query(sql)
+        query(sql)
             .bind(sink)
             .bind(*seq)
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
     }
     Ok(())
@@ -340,11 +335,11 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Outgoing>, StoreError> {
-        let query = sqlx::query(WAITING)
-            .bind(sink.to_owned())
+        let query = query(WAITING)
+            .bind(sink)
             .bind(after)
             .bind(i64::from(limit.min(read::PAGE_ROWS_MAX)));
-        let page = self.all(query, codec::outgoing).await?;
+        let page = self.readers().rows(query, codec::outgoing).await?;
         if after == 0
             && let Some(gauge) = self.board().gauge(sink)
         {
@@ -389,27 +384,24 @@ const UNBURY: &str = "DELETE FROM dead_letters WHERE sink = $1 AND seq = $2";
 
 /// The oldest dead letters, for an operator. Works beside a running server.
 pub(super) async fn dead_letters(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     limit: u32,
 ) -> Result<Vec<DeadLetter>, StoreError> {
-    let rows = sqlx::query(DEAD_LETTERS)
-        .bind(i64::from(limit))
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(codec::dead_letter).collect()
+    query(DEAD_LETTERS)
+        .bind(i64::from(limit)).rows(connection, codec::dead_letter).await
 }
 
 /// Queues a dead letter again, in its old place. The caller holds the transaction.
 pub(super) async fn replay(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     sink: &str,
     seq: i64,
 ) -> Result<(), StoreError> {
     for sql in [REVIVE, UNBURY] {
-        sqlx::query(sql)
+        query(sql)
             .bind(sink)
             .bind(seq)
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
     }
     Ok(())

@@ -2,9 +2,9 @@
 //! belongs to the stage is out of every reader's sight; the rows themselves go in bounded steps.
 
 use restage_core::id::StageId;
-use sqlx::AnyConnection;
 
 use super::error::StoreError;
+use super::sql::{self, Row, query};
 
 /// Rows removed together with the stage row. A stage with no more than this is gone in one commit.
 pub(super) const PURGE_INLINE_ROWS: u32 = 500;
@@ -44,24 +44,24 @@ pub(super) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE (stage, partici
 /// Removes a stage, and with it up to `purge_rows` rows of what it had. Removing one that is not there
 /// changes nothing.
 pub(super) async fn delete_stage(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     stage: &StageId,
     purge_rows: u32,
 ) -> Result<(), StoreError> {
     for sql in [UNCOUNT_STAGE, DELETE_CONNECTIONS] {
-        sqlx::query(sql)
+        query(sql)
             .bind(stage.as_str())
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
     }
-    let deleted = sqlx::query(DELETE_STAGE)
+    let deleted = query(DELETE_STAGE)
         .bind(stage.as_str())
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
-    if deleted.rows_affected() > 0 {
-        sqlx::query(NOTE_DELETED)
+    if deleted > 0 {
+        query(NOTE_DELETED)
             .bind(stage.as_str())
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
         purge_stage(connection, stage.as_str(), purge_rows).await?;
     }
@@ -70,12 +70,10 @@ pub(super) async fn delete_stage(
 
 /// Removes up to `limit` rows of deleted stages and says how many went. Fewer than `limit` means that
 /// nothing is left to do.
-pub(super) async fn purge(connection: &mut AnyConnection, limit: u32) -> Result<u32, StoreError> {
+pub(super) async fn purge(connection: &mut sql::Connection, limit: u32) -> Result<u32, StoreError> {
     let mut left = limit;
     while left > 0 {
-        let next: Option<String> = sqlx::query_scalar(NEXT_DELETED)
-            .fetch_optional(&mut *connection)
-            .await?;
+        let next = query(NEXT_DELETED).row(connection, id).await?;
         let Some(stage) = next else {
             break;
         };
@@ -85,28 +83,24 @@ pub(super) async fn purge(connection: &mut AnyConnection, limit: u32) -> Result<
 }
 
 /// Whether rows of deleted stages are left.
-pub(super) async fn is_pending(connection: &mut AnyConnection) -> Result<bool, StoreError> {
-    let next: Option<String> = sqlx::query_scalar(NEXT_DELETED)
-        .fetch_optional(connection)
-        .await?;
+pub(super) async fn is_pending(connection: &mut sql::Connection) -> Result<bool, StoreError> {
+    let next = query(NEXT_DELETED).row(connection, id).await?;
     Ok(next.is_some())
 }
 
 /// Removes up to `limit` rows of one deleted stage, and its entry in the list of work with the last.
 async fn purge_stage(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     stage: &str,
     limit: u32,
 ) -> Result<u32, StoreError> {
     let mut left = limit;
     left -= delete_some(connection, DELETE_TOKENS, stage, left).await?;
     while left > 0 {
-        let next: Option<String> = sqlx::query_scalar(NEXT_SESSION)
-            .bind(stage)
-            .fetch_optional(&mut *connection)
-            .await?;
+        let next = query(NEXT_SESSION)
+            .bind(stage).row(connection, id).await?;
         let Some(session) = next else {
-            sqlx::query(FORGET_DELETED)
+            query(FORGET_DELETED)
                 .bind(stage)
                 .execute(connection)
                 .await?;
@@ -116,9 +110,9 @@ async fn purge_stage(
             left -= delete_some(connection, sql, &session, left).await?;
         }
         if left > 0 {
-            sqlx::query(DELETE_SESSION)
+            query(DELETE_SESSION)
                 .bind(session.as_str())
-                .execute(&mut *connection)
+                .execute(connection)
                 .await?;
             left -= 1;
         }
@@ -127,7 +121,7 @@ async fn purge_stage(
 }
 
 pub(super) async fn delete_some(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     sql: &'static str,
     of: &str,
     limit: u32,
@@ -135,12 +129,15 @@ pub(super) async fn delete_some(
     if limit == 0 {
         return Ok(0);
     }
-    let result = sqlx::query(sql)
+    let deleted = query(sql)
         .bind(of)
         .bind(i64::from(limit))
         .execute(connection)
         .await?;
-    Ok(u32::try_from(result.rows_affected())
-        .unwrap_or(limit)
-        .min(limit))
+    Ok(u32::try_from(deleted).unwrap_or(limit).min(limit))
+}
+
+/// The one column there is.
+pub(super) fn id(row: &Row<'_>) -> Result<String, StoreError> {
+    row.text(0).map(str::to_owned)
 }

@@ -6,13 +6,11 @@
 
 use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token};
-use sqlx::Any;
-use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::query::Query;
 
 use super::codec::{self, columns};
+use super::Store;
 use super::error::StoreError;
-use super::{READ_TIMEOUT, Store};
+use super::sql::{Query, Row, query};
 
 /// The most rows a page may have; a larger limit is cut to this.
 pub const PAGE_ROWS_MAX: u32 = 1_000;
@@ -199,12 +197,10 @@ pub(super) const LIST_PUBLIC_KEYS: &str = concat!(
 
 pub(super) const GET_META: &str = "SELECT m.value FROM meta m WHERE m.name = $1";
 
-type BoundQuery = Query<'static, Any, AnyArguments>;
-
 impl Store {
     /// A stage by its id.
     pub async fn get_stage(&self, id: &StageId) -> Result<Option<Stage>, StoreError> {
-        self.one(sqlx::query(GET_STAGE).bind(id.to_string()), codec::stage)
+        self.one(query(GET_STAGE).bind(id.as_str()), codec::stage)
             .await
     }
 
@@ -217,9 +213,9 @@ impl Store {
         limit: u32,
     ) -> Result<Page<Stage>, StoreError> {
         let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
-        let query = sqlx::query(LIST_STAGES)
-            .bind(account.to_owned())
-            .bind(region.to_owned())
+        let query = query(LIST_STAGES)
+            .bind(account)
+            .bind(region)
             .bind(time)
             .bind(id);
         self.page(query, limit, codec::stage).await
@@ -231,8 +227,8 @@ impl Store {
         account: &str,
         limit: u32,
     ) -> Result<Vec<Stage>, StoreError> {
-        let query = sqlx::query(LIST_LIVE_STAGES)
-            .bind(account.to_owned())
+        let query = query(LIST_LIVE_STAGES)
+            .bind(account)
             .bind(i64::from(limit.min(PAGE_ROWS_MAX)));
         self.all(query, codec::stage).await
     }
@@ -243,9 +239,9 @@ impl Store {
         stage: &StageId,
         id: &StageSessionId,
     ) -> Result<Option<StageSession>, StoreError> {
-        let query = sqlx::query(GET_SESSION)
-            .bind(id.to_string())
-            .bind(stage.to_string());
+        let query = query(GET_SESSION)
+            .bind(id.as_str())
+            .bind(stage.as_str());
         self.one(query, codec::session).await
     }
 
@@ -257,8 +253,8 @@ impl Store {
         limit: u32,
     ) -> Result<Page<StageSession>, StoreError> {
         let (time, id) = position(before.as_ref().map(|(time, id)| (*time, id.as_str())), LAST);
-        let query = sqlx::query(LIST_SESSIONS)
-            .bind(stage.to_string())
+        let query = query(LIST_SESSIONS)
+            .bind(stage.as_str())
             .bind(time)
             .bind(id);
         self.page(query, limit, codec::session).await
@@ -270,9 +266,9 @@ impl Store {
         session: &StageSessionId,
         id: &ParticipantId,
     ) -> Result<Option<Participant>, StoreError> {
-        let query = sqlx::query(GET_PARTICIPANT)
-            .bind(session.to_string())
-            .bind(id.to_string());
+        let query = query(GET_PARTICIPANT)
+            .bind(session.as_str())
+            .bind(id.as_str());
         self.one(query, codec::participant).await
     }
 
@@ -301,13 +297,13 @@ impl Store {
         };
         let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
         let limit = limit.min(PAGE_ROWS_MAX);
-        let query = sqlx::query(sql)
-            .bind(session.to_string())
+        let query = query(sql)
+            .bind(session.as_str())
             .bind(time)
             .bind(id)
             .bind(i64::from(limit) + 1);
         let query = match filter {
-            ParticipantFilter::UserId(user) => query.bind(user.clone()),
+            ParticipantFilter::UserId(user) => query.bind(user.as_str()),
             ParticipantFilter::Connected(flag) | ParticipantFilter::Published(flag) => {
                 query.bind(i64::from(*flag))
             }
@@ -324,9 +320,9 @@ impl Store {
         after_seq: i64,
         limit: u32,
     ) -> Result<Page<RecordedEvent>, StoreError> {
-        let query = sqlx::query(LIST_EVENTS)
-            .bind(session.to_string())
-            .bind(participant.to_string())
+        let query = query(LIST_EVENTS)
+            .bind(session.as_str())
+            .bind(participant.as_str())
             .bind(after_seq);
         self.page(query, limit, |row| {
             codec::event(row).map(|(seq, event)| RecordedEvent { seq, event })
@@ -351,9 +347,9 @@ impl Store {
             ),
             None => (FIRST.0, FIRST.1.to_owned(), FIRST.1.to_owned()),
         };
-        let query = sqlx::query(LIST_REPLICAS)
-            .bind(source_stage.to_string())
-            .bind(participant.to_string())
+        let query = query(LIST_REPLICAS)
+            .bind(source_stage.as_str())
+            .bind(participant.as_str())
             .bind(time)
             .bind(destination)
             .bind(source);
@@ -365,7 +361,7 @@ impl Store {
         &self,
         stage: &StageId,
     ) -> Result<Vec<Participant>, StoreError> {
-        let query = sqlx::query(PUBLISHING_PARTICIPANTS).bind(stage.to_string());
+        let query = query(PUBLISHING_PARTICIPANTS).bind(stage.as_str());
         self.all(query, codec::participant).await
     }
 
@@ -375,15 +371,15 @@ impl Store {
         stage: &StageId,
         participant: &ParticipantId,
     ) -> Result<Option<Token>, StoreError> {
-        let query = sqlx::query(GET_TOKEN)
-            .bind(stage.to_string())
-            .bind(participant.to_string());
+        let query = query(GET_TOKEN)
+            .bind(stage.as_str())
+            .bind(participant.as_str());
         self.one(query, codec::token).await
     }
 
     /// A public key by its id.
     pub async fn get_public_key(&self, id: &PublicKeyId) -> Result<Option<PublicKey>, StoreError> {
-        let query = sqlx::query(GET_PUBLIC_KEY).bind(id.to_string());
+        let query = query(GET_PUBLIC_KEY).bind(id.as_str());
         self.one(query, codec::public_key).await
     }
 
@@ -397,9 +393,9 @@ impl Store {
         limit: u32,
     ) -> Result<Page<PublicKey>, StoreError> {
         let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
-        let query = sqlx::query(LIST_PUBLIC_KEYS)
-            .bind(account.to_owned())
-            .bind(region.to_owned())
+        let query = query(LIST_PUBLIC_KEYS)
+            .bind(account)
+            .bind(region)
             .bind(time)
             .bind(id);
         self.page(query, limit, codec::public_key).await
@@ -408,7 +404,7 @@ impl Store {
     /// A value kept for the deployment itself, such as the key of page tokens.
     pub async fn meta_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.one(
-            sqlx::query(GET_META).bind(name.to_owned()),
+            query(GET_META).bind(name),
             codec::meta_value,
         )
         .await
@@ -417,9 +413,9 @@ impl Store {
     /// Binds the limit as the last parameter.
     async fn page<T>(
         &self,
-        query: BoundQuery,
+        query: Query,
         limit: u32,
-        decode: impl Fn(&AnyRow) -> Result<T, StoreError>,
+        decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
         let limit = limit.min(PAGE_ROWS_MAX);
         Ok(Page::cut(
@@ -428,43 +424,24 @@ impl Store {
         ))
     }
 
-    pub(super) async fn all<T>(
+    async fn all<T>(
         &self,
-        query: BoundQuery,
-        decode: impl Fn(&AnyRow) -> Result<T, StoreError>,
+        query: Query,
+        decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        within(query.fetch_all(self.readers()))
-            .await?
-            .iter()
-            .map(decode)
-            .collect()
+        self.readers().rows(query, decode).await
     }
 
     async fn one<T>(
         &self,
-        query: BoundQuery,
-        decode: impl Fn(&AnyRow) -> Result<T, StoreError>,
+        query: Query,
+        decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        within(query.fetch_optional(self.readers()))
-            .await?
-            .as_ref()
-            .map(decode)
-            .transpose()
+        self.readers().row(query, decode).await
     }
 }
 
 fn position(given: Option<(Time, &str)>, otherwise: (i64, &str)) -> (i64, String) {
     let (time, id) = given.map_or(otherwise, |(time, id)| (time.0, id));
     (time, id.to_owned())
-}
-
-pub(super) async fn within<T>(
-    read: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(READ_TIMEOUT, read).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(StoreError::Timeout {
-            seconds: READ_TIMEOUT.as_secs(),
-        }),
-    }
 }

@@ -6,11 +6,11 @@
 
 use restage_core::ISSUED_AHEAD_MAX_S;
 use restage_core::id::Time;
-use sqlx::{AnyConnection, Row as _};
 
 use super::error::StoreError;
 use super::outbox::DEAD_LETTERS_MAX;
 use super::purge;
+use super::sql::{self, Row, query};
 use crate::token::LIFE_MAX_S;
 
 /// Rows removed, or looked at in a session that lasts, per step.
@@ -106,7 +106,7 @@ const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
 
 /// Advances a sweep by about `limit` rows.
 pub(super) async fn step(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     mut sweep: Sweep,
     limit: u32,
 ) -> Result<Sweep, StoreError> {
@@ -130,12 +130,10 @@ pub(super) async fn step(
         }
         Phase::DeadLetters => {
             let old = delete(connection, DELETE_DEAD_LETTERS, before, limit).await?;
-            let excess = sqlx::query(DELETE_EXCESS_DEAD_LETTERS)
+            let excess = query(DELETE_EXCESS_DEAD_LETTERS)
                 .bind(i64::from(limit))
                 .bind(i64::from(DEAD_LETTERS_MAX))
-                .execute(&mut *connection)
-                .await?
-                .rows_affected();
+                .execute(connection).await?;
             let more = old.max(excess) >= u64::from(limit);
             let next = if more {
                 Phase::DeadLetters
@@ -164,14 +162,12 @@ pub(super) async fn step(
 
 /// Removes rows of the session that ended first. Says how many, and whether there may be more.
 async fn ended(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     before: Time,
     limit: u32,
 ) -> Result<(u64, bool), StoreError> {
-    let next: Option<String> = sqlx::query_scalar(NEXT_ENDED)
-        .bind(before.0)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let next = query(NEXT_ENDED)
+        .bind(before.0).row(connection, purge::id).await?;
     let Some(session) = next else {
         return Ok((0, false));
     };
@@ -180,7 +176,7 @@ async fn ended(
         left -= purge::delete_some(connection, sql, &session, left).await?;
     }
     if left > 0 {
-        sqlx::query(DELETE_SESSION)
+        query(DELETE_SESSION)
             .bind(session.as_str())
             .execute(connection)
             .await?;
@@ -190,59 +186,56 @@ async fn ended(
 }
 
 async fn next_lasting(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     before: Time,
     passed: Position,
 ) -> Result<Option<Position>, StoreError> {
-    let row = sqlx::query(LASTING)
+    query(LASTING)
         .bind(before.0)
         .bind(passed.0)
-        .bind(passed.1)
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .transpose()
+        .bind(passed.1).row(connection, position).await
+}
+
+fn position(row: &Row<'_>) -> Result<Position, StoreError> {
+    Ok((row.number(0)?, row.text(1)?.to_owned()))
 }
 
 /// One page of participants of a session that lasts.
 async fn participants(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     before: Time,
     session: Position,
     mut passed: Position,
     limit: u32,
 ) -> Result<(u64, Phase), StoreError> {
-    let page = sqlx::query(PARTICIPANTS)
+    let page = query(PARTICIPANTS)
         .bind(session.1.as_str())
         .bind(before.0)
         .bind(passed.0)
         .bind(passed.1.as_str())
         .bind(i64::from(PARTICIPANTS_PER_STEP))
-        .fetch_all(&mut *connection)
+        .rows(connection, position)
         .await?;
     if page.is_empty() {
         return Ok((0, Phase::Lasting(session)));
     }
     let (mut removed, limit) = (0, u64::from(limit));
-    for row in page {
-        let (joined_at, id): Position = (row.try_get(0)?, row.try_get(1)?);
+    for (joined_at, id) in page {
         let left = limit.saturating_sub(removed);
-        let events = sqlx::query(DELETE_EVENTS)
+        let events = query(DELETE_EVENTS)
             .bind(session.1.as_str())
             .bind(id.as_str())
             .bind(before.0)
             .bind(i64::try_from(left).unwrap_or(i64::MAX))
-            .execute(&mut *connection)
-            .await?
-            .rows_affected();
+            .execute(connection).await?;
         removed += events;
         if events >= left {
             // There may be more of this one: it comes first in the next step.
             break;
         }
         for sql in [DELETE_REPLICAS, DELETE_PARTICIPANT] {
-            let query = sqlx::query(sql).bind(session.1.as_str()).bind(id.as_str());
-            removed += query.execute(&mut *connection).await?.rows_affected();
+            let query = query(sql).bind(session.1.as_str()).bind(id.as_str());
+            removed += query.execute(connection).await?;
         }
         passed = (joined_at, id);
     }
@@ -250,23 +243,23 @@ async fn participants(
 }
 
 async fn tokens(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     before: Time,
     limit: u32,
 ) -> Result<u64, StoreError> {
-    let query = sqlx::query(DELETE_TOKENS)
+    let query = query(DELETE_TOKENS)
         .bind(before.0)
         .bind(i64::from(limit))
         .bind(before.minus_seconds(SIGNED_BEFORE_MAX_S).0);
-    Ok(query.execute(connection).await?.rows_affected())
+    query.execute(connection).await
 }
 
 async fn delete(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     sql: &'static str,
     before: Time,
     limit: u32,
 ) -> Result<u64, StoreError> {
-    let query = sqlx::query(sql).bind(before.0).bind(i64::from(limit));
-    Ok(query.execute(connection).await?.rows_affected())
+    let query = query(sql).bind(before.0).bind(i64::from(limit));
+    query.execute(connection).await
 }

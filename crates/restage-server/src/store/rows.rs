@@ -9,12 +9,11 @@ use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time
 use restage_core::limits::OVERDUE_PER_TICK_MAX;
 use restage_core::row::{Connection, Participant, PublicKey, Replica, Stage, StageSession, Token};
 use restage_core::{Occupancy, RegionCount};
-use sqlx::AnyConnection;
-use sqlx::any::AnyRow;
 
 use super::codec::{self, columns};
 use super::error::StoreError;
 use super::load::Place;
+use super::sql::{self, Row, query};
 
 /// Keys per statement. A remainder uses the smaller sizes, so that few statements are prepared.
 const CHUNK_SIZES: [usize; 4] = [256, 32, 4, 1];
@@ -95,9 +94,9 @@ impl ByKeys {
 
     async fn fetch<K: Key, T>(
         self,
-        connection: &mut AnyConnection,
+        connection: &mut sql::Connection,
         keys: BTreeSet<K>,
-        decode: impl Fn(&AnyRow) -> Result<T, StoreError>,
+        decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let keys: Vec<K> = keys.into_iter().collect();
         let mut rest = keys.as_slice();
@@ -106,16 +105,14 @@ impl ByKeys {
             let (chunk, after) = rest.split_at(size);
             rest = after;
             let sql = with_keys(self.columns, self.width, size, self.sql);
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+            let mut query = query(sql);
             for column in chunk
                 .iter()
                 .flat_map(|key| key.columns().into_iter().flatten())
             {
-                query = query.bind(column.to_owned());
+                query = query.bind(column);
             }
-            for row in query.fetch_all(&mut *connection).await? {
-                found.push(decode(&row)?);
-            }
+            found.extend(query.rows(connection, &decode).await?);
         }
         Ok(found)
     }
@@ -226,21 +223,21 @@ const REPLICAS_ACTIVE: &str = concat!(
 const CONNECTIONS_ALL: &str = concat!("SELECT ", columns!(connection "c"), " FROM connections c");
 
 pub(super) async fn stages(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     ids: BTreeSet<StageId>,
 ) -> Result<Vec<Stage>, StoreError> {
     STAGES.fetch(connection, ids, codec::stage).await
 }
 
 pub(super) async fn sessions(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     ids: BTreeSet<StageSessionId>,
 ) -> Result<Vec<StageSession>, StoreError> {
     SESSIONS.fetch(connection, ids, codec::session).await
 }
 
 pub(super) async fn participants(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     places: BTreeSet<Place>,
 ) -> Result<Vec<Participant>, StoreError> {
     PARTICIPANTS
@@ -250,7 +247,7 @@ pub(super) async fn participants(
 
 /// The ACTIVE replica rows of these participants.
 pub(super) async fn replicas_of(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     participants: BTreeSet<ParticipantId>,
 ) -> Result<Vec<Replica>, StoreError> {
     REPLICAS_OF
@@ -260,7 +257,7 @@ pub(super) async fn replicas_of(
 
 /// The open connections of these participants.
 pub(super) async fn connections_of(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     places: BTreeSet<Place>,
 ) -> Result<Vec<Connection>, StoreError> {
     CONNECTIONS_OF
@@ -270,7 +267,7 @@ pub(super) async fn connections_of(
 
 /// Who is subscribed to these publishers.
 pub(super) async fn subscribers(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     publishers: BTreeSet<Place>,
 ) -> Result<Vec<Place>, StoreError> {
     SUBSCRIBERS
@@ -280,7 +277,7 @@ pub(super) async fn subscribers(
 
 /// How full these sessions are.
 pub(super) async fn occupancies(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     ids: BTreeSet<StageSessionId>,
 ) -> Result<BTreeMap<StageSessionId, Occupancy>, StoreError> {
     let counted = OCCUPANCIES.fetch(connection, ids, codec::occupancy).await?;
@@ -288,182 +285,140 @@ pub(super) async fn occupancies(
 }
 
 pub(super) async fn stage_count(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     account: &str,
     region: &str,
 ) -> Result<u64, StoreError> {
-    let row = sqlx::query(STAGE_COUNT)
+    let found = query(STAGE_COUNT)
         .bind(account)
-        .bind(region)
-        .fetch_optional(connection)
-        .await?;
-    row.map_or(Ok(0), |row| codec::count(&row))
+        .bind(region).row(connection, codec::count).await?;
+    Ok(found.unwrap_or(0))
 }
 
 /// How much an account has live in a region.
 pub(super) async fn region_count(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     account: &str,
     region: &str,
 ) -> Result<RegionCount, StoreError> {
-    let row = sqlx::query(REGION_COUNT)
+    let found = query(REGION_COUNT)
         .bind(account)
-        .bind(region)
-        .fetch_optional(connection)
-        .await?;
-    row.map_or_else(
-        || Ok(RegionCount::default()),
-        |row| codec::region_count(&row),
-    )
+        .bind(region).row(connection, codec::region_count).await?;
+    Ok(found.unwrap_or_default())
 }
 
 pub(super) async fn public_key_count(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     account: &str,
     region: &str,
 ) -> Result<u64, StoreError> {
-    let row = sqlx::query(PUBLIC_KEY_COUNT)
+    query(PUBLIC_KEY_COUNT)
         .bind(account)
-        .bind(region)
-        .fetch_one(connection)
-        .await?;
-    codec::count(&row)
+        .bind(region).only(connection, codec::count).await
 }
 
 pub(super) async fn public_key(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     id: &PublicKeyId,
 ) -> Result<Option<PublicKey>, StoreError> {
-    let row = sqlx::query(PUBLIC_KEY)
-        .bind(id.as_str())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(codec::public_key).transpose()
+    query(PUBLIC_KEY)
+        .bind(id.as_str()).row(connection, codec::public_key).await
 }
 
 /// The key with this point, of which an account has at most one in a region.
 pub(super) async fn public_key_with_point(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     account: &str,
     region: &str,
     point: &str,
 ) -> Result<Option<PublicKey>, StoreError> {
-    let row = sqlx::query(PUBLIC_KEY_POINT)
+    query(PUBLIC_KEY_POINT)
         .bind(account)
         .bind(region)
-        .bind(point)
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(codec::public_key).transpose()
+        .bind(point).row(connection, codec::public_key).await
 }
 
 pub(super) async fn token(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     stage: &StageId,
     participant: &ParticipantId,
 ) -> Result<Option<Token>, StoreError> {
-    let row = sqlx::query(TOKEN)
+    query(TOKEN)
         .bind(stage.as_str())
-        .bind(participant.as_str())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(codec::token).transpose()
+        .bind(participant.as_str()).row(connection, codec::token).await
 }
 
 pub(super) async fn replica(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     source: &StageSessionId,
     participant: &ParticipantId,
     destination: &StageSessionId,
 ) -> Result<Option<Replica>, StoreError> {
-    let row = sqlx::query(REPLICA)
+    query(REPLICA)
         .bind(source.as_str())
         .bind(participant.as_str())
-        .bind(destination.as_str())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(codec::replica).transpose()
+        .bind(destination.as_str()).row(connection, codec::replica).await
 }
 
 /// ACTIVE replicas whose reconnect window is over.
 pub(super) async fn replicas_due(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     now: Time,
 ) -> Result<Vec<Replica>, StoreError> {
-    let rows = sqlx::query(REPLICAS_DUE)
-        .bind(now.0)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(codec::replica).collect()
+    query(REPLICAS_DUE)
+        .bind(now.0).rows(connection, codec::replica).await
 }
 
 /// The first connections for media that were opened by then.
 pub(super) async fn connections_overdue(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     opened_before: Time,
 ) -> Result<Vec<Connection>, StoreError> {
-    let rows = sqlx::query(CONNECTIONS_OVERDUE)
+    query(CONNECTIONS_OVERDUE)
         .bind(opened_before.0)
-        .bind(OVERDUE_PER_TICK_MAX as i64)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(codec::connection).collect()
+        .bind(OVERDUE_PER_TICK_MAX as i64).rows(connection, codec::connection).await
 }
 
 /// Stages of active sessions in which nobody has been publishing since then.
 pub(super) async fn stages_idle(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     since: Time,
 ) -> Result<Vec<StageId>, StoreError> {
-    let rows = sqlx::query(STAGES_IDLE)
-        .bind(since.0)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(codec::stage_id).collect()
+    query(STAGES_IDLE)
+        .bind(since.0).rows(connection, codec::stage_id).await
 }
 
 pub(super) async fn stages_with_session(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
 ) -> Result<Vec<StageId>, StoreError> {
-    let rows = sqlx::query(STAGES_WITH_SESSION)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(codec::stage_id).collect()
+    query(STAGES_WITH_SESSION).rows(connection, codec::stage_id).await
 }
 
 pub(super) async fn replicas_active(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
 ) -> Result<Vec<Replica>, StoreError> {
-    let rows = sqlx::query(REPLICAS_ACTIVE).fetch_all(connection).await?;
-    rows.iter().map(codec::replica).collect()
+    query(REPLICAS_ACTIVE).rows(connection, codec::replica).await
 }
 
 pub(super) async fn connections_all(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
 ) -> Result<Vec<Connection>, StoreError> {
-    let rows = sqlx::query(CONNECTIONS_ALL).fetch_all(connection).await?;
-    rows.iter().map(codec::connection).collect()
+    query(CONNECTIONS_ALL).rows(connection, codec::connection).await
 }
 
 pub(super) async fn connections_of_session(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     session: &StageSessionId,
 ) -> Result<Vec<Connection>, StoreError> {
-    let rows = sqlx::query(CONNECTIONS_OF_SESSION)
-        .bind(session.as_str())
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(codec::connection).collect()
+    query(CONNECTIONS_OF_SESSION)
+        .bind(session.as_str()).rows(connection, codec::connection).await
 }
 
 /// Participants that are connected, publishing or in an ACTIVE replication.
 pub(super) async fn participants_live(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     session: &StageSessionId,
 ) -> Result<Vec<Participant>, StoreError> {
-    let rows = sqlx::query(PARTICIPANTS_LIVE)
-        .bind(session.as_str())
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(codec::participant).collect()
+    query(PARTICIPANTS_LIVE)
+        .bind(session.as_str()).rows(connection, codec::participant).await
 }

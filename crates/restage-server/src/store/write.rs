@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use restage_core::id::{StageId, StageSessionId};
 use restage_core::row::Stage;
 use restage_core::{Census, Change};
-use sqlx::AnyConnection;
 
 use super::cells::{
     Cell, connection_cells, event_cells, participant_cells, public_key_cells, replica_cells,
@@ -16,6 +15,7 @@ use super::cells::{
 use super::codec::map_text;
 use super::error::StoreError;
 use super::purge;
+use super::sql::{self, query};
 
 /// How many rows one statement may carry. Few sizes, so that few statements are prepared.
 const RUN_SIZES: [usize; 4] = [64, 16, 4, 1];
@@ -141,7 +141,7 @@ const EVENT_COLUMNS: [&str; 10] = [
 /// Writes the changes of one decision, in order, into the open transaction. With a stage that is
 /// deleted go up to `purge_rows` rows of what it had.
 pub(super) async fn apply(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     changes: &[Change],
     purge_rows: u32,
 ) -> Result<(), StoreError> {
@@ -173,7 +173,7 @@ pub(super) async fn apply(
 
 /// Writes rows of one kind, in order.
 pub(super) async fn put_rows(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     target: Target,
     rows: Vec<Vec<Cell>>,
 ) -> Result<(), StoreError> {
@@ -280,23 +280,18 @@ impl Run {
         self.rows.push(cells);
     }
 
-    async fn flush(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    async fn flush(&mut self, connection: &mut sql::Connection) -> Result<(), StoreError> {
         let Some(target) = self.target.take() else {
             return Ok(());
         };
         self.keys.clear();
         let mut rows = std::mem::take(&mut self.rows);
         while let Some(&size) = RUN_SIZES.iter().find(|size| **size <= rows.len()) {
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(target.sql(size)));
+            let mut query = query(target.sql(size));
             for cell in rows.drain(..size).flatten() {
-                query = match cell {
-                    Cell::Text(text) => query.bind(text),
-                    Cell::OptText(text) => query.bind(text),
-                    Cell::Int(number) => query.bind(number),
-                    Cell::OptInt(number) => query.bind(number),
-                };
+                query = query.bind(cell);
             }
-            query.execute(&mut *connection).await?;
+            query.execute(connection).await?;
         }
         Ok(())
     }
@@ -365,10 +360,10 @@ const INSERT_STAGE: &str = "INSERT INTO stages \
 const COUNT_STAGE: &str = "INSERT INTO stage_counts (account, region, stages) VALUES ($1, $2, 1) \
      ON CONFLICT (account, region) DO UPDATE SET stages = stage_counts.stages + 1";
 
-async fn put_stage(connection: &mut AnyConnection, stage: &Stage) -> Result<(), StoreError> {
+async fn put_stage(connection: &mut sql::Connection, stage: &Stage) -> Result<(), StoreError> {
     if write_stage(connection, UPDATE_STAGE, stage).await? == 0 {
         write_stage(connection, INSERT_STAGE, stage).await?;
-        sqlx::query(COUNT_STAGE)
+        query(COUNT_STAGE)
             .bind(stage.account.as_str())
             .bind(stage.region.as_str())
             .execute(connection)
@@ -385,20 +380,20 @@ pub(super) const COUNT_IN_REGION: &str = "UPDATE stage_counts \
 
 /// Keeps the numbers of what is live.
 async fn count(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     stage: &StageId,
     session: &StageSessionId,
     by: Census,
 ) -> Result<(), StoreError> {
     if by.subscribers != 0 {
-        sqlx::query(COUNT_IN_SESSION)
+        query(COUNT_IN_SESSION)
             .bind(session.as_str())
             .bind(by.subscribers)
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
     }
     if (by.publishers, by.subscriptions) != (0, 0) {
-        sqlx::query(COUNT_IN_REGION)
+        query(COUNT_IN_REGION)
             .bind(stage.as_str())
             .bind(by.publishers)
             .bind(by.subscriptions)
@@ -409,7 +404,7 @@ async fn count(
 }
 
 async fn write_stage(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     sql: &'static str,
     stage: &Stage,
 ) -> Result<u64, StoreError> {
@@ -423,7 +418,7 @@ async fn write_stage(
         created_at,
         active_session,
     } = stage;
-    let result = sqlx::query(sql)
+    query(sql)
         .bind(id.as_str())
         .bind(account.as_str())
         .bind(region.as_str())
@@ -431,8 +426,5 @@ async fn write_stage(
         .bind(map_text(tags))
         .bind(recording.as_str())
         .bind(created_at.0)
-        .bind(active_session.as_ref().map(|session| session.as_str()))
-        .execute(connection)
-        .await?;
-    Ok(result.rows_affected())
+        .bind(active_session.as_ref().map(|session| session.as_str())).execute(connection).await
 }

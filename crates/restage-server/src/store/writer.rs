@@ -8,8 +8,6 @@ use std::time::Instant;
 use prometheus_client::metrics::histogram::Histogram;
 use restage_core::id::Time;
 use restage_core::{Change, Command, Context, Decision};
-use sqlx::AnyConnection;
-use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics::durations;
@@ -19,6 +17,7 @@ use super::engine::Engine;
 use super::error::StoreError;
 use super::outbox::{self, Outbox, Settlement};
 use super::retention::{self, Sweep};
+use super::sql::{self, query};
 use super::{EffectSink, Outcome, Purging, codec, load, purge, read, write};
 use crate::clock;
 
@@ -91,7 +90,7 @@ enum Done {
 pub(super) struct Writer {
     pub(super) engine: Engine,
     /// `None` after a failure that leaves the connection in doubt; the next batch opens a new one.
-    pub(super) connection: Option<AnyConnection>,
+    pub(super) connection: Option<sql::Connection>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) sink: EffectSink,
     pub(super) counters: Arc<Counters>,
@@ -103,7 +102,36 @@ pub(super) struct Writer {
     pub(super) latest: Time,
 }
 
+/// What SQLite's writer is called among threads.
+const THREAD: &str = "restage-store";
+
 impl Writer {
+    /// Starts it. What is returned resolves when it has ended.
+    ///
+    /// SQLite's has a thread of its own, since it waits for the disk there.
+    pub(super) fn start(self) -> Result<oneshot::Receiver<()>, StoreError> {
+        let (ended, end) = oneshot::channel();
+        let database = self.engine.name().to_owned();
+        let is_sqlite = self.connection.as_ref().is_some_and(sql::Connection::is_sqlite);
+        let run = async move {
+            self.run().await;
+            // Whoever waits for it may be gone.
+            let _ = ended.send(());
+        };
+        if is_sqlite {
+            let thread = std::thread::Builder::new().name(THREAD.to_owned());
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let spawned = runtime.and_then(|runtime| thread.spawn(move || runtime.block_on(run)));
+            spawned.map_err(|error| StoreError::Open {
+                database,
+                reason: format!("no thread for its writer: {error}"),
+            })?;
+        } else {
+            tokio::spawn(run);
+        }
+        Ok(end)
+    }
+
     /// Runs until the store is closed or dropped. What was queued before is still done.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
@@ -210,7 +238,7 @@ impl Writer {
         }
     }
 
-    async fn take_connection(&mut self) -> Result<AnyConnection, StoreError> {
+    async fn take_connection(&mut self) -> Result<sql::Connection, StoreError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
             None => self.engine.reopen_writer().await,
@@ -267,40 +295,41 @@ impl Writer {
 /// One transaction with a savepoint per request, so that one that fails takes only itself back. An
 /// error means that nothing of the batch was kept.
 async fn write_batch(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     begin: &'static str,
     purging: Purging,
     outbox: &mut Outbox,
     requests: &mut impl Iterator<Item = Request>,
     written: &mut Vec<(Request, Done)>,
 ) -> Result<(), StoreError> {
-    let lost = |error: sqlx::Error| StoreError::Commit {
+    let lost = |error: StoreError| StoreError::Commit {
         reason: error.to_string(),
     };
-    let mut transaction = connection.begin_with(begin).await.map_err(lost)?;
+    connection.command(begin).await.map_err(lost)?;
     for request in requests {
-        let mut savepoint = transaction.begin().await.map_err(lost)?;
+        connection.command(SAVEPOINT).await.map_err(lost)?;
         let mark = outbox.mark();
-        match request.perform(&mut savepoint, purging, outbox).await {
+        match request.perform(connection, purging, outbox).await {
             Ok(done) => {
                 written.push((request, done));
-                savepoint.commit().await.map_err(lost)?;
+                connection.command(RELEASE).await.map_err(lost)?;
             }
             Err(error) => {
                 tracing::warn!(%error, "a command was rolled back");
                 request.refuse(&error);
                 outbox.roll_back(mark);
-                savepoint.rollback().await.map_err(lost)?;
+                connection.command(ROLLBACK_TO).await.map_err(lost)?;
+                connection.command(RELEASE).await.map_err(lost)?;
             }
         }
     }
-    transaction.commit().await.map_err(lost)
+    connection.command("COMMIT").await.map_err(lost)
 }
 
 impl Request {
     async fn perform(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut sql::Connection,
         purging: Purging,
         outbox: &mut Outbox,
     ) -> Result<Done, StoreError> {
@@ -345,7 +374,7 @@ impl Request {
 }
 
 async fn decide(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     command: &Command,
     context: &Context,
 ) -> Result<Decision, StoreError> {
@@ -360,23 +389,27 @@ fn contained<T>(rules: impl FnOnce() -> T) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(rules)).map_err(|_| StoreError::Defect)
 }
 
+/// Around each request of a batch.
+const SAVEPOINT: &str = "SAVEPOINT request";
+const RELEASE: &str = "RELEASE SAVEPOINT request";
+const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT request";
+
 const PUT_META: &str =
     "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 
 /// Keeps the value unless there is one, and says which one there is now.
 async fn put_meta(
-    connection: &mut AnyConnection,
+    connection: &mut sql::Connection,
     name: &str,
     value: &[u8],
 ) -> Result<Vec<u8>, StoreError> {
-    sqlx::query(PUT_META)
+    query(PUT_META)
         .bind(name)
         .bind(bytes_text(value))
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
-    let row = sqlx::query(read::GET_META)
+    query(read::GET_META)
         .bind(name)
-        .fetch_one(connection)
-        .await?;
-    codec::meta_value(&row)
+        .only(connection, codec::meta_value)
+        .await
 }

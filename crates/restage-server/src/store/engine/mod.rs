@@ -4,16 +4,16 @@
 mod postgres;
 pub(super) mod sqlite;
 
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyConnection, AnyPool, Connection as _};
+use sqlx::{AnyConnection, Connection as _};
 
 use super::StoreConfig;
 use super::address::Address;
 use super::error::StoreError;
+use super::sql::{Connection, Readers};
 
 /// How long a statement waits for a lock that someone outside restage holds (a backup, a shell).
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,13 +23,12 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// A database that is ours alone until this is dropped.
 pub(super) struct Engine {
     name: String,
-    options: AnyConnectOptions,
     kind: Kind,
 }
 
 enum Kind {
-    Sqlite(#[allow(dead_code, reason = "holds the lock")] sqlite::Owned),
-    Postgres(postgres::Claim),
+    Sqlite(sqlite::Owned),
+    Postgres(Box<AnyConnectOptions>, postgres::Claim),
 }
 
 /// What a connection is for.
@@ -43,10 +42,9 @@ pub(super) enum Role {
 
 /// A connection beside a server that may be running.
 pub(super) struct Visit {
-    pub(super) connection: AnyConnection,
+    pub(super) connection: Connection,
     /// How to open a transaction: one that sees a single moment, for a reader.
     pub(super) begin: &'static str,
-    pub(super) is_sqlite: bool,
 }
 
 /// The schema this build brings a database to.
@@ -76,92 +74,88 @@ impl Engine {
     /// system.
     pub(super) fn acquire(config: &StoreConfig) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let (name, options, kind) = match &config.address {
+        let (name, kind) = match &config.address {
             Address::Sqlite(path) => {
                 let owned = sqlite::Owned::take(path)?;
-                let url = sqlite::sqlite_url(&owned.path)?;
-                let options = AnyConnectOptions::from_str(&url);
-                let options = options.map_err(|error| StoreError::Address {
-                    reason: error.to_string(),
-                })?;
-                let name = owned.path.display().to_string();
-                (name, options, Kind::Sqlite(owned))
+                (owned.path.display().to_string(), Kind::Sqlite(owned))
             }
             Address::Postgres(url) => {
-                let claim = Kind::Postgres(postgres::Claim::fresh());
-                (config.address.name(), url.options()?, claim)
+                let options = Box::new(url.options()?);
+                let claim = postgres::Claim::fresh();
+                (config.address.name(), Kind::Postgres(options, claim))
             }
         };
-        Ok(Self {
-            name,
-            options,
-            kind,
-        })
+        Ok(Self { name, kind })
+    }
+
+    /// What the database is called in messages.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// A connection to a database that is ours from here on, whatever its schema.
-    pub(super) async fn claim(&self) -> Result<AnyConnection, StoreError> {
-        let mut connection = self.connect_writer().await?;
-        if let Kind::Postgres(_) = self.kind {
-            postgres::lock(&mut connection, &self.name).await?;
-            postgres::prepare_schema(&mut connection)
-                .await
-                .map_err(|error| self.open_error(&error))?;
+    pub(super) async fn claim(&self) -> Result<Connection, StoreError> {
+        match &self.kind {
+            Kind::Sqlite(owned) => self.connect_file(owned, Role::Writer),
+            Kind::Postgres(options, _) => {
+                let mut connection = self.connect_server(options).await?;
+                postgres::lock(&mut connection, &self.name).await?;
+                postgres::prepare_schema(&mut connection)
+                    .await
+                    .map_err(|error| self.open_error(&error))?;
+                Ok(Connection::Postgres(connection))
+            }
         }
-        Ok(connection)
     }
 
     /// Connects without owning the database.
     pub(super) async fn visit(config: &StoreConfig, role: Role) -> Result<Visit, StoreError> {
         sqlx::any::install_default_drivers();
-        let failed = |error: sqlx::Error| StoreError::Open {
+        let failed = |error: &dyn std::fmt::Display| StoreError::Open {
             database: config.name(),
             reason: error.to_string(),
         };
-        let (options, is_sqlite) = match &config.address {
+        match &config.address {
             Address::Sqlite(path) => {
-                let url = sqlite::sqlite_url(path)?;
-                (AnyConnectOptions::from_str(&url).map_err(failed)?, true)
+                let connection = sqlite::connect_visit(path, role);
+                Ok(Visit {
+                    connection: connection.map_err(|error| failed(&error))?,
+                    begin: match role {
+                        Role::Writer => sqlite::BEGIN_WRITE,
+                        Role::Reader => sqlite::BEGIN_READ,
+                    },
+                })
             }
-            Address::Postgres(url) => (url.options()?, false),
-        };
-        let connecting = AnyConnection::connect_with(&options);
-        let mut connection = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(connected) => connected.map_err(failed)?,
-            Err(_) => {
-                return Err(StoreError::Timeout {
-                    seconds: CONNECT_TIMEOUT.as_secs(),
-                });
+            Address::Postgres(url) => {
+                let options = url.options()?;
+                let connecting = async {
+                    let mut connection = AnyConnection::connect_with(&options).await?;
+                    postgres::set_up_visit(&mut connection, role).await?;
+                    Ok::<_, sqlx::Error>(connection)
+                };
+                let connection = in_time(connecting).await?;
+                Ok(Visit {
+                    connection: Connection::Postgres(connection.map_err(|error| failed(&error))?),
+                    begin: match role {
+                        Role::Writer => postgres::BEGIN_WRITE,
+                        Role::Reader => postgres::BEGIN_READ,
+                    },
+                })
             }
-        };
-        let set_up = if is_sqlite {
-            sqlite::set_up_visit(&mut connection, role).await
-        } else {
-            postgres::set_up_visit(&mut connection, role).await
-        };
-        set_up.map_err(failed)?;
-        let begin = match (is_sqlite, role) {
-            (true, Role::Writer) => sqlite::BEGIN_WRITE,
-            (true, Role::Reader) => "BEGIN",
-            (false, Role::Writer) => postgres::BEGIN_WRITE,
-            (false, Role::Reader) => postgres::BEGIN_READ,
-        };
-        Ok(Visit {
-            connection,
-            begin,
-            is_sqlite,
-        })
+        }
     }
 
     /// The first connection of the writer, with the schema up to date. The database is ours from here on.
-    pub(super) async fn open_writer(&self) -> Result<AnyConnection, StoreError> {
+    pub(super) async fn open_writer(&self) -> Result<Connection, StoreError> {
         let mut connection = self.claim().await?;
         self.migrate_to(&mut connection, latest_schema()).await?;
-        if let Kind::Postgres(claim) = &self.kind {
+        if let (Kind::Postgres(_, claim), Connection::Postgres(connection)) =
+            (&self.kind, &mut connection)
+        {
             let claimed = async {
-                claim.write(&mut connection).await?;
+                claim.write(connection).await?;
                 // Migrations may take as long as they need; nothing after them may.
-                postgres::set_up(&mut connection, Role::Writer).await
+                postgres::set_up(connection, Role::Writer).await
             };
             claimed.await.map_err(|error| self.open_error(&error))?;
         }
@@ -169,64 +163,83 @@ impl Engine {
     }
 
     /// Another connection for the writer, after the one it had was lost.
-    pub(super) async fn reopen_writer(&self) -> Result<AnyConnection, StoreError> {
-        let mut connection = self.connect_writer().await?;
-        if let Kind::Postgres(claim) = &self.kind {
-            postgres::lock(&mut connection, &self.name).await?;
-            let kept = claim.is_kept(&mut connection).await;
-            if !kept.map_err(|error| self.open_error(&error))? {
-                return Err(StoreError::TakenOver {
-                    database: self.name.clone(),
-                });
+    pub(super) async fn reopen_writer(&self) -> Result<Connection, StoreError> {
+        match &self.kind {
+            Kind::Sqlite(owned) => self.connect_file(owned, Role::Writer),
+            Kind::Postgres(options, claim) => {
+                let mut connection = self.connect_server(options).await?;
+                postgres::lock(&mut connection, &self.name).await?;
+                let kept = claim.is_kept(&mut connection).await;
+                if !kept.map_err(|error| self.open_error(&error))? {
+                    return Err(StoreError::TakenOver {
+                        database: self.name.clone(),
+                    });
+                }
+                Ok(Connection::Postgres(connection))
             }
         }
-        Ok(connection)
     }
 
     /// How the writer opens a transaction.
     pub(super) const fn begin_write(&self) -> &'static str {
         match self.kind {
             Kind::Sqlite(_) => sqlite::BEGIN_WRITE,
-            Kind::Postgres(_) => postgres::BEGIN_WRITE,
+            Kind::Postgres(..) => postgres::BEGIN_WRITE,
         }
     }
 
-    async fn connect_writer(&self) -> Result<AnyConnection, StoreError> {
+    fn connect_file(&self, owned: &sqlite::Owned, role: Role) -> Result<Connection, StoreError> {
+        sqlite::connect(&owned.path, role).map_err(|error| self.open_error(&error))
+    }
+
+    async fn connect_server(
+        &self,
+        options: &AnyConnectOptions,
+    ) -> Result<AnyConnection, StoreError> {
         let connecting = async {
-            let mut connection = AnyConnection::connect_with(&self.options).await?;
-            self.kind.set_up(&mut connection, Role::Writer).await?;
+            let mut connection = AnyConnection::connect_with(options).await?;
+            postgres::set_up(&mut connection, Role::Writer).await?;
             Ok::<_, sqlx::Error>(connection)
         };
-        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(connected) => connected.map_err(|error| self.open_error(&error)),
-            Err(_) => Err(StoreError::Timeout {
-                seconds: CONNECT_TIMEOUT.as_secs(),
-            }),
-        }
+        in_time(connecting)
+            .await?
+            .map_err(|error| self.open_error(&error))
     }
 
-    /// The pool reads come from.
-    pub(super) async fn connect_readers(&self) -> Result<AnyPool, StoreError> {
-        let set_up: fn(&mut AnyConnection, Role) -> SetUp<'_> = match self.kind {
-            Kind::Sqlite(_) => |connection, role| Box::pin(sqlite::set_up(connection, role)),
-            Kind::Postgres(_) => |connection, role| Box::pin(postgres::set_up(connection, role)),
+    /// The connections reads come from.
+    pub(super) async fn connect_readers(&self) -> Result<Readers, StoreError> {
+        let options = match &self.kind {
+            Kind::Sqlite(owned) => return Readers::open(|| self.connect_file(owned, Role::Reader)),
+            Kind::Postgres(options, _) => options.as_ref().clone(),
         };
         AnyPoolOptions::new()
             .max_connections(super::READERS)
             .acquire_timeout(super::READ_TIMEOUT)
-            .after_connect(move |connection, _| set_up(connection, Role::Reader))
-            .connect_with(self.options.clone())
+            .after_connect(|connection, _| Box::pin(postgres::set_up(connection, Role::Reader)))
+            .connect_with(options)
             .await
+            .map(Readers::Postgres)
             .map_err(|error| self.open_error(&error))
     }
 
     /// Brings the schema to a version, forward only.
     pub(super) async fn migrate_to(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         version: i64,
     ) -> Result<(), StoreError> {
-        let Err(error) = migrations_to(version).run(connection).await else {
+        let migrations = migrations_to(version);
+        let migrated = match (&self.kind, connection) {
+            (Kind::Sqlite(owned), _) => {
+                let mut migrating = sqlite::connect_migrating(&owned.path).await?;
+                let migrated = migrations.run(&mut migrating).await;
+                migrating.close().await?;
+                migrated
+            }
+            (_, Connection::Postgres(connection)) => migrations.run(connection).await,
+            (Kind::Postgres(..), Connection::Sqlite(_)) => return Err(StoreError::Defect),
+        };
+        let Err(error) = migrated else {
             return Ok(());
         };
         let known = latest_schema();
@@ -251,16 +264,12 @@ impl Engine {
     }
 }
 
-/// How long connecting the writer may take.
+/// How long connecting to a server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-type SetUp<'c> = std::pin::Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
-
-impl Kind {
-    async fn set_up(&self, connection: &mut AnyConnection, role: Role) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Sqlite(_) => sqlite::set_up(connection, role).await,
-            Self::Postgres(_) => postgres::set_up(connection, role).await,
-        }
-    }
+async fn in_time<T>(connecting: impl Future<Output = T>) -> Result<T, StoreError> {
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+    connected.map_err(|_| StoreError::Timeout {
+        seconds: CONNECT_TIMEOUT.as_secs(),
+    })
 }

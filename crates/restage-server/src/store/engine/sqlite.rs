@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Connection as _};
 
 use super::{BUSY_TIMEOUT, Role};
 use crate::store::error::StoreError;
+use crate::store::sql::{Connection, SqliteConnection};
 
 /// The write-ahead log is cut back to this size when it is reset.
 const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -17,6 +18,9 @@ const CACHE_KIB: u32 = 16 * 1024;
 /// How the writer opens a transaction. SQLite's default would take the write lock only at the first
 /// change, and then fail instead of waiting for it.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+/// How a reader opens a transaction that sees one moment.
+pub(super) const BEGIN_READ: &str = "BEGIN";
 
 /// A file that is ours alone until this is dropped.
 #[derive(Debug)]
@@ -37,8 +41,32 @@ impl Owned {
     }
 }
 
-/// Brings a new connection into the state its role needs.
-pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result<(), sqlx::Error> {
+/// A connection to the file in the state its role needs.
+pub(super) fn connect(path: &Path, role: Role) -> Result<Connection, rusqlite::Error> {
+    let connection = SqliteConnection::open(path)?;
+    connection.set(&pragmas(role))?;
+    Ok(Connection::Sqlite(connection))
+}
+
+/// A connection beside the server's, which leaves the file as it is.
+pub(super) fn connect_visit(path: &Path, role: Role) -> Result<Connection, rusqlite::Error> {
+    let connection = SqliteConnection::open(path)?;
+    connection.set(&visit_pragmas(role))?;
+    Ok(Connection::Sqlite(connection))
+}
+
+/// The driver that migrates is another one.
+pub(super) async fn connect_migrating(path: &Path) -> Result<AnyConnection, StoreError> {
+    let connecting = AnyConnection::connect(&sqlite_url(path)?);
+    let failed = |error: sqlx::Error| open_error(path, &error);
+    let mut connection = connecting.await.map_err(failed)?;
+    let pragmas = sqlx::AssertSqlSafe(pragmas(Role::Writer));
+    let set = sqlx::raw_sql(pragmas).execute(&mut connection).await;
+    set.map_err(failed)?;
+    Ok(connection)
+}
+
+fn pragmas(role: Role) -> String {
     let mut pragmas = format!(
         "PRAGMA busy_timeout = {}; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA foreign_keys = OFF; \
          PRAGMA temp_store = MEMORY;",
@@ -54,30 +82,19 @@ pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result
         Role::Reader => write!(pragmas, "PRAGMA query_only = ON;"),
     }
     .expect("writing to a String succeeds");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas))
-        .execute(connection)
-        .await?;
-    Ok(())
+    pragmas
 }
 
-/// The same for a connection beside the server's, which leaves the file as it is.
-pub(super) async fn set_up_visit(
-    connection: &mut AnyConnection,
-    role: Role,
-) -> Result<(), sqlx::Error> {
+fn visit_pragmas(role: Role) -> String {
     let query_only = match role {
         Role::Writer => "OFF",
         Role::Reader => "ON",
     };
-    let pragmas = format!(
+    format!(
         "PRAGMA busy_timeout = {}; PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; \
          PRAGMA query_only = {query_only};",
         BUSY_TIMEOUT.as_millis(),
-    );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas))
-        .execute(connection)
-        .await?;
-    Ok(())
+    )
 }
 
 /// The file by its real name, so that two ways to it meet at one lock.

@@ -4,6 +4,7 @@
 
 #[path = "../../../tests/store_support/database.rs"]
 mod database;
+mod gate;
 mod migrations;
 mod needs;
 mod plans;
@@ -14,17 +15,23 @@ mod walk;
 mod world;
 mod writer;
 
+use std::sync::Arc;
+
 use restage_core::{Change, World};
-use sqlx::AnyConnection;
 
 use super::codec::{self, columns};
+use super::engine::{Engine, Role};
+use super::error::StoreError;
+use super::sql::{self, query};
 use super::{EffectSink, Store, StoreConfig, write};
 use database::Database;
+use gate::Gate;
 
 /// A store of its own, and a second way to its rows.
 struct Bench {
     store: Store,
-    rows: AnyConnection,
+    rows: sql::Connection,
+    gate: Arc<Gate>,
     _database: Database,
 }
 
@@ -40,10 +47,15 @@ impl Bench {
     /// Deleted stages leave their rows until purged.
     async fn on(database: Database, sink: EffectSink) -> Self {
         let config = StoreConfig::from_address(database.address()).unwrap();
-        let store = Store::open(&config.purged_by_caller(), sink).await.unwrap();
+        let gate = Arc::new(Gate::default());
+        let sink = Gate::around(&gate, sink);
+        let config = config.purged_by_caller();
+        let store = Store::open(&config, sink).await.unwrap();
+        let visit = Engine::visit(&config, Role::Writer).await.unwrap();
         Self {
             store,
-            rows: database.rows().await,
+            rows: visit.connection,
+            gate,
             _database: database,
         }
     }
@@ -56,53 +68,34 @@ impl Bench {
     /// Every row there is.
     async fn dump(&mut self) -> World {
         let mut world = World::default();
-        let stages = self
-            .all(concat!("SELECT ", columns!(stage "s"), " FROM stages s"))
-            .await;
-        for row in stages {
-            let row = codec::stage(&row).unwrap();
+        let sql = concat!("SELECT ", columns!(stage "s"), " FROM stages s");
+        for row in self.all(sql, codec::stage).await {
             world.stages.insert(row.id.clone(), row);
         }
         let sql = concat!("SELECT ", columns!(session "x"), " FROM stage_sessions x");
-        for row in self.all(sql).await {
-            let row = codec::session(&row).unwrap();
+        for row in self.all(sql, codec::session).await {
             world.sessions.insert(row.id.clone(), row);
         }
-        for row in self
-            .all(concat!("SELECT ", columns!(token "t"), " FROM tokens t"))
-            .await
-        {
-            let row = codec::token(&row).unwrap();
-            world
-                .tokens
-                .insert((row.stage.clone(), row.participant.clone()), row);
+        let sql = concat!("SELECT ", columns!(token "t"), " FROM tokens t");
+        for row in self.all(sql, codec::token).await {
+            let key = (row.stage.clone(), row.participant.clone());
+            world.tokens.insert(key, row);
         }
         let sql = concat!("SELECT ", columns!(public_key "k"), " FROM public_keys k");
-        for row in self.all(sql).await {
-            let row = codec::public_key(&row).unwrap();
+        for row in self.all(sql, codec::public_key).await {
             world.public_keys.insert(row.id.clone(), row);
         }
         let sql = concat!("SELECT ", columns!(participant "p"), " FROM participants p");
-        for row in self.all(sql).await {
-            let row = codec::participant(&row).unwrap();
-            world
-                .participants
-                .insert((row.session.clone(), row.id.clone()), row);
+        for row in self.all(sql, codec::participant).await {
+            let key = (row.session.clone(), row.id.clone());
+            world.participants.insert(key, row);
         }
-        for row in self
-            .all(concat!(
-                "SELECT ",
-                columns!(replica "r"),
-                " FROM replicas r"
-            ))
-            .await
-        {
-            let row = codec::replica(&row).unwrap();
+        let sql = concat!("SELECT ", columns!(replica "r"), " FROM replicas r");
+        for row in self.all(sql, codec::replica).await {
             world.replicas.insert(row.key(), row);
         }
         let sql = concat!("SELECT ", columns!(connection "c"), " FROM connections c");
-        for row in self.all(sql).await {
-            let row = codec::connection(&row).unwrap();
+        for row in self.all(sql, codec::connection).await {
             world.connections.insert(row.id.clone(), row);
         }
         let sql = concat!(
@@ -110,14 +103,22 @@ impl Bench {
             columns!(event "e"),
             " FROM stage_events e ORDER BY e.session, e.participant, e.seq"
         );
-        for row in self.all(sql).await {
-            world.events.push(codec::event(&row).unwrap().1);
+        for (_, event) in self.all(sql, codec::event).await {
+            world.events.push(event);
         }
         world
     }
 
-    async fn all(&mut self, sql: &'static str) -> Vec<sqlx::any::AnyRow> {
-        sqlx::query(sql).fetch_all(&mut self.rows).await.unwrap()
+    async fn all<T>(
+        &mut self,
+        sql: &'static str,
+        decode: fn(&sql::Row<'_>) -> Result<T, StoreError>,
+    ) -> Vec<T> {
+        query(sql).rows(&mut self.rows, decode).await.unwrap()
+    }
+
+    async fn number(&mut self, sql: &'static str) -> i64 {
+        query(sql).number(&mut self.rows).await.unwrap()
     }
 }
 

@@ -1,19 +1,16 @@
 //! Every statement of the running server finds its rows in an index, whose order is the list's: no table
 //! is scanned and nothing is sorted. These are claims about SQLite's planner.
 
-use sqlx::Row as _;
-
 use super::{Bench, Database};
+use crate::store::sql::query;
 use crate::store::{outbox, purge, read, retention, rows, write};
 
 /// Asks for the plan, one line per step.
 async fn plan(bench: &mut Bench, sql: &str) -> Vec<String> {
-    let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-    let steps = sqlx::query(sql).fetch_all(&mut bench.rows).await.unwrap();
-    steps
-        .iter()
-        .map(|step| step.get::<String, _>("detail"))
-        .collect()
+    query(format!("EXPLAIN QUERY PLAN {sql}"))
+        .rows(&mut bench.rows, |step| step.text(3).map(str::to_owned))
+        .await
+        .unwrap()
 }
 
 /// The key table is read from end to end by design, as is what a subquery found through an index.

@@ -45,7 +45,9 @@ async fn left_behind(version: i64, rows: &'static str) -> (Database, StoreConfig
     let engine = Engine::acquire(&config).unwrap();
     let mut connection = engine.claim().await.unwrap();
     engine.migrate_to(&mut connection, version).await.unwrap();
-    sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+    let mut filling = database.rows().await;
+    sqlx::raw_sql(rows).execute(&mut filling).await.unwrap();
+    filling.close().await.unwrap();
     connection.close().await.unwrap();
     (database, config.purged_by_caller())
 }

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use restage_core::id::StageId;
-use sqlx::Connection as _;
 
-use super::writer::{create, join_all, logging_bench};
+use super::writer::{create, logging_bench};
 use super::{Bench, Database, StoreConfig};
 use crate::store::StoreError;
 use crate::store::engine::{BUSY_TIMEOUT, Engine};
+use crate::store::sql::query;
 
 #[tokio::test]
 async fn a_command_that_fails_takes_only_itself_back() {
@@ -19,14 +19,14 @@ async fn a_command_that_fails_takes_only_itself_back() {
         create("b", Some("poison")),
         create("c", Some("fine")),
     ];
-    let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+    let (outcomes, stats) = bench.together(jobs).await;
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
     assert!(
         matches!(outcomes[1], Err(StoreError::Engine(_))),
         "{:?}",
         outcomes[1]
     );
-    assert_eq!(bench.store.stats().commits, 1);
+    assert_eq!(stats.commits, 1);
     assert_eq!(*log.lock().unwrap(), ["a", "c"]);
     let world = bench.dump().await;
     // The stage of the failed command was written before its token failed.
@@ -47,9 +47,9 @@ async fn a_failure_of_the_transaction_fails_its_batch_and_no_later_one() {
         create("b", Some("poison")),
         create("c", None),
     ];
-    let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+    let (outcomes, stats) = bench.together(jobs).await;
     assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
-    assert_eq!(bench.store.stats().commits, 0);
+    assert_eq!(stats.commits, 0);
     assert_eq!(*log.lock().unwrap(), [""; 0]);
     assert!(bench.dump().await.stages.is_empty());
 
@@ -66,7 +66,7 @@ async fn a_failure_of_the_transaction_fails_its_batch_and_no_later_one() {
 #[tokio::test]
 async fn a_lock_from_outside_delays_or_fails_a_batch_and_no_later_one() {
     let (mut bench, log) = logging_bench(Database::sqlite()).await;
-    let outside = bench.rows.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    bench.rows.command("BEGIN IMMEDIATE").await.unwrap();
     let started = Instant::now();
     let outcome = bench.store.execute(create("a", None)).await;
     assert!(
@@ -78,7 +78,7 @@ async fn a_lock_from_outside_delays_or_fails_a_batch_and_no_later_one() {
     let waiting = bench.store.clone();
     let waiting = tokio::spawn(async move { waiting.execute(create("b", None)).await });
     tokio::task::yield_now().await;
-    outside.rollback().await.unwrap();
+    bench.rows.command("ROLLBACK").await.unwrap();
     waiting.await.unwrap().unwrap().reply.unwrap();
     assert_eq!(*log.lock().unwrap(), ["b"]);
 }
@@ -92,14 +92,11 @@ async fn a_commit_waits_for_the_disk() {
         .open_writer()
         .await
         .unwrap();
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(&mut writer)
-        .await
-        .unwrap();
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&mut writer)
-        .await
-        .unwrap();
+    let synchronous = query("PRAGMA synchronous").number(&mut writer).await;
+    let journal = query("PRAGMA journal_mode")
+        .only(&mut writer, |row| row.text(0).map(str::to_owned))
+        .await;
+    let (synchronous, journal) = (synchronous.unwrap(), journal.unwrap());
     assert_eq!((synchronous, journal.as_str()), (2, "wal"), "2 is FULL");
 }
 
@@ -110,9 +107,6 @@ impl Bench {
             "CREATE TRIGGER poison BEFORE INSERT ON tokens WHEN NEW.participant = 'poison' \
              BEGIN SELECT RAISE({how}, 'poisoned'); END"
         );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(trigger))
-            .execute(&mut self.rows)
-            .await
-            .unwrap();
+        query(trigger).execute(&mut self.rows).await.unwrap();
     }
 }

@@ -8,7 +8,6 @@ use futures_util::FutureExt as _;
 use restage_core::command::NewToken;
 use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context, Fault, Limits, Reply, StageArn};
-use sqlx::Row as _;
 
 use super::{Bench, Database, StoreConfig};
 use crate::store::{BATCH_MAX, EffectSink, Job, Store, StoreError, WRITER_QUEUE};
@@ -39,6 +38,14 @@ fn job(command: Command) -> Job {
         fresh_session: StageSessionId::new("st-unused"),
     };
     Job { command, context }
+}
+
+pub(super) fn rename(id: &str, name: &str) -> Job {
+    job(Command::UpdateStage {
+        stage: arn(id),
+        name: Some(name.to_owned()),
+        recording: None,
+    })
 }
 
 fn arn(id: &str) -> StageArn {
@@ -72,18 +79,16 @@ pub(super) async fn logging_bench(database: Database) -> (Bench, Log) {
     (Bench::on(database, sink).await, log)
 }
 
-/// The test's runtime has one thread: all of these are queued before the writer looks.
 #[tokio::test]
 async fn commands_that_wait_share_a_commit() {
     let (bench, log) = logging_bench(Database::fresh().await).await;
     let ids: Vec<String> = (0..BATCH_MAX + 1).map(|n| format!("stage{n}")).collect();
-    let outcomes = join_all(ids.iter().map(|id| bench.store.execute(create(id, None)))).await;
+    let (outcomes, stats) = bench.together(ids.iter().map(|id| create(id, None))).await;
     assert!(
         outcomes
             .iter()
             .all(|outcome| outcome.as_ref().unwrap().reply.is_ok())
     );
-    let stats = bench.store.stats();
     assert_eq!((stats.commits, stats.commands), (2, BATCH_MAX as u64 + 1));
     assert_eq!(
         *log.lock().unwrap(),
@@ -126,21 +131,13 @@ async fn effects_are_handed_over_before_the_answer() {
 #[tokio::test]
 async fn a_batch_sees_its_own_changes() {
     let bench = Bench::open().await;
-    let rename = |name: &str| {
-        let name = Some(name.to_owned());
-        job(Command::UpdateStage {
-            stage: arn("a"),
-            name,
-            recording: None,
-        })
-    };
-    let jobs = [rename("early"), create("a", None), rename("late")];
-    let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+    let jobs = [rename("a", "early"), create("a", None), rename("a", "late")];
+    let (outcomes, stats) = bench.together(jobs).await;
     let replies: Vec<_> = outcomes
         .into_iter()
         .map(|outcome| outcome.unwrap().reply)
         .collect();
-    assert_eq!(bench.store.stats().commits, 1);
+    assert_eq!(stats.commits, 1);
     assert_eq!(replies[0].as_ref().unwrap_err().fault, Fault::NotFound);
     assert!(matches!(&replies[1], Ok(Reply::Stage(stage)) if stage.name == "a"));
     assert!(matches!(&replies[2], Ok(Reply::Stage(stage)) if stage.name == "late"));
@@ -149,9 +146,11 @@ async fn a_batch_sees_its_own_changes() {
 #[tokio::test]
 async fn a_caller_that_stops_waiting_does_not_stop_its_command() {
     let (bench, log) = logging_bench(Database::fresh().await).await;
+    let held = bench.hold().await;
     // Looked at once, which queues it, and dropped.
     let abandoned = bench.store.execute(create("a", None)).now_or_never();
     assert!(abandoned.is_none(), "the writer had no chance yet");
+    drop(held);
     bench
         .store
         .execute(create("b", None))
@@ -215,10 +214,7 @@ async fn the_count_of_stages_follows_creation_and_deletion() {
         .unwrap()
         .reply
         .unwrap();
-    let row = sqlx::query("SELECT stages FROM stage_counts")
-        .fetch_one(&mut bench.rows)
-        .await;
-    assert_eq!(row.unwrap().get::<i64, _>(0), 3);
+    assert_eq!(bench.number("SELECT stages FROM stage_counts").await, 3);
 }
 
 #[tokio::test]
