@@ -239,7 +239,7 @@ def test_no_secret_is_ever_logged(talkative, media):
             assert password not in everything, "an ICE password is in the log"
 
 
-def test_the_consoles_key_is_for_a_terminal(tmp_path):
+def test_the_consoles_key_and_colours_are_for_a_terminal(tmp_path):
     """Lines for people end up in a journal too when no terminal is there."""
     server = Server(tmp_path / "data", name="test_observability_console").start()
     address = json.loads((server.data_dir / "server.json").read_text())["console"]
@@ -247,3 +247,4 @@ def test_the_consoles_key_is_for_a_terminal(tmp_path):
     server.stop()
     text = "\n".join(server.log)
     assert "server.json" in text and key not in text and path not in text
+    assert "stopping" in text and "\x1b" not in text, "colours are for a terminal too"
