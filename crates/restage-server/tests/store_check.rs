@@ -115,3 +115,20 @@ async fn nobody_publishes_and_somebody_is_counted() {
         ["1 counts of publishers that are not their number"]
     );
 }
+
+#[tokio::test]
+async fn a_schema_of_another_version_is_not_judged() {
+    let database = lively().await;
+    let mut rows = database.rows().await;
+    for (change, expected) in [
+        (
+            "UPDATE _sqlx_migrations SET version = version + 100 WHERE version > 3",
+            "newer",
+        ),
+        ("DELETE FROM _sqlx_migrations WHERE version > 1", "migrate"),
+    ] {
+        sqlx::query(change).execute(&mut rows).await.unwrap();
+        let refused = check(&config(&database)).await.unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
