@@ -6,16 +6,18 @@
 //! 1. `authorization.rs` takes the `Authorization` header apart;
 //! 2. `date.rs` finds when the request says it was made, and whether that is now;
 //! 3. `canonical.rs` writes the request in the one form both sides hash;
-//! 4. [`verify`] derives the key from the secret and compares.
+//! 4. [`verify`] signs that with the [key](SigningKey) derived from the secret, and compares.
 
 mod authorization;
 mod canonical;
 mod date;
+mod key;
 mod verify;
 
 pub use self::date::MAX_SKEW_S;
+pub use self::key::{KeyScope, SigningKey};
 pub use self::limits::*;
-pub use self::verify::{Identity, SERVICE, SignedRequest, verify};
+pub use self::verify::{Header, Identity, SERVICE, SignedRequest, verify};
 
 /// The sizes nothing in a request may exceed.
 mod limits {

@@ -16,7 +16,7 @@ use restage_core::{Limits, Rates};
 use serde::{Deserialize, Serialize};
 
 use crate::data_dir::Credentials;
-use crate::keys::{Holder, Known, Permission, is_account};
+use crate::keys::{Derived, Holder, Known, Permission, is_account};
 use crate::outbox::{Sinks, Webhook};
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
@@ -218,6 +218,9 @@ pub struct Settings {
         default_missing_value = "true"
     )]
     pub events_extra: Option<bool>,
+    /// Memory for answers that may be given again until what they tell of changes, in megabytes; 0 keeps none [default: 16]
+    #[arg(long, env = "RESTAGE_ANSWERS_MB", value_name = "MB")]
+    pub answers_mb: Option<u32>,
     /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
     #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
     pub retention_days: Option<u32>,
@@ -306,6 +309,8 @@ pub struct Config {
     pub session_idle_s: u32,
     /// Who is told of what happens.
     pub sinks: Sinks,
+    /// For answers that may be given again, in megabytes; 0 for none.
+    pub answers_mb: u32,
     /// 0 keeps history for ever.
     pub retention_days: u32,
     /// A listener of its own for metrics.
@@ -332,6 +337,7 @@ impl Default for Config {
             access_keys: Vec::new(),
             session_idle_s: 300,
             sinks: Sinks::default(),
+            answers_mb: 16,
             retention_days: 60,
             metrics: None,
             otlp_endpoint: None,
@@ -404,6 +410,7 @@ impl Settings {
             webhook_attempts: self.webhook_attempts.or(lower.webhook_attempts),
             events_file: self.events_file.or(lower.events_file),
             events_extra: self.events_extra.or(lower.events_extra),
+            answers_mb: self.answers_mb.or(lower.answers_mb),
             retention_days: self.retention_days.or(lower.retention_days),
             metrics: self.metrics.or(lower.metrics),
             otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
@@ -453,6 +460,7 @@ impl Settings {
             access_keys: self.access_keys,
             session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
             sinks,
+            answers_mb: self.answers_mb.unwrap_or(default.answers_mb),
             retention_days: self.retention_days.unwrap_or(default.retention_days),
             metrics: self.metrics,
             otlp_endpoint: plain_url(self.otlp_endpoint),
@@ -532,6 +540,7 @@ impl AccessKey {
                     .map_err(|error| self.refuse(&error.to_string()))?,
             },
             ends_at: None,
+            derived: Derived::default(),
         })
     }
 }

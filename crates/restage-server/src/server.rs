@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use crate::config::{Auth, Config, ConfigError};
 use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::http::{self, AppState, ConsoleKey, Endpoints, Throttle};
-use crate::keys::{Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
+use crate::http::{self, Answers, AppState, ConsoleKey, Endpoints, Throttle};
+use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::media::{Media, MediaStartError, UdpReport};
 use crate::metrics::Metrics;
 use crate::outbox::{self, Senders, WebhookError};
@@ -127,6 +127,7 @@ impl Server {
             control: control.clone(),
             pages,
             keys: (config.auth == Auth::Verify).then_some(keys),
+            answers: Answers::new(u64::from(config.answers_mb) * 1_000_000),
             throttle: Throttle::new(config.rates),
             account: config.account_id.clone(),
             base_path: base_path(&public_url),
@@ -239,6 +240,7 @@ fn key_ring(data: &DataDir, config: &Config) -> Result<KeyRing, StartError> {
             permission: Permission::Full,
         },
         ends_at: None,
+        derived: Derived::default(),
     }];
     for key in &config.access_keys {
         fixed.push(key.open()?);

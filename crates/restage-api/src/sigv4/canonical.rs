@@ -1,6 +1,7 @@
 //! The canonical request: the one way of writing a request down that both sides hash.
 
 use crate::percent::{decode_form, encode_into};
+use crate::sigv4::Header;
 
 /// The path as it was received, normalised and encoded once more (every service but S3 encodes
 /// twice).
@@ -52,10 +53,10 @@ pub(crate) fn query(raw: &str) -> String {
 
 /// A header's canonical line: values in the order received, separated by commas, each without spaces
 /// around it and with runs of spaces inside folded into one. `None` if there is no such header.
-pub(crate) fn header(name: &str, headers: &[(String, String)]) -> Option<String> {
+pub(crate) fn header(name: &str, headers: &[Header<'_>]) -> Option<String> {
     let values: Vec<_> = headers
         .iter()
-        .filter(|(given, _)| given == name)
+        .filter(|(given, _)| *given == name)
         .map(|(_, value)| fold(value))
         .collect();
     (!values.is_empty()).then(|| format!("{name}:{}\n", values.join(",")))
@@ -72,6 +73,8 @@ fn fold(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     #[test]
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn headers_are_folded_and_joined() {
         let headers: Vec<_> = [("x", "  a   b "), ("y", "z"), ("x", "\tc\td\t"), ("e", "")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .map(|(name, value)| (name, Cow::from(value)))
             .into();
         assert_eq!(header("x", &headers).as_deref(), Some("x:a b,c\td\n"));
         assert_eq!(header("e", &headers).as_deref(), Some("e:\n"));

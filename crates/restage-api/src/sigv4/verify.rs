@@ -1,18 +1,23 @@
 //! The verdict on a signed request.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
-use crate::mac::{hmac_sha256, sha256_hex};
+use crate::mac::sha256_hex;
 use crate::sigv4::authorization::{ALGORITHM, Authorization, incomplete};
+use crate::sigv4::key::{KeyScope, SigningKey};
 use crate::sigv4::limits::{MAX_HEADERS, MAX_HEADERS_BYTES, MAX_TARGET_BYTES};
 use crate::sigv4::{canonical, date};
 use crate::time::{Timestamp, format_amz_date};
 
 /// The signing name of the service.
 pub const SERVICE: &str = "ivs";
+
+/// A header field: its name in lower case, and its value.
+pub type Header<'a> = (&'a str, Cow<'a, str>);
 
 /// A request as it was received.
 #[derive(Clone, Copy)]
@@ -25,7 +30,7 @@ pub struct SignedRequest<'a> {
     pub query: &'a str,
     /// All header fields in order, names in lower case. `host` must be among them: with HTTP/2 it is
     /// to be filled in from `:authority`.
-    pub headers: &'a [(String, String)],
+    pub headers: &'a [Header<'a>],
     /// The whole body.
     pub body: &'a [u8],
 }
@@ -51,7 +56,7 @@ pub struct Identity {
     pub signed_at: Timestamp,
 }
 
-/// Checks a request's signature. `lookup` knows the secret of an access key.
+/// Checks a request's signature. `lookup` knows the keys; none means that the access key is not known.
 ///
 /// A session token (`x-amz-security-token`) is only looked at as a header that may be signed: there
 /// are no temporary credentials here.
@@ -64,7 +69,7 @@ pub struct Identity {
 pub fn verify(
     request: &SignedRequest<'_>,
     now_unix_s: i64,
-    lookup: impl Fn(&str) -> Option<String>,
+    lookup: impl Fn(&KeyScope<'_>) -> Option<SigningKey>,
 ) -> Result<Identity, ApiError> {
     check_sizes(request)?;
     let authorization = Authorization::parse(find_authorization(request)?)?;
@@ -74,7 +79,12 @@ pub fn verify(
              must be '{SERVICE}'."
         )));
     }
-    let secret = lookup(authorization.access_key).ok_or_else(|| {
+    let scope = KeyScope {
+        access_key: authorization.access_key,
+        day: authorization.day,
+        region: authorization.region,
+    };
+    let key = lookup(&scope).ok_or_else(|| {
         ApiError::unrecognized_client(
             "The access key in the request is not known here. Check the credentials the client uses.",
         )
@@ -91,12 +101,9 @@ pub fn verify(
         authorization.scope(),
         sha256_hex(canonical.as_bytes())
     );
-    let expected = hex::encode(hmac_sha256(
-        &signing_key(&secret, &authorization),
-        &[text.as_bytes()],
-    ));
+    let signature = key.sign(&text);
     if !bool::from(
-        expected
+        signature
             .as_bytes()
             .ct_eq(authorization.signature.as_bytes()),
     ) {
@@ -160,8 +167,8 @@ fn values_of<'a>(
 ) -> impl Iterator<Item = &'a str> + use<'a> {
     let headers = request.headers.iter();
     headers
-        .filter(move |(given, _)| given == name)
-        .map(|(_, value)| value.as_str())
+        .filter(move |(given, _)| *given == name)
+        .map(|(_, value)| value.as_ref())
 }
 
 /// When the request says it was signed, in seconds since the Unix epoch. The header that says so must
@@ -244,12 +251,4 @@ fn canonical_request(
         canonical::query(request.query),
         authorization.signed_headers,
     ))
-}
-
-fn signing_key(secret: &str, authorization: &Authorization<'_>) -> [u8; 32] {
-    let start = format!("AWS4{secret}");
-    let of_day = hmac_sha256(start.as_bytes(), &[authorization.day.as_bytes()]);
-    let of_region = hmac_sha256(&of_day, &[authorization.region.as_bytes()]);
-    let of_service = hmac_sha256(&of_region, &[authorization.service.as_bytes()]);
-    hmac_sha256(&of_service, &[b"aws4_request"])
 }

@@ -1,7 +1,9 @@
 //! Whatever arrives, there is an answer: no panic, no secret, no endless message.
 
 use proptest::prelude::*;
-use restage_api::sigv4::{SignedRequest, verify};
+use std::borrow::Cow;
+
+use restage_api::sigv4::{SignedRequest, SigningKey, verify};
 use restage_api::{ApiError, ErrorCode, Operation};
 use serde_json::Value;
 
@@ -151,7 +153,7 @@ proptest! {
         body in prop::collection::vec(any::<u8>(), 0..40),
         now: i64,
     ) {
-        let headers: Vec<_> = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let headers: Vec<_> = headers.into_iter().map(|(name, value)| (name, Cow::from(value))).collect();
         let request = SignedRequest {
             method: &method,
             path: &path,
@@ -159,7 +161,7 @@ proptest! {
             headers: &headers,
             body: &body,
         };
-        let error = verify(&request, now, |_| Some("secret".into())).expect_err("not signed");
+        let error = verify(&request, now, |scope| Some(SigningKey::derive("secret", scope.day, scope.region))).expect_err("not signed");
         prop_assert_eq!(error.code.status(), 403);
         prop_assert!(error.message.len() <= MAX_MESSAGE);
     }
@@ -172,19 +174,19 @@ proptest! {
         second in 0i64..60,
     ) {
         let headers = [
-            ("host".to_owned(), "h".to_owned()),
-            ("x-amz-date".to_owned(), format!("20260921T1413{second:02}Z")),
+            ("host", Cow::from("h")),
+            ("x-amz-date", Cow::from(format!("20260921T1413{second:02}Z"))),
             (
-                "authorization".to_owned(),
-                format!(
+                "authorization",
+                Cow::from(format!(
                     "AWS4-HMAC-SHA256 Credential=AKID/20260921/r/ivs/aws4_request, \
                      SignedHeaders=host;x-amz-date, Signature={signature}"
-                ),
+                )),
             ),
         ];
         let request =
             SignedRequest { method: "POST", path: &path, query: &query, headers: &headers, body: b"" };
-        let error = verify(&request, 1_790_000_000, |_| Some("secret".into())).expect_err("a guess");
+        let error = verify(&request, 1_790_000_000, |scope| Some(SigningKey::derive("secret", scope.day, scope.region))).expect_err("a guess");
         prop_assert_eq!(error.code, ErrorCode::InvalidSignature);
     }
 }

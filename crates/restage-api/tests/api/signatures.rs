@@ -1,5 +1,6 @@
 //! Signatures made by AWS's own signers verify; nothing else does.
 
+use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
@@ -8,7 +9,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4::SigningParams;
 use proptest::prelude::*;
-use restage_api::sigv4::{Identity, SignedRequest, verify};
+use restage_api::sigv4::{Header, Identity, KeyScope, SignedRequest, SigningKey, verify};
 use restage_api::{ApiError, Timestamp};
 
 use crate::common::cases;
@@ -40,14 +41,22 @@ impl Arrived {
 
     /// The verdict at a moment.
     pub(crate) fn verify_at(&self, now: i64) -> Result<Identity, ApiError> {
+        let headers: Vec<Header<'_>> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), Cow::from(value)))
+            .collect();
         let request = SignedRequest {
             method: &self.method,
             path: &self.path,
             query: &self.query,
-            headers: &self.headers,
+            headers: &headers,
             body: &self.body,
         };
-        verify(&request, now, |key| (key == KEY).then(|| SECRET.to_owned()))
+        verify(&request, now, |scope| {
+            let key = || SigningKey::derive(SECRET, scope.day, scope.region);
+            (scope.access_key == KEY).then(key)
+        })
     }
 
     pub(crate) fn verify(&self) -> Result<Identity, ApiError> {
@@ -184,8 +193,13 @@ fn signatures_of_another_client_verify() {
         )
     };
     let at = 1_767_323_045;
-    let secret = |key: &str| (key == "AKIDEXAMPLE").then(|| "wJalrXUtnFEMI/secret".to_owned());
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let secret = |scope: &KeyScope<'_>| {
+        let key = || SigningKey::derive("wJalrXUtnFEMI/secret", scope.day, scope.region);
+        (scope.access_key == "AKIDEXAMPLE").then(key)
+    };
+    fn header(name: &'static str, value: &str) -> Header<'static> {
+        (name, Cow::from(value.to_owned()))
+    }
     let list = [
         header("host", "127.0.0.1:4080"),
         header("content-type", "application/json"),

@@ -42,6 +42,7 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         webhook_attempts: Some(1),
         events_file: Some("f".into()),
         events_extra: Some(true),
+        answers_mb: Some(1),
         retention_days: Some(1),
         metrics: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
         otlp_endpoint: Some("http://x".into()),

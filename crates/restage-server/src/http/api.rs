@@ -6,13 +6,15 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use restage_api::sigv4::{self, SignedRequest};
+use restage_api::sigv4::{self, Header, KeyScope, SignedRequest};
 use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
+use super::answers::Asked;
 use super::{App, handler};
 use crate::keys::{Holder, Permission};
 use crate::{clock, ids};
@@ -60,7 +62,7 @@ pub(super) async fn serve(State(app): State<App>, request: Request) -> Response 
     respond(outcome, &request_id)
 }
 
-async fn call(app: &App, operation: Operation, request: Request) -> Result<String, ApiError> {
+async fn call(app: &App, operation: Operation, request: Request) -> Result<Bytes, ApiError> {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, BODY_LEN_MAX)
         .await
@@ -76,7 +78,19 @@ async fn call(app: &App, operation: Operation, request: Request) -> Result<Strin
         query: parts.uri.query().unwrap_or_default(),
         body: &body,
     };
-    handler::call(app, &caller, operation, input).await
+    let asked = Asked {
+        caller: &caller,
+        operation,
+        body: &body,
+    };
+    let store = app.control.store();
+    if let Some(answer) = app.answers.get(asked, |watch| store.holds(watch)) {
+        app.metrics.answered_again();
+        return Ok(answer.body);
+    }
+    let answer = handler::call(app, &caller, operation, input).await?;
+    app.answers.put(asked, &answer);
+    Ok(answer.body)
 }
 
 /// Who asks, if they may call this operation.
@@ -86,15 +100,10 @@ fn authenticate(
     parts: &http::request::Parts,
     body: &[u8],
 ) -> Result<Caller, ApiError> {
-    let headers: Vec<(String, String)> = parts
+    let headers: Vec<Header<'_>> = parts
         .headers
         .iter()
-        .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
         .collect();
     let Some(keys) = &app.keys else {
         return Ok(Caller {
@@ -111,11 +120,11 @@ fn authenticate(
     };
     let now_s = clock::now().0 / 1_000_000;
     let known = OnceCell::new();
-    let lookup = |key: &str| {
-        let found = keys.find(key, now_s)?;
-        let secret = found.credentials.secret_key.clone();
+    let lookup = |scope: &KeyScope<'_>| {
+        let found = keys.find(scope.access_key, now_s)?;
+        let key = found.signing_key(scope.day, scope.region);
         known.set(found).ok()?;
-        Some(secret)
+        Some(key)
     };
     let identity = sigv4::verify(&signed, now_s, lookup)?;
     // A signature that was verified was verified with a key that is known.
@@ -144,8 +153,8 @@ fn permit(key: &str, holder: &Holder, operation: Operation) -> Result<(), ApiErr
 }
 
 /// The region of a credential scope, unverified.
-fn scope_region(headers: &[(String, String)]) -> Option<String> {
-    let (_, value) = headers.iter().find(|(name, _)| name == "authorization")?;
+fn scope_region(headers: &[Header<'_>]) -> Option<String> {
+    let (_, value) = headers.iter().find(|(name, _)| *name == "authorization")?;
     let (_, rest) = value.split_once("Credential=")?;
     let region = rest.split('/').nth(2)?;
     let plain = region
@@ -154,13 +163,13 @@ fn scope_region(headers: &[(String, String)]) -> Option<String> {
     (plain && !region.is_empty() && region.len() <= 32).then(|| region.to_owned())
 }
 
-fn respond(outcome: Result<String, ApiError>, request_id: &str) -> Response {
+fn respond(outcome: Result<Bytes, ApiError>, request_id: &str) -> Response {
     let (status, body, error) = match outcome {
         Ok(body) => (StatusCode::OK, body, None),
         Err(error) => {
             let status = StatusCode::from_u16(error.code.status())
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, error.to_json(), Some(error.code.name()))
+            (status, error.to_json().into(), Some(error.code.name()))
         }
     };
     let mut response = Response::new(Body::from(body));
@@ -168,9 +177,10 @@ fn respond(outcome: Result<String, ApiError>, request_id: &str) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in RESPONSE_HEADERS {
-        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
         headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
@@ -186,11 +196,13 @@ fn respond(outcome: Result<String, ApiError>, request_id: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     #[test]
     fn the_scope_names_the_region() {
-        let header = |value: &str| vec![("authorization".to_owned(), value.to_owned())];
+        let header = |value: &'static str| vec![("authorization", Cow::from(value))];
         let text = "AWS4-HMAC-SHA256 Credential=AK/20261123/eu-west-1/ivs/aws4_request, Sig";
         assert_eq!(scope_region(&header(text)).as_deref(), Some("eu-west-1"));
         assert_eq!(scope_region(&header("Bearer x")), None);

@@ -1,5 +1,6 @@
 //! The one HTTP listener: API, WHIP and WHEP, events, console, health.
 
+mod answers;
 mod api;
 mod console;
 mod events;
@@ -25,6 +26,7 @@ use crate::control::Control;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 
+pub use answers::Answers;
 pub use console::ConsoleKey;
 pub(crate) use listener::serve;
 pub use throttle::Throttle;
@@ -42,6 +44,8 @@ pub struct AppState {
     pub keys: Option<KeyRing>,
     /// The account of requests nobody signed, and of the console.
     pub account: String,
+    /// Answers that may be given again.
+    pub answers: Answers,
     /// How often operations may be called.
     pub throttle: Throttle,
     /// What stages say of where clients connect.

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 pub use file::{KEYS_MAX, KeyFile, Listed, Made};
 pub use permission::{Permission, PermissionError};
-pub use ring::{Holder, KeyRing, Known};
+pub use ring::{Derived, Holder, KeyRing, Known};
 
 use crate::data_dir::DataDirError;
 

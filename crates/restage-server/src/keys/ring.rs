@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use restage_api::sigv4::SigningKey;
+
 use super::{KeyFile, KeyFileError, Permission};
 use crate::data_dir::Credentials;
 
@@ -25,6 +27,68 @@ pub struct Known {
     pub holder: Holder,
     /// From then on it is refused, in seconds since the Unix epoch.
     pub ends_at: Option<i64>,
+    /// What was derived from the secret.
+    pub derived: Derived,
+}
+
+impl Known {
+    /// The key that requests of a day in a region are signed with.
+    pub fn signing_key(&self, day: &str, region: &str) -> SigningKey {
+        let mut derived = self
+            .derived
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_day) = derived
+            .iter()
+            .find(|one| one.day == day && one.region == region)
+        {
+            return of_day.key.clone();
+        }
+        if derived.len() == DERIVED_MAX {
+            derived.remove(0);
+        }
+        let key = SigningKey::derive(&self.credentials.secret_key, day, region);
+        derived.push(OfDay {
+            day: day.to_owned(),
+            region: region.to_owned(),
+            key: key.clone(),
+        });
+        key
+    }
+}
+
+/// Keys kept of each secret, the latest derived: more than regions that ask at the same time, around midnight.
+const DERIVED_MAX: usize = 8;
+
+/// Keys that were derived from a secret, to save doing so for every request. No part of what the secret is.
+#[derive(Default)]
+pub struct Derived(Mutex<Vec<OfDay>>);
+
+struct OfDay {
+    day: String,
+    region: String,
+    key: SigningKey,
+}
+
+impl Clone for Derived {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Derived {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Derived {}
+
+impl std::fmt::Debug for Derived {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Derived")
+    }
 }
 
 /// Which version of a file was read. A file is replaced, never changed in place.
@@ -104,6 +168,7 @@ fn read(file: &KeyFile) -> Result<HashMap<String, Arc<Known>>, KeyFileError> {
             permission: made.listed.permission,
         },
         ends_at: made.listed.ends_at,
+        derived: Derived::default(),
     });
     Ok(by_id(opened))
 }
@@ -121,6 +186,33 @@ mod tests {
     const NOW: i64 = 1_790_000_000;
 
     #[test]
+    fn signing_keys_are_kept_for_some_days_and_regions() {
+        let known = Known {
+            credentials: Credentials {
+                access_key: "ROOT".to_owned(),
+                secret_key: "s".to_owned(),
+            },
+            holder: Holder {
+                account: "000000000000".to_owned(),
+                permission: Permission::Full,
+            },
+            ends_at: None,
+            derived: Derived::default(),
+        };
+        for _ in 0..2 {
+            for number in 0..DERIVED_MAX + 3 {
+                let region = format!("r-{number}");
+                let key = known.signing_key("20261123", &region);
+                assert_eq!(key, SigningKey::derive("s", "20261123", &region));
+                assert_eq!(key, known.signing_key("20261123", &region));
+                assert_ne!(key, known.signing_key("20261124", &region));
+            }
+        }
+        assert_eq!(known.derived.0.lock().unwrap().len(), DERIVED_MAX);
+        assert!(!format!("{known:?}").contains("r-1"));
+    }
+
+    #[test]
     fn keys_come_and_go_while_the_server_runs() {
         let dir = tempfile::tempdir().unwrap();
         let file = KeyFile::of(dir.path());
@@ -134,6 +226,7 @@ mod tests {
                 permission: Permission::Full,
             },
             ends_at: None,
+            derived: Derived::default(),
         };
         let ring = KeyRing::new(vec![root.clone()], file.clone()).unwrap();
         assert_eq!(ring.find("ROOT", NOW).as_deref(), Some(&root));

@@ -70,6 +70,7 @@ pub struct Metrics {
 struct Inner {
     registry: Registry,
     requests: Family<ApiLabels, Counter>,
+    answered_again: Counter,
     durations: Durations<OperationLabel>,
     http: Family<HttpLabels, Counter>,
     state: State,
@@ -101,6 +102,12 @@ impl Metrics {
             "API requests by operation and by the error they were answered with, or OK",
             requests.clone(),
         );
+        let answered_again = Counter::default();
+        registry.register(
+            "api_answers_reused",
+            "API requests answered by an answer that was kept and still held",
+            answered_again.clone(),
+        );
         let durations = Durations::new_with_constructor(durations as fn() -> Histogram);
         registry.register_with_unit(
             "api_request_duration",
@@ -125,6 +132,7 @@ impl Metrics {
             inner: Arc::new(Inner {
                 registry,
                 requests,
+                answered_again,
                 durations,
                 http,
                 state,
@@ -150,6 +158,11 @@ impl Metrics {
             .durations
             .get_or_create(&OperationLabel { operation })
             .observe(took.as_secs_f64());
+    }
+
+    /// Counts an API request whose answer was at hand.
+    pub fn answered_again(&self) {
+        self.inner.answered_again.inc();
     }
 
     /// Counts a request of any route. `route` must be a route's pattern, never a client's path.

@@ -172,11 +172,7 @@ impl<'o, W: Write> BackupWriter<'o, W> {
     ///
     /// # Errors
     /// What `out` says.
-    pub fn table(
-        &mut self,
-        name: &str,
-        columns: &[impl AsRef<str>],
-    ) -> std::io::Result<()> {
+    pub fn table(&mut self, name: &str, columns: &[impl AsRef<str>]) -> std::io::Result<()> {
         let columns: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
         self.lines
             .write(&json!({"table": name, "columns": columns}))

@@ -30,6 +30,7 @@ mod rows;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod write;
 mod writer;
 
@@ -52,12 +53,14 @@ pub use outbox::{
 };
 pub use read::{PAGE_ROWS_MAX, Page, ParticipantFilter, RecordedEvent, ReplicaPosition};
 pub use retention::{RETENTION_STEP_ROWS, Sweep};
+pub use watch::{Subject, Watch};
 pub use writer::{BATCH_MAX, WRITER_QUEUE};
 
 use address::Address;
 use engine::Engine;
 use outbox::{Board, Outbox};
 use sql::Readers;
+use watch::ChangeCounts;
 use writer::{Counters, Request, Writer};
 
 /// Connections that serve reads.
@@ -183,6 +186,7 @@ struct Shared {
     writer: Mutex<Option<oneshot::Receiver<()>>>,
     counters: Arc<Counters>,
     board: Arc<Board>,
+    changes: Arc<ChangeCounts>,
 }
 
 impl Store {
@@ -205,6 +209,7 @@ impl Store {
         let board = Arc::clone(&outbox.board);
         let readers = engine.connect_readers().await?;
         let counters = Arc::new(Counters::default());
+        let changes = Arc::new(ChangeCounts::default());
         let (sender, requests) = mpsc::channel(WRITER_QUEUE);
         let writer = Writer {
             engine,
@@ -212,6 +217,7 @@ impl Store {
             requests,
             sink,
             counters: Arc::clone(&counters),
+            changes: Arc::clone(&changes),
             purging,
             purge_pending,
             outbox,
@@ -225,6 +231,7 @@ impl Store {
                 writer,
                 counters,
                 board,
+                changes,
             }),
         })
     }

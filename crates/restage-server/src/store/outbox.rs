@@ -163,8 +163,7 @@ impl Outbox {
         let last = query(LAST_SEQ).number(connection).await?;
         let mut gauges = Vec::new();
         for sink in &listeners.sinks {
-            let waiting = query(COUNT)
-                .bind(*sink).number(connection).await?;
+            let waiting = query(COUNT).bind(*sink).number(connection).await?;
             let gauge = Gauge::default();
             add(&gauge.waiting, u64::try_from(waiting).unwrap_or_default());
             gauges.push(gauge);
@@ -315,11 +314,7 @@ pub(super) async fn settle(
     let gone = gone.map(|seq| (DELIVERED, seq));
     let refused = settlement.refused.iter().map(|seq| (REFUSED, seq));
     for (sql, seq) in gone.chain(refused) {
-        query(sql)
-            .bind(sink)
-            .bind(*seq)
-            .execute(connection)
-            .await?;
+        query(sql).bind(sink).bind(*seq).execute(connection).await?;
     }
     Ok(())
 }
@@ -388,7 +383,9 @@ pub(super) async fn dead_letters(
     limit: u32,
 ) -> Result<Vec<DeadLetter>, StoreError> {
     query(DEAD_LETTERS)
-        .bind(i64::from(limit)).rows(connection, codec::dead_letter).await
+        .bind(i64::from(limit))
+        .rows(connection, codec::dead_letter)
+        .await
 }
 
 /// Queues a dead letter again, in its old place. The caller holds the transaction.
@@ -398,11 +395,7 @@ pub(super) async fn replay(
     seq: i64,
 ) -> Result<(), StoreError> {
     for sql in [REVIVE, UNBURY] {
-        query(sql)
-            .bind(sink)
-            .bind(seq)
-            .execute(connection)
-            .await?;
+        query(sql).bind(sink).bind(seq).execute(connection).await?;
     }
     Ok(())
 }

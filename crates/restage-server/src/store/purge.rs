@@ -49,10 +49,7 @@ pub(super) async fn delete_stage(
     purge_rows: u32,
 ) -> Result<(), StoreError> {
     for sql in [UNCOUNT_STAGE, DELETE_CONNECTIONS] {
-        query(sql)
-            .bind(stage.as_str())
-            .execute(connection)
-            .await?;
+        query(sql).bind(stage.as_str()).execute(connection).await?;
     }
     let deleted = query(DELETE_STAGE)
         .bind(stage.as_str())
@@ -97,8 +94,7 @@ async fn purge_stage(
     let mut left = limit;
     left -= delete_some(connection, DELETE_TOKENS, stage, left).await?;
     while left > 0 {
-        let next = query(NEXT_SESSION)
-            .bind(stage).row(connection, id).await?;
+        let next = query(NEXT_SESSION).bind(stage).row(connection, id).await?;
         let Some(session) = next else {
             query(FORGET_DELETED)
                 .bind(stage)

@@ -7,8 +7,8 @@
 use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token};
 
-use super::codec::{self, columns};
 use super::Store;
+use super::codec::{self, columns};
 use super::error::StoreError;
 use super::sql::{Query, Row, query};
 
@@ -239,9 +239,7 @@ impl Store {
         stage: &StageId,
         id: &StageSessionId,
     ) -> Result<Option<StageSession>, StoreError> {
-        let query = query(GET_SESSION)
-            .bind(id.as_str())
-            .bind(stage.as_str());
+        let query = query(GET_SESSION).bind(id.as_str()).bind(stage.as_str());
         self.one(query, codec::session).await
     }
 
@@ -403,11 +401,8 @@ impl Store {
 
     /// A value kept for the deployment itself, such as the key of page tokens.
     pub async fn meta_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.one(
-            query(GET_META).bind(name),
-            codec::meta_value,
-        )
-        .await
+        self.one(query(GET_META).bind(name), codec::meta_value)
+            .await
     }
 
     /// Binds the limit as the last parameter.

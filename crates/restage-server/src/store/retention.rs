@@ -133,7 +133,8 @@ pub(super) async fn step(
             let excess = query(DELETE_EXCESS_DEAD_LETTERS)
                 .bind(i64::from(limit))
                 .bind(i64::from(DEAD_LETTERS_MAX))
-                .execute(connection).await?;
+                .execute(connection)
+                .await?;
             let more = old.max(excess) >= u64::from(limit);
             let next = if more {
                 Phase::DeadLetters
@@ -167,7 +168,9 @@ async fn ended(
     limit: u32,
 ) -> Result<(u64, bool), StoreError> {
     let next = query(NEXT_ENDED)
-        .bind(before.0).row(connection, purge::id).await?;
+        .bind(before.0)
+        .row(connection, purge::id)
+        .await?;
     let Some(session) = next else {
         return Ok((0, false));
     };
@@ -193,7 +196,9 @@ async fn next_lasting(
     query(LASTING)
         .bind(before.0)
         .bind(passed.0)
-        .bind(passed.1).row(connection, position).await
+        .bind(passed.1)
+        .row(connection, position)
+        .await
 }
 
 fn position(row: &Row<'_>) -> Result<Position, StoreError> {
@@ -227,7 +232,8 @@ async fn participants(
             .bind(id.as_str())
             .bind(before.0)
             .bind(i64::try_from(left).unwrap_or(i64::MAX))
-            .execute(connection).await?;
+            .execute(connection)
+            .await?;
         removed += events;
         if events >= left {
             // There may be more of this one: it comes first in the next step.

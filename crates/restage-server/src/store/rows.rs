@@ -291,7 +291,9 @@ pub(super) async fn stage_count(
 ) -> Result<u64, StoreError> {
     let found = query(STAGE_COUNT)
         .bind(account)
-        .bind(region).row(connection, codec::count).await?;
+        .bind(region)
+        .row(connection, codec::count)
+        .await?;
     Ok(found.unwrap_or(0))
 }
 
@@ -303,7 +305,9 @@ pub(super) async fn region_count(
 ) -> Result<RegionCount, StoreError> {
     let found = query(REGION_COUNT)
         .bind(account)
-        .bind(region).row(connection, codec::region_count).await?;
+        .bind(region)
+        .row(connection, codec::region_count)
+        .await?;
     Ok(found.unwrap_or_default())
 }
 
@@ -314,7 +318,9 @@ pub(super) async fn public_key_count(
 ) -> Result<u64, StoreError> {
     query(PUBLIC_KEY_COUNT)
         .bind(account)
-        .bind(region).only(connection, codec::count).await
+        .bind(region)
+        .only(connection, codec::count)
+        .await
 }
 
 pub(super) async fn public_key(
@@ -322,7 +328,9 @@ pub(super) async fn public_key(
     id: &PublicKeyId,
 ) -> Result<Option<PublicKey>, StoreError> {
     query(PUBLIC_KEY)
-        .bind(id.as_str()).row(connection, codec::public_key).await
+        .bind(id.as_str())
+        .row(connection, codec::public_key)
+        .await
 }
 
 /// The key with this point, of which an account has at most one in a region.
@@ -335,7 +343,9 @@ pub(super) async fn public_key_with_point(
     query(PUBLIC_KEY_POINT)
         .bind(account)
         .bind(region)
-        .bind(point).row(connection, codec::public_key).await
+        .bind(point)
+        .row(connection, codec::public_key)
+        .await
 }
 
 pub(super) async fn token(
@@ -345,7 +355,9 @@ pub(super) async fn token(
 ) -> Result<Option<Token>, StoreError> {
     query(TOKEN)
         .bind(stage.as_str())
-        .bind(participant.as_str()).row(connection, codec::token).await
+        .bind(participant.as_str())
+        .row(connection, codec::token)
+        .await
 }
 
 pub(super) async fn replica(
@@ -357,7 +369,9 @@ pub(super) async fn replica(
     query(REPLICA)
         .bind(source.as_str())
         .bind(participant.as_str())
-        .bind(destination.as_str()).row(connection, codec::replica).await
+        .bind(destination.as_str())
+        .row(connection, codec::replica)
+        .await
 }
 
 /// ACTIVE replicas whose reconnect window is over.
@@ -366,7 +380,9 @@ pub(super) async fn replicas_due(
     now: Time,
 ) -> Result<Vec<Replica>, StoreError> {
     query(REPLICAS_DUE)
-        .bind(now.0).rows(connection, codec::replica).await
+        .bind(now.0)
+        .rows(connection, codec::replica)
+        .await
 }
 
 /// The first connections for media that were opened by then.
@@ -376,7 +392,9 @@ pub(super) async fn connections_overdue(
 ) -> Result<Vec<Connection>, StoreError> {
     query(CONNECTIONS_OVERDUE)
         .bind(opened_before.0)
-        .bind(OVERDUE_PER_TICK_MAX as i64).rows(connection, codec::connection).await
+        .bind(OVERDUE_PER_TICK_MAX as i64)
+        .rows(connection, codec::connection)
+        .await
 }
 
 /// Stages of active sessions in which nobody has been publishing since then.
@@ -385,25 +403,33 @@ pub(super) async fn stages_idle(
     since: Time,
 ) -> Result<Vec<StageId>, StoreError> {
     query(STAGES_IDLE)
-        .bind(since.0).rows(connection, codec::stage_id).await
+        .bind(since.0)
+        .rows(connection, codec::stage_id)
+        .await
 }
 
 pub(super) async fn stages_with_session(
     connection: &mut sql::Connection,
 ) -> Result<Vec<StageId>, StoreError> {
-    query(STAGES_WITH_SESSION).rows(connection, codec::stage_id).await
+    query(STAGES_WITH_SESSION)
+        .rows(connection, codec::stage_id)
+        .await
 }
 
 pub(super) async fn replicas_active(
     connection: &mut sql::Connection,
 ) -> Result<Vec<Replica>, StoreError> {
-    query(REPLICAS_ACTIVE).rows(connection, codec::replica).await
+    query(REPLICAS_ACTIVE)
+        .rows(connection, codec::replica)
+        .await
 }
 
 pub(super) async fn connections_all(
     connection: &mut sql::Connection,
 ) -> Result<Vec<Connection>, StoreError> {
-    query(CONNECTIONS_ALL).rows(connection, codec::connection).await
+    query(CONNECTIONS_ALL)
+        .rows(connection, codec::connection)
+        .await
 }
 
 pub(super) async fn connections_of_session(
@@ -411,7 +437,9 @@ pub(super) async fn connections_of_session(
     session: &StageSessionId,
 ) -> Result<Vec<Connection>, StoreError> {
     query(CONNECTIONS_OF_SESSION)
-        .bind(session.as_str()).rows(connection, codec::connection).await
+        .bind(session.as_str())
+        .rows(connection, codec::connection)
+        .await
 }
 
 /// Participants that are connected, publishing or in an ACTIVE replication.
@@ -420,5 +448,7 @@ pub(super) async fn participants_live(
     session: &StageSessionId,
 ) -> Result<Vec<Participant>, StoreError> {
     query(PARTICIPANTS_LIVE)
-        .bind(session.as_str()).rows(connection, codec::participant).await
+        .bind(session.as_str())
+        .rows(connection, codec::participant)
+        .await
 }

@@ -426,5 +426,7 @@ async fn write_stage(
         .bind(map_text(tags))
         .bind(recording.as_str())
         .bind(created_at.0)
-        .bind(active_session.as_ref().map(|session| session.as_str())).execute(connection).await
+        .bind(active_session.as_ref().map(|session| session.as_str()))
+        .execute(connection)
+        .await
 }

@@ -18,6 +18,7 @@ use super::error::StoreError;
 use super::outbox::{self, Outbox, Settlement};
 use super::retention::{self, Sweep};
 use super::sql::{self, query};
+use super::watch::ChangeCounts;
 use super::{EffectSink, Outcome, Purging, codec, load, purge, read, write};
 use crate::clock;
 
@@ -94,6 +95,7 @@ pub(super) struct Writer {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) sink: EffectSink,
     pub(super) counters: Arc<Counters>,
+    pub(super) changes: Arc<ChangeCounts>,
     pub(super) purging: Purging,
     /// Rows of deleted stages may be left.
     pub(super) purge_pending: bool,
@@ -112,7 +114,10 @@ impl Writer {
     pub(super) fn start(self) -> Result<oneshot::Receiver<()>, StoreError> {
         let (ended, end) = oneshot::channel();
         let database = self.engine.name().to_owned();
-        let is_sqlite = self.connection.as_ref().is_some_and(sql::Connection::is_sqlite);
+        let is_sqlite = self
+            .connection
+            .as_ref()
+            .is_some_and(sql::Connection::is_sqlite);
         let run = async move {
             self.run().await;
             // Whoever waits for it may be gone.
@@ -221,6 +226,14 @@ impl Writer {
                 self.connection = Some(connection);
                 self.outbox.committed();
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                for (_, done) in &written {
+                    match done {
+                        Done::Decided(decision) => self.changes.committed(&decision.changes),
+                        Done::Swept(_) => self.changes.committed_unknown(),
+                        // What is purged was out of sight before.
+                        Done::Meta(_) | Done::Purged(_) | Done::Settled | Done::Nothing => {}
+                    }
+                }
                 for (request, done) in written {
                     self.deliver(request, done);
                 }
@@ -228,6 +241,8 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, requests = written.len(), "a batch was not committed");
                 self.outbox.roll_back(0);
+                // Nobody was told that it was committed; it may have been.
+                self.changes.committed_unknown();
                 // Whether it is still inside the transaction is unknown; closing it rolls back.
                 drop(connection);
                 written

@@ -17,6 +17,7 @@ use restage_core::{Fault, PublicKeyArn, Reply, ResourceArn, StageArn};
 use serde::Serialize;
 
 use super::App;
+use super::answers::Answer;
 use super::api::Caller;
 use crate::control::Failure;
 use crate::store::{ReplicaPosition, StoreError};
@@ -29,17 +30,17 @@ pub(super) struct Input<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// Carries out one operation and answers the response body.
+/// Carries out one operation.
 pub(super) async fn call(
     app: &App,
     caller: &Caller,
     operation: Operation,
     input: Input<'_>,
-) -> Result<String, ApiError> {
+) -> Result<Answer, ApiError> {
     let body = input.body;
-    match operation {
+    let answered = match operation {
         Operation::CreateStage => stage::create(app, caller, body).await,
-        Operation::GetStage => stage::get(app, caller, body).await,
+        Operation::GetStage => return stage::get(app, caller, body).await,
         Operation::ListStages => stage::list(app, caller, body).await,
         Operation::UpdateStage => stage::update(app, caller, body).await,
         Operation::DeleteStage => stage::delete(app, caller, body).await,
@@ -52,7 +53,7 @@ pub(super) async fn call(
         Operation::ListParticipantEvents => participant::events(app, caller, body).await,
         Operation::StartParticipantReplication => replica::start(app, caller, body).await,
         Operation::StopParticipantReplication => replica::stop(app, caller, body).await,
-        Operation::ListParticipantReplicas => replica::list(app, caller, body).await,
+        Operation::ListParticipantReplicas => return replica::list(app, caller, body).await,
         Operation::ImportPublicKey => public_key::import(app, caller, body).await,
         Operation::GetPublicKey => public_key::get(app, caller, body).await,
         Operation::ListPublicKeys => public_key::list(app, caller, body).await,
@@ -60,7 +61,8 @@ pub(super) async fn call(
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
         Operation::ListTagsForResource => tag::list(app, caller, input).await,
-    }
+    };
+    answered.map(Answer::from)
 }
 
 fn answer<T: Serialize>(response: &T) -> Result<String, ApiError> {

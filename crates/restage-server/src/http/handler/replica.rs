@@ -9,9 +9,11 @@ use restage_core::command::Command;
 use restage_core::id::ParticipantId;
 
 use super::super::App;
+use super::super::answers::Answer;
 use super::super::api::Caller;
 use super::super::view;
 use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};
+use crate::store::Subject;
 
 pub(super) async fn start(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = StartParticipantReplicationRequest::parse(body)?;
@@ -41,8 +43,11 @@ pub(super) async fn stop(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
     empty()
 }
 
-pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Answer, ApiError> {
     let request = ListParticipantReplicasRequest::parse(body)?;
+    let id = arn("sourceStageArn", &request.source_stage_arn)?.id;
+    let subjects = [Subject::Stage(&id), Subject::Replicas(&id)];
+    let watch = app.control.store().watch(subjects);
     let missing = Missing::Invalid("sourceStageArn");
     let source = stage_of(
         app,
@@ -68,8 +73,9 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
         .iter()
         .map(|row| view::replica(&source, row))
         .collect();
-    answer(&ListParticipantReplicasResponse {
+    let body = answer(&ListParticipantReplicasResponse {
         replicas,
         next_token,
-    })
+    })?;
+    Ok(Answer::while_holds(watch, body))
 }

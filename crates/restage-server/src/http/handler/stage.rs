@@ -11,11 +11,13 @@ use restage_core::command::Command;
 use restage_core::row::Stage;
 
 use super::super::App;
+use super::super::answers::Answer;
 use super::super::api::Caller;
 use super::super::view;
 use super::token::Issue;
 use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};
 use crate::ids;
+use crate::store::Subject;
 
 pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = CreateStageRequest::parse(body)?;
@@ -46,12 +48,15 @@ pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<St
     })
 }
 
-pub(super) async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+pub(super) async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<Answer, ApiError> {
     let request = GetStageRequest::parse(body)?;
+    let id = arn("arn", &request.arn)?.id;
+    let watch = app.control.store().watch([Subject::Stage(&id); 2]);
     let stage = stage_of(app, caller, "arn", &request.arn, Missing::NotFound).await?;
-    answer(&GetStageResponse {
+    let body = answer(&GetStageResponse {
         stage: view::stage(app, &stage)?,
-    })
+    })?;
+    Ok(Answer::while_holds(watch, body))
 }
 
 pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {

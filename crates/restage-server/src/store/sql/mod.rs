@@ -211,7 +211,9 @@ impl<'r> Row<'r> {
 
     /// A whole number that is computed, so that nothing else can stand there.
     pub(super) fn number(&self, at: usize) -> Result<i64, StoreError> {
-        let found = self.opt_number(at).and_then(|number| number.ok_or_else(null));
+        let found = self
+            .opt_number(at)
+            .and_then(|number| number.ok_or_else(null));
         found.map_err(|reason| StoreError::Corrupt {
             what: "number",
             reason,

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, Protocol, StageEventError,
+    Capabilities, Client, Connection, ConnectionKind, Protocol, Replica, Stage, StageEventError,
 };
 use restage_core::{
     Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World, decide,
@@ -17,7 +17,7 @@ use restage_core::{
 
 use super::world::AWKWARD;
 use super::{Bench, Dice, by_participant};
-use crate::store::Job;
+use crate::store::{Job, Subject, Watch};
 
 const ACCOUNT: &str = "000000000000";
 const IDLE_S: u32 = 60;
@@ -26,14 +26,21 @@ const IDLE_S: u32 = 60;
 async fn the_store_decides_as_the_rules_do_on_every_row() {
     let mut refused = 0;
     let mut effects = 0;
+    let (mut changed, mut held) = (0, 0);
     for seed in 0..4 {
         let walk = walk(seed, 120).await;
         refused += walk.refused;
         effects += walk.effects;
+        changed += walk.changed;
+        held += walk.held;
     }
     assert!(
         refused > 100 && effects > 400,
         "{refused} refused, {effects} effects: went nowhere"
+    );
+    assert!(
+        changed > 100 && held > 100,
+        "{changed} changed, {held} held"
     );
 }
 
@@ -44,7 +51,13 @@ struct Walk {
     made: u64,
     refused: usize,
     effects: usize,
+    /// Subjects that were watched and changed, and that did not and were seen not to.
+    changed: usize,
+    held: usize,
 }
+
+/// What is watched, and how it is now.
+type Watched = (StageId, Watch, Option<Stage>, Vec<Replica>);
 
 async fn walk(seed: u64, batches: u32) -> Walk {
     let handed_over = Arc::new(Mutex::new(Vec::new()));
@@ -64,11 +77,14 @@ async fn walk(seed: u64, batches: u32) -> Walk {
         made: 0,
         refused: 0,
         effects: 0,
+        changed: 0,
+        held: 0,
     };
 
     for batch in 0..batches {
         let mut jobs = Vec::new();
         let mut expected = Vec::new();
+        let watched = walk.watch(&bench);
         for _ in 0..=walk.dice.below(12) {
             let job = walk.job();
             expected.push((job.command.clone(), walk.decide(&job)));
@@ -82,6 +98,7 @@ async fn walk(seed: u64, batches: u32) -> Walk {
                 "seed {seed}, batch {batch}, {command:?}"
             );
         }
+        walk.look_again(&bench, watched);
         let handed_over = std::mem::take(&mut *handed_over.lock().unwrap());
         for (given, wanted) in handed_over.iter().zip(&expected) {
             assert_eq!(given, wanted, "seed {seed}, batch {batch}");
@@ -101,6 +118,36 @@ async fn walk(seed: u64, batches: u32) -> Walk {
 }
 
 impl Walk {
+    /// Watches every stage with its replications.
+    fn watch(&self, bench: &Bench) -> Vec<Watched> {
+        let watch = |stage: &StageId| {
+            let subjects = [Subject::Stage(stage), Subject::Replicas(stage)];
+            let watch = bench.store.watch(subjects);
+            let (row, replicas) = self.seen(stage);
+            (stage.clone(), watch, row, replicas)
+        };
+        self.world.stages.keys().map(watch).collect()
+    }
+
+    fn seen(&self, stage: &StageId) -> (Option<Stage>, Vec<Replica>) {
+        let replicas = self.world.replicas.values();
+        let theirs = replicas.filter(|row| row.source_stage == *stage).cloned();
+        (self.world.stages.get(stage).cloned(), theirs.collect())
+    }
+
+    /// What has changed must not be seen to hold.
+    fn look_again(&mut self, bench: &Bench, watched: Vec<Watched>) {
+        for (stage, watch, row, replicas) in watched {
+            let holds = bench.store.holds(&watch);
+            if self.seen(&stage) == (row, replicas) {
+                self.held += usize::from(holds);
+            } else {
+                assert!(!holds, "{stage} has changed");
+                self.changed += 1;
+            }
+        }
+    }
+
     fn decide(&mut self, job: &Job) -> Decision {
         let decision = decide(&self.world, &job.context, &job.command);
         self.world.apply(&decision.changes);
