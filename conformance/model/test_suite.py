@@ -93,5 +93,40 @@ def test_the_ledger_tells_each_fault_at_its_place():
     }
 
 
+def page():
+    return members.PAGE.read_text(encoding="utf-8")
+
+
 def test_the_page_of_operations_and_members_is_what_the_tables_say():
-    assert members.PAGE.read_text(encoding="utf-8") == members.text(), "python -m suite.members writes it anew"
+    _, heading, rest = page().partition(members.HEAD)
+    assert heading + rest == members.section(), "python -m suite.members writes it anew"
+
+
+@pytest.mark.parametrize("limit", members.limits(), ids=lambda limit: limit.members)
+def test_each_limit_covers_a_member(limit):
+    served = (path for operation in service.served() for path in members.paths(operation))
+    assert any(map(limit.covers, served)), "no member has this name: take the line out"
+
+
+def names_in(shape, above=()):
+    """Names of all members of a shape and of what is in it."""
+    if shape is None or shape.name in above:
+        return
+    for name, member in getattr(shape, "members", {}).items():
+        header = member.serialization["name"] if service.location(member) == "header" else None
+        yield header or name
+        yield from names_in(member, (*above, shape.name))
+    for inner in ("member", "key", "value"):
+        yield from names_in(getattr(shape, inner, None), (*above, shape.name))
+
+
+@pytest.mark.parametrize("name", service.model().operation_names)
+def test_the_page_names_every_operation_and_every_member(name):
+    operation = service.model().operation_model(name)
+    state = "complete" if operation in service.served() else "not yet"
+    parts = re.findall(rf"^### {name}: {state}\n(.*?)(?=^### |\Z)", page(), re.MULTILINE | re.DOTALL)
+    assert len(parts) == 1, f"{name} must stand there once, as {state}"
+    taken, given = parts[0].split("\nOut: ")
+    for shape, text in ((operation.input_shape, taken), (operation.output_shape, given)):
+        missing = [member for member in names_in(shape) if not re.search(rf"[`. ]{member}(\[\])?[`.]", text)]
+        assert not missing, f"{name} says nothing of {missing}"

@@ -288,6 +288,26 @@ def test_keys_are_made_listed_rotated_and_revoked(server):
     )
 
 
+def test_the_servers_own_key_is_replaced_otherwise(server):
+    own_key, _ = server.credentials()
+    for command in ("revoke", "rotate"):
+        done = keys(server, command, own_key, check=False)
+        assert done.returncode == 1
+        assert "credentials" in done.stderr and "delete that file" in done.stderr
+
+
+def test_the_configuration_file_says_where_the_keys_are(server, tmp_path):
+    file = tmp_path / "restage.toml"
+    file.write_text(f'data-dir = "{server.data_dir}"\nwebhook-url = "http://127.0.0.1:1/hook"\n')
+    done = server.command("keys", "create", "--account-id", ANN, "--output", "json", "--config", str(file))
+    assert str(server.data_dir) in done.stderr
+    made = json.loads(done.stdout)
+    assert f":{ANN}:" in own(client(server, made))
+    server.command("keys", "revoke", made["accessKeyId"], "--config", str(file))
+    with refused("UnrecognizedClientException", 403):
+        client(server, made).list_stages()
+
+
 def test_text_output_is_what_a_credentials_file_wants(server):
     lines = keys(server, "create", "--account-id", ANN).splitlines()
     said = dict(line.split(" = ") for line in lines)

@@ -114,6 +114,40 @@ def test_create_start_stop_delete(aws, fan):
     aws("delete-stage", "--arn", arn)
 
 
+def test_the_life_of_a_stage(aws, media):
+    """What the other tests here leave out of the story: people, sessions, histories, as `aws` has them."""
+    arn = aws("create-stage", "--name", "cli-before")["stage"]["arn"]
+    assert aws("update-stage", "--arn", arn, "--name", "cli-after")["stage"]["name"] == "cli-after"
+    made = aws(
+        *("create-participant-token", "--stage-arn", arn, "--user-id", "ann", "--duration", "60"),
+        *("--attributes", "role=host", "--capabilities", "PUBLISH", "SUBSCRIBE"),
+    )["participantToken"]
+    ann = made["participantId"]
+    assert (made["userId"], made["attributes"], made["duration"]) == ("ann", {"role": "host"}, 60)
+    publisher = media.publish(made["token"])
+
+    def at(*command):
+        return aws(*command, "--stage-arn", arn)
+
+    sessions = at("list-stage-sessions", "--max-results", "1")["stageSessions"]
+    session = sessions[0]["sessionId"]
+    assert at("get-stage-session", "--session-id", session)["stageSession"] == sessions[0]
+    about = ("--session-id", session, "--participant-id", ann)
+    eventually(lambda: at("get-participant", *about)["participant"]["published"], what="ann is published")
+    shown = at("get-participant", *about)["participant"]
+    assert (shown["state"], shown["attributes"], shown["protocol"]) == ("CONNECTED", {"role": "host"}, "WHIP")
+    names = [stage["name"] for stage in aws("list-stages", "--max-results", "100")["stages"] if stage["arn"] == arn]
+    assert names == ["cli-after"]
+
+    at("disconnect-participant", "--participant-id", ann, "--reason", "the end")
+    eventually(lambda: publisher.state in ("closed", "failed"), 30, "the publisher's connection ends")
+    eventually(lambda: at("get-participant", *about)["participant"]["state"] == "DISCONNECTED", what="ann has left")
+    events = [event["name"] for event in at("list-participant-events", *about)["events"]]
+    assert events == ["JOINED", "PUBLISH_STARTED", "PUBLISH_STOPPED", "LEFT"]
+    assert at("list-participants", "--session-id", session, "--filter-by-state", "CONNECTED")["participants"] == []
+    aws("delete-stage", "--arn", arn)
+
+
 def test_public_keys_page_by_page(aws, tmp_path):
     pem = tmp_path / "public.pem"
     arns = []

@@ -69,3 +69,37 @@ def test_migrate_says_what_the_schema_is(tmp_path):
     assert again == told
     server.start()
     server.stop()
+
+
+def test_the_data_directory_to_restore_into_is_made(tmp_path):
+    """As docs/operations.md has it: into a directory that is not there yet."""
+    server = Server(tmp_path / "data", name="test_db_new").start()
+    arn = Stages(api.client(server)).create("kept")
+    file = tmp_path / "restage.backup"
+    db(server, "backup", str(file))
+    server.stop()
+
+    new = Server(tmp_path / "new" / "data", name="test_db_new_other")
+    if not new.database:
+        for command in ("check", ("backup", str(tmp_path / "none"))):
+            words = (command,) if isinstance(command, str) else command
+            code, _, told = db(new, *words, check=False)
+            assert code == 1 and f"there is no database {new.data_dir}" in told and "--config" in told
+        assert not new.data_dir.exists(), "looking makes nothing"
+    db(new, "restore", str(file))
+    db(new, "check")
+    new.start()
+    assert Stages(api.client(new)).ivs.get_stage(arn=arn)["stage"]["name"] == "kept"
+    new.stop()
+
+
+def test_the_configuration_file_says_where_the_database_is(tmp_path):
+    """Its webhook's secret may be in the server's own environment, which is not for these commands."""
+    data = tmp_path / "data"
+    file = tmp_path / "restage.toml"
+    file.write_text(f'data-dir = "{data}"\nwebhook-url = "http://127.0.0.1:1/hook"\n')
+    for command in (("db", "migrate"), ("db", "check"), ("events", "dead-letters")):
+        words = [str(binary()), *command, "--config", str(file)]
+        done = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (data / "restage.db").is_file()

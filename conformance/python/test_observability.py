@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from support import api
 from support.media import Refused
-from support.server import Server, free_port
+from support.server import ROOT, Server, free_port
 from support.wait import eventually
 
 
@@ -70,6 +70,23 @@ def test_live_sessions_participants_and_replicas(server, stages, media):
     assert value(server, "restage_http_requests_total", route="/whip", method="POST", status="201") == 1
     publisher.leave()
     eventually(lambda: value(server, "restage_replicas") == 0, what="the replica ended")
+
+
+def test_the_page_for_operators_names_every_metric_and_no_other(tmp_path):
+    # Sinks and operations have metrics once there is one.
+    server = Server(
+        tmp_path / "data", "--events-file", str(tmp_path / "events"), name="test_observability_named"
+    ).start()
+    api.client(server).list_stages()
+    with urllib.request.urlopen(server.url + "/metrics", timeout=10) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    server.stop()
+    suffix = {"counter": "_total", "info": "_info"}
+    shown = {family.name + suffix.get(family.type, "") for family in families}
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("\n## Metrics\n")
+    section, _, _ = section.partition("\n## ")
+    assert shown == set(re.findall(r"restage_[a-z_]+", section))
 
 
 def test_metrics_on_a_listener_of_their_own(tmp_path):
@@ -198,12 +215,8 @@ def test_no_secret_is_ever_logged(talkative, media):
 
     lines = list(server.log)
     assert len(lines) > 50, "the log is too short to prove anything"
-    logged = [line for line in lines if line.startswith("{")]
-    for line in logged:
-        json.loads(line)
-    # Before logging starts and at the end there are lines for the terminal; they are held to the same rule,
-    # but for the console's address, which is how its key is told.
-    text = "\n".join(logged)
+    messages = [json.loads(line)["fields"].get("message", "") for line in lines]
+    assert any(" ready on " in message for message in messages)
     everything = "\n".join(lines)
     secrets = {
         **HELD,
@@ -217,10 +230,21 @@ def test_no_secret_is_ever_logged(talkative, media):
     }
     for what, secret in secrets.items():
         assert secret not in everything, f"{what} is in the log"
-    assert console not in text, "the console's key is in the log"
+    assert console not in everything, "the console's key is in the log"
     signatures = [given.split(".")[2] for given in (token, watching, listening)]
     assert not [given for given in signatures if given in everything], "a token's signature is in the log"
     assert not re.search(r"PRIVATE KEY", everything), "a private key is in the log"
     for answer in (publisher.answer, watcher.answer):
         for password in re.findall(r"^a=ice-pwd:(\S+)", answer, re.MULTILINE):
             assert password not in everything, "an ICE password is in the log"
+
+
+def test_the_consoles_key_and_colours_are_for_a_terminal(tmp_path):
+    """Lines for people end up in a journal too when no terminal is there."""
+    server = Server(tmp_path / "data", name="test_observability_console").start()
+    address = json.loads((server.data_dir / "server.json").read_text())["console"]
+    path, key = address.split("#key=")
+    server.stop()
+    text = "\n".join(server.log)
+    assert "server.json" in text and key not in text and path not in text
+    assert "stopping" in text and "\x1b" not in text, "colours are for a terminal too"

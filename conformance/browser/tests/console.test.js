@@ -58,7 +58,7 @@ async function openConsole(viewport, colorScheme) {
   page.on("console", message => {
     if (message.type() === "error") problems.push(`${message.text()} ${message.location().url}`);
   });
-  await page.goto(server.consoleUrl());
+  await page.goto(await server.consoleUrl());
   return { page, problems, close: () => context.close() };
 }
 

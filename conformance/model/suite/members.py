@@ -1,52 +1,131 @@
-"""docs/members.md: every operation of the model, every member, and its state here, from the suite's own tables.
+"""The last section of docs/compatibility.md: every operation of the model, every member of it, and its state here,
+from the suite's own tables.
 
 `python -m suite.members` in conformance/model writes it anew.
 """
 
+import dataclasses
+import fnmatch
+import re
+import tomllib
+
 from . import answers, excuses, service
 from .spot import spots
 
-PAGE = service.HERE.parents[1] / "docs" / "members.md"
+PAGE = service.HERE.parents[1] / "docs" / "compatibility.md"
 
-HEAD = """\
-# Operations and members
+TABLE = service.HERE / "limited.toml"
 
+# Everything from this line to the end of the page is written by this module.
+HEAD = "## Every operation and member\n"
+
+LEGEND = """\
 Written from the service's model and the tables of the conformance suite (`conformance/model`); a test holds it to both.
-Members that stand here are complete: as input every rule of theirs is tested on both sides, as output they were seen
-and kept their rules. What is otherwise is said with its reason.
+A member in parentheses is a part of the one before them, `[]` marks a list of such. Members of a *complete* operation
+are complete: as input every rule of theirs is tested on both sides, as output they were seen and kept their rules. What
+is otherwise, or does less than its name says, is said below them. An operation that is *not yet* there is answered as
+an unknown one, whatever is in its input.
 """
 
 
-def text():
-    parts = [HEAD]
+def section():
+    """What has to stand in the page, from its heading to the end."""
     table = excuses.excuses()
-    for operation in service.served():
-        parts.append(f"## {operation.name}\n")
-        # Maps and lists are one member, whatever is in them.
-        inputs = [str(spot) for spot in spots(operation) if str(spot)[-1] not in "]}"]
-        parts.append(f"In: {listed(inputs)}.\n")
-        outputs = [place for place in answers.places(operation) if place != answers.UNKNOWN]
-        excused = {place: reason_of(table, operation, place) for place in outputs}
-        complete = [place for place in outputs if excused[place] is None]
-        parts.append(f"Out: {listed(complete)}.\n")
-        reasons = {}
-        for place, reason in excused.items():
-            if reason is not None:
-                reasons.setdefault(reason, []).append(place)
-        parts.extend(f"- {listed(members)}: {reason}.\n" for reason, members in reasons.items())
-    names = sorted(operation.name for operation in service.not_served())
-    parts.append(f"## Not there yet\n\n{listed(names)}: answered as unknown operations.\n")
+    parts = [HEAD, LEGEND]
+    parts += [part for operation in service.served() for part in complete(operation, table)]
+    parts += [part for operation in sorted(service.not_served(), key=name_of) for part in missing(operation)]
     return "\n".join(parts)
 
 
-def listed(names):
-    return ", ".join(f"`{name}`" for name in names) or "nothing"
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """Members that do less than their name says, as a glob over `Operation/in/path` and `Operation/out/path`."""
+
+    members: str
+    says: str
+
+    def covers(self, name):
+        """Brackets stand for themselves: they are in the names of lists."""
+        return fnmatch.fnmatchcase(name, re.sub(r"\[", "[[]", self.members))
+
+
+def limits():
+    return [Limit(**row) for row in tomllib.loads(TABLE.read_text())["limited"]]
+
+
+def paths(operation):
+    """Every member as `Operation/in/path` and `Operation/out/path`."""
+    yield from (f"{operation.name}/in/{path}" for path in inputs(operation))
+    yield from (f"{operation.name}/out/{path}" for path in outputs(operation))
+
+
+def complete(operation, table):
+    yield f"### {operation.name}: complete\n"
+    yield f"In: {listed(inputs(operation))}.\n"
+    yield from remarks(operation, "in", {})
+    excused = {place: reason_of(table, operation, place) for place in outputs(operation)}
+    yield f"Out: {listed([place for place, reason in excused.items() if reason is None])}.\n"
+    yield from remarks(operation, "out", {place: reason for place, reason in excused.items() if reason is not None})
+
+
+def remarks(operation, side, excused):
+    """What there is to say of single members, those with the same said of them together."""
+    said = {}
+    for place in inputs(operation) if side == "in" else outputs(operation):
+        # The last line of the table that fits is the most exact one.
+        fitting = [limit.says for limit in limits() if limit.covers(f"{operation.name}/{side}/{place}")]
+        if place in excused or fitting:
+            said.setdefault(excused.get(place) or fitting[-1], []).append(place)
+    lines = [f"- {', '.join(f'`{place}`' for place in places)}: {what}." for what, places in said.items()]
+    if lines:
+        yield "\n".join(lines) + "\n"
+
+
+def missing(operation):
+    yield f"### {operation.name}: not yet\n"
+    yield f"In: {listed(inputs(operation))}.\n"
+    yield f"Out: {listed(outputs(operation))}.\n"
+
+
+def name_of(operation):
+    return operation.name
+
+
+def inputs(operation):
+    """Paths of all members of the input. Maps and lists of values are one member, whatever is in them."""
+    return [str(spot) for spot in spots(operation) if str(spot)[-1] not in "]}"]
+
+
+def outputs(operation):
+    """Paths of all members of the output."""
+    return [place for place in answers.places(operation) if place != answers.UNKNOWN]
 
 
 def reason_of(table, operation, place):
+    """Why a member of an answer is excused, or None."""
     name = f"{operation.name}/answer/{place}"
     return next((excuse.reason for excuse in table if excuse.covers(name)), None)
 
 
+def listed(paths):
+    """Names with their parts in parentheses: `stage` (`arn`, `name`), `events[]` (`name`)."""
+    return written(paths) or "nothing"
+
+
+def written(paths):
+    parts = {}
+    for path in paths:
+        name, _, rest = path.partition(".")
+        # Parts of a list's items follow the list itself, and are what shows that there are any.
+        known = parts.setdefault(name.removesuffix("[]"), {"mark": name, "rest": []})
+        if rest:
+            known["mark"] = name
+            known["rest"].append(rest)
+    return ", ".join(
+        f"`{part['mark']}`" + (f" ({written(part['rest'])})" if part["rest"] else "") for part in parts.values()
+    )
+
+
 if __name__ == "__main__":
-    PAGE.write_text(text(), encoding="utf-8")
+    before = PAGE.read_text(encoding="utf-8").partition(HEAD)[0]
+    PAGE.write_text(before + section(), encoding="utf-8")

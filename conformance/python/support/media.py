@@ -261,7 +261,8 @@ class Events:
         self.is_closed = False
 
     async def _connect(self):
-        self.socket = await self.media.http.ws_connect(self.url, protocols=[self.token], autoping=True)
+        # Not closed by itself: answering the server's close frame may fail, and would hide the code in it.
+        self.socket = await self.media.http.ws_connect(self.url, protocols=[self.token], autoclose=False)
         self.media.spawn(self._read())
 
     async def _read(self):
@@ -271,6 +272,7 @@ class Events:
         # In this order: who sees the end may read its code.
         self.close_code = self.socket.close_code
         self.is_closed = True
+        await self.socket.close()
 
     def states(self):
         """The STAGE_STATE payloads so far, oldest first."""

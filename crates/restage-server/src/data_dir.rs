@@ -200,8 +200,21 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DataDirError
         .open(&temporary)
         .map_err(io)?;
     file.write_all(bytes).map_err(io)?;
+    hand_over(&file, path);
     file.sync_all().map_err(io)?;
     std::fs::rename(&temporary, path).map_err(io)
+}
+
+/// What root writes into a directory of the server's user is for the server to read, so it becomes that user's. Others
+/// cannot give files away, which is no fault: a server that may use a directory of somebody else's keeps what it makes.
+fn hand_over(file: &std::fs::File, path: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let directory = path.parent().and_then(|parent| parent.metadata().ok());
+    if let (Some(theirs), Ok(ours)) = (directory, file.metadata())
+        && theirs.uid() != ours.uid()
+    {
+        let _ = std::os::unix::fs::fchown(file, Some(theirs.uid()), Some(theirs.gid()));
+    }
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -220,6 +233,22 @@ fn pem(label: &str, der: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_root_writes_belongs_to_the_directorys_owner() {
+        use std::os::unix::fs::MetadataExt as _;
+        const SOMEBODY: u32 = 65_534;
+        let dir = tempfile::tempdir().unwrap();
+        // Only root can; for others the directory stays theirs, and so must the file.
+        let given = std::os::unix::fs::chown(dir.path(), Some(SOMEBODY), Some(SOMEBODY));
+        let path = dir.path().join("secret");
+        for text in ["one", "two"] {
+            write_secret(&path, text.as_bytes()).unwrap();
+            let owner = std::fs::metadata(&path).unwrap().uid();
+            assert_eq!(owner, dir.path().metadata().unwrap().uid());
+            assert_eq!(given.is_ok(), owner == SOMEBODY);
+        }
+    }
 
     #[test]
     fn credentials_are_made_once_and_private() {

@@ -16,7 +16,8 @@ pub struct RunFile {
 }
 
 impl RunFile {
-    fn path(data_dir: &Path) -> PathBuf {
+    /// Where it is in a data directory.
+    pub fn path(data_dir: &Path) -> PathBuf {
         data_dir.join("server.json")
     }
 

@@ -4,7 +4,7 @@
 mod store_support;
 
 use restage_core::id::StageId;
-use restage_server::store::{Store, StoreError};
+use restage_server::store::{Store, StoreConfig, StoreError, check, look};
 use sqlx::{AnyConnection, Connection as _};
 use store_support::{Database, config, create_stage, execute, job, nowhere, open};
 
@@ -80,4 +80,29 @@ async fn who_was_replaced_meanwhile_writes_no_more() {
     assert!(error.to_string().contains("taken over"), "{error}");
     let found = first.get_stage(&StageId::new("late")).await.unwrap();
     assert!(found.is_none());
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_there_is_named() {
+    let database = Database::fresh().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let (start, _) = database.address().split_once("search_path").unwrap();
+    let address = format!("{start}search_path%3Dnobody_made_it");
+    let config = StoreConfig::from_address(&address).unwrap();
+    let opened = Store::open(&config, nowhere()).await.map(drop);
+    for refused in [
+        opened,
+        check(&config).await.map(drop),
+        look(&config).await.map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains("nobody_made_it") && text.contains("CREATE SCHEMA"),
+            "{text}"
+        );
+    }
 }

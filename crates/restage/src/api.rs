@@ -111,6 +111,9 @@ impl Api {
                 format!("no answer from {shown}: {}", root_cause(&error)),
             )
             .advise(match self.connection.url {
+                _ if root_cause(&error).contains("certificate") => {
+                    "SSL_CERT_FILE names a file with the authority of a certificate of your own"
+                }
                 Some(_) => {
                     "restage serve starts a server; --endpoint-url or --data-dir names another"
                 }

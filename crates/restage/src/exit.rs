@@ -88,7 +88,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<StdoutClosed>().is_some() {
         return ExitCode::SUCCESS;
     }
-    crate::output::note(&format!("restage: {error:#}"));
+    crate::output::note(&format!("restage: {}", told(error)));
     let Some(failure) = find(error) else {
         return ExitCode::from(Exit::Failure as u8);
     };
@@ -96,6 +96,20 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         crate::output::note(&format!("  try: {advice}"));
     }
     ExitCode::from(failure.exit as u8)
+}
+
+/// The error and its causes, leaving out those that the text before them tells already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string().trim_end().to_owned();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        let cause = cause.trim_end();
+        if !text.contains(cause) {
+            text.push_str(": ");
+            text.push_str(cause);
+        }
+    }
+    text
 }
 
 fn find(error: &anyhow::Error) -> Option<&Failure> {
@@ -120,6 +134,15 @@ mod tests {
             Some(Exit::Refused)
         );
         assert!(find(&anyhow::anyhow!("other")).is_none());
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let io = || io::Error::other("no such luck\n");
+        let quoting = anyhow::Error::new(io()).context("cannot start: no such luck; try again");
+        assert_eq!(told(&quoting), "cannot start: no such luck; try again");
+        let plain = anyhow::Error::new(io()).context("cannot start");
+        assert_eq!(told(&plain), "cannot start: no such luck");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Log lines to stderr and, where asked for, traces to an OpenTelemetry collector.
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -32,7 +34,9 @@ pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Resul
     let chosen =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let filter = chosen.and(filter_fn(is_safe));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(is_coloured());
     let lines = match format {
         LogFormat::Text => lines.with_filter(filter).boxed(),
         LogFormat::Json => lines.json().with_filter(filter).boxed(),
@@ -48,6 +52,12 @@ pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Resul
         .with(spans)
         .init();
     Ok(Logging { traces })
+}
+
+/// Colours are for people: a journal or a file would keep their codes. `NO_COLOR` is <https://no-color.org>'s.
+fn is_coloured() -> bool {
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !is_unwanted
 }
 
 impl Drop for Logging {

@@ -300,9 +300,13 @@ pub(crate) fn check_text(path: &str, text: &str, rule: &Text) -> Result<()> {
             (min, _) if length < min => format!("at least {min}"),
             (_, max) => format!("at most {max}"),
         };
+        let characters = match bound.ends_with(" 1") {
+            true => "character",
+            false => "characters",
+        };
         return Err(fail(
             path,
-            &format!("must have {bound} characters (it has {length})"),
+            &format!("must have {bound} {characters} (it has {length})"),
         ));
     }
     if !rule.pattern.matches(text) {

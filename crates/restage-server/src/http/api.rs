@@ -1,6 +1,7 @@
 //! The API: a request's way from the socket to its operation and back (rest-json).
 
 use std::cell::OnceCell;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -8,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use restage_api::sigv4::{self, Header, KeyScope, SignedRequest};
 use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
 use tracing::Instrument as _;
@@ -163,6 +164,16 @@ fn scope_region(headers: &[Header<'_>]) -> Option<String> {
     (plain && !region.is_empty() && region.len() <= 32).then(|| region.to_owned())
 }
 
+/// What every answer has.
+static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let named = RESPONSE_HEADERS.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_static(value)))
+    });
+    let content_type = HeaderValue::from_static("application/json");
+    named.chain([(CONTENT_TYPE, content_type)]).collect()
+});
+
 fn respond(outcome: Result<Bytes, ApiError>, request_id: &str) -> Response {
     let (status, body, error) = match outcome {
         Ok(body) => (StatusCode::OK, body, None),
@@ -175,13 +186,7 @@ fn respond(outcome: Result<Bytes, ApiError>, request_id: &str) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in RESPONSE_HEADERS {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
-    }
+    headers.clone_from(&HEADERS);
     if status == StatusCode::TOO_MANY_REQUESTS {
         headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }
@@ -199,6 +204,23 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+
+    #[test]
+    fn every_answer_has_the_headers() {
+        let failed = Err(ApiError::throttling("slower"));
+        for outcome in [Ok(Bytes::from_static(b"{}")), failed] {
+            let is_error = outcome.is_err();
+            let response = respond(outcome, "id");
+            let headers = response.headers();
+            for (name, value) in RESPONSE_HEADERS {
+                assert_eq!(headers[*name], *value);
+            }
+            assert_eq!(headers[CONTENT_TYPE], "application/json");
+            assert_eq!(headers["x-amzn-requestid"], "id");
+            assert_eq!(headers.contains_key(RETRY_AFTER), is_error);
+            assert_eq!(headers.contains_key("x-amzn-errortype"), is_error);
+        }
+    }
 
     #[test]
     fn the_scope_names_the_region() {

@@ -18,6 +18,11 @@ impl Sender {
     /// A line that cannot be written is tried again for ever: a full disk is not the event's fault.
     pub(super) async fn run(self, store: Store) {
         let mut failures = 0;
+        // Who mistyped the path, or may not write there, is told at the start and not with the first event.
+        let path = self.path.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || append(&path, &[])).await {
+            tracing::error!(path = %self.path.display(), %error, "events cannot be written yet");
+        }
         loop {
             let page = match store.outbox(FILE, 0, PAGE_EVENTS).await {
                 Ok(page) => page,

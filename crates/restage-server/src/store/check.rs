@@ -2,6 +2,7 @@
 
 use super::StoreConfig;
 use super::codec::{self, columns};
+use super::dump;
 use super::engine::{Engine, Role};
 use super::error::StoreError;
 use super::sql::{self, Row, query};
@@ -58,6 +59,20 @@ const RULES: &[(&str, &str)] = &[
          (SELECT COUNT(*) FROM connections c JOIN stages s ON s.id = c.stage \
           WHERE s.account = n.account AND s.region = n.region AND c.kind = 'SUBSCRIBE')",
     ),
+    // A place is held by who publishes, who is connecting to do so, and a replica: once for each of them.
+    (
+        "counts of publishers that are not their number",
+        "SELECT COUNT(*) FROM stage_counts n LEFT JOIN \
+         (SELECT s.account, s.region, COUNT(*) AS held FROM \
+            (SELECT p.stage, p.session, p.id FROM participants p WHERE p.publishing = 1 \
+             UNION SELECT p.stage, p.session, p.id FROM participants p \
+                 WHERE p.replication_active = 1 AND p.replication = 'REPLICA' \
+             UNION SELECT c.stage, c.session, c.participant FROM connections c \
+                 WHERE c.kind = 'PUBLISH') AS places \
+          JOIN stages s ON s.id = places.stage GROUP BY s.account, s.region) AS found \
+         ON found.account = n.account AND found.region = n.region \
+         WHERE n.publishers <> COALESCE(found.held, 0)",
+    ),
     (
         "stages that are not counted",
         "SELECT COUNT(*) FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stage_counts c \
@@ -75,6 +90,8 @@ pub async fn check(config: &StoreConfig) -> Result<Findings, StoreError> {
     let mut connection = visit.connection;
     let mut findings = Findings::default();
     connection.command(visit.begin).await?;
+    // The rules are this schema's: what another one makes of its rows is not known here.
+    dump::check_schema(&mut connection, config).await?;
     if connection.is_sqlite() {
         let said = query("PRAGMA integrity_check(20)")
             .rows(&mut connection, |row| row.text(0).map(str::to_owned))

@@ -115,10 +115,10 @@ pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Resu
 }
 
 /// The schema the database has must be the one this build has.
-async fn check_schema(
+pub(super) async fn check_schema(
     connection: &mut sql::Connection,
     config: &StoreConfig,
-) -> Result<(), DumpError> {
+) -> Result<(), StoreError> {
     let found = query("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations")
         .number(connection)
         .await?;
@@ -129,14 +129,12 @@ async fn check_schema(
             database: config.name(),
             found,
             known,
-        }
-        .into()),
+        }),
         std::cmp::Ordering::Less => Err(StoreError::OlderSchema {
             database: config.name(),
             found,
             known,
-        }
-        .into()),
+        }),
     }
 }
 

@@ -121,9 +121,9 @@ fn partial(file: &Path) -> PathBuf {
 }
 
 async fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
-    let database = args.place.database()?;
     let file =
         File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let database = args.place.new_database()?;
     let rows = store::restore(&database, &mut BufReader::new(file)).await?;
     output::note(&format!(
         "{rows} rows of {} are in {}",
@@ -134,7 +134,7 @@ async fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
-    let database = args.place.database()?;
+    let database = args.place.new_database()?;
     let version = store::migrate(&database).await?;
     output::note(&format!("{} has schema {version}", database.name()));
     Ok(ExitCode::SUCCESS)

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use restage_server::clock;
-use restage_server::data_dir::DataDir;
+use restage_server::config::Settings;
+use restage_server::data_dir::{DataDir, existing_credentials};
 use restage_server::keys::{KeyFile, KeyFileError, Listed, Made, Permission};
 use serde_json::{Value, json};
 
+use super::place;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format, Output};
 use crate::table::Columns;
@@ -28,14 +30,22 @@ pub(crate) enum Command {
 /// Where the keys are. A running server sees changes with its next request.
 #[derive(clap::Args)]
 struct Place {
-    /// Data directory of the server
-    #[arg(
-        long,
-        env = "RESTAGE_DATA_DIR",
-        value_name = "DIR",
-        default_value = "data"
-    )]
-    data_dir: PathBuf,
+    /// Configuration file of the server
+    #[arg(long, env = "RESTAGE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data directory of the server [default: data]
+    #[arg(long, env = "RESTAGE_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        let flags = Settings {
+            data_dir: self.data_dir.clone(),
+            ..Settings::default()
+        };
+        Ok(place::resolve(flags, self.config.as_deref())?.data_dir)
+    }
 }
 
 #[derive(clap::Args)]
@@ -115,24 +125,33 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     let now = clock::now().0 / 1_000_000;
     match command {
         Command::Create(args) => {
+            let data_dir = args.place.data_dir()?;
             // A key may be made before the server's first start.
-            DataDir::open(&args.place.data_dir)?;
-            let file = KeyFile::of(&args.place.data_dir);
+            DataDir::open(&data_dir)?;
+            let file = KeyFile::of(&data_dir);
             let made = file.create(&args.account_id, &args.permission, now);
             show(&made.map_err(explain)?, args.output)?;
+            output::note(&format!(
+                "the server of {} takes it from now on",
+                data_dir.display()
+            ));
         }
         Command::List(args) => {
-            let keys = there(&args.place.data_dir)?.list()?;
+            let keys = there(&args.place.data_dir()?)?.list()?;
             let rows: Vec<Value> = keys.iter().map(row).collect();
             args.output.print(json!({ "accessKeys": rows }), &KEYS)?;
         }
         Command::Revoke(args) => {
-            let file = there(&args.place.data_dir)?;
+            let data_dir = args.place.data_dir()?;
+            let file = there(&data_dir)?;
+            not_its_own(&data_dir, &args.key)?;
             file.revoke(&args.key, now).map_err(explain)?;
             output::note(&format!("{} is refused from now on", args.key));
         }
         Command::Rotate(args) => {
-            let file = there(&args.place.data_dir)?;
+            let data_dir = args.place.data_dir()?;
+            let file = there(&data_dir)?;
+            not_its_own(&data_dir, &args.key)?;
             let made = file.rotate(&args.key, args.overlap, now);
             show(&made.map_err(explain)?, args.output)?;
             output::note(&format!(
@@ -152,6 +171,22 @@ fn there(data_dir: &Path) -> anyhow::Result<KeyFile> {
     Err(Failure::usage(message)
         .advise("name the server's data directory with --data-dir")
         .into())
+}
+
+/// The key in `credentials` is the data directory's own; these commands make and end others.
+fn not_its_own(data_dir: &Path, key: &str) -> anyhow::Result<()> {
+    let path = DataDir::at(data_dir).credentials_file();
+    match existing_credentials(data_dir) {
+        Ok(own) if own.access_key == key => {
+            let message = format!("{key} is the server's own key, in {}", path.display());
+            Err(Failure::new(Exit::Failure, message)
+                .advise(
+                    "to replace it, delete that file and restart the server, which makes another",
+                )
+                .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn explain(error: KeyFileError) -> anyhow::Error {

@@ -1,11 +1,13 @@
 //! Which database a command is about, for commands that work on it without the server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use restage_server::config::{Secret, Settings};
+use restage_server::config::{Config, Secret, Settings};
 use restage_server::data_dir::DataDir;
 use restage_server::server::store_config;
 use restage_server::store::StoreConfig;
+
+use crate::exit::{Exit, Failure};
 
 /// Where the server keeps its rows; the same flags, environment and file as `serve` has.
 #[derive(clap::Args, Clone, Debug)]
@@ -29,19 +31,50 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The database itself.
+    /// The database itself, which must be there.
     pub(crate) fn database(&self) -> anyhow::Result<StoreConfig> {
-        let file = match &self.config {
-            Some(path) => Settings::read(path)?,
-            None => Settings::default(),
+        let config = self.config()?;
+        let data = DataDir::at(&config.data_dir);
+        if config.database.is_none() && !data.database().exists() {
+            let message = format!("there is no database {}", data.database().display());
+            return Err(Failure::new(Exit::Failure, message)
+                .advise("name the server's data directory with --data-dir, or its settings with --config")
+                .into());
+        }
+        Ok(store_config(&config, &data)?)
+    }
+
+    /// The database itself; if it is to be in the data directory, that is made.
+    pub(crate) fn new_database(&self) -> anyhow::Result<StoreConfig> {
+        let config = self.config()?;
+        let data = match config.database {
+            Some(_) => DataDir::at(&config.data_dir),
+            None => DataDir::open(&config.data_dir)?,
         };
+        Ok(store_config(&config, &data)?)
+    }
+
+    fn config(&self) -> anyhow::Result<Config> {
         let flags = Settings {
             data_dir: self.data_dir.clone(),
             database: self.database.clone(),
             ..Settings::default()
         };
-        let config = flags.or(file).resolve()?;
-        let data = DataDir::at(&config.data_dir);
-        Ok(store_config(&config, &data)?)
+        resolve(flags, self.config.as_deref())
     }
+}
+
+/// What the server makes of these flags and its configuration file, as far as it is about where its things are.
+/// Secrets that only the server is given, in its environment, are not asked for.
+pub(crate) fn resolve(flags: Settings, file: Option<&Path>) -> anyhow::Result<Config> {
+    let file = match file {
+        Some(path) => Settings::read(path)?,
+        None => Settings::default(),
+    };
+    let file = Settings {
+        webhook_url: None,
+        webhook_secret: None,
+        ..file
+    };
+    Ok(flags.or(file).resolve()?)
 }

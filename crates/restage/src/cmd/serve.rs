@@ -1,12 +1,15 @@
 //! `restage serve`.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use restage_server::config::{Config, LogFormat, Settings};
+use restage_server::clock;
+use restage_server::config::{Auth, Config, LogFormat, Settings};
 use restage_server::run_file::RunFile;
 use restage_server::server::Server;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api;
@@ -69,11 +72,12 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             }
         })
         .await;
-    output::note("restage stopped");
+    say(config.log_format, "restage stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// The ready line, and what to type next.
+/// The ready line, and, to a person at a terminal, what to type next. The console's address lets in whoever has it,
+/// so it is not for a log: there it is said where it stands.
 fn announce(server: &Server, config: &Config) {
     let udp = server.udp();
     let media: Vec<String> = server.media().iter().map(ToString::to_string).collect();
@@ -87,13 +91,18 @@ fn announce(server: &Server, config: &Config) {
         1 => "1 worker".to_owned(),
         count => format!("{count} workers"),
     };
-    output::note(&format!(
-        "restage {} ready on {} (HTTP {}, media UDP {}; {workers}, {offload})",
+    let unverified = match config.auth {
+        Auth::Verify => "",
+        Auth::None => "; API signatures are not verified",
+    };
+    let ready = format!(
+        "restage {} ready on {} (HTTP {}, media UDP {}; {workers}, {offload}{unverified})",
         env!("CARGO_PKG_VERSION"),
         server.public_url(),
         server.address(),
         media.join(" "),
-    ));
+    );
+    say(config.log_format, &ready);
     if config.log_format == LogFormat::Json {
         return;
     }
@@ -104,9 +113,31 @@ fn announce(server: &Server, config: &Config) {
         true => String::new(),
         false => format!(" --data-dir {}", config.data_dir.display()),
     };
+    let console = match std::io::stderr().is_terminal() {
+        true => server.console_url(),
+        false => format!(
+            "its address, with a key, is in {}",
+            RunFile::path(&config.data_dir).display()
+        ),
+    };
     output::note(&format!(
-        "\n  console   {}\n  next      eval \"$({program} env{data_dir})\"\n            aws \
+        "\n  console   {console}\n  next      eval \"$({program} env{data_dir})\"\n            aws \
          ivs-realtime list-stages\n            {program} demo{data_dir}\n",
-        server.console_url()
     ));
+}
+
+/// Says it whatever `RUST_LOG` leaves out, in the form that log lines have.
+fn say(format: LogFormat, text: &str) {
+    match format {
+        LogFormat::Text => output::note(text),
+        LogFormat::Json => output::note(
+            &json!({
+                "timestamp": clock::iso(clock::now().0 / 1_000_000),
+                "level": "INFO",
+                "fields": { "message": text },
+                "target": "restage",
+            })
+            .to_string(),
+        ),
+    }
 }

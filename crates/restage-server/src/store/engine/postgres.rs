@@ -39,7 +39,8 @@ const READ_CLAIM: &str = "SELECT m.value FROM meta m WHERE m.name = 'owner'";
 ///
 /// A reply means that the change is on disk, so asynchronous commit is switched off; a stricter setting
 /// stays. The keepalives let the database notice within half a minute that this host is gone, so that
-/// another may take over.
+/// another may take over. A search path of schemas that are not there is taken by PostgreSQL without a word; all that is
+/// asked of it later would fail for reasons that name other things.
 pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result<(), sqlx::Error> {
     let timeout = match role {
         Role::Writer => WRITE_TIMEOUT,
@@ -55,7 +56,10 @@ pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result
          SET default_transaction_read_only = {read_only}; \
          SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
          SELECT set_config('synchronous_commit', 'on', false) \
-         WHERE current_setting('synchronous_commit') = 'off';",
+         WHERE current_setting('synchronous_commit') = 'off'; \
+         DO $$ BEGIN IF current_schema() IS NULL THEN \
+         RAISE EXCEPTION 'there is no schema of its search_path (%); make it with CREATE SCHEMA', \
+         current_setting('search_path'); END IF; END $$;",
         BUSY_TIMEOUT.as_millis(),
         timeout.as_millis(),
     );

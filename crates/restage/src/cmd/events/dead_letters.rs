@@ -21,17 +21,19 @@ pub(crate) struct ListArgs {
     lines: Lines,
 }
 
-/// Queues dead letters again, in their old order; a running server sends them within seconds.
+/// Queues dead letters again, in their old order, beside a running server or before its start.
 ///
-/// Mend the receiver first. What it refuses again becomes a dead letter again.
+/// Mend the receiver first: what it refuses again becomes a dead letter again. A server whose receiver
+/// took nothing lately tries it again within 5 minutes; until then these wait like all others.
 #[derive(clap::Args)]
+#[group(id = "letters", args = ["all", "id"], required = true, multiple = false)]
 #[command(after_help = "\
 Examples:
   restage events replay --all
   restage events replay --id 6f0c2f0a-7d0e-4d7b-9d5a-2b8f5f4c1e11")]
 pub(crate) struct ReplayArgs {
     /// All of them
-    #[arg(long, required_unless_present = "id", conflicts_with = "id")]
+    #[arg(long)]
     all: bool,
     /// Only the event with this id; repeatable
     #[arg(long, value_name = "ID")]
