@@ -15,7 +15,16 @@ pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn sha256_hex(data: &[u8]) -> String {
-    hex::encode(Sha256::digest(data))
+    hex_32(Sha256::digest(data).into())
+}
+
+/// Lower-case hex digits, all at once: every request needs them three times.
+pub(crate) fn hex_32(bytes: [u8; 32]) -> String {
+    let mut digits = [0; 64];
+    hex::encode_to_slice(bytes, &mut digits).expect("two digits for each byte");
+    str::from_utf8(&digits)
+        .expect("digits are ASCII")
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -50,16 +50,18 @@ pub fn connection() -> ConnectionId {
 
 /// A request id in the shape of a UUID.
 pub fn request() -> String {
-    let bytes: [u8; 16] = rand::random();
-    let hex = hex::encode(bytes);
-    format!(
-        "{}-{}-4{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[13..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    let mut digits = [0; 32];
+    hex::encode_to_slice(rand::random::<[u8; 16]>(), &mut digits)
+        .expect("two digits for each byte");
+    digits[12] = b'4';
+    let mut id = String::with_capacity(digits.len() + 4);
+    for (at, digit) in digits.into_iter().enumerate() {
+        if matches!(at, 8 | 12 | 16 | 20) {
+            id.push('-');
+        }
+        id.push(char::from(digit));
+    }
+    id
 }
 
 /// Text for secrets.

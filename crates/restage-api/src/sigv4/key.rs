@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::mac::hmac_sha256;
+use crate::mac::{hex_32, hmac_sha256};
 use crate::sigv4::SERVICE;
 
 /// What a key signs for: part of the credential a request names.
@@ -32,7 +32,7 @@ impl SigningKey {
 
     /// The signature of a text, in lower-case hex digits.
     pub(crate) fn sign(&self, text: &str) -> String {
-        hex::encode(hmac_sha256(&self.0, &[text.as_bytes()]))
+        hex_32(hmac_sha256(&self.0, &[text.as_bytes()]))
     }
 }
 

@@ -89,7 +89,8 @@ async fn call(app: &App, operation: Operation, request: Request) -> Result<Bytes
         app.metrics.answered_again();
         return Ok(answer.body);
     }
-    let answer = handler::call(app, &caller, operation, input).await?;
+    // On the heap, as it is as large as the largest operation and moved more often than run.
+    let answer = Box::pin(handler::call(app, &caller, operation, input)).await?;
     app.answers.put(asked, &answer);
     Ok(answer.body)
 }

@@ -11,7 +11,7 @@ use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
 use restage_core::{Command, Context, Limits, Reply, Signer, StageArn};
-use restage_server::store::{EffectSink, Job, Page, Store, StoreConfig};
+use restage_server::store::{EffectSink, Job, Page, Store, StoreConfig, WRITER_QUEUE};
 
 pub(crate) use database::Database;
 
@@ -73,10 +73,15 @@ pub(crate) async fn execute(store: &Store, at: i64, command: Command) -> Reply {
 
 /// Executes many in this order, all of which the rules accept.
 pub(crate) async fn execute_all(store: &Store, jobs: impl IntoIterator<Item = Job>) {
-    let outcomes = join_all(jobs.into_iter().map(|job| store.execute(job)));
-    // Without a budget: one that is used up would let later commands overtake.
-    for outcome in tokio::task::unconstrained(outcomes).await {
-        outcome.unwrap().reply.unwrap();
+    let mut jobs = jobs.into_iter().peekable();
+    while jobs.peek().is_some() {
+        // No more than have a place in the queue: of those that wait for one, later ones may overtake.
+        let together = jobs.by_ref().take(WRITER_QUEUE);
+        let outcomes = join_all(together.map(|job| store.execute(job)));
+        // Without a budget: one that is used up would let later commands overtake.
+        for outcome in tokio::task::unconstrained(outcomes).await {
+            outcome.unwrap().reply.unwrap();
+        }
     }
 }
 
