@@ -34,6 +34,24 @@ async fn an_acknowledged_change_is_in_the_files() {
 }
 
 /// The same file by another name.
+/// A commit leaves its changes in the log. They are moved from there without a commit having to wait for it.
+#[tokio::test]
+async fn changes_are_moved_from_the_log_into_the_file() {
+    let (store, database) = fresh().await;
+    store.meta_put_if_absent("k", b"moved").await.unwrap();
+    let text = hex::encode("moved");
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let file = std::fs::read(database.path().join("restage.db")).unwrap();
+        if file.windows(text.len()).any(|part| part == text.as_bytes()) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "still in the log");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    store.close().await;
+}
+
 #[tokio::test]
 async fn two_ways_to_a_file_meet_at_one_lock() {
     let (store, directory) = fresh().await;

@@ -212,6 +212,7 @@ impl Store {
         let changes = Arc::new(ChangeCounts::default());
         let (sender, requests) = mpsc::channel(WRITER_QUEUE);
         let writer = Writer {
+            _checkpoints: engine.checkpoints(&counters.commits)?,
             engine,
             connection: Some(connection),
             requests,

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::metrics::durations;
 
 use super::codec::bytes_text;
-use super::engine::Engine;
+use super::engine::{Checkpoints, Engine};
 use super::error::StoreError;
 use super::outbox::{self, Outbox, Settlement};
 use super::retention::{self, Sweep};
@@ -63,7 +63,7 @@ type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the writer did so far.
 #[derive(Debug)]
 pub(super) struct Counters {
-    pub(super) commits: AtomicU64,
+    pub(super) commits: Arc<AtomicU64>,
     pub(super) commands: AtomicU64,
     pub(super) batches: Histogram,
 }
@@ -71,7 +71,7 @@ pub(super) struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            commits: AtomicU64::default(),
+            commits: Arc::default(),
             commands: AtomicU64::default(),
             batches: durations(),
         }
@@ -89,6 +89,8 @@ enum Done {
 }
 
 pub(super) struct Writer {
+    /// Held, not used. Before `engine`, so that it has ended when the database is given free.
+    pub(super) _checkpoints: Option<Checkpoints>,
     pub(super) engine: Engine,
     /// `None` after a failure that leaves the connection in doubt; the next batch opens a new one.
     pub(super) connection: Option<sql::Connection>,

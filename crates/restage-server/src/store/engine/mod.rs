@@ -1,9 +1,12 @@
 //! What differs between database engines: how to reach one, how to set up a connection, how to own
 //! the database. Everything else in the store is the same SQL for all of them, over [`sqlx::Any`].
 
+mod checkpoint;
 mod postgres;
 pub(super) mod sqlite;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -17,6 +20,8 @@ use super::sql::{Connection, Readers};
 
 /// How long a statement waits for a lock that someone outside restage holds (a backup, a shell).
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) use checkpoint::Checkpoints;
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -219,6 +224,21 @@ impl Engine {
             .connect_with(options)
             .await
             .map(Readers::Postgres)
+            .map_err(|error| self.open_error(&error))
+    }
+
+    /// What keeps the log of changes short while the writer writes, where there is such a log.
+    pub(super) fn checkpoints(
+        &self,
+        commits: &Arc<AtomicU64>,
+    ) -> Result<Option<Checkpoints>, StoreError> {
+        let Kind::Sqlite(owned) = &self.kind else {
+            return Ok(None);
+        };
+        let connection = sqlite::connect_checkpoints(&owned.path);
+        let connection = connection.map_err(|error| self.open_error(&error))?;
+        Checkpoints::start(connection, Arc::clone(commits))
+            .map(Some)
             .map_err(|error| self.open_error(&error))
     }
 

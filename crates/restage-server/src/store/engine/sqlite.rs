@@ -12,6 +12,9 @@ use crate::store::sql::{Connection, SqliteConnection};
 
 /// The write-ahead log is cut back to this size when it is reset.
 const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// A log of so many pages is moved into the database by the commit that finds it so long. `checkpoint` does it
+/// before.
+const WAL_PAGES_MAX: u64 = WAL_BYTES_MAX / 4_096;
 /// Pages a reading or writing connection keeps, in KiB.
 const CACHE_KIB: u32 = 16 * 1024;
 
@@ -55,6 +58,13 @@ pub(super) fn connect_visit(path: &Path, role: Role) -> Result<Connection, rusql
     Ok(Connection::Sqlite(connection))
 }
 
+/// A connection that moves the write-ahead log into the file.
+pub(super) fn connect_checkpoints(path: &Path) -> Result<SqliteConnection, rusqlite::Error> {
+    let connection = SqliteConnection::open(path)?;
+    connection.set(&pragmas(Role::Writer))?;
+    Ok(connection)
+}
+
 /// The driver that migrates is another one.
 pub(super) async fn connect_migrating(path: &Path) -> Result<AnyConnection, StoreError> {
     let connecting = AnyConnection::connect(&sqlite_url(path)?);
@@ -77,7 +87,8 @@ fn pragmas(role: Role) -> String {
         Role::Writer => write!(
             pragmas,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-             PRAGMA journal_size_limit = {WAL_BYTES_MAX};"
+             PRAGMA journal_size_limit = {WAL_BYTES_MAX}; \
+             PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX};"
         ),
         Role::Reader => write!(pragmas, "PRAGMA query_only = ON;"),
     }
