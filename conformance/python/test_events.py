@@ -1,5 +1,7 @@
 """The events WebSocket: who publishes in a stage, told as it happens."""
 
+import socket
+
 import aiohttp
 import pytest
 
@@ -149,6 +151,52 @@ def test_disconnect_participant_closes_the_socket(stages, media, pair):
     again = media.events(token)
     eventually(lambda: again.is_closed, what="a dead token stays out")
     assert again.close_code == 4410
+
+
+def test_a_closed_socket_is_read_until_the_client_closes_it_too(server, stages, pair):
+    """Closing it with something unread would reset the connection and take the reason back."""
+    ann, token = stages.token(pair[0])
+    with socket.create_connection(("127.0.0.1", server.http_port), 10) as connection:
+        head = [
+            f"GET /events/{api.stage_id(pair[0])} HTTP/1.1",
+            "Host: x",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+            f"Sec-WebSocket-Protocol: {token}",
+        ]
+        connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
+        stream = connection.makefile("rb")
+        assert b" 101 " in stream.readline()
+        while stream.readline() != b"\r\n":
+            pass
+        eventually(lambda: stages.participants(pair[0]).get(ann, {}).get("state") == "CONNECTED", what="CONNECTED")
+        stages.ivs.disconnect_participant(stageArn=pair[0], participantId=ann)
+        while (frame := read_frame(stream))[0] != CLOSE:
+            pass
+        assert int.from_bytes(frame[1][:2], "big") == 4410
+        ping = masked(TEXT, b'{"type":"PING"}')
+        for _ in range(200):
+            connection.sendall(ping)
+        connection.sendall(masked(CLOSE, frame[1][:2]))
+        assert stream.read() == b""
+
+
+TEXT, CLOSE = 1, 8
+
+
+def masked(opcode, payload):
+    """A short frame of a client's (RFC 6455 §5.2), masked with zeros."""
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+def read_frame(stream):
+    """(opcode, payload) of a server's."""
+    first, length = stream.read(2)
+    if length == 126:
+        length = int.from_bytes(stream.read(2), "big")
+    return first & 0x0F, stream.read(length)
 
 
 def test_delete_stage_closes_the_socket(stages, media):

@@ -33,6 +33,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(7);
 /// A client that does not take what it is sent for this long is gone.
 const SEND_MAX: Duration = Duration::from_secs(5);
 
+/// How long a client that was told why may take to close its side. Closing ours while something of the client's is
+/// unread would reset the connection, and take the reason back.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
 /// Close codes 4000 and up are an application's own (RFC 6455 §7.4.2).
 mod close_code {
     pub(super) const GOING_AWAY: u16 = 1001;
@@ -105,14 +109,19 @@ async fn serve(app: &App, mut socket: WebSocket, join: Result<EventsSocket, Join
         Err(error) => {
             let (code, reason) = refusal(&error);
             close(&mut socket, code, reason).await;
+            farewell(&mut socket).await;
             return;
         }
     };
     app.control.events_established(&joined).await;
-    if let Some((code, reason)) = converse(app, &mut socket, &mut joined).await {
+    let told = converse(app, &mut socket, &mut joined).await;
+    if let Some((code, reason)) = told {
         close(&mut socket, code, reason).await;
     }
     app.control.leave_events(joined).await;
+    if told.is_some() {
+        farewell(&mut socket).await;
+    }
 }
 
 /// Talks until one side ends it; the answer is what to tell the client, if anything.
@@ -242,6 +251,13 @@ async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
         })),
     )
     .await;
+}
+
+/// Reads on until the client has closed its side, or long enough.
+async fn farewell(socket: &mut WebSocket) {
+    let closed = async { while let Some(Ok(_)) = socket.recv().await {} };
+    // Who takes longer is left.
+    let _ = tokio::time::timeout(FAREWELL_MAX, closed).await;
 }
 
 fn closing(reason: CloseReason) -> (u16, &'static str) {
