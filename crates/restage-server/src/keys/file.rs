@@ -244,6 +244,8 @@ impl KeyFile {
             .truncate(false)
             .write(true)
             .open(&self.lock)
+            // Somebody else's can be locked as well.
+            .or_else(|error| File::open(&self.lock).map_err(|_| error))
             .map_err(io)?;
         file.lock().map_err(io)?;
         Ok(file)

@@ -96,6 +96,8 @@ impl std::fmt::Debug for Derived {
 struct Version {
     inode: u64,
     modified: (i64, i64),
+    /// Also when who may read it changes.
+    changed: (i64, i64),
     len: u64,
 }
 
@@ -156,6 +158,7 @@ fn version_of(file: &KeyFile) -> Option<Version> {
     Some(Version {
         inode: found.ino(),
         modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
         len: found.len(),
     })
 }
