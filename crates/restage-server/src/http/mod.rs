@@ -20,7 +20,6 @@ use axum::routing::get;
 use http::StatusCode;
 use restage_api::PageTokens;
 use tokio::sync::Semaphore;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::control::Control;
 use crate::keys::KeyRing;
@@ -31,7 +30,7 @@ pub use console::ConsoleKey;
 pub(crate) use listener::serve;
 pub use throttle::Throttle;
 
-/// How long a request may take, its body's arrival included. Events sockets are exempt.
+/// How long a request may take, its body's arrival included. An events socket is answered before it is served.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// Everything a request may need.
@@ -102,10 +101,6 @@ pub fn router(app: Arc<AppState>) -> Router {
         .merge(console::routes())
         .merge(metrics)
         .fallback(api::serve)
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            REQUEST_MAX,
-        ))
         .merge(events::routes())
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&app),
