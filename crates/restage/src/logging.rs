@@ -42,15 +42,15 @@ pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Resul
         LogFormat::Json => lines.json().with_filter(filter).boxed(),
     };
     let traces = collector.map(tracer).transpose()?;
-    let spans = traces.as_ref().map(|provider| {
-        tracing_opentelemetry::layer()
+    // A list, because a layer that is not there would have every span made for it.
+    let mut layers = vec![lines];
+    if let Some(provider) = &traces {
+        let spans = tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("restage"))
-            .with_filter(filter_fn(|at| is_own(at) && *at.level() <= Level::DEBUG))
-    });
-    tracing_subscriber::registry()
-        .with(lines)
-        .with(spans)
-        .init();
+            .with_filter(filter_fn(|at| is_own(at) && *at.level() <= Level::DEBUG));
+        layers.push(spans.boxed());
+    }
+    tracing_subscriber::registry().with(layers).init();
     Ok(Logging { traces })
 }
 
