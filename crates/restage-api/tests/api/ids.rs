@@ -38,7 +38,7 @@ fn stage_arns() {
         refused(
             operation,
             change(""),
-            &format!("{name} must have at least 1 characters (it has 0)."),
+            &format!("{name} must have at least 1 character (it has 0)."),
         );
         for bad in [
             "x",

@@ -41,7 +41,7 @@ fn what_is_no_public_key_in_pem_is_told_so() {
     let begin = "-----BEGIN PUBLIC KEY-----";
     let end = "-----END PUBLIC KEY-----";
     for (text, rule) in [
-        ("", "must have at least 1 characters (it has 0)"),
+        ("", "must have at least 1 character (it has 0)"),
         ("AAAA", form),
         (&MATERIAL.replace("PUBLIC KEY", "CERTIFICATE"), form),
         (&MATERIAL.replace("PUBLIC KEY", "RSA PUBLIC KEY"), form),
@@ -111,7 +111,7 @@ fn names_and_arns() {
         refused(
             operation,
             json!({"arn": ""}),
-            "arn must have at least 1 characters (it has 0).",
+            "arn must have at least 1 character (it has 0).",
         );
     }
 }

@@ -30,7 +30,7 @@ fn tags_given() {
         (many(51), "tags may have at most 50 entries (it has 51)."),
         (
             json!({"": "v"}),
-            "the key of tags[\"\"] must have at least 1 characters (it has 0).",
+            "the key of tags[\"\"] must have at least 1 character (it has 0).",
         ),
         (
             json!({"k": "é".repeat(257)}),
@@ -94,7 +94,7 @@ fn paths_without_an_arn_are_refused() {
     for (path, expected) in [
         (
             "/tags/",
-            "resourceArn must have at least 1 characters (it has 0).",
+            "resourceArn must have at least 1 character (it has 0).",
         ),
         ("/tags/arn", form),
         ("/tags/arn%3Aaws%3Aivs%3Aeu-west-1%3A1%3Astage%2F", form),
@@ -146,11 +146,11 @@ fn keys_that_cannot_be_are_refused() {
         ("tagkeys=a", "tagKeys is required."),
         (
             "tagKeys",
-            "tagKeys[0] must have at least 1 characters (it has 0).",
+            "tagKeys[0] must have at least 1 character (it has 0).",
         ),
         (
             "tagKeys=a&tagKeys=",
-            "tagKeys[1] must have at least 1 characters (it has 0).",
+            "tagKeys[1] must have at least 1 character (it has 0).",
         ),
         ("tagKeys=%ff", "tagKeys[0] must be percent-encoded UTF-8."),
         ("tagKeys=AWS%3Ax", "tagKeys[0] may not start with aws:."),
