@@ -4,7 +4,7 @@ import time
 
 from support.tokens import KeyPair
 from support.wait import eventually
-from test_keys_tokens import failed
+from test_keys_tokens import exchange as exchange_events
 from test_whip import assert_error, bearer, make_offer, post
 
 # From docs/compatibility.md.
@@ -25,27 +25,46 @@ def use_up(attempt, begun, taken=0):
     return answer
 
 
+def use_up_again(attempt, since):
+    """The same after all was used up at `since`: no more is taken than time has given back."""
+    taken = 0
+    while (answer := attempt())[0] != 429:
+        taken += 1
+        assert taken <= PER_SECOND * (time.monotonic() - since) + 1, f"{taken} more, the last with {answer}"
+    return answer
+
+
 def assert_too_often(answer, participant):
     message = assert_error(answer, 429, "TOO_OFTEN")
     assert participant in message and f"{PER_SECOND} times a second" in message
     assert int(answer[1]["Retry-After"]) >= 1
 
 
+def open_events(media, token):
+    """What becomes of an events socket, as if it were a status."""
+    events = media.events(token)
+    eventually(lambda: events.is_closed or events.states(), what="the socket is closed or served")
+    if not events.is_closed:
+        events.close()
+        return 101, events
+    assert events.close_code == 4429
+    return 429, events
+
+
 def test_opening_connections(server, stages, media):
     arn = stages.create()
     ann, token = stages.token(arn)
     whip = f"{server.url}/whip"
+    watching, publishing = make_offer(media, direction="recvonly"), make_offer(media)
     # What is refused counts as well: each attempt is a line in a history.
     assert_too_often(use_up(lambda: post(media, whip, token, "v=1"), time.monotonic()), ann)
+    since = time.monotonic()
     # Another kind of connection is no way around it, and nobody else is held up.
-    watching = make_offer(media, direction="recvonly")
-    assert_too_often(post(media, f"{server.url}/whep/{ann}", token, watching), ann)
-    events = media.events(token)
-    eventually(lambda: events.is_closed, what="the events socket is closed")
-    assert events.close_code == 4429
+    whep = f"{server.url}/whep/{ann}"
+    assert_too_often(use_up_again(lambda: post(media, whep, token, watching), since), ann)
+    use_up_again(lambda: open_events(media, token), since)
     media.publish(stages.token(arn)[1], with_video=False)
     # It passes.
-    publishing = make_offer(media)
     eventually(lambda: post(media, whip, token, publishing)[0] == 201, what="ann may publish")
 
 
@@ -53,17 +72,23 @@ def test_exchanging_tokens(server, ivs, stages, media):
     stage = ivs.create_stage()["stage"]
     key = KeyPair().import_into(ivs)
     first, second = key.token(stage, "ann"), key.token(stage, "ann", attributes={"role": "host"})
+    offer = make_offer(media)
     begun = time.monotonic()
     events = media.events(first)
-    status, headers, _ = post(media, f"{server.url}/whip", first, make_offer(media))
+    status, headers, _ = post(media, f"{server.url}/whip", first, offer)
     assert status == 201
     location = server.url + headers["Location"]
 
     def exchange():
         return media.request("PATCH", location, headers=bearer(second))
 
+    def exchange_by_socket():
+        answer = exchange_events(events, second)
+        return (429 if answer["payload"].get("code") == "TOO_OFTEN" else 204), answer
+
     # The socket and the session were the first two.
     assert_too_often(use_up(exchange, begun, taken=2), "ann")
-    code, message = failed(events, second)
-    assert code == "TOO_OFTEN" and "ann" in message
+    _, answer = use_up_again(exchange_by_socket, time.monotonic())
+    assert answer["type"] == "TOKEN_EXCHANGE_ERROR" and "ann" in answer["payload"]["message"]
+    assert not events.is_closed
     eventually(lambda: exchange()[0] == 204, what="ann may exchange again")
