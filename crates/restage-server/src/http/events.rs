@@ -79,7 +79,9 @@ async fn upgrade(
         Err(error) => return Refusal::from(error).into_response(),
     };
     let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
-        let message = "too many events sockets are open; try again later";
+        let message = format!(
+            "{EVENTS_SOCKETS_MAX} events sockets are open, the most one server has; try again later"
+        );
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return Refusal::new(status, "STAGE_AT_CAPACITY", message).into_response();
     };

@@ -146,6 +146,12 @@ async fn session_and_source(story: &Story) {
     assert_eq!(session.session_id(), Some(story.session.as_str()));
     assert!(session.start_time().is_some() && session.end_time().is_none());
     assert!(pages.next().await.is_none());
+    let got = client.get_stage_session().stage_arn(&story.source);
+    let got = got.session_id(&story.session).send().await.unwrap();
+    let got = got.stage_session().unwrap();
+    assert_eq!(got.session_id(), session.session_id());
+    assert_eq!(got.start_time(), session.start_time());
+    assert!(got.end_time().is_none());
 
     let got = client.get_participant().stage_arn(&story.source);
     let got = got.session_id(&story.session);
