@@ -188,9 +188,8 @@ mod tests {
 
     const NOW: i64 = 1_790_000_000;
 
-    #[test]
-    fn signing_keys_are_kept_for_some_days_and_regions() {
-        let known = Known {
+    fn root() -> Known {
+        Known {
             credentials: Credentials {
                 access_key: "ROOT".to_owned(),
                 secret_key: "s".to_owned(),
@@ -201,7 +200,12 @@ mod tests {
             },
             ends_at: None,
             derived: Derived::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn signing_keys_are_kept_for_some_days_and_regions() {
+        let known = root();
         for _ in 0..2 {
             for number in 0..DERIVED_MAX + 3 {
                 let region = format!("r-{number}");
@@ -219,18 +223,7 @@ mod tests {
     fn keys_come_and_go_while_the_server_runs() {
         let dir = tempfile::tempdir().unwrap();
         let file = KeyFile::of(dir.path());
-        let root = Known {
-            credentials: Credentials {
-                access_key: "ROOT".to_owned(),
-                secret_key: "s".to_owned(),
-            },
-            holder: Holder {
-                account: "000000000000".to_owned(),
-                permission: Permission::Full,
-            },
-            ends_at: None,
-            derived: Derived::default(),
-        };
+        let root = root();
         let ring = KeyRing::new(vec![root.clone()], file.clone()).unwrap();
         assert_eq!(ring.find("ROOT", NOW).as_deref(), Some(&root));
         assert_eq!(ring.find("AKIANOBODY", NOW), None);

@@ -1,5 +1,5 @@
 //! What differs between database engines: how to reach one, how to set up a connection, how to own
-//! the database. Everything else in the store is the same SQL for all of them, over [`sqlx::Any`].
+//! the database. Everything else in the store is the same SQL for all of them: see `sql`.
 
 mod checkpoint;
 mod postgres;

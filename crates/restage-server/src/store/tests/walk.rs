@@ -38,8 +38,9 @@ async fn the_store_decides_as_the_rules_do_on_every_row() {
         refused > 100 && effects > 400,
         "{refused} refused, {effects} effects: went nowhere"
     );
+    let is_sqlite = Bench::open().await.rows.is_sqlite();
     assert!(
-        changed > 100 && held > 100,
+        changed > 100 && (held > 100) == is_sqlite,
         "{changed} changed, {held} held"
     );
 }
