@@ -15,5 +15,6 @@ mod lifecycle;
 mod recovery;
 mod sdp;
 mod simulcast;
+mod srtp;
 mod support;
 mod workers;
