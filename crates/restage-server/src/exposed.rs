@@ -10,7 +10,7 @@ use crate::config::Config;
 /// is and events may wait.
 const SECRETS: [&str; 5] = [
     "credentials",
-    "token-key.pem",
+    "tokens.key",
     "access-keys.key",
     "access-keys.toml",
     "restage.db",
