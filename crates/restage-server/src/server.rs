@@ -94,7 +94,9 @@ impl Server {
         let (media, events) =
             Media::start(&ips, config.media_port, config.workers, rand::random())?;
         let senders = Senders::new(&config.sinks)?;
-        let database = store_config(config, &data)?.telling(config.sinks.listeners());
+        let database = store_config(config, &data)?
+            .telling(config.sinks.listeners())
+            .syncing(config.sqlite_sync);
         let (store, effects) = open_store(&database).await?;
         for open in exposed(config) {
             tracing::warn!("{open}");
