@@ -10,6 +10,11 @@ from .service import HERE
 TABLE = HERE / "excused.toml"
 
 
+def matches(glob, name):
+    """Whether a glob over names is about this one. Brackets stand for themselves: they are in the names of lists."""
+    return fnmatch.fnmatchcase(name, re.sub(r"\[", "[[]", glob))
+
+
 @dataclasses.dataclass(frozen=True)
 class Excuse:
     """A glob over case names, with the reason."""
@@ -18,8 +23,7 @@ class Excuse:
     reason: str
 
     def covers(self, name):
-        """Brackets stand for themselves: they are in the names of lists."""
-        return fnmatch.fnmatchcase(name, re.sub(r"\[", "[[]", self.cases))
+        return matches(self.cases, name)
 
 
 def excuses():

@@ -5,8 +5,6 @@ from the suite's own tables.
 """
 
 import dataclasses
-import fnmatch
-import re
 import tomllib
 
 from . import answers, excuses, service
@@ -45,8 +43,7 @@ class Limit:
     says: str
 
     def covers(self, name):
-        """Brackets stand for themselves: they are in the names of lists."""
-        return fnmatch.fnmatchcase(name, re.sub(r"\[", "[[]", self.members))
+        return excuses.matches(self.members, name)
 
 
 def limits():

@@ -56,6 +56,7 @@ pub use outbox::{
 pub use read::{PAGE_ROWS_MAX, Page, ParticipantFilter, RecordedEvent, ReplicaPosition};
 pub use retention::{RETENTION_STEP_ROWS, Sweep};
 pub use watch::{Subject, Watch};
+pub use write::{PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
 pub use writer::{BATCH_MAX, WRITER_QUEUE};
 
 use address::Address;

@@ -67,41 +67,45 @@ const SESSIONS: Target = Target::Upsert {
     columns: &["id", "stage", "started_at", "ended_at", "idle_since"],
     key: 1,
 };
+/// The columns of `participants`, in the order in which they are written.
+pub const PARTICIPANT_COLUMNS: &[&str] = &[
+    "session",
+    "id",
+    "stage",
+    "user_id",
+    "attributes",
+    "connected",
+    "publishing",
+    "published",
+    "first_joined_at",
+    "protocol",
+    "client",
+    "replication",
+    "replication_active",
+    "source_stage",
+    "source_session",
+];
 const PARTICIPANTS: Target = Target::Upsert {
     table: "participants",
-    columns: &[
-        "session",
-        "id",
-        "stage",
-        "user_id",
-        "attributes",
-        "connected",
-        "publishing",
-        "published",
-        "first_joined_at",
-        "protocol",
-        "client",
-        "replication",
-        "replication_active",
-        "source_stage",
-        "source_session",
-    ],
+    columns: PARTICIPANT_COLUMNS,
     key: 2,
 };
+/// The columns of `replicas`, in the order in which they are written.
+pub const REPLICA_COLUMNS: &[&str] = &[
+    "source_session",
+    "participant",
+    "destination_session",
+    "source_stage",
+    "destination_stage",
+    "active",
+    "attributes",
+    "reconnect_window_s",
+    "window_ends_at",
+    "started_at",
+];
 const REPLICAS: Target = Target::Upsert {
     table: "replicas",
-    columns: &[
-        "source_session",
-        "participant",
-        "destination_session",
-        "source_stage",
-        "destination_stage",
-        "active",
-        "attributes",
-        "reconnect_window_s",
-        "window_ends_at",
-        "started_at",
-    ],
+    columns: REPLICA_COLUMNS,
     key: 3,
 };
 const CONNECTIONS: Target = Target::Upsert {

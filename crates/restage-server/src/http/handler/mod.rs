@@ -99,6 +99,17 @@ fn arn(member: &str, text: &str) -> Result<StageArn, ApiError> {
         .ok_or_else(|| ApiError::validation(format!("{member} must be the ARN of a stage")))
 }
 
+/// What an ARN of another account names is nobody else's.
+fn check_owner(caller: &Caller, member: &str, account: &str) -> Result<(), ApiError> {
+    if account == caller.account {
+        return Ok(());
+    }
+    Err(ApiError::access_denied(format!(
+        "{member} belongs to account {account}, the caller to {}",
+        caller.account
+    )))
+}
+
 /// The caller's stage.
 async fn stage_of(
     app: &App,
@@ -108,12 +119,7 @@ async fn stage_of(
     missing: Missing,
 ) -> Result<Stage, ApiError> {
     let arn = arn(member, text)?;
-    if arn.account != caller.account {
-        return Err(ApiError::access_denied(format!(
-            "{member} belongs to account {}, the caller to {}",
-            arn.account, caller.account
-        )));
-    }
+    check_owner(caller, member, &arn.account)?;
     let stage = app
         .control
         .store()
@@ -134,12 +140,7 @@ async fn public_key_of(
     member: &str,
     arn: &PublicKeyArn,
 ) -> Result<PublicKey, ApiError> {
-    if arn.account != caller.account {
-        return Err(ApiError::access_denied(format!(
-            "{member} belongs to account {}, the caller to {}",
-            arn.account, caller.account
-        )));
-    }
+    check_owner(caller, member, &arn.account)?;
     let row = app
         .control
         .store()

@@ -3,7 +3,7 @@
 use std::io::{BufReader, BufWriter};
 
 use anyhow::Context as _;
-use restage_server::store::{self, BackupWriter};
+use restage_server::store::{self, BackupWriter, PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -26,21 +26,7 @@ const AGE_US: i64 = 86_400_000_000;
 pub(super) fn replicas(database: &Database, count: u64, runtime: &Runtime) -> anyhow::Result<()> {
     fill(database, runtime, count, move |out, began| {
         stages(out, 1, began, |_| SOURCE.to_owned())?;
-        out.table(
-            "replicas",
-            &[
-                "source_session",
-                "participant",
-                "destination_session",
-                "source_stage",
-                "destination_stage",
-                "active",
-                "attributes",
-                "reconnect_window_s",
-                "window_ends_at",
-                "started_at",
-            ],
-        )?;
+        out.table("replicas", REPLICA_COLUMNS)?;
         for number in 0..count {
             out.row(vec![
                 json!(SOURCE_SESSION),
@@ -168,24 +154,7 @@ fn stages(
 }
 
 fn participants_of(out: &mut Rows<'_>, stages: u64, count: u64, began: i64) -> std::io::Result<()> {
-    let columns = [
-        "session",
-        "id",
-        "stage",
-        "user_id",
-        "attributes",
-        "connected",
-        "publishing",
-        "published",
-        "first_joined_at",
-        "protocol",
-        "client",
-        "replication",
-        "replication_active",
-        "source_stage",
-        "source_session",
-    ];
-    out.table("participants", &columns)?;
+    out.table("participants", PARTICIPANT_COLUMNS)?;
     for number in 0..count {
         // People join a session at about the same time.
         let stage = number * stages / count;
