@@ -3,18 +3,18 @@
 //! What follows from row changes alone is worked out once, in [`Draft::finish`]: since when a session is
 //! idle, and which stages' publishers changed. So no rule can forget it.
 
+mod connections;
+mod finish;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::census;
-use crate::decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
-use crate::error::Error;
+use crate::decision::{CloseReason, Effect, PublicationKey};
 use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
-use crate::notice;
 use crate::op::Context;
 use crate::overlay::Overlay;
 use crate::row::{
-    Attributes, Connection, ConnectionKind, Participant, PublicKey, Replica, Stage, StageEvent,
-    StageEventName, StageSession, Token,
+    Connection, ConnectionKind, Participant, PublicKey, Replica, Stage, StageEvent, StageEventName,
+    StageSession, Token,
 };
 use crate::world::{Occupancy, RegionCount, ReplicaKey, World};
 
@@ -245,94 +245,6 @@ impl<'a> Draft<'a> {
         keys
     }
 
-    // Connections.
-
-    pub(crate) fn connection(&self, id: &ConnectionId) -> Option<&Connection> {
-        self.connections.get(id)
-    }
-
-    pub(crate) fn edit_connection(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
-        self.connections.edit(id)
-    }
-
-    pub(crate) fn put_connection(&mut self, row: Connection) {
-        self.index(&row);
-        self.connections.put(row.id.clone(), row);
-    }
-
-    pub(crate) fn remove_connection(&mut self, id: &ConnectionId) -> Option<Connection> {
-        let row = self.connections.remove(id)?;
-        let mut forget = |index: fn(&mut Self) -> &mut Index, of: &ParticipantId| {
-            let index = index(self);
-            let key = (row.session.clone(), of.clone());
-            if let Some(ids) = index.get_mut(&key) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    index.remove(&key);
-                }
-            }
-        };
-        forget(|draft| &mut draft.by_participant, &row.participant);
-        if let ConnectionKind::Subscribe { publisher } = &row.kind {
-            forget(|draft| &mut draft.by_publisher, publisher);
-        }
-        Some(row)
-    }
-
-    /// A participant's open connections, by id.
-    pub(crate) fn connections_of(
-        &self,
-        session: &StageSessionId,
-        participant: &ParticipantId,
-    ) -> Vec<ConnectionId> {
-        listed(&self.by_participant, session, participant)
-    }
-
-    pub(crate) fn has_connection(
-        &self,
-        session: &StageSessionId,
-        participant: &ParticipantId,
-    ) -> bool {
-        self.by_participant
-            .contains_key(&(session.clone(), participant.clone()))
-    }
-
-    /// The open subscriptions to a publisher in a session, by id.
-    pub(crate) fn subscriptions_to(
-        &self,
-        session: &StageSessionId,
-        publisher: &ParticipantId,
-    ) -> Vec<ConnectionId> {
-        listed(&self.by_publisher, session, publisher)
-    }
-
-    /// All open connections of a session, by participant.
-    pub(crate) fn connections_in(&self, session: &StageSessionId) -> Vec<ConnectionId> {
-        let first = (session.clone(), ParticipantId::new(""));
-        let of_session = self
-            .by_participant
-            .range(first..)
-            .take_while(|((of, _), _)| of == session);
-        of_session
-            .flat_map(|(_, ids)| ids.iter().cloned())
-            .collect()
-    }
-
-    fn index(&mut self, row: &Connection) {
-        let key = (row.session.clone(), row.participant.clone());
-        self.by_participant
-            .entry(key)
-            .or_default()
-            .insert(row.id.clone());
-        if let ConnectionKind::Subscribe { publisher } = &row.kind {
-            let key = (row.session.clone(), publisher.clone());
-            self.by_publisher
-                .entry(key)
-                .or_default()
-                .insert(row.id.clone());
-        }
-    }
-
     // History and effects.
 
     /// The history so far.
@@ -399,150 +311,4 @@ impl<'a> Draft<'a> {
             ConnectionKind::Events => {}
         }
     }
-
-    /// Drops all effects so far: for a decision about connections that are gone already.
-    pub(crate) fn without_effects(mut self, reply: Result<Reply, Error>) -> Decision {
-        self.settle_idle();
-        Decision {
-            reply,
-            notices: notice::of(&self),
-            changes: self.changes(),
-            effects: Vec::new(),
-        }
-    }
-
-    /// The decision.
-    pub(crate) fn finish(mut self, reply: Result<Reply, Error>) -> Decision {
-        self.settle_idle();
-        let mut effects = std::mem::take(&mut self.effects);
-        effects.extend(
-            self.changed_stages()
-                .into_iter()
-                .map(|stage| Effect::StageChanged { stage }),
-        );
-        Decision {
-            reply,
-            notices: notice::of(&self),
-            changes: self.changes(),
-            effects,
-        }
-    }
-
-    /// A session is idle from the moment the last of its publishers stops.
-    fn settle_idle(&mut self) {
-        let mut publishing: BTreeMap<StageSessionId, u64> = BTreeMap::new();
-        for ((session, _), before, after) in self.participants.differences() {
-            let was = before.is_some_and(|row| row.publishing);
-            let is = after.is_some_and(|row| row.publishing);
-            if was != is {
-                let count = publishing
-                    .entry(session.clone())
-                    .or_insert_with(|| self.world.publishing_in(session));
-                *count = if is {
-                    count.saturating_add(1)
-                } else {
-                    count.saturating_sub(1)
-                };
-            }
-        }
-        let now = self.context.now;
-        for (session, count) in publishing {
-            let Some(row) = self.sessions.edit(&session) else {
-                continue;
-            };
-            row.idle_since = (count == 0).then_some(now);
-        }
-    }
-
-    /// Stages whose publishers are others now, or say other things of themselves.
-    fn changed_stages(&self) -> BTreeSet<StageId> {
-        fn shown(row: &Participant) -> Option<(&str, &Attributes)> {
-            row.publishing
-                .then_some((row.user_id.as_str(), &row.attributes))
-        }
-        self.participants
-            .differences()
-            .filter(|(_, before, after)| before.and_then(shown) != after.and_then(shown))
-            .filter_map(|(_, before, after)| after.or(before).map(|row| row.stage.clone()))
-            .filter(|stage| !self.deleted.contains(stage))
-            .collect()
-    }
-
-    /// Rows in the order of what refers to what, history in the order it happened, deletions last.
-    fn changes(self) -> Vec<Change> {
-        let gone = |stage: &StageId| self.deleted.contains(stage);
-        let gone_session =
-            |id: &StageSessionId| self.sessions.get(id).is_some_and(|row| gone(&row.stage));
-        let mut changes = Vec::new();
-        let stages = self
-            .stages
-            .differences()
-            .filter_map(|(_, _, row)| row)
-            .filter(|row| !gone(&row.id));
-        changes.extend(stages.cloned().map(Change::PutStage));
-        let tokens = self
-            .tokens
-            .differences()
-            .filter_map(|(_, _, row)| row)
-            .filter(|row| !gone(&row.stage));
-        changes.extend(tokens.cloned().map(Change::PutToken));
-        changes.extend(
-            self.public_keys
-                .differences()
-                .map(|(id, _, row)| match row.cloned() {
-                    Some(row) => Change::PutPublicKey(row),
-                    None => Change::DeletePublicKey(id.clone()),
-                }),
-        );
-        let sessions = self
-            .sessions
-            .differences()
-            .filter_map(|(_, _, row)| row)
-            .filter(|row| !gone(&row.stage));
-        changes.extend(sessions.cloned().map(Change::PutSession));
-        let participants = self
-            .participants
-            .differences()
-            .filter_map(|(_, _, row)| row);
-        changes.extend(
-            participants
-                .filter(|row| !gone(&row.stage))
-                .cloned()
-                .map(Change::PutParticipant),
-        );
-        let replicas = self.replicas.differences().filter_map(|(_, _, row)| row);
-        changes.extend(
-            replicas
-                .filter(|row| !gone(&row.source_stage))
-                .cloned()
-                .map(Change::PutReplica),
-        );
-        let closed = self
-            .connections
-            .differences()
-            .filter(|(_, _, row)| row.is_none());
-        changes.extend(closed.map(|(id, _, _)| Change::DeleteConnection(id.clone())));
-        let open = self.connections.differences().filter_map(|(_, _, row)| row);
-        changes.extend(open.cloned().map(Change::PutConnection));
-        changes.extend(
-            self.events
-                .iter()
-                .filter(|row| !gone_session(&row.session))
-                .cloned()
-                .map(Change::AddEvent),
-        );
-        changes.extend(census::changes(&self));
-        changes.extend(self.deleted.iter().cloned().map(Change::DeleteStage));
-        changes
-    }
-}
-
-fn listed(
-    index: &Index,
-    session: &StageSessionId,
-    participant: &ParticipantId,
-) -> Vec<ConnectionId> {
-    index
-        .get(&(session.clone(), participant.clone()))
-        .map_or_else(Vec::new, |ids| ids.iter().cloned().collect())
 }

@@ -1,0 +1,122 @@
+//! The port for HTTP, and what a running server answers there.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use super::{Finding, PROBE_MAX, Verdict, finding};
+use crate::config::Config;
+
+/// What is read of an answer: more than metrics have.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+pub(super) fn http_port(address: SocketAddr) -> Finding {
+    match TcpListener::bind(address) {
+        Ok(_) => finding(
+            "http-port",
+            Verdict::Ok,
+            format!("TCP {address} is free for HTTP."),
+        ),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => match restage_answers(address) {
+            true => finding(
+                "http-port",
+                Verdict::Ok,
+                format!("TCP {address} is served by a running restage."),
+            ),
+            false => finding(
+                "http-port",
+                Verdict::Fail,
+                format!(
+                    "TCP {address} is taken by another program; stop it or give another --http."
+                ),
+            ),
+        },
+        Err(error) => finding(
+            "http-port",
+            Verdict::Fail,
+            format!("TCP {address} cannot be used ({error}); give another --http."),
+        ),
+    }
+}
+
+/// Does `/healthz` answer as ours does?
+fn restage_answers(address: SocketAddr) -> bool {
+    get(address, "/healthz")
+        .is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\nok\n"))
+}
+
+/// The whole answer to a GET.
+fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+    use std::io::{Read as _, Write as _};
+    let reach = if address.ip().is_unspecified() {
+        SocketAddr::from(([127, 0, 0, 1], address.port()))
+    } else {
+        address
+    };
+    let mut stream = TcpStream::connect_timeout(&reach, PROBE_MAX)?;
+    stream.set_read_timeout(Some(PROBE_MAX))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut text = String::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// What a running server's connections agreed on, as its metrics tell; nothing without one.
+pub(super) fn srtp(config: &Config) -> Option<Finding> {
+    let text = get(config.metrics.unwrap_or(config.http), "/metrics").ok()?;
+    srtp_finding(&text)
+}
+
+fn srtp_finding(metrics: &str) -> Option<Finding> {
+    const SERIES: &str = "restage_media_srtp_connections_total{profile=\"";
+    let counts = metrics.lines().filter_map(|line| {
+        let (profile, rest) = line.strip_prefix(SERIES)?.split_once("\"}")?;
+        let count: u64 = rest.trim().parse().ok()?;
+        (count > 0).then_some((profile, count))
+    });
+    let counts: Vec<(&str, u64)> = counts.collect();
+    if counts.is_empty() {
+        return None;
+    }
+    let listed: Vec<String> = counts
+        .iter()
+        .map(|(profile, count)| format!("{count} × {profile}"))
+        .collect();
+    let listed = listed.join(", ");
+    let is_slow = counts.iter().any(|(profile, _)| !profile.ends_with("GCM"));
+    Some(if is_slow {
+        finding(
+            "srtp",
+            Verdict::Warn,
+            format!(
+                "Connections so far agreed on {listed}; those without AES-GCM cost several times as much, so let clients offer it."
+            ),
+        )
+    } else {
+        finding(
+            "srtp",
+            Verdict::Ok,
+            format!("Connections so far agreed on {listed}."),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_that_were_agreed_on_are_named() {
+        let series = |profile: &str, count: u64| {
+            format!("restage_media_srtp_connections_total{{profile=\"{profile}\"}} {count}\n")
+        };
+        assert_eq!(srtp_finding(&series("AEAD_AES_256_GCM", 0)), None);
+        assert_eq!(srtp_finding("HTTP/1.1 404 Not Found"), None);
+        let good = series("AEAD_AES_256_GCM", 3) + &series("AES128_CM_SHA1_80", 0);
+        let found = srtp_finding(&good).unwrap();
+        assert_eq!(found.verdict, Verdict::Ok);
+        assert!(found.sentence.contains("3 × AEAD_AES_256_GCM."));
+        let slow = good + &series("AES128_CM_SHA1_80", 1);
+        assert_eq!(srtp_finding(&slow).unwrap().verdict, Verdict::Warn);
+    }
+}
