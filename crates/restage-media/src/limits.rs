@@ -56,6 +56,12 @@ pub const SENT_PACKETS_MAX: usize = 512;
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
 /// Retransmissions a subscriber may have at once. Beyond that they are limited to a share of what is sent.
 pub const RESENDS_AT_ONCE_MAX: u32 = 256;
+/// What a bitrate is averaged over before it is held against a limit: several pictures, and more often than not a key
+/// frame, so that the burst of one passes.
+pub const BITRATE_WINDOW: Duration = Duration::from_secs(3);
+/// What an average may be above its limit, in percent. Encoders that are set to exactly the limit do not keep to it from
+/// one moment to the next, and packets of a picture's fragments have bytes of their own.
+pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
 /// Distance between a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a subscriber's engine is given the time once its media is sent past it. Datagrams reach it at once.

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::bitrate::{Download, Share, Upload};
 use crate::codec::Format;
 use crate::head::Start;
-use crate::io::{MediaKind, PeerKey};
+use crate::io::{Excess, MediaKind, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX, TICK_MIN};
 use crate::packet::{Outgoing, Packet};
 use crate::peer_engine::Engine;
@@ -39,6 +40,10 @@ pub(crate) struct Peer {
     formats: Vec<Arc<Format>>,
     /// A subscriber's tracks.
     tracks: [Option<TrackOut>; 2],
+    /// What a publisher sends, if that is limited.
+    upload: Option<Upload>,
+    /// What a subscriber is sent, if that is limited. Apart: where it is not, nothing of it is touched.
+    share: Option<Box<Share>>,
 }
 
 /// Why a peer that is otherwise well has to end.
@@ -96,7 +101,31 @@ impl Peer {
             publication: None,
             formats,
             tracks,
+            upload: None,
+            share: None,
         }
+    }
+
+    /// Limits what a publisher may send.
+    pub(crate) fn limit_upload(&mut self, now: Instant, bits_per_s_max: u64) {
+        self.upload = Some(Upload::new(now, bits_per_s_max));
+    }
+
+    /// Lets what a subscriber is sent count towards `download`.
+    pub(crate) fn limit_download(&mut self, now: Instant, download: &Arc<Download>) {
+        self.share = Some(Box::new(Share::new(now, download)));
+    }
+
+    /// A publisher has sent a packet.
+    pub(crate) fn on_upload(&mut self, now: Instant, bytes: usize) -> Option<Excess> {
+        let bits_per_s = self.upload.as_mut()?.add(now, bytes)?;
+        Some(Excess::PublishBitrate { bits_per_s })
+    }
+
+    /// Whether this subscriber has to go because its receiver is sent too much.
+    pub(crate) fn excess(&mut self, now: Instant) -> Option<Excess> {
+        let bits_per_s = self.share.as_mut()?.tell(now)?;
+        Some(Excess::DownloadBitrate { bits_per_s })
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -240,6 +269,10 @@ impl Peer {
                 }
             }
             outcome.sent += scratch.len() as u64;
+            if let Some(share) = &mut self.share {
+                let sizes = scratch.iter().map(|packet| packet.payload.len());
+                share.add(now, sizes.sum());
+            }
             let result = self.engine.send(kind, scratch, sink);
             scratch.clear();
             result?;

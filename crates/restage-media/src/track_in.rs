@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::FeedClock;
-use crate::codec::picture::pixels;
+use crate::codec::picture::{Size, size};
 use crate::codec::{Format, starts_key_frame};
 use crate::io::MediaKind;
 use crate::keyframe::KeyframeRequester;
@@ -32,7 +32,7 @@ struct Layer {
     key_frames: KeyframeRequester,
     rate: Rate,
     /// Size of its pictures, once a key frame has told.
-    pixels: Option<u64>,
+    size: Option<Size>,
     last_at: Instant,
     /// Highest sequence number and its timestamp.
     newest: (u64, u64),
@@ -65,7 +65,7 @@ impl TrackIn {
         let starts_key_frame = starts_key_frame(format.codec, &received.payload, first_in_frame);
         if starts_key_frame {
             layer.key_frames.on_key_frame();
-            layer.pixels = pixels(format.codec, &received.payload).or(layer.pixels);
+            layer.size = size(format.codec, &received.payload).or(layer.size);
         }
         if received.seq > layer.newest.0 {
             layer.newest = (received.seq, received.time);
@@ -106,6 +106,11 @@ impl TrackIn {
     /// The name of a layer, if there is such a layer.
     pub(crate) fn rid(&self, layer: u8) -> Option<Option<RidName>> {
         self.layers.get(usize::from(layer)).map(|layer| layer.rid)
+    }
+
+    /// Size of a layer's pictures, as far as it is known.
+    pub(crate) fn size(&self, layer: u8) -> Option<Size> {
+        self.layers.get(usize::from(layer))?.size
     }
 
     pub(crate) fn key_frames(&mut self, layer: u8) -> Option<&mut KeyframeRequester> {
@@ -154,7 +159,7 @@ impl TrackIn {
             epoch: 0,
             key_frames: KeyframeRequester::default(),
             rate: Rate::default(),
-            pixels: None,
+            size: None,
             last_at: received.arrived,
             newest: (received.seq.wrapping_sub(1), u64::MAX),
             report: None,
@@ -188,7 +193,8 @@ impl TrackIn {
 
 impl Layer {
     fn is_better_than(&self, other: &Self) -> bool {
-        match (self.pixels, other.pixels) {
+        let pixels = |layer: &Self| layer.size.map(Size::pixels);
+        match (pixels(self), pixels(other)) {
             (Some(own), Some(others)) if own != others => own > others,
             _ => self.rate.bytes_per_s > other.rate.bytes_per_s + other.rate.bytes_per_s / 4,
         }

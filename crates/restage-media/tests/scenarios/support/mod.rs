@@ -159,6 +159,7 @@ impl World {
             self.input(Input::OpenSubscriber {
                 peer,
                 offer: &offer,
+                download: None,
             });
         }
         let answer = self.answer(peer).expect("an answer");

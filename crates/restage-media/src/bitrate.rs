@@ -1,0 +1,312 @@
+//! How much media goes by, and whether that is too much.
+//!
+//! What counts is RTP payload: what encoders are set to. Headers, retransmissions and padding do not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::limits::{BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW};
+
+/// Parts of the window. It moves on by one of them at a time.
+const STEPS: usize = 6;
+const STEP: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 / STEPS as u64);
+
+/// Whether an average is more than a limit and what encoders may overshoot it by.
+fn is_over(bits_per_s: u64, limit: u64) -> bool {
+    bits_per_s > limit.saturating_add(limit / 100 * BITRATE_OVERSHOOT_PERCENT)
+}
+
+/// The average over the last [`BITRATE_WINDOW`]; before that much time has passed, as if nothing had come before.
+#[derive(Debug)]
+struct Meter {
+    /// When the present step ends.
+    ends_at: Instant,
+    bytes: u64,
+    /// Bytes of the steps before, newest first.
+    steps: [u64; STEPS],
+}
+
+impl Meter {
+    fn new(now: Instant) -> Self {
+        Self {
+            ends_at: now + STEP,
+            bytes: 0,
+            steps: [0; STEPS],
+        }
+    }
+
+    fn add(&mut self, now: Instant, bytes: usize) -> bool {
+        let is_new = self.advance(now);
+        self.bytes += bytes as u64;
+        is_new
+    }
+
+    /// True: a step has ended and the average is new.
+    fn advance(&mut self, now: Instant) -> bool {
+        if now < self.ends_at {
+            return false;
+        }
+        if now >= self.ends_at + BITRATE_WINDOW {
+            *self = Self::new(now);
+            return true;
+        }
+        while now >= self.ends_at {
+            self.steps.rotate_right(1);
+            self.steps[0] = std::mem::take(&mut self.bytes);
+            self.ends_at += STEP;
+        }
+        true
+    }
+
+    fn bits_per_s(&self) -> u64 {
+        self.steps.iter().sum::<u64>() * 8 * 1_000 / BITRATE_WINDOW.as_millis() as u64
+    }
+
+    /// Whether clearly more has come in the newer half of the window than in the older one.
+    fn is_growing(&self) -> bool {
+        let (newer, older) = self.steps.split_at(STEPS / 2);
+        let (newer, older): (u64, u64) = (newer.iter().sum(), older.iter().sum());
+        newer > older + older / 4
+    }
+}
+
+/// What one publisher sends, and may.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    meter: Meter,
+    limit: u64,
+}
+
+impl Upload {
+    pub(crate) fn new(now: Instant, limit: u64) -> Self {
+        Self {
+            meter: Meter::new(now),
+            limit,
+        }
+    }
+
+    /// Counts a packet. Answers the average in bits a second if that is too much.
+    pub(crate) fn add(&mut self, now: Instant, bytes: usize) -> Option<u64> {
+        let bits_per_s = self
+            .meter
+            .add(now, bytes)
+            .then(|| self.meter.bits_per_s())?;
+        is_over(bits_per_s, self.limit).then_some(bits_per_s)
+    }
+}
+
+/// What one receiver may be sent by all its peers together, whichever [`Sfu`](crate::Sfu)s have them. Made by the caller
+/// and handed in with each of them ([`Input::OpenSubscriber`](crate::Input::OpenSubscriber)).
+///
+/// When it is more than allowed, the peer whose part has grown goes, and the others stay.
+#[derive(Debug)]
+pub struct Download {
+    limit: u64,
+    /// The sum of what its peers have told.
+    bits_per_s: AtomicU64,
+}
+
+impl Download {
+    /// Of this many bits a second.
+    pub fn new(bits_per_s_max: u64) -> Self {
+        Self {
+            limit: bits_per_s_max,
+            bits_per_s: AtomicU64::new(0),
+        }
+    }
+
+    /// What is sent now, in bits a second.
+    pub fn bits_per_s(&self) -> u64 {
+        self.bits_per_s.load(Ordering::Relaxed)
+    }
+
+    /// A part has changed. Answers the sum.
+    fn change(&self, before: u64, after: u64) -> u64 {
+        // Additions wrap, so that this is a subtraction as well.
+        let by = after.wrapping_sub(before);
+        self.bits_per_s
+            .fetch_add(by, Ordering::Relaxed)
+            .wrapping_add(by)
+    }
+}
+
+/// One peer's part of a [`Download`].
+#[derive(Debug)]
+pub(crate) struct Share {
+    of: Arc<Download>,
+    meter: Meter,
+    /// Its part of the sum.
+    told: u64,
+    /// Since when the sum is too much without this part having grown.
+    over_since: Option<Instant>,
+}
+
+impl Share {
+    pub(crate) fn new(now: Instant, of: &Arc<Download>) -> Self {
+        Self {
+            of: Arc::clone(of),
+            meter: Meter::new(now),
+            told: 0,
+            over_since: None,
+        }
+    }
+
+    /// Counts what was sent. Nothing shared is touched.
+    pub(crate) fn add(&mut self, now: Instant, bytes: usize) {
+        self.meter.add(now, bytes);
+    }
+
+    /// Tells its part. Answers the sum in bits a second if that is too much and this peer the one to go: because its
+    /// part has grown, or because no other has gone for a whole window.
+    pub(crate) fn tell(&mut self, now: Instant) -> Option<u64> {
+        self.meter.advance(now);
+        let rate = self.meter.bits_per_s();
+        let sum = self
+            .of
+            .change(std::mem::replace(&mut self.told, rate), rate);
+        if rate == 0 || !is_over(sum, self.of.limit) {
+            self.over_since = None;
+            return None;
+        }
+        let since = *self.over_since.get_or_insert(now);
+        (self.meter.is_growing() || now >= since + BITRATE_WINDOW).then_some(sum)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.of.change(self.told, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The sentinel every other instant is relative to; nothing here depends on the clock.
+    #[allow(clippy::disallowed_methods)]
+    fn epoch() -> Instant {
+        Instant::now()
+    }
+
+    const MBIT: u64 = 1_000_000;
+
+    /// When an upload of these bytes every 10 ms is too much, in milliseconds.
+    fn exceeds(limit: u64, seconds: u64, bytes: impl Fn(u64) -> usize) -> Option<u64> {
+        let epoch = epoch();
+        let mut upload = Upload::new(epoch, limit);
+        (0..seconds * 100).map(|tick| tick * 10).find(|ms| {
+            let now = epoch + Duration::from_millis(*ms);
+            upload.add(now, bytes(*ms)).is_some()
+        })
+    }
+
+    /// Bytes of 10 ms.
+    fn at_rate(bits_per_s: u64) -> usize {
+        (bits_per_s / 800) as usize
+    }
+
+    #[test]
+    fn exactly_the_limit_stays_and_a_fifth_more_goes() {
+        assert_eq!(exceeds(8 * MBIT, 60, |_| at_rate(8 * MBIT)), None);
+        let excess = exceeds(8 * MBIT, 60, |_| at_rate(8 * MBIT * 6 / 5));
+        assert!(
+            excess.is_some_and(|ms| (2_000..=4_000).contains(&ms)),
+            "{excess:?}"
+        );
+    }
+
+    #[test]
+    fn the_more_it_is_the_sooner_it_goes() {
+        let twice = exceeds(MBIT, 60, |_| at_rate(2 * MBIT));
+        let tenfold = exceeds(MBIT, 60, |_| at_rate(10 * MBIT));
+        assert!(twice > tenfold, "{twice:?} {tenfold:?}");
+        assert_eq!(tenfold, Some(500));
+    }
+
+    #[test]
+    fn key_frames_of_fifteen_pictures_each_two_seconds_stay() {
+        // 25 pictures a second that come to the limit on average.
+        let picture = 2 * MBIT / 8 / 25 * 50 / (49 + 15);
+        let bytes = |ms: u64| match ms {
+            _ if ms % 40 != 0 => 0,
+            _ if ms % 2_000 == 0 => picture as usize * 15,
+            _ => picture as usize,
+        };
+        assert_eq!(exceeds(2 * MBIT, 120, bytes), None);
+    }
+
+    #[test]
+    fn what_lies_back_further_than_the_window_is_forgotten() {
+        let epoch = epoch();
+        let mut meter = Meter::new(epoch);
+        meter.add(epoch, 3_000_000);
+        meter.advance(epoch + STEP);
+        assert_eq!(meter.bits_per_s(), 8 * MBIT);
+        meter.advance(epoch + BITRATE_WINDOW);
+        assert_eq!(meter.bits_per_s(), 8 * MBIT);
+        meter.advance(epoch + BITRATE_WINDOW + STEP);
+        assert_eq!(meter.bits_per_s(), 0);
+        meter.add(epoch + BITRATE_WINDOW + STEP, 3_000_000);
+        meter.advance(epoch + Duration::from_secs(3_600));
+        assert_eq!(meter.bits_per_s(), 0);
+    }
+
+    /// Sends at these rates, a second each, and tells each second. The place of the share that goes, and when.
+    fn first_to_go(limit: u64, seconds: &[&[u64]]) -> Option<(usize, usize)> {
+        let epoch = epoch();
+        let download = Arc::new(Download::new(limit));
+        let mut shares: Vec<_> = (seconds[0].iter())
+            .map(|_| Share::new(epoch, &download))
+            .collect();
+        for (second, rates) in seconds.iter().enumerate() {
+            for tick in 0..100 {
+                let now = epoch + Duration::from_millis(second as u64 * 1_000 + tick * 10);
+                for (share, rate) in shares.iter_mut().zip(*rates) {
+                    share.add(now, at_rate(*rate));
+                }
+            }
+            let now = epoch + Duration::from_secs(second as u64 + 1);
+            for (place, share) in shares.iter_mut().enumerate() {
+                if share.tell(now).is_some() {
+                    return Some((place, second));
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn the_share_that_has_grown_goes() {
+        let calm: &[u64] = &[3 * MBIT, 3 * MBIT, 0];
+        let late: &[u64] = &[3 * MBIT, 3 * MBIT, 3 * MBIT];
+        let steps = [calm, calm, calm, calm, late, late, late, late];
+        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((2, 4..8))));
+        assert_eq!(first_to_go(9 * MBIT, &steps), None);
+        let risen: &[u64] = &[6 * MBIT, 3 * MBIT, 0];
+        let steps = [calm, calm, calm, calm, risen, risen, risen, risen];
+        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((0, 4..8))));
+    }
+
+    #[test]
+    fn where_none_has_grown_clearly_one_goes_after_a_window() {
+        let seconds: Vec<Vec<u64>> = (0..60)
+            .map(|second| vec![4 * MBIT + second * MBIT / 40; 2])
+            .collect();
+        let seconds: Vec<&[u64]> = seconds.iter().map(Vec::as_slice).collect();
+        assert!(first_to_go(8 * MBIT, &seconds).is_some());
+    }
+
+    #[test]
+    fn a_share_that_ends_is_counted_no_more() {
+        let epoch = epoch();
+        let download = Arc::new(Download::new(MBIT));
+        let mut share = Share::new(epoch, &download);
+        share.add(epoch, 300_000);
+        assert_eq!(share.tell(epoch + STEP), None);
+        assert_eq!(download.bits_per_s(), 800_000);
+        drop(share);
+        assert_eq!(download.bits_per_s(), 0);
+    }
+}
