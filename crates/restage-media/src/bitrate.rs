@@ -23,8 +23,8 @@ struct Meter {
     /// When the present step ends.
     ends_at: Instant,
     bytes: u64,
-    /// Bytes of the steps before, newest first.
-    steps: [u64; STEPS],
+    /// Bytes of the steps before, newest first: those of the window, and of one window before it.
+    steps: [u64; 2 * STEPS],
 }
 
 impl Meter {
@@ -32,7 +32,7 @@ impl Meter {
         Self {
             ends_at: now + STEP,
             bytes: 0,
-            steps: [0; STEPS],
+            steps: [0; 2 * STEPS],
         }
     }
 
@@ -47,7 +47,7 @@ impl Meter {
         if now < self.ends_at {
             return false;
         }
-        if now >= self.ends_at + BITRATE_WINDOW {
+        if now >= self.ends_at + 2 * BITRATE_WINDOW {
             *self = Self::new(now);
             return true;
         }
@@ -60,12 +60,13 @@ impl Meter {
     }
 
     fn bits_per_s(&self) -> u64 {
-        self.steps.iter().sum::<u64>() * 8 * 1_000 / BITRATE_WINDOW.as_millis() as u64
+        let window = &self.steps[..STEPS];
+        window.iter().sum::<u64>() * 8 * 1_000 / BITRATE_WINDOW.as_millis() as u64
     }
 
-    /// Whether clearly more has come in the newer half of the window than in the older one.
-    fn is_growing(&self) -> bool {
-        let (newer, older) = self.steps.split_at(STEPS / 2);
+    /// Whether clearly more has come in this window than in the one before it.
+    fn has_grown(&self) -> bool {
+        let (newer, older) = self.steps.split_at(STEPS);
         let (newer, older): (u64, u64) = (newer.iter().sum(), older.iter().sum());
         newer > older + older / 4
     }
@@ -170,7 +171,7 @@ impl Share {
             return None;
         }
         let since = *self.over_since.get_or_insert(now);
-        (self.meter.is_growing() || now >= since + BITRATE_WINDOW).then_some(sum)
+        (self.meter.has_grown() || now >= since + BITRATE_WINDOW).then_some(sum)
     }
 }
 
@@ -230,8 +231,8 @@ mod tests {
         // 25 pictures a second that come to the limit on average.
         let picture = 2 * MBIT / 8 / 25 * 50 / (49 + 15);
         let bytes = |ms: u64| match ms {
-            _ if ms % 40 != 0 => 0,
-            _ if ms % 2_000 == 0 => picture as usize * 15,
+            _ if !ms.is_multiple_of(40) => 0,
+            _ if ms.is_multiple_of(2_000) => picture as usize * 15,
             _ => picture as usize,
         };
         assert_eq!(exceeds(2 * MBIT, 120, bytes), None);

@@ -12,6 +12,7 @@ mod ice;
 mod joins;
 mod keyframes;
 mod lifecycle;
+mod limits;
 mod recovery;
 mod sdp;
 mod simulcast;

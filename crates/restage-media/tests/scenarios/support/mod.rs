@@ -4,11 +4,13 @@ pub mod source;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::Client;
 use restage_media::{
-    Burst, Config, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu, WorkerId,
+    Burst, Config, Download, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu,
+    WorkerId,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -66,6 +68,8 @@ pub struct World {
     pub loss_in: usize,
     pub loss_out: usize,
     pub rng: Rng,
+    /// What the next subscribers count towards.
+    pub download: Option<Arc<Download>>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
     in_flight: BTreeMap<(Instant, u64), Flight>,
@@ -114,6 +118,7 @@ impl World {
             loss_in: 0,
             loss_out: 0,
             rng: Rng(7),
+            download: None,
             recording: None,
             in_flight: BTreeMap::new(),
             flights: 0,
@@ -156,10 +161,11 @@ impl World {
                 offer: &offer,
             });
         } else {
+            let download = self.download.clone();
             self.input(Input::OpenSubscriber {
                 peer,
                 offer: &offer,
-                download: None,
+                download: download.as_ref(),
             });
         }
         let answer = self.answer(peer).expect("an answer");
