@@ -6,11 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::limits::{BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW};
+use crate::limits::{BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW, CLIMB_INTERVAL_MIN};
 
 /// Parts of the window. It moves on by one of them at a time.
 const STEPS: usize = 6;
 const STEP: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 / STEPS as u64);
+
+/// How long a peer that would have less waits for what the others of its receiver tell: each does about once a second.
+const OTHERS_TELL: Duration = Duration::from_millis(1_500);
+/// How long a change of layers is taken at its word: a window for the key frame to come and for what came before it to be
+/// over, and one to measure.
+const EXPECTED_FOR: Duration = Duration::from_millis(2 * BITRATE_WINDOW.as_millis() as u64);
 
 /// Whether an average is more than a limit and what encoders may overshoot it by.
 fn is_over(bits_per_s: u64, limit: u64) -> bool {
@@ -100,12 +106,17 @@ impl Upload {
 /// What one receiver may be sent by all its peers together, whichever [`Sfu`](crate::Sfu)s have them. Made by the caller
 /// and handed in with each of them ([`Input::OpenSubscriber`](crate::Input::OpenSubscriber)).
 ///
-/// When it is more than allowed, the peer whose part has grown goes, and the others stay.
+/// When it is more than allowed, the peer whose part has grown, the newest of several, is shown a smaller layer, or goes
+/// if there is none; the others are left alone.
 #[derive(Debug)]
 pub struct Download {
     limit: u64,
     /// The sum of what its peers have told.
     bits_per_s: AtomicU64,
+    /// Peers so far, which numbers them.
+    peers: AtomicU64,
+    /// The newest peer whose part has grown while the sum is too much; 0 is none.
+    grown: AtomicU64,
 }
 
 impl Download {
@@ -114,6 +125,8 @@ impl Download {
         Self {
             limit: bits_per_s_max,
             bits_per_s: AtomicU64::new(0),
+            peers: AtomicU64::new(0),
+            grown: AtomicU64::new(0),
         }
     }
 
@@ -130,26 +143,58 @@ impl Download {
             .fetch_add(by, Ordering::Relaxed)
             .wrapping_add(by)
     }
+
+    /// The newest peer whose part has grown, this one counted if it `has_grown`.
+    fn newest(&self, number: u64, has_grown: bool) -> u64 {
+        if has_grown {
+            self.grown.fetch_max(number, Ordering::Relaxed).max(number)
+        } else {
+            self.grown.load(Ordering::Relaxed)
+        }
+    }
+
+    /// This peer has had less, or need not.
+    fn withdraw(&self, number: u64) {
+        let order = Ordering::Relaxed;
+        self.grown.compare_exchange(number, 0, order, order).ok();
+    }
 }
 
 /// One peer's part of a [`Download`].
 #[derive(Debug)]
 pub(crate) struct Share {
     of: Arc<Download>,
+    number: u64,
     meter: Meter,
     /// Its part of the sum.
     told: u64,
-    /// Since when the sum is too much without this part having grown.
+    /// Since when the sum is too much.
     over_since: Option<Instant>,
+    /// The rate of a layer that has been changed to, and when. For a while it counts instead of the average.
+    expected: Option<(u64, Instant)>,
+}
+
+/// How a receiver's [`Download`] looks from one of its peers. In bits a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tale {
+    /// Nothing is to be done by this peer.
+    Fine,
+    /// So much is left to it, what it has included.
+    Room { bits_per_s: u64 },
+    /// The sum is too much, and this is the peer to have less: the newest whose part has grown; or no other has had
+    /// less for a while. `rest` is left to it.
+    Over { sum: u64, rest: u64 },
 }
 
 impl Share {
     pub(crate) fn new(now: Instant, of: &Arc<Download>) -> Self {
         Self {
             of: Arc::clone(of),
+            number: of.peers.fetch_add(1, Ordering::Relaxed) + 1,
             meter: Meter::new(now),
             told: 0,
             over_since: None,
+            expected: None,
         }
     }
 
@@ -158,25 +203,52 @@ impl Share {
         self.meter.add(now, bytes);
     }
 
-    /// Tells its part. Answers the sum in bits a second if that is too much and this peer the one to go: because its
-    /// part has grown, or because no other has gone for a whole window.
-    pub(crate) fn tell(&mut self, now: Instant) -> Option<u64> {
+    /// Tells its part, and answers what follows for it.
+    pub(crate) fn tell(&mut self, now: Instant) -> Tale {
         self.meter.advance(now);
-        let rate = self.meter.bits_per_s();
+        let within = |time| self.expected.filter(|(_, since)| now < *since + time);
+        let expected = within(EXPECTED_FOR);
+        let may_climb = within(CLIMB_INTERVAL_MIN).is_none();
+        let rate = expected.map_or_else(|| self.meter.bits_per_s(), |(rate, _)| rate);
         let sum = self
             .of
             .change(std::mem::replace(&mut self.told, rate), rate);
+        let rest = self.of.limit.saturating_sub(sum.saturating_sub(rate));
         if rate == 0 || !is_over(sum, self.of.limit) {
             self.over_since = None;
-            return None;
+            self.of.withdraw(self.number);
+            return if may_climb {
+                Tale::Room { bits_per_s: rest }
+            } else {
+                Tale::Fine
+            };
         }
-        let since = *self.over_since.get_or_insert(now);
-        (self.meter.has_grown() || now >= since + BITRATE_WINDOW).then_some(sum)
+        let waited = now.saturating_duration_since(*self.over_since.get_or_insert(now));
+        let has_grown = expected.is_none() && self.meter.has_grown();
+        let newest = self.of.newest(self.number, has_grown);
+        let is_this = newest == self.number && waited >= OTHERS_TELL;
+        let is_nobody = newest == 0 && waited >= BITRATE_WINDOW;
+        if is_this || is_nobody || waited >= 2 * BITRATE_WINDOW {
+            Tale::Over { sum, rest }
+        } else {
+            Tale::Fine
+        }
+    }
+
+    /// Another layer is sent from now on, of this rate: what came before says nothing any more.
+    pub(crate) fn expect(&mut self, now: Instant, bits_per_s: u64) {
+        self.meter = Meter::new(now);
+        self.over_since = None;
+        self.of.withdraw(self.number);
+        self.expected = Some((bits_per_s, now));
+        self.of
+            .change(std::mem::replace(&mut self.told, bits_per_s), bits_per_s);
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
+        self.of.withdraw(self.number);
         self.of.change(self.told, 0);
     }
 }
@@ -270,7 +342,7 @@ mod tests {
             }
             let now = epoch + Duration::from_secs(second as u64 + 1);
             for (place, share) in shares.iter_mut().enumerate() {
-                if share.tell(now).is_some() {
+                if matches!(share.tell(now), Tale::Over { .. }) {
                     return Some((place, second));
                 }
             }
@@ -282,12 +354,20 @@ mod tests {
     fn the_share_that_has_grown_goes() {
         let calm: &[u64] = &[3 * MBIT, 3 * MBIT, 0];
         let late: &[u64] = &[3 * MBIT, 3 * MBIT, 3 * MBIT];
-        let steps = [calm, calm, calm, calm, late, late, late, late];
-        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((2, 4..8))));
+        let steps = [[calm; 6], [late; 6]].concat();
+        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((2, 8..12))));
         assert_eq!(first_to_go(9 * MBIT, &steps), None);
         let risen: &[u64] = &[6 * MBIT, 3 * MBIT, 0];
-        let steps = [calm, calm, calm, calm, risen, risen, risen, risen];
-        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((0, 4..8))));
+        let steps = [[calm; 6], [risen; 6]].concat();
+        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((0, 8..12))));
+    }
+
+    #[test]
+    fn of_several_that_have_grown_the_newest_goes() {
+        let all: &[u64] = &[3 * MBIT, 3 * MBIT, 3 * MBIT];
+        assert!(matches!(first_to_go(8 * MBIT, &[all; 6]), Some((2, _))));
+        let mixed: &[u64] = &[2 * MBIT, 7 * MBIT, 0];
+        assert!(matches!(first_to_go(8 * MBIT, &[mixed; 6]), Some((1, _))));
     }
 
     #[test]
@@ -305,7 +385,7 @@ mod tests {
         let download = Arc::new(Download::new(MBIT));
         let mut share = Share::new(epoch, &download);
         share.add(epoch, 300_000);
-        assert_eq!(share.tell(epoch + STEP), None);
+        assert!(!matches!(share.tell(epoch + STEP), Tale::Over { .. }));
         assert_eq!(download.bits_per_s(), 800_000);
         drop(share);
         assert_eq!(download.bits_per_s(), 0);

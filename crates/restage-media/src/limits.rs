@@ -62,6 +62,9 @@ pub const BITRATE_WINDOW: Duration = Duration::from_secs(3);
 /// What an average may be above its limit, in percent. Encoders that are set to exactly the limit do not keep to it from
 /// one moment to the next, and packets of a picture's fragments have bytes of their own.
 pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
+/// How long a subscriber that was shown a smaller layer, or a larger one again, is left at it before it may have a larger
+/// one.
+pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
 /// Distance between a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a subscriber's engine is given the time once its media is sent past it. Datagrams reach it at once.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::bitrate::{Download, Share, Upload};
+use crate::bitrate::{Download, Share, Tale, Upload};
 use crate::codec::Format;
 use crate::head::Start;
 use crate::io::{Excess, MediaKind, PeerKey};
@@ -15,7 +15,7 @@ use crate::peer_engine::Engine;
 use crate::peer_event::{Failure, Sink};
 use crate::rng::Rng;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
-use crate::select::simulcast::Source;
+use crate::select::simulcast::{Ladder, Source};
 use crate::slab::Index;
 use crate::track_out::{TrackOut, Verdict};
 
@@ -122,10 +122,22 @@ impl Peer {
         Some(Excess::PublishBitrate { bits_per_s })
     }
 
-    /// Whether this subscriber has to go because its receiver is sent too much.
-    pub(crate) fn excess(&mut self, now: Instant) -> Option<Excess> {
-        let bits_per_s = self.share.as_mut()?.tell(now)?;
-        Some(Excess::DownloadBitrate { bits_per_s })
+    /// Whether this subscriber has to go because its receiver is sent too much. It is shown a smaller layer first, if
+    /// there is one, and a larger one again once there is room for it.
+    pub(crate) fn excess(&mut self, now: Instant, ladder: Option<&Ladder>) -> Option<Excess> {
+        let share = self.share.as_mut()?;
+        let ladder = ladder.unwrap_or_default();
+        let video = self.tracks[MediaKind::Video.index()].as_mut();
+        let rung = match share.tell(now) {
+            Tale::Fine => return None,
+            Tale::Room { bits_per_s } => video?.climb(ladder, bits_per_s)?,
+            Tale::Over { sum, rest } => match video.and_then(|track| track.descend(ladder, rest)) {
+                Some(rung) => rung,
+                None => return Some(Excess::DownloadBitrate { bits_per_s: sum }),
+            },
+        };
+        share.expect(now, rung.bits_per_s);
+        None
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -262,8 +274,9 @@ impl Peer {
                     Verdict::Unmappable => outcome.unmappable += 1,
                     Verdict::Unselected => {
                         outcome.unselected += 1;
-                        if track.is_waiting(packet.target) {
-                            outcome.wanted = Some(packet.target);
+                        let target = track.target(packet);
+                        if track.is_waiting(target) {
+                            outcome.wanted = Some(target);
                         }
                     }
                 }

@@ -301,7 +301,11 @@ impl Sfu {
                 self.gone(index, reason);
                 continue;
             }
-            if let Some(excess) = peer.excess(now) {
+            let publication = peer
+                .publication
+                .and_then(|index| self.publications.get(index));
+            let ladder = publication.and_then(|publication| publication.ladder.as_deref());
+            if let Some(excess) = peer.excess(now, ladder) {
                 self.gone(index, GoneReason::Exceeded(excess));
                 continue;
             }

@@ -11,7 +11,7 @@ use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::{Packet, Received, RidName};
 use crate::peer_event::SenderReport;
-use crate::select::simulcast::Source;
+use crate::select::simulcast::{Ladder, Rung, Source};
 
 /// How long a layer's rate is measured before layers are compared.
 const RATE_WINDOW: Duration = Duration::from_millis(500);
@@ -22,6 +22,8 @@ pub(crate) struct TrackIn {
     feed: u64,
     layers: Vec<Layer>,
     best: usize,
+    /// As it was when layers were compared last; `None` for a single one.
+    ladder: Option<Arc<Ladder>>,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl TrackIn {
             feed,
             layers: Vec::new(),
             best: 0,
+            ladder: None,
         }
     }
 
@@ -84,6 +87,7 @@ impl TrackIn {
             kind: self.kind,
             source: self.source(index),
             target: self.source(self.best),
+            ladder: self.ladder.clone(),
             format: Arc::clone(format),
             seq: received.seq,
             time: received.time,
@@ -180,6 +184,24 @@ impl TrackIn {
             }
         }
         self.best = best;
+        self.ladder = (self.layers.len() > 1).then(|| self.climbable(now));
+    }
+
+    /// The living layers, smallest picture first; where sizes are unknown or alike the rate decides.
+    fn climbable(&self, now: Instant) -> Arc<Ladder> {
+        let layers = self.layers.iter().enumerate();
+        let alive = layers.filter(|(_, layer)| layer.last_at + LAYER_SILENCE_MAX >= now);
+        let mut rungs: Vec<(Option<u64>, Rung)> = alive
+            .map(|(index, layer)| {
+                let rung = Rung {
+                    source: self.source(index),
+                    bits_per_s: layer.rate.bytes_per_s * 8,
+                };
+                (layer.size.map(Size::pixels), rung)
+            })
+            .collect();
+        rungs.sort_by_key(|(pixels, rung)| (*pixels, rung.bits_per_s));
+        rungs.into_iter().map(|(_, rung)| rung).collect()
     }
 
     fn source(&self, index: usize) -> Source {

@@ -1,18 +1,17 @@
-//! Publishers that send too much, too large pictures, and receivers that are sent too much.
+//! Publishers that send too much, or too large pictures.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use restage_media::{Config, Download, Excess, GoneReason, Input, PeerKey, PublicationKey};
+use restage_media::{Config, Excess, GoneReason, Input, PeerKey, PublicationKey};
 use str0m::format::Codec;
 
 use crate::support::client::Client;
 use crate::support::{World, config};
 
 /// Payload of a packet of the source, and pictures a second: a packet in each picture is this rate.
-const PACKET_BITS_PER_S: u64 = 609 * 8 * 25;
+pub const PACKET_BITS_PER_S: u64 = 609 * 8 * 25;
 /// Video of three packets a picture.
-const VIDEO: u64 = 3 * PACKET_BITS_PER_S;
+pub const VIDEO: u64 = 3 * PACKET_BITS_PER_S;
 const AUDIO: u64 = 89 * 8 * 50;
 
 /// A publisher that may send this much, with somebody who watches.
@@ -31,14 +30,14 @@ fn limited_to(config: Config) -> World {
     world
 }
 
-fn excess(world: &World, key: u64) -> Option<Excess> {
+pub fn excess(world: &World, key: u64) -> Option<Excess> {
     match world.gone(key)? {
         GoneReason::Exceeded(excess) => Some(*excess),
         other => panic!("gone for another reason: {other}"),
     }
 }
 
-fn start_video(world: &mut World, client: usize, packets: usize) {
+pub fn start_video(world: &mut World, client: usize, packets: usize) {
     let now = world.now;
     world.clients[client].start_video(now, Codec::Vp8, None, packets);
 }
@@ -178,96 +177,6 @@ fn a_picture_that_becomes_too_large_goes_at_its_key_frame() {
         excess(&world, 1),
         Some(Excess::PublishResolution { .. })
     ));
-}
-
-/// Two publishers of three packets a picture, and one receiver of both who may be sent this much.
-fn receiver(bits_per_s: u64) -> (World, Arc<Download>) {
-    let mut world = World::new();
-    let download = Arc::new(Download::new(bits_per_s));
-    for key in [1, 2] {
-        let publisher = world.publisher(key, key);
-        start_video(&mut world, publisher, 3);
-    }
-    world.download = Some(Arc::clone(&download));
-    (world, download)
-}
-
-#[test]
-fn a_receiver_at_its_limit_keeps_everything() {
-    let (mut world, download) = receiver(2 * VIDEO);
-    world.subscriber(11, 1);
-    world.subscriber(12, 2);
-    world.connect();
-    world.run(Duration::from_secs(30));
-    assert_eq!((excess(&world, 11), excess(&world, 12)), (None, None));
-    let told = download.bits_per_s();
-    assert!((VIDEO..=2 * VIDEO + VIDEO / 10).contains(&told), "{told}");
-}
-
-#[test]
-fn the_subscription_too_many_goes_and_the_other_stays() {
-    let (mut world, download) = receiver(VIDEO + VIDEO / 2);
-    let first = world.subscriber(11, 1);
-    world.connect();
-    world.run(Duration::from_secs(6));
-    world.subscriber(12, 2);
-    world.wait("one goes", Duration::from_secs(6), |world| {
-        world.gone(12).is_some()
-    });
-    let Some(Excess::DownloadBitrate { bits_per_s }) = excess(&world, 12) else {
-        panic!("for its receiver's bitrate")
-    };
-    assert!(bits_per_s > VIDEO + VIDEO / 2, "{bits_per_s}");
-    let before = world.clients[first].got.len();
-    world.run(Duration::from_secs(10));
-    assert_eq!(excess(&world, 11), None);
-    assert!(world.clients[first].got.len() > before + 700);
-    assert!(download.bits_per_s() <= VIDEO + VIDEO / 10);
-    // Who has left makes room.
-    world.input(Input::Close { peer: PeerKey(11) });
-    assert_eq!(download.bits_per_s(), 0);
-    world.subscriber(13, 2);
-    world.run(Duration::from_secs(10));
-    assert_eq!(excess(&world, 13), None);
-}
-
-#[test]
-fn a_publisher_that_falls_silent_makes_room() {
-    let (mut world, download) = receiver(VIDEO + VIDEO / 2);
-    world.subscriber(11, 1);
-    world.connect();
-    world.run(Duration::from_secs(5));
-    world.clients[0].stop();
-    world.wait("its part is forgotten", Duration::from_secs(8), |_| {
-        download.bits_per_s() == 0
-    });
-    world.subscriber(12, 2);
-    world.run(Duration::from_secs(10));
-    assert_eq!((excess(&world, 11), excess(&world, 12)), (None, None));
-}
-
-#[test]
-fn a_receiver_is_one_on_several_workers() {
-    let download = Arc::new(Download::new(VIDEO + VIDEO / 2));
-    let mut worlds = [0, 1].map(|_| {
-        let mut world = World::new();
-        let publisher = world.publisher(1, 1);
-        start_video(&mut world, publisher, 3);
-        world.download = Some(Arc::clone(&download));
-        world
-    });
-    worlds[1].now = worlds[0].now;
-    for world in &mut worlds {
-        world.subscriber(2, 1);
-        world.connect();
-    }
-    for _ in 0..100 {
-        worlds
-            .iter_mut()
-            .for_each(|world| world.run(Duration::from_millis(100)));
-    }
-    let gone = worlds.iter().filter(|world| excess(world, 2).is_some());
-    assert_eq!(gone.count(), 1);
 }
 
 #[test]
