@@ -44,7 +44,7 @@ def test_a_backup_of_a_running_server_is_restored_elsewhere(tmp_path):
         assert code == 1 and "line" in told, told
     db(other, "restore", str(file))
     db(other, "check")
-    for secret in ("token-key.pem", "credentials"):
+    for secret in ("tokens.key", "credentials"):
         (other.data_dir / secret).write_bytes((server.data_dir / secret).read_bytes())
         (other.data_dir / secret).chmod(0o600)
     other.start()

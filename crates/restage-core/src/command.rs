@@ -263,11 +263,12 @@ pub enum Need {
     /// In the stage's active session: this participant's row, its open connections, and the participant
     /// row of every publisher it has a subscription to.
     Presence(StageId, ParticipantId),
-    /// Every ACTIVE replica row of this participant id, whatever its stages. Rows only.
-    Replications(ParticipantId),
+    /// In the stage's active session: how many ACTIVE replicas this participant is the source of, as
+    /// `World::replications`.
+    Replications(StageId, ParticipantId),
     /// All that changes when this participant comes or goes:
     /// - [`Presence`](Self::Presence), [`Audience`](Self::Audience) and [`Occupancy`](Self::Occupancy) here,
-    ///   and [`Replications`](Self::Replications);
+    ///   and every ACTIVE replica row of this participant id, whatever its stages;
     /// - for each of those replica rows whose source session is this stage's active session: the
     ///   destination session row, its `World::occupancy`, the participant's row there, and the audience there
     ///   (every subscription to it in that session, with the presence of each subscriber);

@@ -214,6 +214,11 @@ impl<'a> Draft<'a> {
 
     // Replicas.
 
+    /// How many ACTIVE replicas a participant that joined this session had before this decision.
+    pub(crate) fn replications(&self, source: &StageSessionId, id: &ParticipantId) -> u64 {
+        self.world.replications_of(source, id)
+    }
+
     pub(crate) fn replica(&self, key: &ReplicaKey) -> Option<&Replica> {
         self.replicas.get(key)
     }

@@ -57,7 +57,11 @@ impl Selection<'_> {
             Need::Presence(stage, id) => {
                 self.in_active(stage, |this, session| this.presence(session, id))
             }
-            Need::Replications(id) => self.replicas(|row| row.active && row.participant == *id),
+            Need::Replications(stage, id) => self.in_active(stage, |this, session| {
+                let count = this.all.replications_of(session, id);
+                let key = (session.clone(), id.clone());
+                this.rows.replications.insert(key, count);
+            }),
             Need::Participant(stage, id) => self.everything_of(stage, id),
             Need::Audience(stage, id) => {
                 self.in_active(stage, |this, session| this.audience(session, id))

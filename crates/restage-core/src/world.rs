@@ -61,6 +61,8 @@ pub struct World {
     /// Counts of sessions whose rows are not all loaded. A world that holds every row leaves it empty:
     /// loaded rows are counted as well, and the larger numbers hold.
     pub occupancy: BTreeMap<StageSessionId, Occupancy>,
+    /// How many ACTIVE replicas participants are the source of, by source session and participant, in the same way.
+    pub replications: BTreeMap<(StageSessionId, ParticipantId), u64>,
     /// Counts of regions (account, region) whose rows are not all loaded, in the same way.
     pub regions: BTreeMap<(String, String), RegionCount>,
 }
@@ -181,6 +183,20 @@ impl World {
             publishers: counted.publishers.max(publishers.len() as u64),
             subscribers: counted.subscribers.max(subscribers.len() as u64),
         }
+    }
+
+    /// How many ACTIVE replicas a participant that joined this session is the source of.
+    pub fn replications_of(&self, source: &StageSessionId, id: &ParticipantId) -> u64 {
+        let key = (source.clone(), id.clone());
+        let first = (source.clone(), id.clone(), StageSessionId::new(""));
+        let loaded = self
+            .replicas
+            .range(first..)
+            .take_while(|((session, of, _), _)| session == source && of == id)
+            .filter(|(_, row)| row.active)
+            .count();
+        let counted = self.replications.get(&key).copied().unwrap_or_default();
+        counted.max(loaded as u64)
     }
 
     /// How much an account has live in a region.

@@ -1,16 +1,13 @@
 //! The data directory: what it holds and how its secrets are made.
 //!
-//! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `token-key.pem` (P-384,
-//! PKCS #8, mode 0600) · `access-keys.toml`, `access-keys.key` (see [`crate::keys`]).
+//! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `tokens.key` (hexadecimal,
+//! mode 0600) · `access-keys.toml`, `access-keys.key` (see [`crate::keys`]).
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
-use base64::Engine as _;
-
 use crate::ids;
+use crate::token::SECRET_LEN;
 
 /// Environment variables that replace the generated credentials.
 pub const ACCESS_KEY_ENV: &str = "RESTAGE_ACCESS_KEY_ID";
@@ -34,8 +31,10 @@ pub enum DataDirError {
     Credentials { path: PathBuf },
     #[error("set both {ACCESS_KEY_ENV} and {SECRET_KEY_ENV}, or neither")]
     HalfCredentials,
-    #[error("the system's random source failed while making the token key")]
-    Random,
+    #[error(
+        "{path} is damaged; restore it, or delete it to make a new one (every participant token issued so far dies)"
+    )]
+    TokenSecret { path: PathBuf },
     #[error(
         "there are no credentials in {path} yet; start the server once, or name its --data-dir"
     )]
@@ -120,19 +119,30 @@ impl DataDir {
         Ok(credentials)
     }
 
-    /// The key that signs participant tokens, PKCS #8 PEM; made at first use.
-    pub fn token_key_pem(&self) -> Result<String, DataDirError> {
-        let path = self.path.join("token-key.pem");
-        if path.exists() {
-            return std::fs::read_to_string(&path)
-                .map_err(|source| DataDirError::Io { path, source });
+    /// Where the secret is that participant tokens are made with.
+    pub fn token_secret_file(&self) -> PathBuf {
+        self.path.join("tokens.key")
+    }
+
+    /// The secret that participant tokens are made with and known by; made at first use.
+    ///
+    /// # Errors
+    /// [`DataDirError`] if the file cannot be read, made, or is not what was written.
+    pub fn token_secret(&self) -> Result<[u8; SECRET_LEN], DataDirError> {
+        let path = self.token_secret_file();
+        if !path.exists() {
+            let fresh: [u8; SECRET_LEN] = rand::random();
+            write_secret(&path, hex::encode(fresh).as_bytes())?;
+            return Ok(fresh);
         }
-        let key =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new())
-                .map_err(|_| DataDirError::Random)?;
-        let pem = pem("PRIVATE KEY", key.as_ref());
-        write_secret(&path, pem.as_bytes())?;
-        Ok(pem)
+        let text = std::fs::read_to_string(&path).map_err(|source| DataDirError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let bytes = hex::decode(text.trim()).ok();
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or(DataDirError::TokenSecret { path })
     }
 }
 
@@ -217,19 +227,6 @@ fn hand_over(file: &std::fs::File, path: &Path) {
     }
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .filter_map(|line| std::str::from_utf8(line).ok())
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,11 +274,22 @@ mod tests {
     }
 
     #[test]
-    fn the_token_key_survives_a_restart() {
+    fn the_secret_of_tokens_is_made_once_private_and_never_guessed_at() {
+        use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::open(dir.path()).unwrap();
-        let pem = data.token_key_pem().unwrap();
-        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
-        assert_eq!(pem, data.token_key_pem().unwrap());
+        let secret = data.token_secret().unwrap();
+        assert_eq!(secret, data.token_secret().unwrap());
+        let file = data.token_secret_file();
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        for damaged in ["", "00", "not hexadecimal", &"00".repeat(SECRET_LEN + 1)] {
+            std::fs::write(&file, damaged).unwrap();
+            let refused = data.token_secret();
+            assert!(
+                matches!(refused, Err(DataDirError::TokenSecret { .. })),
+                "{damaged:?}"
+            );
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hyper_util::service::TowerToHyperService;
 use restage_api::PageTokens;
 use restage_core::{Command, Decision, Effect};
 use tokio::net::TcpListener;
@@ -20,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{self, Senders, WebhookError};
 use crate::retention;
 use crate::store::{Store, StoreConfig, StoreError};
-use crate::token::{TokenKeyError, Tokens};
+use crate::token::Tokens;
 
 /// Name under which the page-token key is kept in the store.
 const PAGE_KEY: &str = "page-token-key";
@@ -37,10 +38,6 @@ pub enum StartError {
     Keys(#[from] KeyFileError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(
-        "token-key.pem cannot be used: {0}; restore it, or delete it to make a new one (every token issued so far dies)"
-    )]
-    TokenKey(#[from] TokenKeyError),
     #[error(transparent)]
     Webhook(#[from] WebhookError),
     #[error(transparent)]
@@ -112,7 +109,7 @@ impl Server {
             format!("http://{}", SocketAddr::new(ip, address.port()))
         });
         let endpoints = Endpoints::of(&public_url);
-        let tokens = Tokens::new(&data.token_key_pem()?, endpoints.clone())?;
+        let tokens = Tokens::new(&data.token_secret()?, endpoints.clone());
         let pages = page_tokens(&store).await?;
         let rules = Rules {
             limits: config.limits.clone(),
@@ -208,9 +205,10 @@ impl Server {
         let state = Arc::new(state);
         if let Some(listener) = metrics {
             let router = http::metrics_router(Arc::clone(&state));
-            tasks.spawn(http::serve(listener, router, std::future::pending()));
+            let service = TowerToHyperService::new(router);
+            tasks.spawn(http::serve(listener, service, std::future::pending()));
         }
-        let serving = tokio::spawn(http::serve(listener, http::router(state), async {
+        let serving = tokio::spawn(http::serve(listener, http::Front::of(state), async {
             stopped.await.ok();
         }));
         tokio::select! {

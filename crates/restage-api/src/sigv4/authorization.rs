@@ -16,6 +16,8 @@ pub(crate) struct Authorization<'a> {
     pub(crate) day: &'a str,
     pub(crate) region: &'a str,
     pub(crate) service: &'a str,
+    /// What the signing key is for: everything of the credential but the access key.
+    pub(crate) scope: &'a str,
     /// Lower-case names, separated by semicolons, in order.
     pub(crate) signed_headers: &'a str,
     /// Whatever stands there; hex digits if the signature is to match.
@@ -74,8 +76,15 @@ impl<'a> Authorization<'a> {
     ) -> Result<Self, ApiError> {
         const FORM: &str =
             "must have a Credential of the form <access key>/<YYYYMMDD>/<region>/ivs/aws4_request";
-        let fields: Vec<_> = credential.split('/').collect();
-        let &[access_key, day, region, service, "aws4_request"] = fields.as_slice() else {
+        let (access_key, scope) = credential.split_once('/').ok_or_else(|| incomplete(FORM))?;
+        let mut fields = scope.split('/');
+        let (Some(day), Some(region), Some(service), Some("aws4_request"), None) = (
+            fields.next(),
+            fields.next(),
+            fields.next(),
+            fields.next(),
+            fields.next(),
+        ) else {
             return Err(incomplete(FORM));
         };
         let day_ok = day.len() == 8 && day.bytes().all(|b| b.is_ascii_digit());
@@ -100,6 +109,7 @@ impl<'a> Authorization<'a> {
             day,
             region,
             service,
+            scope,
             signed_headers,
             signature,
         })
@@ -109,27 +119,22 @@ impl<'a> Authorization<'a> {
     pub(crate) fn signed_header_names(&self) -> impl Iterator<Item = &'a str> {
         self.signed_headers.split(';')
     }
-
-    /// What the signing key is for: everything of the credential but the access key.
-    pub(crate) fn scope(&self) -> String {
-        format!("{}/{}/{}/aws4_request", self.day, self.region, self.service)
-    }
 }
 
 fn check_signed_headers(signed_headers: &str) -> Result<(), ApiError> {
-    let names: Vec<_> = signed_headers.split(';').collect();
+    let mut names = signed_headers.split(';');
     let token = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':';
     let well_formed = names
-        .iter()
+        .clone()
         .all(|name| !name.is_empty() && name.bytes().all(token));
     // Strictly ascending also means that none is named twice.
-    if !well_formed || !names.is_sorted_by(|a, b| a < b) {
+    if !well_formed || !names.clone().is_sorted_by(|a, b| a < b) {
         return Err(incomplete(
             "must have SignedHeaders that are lower-case header names, each once, in alphabetical \
              order, separated by semicolons",
         ));
     }
-    if !names.contains(&"host") {
+    if !names.any(|name| name == "host") {
         return Err(incomplete("must have host among its SignedHeaders"));
     }
     Ok(())

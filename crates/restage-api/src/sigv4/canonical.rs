@@ -7,7 +7,7 @@ use crate::sigv4::Header;
 /// twice).
 ///
 /// Normalised means RFC 3986 §5.2.4, and empty segments go as well.
-pub(crate) fn path(raw: &str) -> String {
+pub(crate) fn path(out: &mut String, raw: &str) {
     let mut segments: Vec<&str> = Vec::new();
     for segment in raw.split('/') {
         match segment {
@@ -19,19 +19,17 @@ pub(crate) fn path(raw: &str) -> String {
         }
     }
     let last = raw.rsplit('/').next().unwrap_or_default();
-    let mut out = String::with_capacity(raw.len() + 16);
     for segment in &segments {
         out.push('/');
-        encode_into(&mut out, segment.as_bytes(), b"");
+        encode_into(out, segment.as_bytes(), b"");
     }
     if segments.is_empty() || matches!(last, "" | "." | "..") {
         out.push('/');
     }
-    out
 }
 
 /// The query, decoded and encoded anew, sorted by name and then by value.
-pub(crate) fn query(raw: &str) -> String {
+pub(crate) fn query(out: &mut String, raw: &str) {
     let encode = |text: &str| {
         let mut out = String::with_capacity(text.len());
         encode_into(&mut out, &decode_form(text), b"");
@@ -44,31 +42,40 @@ pub(crate) fn query(raw: &str) -> String {
         .map(|(name, value)| (encode(name), encode(value)))
         .collect();
     pairs.sort_unstable();
-    let pairs: Vec<_> = pairs
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    pairs.join("&")
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        let and = if at == 0 { "" } else { "&" };
+        out.extend([and, name, "=", value]);
+    }
 }
 
 /// A header's canonical line: values in the order received, separated by commas, each without spaces
 /// around it and with runs of spaces inside folded into one. `None` if there is no such header.
-pub(crate) fn header(name: &str, headers: &[Header<'_>]) -> Option<String> {
-    let values: Vec<_> = headers
+pub(crate) fn header(out: &mut String, name: &str, headers: &[Header<'_>]) -> Option<()> {
+    let mut values = headers
         .iter()
         .filter(|(given, _)| *given == name)
-        .map(|(_, value)| fold(value))
-        .collect();
-    (!values.is_empty()).then(|| format!("{name}:{}\n", values.join(",")))
+        .map(|(_, value)| value);
+    out.extend([name, ":"]);
+    fold(out, values.next()?);
+    for value in values {
+        out.push(',');
+        fold(out, value);
+    }
+    out.push('\n');
+    Some(())
 }
 
 /// Only spaces fold. Tabs at the ends are no part of a value in HTTP (RFC 9110 §5.5).
-fn fold(value: &str) -> String {
-    let words = value
-        .trim_matches([' ', '\t'])
-        .split(' ')
-        .filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
+fn fold(out: &mut String, value: &str) {
+    let value = value.trim_matches([' ', '\t']);
+    if !value.contains("  ") {
+        out.push_str(value);
+        return;
+    }
+    let words = value.split(' ').filter(|word| !word.is_empty());
+    for (at, word) in words.enumerate() {
+        out.extend([if at == 0 { "" } else { " " }, word]);
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +83,12 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+
+    fn written<T>(write: impl FnOnce(&mut String) -> T) -> String {
+        let mut out = String::new();
+        write(&mut out);
+        out
+    }
 
     #[test]
     fn paths_are_normalised_and_encoded_twice() {
@@ -92,7 +105,7 @@ mod tests {
             ("/a b~é", "/a%20b~%C3%A9"),
             ("relative", "/relative"),
         ] {
-            assert_eq!(path(raw), canonical, "{raw}");
+            assert_eq!(written(|out| path(out, raw)), canonical, "{raw}");
         }
     }
 
@@ -109,7 +122,7 @@ mod tests {
             // Encoded, the lower-case umlaut sorts before any letter.
             ("a=1&%C3%A4=2", "%C3%A4=2&a=1"),
         ] {
-            assert_eq!(query(raw), canonical, "{raw}");
+            assert_eq!(written(|out| query(out, raw)), canonical, "{raw}");
         }
     }
 
@@ -118,8 +131,10 @@ mod tests {
         let headers: Vec<_> = [("x", "  a   b "), ("y", "z"), ("x", "\tc\td\t"), ("e", "")]
             .map(|(name, value)| (name, Cow::from(value)))
             .into();
-        assert_eq!(header("x", &headers).as_deref(), Some("x:a b,c\td\n"));
-        assert_eq!(header("e", &headers).as_deref(), Some("e:\n"));
-        assert_eq!(header("X", &headers), None);
+        for (name, canonical) in [("x", "x:a b,c\td\n"), ("e", "e:\n"), ("y", "y:z\n")] {
+            let found = written(|out| header(out, name, &headers).unwrap());
+            assert_eq!(found, canonical);
+        }
+        assert_eq!(header(&mut String::new(), "X", &headers), None);
     }
 }

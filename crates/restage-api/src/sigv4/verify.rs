@@ -16,6 +16,9 @@ use crate::time::{Timestamp, format_amz_date};
 /// The signing name of the service.
 pub const SERVICE: &str = "ivs";
 
+/// Bytes that the canonical request of an AWS SDK fits into.
+const CANONICAL_LEN_USUAL: usize = 1_024;
+
 /// A header field: its name in lower case, and its value.
 pub type Header<'a> = (&'a str, Cow<'a, str>);
 
@@ -89,19 +92,25 @@ pub fn verify(
             "The access key in the request is not known here. Check the credentials the client uses.",
         )
     })?;
-    let signed_at_s = signed_at(request, &authorization)?;
+    let (signed_at_s, signed_at) = signed_at(request, &authorization)?;
     date::check(signed_at_s, now_unix_s)?;
     let body_hash = sha256_hex(request.body);
     check_content_hash(request, &body_hash)?;
 
     let canonical = canonical_request(request, &authorization, &body_hash)?;
-    let text = format!(
-        "{ALGORITHM}\n{}\n{}\n{}",
-        format_amz_date(signed_at_s),
-        authorization.scope(),
-        sha256_hex(canonical.as_bytes())
+    let canonical_hash = sha256_hex(canonical.as_bytes());
+    let signature = key.sign(
+        &[
+            ALGORITHM,
+            "\n",
+            &signed_at,
+            "\n",
+            authorization.scope,
+            "\n",
+            &canonical_hash,
+        ]
+        .concat(),
     );
-    let signature = key.sign(&text);
     if !bool::from(
         signature
             .as_bytes()
@@ -171,12 +180,12 @@ fn values_of<'a>(
         .map(|(_, value)| value.as_ref())
 }
 
-/// When the request says it was signed, in seconds since the Unix epoch. The header that says so must
-/// itself be signed, and agree with the day in the credential scope.
+/// When the request says it was signed, in seconds since the Unix epoch and in the basic format. The header that
+/// says so must itself be signed, and agree with the day in the credential scope.
 fn signed_at(
     request: &SignedRequest<'_>,
     authorization: &Authorization<'_>,
-) -> Result<i64, ApiError> {
+) -> Result<(i64, String), ApiError> {
     let name = ["x-amz-date", "date"]
         .into_iter()
         .find(|name| values_of(request, name).next().is_some())
@@ -202,12 +211,13 @@ fn signed_at(
         )));
     }
     let signed_at_s = date::parse(name, value)?;
-    if !format_amz_date(signed_at_s).starts_with(authorization.day) {
+    let text = format_amz_date(signed_at_s);
+    if !text.starts_with(authorization.day) {
         return Err(ApiError::invalid_signature(format!(
             "The date in the credential scope is not the date of the {name} header."
         )));
     }
-    Ok(signed_at_s)
+    Ok((signed_at_s, text))
 }
 
 /// `x-amz-content-sha256` is optional, but if there is one it has to be true.
@@ -235,20 +245,19 @@ fn canonical_request(
     authorization: &Authorization<'_>,
     body_hash: &str,
 ) -> Result<String, ApiError> {
-    let mut headers = String::new();
+    let mut text = String::with_capacity(CANONICAL_LEN_USUAL);
+    text.extend([request.method, "\n"]);
+    canonical::path(&mut text, request.path);
+    text.push('\n');
+    canonical::query(&mut text, request.query);
+    text.push('\n');
     for name in authorization.signed_header_names() {
-        let line = canonical::header(name, request.headers).ok_or_else(|| {
+        canonical::header(&mut text, name, request.headers).ok_or_else(|| {
             ApiError::invalid_signature(
                 "SignedHeaders names a header that the request does not have.",
             )
         })?;
-        headers.push_str(&line);
     }
-    Ok(format!(
-        "{}\n{}\n{}\n{headers}\n{}\n{body_hash}",
-        request.method,
-        canonical::path(request.path),
-        canonical::query(request.query),
-        authorization.signed_headers,
-    ))
+    text.extend(["\n", authorization.signed_headers, "\n", body_hash]);
+    Ok(text)
 }

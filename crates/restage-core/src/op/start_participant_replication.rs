@@ -29,7 +29,7 @@ pub(super) fn needs(
         Need::Stage(destination.id.clone()),
         Need::Presence(source.id.clone(), participant.clone()),
         Need::Presence(destination.id.clone(), participant.clone()),
-        Need::Replications(participant.clone()),
+        Need::Replications(source.id.clone(), participant.clone()),
         Need::Replica {
             source: source.id.clone(),
             participant: participant.clone(),
@@ -144,11 +144,7 @@ fn check_limits(
 ) -> Result<(), Error> {
     let limits = &draft.context.limits;
     let limit = limits.replications_per_participant;
-    if draft
-        .active_replicas(&source.session, request.participant)
-        .len() as u64
-        >= u64::from(limit)
-    {
+    if draft.replications(&source.session, request.participant) >= u64::from(limit) {
         return Err(limit_reached(
             "Concurrent replications per participant",
             limit,

@@ -1,15 +1,17 @@
 //! The API: a request's way from the socket to its operation and back (rest-json).
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::BoxError;
+use axum::extract::State;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Body;
 use restage_api::sigv4::{self, Header, KeyScope, SignedRequest};
 use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
 use tracing::Instrument as _;
@@ -35,24 +37,37 @@ pub(super) struct Caller {
     pub(super) region: String,
 }
 
-/// Serves every request no other route knows.
-pub(super) async fn serve(State(app): State<App>, request: Request) -> Response {
+/// Serves a request of an operation.
+pub(super) async fn serve<B>(
+    app: &App,
+    operation: Operation,
+    request: Request<B>,
+) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    answer(app, Some(operation), call(app, operation, request)).await
+}
+
+/// Serves every request that no route knows, and is no operation's either.
+pub(super) async fn unknown(State(app): State<App>) -> Response<axum::body::Body> {
+    let outcome = async { Err(Operation::unknown()) };
+    answer(&app, None, outcome).await.map(axum::body::Body::new)
+}
+
+async fn answer(
+    app: &App,
+    operation: Option<Operation>,
+    outcome: impl Future<Output = Result<Bytes, ApiError>>,
+) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let request_id = ids::request();
-    let operation = Operation::resolve(request.method().as_str(), request.uri().path());
     let name = operation.map(Operation::name);
     let span = tracing::info_span!("api", %request_id, operation = name, error = Empty);
-    let outcome = match operation {
-        Some(operation) => {
-            call(&app, operation, request)
-                .instrument(span.clone())
-                .await
-        }
-        None => Err(Operation::unknown()),
-    };
+    let outcome = outcome.instrument(span.clone()).await;
     let code = outcome.as_ref().err().map(|error| error.code.name());
     span.record("error", code);
-    app.metrics.api_request(name, code, began.elapsed());
+    app.metrics.api_request(operation, code, began.elapsed());
     let _entered = span.enter();
     if let Err(error) = &outcome
         && error.code == ErrorCode::InternalServer
@@ -63,15 +78,20 @@ pub(super) async fn serve(State(app): State<App>, request: Request) -> Response 
     respond(outcome, &request_id)
 }
 
-async fn call(app: &App, operation: Operation, request: Request) -> Result<Bytes, ApiError> {
+async fn call<B>(app: &App, operation: Operation, request: Request<B>) -> Result<Bytes, ApiError>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, BODY_LEN_MAX)
+    let body = Limited::new(body, BODY_LEN_MAX)
+        .collect()
         .await
         .map_err(|_| {
             ApiError::request_entity_too_large(format!(
                 "the request body must be at most {BODY_LEN_MAX} bytes"
             ))
-        })?;
+        })?
+        .to_bytes();
     let caller = authenticate(app, operation, &parts, &body)?;
     app.throttle.admit(&caller, operation, clock::now())?;
     let input = handler::Input {
@@ -105,7 +125,7 @@ fn authenticate(
     let headers: Vec<Header<'_>> = parts
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+        .map(|(name, value)| (name.as_str(), text(value)))
         .collect();
     let Some(keys) = &app.keys else {
         return Ok(Caller {
@@ -139,6 +159,13 @@ fn authenticate(
         account: holder.account.clone(),
         region: identity.region,
     })
+}
+
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    match str::from_utf8(value.as_bytes()) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(value.as_bytes()),
+    }
 }
 
 fn permit(key: &str, holder: &Holder, operation: Operation) -> Result<(), ApiError> {
@@ -175,7 +202,7 @@ static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     named.chain([(CONTENT_TYPE, content_type)]).collect()
 });
 
-fn respond(outcome: Result<Bytes, ApiError>, request_id: &str) -> Response {
+fn respond(outcome: Result<Bytes, ApiError>, request_id: &str) -> Response<Full<Bytes>> {
     let (status, body, error) = match outcome {
         Ok(body) => (StatusCode::OK, body, None),
         Err(error) => {
@@ -184,7 +211,7 @@ fn respond(outcome: Result<Bytes, ApiError>, request_id: &str) -> Response {
             (status, error.to_json().into(), Some(error.code.name()))
         }
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.clone_from(&HEADERS);
@@ -202,8 +229,6 @@ fn respond(outcome: Result<Bytes, ApiError>, request_id: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
 
     #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod api;
 mod console;
 mod events;
+mod front;
 mod handler;
 mod listener;
 mod metrics;
@@ -27,6 +28,7 @@ use crate::metrics::Metrics;
 
 pub use answers::Answers;
 pub use console::ConsoleKey;
+pub(crate) use front::Front;
 pub(crate) use listener::serve;
 pub use throttle::Throttle;
 
@@ -87,8 +89,8 @@ pub fn socket_room() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(events::EVENTS_SOCKETS_MAX))
 }
 
-/// All routes. What none of them knows is an API operation, or an unknown one.
-pub fn router(app: Arc<AppState>) -> Router {
+/// All routes but the API's operations. What none of them knows is an operation that is not there.
+fn router(app: App) -> Router {
     let metrics = if app.shows_metrics {
         metrics::routes()
     } else {
@@ -100,7 +102,7 @@ pub fn router(app: Arc<AppState>) -> Router {
         .merge(whip::routes())
         .merge(console::routes())
         .merge(metrics)
-        .fallback(api::serve)
+        .fallback(api::unknown)
         .merge(events::routes())
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&app),

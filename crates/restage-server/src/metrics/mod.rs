@@ -7,7 +7,8 @@
 mod outbox;
 mod state;
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use restage_api::Operation;
 use tokio::sync::Mutex;
 
 use crate::control::Control;
@@ -49,7 +51,7 @@ struct OperationLabel {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabels {
-    route: String,
+    route: Cow<'static, str>,
     method: &'static str,
     status: u16,
 }
@@ -72,10 +74,27 @@ struct Inner {
     requests: Family<ApiLabels, Counter>,
     answered_again: Counter,
     durations: Durations<OperationLabel>,
+    /// Those of requests that succeed, found at the first, by operation.
+    succeeded: Vec<OnceLock<(Counter, Histogram)>>,
     http: Family<HttpLabels, Counter>,
     state: State,
     /// One reading at a time: readers share the store with everybody else.
     reading: Mutex<()>,
+}
+
+impl Inner {
+    fn series(&self, operation: Option<Operation>, code: &'static str) -> (Counter, Histogram) {
+        let operation = operation.map_or(UNKNOWN, Operation::name);
+        let requests = self
+            .requests
+            .get_or_create(&ApiLabels { operation, code })
+            .clone();
+        let durations = self
+            .durations
+            .get_or_create(&OperationLabel { operation })
+            .clone();
+        (requests, durations)
+    }
 }
 
 impl Metrics {
@@ -134,6 +153,7 @@ impl Metrics {
                 requests,
                 answered_again,
                 durations,
+                succeeded: Operation::ALL.iter().map(|_| OnceLock::new()).collect(),
                 http,
                 state,
                 reading: Mutex::default(),
@@ -144,20 +164,21 @@ impl Metrics {
     /// Counts an API request: the operation, if it is one, and the error's code, if it failed.
     pub fn api_request(
         &self,
-        operation: Option<&'static str>,
+        operation: Option<Operation>,
         error: Option<&'static str>,
         took: Duration,
     ) {
-        let operation = operation.unwrap_or(UNKNOWN);
-        let code = error.unwrap_or(OK);
-        self.inner
-            .requests
-            .get_or_create(&ApiLabels { operation, code })
-            .inc();
-        self.inner
-            .durations
-            .get_or_create(&OperationLabel { operation })
-            .observe(took.as_secs_f64());
+        let series = || self.inner.series(operation, error.unwrap_or(OK));
+        let fresh;
+        let (requests, durations) = match (operation, error) {
+            (Some(operation), None) => self.inner.succeeded[operation as usize].get_or_init(series),
+            _ => {
+                fresh = series();
+                &fresh
+            }
+        };
+        requests.inc();
+        durations.observe(took.as_secs_f64());
     }
 
     /// Counts an API request whose answer was at hand.
@@ -166,9 +187,14 @@ impl Metrics {
     }
 
     /// Counts a request of any route. `route` must be a route's pattern, never a client's path.
-    pub fn http_request(&self, route: &str, method: &http::Method, status: http::StatusCode) {
+    pub fn http_request(
+        &self,
+        route: Cow<'static, str>,
+        method: &http::Method,
+        status: http::StatusCode,
+    ) {
         let labels = HttpLabels {
-            route: route.to_owned(),
+            route,
             method: known_method(method),
             status: status.as_u16(),
         };
@@ -219,9 +245,13 @@ mod tests {
     fn requests_are_counted_by_operation_and_code() {
         let metrics = Metrics::with(durations());
         let took = Duration::from_micros(150);
-        metrics.api_request(Some("GetStage"), None, took);
-        metrics.api_request(Some("GetStage"), None, took);
-        metrics.api_request(Some("GetStage"), Some("ResourceNotFoundException"), took);
+        metrics.api_request(Some(Operation::GetStage), None, took);
+        metrics.api_request(Some(Operation::GetStage), None, took);
+        metrics.api_request(
+            Some(Operation::GetStage),
+            Some("ResourceNotFoundException"),
+            took,
+        );
         metrics.api_request(None, Some("UnknownOperationException"), took);
         let text = text(&metrics);
         for line in [
@@ -242,7 +272,11 @@ mod tests {
         let metrics = Metrics::with(durations());
         for n in 0..100 {
             let method = http::Method::from_bytes(format!("M{n}").as_bytes()).unwrap();
-            metrics.http_request("/whip", &method, http::StatusCode::METHOD_NOT_ALLOWED);
+            metrics.http_request(
+                "/whip".into(),
+                &method,
+                http::StatusCode::METHOD_NOT_ALLOWED,
+            );
         }
         let text = text(&metrics);
         assert_eq!(text.matches("restage_http_requests_total{").count(), 1);

@@ -80,6 +80,7 @@ impl Loader<'_> {
                 Need::Presence(stage, _)
                 | Need::Participant(stage, _)
                 | Need::Audience(stage, _)
+                | Need::Replications(stage, _)
                 | Need::Occupancy(stage) => {
                     named.insert(stage.clone());
                 }
@@ -127,7 +128,6 @@ impl Loader<'_> {
                 | Need::PublicKey(_)
                 | Need::PublicKeyPoint { .. }
                 | Need::Token(..)
-                | Need::Replications(_)
                 | Need::Session(_) => {}
             }
         }
@@ -192,8 +192,11 @@ impl Loader<'_> {
                     self.wanted.audiences.extend(self.place(stage, participant));
                 }
                 Need::Participant(stage, participant) => self.want_participant(stage, participant),
-                Need::Replications(participant) => {
-                    self.wanted.replications.insert(participant.clone());
+                Need::Replications(stage, participant) => {
+                    if let Some(place) = self.place(stage, participant) {
+                        let count = rows::replications(self.connection, &place).await?;
+                        self.world.replications.insert(place, count);
+                    }
                 }
                 Need::Replica {
                     source,

@@ -183,6 +183,9 @@ pub(super) const REPLICA: &str = concat!(
     " FROM replicas r \
      WHERE r.source_session = $1 AND r.participant = $2 AND r.destination_session = $3"
 );
+/// The index has it all.
+pub(super) const REPLICATIONS: &str = "SELECT COUNT(*) FROM replicas r \
+     WHERE r.participant = $1 AND r.source_session = $2 AND r.active = 1";
 pub(super) const REPLICAS_DUE: &str = concat!(
     "SELECT ",
     columns!(replica "r"),
@@ -371,6 +374,18 @@ pub(super) async fn replica(
         .bind(participant.as_str())
         .bind(destination.as_str())
         .row(connection, codec::replica)
+        .await
+}
+
+/// How many ACTIVE replicas a participant is the source of.
+pub(super) async fn replications(
+    connection: &mut sql::Connection,
+    (source, participant): &Place,
+) -> Result<u64, StoreError> {
+    query(REPLICATIONS)
+        .bind(participant.as_str())
+        .bind(source.as_str())
+        .only(connection, codec::count)
         .await
 }
 

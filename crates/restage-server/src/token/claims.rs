@@ -7,11 +7,11 @@ use restage_core::{ATTRIBUTES_BYTES_MAX, Claims, Signer};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::TokenError;
+use super::{Grant, TokenError};
 use crate::http::Endpoints;
 
 /// The one version of the payload there is.
-pub(super) const VERSION: &str = "1.0";
+const VERSION: &str = "1.0";
 /// Longest life of a token, from `iat` to `exp`: 14 days.
 pub const LIFE_MAX_S: i64 = 14 * 24 * 3600;
 /// Most characters of a participant id.
@@ -24,25 +24,46 @@ const SECONDS_MAX: i64 = 253_402_300_799;
 /// A payload as it is written.
 #[derive(Serialize)]
 pub(super) struct Payload<'a> {
-    pub(super) exp: i64,
-    pub(super) iat: i64,
-    pub(super) jti: &'a str,
-    pub(super) resource: String,
-    pub(super) topic: &'a str,
-    pub(super) events_url: &'a str,
-    pub(super) whip_url: &'a str,
+    exp: i64,
+    iat: i64,
+    jti: &'a str,
+    resource: String,
+    topic: &'a str,
+    events_url: &'a str,
+    whip_url: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    pub(super) user_id: &'a str,
+    user_id: &'a str,
     #[serde(skip_serializing_if = "Attributes::is_empty")]
-    pub(super) attributes: &'a Attributes,
-    pub(super) capabilities: PayloadCapabilities,
-    pub(super) version: &'a str,
+    attributes: &'a Attributes,
+    capabilities: PayloadCapabilities,
+    version: &'a str,
 }
 
 #[derive(Clone, Copy, Serialize)]
-pub(super) struct PayloadCapabilities {
-    pub(super) allow_publish: bool,
-    pub(super) allow_subscribe: bool,
+struct PayloadCapabilities {
+    allow_publish: bool,
+    allow_subscribe: bool,
+}
+
+impl<'a> Payload<'a> {
+    pub(super) fn of(grant: &Grant<'a>, endpoints: &'a Endpoints) -> Self {
+        Self {
+            exp: grant.expires_at.0.div_euclid(1_000_000),
+            iat: grant.issued_at.0.div_euclid(1_000_000),
+            jti: grant.participant.as_str(),
+            resource: grant.stage.to_string(),
+            topic: grant.stage.id.as_str(),
+            events_url: &endpoints.events,
+            whip_url: &endpoints.whip,
+            user_id: grant.user_id,
+            attributes: grant.attributes,
+            capabilities: PayloadCapabilities {
+                allow_publish: grant.capabilities.publish,
+                allow_subscribe: grant.capabilities.subscribe,
+            },
+            version: VERSION,
+        }
+    }
 }
 
 /// Reads a payload and notes everything that is wrong with it.

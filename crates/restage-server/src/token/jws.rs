@@ -1,6 +1,8 @@
-//! JWS Compact Serialization (RFC 7515 §7.1) with one algorithm: ES384 (RFC 7518 §3.4), ECDSA on P-384 with
-//! SHA-384, the signature as r and s one after the other.
+//! JWS Compact Serialization (RFC 7515 §7.1) with the two algorithms there are here: ES384 (RFC 7518 §3.4), ECDSA on
+//! P-384 with SHA-384, the signature as r and s one after the other, for tokens that customers sign; HS256 (§3.2),
+//! HMAC with SHA-256, for this server's own.
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
@@ -15,6 +17,8 @@ use super::{TokenError, TokenKeyError};
 
 /// A token longer than this is refused unread. Attributes are at most 1 KB, URLs some hundred bytes.
 const TOKEN_LEN_MAX: usize = 8 * 1024;
+/// Bytes of the secret of HS256: the hash's own length, the least RFC 7518 §3.2 allows.
+pub const SECRET_LEN: usize = 32;
 
 /// A token taken apart. Nothing it says can be relied on before [`Jws::verify`].
 pub(super) struct Jws<'a> {
@@ -49,6 +53,11 @@ impl<'a> Jws<'a> {
             signature: decode(signature)
                 .ok_or_else(|| malformed("its signature must be base64url"))?,
         })
+    }
+
+    /// Whether it was made with this secret.
+    pub(super) fn verify_own(&self, secret: &Secret) -> Result<(), TokenError> {
+        hmac::verify(&secret.0, self.signed, &self.signature).map_err(|_| TokenError::Signature)
     }
 
     /// Whether the owner of this point (uncompressed) signed it.
@@ -95,19 +104,44 @@ impl SigningKey {
         header: &H,
         payload: &P,
     ) -> Result<String, TokenKeyError> {
-        let encode = |json: serde_json::Result<Vec<u8>>| {
-            json.map(|json| URL_SAFE_NO_PAD.encode(json))
-                .map_err(|_| TokenKeyError)
-        };
-        let header = encode(serde_json::to_vec(header))?;
-        let payload = encode(serde_json::to_vec(payload))?;
-        let mut token = format!("{header}.{payload}");
-        let signature = self
-            .0
-            .sign(&SystemRandom::new(), token.as_bytes())
-            .map_err(|_| TokenKeyError)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Ok(token)
+        compact(header, payload, |text| {
+            let signature = self.0.sign(&SystemRandom::new(), text).ok()?;
+            Some(signature.as_ref().to_vec())
+        })
+        .ok_or(TokenKeyError)
     }
+}
+
+/// What this server's own tokens are made and known with.
+pub(super) struct Secret(hmac::Key);
+
+impl Secret {
+    pub(super) fn new(secret: &[u8; SECRET_LEN]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    pub(super) fn sign<H: Serialize, P: Serialize>(
+        &self,
+        header: &H,
+        payload: &P,
+    ) -> Result<String, TokenKeyError> {
+        compact(header, payload, |text| {
+            Some(hmac::sign(&self.0, text).as_ref().to_vec())
+        })
+        .ok_or(TokenKeyError)
+    }
+}
+
+fn compact(
+    header: &impl Serialize,
+    payload: &impl Serialize,
+    sign: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+) -> Option<String> {
+    let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(header).ok()?);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(payload).ok()?, &mut token);
+    let signature = sign(token.as_bytes())?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Some(token)
 }

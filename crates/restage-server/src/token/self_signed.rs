@@ -4,13 +4,13 @@ use restage_core::{Claims, PublicKeyArn, Signer, StageArn};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::claims::{Payload, PayloadCapabilities, Reader, VERSION};
+use super::claims::{Payload, Reader};
 use super::jws::{Jws, SigningKey};
 use super::{Grant, TokenError, TokenKeyError};
 use crate::http::Endpoints;
 
-/// The one algorithm there is.
-pub(super) const ALGORITHM: &str = "ES384";
+/// The one algorithm there is for them.
+const ALGORITHM: &str = "ES384";
 /// What the header says the token is.
 pub(super) const TYPE: &str = "JWT";
 
@@ -142,36 +142,11 @@ impl Signing {
         grant: &Grant<'_>,
         endpoints: &Endpoints,
     ) -> Result<String, TokenKeyError> {
-        sign(&self.key, &kid.to_string(), grant, endpoints)
+        let header = Header {
+            alg: ALGORITHM,
+            typ: TYPE,
+            kid: &kid.to_string(),
+        };
+        self.key.sign(&header, &Payload::of(grant, endpoints))
     }
-}
-
-pub(super) fn sign(
-    key: &SigningKey,
-    kid: &str,
-    grant: &Grant<'_>,
-    endpoints: &Endpoints,
-) -> Result<String, TokenKeyError> {
-    let payload = Payload {
-        exp: grant.expires_at.0.div_euclid(1_000_000),
-        iat: grant.issued_at.0.div_euclid(1_000_000),
-        jti: grant.participant.as_str(),
-        resource: grant.stage.to_string(),
-        topic: grant.stage.id.as_str(),
-        events_url: &endpoints.events,
-        whip_url: &endpoints.whip,
-        user_id: grant.user_id,
-        attributes: grant.attributes,
-        capabilities: PayloadCapabilities {
-            allow_publish: grant.capabilities.publish,
-            allow_subscribe: grant.capabilities.subscribe,
-        },
-        version: VERSION,
-    };
-    let header = Header {
-        alg: ALGORITHM,
-        typ: TYPE,
-        kid,
-    };
-    key.sign(&header, &payload)
 }

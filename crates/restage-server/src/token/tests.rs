@@ -10,7 +10,6 @@ use serde_json::{Map, json};
 
 use super::jws::SigningKey;
 use super::*;
-use crate::data_dir::DataDir;
 
 const STAGE: &str = "arn:aws:ivs:eu-west-1:000000000000:stage/hT5vN1cGy8Ud";
 const KEY: &str = "arn:aws:ivs:eu-west-1:000000000000:public-key/Vw2xYz5aBc8D";
@@ -20,13 +19,8 @@ fn endpoints() -> Endpoints {
     Endpoints::of("http://127.0.0.1:4080")
 }
 
-fn fresh_pem() -> String {
-    let dir = tempfile::tempdir().unwrap();
-    DataDir::open(dir.path()).unwrap().token_key_pem().unwrap()
-}
-
 fn tokens() -> Tokens {
-    Tokens::new(&fresh_pem(), endpoints()).unwrap()
+    Tokens::new(&rand::random(), endpoints())
 }
 
 fn read(tokens: &Tokens, token: &str) -> Result<Claims, TokenError> {
@@ -76,9 +70,9 @@ fn a_token_says_what_it_was_given() {
 
 #[test]
 fn a_token_of_this_server_outlives_a_change_of_its_url() {
-    let pem = fresh_pem();
-    let before = Tokens::new(&pem, Endpoints::of("http://old.example.org")).unwrap();
-    let now = Tokens::new(&pem, endpoints()).unwrap();
+    let secret = rand::random();
+    let before = Tokens::new(&secret, Endpoints::of("http://old.example.org"));
+    let now = Tokens::new(&secret, endpoints());
     read(&now, &sample(&before)).unwrap();
 }
 
@@ -121,9 +115,17 @@ fn no_mutation_of_a_token_verifies_or_panics() {
     ));
 }
 
+fn pem(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+}
+
 /// A P-384 pair of a customer.
 fn pair() -> (Signing, SigningKey) {
-    let pem = fresh_pem();
+    let pkcs8 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)
+        .and_then(|pair| pair.to_pkcs8v1())
+        .unwrap();
+    let pem = pem("PRIVATE KEY", pkcs8.as_ref());
     (
         Signing::from_pem(&pem).unwrap(),
         SigningKey::from_pem(&pem).unwrap(),
@@ -413,7 +415,7 @@ fn all_that_is_wrong_is_told_at_once() {
 #[test]
 fn the_servers_own_key_id_does_not_make_it_the_servers() {
     let (_, key) = pair();
-    for alg in ["ES384", "none"] {
+    for alg in ["ES384", "none", SERVICE_ALGORITHM] {
         let header = json!({"alg": alg, "typ": "JWT", "kid": SERVICE_KEY_ID});
         let token = key.sign(&header, &payload()).unwrap();
         assert!(
@@ -421,6 +423,17 @@ fn the_servers_own_key_id_does_not_make_it_the_servers() {
             "{alg}"
         );
     }
+}
+
+/// HS256 as another implementation makes it, Python's `hmac`, of the same text.
+#[test]
+fn the_servers_own_are_hs256() {
+    let token = sample(&Tokens::new(&[7; SECRET_LEN], endpoints()));
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    assert_eq!(signature, "Uc3z-QZJg07JmQfoYQRy9NAYbS_zlpEDVQ2Q5HNkuXE");
+    let header = Jws::parse(&token).unwrap().header;
+    let expected = json!({"alg": "HS256", "typ": "JWT", "kid": "restage-service"});
+    assert_eq!(Value::Object(header), expected);
 }
 
 #[test]
@@ -432,10 +445,6 @@ fn private_keys_in_both_forms_and_nothing_else() {
             sec1.as_ref().to_vec(),
             pair.to_pkcs8v1().unwrap().as_ref().to_vec(),
         )
-    };
-    let pem = |label: &str, der: &[u8]| {
-        let body = STANDARD.encode(der);
-        format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
     };
     let (sec1, pkcs8) = der(&ECDSA_P384_SHA384_FIXED_SIGNING);
     let sec1 = pem("EC PRIVATE KEY", &sec1);

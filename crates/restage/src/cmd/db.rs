@@ -29,7 +29,7 @@ pub(crate) enum Command {
 /// Writes a backup: lines of JSON, the same for SQLite and PostgreSQL, of one moment.
 ///
 /// A running server is not disturbed. The file holds keys and is readable by its owner only; it is
-/// complete or not there. The data directory's token-key.pem and credentials are not in it: keep a
+/// complete or not there. The data directory's tokens.key and credentials are not in it: keep a
 /// copy of those too.
 #[derive(clap::Args)]
 pub(crate) struct BackupArgs {

@@ -47,15 +47,13 @@ fn every_need(names: &Names) -> Vec<Need> {
     for (_, session) in &names.sessions {
         needs.push(Need::Session(session.clone()));
     }
-    for participant in &names.participants {
-        needs.push(Need::Replications(participant.clone()));
-    }
     for stage in &names.stages {
         needs.push(Need::Stage(stage.clone()));
         needs.push(Need::Live(stage.clone()));
         needs.push(Need::Occupancy(stage.clone()));
         for participant in &names.participants {
             needs.push(Need::Token(stage.clone(), participant.clone()));
+            needs.push(Need::Replications(stage.clone(), participant.clone()));
             needs.push(Need::Presence(stage.clone(), participant.clone()));
             needs.push(Need::Participant(stage.clone(), participant.clone()));
             needs.push(Need::Audience(stage.clone(), participant.clone()));

@@ -67,6 +67,7 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("counting in a region", write::COUNT_IN_REGION),
         ("replica", rows::REPLICA),
         ("replicas due", rows::REPLICAS_DUE),
+        ("replications", rows::REPLICATIONS),
         ("stages idle", rows::STAGES_IDLE),
         ("connections of a session", rows::CONNECTIONS_OF_SESSION),
         ("live participants", rows::PARTICIPANTS_LIVE),

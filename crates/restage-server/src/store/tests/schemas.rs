@@ -16,6 +16,7 @@ const LEFT_BEHIND: &[(i64, &str)] = &[
     (1, include_str!("../../../tests/schemas/0001.sql")),
     (2, include_str!("../../../tests/schemas/0002.sql")),
     (3, include_str!("../../../tests/schemas/0003.sql")),
+    (4, include_str!("../../../tests/schemas/0004.sql")),
 ];
 
 #[test]

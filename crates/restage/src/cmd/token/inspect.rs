@@ -99,16 +99,18 @@ fn print(found: &Inspection, format: Format) -> anyhow::Result<()> {
 
 /// A token of CreateParticipantToken or CreateStage.
 fn check_own(found: &mut Inspection, text: &str, data_dir: &Path) -> anyhow::Result<()> {
-    if data_dir.join("token-key.pem").exists() {
-        let pem = DataDir::open(data_dir)?.token_key_pem()?;
+    let data = DataDir::at(data_dir);
+    let file = data.token_secret_file();
+    if file.exists() {
+        let secret = data.token_secret()?;
         // The URLs of such a token are not looked at.
-        if let Err(error) = Tokens::new(&pem, Endpoints::of(""))?.read(text) {
+        if let Err(error) = Tokens::new(&secret, Endpoints::of("")).read(text) {
             found.refuse(error.to_string());
         }
     } else {
         found.note(format!(
-            "the signature was not checked: there is no token-key.pem in {}",
-            data_dir.display()
+            "the signature was not checked: there is no {}",
+            file.display()
         ));
     }
     Ok(())
