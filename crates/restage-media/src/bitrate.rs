@@ -6,21 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::limits::{BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW, CLIMB_INTERVAL_MIN};
+use crate::limits::{BITRATE_BURST, BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW, CLIMB_INTERVAL_MIN};
 
 /// Parts of the window. It moves on by one of them at a time.
 const STEPS: usize = 6;
 const STEP: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 / STEPS as u64);
 
-/// How long a peer that would have less waits for what the others of its receiver tell: each does about once a second.
-const OTHERS_TELL: Duration = Duration::from_millis(1_500);
+/// How long a sum must be too much: longer than a burst stays in the window, and until each peer has told its part, which
+/// it does about once a second.
+const LASTS_MIN: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 + 1_000);
 /// How long a change of layers is taken at its word: a window for the key frame to come and for what came before it to be
 /// over, and one to measure.
 const EXPECTED_FOR: Duration = Duration::from_millis(2 * BITRATE_WINDOW.as_millis() as u64);
 
-/// Whether an average is more than a limit and what encoders may overshoot it by.
-fn is_over(bits_per_s: u64, limit: u64) -> bool {
-    bits_per_s > limit.saturating_add(limit / 100 * BITRATE_OVERSHOOT_PERCENT)
+/// A limit and what encoders may overshoot it by.
+fn at_most(limit: u64) -> u64 {
+    limit.saturating_add(limit / 100 * BITRATE_OVERSHOOT_PERCENT)
 }
 
 /// The average over the last [`BITRATE_WINDOW`]; before that much time has passed, as if nothing had come before.
@@ -42,27 +43,20 @@ impl Meter {
         }
     }
 
-    fn add(&mut self, now: Instant, bytes: usize) -> bool {
-        let is_new = self.advance(now);
+    fn add(&mut self, now: Instant, bytes: usize) {
+        self.advance(now);
         self.bytes += bytes as u64;
-        is_new
     }
 
-    /// True: a step has ended and the average is new.
-    fn advance(&mut self, now: Instant) -> bool {
-        if now < self.ends_at {
-            return false;
-        }
+    fn advance(&mut self, now: Instant) {
         if now >= self.ends_at + 2 * BITRATE_WINDOW {
             *self = Self::new(now);
-            return true;
         }
         while now >= self.ends_at {
             self.steps.rotate_right(1);
             self.steps[0] = std::mem::take(&mut self.bytes);
             self.ends_at += STEP;
         }
-        true
     }
 
     fn bits_per_s(&self) -> u64 {
@@ -78,28 +72,48 @@ impl Meter {
     }
 }
 
-/// What one publisher sends, and may.
+/// What one publisher sends, and may: a bucket that leaks at the limit and what encoders may overshoot it by, and that
+/// holds [`BITRATE_BURST`] of it, as the buffer that an encoder keeps its rate by does.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    meter: Meter,
     limit: u64,
+    /// What is in the bucket, in bits, and when that was.
+    level: u64,
+    at: Instant,
+    /// Since when it has not been empty, and what has come since.
+    full_since: Instant,
+    bits: u64,
 }
 
 impl Upload {
     pub(crate) fn new(now: Instant, limit: u64) -> Self {
         Self {
-            meter: Meter::new(now),
             limit,
+            level: 0,
+            at: now,
+            full_since: now,
+            bits: 0,
         }
     }
 
-    /// Counts a packet. Answers the average in bits a second if that is too much.
+    /// Counts a packet. Answers what came in bits a second, since the bucket began to fill, if it overflows.
     pub(crate) fn add(&mut self, now: Instant, bytes: usize) -> Option<u64> {
-        let bits_per_s = self
-            .meter
-            .add(now, bytes)
-            .then(|| self.meter.bits_per_s())?;
-        is_over(bits_per_s, self.limit).then_some(bits_per_s)
+        let micros = |time: Duration| time.as_micros() as u64;
+        let leaked =
+            micros(now.saturating_duration_since(self.at)) * at_most(self.limit) / 1_000_000;
+        self.at = now;
+        self.level = self.level.saturating_sub(leaked);
+        if self.level == 0 {
+            (self.full_since, self.bits) = (now, 0);
+        }
+        let bits = bytes as u64 * 8;
+        self.level += bits;
+        self.bits += bits;
+        if self.level <= self.limit * micros(BITRATE_BURST) / 1_000_000 {
+            return None;
+        }
+        let time = now.saturating_duration_since(self.full_since);
+        Some(self.bits * 1_000_000 / micros(time.max(STEP)))
     }
 }
 
@@ -214,7 +228,7 @@ impl Share {
             .of
             .change(std::mem::replace(&mut self.told, rate), rate);
         let rest = self.of.limit.saturating_sub(sum.saturating_sub(rate));
-        if rate == 0 || !is_over(sum, self.of.limit) {
+        if rate == 0 || sum <= at_most(self.of.limit) {
             self.over_since = None;
             self.of.withdraw(self.number);
             return if may_climb {
@@ -226,9 +240,9 @@ impl Share {
         let waited = now.saturating_duration_since(*self.over_since.get_or_insert(now));
         let has_grown = expected.is_none() && self.meter.has_grown();
         let newest = self.of.newest(self.number, has_grown);
-        let is_this = newest == self.number && waited >= OTHERS_TELL;
-        let is_nobody = newest == 0 && waited >= BITRATE_WINDOW;
-        if is_this || is_nobody || waited >= 2 * BITRATE_WINDOW {
+        let is_this = newest == self.number && waited >= LASTS_MIN;
+        let is_nobody = newest == 0 && waited >= 2 * BITRATE_WINDOW;
+        if is_this || is_nobody || waited >= 3 * BITRATE_WINDOW {
             Tale::Over { sum, rest }
         } else {
             Tale::Fine
@@ -285,7 +299,7 @@ mod tests {
         assert_eq!(exceeds(8 * MBIT, 60, |_| at_rate(8 * MBIT)), None);
         let excess = exceeds(8 * MBIT, 60, |_| at_rate(8 * MBIT * 6 / 5));
         assert!(
-            excess.is_some_and(|ms| (2_000..=4_000).contains(&ms)),
+            excess.is_some_and(|ms| (12_000..=18_000).contains(&ms)),
             "{excess:?}"
         );
     }
@@ -293,9 +307,35 @@ mod tests {
     #[test]
     fn the_more_it_is_the_sooner_it_goes() {
         let twice = exceeds(MBIT, 60, |_| at_rate(2 * MBIT));
+        assert!(
+            twice.is_some_and(|ms| (1_500..=1_800).contains(&ms)),
+            "{twice:?}"
+        );
         let tenfold = exceeds(MBIT, 60, |_| at_rate(10 * MBIT));
-        assert!(twice > tenfold, "{twice:?} {tenfold:?}");
-        assert_eq!(tenfold, Some(500));
+        assert!(tenfold.is_some_and(|ms| ms < 200), "{tenfold:?}");
+    }
+
+    #[test]
+    fn an_encoder_that_empties_its_buffer_at_once_and_then_keeps_to_the_limit_stays() {
+        let bytes = |ms| match ms {
+            0 => 8_500_000 / 8,
+            _ => at_rate(8_500_000 + 128_000),
+        };
+        assert_eq!(exceeds(8_500_000, 60, bytes), None);
+    }
+
+    #[test]
+    fn what_is_told_is_what_came_while_it_was_too_much() {
+        let epoch = epoch();
+        let mut upload = Upload::new(epoch, MBIT);
+        let ticks = (0..60_000).map(|tick| tick * 10);
+        let told = ticks.filter_map(|ms| {
+            // Little for ten seconds, then three times the limit.
+            let rate = if ms < 10_000 { MBIT / 10 } else { 3 * MBIT };
+            upload.add(epoch + Duration::from_millis(ms), at_rate(rate))
+        });
+        let told = told.take(1).last().unwrap();
+        assert!((3 * MBIT..=3 * MBIT + MBIT / 10).contains(&told), "{told}");
     }
 
     #[test]
@@ -354,20 +394,28 @@ mod tests {
     fn the_share_that_has_grown_goes() {
         let calm: &[u64] = &[3 * MBIT, 3 * MBIT, 0];
         let late: &[u64] = &[3 * MBIT, 3 * MBIT, 3 * MBIT];
-        let steps = [[calm; 6], [late; 6]].concat();
-        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((2, 8..12))));
+        let steps = [[calm; 6], [late; 6], [late; 6]].concat();
+        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((2, 10..18))));
         assert_eq!(first_to_go(9 * MBIT, &steps), None);
         let risen: &[u64] = &[6 * MBIT, 3 * MBIT, 0];
-        let steps = [[calm; 6], [risen; 6]].concat();
-        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((0, 8..12))));
+        let steps = [[calm; 6], [risen; 6], [risen; 6]].concat();
+        assert!(matches!(first_to_go(8 * MBIT, &steps), Some((0, 10..18))));
+    }
+
+    #[test]
+    fn the_burst_an_encoder_begins_with_ends_nothing() {
+        let burst: &[u64] = &[16 * MBIT];
+        let calm: &[u64] = &[8 * MBIT];
+        let steps = [[burst; 1].as_slice(), &[calm; 30]].concat();
+        assert_eq!(first_to_go(8 * MBIT, &steps), None);
     }
 
     #[test]
     fn of_several_that_have_grown_the_newest_goes() {
         let all: &[u64] = &[3 * MBIT, 3 * MBIT, 3 * MBIT];
-        assert!(matches!(first_to_go(8 * MBIT, &[all; 6]), Some((2, _))));
+        assert!(matches!(first_to_go(8 * MBIT, &[all; 12]), Some((2, _))));
         let mixed: &[u64] = &[2 * MBIT, 7 * MBIT, 0];
-        assert!(matches!(first_to_go(8 * MBIT, &[mixed; 6]), Some((1, _))));
+        assert!(matches!(first_to_go(8 * MBIT, &[mixed; 12]), Some((1, _))));
     }
 
     #[test]

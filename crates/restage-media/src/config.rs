@@ -21,7 +21,7 @@ pub struct Config {
     /// Which of several workers this is. No two that relay to each other may have the same name.
     pub worker: WorkerId,
     /// What a publisher may send, all its tracks and layers together; `None` is any. One that sends more is gone: see
-    /// [`limits::BITRATE_WINDOW`].
+    /// [`limits::BITRATE_BURST`].
     pub publish_bits_per_s_max: Option<u64>,
     /// Most pixels of a publisher's pictures, width times height, in any layer; `None` is any. One that sends larger
     /// ones is gone at its first key frame of that size.

@@ -239,7 +239,7 @@ pub enum GoneReason {
 pub enum Excess {
     /// A publisher sends more than [`Config::publish_bits_per_s_max`](crate::Config::publish_bits_per_s_max).
     PublishBitrate {
-        /// All its tracks and layers together, over [`BITRATE_WINDOW`](crate::limits::BITRATE_WINDOW).
+        /// All its tracks and layers together, on average since it was too much.
         bits_per_s: u64,
     },
     /// A publisher sends pictures of more pixels than

@@ -126,7 +126,7 @@ impl TrackOut {
         let place = self.place(ladder)?;
         let smaller = ladder.get(..place)?;
         let fitting = smaller.iter().rev().find(|rung| fits(rung, bits_per_s));
-        let rung = *fitting.or(smaller.first())?;
+        let rung = *fitting.or_else(|| smaller.first())?;
         self.bound = Some(rung.source);
         Some(rung)
     }
@@ -145,7 +145,7 @@ impl TrackOut {
     /// The place of what this subscriber should see.
     fn place(&self, ladder: &Ladder) -> Option<usize> {
         let bound = self.bound.and_then(|bound| place_of(ladder, bound));
-        bound.or(ladder.len().checked_sub(1))
+        bound.or_else(|| ladder.len().checked_sub(1))
     }
 
     /// What was sent last stands still: see [`Selector::hold`].
