@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::data_dir::Credentials;
 use crate::keys::{Derived, Holder, Known, Permission, is_account};
 use crate::outbox::{Sinks, Webhook};
+use crate::store::SqliteSync;
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
 const WEBHOOK_ATTEMPTS: u32 = 16;
@@ -230,6 +231,9 @@ pub struct Settings {
     /// Memory for answers that may be given again until what they tell of changes, in megabytes; 0 keeps none [default: 16]
     #[arg(long, env = "RESTAGE_ANSWERS_MB", value_name = "MB")]
     pub answers_mb: Option<u32>,
+    /// What a commit to SQLite waits for: the disk, or the system alone, which a power cut may cost the last calls [default: full]
+    #[arg(long, env = "RESTAGE_SQLITE_SYNC", value_enum)]
+    pub sqlite_sync: Option<SqliteSync>,
     /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
     #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
     pub retention_days: Option<u32>,
@@ -320,6 +324,8 @@ pub struct Config {
     pub sinks: Sinks,
     /// For answers that may be given again, in megabytes; 0 for none.
     pub answers_mb: u32,
+    /// What a commit to SQLite waits for.
+    pub sqlite_sync: SqliteSync,
     /// 0 keeps history for ever.
     pub retention_days: u32,
     /// A listener of its own for metrics.
@@ -347,6 +353,7 @@ impl Default for Config {
             session_idle_s: 300,
             sinks: Sinks::default(),
             answers_mb: 16,
+            sqlite_sync: SqliteSync::Full,
             retention_days: 60,
             metrics: None,
             otlp_endpoint: None,
@@ -425,6 +432,7 @@ impl Settings {
             events_file: self.events_file.or(lower.events_file),
             events_extra: self.events_extra.or(lower.events_extra),
             answers_mb: self.answers_mb.or(lower.answers_mb),
+            sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
             retention_days: self.retention_days.or(lower.retention_days),
             metrics: self.metrics.or(lower.metrics),
             otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
@@ -475,6 +483,7 @@ impl Settings {
             session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
             sinks,
             answers_mb: self.answers_mb.unwrap_or(default.answers_mb),
+            sqlite_sync: self.sqlite_sync.unwrap_or(default.sqlite_sync),
             retention_days: self.retention_days.unwrap_or(default.retention_days),
             metrics: self.metrics,
             otlp_endpoint: plain_url(self.otlp_endpoint),

@@ -98,7 +98,9 @@ impl Server {
             publish_limits(&config.limits),
         )?;
         let senders = Senders::new(&config.sinks)?;
-        let database = store_config(config, &data)?.telling(config.sinks.listeners());
+        let database = store_config(config, &data)?
+            .telling(config.sinks.listeners())
+            .syncing(config.sqlite_sync);
         let (store, effects) = open_store(&database).await?;
         let public_url = config.public_url.clone().unwrap_or_else(|| {
             let ip = if address.ip().is_unspecified() {

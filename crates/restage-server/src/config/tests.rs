@@ -46,6 +46,7 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         events_file: Some("f".into()),
         events_extra: Some(true),
         answers_mb: Some(1),
+        sqlite_sync: Some(SqliteSync::Normal),
         retention_days: Some(1),
         metrics: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
         otlp_endpoint: Some("http://x".into()),

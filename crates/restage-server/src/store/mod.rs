@@ -41,6 +41,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
 use restage_core::{Command, Context, Decision, Reply};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 pub use check::{Findings, check};
@@ -74,6 +75,18 @@ pub struct StoreConfig {
     address: Address,
     purging: Purging,
     listeners: Listeners,
+    sync: SqliteSync,
+}
+
+/// What a commit to SQLite waits for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SqliteSync {
+    /// The disk: what was acknowledged survives a power cut
+    #[default]
+    Full,
+    /// The system: what was acknowledged survives kill -9; a power cut may cost the last calls
+    Normal,
 }
 
 /// Who removes the rows that a deleted stage leaves behind.
@@ -109,7 +122,14 @@ impl StoreConfig {
             address,
             purging,
             listeners: Listeners::default(),
+            sync: SqliteSync::default(),
         }
+    }
+
+    /// With commits to SQLite that wait for this. PostgreSQL has settings of its own.
+    pub(crate) fn syncing(mut self, sync: SqliteSync) -> Self {
+        self.sync = sync;
+        self
     }
 
     /// Leaves what a deleted stage had, which no read shows any more, in place until [`Store::purge`] is

@@ -309,23 +309,36 @@ impl Writer {
     }
 }
 
-/// One transaction with a savepoint per request, so that one that fails takes only itself back. An
-/// error means that nothing of the batch was kept.
+/// One transaction with a savepoint per request, so that one that fails takes only itself back; a request that is
+/// alone needs none. An error means that nothing of the batch was kept.
 async fn write_batch(
     connection: &mut sql::Connection,
     begin: &'static str,
     purging: Purging,
     outbox: &mut Outbox,
-    requests: &mut impl Iterator<Item = Request>,
+    requests: &mut impl ExactSizeIterator<Item = Request>,
     written: &mut Vec<(Request, Done)>,
 ) -> Result<(), StoreError> {
     let lost = |error: StoreError| StoreError::Commit {
         reason: error.to_string(),
     };
+    let is_alone = requests.len() == 1;
     connection.command(begin).await.map_err(lost)?;
     for request in requests {
-        connection.command(SAVEPOINT).await.map_err(lost)?;
         let mark = outbox.mark();
+        if is_alone {
+            match request.perform(connection, purging, outbox).await {
+                Ok(done) => written.push((request, done)),
+                Err(error) => {
+                    tracing::warn!(%error, "a command was rolled back");
+                    request.refuse(&error);
+                    outbox.roll_back(mark);
+                    return connection.command("ROLLBACK").await.map_err(lost);
+                }
+            }
+            continue;
+        }
+        connection.command(SAVEPOINT).await.map_err(lost)?;
         match request.perform(connection, purging, outbox).await {
             Ok(done) => {
                 written.push((request, done));

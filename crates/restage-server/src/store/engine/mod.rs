@@ -81,7 +81,7 @@ impl Engine {
         sqlx::any::install_default_drivers();
         let (name, kind) = match &config.address {
             Address::Sqlite(path) => {
-                let owned = sqlite::Owned::take(path)?;
+                let owned = sqlite::Owned::take(path, config.sync)?;
                 (owned.path.display().to_string(), Kind::Sqlite(owned))
             }
             Address::Postgres(url) => {
@@ -194,7 +194,7 @@ impl Engine {
     }
 
     fn connect_file(&self, owned: &sqlite::Owned, role: Role) -> Result<Connection, StoreError> {
-        sqlite::connect(&owned.path, role).map_err(|error| self.open_error(&error))
+        sqlite::connect(owned, role).map_err(|error| self.open_error(&error))
     }
 
     async fn connect_server(
@@ -235,7 +235,7 @@ impl Engine {
         let Kind::Sqlite(owned) = &self.kind else {
             return Ok(None);
         };
-        let connection = sqlite::connect_checkpoints(&owned.path);
+        let connection = sqlite::connect_checkpoints(owned);
         let connection = connection.map_err(|error| self.open_error(&error))?;
         Checkpoints::start(connection, Arc::clone(commits))
             .map(Some)

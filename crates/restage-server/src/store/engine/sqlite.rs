@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sqlx::{AnyConnection, Connection as _};
 
 use super::{BUSY_TIMEOUT, Role};
+use crate::store::SqliteSync;
 use crate::store::error::StoreError;
 use crate::store::sql::{Connection, SqliteConnection};
 
@@ -29,6 +30,7 @@ pub(super) const BEGIN_READ: &str = "BEGIN";
 #[derive(Debug)]
 pub(super) struct Owned {
     pub(super) path: PathBuf,
+    sync: SqliteSync,
     /// Held, not used: another process that opens the same database fails instead of closing our
     /// connections as left over from a crash.
     _lock: File,
@@ -36,18 +38,22 @@ pub(super) struct Owned {
 
 impl Owned {
     /// Takes the file for this process, creating it if need be. Blocks on the file system.
-    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn take(path: &Path, sync: SqliteSync) -> Result<Self, StoreError> {
         let path = absolute(path)?;
         let lock = lock(&path)?;
         create_private(&path).map_err(|error| open_error(&path, &error))?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self {
+            path,
+            sync,
+            _lock: lock,
+        })
     }
 }
 
 /// A connection to the file in the state its role needs.
-pub(super) fn connect(path: &Path, role: Role) -> Result<Connection, rusqlite::Error> {
-    let connection = SqliteConnection::open(path)?;
-    connection.set(&pragmas(role))?;
+pub(super) fn connect(owned: &Owned, role: Role) -> Result<Connection, rusqlite::Error> {
+    let connection = SqliteConnection::open(&owned.path)?;
+    connection.set(&pragmas(role, owned.sync))?;
     Ok(Connection::Sqlite(connection))
 }
 
@@ -59,9 +65,9 @@ pub(super) fn connect_visit(path: &Path, role: Role) -> Result<Connection, rusql
 }
 
 /// A connection that moves the write-ahead log into the file.
-pub(super) fn connect_checkpoints(path: &Path) -> Result<SqliteConnection, rusqlite::Error> {
-    let connection = SqliteConnection::open(path)?;
-    connection.set(&pragmas(Role::Writer))?;
+pub(super) fn connect_checkpoints(owned: &Owned) -> Result<SqliteConnection, rusqlite::Error> {
+    let connection = SqliteConnection::open(&owned.path)?;
+    connection.set(&pragmas(Role::Writer, owned.sync))?;
     Ok(connection)
 }
 
@@ -70,23 +76,28 @@ pub(super) async fn connect_migrating(path: &Path) -> Result<AnyConnection, Stor
     let connecting = AnyConnection::connect(&sqlite_url(path)?);
     let failed = |error: sqlx::Error| open_error(path, &error);
     let mut connection = connecting.await.map_err(failed)?;
-    let pragmas = sqlx::AssertSqlSafe(pragmas(Role::Writer));
+    let pragmas = sqlx::AssertSqlSafe(pragmas(Role::Writer, SqliteSync::Full));
     let set = sqlx::raw_sql(pragmas).execute(&mut connection).await;
     set.map_err(failed)?;
     Ok(connection)
 }
 
-fn pragmas(role: Role) -> String {
+fn pragmas(role: Role, sync: SqliteSync) -> String {
+    let synchronous = match sync {
+        // A commit waits for the disk: an acknowledged call survives a power cut.
+        SqliteSync::Full => "FULL",
+        // Only moving the log into the database does.
+        SqliteSync::Normal => "NORMAL",
+    };
     let mut pragmas = format!(
         "PRAGMA busy_timeout = {}; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA foreign_keys = OFF; \
          PRAGMA temp_store = MEMORY;",
         BUSY_TIMEOUT.as_millis(),
     );
     match role {
-        // FULL makes a commit wait for the disk: an acknowledged call survives a power cut.
         Role::Writer => write!(
             pragmas,
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
              PRAGMA journal_size_limit = {WAL_BYTES_MAX}; \
              PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX};"
         ),

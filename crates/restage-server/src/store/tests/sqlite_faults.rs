@@ -6,9 +6,9 @@ use restage_core::id::StageId;
 
 use super::writer::{create, logging_bench};
 use super::{Bench, Database, StoreConfig};
-use crate::store::StoreError;
 use crate::store::engine::{BUSY_TIMEOUT, Engine};
 use crate::store::sql::query;
+use crate::store::{SqliteSync, StoreError};
 
 #[tokio::test]
 async fn a_command_that_fails_takes_only_itself_back() {
@@ -35,6 +35,27 @@ async fn a_command_that_fails_takes_only_itself_back() {
         ["a", "c"]
     );
     assert!(world.tokens.contains_key(&("c".into(), "fine".into())));
+}
+
+#[tokio::test]
+async fn a_command_that_fails_alone_leaves_nothing_and_the_writer_as_it_was() {
+    for how in ["ABORT", "ROLLBACK"] {
+        let (mut bench, log) = logging_bench(Database::sqlite()).await;
+        bench.poison(how).await;
+        for round in 0..2 {
+            let failed = bench.store.execute(create("b", Some("poison"))).await;
+            assert!(failed.is_err(), "{how}: {failed:?}");
+            let name = format!("after{round}");
+            let outcome = bench.store.execute(create(&name, None)).await;
+            outcome.unwrap().reply.unwrap();
+        }
+        assert_eq!(*log.lock().unwrap(), ["after0", "after1"]);
+        let stages = bench.dump().await.stages;
+        assert_eq!(
+            stages.keys().map(StageId::as_str).collect::<Vec<_>>(),
+            ["after0", "after1"]
+        );
+    }
 }
 
 /// Some failures (a full disk, say) end the whole transaction: nobody in the batch may be told otherwise.
@@ -84,20 +105,23 @@ async fn a_lock_from_outside_delays_or_fails_a_batch_and_no_later_one() {
 }
 
 #[tokio::test]
-async fn a_commit_waits_for_the_disk() {
+async fn a_commit_waits_for_the_disk_unless_it_is_told_not_to() {
     let database = Database::sqlite();
-    let config = StoreConfig::from_address(database.address()).unwrap();
-    let mut writer = Engine::acquire(&config)
-        .unwrap()
-        .open_writer()
-        .await
-        .unwrap();
-    let synchronous = query("PRAGMA synchronous").number(&mut writer).await;
-    let journal = query("PRAGMA journal_mode")
-        .only(&mut writer, |row| row.text(0).map(str::to_owned))
-        .await;
-    let (synchronous, journal) = (synchronous.unwrap(), journal.unwrap());
-    assert_eq!((synchronous, journal.as_str()), (2, "wal"), "2 is FULL");
+    let default = StoreConfig::from_address(database.address()).unwrap();
+    let normal = default.clone().syncing(SqliteSync::Normal);
+    for (config, expected) in [(default, 2), (normal, 1)] {
+        let mut writer = Engine::acquire(&config)
+            .unwrap()
+            .open_writer()
+            .await
+            .unwrap();
+        let synchronous = query("PRAGMA synchronous").number(&mut writer).await;
+        let journal = query("PRAGMA journal_mode")
+            .only(&mut writer, |row| row.text(0).map(str::to_owned))
+            .await;
+        let (synchronous, journal) = (synchronous.unwrap(), journal.unwrap());
+        assert_eq!((synchronous, journal.as_str()), (expected, "wal"));
+    }
 }
 
 impl Bench {
