@@ -250,7 +250,7 @@ pub struct AccessKey {
     pub account_id: String,
     /// What clients sign with: letters and digits.
     pub access_key_id: String,
-    /// A file that holds the secret and nothing else.
+    /// A file that holds the secret and nothing else, closed to other users of the machine.
     pub secret_file: PathBuf,
     /// `full`, `read-only`, or names of operations with commas between them.
     #[serde(default = "full")]

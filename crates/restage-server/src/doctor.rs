@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::exposed::exposed;
 use crate::media::{UdpReport, probe_udp, worker_port};
 use crate::store::{Look, StoreConfig, StoreError, look};
 
@@ -78,6 +79,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         Err(error) => findings.push(finding("candidates", Verdict::Fail, error.to_string())),
     }
     findings.push(data_dir(&config.data_dir));
+    findings.extend(secrets(config));
     findings.push(clock(&config.data_dir));
     findings
 }
@@ -389,6 +391,17 @@ fn data_dir(path: &Path) -> Finding {
     }
 }
 
+fn secrets(config: &Config) -> Vec<Finding> {
+    let open = exposed(config);
+    if open.is_empty() {
+        let sentence = "Files with secrets are closed to other users of this machine.";
+        return vec![finding("secrets", Verdict::Ok, sentence)];
+    }
+    open.iter()
+        .map(|open| finding("secrets", Verdict::Warn, format!("{open}.")))
+        .collect()
+}
+
 /// There is no time server to ask here. What can be seen: files from the future, and whether this
 /// system says that its clock is kept.
 #[allow(clippy::disallowed_methods)]
@@ -541,6 +554,7 @@ mod tests {
             "gso",
             "gro",
             "data-dir",
+            "secrets",
             "clock",
         ] {
             assert!(checks.contains(&check), "{check}");

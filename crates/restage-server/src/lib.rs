@@ -5,6 +5,7 @@ pub mod config;
 pub mod control;
 pub mod data_dir;
 pub mod doctor;
+pub mod exposed;
 pub mod http;
 pub mod ids;
 pub mod keys;

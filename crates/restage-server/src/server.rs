@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::config::{Auth, Config, ConfigError};
 use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules, publish_limits};
 use crate::data_dir::{DataDir, DataDirError};
+use crate::exposed::exposed;
 use crate::http::{self, Answers, AppState, ConsoleKey, Endpoints, Throttle};
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::media::{Media, MediaStartError, UdpReport};
@@ -102,6 +103,9 @@ impl Server {
             .telling(config.sinks.listeners())
             .syncing(config.sqlite_sync);
         let (store, effects) = open_store(&database).await?;
+        for open in exposed(config) {
+            tracing::warn!("{open}");
+        }
         let public_url = config.public_url.clone().unwrap_or_else(|| {
             let ip = if address.ip().is_unspecified() {
                 ips[0]

@@ -3,7 +3,7 @@
 mod store_support;
 
 use restage_core::row::ConnectionKind;
-use restage_server::store::{Findings, check};
+use restage_server::store::{Findings, backup, check, dead_letters, migrate};
 use store_support::{
     Database, config, connect, create_stage, create_token, delete_stage, established, execute,
     fresh, publish, replicate,
@@ -114,6 +114,25 @@ async fn nobody_publishes_and_somebody_is_counted() {
         find(&database).await.faults,
         ["1 counts of publishers that are not their number"]
     );
+}
+
+#[tokio::test]
+async fn a_database_without_tables_is_said_to_have_none() {
+    let database = Database::fresh().await;
+    if !database.is_postgres() {
+        std::fs::write(database.path().join("restage.db"), "").unwrap();
+    }
+    let config = config(&database);
+    let checked = check(&config).await.unwrap_err().to_string();
+    let saved = backup(&config, &mut Vec::new()).await;
+    let saved = saved.unwrap_err().to_string();
+    let letters = dead_letters(&config, 1).await.unwrap_err().to_string();
+    for refused in [checked, saved, letters] {
+        assert!(refused.contains("no tables of restage"), "{refused}");
+        assert!(refused.contains("restage db migrate"), "{refused}");
+    }
+    migrate(&config).await.unwrap();
+    assert_eq!(find(&database).await.faults, [""; 0]);
 }
 
 #[tokio::test]

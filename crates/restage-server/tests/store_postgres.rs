@@ -83,6 +83,51 @@ async fn who_was_replaced_meanwhile_writes_no_more() {
 }
 
 #[tokio::test]
+async fn why_a_database_cannot_be_opened_is_said_once_and_plainly() {
+    let database = Database::fresh().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let (server, _) = database.address().split_once("?").unwrap();
+    let (place, _) = server.rsplit_once('/').unwrap();
+    let (_, host) = place.split_once('@').unwrap();
+    let closed = host.rsplit_once(':').unwrap().0;
+    for (address, reason) in [
+        (
+            format!("{server}?sslmode=sometimes"),
+            "unknown value \"sometimes\" for `ssl_mode`",
+        ),
+        (
+            format!("postgres://restage:not-it@{host}/postgres"),
+            "password authentication failed for user \"restage\"",
+        ),
+        (
+            format!("postgres://restage@{host}/postgres"),
+            "password authentication failed for user \"restage\"",
+        ),
+        (
+            format!("{place}/nobody_made_it"),
+            "database \"nobody_made_it\" does not exist",
+        ),
+        (
+            format!("postgres://restage@{closed}:1/postgres"),
+            "Connection refused (os error 111)",
+        ),
+        (
+            format!("{server}?options=-csearch_path%3Dnobody_made_it"),
+            "there is no schema of its search_path (nobody_made_it); make it with CREATE SCHEMA",
+        ),
+    ] {
+        let config = StoreConfig::from_address(&address).unwrap();
+        let expected = format!("the database {} cannot be opened: {reason}", config.name());
+        let opened = Store::open(&config, nowhere()).await.map(drop);
+        for refused in [opened, check(&config).await.map(drop)] {
+            assert_eq!(refused.unwrap_err().to_string(), expected);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_schema_that_is_not_there_is_named() {
     let database = Database::fresh().await;
     if !database.is_postgres() {

@@ -116,6 +116,40 @@ async fn a_session_that_lasts_loses_what_is_over_in_it_and_nothing_that_lives() 
 }
 
 #[tokio::test]
+async fn whoever_publishes_for_ever_loses_the_replicas_that_stopped_long_ago() {
+    let (store, _database) = fresh().await;
+    let ann = ParticipantId::new("ann");
+    publish(&store, "source", "ann").await;
+    let stages = ["going", "old-a", "old-b", "old-c", "recent"];
+    for (at, stage) in (10..).zip(stages) {
+        execute(&store, at, create_stage(stage)).await;
+        execute(&store, at, replicate("source", "ann", stage)).await;
+    }
+    for stage in ["old-a", "old-b", "old-c"] {
+        execute(&store, 20, stop("source", "ann", stage)).await;
+    }
+    execute(&store, 9 * DAY, stop("source", "ann", "recent")).await;
+    // Each step removes no more than it may, whatever the rows.
+    let (mut walk, mut removed) = (Sweep::before(Time(5 * DAY)), 0);
+    while !walk.is_done() {
+        walk = store.sweep(walk, 2).await.unwrap();
+        assert!(walk.removed() - removed <= 2 + 1, "{removed}");
+        removed = walk.removed();
+    }
+    let replicas = store
+        .list_replicas(&"source".into(), &ann, None, 10)
+        .await
+        .unwrap();
+    let mut states: Vec<(&str, bool)> = replicas
+        .rows
+        .iter()
+        .map(|row| (row.destination_stage.as_str(), row.active))
+        .collect();
+    states.sort_unstable();
+    assert_eq!(states, [("going", true), ("recent", false)]);
+}
+
+#[tokio::test]
 async fn an_expired_token_goes_unless_its_bearer_is_connected() {
     let (store, _database) = fresh().await;
     execute(&store, 1, create_stage("a")).await;

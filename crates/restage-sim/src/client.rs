@@ -25,6 +25,7 @@ use crate::media::{
     AUDIO_INTERVAL, AUDIO_TICKS, FRAME_RATE, FRAME_TICKS, KEY_FRAME_EVERY, Rate, Stamp,
     audio_payload, unix_ns, video_payload,
 };
+use crate::srtp::Srtp;
 use crate::tally::{Received, Tally, Window};
 
 /// When things happened to a client, in nanoseconds since 1970; 0 is not yet.
@@ -43,8 +44,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+    pub(crate) fn new(srtp: Srtp) -> anyhow::Result<Self> {
+        let crypto = Arc::new(srtp.provider());
         let certificate = crypto
             .dtls_provider
             .generate_certificate()

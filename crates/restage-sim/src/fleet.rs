@@ -10,6 +10,7 @@ use crate::client::{Client, Identity, Milestones};
 use crate::driver::Driver;
 use crate::http::post_offer;
 use crate::media::{Rate, unix_ns};
+use crate::srtp::Srtp;
 use crate::tally::{Tally, Window};
 
 /// A client that has not connected by then never will.
@@ -58,10 +59,10 @@ impl Join {
 }
 
 impl Fleet {
-    /// Starts the threads.
-    pub fn start() -> anyhow::Result<Self> {
+    /// Starts the threads. The clients to come offer `srtp`.
+    pub fn start(srtp: Srtp) -> anyhow::Result<Self> {
         Ok(Self {
-            identity: Identity::new()?,
+            identity: Identity::new(srtp)?,
             window: Arc::default(),
             publishers: Driver::start("sim-publish", false)?,
             subscribers: Driver::start("sim-receive", true)?,

@@ -6,7 +6,8 @@
 //! charged to the server. For tests and benchmarks only; everything stays on the loopback interface.
 //!
 //! `fleet` (threads and joining) → `driver` (one thread's sockets and timers) → `client` (one connection) →
-//! `media` (what payloads look like) and `tally` (what arrived). `floor`, `process` and `api` stand apart.
+//! `media` (what payloads look like), `srtp` (how they are protected) and `tally` (what arrived). `floor`, `process` and
+//! `api` stand apart.
 
 pub mod api;
 mod client;
@@ -16,8 +17,10 @@ pub mod floor;
 mod http;
 mod media;
 pub mod process;
+mod srtp;
 mod tally;
 
 pub use fleet::{Fleet, Join};
 pub use media::{Rate, Stamp, unix_ns};
+pub use srtp::Srtp;
 pub use tally::{Percentiles, Tally, Window};

@@ -256,41 +256,6 @@ fn a_subscriber_of_one_kind_gets_that_kind() {
 }
 
 #[test]
-fn srtp_uses_aes_gcm() {
-    let mut world = World::new();
-    let publisher = world.publisher(1, 1);
-    let subscriber = world.subscriber(2, 1);
-    world.connect();
-    let now = world.now;
-    world.clients[publisher].start_audio(now);
-    world.recording = Some(Vec::new());
-    world.run_ms(1_000);
-    let payload = world.clients[subscriber]
-        .audio_got()
-        .next()
-        .unwrap()
-        .payload
-        .len();
-    let sent = world.recording.take().unwrap();
-    let is_rtp = |bytes: &[u8]| bytes[0] & 0xc0 == 0x80 && !(64..96).contains(&(bytes[1] & 0x7f));
-    let packets: Vec<_> = sent
-        .iter()
-        .filter(|flight| flight.from == world.sfu_address && is_rtp(&flight.bytes))
-        .collect();
-    assert!(!packets.is_empty());
-    for flight in packets {
-        let bytes = &flight.bytes;
-        let extension = if bytes[0] & 0x10 != 0 {
-            4 + 4 * usize::from(u16::from_be_bytes([bytes[14], bytes[15]]))
-        } else {
-            0
-        };
-        // The tag of AES-GCM has 16 bytes, that of AES-CM with HMAC-SHA1-80 has 10.
-        assert_eq!(bytes.len() - 12 - extension - payload, 16);
-    }
-}
-
-#[test]
 fn a_frame_leaves_as_one_burst_per_subscriber() {
     let mut world = World::new();
     let publisher = world.publisher(1, 1);

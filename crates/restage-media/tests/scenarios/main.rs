@@ -17,5 +17,6 @@ mod limits;
 mod recovery;
 mod sdp;
 mod simulcast;
+mod srtp;
 mod support;
 mod workers;

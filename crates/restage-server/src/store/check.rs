@@ -2,9 +2,9 @@
 
 use super::StoreConfig;
 use super::codec::{self, columns};
-use super::dump;
 use super::engine::{Engine, Role};
 use super::error::StoreError;
+use super::schema;
 use super::sql::{self, Row, query};
 
 /// Findings that are listed; more of the same help nobody.
@@ -91,7 +91,7 @@ pub async fn check(config: &StoreConfig) -> Result<Findings, StoreError> {
     let mut findings = Findings::default();
     connection.command(visit.begin).await?;
     // The rules are this schema's: what another one makes of its rows is not known here.
-    dump::check_schema(&mut connection, config).await?;
+    schema::check(&mut connection, config).await?;
     if connection.is_sqlite() {
         let said = query("PRAGMA integrity_check(20)")
             .rows(&mut connection, |row| row.text(0).map(str::to_owned))

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::StoreConfig;
 use super::engine::{self, Engine, Role};
 use super::error::StoreError;
+use super::schema;
 use super::sql::{self, Row, query};
 
 /// What the first line says.
@@ -86,7 +87,7 @@ pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Resu
     let visit = Engine::visit(config, Role::Reader).await?;
     let mut connection = visit.connection;
     connection.command(visit.begin).await?;
-    check_schema(&mut connection, config).await?;
+    schema::check(&mut connection, config).await?;
     let mut backup = BackupWriter::new(out)?;
     for table in TABLES {
         let rows = query(format!("SELECT * FROM {table}"));
@@ -112,30 +113,6 @@ pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Resu
     connection.command("ROLLBACK").await?;
     connection.close().await?;
     Ok(count)
-}
-
-/// The schema the database has must be the one this build has.
-pub(super) async fn check_schema(
-    connection: &mut sql::Connection,
-    config: &StoreConfig,
-) -> Result<(), StoreError> {
-    let found = query("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations")
-        .number(connection)
-        .await?;
-    let known = engine::latest_schema();
-    match found.cmp(&known) {
-        std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Greater => Err(StoreError::NewerSchema {
-            database: config.name(),
-            found,
-            known,
-        }),
-        std::cmp::Ordering::Less => Err(StoreError::OlderSchema {
-            database: config.name(),
-            found,
-            known,
-        }),
-    }
 }
 
 /// The values of a row, of the two types there are.

@@ -1,5 +1,6 @@
 //! What can go wrong between the rules and the disk.
 
+use std::fmt;
 use std::sync::Arc;
 
 /// A failure of the store. None of these is the caller's fault, and none names a secret.
@@ -50,6 +51,14 @@ pub enum StoreError {
         found: i64,
         /// Latest migration this build has.
         known: i64,
+    },
+    /// Restage has not made its tables there.
+    #[error(
+        "the database {database} has no tables of restage; name another, or run `restage db migrate`, which makes them"
+    )]
+    NoSchema {
+        /// The database, without secrets.
+        database: String,
     },
     /// The database has not been migrated yet.
     #[error(
@@ -110,8 +119,38 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::PoolTimedOut => Self::Timeout {
                 seconds: super::READ_TIMEOUT.as_secs(),
             },
-            other => Self::Engine(Arc::new(other)),
+            other => Self::Engine(Arc::new(Spoken(other))),
         }
+    }
+}
+
+/// What the driver says, without what it says about itself: that the error is one of the database, wherever it names
+/// the line of the database's source, or of configuration, once for each of its layers.
+pub(super) fn plain(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Configuration(error) => match error.downcast_ref() {
+            Some(inner) => plain(inner),
+            None => error.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// An error of the driver in plain words.
+#[derive(Debug)]
+struct Spoken(sqlx::Error);
+
+impl fmt::Display for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&plain(&self.0))
+    }
+}
+
+impl std::error::Error for Spoken {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
     }
 }
 

@@ -27,6 +27,7 @@ mod purge;
 mod read;
 mod retention;
 mod rows;
+mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;

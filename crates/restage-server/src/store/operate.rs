@@ -4,6 +4,7 @@ use super::StoreConfig;
 use super::engine::{self, Engine, Role};
 use super::error::StoreError;
 use super::outbox::{self, DeadLetter};
+use super::schema;
 use super::sql::query;
 
 /// Brings the schema up to date, as a start of the server would, and says which version it has then. The
@@ -43,17 +44,7 @@ pub async fn look(config: &StoreConfig) -> Result<Option<Look>, StoreError> {
     let server = query("SELECT current_setting('server_version')")
         .only(&mut connection, |row| row.text(0).map(str::to_owned))
         .await?;
-    let tables = query(
-        "SELECT COUNT(*) FROM pg_tables \
-         WHERE schemaname = current_schema() AND tablename = '_sqlx_migrations'",
-    )
-    .number(&mut connection)
-    .await?;
-    let mut schema = None;
-    if tables > 0 {
-        let found = query("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations");
-        schema = Some(found.number(&mut connection).await?);
-    }
+    let schema = schema::found(&mut connection).await?;
     connection.close().await?;
     Ok(Some(Look {
         server,
@@ -68,6 +59,7 @@ pub async fn look(config: &StoreConfig) -> Result<Option<Look>, StoreError> {
 /// Any [`StoreError`].
 pub async fn dead_letters(config: &StoreConfig, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
     let mut visit = Engine::visit(config, Role::Reader).await?;
+    schema::check(&mut visit.connection, config).await?;
     let letters = outbox::dead_letters(&mut visit.connection, limit).await?;
     visit.connection.close().await?;
     Ok(letters)

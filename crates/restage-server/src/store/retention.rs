@@ -1,8 +1,8 @@
 //! Removing history that is older than anyone asked to keep it, in steps that never hold the writer long.
 //!
-//! A session that ended goes whole. A session that lasts loses its old events, then those participants and
-//! STOPPED replicas that have no event left: the last event of each is its end, so that is how old they
-//! are. Nothing that is connected, publishing or ACTIVE is removed, whatever its age.
+//! A session that ended goes whole. A session that lasts loses its old events, then those participants that have no event
+//! left, and those STOPPED replicas of which no event is left at the source: the last event of each is its end, so that
+//! is how old they are. Nothing that is connected, publishing or ACTIVE is removed, whatever its age.
 
 use restage_core::ISSUED_AHEAD_MAX_S;
 use restage_core::id::Time;
@@ -97,8 +97,11 @@ pub(super) const DELETE_EVENTS: &str = "DELETE FROM stage_events WHERE (session,
      (SELECT e.session, e.participant, e.seq FROM stage_events e \
       WHERE e.session = $1 AND e.participant = $2 AND e.at < $3 ORDER BY e.seq LIMIT $4)";
 pub(super) const DELETE_REPLICAS: &str = "DELETE FROM replicas \
-     WHERE source_session = $1 AND participant = $2 AND active = 0 \
-     AND NOT EXISTS (SELECT 1 FROM stage_events e WHERE e.session = $1 AND e.participant = $2)";
+     WHERE (source_session, participant, destination_session) IN \
+     (SELECT r.source_session, r.participant, r.destination_session FROM replicas r \
+      WHERE r.source_session = $1 AND r.participant = $2 AND r.active = 0 \
+      AND r.destination_session NOT IN (SELECT e.destination_session FROM stage_events e \
+          WHERE e.session = $1 AND e.participant = $2 AND e.destination_session IS NOT NULL) LIMIT $3)";
 pub(super) const DELETE_PARTICIPANT: &str = "DELETE FROM participants \
      WHERE session = $1 AND id = $2 AND connected = 0 AND publishing = 0 AND replication_active = 0 \
      AND NOT EXISTS (SELECT 1 FROM stage_events e WHERE e.session = $1 AND e.participant = $2)";
@@ -226,23 +229,27 @@ async fn participants(
     }
     let (mut removed, limit) = (0, u64::from(limit));
     for (joined_at, id) in page {
+        let of_participant = |sql| query(sql).bind(session.1.as_str()).bind(id.as_str());
         let left = limit.saturating_sub(removed);
-        let events = query(DELETE_EVENTS)
-            .bind(session.1.as_str())
-            .bind(id.as_str())
+        let events = of_participant(DELETE_EVENTS)
             .bind(before.0)
             .bind(i64::try_from(left).unwrap_or(i64::MAX))
             .execute(connection)
             .await?;
         removed += events;
-        if events >= left {
+        let left = left - events;
+        let replicas = of_participant(DELETE_REPLICAS)
+            .bind(i64::try_from(left).unwrap_or(i64::MAX))
+            .execute(connection)
+            .await?;
+        removed += replicas;
+        if replicas >= left {
             // There may be more of this one: it comes first in the next step.
             break;
         }
-        for sql in [DELETE_REPLICAS, DELETE_PARTICIPANT] {
-            let query = query(sql).bind(session.1.as_str()).bind(id.as_str());
-            removed += query.execute(connection).await?;
-        }
+        removed += of_participant(DELETE_PARTICIPANT)
+            .execute(connection)
+            .await?;
         passed = (joined_at, id);
     }
     Ok((removed, Phase::Participants { session, passed }))

@@ -53,6 +53,9 @@ pub(crate) struct MediaArgs {
     /// Send video of 300 kbit/s instead of 1.5 Mbit/s
     #[arg(long)]
     low_rate: bool,
+    /// Let the clients offer no other SRTP profile than AES128_CM_SHA1_80, as old ones do
+    #[arg(long)]
+    aes_cm: bool,
     /// Another binary to run as the server
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use restage_media::PeerKey;
+use restage_sim::Srtp;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
@@ -49,6 +50,8 @@ pub struct Client {
     pub is_closed: bool,
     /// Neither sends nor receives any more, as if unplugged.
     pub is_offline: bool,
+    /// Payloads, each once.
+    pub sent: Vec<(MediaKind, Arc<[u8]>)>,
     pub got: Vec<Got>,
     pub reports: Vec<SenderReport>,
     /// When key frames were asked for, and of which encoding.
@@ -105,14 +108,28 @@ impl Client {
         kinds: &[MediaKind],
         rids: &[&str],
     ) -> Self {
-        let rtc = Rtc::builder()
-            .set_rtp_mode(true)
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_vp8(true)
-            .enable_h264(true)
-            .build(now);
+        let rtc = engine(now, Srtp::All);
         Self::with_rtc(now, rtc, key, number, direction, kinds, rids)
+    }
+
+    /// Sends or receives both kinds, and offers these ways of protecting them.
+    pub fn offering(
+        srtp: Srtp,
+        now: Instant,
+        key: u64,
+        number: usize,
+        direction: Direction,
+    ) -> Self {
+        let rtc = engine(now, srtp);
+        Self::with_rtc(
+            now,
+            rtc,
+            key,
+            number,
+            direction,
+            &super::AUDIO_AND_VIDEO,
+            &[],
+        )
     }
 
     pub fn with_rtc(
@@ -155,6 +172,7 @@ impl Client {
             is_connected: false,
             is_closed: false,
             is_offline: false,
+            sent: Vec::new(),
             got: Vec::new(),
             reports: Vec::new(),
             keyframe_requests: Vec::new(),
@@ -256,6 +274,8 @@ impl Client {
             .filter(|source| source.next_at <= now)
         {
             let packet = source.next();
+            self.sent
+                .push((MediaKind::Audio, Arc::clone(&packet.payload)));
             let pt = payload_type(&self.rtc, self.audio.unwrap(), Codec::Opus);
             let mut api = self.rtc.direct_api();
             let stream = api.stream_tx_by_mid(self.audio.unwrap(), None).unwrap();
@@ -286,6 +306,8 @@ impl Client {
             let rid = source.rid.as_deref().map(Into::into);
             let stream = api.stream_tx_by_mid(self.video.unwrap(), rid).unwrap();
             for packet in source.next() {
+                self.sent
+                    .push((MediaKind::Video, Arc::clone(&packet.payload)));
                 let write = RtpWrite::new(
                     pt.into(),
                     packet.seq.into(),
@@ -390,6 +412,17 @@ impl Client {
             _ => {}
         }
     }
+}
+
+fn engine(now: Instant, srtp: Srtp) -> Rtc {
+    Rtc::builder()
+        .set_rtp_mode(true)
+        .set_crypto_provider(Arc::new(srtp.provider()))
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_vp8(true)
+        .enable_h264(true)
+        .build(now)
 }
 
 /// The payload type negotiated for a codec; for H.264 constrained baseline in packetization mode 1.

@@ -67,6 +67,8 @@ pub struct World {
     /// Share of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`, in percent.
     pub loss_in: usize,
     pub loss_out: usize,
+    /// Share of them in which a bit is turned over on the way, in percent.
+    pub tampered: usize,
     pub rng: Rng,
     /// What the next subscribers count towards.
     pub download: Option<Arc<Download>>,
@@ -117,6 +119,7 @@ impl World {
             delay: Duration::from_millis(5),
             loss_in: 0,
             loss_out: 0,
+            tampered: 0,
             rng: Rng(7),
             download: None,
             recording: None,
@@ -357,10 +360,19 @@ impl World {
         }
     }
 
-    fn launch(&mut self, flight: Flight, loss: usize) {
+    fn launch(&mut self, mut flight: Flight, loss: usize) {
         let is_media = matches!(flight.bytes.first(), Some(128..=191));
         if is_media && self.rng.below(100) < loss {
             return;
+        }
+        if is_media && self.rng.below(100) < self.tampered {
+            // All but the bits by which it is known to be media, and the source: that one is looked up, not verified.
+            let free = flight.bytes.len() * 8 - 2 - 32;
+            let bit = match 2 + self.rng.below(free) {
+                bit @ ..64 => bit,
+                bit => bit + 32,
+            };
+            flight.bytes[bit / 8] ^= 0x80 >> (bit % 8);
         }
         self.flights += 1;
         self.in_flight

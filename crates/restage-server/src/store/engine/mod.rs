@@ -15,7 +15,7 @@ use sqlx::{AnyConnection, Connection as _};
 
 use super::StoreConfig;
 use super::address::Address;
-use super::error::StoreError;
+use super::error::{StoreError, plain};
 use super::sql::{Connection, Readers};
 
 /// How long a statement waits for a lock that someone outside restage holds (a backup, a shell).
@@ -107,7 +107,7 @@ impl Engine {
                 postgres::lock(&mut connection, &self.name).await?;
                 postgres::prepare_schema(&mut connection)
                     .await
-                    .map_err(|error| self.open_error(&error))?;
+                    .map_err(|error| self.open_error(plain(&error)))?;
                 Ok(Connection::Postgres(connection))
             }
         }
@@ -116,15 +116,15 @@ impl Engine {
     /// Connects without owning the database.
     pub(super) async fn visit(config: &StoreConfig, role: Role) -> Result<Visit, StoreError> {
         sqlx::any::install_default_drivers();
-        let failed = |error: &dyn std::fmt::Display| StoreError::Open {
+        let failed = |reason: String| StoreError::Open {
             database: config.name(),
-            reason: error.to_string(),
+            reason,
         };
         match &config.address {
             Address::Sqlite(path) => {
                 let connection = sqlite::connect_visit(path, role);
                 Ok(Visit {
-                    connection: connection.map_err(|error| failed(&error))?,
+                    connection: connection.map_err(|error| failed(error.to_string()))?,
                     begin: match role {
                         Role::Writer => sqlite::BEGIN_WRITE,
                         Role::Reader => sqlite::BEGIN_READ,
@@ -140,7 +140,9 @@ impl Engine {
                 };
                 let connection = in_time(connecting).await?;
                 Ok(Visit {
-                    connection: Connection::Postgres(connection.map_err(|error| failed(&error))?),
+                    connection: Connection::Postgres(
+                        connection.map_err(|error| failed(plain(&error)))?,
+                    ),
                     begin: match role {
                         Role::Writer => postgres::BEGIN_WRITE,
                         Role::Reader => postgres::BEGIN_READ,
@@ -162,7 +164,9 @@ impl Engine {
                 // Migrations may take as long as they need; nothing after them may.
                 postgres::set_up(connection, Role::Writer).await
             };
-            claimed.await.map_err(|error| self.open_error(&error))?;
+            claimed
+                .await
+                .map_err(|error| self.open_error(plain(&error)))?;
         }
         Ok(connection)
     }
@@ -175,7 +179,7 @@ impl Engine {
                 let mut connection = self.connect_server(options).await?;
                 postgres::lock(&mut connection, &self.name).await?;
                 let kept = claim.is_kept(&mut connection).await;
-                if !kept.map_err(|error| self.open_error(&error))? {
+                if !kept.map_err(|error| self.open_error(plain(&error)))? {
                     return Err(StoreError::TakenOver {
                         database: self.name.clone(),
                     });
@@ -194,7 +198,7 @@ impl Engine {
     }
 
     fn connect_file(&self, owned: &sqlite::Owned, role: Role) -> Result<Connection, StoreError> {
-        sqlite::connect(owned, role).map_err(|error| self.open_error(&error))
+        sqlite::connect(owned, role).map_err(|error| self.open_error(error.to_string()))
     }
 
     async fn connect_server(
@@ -208,7 +212,7 @@ impl Engine {
         };
         in_time(connecting)
             .await?
-            .map_err(|error| self.open_error(&error))
+            .map_err(|error| self.open_error(plain(&error)))
     }
 
     /// The connections reads come from.
@@ -224,7 +228,7 @@ impl Engine {
             .connect_with(options)
             .await
             .map(Readers::Postgres)
-            .map_err(|error| self.open_error(&error))
+            .map_err(|error| self.open_error(plain(&error)))
     }
 
     /// What keeps the log of changes short while the writer writes, where there is such a log.
@@ -236,10 +240,10 @@ impl Engine {
             return Ok(None);
         };
         let connection = sqlite::connect_checkpoints(owned);
-        let connection = connection.map_err(|error| self.open_error(&error))?;
+        let connection = connection.map_err(|error| self.open_error(error.to_string()))?;
         Checkpoints::start(connection, Arc::clone(commits))
             .map(Some)
-            .map_err(|error| self.open_error(&error))
+            .map_err(|error| self.open_error(error.to_string()))
     }
 
     /// Brings the schema to a version, forward only.
@@ -271,15 +275,21 @@ impl Engine {
             },
             other => StoreError::Migration {
                 database: self.name.clone(),
-                reason: other.to_string(),
+                reason: match other {
+                    MigrateError::Execute(error) => plain(&error),
+                    MigrateError::ExecuteMigration(error, version) => {
+                        format!("migration {version}: {}", plain(&error))
+                    }
+                    other => other.to_string(),
+                },
             },
         })
     }
 
-    fn open_error(&self, error: &dyn std::fmt::Display) -> StoreError {
+    fn open_error(&self, reason: String) -> StoreError {
         StoreError::Open {
             database: self.name.clone(),
-            reason: error.to_string(),
+            reason,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use restage_sim::floor::{self, Floor};
 use restage_sim::process::{self, Usage};
-use restage_sim::{Join, Percentiles, unix_ns};
+use restage_sim::{Join, Percentiles, Srtp, unix_ns};
 
 use super::report::{Measurement, print};
 use super::scene::{Director, Scene};
@@ -50,12 +50,13 @@ pub(super) fn run(args: MediaArgs) -> anyhow::Result<ExitCode> {
 
 async fn measure(args: &MediaArgs, topology: Topology) -> anyhow::Result<Measurement> {
     let rate = rate(args.low_rate);
+    let srtp = if args.aes_cm { Srtp::AesCm } else { Srtp::All };
     // As many packets whatever the audience.
     let frames = FLOOR_FRAMES * 200 / topology.subscribers().max(200);
     let floor = floor::measure(topology.subscribers(), frames, rate)?;
     let server = Server::start(args.server.as_deref(), &args.serve_arg, None)?;
     let empty = process::usage(server.pid())?;
-    let scene = Director::new(&server, rate)?.set_up(topology).await?;
+    let scene = Director::new(&server, rate, srtp)?.set_up(topology).await?;
     tokio::task::block_in_place(|| scene.fleet.wait_decodable(&scene.joins, PICTURE_MAX))?;
     tokio::time::sleep(Duration::from_secs(args.warm_up)).await;
     let window = Duration::from_secs(args.seconds.max(1));

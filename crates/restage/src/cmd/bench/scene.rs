@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use aws_sdk_ivsrealtime::operation::start_participant_replication::StartParticipantReplicationError;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
-use restage_sim::{Fleet, Join, Rate, unix_ns};
+use restage_sim::{Fleet, Join, Rate, Srtp, unix_ns};
 
 use super::server::Server;
 use super::topology::Topology;
@@ -40,7 +40,7 @@ pub(crate) struct Director<'a> {
 }
 
 impl<'a> Director<'a> {
-    pub(crate) fn new(server: &'a Server, rate: Rate) -> anyhow::Result<Self> {
+    pub(crate) fn new(server: &'a Server, rate: Rate, srtp: Srtp) -> anyhow::Result<Self> {
         let target = Target {
             data_dir: Some(server.data_dir().to_owned()),
             endpoint_url: Some(server.url.clone()),
@@ -50,7 +50,7 @@ impl<'a> Director<'a> {
             server,
             api: Api::new(&target)?,
             rate,
-            fleet: Fleet::start()?,
+            fleet: Fleet::start(srtp)?,
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use restage_sim::api::{Connection, open_loop};
-use restage_sim::{Fleet, Percentiles, Rate};
+use restage_sim::{Fleet, Percentiles, Rate, Srtp};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -30,7 +30,7 @@ pub(super) fn replications(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<
     let server = launch(args, &database, calls)?;
     let caller = Caller::of(&server)?;
     let source = stages(&caller, 1)?.remove(0);
-    let mut fleet = Fleet::start()?;
+    let mut fleet = Fleet::start(Srtp::All)?;
     let mut publishers = Vec::new();
     for _ in 0..args.publishers.max(1) {
         let participant = publish(&caller, &server, &mut fleet, &source)?;
