@@ -135,6 +135,114 @@ def test_replications_of_a_participant(stages, fresh, media):
     stages.replicate(source, fresh(), ann)
 
 
+@pytest.fixture
+def serve(tmp_path, media):
+    """A server of the test's own with these limits: itself and its stages."""
+    servers = []
+
+    def start(*arguments):
+        server = Server(tmp_path / "data", *arguments, name="test_small_limits_media").start()
+        servers.append(server)
+        return server, api.Stages(api.client(server))
+
+    yield start
+    media.close_peers()
+    for server in servers:
+        server.stop()
+
+
+def errors(stages, arn, participant):
+    """The error events of a participant: name, code, whom it is about."""
+    events = stages.events(arn, participant)
+    return [
+        (event["name"], event["errorCode"], event.get("remoteParticipantId"))
+        for event in events
+        if event["name"].endswith("_ERROR")
+    ]
+
+
+def is_ended(media, peer):
+    """Its WHIP or WHEP resource is no more."""
+    return media.request("DELETE", peer.location, headers=peer.authorization)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (
+            ("--limit-publish-bitrate", "20000"),
+            "BITRATE_EXCEEDED",
+            ("Publish bitrate per participant", "20000 bit/s", "limit-publish-bitrate"),
+        ),
+        (
+            ("--limit-publish-resolution", "90"),
+            "RESOLUTION_EXCEEDED",
+            ("Publish resolution", "90p, 14400 pixels", "limit-publish-resolution"),
+        ),
+    ],
+)
+def test_a_publisher_that_sends_too_much_is_gone_everywhere(serve, media, arguments, code, words):
+    server, stages = serve(*arguments)
+    source, destination = stages.create(), stages.create()
+    ann, token = stages.token(source)
+    peer = media.publish(token, with_video=code == "RESOLUTION_EXCEEDED")
+    eventually(lambda: stages.participant(source, ann)["state"] == "DISCONNECTED", what="ann was disconnected")
+    told = [(event["name"], event.get("errorCode")) for event in stages.events(source, ann)]
+    assert told == [
+        ("JOINED", None),
+        ("PUBLISH_STARTED", None),
+        ("PUBLISH_ERROR", code),
+        ("PUBLISH_STOPPED", None),
+        ("LEFT", None),
+    ]
+    assert is_ended(media, peer)
+    warning = next(line for line in server.log if "WARN" in line and ann in line)
+    for word in words:
+        assert word in warning, warning
+    assert token not in "\n".join(server.log)
+    with refused("ConflictException", 409, ann):
+        stages.replicate(source, destination, ann)
+
+
+def test_a_replica_goes_with_its_publisher(serve, media):
+    _, stages = serve("--limit-publish-bitrate", "150000")
+    source, destination = stages.create(), stages.create()
+    ann, token = stages.token(source)
+    media.publish(token, with_video=False)
+    eventually(lambda: stages.participants(source).get(ann, {}).get("published"), what="published")
+    stages.replicate(source, destination, ann)
+    viewer = media.watch(stages.token(destination)[1], ann)
+    eventually(lambda: viewer.hears(1), what="her tone")
+    # The same participant comes again with a picture as well; its replications come along.
+    media.publish(token, codec="VP8")
+    eventually(lambda: errors(stages, source, ann), what="too much")
+    assert errors(stages, source, ann) == [("PUBLISH_ERROR", "BITRATE_EXCEEDED", None)]
+    eventually(lambda: is_ended(media, viewer), what="her viewer in the other stage is told")
+    assert [row["replicationState"] for row in stages.replicas(source, ann)] == ["STOPPED"]
+
+
+def test_the_subscription_that_is_too_much_goes_and_the_others_stay(serve, media):
+    server, stages = serve("--limit-download-bitrate", "150000", "--workers", "2")
+    arn = stages.create()
+    ann, bob = publisher(stages, media, arn), publisher(stages, media, arn)
+    viewer, token = stages.token(arn)
+    first = media.watch(token, ann)
+    eventually(lambda: first.hears(1), what="the first tone")
+    second = media.watch(token, bob)
+    eventually(lambda: errors(stages, arn, viewer), what="too much")
+    assert errors(stages, arn, viewer) == [("SUBSCRIBE_ERROR", "BITRATE_EXCEEDED", bob)]
+    assert is_ended(media, second)
+    heard = first.sounds
+    eventually(lambda: first.sounds > heard + 5 and first.hears(1), what="the first goes on")
+    assert stages.participant(arn, viewer)["state"] == "CONNECTED"
+    warning = next(line for line in server.log if "WARN" in line and viewer in line)
+    for word in ("Download bitrate per participant", "150000 bit/s", "limit-download-bitrate"):
+        assert word in warning, warning
+    # Another viewer has a limit of its own.
+    other = media.watch(stages.token(arn)[1], bob)
+    eventually(lambda: other.hears(1), what="bob's tone")
+
+
 def test_a_connection_ends_when_it_has_lasted(tmp_path, media):
     server = Server(tmp_path / "data", "--limit-connection-seconds", "3", name="test_small_limits_lasting").start()
     try:

@@ -200,6 +200,17 @@ pub enum Command {
         /// Its participant.
         participant: ParticipantId,
     },
+    /// The media plane ended a connection because what goes through it exceeds a limit.
+    ConnectionExceeded {
+        /// Which; unknown ones are ignored (already closed).
+        connection: ConnectionId,
+        /// Its stage.
+        stage: StageId,
+        /// Its participant.
+        participant: ParticipantId,
+        /// Which limit.
+        error: StageEventError,
+    },
     /// Time has passed: end reconnect windows, idle stage sessions and connections that are due.
     Tick,
     /// First command after start: close everything the last run left open.

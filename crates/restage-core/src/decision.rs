@@ -61,7 +61,7 @@ pub enum CloseReason {
     CapabilityLost,
     /// The stage session ended because nobody was publishing.
     SessionEnded,
-    /// It exceeded a limit: it lasted too long.
+    /// It exceeded a limit: it lasted too long, or too much went through it.
     LimitExceeded,
 }
 

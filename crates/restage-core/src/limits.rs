@@ -19,6 +19,13 @@ pub struct Limits {
     pub subscriptions: u32,
     /// How long a participant may publish, or be subscribed, without a break, in seconds; 0 is for ever.
     pub connection_seconds: u32,
+    /// What a participant may publish, all its tracks and simulcast layers together, in bits a second; 0 is any.
+    pub publish_bitrate: u32,
+    /// What a participant may receive by all its subscriptions together, in bits a second; 0 is any.
+    pub download_bitrate: u32,
+    /// How large a picture may be that is published, as the lines of a picture of 16:9; 0 is any. See
+    /// [`publish_pixels`](Self::publish_pixels).
+    pub publish_resolution: u32,
 }
 
 impl Limits {
@@ -32,6 +39,9 @@ impl Limits {
         publishers: 100_000,
         subscriptions: 1_000_000,
         connection_seconds: 0,
+        publish_bitrate: 0,
+        download_bitrate: 0,
+        publish_resolution: 0,
     };
     /// The service's own defaults (service-quotas page of the user guide).
     pub const AWS: Self = Self {
@@ -43,7 +53,17 @@ impl Limits {
         publishers: 1_000,
         subscriptions: 20_000,
         connection_seconds: 24 * 3_600,
+        publish_bitrate: 8_500_000,
+        download_bitrate: 8_500_000,
+        publish_resolution: 720,
     };
+
+    /// Most pixels of a published picture, whatever its shape: those of one of 16:9 with as many lines as
+    /// `publish_resolution` says. 720 is 921,600, upright or lying. `None` is any.
+    pub fn publish_pixels(&self) -> Option<u64> {
+        let lines = u64::from(self.publish_resolution);
+        (lines > 0).then(|| lines.pow(2).saturating_mul(16) / 9)
+    }
 }
 
 /// How often an account may call an operation in a region, in calls a second; 0 is as often as it likes.
@@ -87,3 +107,23 @@ pub const ISSUED_AHEAD_MAX_S: u32 = 300;
 /// Most bytes (UTF-8, keys and values together) of a participant's attributes, overrides merged in:
 /// the 1 KB of the API model.
 pub const ATTRIBUTES_BYTES_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolution_is_as_many_pixels_as_its_picture_of_16_to_9_has() {
+        let pixels = |publish_resolution| {
+            let limits = Limits {
+                publish_resolution,
+                ..Limits::OPEN
+            };
+            limits.publish_pixels()
+        };
+        assert_eq!(Limits::AWS.publish_pixels(), Some(1_280 * 720));
+        assert_eq!(pixels(1_080), Some(1_920 * 1_080));
+        assert_eq!(pixels(0), None);
+        assert!(pixels(u32::MAX).is_some());
+    }
+}

@@ -281,6 +281,8 @@ pub enum StageEventError {
     InvalidAudioCodec,
     InvalidVideoCodec,
     StreamDurationExceeded,
+    BitrateExceeded,
+    ResolutionExceeded,
     InvalidInput,
     InternalServerException,
 }

@@ -20,6 +20,12 @@ pub struct Config {
     pub since_1970: Duration,
     /// Which of several workers this is. No two that relay to each other may have the same name.
     pub worker: WorkerId,
+    /// What a publisher may send, all its tracks and layers together; `None` is any. One that sends more is gone: see
+    /// [`limits::BITRATE_BURST`].
+    pub publish_bits_per_s_max: Option<u64>,
+    /// Most pixels of a publisher's pictures, width times height, in any layer; `None` is any. One that sends larger
+    /// ones is gone at its first key frame of that size.
+    pub publish_pixels_max: Option<u64>,
     /// Peers at one time.
     pub peers_max: usize,
     /// Publications at one time.
@@ -35,6 +41,8 @@ impl Default for Config {
             seed: 0,
             since_1970: Duration::ZERO,
             worker: WorkerId(0),
+            publish_bits_per_s_max: None,
+            publish_pixels_max: None,
             peers_max: limits::PEERS_MAX,
             publications_max: limits::PUBLICATIONS_MAX,
             subscribers_per_publication_max: limits::SUBSCRIBERS_PER_PUBLICATION_MAX,

@@ -174,6 +174,7 @@ mod tests {
                 kind: MediaKind::Video,
                 source: SOURCE,
                 target: SOURCE,
+                ladder: None,
                 format: Arc::clone(&self.format),
                 seq,
                 time: picture * 3_000,

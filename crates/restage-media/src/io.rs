@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::bitrate::Download;
 use crate::error::OfferError;
 use crate::packet::Packet;
 
@@ -80,6 +81,8 @@ pub enum Input<'a> {
         peer: PeerKey,
         /// Its SDP offer.
         offer: &'a str,
+        /// What it receives counts towards this, if its receiver is limited.
+        download: Option<&'a Arc<Download>>,
     },
     /// A trickle-ice-sdpfrag (RFC 8840): candidates, or an ICE restart when it carries other credentials than the
     /// peer's present ones. Answered with [`Output::Patched`] or [`Output::Refused`].
@@ -227,6 +230,43 @@ pub enum GoneReason {
     EngineError(String),
     /// The engine panicked. Only this peer is affected.
     EnginePanic,
+    /// More goes through it than is allowed.
+    Exceeded(Excess),
+}
+
+/// What is more than a limit allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// A publisher sends more than [`Config::publish_bits_per_s_max`](crate::Config::publish_bits_per_s_max).
+    PublishBitrate {
+        /// All its tracks and layers together, on average since it was too much.
+        bits_per_s: u64,
+    },
+    /// A publisher sends pictures of more pixels than
+    /// [`Config::publish_pixels_max`](crate::Config::publish_pixels_max).
+    PublishResolution {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+    },
+    /// A receiver is sent more than its [`Download`] allows.
+    DownloadBitrate {
+        /// All its peers together, over [`BITRATE_WINDOW`](crate::limits::BITRATE_WINDOW).
+        bits_per_s: u64,
+    },
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PublishBitrate { bits_per_s } => write!(f, "it publishes {bits_per_s} bit/s"),
+            Self::PublishResolution { width, height } => {
+                write!(f, "it publishes pictures of {width}x{height}")
+            }
+            Self::DownloadBitrate { bits_per_s } => write!(f, "it downloads {bits_per_s} bit/s"),
+        }
+    }
 }
 
 impl fmt::Display for GoneReason {
@@ -237,6 +277,7 @@ impl fmt::Display for GoneReason {
             Self::NeverConnected => f.write_str("the peer did not connect in time"),
             Self::EngineError(error) => write!(f, "the connection failed: {error}"),
             Self::EnginePanic => f.write_str("the connection failed because of an internal error"),
+            Self::Exceeded(excess) => write!(f, "a limit was exceeded: {excess}"),
         }
     }
 }

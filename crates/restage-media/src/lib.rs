@@ -26,6 +26,7 @@
 //! ([`Output::Relay`], [`Input::Relayed`]), decrypted and with its layers told apart: `packet::Packet` carries
 //! everything subscribers need and no peer. Key frame requests go the other way. The caller knows who is where.
 
+mod bitrate;
 mod clock;
 mod codec;
 mod config;
@@ -55,9 +56,12 @@ mod timers;
 mod track_in;
 mod track_out;
 
+pub use bitrate::Download;
 pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
-pub use io::{Burst, GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey, WorkerId};
+pub use io::{
+    Burst, Excess, GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey, WorkerId,
+};
 pub use sdp::answer::local_ice_ufrag;
 pub use sfu::Sfu;
 pub use stats::Stats;

@@ -56,6 +56,17 @@ pub const SENT_PACKETS_MAX: usize = 512;
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
 /// Retransmissions a subscriber may have at once. Beyond that they are limited to a share of what is sent.
 pub const RESENDS_AT_ONCE_MAX: u32 = 256;
+/// What a publisher may send at once beyond its limit, as time at that limit. Encoders that keep to a rate do so by a buffer,
+/// mostly of a second, which they empty into a key frame, above all their first.
+pub const BITRATE_BURST: Duration = Duration::from_millis(1_500);
+/// What is sent to a receiver is averaged over this.
+pub const BITRATE_WINDOW: Duration = Duration::from_secs(3);
+/// What a bitrate may be above its limit, in percent. Encoders that are set to exactly the limit do not keep to it from
+/// one moment to the next, and packets of a picture's fragments have bytes of their own.
+pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
+/// How long a subscriber that was shown a smaller layer, or a larger one again, is left at it before it may have a larger
+/// one.
+pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
 /// Distance between a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a subscriber's engine is given the time once its media is sent past it. Datagrams reach it at once.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::codec::Format;
 use crate::io::MediaKind;
-use crate::select::simulcast::Source;
+use crate::select::simulcast::{Ladder, Source};
 
 /// A packet as the publisher's engine hands it over: decrypted, deduplicated, numbers extended.
 #[derive(Debug)]
@@ -77,6 +77,8 @@ pub(crate) struct Packet {
     pub(crate) source: Source,
     /// The layer that subscribers should see by now.
     pub(crate) target: Source,
+    /// What else there is, if the track has several layers.
+    pub(crate) ladder: Option<Arc<Ladder>>,
     pub(crate) format: Arc<Format>,
     pub(crate) seq: u64,
     pub(crate) time: u64,

@@ -5,16 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::bitrate::{Download, Share, Tale, Upload};
 use crate::codec::Format;
 use crate::head::Start;
-use crate::io::{MediaKind, PeerKey};
+use crate::io::{Excess, MediaKind, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX, TICK_MIN};
 use crate::packet::{Outgoing, Packet};
 use crate::peer_engine::Engine;
 use crate::peer_event::{Failure, Sink};
 use crate::rng::Rng;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
-use crate::select::simulcast::Source;
+use crate::select::simulcast::{Ladder, Source};
 use crate::slab::Index;
 use crate::track_out::{TrackOut, Verdict};
 
@@ -39,6 +40,10 @@ pub(crate) struct Peer {
     formats: Vec<Arc<Format>>,
     /// A subscriber's tracks.
     tracks: [Option<TrackOut>; 2],
+    /// What a publisher sends, if that is limited.
+    upload: Option<Upload>,
+    /// What a subscriber is sent, if that is limited. Apart: where it is not, nothing of it is touched.
+    share: Option<Box<Share>>,
 }
 
 /// Why a peer that is otherwise well has to end.
@@ -96,7 +101,43 @@ impl Peer {
             publication: None,
             formats,
             tracks,
+            upload: None,
+            share: None,
         }
+    }
+
+    /// Limits what a publisher may send.
+    pub(crate) fn limit_upload(&mut self, now: Instant, bits_per_s_max: u64) {
+        self.upload = Some(Upload::new(now, bits_per_s_max));
+    }
+
+    /// Lets what a subscriber is sent count towards `download`.
+    pub(crate) fn limit_download(&mut self, now: Instant, download: &Arc<Download>) {
+        self.share = Some(Box::new(Share::new(now, download)));
+    }
+
+    /// A publisher has sent a packet.
+    pub(crate) fn on_upload(&mut self, now: Instant, bytes: usize) -> Option<Excess> {
+        let bits_per_s = self.upload.as_mut()?.add(now, bytes)?;
+        Some(Excess::PublishBitrate { bits_per_s })
+    }
+
+    /// Whether this subscriber has to go because its receiver is sent too much. It is shown a smaller layer first, if
+    /// there is one, and a larger one again once there is room for it.
+    pub(crate) fn excess(&mut self, now: Instant, ladder: Option<&Ladder>) -> Option<Excess> {
+        let share = self.share.as_mut()?;
+        let ladder = ladder.unwrap_or_default();
+        let video = self.tracks[MediaKind::Video.index()].as_mut();
+        let rung = match share.tell(now) {
+            Tale::Fine => return None,
+            Tale::Room { bits_per_s } => video?.climb(ladder, bits_per_s)?,
+            Tale::Over { sum, rest } => match video.and_then(|track| track.descend(ladder, rest)) {
+                Some(rung) => rung,
+                None => return Some(Excess::DownloadBitrate { bits_per_s: sum }),
+            },
+        };
+        share.expect(now, rung.bits_per_s);
+        None
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -233,13 +274,18 @@ impl Peer {
                     Verdict::Unmappable => outcome.unmappable += 1,
                     Verdict::Unselected => {
                         outcome.unselected += 1;
-                        if track.is_waiting(packet.target) {
-                            outcome.wanted = Some(packet.target);
+                        let target = track.target(packet);
+                        if track.is_waiting(target) {
+                            outcome.wanted = Some(target);
                         }
                     }
                 }
             }
             outcome.sent += scratch.len() as u64;
+            if let Some(share) = &mut self.share {
+                let sizes = scratch.iter().map(|packet| packet.payload.len());
+                share.add(now, sizes.sum());
+            }
             let result = self.engine.send(kind, scratch, sink);
             scratch.clear();
             result?;

@@ -14,7 +14,7 @@ use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
 use crate::packet::{Packet, Received, RidName};
 use crate::peer_event::SenderReport;
-use crate::select::simulcast::Source;
+use crate::select::simulcast::{Ladder, Source};
 use crate::slab::Index;
 use crate::track_in::TrackIn;
 
@@ -38,6 +38,8 @@ pub(crate) struct Publication {
     upstream: [KeyframeRequester; LAYERS_MAX],
     /// The layer of video that subscribers should see; `None` before the present feeder's first packet.
     pub(crate) target: Option<Source>,
+    /// What else they could see.
+    pub(crate) ladder: Option<Arc<Ladder>>,
 }
 
 impl Publication {
@@ -54,6 +56,7 @@ impl Publication {
             relays: Arc::default(),
             upstream: Default::default(),
             target: None,
+            ladder: None,
         }
     }
 
@@ -64,6 +67,10 @@ impl Publication {
             return;
         }
         self.target = Some(packet.target);
+        let known = self.ladder.as_ref().map(Arc::as_ptr);
+        if known != packet.ladder.as_ref().map(Arc::as_ptr) {
+            self.ladder.clone_from(&packet.ladder);
+        }
         packet.number = self.numbered;
         self.numbered += 1;
         let is_new = self.pending.is_empty();
@@ -138,6 +145,7 @@ impl Publication {
         self.upstream = Default::default();
         self.heads.clear();
         self.target = None;
+        self.ladder = None;
     }
 
     /// Nobody needs it to be remembered.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::config::Config;
 use crate::demux::{Demux, Protocol};
-use crate::io::{GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::io::{Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
 use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::packet::{Outgoing, Received};
 use crate::peer::{Overdue, Peer};
@@ -154,8 +154,14 @@ impl Sfu {
         match input {
             Input::Datagram { .. } | Input::Relayed { .. } => {}
             Input::Timeout => self.on_timeout(now),
-            Input::OpenPublisher { peer, offer } => self.open(now, peer, offer, Role::Publisher),
-            Input::OpenSubscriber { peer, offer } => self.open(now, peer, offer, Role::Subscriber),
+            Input::OpenPublisher { peer, offer } => {
+                self.open(now, peer, offer, Role::Publisher, None);
+            }
+            Input::OpenSubscriber {
+                peer,
+                offer,
+                download,
+            } => self.open(now, peer, offer, Role::Subscriber, download),
             Input::Patch { peer, fragment } => self.patch(now, peer, fragment),
             Input::Publish { peer, publication } => self.publish(now, peer, publication),
             Input::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
@@ -295,6 +301,14 @@ impl Sfu {
                 self.gone(index, reason);
                 continue;
             }
+            let publication = peer
+                .publication
+                .and_then(|index| self.publications.get(index));
+            let ladder = publication.and_then(|publication| publication.ladder.as_deref());
+            if let Some(excess) = peer.excess(now, ladder) {
+                self.gone(index, GoneReason::Exceeded(excess));
+                continue;
+            }
             let outcome = peer.engine.on_timeout(now, &mut self.sink);
             self.settle(now, index, outcome);
         }
@@ -392,9 +406,13 @@ impl Sfu {
 
     fn on_packet(&mut self, index: Index, kind: crate::MediaKind, received: Received) {
         self.stats.packets_in += 1;
-        let Some(peer) = self.peers.get(index) else {
+        let Some(peer) = self.peers.get_mut(index) else {
             return;
         };
+        if let Some(excess) = peer.on_upload(received.arrived, received.payload.len()) {
+            self.gone(index, GoneReason::Exceeded(excess));
+            return;
+        }
         let Some(publication_index) = peer.publication else {
             return;
         };
@@ -417,7 +435,19 @@ impl Sfu {
             self.stats.packets_unusable += 1;
             return;
         };
-        self.stats.keyframes += u64::from(packet.starts_key_frame);
+        if packet.starts_key_frame {
+            self.stats.keyframes += 1;
+            let size = feed.video().size(packet.source.layer);
+            let most = self.config.publish_pixels_max.unwrap_or(u64::MAX);
+            if let Some(size) = size.filter(|size| size.pixels() > most) {
+                let excess = Excess::PublishResolution {
+                    width: size.width,
+                    height: size.height,
+                };
+                self.gone(index, GoneReason::Exceeded(excess));
+                return;
+            }
+        }
         self.queue(publication_index, packet);
     }
 
@@ -428,6 +458,7 @@ impl Sfu {
         };
         tracing::debug!(peer = key.0, %reason, "peer gone");
         self.stats.peers_gone += 1;
+        self.stats.peers_exceeding += u64::from(matches!(reason, GoneReason::Exceeded(_)));
         self.remove_peer(index, reason != GoneReason::EnginePanic);
         self.sink
             .outputs

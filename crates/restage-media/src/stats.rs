@@ -57,6 +57,8 @@ pub struct Stats {
     pub peers_opened: u64,
     /// Peers that ended by themselves.
     pub peers_gone: u64,
+    /// Those of them that exceeded a limit.
+    pub peers_exceeding: u64,
     /// Offers and fragments refused.
     pub offers_refused: u64,
     /// `Publish` and `Subscribe` ignored: unknown peer, wrong role, or a table is full.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::FeedClock;
-use crate::codec::picture::pixels;
+use crate::codec::picture::{Size, size};
 use crate::codec::{Format, starts_key_frame};
 use crate::io::MediaKind;
 use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::{Packet, Received, RidName};
 use crate::peer_event::SenderReport;
-use crate::select::simulcast::Source;
+use crate::select::simulcast::{Ladder, Rung, Source};
 
 /// How long a layer's rate is measured before layers are compared.
 const RATE_WINDOW: Duration = Duration::from_millis(500);
@@ -22,6 +22,8 @@ pub(crate) struct TrackIn {
     feed: u64,
     layers: Vec<Layer>,
     best: usize,
+    /// As it was when layers were compared last; `None` for a single one.
+    ladder: Option<Arc<Ladder>>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ struct Layer {
     key_frames: KeyframeRequester,
     rate: Rate,
     /// Size of its pictures, once a key frame has told.
-    pixels: Option<u64>,
+    size: Option<Size>,
     last_at: Instant,
     /// Highest sequence number and its timestamp.
     newest: (u64, u64),
@@ -46,6 +48,7 @@ impl TrackIn {
             feed,
             layers: Vec::new(),
             best: 0,
+            ladder: None,
         }
     }
 
@@ -65,7 +68,7 @@ impl TrackIn {
         let starts_key_frame = starts_key_frame(format.codec, &received.payload, first_in_frame);
         if starts_key_frame {
             layer.key_frames.on_key_frame();
-            layer.pixels = pixels(format.codec, &received.payload).or(layer.pixels);
+            layer.size = size(format.codec, &received.payload).or(layer.size);
         }
         if received.seq > layer.newest.0 {
             layer.newest = (received.seq, received.time);
@@ -84,6 +87,7 @@ impl TrackIn {
             kind: self.kind,
             source: self.source(index),
             target: self.source(self.best),
+            ladder: self.ladder.clone(),
             format: Arc::clone(format),
             seq: received.seq,
             time: received.time,
@@ -106,6 +110,11 @@ impl TrackIn {
     /// The name of a layer, if there is such a layer.
     pub(crate) fn rid(&self, layer: u8) -> Option<Option<RidName>> {
         self.layers.get(usize::from(layer)).map(|layer| layer.rid)
+    }
+
+    /// Size of a layer's pictures, as far as it is known.
+    pub(crate) fn size(&self, layer: u8) -> Option<Size> {
+        self.layers.get(usize::from(layer))?.size
     }
 
     pub(crate) fn key_frames(&mut self, layer: u8) -> Option<&mut KeyframeRequester> {
@@ -154,7 +163,7 @@ impl TrackIn {
             epoch: 0,
             key_frames: KeyframeRequester::default(),
             rate: Rate::default(),
-            pixels: None,
+            size: None,
             last_at: received.arrived,
             newest: (received.seq.wrapping_sub(1), u64::MAX),
             report: None,
@@ -175,6 +184,24 @@ impl TrackIn {
             }
         }
         self.best = best;
+        self.ladder = (self.layers.len() > 1).then(|| self.climbable(now));
+    }
+
+    /// The living layers, smallest picture first; where sizes are unknown or alike the rate decides.
+    fn climbable(&self, now: Instant) -> Arc<Ladder> {
+        let layers = self.layers.iter().enumerate();
+        let alive = layers.filter(|(_, layer)| layer.last_at + LAYER_SILENCE_MAX >= now);
+        let mut rungs: Vec<(Option<u64>, Rung)> = alive
+            .map(|(index, layer)| {
+                let rung = Rung {
+                    source: self.source(index),
+                    bits_per_s: layer.rate.bytes_per_s * 8,
+                };
+                (layer.size.map(Size::pixels), rung)
+            })
+            .collect();
+        rungs.sort_by_key(|(pixels, rung)| (*pixels, rung.bits_per_s));
+        rungs.into_iter().map(|(_, rung)| rung).collect()
     }
 
     fn source(&self, index: usize) -> Source {
@@ -188,7 +215,8 @@ impl TrackIn {
 
 impl Layer {
     fn is_better_than(&self, other: &Self) -> bool {
-        match (self.pixels, other.pixels) {
+        let pixels = |layer: &Self| layer.size.map(Size::pixels);
+        match (pixels(self), pixels(other)) {
             (Some(own), Some(others)) if own != others => own > others,
             _ => self.rate.bytes_per_s > other.rate.bytes_per_s + other.rate.bytes_per_s / 4,
         }

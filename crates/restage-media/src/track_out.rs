@@ -10,7 +10,7 @@ use crate::packet::{Outgoing, Packet};
 use crate::rewrite::rtp::RtpRewriter;
 use crate::rewrite::vp8::Vp8Rewriter;
 use crate::rng::Rng;
-use crate::select::simulcast::{Choice, Selector, Source};
+use crate::select::simulcast::{Choice, Ladder, Rung, Selector, Source};
 
 #[derive(Debug)]
 pub(crate) struct TrackOut {
@@ -24,6 +24,8 @@ pub(crate) struct TrackOut {
     vp8: Vp8Rewriter,
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
+    /// The largest layer this subscriber is to be shown, if not just the best.
+    bound: Option<Source>,
 }
 
 /// What becomes of a packet.
@@ -46,6 +48,7 @@ impl TrackOut {
             rtp: RtpRewriter::new(rng.next_u32() as u16, rng.next_u32()),
             vp8: Vp8Rewriter::default(),
             sent_at: None,
+            bound: None,
         }
     }
 
@@ -61,9 +64,8 @@ impl TrackOut {
             return Verdict::Unselected;
         }
         let can_start = self.kind == MediaKind::Audio || packet.starts_key_frame;
-        let choice = self
-            .selector
-            .select(packet.source, can_start, packet.target);
+        let target = self.target(packet);
+        let choice = self.selector.select(packet.source, can_start, target);
         if choice == Choice::Drop {
             return Verdict::Unselected;
         }
@@ -108,6 +110,44 @@ impl TrackOut {
         self.kind == MediaKind::Video && self.selector.is_waiting(target)
     }
 
+    /// The layer that this subscriber should see.
+    pub(crate) fn target(&self, packet: &Packet) -> Source {
+        let Some(bound) = self.bound else {
+            return packet.target;
+        };
+        let ladder = packet.ladder.as_deref().unwrap_or_default();
+        let place = place_of(ladder, bound);
+        place.map_or(packet.target, |place| ladder[place].source)
+    }
+
+    /// Goes down to the largest layer that fits into this rate, or to the smallest there is. Answers which; `None` if
+    /// there is no smaller one than what is shown.
+    pub(crate) fn descend(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
+        let place = self.place(ladder)?;
+        let smaller = ladder.get(..place)?;
+        let fitting = smaller.iter().rev().find(|rung| fits(rung, bits_per_s));
+        let rung = *fitting.or_else(|| smaller.first())?;
+        self.bound = Some(rung.source);
+        Some(rung)
+    }
+
+    /// Goes up by one layer if that fits into this rate.
+    pub(crate) fn climb(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
+        self.bound?;
+        let rung = *ladder.get(self.place(ladder)? + 1)?;
+        if !fits(&rung, bits_per_s) {
+            return None;
+        }
+        self.bound = (ladder.last() != Some(&rung)).then_some(rung.source);
+        Some(rung)
+    }
+
+    /// The place of what this subscriber should see.
+    fn place(&self, ladder: &Ladder) -> Option<usize> {
+        let bound = self.bound.and_then(|bound| place_of(ladder, bound));
+        bound.or_else(|| ladder.len().checked_sub(1))
+    }
+
     /// What was sent last stands still: see [`Selector::hold`].
     pub(crate) fn hold(&mut self) {
         self.selector.hold();
@@ -138,6 +178,17 @@ impl TrackOut {
         let ticks = elapsed.as_micros() * u128::from(packet.format.codec.clock_rate()) / 1_000_000;
         (ticks as u32).max(1)
     }
+}
+
+/// Rates are never quite what they were; a layer needs a little more room than it takes now.
+fn fits(rung: &Rung, bits_per_s: u64) -> bool {
+    rung.bits_per_s + rung.bits_per_s / 10 <= bits_per_s
+}
+
+/// The encoder may have been restarted meanwhile; a layer of another feeder is another one.
+fn place_of(ladder: &Ladder, bound: Source) -> Option<usize> {
+    let is_it = |rung: &Rung| (rung.source.feed, rung.source.layer) == (bound.feed, bound.layer);
+    ladder.iter().position(is_it)
 }
 
 #[cfg(test)]
@@ -183,6 +234,7 @@ mod tests {
                 kind: MediaKind::Video,
                 source,
                 target: source,
+                ladder: None,
                 format: Arc::clone(&self.vp8),
                 seq,
                 time: feed * 1_000_000 + ms * 90,
@@ -236,6 +288,50 @@ mod tests {
         let last = rig.send(1, 10, 500, KEY).unwrap();
         let next = rig.send(2, 5, 400, KEY).unwrap();
         assert_eq!(next.time, last.time.wrapping_add(1));
+    }
+
+    /// Three layers of 100, 200 and 400 bits a second.
+    fn ladder(feed: u64) -> [Rung; 3] {
+        [0, 1, 2].map(|layer| Rung {
+            source: Source {
+                feed,
+                layer,
+                epoch: 0,
+            },
+            bits_per_s: 100 << layer,
+        })
+    }
+
+    #[test]
+    fn a_bound_is_the_largest_layer_that_fits_with_room_to_spare() {
+        let ladder = ladder(1);
+        let mut rig = Rig::new();
+        let layer = |rung: Option<Rung>| rung.map(|rung| rung.source.layer);
+        assert_eq!(layer(rig.track.climb(&ladder, 10_000)), None, "it is there");
+        assert_eq!(layer(rig.track.descend(&ladder, 10_000)), Some(1));
+        assert_eq!(layer(rig.track.climb(&ladder, 439)), None);
+        assert_eq!(layer(rig.track.climb(&ladder, 440)), Some(2));
+        assert_eq!(layer(rig.track.descend(&ladder, 219)), Some(0));
+        assert_eq!(layer(rig.track.climb(&ladder, 10_000)), Some(1));
+        assert_eq!(layer(rig.track.descend(&ladder, 0)), Some(0));
+        assert_eq!(layer(rig.track.descend(&ladder, 0)), None, "no smaller one");
+        assert_eq!(layer(rig.track.descend(&[], 10_000)), None);
+    }
+
+    #[test]
+    fn a_bound_holds_for_one_feeder() {
+        let mut rig = Rig::new();
+        let shown = |rig: &Rig, feed| {
+            let mut packet = rig.packet(feed, 1, 0, KEY);
+            let ladder = ladder(feed);
+            packet.target = ladder[2].source;
+            packet.ladder = Some(ladder.into());
+            rig.track.target(&packet).layer
+        };
+        assert_eq!(shown(&rig, 1), 2);
+        rig.track.descend(&ladder(1), 250);
+        assert_eq!(shown(&rig, 1), 1);
+        assert_eq!(shown(&rig, 2), 2, "another encoder's layers are others");
     }
 
     #[test]

@@ -159,6 +159,15 @@ pub struct Settings {
     /// Seconds that one publishes, or is subscribed, at most without a break; 0: for ever [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_CONNECTION_SECONDS", value_name = "SECONDS")]
     pub limit_connection_seconds: Option<u32>,
+    /// Bits a second that one publishes at most, all layers together; 0: any [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_PUBLISH_BITRATE", value_name = "BITS")]
+    pub limit_publish_bitrate: Option<u32>,
+    /// Bits a second that one receives at most, all subscriptions together; 0: any [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_DOWNLOAD_BITRATE", value_name = "BITS")]
+    pub limit_download_bitrate: Option<u32>,
+    /// Largest picture one publishes, as lines of a 16:9 picture: 720 is 1280x720; 0: any [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_PUBLISH_RESOLUTION", value_name = "LINES")]
+    pub limit_publish_resolution: Option<u32>,
     /// Calls of CreateParticipantToken a second, per account and region; 0: any [default: as --limits says]
     #[arg(
         long,
@@ -400,6 +409,11 @@ impl Settings {
             limit_connection_seconds: self
                 .limit_connection_seconds
                 .or(lower.limit_connection_seconds),
+            limit_publish_bitrate: self.limit_publish_bitrate.or(lower.limit_publish_bitrate),
+            limit_download_bitrate: self.limit_download_bitrate.or(lower.limit_download_bitrate),
+            limit_publish_resolution: self
+                .limit_publish_resolution
+                .or(lower.limit_publish_resolution),
             rate_create_participant_token: self
                 .rate_create_participant_token
                 .or(lower.rate_create_participant_token),

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::config::{Auth, Config, ConfigError};
-use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules};
+use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules, publish_limits};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::exposed::exposed;
 use crate::http::{self, Answers, AppState, ConsoleKey, Endpoints, Throttle};
@@ -91,8 +91,13 @@ impl Server {
             None => None,
         };
         let ips = config.media_addresses()?;
-        let (media, events) =
-            Media::start(&ips, config.media_port, config.workers, rand::random())?;
+        let (media, events) = Media::start(
+            &ips,
+            config.media_port,
+            config.workers,
+            rand::random(),
+            publish_limits(&config.limits),
+        )?;
         let senders = Senders::new(&config.sinks)?;
         let database = store_config(config, &data)?
             .telling(config.sinks.listeners())

@@ -2,6 +2,7 @@
 
 mod connection_closed;
 mod connection_established;
+mod connection_exceeded;
 mod create_participant_token;
 mod create_stage;
 mod delete_public_key;
@@ -168,6 +169,12 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             stage,
             participant,
         } => connection_closed::decide(draft, connection, stage, participant),
+        Command::ConnectionExceeded {
+            connection,
+            stage,
+            participant,
+            error,
+        } => connection_exceeded::decide(draft, connection, stage, participant, *error),
         Command::Tick => tick::decide(draft),
         Command::Recover => recover::decide(draft),
     }
@@ -212,6 +219,9 @@ pub(crate) fn needs(command: &Command, context: &Context) -> Vec<Need> {
             stage, participant, ..
         }
         | Command::ConnectionClosed {
+            stage, participant, ..
+        }
+        | Command::ConnectionExceeded {
             stage, participant, ..
         } => {
             vec![

@@ -1,5 +1,6 @@
 //! Every limit refuses at its value and names itself.
 
+use restage_core::row::StageEventError;
 use restage_core::{Command, Limits, RegionCount, StageArn, World};
 
 use crate::support::{ACCOUNT, REGION, Scene, arn};
@@ -228,4 +229,65 @@ fn a_connection_lasts_as_long_as_it_may() {
     scene.join("A/bob", "watch ann", "c7");
     scene.limits.connection_seconds = 0;
     scene.tick_after(1_000).changes_nothing();
+}
+
+#[test]
+fn a_publisher_who_sends_too_much_is_gone_from_every_stage() {
+    let mut scene = Scene::new(&["A", "B", "C"]);
+    scene.join("A/ann", "publish", "c1");
+    scene.replicate("A/ann", "B", 0).ok();
+    scene.replicate("A/ann", "C", 30).ok();
+    scene.join("B/ben", "watch ann", "c2");
+    scene
+        .exceeded("A/ann", "c1", StageEventError::BitrateExceeded)
+        .gives(&[
+            "s1/ann PUBLISH_ERROR BITRATE_EXCEEDED",
+            "s1/ann PUBLISH_STOPPED",
+            "s2/ann PUBLISH_STOPPED (replica)",
+            "s2/ann LEFT (replica)",
+            "s2/ben SUBSCRIBE_STOPPED of ann (replica)",
+            "s2/ben LEFT",
+            "s1/ann REPLICATION_STOPPED to B/s2",
+            "s3/ann PUBLISH_STOPPED (replica)",
+            "s1/ann LEFT",
+            "close c1 LimitExceeded",
+            "close c2 PublisherLeft",
+            "changed A",
+            "changed B",
+            "changed C",
+        ]);
+    // Too late: it is gone.
+    scene
+        .exceeded("A/ann", "c1", StageEventError::BitrateExceeded)
+        .changes_nothing();
+    // Who comes back in time is back where a window runs.
+    scene.join("A/ann", "publish", "c3");
+    assert!(scene.participant("s3/ann").publishing);
+    scene
+        .exceeded("A/ann", "c3", StageEventError::ResolutionExceeded)
+        .ok();
+    assert!(!scene.participant("s3/ann").publishing);
+}
+
+#[test]
+fn one_subscription_too_much_goes_and_the_others_stay() {
+    let mut scene = Scene::new(&["A", "B"]);
+    scene.join("A/ann", "publish", "c1");
+    scene.join("B/bob", "publish", "c2");
+    scene.replicate("A/ann", "B", 0).ok();
+    scene.join("B/cyd", "watch bob", "c3");
+    scene.join("B/cyd", "watch ann", "c4");
+    // A report that names another participant than the connection's is not taken.
+    scene
+        .exceeded("B/bob", "c4", StageEventError::BitrateExceeded)
+        .changes_nothing();
+    scene
+        .exceeded("B/cyd", "c4", StageEventError::BitrateExceeded)
+        .gives(&[
+            "s2/cyd SUBSCRIBE_ERROR of ann BITRATE_EXCEEDED (replica)",
+            "s2/cyd SUBSCRIBE_STOPPED of ann (replica)",
+            "close c4 LimitExceeded",
+        ]);
+    assert!(scene.participant("s2/cyd").connected);
+    scene.join("B/cyd", "watch ann", "c5");
 }

@@ -74,7 +74,7 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
-                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded";
+                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -100,6 +100,7 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
             publishers: 6,
             subscriptions: 8,
             connection_seconds: 200,
+            ..Limits::AWS
         };
     }
     for step in 0..steps {
@@ -488,6 +489,15 @@ impl Walk {
                     connection: ConnectionId::new("c-old"),
                     stage,
                     participant,
+                }
+            }
+            91 if self.random.one_in(2) => {
+                let (connection, stage, participant) = self.connection(|_| true)?;
+                Command::ConnectionExceeded {
+                    connection,
+                    stage,
+                    participant,
+                    error: StageEventError::BitrateExceeded,
                 }
             }
             91 => {

@@ -1,38 +1,62 @@
-//! How large a picture is, from the start of a key frame: what tells simulcast layers apart.
+//! How large a picture is, from the start of a key frame: what tells simulcast layers apart, and what may be published.
 
 use super::{Codec, h264, vp8};
 
-/// Luma samples of the picture that a key frame's first packet announces; `None` where it does not say.
-pub(crate) fn pixels(codec: Codec, payload: &[u8]) -> Option<u64> {
+/// Size of a picture as it is shown, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+impl Size {
+    pub(crate) fn pixels(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+}
+
+/// Size of the picture that a key frame's first packet announces; `None` where it does not say.
+pub(crate) fn size(codec: Codec, payload: &[u8]) -> Option<Size> {
     match codec {
         Codec::Opus => None,
-        Codec::Vp8 => vp8_pixels(payload),
-        Codec::H264 => h264::parameter_set(payload).and_then(h264_pixels),
+        Codec::Vp8 => vp8_size(payload),
+        Codec::H264 => h264::parameter_set(payload).and_then(h264_size),
     }
 }
 
 /// RFC 6386 §9.1: three bytes of frame tag, a start code, then width and height in 14 bits each.
-fn vp8_pixels(payload: &[u8]) -> Option<u64> {
+fn vp8_size(payload: &[u8]) -> Option<Size> {
     let length = vp8::Descriptor::parse(payload)?.length;
     let [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = payload.get(length..)? else {
         return None;
     };
-    let size = |low: &u8, high: &u8| u64::from(u16::from_le_bytes([*low, *high]) & 0x3fff);
-    Some(size(w0, w1) * size(h0, h1))
+    let side = |low: &u8, high: &u8| u32::from(u16::from_le_bytes([*low, *high]) & 0x3fff);
+    Some(Size {
+        width: side(w0, w1),
+        height: side(h0, h1),
+    })
 }
+
+/// chroma_format_idc where each sample of colour stands for two by two, and for two by one, of light.
+const CHROMA_420: u32 = 1;
+const CHROMA_422: u32 = 2;
+/// More is taken for damage: 16,384 pixels.
+const MACROBLOCKS_PER_SIDE_MAX: u32 = 1_024;
 
 /// Profiles whose parameter sets say more about colour (ITU-T H.264 §7.3.2.1.1).
 const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
-/// ITU-T H.264 §7.3.2.1.1, as far as the size. Cropping is left aside: it changes no order among layers.
-fn h264_pixels(unit: &[u8]) -> Option<u64> {
+/// ITU-T H.264 §7.3.2.1.1, as far as the size.
+fn h264_size(unit: &[u8]) -> Option<Size> {
     let mut bits = Bits::new(unit.get(1..)?);
     let profile = bits.take(8)?;
     bits.take(16)?;
     bits.unsigned()?;
-    if HIGH_PROFILES.contains(&profile) {
-        skip_colour(&mut bits)?;
-    }
+    let chroma = if HIGH_PROFILES.contains(&profile) {
+        colour(&mut bits)?
+    } else {
+        CHROMA_420
+    };
     bits.unsigned()?;
     match bits.unsigned()? {
         0 => {
@@ -52,13 +76,48 @@ fn h264_pixels(unit: &[u8]) -> Option<u64> {
     }
     bits.unsigned()?;
     bits.take(1)?;
-    let width = u64::from(bits.unsigned()?) + 1;
-    let height = u64::from(bits.unsigned()?) + 1;
-    let fields = 2 - u64::from(bits.take(1)?);
-    (width <= 1_024 && height <= 1_024).then_some(width * height * fields * 256)
+    let width = bits.unsigned()?.checked_add(1)?;
+    let height = bits.unsigned()?.checked_add(1)?;
+    if width > MACROBLOCKS_PER_SIDE_MAX || height > MACROBLOCKS_PER_SIDE_MAX {
+        return None;
+    }
+    let fields = 2 - bits.take(1)?;
+    if fields == 2 {
+        bits.take(1)?;
+    }
+    let coded = Size {
+        width: width * 16,
+        height: height * fields * 16,
+    };
+    bits.take(1)?;
+    // A picture is coded in whole macroblocks; what is more than is shown is cut off.
+    match bits.take(1)? {
+        0 => Some(coded),
+        _ => crop(&mut bits, coded, chroma, fields),
+    }
 }
 
-fn skip_colour(bits: &mut Bits<'_>) -> Option<()> {
+/// ITU-T H.264 §7.4.2.1.1: what is cut off at each side, in units that follow from how colour is sampled.
+fn crop(bits: &mut Bits<'_>, coded: Size, chroma: u32, fields: u32) -> Option<Size> {
+    let unit_x = if matches!(chroma, CHROMA_420 | CHROMA_422) {
+        2
+    } else {
+        1
+    };
+    let unit_y = if chroma == CHROMA_420 { 2 } else { 1 } * fields;
+    let mut cut = |unit: u32| {
+        let (one, other) = (bits.unsigned()?, bits.unsigned()?);
+        one.checked_add(other)?.checked_mul(unit)
+    };
+    let (across, down) = (cut(unit_x)?, cut(unit_y)?);
+    Some(Size {
+        width: coded.width.checked_sub(across)?,
+        height: coded.height.checked_sub(down)?,
+    })
+}
+
+/// How colour is sampled: 0 is not at all, 3 as finely as light.
+fn colour(bits: &mut Bits<'_>) -> Option<u32> {
     let chroma = bits.unsigned()?;
     if chroma == 3 {
         bits.take(1)?;
@@ -73,7 +132,7 @@ fn skip_colour(bits: &mut Bits<'_>) -> Option<()> {
             }
         }
     }
-    Some(())
+    Some(chroma)
 }
 
 /// ITU-T H.264 §7.3.2.1.1.1.
@@ -191,6 +250,20 @@ mod tests {
         }
     }
 
+    fn of(width: u32, height: u32) -> Option<Size> {
+        Some(Size { width, height })
+    }
+
+    /// What follows the number of macroblocks: whole pictures, and what is cut off at the right and below.
+    fn cut(writer: &mut Writer, right: u32, below: u32) {
+        writer.bits(0b11, 2);
+        if (right, below) == (0, 0) {
+            writer.bits(0, 1);
+            return;
+        }
+        writer.bits(1, 1).code(0).code(right).code(0).code(below);
+    }
+
     fn baseline(width: u32, height: u32) -> Vec<u8> {
         let mut writer = Writer::default();
         writer
@@ -203,18 +276,36 @@ mod tests {
             .code(0)
             .code(1)
             .bits(0, 1);
-        writer.code(width / 16 - 1).code(height / 16 - 1).bits(1, 1);
+        let (across, down) = (width.div_ceil(16), height.div_ceil(16));
+        writer.code(across - 1).code(down - 1);
+        cut(
+            &mut writer,
+            (across * 16 - width) / 2,
+            (down * 16 - height) / 2,
+        );
         writer.unit()
     }
 
     #[test]
     fn baseline_sizes() {
-        for (width, height) in [(320, 192), (640, 368), (1_280, 720), (1_920, 1_088)] {
-            assert_eq!(
-                h264_pixels(&baseline(width, height)),
-                Some(u64::from(width * height))
-            );
+        for (width, height) in [
+            (320, 192),
+            (640, 360),
+            (1_280, 720),
+            (720, 1_280),
+            (1_920, 1_080),
+            (1_108, 830),
+        ] {
+            assert_eq!(h264_size(&baseline(width, height)), of(width, height));
         }
+        assert_eq!(
+            Size {
+                width: 1_920,
+                height: 1_080
+            }
+            .pixels(),
+            2_073_600
+        );
     }
 
     #[test]
@@ -243,8 +334,49 @@ mod tests {
             .code(6)
             .code(4)
             .bits(0, 1);
-        writer.code(119).code(33).bits(0, 1);
-        assert_eq!(h264_pixels(&writer.unit()), Some(1_920 * 34 * 16 * 2));
+        // Fields, with the bit that only they have; what is cut counts double in height.
+        writer.code(119).code(33).bits(0b001, 3);
+        writer.bits(1, 1).code(0).code(0).code(0).code(2);
+        assert_eq!(h264_size(&writer.unit()), of(1_920, 1_080));
+    }
+
+    #[test]
+    fn a_cut_is_counted_as_colour_is_sampled() {
+        for (chroma, width, height) in [(0, 159, 157), (1, 158, 154), (2, 158, 157), (3, 159, 157)]
+        {
+            let mut writer = Writer::default();
+            writer
+                .bits(100, 8)
+                .bits(0, 8)
+                .bits(40, 8)
+                .code(0)
+                .code(chroma);
+            if chroma == 3 {
+                writer.bits(0, 1);
+            }
+            writer.code(0).code(0).bits(0, 1).bits(0, 1);
+            writer.code(0).code(2).code(1).bits(0, 1);
+            writer.code(9).code(9);
+            cut(&mut writer, 1, 3);
+            assert_eq!(h264_size(&writer.unit()), of(width, height), "{chroma}");
+        }
+    }
+
+    #[test]
+    fn a_cut_of_more_than_there_is_is_damage() {
+        for (right, below) in [(9, 0), (0, 9), (u32::MAX / 2, 0)] {
+            let mut writer = Writer::default();
+            writer
+                .bits(66, 8)
+                .bits(0, 16)
+                .code(0)
+                .code(0)
+                .code(2)
+                .code(1);
+            writer.bits(0, 1).code(0).code(0);
+            cut(&mut writer, right, below);
+            assert_eq!(h264_size(&writer.unit()), None);
+        }
     }
 
     #[test]
@@ -253,16 +385,16 @@ mod tests {
         let mut payload = vec![0x78, 0, unit.len() as u8];
         payload.extend(&unit);
         payload.extend([0, 2, 0x68, 0xce]);
-        assert_eq!(pixels(Codec::H264, &payload), Some(640 * 480));
-        assert_eq!(pixels(Codec::H264, &unit), Some(640 * 480));
-        assert_eq!(pixels(Codec::H264, &[0x7c, 0x85, 0]), None);
+        assert_eq!(size(Codec::H264, &payload), of(640, 480));
+        assert_eq!(size(Codec::H264, &unit), of(640, 480));
+        assert_eq!(size(Codec::H264, &[0x7c, 0x85, 0]), None);
     }
 
     #[test]
     fn vp8_sizes_without_scaling_bits() {
         let payload = [0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0xe0, 0x81];
-        assert_eq!(pixels(Codec::Vp8, &payload), Some(640 * 480));
-        assert_eq!(pixels(Codec::Vp8, &payload[..9]), None);
+        assert_eq!(size(Codec::Vp8, &payload), of(640, 480));
+        assert_eq!(size(Codec::Vp8, &payload[..9]), None);
     }
 
     #[test]
@@ -275,12 +407,12 @@ mod tests {
             if let Some(first) = unit.first_mut() {
                 *first = 0x67;
             }
-            pixels(Codec::H264, &unit);
-            pixels(Codec::Vp8, &unit);
+            size(Codec::H264, &unit);
+            size(Codec::Vp8, &unit);
         }
         let whole = baseline(1_280, 720);
         for end in 0..whole.len() - 2 {
-            assert_eq!(h264_pixels(&whole[..end]), None);
+            assert_eq!(h264_size(&whole[..end]), None);
         }
     }
 }

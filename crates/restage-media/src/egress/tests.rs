@@ -100,6 +100,7 @@ impl Rig {
                 kind: MediaKind::Video,
                 source,
                 target: source,
+                ladder: None,
                 format: Arc::clone(&vp8),
                 seq: number,
                 time: 3_000,

@@ -23,6 +23,16 @@ pub(crate) struct Source {
     pub(crate) epoch: u32,
 }
 
+/// A layer that is alive, among others of its track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rung {
+    pub(crate) source: Source,
+    pub(crate) bits_per_s: u64,
+}
+
+/// The living layers of a track, smallest first.
+pub(crate) type Ladder = [Rung];
+
 #[derive(Debug, Default)]
 pub(crate) struct Selector {
     current: Option<Source>,

@@ -1,8 +1,10 @@
 //! Peers begin here: offers, and the fragments that change their ICE session.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
+use crate::bitrate::Download;
 use crate::error::{OfferError, OfferErrorKind};
 use crate::io::{Output, PeerKey};
 use crate::limits::{ICE_RESTARTS_MAX, TRICKLED_CANDIDATES_MAX};
@@ -13,10 +15,26 @@ use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::slab::Index;
 
 impl Sfu {
-    pub(super) fn open(&mut self, now: Instant, key: PeerKey, text: &str, role: Role) {
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        text: &str,
+        role: Role,
+        download: Option<&Arc<Download>>,
+    ) {
         match self.try_open(now, key, text, role) {
-            Ok(sdp) => {
+            Ok((index, sdp)) => {
                 self.stats.peers_opened += 1;
+                if let Some(peer) = self.peers.get_mut(index) {
+                    let upload = self.config.publish_bits_per_s_max;
+                    if let Some(most) = upload.filter(|_| role == Role::Publisher) {
+                        peer.limit_upload(now, most);
+                    }
+                    if let Some(download) = download {
+                        peer.limit_download(now, download);
+                    }
+                }
                 self.sink
                     .outputs
                     .push_back(Output::Answer { peer: key, sdp });
@@ -31,7 +49,7 @@ impl Sfu {
         key: PeerKey,
         text: &str,
         role: Role,
-    ) -> Result<String, OfferError> {
+    ) -> Result<(Index, String), OfferError> {
         if self.peer_keys.contains_key(&key) {
             return Err(OfferError::new(
                 OfferErrorKind::PeerExists,
@@ -70,7 +88,7 @@ impl Sfu {
         self.peer_keys.insert(key, index);
         self.demux.add_ufrag(&ufrag, index);
         self.settle(now, index, Ok(()));
-        Ok(sdp)
+        Ok((index, sdp))
     }
 
     pub(super) fn patch(&mut self, now: Instant, key: PeerKey, text: &str) {

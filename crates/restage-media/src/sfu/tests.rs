@@ -34,6 +34,7 @@ fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
             Input::OpenSubscriber {
                 peer: PeerKey(key),
                 offer: OFFER,
+                download: None,
             },
         );
         let publication = PublicationKey(7);
@@ -72,6 +73,7 @@ fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
         Input::OpenSubscriber {
             peer: PeerKey(1),
             offer: OFFER,
+            download: None,
         },
     );
     assert!(matches!(drain(&mut sfu)[..], [Output::Answer { .. }]));
@@ -89,6 +91,7 @@ fn where_numbers_start_follows_from_the_seed() {
             Input::OpenSubscriber {
                 peer: PeerKey(1),
                 offer: OFFER,
+                download: None,
             },
         );
         sfu.rng.next_u64()

@@ -136,6 +136,7 @@ fn tables_have_ends() {
     world.input(Input::OpenSubscriber {
         peer: PeerKey(4),
         offer: &offer,
+        download: None,
     });
     assert_eq!(
         world.refusal(PeerKey(4)).unwrap().kind(),
@@ -179,6 +180,7 @@ fn a_key_in_use_is_refused_and_its_peer_goes_on() {
     world.input(Input::OpenSubscriber {
         peer: PeerKey(1),
         offer: &offer,
+        download: None,
     });
     assert_eq!(
         world.refusal(PeerKey(1)).unwrap().kind(),

@@ -5,6 +5,7 @@
     reason = "the modules of a test are not reached from outside"
 )]
 
+mod download;
 mod egress;
 mod forwarding;
 mod hostile;
@@ -12,6 +13,7 @@ mod ice;
 mod joins;
 mod keyframes;
 mod lifecycle;
+mod limits;
 mod recovery;
 mod sdp;
 mod simulcast;

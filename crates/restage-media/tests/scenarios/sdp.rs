@@ -18,7 +18,11 @@ fn answer(offer: &str, publishes: bool) -> Result<String, OfferErrorKind> {
     if publishes {
         world.input(Input::OpenPublisher { peer, offer });
     } else {
-        world.input(Input::OpenSubscriber { peer, offer });
+        world.input(Input::OpenSubscriber {
+            peer,
+            offer,
+            download: None,
+        });
     }
     match world.news.pop().expect("an answer or a refusal") {
         News::Answer(_, sdp) => Ok(sdp),
@@ -336,7 +340,11 @@ fn offers_cut_or_changed_anywhere_are_answered_or_refused() {
         if publishes {
             world.input(Input::OpenPublisher { peer, offer });
         } else {
-            world.input(Input::OpenSubscriber { peer, offer });
+            world.input(Input::OpenSubscriber {
+                peer,
+                offer,
+                download: None,
+            });
         }
         match world.news.pop() {
             Some(News::Answer(..)) => answered += 1,

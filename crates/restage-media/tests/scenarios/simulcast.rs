@@ -29,7 +29,7 @@ fn streaming() -> (World, usize, usize) {
 }
 
 /// Which of the three sources a packet is from: their frame numbers are a million apart.
-fn layer(world: &World, publisher: usize, got: &Got) -> usize {
+pub fn layer(world: &World, publisher: usize, got: &Got) -> usize {
     let frame = identity(&got.payload).0;
     let sources = &world.clients[publisher].video_sources;
     (0..sources.len())
@@ -37,7 +37,7 @@ fn layer(world: &World, publisher: usize, got: &Got) -> usize {
         .unwrap()
 }
 
-fn assert_continuous(video: &[&Got]) {
+pub fn assert_continuous(video: &[&Got]) {
     for pair in video.windows(2) {
         assert_eq!(pair[1].seq, pair[0].seq + 1);
         let step = pair[1].time.wrapping_sub(pair[0].time);

@@ -28,6 +28,11 @@ impl Settings {
             connection_seconds: self
                 .limit_connection_seconds
                 .unwrap_or(set.connection_seconds),
+            publish_bitrate: self.limit_publish_bitrate.unwrap_or(set.publish_bitrate),
+            download_bitrate: self.limit_download_bitrate.unwrap_or(set.download_bitrate),
+            publish_resolution: self
+                .limit_publish_resolution
+                .unwrap_or(set.publish_resolution),
         }
     }
 

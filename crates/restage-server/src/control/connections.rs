@@ -2,12 +2,13 @@
 //! table says how to reach it.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::{CloseReason, PublicationKey};
-use restage_media::PeerKey;
+use restage_media::{Download, PeerKey};
 use tokio::sync::watch;
 
 /// How a connection is reached.
@@ -71,6 +72,8 @@ pub(super) struct Connections {
     by_id: HashMap<ConnectionId, Live>,
     by_peer: HashMap<PeerKey, ConnectionId>,
     publications: HashMap<PublicationKey, (restage_media::PublicationKey, usize)>,
+    /// Alive as long as the media plane has a peer of theirs; the others are swept out as the table grows.
+    downloads: HashMap<(StageId, ParticipantId), Weak<Download>>,
 }
 
 impl Connections {
@@ -79,6 +82,26 @@ impl Connections {
             self.by_peer.insert(peer, id.clone());
         }
         self.by_id.insert(id, live);
+    }
+
+    /// What all subscriptions of a participant count towards.
+    pub(super) fn download(
+        &mut self,
+        stage: &StageId,
+        participant: &ParticipantId,
+        bits_per_s_max: u64,
+    ) -> Arc<Download> {
+        let key = (stage.clone(), participant.clone());
+        if let Some(download) = self.downloads.get(&key).and_then(Weak::upgrade) {
+            return download;
+        }
+        if self.downloads.len() == self.downloads.capacity() {
+            self.downloads
+                .retain(|_, download| download.strong_count() > 0);
+        }
+        let download = Arc::new(Download::new(bits_per_s_max));
+        self.downloads.insert(key, Arc::downgrade(&download));
+        download
     }
 
     pub(super) fn get(&self, id: &ConnectionId) -> Option<&Live> {
@@ -183,5 +206,20 @@ mod tests {
         table.remove(&two);
         assert!(table.publications.is_empty() && table.by_peer.is_empty());
         assert!(table.remove(&two).is_none());
+    }
+
+    #[test]
+    fn subscriptions_of_a_participant_share_a_download_and_unused_ones_are_swept_out() {
+        let mut table = Connections::default();
+        let (stage, ann) = (StageId::new("A"), ParticipantId::new("ann"));
+        let first = table.download(&stage, &ann, 9);
+        assert!(Arc::ptr_eq(&first, &table.download(&stage, &ann, 9)));
+        let elsewhere = table.download(&StageId::new("B"), &ann, 9);
+        assert!(!Arc::ptr_eq(&first, &elsewhere));
+        for number in 0..10_000 {
+            table.download(&stage, &ParticipantId::new(format!("p{number}")), 9);
+        }
+        assert!(table.downloads.len() < 100);
+        assert!(Arc::ptr_eq(&first, &table.download(&stage, &ann, 9)));
     }
 }

@@ -126,7 +126,12 @@ impl Control {
             ConnectionKind::Publish => Role::Publisher,
             _ => Role::Subscriber,
         };
-        let (peer, answer) = match self.inner.media.open(role, join.offer).await {
+        let download = match role {
+            Role::Publisher => None,
+            Role::Subscriber => self.download(&claims.stage.id, &claims.participant),
+        };
+        let opened = self.inner.media.open(role, join.offer, download).await;
+        let (peer, answer) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 self.record_refusal(&claims, &join.kind, &error).await;

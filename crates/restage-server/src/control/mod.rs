@@ -2,6 +2,7 @@
 //! plane and the events sockets, and what the media plane reports back in as commands.
 
 mod connections;
+mod excess;
 mod hub;
 mod join;
 mod user_agent;
@@ -25,6 +26,7 @@ use crate::token::Tokens;
 use crate::{clock, ids};
 
 use connections::{Connections, Reach};
+pub(crate) use excess::publish_limits;
 pub use hub::{Hub, StageState, stage_state};
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 pub use user_agent::client_of;
@@ -227,7 +229,7 @@ impl Control {
             tokio::select! {
                 event = events.recv(), if running.len() < MEDIA_COMMANDS_MAX => {
                     let Some(event) = event else { return };
-                    let peer = peer_of(event);
+                    let peer = event.peer();
                     if let Some(queue) = waiting.get_mut(&peer) {
                         queue.push(event);
                     } else {
@@ -251,7 +253,7 @@ impl Control {
     }
 
     async fn take_up(self, event: MediaEvent) -> PeerKey {
-        let peer = peer_of(event);
+        let peer = event.peer();
         let found = {
             let connections = self.connections();
             connections
@@ -273,6 +275,16 @@ impl Control {
                     connection,
                     stage,
                     participant,
+                }
+            }
+            MediaEvent::Exceeded(_, excess) => {
+                self.connections().remove(&connection);
+                self.warn_of(excess, &stage, &participant);
+                Command::ConnectionExceeded {
+                    connection,
+                    stage,
+                    participant,
+                    error: excess::event_error(excess),
                 }
             }
         };
@@ -331,11 +343,5 @@ impl Control {
                 tracing::error!(%error, "windows and idle sessions could not be looked at");
             }
         }
-    }
-}
-
-fn peer_of(event: MediaEvent) -> PeerKey {
-    match event {
-        MediaEvent::Connected(peer) | MediaEvent::Gone(peer) => peer,
     }
 }

@@ -258,6 +258,8 @@ fn event_error(error: StageEventError) -> EventErrorCode {
         StageEventError::InvalidAudioCodec => EventErrorCode::InvalidAudioCodec,
         StageEventError::InvalidVideoCodec => EventErrorCode::InvalidVideoCodec,
         StageEventError::StreamDurationExceeded => EventErrorCode::StreamDurationExceeded,
+        StageEventError::BitrateExceeded => EventErrorCode::BitrateExceeded,
+        StageEventError::ResolutionExceeded => EventErrorCode::ResolutionExceeded,
         StageEventError::InvalidInput => EventErrorCode::InvalidInput,
         StageEventError::InternalServerException => EventErrorCode::InternalServerException,
     }

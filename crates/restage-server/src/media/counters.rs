@@ -29,6 +29,8 @@ pub struct WorkerStats {
     pub bursts_dropped: u64,
     /// Key frames asked of publishers.
     pub keyframe_requests: u64,
+    /// Connections ended because more went through them than is allowed.
+    pub peers_exceeding: u64,
     /// Connections, ever, that agreed on AEAD_AES_256_GCM.
     pub srtp_aes_256_gcm: u64,
     /// Connections, ever, that agreed on AEAD_AES_128_GCM.
@@ -37,7 +39,7 @@ pub struct WorkerStats {
     pub srtp_aes_128_cm: u64,
 }
 
-const COUNT: usize = 14;
+const COUNT: usize = 15;
 
 impl WorkerStats {
     pub(super) fn of(media: &Stats) -> Self {
@@ -49,6 +51,7 @@ impl WorkerStats {
             packets_resent: media.packets_resent,
             packets_relayed: media.packets_relayed_in,
             keyframe_requests: media.keyframe_requests,
+            peers_exceeding: media.peers_exceeding,
             srtp_aes_256_gcm: media.srtp_aes_256_gcm,
             srtp_aes_128_gcm: media.srtp_aes_128_gcm,
             srtp_aes_128_cm: media.srtp_aes_128_cm,
@@ -69,6 +72,7 @@ impl WorkerStats {
             packets_relayed,
             bursts_dropped,
             keyframe_requests,
+            peers_exceeding,
             srtp_aes_256_gcm,
             srtp_aes_128_gcm,
             srtp_aes_128_cm,
@@ -85,6 +89,7 @@ impl WorkerStats {
             packets_relayed,
             bursts_dropped,
             keyframe_requests,
+            peers_exceeding,
             srtp_aes_256_gcm,
             srtp_aes_128_gcm,
             srtp_aes_128_cm,

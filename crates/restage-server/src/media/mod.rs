@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use restage_media::{OfferError, PeerKey, PublicationKey, WorkerId};
+use restage_media::{Download, Excess, OfferError, PeerKey, PublicationKey, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
 pub use counters::WorkerStats;
@@ -44,6 +44,26 @@ pub enum MediaEvent {
     Connected(PeerKey),
     /// The peer is gone; the key is dead.
     Gone(PeerKey),
+    /// The peer is gone as well, because more went through it than is allowed.
+    Exceeded(PeerKey, Excess),
+}
+
+impl MediaEvent {
+    /// Whom it is about.
+    pub fn peer(&self) -> PeerKey {
+        match self {
+            Self::Connected(peer) | Self::Gone(peer) | Self::Exceeded(peer, _) => *peer,
+        }
+    }
+}
+
+/// What publishers may send. What receivers may be sent is said of each when it is opened.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct PublishLimits {
+    /// All tracks and layers together; `None` is any.
+    pub bits_per_s: Option<u64>,
+    /// Width times height; `None` is any.
+    pub pixels: Option<u64>,
 }
 
 /// Why a peer could not be opened or patched.
@@ -90,6 +110,7 @@ impl Media {
         port: u16,
         workers: u16,
         seed: u64,
+        limits: PublishLimits,
     ) -> Result<(Self, mpsc::Receiver<MediaEvent>), MediaStartError> {
         let (events, receiver) = mpsc::channel(MEDIA_EVENT_QUEUE_LEN);
         // The difference between the machine's two clocks is settled here, once.
@@ -115,6 +136,8 @@ impl Media {
                 seed: seed.wrapping_add(u64::from(number)),
                 since_1970,
                 worker: WorkerId(number),
+                publish_bits_per_s_max: limits.bits_per_s,
+                publish_pixels_max: limits.pixels,
                 ..Default::default()
             };
             all.push((socket, config));
@@ -155,8 +178,13 @@ impl Media {
     }
 
     /// Opens a peer for this offer. Its ICE credentials are known to the worker before this returns,
-    /// so that the client's first STUN check finds it.
-    pub async fn open(&self, role: Role, offer: String) -> Result<(PeerKey, String), MediaError> {
+    /// so that the client's first STUN check finds it. What a subscriber is sent counts towards `download`.
+    pub async fn open(
+        &self,
+        role: Role,
+        offer: String,
+        download: Option<Arc<Download>>,
+    ) -> Result<(PeerKey, String), MediaError> {
         let peer = self.fresh_peer();
         let (reply, answer) = oneshot::channel();
         self.place(peer)
@@ -164,6 +192,7 @@ impl Media {
                 peer,
                 role,
                 offer,
+                download,
                 reply,
             })
             .await?;

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use restage_media::{Config, Input, OfferError, Output, PeerKey, PublicationKey, Sfu, WorkerId};
+use restage_media::{
+    Config, Download, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu, WorkerId,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::counters::{Counters, WorkerStats};
@@ -45,6 +47,7 @@ pub(super) enum Order {
         peer: PeerKey,
         role: Role,
         offer: String,
+        download: Option<Arc<Download>>,
         reply: AnswerSender,
     },
     Patch {
@@ -305,15 +308,21 @@ impl Worker {
                 peer,
                 role,
                 offer,
+                download,
                 reply,
             } => {
                 self.opening.insert(peer, reply);
                 let offer = offer.as_str();
+                let download = download.as_ref();
                 self.sfu.handle_input(
                     at,
                     match role {
                         Role::Publisher => Input::OpenPublisher { peer, offer },
-                        Role::Subscriber => Input::OpenSubscriber { peer, offer },
+                        Role::Subscriber => Input::OpenSubscriber {
+                            peer,
+                            offer,
+                            download,
+                        },
                     },
                 );
             }
@@ -485,7 +494,10 @@ impl Worker {
                     self.forget(peer);
                     self.opening.remove(&peer);
                     self.patching.remove(&peer);
-                    self.unsent.push_back(MediaEvent::Gone(peer));
+                    self.unsent.push_back(match reason {
+                        GoneReason::Exceeded(excess) => MediaEvent::Exceeded(peer, excess),
+                        _ => MediaEvent::Gone(peer),
+                    });
                 }
             }
         }

@@ -45,6 +45,7 @@ pub(super) struct State {
     packets_relayed: Counter,
     bursts_dropped: Counter,
     keyframe_requests: Counter,
+    peers_exceeding: Counter,
     srtp: Family<ProfileLabel, Counter>,
 }
 
@@ -134,6 +135,11 @@ impl State {
             "Key frames asked of publishers",
             &state.keyframe_requests,
         );
+        counter(
+            "media_peers_exceeding",
+            "WebRTC peers ended because their bitrate or resolution was over its limit",
+            &state.peers_exceeding,
+        );
         registry.register(
             "media_srtp_connections",
             "WebRTC connections by the SRTP profile they agreed on",
@@ -179,6 +185,7 @@ impl State {
         raise(&self.packets_relayed, media.packets_relayed);
         raise(&self.bursts_dropped, media.bursts_dropped);
         raise(&self.keyframe_requests, media.keyframe_requests);
+        raise(&self.peers_exceeding, media.peers_exceeding);
         for (profile, count) in [
             ("AEAD_AES_256_GCM", media.srtp_aes_256_gcm),
             ("AEAD_AES_128_GCM", media.srtp_aes_128_gcm),

@@ -198,6 +198,8 @@ words!(StageEventError, event_error_word, event_error {
     InvalidAudioCodec = "INVALID_AUDIO_CODEC",
     InvalidVideoCodec = "INVALID_VIDEO_CODEC",
     StreamDurationExceeded = "STREAM_DURATION_EXCEEDED",
+    BitrateExceeded = "BITRATE_EXCEEDED",
+    ResolutionExceeded = "RESOLUTION_EXCEEDED",
     InvalidInput = "INVALID_INPUT",
     InternalServerException = "INTERNAL_SERVER_EXCEPTION",
 });

@@ -349,6 +349,17 @@ impl Scene {
     }
 
     #[track_caller]
+    pub(crate) fn exceeded(&mut self, who: &str, connection: &str, error: StageEventError) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::ConnectionExceeded {
+            connection: ConnectionId::new(connection),
+            stage: StageId::new(stage),
+            participant: ParticipantId::new(participant),
+            error,
+        })
+    }
+
+    #[track_caller]
     pub(crate) fn connection_error(
         &mut self,
         who: &str,

@@ -45,6 +45,8 @@ fn event_line(event: &StageEvent) -> String {
             StageEventError::InvalidVideoCodec => " INVALID_VIDEO_CODEC",
             StageEventError::InvalidInput => " INVALID_INPUT",
             StageEventError::StreamDurationExceeded => " STREAM_DURATION_EXCEEDED",
+            StageEventError::BitrateExceeded => " BITRATE_EXCEEDED",
+            StageEventError::ResolutionExceeded => " RESOLUTION_EXCEEDED",
             StageEventError::InternalServerException => " INTERNAL_SERVER_EXCEPTION",
         };
     }

@@ -4,11 +4,13 @@ pub mod source;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::Client;
 use restage_media::{
-    Burst, Config, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu, WorkerId,
+    Burst, Config, Download, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu,
+    WorkerId,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -68,6 +70,8 @@ pub struct World {
     /// Share of them in which a bit is turned over on the way, in percent.
     pub tampered: usize,
     pub rng: Rng,
+    /// What the next subscribers count towards.
+    pub download: Option<Arc<Download>>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
     in_flight: BTreeMap<(Instant, u64), Flight>,
@@ -117,6 +121,7 @@ impl World {
             loss_out: 0,
             tampered: 0,
             rng: Rng(7),
+            download: None,
             recording: None,
             in_flight: BTreeMap::new(),
             flights: 0,
@@ -159,9 +164,11 @@ impl World {
                 offer: &offer,
             });
         } else {
+            let download = self.download.clone();
             self.input(Input::OpenSubscriber {
                 peer,
                 offer: &offer,
+                download: download.as_ref(),
             });
         }
         let answer = self.answer(peer).expect("an answer");

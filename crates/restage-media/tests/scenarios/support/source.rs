@@ -62,7 +62,11 @@ pub struct VideoSource {
     pub is_uneven: bool,
     /// Time between capture and sending.
     pub encode_delay: Duration,
-    packets_per_frame: usize,
+    pub packets_per_frame: usize,
+    /// Of key frames, where those are larger.
+    pub packets_per_keyframe: Option<usize>,
+    /// What VP8 key frames say of the size of the picture.
+    pub size: Option<(u16, u16)>,
     seq: u64,
     time: u32,
     pub frame: u64,
@@ -90,6 +94,8 @@ impl VideoSource {
             is_uneven: false,
             encode_delay: Duration::ZERO,
             packets_per_frame,
+            packets_per_keyframe: None,
+            size: None,
             seq: 65_000 - seed * 997 % 30_000,
             time: seed as u32 * 1_234_567,
             frame: seed * 1_000_000,
@@ -108,7 +114,8 @@ impl VideoSource {
         let is_key = std::mem::take(&mut self.wants_keyframe)
             || self.since_keyframe >= self.keyframe_interval;
         self.since_keyframe = if is_key { 1 } else { self.since_keyframe + 1 };
-        let count = self.packets_per_frame;
+        let large = self.packets_per_keyframe.filter(|_| is_key);
+        let count = large.unwrap_or(self.packets_per_frame);
         let packets = (0..count)
             .map(|index| {
                 let payload = match self.codec {
@@ -138,6 +145,11 @@ impl VideoSource {
         let start = if index == 0 { 0x10 } else { 0 };
         let mut payload = vec![0x80 | start, 0xe0, 0x80 | high, low, self.tl0, 0x00];
         payload.push(if is_key { 0x00 } else { 0x01 });
+        if let Some((width, height)) = self.size.filter(|_| is_key && index == 0) {
+            payload.extend([0, 0, 0x9d, 0x01, 0x2a]);
+            payload.extend(width.to_le_bytes());
+            payload.extend(height.to_le_bytes());
+        }
         self.fill(payload, index)
     }
 

@@ -169,6 +169,7 @@ impl Walk {
             publishers: 6,
             subscriptions: 7,
             connection_seconds: 400,
+            ..Limits::AWS
         };
         let context = Context {
             account: ACCOUNT.to_owned(),
@@ -429,6 +430,14 @@ impl Walk {
         let row = self.dice.pick(&open);
         let (connection, stage, participant) =
             (row.id.clone(), row.stage.clone(), row.participant.clone());
+        if !established && self.dice.one_in(4) {
+            return Command::ConnectionExceeded {
+                connection,
+                stage,
+                participant,
+                error: StageEventError::ResolutionExceeded,
+            };
+        }
         if established {
             Command::ConnectionEstablished {
                 connection,

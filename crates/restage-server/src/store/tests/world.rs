@@ -310,12 +310,15 @@ pub(super) const EVENT_NAMES: [StageEventName; 12] = [
     StageEventName::TokenExchanged,
 ];
 
-pub(super) const EVENT_ERRORS: [StageEventError; 7] = [
+pub(super) const EVENT_ERRORS: [StageEventError; 10] = [
     StageEventError::InsufficientCapabilities,
     StageEventError::QuotaExceeded,
     StageEventError::PublisherNotFound,
     StageEventError::InvalidAudioCodec,
     StageEventError::InvalidVideoCodec,
+    StageEventError::StreamDurationExceeded,
+    StageEventError::BitrateExceeded,
+    StageEventError::ResolutionExceeded,
     StageEventError::InvalidInput,
     StageEventError::InternalServerException,
 ];
