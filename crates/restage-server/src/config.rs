@@ -4,6 +4,8 @@
 //! `restage.toml`. Flags are `Option`s here so that a value from the file is not clobbered by a
 //! flag's default.
 
+mod access_key;
+mod addresses;
 mod limits;
 #[cfg(test)]
 mod tests;
@@ -15,15 +17,14 @@ use clap::{Args, ValueEnum};
 use restage_core::{Limits, Rates};
 use serde::{Deserialize, Serialize};
 
-use crate::data_dir::Credentials;
-use crate::keys::{Derived, Holder, Known, Permission, is_account};
+use crate::keys::is_account;
 use crate::outbox::{Sinks, Webhook};
 use crate::store::SqliteSync;
 
+pub use self::access_key::AccessKey;
+
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
 const WEBHOOK_ATTEMPTS: u32 = 16;
-/// As long as AWS allows.
-const ACCESS_KEY_ID_LEN_MAX: usize = 128;
 
 /// More threads than this have nothing to run on.
 pub const WORKERS_MAX: u16 = 256;
@@ -240,25 +241,6 @@ pub struct Settings {
     /// Log lines for people or for programs [default: text]
     #[arg(long, env = "RESTAGE_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
-}
-
-/// An access key of the configuration file.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct AccessKey {
-    /// Whose it is: 12 digits.
-    pub account_id: String,
-    /// What clients sign with: letters and digits.
-    pub access_key_id: String,
-    /// A file that holds the secret and nothing else, closed to other users of the machine.
-    pub secret_file: PathBuf,
-    /// `full`, `read-only`, or names of operations with commas between them.
-    #[serde(default = "full")]
-    pub permission: String,
-}
-
-fn full() -> String {
-    Permission::Full.to_string()
 }
 
 /// What is wrong with the settings, and what to do.
@@ -516,55 +498,208 @@ impl Settings {
     }
 }
 
-impl AccessKey {
-    /// Whether it says something sensible; its secret is read when the server starts.
-    fn check(&self) -> Result<(), ConfigError> {
-        if !is_account(&self.account_id) {
-            return Err(self.refuse("account-id must be 12 digits"));
-        }
-        let plain = |text: &str| {
-            (1..=ACCESS_KEY_ID_LEN_MAX).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        };
-        if !plain(&self.access_key_id) {
-            return Err(self.refuse(&format!(
-                "access-key-id must be 1 to {ACCESS_KEY_ID_LEN_MAX} letters and digits"
-            )));
-        }
-        Permission::parse(&self.permission)
-            .map(drop)
-            .map_err(|error| self.refuse(&error.to_string()))
-    }
+/// Without a trailing slash; `None` means `http://<http>`.
+    pub public_url: Option<String>,
+    pub account_id: String,
+    pub auth: Auth,
+    pub limits: Limits,
+    pub rates: Rates,
+    /// Those of the configuration file.
+    pub access_keys: Vec<AccessKey>,
+    pub session_idle_s: u32,
+    /// Who is told of what happens.
+    pub sinks: Sinks,
+    /// For answers that may be given again, in megabytes; 0 for none.
+    pub answers_mb: u32,
+    /// What a commit to SQLite waits for.
+    pub sqlite_sync: SqliteSync,
+    /// 0 keeps history for ever.
+    pub retention_days: u32,
+    /// A listener of its own for metrics.
+    pub metrics: Option<SocketAddr>,
+    /// Without a trailing slash; `None` sends no traces.
+    pub otlp_endpoint: Option<String>,
+    pub log_format: LogFormat,
+}
 
-    fn refuse(&self, reason: &str) -> ConfigError {
-        ConfigError::AccessKey {
-            key: self.access_key_id.clone(),
-            reason: reason.to_owned(),
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            database: None,
+            http: SocketAddr::from(([127, 0, 0, 1], 4080)),
+            media_port: 4081,
+            workers: 1,
+            media_ip: Vec::new(),
+            public_url: None,
+            account_id: "000000000000".to_owned(),
+            auth: Auth::Verify,
+            limits: Limits::OPEN,
+            rates: Rates::OPEN,
+            access_keys: Vec::new(),
+            session_idle_s: 300,
+            sinks: Sinks::default(),
+            answers_mb: 16,
+            sqlite_sync: SqliteSync::Full,
+            retention_days: 60,
+            metrics: None,
+            otlp_endpoint: None,
+            log_format: LogFormat::Text,
         }
     }
+}
 
-    /// The key with its secret.
-    pub(crate) fn open(&self) -> Result<Known, ConfigError> {
-        let path = self.secret_file.display();
-        let secret = std::fs::read_to_string(&self.secret_file)
-            .map_err(|error| self.refuse(&format!("cannot read {path}: {error}")))?;
-        let secret = secret.trim();
-        if secret.is_empty() {
-            return Err(self.refuse(&format!("{path} holds no secret")));
-        }
-        Ok(Known {
-            credentials: Credentials {
-                access_key: self.access_key_id.clone(),
-                secret_key: secret.to_owned(),
-            },
-            holder: Holder {
-                account: self.account_id.clone(),
-                permission: Permission::parse(&self.permission)
-                    .map_err(|error| self.refuse(&error.to_string()))?,
-            },
-            ends_at: None,
-            derived: Derived::default(),
+impl Settings {
+    /// Reads a `restage.toml`.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
         })
+    }
+
+    /// Fills what is not set here from `lower`, the next source down.
+    #[must_use]
+    pub fn or(self, lower: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(lower.data_dir),
+            database: self.database.or(lower.database),
+            http: self.http.or(lower.http),
+            media_port: self.media_port.or(lower.media_port),
+            workers: self.workers.or(lower.workers),
+            media_ip: if self.media_ip.is_empty() {
+                lower.media_ip
+            } else {
+                self.media_ip
+            },
+            public_url: self.public_url.or(lower.public_url),
+            account_id: self.account_id.or(lower.account_id),
+            auth: self.auth.or(lower.auth),
+            limits: self.limits.or(lower.limits),
+            limit_stages: self.limit_stages.or(lower.limit_stages),
+            limit_public_keys: self.limit_public_keys.or(lower.limit_public_keys),
+            limit_publishers_per_stage: self
+                .limit_publishers_per_stage
+                .or(lower.limit_publishers_per_stage),
+            limit_subscribers_per_stage: self
+                .limit_subscribers_per_stage
+                .or(lower.limit_subscribers_per_stage),
+            limit_replications_per_participant: self
+                .limit_replications_per_participant
+                .or(lower.limit_replications_per_participant),
+            limit_publishers: self.limit_publishers.or(lower.limit_publishers),
+            limit_subscriptions: self.limit_subscriptions.or(lower.limit_subscriptions),
+            limit_connection_seconds: self
+                .limit_connection_seconds
+                .or(lower.limit_connection_seconds),
+            limit_publish_bitrate: self.limit_publish_bitrate.or(lower.limit_publish_bitrate),
+            limit_download_bitrate: self.limit_download_bitrate.or(lower.limit_download_bitrate),
+            limit_publish_resolution: self
+                .limit_publish_resolution
+                .or(lower.limit_publish_resolution),
+            rate_create_participant_token: self
+                .rate_create_participant_token
+                .or(lower.rate_create_participant_token),
+            rate_tags: self.rate_tags.or(lower.rate_tags),
+            rate_public_keys: self.rate_public_keys.or(lower.rate_public_keys),
+            rate_others: self.rate_others.or(lower.rate_others),
+            access_keys: if self.access_keys.is_empty() {
+                lower.access_keys
+            } else {
+                self.access_keys
+            },
+            session_idle_seconds: self.session_idle_seconds.or(lower.session_idle_seconds),
+            webhook_url: self.webhook_url.or(lower.webhook_url),
+            webhook_secret: self.webhook_secret.or(lower.webhook_secret),
+            webhook_attempts: self.webhook_attempts.or(lower.webhook_attempts),
+            events_file: self.events_file.or(lower.events_file),
+            events_extra: self.events_extra.or(lower.events_extra),
+            answers_mb: self.answers_mb.or(lower.answers_mb),
+            sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
+            retention_days: self.retention_days.or(lower.retention_days),
+            metrics: self.metrics.or(lower.metrics),
+            otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
+            log_format: self.log_format.or(lower.log_format),
+        }
+    }
+
+    /// Where events go.
+    fn sinks(&self) -> Result<Sinks, ConfigError> {
+        let attempts = self.webhook_attempts.unwrap_or(WEBHOOK_ATTEMPTS);
+        if attempts == 0 {
+            return Err(ConfigError::WebhookAttempts);
+        }
+        let webhook = match (self.webhook_url.clone(), self.webhook_secret.clone()) {
+            (Some(url), Some(secret)) => Some(Webhook {
+                url,
+                secret,
+                attempts,
+            }),
+            (None, None) => None,
+            _ => return Err(ConfigError::HalfWebhook),
+        };
+        Ok(Sinks {
+            webhook,
+            file: self.events_file.clone(),
+            extra: self.events_extra.unwrap_or(false),
+        })
+    }
+
+    /// Defaults for the rest, and the checks.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let default = Config::default();
+        let (limits, rates) = (self.limits(), self.rates());
+        let sinks = self.sinks()?;
+        let config = Config {
+            data_dir: self.data_dir.unwrap_or(default.data_dir),
+            database: self.database,
+            http: self.http.unwrap_or(default.http),
+            media_port: self.media_port.unwrap_or(default.media_port),
+            workers: self.workers.unwrap_or(default.workers),
+            media_ip: self.media_ip,
+            public_url: plain_url(self.public_url),
+            account_id: self.account_id.unwrap_or(default.account_id),
+            auth: self.auth.unwrap_or(default.auth),
+            limits,
+            rates,
+            access_keys: self.access_keys,
+            session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
+            sinks,
+            answers_mb: self.answers_mb.unwrap_or(default.answers_mb),
+            sqlite_sync: self.sqlite_sync.unwrap_or(default.sqlite_sync),
+            retention_days: self.retention_days.unwrap_or(default.retention_days),
+            metrics: self.metrics,
+            otlp_endpoint: plain_url(self.otlp_endpoint),
+            log_format: self.log_format.unwrap_or(default.log_format),
+        };
+        if !is_account(&config.account_id) {
+            return Err(ConfigError::AccountId(config.account_id));
+        }
+        for key in &config.access_keys {
+            key.check()?;
+        }
+        if let Some(url) = &config.public_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return Err(ConfigError::PublicUrl(url.clone()));
+        }
+        if let Some(url) = &config.otlp_endpoint
+            && !url.starts_with("http://")
+        {
+            return Err(ConfigError::OtlpEndpoint(url.clone()));
+        }
+        if config.session_idle_s == 0 {
+            return Err(ConfigError::SessionIdle);
+        }
+        let last_port = u32::from(config.media_port) + u32::from(config.workers);
+        if !(1..=WORKERS_MAX).contains(&config.workers) || last_port > 1 << 16 {
+            return Err(ConfigError::Workers);
+        }
+        Ok(config)
     }
 }
 
@@ -601,12 +736,4 @@ impl Config {
 fn plain_url(url: Option<String>) -> Option<String> {
     url.filter(|url| !url.is_empty())
         .map(|url| url.trim_end_matches('/').to_owned())
-}
-
-/// Link-local addresses need a scope, which a candidate cannot carry.
-fn is_offerable(ip: &IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => !v4.is_link_local(),
-        IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0) != 0xfe80,
-    }
 }

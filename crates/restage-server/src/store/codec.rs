@@ -1,5 +1,7 @@
 //! Rows to and from columns: the order of columns, and the words that stand for variants.
 
+mod cells;
+
 use std::collections::BTreeMap;
 
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
@@ -9,6 +11,7 @@ use restage_core::row::{
 };
 use restage_core::{Occupancy, RegionCount};
 
+use self::cells::Cells;
 use super::error::StoreError;
 use super::exchange;
 use super::outbox::{DeadLetter, Outgoing};
@@ -54,100 +57,6 @@ macro_rules! columns {
     };
 }
 pub(super) use columns;
-
-/// Reads the columns of a row one after the other.
-struct Cells<'r> {
-    row: &'r Row<'r>,
-    what: &'static str,
-    at: usize,
-}
-
-impl<'r> Cells<'r> {
-    const fn new(row: &'r Row<'r>, what: &'static str) -> Self {
-        Self { row, what, at: 0 }
-    }
-
-    fn corrupt(&self, reason: String) -> StoreError {
-        StoreError::Corrupt {
-            what: self.what,
-            reason,
-        }
-    }
-
-    fn opt_str(&mut self) -> Result<Option<&'r str>, StoreError> {
-        let found = self.row.opt_text(self.at);
-        self.at += 1;
-        found.map_err(|reason| self.corrupt(reason))
-    }
-
-    fn str(&mut self) -> Result<&'r str, StoreError> {
-        self.opt_str()?.ok_or_else(|| self.corrupt(sql::null()))
-    }
-
-    fn opt_number(&mut self) -> Result<Option<i64>, StoreError> {
-        let found = self.row.opt_number(self.at);
-        self.at += 1;
-        found.map_err(|reason| self.corrupt(reason))
-    }
-
-    fn number(&mut self) -> Result<i64, StoreError> {
-        self.opt_number()?.ok_or_else(|| self.corrupt(sql::null()))
-    }
-
-    fn text(&mut self) -> Result<String, StoreError> {
-        self.str().map(str::to_owned)
-    }
-
-    fn id<I: for<'s> From<&'s str>>(&mut self) -> Result<I, StoreError> {
-        self.str().map(I::from)
-    }
-
-    fn opt_id<I: for<'s> From<&'s str>>(&mut self) -> Result<Option<I>, StoreError> {
-        Ok(self.opt_str()?.map(I::from))
-    }
-
-    fn time(&mut self) -> Result<Time, StoreError> {
-        Ok(Time(self.number()?))
-    }
-
-    fn opt_time(&mut self) -> Result<Option<Time>, StoreError> {
-        Ok(self.opt_number()?.map(Time))
-    }
-
-    fn flag(&mut self) -> Result<bool, StoreError> {
-        let value = self.number()?;
-        self.flag_of(value)
-    }
-
-    fn opt_flag(&mut self) -> Result<Option<bool>, StoreError> {
-        let value = self.opt_number()?;
-        value.map(|value| self.flag_of(value)).transpose()
-    }
-
-    fn flag_of(&self, value: i64) -> Result<bool, StoreError> {
-        match value {
-            0 => Ok(false),
-            1 => Ok(true),
-            other => Err(self.corrupt(format!("a flag is 0 or 1, not {other}"))),
-        }
-    }
-
-    fn count(&mut self) -> Result<u64, StoreError> {
-        let count = self.number()?;
-        u64::try_from(count).map_err(|_| self.corrupt(format!("{count} is not a count")))
-    }
-
-    fn map(&mut self) -> Result<BTreeMap<String, String>, StoreError> {
-        let text = self.str()?;
-        serde_json::from_str(text).map_err(|error| self.corrupt(error.to_string()))
-    }
-
-    /// A word that stands for a variant.
-    fn word<T>(&mut self, meaning: fn(&str) -> Option<T>) -> Result<T, StoreError> {
-        let word = self.str()?;
-        meaning(word).ok_or_else(|| self.corrupt(format!("{word:?} is not a word restage uses")))
-    }
-}
 
 /// A map as the store keeps it.
 pub(super) fn map_text(map: &BTreeMap<String, String>) -> String {
