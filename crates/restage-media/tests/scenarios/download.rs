@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use restage_media::{Download, Excess, Input, PeerKey, PublicationKey};
+use restage_media::{Download, Excess, Input, PeerKey, PublicationKey, WorkerId};
 use str0m::format::Codec;
 
 use crate::limits::{PACKET_BITS_PER_S, VIDEO, excess, start_video};
 use crate::simulcast::{assert_continuous, layer};
 use crate::support::World;
 use crate::support::client::Client;
+use crate::workers::{AWAY, HOME, Pair};
 
 /// Two publishers of three packets a picture, and one receiver of both who may be sent this much.
 fn receiver(bits_per_s: u64) -> (World, Arc<Download>) {
@@ -167,6 +168,34 @@ fn the_largest_layer_comes_back_when_there_is_room() {
     assert_eq!(shown(&world, late), Some(2));
     let video: Vec<_> = world.clients[late].video_got().collect();
     assert_continuous(&video);
+}
+
+#[test]
+fn layers_of_another_workers_publisher_are_chosen_alike() {
+    let mut pair = Pair::new();
+    let client = Client::simulcast(pair.0[HOME].now, 1, 0, &["q", "h", "f"]);
+    let publisher = pair.0[HOME].open(client, true);
+    pair.0[HOME].input(Input::Publish {
+        peer: PeerKey(1),
+        publication: PublicationKey(1),
+    });
+    pair.0[AWAY].download = Some(Arc::new(Download::new(3 * PACKET_BITS_PER_S)));
+    let far = pair.0[AWAY].subscriber(11, 1);
+    pair.relay(HOME, &[WorkerId(1)]);
+    pair.run_ms(300);
+    let now = pair.0[HOME].now;
+    for (rid, packets) in ["q", "h", "f"].iter().zip([1, 2, 4]) {
+        pair.0[HOME].clients[publisher].start_video(now, Codec::Vp8, Some(rid), packets);
+    }
+    let shown = |pair: &Pair| {
+        let got = pair.0[AWAY].clients[far].video_got().next_back()?;
+        Some(layer(&pair.0[HOME], publisher, got))
+    };
+    pair.run_ms(3_000);
+    assert_eq!(shown(&pair), Some(2));
+    pair.run_ms(12_000);
+    assert_eq!(shown(&pair), Some(1));
+    assert_eq!(excess(&pair.0[AWAY], 11), None);
 }
 
 #[test]

@@ -9,14 +9,14 @@ use crate::support::source::is_key_start;
 use crate::support::{World, config};
 
 const PUBLICATION: PublicationKey = PublicationKey(1);
-const HOME: usize = 0;
-const AWAY: usize = 1;
+pub const HOME: usize = 0;
+pub const AWAY: usize = 1;
 
 /// Two workers on one clock.
-struct Pair([World; 2]);
+pub struct Pair(pub [World; 2]);
 
 impl Pair {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut worlds = [0, 1].map(|number| {
             let mut config = config();
             config.worker = WorkerId(number);
@@ -26,7 +26,7 @@ impl Pair {
         Self(worlds)
     }
 
-    fn relay(&mut self, from: usize, to: &[WorkerId]) {
+    pub fn relay(&mut self, from: usize, to: &[WorkerId]) {
         self.0[from].input(Input::Relay {
             publication: PUBLICATION,
             to,
@@ -35,7 +35,7 @@ impl Pair {
     }
 
     /// Both run, and hear of each other every five milliseconds.
-    fn run_ms(&mut self, ms: u64) {
+    pub fn run_ms(&mut self, ms: u64) {
         for _ in 0..ms / 5 {
             for world in &mut self.0 {
                 world.run(Duration::from_millis(5));
