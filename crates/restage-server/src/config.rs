@@ -7,6 +7,7 @@
 mod access_key;
 mod addresses;
 mod limits;
+mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use crate::outbox::{Sinks, Webhook};
 use crate::store::SqliteSync;
 
 pub use self::access_key::AccessKey;
+pub use self::secret::Secret;
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
 const WEBHOOK_ATTEMPTS: u32 = 16;
@@ -57,30 +59,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// A text that is, or may hold, a secret, so it does not print itself.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text, for what needs it and never for a message.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
 }
 
 /// The flags of `restage serve`, each also an environment variable and a line in the file.
@@ -495,240 +473,6 @@ impl Settings {
             return Err(ConfigError::Workers);
         }
         Ok(config)
-    }
-}
-
-/// Without a trailing slash; `None` means `http://<http>`.
-    pub public_url: Option<String>,
-    pub account_id: String,
-    pub auth: Auth,
-    pub limits: Limits,
-    pub rates: Rates,
-    /// Those of the configuration file.
-    pub access_keys: Vec<AccessKey>,
-    pub session_idle_s: u32,
-    /// Who is told of what happens.
-    pub sinks: Sinks,
-    /// For answers that may be given again, in megabytes; 0 for none.
-    pub answers_mb: u32,
-    /// What a commit to SQLite waits for.
-    pub sqlite_sync: SqliteSync,
-    /// 0 keeps history for ever.
-    pub retention_days: u32,
-    /// A listener of its own for metrics.
-    pub metrics: Option<SocketAddr>,
-    /// Without a trailing slash; `None` sends no traces.
-    pub otlp_endpoint: Option<String>,
-    pub log_format: LogFormat,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            data_dir: PathBuf::from("data"),
-            database: None,
-            http: SocketAddr::from(([127, 0, 0, 1], 4080)),
-            media_port: 4081,
-            workers: 1,
-            media_ip: Vec::new(),
-            public_url: None,
-            account_id: "000000000000".to_owned(),
-            auth: Auth::Verify,
-            limits: Limits::OPEN,
-            rates: Rates::OPEN,
-            access_keys: Vec::new(),
-            session_idle_s: 300,
-            sinks: Sinks::default(),
-            answers_mb: 16,
-            sqlite_sync: SqliteSync::Full,
-            retention_days: 60,
-            metrics: None,
-            otlp_endpoint: None,
-            log_format: LogFormat::Text,
-        }
-    }
-}
-
-impl Settings {
-    /// Reads a `restage.toml`.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Parse {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })
-    }
-
-    /// Fills what is not set here from `lower`, the next source down.
-    #[must_use]
-    pub fn or(self, lower: Self) -> Self {
-        Self {
-            data_dir: self.data_dir.or(lower.data_dir),
-            database: self.database.or(lower.database),
-            http: self.http.or(lower.http),
-            media_port: self.media_port.or(lower.media_port),
-            workers: self.workers.or(lower.workers),
-            media_ip: if self.media_ip.is_empty() {
-                lower.media_ip
-            } else {
-                self.media_ip
-            },
-            public_url: self.public_url.or(lower.public_url),
-            account_id: self.account_id.or(lower.account_id),
-            auth: self.auth.or(lower.auth),
-            limits: self.limits.or(lower.limits),
-            limit_stages: self.limit_stages.or(lower.limit_stages),
-            limit_public_keys: self.limit_public_keys.or(lower.limit_public_keys),
-            limit_publishers_per_stage: self
-                .limit_publishers_per_stage
-                .or(lower.limit_publishers_per_stage),
-            limit_subscribers_per_stage: self
-                .limit_subscribers_per_stage
-                .or(lower.limit_subscribers_per_stage),
-            limit_replications_per_participant: self
-                .limit_replications_per_participant
-                .or(lower.limit_replications_per_participant),
-            limit_publishers: self.limit_publishers.or(lower.limit_publishers),
-            limit_subscriptions: self.limit_subscriptions.or(lower.limit_subscriptions),
-            limit_connection_seconds: self
-                .limit_connection_seconds
-                .or(lower.limit_connection_seconds),
-            limit_publish_bitrate: self.limit_publish_bitrate.or(lower.limit_publish_bitrate),
-            limit_download_bitrate: self.limit_download_bitrate.or(lower.limit_download_bitrate),
-            limit_publish_resolution: self
-                .limit_publish_resolution
-                .or(lower.limit_publish_resolution),
-            rate_create_participant_token: self
-                .rate_create_participant_token
-                .or(lower.rate_create_participant_token),
-            rate_tags: self.rate_tags.or(lower.rate_tags),
-            rate_public_keys: self.rate_public_keys.or(lower.rate_public_keys),
-            rate_others: self.rate_others.or(lower.rate_others),
-            access_keys: if self.access_keys.is_empty() {
-                lower.access_keys
-            } else {
-                self.access_keys
-            },
-            session_idle_seconds: self.session_idle_seconds.or(lower.session_idle_seconds),
-            webhook_url: self.webhook_url.or(lower.webhook_url),
-            webhook_secret: self.webhook_secret.or(lower.webhook_secret),
-            webhook_attempts: self.webhook_attempts.or(lower.webhook_attempts),
-            events_file: self.events_file.or(lower.events_file),
-            events_extra: self.events_extra.or(lower.events_extra),
-            answers_mb: self.answers_mb.or(lower.answers_mb),
-            sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
-            retention_days: self.retention_days.or(lower.retention_days),
-            metrics: self.metrics.or(lower.metrics),
-            otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
-            log_format: self.log_format.or(lower.log_format),
-        }
-    }
-
-    /// Where events go.
-    fn sinks(&self) -> Result<Sinks, ConfigError> {
-        let attempts = self.webhook_attempts.unwrap_or(WEBHOOK_ATTEMPTS);
-        if attempts == 0 {
-            return Err(ConfigError::WebhookAttempts);
-        }
-        let webhook = match (self.webhook_url.clone(), self.webhook_secret.clone()) {
-            (Some(url), Some(secret)) => Some(Webhook {
-                url,
-                secret,
-                attempts,
-            }),
-            (None, None) => None,
-            _ => return Err(ConfigError::HalfWebhook),
-        };
-        Ok(Sinks {
-            webhook,
-            file: self.events_file.clone(),
-            extra: self.events_extra.unwrap_or(false),
-        })
-    }
-
-    /// Defaults for the rest, and the checks.
-    pub fn resolve(self) -> Result<Config, ConfigError> {
-        let default = Config::default();
-        let (limits, rates) = (self.limits(), self.rates());
-        let sinks = self.sinks()?;
-        let config = Config {
-            data_dir: self.data_dir.unwrap_or(default.data_dir),
-            database: self.database,
-            http: self.http.unwrap_or(default.http),
-            media_port: self.media_port.unwrap_or(default.media_port),
-            workers: self.workers.unwrap_or(default.workers),
-            media_ip: self.media_ip,
-            public_url: plain_url(self.public_url),
-            account_id: self.account_id.unwrap_or(default.account_id),
-            auth: self.auth.unwrap_or(default.auth),
-            limits,
-            rates,
-            access_keys: self.access_keys,
-            session_idle_s: self.session_idle_seconds.unwrap_or(default.session_idle_s),
-            sinks,
-            answers_mb: self.answers_mb.unwrap_or(default.answers_mb),
-            sqlite_sync: self.sqlite_sync.unwrap_or(default.sqlite_sync),
-            retention_days: self.retention_days.unwrap_or(default.retention_days),
-            metrics: self.metrics,
-            otlp_endpoint: plain_url(self.otlp_endpoint),
-            log_format: self.log_format.unwrap_or(default.log_format),
-        };
-        if !is_account(&config.account_id) {
-            return Err(ConfigError::AccountId(config.account_id));
-        }
-        for key in &config.access_keys {
-            key.check()?;
-        }
-        if let Some(url) = &config.public_url
-            && !(url.starts_with("http://") || url.starts_with("https://"))
-        {
-            return Err(ConfigError::PublicUrl(url.clone()));
-        }
-        if let Some(url) = &config.otlp_endpoint
-            && !url.starts_with("http://")
-        {
-            return Err(ConfigError::OtlpEndpoint(url.clone()));
-        }
-        if config.session_idle_s == 0 {
-            return Err(ConfigError::SessionIdle);
-        }
-        let last_port = u32::from(config.media_port) + u32::from(config.workers);
-        if !(1..=WORKERS_MAX).contains(&config.workers) || last_port > 1 << 16 {
-            return Err(ConfigError::Workers);
-        }
-        Ok(config)
-    }
-}
-
-impl Config {
-    /// The addresses to offer for media, in order.
-    ///
-    /// Loopback when HTTP is on loopback, so that nothing is exposed that was not asked for.
-    pub fn media_addresses(&self) -> Result<Vec<IpAddr>, ConfigError> {
-        if !self.media_ip.is_empty() {
-            return Ok(self.media_ip.clone());
-        }
-        if self.http.ip().is_loopback() {
-            return Ok(vec![self.http.ip()]);
-        }
-        if !self.http.ip().is_unspecified() {
-            return Ok(vec![self.http.ip()]);
-        }
-        let found: Vec<IpAddr> = if_addrs::get_if_addrs()
-            .map_err(ConfigError::Addresses)?
-            .into_iter()
-            .map(|interface| interface.ip())
-            .filter(|ip| !ip.is_loopback() && is_offerable(ip))
-            .filter(|ip| self.http.is_ipv6() || ip.is_ipv4())
-            .collect();
-        if found.is_empty() {
-            Err(ConfigError::NoAddress)
-        } else {
-            Ok(found)
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Settings: files, flags, their checks, and the shipped file against the compiled defaults.
 
 use super::*;
+use crate::keys::Permission;
 
 #[test]
 fn the_shipped_file_equals_the_compiled_defaults() {
@@ -37,7 +38,7 @@ fn the_shipped_file_equals_the_compiled_defaults() {
             account_id: "1".into(),
             access_key_id: "A".into(),
             secret_file: "s".into(),
-            permission: full(),
+            permission: "full".into(),
         }],
         session_idle_seconds: Some(1),
         webhook_url: Some("u".into()),

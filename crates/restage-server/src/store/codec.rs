@@ -4,7 +4,7 @@ mod cells;
 
 use std::collections::BTreeMap;
 
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, Participant, Protocol, PublicKey, Replica,
     Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
@@ -15,7 +15,7 @@ use self::cells::Cells;
 use super::error::StoreError;
 use super::exchange;
 use super::outbox::{DeadLetter, Outgoing};
-use super::sql::{self, Row};
+use super::sql::Row;
 
 /// Expands to the column list of one kind of row, qualified by a table alias, as a literal.
 macro_rules! columns {
