@@ -31,9 +31,19 @@ pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) struct Owned {
     pub(super) path: PathBuf,
     sync: SqliteSync,
-    /// Held, not used: another process that opens the same database fails instead of closing our
-    /// connections as left over from a crash.
-    _lock: File,
+    /// While it is held, another process that opens the same database fails instead of closing our connections as left
+    /// over from a crash.
+    lock: File,
+}
+
+/// Closing the file would do, were there not children of this process that have it open too until they run a program
+/// of their own.
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the database's lock was not released");
+        }
+    }
 }
 
 impl Owned {
@@ -45,7 +55,7 @@ impl Owned {
         Ok(Self {
             path,
             sync,
-            _lock: lock,
+            lock,
         })
     }
 }
@@ -190,5 +200,26 @@ fn open_error(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Open {
         database: path.display().to_string(),
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_given_free_is_free_whoever_else_has_its_lock_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("restage.db");
+        let first = Owned::take(&path, SqliteSync::Full).unwrap();
+        // As in a child process that has not yet run another program.
+        let inherited = first.lock.try_clone().unwrap();
+        assert!(matches!(
+            Owned::take(&path, SqliteSync::Full),
+            Err(StoreError::InUse { .. })
+        ));
+        drop(first);
+        Owned::take(&path, SqliteSync::Full).unwrap();
+        drop(inherited);
     }
 }
