@@ -7,8 +7,8 @@
 //!
 //! # The way of a packet
 //!
-//! `sfu` (the door) → `demux` (which peer) → `peer_engine` (SRTP, NACK, TWCC) → `track_in` (layer, key frame,
-//! capture time) → `sfu/forward` (a burst per publication) → `track_out` with `select` (which packets) and
+//! `sfu` (the door) → `demux` (which peer) → `ingress` (whose RTP) → `peer_engine` (SRTP, NACK, TWCC) → `track_in` (layer,
+//! key frame, capture time) → `sfu/forward` (a burst per publication) → `track_out` with `select` (which packets) and
 //! `rewrite` (under which numbers) → `peer_engine` → [`Output::Transmit`].
 //!
 //! # Invariants
@@ -34,6 +34,7 @@ mod demux;
 mod egress;
 mod error;
 mod head;
+mod ingress;
 mod io;
 mod keyframe;
 pub mod limits;
@@ -51,6 +52,7 @@ mod sdp;
 mod select;
 mod sfu;
 mod slab;
+mod srtp_keys;
 mod stats;
 mod timers;
 mod track_in;

@@ -32,8 +32,12 @@ pub const DATAGRAM_BYTES_MAX: usize = 2_000;
 /// Bytes of an RTP payload that is forwarded. The engine writes header, extensions and payload into 2,000 bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 1_600;
 /// Datagrams of one peer that the engine may reject before the peer is given up. Anyone who can spoof the peer's
-/// address can cause one, so a single one must not end it.
+/// address can cause one, so a single one must not end it. RTP packets that fail verification do not count.
 pub const REJECTED_DATAGRAMS_MAX: u32 = 1_000;
+
+/// SSRCs of a publisher that are remembered with how far they have come. A further one takes the place of the oldest that
+/// has no stream. Four layers, each with its retransmissions, sound and probes are ten.
+pub const SOURCES_VERIFIED_MAX: usize = 32;
 
 /// A connected peer from which nothing has arrived for this long is gone. Browsers send consent checks (RFC 7675)
 /// every few seconds.

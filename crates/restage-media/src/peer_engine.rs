@@ -21,13 +21,14 @@ use crate::codec::Format;
 use crate::egress::history::History;
 use crate::egress::{Egress, Path, rtcp};
 use crate::error::{OfferError, OfferErrorKind};
+use crate::ingress::{Admission, Ingress, is_rtp};
 use crate::io::MediaKind;
 use crate::limits::{IDLE_ENGINE_TICK, PAYLOAD_BYTES_MAX, REJECTED_DATAGRAMS_MAX};
 use crate::packet::{Outgoing, RidName};
 use crate::peer_codec;
 use crate::peer_event::{EngineEvent, Failure, Sink};
 use crate::peer_keys::KeySlot;
-use crate::sdp::offer::{IceCredentials, Offer};
+use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::stats::SrtpProfile;
 
 /// How many sent video packets are kept for retransmission, how long, and which share of what is sent may be
@@ -64,8 +65,10 @@ pub(crate) struct Engine {
     deadline: Instant,
     /// When the engine was given the time last.
     driven_at: Instant,
-    /// Where a subscriber's keys appear.
+    /// Where the keys appear.
     keys: KeySlot,
+    /// What a publisher's packets have to pass. A subscriber sends none.
+    ingress: Option<Box<Ingress>>,
     /// Sends instead of the engine once the keys are there.
     egress: Option<Egress>,
     /// The path of the newest datagram of media or reports that the engine would have sent.
@@ -90,7 +93,13 @@ struct Section {
 }
 
 impl Engine {
-    pub(crate) fn new(rtc: Rtc, keys: KeySlot, addresses: Arc<[SocketAddr]>, now: Instant) -> Self {
+    pub(crate) fn new(
+        rtc: Rtc,
+        keys: KeySlot,
+        role: Role,
+        addresses: Arc<[SocketAddr]>,
+        now: Instant,
+    ) -> Self {
         Self {
             rtc: Box::new(rtc),
             sections: [None, None],
@@ -100,6 +109,7 @@ impl Engine {
             deadline: now,
             driven_at: now,
             keys,
+            ingress: (role == Role::Publisher).then(Box::default),
             egress: None,
             path: None,
             probes: 0,
@@ -216,6 +226,10 @@ impl Engine {
             }
             return Ok(true);
         }
+        let admission = self.admit(bytes);
+        if admission == Admission::Refused {
+            return Ok(false);
+        }
         let candidate = self.candidate_for(destination);
         self.arrived_on = (candidate != destination).then_some(destination);
         guard(|| {
@@ -233,10 +247,40 @@ impl Engine {
                     false
                 }
             };
+            if admission == Admission::Moving {
+                self.settle_ingress();
+            }
             self.drain(sink)?;
             self.follow(now, source, sink)?;
             Ok(is_taken)
         })?
+    }
+
+    /// Whether the engine may see a datagram. All but RTP it verifies before it acts on it.
+    fn admit(&mut self, bytes: &[u8]) -> Admission {
+        if !is_rtp(bytes) {
+            return Admission::Known;
+        }
+        let Some(ingress) = &mut self.ingress else {
+            return Admission::Refused;
+        };
+        if !ingress.has_keys()
+            && let Some(material) = self.keys.take()
+        {
+            ingress.set_keys(&material);
+        }
+        ingress.admit(bytes)
+    }
+
+    /// The engine may have other receive streams now.
+    fn settle_ingress(&mut self) {
+        if let Some(ingress) = &mut self.ingress {
+            let mut api = self.rtc.direct_api();
+            ingress.settle(|ssrc| {
+                let stream = api.stream_rx(&ssrc.into())?;
+                Some(stream.rtx().map(|rtx| *rtx))
+            });
+        }
     }
 
     pub(crate) fn on_timeout(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
@@ -351,6 +395,7 @@ impl Engine {
     ) -> Result<Result<IceCredentials, OfferError>, Failure> {
         guard(|| {
             let outcome = self.negotiate(offer, remote).map(|(ice, _)| ice);
+            self.settle_ingress();
             self.drive(now, sink)?;
             Ok(outcome)
         })?

@@ -12,7 +12,7 @@ use crate::peer_codec;
 use crate::peer_engine::{Engine, guard, not_accepted};
 use crate::peer_event::Sink;
 use crate::peer_keys::{self, KeySlot};
-use crate::sdp::offer::{IceCredentials, Offer, Role};
+use crate::sdp::offer::{IceCredentials, Offer};
 
 /// What all engines of an [`Sfu`](crate::Sfu) share.
 pub(crate) struct EngineFactory {
@@ -78,13 +78,12 @@ impl EngineFactory {
             .set_extension_map(peer_codec::extension_map(offer.role));
         *config.codec_config() =
             peer_codec::codec_config(offer.media().flat_map(|media| &media.formats));
-        // A publisher sends nothing worth a path of its own.
-        let is_subscriber = offer.role == Role::Subscriber;
-        let (mut rtc, keys) = KeySlot::with(is_subscriber, || config.build(now));
+        let (mut rtc, keys) = KeySlot::with(offer.role, || config.build(now));
         for candidate in &self.candidates {
             rtc.add_local_candidate(candidate.clone());
         }
-        let mut engine = Engine::new(rtc, keys, Arc::clone(&self.addresses), now);
+        let addresses = Arc::clone(&self.addresses);
+        let mut engine = Engine::new(rtc, keys, offer.role, addresses, now);
         let (ice, answer) = engine.negotiate(offer, &offer.ice)?;
         for media in offer.media() {
             engine.add_section(media.kind, &media.mid, &media.formats);

@@ -10,19 +10,19 @@ use str0m::crypto::dtls::{
     self, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion,
 };
 
-use crate::egress::srtp::{KeyingMaterial, Strength};
+use crate::sdp::offer::Role;
+use crate::srtp_keys::KeyingMaterial;
 use crate::stats::SrtpProfile;
 
 /// Where the keys of one connection appear.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct KeySlot(Arc<Mutex<Slot>>);
 
-#[derive(Default)]
 struct Slot {
-    /// The keys are of use here.
-    is_wanted: bool,
+    /// What the remote end is: a subscriber's keys are sent under, a publisher's verify what it sends.
+    role: Role,
     profile: Option<SrtpProfile>,
-    /// AES-GCM was agreed on, and the keys are.
+    /// A subscriber's, and AES-GCM was agreed on.
     is_filled: bool,
     material: Option<KeyingMaterial>,
 }
@@ -39,11 +39,13 @@ thread_local! {
 }
 
 impl KeySlot {
-    /// Runs `build`, whose DTLS instance then fills a slot; with the keys only if they are wanted.
-    pub(crate) fn with<T>(is_wanted: bool, build: impl FnOnce() -> T) -> (T, Self) {
+    /// Runs `build`, whose DTLS instance then fills a slot.
+    pub(crate) fn with<T>(role: Role, build: impl FnOnce() -> T) -> (T, Self) {
         let slot = Self(Arc::new(Mutex::new(Slot {
-            is_wanted,
-            ..Slot::default()
+            role,
+            profile: None,
+            is_filled: false,
+            material: None,
         })));
         NEXT.set(Some(slot.clone()));
         let built = build();
@@ -51,7 +53,7 @@ impl KeySlot {
         (built, slot)
     }
 
-    /// The keys are known here: from now on nobody else may send under them.
+    /// There are keys here to send under: from now on nobody else may.
     pub(crate) fn is_filled(&self) -> bool {
         self.slot().is_filled
     }
@@ -70,27 +72,23 @@ impl KeySlot {
     }
 
     fn fill(&self, bytes: &[u8], profile: dtls::SrtpProfile, is_client: bool) {
-        let (profile, strength) = match profile {
-            dtls::SrtpProfile::AEAD_AES_128_GCM => {
-                (SrtpProfile::AeadAes128Gcm, Some(Strength::Aes128))
-            }
-            dtls::SrtpProfile::AEAD_AES_256_GCM => {
-                (SrtpProfile::AeadAes256Gcm, Some(Strength::Aes256))
-            }
-            // The engine goes on sending by itself.
-            _ => (SrtpProfile::Aes128CmSha1, None),
+        let profile = match profile {
+            dtls::SrtpProfile::AEAD_AES_128_GCM => SrtpProfile::AeadAes128Gcm,
+            dtls::SrtpProfile::AEAD_AES_256_GCM => SrtpProfile::AeadAes256Gcm,
+            _ => SrtpProfile::Aes128CmSha1,
         };
         let mut slot = self.slot();
         slot.profile = Some(profile);
-        let Some(strength) = strength.filter(|_| slot.is_wanted) else {
-            return;
-        };
-        slot.is_filled = true;
-        slot.material = Some(KeyingMaterial {
-            strength,
-            bytes: bytes.to_vec(),
-            is_client,
-        });
+        // Under AES-CM the engine goes on sending by itself.
+        let is_sent_under = slot.role == Role::Subscriber && profile != SrtpProfile::Aes128CmSha1;
+        slot.is_filled = is_sent_under;
+        if is_sent_under || slot.role == Role::Publisher {
+            slot.material = Some(KeyingMaterial {
+                profile,
+                bytes: bytes.to_vec(),
+                is_client,
+            });
+        }
     }
 }
 

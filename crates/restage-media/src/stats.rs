@@ -25,7 +25,7 @@ pub struct Stats {
     pub datagrams_unknown: u64,
     /// Datagrams that are empty, too long, or not STUN, DTLS, RTP or RTCP.
     pub datagrams_malformed: u64,
-    /// Datagrams of known peers that the engine rejected with an error.
+    /// Datagrams of known peers that the engine rejected with an error, or that did not verify before it.
     pub datagrams_rejected: u64,
     /// RTP packets received from publishers.
     pub packets_in: u64,

@@ -4,11 +4,11 @@
 //! holds because the numbers of a stream come from one rewriter that never repeats, because an SSRC's packets leave
 //! by this code alone, and because retransmissions without RTX repeat the packet to the bit.
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use aws_lc_rs::aead::Aad;
+
+use crate::srtp_keys::{Cipher, KeyingMaterial, Label};
 
 pub(crate) const TAG_BYTES: usize = 16;
-const SALT_BYTES: usize = 12;
 const INDEX_BYTES: usize = 4;
 /// The header that stays readable: the first packet's first eight bytes.
 const RTCP_CLEAR_BYTES: usize = 8;
@@ -16,53 +16,6 @@ const RTCP_CLEAR_BYTES: usize = 8;
 const ENCRYPTED: u32 = 1 << 31;
 /// Feedback packets remembered against replay.
 const REPLAY_WINDOW: u32 = 64;
-
-/// RFC 3711 §4.3.2.
-#[derive(Debug, Clone, Copy)]
-enum Label {
-    RtpKey = 0,
-    RtpSalt = 2,
-    RtcpKey = 3,
-    RtcpSalt = 5,
-}
-
-/// How long master keys are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Strength {
-    Aes128,
-    Aes256,
-}
-
-impl Strength {
-    fn key_bytes(self) -> usize {
-        match self {
-            Self::Aes128 => 16,
-            Self::Aes256 => 32,
-        }
-    }
-}
-
-/// What DTLS has agreed on (RFC 5764 §4.2), forgotten once keys are derived.
-pub(crate) struct KeyingMaterial {
-    pub(crate) strength: Strength,
-    /// Client key, server key, client salt, server salt.
-    pub(crate) bytes: Vec<u8>,
-    /// Our end was the DTLS client.
-    pub(crate) is_client: bool,
-}
-
-impl Drop for KeyingMaterial {
-    fn drop(&mut self) {
-        self.bytes.fill(0);
-    }
-}
-
-/// A session key with its salt.
-struct Cipher {
-    key: LessSafeKey,
-    /// The salt as a number.
-    salt: u128,
-}
 
 /// Protects what is sent and opens the feedback that is received.
 pub(crate) struct Srtp {
@@ -81,28 +34,14 @@ impl std::fmt::Debug for Srtp {
 }
 
 impl Srtp {
-    /// `None` when the material is not as long as its strength asks.
+    /// `None` when the material is not as long as its profile asks, or is not for AES-GCM.
     pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
-        let key_bytes = material.strength.key_bytes();
-        if material.bytes.len() != 2 * (key_bytes + SALT_BYTES) {
-            return None;
-        }
-        let (keys, salts) = material.bytes.split_at(2 * key_bytes);
-        let (client_key, server_key) = keys.split_at(key_bytes);
-        let (client_salt, server_salt) = salts.split_at(SALT_BYTES);
-        let client = (client_key, client_salt);
-        let server = (server_key, server_salt);
-        let (own, remote) = if material.is_client {
-            (client, server)
-        } else {
-            (server, client)
-        };
-        let cipher = |(key, salt), labels| Cipher::derive(material.strength, key, salt, labels);
+        let (own, remote) = material.masters()?;
         Some(Self {
-            rtp: cipher(own, (Label::RtpKey, Label::RtpSalt))?,
-            rtcp: cipher(own, (Label::RtcpKey, Label::RtcpSalt))?,
+            rtp: Cipher::derive(&own, Label::RtpKey, Label::RtpSalt)?,
+            rtcp: Cipher::derive(&own, Label::RtcpKey, Label::RtcpSalt)?,
             rtcp_index: 0,
-            remote_rtcp: cipher(remote, (Label::RtcpKey, Label::RtcpSalt))?,
+            remote_rtcp: Cipher::derive(&remote, Label::RtcpKey, Label::RtcpSalt)?,
             replay: None,
         })
     }
@@ -212,98 +151,25 @@ fn word(bytes: &[u8]) -> u32 {
         .map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
-impl Cipher {
-    fn derive(strength: Strength, key: &[u8], salt: &[u8], labels: (Label, Label)) -> Option<Self> {
-        let mut session_key = vec![0; strength.key_bytes()];
-        derive(strength, key, salt, labels.0, &mut session_key)?;
-        let mut session_salt = [0; SALT_BYTES];
-        derive(strength, key, salt, labels.1, &mut session_salt)?;
-        let algorithm = match strength {
-            Strength::Aes128 => &AES_128_GCM,
-            Strength::Aes256 => &AES_256_GCM,
-        };
-        let key = UnboundKey::new(algorithm, &session_key).ok();
-        session_key.fill(0);
-        Some(Self {
-            key: LessSafeKey::new(key?),
-            salt: session_salt
-                .iter()
-                .fold(0, |salt, byte| salt << 8 | u128::from(*byte)),
-        })
-    }
-
-    /// RFC 7714 §8.1 and §9.1: two zero bytes, SSRC and a six-byte index, under the salt.
-    fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
-        let index = u128::from(index & 0xffff_ffff_ffff);
-        let nonce = (u128::from(ssrc) << 48 | index) ^ self.salt;
-        let bytes = nonce.to_be_bytes();
-        let unique = bytes.last_chunk::<NONCE_LEN>().copied();
-        Nonce::assume_unique_for_key(unique.unwrap_or_default())
-    }
-}
-
-/// The key derivation function of RFC 3711 §4.3 with a derivation rate of zero: AES in counter mode over the salt
-/// with the label in its eighth byte. A salt of twelve bytes is padded with zeros (RFC 7714 §11).
-fn derive(strength: Strength, key: &[u8], salt: &[u8], label: Label, out: &mut [u8]) -> Option<()> {
-    let mut counter = [0; 16];
-    counter.get_mut(..salt.len())?.copy_from_slice(salt);
-    counter[7] ^= label as u8;
-    let algorithm = match strength {
-        Strength::Aes128 => &AES_128,
-        Strength::Aes256 => &AES_256,
-    };
-    let key = EncryptingKey::ctr(UnboundCipherKey::new(algorithm, key).ok()?).ok()?;
-    out.fill(0);
-    key.less_safe_encrypt(out, EncryptionContext::Iv128(counter.into()))
-        .ok()?;
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-            .collect()
-    }
-
-    fn material(is_client: bool, strength: Strength) -> KeyingMaterial {
-        let length = 2 * (strength.key_bytes() + SALT_BYTES);
-        KeyingMaterial {
-            strength,
-            bytes: (0..length as u8).collect(),
-            is_client,
-        }
-    }
-
-    /// RFC 3711, appendix B.3.
-    #[test]
-    fn session_keys_are_those_of_the_rfc() {
-        let key = hex("e1f97a0d3e018be0d64fa32c06de4139");
-        let salt = hex("0ec675ad498afeebb6960b3aabe6");
-        let mut out = [0; 16];
-        derive(Strength::Aes128, &key, &salt, Label::RtpKey, &mut out).unwrap();
-        assert_eq!(out.to_vec(), hex("c61e7a93744f39ee10734afe3ff7a087"));
-        let mut out = [0; 14];
-        derive(Strength::Aes128, &key, &salt, Label::RtpSalt, &mut out).unwrap();
-        assert_eq!(out.to_vec(), hex("30cbbc08863d8c85d49db34a9ae1"));
-    }
+    use crate::srtp_keys::tests::material;
+    use crate::stats::SrtpProfile;
 
     #[test]
-    fn material_of_another_length_is_refused() {
-        let mut material = material(true, Strength::Aes256);
-        material.bytes.pop();
-        assert!(Srtp::new(&material).is_none());
+    fn material_of_another_length_or_profile_is_refused() {
+        let mut short = material(true, SrtpProfile::AeadAes256Gcm);
+        short.bytes.pop();
+        assert!(Srtp::new(&short).is_none());
+        assert!(Srtp::new(&material(true, SrtpProfile::Aes128CmSha1)).is_none());
     }
 
     #[test]
     fn feedback_is_opened_once_and_only_by_the_other_end() {
-        for strength in [Strength::Aes128, Strength::Aes256] {
-            let mut ours = Srtp::new(&material(false, strength)).unwrap();
-            let mut theirs = Srtp::new(&material(true, strength)).unwrap();
+        for profile in [SrtpProfile::AeadAes128Gcm, SrtpProfile::AeadAes256Gcm] {
+            let mut ours = Srtp::new(&material(false, profile)).unwrap();
+            let mut theirs = Srtp::new(&material(true, profile)).unwrap();
             let plain = [0x81, 206, 0, 2, 0, 0, 0, 9, 0, 0, 0, 7];
             let mut sealed = Vec::new();
             for _ in 0..100 {
@@ -323,8 +189,8 @@ mod tests {
 
     #[test]
     fn no_length_and_no_flipped_bit_gets_through() {
-        let mut ours = Srtp::new(&material(false, Strength::Aes128)).unwrap();
-        let mut theirs = Srtp::new(&material(true, Strength::Aes128)).unwrap();
+        let mut ours = Srtp::new(&material(false, SrtpProfile::AeadAes128Gcm)).unwrap();
+        let mut theirs = Srtp::new(&material(true, SrtpProfile::AeadAes128Gcm)).unwrap();
         let mut packet = vec![0x81, 206, 0, 2, 0, 0, 0, 9, 0, 0, 0, 7];
         theirs.protect_rtcp(&mut packet, 0);
         for end in 0..packet.len() {
@@ -340,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_rollover_counter_is_part_of_the_nonce() {
-        let srtp = Srtp::new(&material(false, Strength::Aes256)).unwrap();
+        let srtp = Srtp::new(&material(false, SrtpProfile::AeadAes256Gcm)).unwrap();
         let seal = |seq: u64| {
             let mut packet = vec![0x80; 12];
             packet.extend([7; 40]);

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::history::History;
-use super::srtp::{KeyingMaterial, Srtp, Strength};
+use super::srtp::Srtp;
 use super::*;
 use crate::codec::{Codec, format};
 use crate::packet::{Extensions, Packet};
 use crate::rng::Rng;
 use crate::select::simulcast::Source;
+use crate::srtp_keys::KeyingMaterial;
+use crate::stats::SrtpProfile;
 
 const VIDEO: u32 = 0x1111;
 const RTX: u32 = 0x2222;
@@ -24,7 +26,7 @@ fn epoch() -> Instant {
 fn srtp(is_client: bool) -> Srtp {
     let bytes = (0..2 * (32 + 12)).collect();
     Srtp::new(&KeyingMaterial {
-        strength: Strength::Aes256,
+        profile: SrtpProfile::AeadAes256Gcm,
         bytes,
         is_client,
     })

@@ -60,6 +60,9 @@ impl Engine {
                 let Some((kind, rid)) = self.stream(packet.header.ssrc) else {
                     return;
                 };
+                if let Some(ingress) = &mut self.ingress {
+                    ingress.on_verified(*packet.header.ssrc, *packet.seq_no);
+                }
                 let received = Received {
                     ssrc: *packet.header.ssrc,
                     rid,

@@ -7,6 +7,7 @@
 
 mod download;
 mod egress;
+mod forged;
 mod forwarding;
 mod hostile;
 mod ice;

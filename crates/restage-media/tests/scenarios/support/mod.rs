@@ -366,10 +366,12 @@ impl World {
             return;
         }
         if is_media && self.rng.below(100) < self.tampered {
-            // All but the bits by which it is known to be media, and the source: that one is looked up, not verified.
-            let free = flight.bytes.len() * 8 - 2 - 32;
-            let bit = match 2 + self.rng.below(free) {
-                bit @ ..64 => bit,
+            // All but the bits by which it is known to be media. On the way to a client the source is left alone as well:
+            // its engine looks that up before it verifies.
+            let free = flight.bytes.len() * 8 - 2;
+            let is_incoming = flight.to == self.sfu_address;
+            let bit = match 2 + self.rng.below(if is_incoming { free } else { free - 32 }) {
+                bit if is_incoming || bit < 64 => bit,
                 bit => bit + 32,
             };
             flight.bytes[bit / 8] ^= 0x80 >> (bit % 8);

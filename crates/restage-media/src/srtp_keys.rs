@@ -1,0 +1,206 @@
+//! From what DTLS has agreed on to the session keys of SRTP (RFC 5764 §4.2, RFC 3711 §4.3, RFC 7714 §11).
+
+use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
+
+use crate::stats::SrtpProfile;
+
+/// Of AES-GCM.
+const SALT_BYTES: usize = 12;
+
+/// RFC 3711 §4.3.2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Label {
+    RtpKey = 0,
+    RtpAuthentication = 1,
+    RtpSalt = 2,
+    RtcpKey = 3,
+    RtcpSalt = 5,
+}
+
+impl SrtpProfile {
+    fn key_bytes(self) -> usize {
+        match self {
+            Self::AeadAes256Gcm => 32,
+            Self::AeadAes128Gcm | Self::Aes128CmSha1 => 16,
+        }
+    }
+
+    fn salt_bytes(self) -> usize {
+        match self {
+            Self::AeadAes256Gcm | Self::AeadAes128Gcm => SALT_BYTES,
+            Self::Aes128CmSha1 => 14,
+        }
+    }
+}
+
+/// What DTLS has agreed on (RFC 5764 §4.2), forgotten once keys are derived.
+pub(crate) struct KeyingMaterial {
+    pub(crate) profile: SrtpProfile,
+    /// Client key, server key, client salt, server salt.
+    pub(crate) bytes: Vec<u8>,
+    /// Our end was the DTLS client.
+    pub(crate) is_client: bool,
+}
+
+impl Drop for KeyingMaterial {
+    fn drop(&mut self) {
+        self.bytes.fill(0);
+    }
+}
+
+/// One end's master key and salt.
+#[derive(Clone, Copy)]
+pub(crate) struct Master<'a> {
+    pub(crate) profile: SrtpProfile,
+    pub(crate) key: &'a [u8],
+    pub(crate) salt: &'a [u8],
+}
+
+impl KeyingMaterial {
+    /// Our end's and the remote end's. `None` when the material is not as long as its profile asks.
+    pub(crate) fn masters(&self) -> Option<(Master<'_>, Master<'_>)> {
+        let (key_bytes, salt_bytes) = (self.profile.key_bytes(), self.profile.salt_bytes());
+        if self.bytes.len() != 2 * (key_bytes + salt_bytes) {
+            return None;
+        }
+        let (keys, salts) = self.bytes.split_at(2 * key_bytes);
+        let (client_key, server_key) = keys.split_at(key_bytes);
+        let (client_salt, server_salt) = salts.split_at(salt_bytes);
+        let master = |key, salt| Master {
+            profile: self.profile,
+            key,
+            salt,
+        };
+        let client = master(client_key, client_salt);
+        let server = master(server_key, server_salt);
+        Some(if self.is_client {
+            (client, server)
+        } else {
+            (server, client)
+        })
+    }
+}
+
+impl Master<'_> {
+    /// The key derivation function of RFC 3711 §4.3 with a derivation rate of zero: AES in counter mode over the salt
+    /// with the label in its eighth byte. A salt of twelve bytes is padded with zeros (RFC 7714 §11).
+    pub(crate) fn derive(&self, label: Label, out: &mut [u8]) -> Option<()> {
+        let mut counter = [0; 16];
+        counter
+            .get_mut(..self.salt.len())?
+            .copy_from_slice(self.salt);
+        counter[7] ^= label as u8;
+        let algorithm = match self.profile {
+            SrtpProfile::AeadAes256Gcm => &AES_256,
+            SrtpProfile::AeadAes128Gcm | SrtpProfile::Aes128CmSha1 => &AES_128,
+        };
+        let key = EncryptingKey::ctr(UnboundCipherKey::new(algorithm, self.key).ok()?).ok()?;
+        out.fill(0);
+        key.less_safe_encrypt(out, EncryptionContext::Iv128(counter.into()))
+            .ok()?;
+        Some(())
+    }
+}
+
+/// A session key of AES-GCM with its salt.
+pub(crate) struct Cipher {
+    pub(crate) key: LessSafeKey,
+    /// The salt as a number.
+    pub(crate) salt: u128,
+}
+
+impl Cipher {
+    /// `None` when the profile is none of AES-GCM.
+    pub(crate) fn derive(master: &Master<'_>, key: Label, salt: Label) -> Option<Self> {
+        let mut session_key = vec![0; master.profile.key_bytes()];
+        master.derive(key, &mut session_key)?;
+        let mut session_salt = [0; SALT_BYTES];
+        master.derive(salt, &mut session_salt)?;
+        let cipher = Self::new(master.profile, &session_key, session_salt);
+        session_key.fill(0);
+        cipher
+    }
+
+    pub(crate) fn new(profile: SrtpProfile, key: &[u8], salt: [u8; SALT_BYTES]) -> Option<Self> {
+        let algorithm = match profile {
+            SrtpProfile::AeadAes128Gcm => &AES_128_GCM,
+            SrtpProfile::AeadAes256Gcm => &AES_256_GCM,
+            SrtpProfile::Aes128CmSha1 => return None,
+        };
+        Some(Self {
+            key: LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?),
+            salt: salt
+                .iter()
+                .fold(0, |salt, byte| salt << 8 | u128::from(*byte)),
+        })
+    }
+
+    /// RFC 7714 §8.1 and §9.1: two zero bytes, SSRC and a six-byte index, under the salt.
+    #[inline]
+    pub(crate) fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
+        let index = u128::from(index & 0xffff_ffff_ffff);
+        let nonce = (u128::from(ssrc) << 48 | index) ^ self.salt;
+        let bytes = nonce.to_be_bytes();
+        let unique = bytes.last_chunk::<NONCE_LEN>().copied();
+        Nonce::assume_unique_for_key(unique.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn hex(text: &str) -> Vec<u8> {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
+    pub(crate) fn material(is_client: bool, profile: SrtpProfile) -> KeyingMaterial {
+        let length = 2 * (profile.key_bytes() + profile.salt_bytes());
+        KeyingMaterial {
+            profile,
+            bytes: (0..length as u8).collect(),
+            is_client,
+        }
+    }
+
+    /// RFC 3711, appendix B.3.
+    #[test]
+    fn session_keys_are_those_of_the_rfc() {
+        let master = Master {
+            profile: SrtpProfile::Aes128CmSha1,
+            key: &hex("e1f97a0d3e018be0d64fa32c06de4139"),
+            salt: &hex("0ec675ad498afeebb6960b3aabe6"),
+        };
+        for (label, expected) in [
+            (Label::RtpKey, "c61e7a93744f39ee10734afe3ff7a087"),
+            (Label::RtpSalt, "30cbbc08863d8c85d49db34a9ae1"),
+            (
+                Label::RtpAuthentication,
+                "cebe321f6ff7716b6fd4ab49af256a156d38baa4",
+            ),
+        ] {
+            let expected = hex(expected);
+            let mut out = vec![0; expected.len()];
+            master.derive(label, &mut out).unwrap();
+            assert_eq!(out, expected, "{label:?}");
+        }
+    }
+
+    #[test]
+    fn each_end_has_its_own_key_and_salt_and_other_lengths_are_refused() {
+        let ours = material(true, SrtpProfile::Aes128CmSha1);
+        let (own, remote) = ours.masters().unwrap();
+        assert_eq!((own.key[0], own.salt[0]), (0, 32));
+        assert_eq!((remote.key[0], remote.salt[0]), (16, 46));
+        let theirs = material(false, SrtpProfile::Aes128CmSha1);
+        let (own, _) = theirs.masters().unwrap();
+        assert_eq!((own.key[0], own.salt[0]), (16, 46));
+        let mut short = material(true, SrtpProfile::AeadAes256Gcm);
+        short.bytes.pop();
+        assert!(short.masters().is_none());
+    }
+}
