@@ -234,7 +234,7 @@ impl Store {
         let changes = Arc::new(ChangeCounts::default());
         let (sender, requests) = mpsc::channel(WRITER_QUEUE);
         let writer = Writer {
-            _checkpoints: engine.checkpoints(&counters.commits)?,
+            _checkpoints: engine.checkpoints(&counters.rows)?,
             engine,
             connection: Some(connection),
             requests,

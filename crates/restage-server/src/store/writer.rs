@@ -63,7 +63,9 @@ type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the writer did so far.
 #[derive(Debug)]
 pub(super) struct Counters {
-    pub(super) commits: Arc<AtomicU64>,
+    pub(super) commits: AtomicU64,
+    /// Rows written, about.
+    pub(super) rows: Arc<AtomicU64>,
     pub(super) commands: AtomicU64,
     pub(super) batches: Histogram,
 }
@@ -71,7 +73,8 @@ pub(super) struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            commits: Arc::default(),
+            commits: AtomicU64::default(),
+            rows: Arc::default(),
             commands: AtomicU64::default(),
             batches: durations(),
         }
@@ -86,6 +89,18 @@ enum Done {
     Settled,
     Swept(Sweep),
     Nothing,
+}
+
+impl Done {
+    /// Rows that were written for it, about.
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Decided(decision) => decision.changes.len() as u64,
+            Self::Purged(rows) => u64::from(*rows),
+            Self::Swept(_) => u64::from(retention::RETENTION_STEP_ROWS),
+            Self::Meta(_) | Self::Settled | Self::Nothing => 1,
+        }
+    }
 }
 
 pub(super) struct Writer {
@@ -228,6 +243,8 @@ impl Writer {
                 self.connection = Some(connection);
                 self.outbox.committed();
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                let rows = written.iter().map(|(_, done)| done.rows()).sum();
+                self.counters.rows.fetch_add(rows, Ordering::Relaxed);
                 for (_, done) in &written {
                     match done {
                         Done::Decided(decision) => self.changes.committed(&decision.changes),

@@ -234,14 +234,14 @@ impl Engine {
     /// What keeps the log of changes short while the writer writes, where there is such a log.
     pub(super) fn checkpoints(
         &self,
-        commits: &Arc<AtomicU64>,
+        rows: &Arc<AtomicU64>,
     ) -> Result<Option<Checkpoints>, StoreError> {
         let Kind::Sqlite(owned) = &self.kind else {
             return Ok(None);
         };
         let connection = sqlite::connect_checkpoints(owned);
         let connection = connection.map_err(|error| self.open_error(error.to_string()))?;
-        Checkpoints::start(connection, Arc::clone(commits))
+        Checkpoints::start(connection, Arc::clone(rows))
             .map(Some)
             .map_err(|error| self.open_error(error.to_string()))
     }

@@ -12,7 +12,7 @@ use crate::store::error::StoreError;
 use crate::store::sql::{Connection, SqliteConnection};
 
 /// The write-ahead log is cut back to this size when it is reset.
-const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// A log of so many pages is moved into the database by the commit that finds it so long. `checkpoint` does it
 /// before.
 const WAL_PAGES_MAX: u64 = WAL_BYTES_MAX / 4_096;
@@ -52,11 +52,7 @@ impl Owned {
         let path = absolute(path)?;
         let lock = lock(&path)?;
         create_private(&path).map_err(|error| open_error(&path, &error))?;
-        Ok(Self {
-            path,
-            sync,
-            lock,
-        })
+        Ok(Self { path, sync, lock })
     }
 }
 
