@@ -1,6 +1,6 @@
 """Counts the instructions a forwarded packet costs, and fails when they have become more.
 
-`crates/restage-media/examples/forward.rs` runs under valgrind's callgrind, which counts what is executed inside its
+`crates/restage-media/examples/forward_path.rs` runs under valgrind's callgrind, which counts what is executed inside its
 function `forward` and what that calls. Sealing (aws-lc) and copying (libc) are left out: which variant of those is
 executed depends on the machine. What remains is this project's own work on the way of a packet, compiled as the tests
 are. It is the same on every run but for hash seeds and the order of a heap.
@@ -62,7 +62,7 @@ def count(program):
             "valgrind",
             "--tool=callgrind",
             "--collect-atstart=no",
-            "--toggle-collect=*forward::forward*",
+            "--toggle-collect=*forward_path::forward*",
         ]
         command += [f"--callgrind-out-file={out}", "--error-exitcode=3", str(program)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

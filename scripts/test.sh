@@ -52,7 +52,7 @@ cargo test --workspace --locked --quiet
 
 step "Cost of a forwarded packet, in instructions"
 # Examples are built with the tests.
-python3 scripts/check_forward_cost.py target/debug/examples/forward
+python3 scripts/check_forward_cost.py target/debug/examples/forward_path
 
 step "Store tests again, on PostgreSQL"
 POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
