@@ -107,6 +107,8 @@ class Peer:
 
     async def _connect(self):
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        states = []
+        self.pc.on("connectionstatechange", lambda: states.append(self.pc.connectionState))
         self._prepare()
         await self.pc.setLocalDescription(await self.pc.createOffer())
         headers = {**self.authorization, "Content-Type": "application/sdp"}
@@ -120,7 +122,8 @@ class Peer:
             self.answer = body
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp=self.answer, type="answer"))
         ends_at = time.monotonic() + CONNECT_S
-        while self.pc.connectionState != "connected":
+        # Who is sent away at once was connected all the same.
+        while "connected" not in states:
             assert self.pc.connectionState in ("new", "connecting"), f"peer is {self.pc.connectionState}"
             assert time.monotonic() < ends_at, f"peer is {self.pc.connectionState} after {CONNECT_S} s"
             await asyncio.sleep(0.01)

@@ -7,7 +7,7 @@
 
 pub(crate) mod srtp;
 
-use crate::limits::SOURCES_VERIFIED_MAX;
+use crate::limits::{SOURCE_CHANGES_MAX, SOURCES_VERIFIED_MAX};
 use crate::srtp_keys::KeyingMaterial;
 use srtp::Verifier;
 
@@ -27,6 +27,7 @@ pub(crate) struct Ingress {
     verifier: Option<Verifier>,
     /// Oldest first.
     sources: Vec<Source>,
+    changes: u32,
 }
 
 /// An SSRC of which a packet has been verified.
@@ -61,7 +62,8 @@ impl Ingress {
         let index = index(known.map(|source| source.index), seq);
         // One that was recorded when the SSRC still had a stream has a good tag, too (RFC 3711 §3.3.2).
         let is_old = known.is_some_and(|source| index <= source.index);
-        let verifier = self.verifier.as_ref().filter(|_| !is_old);
+        let may_move = !is_old && self.changes < SOURCE_CHANGES_MAX;
+        let verifier = self.verifier.as_ref().filter(|_| may_move);
         if !verifier.is_some_and(|verifier| verifier.verifies(packet, ssrc, index)) {
             return Admission::Refused;
         }
@@ -85,6 +87,7 @@ impl Ingress {
         let mut retransmissions = Vec::new();
         for source in &mut self.sources {
             let found = stream(source.ssrc);
+            self.changes += u32::from(found.is_some() && !source.is_mapped);
             source.is_mapped = found.is_some();
             retransmissions.extend(found.flatten());
         }
@@ -94,6 +97,7 @@ impl Ingress {
     }
 
     fn remember(&mut self, ssrc: u32, index: u64) {
+        self.changes += 1;
         if self.sources.len() == SOURCES_VERIFIED_MAX {
             // Those in use stay as long as others can go: they could not come back after a rollover.
             let unused = self.sources.iter().position(|source| !source.is_mapped);

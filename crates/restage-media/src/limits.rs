@@ -38,6 +38,9 @@ pub const REJECTED_DATAGRAMS_MAX: u32 = 1_000;
 /// SSRCs of a publisher that are remembered with how far they have come. A further one takes the place of the oldest that
 /// has no stream. Four layers, each with its retransmissions, sound and probes are ten.
 pub const SOURCES_VERIFIED_MAX: usize = 32;
+/// New SSRCs, and streams they take over, that a publisher may go through in its life. The engine keeps something of
+/// each. Then its streams stay as they are.
+pub const SOURCE_CHANGES_MAX: u32 = 1_000;
 
 /// A connected peer from which nothing has arrived for this long is gone. Browsers send consent checks (RFC 7675)
 /// every few seconds.

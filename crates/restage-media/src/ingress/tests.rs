@@ -147,6 +147,24 @@ fn what_is_remembered_is_bounded_and_what_is_in_use_stays() {
 }
 
 #[test]
+fn nobody_changes_for_ever() {
+    let mut rig = Rig::new();
+    let (mut ssrc, mut changes) = (VIDEO, 0);
+    while rig.admit(ssrc, 1) == Admission::Moving {
+        rig.settle(&[(ssrc, None)]);
+        assert_eq!(rig.admit(ssrc, 2), Admission::Known);
+        ssrc += 1;
+        changes += 1;
+    }
+    assert_eq!(changes, SOURCE_CHANGES_MAX / 2, "new, and with a stream");
+    assert_eq!(
+        rig.admit(ssrc - 1, 3),
+        Admission::Known,
+        "what is there stays"
+    );
+}
+
+#[test]
 fn rtp_is_told_from_everything_else() {
     for (bytes, expected) in [
         (&[0x80, 96][..], true),
