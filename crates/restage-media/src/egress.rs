@@ -36,7 +36,7 @@ const RESEND_PERCENT: u32 = 30;
 pub(crate) struct Buffers(Vec<Vec<u8>>);
 
 impl Buffers {
-    fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         self.0.pop().unwrap_or_default()
     }
 
@@ -235,7 +235,7 @@ impl Egress {
 
     /// Reads feedback. `None`: it is not the subscriber's, or has been here before.
     pub(crate) fn hear(&mut self, bytes: &[u8]) -> Option<Heard> {
-        let opened = self.srtp.open_rtcp(bytes)?;
+        let opened = self.srtp.rtcp.open(bytes)?;
         let mut heard = Heard::default();
         let video = self.streams[MediaKind::Video.index()]
             .as_ref()
@@ -304,7 +304,7 @@ impl Egress {
             };
             let start = train.contents.len();
             rtcp::write_report(&mut train.contents, &report, &self.cname);
-            self.srtp.protect_rtcp(&mut train.contents, start);
+            self.srtp.rtcp.protect(&mut train.contents, start);
             train.close(start, buffers, outputs);
         }
         train.finish(buffers, outputs);
@@ -316,7 +316,7 @@ impl Egress {
         for stream in self.streams.iter().flatten() {
             let start = train.contents.len();
             rtcp::write_bye(&mut train.contents, stream.config.ssrc);
-            self.srtp.protect_rtcp(&mut train.contents, start);
+            self.srtp.rtcp.protect(&mut train.contents, start);
             train.close(start, buffers, outputs);
         }
         train.finish(buffers, outputs);

@@ -1,135 +1,315 @@
-//! Which RTP packets of a publisher may reach its engine.
+//! Receiving from a publisher past the engine: verify and decrypt, tell streams apart, undo retransmission, and say what
+//! has arrived.
 //!
-//! The engine looks up a packet's receive stream before it verifies the packet. A packet of an SSRC that has none takes
-//! over the stream that its MID and payload type or RID name (RFC 9143 §9.2, RFC 8852 §3), and these anybody can write who
-//! can send from the publisher's address. So the tag of a packet that might move a stream is verified here first;
-//! where the engine has a stream for the SSRC already, it moves nothing and is left to the engine.
+//! The engine does ICE and DTLS; everything of a publisher that begins like RTP or RTCP is read and answered here, and the
+//! engine's own attempts at it are thrown away (`peer_engine`). Nothing of a packet is believed before its tag is verified:
+//! its header names streams, and anybody can write one who can send from the publisher's address.
 
+pub(crate) mod config;
+mod feedback;
+pub(crate) mod header;
+mod rtcp;
+mod source;
 pub(crate) mod srtp;
+#[cfg(test)]
+mod tests;
+mod twcc;
 
-use crate::limits::{SOURCE_CHANGES_MAX, SOURCES_VERIFIED_MAX};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::egress::Path;
+use crate::io::MediaKind;
+use crate::limits::{REPORT_INTERVAL, SOURCE_TENURE_MIN, SOURCES_MAX};
+use crate::packet::{Received, RidName};
+use crate::srtcp::Srtcp;
 use crate::srtp_keys::KeyingMaterial;
-use srtp::Verifier;
+use config::{Config, Part};
+use header::{Header, Said, without_padding};
+use source::{Missing, Reception, Seen, Times};
+use srtp::Opener;
+use twcc::Arrivals;
 
-/// What becomes of an RTP packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// The engine has a stream for its SSRC.
-    Known,
-    /// It is the publisher's, and the engine may have other streams after it: [`Ingress::settle`] has to follow.
-    Moving,
+/// What a publisher's datagram came to.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// It is not the publisher's, or has been here before.
     Refused,
+    /// There is nothing to forward in it.
+    Nothing,
+    Packet(MediaKind, Received),
 }
 
-/// What a publisher's RTP packets are held to.
-#[derive(Debug, Default)]
+/// The receiving half of a publisher's connection.
+#[derive(Debug)]
 pub(crate) struct Ingress {
-    verifier: Option<Verifier>,
-    /// Oldest first.
+    opener: Opener,
+    rtcp: Srtcp,
+    config: Config,
+    /// Ours, in reports and requests.
+    ssrc: u32,
+    tracks: Vec<Track>,
     sources: Vec<Source>,
-    changes: u32,
+    arrivals: Arrivals,
+    /// Where the newest packet came from, and so where feedback goes to: an address whose STUN was verified.
+    path: Option<Path>,
+    epoch: Instant,
+    report_at: Option<Instant>,
+}
+
+/// A media section, or one of its simulcast encodings.
+#[derive(Debug)]
+struct Track {
+    kind: MediaKind,
+    rid: Option<RidName>,
+    /// The SSRC it has now, and since when.
+    ssrc: u32,
+    since: Instant,
+    /// Requests by FIR so far.
+    requests: u8,
 }
 
 /// An SSRC of which a packet has been verified.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Source {
     ssrc: u32,
-    /// The highest packet index known to be the publisher's (RFC 3711 §3.3.1).
-    index: u64,
-    /// The engine has a stream for it.
-    is_mapped: bool,
+    /// Place of its track.
+    track: Option<usize>,
+    part: Part,
+    heard_at: Instant,
+    seen: Seen,
+    times: Times,
+    missing: Missing,
+    reception: Reception,
 }
 
 impl Ingress {
-    pub(crate) fn has_keys(&self) -> bool {
-        self.verifier.is_some()
+    /// `ssrc` is our own. `None` when the material is not as long as its profile asks.
+    pub(crate) fn new(
+        material: &KeyingMaterial,
+        config: Config,
+        ssrc: u32,
+        now: Instant,
+    ) -> Option<Self> {
+        Some(Self {
+            opener: Opener::new(material)?,
+            rtcp: Srtcp::new(material)?,
+            config,
+            ssrc,
+            tracks: Vec::new(),
+            sources: Vec::new(),
+            arrivals: Arrivals::default(),
+            path: None,
+            epoch: now,
+            report_at: None,
+        })
     }
 
-    pub(crate) fn set_keys(&mut self, material: &KeyingMaterial) {
-        self.verifier = Verifier::new(material);
-    }
-
-    /// Judges an RTP packet. Without keys nothing is admitted: the engine could not read it either.
-    pub(crate) fn admit(&mut self, packet: &[u8]) -> Admission {
-        let Some((ssrc, seq)) = ssrc_and_seq(packet) else {
-            return Admission::Refused;
+    /// Takes an RTP packet. `plain` is room to decrypt it in.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        path: Path,
+        packet: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Heard {
+        let Some(header) = Header::parse(packet) else {
+            return Heard::Refused;
         };
-        let place = self.sources.iter().position(|source| source.ssrc == ssrc);
-        let known = place.map(|place| self.sources[place]);
-        if known.is_some_and(|source| source.is_mapped) {
-            return Admission::Known;
+        let known = self.place(header.ssrc);
+        let seen = known.map(|place| &self.sources[place].seen);
+        let index = match seen {
+            Some(seen) => seen.index_of(header.seq).filter(|index| !seen.has(*index)),
+            None => Some(u64::from(header.seq)),
+        };
+        let Some(index) = index else {
+            return Heard::Refused;
+        };
+        if !(self.opener).open(packet, header.body, header.ssrc, index, plain) {
+            return Heard::Refused;
         }
-        let index = index(known.map(|source| source.index), seq);
-        // One that was recorded when the SSRC still had a stream has a good tag, too (RFC 3711 §3.3.2).
-        let is_old = known.is_some_and(|source| index <= source.index);
-        let may_move = !is_old && self.changes < SOURCE_CHANGES_MAX;
-        let verifier = self.verifier.as_ref().filter(|_| may_move);
-        if !verifier.is_some_and(|verifier| verifier.verifies(packet, ssrc, index)) {
-            return Admission::Refused;
+        let said = header.said(packet, &self.config.ids);
+        if let Some(seq) = said.transport_seq {
+            self.arrivals.add(seq, now);
         }
-        match place {
-            Some(place) => self.sources[place].index = index,
-            None => self.remember(ssrc, index),
-        }
-        Admission::Moving
+        self.path = Some(path);
+        self.report_at.get_or_insert(now + REPORT_INTERVAL);
+        let place = known.or_else(|| self.add(now, &header, &said, index));
+        let heard = place.and_then(|place| {
+            self.note(now, place, &header, index);
+            match self.sources[place].part {
+                Part::Main => self.main(now, place, &header, &said, index, plain),
+                Part::Retransmission => self.retransmission(now, place, &header, &said, plain),
+                Part::Probe => None,
+            }
+        });
+        heard.map_or(Heard::Nothing, |(kind, received)| {
+            Heard::Packet(kind, received)
+        })
     }
 
-    /// The engine has verified this packet of an SSRC.
-    pub(crate) fn on_verified(&mut self, ssrc: u32, index: u64) {
-        if let Some(source) = self.sources.iter_mut().find(|source| source.ssrc == ssrc) {
-            source.index = source.index.max(index);
-        }
+    fn place(&self, ssrc: u32) -> Option<usize> {
+        self.sources.iter().position(|source| source.ssrc == ssrc)
     }
 
-    /// Asks the engine again what it has streams for. `stream` tells whether an SSRC has one, and the SSRC of its
-    /// retransmissions (RFC 4588).
-    pub(crate) fn settle(&mut self, mut stream: impl FnMut(u32) -> Option<Option<u32>>) {
-        let mut retransmissions = Vec::new();
-        for source in &mut self.sources {
-            let found = stream(source.ssrc);
-            self.changes += u32::from(found.is_some() && !source.is_mapped);
-            source.is_mapped = found.is_some();
-            retransmissions.extend(found.flatten());
-        }
-        for source in &mut self.sources {
-            source.is_mapped |= retransmissions.contains(&source.ssrc);
-        }
-    }
-
-    fn remember(&mut self, ssrc: u32, index: u64) {
-        self.changes += 1;
-        if self.sources.len() == SOURCES_VERIFIED_MAX {
-            // Those in use stay as long as others can go: they could not come back after a rollover.
-            let unused = self.sources.iter().position(|source| !source.is_mapped);
-            self.sources.remove(unused.unwrap_or(0));
+    /// Finds out what a new SSRC is. A main one takes its track over.
+    fn add(&mut self, now: Instant, header: &Header, said: &Said<'_>, index: u64) -> Option<usize> {
+        let identity = self.config.identify(header, said)?;
+        let track = match (identity.part, identity.kind) {
+            (Part::Main, kind) => Some(self.track(now, kind?, identity.rid, header.ssrc)),
+            // Before the first packet of what it repeats there is nothing it could be the retransmission of.
+            (Part::Retransmission, kind) => Some(self.find_track(kind?, identity.rid)?),
+            (Part::Probe, _) => None,
+        };
+        if self.sources.len() >= SOURCES_MAX {
+            self.forget_one();
         }
         self.sources.push(Source {
-            ssrc,
-            index,
-            is_mapped: false,
+            ssrc: header.ssrc,
+            track,
+            part: identity.part,
+            heard_at: now,
+            seen: Seen::default(),
+            times: Times::default(),
+            missing: Missing::default(),
+            reception: Reception::new(index),
         });
+        Some(self.sources.len() - 1)
+    }
+
+    fn find_track(&self, kind: MediaKind, rid: Option<RidName>) -> Option<usize> {
+        let is_it = |track: &Track| track.kind == kind && track.rid == rid;
+        self.tracks.iter().position(is_it)
+    }
+
+    /// The place of a track that has this SSRC from now on.
+    fn track(&mut self, now: Instant, kind: MediaKind, rid: Option<RidName>, ssrc: u32) -> usize {
+        if let Some(place) = self.find_track(kind, rid) {
+            let track = &mut self.tracks[place];
+            (track.ssrc, track.since) = (ssrc, now);
+            return place;
+        }
+        self.tracks.push(Track {
+            kind,
+            rid,
+            ssrc,
+            since: now,
+            requests: 0,
+        });
+        self.tracks.len() - 1
+    }
+
+    /// The one that is silent for longest and no track has. All in use: the one that is silent for longest.
+    fn forget_one(&mut self) {
+        let is_used = |source: &Source| {
+            self.tracks.iter().any(|track| track.ssrc == source.ssrc) && source.part == Part::Main
+        };
+        let oldest = (0..self.sources.len()).min_by_key(|place| {
+            let source = &self.sources[*place];
+            (is_used(source), source.heard_at)
+        });
+        if let Some(place) = oldest {
+            self.sources.remove(place);
+        }
+    }
+
+    /// Remembers that a packet has arrived.
+    fn note(&mut self, now: Instant, place: usize, header: &Header, index: u64) {
+        let source = &mut self.sources[place];
+        let section = source
+            .track
+            .and_then(|track| self.config.section(self.tracks[track].kind));
+        let rate = section.map_or(0, |section| section.clock_rate);
+        let elapsed = now.saturating_duration_since(self.epoch).as_micros();
+        let ticks = elapsed * u128::from(rate) / 1_000_000;
+        source.heard_at = now;
+        source.reception.add(ticks as u32, header.time);
+        let is_asked_for =
+            source.part == Part::Main && section.is_some_and(|section| section.can_nack);
+        source.arrive(now, index, is_asked_for);
+    }
+
+    /// A packet of a track itself.
+    fn main(
+        &mut self,
+        now: Instant,
+        place: usize,
+        header: &Header,
+        said: &Said<'_>,
+        index: u64,
+        plain: &[u8],
+    ) -> Option<(MediaKind, Received)> {
+        let source = &mut self.sources[place];
+        let is_newest = source.seen.highest() == Some(index);
+        let time = source.times.extend(header.time, is_newest);
+        let track = &mut self.tracks[source.track?];
+        if track.ssrc != header.ssrc {
+            // A source that had the track before comes back, unless these are its last packets, late.
+            if !is_newest || now < track.since + SOURCE_TENURE_MIN {
+                return None;
+            }
+            (track.ssrc, track.since) = (header.ssrc, now);
+        }
+        let received = Received {
+            ssrc: header.ssrc,
+            rid: track.rid,
+            pt: header.pt,
+            seq: index,
+            time,
+            marker: header.marker,
+            payload: Arc::from(without_padding(plain, header.is_padded)?),
+            arrived: now,
+            extensions: said.extensions,
+        };
+        Some((track.kind, received))
+    }
+
+    /// A packet that repeats another (RFC 4588 §4). Probes for bandwidth look like it and are empty.
+    fn retransmission(
+        &mut self,
+        now: Instant,
+        place: usize,
+        header: &Header,
+        said: &Said<'_>,
+        plain: &[u8],
+    ) -> Option<(MediaKind, Received)> {
+        let track = &self.tracks[self.sources[place].track?];
+        let payload = without_padding(plain, header.is_padded)?;
+        let (seq, payload) = payload.split_first_chunk::<2>()?;
+        let types = &self.config.section(track.kind)?.types;
+        let (pt, _) = types.iter().find(|(_, rtx)| *rtx == Some(header.pt))?;
+        let repeated = self.place(track.ssrc)?;
+        let source = &mut self.sources[repeated];
+        let index = source.seen.index_of(u16::from_be_bytes(*seq))?;
+        if source.seen.has(index) {
+            return None;
+        }
+        source.arrive(now, index, true);
+        let is_newest = source.seen.highest() == Some(index);
+        let received = Received {
+            ssrc: source.ssrc,
+            rid: track.rid,
+            pt: *pt,
+            seq: index,
+            time: source.times.extend(header.time, is_newest),
+            marker: header.marker,
+            payload: Arc::from(payload),
+            arrived: now,
+            extensions: said.extensions,
+        };
+        Some((track.kind, received))
     }
 }
 
-/// Whether the engine would take a datagram for RTP (RFC 7983 §7, RFC 5761 §4).
-pub(crate) fn is_rtp(bytes: &[u8]) -> bool {
-    matches!(bytes, [128..=191, second, ..] if !matches!(second & 0x7f, 64..=95))
+impl Source {
+    /// A packet has arrived. Those before it that have not are missing.
+    fn arrive(&mut self, now: Instant, index: u64, is_asked_for: bool) {
+        let is_late = self.seen.highest().is_some_and(|highest| index < highest);
+        let gap = self.seen.add(index);
+        if is_late {
+            self.missing.remove(index);
+        } else if gap > 0 && is_asked_for {
+            self.missing.add(now, gap, index);
+        }
+    }
 }
-
-fn ssrc_and_seq(packet: &[u8]) -> Option<(u32, u16)> {
-    let seq = packet.get(2..)?.first_chunk::<2>()?;
-    let ssrc = packet.get(8..)?.first_chunk::<4>()?;
-    Some((u32::from_be_bytes(*ssrc), u16::from_be_bytes(*seq)))
-}
-
-/// The packet index nearest to the highest one known (RFC 3711 §3.3.1). A new SSRC's rollover counter is zero.
-fn index(highest: Option<u64>, seq: u16) -> u64 {
-    let Some(highest) = highest else {
-        return u64::from(seq);
-    };
-    let ahead = seq.wrapping_sub(highest as u16).cast_signed();
-    highest.saturating_add_signed(i64::from(ahead))
-}
-
-#[cfg(test)]
-mod tests;

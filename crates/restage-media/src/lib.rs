@@ -52,6 +52,7 @@ mod sdp;
 mod select;
 mod sfu;
 mod slab;
+mod srtcp;
 mod srtp_keys;
 mod stats;
 mod timers;

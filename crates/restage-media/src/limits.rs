@@ -35,12 +35,29 @@ pub const PAYLOAD_BYTES_MAX: usize = 1_600;
 /// address can cause one, so a single one must not end it. RTP packets that fail verification do not count.
 pub const REJECTED_DATAGRAMS_MAX: u32 = 1_000;
 
-/// SSRCs of a publisher that are remembered with how far they have come. A further one takes the place of the oldest that
-/// has no stream. Four layers, each with its retransmissions, sound and probes are ten.
-pub const SOURCES_VERIFIED_MAX: usize = 32;
-/// New SSRCs, and streams they take over, that a publisher may go through in its life. The engine keeps something of
-/// each. Then its streams stay as they are.
-pub const SOURCE_CHANGES_MAX: u32 = 1_000;
+/// SSRCs of a publisher that are remembered with how far they have come. A further one takes the place of the one that is
+/// silent for longest and has no track. Four layers, each with its retransmissions, sound and probes are ten.
+pub const SOURCES_MAX: usize = 32;
+/// SSRCs a remote end's reports and feedback come from. A further one takes the place of the one that is silent for longest.
+pub const RTCP_SOURCES_MAX: usize = 32;
+/// How long a source that took a track over keeps it at least from the one it took it from, whose last packets may be late.
+pub const SOURCE_TENURE_MIN: Duration = Duration::from_millis(100);
+/// Packets of a source that are told apart from replays. Older ones are dropped.
+pub const REPLAY_WINDOW: u64 = 1_024;
+/// Missing packets of a source that are asked for. A larger gap is not: the picture is lost anyway.
+pub const MISSING_MAX: usize = 256;
+/// How long a gap may be packets in another order.
+pub const NACK_DELAY: Duration = Duration::from_millis(10);
+/// A missing packet is asked for again after this long,
+pub const NACK_RETRY: Duration = Duration::from_millis(100);
+/// at most this often.
+pub const NACKS_MAX: u8 = 10;
+/// Distance between reports of when packets have arrived, by which a publisher finds the rate it can send at.
+pub const ARRIVALS_INTERVAL: Duration = Duration::from_millis(100);
+/// Arrivals of one report. Further ones are left out.
+pub const ARRIVALS_MAX: usize = 2_048;
+/// How long reports to a publisher wait for its next packet, so that they need not wake the worker.
+pub const FEEDBACK_SLACK: Duration = Duration::from_millis(30);
 
 /// A connected peer from which nothing has arrived for this long is gone. Browsers send consent checks (RFC 7675)
 /// every few seconds.

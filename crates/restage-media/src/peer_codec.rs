@@ -55,21 +55,6 @@ pub(crate) fn extension_ids(map: &ExtensionMap) -> ExtensionIds {
     }
 }
 
-pub(crate) fn extensions(values: &ExtensionValues) -> Extensions {
-    Extensions {
-        audio_level: values.audio_level,
-        voice_activity: values.voice_activity,
-        rotation: values
-            .video_orientation
-            .map(|orientation| match orientation {
-                VideoOrientation::Deg0 => Rotation::None,
-                VideoOrientation::Deg90 => Rotation::Quarter,
-                VideoOrientation::Deg180 => Rotation::Half,
-                VideoOrientation::Deg270 => Rotation::ThreeQuarters,
-            }),
-    }
-}
-
 pub(crate) fn extension_values(extensions: &Extensions) -> ExtensionValues {
     ExtensionValues {
         audio_level: extensions.audio_level,
@@ -102,23 +87,6 @@ pub(crate) fn vp8_patch(payload: &[u8], numbers: &Vp8Numbers) -> Option<Vp8Patch
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rotations_survive_the_way_through() {
-        for rotation in [
-            Rotation::None,
-            Rotation::Quarter,
-            Rotation::Half,
-            Rotation::ThreeQuarters,
-        ] {
-            let there = Extensions {
-                audio_level: Some(-30),
-                voice_activity: Some(true),
-                rotation: Some(rotation),
-            };
-            assert_eq!(extensions(&extension_values(&there)), there);
-        }
-    }
 
     #[test]
     fn a_patch_needs_the_fields_it_writes() {

@@ -5,6 +5,7 @@
 
 mod egress;
 mod events;
+mod ingress;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
-use str0m::media::{KeyframeRequestKind, Mid, Rid};
+use str0m::media::Mid;
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, Ssrc, StreamTx};
 use str0m::{Input, Rtc};
@@ -21,7 +22,8 @@ use crate::codec::Format;
 use crate::egress::history::History;
 use crate::egress::{Egress, Path, rtcp};
 use crate::error::{OfferError, OfferErrorKind};
-use crate::ingress::{Admission, Ingress, is_rtp};
+use crate::ingress::Ingress;
+use crate::ingress::config::Config;
 use crate::io::MediaKind;
 use crate::limits::{IDLE_ENGINE_TICK, PAYLOAD_BYTES_MAX, REJECTED_DATAGRAMS_MAX};
 use crate::packet::{Outgoing, RidName};
@@ -36,8 +38,6 @@ use crate::stats::SrtpProfile;
 const RESEND_PACKETS: usize = 1_000;
 const RESEND_AGE: Duration = Duration::from_secs(3);
 const RESEND_SHARE: f32 = 0.3;
-/// Receive streams whose identity is remembered.
-const STREAMS_KNOWN_MAX: usize = 16;
 
 /// Runs engine code; a panic becomes a [`Failure`].
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
@@ -57,8 +57,6 @@ pub(crate) struct Engine {
     /// Apart, so that what is touched for every packet lies close together.
     rtc: Box<Rtc>,
     sections: [Option<Section>; 2],
-    /// Receive streams seen so far.
-    streams: Vec<(Ssrc, MediaKind, Option<RidName>)>,
     addresses: Arc<[SocketAddr]>,
     /// The local address datagrams really arrive on, when it is not the advertised one (NAT 1:1).
     arrived_on: Option<SocketAddr>,
@@ -67,7 +65,10 @@ pub(crate) struct Engine {
     driven_at: Instant,
     /// Where the keys appear.
     keys: KeySlot,
-    /// What a publisher's packets have to pass. A subscriber sends none.
+    role: Role,
+    /// What a publisher has offered to send, until it can be received.
+    config: Option<Box<Config>>,
+    /// Receives from a publisher instead of the engine once the keys are there. A subscriber sends no media.
     ingress: Option<Box<Ingress>>,
     /// Sends instead of the engine once the keys are there.
     egress: Option<Egress>,
@@ -86,7 +87,6 @@ struct Section {
     /// Where a subscriber's packets go out.
     ssrc: Option<Ssrc>,
     rtx_ssrc: Option<Ssrc>,
-    can_nack: bool,
     /// Payload types and those of their retransmissions.
     types: Vec<(u8, Option<u8>)>,
     clock_rate: u32,
@@ -96,20 +96,22 @@ impl Engine {
     pub(crate) fn new(
         rtc: Rtc,
         keys: KeySlot,
-        role: Role,
+        offer: &Offer,
         addresses: Arc<[SocketAddr]>,
         now: Instant,
     ) -> Self {
+        let config = || Box::new(Config::new(offer));
         Self {
             rtc: Box::new(rtc),
             sections: [None, None],
-            streams: Vec::new(),
             addresses,
             arrived_on: None,
             deadline: now,
             driven_at: now,
             keys,
-            ingress: (role == Role::Publisher).then(Box::default),
+            role: offer.role,
+            config: (offer.role == Role::Publisher).then(config),
+            ingress: None,
             egress: None,
             path: None,
             probes: 0,
@@ -142,7 +144,6 @@ impl Engine {
     }
 
     pub(crate) fn add_section(&mut self, kind: MediaKind, mid: &str, formats: &[Format]) {
-        let can_nack = formats.iter().any(|format| format.has_feedback("nack"));
         let mid = Mid::from(mid);
         let mut api = self.rtc.direct_api();
         let ssrc = api.stream_tx_by_mid(mid, None).map(|stream| {
@@ -151,15 +152,10 @@ impl Engine {
             }
             (stream.ssrc(), stream.rtx())
         });
-        // The engine asks for retransmissions only where RTX is negotiated; plain ones are as good.
-        if let Some(stream) = api.stream_rx_by_mid(mid, None) {
-            stream.suppress_nack(!can_nack);
-        }
         self.sections[kind.index()] = Some(Section {
             mid,
             ssrc: ssrc.map(|(ssrc, _)| ssrc),
             rtx_ssrc: ssrc.and_then(|(_, rtx)| rtx),
-            can_nack,
             types: formats
                 .iter()
                 .map(|format| (format.pt, format.rtx))
@@ -172,12 +168,19 @@ impl Engine {
 
     /// When [`on_timeout`](Self::on_timeout) is due.
     pub(crate) fn deadline(&self) -> Instant {
-        let Some(egress) = &self.egress else {
-            return self.deadline;
+        let media = match (&self.egress, &self.ingress) {
+            (None, None) => return self.deadline,
+            (Some(egress), _) => egress.deadline(),
+            (None, Some(ingress)) => ingress.deadline(),
         };
-        // All that is left to the engine is answering checks, which it does as they come.
-        let tick = self.deadline.max(self.driven_at + IDLE_ENGINE_TICK);
-        egress.deadline().map_or(tick, |at| at.min(tick))
+        let idle = self.idle_until();
+        media.map_or(idle, |at| at.min(idle))
+    }
+
+    /// When the engine is to be given the time although media goes past it: all that is left to it is answering checks,
+    /// which it does as they come.
+    fn idle_until(&self) -> Instant {
+        self.deadline.max(self.driven_at + IDLE_ENGINE_TICK)
     }
 
     /// Whether media is sent past the engine.
@@ -226,8 +229,11 @@ impl Engine {
             }
             return Ok(true);
         }
-        let admission = self.admit(bytes);
-        if admission == Admission::Refused {
+        if self.role == Role::Publisher && is_media(bytes) {
+            return guard(|| self.hear(now, source, destination, bytes, sink));
+        }
+        if is_media(bytes) && !rtcp::is_rtcp(bytes) {
+            // A subscriber sends none.
             return Ok(false);
         }
         let candidate = self.candidate_for(destination);
@@ -247,40 +253,10 @@ impl Engine {
                     false
                 }
             };
-            if admission == Admission::Moving {
-                self.settle_ingress();
-            }
             self.drain(sink)?;
             self.follow(now, source, sink)?;
             Ok(is_taken)
         })?
-    }
-
-    /// Whether the engine may see a datagram. All but RTP it verifies before it acts on it.
-    fn admit(&mut self, bytes: &[u8]) -> Admission {
-        if !is_rtp(bytes) {
-            return Admission::Known;
-        }
-        let Some(ingress) = &mut self.ingress else {
-            return Admission::Refused;
-        };
-        if !ingress.has_keys()
-            && let Some(material) = self.keys.take()
-        {
-            ingress.set_keys(&material);
-        }
-        ingress.admit(bytes)
-    }
-
-    /// The engine may have other receive streams now.
-    fn settle_ingress(&mut self) {
-        if let Some(ingress) = &mut self.ingress {
-            let mut api = self.rtc.direct_api();
-            ingress.settle(|ssrc| {
-                let stream = api.stream_rx(&ssrc.into())?;
-                Some(stream.rtx().map(|rtx| *rtx))
-            });
-        }
     }
 
     pub(crate) fn on_timeout(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
@@ -290,9 +266,13 @@ impl Engine {
             if let Some(egress) = &mut self.egress {
                 let since_1970 = sink.since_1970(now);
                 egress.report(now, since_1970, &mut sink.buffers, &mut sink.outputs);
-                if now < self.deadline.max(self.driven_at + IDLE_ENGINE_TICK) {
-                    return Ok(());
-                }
+            }
+            if let Some(ingress) = &mut self.ingress {
+                ingress.report(now, &mut sink.buffers, &mut sink.outputs);
+            }
+            let is_past = self.egress.is_some() || self.ingress.is_some();
+            if is_past && now < self.idle_until() {
+                return Ok(());
             }
             self.drive(now, sink)
         })?
@@ -359,29 +339,17 @@ impl Engine {
         })
     }
 
-    /// Asks the remote end for a key frame. Goes out with the next [`on_timeout`](Self::on_timeout).
-    /// `Ok(false)`: there is no such stream yet.
+    /// Asks a publisher for a key frame. `Ok(false)`: there is no such stream yet.
     pub(crate) fn request_key_frame(
         &mut self,
         rid: Option<RidName>,
         with_fir: bool,
+        sink: &mut Sink,
     ) -> Result<bool, Failure> {
-        let Some(mid) = self.sections[MediaKind::Video.index()]
-            .as_ref()
-            .map(|section| section.mid)
-        else {
+        let Some(ingress) = &mut self.ingress else {
             return Ok(false);
         };
-        let kind = if with_fir {
-            KeyframeRequestKind::Fir
-        } else {
-            KeyframeRequestKind::Pli
-        };
-        guard(|| {
-            let mut api = self.rtc.direct_api();
-            let stream = api.stream_rx_by_mid(mid, rid.map(|rid| Rid::from(rid.as_str())));
-            stream.map(|stream| stream.request_keyframe(kind)).is_some()
-        })
+        guard(|| ingress.request_key_frame(rid, with_fir, &mut sink.buffers, &mut sink.outputs))
     }
 
     /// Restarts ICE towards new remote credentials; returns ours. Media goes on over the old path until the new
@@ -395,7 +363,6 @@ impl Engine {
     ) -> Result<Result<IceCredentials, OfferError>, Failure> {
         guard(|| {
             let outcome = self.negotiate(offer, remote).map(|(ice, _)| ice);
-            self.settle_ingress();
             self.drive(now, sink)?;
             Ok(outcome)
         })?
@@ -437,6 +404,11 @@ impl Engine {
             .copied()
             .unwrap_or(destination)
     }
+}
+
+/// Whether a datagram is RTP or RTCP (RFC 7983 §7).
+fn is_media(bytes: &[u8]) -> bool {
+    matches!(bytes, [128..=191, ..])
 }
 
 fn write(stream: &mut StreamTx, packet: &Outgoing) {

@@ -12,6 +12,8 @@ use crate::packet::{Received, RidName};
 #[derive(Debug, Default)]
 pub(crate) struct Sink {
     pub(crate) buffers: Buffers,
+    /// Where a publisher's packet is decrypted.
+    pub(crate) plain: Vec<u8>,
     /// An instant and its time since 1970.
     pub(crate) epoch: Option<(Instant, Duration)>,
     pub(crate) outputs: VecDeque<io::Output>,

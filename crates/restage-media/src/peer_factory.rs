@@ -83,7 +83,7 @@ impl EngineFactory {
             rtc.add_local_candidate(candidate.clone());
         }
         let addresses = Arc::clone(&self.addresses);
-        let mut engine = Engine::new(rtc, keys, offer.role, addresses, now);
+        let mut engine = Engine::new(rtc, keys, offer, addresses, now);
         let (ice, answer) = engine.negotiate(offer, &offer.ice)?;
         for media in offer.media() {
             engine.add_section(media.kind, &media.mid, &media.formats);

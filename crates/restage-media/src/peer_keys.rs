@@ -19,10 +19,10 @@ use crate::stats::SrtpProfile;
 pub(crate) struct KeySlot(Arc<Mutex<Slot>>);
 
 struct Slot {
-    /// What the remote end is: a subscriber's keys are sent under, a publisher's verify what it sends.
+    /// What the remote end is.
     role: Role,
     profile: Option<SrtpProfile>,
-    /// A subscriber's, and AES-GCM was agreed on.
+    /// A publisher's, or a subscriber's that AES-GCM was agreed on with.
     is_filled: bool,
     material: Option<KeyingMaterial>,
 }
@@ -53,7 +53,7 @@ impl KeySlot {
         (built, slot)
     }
 
-    /// There are keys here to send under: from now on nobody else may.
+    /// There are keys here for us: from now on nobody else may send under them.
     pub(crate) fn is_filled(&self) -> bool {
         self.slot().is_filled
     }
@@ -79,10 +79,9 @@ impl KeySlot {
         };
         let mut slot = self.slot();
         slot.profile = Some(profile);
-        // Under AES-CM the engine goes on sending by itself.
-        let is_sent_under = slot.role == Role::Subscriber && profile != SrtpProfile::Aes128CmSha1;
-        slot.is_filled = is_sent_under;
-        if is_sent_under || slot.role == Role::Publisher {
+        // To a subscriber with AES-CM the engine goes on sending by itself.
+        slot.is_filled = slot.role == Role::Publisher || profile != SrtpProfile::Aes128CmSha1;
+        if slot.is_filled {
             slot.material = Some(KeyingMaterial {
                 profile,
                 bytes: bytes.to_vec(),

@@ -2,11 +2,18 @@
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
 
 use crate::stats::SrtpProfile;
 
 /// Of AES-GCM.
 const SALT_BYTES: usize = 12;
+pub(crate) const GCM_TAG_BYTES: usize = 16;
+/// HMAC-SHA1-80's: the first ten bytes of twenty (RFC 3711 §4.2.1).
+pub(crate) const HMAC_TAG_BYTES: usize = 10;
+/// RFC 3711 §5.2.
+const HMAC_KEY_BYTES: usize = 20;
 
 /// RFC 3711 §4.3.2.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +22,7 @@ pub(crate) enum Label {
     RtpAuthentication = 1,
     RtpSalt = 2,
     RtcpKey = 3,
+    RtcpAuthentication = 4,
     RtcpSalt = 5,
 }
 
@@ -144,6 +152,68 @@ impl Cipher {
         let bytes = nonce.to_be_bytes();
         let unique = bytes.last_chunk::<NONCE_LEN>().copied();
         Nonce::assume_unique_for_key(unique.unwrap_or_default())
+    }
+}
+
+/// Session keys of AES in counter mode and HMAC-SHA1-80.
+pub(crate) struct CounterMode {
+    key: EncryptingKey,
+    /// The salt as a number.
+    salt: u128,
+    hmac: hmac::Key,
+}
+
+impl CounterMode {
+    /// `None` when the profile is not this one.
+    pub(crate) fn derive(
+        master: &Master<'_>,
+        key: Label,
+        authentication: Label,
+        salt: Label,
+    ) -> Option<Self> {
+        if master.profile != SrtpProfile::Aes128CmSha1 {
+            return None;
+        }
+        let mut session_key = vec![0; master.profile.key_bytes()];
+        master.derive(key, &mut session_key)?;
+        let mut hmac_key = [0; HMAC_KEY_BYTES];
+        master.derive(authentication, &mut hmac_key)?;
+        let mut session_salt = vec![0; master.profile.salt_bytes()];
+        master.derive(salt, &mut session_salt)?;
+        let unbound = UnboundCipherKey::new(&AES_128, &session_key).ok()?;
+        let derived = Self {
+            key: EncryptingKey::ctr(unbound).ok()?,
+            salt: session_salt
+                .iter()
+                .fold(0, |salt, byte| salt << 8 | u128::from(*byte)),
+            hmac: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &hmac_key),
+        };
+        session_key.fill(0);
+        hmac_key.fill(0);
+        Some(derived)
+    }
+
+    /// Encrypts what is plain and decrypts what is not (RFC 3711 §4.1.1).
+    pub(crate) fn apply(&self, ssrc: u32, index: u64, bytes: &mut [u8]) -> Option<()> {
+        let counter = self.salt << 16 ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16;
+        let context = EncryptionContext::Iv128(counter.to_be_bytes().into());
+        self.key.less_safe_encrypt(bytes, context).ok()?;
+        Some(())
+    }
+
+    /// The tag of what is `authenticated`, these parts one after the other.
+    pub(crate) fn tag(&self, authenticated: [&[u8]; 2]) -> [u8; HMAC_TAG_BYTES] {
+        let mut context = hmac::Context::with_key(&self.hmac);
+        for part in authenticated {
+            context.update(part);
+        }
+        let full = context.sign();
+        full.as_ref().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// Whether that is its tag, in constant time.
+    pub(crate) fn verifies(&self, authenticated: [&[u8]; 2], tag: &[u8]) -> bool {
+        verify_slices_are_equal(&self.tag(authenticated), tag).is_ok()
     }
 }
 

@@ -1,16 +1,16 @@
 //! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as far as a sender needs it.
 
-const SENDER_REPORT: u8 = 200;
+pub(crate) const SENDER_REPORT: u8 = 200;
 const DESCRIPTION: u8 = 202;
 const BYE: u8 = 203;
-const TRANSPORT_FEEDBACK: u8 = 205;
-const PAYLOAD_FEEDBACK: u8 = 206;
-const FORMAT_NACK: u8 = 1;
-const FORMAT_PLI: u8 = 1;
-const FORMAT_FIR: u8 = 4;
+pub(crate) const TRANSPORT_FEEDBACK: u8 = 205;
+pub(crate) const PAYLOAD_FEEDBACK: u8 = 206;
+pub(crate) const FORMAT_NACK: u8 = 1;
+pub(crate) const FORMAT_PLI: u8 = 1;
+pub(crate) const FORMAT_FIR: u8 = 4;
 const CNAME: u8 = 1;
 /// Seconds from 1900 to 1970.
-const NTP_OFFSET_S: u64 = 2_208_988_800;
+pub(crate) const NTP_OFFSET_S: u64 = 2_208_988_800;
 
 /// What a receiver asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -138,7 +138,7 @@ impl Rig {
     /// What the subscriber's feedback comes to.
     fn hear(&mut self, plain: &[u8]) -> Option<Heard> {
         let mut packet = plain.to_vec();
-        self.remote.protect_rtcp(&mut packet, 0);
+        self.remote.rtcp.protect(&mut packet, 0);
         self.egress.hear(&packet)
     }
 
@@ -358,6 +358,6 @@ fn reports_begin_with_the_first_packet_and_come_every_interval() {
 
 impl Rig {
     fn remote_opens(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.remote.open_rtcp(bytes).unwrap()
+        self.remote.rtcp.open(bytes).unwrap()
     }
 }

@@ -1,92 +1,93 @@
-//! Whether an SRTP packet is the remote end's: its tag alone (RFC 3711 §4.2, RFC 7714 §8).
+//! Opening SRTP packets (RFC 3711 §3.3, RFC 7714 §8).
 
 use aws_lc_rs::aead::Aad;
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::hmac;
 
-use crate::srtp_keys::{Cipher, KeyingMaterial, Label};
+use crate::srtp_keys::{Cipher, CounterMode, GCM_TAG_BYTES, HMAC_TAG_BYTES, KeyingMaterial, Label};
 use crate::stats::SrtpProfile;
 
-/// HMAC-SHA1-80's: the first ten bytes of twenty (RFC 3711 §4.2.1).
-const HMAC_TAG_BYTES: usize = 10;
-/// RFC 3711 §5.2.
-const HMAC_KEY_BYTES: usize = 20;
-/// Fixed part of the RTP header (RFC 3550 §5.1).
-const HEADER_BYTES: usize = 12;
-
-/// The remote end's key.
-pub(crate) enum Verifier {
+/// The remote end's keys.
+pub(crate) enum Opener {
     Gcm(Cipher),
-    HmacSha1(Box<hmac::Key>),
+    CounterMode(Box<CounterMode>),
 }
 
-impl std::fmt::Debug for Verifier {
+impl std::fmt::Debug for Opener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Verifier")
+        f.write_str("Opener")
     }
 }
 
-impl Verifier {
+impl Opener {
     /// `None` when the material is not as long as its profile asks.
     pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
         let (_, remote) = material.masters()?;
-        if material.profile != SrtpProfile::Aes128CmSha1 {
-            return Cipher::derive(&remote, Label::RtpKey, Label::RtpSalt).map(Self::Gcm);
+        if material.profile == SrtpProfile::Aes128CmSha1 {
+            let labels = (Label::RtpKey, Label::RtpAuthentication, Label::RtpSalt);
+            return CounterMode::derive(&remote, labels.0, labels.1, labels.2)
+                .map(|keys| Self::CounterMode(Box::new(keys)));
         }
-        let mut key = [0; HMAC_KEY_BYTES];
-        remote.derive(Label::RtpAuthentication, &mut key)?;
-        let hmac_key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
-        key.fill(0);
-        Some(Self::HmacSha1(Box::new(hmac_key)))
+        Cipher::derive(&remote, Label::RtpKey, Label::RtpSalt).map(Self::Gcm)
     }
 
-    /// Whether the tag is the remote end's. `index` is the sequence number with the rollover counter above it.
-    pub(crate) fn verifies(&self, packet: &[u8], ssrc: u32, index: u64) -> bool {
-        let Some(body) = body(packet) else {
-            return false;
-        };
+    /// Verifies a packet whose payload begins at `body` and replaces `plain` by what it decrypts to. False: it is not the remote end's.
+    /// `index` is the sequence number with the rollover counter above it.
+    pub(crate) fn open(
+        &self,
+        packet: &[u8],
+        body: usize,
+        ssrc: u32,
+        index: u64,
+        plain: &mut Vec<u8>,
+    ) -> bool {
         match self {
-            Self::Gcm(cipher) => {
-                let (header, sealed) = packet.split_at(body);
-                let nonce = cipher.nonce(ssrc, index);
-                let mut opened = sealed.to_vec();
-                let outcome = cipher
-                    .key
-                    .open_in_place(nonce, Aad::from(header), &mut opened);
-                outcome.is_ok()
-            }
-            Self::HmacSha1(key) => {
-                let Some(end) = packet.len().checked_sub(HMAC_TAG_BYTES) else {
-                    return false;
-                };
-                if end < body {
-                    return false;
-                }
-                let (authenticated, tag) = packet.split_at(end);
-                let mut context = hmac::Context::with_key(key);
-                context.update(authenticated);
-                context.update(&((index >> 16) as u32).to_be_bytes());
-                let full = context.sign();
-                verify_slices_are_equal(&full.as_ref()[..HMAC_TAG_BYTES], tag).is_ok()
-            }
+            Self::Gcm(cipher) => open_gcm(cipher, packet, body, ssrc, index, plain),
+            Self::CounterMode(keys) => open_counter_mode(keys, packet, body, ssrc, index, plain),
         }
+        .is_some()
     }
 }
 
-/// Where the payload begins: behind contributing sources and extension (RFC 3550 §5.1, §5.3.1).
-fn body(packet: &[u8]) -> Option<usize> {
-    let first = *packet.first()?;
-    let mut body = HEADER_BYTES + 4 * usize::from(first & 0x0f);
-    if first & 0x10 != 0 {
-        let words = packet.get(body + 2..)?.first_chunk::<2>()?;
-        body += 4 + 4 * usize::from(u16::from_be_bytes(*words));
+fn open_gcm(
+    cipher: &Cipher,
+    packet: &[u8],
+    body: usize,
+    ssrc: u32,
+    index: u64,
+    plain: &mut Vec<u8>,
+) -> Option<()> {
+    let (header, sealed) = packet.split_at_checked(body)?;
+    let (secret, tag) = sealed.split_last_chunk::<GCM_TAG_BYTES>()?;
+    let nonce = cipher.nonce(ssrc, index);
+    plain.resize(secret.len(), 0);
+    let opened = cipher
+        .key
+        .open_separate_gather(nonce, Aad::from(header), secret, tag, plain);
+    opened.ok()
+}
+
+fn open_counter_mode(
+    keys: &CounterMode,
+    packet: &[u8],
+    body: usize,
+    ssrc: u32,
+    index: u64,
+    plain: &mut Vec<u8>,
+) -> Option<()> {
+    let (authenticated, tag) = packet.split_last_chunk::<HMAC_TAG_BYTES>()?;
+    let secret = authenticated.get(body..)?;
+    let rollovers = ((index >> 16) as u32).to_be_bytes();
+    if !keys.verifies([authenticated, &rollovers], tag) {
+        return None;
     }
-    (body <= packet.len()).then_some(body)
+    plain.clear();
+    plain.extend_from_slice(secret);
+    keys.apply(ssrc, index, plain)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingress::header::Header;
     use crate::srtp_keys::tests::hex;
 
     const PROFILES: [SrtpProfile; 3] = [
@@ -94,7 +95,7 @@ mod tests {
         SrtpProfile::AeadAes128Gcm,
         SrtpProfile::AeadAes256Gcm,
     ];
-    const SSRC: u32 = 0x55aa_77cc;
+    const PAYLOAD: &[u8] = b"restage";
     /// Packets with an extension, as libsrtp 2 seals them under a master key and salt of 0, 1, 2 and so on: number 65,534
     /// before the rollover and number 1 behind it.
     const SEALED: [[&str; 2]; 3] = [
@@ -113,7 +114,7 @@ mod tests {
     ];
 
     /// The remote end, the DTLS client here, has that master key and salt.
-    fn verifier(profile: SrtpProfile) -> Verifier {
+    fn opener(profile: SrtpProfile) -> Opener {
         let (key, salt) = match profile {
             SrtpProfile::Aes128CmSha1 => (16, 14),
             SrtpProfile::AeadAes128Gcm => (16, 12),
@@ -128,7 +129,15 @@ mod tests {
             bytes,
             is_client: false,
         };
-        Verifier::new(&material).unwrap()
+        Opener::new(&material).unwrap()
+    }
+
+    /// What a packet with this index says.
+    fn opened(opener: &Opener, packet: &[u8], index: u64) -> Option<Vec<u8>> {
+        let header = Header::parse(packet)?;
+        let mut plain = vec![1, 2, 3];
+        let is_opened = opener.open(packet, header.body, header.ssrc, index, &mut plain);
+        is_opened.then_some(plain)
     }
 
     /// RFC 7714 §16.1.1 and §16.2.1: session keys, not master keys.
@@ -155,22 +164,24 @@ mod tests {
             let key: Vec<u8> = (0..length).collect();
             let cipher = Cipher::new(profile, &key, *b"Quid pro quo").unwrap();
             let packet = hex(&format!("{header}{sealed}"));
-            let verifier = Verifier::Gcm(cipher);
-            assert!(
-                verifier.verifies(&packet, 0x5501_a0b2, 0xf17b),
+            let opener = Opener::Gcm(cipher);
+            assert_eq!(
+                opened(&opener, &packet, 0xf17b).as_deref(),
+                Some(&b"Gallia est omnis divisa in partes tres"[..]),
                 "{profile:?}"
             );
-            assert!(!verifier.verifies(&packet, 0x5501_a0b2, 0x1_f17b));
+            assert_eq!(opened(&opener, &packet, 0x1_f17b), None);
         }
     }
 
     #[test]
     fn packets_of_another_implementation_verify_with_their_rollover_counter() {
         for (profile, [before, behind]) in PROFILES.into_iter().zip(SEALED) {
-            let verifier = verifier(profile);
+            let opener = opener(profile);
             for (packet, index) in [(hex(before), 0xfffe), (hex(behind), 0x1_0001)] {
-                assert!(verifier.verifies(&packet, SSRC, index), "{profile:?}");
-                assert!(!verifier.verifies(&packet, SSRC, index ^ 0x1_0000));
+                let payload = opened(&opener, &packet, index);
+                assert_eq!(payload.as_deref(), Some(PAYLOAD), "{profile:?}");
+                assert_eq!(opened(&opener, &packet, index ^ 0x1_0000), None);
             }
         }
     }
@@ -178,13 +189,11 @@ mod tests {
     #[test]
     fn no_length_and_no_flipped_bit_gets_through() {
         for (profile, [packet, _]) in PROFILES.into_iter().zip(SEALED) {
-            let verifier = verifier(profile);
+            let opener = opener(profile);
             let packet = hex(packet);
             let verifies = |bytes: &[u8]| {
-                let word = |at: usize| bytes.get(at..at + 4)?.first_chunk::<4>().copied();
-                let ssrc = word(8).map_or(0, u32::from_be_bytes);
-                let seq = word(0).map_or(0, u32::from_be_bytes) & 0xffff;
-                verifier.verifies(bytes, ssrc, u64::from(seq))
+                let seq = Header::parse(bytes).map_or(0, |header| header.seq);
+                opened(&opener, bytes, u64::from(seq)).is_some()
             };
             assert!(verifies(&packet));
             for end in 0..packet.len() {

@@ -12,6 +12,7 @@ use crate::egress::{Egress, StreamConfig};
 use crate::io::MediaKind;
 use crate::peer_codec;
 use crate::peer_event::{Failure, Sink};
+use crate::sdp::offer::Role;
 
 impl Engine {
     /// Begins to send past the engine when that has become possible, and goes where the engine goes: a check from
@@ -23,6 +24,7 @@ impl Engine {
         sink: &mut Sink,
     ) -> Result<(), Failure> {
         let is_known = match &self.egress {
+            _ if self.role == Role::Publisher => true,
             Some(egress) => egress.path.destination == source,
             None => !(self.keys.is_filled() && self.rtc.is_connected()),
         };

@@ -17,11 +17,11 @@ pub(crate) struct MediaOffer {
     pub(crate) mid: String,
     /// In the order of the answer.
     pub(crate) formats: Vec<Format>,
-    extensions: Vec<(u8, String)>,
+    pub(crate) extensions: Vec<(u8, String)>,
     /// Names of simulcast encodings, none for a plain track.
-    rids: Vec<String>,
+    pub(crate) rids: Vec<String>,
     /// SSRC of a plain track and of its retransmissions, if announced.
-    ssrcs: Option<(u32, Option<u32>)>,
+    pub(crate) ssrcs: Option<(u32, Option<u32>)>,
 }
 
 /// Mids the engine can hold.

@@ -234,11 +234,8 @@ impl Sfu {
         let with_fir = peer.needs_fir();
         let outcome = peer
             .engine
-            .request_key_frame(rid, with_fir)
-            .and_then(|is_sent| {
-                self.stats.keyframe_requests += u64::from(is_sent);
-                peer.engine.on_timeout(now, &mut self.sink)
-            });
+            .request_key_frame(rid, with_fir, &mut self.sink)
+            .map(|is_sent| self.stats.keyframe_requests += u64::from(is_sent));
         self.settle(now, peer_index, outcome);
     }
 

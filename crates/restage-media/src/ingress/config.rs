@@ -1,0 +1,182 @@
+//! What a publisher's offer says about what it will send, and by that which stream a packet belongs to.
+
+use super::header::{Header, Ids, Said};
+use crate::io::MediaKind;
+use crate::packet::RidName;
+use crate::sdp::media::MediaOffer;
+use crate::sdp::offer::Offer;
+
+/// Probes for bandwidth that belong to no stream have this SSRC, which no other may.
+const PROBE_SSRC: u32 = 0;
+
+/// As negotiated.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// One id means the same in all sections (RFC 8843 §7.1.3, RFC 8859).
+    pub(crate) ids: Ids,
+    sections: Vec<Section>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    kind: MediaKind,
+    mid: String,
+    /// Names of simulcast encodings, none for a plain track.
+    rids: Vec<RidName>,
+    /// SSRC of a plain track and of its retransmissions, if announced.
+    ssrcs: Option<(u32, Option<u32>)>,
+    /// Payload types and those of their retransmissions.
+    pub(crate) types: Vec<(u8, Option<u8>)>,
+    /// Lost packets may be asked for.
+    pub(crate) can_nack: bool,
+    pub(crate) clock_rate: u32,
+}
+
+/// What an SSRC carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Main,
+    Retransmission,
+    Probe,
+}
+
+/// What an SSRC is. A probe has no kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) part: Part,
+    pub(crate) kind: Option<MediaKind>,
+    pub(crate) rid: Option<RidName>,
+}
+
+impl Config {
+    pub(crate) fn new(offer: &Offer) -> Self {
+        let mut ids = Ids::default();
+        for (id, uri) in offer.media().flat_map(|media| &media.extensions) {
+            let place = match uri.as_str() {
+                "urn:ietf:params:rtp-hdrext:sdes:mid" => &mut ids.mid,
+                "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id" => &mut ids.rid,
+                "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id" => &mut ids.repaired_rid,
+                "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01" => {
+                    &mut ids.transport_seq
+                }
+                "urn:ietf:params:rtp-hdrext:ssrc-audio-level" => &mut ids.audio_level,
+                "urn:3gpp:video-orientation" => &mut ids.rotation,
+                _ => continue,
+            };
+            place.get_or_insert(*id);
+        }
+        Self {
+            ids,
+            sections: offer.media().map(Section::new).collect(),
+        }
+    }
+
+    pub(crate) fn section(&self, kind: MediaKind) -> Option<&Section> {
+        self.sections.iter().find(|section| section.kind == kind)
+    }
+
+    /// What a packet's SSRC is (RFC 8843 §9.2): one that was announced; else what MID and RID say, or the payload type where
+    /// only one section has it. `None`: nothing that was negotiated.
+    pub(crate) fn identify(&self, header: &Header, said: &Said<'_>) -> Option<Identity> {
+        if header.ssrc == PROBE_SSRC {
+            return Some(Identity {
+                part: Part::Probe,
+                kind: None,
+                rid: None,
+            });
+        }
+        if let Some(identity) = self.announced(header.ssrc) {
+            return Some(identity);
+        }
+        let section = match said.mid {
+            Some(mid) => self
+                .sections
+                .iter()
+                .find(|section| section.mid.as_bytes() == mid)?,
+            None => self.only_section_of(header.pt)?,
+        };
+        section.identify(header.pt, said)
+    }
+
+    /// What an announced SSRC is.
+    pub(crate) fn announced(&self, ssrc: u32) -> Option<Identity> {
+        self.sections.iter().find_map(|section| {
+            let (main, rtx) = section.ssrcs?;
+            let part = match ssrc {
+                _ if ssrc == main => Part::Main,
+                _ if Some(ssrc) == rtx => Part::Retransmission,
+                _ => return None,
+            };
+            Some(section.identity(part, None))
+        })
+    }
+
+    fn only_section_of(&self, pt: u8) -> Option<&Section> {
+        let mut sections = self.sections.iter().filter(|section| section.has(pt));
+        let only = sections.next()?;
+        sections.next().is_none().then_some(only)
+    }
+}
+
+impl Section {
+    fn new(media: &MediaOffer) -> Self {
+        let formats = &media.formats;
+        Self {
+            kind: media.kind,
+            mid: media.mid.clone(),
+            rids: media
+                .rids
+                .iter()
+                .filter_map(|rid| RidName::new(rid))
+                .collect(),
+            ssrcs: media.ssrcs,
+            types: formats
+                .iter()
+                .map(|format| (format.pt, format.rtx))
+                .collect(),
+            can_nack: formats.iter().any(|format| format.has_feedback("nack")),
+            clock_rate: formats
+                .first()
+                .map_or(0, |format| format.codec.clock_rate()),
+        }
+    }
+
+    fn has(&self, pt: u8) -> bool {
+        self.is_main(pt) || self.types.iter().any(|(_, rtx)| *rtx == Some(pt))
+    }
+
+    fn is_main(&self, pt: u8) -> bool {
+        self.types.iter().any(|(main, _)| *main == pt)
+    }
+
+    fn identity(&self, part: Part, rid: Option<RidName>) -> Identity {
+        Identity {
+            part,
+            kind: Some(self.kind),
+            rid,
+        }
+    }
+
+    /// By RID where there are encodings (RFC 8852), else by payload type.
+    fn identify(&self, pt: u8, said: &Said<'_>) -> Option<Identity> {
+        if !self.has(pt) {
+            return None;
+        }
+        if self.rids.is_empty() {
+            let part = if self.is_main(pt) {
+                Part::Main
+            } else {
+                Part::Retransmission
+            };
+            return Some(self.identity(part, None));
+        }
+        let (part, name) = match (said.rid, said.repaired_rid) {
+            (Some(rid), _) => (Part::Main, rid),
+            (None, Some(rid)) => (Part::Retransmission, rid),
+            (None, None) => return None,
+        };
+        let mut rids = self.rids.iter();
+        let rid = rids.find(|rid| rid.as_str().as_bytes() == name)?;
+        Some(self.identity(part, Some(*rid)))
+    }
+}
