@@ -1,8 +1,8 @@
 //! Sending to a subscriber past the engine: header, shared payload, seal, one train per burst.
 //!
-//! The engine does ICE and DTLS; once DTLS has agreed on AES-GCM, everything that begins like RTP or RTCP is made
-//! and read here, and the engine's own attempts at it are thrown away (`peer_engine`). So there is one writer per
-//! SSRC and key, and no nonce is used for two packets (RFC 7714 §8.1).
+//! The engine does ICE and DTLS; everything that begins like RTP or RTCP is made and read here, and the engine's own
+//! attempts at it are thrown away (`peer_engine`). So there is one writer per SSRC and key, and no nonce is used for two
+//! packets (RFC 7714 §8.1, RFC 3711 §9.1).
 
 pub(crate) mod header;
 pub(crate) mod history;

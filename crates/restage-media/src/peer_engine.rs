@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::media::Mid;
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpWrite, Ssrc, StreamTx};
+use str0m::rtp::Ssrc;
 use str0m::{Input, Rtc};
 
 use crate::codec::Format;
@@ -32,12 +32,6 @@ use crate::peer_event::{EngineEvent, Failure, Sink};
 use crate::peer_keys::KeySlot;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::stats::SrtpProfile;
-
-/// How many sent video packets are kept for retransmission, how long, and which share of what is sent may be
-/// retransmissions before they are given up.
-const RESEND_PACKETS: usize = 1_000;
-const RESEND_AGE: Duration = Duration::from_secs(3);
-const RESEND_SHARE: f32 = 0.3;
 
 /// Runs engine code; a panic becomes a [`Failure`].
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
@@ -147,9 +141,8 @@ impl Engine {
         let mid = Mid::from(mid);
         let mut api = self.rtc.direct_api();
         let ssrc = api.stream_tx_by_mid(mid, None).map(|stream| {
-            if kind == MediaKind::Video {
-                stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(RESEND_SHARE));
-            }
+            // The engine sends nothing, so it need not remember what it has sent.
+            stream.set_rtx_cache(0, Duration::ZERO, None);
             (stream.ssrc(), stream.rtx())
         });
         self.sections[kind.index()] = Some(Section {
@@ -181,11 +174,6 @@ impl Engine {
     /// which it does as they come.
     fn idle_until(&self) -> Instant {
         self.deadline.max(self.driven_at + IDLE_ENGINE_TICK)
-    }
-
-    /// Whether media is sent past the engine.
-    pub(crate) fn is_lean(&self) -> bool {
-        self.egress.is_some()
     }
 
     pub(crate) fn srtp_profile(&self) -> Option<SrtpProfile> {
@@ -317,26 +305,12 @@ impl Engine {
         burst: &[Outgoing],
         sink: &mut Sink,
     ) -> Result<(), Failure> {
-        if burst.is_empty() {
-            return Ok(());
-        }
-        if let Some(egress) = &mut self.egress {
-            return guard(|| egress.send(kind, burst, &mut sink.buffers, &mut sink.outputs));
-        }
-        let Some(ssrc) = self.sections[kind.index()]
-            .as_ref()
-            .and_then(|section| section.ssrc)
-        else {
-            return Ok(());
-        };
-        guard(|| {
-            let mut api = self.rtc.direct_api();
-            if let Some(stream) = api.stream_tx(&ssrc) {
-                for packet in burst {
-                    write(stream, packet);
-                }
+        match &mut self.egress {
+            Some(egress) if !burst.is_empty() => {
+                guard(|| egress.send(kind, burst, &mut sink.buffers, &mut sink.outputs))
             }
-        })
+            _ => Ok(()),
+        }
     }
 
     /// Asks a publisher for a key frame. `Ok(false)`: there is no such stream yet.
@@ -409,28 +383,6 @@ impl Engine {
 /// Whether a datagram is RTP or RTCP (RFC 7983 §7).
 fn is_media(bytes: &[u8]) -> bool {
     matches!(bytes, [128..=191, ..])
-}
-
-fn write(stream: &mut StreamTx, packet: &Outgoing) {
-    debug_assert!(packet.payload.len() <= PAYLOAD_BYTES_MAX);
-    let mut write = RtpWrite::new(
-        packet.pt.into(),
-        packet.seq.into(),
-        packet.time,
-        packet.wallclock,
-        Arc::clone(&packet.payload),
-    )
-    .marker(packet.marker)
-    .nackable(packet.nackable)
-    .ext_vals(peer_codec::extension_values(&packet.extensions));
-    if let Some(patch) = packet
-        .vp8
-        .as_ref()
-        .and_then(|numbers| peer_codec::vp8_patch(&packet.payload, numbers))
-    {
-        write = write.vp8_patch(patch);
-    }
-    stream.write_rtp(write);
 }
 
 #[cfg(test)]

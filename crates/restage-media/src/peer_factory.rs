@@ -78,7 +78,7 @@ impl EngineFactory {
             .set_extension_map(peer_codec::extension_map(offer.role));
         *config.codec_config() =
             peer_codec::codec_config(offer.media().flat_map(|media| &media.formats));
-        let (mut rtc, keys) = KeySlot::with(offer.role, || config.build(now));
+        let (mut rtc, keys) = KeySlot::with(|| config.build(now));
         for candidate in &self.candidates {
             rtc.add_local_candidate(candidate.clone());
         }

@@ -10,7 +10,6 @@ use str0m::crypto::dtls::{
     self, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion,
 };
 
-use crate::sdp::offer::Role;
 use crate::srtp_keys::KeyingMaterial;
 use crate::stats::SrtpProfile;
 
@@ -18,12 +17,9 @@ use crate::stats::SrtpProfile;
 #[derive(Clone)]
 pub(crate) struct KeySlot(Arc<Mutex<Slot>>);
 
+#[derive(Default)]
 struct Slot {
-    /// What the remote end is.
-    role: Role,
     profile: Option<SrtpProfile>,
-    /// A publisher's, or a subscriber's that AES-GCM was agreed on with.
-    is_filled: bool,
     material: Option<KeyingMaterial>,
 }
 
@@ -40,22 +36,17 @@ thread_local! {
 
 impl KeySlot {
     /// Runs `build`, whose DTLS instance then fills a slot.
-    pub(crate) fn with<T>(role: Role, build: impl FnOnce() -> T) -> (T, Self) {
-        let slot = Self(Arc::new(Mutex::new(Slot {
-            role,
-            profile: None,
-            is_filled: false,
-            material: None,
-        })));
+    pub(crate) fn with<T>(build: impl FnOnce() -> T) -> (T, Self) {
+        let slot = Self(Arc::default());
         NEXT.set(Some(slot.clone()));
         let built = build();
         NEXT.set(None);
         (built, slot)
     }
 
-    /// There are keys here for us: from now on nobody else may send under them.
+    /// DTLS has agreed on keys. From now on they are sent under past the engine, and by nobody else.
     pub(crate) fn is_filled(&self) -> bool {
-        self.slot().is_filled
+        self.slot().profile.is_some()
     }
 
     pub(crate) fn take(&self) -> Option<KeyingMaterial> {
@@ -79,15 +70,11 @@ impl KeySlot {
         };
         let mut slot = self.slot();
         slot.profile = Some(profile);
-        // To a subscriber with AES-CM the engine goes on sending by itself.
-        slot.is_filled = slot.role == Role::Publisher || profile != SrtpProfile::Aes128CmSha1;
-        if slot.is_filled {
-            slot.material = Some(KeyingMaterial {
-                profile,
-                bytes: bytes.to_vec(),
-                is_client,
-            });
-        }
+        slot.material = Some(KeyingMaterial {
+            profile,
+            bytes: bytes.to_vec(),
+            is_client,
+        });
     }
 }
 

@@ -394,7 +394,6 @@ impl Sfu {
         };
         peer.is_connected = true;
         peer.heard_at = now;
-        self.stats.peers_lean += u64::from(peer.engine.is_lean());
         if let Some(profile) = peer.engine.srtp_profile() {
             self.stats.count_profile(profile);
         }

@@ -33,10 +33,8 @@ pub struct Stats {
     pub packets_out: u64,
     /// RTP packets received from other workers.
     pub packets_relayed_in: u64,
-    /// RTP packets sent again to subscribers that asked, as far as they are not sent by the engine.
+    /// RTP packets sent again to subscribers that asked.
     pub packets_resent: u64,
-    /// Subscribers, ever, that are sent to past the engine: those whose DTLS agreed on AES-GCM.
-    pub peers_lean: u64,
     /// Connections, ever, that agreed on AEAD_AES_256_GCM.
     pub srtp_aes_256_gcm: u64,
     /// Connections, ever, that agreed on AEAD_AES_128_GCM.

@@ -1,4 +1,4 @@
-//! SRTP with AES-GCM (RFC 3711, RFC 7714), for what is sent on one connection.
+//! SRTP (RFC 3711, RFC 7714), for what is sent on one connection.
 //!
 //! A nonce is made of SSRC and packet index, so two different packets must never share both. Within this crate that
 //! holds because the numbers of a stream come from one rewriter that never repeats, because an SSRC's packets leave
@@ -7,7 +7,8 @@
 use aws_lc_rs::aead::Aad;
 
 use crate::srtcp::Srtcp;
-use crate::srtp_keys::{Cipher, KeyingMaterial, Label};
+use crate::srtp_keys::{Cipher, CounterMode, KeyingMaterial, Label};
+use crate::stats::SrtpProfile;
 
 /// Protects what is sent and opens the feedback that is received.
 #[derive(Debug)]
@@ -16,7 +17,10 @@ pub(crate) struct Srtp {
     pub(crate) rtcp: Srtcp,
 }
 
-struct Sealer(Cipher);
+enum Sealer {
+    Gcm(Cipher),
+    CounterMode(Box<CounterMode>),
+}
 
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -25,11 +29,18 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Srtp {
-    /// `None` when the material is not as long as its profile asks, or is not for AES-GCM.
+    /// `None` when the material is not as long as its profile asks.
     pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
         let (own, _) = material.masters()?;
+        let rtp = if material.profile == SrtpProfile::Aes128CmSha1 {
+            let labels = (Label::RtpKey, Label::RtpAuthentication, Label::RtpSalt);
+            let keys = CounterMode::derive(&own, labels.0, labels.1, labels.2)?;
+            Sealer::CounterMode(Box::new(keys))
+        } else {
+            Sealer::Gcm(Cipher::derive(&own, Label::RtpKey, Label::RtpSalt)?)
+        };
         Some(Self {
-            rtp: Sealer(Cipher::derive(&own, Label::RtpKey, Label::RtpSalt)?),
+            rtp,
             rtcp: Srtcp::new(material)?,
         })
     }
@@ -44,49 +55,75 @@ impl Srtp {
         ssrc: u32,
         seq: u64,
     ) {
-        let nonce = self.rtp.0.nonce(ssrc, seq & 0xffff_ffff_ffff);
+        let index = seq & 0xffff_ffff_ffff;
         let (header, payload) = buffer[start..].split_at_mut(body - start);
-        let sealed = self
-            .rtp
-            .0
-            .key
-            .seal_in_place_separate_tag(nonce, Aad::from(&*header), payload);
-        let tag = sealed.expect("a packet is shorter than what one nonce may encrypt");
-        buffer.extend_from_slice(tag.as_ref());
+        match &self.rtp {
+            Sealer::Gcm(cipher) => {
+                let nonce = cipher.nonce(ssrc, index);
+                let aad = Aad::from(&*header);
+                let sealed = cipher.key.seal_in_place_separate_tag(nonce, aad, payload);
+                let tag = sealed.expect("a packet is shorter than what one nonce may encrypt");
+                buffer.extend_from_slice(tag.as_ref());
+            }
+            Sealer::CounterMode(keys) => {
+                keys.apply(ssrc, index, payload)
+                    .expect("a packet is shorter than what one counter may encrypt");
+                let rollovers = ((index >> 16) as u32).to_be_bytes();
+                let tag = keys.tag([&buffer[start..], &rollovers]);
+                buffer.extend_from_slice(&tag);
+            }
+        }
     }
 
     /// Reads what sealing begins with.
     pub(crate) fn touch(&self) -> u64 {
-        self.rtp.0.salt as u64
+        match &self.rtp {
+            Sealer::Gcm(cipher) => cipher.salt as u64,
+            Sealer::CounterMode(keys) => keys.touch(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::srtp_keys::GCM_TAG_BYTES;
+    use crate::ingress::srtp::Opener;
     use crate::srtp_keys::tests::material;
-    use crate::stats::SrtpProfile;
+    use crate::srtp_keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES};
+
+    const PROFILES: [(SrtpProfile, usize); 3] = [
+        (SrtpProfile::Aes128CmSha1, HMAC_TAG_BYTES),
+        (SrtpProfile::AeadAes128Gcm, GCM_TAG_BYTES),
+        (SrtpProfile::AeadAes256Gcm, GCM_TAG_BYTES),
+    ];
 
     #[test]
-    fn material_of_another_length_or_profile_is_refused() {
-        let mut short = material(true, SrtpProfile::AeadAes256Gcm);
-        short.bytes.pop();
-        assert!(Srtp::new(&short).is_none());
-        assert!(Srtp::new(&material(true, SrtpProfile::Aes128CmSha1)).is_none());
+    fn material_of_another_length_is_refused() {
+        for (profile, _) in PROFILES {
+            let mut short = material(true, profile);
+            short.bytes.pop();
+            assert!(Srtp::new(&short).is_none());
+        }
     }
 
     #[test]
-    fn the_rollover_counter_is_part_of_the_nonce() {
-        let srtp = Srtp::new(&material(false, SrtpProfile::AeadAes256Gcm)).unwrap();
-        let seal = |seq: u64| {
-            let mut packet = vec![0x80; 12];
-            packet.extend([7; 40]);
-            srtp.protect_rtp(&mut packet, 0, 12, 5, seq);
-            packet
-        };
-        assert_eq!(seal(3), seal(3));
-        assert_ne!(seal(3), seal(3 + 0x1_0000));
-        assert_eq!(seal(3).len(), 12 + 40 + GCM_TAG_BYTES);
+    fn the_rollover_counter_is_part_of_what_is_sealed() {
+        for (profile, tag) in PROFILES {
+            let srtp = Srtp::new(&material(false, profile)).unwrap();
+            let opener = Opener::new(&material(true, profile)).unwrap();
+            let seal = |seq: u64| {
+                let mut packet = vec![0x80; 12];
+                packet.extend([7; 40]);
+                srtp.protect_rtp(&mut packet, 0, 12, 5, seq);
+                packet
+            };
+            assert_eq!(seal(3), seal(3));
+            assert_ne!(seal(3), seal(0x1_0003));
+            assert_eq!(seal(3).len(), 12 + 40 + tag);
+            let mut plain = Vec::new();
+            assert!(opener.open(&seal(0x1_0003), 12, 5, 0x1_0003, &mut plain));
+            assert_eq!(plain, [7; 40], "{profile:?}");
+            assert!(!opener.open(&seal(0x1_0003), 12, 5, 3, &mut plain));
+        }
     }
 }

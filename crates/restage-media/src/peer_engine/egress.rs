@@ -73,22 +73,6 @@ impl Engine {
         });
         let egress = Egress::new(srtp, streams, cname.unwrap_or_default(), path);
         self.egress = Some(egress);
-        self.forget_sending();
-    }
-
-    /// The engine will send nothing any more, so it need not remember what it has sent.
-    fn forget_sending(&mut self) {
-        let mut api = self.rtc.direct_api();
-        for ssrc in self
-            .sections
-            .iter()
-            .flatten()
-            .filter_map(|section| section.ssrc)
-        {
-            if let Some(stream) = api.stream_tx(&ssrc) {
-                stream.set_rtx_cache(0, Duration::ZERO, None);
-            }
-        }
     }
 
     fn stream_config(&self, kind: MediaKind) -> Option<StreamConfig> {

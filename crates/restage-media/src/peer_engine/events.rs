@@ -1,11 +1,10 @@
-//! What the engine has to say: datagrams to send, what a subscriber asks for, and what became of the connection.
+//! What the engine has to say: datagrams to send, and what became of the connection.
 
-use str0m::media::Mid;
 use str0m::{Event, Output};
 
-use super::Engine;
+use super::{Engine, is_media};
 use crate::egress::Path;
-use crate::io::{self, MediaKind};
+use crate::io;
 use crate::peer_event::{EngineEvent, Failure, Sink};
 
 impl Engine {
@@ -30,9 +29,8 @@ impl Engine {
                         source: self.arrived_on.unwrap_or(transmit.source),
                         destination: transmit.destination,
                     };
-                    let is_media = matches!(transmit.contents.first(), Some(128..=191));
-                    if is_media && self.keys.is_filled() {
-                        // Under these keys only egress and ingress send: they and the engine would use nonces twice.
+                    if is_media(&transmit.contents) {
+                        // Only egress and ingress send it: they and the engine would use nonces twice.
                         self.path = Some(path);
                         continue;
                     }
@@ -42,29 +40,10 @@ impl Engine {
                         payload: transmit.contents.into(),
                     });
                 }
-                Output::Event(event) => self.on_event(event, sink),
+                Output::Event(Event::Connected) => sink.events.push(EngineEvent::Connected),
+                Output::Event(Event::Closed) => sink.events.push(EngineEvent::Closed),
+                Output::Event(_) => {}
             }
         }
-    }
-
-    fn on_event(&self, event: Event, sink: &mut Sink) {
-        match event {
-            Event::Connected => sink.events.push(EngineEvent::Connected),
-            Event::Closed => sink.events.push(EngineEvent::Closed),
-            Event::KeyframeRequest(request)
-                if self.kind_of(request.mid) == Some(MediaKind::Video) =>
-            {
-                sink.events.push(EngineEvent::KeyframeWanted);
-            }
-            _ => {}
-        }
-    }
-
-    fn kind_of(&self, mid: Mid) -> Option<MediaKind> {
-        MediaKind::BOTH.into_iter().find(|kind| {
-            self.sections[kind.index()]
-                .as_ref()
-                .is_some_and(|section| section.mid == mid)
-        })
     }
 }

@@ -8,16 +8,6 @@ use crate::support::World;
 use crate::support::source::identity;
 
 #[test]
-fn subscribers_with_aes_gcm_are_sent_to_past_the_engine() {
-    let mut world = World::new();
-    world.publisher(1, 1);
-    world.subscriber(2, 1);
-    world.subscriber(3, 1);
-    world.connect();
-    assert_eq!(world.sfu.stats().peers_lean, 2);
-}
-
-#[test]
 fn retransmissions_come_from_the_publications_history() {
     let mut world = World::new();
     let publisher = world.publisher(1, 1);

@@ -68,17 +68,15 @@ fn agreed(stats: &Stats) -> [u64; 3] {
 
 #[test]
 fn what_both_sides_have_is_agreed_on_and_counted() {
-    for (publisher, subscriber, expected, lean) in [
-        (Srtp::All, Srtp::All, [2, 0, 0], 1),
-        (Srtp::AesCm, Srtp::All, [1, 0, 1], 1),
-        (Srtp::All, Srtp::AesCm, [1, 0, 1], 0),
-        (Srtp::AesCm, Srtp::AesCm, [0, 0, 2], 0),
+    for (publisher, subscriber, expected) in [
+        (Srtp::All, Srtp::All, [2, 0, 0]),
+        (Srtp::AesCm, Srtp::All, [1, 0, 1]),
+        (Srtp::All, Srtp::AesCm, [1, 0, 1]),
+        (Srtp::AesCm, Srtp::AesCm, [0, 0, 2]),
     ] {
         let (world, ..) = pair(publisher, subscriber);
         let stats = world.sfu.stats();
         assert_eq!(agreed(&stats), expected, "{publisher:?} to {subscriber:?}");
-        // AES-CM is left to the engine.
-        assert_eq!(stats.peers_lean, lean, "{publisher:?} to {subscriber:?}");
     }
 }
 
@@ -172,8 +170,7 @@ fn loss_is_repaired_under_aes_cm() {
         .collect();
     assert!(got.len() > 400, "{}", got.len());
     assert_eq!(sent.difference(&got).count(), 0);
-    // By the engine: what is sent past it is counted.
-    assert_eq!(world.sfu.stats().packets_resent, 0);
+    assert!(world.sfu.stats().packets_resent > 0);
 }
 
 #[test]
