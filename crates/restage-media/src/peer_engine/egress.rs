@@ -1,7 +1,7 @@
 //! How the engine hands a subscriber's keys and path over, after which media is sent past it.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use str0m::rtp::RtpWrite;
 
