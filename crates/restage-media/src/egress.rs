@@ -304,8 +304,9 @@ impl Egress {
             };
             let start = train.contents.len();
             rtcp::write_report(&mut train.contents, &report, &self.cname);
-            self.srtp.rtcp.protect(&mut train.contents, start);
-            train.close(start, buffers, outputs);
+            if self.srtp.rtcp.protect(&mut train.contents, start) {
+                train.close(start, buffers, outputs);
+            }
         }
         train.finish(buffers, outputs);
     }
@@ -316,8 +317,9 @@ impl Egress {
         for stream in self.streams.iter().flatten() {
             let start = train.contents.len();
             rtcp::write_bye(&mut train.contents, stream.config.ssrc);
-            self.srtp.rtcp.protect(&mut train.contents, start);
-            train.close(start, buffers, outputs);
+            if self.srtp.rtcp.protect(&mut train.contents, start) {
+                train.close(start, buffers, outputs);
+            }
         }
         train.finish(buffers, outputs);
     }

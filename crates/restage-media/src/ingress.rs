@@ -16,19 +16,25 @@ mod tests;
 mod twcc;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::egress::Path;
 use crate::io::MediaKind;
-use crate::limits::{REPORT_INTERVAL, SOURCE_TENURE_MIN, SOURCES_MAX};
-use crate::packet::{Received, RidName};
+use crate::limits::{
+    LAYER_SILENCE_MAX, REPORT_INTERVAL, RETRANSMISSION_AGE_MAX, SOURCE_TENURE_DOUBLINGS_MAX,
+    SOURCE_TENURE_MIN, SOURCES_MAX,
+};
+use crate::packet::{Extensions, Received, RidName};
 use crate::srtcp::Srtcp;
 use crate::srtp_keys::KeyingMaterial;
 use config::{Config, Part};
 use header::{Header, Said, without_padding};
-use source::{Missing, Reception, Seen, Times};
+use source::{Found, Missing, Reception, Seen, Times};
 use srtp::Opener;
 use twcc::Arrivals;
+
+/// Distance between packet indices with the same sequence number.
+const ROLLOVER: u64 = 1 << 16;
 
 /// What a publisher's datagram came to.
 #[derive(Debug)]
@@ -55,6 +61,12 @@ pub(crate) struct Ingress {
     path: Option<Path>,
     epoch: Instant,
     report_at: Option<Instant>,
+    /// Place of the source that the next report begins with.
+    reported: usize,
+    /// When packets were asked for last.
+    asked_at: Option<Instant>,
+    /// Between asking for a packet and its coming.
+    round_trip: Option<Duration>,
 }
 
 /// A media section, or one of its simulcast encodings.
@@ -65,6 +77,8 @@ struct Track {
     /// The SSRC it has now, and since when.
     ssrc: u32,
     since: Instant,
+    /// How often an SSRC that had it before has taken it back.
+    comebacks: u32,
     /// Requests by FIR so far.
     requests: u8,
 }
@@ -76,6 +90,8 @@ struct Source {
     /// Place of its track.
     track: Option<usize>,
     part: Part,
+    /// Of retransmissions: the SSRC that they repeat.
+    repeats: u32,
     heard_at: Instant,
     seen: Seen,
     times: Times,
@@ -102,6 +118,9 @@ impl Ingress {
             path: None,
             epoch: now,
             report_at: None,
+            reported: 0,
+            asked_at: None,
+            round_trip: None,
         })
     }
 
@@ -117,64 +136,120 @@ impl Ingress {
             return Heard::Refused;
         };
         let known = self.place(header.ssrc);
-        let seen = known.map(|place| &self.sources[place].seen);
-        let index = match seen {
-            Some(seen) => seen.index_of(header.seq).filter(|index| !seen.has(*index)),
-            None => Some(u64::from(header.seq)),
-        };
-        let Some(index) = index else {
+        let Some(index) = self.open(known, &header, packet, plain) else {
             return Heard::Refused;
         };
-        if !(self.opener).open(packet, header.body, header.ssrc, index, plain) {
-            return Heard::Refused;
-        }
+        let Some(payload) = without_padding(plain, header.is_padded) else {
+            return Heard::Nothing;
+        };
         let said = header.said(packet, &self.config.ids);
         if let Some(seq) = said.transport_seq {
-            self.arrivals.add(seq, now);
+            self.arrivals.add(seq, header.ssrc, now);
         }
         self.path = Some(path);
         self.report_at.get_or_insert(now + REPORT_INTERVAL);
-        let place = known.or_else(|| self.add(now, &header, &said, index));
-        let heard = place.and_then(|place| {
-            self.note(now, place, &header, index);
-            match self.sources[place].part {
-                Part::Main => self.main(now, place, &header, &said, index, plain),
-                Part::Retransmission => self.retransmission(now, place, &header, &said, plain),
-                Part::Probe => None,
-            }
-        });
+        let place = known.unwrap_or_else(|| self.add(now, header.ssrc, index));
+        if self.sources[place].part == Part::Unknown {
+            self.identify(now, place, &header, &said, payload);
+        }
+        self.note(now, place, &header, index);
+        let arrived = Arrived {
+            now,
+            header,
+            index,
+            payload,
+            extensions: said.extensions,
+        };
+        let heard = match self.sources[place].part {
+            Part::Main => self.main(place, &arrived),
+            Part::Retransmission => self.retransmission(place, &arrived),
+            Part::Probe | Part::Unknown => None,
+        };
         heard.map_or(Heard::Nothing, |(kind, received)| {
             Heard::Packet(kind, received)
         })
+    }
+
+    /// Decrypts a packet that is the publisher's and has not been here before. Returns its index.
+    fn open(
+        &self,
+        known: Option<usize>,
+        header: &Header,
+        packet: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Option<u64> {
+        let mut opens = |index: u64| {
+            let (body, ssrc) = (header.body, header.ssrc);
+            (self.opener.open(packet, body, ssrc, index, plain)).then_some(index)
+        };
+        let Some(place) = known else {
+            // The first packets of an SSRC that began shortly before the rollover may be lost.
+            let behind = u64::from(header.seq) | ROLLOVER;
+            let is_low = u64::from(header.seq) < ROLLOVER / 2;
+            return opens(u64::from(header.seq)).or_else(|| opens(behind).filter(|_| is_low));
+        };
+        let seen = &self.sources[place].seen;
+        let index = seen
+            .index_of(header.seq)
+            .filter(|index| !seen.has(*index))?;
+        opens(index)
     }
 
     fn place(&self, ssrc: u32) -> Option<usize> {
         self.sources.iter().position(|source| source.ssrc == ssrc)
     }
 
-    /// Finds out what a new SSRC is. A main one takes its track over.
-    fn add(&mut self, now: Instant, header: &Header, said: &Said<'_>, index: u64) -> Option<usize> {
-        let identity = self.config.identify(header, said)?;
-        let track = match (identity.part, identity.kind) {
-            (Part::Main, kind) => Some(self.track(now, kind?, identity.rid, header.ssrc)),
-            // Before the first packet of what it repeats there is nothing it could be the retransmission of.
-            (Part::Retransmission, kind) => Some(self.find_track(kind?, identity.rid)?),
-            (Part::Probe, _) => None,
-        };
+    /// Remembers a new SSRC.
+    fn add(&mut self, now: Instant, ssrc: u32, index: u64) -> usize {
         if self.sources.len() >= SOURCES_MAX {
             self.forget_one();
         }
         self.sources.push(Source {
-            ssrc: header.ssrc,
-            track,
-            part: identity.part,
+            ssrc,
+            track: None,
+            part: Part::Unknown,
+            repeats: 0,
             heard_at: now,
             seen: Seen::default(),
             times: Times::default(),
             missing: Missing::default(),
             reception: Reception::new(index),
         });
-        Some(self.sources.len() - 1)
+        self.sources.len() - 1
+    }
+
+    /// Finds out what an SSRC is. A main one that says anything takes its track over.
+    fn identify(
+        &mut self,
+        now: Instant,
+        place: usize,
+        header: &Header,
+        said: &Said<'_>,
+        payload: &[u8],
+    ) {
+        let Some(identity) = self.config.identify(header, said) else {
+            return;
+        };
+        let track = match (identity.part, identity.kind) {
+            (Part::Main, Some(kind)) if !payload.is_empty() => {
+                self.track(now, kind, identity.rid, header.ssrc)
+            }
+            // Before the first packet of what it repeats there is nothing it could be the retransmission of.
+            (Part::Retransmission, Some(kind)) => match self.find_track(kind, identity.rid) {
+                Some(track) => track,
+                None => return,
+            },
+            (Part::Probe, _) => {
+                self.sources[place].part = Part::Probe;
+                return;
+            }
+            _ => return,
+        };
+        let repeats = self.config.repeated_by(header.ssrc);
+        let source = &mut self.sources[place];
+        source.part = identity.part;
+        source.track = Some(track);
+        source.repeats = repeats.unwrap_or(self.tracks[track].ssrc);
     }
 
     fn find_track(&self, kind: MediaKind, rid: Option<RidName>) -> Option<usize> {
@@ -182,11 +257,10 @@ impl Ingress {
         self.tracks.iter().position(is_it)
     }
 
-    /// The place of a track that has this SSRC from now on.
+    /// The place of a track that has this new SSRC from now on.
     fn track(&mut self, now: Instant, kind: MediaKind, rid: Option<RidName>, ssrc: u32) -> usize {
         if let Some(place) = self.find_track(kind, rid) {
-            let track = &mut self.tracks[place];
-            (track.ssrc, track.since) = (ssrc, now);
+            self.take_over(now, place, ssrc);
             return place;
         }
         self.tracks.push(Track {
@@ -194,19 +268,31 @@ impl Ingress {
             rid,
             ssrc,
             since: now,
+            comebacks: 0,
             requests: 0,
         });
         self.tracks.len() - 1
     }
 
-    /// The one that is silent for longest and no track has. All in use: the one that is silent for longest.
+    fn take_over(&mut self, now: Instant, track: usize, ssrc: u32) {
+        let track = &mut self.tracks[track];
+        let former = std::mem::replace(&mut track.ssrc, ssrc);
+        track.since = now;
+        if let Some(former) = self.place(former) {
+            self.sources[former].missing.clear();
+        }
+    }
+
+    /// One that belongs to nothing, else one that no track has, else any: of those the one that is silent for longest.
     fn forget_one(&mut self) {
-        let is_used = |source: &Source| {
-            self.tracks.iter().any(|track| track.ssrc == source.ssrc) && source.part == Part::Main
+        let use_of = |source: &Source| match source.part {
+            Part::Unknown => 0,
+            Part::Main if self.tracks.iter().any(|track| track.ssrc == source.ssrc) => 2,
+            _ => 1,
         };
         let oldest = (0..self.sources.len()).min_by_key(|place| {
             let source = &self.sources[*place];
-            (is_used(source), source.heard_at)
+            (use_of(source), source.heard_at)
         });
         if let Some(place) = oldest {
             self.sources.remove(place);
@@ -224,92 +310,123 @@ impl Ingress {
         let ticks = elapsed * u128::from(rate) / 1_000_000;
         source.heard_at = now;
         source.reception.add(ticks as u32, header.time);
-        let is_asked_for =
-            source.part == Part::Main && section.is_some_and(|section| section.can_nack);
-        source.arrive(now, index, is_asked_for);
+        let gap = source.seen.add(index);
+        let found = source.missing.remove(index);
+        let is_asked_for = source.part == Part::Main && section.is_some_and(|it| it.can_nack);
+        if gap > 0 && is_asked_for {
+            source.missing.add(now, gap, index);
+        }
+        self.learn_round_trip(now, found);
+    }
+
+    /// The time from asking for a packet first to its coming, smoothed as TCP does (RFC 6298). Where the first answer was lost it
+    /// comes out too long, and packets are asked for less often.
+    fn learn_round_trip(&mut self, now: Instant, found: Option<Found>) {
+        let Some(asked_at) = found.and_then(|found| found.asked_at) else {
+            return;
+        };
+        let sample = now.saturating_duration_since(asked_at);
+        let before = self.round_trip.unwrap_or(sample);
+        self.round_trip = Some(before * 7 / 8 + sample / 8);
     }
 
     /// A packet of a track itself.
-    fn main(
-        &mut self,
-        now: Instant,
-        place: usize,
-        header: &Header,
-        said: &Said<'_>,
-        index: u64,
-        plain: &[u8],
-    ) -> Option<(MediaKind, Received)> {
+    fn main(&mut self, place: usize, arrived: &Arrived<'_>) -> Option<(MediaKind, Received)> {
         let source = &mut self.sources[place];
-        let is_newest = source.seen.highest() == Some(index);
-        let time = source.times.extend(header.time, is_newest);
-        let track = &mut self.tracks[source.track?];
-        if track.ssrc != header.ssrc {
+        let is_newest = source.seen.highest() == Some(arrived.index);
+        let time = source.times.extend(arrived.header.time, is_newest);
+        if source.seen.is_restored(arrived.index) {
+            return None;
+        }
+        let track = source.track?;
+        if self.tracks[track].ssrc != arrived.header.ssrc {
             // A source that had the track before comes back, unless these are its last packets, late.
-            if !is_newest || now < track.since + SOURCE_TENURE_MIN {
+            let is_back = is_newest && !arrived.payload.is_empty();
+            if !is_back || !self.may_come_back(arrived.now, track) {
                 return None;
             }
-            (track.ssrc, track.since) = (header.ssrc, now);
+            self.tracks[track].comebacks += 1;
+            self.take_over(arrived.now, track, arrived.header.ssrc);
         }
-        let received = Received {
-            ssrc: header.ssrc,
-            rid: track.rid,
-            pt: header.pt,
-            seq: index,
-            time,
-            marker: header.marker,
-            payload: Arc::from(without_padding(plain, header.is_padded)?),
-            arrived: now,
-            extensions: said.extensions,
-        };
+        let track = &self.tracks[track];
+        let (ssrc, pt) = (arrived.header.ssrc, arrived.header.pt);
+        let received = arrived.received(track, ssrc, pt, arrived.index, time, arrived.payload);
         Some((track.kind, received))
     }
 
-    /// A packet that repeats another (RFC 4588 §4). Probes for bandwidth look like it and are empty.
+    fn may_come_back(&self, now: Instant, track: usize) -> bool {
+        let track = &self.tracks[track];
+        let doublings = track.comebacks.min(SOURCE_TENURE_DOUBLINGS_MAX);
+        let is_silent = |place: usize| self.sources[place].heard_at + LAYER_SILENCE_MAX <= now;
+        now >= track.since + SOURCE_TENURE_MIN * (1 << doublings)
+            || self.place(track.ssrc).is_none_or(is_silent)
+    }
+
+    /// A packet that repeats another (RFC 4588 §4), which was asked for. Probes for bandwidth look like it and repeat what
+    /// was not, or nothing.
     fn retransmission(
         &mut self,
-        now: Instant,
         place: usize,
-        header: &Header,
-        said: &Said<'_>,
-        plain: &[u8],
+        arrived: &Arrived<'_>,
     ) -> Option<(MediaKind, Received)> {
-        let track = &self.tracks[self.sources[place].track?];
-        let payload = without_padding(plain, header.is_padded)?;
-        let (seq, payload) = payload.split_first_chunk::<2>()?;
+        let now = arrived.now;
+        let source = &mut self.sources[place];
+        let track = &self.tracks[source.track?];
+        let (seq, payload) = arrived.payload.split_first_chunk::<2>()?;
         let types = &self.config.section(track.kind)?.types;
-        let (pt, _) = types.iter().find(|(_, rtx)| *rtx == Some(header.pt))?;
-        let repeated = self.place(track.ssrc)?;
+        let (pt, _) = types
+            .iter()
+            .find(|(_, rtx)| *rtx == Some(arrived.header.pt))?;
+        if source.repeats != track.ssrc {
+            // It may go on for another, but not while it may still be answering what the former one was asked for.
+            if now < track.since + RETRANSMISSION_AGE_MAX {
+                return None;
+            }
+            source.repeats = track.ssrc;
+        }
+        let repeated = self.place(self.sources[place].repeats)?;
         let source = &mut self.sources[repeated];
         let index = source.seen.index_of(u16::from_be_bytes(*seq))?;
-        if source.seen.has(index) {
-            return None;
-        }
-        source.arrive(now, index, true);
-        let is_newest = source.seen.highest() == Some(index);
-        let received = Received {
-            ssrc: source.ssrc,
-            rid: track.rid,
-            pt: *pt,
-            seq: index,
-            time: source.times.extend(header.time, is_newest),
-            marker: header.marker,
-            payload: Arc::from(payload),
-            arrived: now,
-            extensions: said.extensions,
-        };
-        Some((track.kind, received))
+        let found = source.missing.remove(index)?;
+        source.seen.restore(index);
+        let time = source.times.extend(arrived.header.time, false);
+        let received = arrived.received(track, source.ssrc, *pt, index, time, payload);
+        let kind = track.kind;
+        self.learn_round_trip(now, Some(found));
+        Some((kind, received))
     }
 }
 
-impl Source {
-    /// A packet has arrived. Those before it that have not are missing.
-    fn arrive(&mut self, now: Instant, index: u64, is_asked_for: bool) {
-        let is_late = self.seen.highest().is_some_and(|highest| index < highest);
-        let gap = self.seen.add(index);
-        if is_late {
-            self.missing.remove(index);
-        } else if gap > 0 && is_asked_for {
-            self.missing.add(now, gap, index);
+/// A packet that was verified and decrypted.
+struct Arrived<'a> {
+    now: Instant,
+    header: Header,
+    index: u64,
+    /// Without padding.
+    payload: &'a [u8],
+    extensions: Extensions,
+}
+
+impl Arrived<'_> {
+    fn received(
+        &self,
+        track: &Track,
+        ssrc: u32,
+        pt: u8,
+        seq: u64,
+        time: u64,
+        payload: &[u8],
+    ) -> Received {
+        Received {
+            ssrc,
+            rid: track.rid,
+            pt,
+            seq,
+            time,
+            marker: self.header.marker,
+            payload: Arc::from(payload),
+            arrived: self.now,
+            extensions: self.extensions,
         }
     }
 }

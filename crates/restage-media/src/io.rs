@@ -133,7 +133,7 @@ pub enum Input<'a> {
         /// The publication.
         publication: PublicationKey,
     },
-    /// Ends the peer: RTCP BYE and DTLS close_notify go out, then it is forgotten. No [`Output::Gone`] follows.
+    /// Ends the peer: RTCP BYE of what it was sent and DTLS close_notify go out, then it is forgotten. No [`Output::Gone`] follows.
     Close {
         /// The peer to end. An unknown one is ignored.
         peer: PeerKey,

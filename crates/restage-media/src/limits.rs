@@ -35,27 +35,39 @@ pub const PAYLOAD_BYTES_MAX: usize = 1_600;
 /// address can cause one, so a single one must not end it. RTP packets that fail verification do not count.
 pub const REJECTED_DATAGRAMS_MAX: u32 = 1_000;
 
-/// SSRCs of a publisher that are remembered with how far they have come. A further one takes the place of the one that is
-/// silent for longest and has no track. Four layers, each with its retransmissions, sound and probes are ten.
+/// SSRCs of a publisher that are remembered with how far they have come. A further one takes the place of one that belongs to
+/// nothing, else of one that has no track: of those the one that is silent for longest. Four layers, each with its retransmissions, sound and probes are ten.
 pub const SOURCES_MAX: usize = 32;
 /// SSRCs a remote end's reports and feedback come from. A further one takes the place of the one that is silent for longest.
 pub const RTCP_SOURCES_MAX: usize = 32;
 /// How long a source that took a track over keeps it at least from the one it took it from, whose last packets may be late.
+/// Each time one comes back doubles it, up to [`SOURCE_TENURE_DOUBLINGS_MAX`] times, so that two that send at a time do
+/// not take turns.
 pub const SOURCE_TENURE_MIN: Duration = Duration::from_millis(100);
+/// See [`SOURCE_TENURE_MIN`].
+pub const SOURCE_TENURE_DOUBLINGS_MAX: u32 = 12;
 /// Packets of a source that are told apart from replays. Older ones are dropped.
 pub const REPLAY_WINDOW: u64 = 1_024;
 /// Missing packets of a source that are asked for. A larger gap is not: the picture is lost anyway.
 pub const MISSING_MAX: usize = 256;
 /// How long a gap may be packets in another order.
 pub const NACK_DELAY: Duration = Duration::from_millis(10);
-/// A missing packet is asked for again after this long,
+/// Distance between requests for missing packets; one has those of all streams.
+pub const NACK_INTERVAL: Duration = Duration::from_millis(10);
+/// A missing packet is asked for again after this long, or after a round trip and a quarter where that is longer,
 pub const NACK_RETRY: Duration = Duration::from_millis(100);
+/// but not longer than this,
+pub const NACK_RETRY_MAX: Duration = Duration::from_secs(1);
 /// at most this often.
-pub const NACKS_MAX: u8 = 10;
+pub const NACKS_MAX: u8 = 8;
+/// How long after a source took a track over retransmissions may still repeat packets of the one before.
+pub const RETRANSMISSION_AGE_MAX: Duration = Duration::from_secs(2);
 /// Distance between reports of when packets have arrived, by which a publisher finds the rate it can send at.
 pub const ARRIVALS_INTERVAL: Duration = Duration::from_millis(100);
 /// Arrivals of one report. Further ones are left out.
 pub const ARRIVALS_MAX: usize = 2_048;
+/// Messages of one report. What does not fit into them is left out: numbers far apart.
+pub const ARRIVAL_MESSAGES_MAX: usize = 16;
 /// How long reports to a publisher wait for its next packet, so that they need not wake the worker.
 pub const FEEDBACK_SLACK: Duration = Duration::from_millis(30);
 

@@ -217,7 +217,7 @@ impl Engine {
             return Ok(true);
         }
         if self.role == Role::Publisher && is_media(bytes) {
-            return guard(|| self.hear(now, source, destination, bytes, sink));
+            return guard(|| self.hear(now, source, destination, bytes, sink))?;
         }
         if is_media(bytes) && !rtcp::is_rtcp(bytes) {
             // A subscriber sends none.

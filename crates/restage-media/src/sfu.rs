@@ -345,7 +345,10 @@ impl Sfu {
             Err(Failure::Error(error)) => self.gone(index, GoneReason::EngineError(error)),
             Ok(()) if is_closed => self.gone(index, GoneReason::ClosedByRemote),
             Ok(()) => {
-                if let Some(peer) = self.peers.get(index) {
+                // A timer that is due goes off, whatever else arrives before.
+                if let Some(peer) = self.peers.get(index)
+                    && !self.peer_timers.is_due(index, now)
+                {
                     self.peer_timers.set(index, peer.deadline(now));
                 }
             }

@@ -56,11 +56,16 @@ impl Srtcp {
         })
     }
 
-    /// Seals the packet that `buffer` holds from `start` on.
-    pub(crate) fn protect(&mut self, buffer: &mut Vec<u8>, start: usize) {
+    /// Seals the packet that `buffer` holds from `start` on. False, and nothing is left of it: no more may be sent under these
+    /// keys (RFC 3711 §9.2).
+    #[must_use]
+    pub(crate) fn protect(&mut self, buffer: &mut Vec<u8>, start: usize) -> bool {
         let index = self.own_index;
-        // 2^31 packets are four years of sixteen a second.
-        self.own_index = (index + 1) & !ENCRYPTED;
+        if index == ENCRYPTED {
+            buffer.truncate(start);
+            return false;
+        }
+        self.own_index += 1;
         let trailer = (index | ENCRYPTED).to_be_bytes();
         let ssrc = word(&buffer[start + 4..]);
         let (clear, secret) = buffer[start..].split_at_mut(CLEAR_BYTES);
@@ -81,6 +86,7 @@ impl Srtcp {
                 buffer.extend_from_slice(&tag);
             }
         }
+        true
     }
 
     /// Opens a received packet. `None`: it is malformed, not the remote end's, or has been here before.
@@ -221,7 +227,7 @@ mod tests {
 
     fn sealed(by: &mut Srtcp, plain: &[u8]) -> Vec<u8> {
         let mut packet = plain.to_vec();
-        by.protect(&mut packet, 0);
+        assert!(by.protect(&mut packet, 0));
         packet
     }
 
@@ -263,6 +269,22 @@ mod tests {
             let first = sealed(&mut video, &other);
             assert_eq!(ours.open(&first).unwrap(), other);
             assert_eq!(ours.open(&first), None, "twice");
+        }
+    }
+
+    #[test]
+    fn no_index_is_used_twice() {
+        for profile in PROFILES {
+            let (mut ours, mut theirs) = ends(profile);
+            theirs.own_index = ENCRYPTED - 1;
+            let last = sealed(&mut theirs, &PLAIN);
+            assert_eq!(ours.open(&last).unwrap(), PLAIN);
+            let mut more = vec![1, 2, 3];
+            more.extend(PLAIN);
+            for _ in 0..2 {
+                assert!(!theirs.protect(&mut more, 3));
+                assert_eq!(more, [1, 2, 3]);
+            }
         }
     }
 

@@ -138,7 +138,7 @@ impl Rig {
     /// What the subscriber's feedback comes to.
     fn hear(&mut self, plain: &[u8]) -> Option<Heard> {
         let mut packet = plain.to_vec();
-        self.remote.rtcp.protect(&mut packet, 0);
+        assert!(self.remote.rtcp.protect(&mut packet, 0));
         self.egress.hear(&packet)
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Part {
     Main,
     Retransmission,
     Probe,
+    /// Not known yet.
+    Unknown,
 }
 
 /// What an SSRC is. A probe has no kind.
@@ -75,8 +77,8 @@ impl Config {
         self.sections.iter().find(|section| section.kind == kind)
     }
 
-    /// What a packet's SSRC is (RFC 8843 §9.2): one that was announced; else what MID and RID say, or the payload type where
-    /// only one section has it. `None`: nothing that was negotiated.
+    /// What a packet's SSRC is (RFC 8843 §9.2): the section is the one that its MID names; without, the one that has announced
+    /// the SSRC, or the only one that has the payload type. `None`: nothing that was negotiated.
     pub(crate) fn identify(&self, header: &Header, said: &Said<'_>) -> Option<Identity> {
         if header.ssrc == PROBE_SSRC {
             return Some(Identity {
@@ -85,30 +87,35 @@ impl Config {
                 rid: None,
             });
         }
-        if let Some(identity) = self.announced(header.ssrc) {
-            return Some(identity);
-        }
-        let section = match said.mid {
-            Some(mid) => self
-                .sections
-                .iter()
-                .find(|section| section.mid.as_bytes() == mid)?,
-            None => self.only_section_of(header.pt)?,
+        let named = said.mid.and_then(|mid| {
+            let mut sections = self.sections.iter();
+            sections.find(|section| section.mid.as_bytes() == mid)
+        });
+        let announced = || {
+            let mut sections = self.sections.iter();
+            sections.find(|section| section.announced(header.ssrc).is_some())
         };
-        section.identify(header.pt, said)
+        let section = match (named, said.mid) {
+            (Some(section), _) => section,
+            (None, Some(_)) => announced()?,
+            (None, None) => announced().or_else(|| self.only_section_of(header.pt))?,
+        };
+        section.identify(header.ssrc, header.pt, said)
     }
 
     /// What an announced SSRC is.
     pub(crate) fn announced(&self, ssrc: u32) -> Option<Identity> {
         self.sections.iter().find_map(|section| {
-            let (main, rtx) = section.ssrcs?;
-            let part = match ssrc {
-                _ if ssrc == main => Part::Main,
-                _ if Some(ssrc) == rtx => Part::Retransmission,
-                _ => return None,
-            };
+            let part = section.announced(ssrc)?;
             Some(section.identity(part, None))
         })
+    }
+
+    /// What the retransmissions of this SSRC repeat, if that was announced.
+    pub(crate) fn repeated_by(&self, ssrc: u32) -> Option<u32> {
+        let mut pairs = self.sections.iter().filter_map(|section| section.ssrcs);
+        let (main, _) = pairs.find(|(_, rtx)| *rtx == Some(ssrc))?;
+        Some(main)
     }
 
     fn only_section_of(&self, pt: u8) -> Option<&Section> {
@@ -157,26 +164,34 @@ impl Section {
         }
     }
 
-    /// By RID where there are encodings (RFC 8852), else by payload type.
-    fn identify(&self, pt: u8, said: &Said<'_>) -> Option<Identity> {
+    fn announced(&self, ssrc: u32) -> Option<Part> {
+        match self.ssrcs? {
+            (main, _) if main == ssrc => Some(Part::Main),
+            (_, rtx) if rtx == Some(ssrc) => Some(Part::Retransmission),
+            _ => None,
+        }
+    }
+
+    /// By RID where there are encodings (RFC 8852). What is a retransmission the payload type says; what is
+    /// announced as one is one even so: padding may have any.
+    fn identify(&self, ssrc: u32, pt: u8, said: &Said<'_>) -> Option<Identity> {
         if !self.has(pt) {
             return None;
         }
-        if self.rids.is_empty() {
-            let part = if self.is_main(pt) {
-                Part::Main
-            } else {
+        let repeats = !self.is_main(pt) || self.announced(ssrc) == Some(Part::Retransmission);
+        let part = |repeats| {
+            if repeats {
                 Part::Retransmission
-            };
-            return Some(self.identity(part, None));
-        }
-        let (part, name) = match (said.rid, said.repaired_rid) {
-            (Some(rid), _) => (Part::Main, rid),
-            (None, Some(rid)) => (Part::Retransmission, rid),
-            (None, None) => return None,
+            } else {
+                Part::Main
+            }
         };
+        if self.rids.is_empty() {
+            return Some(self.identity(part(repeats), None));
+        }
+        let name = said.rid.or(said.repaired_rid)?;
         let mut rids = self.rids.iter();
         let rid = rids.find(|rid| rid.as_str().as_bytes() == name)?;
-        Some(self.identity(part, Some(*rid)))
+        Some(self.identity(part(repeats || said.rid.is_none()), Some(*rid)))
     }
 }

@@ -6,11 +6,18 @@ use std::time::Instant;
 use super::Ingress;
 use super::config::Part;
 use super::rtcp::{self, BLOCKS_MAX};
+use super::source::Block;
 use crate::egress::Buffers;
 use crate::io::{MediaKind, Output};
-use crate::limits::{FEEDBACK_SLACK, REPORT_INTERVAL};
+use crate::limits::{
+    ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX, REPLAY_WINDOW,
+    REPORT_INTERVAL,
+};
 use crate::packet::RidName;
 use crate::peer_event::SenderReport;
+
+/// Requests that leave together, before they are sealed.
+const COMPOUND_BYTES_MAX: usize = 1_100;
 
 impl Ingress {
     /// Reads a compound packet of reports. False: it is not the publisher's, or has been here before.
@@ -24,6 +31,10 @@ impl Ingress {
             return false;
         };
         rtcp::read(&opened, |sent| {
+            if sent.ntp == 0 {
+                // A sender without a clock (RFC 3550 §6.4.1).
+                return;
+            }
             let report = SenderReport {
                 ntp_us: sent.wall_us(),
                 time: sent.time,
@@ -62,7 +73,11 @@ impl Ingress {
 
     fn nack_at(&self) -> Option<Instant> {
         let sources = self.sources.iter();
-        sources.filter_map(|source| source.missing.deadline()).min()
+        let soonest = sources
+            .filter_map(|source| source.missing.deadline())
+            .min()?;
+        let again = self.asked_at.map(|asked_at| asked_at + NACK_INTERVAL);
+        Some(again.map_or(soonest, |again| again.max(soonest)))
     }
 
     /// Sends the reports and requests that are due.
@@ -90,25 +105,40 @@ impl Ingress {
     ) {
         let mut buffer = buffers.take();
         if self.report_at.is_some_and(|at| at <= now) {
-            let mut blocks = Vec::with_capacity(self.sources.len());
-            for source in &mut self.sources {
-                if let Some(highest) = source.seen.highest()
-                    && source.part != Part::Probe
-                    && blocks.len() < BLOCKS_MAX
-                {
-                    blocks.extend(source.reception.block(source.ssrc, highest, now));
-                }
-            }
+            let blocks = self.blocks(now);
             rtcp::write_report(&mut buffer, self.ssrc, &blocks);
             // Nobody sends: the next packet starts it again.
             self.report_at = (!blocks.is_empty()).then_some(now + REPORT_INTERVAL);
         }
-        let media = self.tracks.first().map_or(0, |track| track.ssrc);
-        while self.arrivals.write(&mut buffer, self.ssrc, media) {
+        for _ in 0..ARRIVAL_MESSAGES_MAX {
+            if !self.arrivals.write(&mut buffer, self.ssrc) {
+                break;
+            }
             let full = std::mem::replace(&mut buffer, buffers.take());
             self.send(full, buffers, outputs);
         }
+        self.arrivals.forget();
         self.send(buffer, buffers, outputs);
+    }
+
+    /// What has become of those that have sent since their last block. Where there are more than a report takes, they take
+    /// turns.
+    fn blocks(&mut self, now: Instant) -> Vec<Block> {
+        let mut blocks = Vec::with_capacity(self.sources.len().min(BLOCKS_MAX));
+        let count = self.sources.len();
+        for _ in 0..count {
+            self.reported = (self.reported + 1) % count;
+            let source = &mut self.sources[self.reported];
+            if let Some(highest) = source.seen.highest()
+                && source.track.is_some()
+            {
+                blocks.extend(source.reception.block(source.ssrc, highest, now));
+            }
+            if blocks.len() == BLOCKS_MAX {
+                break;
+            }
+        }
+        blocks
     }
 
     fn ask_for_missing(
@@ -117,15 +147,27 @@ impl Ingress {
         buffers: &mut Buffers,
         outputs: &mut VecDeque<Output>,
     ) {
+        let round_trip = self.round_trip.unwrap_or_default();
+        let retry = (round_trip * 5 / 4).clamp(NACK_RETRY, NACK_RETRY_MAX);
+        let mut buffer = buffers.take();
         for place in 0..self.sources.len() {
             let source = &mut self.sources[place];
-            let due = source.missing.take_due(now);
-            if !due.is_empty() {
-                let mut buffer = buffers.take();
-                rtcp::write_nack(&mut buffer, self.ssrc, source.ssrc, &due);
-                self.send(buffer, buffers, outputs);
+            let highest = source.seen.highest().unwrap_or_default();
+            let oldest = (highest + 1).saturating_sub(REPLAY_WINDOW);
+            let due = source.missing.take_due(now, retry, oldest);
+            if due.is_empty() {
+                continue;
             }
+            if buffer.len() + 12 + 4 * due.len() > COMPOUND_BYTES_MAX {
+                let full = std::mem::replace(&mut buffer, buffers.take());
+                self.send(full, buffers, outputs);
+            }
+            rtcp::write_nack(&mut buffer, self.ssrc, self.sources[place].ssrc, &due);
         }
+        if !buffer.is_empty() {
+            self.asked_at = Some(now);
+        }
+        self.send(buffer, buffers, outputs);
     }
 
     /// Asks for a key frame. False: there is no such stream yet.
@@ -162,7 +204,10 @@ impl Ingress {
             buffers.give(contents);
             return;
         };
-        self.rtcp.protect(&mut contents, 0);
+        if !self.rtcp.protect(&mut contents, 0) {
+            buffers.give(contents);
+            return;
+        }
         outputs.push_back(Output::Train {
             source: path.source,
             destination: path.destination,

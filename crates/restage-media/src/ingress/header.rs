@@ -97,6 +97,10 @@ impl Header {
                 let [length, behind @ ..] = behind else { break };
                 (*first, behind.split_at_checked(usize::from(*length)))
             } else {
+                // No element has this id.
+                if first >> 4 == 0 {
+                    break;
+                }
                 let length = usize::from(first & 0x0f) + 1;
                 (first >> 4, behind.split_at_checked(length))
             };
@@ -214,6 +218,9 @@ mod tests {
         let long = packet(0x90, &[0xbe, 0xde, 0, 1, 0x4f, b'0', 0, 0]);
         let header = Header::parse(&long).unwrap();
         assert_eq!(header.said(&long, &IDS), Said::default());
+        let nameless = packet(0x90, &[0xbe, 0xde, 0, 1, 0x01, 0x40, b'0', 0]);
+        let header = Header::parse(&nameless).unwrap();
+        assert_eq!(header.said(&nameless, &IDS), Said::default());
         let other = packet(0x90, &[0xab, 0xcd, 0, 1, 0x40, b'0', 0, 0]);
         let header = Header::parse(&other).unwrap();
         assert_eq!(header.said(&other, &IDS), Said::default());

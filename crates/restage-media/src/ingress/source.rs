@@ -1,8 +1,8 @@
 //! One SSRC of a publisher: what has arrived of it, what is missing, and what a receiver report says about it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::limits::{MISSING_MAX, NACK_DELAY, NACK_RETRY, NACKS_MAX, REPLAY_WINDOW};
+use crate::limits::{MISSING_MAX, NACK_DELAY, NACKS_MAX, REPLAY_WINDOW};
 
 const WORD_BITS: u64 = u64::BITS as u64;
 const WORDS: usize = (REPLAY_WINDOW / WORD_BITS) as usize;
@@ -14,6 +14,8 @@ pub(crate) struct Seen {
     highest: Option<u64>,
     /// A ring of the newest.
     bits: [u64; WORDS],
+    /// Those whose content came by retransmission.
+    restored: [u64; WORDS],
 }
 
 impl Seen {
@@ -50,6 +52,7 @@ impl Seen {
                 gap = index - highest - 1;
                 for skipped in highest + 1..=index.min(highest + REPLAY_WINDOW) {
                     self.bits[word(skipped)] &= !bit(skipped);
+                    self.restored[word(skipped)] &= !bit(skipped);
                 }
                 self.highest = Some(index);
             }
@@ -58,6 +61,16 @@ impl Seen {
         }
         self.bits[word(index)] |= bit(index);
         gap
+    }
+
+    /// The content of one that has not arrived has come by retransmission.
+    pub(crate) fn restore(&mut self, index: u64) {
+        self.restored[word(index)] |= bit(index);
+    }
+
+    /// Whether the content of a packet that is not too old is here already, though the packet is not.
+    pub(crate) fn is_restored(&self, index: u64) -> bool {
+        self.restored[word(index)] & bit(index) != 0
     }
 }
 
@@ -73,52 +86,85 @@ fn bit(index: u64) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     packets: Vec<Lost>,
+    /// Not after the first one is due.
+    soonest: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Lost {
     index: u64,
     next_at: Instant,
+    asked_at: Instant,
     times: u8,
+}
+
+/// How a missing packet was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// When it was asked for first.
+    pub(crate) asked_at: Option<Instant>,
 }
 
 impl Missing {
     /// `gap` packets before this one have not arrived.
     pub(crate) fn add(&mut self, now: Instant, gap: u64, before: u64) {
-        if gap as usize > MISSING_MAX {
-            self.packets.clear();
+        if gap > MISSING_MAX as u64 {
+            self.clear();
             return;
         }
         let excess = (self.packets.len() + gap as usize).saturating_sub(MISSING_MAX);
         self.packets.drain(..excess);
-        self.packets
-            .extend((before - gap..before).map(|index| Lost {
-                index,
-                next_at: now + NACK_DELAY,
-                times: 0,
-            }));
+        let next_at = now + NACK_DELAY;
+        let lost = (before - gap..before).map(|index| Lost {
+            index,
+            next_at,
+            asked_at: now,
+            times: 0,
+        });
+        self.packets.extend(lost);
+        self.soonest.get_or_insert(next_at);
     }
 
-    /// A packet has arrived after later ones.
-    pub(crate) fn remove(&mut self, index: u64) {
-        self.packets.retain(|lost| lost.index != index);
+    /// A packet has arrived after later ones. `None`: it was not missing.
+    pub(crate) fn remove(&mut self, index: u64) -> Option<Found> {
+        let place = self.packets.iter().position(|lost| lost.index == index)?;
+        let lost = self.packets.remove(place);
+        if self.packets.is_empty() {
+            self.soonest = None;
+        }
+        Some(Found {
+            asked_at: (lost.times > 0).then_some(lost.asked_at),
+        })
+    }
+
+    /// They will not come any more.
+    pub(crate) fn clear(&mut self) {
+        self.packets.clear();
+        self.soonest = None;
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.packets.iter().map(|lost| lost.next_at).min()
+        self.soonest
     }
 
-    /// Those to ask for now. They are due again later, or given up.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<u64> {
+    /// Those to ask for now, of which those before `oldest` would be refused. They are due again after `retry`, or given
+    /// up.
+    pub(crate) fn take_due(&mut self, now: Instant, retry: Duration, oldest: u64) -> Vec<u64> {
+        let is_over =
+            |lost: &Lost| lost.index < oldest || lost.times == NACKS_MAX && lost.next_at <= now;
+        self.packets.retain(|lost| !is_over(lost));
         let mut due = Vec::new();
         for lost in &mut self.packets {
             if lost.next_at <= now {
                 due.push(lost.index);
+                if lost.times == 0 {
+                    lost.asked_at = now;
+                }
                 lost.times += 1;
-                lost.next_at = now + NACK_RETRY;
+                lost.next_at = now + retry;
             }
         }
-        self.packets.retain(|lost| lost.times < NACKS_MAX);
+        self.soonest = self.packets.iter().map(|lost| lost.next_at).min();
         due
     }
 }
@@ -231,9 +277,9 @@ impl Times {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     use super::*;
+    use crate::limits::NACK_RETRY;
     use crate::rng::Rng;
 
     // The sentinel every other instant is relative to; nothing here depends on the clock.
@@ -284,19 +330,24 @@ mod tests {
         let epoch = epoch();
         let mut missing = Missing::default();
         missing.add(epoch, 3, 13);
-        assert_eq!(missing.take_due(epoch), []);
-        missing.remove(11);
+        assert_eq!(missing.take_due(epoch, NACK_RETRY, 0), []);
+        let unasked = Found { asked_at: None };
+        assert_eq!(missing.remove(11), Some(unasked));
+        assert_eq!(missing.remove(11), None);
         let mut at = missing.deadline().unwrap();
         assert_eq!(at, epoch + NACK_DELAY);
-        assert_eq!(missing.take_due(at), [10, 12]);
-        missing.remove(12);
+        assert_eq!(missing.take_due(at, NACK_RETRY, 0), [10, 12]);
+        let once = Found { asked_at: Some(at) };
+        assert_eq!(missing.remove(12), Some(once));
         for _ in 1..NACKS_MAX {
-            assert_eq!(missing.take_due(at), []);
+            assert_eq!(missing.take_due(at, NACK_RETRY, 0), []);
             at = missing.deadline().unwrap();
-            assert_eq!(missing.take_due(at), [10]);
+            assert_eq!(missing.take_due(at, NACK_RETRY, 0), [10]);
         }
-        assert_eq!(missing.deadline(), None);
         assert!(at < epoch + Duration::from_secs(1));
+        at = missing.deadline().unwrap();
+        assert_eq!(missing.take_due(at, NACK_RETRY, 0), [], "given up");
+        assert_eq!(missing.deadline(), None);
     }
 
     #[test]
@@ -306,8 +357,10 @@ mod tests {
         for before in 1..100 {
             missing.add(epoch, 10, before * 20);
         }
-        let due = missing.take_due(epoch + NACK_DELAY);
+        let due = missing.take_due(epoch + NACK_DELAY, NACK_RETRY, 0);
         assert_eq!((due.len(), due.last()), (MISSING_MAX, Some(&1_979)));
+        let due = missing.take_due(epoch + NACK_RETRY * 2, NACK_RETRY, 1_970);
+        assert_eq!(due.first(), Some(&1_970), "others would be refused");
         missing.add(epoch, MISSING_MAX as u64 + 1, 9_000);
         assert_eq!(missing.deadline(), None, "the picture is lost anyway");
     }

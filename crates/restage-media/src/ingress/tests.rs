@@ -8,7 +8,7 @@ use crate::egress::Buffers;
 use crate::egress::rtcp::{Feedback, Report, read as read_feedback, write_report};
 use crate::egress::srtp::Srtp;
 use crate::io::Output;
-use crate::limits::{NACK_DELAY, REPLAY_WINDOW};
+use crate::limits::{NACK_DELAY, REPLAY_WINDOW, RETRANSMISSION_AGE_MAX};
 use crate::peer_event::SenderReport;
 use crate::rng::Rng;
 use crate::sdp::offer::{Offer, Role};
@@ -82,10 +82,13 @@ impl Rig {
     }
 
     fn offering(more: &str) -> Self {
+        Self::agreeing(more, SrtpProfile::AeadAes256Gcm)
+    }
+
+    fn agreeing(more: &str, profile: SrtpProfile) -> Self {
         let fingerprint = vec!["AB"; 32].join(":");
         let text = OFFER.replace("FP", &fingerprint) + more;
         let offer = Offer::parse(&text, Role::Publisher).unwrap();
-        let profile = SrtpProfile::AeadAes256Gcm;
         let now = epoch();
         let config = Config::new(&offer);
         Self {
@@ -195,28 +198,34 @@ fn epoch() -> Instant {
 
 #[test]
 fn packets_are_decrypted_and_numbered_across_the_rollover() {
-    let mut rig = Rig::new();
-    for index in [65_534, 65_535, 0x1_0001, 0x1_0000, 0x1_0002] {
-        let (kind, got) = rig.send(video(index)).unwrap();
-        assert_eq!((kind, got.seq, got.ssrc), (MediaKind::Video, index, VIDEO));
-        assert_eq!(
-            (got.time as u32, &*got.payload),
-            (index as u32 * 3_000, &b"a picture"[..])
-        );
-        assert_eq!((got.pt, got.rid), (VP8, None));
+    for profile in [
+        SrtpProfile::Aes128CmSha1,
+        SrtpProfile::AeadAes128Gcm,
+        SrtpProfile::AeadAes256Gcm,
+    ] {
+        let mut rig = Rig::agreeing("", profile);
+        for index in [65_534, 65_535, 0x1_0001, 0x1_0000, 0x1_0002] {
+            let (kind, got) = rig.send(video(index)).unwrap();
+            assert_eq!((kind, got.seq, got.ssrc), (MediaKind::Video, index, VIDEO));
+            assert_eq!(got.time as u32, index as u32 * 3_000);
+            assert_eq!(
+                (&*got.payload, got.pt, got.rid),
+                (&b"a picture"[..], VP8, None)
+            );
+        }
+        let level: &[(u8, &[u8])] = &[(1, &[0x80 | 30]), (4, b"a")];
+        let sound = Sent {
+            ssrc: AUDIO,
+            pt: OPUS,
+            elements: level,
+            ..video(9)
+        };
+        let (kind, got) = rig.send(sound).unwrap();
+        assert_eq!(kind, MediaKind::Audio);
+        assert_eq!(got.extensions.audio_level, Some(-30));
+        rig.wait(Duration::from_millis(1_100));
+        assert_eq!(rig.told().len(), 1, "a report, under the same protection");
     }
-    let level: &[(u8, &[u8])] = &[(1, &[0x80 | 30]), (4, b"a")];
-    let sound = Sent {
-        ssrc: AUDIO,
-        pt: OPUS,
-        elements: level,
-        ..video(9)
-    };
-    let (kind, got) = rig.send(sound).unwrap();
-    assert_eq!(
-        (kind, got.extensions.audio_level),
-        (MediaKind::Audio, Some(-30))
-    );
 }
 
 #[test]
@@ -278,17 +287,16 @@ fn streams_are_told_by_announcement_mid_or_payload_type() {
     }
     let mut rig = Rig::new();
     // No such section; not a payload type of that section; of none.
-    for (elements, pt) in [(&[(4, &b"x"[..])][..], VP8), (MID_AUDIO, VP8), (&[], 100)] {
-        assert!(
-            rig.send(Sent {
-                elements,
-                pt,
-                ..video(3)
-            })
-            .is_none()
-        );
+    let none = &[(4, &b"x"[..])][..];
+    for (index, elements, pt) in [(1, none, VP8), (2, MID_AUDIO, VP8), (3, &[], 100)] {
+        let sent = Sent {
+            elements,
+            pt,
+            ..video(index)
+        };
+        assert!(rig.send(sent).is_none());
     }
-    assert!(rig.ingress.sources.is_empty());
+    assert!(rig.ingress.tracks.is_empty());
 }
 
 #[test]
@@ -325,15 +333,13 @@ fn encodings_are_told_by_rid_and_each_has_retransmissions_of_its_own() {
         assert_eq!((got.ssrc, got.seq, got.pt), (of, 11, VP8));
         assert_eq!(*got.payload, *b"x");
     }
-    for elements in [&main(b"none")[..], MID_VIDEO] {
-        assert!(
-            rig.send(Sent {
-                ssrc: 7,
-                elements,
-                ..video(1)
-            })
-            .is_none()
-        );
+    for (index, elements) in [(1, &main(b"none")[..]), (2, MID_VIDEO)] {
+        let sent = Sent {
+            ssrc: 7,
+            elements,
+            ..video(index)
+        };
+        assert!(rig.send(sent).is_none());
     }
 }
 
@@ -505,7 +511,7 @@ fn sender_reports_tie_each_stream_to_the_publishers_clock() {
             octets: 1,
         };
         write_report(&mut packet, &report, "name");
-        rig.publisher.rtcp.protect(&mut packet, 0);
+        assert!(rig.publisher.rtcp.protect(&mut packet, 0));
         let mut heard: Vec<(MediaKind, SenderReport)> = Vec::new();
         let now = rig.now;
         let is_taken = rig
@@ -547,4 +553,194 @@ fn key_frames_can_be_asked_for_once_there_is_a_stream() {
     assert_eq!(told.len(), 3);
     // FIRs are numbered.
     assert_eq!((told[1][16], told[2][16]), (0, 1));
+}
+
+fn rtx(index: u64, payload: &[u8]) -> Sent<'_> {
+    Sent {
+        ssrc: RTX,
+        pt: VP8_RTX,
+        index,
+        payload,
+        ..video(0)
+    }
+}
+
+#[test]
+fn retransmissions_of_a_former_source_are_not_taken_for_its_successors() {
+    for number in [20_001_u16, 12] {
+        let mut rig = Rig::new();
+        rig.send(video(20_000)).unwrap();
+        rig.send(video(20_002)).unwrap();
+        rig.wait(NACK_DELAY);
+        rig.send(rtx(1, b""));
+        let other = |index| Sent {
+            ssrc: 7,
+            ..video(index)
+        };
+        rig.send(other(10)).unwrap();
+        rig.send(other(14)).unwrap();
+        rig.requests();
+        let mut late = number.to_be_bytes().to_vec();
+        late.push(b'x');
+        assert!(rig.send(rtx(2, &late)).is_none(), "{number}");
+        rig.wait(Duration::from_millis(400));
+        assert!(
+            rig.requests()
+                .iter()
+                .all(|request| matches!(request, Feedback::Nack { ssrc: 7, .. }))
+        );
+        for index in 15..2_015 {
+            assert_eq!(rig.numbers(other(index)), Some((index, 7)));
+        }
+        // Later it repeats what is sent now.
+        rig.wait(RETRANSMISSION_AGE_MAX);
+        rig.send(other(2_016)).unwrap();
+        let now = [2_015_u16.to_be_bytes()[0], 2_015_u16.to_be_bytes()[1], b'x'];
+        assert_eq!(rig.numbers(rtx(3, &now)), Some((2_015, 7)));
+    }
+}
+
+#[test]
+fn neither_padding_nor_a_retransmission_takes_a_track_over() {
+    let mut rig = Rig::offering(SIMULCAST);
+    let named: &[(u8, &[u8])] = &[(4, b"v"), (10, b"q")];
+    let main = |index| Sent {
+        elements: named,
+        ..video(index)
+    };
+    rig.send(main(1)).unwrap();
+    for (ssrc, pt, payload) in [(7, VP8_RTX, &b"\0\x01x"[..]), (8, VP8, b"")] {
+        let other = Sent {
+            ssrc,
+            pt,
+            payload,
+            ..main(1)
+        };
+        assert!(rig.send(other).is_none());
+        assert_eq!(rig.ingress.tracks[0].ssrc, VIDEO);
+    }
+    assert_eq!(rig.numbers(main(2)), Some((2, VIDEO)));
+    // What is announced as retransmission stays one, whatever its payload type.
+    let mut rig = Rig::offering(ANNOUNCED);
+    rig.send(video(1)).unwrap();
+    let probe = Sent {
+        pt: VP8,
+        payload: b"padding",
+        ..rtx(1, b"")
+    };
+    assert!(rig.send(probe).is_none());
+    assert_eq!(rig.numbers(video(2)), Some((2, VIDEO)));
+}
+
+#[test]
+fn what_cannot_be_placed_yet_is_remembered_with_its_number() {
+    let mut rig = Rig::new();
+    let early = rig.seal(rtx(65_535, b""));
+    assert!(matches!(rig.throw(&early), Heard::Nothing));
+    assert!(matches!(rig.throw(&early), Heard::Refused), "a replay");
+    rig.send(video(100)).unwrap();
+    rig.send(video(102)).unwrap();
+    let again = rtx(0x1_0001, &[0, 101, b'x']);
+    assert_eq!(rig.numbers(again), Some((101, VIDEO)));
+}
+
+#[test]
+fn an_original_that_comes_after_its_retransmission_has_arrived_but_is_not_forwarded() {
+    let mut rig = Rig::new();
+    rig.send(video(100)).unwrap();
+    rig.send(video(102)).unwrap();
+    assert_eq!(rig.numbers(rtx(1, &[0, 101, b'x'])), Some((101, VIDEO)));
+    let late = rig.seal(video(101));
+    assert!(matches!(rig.throw(&late), Heard::Nothing));
+    assert!(matches!(rig.throw(&late), Heard::Refused), "a replay");
+    rig.wait(Duration::from_millis(1_100));
+    let told = rig.told();
+    let report = told.iter().find(|message| message[1] == 201).unwrap();
+    assert_eq!(report[12..16], [0, 0, 0, 0], "nothing is lost");
+}
+
+#[test]
+fn a_source_whose_first_packets_before_the_rollover_were_lost_is_heard() {
+    let mut rig = Rig::new();
+    let (_, got) = rig.send(video(0x1_0003)).unwrap();
+    assert_eq!(got.seq, 0x1_0003);
+    assert_eq!(rig.numbers(video(0xffff)), Some((0xffff, VIDEO)));
+}
+
+#[test]
+fn two_that_send_at_a_time_do_not_take_turns() {
+    let mut rig = Rig::new();
+    let mut holders = Vec::new();
+    for index in 1..6_000 {
+        for ssrc in [VIDEO, 7] {
+            holders.extend(
+                rig.numbers(Sent {
+                    ssrc,
+                    ..video(index)
+                })
+                .map(|(_, ssrc)| ssrc),
+            );
+        }
+        rig.wait(Duration::from_millis(10));
+    }
+    holders.dedup();
+    assert!(holders.len() < 12, "{} changes a minute", holders.len());
+}
+
+#[test]
+fn what_a_publisher_is_told_is_bounded() {
+    let mut rig = Rig::new();
+    let mut rng = Rng::new(5);
+    let mut number = 0_u16;
+    let mut indices = [0_u64; 32];
+    for at in 0..10_000 {
+        let place = at % indices.len();
+        indices[place] += 1 + rng.next_u64() % 2;
+        number = number.wrapping_add(9_000);
+        let seq = number.to_be_bytes();
+        let elements: &[(u8, &[u8])] = &[(3, &seq), (4, b"v")];
+        let sent = Sent {
+            ssrc: 100 + place as u32,
+            elements,
+            ..video(indices[place])
+        };
+        rig.send(sent);
+        rig.wait(Duration::from_micros(100));
+    }
+    // In a second: requests every 10 ms, perhaps in two datagrams, and ten reports of 16 messages.
+    let told = rig.told().len();
+    assert!(told < 2 * 100 + 10 * 17 + 10, "{told}");
+}
+
+#[test]
+fn a_sender_without_a_clock_is_not_believed() {
+    let mut rig = Rig::new();
+    rig.send(video(1)).unwrap();
+    let mut packet = vec![0x80, 200, 0, 6];
+    packet.extend(VIDEO.to_be_bytes());
+    packet.extend([0; 20]);
+    assert!(rig.publisher.rtcp.protect(&mut packet, 0));
+    let now = rig.now;
+    let is_taken = rig.ingress.hear(now, &packet, |_, _, _| panic!("a report"));
+    assert!(is_taken);
+}
+
+#[test]
+fn a_missing_packet_is_asked_for_again_after_a_round_trip() {
+    let mut rig = Rig::new();
+    let mut at = 0;
+    for round in 0..20 {
+        rig.send(video(at)).unwrap();
+        rig.send(video(at + 2)).unwrap();
+        rig.wait(NACK_DELAY);
+        let asked = rig.requests().len();
+        // It takes 400 ms to come.
+        rig.wait(Duration::from_millis(400));
+        let again = rig.requests().len();
+        assert_eq!(asked, 1);
+        // The first round knows no better.
+        assert_eq!(again, if round == 0 { 4 } else { 0 });
+        rig.send(video(at + 1)).unwrap();
+        at += 3;
+    }
 }

@@ -10,8 +10,10 @@ use crate::limits::{ARRIVALS_INTERVAL, ARRIVALS_MAX};
 const TICK: Duration = Duration::from_micros(250);
 /// after a reference time in units of 64 ms.
 const REFERENCE_TICKS: u64 = 256;
-/// Numbers that one message covers, so that it fits into a datagram whatever happened to them.
-const NUMBERS_PER_MESSAGE: u64 = 380;
+/// Arrivals of one message. Each takes two bytes and, where losses surround it, four more: it fits into a datagram.
+const ARRIVALS_PER_MESSAGE: usize = 160;
+/// Numbers that one message covers. A longer gap is no loss, but numbers that begin anew.
+const NUMBERS_PER_MESSAGE: u64 = 8_000;
 /// What a run-length chunk can say.
 const RUN_MAX: usize = 0x1fff;
 const FORMAT: u8 = 15;
@@ -20,6 +22,15 @@ const FORMAT: u8 = 15;
 const NOT_RECEIVED: u8 = 0;
 const SMALL_DELTA: u8 = 1;
 const LARGE_DELTA: u8 = 2;
+
+/// What a message says.
+#[derive(Debug, Default)]
+struct Statuses {
+    symbols: Vec<u8>,
+    deltas: Vec<u8>,
+    /// How many of what was pending.
+    arrivals: usize,
+}
 
 /// Arrivals that have not been reported yet.
 #[derive(Debug, Default)]
@@ -33,10 +44,15 @@ pub(crate) struct Arrivals {
     pending: Vec<(u64, u64)>,
     since: Option<Instant>,
     messages: u8,
+    /// The SSRC of the newest packet that has one: receivers of feedback look whether it is theirs.
+    media: u32,
 }
 
 impl Arrivals {
-    pub(crate) fn add(&mut self, seq: u16, at: Instant) {
+    pub(crate) fn add(&mut self, seq: u16, ssrc: u32, at: Instant) {
+        if ssrc != 0 {
+            self.media = ssrc;
+        }
         let epoch = *self.epoch.get_or_insert(at);
         // Above zero, so that packets before the first have one, too.
         let newest = self.newest.unwrap_or_else(|| 1 << 16 | u64::from(seq));
@@ -59,64 +75,78 @@ impl Arrivals {
         self.since.map(|since| since + ARRIVALS_INTERVAL)
     }
 
+    /// What cannot be said.
+    pub(crate) fn forget(&mut self) {
+        self.pending.clear();
+        self.since = None;
+    }
+
     /// Writes a message about the oldest of what is pending. False: there is nothing.
-    pub(crate) fn write(&mut self, buffer: &mut Vec<u8>, sender: u32, media: u32) -> bool {
-        self.pending.sort_unstable();
+    pub(crate) fn write(&mut self, buffer: &mut Vec<u8>, sender: u32) -> bool {
+        if !self.pending.is_sorted() {
+            self.pending.sort_unstable();
+        }
         let Some(&(first, first_ticks)) = self.pending.first() else {
             self.since = None;
             return false;
         };
-        // What was lost since the last message is said, too, as far as it fits.
-        let is_near = first.saturating_sub(self.reported) < NUMBERS_PER_MESSAGE / 2;
+        // What was lost since the last message is said, too.
+        let is_near = first.saturating_sub(self.reported) < NUMBERS_PER_MESSAGE;
         let from = if is_near {
             first.min(self.reported)
         } else {
             first
         };
         let reference = first_ticks / REFERENCE_TICKS;
-        let mut symbols = Vec::new();
-        let mut deltas = Vec::new();
-        let mut before = reference * REFERENCE_TICKS;
-        let mut used = 0;
+        let said = self.statuses(from, reference * REFERENCE_TICKS);
+        self.pending.drain(..said.arrivals);
+        self.reported = self.reported.max(from + said.symbols.len() as u64);
+        let start = buffer.len();
+        buffer.extend([0x80 | FORMAT, TRANSPORT_FEEDBACK, 0, 0]);
+        buffer.extend(sender.to_be_bytes());
+        buffer.extend(self.media.to_be_bytes());
+        buffer.extend((from as u16).to_be_bytes());
+        buffer.extend((said.symbols.len() as u16).to_be_bytes());
+        let reference = (reference as u32) << 8 | u32::from(self.messages);
+        buffer.extend(reference.to_be_bytes());
+        self.messages = self.messages.wrapping_add(1);
+        write_chunks(buffer, &said.symbols);
+        buffer.extend(said.deltas);
+        finish(buffer, start);
+        true
+    }
+
+    /// What a message that begins with this number and time says.
+    fn statuses(&self, from: u64, mut before: u64) -> Statuses {
+        let mut said = Statuses::default();
         for (number, ticks) in &self.pending {
-            let place = (number - from) as usize;
-            if place as u64 >= NUMBERS_PER_MESSAGE {
-                break;
-            }
-            if place < symbols.len() {
+            let next = from + said.symbols.len() as u64;
+            if *number < next {
                 // The same number twice.
-                used += 1;
+                said.arrivals += 1;
                 continue;
+            }
+            // What has been said to have arrived is not taken back for a packet that is late.
+            let takes_back = *number > next && next < self.reported && !said.symbols.is_empty();
+            let is_far = number - from >= NUMBERS_PER_MESSAGE;
+            if takes_back || is_far || said.arrivals >= ARRIVALS_PER_MESSAGE {
+                break;
             }
             let Ok(delta) = i16::try_from(ticks.cast_signed() - before.cast_signed()) else {
                 break;
             };
-            symbols.resize(place, NOT_RECEIVED);
+            said.symbols.resize((number - from) as usize, NOT_RECEIVED);
             if let Ok(small) = u8::try_from(delta) {
-                symbols.push(SMALL_DELTA);
-                deltas.push(small);
+                said.symbols.push(SMALL_DELTA);
+                said.deltas.push(small);
             } else {
-                symbols.push(LARGE_DELTA);
-                deltas.extend(delta.to_be_bytes());
+                said.symbols.push(LARGE_DELTA);
+                said.deltas.extend(delta.to_be_bytes());
             }
             before = *ticks;
-            used += 1;
+            said.arrivals += 1;
         }
-        self.pending.drain(..used);
-        self.reported = self.reported.max(from + symbols.len() as u64);
-        let start = buffer.len();
-        buffer.extend([0x80 | FORMAT, TRANSPORT_FEEDBACK, 0, 0]);
-        buffer.extend(sender.to_be_bytes());
-        buffer.extend(media.to_be_bytes());
-        buffer.extend((from as u16).to_be_bytes());
-        buffer.extend((symbols.len() as u16).to_be_bytes());
-        let reference = (reference as u32) << 8 | u32::from(self.messages);
-        buffer.extend(reference.to_be_bytes());
-        self.messages = self.messages.wrapping_add(1);
-        write_chunks(buffer, &symbols);
-        buffer.extend(deltas);
-        finish(buffer, start);
-        true
+        said
     }
 }
 
@@ -167,7 +197,7 @@ fn finish(buffer: &mut Vec<u8>, start: usize) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::rng::Rng;
@@ -233,7 +263,7 @@ mod tests {
     fn written(arrivals: &mut Arrivals) -> Vec<(u8, Vec<Status>)> {
         let mut messages = Vec::new();
         let mut buffer = Vec::new();
-        while arrivals.write(&mut buffer, 1, 2) {
+        while arrivals.write(&mut buffer, 1) {
             assert!(buffer.len() < 1_000, "{}", buffer.len());
             messages.push(read(&buffer));
             buffer.clear();
@@ -246,7 +276,7 @@ mod tests {
         let epoch = epoch();
         let mut arrivals = Arrivals::default();
         for (seq, at) in [(65_534, 0), (65_535, 1), (2, 70), (3, 70)] {
-            arrivals.add(seq, epoch + ms(at));
+            arrivals.add(seq, 2, epoch + ms(at));
         }
         assert_eq!(arrivals.deadline(), Some(epoch + ARRIVALS_INTERVAL));
         let first = vec![
@@ -260,11 +290,11 @@ mod tests {
         assert_eq!(written(&mut arrivals), [(0, first)]);
         assert_eq!(arrivals.deadline(), None);
         // Number 4 was lost between the messages.
-        arrivals.add(5, epoch + ms(100));
+        arrivals.add(5, 2, epoch + ms(100));
         let second = vec![(4, None), (5, Some(400))];
         assert_eq!(written(&mut arrivals), [(1, second)]);
         // And comes late.
-        arrivals.add(4, epoch + ms(164));
+        arrivals.add(4, 2, epoch + ms(164));
         assert_eq!(written(&mut arrivals), [(2, vec![(4, Some(656))])]);
     }
 
@@ -276,9 +306,10 @@ mod tests {
         {
             let epoch = epoch();
             let mut arrivals = Arrivals::default();
-            arrivals.add(64_999, epoch);
+            arrivals.add(64_999, 2, epoch);
             let mut expected = BTreeMap::from([(64_999, 0)]);
             let mut said = BTreeMap::new();
+            let mut told = BTreeSet::new();
             let mut at = epoch;
             let mut order: Vec<u64> = (65_000..69_000).collect();
             for place in 0..order.len() {
@@ -293,22 +324,76 @@ mod tests {
                     at += ms(pause);
                 }
                 if rng.next_u64() % 100 >= loss {
-                    arrivals.add(number as u16, at);
+                    arrivals.add(number as u16, 2, at);
                     let ticks = (at - epoch).as_micros() / 250;
                     expected.insert(number as u16, ticks as i64);
                 }
                 if place % 100 == 99 {
-                    for (_, statuses) in written(&mut arrivals) {
-                        said.extend(
-                            statuses
-                                .into_iter()
-                                .filter_map(|(seq, at)| Some((seq, at?))),
-                        );
+                    for (seq, at) in written(&mut arrivals)
+                        .into_iter()
+                        .flat_map(|(_, said)| said)
+                    {
+                        told.insert(seq);
+                        assert!(at.is_some() || !said.contains_key(&seq), "taken back");
+                        said.extend(at.map(|at| (seq, at)));
                     }
                 }
             }
             assert!(said == expected, "{loss} {disorder} {pause}");
+            // Up to the newest that arrived, whatever did not is told to be lost.
+            let newest = arrivals.newest.unwrap() as u16;
+            let all = 64_999..=0x1_0000 + u64::from(newest);
+            assert!(
+                all.into_iter()
+                    .all(|number| told.contains(&(number as u16)))
+            );
         }
+    }
+
+    #[test]
+    fn an_outage_is_said_however_long() {
+        let epoch = epoch();
+        for gap in [1, 189, 190, 380, 5_000] {
+            let mut arrivals = Arrivals::default();
+            arrivals.add(10, 2, epoch);
+            written(&mut arrivals);
+            arrivals.add(11 + gap, 2, epoch + ms(40));
+            let messages = written(&mut arrivals);
+            let [(_, said)] = &messages[..] else {
+                panic!("{messages:?}")
+            };
+            assert_eq!(said.len(), usize::from(gap) + 1);
+            assert!(said[..usize::from(gap)].iter().all(|(_, at)| at.is_none()));
+            assert_eq!(said.last(), Some(&(11 + gap, Some(160))));
+        }
+    }
+
+    #[test]
+    fn what_was_said_is_not_taken_back_for_one_that_comes_late() {
+        let epoch = epoch();
+        let mut arrivals = Arrivals::default();
+        for seq in (0..20).filter(|seq| *seq != 3) {
+            arrivals.add(seq, 2, epoch);
+        }
+        written(&mut arrivals);
+        arrivals.add(3, 2, epoch + ms(1));
+        arrivals.add(20, 2, epoch + ms(1));
+        let said: Vec<_> = written(&mut arrivals)
+            .into_iter()
+            .map(|(_, said)| said)
+            .collect();
+        assert_eq!(said, [vec![(3, Some(4))], vec![(20, Some(4))]]);
+    }
+
+    #[test]
+    fn the_reference_time_wraps_and_probes_name_no_stream() {
+        let epoch = epoch();
+        let mut arrivals = Arrivals::default();
+        arrivals.add(1, 2, epoch);
+        // 2^24 units of 64 ms, and two.
+        arrivals.add(2, 0, epoch + ms((1 << 24) * 64 + 128));
+        let messages = written(&mut arrivals);
+        assert_eq!(messages[1].1, [(2, Some(512))]);
     }
 
     #[test]
@@ -316,15 +401,12 @@ mod tests {
         let epoch = epoch();
         let mut arrivals = Arrivals::default();
         for seq in 0..20_000 {
-            arrivals.add(seq, epoch);
+            arrivals.add(seq, 2, epoch);
         }
         assert_eq!(arrivals.pending.len(), ARRIVALS_MAX);
         let messages = written(&mut arrivals);
-        assert_eq!(
-            messages.len(),
-            ARRIVALS_MAX.div_ceil(NUMBERS_PER_MESSAGE as usize)
-        );
-        arrivals.add(40_000, epoch + ms(1));
+        assert_eq!(messages.len(), ARRIVALS_MAX.div_ceil(ARRIVALS_PER_MESSAGE));
+        arrivals.add(40_000, 2, epoch + ms(1));
         assert_eq!(written(&mut arrivals)[0].1, [(40_000, Some(4))]);
     }
 }
