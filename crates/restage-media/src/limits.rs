@@ -122,7 +122,7 @@ pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
 pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
 /// Audiences smaller than this are served packet by packet: there is nothing to save.
 pub const PICTURE_WAIT_AUDIENCE_MIN: usize = 8;
-/// Shortest distance between now and the next deadline of a peer, so that a busy engine cannot spin the worker.
+/// Shortest distance between two times a peer is looked at by the clock, so that a busy engine cannot spin the worker.
 pub const TICK_MIN: Duration = Duration::from_millis(1);
 
 const _: () = assert!(PAYLOAD_BYTES_MAX < DATAGRAM_BYTES_MAX);

@@ -9,7 +9,7 @@ use crate::bitrate::{Download, Share, Tale, Upload};
 use crate::codec::Format;
 use crate::head::Start;
 use crate::io::{Excess, MediaKind, PeerKey};
-use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX, TICK_MIN};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::{Outgoing, Packet};
 use crate::peer_engine::Engine;
 use crate::peer_event::{Failure, Sink};
@@ -34,6 +34,8 @@ pub(crate) struct Peer {
     opened_at: Instant,
     pub(crate) heard_at: Instant,
     pub(crate) is_connected: bool,
+    /// It is not looked at before, however busy its engine.
+    pub(crate) rests_until: Instant,
     /// What it feeds or receives.
     pub(crate) publication: Option<Index>,
     /// A publisher's payload types.
@@ -98,6 +100,7 @@ impl Peer {
             opened_at: now,
             heard_at: now,
             is_connected: false,
+            rests_until: now,
             publication: None,
             formats,
             tracks,
@@ -167,12 +170,12 @@ impl Peer {
         video.all(|format| !format.has_feedback("nack pli") && format.has_feedback("ccm fir"))
     }
 
-    /// When it has to be looked at next.
-    pub(crate) fn deadline(&self, now: Instant) -> Instant {
+    /// When it has to be looked at next. What arrives before does not put that off.
+    pub(crate) fn deadline(&self) -> Instant {
         self.engine
             .deadline()
             .min(self.overdue_at().0)
-            .max(now + TICK_MIN)
+            .max(self.rests_until)
     }
 
     pub(crate) fn overdue(&self, now: Instant) -> Option<Overdue> {

@@ -380,7 +380,7 @@ impl Engine {
 }
 
 /// Whether a datagram is RTP or RTCP (RFC 7983 §7).
-fn is_media(bytes: &[u8]) -> bool {
+pub(crate) fn is_media(bytes: &[u8]) -> bool {
     matches!(bytes, [128..=191, ..])
 }
 

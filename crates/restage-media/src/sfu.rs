@@ -14,9 +14,12 @@ use std::time::Instant;
 use crate::config::Config;
 use crate::demux::{Demux, Protocol};
 use crate::io::{Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
-use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use crate::limits::{
+    ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX, TICK_MIN,
+};
 use crate::packet::{Outgoing, Received};
 use crate::peer::{Overdue, Peer};
+use crate::peer_engine::is_media;
 use crate::peer_event::{EngineEvent, Failure, Sink};
 use crate::peer_factory::EngineFactory;
 use crate::publication::Publication;
@@ -254,7 +257,11 @@ impl Sfu {
             .engine
             .receive(now, source, destination, bytes, &mut self.sink);
         match &outcome {
-            Ok(true) => peer.heard_at = now,
+            // DTLS passes over records that are not the remote end's, so they are no sign of life.
+            Ok(true) if Protocol::of(bytes) == Protocol::Stun || is_media(bytes) => {
+                peer.heard_at = now;
+            }
+            Ok(true) => {}
             Ok(false) => self.stats.datagrams_rejected += 1,
             Err(_) => {}
         }
@@ -309,6 +316,7 @@ impl Sfu {
                 self.gone(index, GoneReason::Exceeded(excess));
                 continue;
             }
+            peer.rests_until = now + TICK_MIN;
             let outcome = peer.engine.on_timeout(now, &mut self.sink);
             self.settle(now, index, outcome);
         }
@@ -345,11 +353,8 @@ impl Sfu {
             Err(Failure::Error(error)) => self.gone(index, GoneReason::EngineError(error)),
             Ok(()) if is_closed => self.gone(index, GoneReason::ClosedByRemote),
             Ok(()) => {
-                // A timer that is due goes off, whatever else arrives before.
-                if let Some(peer) = self.peers.get(index)
-                    && !self.peer_timers.is_due(index, now)
-                {
-                    self.peer_timers.set(index, peer.deadline(now));
+                if let Some(peer) = self.peers.get(index) {
+                    self.peer_timers.set(index, peer.deadline());
                 }
             }
         }

@@ -50,14 +50,6 @@ impl Timers {
         self.take(place as usize);
     }
 
-    /// Whether an index has a deadline that is not after `now`.
-    pub(crate) fn is_due(&self, index: Index, now: Instant) -> bool {
-        match self.place.get(index as usize) {
-            Some(&place) if place != ABSENT => self.heap[place as usize].0 <= now,
-            _ => false,
-        }
-    }
-
     pub(crate) fn soonest(&self) -> Option<Instant> {
         self.heap.first().map(|entry| entry.0)
     }

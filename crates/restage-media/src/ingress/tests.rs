@@ -1,5 +1,8 @@
 //! What a publisher sends, what others send in its name, and what it is told.
 
+mod feedback;
+mod sources;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -196,6 +199,16 @@ fn epoch() -> Instant {
     Instant::now()
 }
 
+fn rtx(index: u64, payload: &[u8]) -> Sent<'_> {
+    Sent {
+        ssrc: RTX,
+        pt: VP8_RTX,
+        index,
+        payload,
+        ..video(0)
+    }
+}
+
 #[test]
 fn packets_are_decrypted_and_numbered_across_the_rollover() {
     for profile in [
@@ -344,46 +357,6 @@ fn encodings_are_told_by_rid_and_each_has_retransmissions_of_its_own() {
 }
 
 #[test]
-fn what_is_missing_is_asked_for_and_comes_by_retransmission_or_as_it_was() {
-    let mut rig = Rig::new();
-    rig.send(video(100)).unwrap();
-    rig.send(video(104)).unwrap();
-    assert_eq!(
-        rig.numbers(video(102)),
-        Some((102, VIDEO)),
-        "only out of order"
-    );
-    assert_eq!(rig.requests(), []);
-    rig.wait(NACK_DELAY);
-    let nack = |first, following| Feedback::Nack {
-        ssrc: VIDEO,
-        first,
-        following,
-    };
-    assert_eq!(rig.requests(), [nack(101, 2)]);
-    let again = Sent {
-        ssrc: RTX,
-        pt: VP8_RTX,
-        index: 9,
-        payload: &[0, 101, b'x'],
-        ..video(101)
-    };
-    assert_eq!(rig.numbers(again), Some((101, VIDEO)));
-    assert_eq!(
-        rig.numbers(Sent { index: 10, ..again }),
-        None,
-        "repeated twice"
-    );
-    rig.wait(Duration::from_millis(200));
-    let requests = rig.requests();
-    assert!(!requests.is_empty());
-    assert!(requests.iter().all(|request| *request == nack(103, 0)));
-    assert_eq!(rig.numbers(video(103)), Some((103, VIDEO)));
-    rig.wait(Duration::from_secs(3));
-    assert_eq!(rig.requests(), [], "nothing is missing");
-}
-
-#[test]
 fn retransmissions_and_probes_without_a_stream_are_passed_over() {
     let mut rig = Rig::offering(ANNOUNCED);
     let rtx = |index, payload| Sent {
@@ -409,242 +382,6 @@ fn retransmissions_and_probes_without_a_stream_are_passed_over() {
 }
 
 #[test]
-fn a_source_takes_over_at_once_and_its_predecessors_last_packets_do_not() {
-    let mut rig = Rig::new();
-    let other = |index| Sent {
-        ssrc: 7,
-        ..video(index)
-    };
-    rig.send(video(65_000)).unwrap();
-    assert_eq!(rig.numbers(other(9)), Some((9, 7)));
-    assert_eq!(rig.numbers(video(65_001)), None, "late");
-    assert_eq!(rig.numbers(other(10)), Some((10, 7)));
-    rig.wait(SOURCE_TENURE_MIN);
-    assert_eq!(rig.numbers(video(64_999)), None, "an old one");
-    let index = 0x1_0000 + 20_000;
-    assert_eq!(
-        rig.numbers(video(index)),
-        Some((index, VIDEO)),
-        "it is back"
-    );
-    assert_eq!(rig.numbers(other(11)), None, "late");
-    // Key frames are asked of the one that has the track.
-    rig.requests();
-    let (buffers, outputs) = (&mut rig.buffers, &mut rig.outputs);
-    assert!(rig.ingress.request_key_frame(None, false, buffers, outputs));
-    assert_eq!(rig.requests(), [Feedback::KeyFrame { ssrc: VIDEO }]);
-}
-
-#[test]
-fn sources_are_bounded_and_one_in_use_stays() {
-    let mut rig = Rig::new();
-    let sound = Sent {
-        ssrc: AUDIO,
-        pt: OPUS,
-        elements: MID_AUDIO,
-        ..video(1)
-    };
-    rig.send(sound).unwrap();
-    for ssrc in 0x1_0000..0x1_0000 + 3 * SOURCES_MAX as u32 {
-        rig.wait(Duration::from_millis(1));
-        rig.send(Sent { ssrc, ..video(1) }).unwrap();
-        assert!(rig.ingress.sources.len() <= SOURCES_MAX);
-    }
-    assert_eq!(rig.ingress.sources.len(), SOURCES_MAX);
-    assert_eq!(rig.ingress.tracks.len(), 2);
-    let again = rig.seal(sound);
-    assert!(matches!(rig.throw(&again), Heard::Refused), "still known");
-}
-
-#[test]
-fn reports_say_what_arrived_and_end_when_nothing_does() {
-    let mut rig = Rig::new();
-    for index in 0..100 {
-        let seq = (index as u16).to_be_bytes();
-        let elements: &[(u8, &[u8])] = &[(3, &seq), (4, b"v")];
-        if index % 4 != 1 {
-            rig.send(Sent {
-                elements,
-                ..video(index)
-            });
-        }
-        rig.wait(Duration::from_millis(11));
-    }
-    rig.wait(Duration::from_secs(3));
-    let told = rig.told();
-    let kinds = |kind| {
-        told.iter()
-            .filter(move |message| message[1] == kind)
-            .count()
-    };
-    // One with blocks, and one that ends it.
-    assert!((2..=3).contains(&kinds(201)), "{}", kinds(201));
-    assert!(
-        (8..=12).contains(
-            &(told
-                .iter()
-                .filter(|m| m[1] == 205 && m[0] & 31 == 15)
-                .count())
-        )
-    );
-    let report = told.iter().find(|message| message[1] == 201).unwrap();
-    assert_eq!(report[..8], [0x81, 201, 0, 7, 0, 0, 0, OWN as u8]);
-    assert_eq!(report[8..12], VIDEO.to_be_bytes());
-    assert!(
-        (60..=68).contains(&report[12]),
-        "a quarter is lost: {}",
-        report[12]
-    );
-    assert_eq!(rig.ingress.deadline(), None, "nobody sends");
-}
-
-#[test]
-fn sender_reports_tie_each_stream_to_the_publishers_clock() {
-    let mut rig = Rig::offering(ANNOUNCED);
-    let compound = |rig: &mut Rig, ssrc: u32, time: u32| {
-        let mut packet = Vec::new();
-        let report = Report {
-            ssrc,
-            wall_us: 1_000_000,
-            time,
-            packets: 1,
-            octets: 1,
-        };
-        write_report(&mut packet, &report, "name");
-        assert!(rig.publisher.rtcp.protect(&mut packet, 0));
-        let mut heard: Vec<(MediaKind, SenderReport)> = Vec::new();
-        let now = rig.now;
-        let is_taken = rig
-            .ingress
-            .hear(now, &packet, |kind, _, report| heard.push((kind, report)));
-        assert!(is_taken);
-        assert!(!rig.ingress.hear(now, &packet, |_, _, _| panic!("a replay")));
-        heard
-    };
-    let announced = compound(&mut rig, VIDEO, 5);
-    assert_eq!((announced.len(), announced[0].0), (1, MediaKind::Video));
-    assert!(compound(&mut rig, AUDIO, 5).is_empty(), "not known yet");
-    let sound = Sent {
-        ssrc: AUDIO,
-        pt: OPUS,
-        elements: MID_AUDIO,
-        ..video(1)
-    };
-    rig.send(sound).unwrap();
-    let heard = compound(&mut rig, AUDIO, 77);
-    assert_eq!((heard[0].0, heard[0].1.time), (MediaKind::Audio, 77));
-    assert!((heard[0].1.ntp_us - 1_000_000).abs() <= 1);
-}
-
-#[test]
-fn key_frames_can_be_asked_for_once_there_is_a_stream() {
-    let mut rig = Rig::new();
-    let (buffers, outputs) = (&mut rig.buffers, &mut rig.outputs);
-    assert!(!rig.ingress.request_key_frame(None, false, buffers, outputs));
-    rig.send(video(1)).unwrap();
-    for with_fir in [false, true, true] {
-        let (buffers, outputs) = (&mut rig.buffers, &mut rig.outputs);
-        assert!(
-            rig.ingress
-                .request_key_frame(None, with_fir, buffers, outputs)
-        );
-    }
-    let told = rig.told();
-    assert_eq!(told.len(), 3);
-    // FIRs are numbered.
-    assert_eq!((told[1][16], told[2][16]), (0, 1));
-}
-
-fn rtx(index: u64, payload: &[u8]) -> Sent<'_> {
-    Sent {
-        ssrc: RTX,
-        pt: VP8_RTX,
-        index,
-        payload,
-        ..video(0)
-    }
-}
-
-#[test]
-fn retransmissions_of_a_former_source_are_not_taken_for_its_successors() {
-    for number in [20_001_u16, 12] {
-        let mut rig = Rig::new();
-        rig.send(video(20_000)).unwrap();
-        rig.send(video(20_002)).unwrap();
-        rig.wait(NACK_DELAY);
-        rig.send(rtx(1, b""));
-        let other = |index| Sent {
-            ssrc: 7,
-            ..video(index)
-        };
-        rig.send(other(10)).unwrap();
-        rig.send(other(14)).unwrap();
-        rig.requests();
-        let mut late = number.to_be_bytes().to_vec();
-        late.push(b'x');
-        assert!(rig.send(rtx(2, &late)).is_none(), "{number}");
-        rig.wait(Duration::from_millis(400));
-        assert!(
-            rig.requests()
-                .iter()
-                .all(|request| matches!(request, Feedback::Nack { ssrc: 7, .. }))
-        );
-        for index in 15..2_015 {
-            assert_eq!(rig.numbers(other(index)), Some((index, 7)));
-        }
-        // Later it repeats what is sent now.
-        rig.wait(RETRANSMISSION_AGE_MAX);
-        rig.send(other(2_016)).unwrap();
-        let now = [2_015_u16.to_be_bytes()[0], 2_015_u16.to_be_bytes()[1], b'x'];
-        assert_eq!(rig.numbers(rtx(3, &now)), Some((2_015, 7)));
-    }
-}
-
-#[test]
-fn neither_padding_nor_a_retransmission_takes_a_track_over() {
-    let mut rig = Rig::offering(SIMULCAST);
-    let named: &[(u8, &[u8])] = &[(4, b"v"), (10, b"q")];
-    let main = |index| Sent {
-        elements: named,
-        ..video(index)
-    };
-    rig.send(main(1)).unwrap();
-    for (ssrc, pt, payload) in [(7, VP8_RTX, &b"\0\x01x"[..]), (8, VP8, b"")] {
-        let other = Sent {
-            ssrc,
-            pt,
-            payload,
-            ..main(1)
-        };
-        assert!(rig.send(other).is_none());
-        assert_eq!(rig.ingress.tracks[0].ssrc, VIDEO);
-    }
-    assert_eq!(rig.numbers(main(2)), Some((2, VIDEO)));
-    // What is announced as retransmission stays one, whatever its payload type.
-    let mut rig = Rig::offering(ANNOUNCED);
-    rig.send(video(1)).unwrap();
-    let probe = Sent {
-        pt: VP8,
-        payload: b"padding",
-        ..rtx(1, b"")
-    };
-    assert!(rig.send(probe).is_none());
-    assert_eq!(rig.numbers(video(2)), Some((2, VIDEO)));
-}
-
-#[test]
-fn what_cannot_be_placed_yet_is_remembered_with_its_number() {
-    let mut rig = Rig::new();
-    let early = rig.seal(rtx(65_535, b""));
-    assert!(matches!(rig.throw(&early), Heard::Nothing));
-    assert!(matches!(rig.throw(&early), Heard::Refused), "a replay");
-    rig.send(video(100)).unwrap();
-    rig.send(video(102)).unwrap();
-    let again = rtx(0x1_0001, &[0, 101, b'x']);
-    assert_eq!(rig.numbers(again), Some((101, VIDEO)));
-}
-
-#[test]
 fn an_original_that_comes_after_its_retransmission_has_arrived_but_is_not_forwarded() {
     let mut rig = Rig::new();
     rig.send(video(100)).unwrap();
@@ -657,90 +394,4 @@ fn an_original_that_comes_after_its_retransmission_has_arrived_but_is_not_forwar
     let told = rig.told();
     let report = told.iter().find(|message| message[1] == 201).unwrap();
     assert_eq!(report[12..16], [0, 0, 0, 0], "nothing is lost");
-}
-
-#[test]
-fn a_source_whose_first_packets_before_the_rollover_were_lost_is_heard() {
-    let mut rig = Rig::new();
-    let (_, got) = rig.send(video(0x1_0003)).unwrap();
-    assert_eq!(got.seq, 0x1_0003);
-    assert_eq!(rig.numbers(video(0xffff)), Some((0xffff, VIDEO)));
-}
-
-#[test]
-fn two_that_send_at_a_time_do_not_take_turns() {
-    let mut rig = Rig::new();
-    let mut holders = Vec::new();
-    for index in 1..6_000 {
-        for ssrc in [VIDEO, 7] {
-            holders.extend(
-                rig.numbers(Sent {
-                    ssrc,
-                    ..video(index)
-                })
-                .map(|(_, ssrc)| ssrc),
-            );
-        }
-        rig.wait(Duration::from_millis(10));
-    }
-    holders.dedup();
-    assert!(holders.len() < 12, "{} changes a minute", holders.len());
-}
-
-#[test]
-fn what_a_publisher_is_told_is_bounded() {
-    let mut rig = Rig::new();
-    let mut rng = Rng::new(5);
-    let mut number = 0_u16;
-    let mut indices = [0_u64; 32];
-    for at in 0..10_000 {
-        let place = at % indices.len();
-        indices[place] += 1 + rng.next_u64() % 2;
-        number = number.wrapping_add(9_000);
-        let seq = number.to_be_bytes();
-        let elements: &[(u8, &[u8])] = &[(3, &seq), (4, b"v")];
-        let sent = Sent {
-            ssrc: 100 + place as u32,
-            elements,
-            ..video(indices[place])
-        };
-        rig.send(sent);
-        rig.wait(Duration::from_micros(100));
-    }
-    // In a second: requests every 10 ms, perhaps in two datagrams, and ten reports of 16 messages.
-    let told = rig.told().len();
-    assert!(told < 2 * 100 + 10 * 17 + 10, "{told}");
-}
-
-#[test]
-fn a_sender_without_a_clock_is_not_believed() {
-    let mut rig = Rig::new();
-    rig.send(video(1)).unwrap();
-    let mut packet = vec![0x80, 200, 0, 6];
-    packet.extend(VIDEO.to_be_bytes());
-    packet.extend([0; 20]);
-    assert!(rig.publisher.rtcp.protect(&mut packet, 0));
-    let now = rig.now;
-    let is_taken = rig.ingress.hear(now, &packet, |_, _, _| panic!("a report"));
-    assert!(is_taken);
-}
-
-#[test]
-fn a_missing_packet_is_asked_for_again_after_a_round_trip() {
-    let mut rig = Rig::new();
-    let mut at = 0;
-    for round in 0..20 {
-        rig.send(video(at)).unwrap();
-        rig.send(video(at + 2)).unwrap();
-        rig.wait(NACK_DELAY);
-        let asked = rig.requests().len();
-        // It takes 400 ms to come.
-        rig.wait(Duration::from_millis(400));
-        let again = rig.requests().len();
-        assert_eq!(asked, 1);
-        // The first round knows no better.
-        assert_eq!(again, if round == 0 { 4 } else { 0 });
-        rig.send(video(at + 1)).unwrap();
-        at += 3;
-    }
 }

@@ -47,6 +47,36 @@ fn a_vanished_client_is_noticed_within_ten_seconds() {
 }
 
 #[test]
+fn datagrams_in_its_name_do_not_keep_a_vanished_client() {
+    // Like RTP, like RTCP, like DTLS.
+    for first_bytes in [[0x80, 96], [0x80, 200], [23, 254]] {
+        let mut world = World::new();
+        let index = world.publisher(1, 1);
+        world.connect();
+        let now = world.now;
+        world.clients[index].start(now, Codec::H264);
+        world.run_ms(1_000);
+        world.clients[index].is_offline = true;
+        let mut garbage = world.rng.bytes(200);
+        garbage[..2].copy_from_slice(&first_bytes);
+        let deadline = world.now + Duration::from_secs(10);
+        while world.gone(1).is_none() {
+            assert!(world.now < deadline, "{first_bytes:?}");
+            // Closer together than what a timer may be put off by.
+            world.run(Duration::from_micros(500));
+            let input = Input::Datagram {
+                source: world.clients[index].address,
+                destination: world.sfu_address,
+                payload: &garbage,
+            };
+            world.sfu.handle_input(world.now, input);
+            world.drain_sfu();
+        }
+        assert_eq!(world.gone(1), Some(&GoneReason::Silent));
+    }
+}
+
+#[test]
 fn a_quiet_but_living_client_stays() {
     let mut world = World::new();
     world.subscriber(1, 1);

@@ -225,6 +225,41 @@ fn numbers_go_on_when_sixteen_bits_are_used_up_under_aes_cm() {
 }
 
 #[test]
+fn no_two_reports_to_a_peer_have_the_same_number() {
+    // RFC 7714 §9.1 and RFC 3711 §3.4: the index is last, or before HMAC-SHA1-80's tag.
+    for (srtp, tag) in [(Srtp::All, 0), (Srtp::AesCm, 10)] {
+        let (mut world, publisher, subscriber) = pair(srtp, srtp);
+        world.recording = Some(Vec::new());
+        let now = world.now;
+        world.clients[publisher].start(now, Codec::Vp8);
+        world.loss_in = 10;
+        for _ in 0..4 {
+            world.run_ms(1_000);
+            world.clients[subscriber].request_keyframe();
+        }
+        for key in [1, 2] {
+            world.input(Input::Close { peer: PeerKey(key) });
+        }
+        let recorded = world.recording.take().unwrap();
+        for index in [publisher, subscriber] {
+            let to = world.clients[index].address;
+            let is_rtcp = |bytes: &[u8]| bytes[0] & 0xc0 == 0x80 && (192..224).contains(&bytes[1]);
+            let numbers: Vec<(&[u8], &[u8])> = recorded
+                .iter()
+                .filter(|flight| flight.to == to && is_rtcp(&flight.bytes))
+                .map(|flight| {
+                    let end = flight.bytes.len() - tag;
+                    (&flight.bytes[4..8], &flight.bytes[end - 4..end])
+                })
+                .collect();
+            let different: BTreeSet<_> = numbers.iter().collect();
+            assert!(numbers.len() > 6, "{}", numbers.len());
+            assert_eq!(different.len(), numbers.len(), "{srtp:?}");
+        }
+    }
+}
+
+#[test]
 fn packets_changed_on_the_way_are_dropped_on_either_side() {
     for publisher in BOTH {
         for subscriber in BOTH {

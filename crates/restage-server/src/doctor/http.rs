@@ -89,7 +89,7 @@ fn srtp_finding(metrics: &str) -> Option<Finding> {
             "srtp",
             Verdict::Warn,
             format!(
-                "Connections so far agreed on {listed}; those without AES-GCM cost several times as much, so let clients offer it."
+                "Connections so far agreed on {listed}; those without AES-GCM take the processor longer, so let clients offer it."
             ),
         )
     } else {
