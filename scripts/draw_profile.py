@@ -27,7 +27,7 @@ GROUPS = [
     (
         "receive",
         "Receive (publisher, feedback)",
-        r"recvmsg|recvmmsg|handle_rtp_receive|aes_gcm_decrypt|udp::Socket::receive",
+        r"recvmsg|recvmmsg|ingress|srtcp|aes_gcm_decrypt|open_gather|udp::Socket::receive",
     ),
     ("wait", "Wait for the next event", r"epoll_wait|schedule"),
 ]

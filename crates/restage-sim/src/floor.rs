@@ -45,6 +45,26 @@ pub struct Floor {
     pub paced_us_per_packet: f64,
 }
 
+impl Floor {
+    /// Each cost's median over several measurements, of which there is one at least: they differ by more than what they are
+    /// compared with.
+    pub fn median(of: &[Self]) -> Option<Self> {
+        let middle = |cost: fn(&Self) -> f64| {
+            let mut costs: Vec<f64> = of.iter().map(cost).collect();
+            costs.sort_by(f64::total_cmp);
+            let [below, above] = [(costs.len() - 1) / 2, costs.len() / 2].map(|at| costs[at]);
+            f64::midpoint(below, above)
+        };
+        let first = *of.first()?;
+        Some(Self {
+            us_per_packet: middle(|floor| floor.us_per_packet),
+            seal_us_per_packet: middle(|floor| floor.seal_us_per_packet),
+            paced_us_per_packet: middle(|floor| floor.paced_us_per_packet),
+            ..first
+        })
+    }
+}
+
 struct Receiver {
     socket: UdpSocket,
     address: SocketAddr,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use restage_sim::floor::{self, Floor};
 use restage_sim::process::{self, Usage};
 use restage_sim::{Join, Percentiles, Srtp, unix_ns};
@@ -25,10 +26,12 @@ const TICK_US: f64 = 10_000.0;
 pub(super) fn run(args: MediaArgs) -> anyhow::Result<ExitCode> {
     let mut measurements = Vec::new();
     for topology in &args.topologies {
-        let mut runs = Vec::new();
+        let (mut runs, mut floors) = (Vec::new(), Vec::new());
         for number in 1..=args.runs.max(1) {
             eprintln!("{topology}: run {number} of {}", args.runs.max(1));
-            runs.push(api::runtime()?.block_on(measure(&args, *topology))?);
+            let before = measure_floor(&args, *topology)?;
+            runs.push(api::runtime()?.block_on(measure(&args, *topology, before))?);
+            floors.extend([before, measure_floor(&args, *topology)?]);
         }
         runs.sort_by(|a, b| a.cpu_us_per_packet.total_cmp(&b.cpu_us_per_packet));
         let (least, most) = (
@@ -36,10 +39,14 @@ pub(super) fn run(args: MediaArgs) -> anyhow::Result<ExitCode> {
             runs[runs.len() - 1].cpu_us_per_packet,
         );
         let median = runs.swap_remove(runs.len() / 2);
-        measurements.push(Measurement {
-            cpu_us_range: [least, most],
-            ..median
-        });
+        let floor = Floor::median(&floors).context("a topology is run at least once")?;
+        measurements.push(
+            Measurement {
+                cpu_us_range: [least, most],
+                ..median
+            }
+            .beside(floor),
+        );
     }
     match args.output {
         output::Format::Text => print(&measurements)?,
@@ -48,12 +55,19 @@ pub(super) fn run(args: MediaArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measure(args: &MediaArgs, topology: Topology) -> anyhow::Result<Measurement> {
-    let rate = rate(args.low_rate);
-    let srtp = if args.aes_cm { Srtp::AesCm } else { Srtp::All };
+fn measure_floor(args: &MediaArgs, topology: Topology) -> anyhow::Result<Floor> {
     // As many packets whatever the audience.
     let frames = FLOOR_FRAMES * 200 / topology.subscribers().max(200);
-    let floor = floor::measure(topology.subscribers(), frames, rate)?;
+    floor::measure(topology.subscribers(), frames, rate(args.low_rate))
+}
+
+async fn measure(
+    args: &MediaArgs,
+    topology: Topology,
+    floor: Floor,
+) -> anyhow::Result<Measurement> {
+    let rate = rate(args.low_rate);
+    let srtp = if args.aes_cm { Srtp::AesCm } else { Srtp::All };
     let server = Server::start(args.server.as_deref(), &args.serve_arg, None)?;
     let empty = process::usage(server.pid())?;
     let scene = Director::new(&server, rate, srtp)?.set_up(topology).await?;
@@ -69,7 +83,8 @@ async fn measure(args: &MediaArgs, topology: Topology) -> anyhow::Result<Measure
     tokio::time::sleep(window).await;
     let after = process::usage(server.pid())?;
     tokio::time::sleep(LATE).await;
-    summary(topology, window, &scene, floor, [empty, before, after])
+    let measured = summary(topology, window, &scene, floor, [empty, before, after])?;
+    Ok(measured.beside(floor))
 }
 
 fn summary(
@@ -102,8 +117,8 @@ fn summary(
         packets_per_cpu_second: 1e6 / cpu_us_per_packet,
         cores: cpu_us / window.as_micros() as f64,
         floor,
-        times_floor: cpu_us_per_packet / floor.us_per_packet,
-        times_paced_floor: cpu_us_per_packet / floor.paced_us_per_packet,
+        times_floor: 0.0,
+        times_paced_floor: 0.0,
         loss_percent: tally.loss_percent(),
         repeated: tally.repeated,
         video_ms: Percentiles::of(tally.video_us),

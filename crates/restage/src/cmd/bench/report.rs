@@ -22,6 +22,7 @@ pub(crate) struct Measurement {
     pub(crate) cpu_us_per_packet_by_ticks: f64,
     pub(crate) packets_per_cpu_second: f64,
     pub(crate) cores: f64,
+    /// Measured before and after each run: the median.
     pub(crate) floor: Floor,
     pub(crate) times_floor: f64,
     pub(crate) times_paced_floor: f64,
@@ -42,6 +43,18 @@ pub(crate) struct Measurement {
     pub(crate) rss_bytes: u64,
     /// Of `cores` what each media worker's thread has used.
     pub(crate) worker_cores: Vec<f64>,
+}
+
+impl Measurement {
+    /// The same beside another floor.
+    pub(crate) fn beside(self, floor: Floor) -> Self {
+        Self {
+            times_floor: self.cpu_us_per_packet / floor.us_per_packet,
+            times_paced_floor: self.cpu_us_per_packet / floor.paced_us_per_packet,
+            floor,
+            ..self
+        }
+    }
 }
 
 pub(crate) fn print(measurements: &[Measurement]) -> anyhow::Result<()> {
