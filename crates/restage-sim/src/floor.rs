@@ -320,4 +320,30 @@ mod tests {
             "{floor:?}"
         );
     }
+
+    #[test]
+    fn a_median_is_each_costs_own() {
+        let floor = |[whole, sealing, paced]: [f64; 3]| Floor {
+            receivers: 1,
+            frames: 1,
+            packets_per_frame: 1,
+            has_gso: true,
+            us_per_packet: whole,
+            seal_us_per_packet: sealing,
+            paced_us_per_packet: paced,
+        };
+        let costs = |of: &[[f64; 3]]| {
+            let floors: Vec<Floor> = of.iter().copied().map(floor).collect();
+            let of = Floor::median(&floors)?;
+            Some([
+                of.us_per_packet,
+                of.seal_us_per_packet,
+                of.paced_us_per_packet,
+            ])
+        };
+        let odd = [[1.0, 9.0, 4.0], [7.0, 2.0, 6.0], [3.0, 3.0, 5.0]];
+        assert_eq!(costs(&odd), Some([3.0, 3.0, 5.0]));
+        assert_eq!(costs(&odd[..2]), Some([4.0, 5.5, 5.0]));
+        assert_eq!(costs(&[]), None);
+    }
 }
