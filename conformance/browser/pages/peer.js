@@ -54,8 +54,26 @@ async function openSession() {
   return publish(decodeToken(token).whip_url, token, camera, { videoCodec });
 }
 
+/** What a publisher's browser has learnt from the server's reports. */
+async function readFeedback() {
+  if (!session.connection) return undefined;
+  /** @type {{ availableBitrate: number, roundTrips: Record<string, number>, lost: Record<string, number> }} */
+  const feedback = { availableBitrate: 0, roundTrips: {}, lost: {} };
+  for (const report of (await session.connection.getStats()).values()) {
+    if (report.type === "candidate-pair" && report.nominated) {
+      feedback.availableBitrate = report.availableOutgoingBitrate ?? 0;
+    }
+    if (report.type === "remote-inbound-rtp") {
+      feedback.roundTrips[report.kind] = report.roundTripTimeMeasurements ?? 0;
+      feedback.lost[report.kind] = report.packetsLost ?? 0;
+    }
+  }
+  return feedback;
+}
+
 const session = await openSession();
 Object.assign(window, {
+  readFeedback,
   readIdentity,
   readStats: async () => (session.connection ? stats.read(session.connection) : undefined),
   readState: () => ({

@@ -95,6 +95,19 @@ for (const codec of ["H264", "VP8"]) {
   });
 }
 
+test("the publisher's browser hears what arrived, and finds out what it may send", async () => {
+  const { source, participantId, token } = await scene();
+  const publisher = await publisherPage(token);
+  await stages.waitFor(source, participantId, "CONNECTED");
+  // libwebrtc begins with 300 kbit/s and goes beyond by reports of when its packets arrive.
+  const feedback = await eventually(async () => {
+    const heard = await publisher.evaluate("window.readFeedback?.()");
+    const isReported = kind => heard?.roundTrips[kind] > 1;
+    return isReported("audio") && isReported("video") && heard.availableBitrate > 600_000 ? heard : undefined;
+  }, "reports on both streams and a bitrate above the first guess");
+  assert.deepEqual(feedback.lost, { audio: 0, video: 0 });
+});
+
 test("stop replication: the picture ends there within a second, and only there", async () => {
   const { source, destination, participantId, token } = await scene();
   await publisherPage(token);
