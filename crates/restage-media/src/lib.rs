@@ -7,14 +7,15 @@
 //!
 //! # The way of a packet
 //!
-//! `sfu` (the door) → `demux` (which peer) → `ingress` (whose RTP) → `peer_engine` (SRTP, NACK, TWCC) → `track_in` (layer,
-//! key frame, capture time) → `sfu/forward` (a burst per publication) → `track_out` with `select` (which packets) and
-//! `rewrite` (under which numbers) → `peer_engine` → [`Output::Transmit`].
+//! `sfu` (the door) → `demux` (which peer) → `peer_engine` (media or not) → `ingress` (SRTP, which stream, NACK, TWCC) →
+//! `track_in` (layer, key frame, capture time) → `sfu/forward` (a burst per publication) → `track_out` with `select`
+//! (which packets) and `rewrite` (under which numbers) → `egress` (header, SRTP) → [`Output::Train`].
 //!
 //! # Invariants
 //!
-//! - Only `peer_engine.rs`, `peer_factory.rs` and `peer_codec.rs` name the WebRTC engine. What is sent goes through one function,
-//!   `Engine::send`, as a shared payload with a subscriber's header fields.
+//! - Only `peer_engine`, `peer_factory`, `peer_codec` and `peer_keys` name the WebRTC engine, which does ICE, DTLS and SDP and
+//!   neither reads nor writes media. What is sent goes through one function, `Engine::send`, as a shared payload with
+//!   a subscriber's header fields.
 //! - A peer is drained before it is touched again.
 //! - No datagram, offer or fragment panics or stalls; a panic of the engine ends one peer.
 //! - Every table and queue has a bound in [`limits`] or is bounded by one that has.

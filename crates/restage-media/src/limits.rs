@@ -29,7 +29,7 @@ pub const TRICKLED_CANDIDATES_MAX: u32 = 128;
 pub const ICE_RESTARTS_MAX: u32 = 1_000;
 /// Bytes of a datagram. Larger ones are dropped: the engine's buffers end at 2,000 bytes.
 pub const DATAGRAM_BYTES_MAX: usize = 2_000;
-/// Bytes of an RTP payload that is forwarded. The engine writes header, extensions and payload into 2,000 bytes.
+/// Bytes of an RTP payload that is forwarded. With header, extensions and tag it is a datagram.
 pub const PAYLOAD_BYTES_MAX: usize = 1_600;
 /// Datagrams of one peer that the engine may reject before the peer is given up. Anyone who can spoof the peer's
 /// address can cause one, so a single one must not end it. RTP packets that fail verification do not count.
@@ -105,7 +105,7 @@ pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
 pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
 /// Distance between a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often a subscriber's engine is given the time once its media is sent past it. Datagrams reach it at once.
+/// How often a peer's engine is given the time once media goes past it. Datagrams reach it at once.
 pub const IDLE_ENGINE_TICK: Duration = Duration::from_secs(2);
 /// Bytes of a train of datagrams: the largest UDP payload IPv4 carries.
 pub const TRAIN_BYTES_MAX: usize = 65_507;

@@ -7,7 +7,7 @@ use crate::codec::Format;
 use crate::io::MediaKind;
 use crate::select::simulcast::{Ladder, Source};
 
-/// A packet as the publisher's engine hands it over: decrypted, deduplicated, numbers extended.
+/// A packet as a publisher's ingress hands it over: decrypted, deduplicated, numbers extended.
 #[derive(Debug)]
 pub(crate) struct Received {
     /// Its synchronization source; a change starts numbers anew.
@@ -93,7 +93,7 @@ pub(crate) struct Packet {
     pub(crate) extensions: Extensions,
 }
 
-/// What one subscriber's engine is to send: the shared payload under the subscriber's own header.
+/// What one subscriber is to be sent: the shared payload under the subscriber's own header.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// The packet's number in the publication's history.

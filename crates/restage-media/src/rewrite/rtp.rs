@@ -39,7 +39,7 @@ pub(crate) struct Numbers {
 }
 
 impl RtpRewriter {
-    /// `seq` is where numbers start. The engine needs it below 2^15 (RFC 3711 §3.3.1: a receiver that misses the
+    /// `seq` is where numbers start. Receivers need it below 2^15 (RFC 3711 §3.3.1: a receiver that misses the
     /// first packets guesses a rollover counter of 0), which this sees to.
     pub(crate) fn new(seq: u16, time: u32) -> Self {
         Self {
