@@ -83,8 +83,7 @@ async fn measure(
     tokio::time::sleep(window).await;
     let after = process::usage(server.pid())?;
     tokio::time::sleep(LATE).await;
-    let measured = summary(topology, window, &scene, floor, [empty, before, after])?;
-    Ok(measured.beside(floor))
+    summary(topology, window, &scene, floor, [empty, before, after])
 }
 
 fn summary(
@@ -117,8 +116,8 @@ fn summary(
         packets_per_cpu_second: 1e6 / cpu_us_per_packet,
         cores: cpu_us / window.as_micros() as f64,
         floor,
-        times_floor: 0.0,
-        times_paced_floor: 0.0,
+        times_floor: cpu_us_per_packet / floor.us_per_packet,
+        times_paced_floor: cpu_us_per_packet / floor.paced_us_per_packet,
         loss_percent: tally.loss_percent(),
         repeated: tally.repeated,
         video_ms: Percentiles::of(tally.video_us),
