@@ -26,11 +26,10 @@ use crate::limits::{
 };
 use crate::packet::{Extensions, Received, RidName};
 use crate::srtcp::Srtcp;
-use crate::srtp_keys::KeyingMaterial;
+use crate::srtp_keys::{KeyingMaterial, SessionKeys, Use};
 use config::{Config, Part};
 use header::{Header, Said, without_padding};
 use source::{Found, Missing, Reception, Seen, Times};
-use srtp::Opener;
 use twcc::Arrivals;
 
 /// Distance between packet indices with the same sequence number.
@@ -49,7 +48,7 @@ pub(crate) enum Heard {
 /// The receiving half of a publisher's connection.
 #[derive(Debug)]
 pub(crate) struct Ingress {
-    opener: Opener,
+    rtp: SessionKeys,
     rtcp: Srtcp,
     config: Config,
     /// Ours, in reports and requests.
@@ -107,8 +106,9 @@ impl Ingress {
         ssrc: u32,
         now: Instant,
     ) -> Option<Self> {
+        let (_, remote) = material.masters()?;
         Some(Self {
-            opener: Opener::new(material)?,
+            rtp: SessionKeys::derive(&remote, Use::Rtp)?,
             rtcp: Srtcp::new(material)?,
             config,
             ssrc,
@@ -139,9 +139,8 @@ impl Ingress {
         let Some(index) = self.open(known, &header, packet, plain) else {
             return Heard::Refused;
         };
-        let Some(payload) = without_padding(plain, header.is_padded) else {
-            return Heard::Nothing;
-        };
+        // More padding than bytes is nothing to forward, but has arrived.
+        let payload = without_padding(plain, header.is_padded).unwrap_or_default();
         let said = header.said(packet, &self.config.ids);
         if let Some(seq) = said.transport_seq {
             self.arrivals.add(seq, header.ssrc, now);
@@ -151,6 +150,8 @@ impl Ingress {
         let place = known.unwrap_or_else(|| self.add(now, header.ssrc, index));
         if self.sources[place].part == Part::Unknown {
             self.identify(now, place, &header, &said, payload);
+            // Of what came before, nothing was known that could be reported.
+            self.sources[place].reception = Reception::new(index);
         }
         self.note(now, place, &header, index);
         let arrived = Arrived {
@@ -180,7 +181,7 @@ impl Ingress {
     ) -> Option<u64> {
         let mut opens = |index: u64| {
             let (body, ssrc) = (header.body, header.ssrc);
-            (self.opener.open(packet, body, ssrc, index, plain)).then_some(index)
+            srtp::open(&self.rtp, packet, body, ssrc, index, plain).map(|()| index)
         };
         let Some(place) = known else {
             // The first packets of an SSRC that began shortly before the rollover may be lost.

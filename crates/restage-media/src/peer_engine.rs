@@ -1,4 +1,5 @@
-//! The WebRTC engine behind a few verbs. Only this file, what is below it, `peer_factory.rs` and `peer_codec.rs` know which engine.
+//! The WebRTC engine behind a few verbs. Only this file, what is below it, `peer_factory.rs`, `peer_codec.rs` and `peer_keys.rs`
+//! know which engine.
 //!
 //! The engine's contract is kept here: whatever changes it is followed by draining it. A panic inside is caught and
 //! ends this peer alone; the engine shares nothing mutable with others.

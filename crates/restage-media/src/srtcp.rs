@@ -3,10 +3,7 @@
 use aws_lc_rs::aead::Aad;
 
 use crate::limits::RTCP_SOURCES_MAX;
-use crate::srtp_keys::{
-    Cipher, CounterMode, GCM_TAG_BYTES, HMAC_TAG_BYTES, KeyingMaterial, Label, Master,
-};
-use crate::stats::SrtpProfile;
+use crate::srtp_keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, KeyingMaterial, SessionKeys, Use};
 
 const INDEX_BYTES: usize = 4;
 /// The header that stays readable: the first packet's first eight bytes.
@@ -18,16 +15,11 @@ const REPLAY_WINDOW: u32 = 64;
 
 /// Protects the reports and feedback that are sent and opens those that are received.
 pub(crate) struct Srtcp {
-    own: End,
+    own: SessionKeys,
     own_index: u32,
-    remote: End,
+    remote: SessionKeys,
     /// Each of the remote end's SSRCs counts by itself (RFC 3711 §3.2.1). Latest heard last.
     replays: Vec<Replay>,
-}
-
-enum End {
-    Gcm(Cipher),
-    CounterMode(Box<CounterMode>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,9 +41,9 @@ impl Srtcp {
     pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
         let (own, remote) = material.masters()?;
         Some(Self {
-            own: End::derive(&own)?,
+            own: SessionKeys::derive(&own, Use::Rtcp)?,
             own_index: 0,
-            remote: End::derive(&remote)?,
+            remote: SessionKeys::derive(&remote, Use::Rtcp)?,
             replays: Vec::new(),
         })
     }
@@ -70,7 +62,7 @@ impl Srtcp {
         let ssrc = word(&buffer[start + 4..]);
         let (clear, secret) = buffer[start..].split_at_mut(CLEAR_BYTES);
         match &self.own {
-            End::Gcm(cipher) => {
+            SessionKeys::Gcm(cipher) => {
                 let nonce = cipher.nonce(ssrc, u64::from(index));
                 let aad = gcm_aad(clear, trailer);
                 let sealed = cipher.key.seal_in_place_separate_tag(nonce, aad, secret);
@@ -78,7 +70,7 @@ impl Srtcp {
                 buffer.extend_from_slice(tag.as_ref());
                 buffer.extend_from_slice(&trailer);
             }
-            End::CounterMode(keys) => {
+            SessionKeys::CounterMode(keys) => {
                 keys.apply(ssrc, u64::from(index), secret)
                     .expect("a packet is shorter than what one counter may encrypt");
                 buffer.extend_from_slice(&trailer);
@@ -92,7 +84,7 @@ impl Srtcp {
     /// Opens a received packet. `None`: it is malformed, not the remote end's, or has been here before.
     pub(crate) fn open(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let ssrc = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
-        let (index, opened) = self.remote.open(bytes, ssrc, |index| {
+        let (index, opened) = open(&self.remote, bytes, ssrc, |index| {
             let known = self.replays.iter().find(|replay| replay.ssrc == ssrc);
             known.is_some_and(|replay| replay.has(index))
         })?;
@@ -118,58 +110,47 @@ impl Srtcp {
     }
 }
 
-impl End {
-    fn derive(master: &Master<'_>) -> Option<Self> {
-        if master.profile == SrtpProfile::Aes128CmSha1 {
-            let labels = (Label::RtcpKey, Label::RtcpAuthentication, Label::RtcpSalt);
-            return CounterMode::derive(master, labels.0, labels.1, labels.2)
-                .map(|keys| Self::CounterMode(Box::new(keys)));
+/// Index and content of a packet that is not a replay.
+fn open(
+    keys: &SessionKeys,
+    bytes: &[u8],
+    ssrc: u32,
+    is_replay: impl FnOnce(u32) -> bool,
+) -> Option<(u32, Vec<u8>)> {
+    // The tag is before the index with AES-GCM and behind it with HMAC.
+    let (indexed, tag) = match keys {
+        SessionKeys::Gcm(_) => (bytes, &[][..]),
+        SessionKeys::CounterMode(_) => {
+            bytes.split_at_checked(bytes.len().checked_sub(HMAC_TAG_BYTES)?)?
         }
-        Cipher::derive(master, Label::RtcpKey, Label::RtcpSalt).map(Self::Gcm)
+    };
+    let (packet, trailer) = indexed.split_last_chunk::<INDEX_BYTES>()?;
+    let index = u32::from_be_bytes(*trailer);
+    if packet.len() < CLEAR_BYTES || index & ENCRYPTED == 0 {
+        return None;
     }
-
-    /// Index and content of a packet that is not a replay.
-    fn open(
-        &self,
-        bytes: &[u8],
-        ssrc: u32,
-        is_replay: impl FnOnce(u32) -> bool,
-    ) -> Option<(u32, Vec<u8>)> {
-        // The tag is before the index with AES-GCM and behind it with HMAC.
-        let (indexed, tag) = match self {
-            Self::Gcm(_) => (bytes, &[][..]),
-            Self::CounterMode(_) => {
-                bytes.split_at_checked(bytes.len().checked_sub(HMAC_TAG_BYTES)?)?
-            }
-        };
-        let (packet, trailer) = indexed.split_last_chunk::<INDEX_BYTES>()?;
-        let index = u32::from_be_bytes(*trailer);
-        if packet.len() < CLEAR_BYTES || index & ENCRYPTED == 0 {
-            return None;
-        }
-        let index = index & !ENCRYPTED;
-        if is_replay(index) {
-            return None;
-        }
-        let mut opened = packet.to_vec();
-        let (clear, secret) = opened.split_at_mut(CLEAR_BYTES);
-        match self {
-            Self::Gcm(cipher) => {
-                let length = secret.len().checked_sub(GCM_TAG_BYTES)?;
-                let nonce = cipher.nonce(ssrc, u64::from(index));
-                let aad = gcm_aad(clear, *trailer);
-                cipher.key.open_in_place(nonce, aad, secret).ok()?;
-                opened.truncate(CLEAR_BYTES + length);
-            }
-            Self::CounterMode(keys) => {
-                if !keys.verifies([indexed, &[]], tag) {
-                    return None;
-                }
-                keys.apply(ssrc, u64::from(index), secret)?;
-            }
-        }
-        Some((index, opened))
+    let index = index & !ENCRYPTED;
+    if is_replay(index) {
+        return None;
     }
+    let mut opened = packet.to_vec();
+    let (clear, secret) = opened.split_at_mut(CLEAR_BYTES);
+    match keys {
+        SessionKeys::Gcm(cipher) => {
+            let length = secret.len().checked_sub(GCM_TAG_BYTES)?;
+            let nonce = cipher.nonce(ssrc, u64::from(index));
+            let aad = gcm_aad(clear, *trailer);
+            cipher.key.open_in_place(nonce, aad, secret).ok()?;
+            opened.truncate(CLEAR_BYTES + length);
+        }
+        SessionKeys::CounterMode(keys) => {
+            if !keys.verifies([indexed, &[]], tag) {
+                return None;
+            }
+            keys.apply(ssrc, u64::from(index), secret)?;
+        }
+    }
+    Some((index, opened))
 }
 
 impl Replay {
@@ -209,6 +190,7 @@ fn word(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
     use crate::srtp_keys::tests::material;
+    use crate::stats::SrtpProfile;
 
     const PROFILES: [SrtpProfile; 3] = [
         SrtpProfile::Aes128CmSha1,

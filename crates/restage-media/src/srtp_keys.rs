@@ -120,7 +120,7 @@ pub(crate) struct Cipher {
 
 impl Cipher {
     /// `None` when the profile is none of AES-GCM.
-    pub(crate) fn derive(master: &Master<'_>, key: Label, salt: Label) -> Option<Self> {
+    fn derive(master: &Master<'_>, key: Label, salt: Label) -> Option<Self> {
         let mut session_key = vec![0; master.profile.key_bytes()];
         master.derive(key, &mut session_key)?;
         let mut session_salt = [0; SALT_BYTES];
@@ -155,6 +155,40 @@ impl Cipher {
     }
 }
 
+/// What session keys are for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Use {
+    Rtp,
+    Rtcp,
+}
+
+/// One end's session keys, as the profile has them.
+pub(crate) enum SessionKeys {
+    Gcm(Cipher),
+    /// Apart: it is forty times as large.
+    CounterMode(Box<CounterMode>),
+}
+
+impl std::fmt::Debug for SessionKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionKeys")
+    }
+}
+
+impl SessionKeys {
+    pub(crate) fn derive(master: &Master<'_>, of: Use) -> Option<Self> {
+        let (key, authentication, salt) = match of {
+            Use::Rtp => (Label::RtpKey, Label::RtpAuthentication, Label::RtpSalt),
+            Use::Rtcp => (Label::RtcpKey, Label::RtcpAuthentication, Label::RtcpSalt),
+        };
+        if master.profile == SrtpProfile::Aes128CmSha1 {
+            let keys = CounterMode::derive(master, key, authentication, salt)?;
+            return Some(Self::CounterMode(Box::new(keys)));
+        }
+        Cipher::derive(master, key, salt).map(Self::Gcm)
+    }
+}
+
 /// Session keys of AES in counter mode and HMAC-SHA1-80.
 pub(crate) struct CounterMode {
     key: EncryptingKey,
@@ -164,16 +198,7 @@ pub(crate) struct CounterMode {
 }
 
 impl CounterMode {
-    /// `None` when the profile is not this one.
-    pub(crate) fn derive(
-        master: &Master<'_>,
-        key: Label,
-        authentication: Label,
-        salt: Label,
-    ) -> Option<Self> {
-        if master.profile != SrtpProfile::Aes128CmSha1 {
-            return None;
-        }
+    fn derive(master: &Master<'_>, key: Label, authentication: Label, salt: Label) -> Option<Self> {
         let mut session_key = vec![0; master.profile.key_bytes()];
         master.derive(key, &mut session_key)?;
         let mut hmac_key = [0; HMAC_KEY_BYTES];

@@ -7,40 +7,21 @@
 use aws_lc_rs::aead::Aad;
 
 use crate::srtcp::Srtcp;
-use crate::srtp_keys::{Cipher, CounterMode, KeyingMaterial, Label};
-use crate::stats::SrtpProfile;
+use crate::srtp_keys::{KeyingMaterial, SessionKeys, Use};
 
 /// Protects what is sent and opens the feedback that is received.
 #[derive(Debug)]
 pub(crate) struct Srtp {
-    rtp: Sealer,
+    rtp: SessionKeys,
     pub(crate) rtcp: Srtcp,
-}
-
-enum Sealer {
-    Gcm(Cipher),
-    CounterMode(Box<CounterMode>),
-}
-
-impl std::fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sealer")
-    }
 }
 
 impl Srtp {
     /// `None` when the material is not as long as its profile asks.
     pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
         let (own, _) = material.masters()?;
-        let rtp = if material.profile == SrtpProfile::Aes128CmSha1 {
-            let labels = (Label::RtpKey, Label::RtpAuthentication, Label::RtpSalt);
-            let keys = CounterMode::derive(&own, labels.0, labels.1, labels.2)?;
-            Sealer::CounterMode(Box::new(keys))
-        } else {
-            Sealer::Gcm(Cipher::derive(&own, Label::RtpKey, Label::RtpSalt)?)
-        };
         Some(Self {
-            rtp,
+            rtp: SessionKeys::derive(&own, Use::Rtp)?,
             rtcp: Srtcp::new(material)?,
         })
     }
@@ -58,14 +39,14 @@ impl Srtp {
         let index = seq & 0xffff_ffff_ffff;
         let (header, payload) = buffer[start..].split_at_mut(body - start);
         match &self.rtp {
-            Sealer::Gcm(cipher) => {
+            SessionKeys::Gcm(cipher) => {
                 let nonce = cipher.nonce(ssrc, index);
                 let aad = Aad::from(&*header);
                 let sealed = cipher.key.seal_in_place_separate_tag(nonce, aad, payload);
                 let tag = sealed.expect("a packet is shorter than what one nonce may encrypt");
                 buffer.extend_from_slice(tag.as_ref());
             }
-            Sealer::CounterMode(keys) => {
+            SessionKeys::CounterMode(keys) => {
                 keys.apply(ssrc, index, payload)
                     .expect("a packet is shorter than what one counter may encrypt");
                 let rollovers = ((index >> 16) as u32).to_be_bytes();
@@ -78,8 +59,8 @@ impl Srtp {
     /// Reads what sealing begins with.
     pub(crate) fn touch(&self) -> u64 {
         match &self.rtp {
-            Sealer::Gcm(cipher) => cipher.salt as u64,
-            Sealer::CounterMode(keys) => keys.touch(),
+            SessionKeys::Gcm(cipher) => cipher.salt as u64,
+            SessionKeys::CounterMode(keys) => keys.touch(),
         }
     }
 }
@@ -87,9 +68,10 @@ impl Srtp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingress::srtp::Opener;
+    use crate::ingress::srtp::open;
     use crate::srtp_keys::tests::material;
     use crate::srtp_keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES};
+    use crate::stats::SrtpProfile;
 
     const PROFILES: [(SrtpProfile, usize); 3] = [
         (SrtpProfile::Aes128CmSha1, HMAC_TAG_BYTES),
@@ -110,7 +92,8 @@ mod tests {
     fn the_rollover_counter_is_part_of_what_is_sealed() {
         for (profile, tag) in PROFILES {
             let srtp = Srtp::new(&material(false, profile)).unwrap();
-            let opener = Opener::new(&material(true, profile)).unwrap();
+            let ends = material(true, profile);
+            let keys = SessionKeys::derive(&ends.masters().unwrap().1, Use::Rtp).unwrap();
             let seal = |seq: u64| {
                 let mut packet = vec![0x80; 12];
                 packet.extend([7; 40]);
@@ -121,9 +104,9 @@ mod tests {
             assert_ne!(seal(3), seal(0x1_0003));
             assert_eq!(seal(3).len(), 12 + 40 + tag);
             let mut plain = Vec::new();
-            assert!(opener.open(&seal(0x1_0003), 12, 5, 0x1_0003, &mut plain));
+            assert!(open(&keys, &seal(0x1_0003), 12, 5, 0x1_0003, &mut plain).is_some());
             assert_eq!(plain, [7; 40], "{profile:?}");
-            assert!(!opener.open(&seal(0x1_0003), 12, 5, 3, &mut plain));
+            assert!(open(&keys, &seal(0x1_0003), 12, 5, 3, &mut plain).is_none());
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::header::{Header, Ids, Said};
 use crate::io::MediaKind;
 use crate::packet::RidName;
-use crate::sdp::media::MediaOffer;
+use crate::sdp::media::{self, MediaOffer};
 use crate::sdp::offer::Offer;
 
 /// Probes for bandwidth that belong to no stream have this SSRC, which no other may.
@@ -53,16 +53,14 @@ pub(crate) struct Identity {
 impl Config {
     pub(crate) fn new(offer: &Offer) -> Self {
         let mut ids = Ids::default();
-        for (id, uri) in offer.media().flat_map(|media| &media.extensions) {
+        for (id, uri) in offer.media().flat_map(|section| &section.extensions) {
             let place = match uri.as_str() {
-                "urn:ietf:params:rtp-hdrext:sdes:mid" => &mut ids.mid,
-                "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id" => &mut ids.rid,
-                "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id" => &mut ids.repaired_rid,
-                "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01" => {
-                    &mut ids.transport_seq
-                }
-                "urn:ietf:params:rtp-hdrext:ssrc-audio-level" => &mut ids.audio_level,
-                "urn:3gpp:video-orientation" => &mut ids.rotation,
+                media::MID => &mut ids.mid,
+                media::RID => &mut ids.rid,
+                media::REPAIRED_RID => &mut ids.repaired_rid,
+                media::TRANSPORT_SEQ => &mut ids.transport_seq,
+                media::AUDIO_LEVEL => &mut ids.audio_level,
+                media::ROTATION => &mut ids.rotation,
                 _ => continue,
             };
             place.get_or_insert(*id);

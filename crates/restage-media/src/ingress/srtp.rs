@@ -2,86 +2,40 @@
 
 use aws_lc_rs::aead::Aad;
 
-use crate::srtp_keys::{Cipher, CounterMode, GCM_TAG_BYTES, HMAC_TAG_BYTES, KeyingMaterial, Label};
-use crate::stats::SrtpProfile;
+use crate::srtp_keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, SessionKeys};
 
-/// The remote end's keys.
-pub(crate) enum Opener {
-    Gcm(Cipher),
-    CounterMode(Box<CounterMode>),
-}
-
-impl std::fmt::Debug for Opener {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Opener")
-    }
-}
-
-impl Opener {
-    /// `None` when the material is not as long as its profile asks.
-    pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
-        let (_, remote) = material.masters()?;
-        if material.profile == SrtpProfile::Aes128CmSha1 {
-            let labels = (Label::RtpKey, Label::RtpAuthentication, Label::RtpSalt);
-            return CounterMode::derive(&remote, labels.0, labels.1, labels.2)
-                .map(|keys| Self::CounterMode(Box::new(keys)));
-        }
-        Cipher::derive(&remote, Label::RtpKey, Label::RtpSalt).map(Self::Gcm)
-    }
-
-    /// Verifies a packet whose payload begins at `body` and replaces `plain` by what it decrypts to. False: it is not the remote end's.
-    /// `index` is the sequence number with the rollover counter above it.
-    pub(crate) fn open(
-        &self,
-        packet: &[u8],
-        body: usize,
-        ssrc: u32,
-        index: u64,
-        plain: &mut Vec<u8>,
-    ) -> bool {
-        match self {
-            Self::Gcm(cipher) => open_gcm(cipher, packet, body, ssrc, index, plain),
-            Self::CounterMode(keys) => open_counter_mode(keys, packet, body, ssrc, index, plain),
-        }
-        .is_some()
-    }
-}
-
-fn open_gcm(
-    cipher: &Cipher,
+/// Verifies a packet whose payload begins at `body` and replaces `plain` by what it decrypts to. `None`: it is not the remote
+/// end's. `index` is the sequence number with the rollover counter above it.
+pub(crate) fn open(
+    keys: &SessionKeys,
     packet: &[u8],
     body: usize,
     ssrc: u32,
     index: u64,
     plain: &mut Vec<u8>,
 ) -> Option<()> {
-    let (header, sealed) = packet.split_at_checked(body)?;
-    let (secret, tag) = sealed.split_last_chunk::<GCM_TAG_BYTES>()?;
-    let nonce = cipher.nonce(ssrc, index);
-    plain.resize(secret.len(), 0);
-    let opened = cipher
-        .key
-        .open_separate_gather(nonce, Aad::from(header), secret, tag, plain);
-    opened.ok()
-}
-
-fn open_counter_mode(
-    keys: &CounterMode,
-    packet: &[u8],
-    body: usize,
-    ssrc: u32,
-    index: u64,
-    plain: &mut Vec<u8>,
-) -> Option<()> {
-    let (authenticated, tag) = packet.split_last_chunk::<HMAC_TAG_BYTES>()?;
-    let secret = authenticated.get(body..)?;
-    let rollovers = ((index >> 16) as u32).to_be_bytes();
-    if !keys.verifies([authenticated, &rollovers], tag) {
-        return None;
+    match keys {
+        SessionKeys::Gcm(cipher) => {
+            let (header, sealed) = packet.split_at_checked(body)?;
+            let (secret, tag) = sealed.split_last_chunk::<GCM_TAG_BYTES>()?;
+            let nonce = cipher.nonce(ssrc, index);
+            plain.resize(secret.len(), 0);
+            let header = Aad::from(header);
+            let opened = (cipher.key).open_separate_gather(nonce, header, secret, tag, plain);
+            opened.ok()
+        }
+        SessionKeys::CounterMode(keys) => {
+            let (authenticated, tag) = packet.split_last_chunk::<HMAC_TAG_BYTES>()?;
+            let secret = authenticated.get(body..)?;
+            let rollovers = ((index >> 16) as u32).to_be_bytes();
+            if !keys.verifies([authenticated, &rollovers], tag) {
+                return None;
+            }
+            plain.clear();
+            plain.extend_from_slice(secret);
+            keys.apply(ssrc, index, plain)
+        }
     }
-    plain.clear();
-    plain.extend_from_slice(secret);
-    keys.apply(ssrc, index, plain)
 }
 
 #[cfg(test)]
@@ -89,6 +43,8 @@ mod tests {
     use super::*;
     use crate::ingress::header::Header;
     use crate::srtp_keys::tests::hex;
+    use crate::srtp_keys::{Cipher, KeyingMaterial, Use};
+    use crate::stats::SrtpProfile;
 
     const PROFILES: [SrtpProfile; 3] = [
         SrtpProfile::Aes128CmSha1,
@@ -114,7 +70,7 @@ mod tests {
     ];
 
     /// The remote end, the DTLS client here, has that master key and salt.
-    fn opener(profile: SrtpProfile) -> Opener {
+    fn keys(profile: SrtpProfile) -> SessionKeys {
         let (key, salt) = match profile {
             SrtpProfile::Aes128CmSha1 => (16, 14),
             SrtpProfile::AeadAes128Gcm => (16, 12),
@@ -129,15 +85,16 @@ mod tests {
             bytes,
             is_client: false,
         };
-        Opener::new(&material).unwrap()
+        let (_, remote) = material.masters().unwrap();
+        SessionKeys::derive(&remote, Use::Rtp).unwrap()
     }
 
     /// What a packet with this index says.
-    fn opened(opener: &Opener, packet: &[u8], index: u64) -> Option<Vec<u8>> {
+    fn opened(keys: &SessionKeys, packet: &[u8], index: u64) -> Option<Vec<u8>> {
         let header = Header::parse(packet)?;
         let mut plain = vec![1, 2, 3];
-        let is_opened = opener.open(packet, header.body, header.ssrc, index, &mut plain);
-        is_opened.then_some(plain)
+        open(keys, packet, header.body, header.ssrc, index, &mut plain)?;
+        Some(plain)
     }
 
     /// RFC 7714 §16.1.1 and §16.2.1: session keys, not master keys.
@@ -164,24 +121,24 @@ mod tests {
             let key: Vec<u8> = (0..length).collect();
             let cipher = Cipher::new(profile, &key, *b"Quid pro quo").unwrap();
             let packet = hex(&format!("{header}{sealed}"));
-            let opener = Opener::Gcm(cipher);
+            let keys = SessionKeys::Gcm(cipher);
             assert_eq!(
-                opened(&opener, &packet, 0xf17b).as_deref(),
+                opened(&keys, &packet, 0xf17b).as_deref(),
                 Some(&b"Gallia est omnis divisa in partes tres"[..]),
                 "{profile:?}"
             );
-            assert_eq!(opened(&opener, &packet, 0x1_f17b), None);
+            assert_eq!(opened(&keys, &packet, 0x1_f17b), None);
         }
     }
 
     #[test]
     fn packets_of_another_implementation_verify_with_their_rollover_counter() {
         for (profile, [before, behind]) in PROFILES.into_iter().zip(SEALED) {
-            let opener = opener(profile);
+            let keys = keys(profile);
             for (packet, index) in [(hex(before), 0xfffe), (hex(behind), 0x1_0001)] {
-                let payload = opened(&opener, &packet, index);
+                let payload = opened(&keys, &packet, index);
                 assert_eq!(payload.as_deref(), Some(PAYLOAD), "{profile:?}");
-                assert_eq!(opened(&opener, &packet, index ^ 0x1_0000), None);
+                assert_eq!(opened(&keys, &packet, index ^ 0x1_0000), None);
             }
         }
     }
@@ -189,11 +146,11 @@ mod tests {
     #[test]
     fn no_length_and_no_flipped_bit_gets_through() {
         for (profile, [packet, _]) in PROFILES.into_iter().zip(SEALED) {
-            let opener = opener(profile);
+            let keys = keys(profile);
             let packet = hex(packet);
             let verifies = |bytes: &[u8]| {
                 let seq = Header::parse(bytes).map_or(0, |header| header.seq);
-                opened(&opener, bytes, u64::from(seq)).is_some()
+                opened(&keys, bytes, u64::from(seq)).is_some()
             };
             assert!(verifies(&packet));
             for end in 0..packet.len() {

@@ -27,23 +27,22 @@ pub(crate) struct MediaOffer {
 /// Mids the engine can hold.
 const MID_LENGTH_MAX: usize = 16;
 
+/// Header extensions by their URIs (RFC 8285 §8).
+pub(crate) const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+pub(crate) const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+pub(crate) const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+pub(crate) const TRANSPORT_SEQ: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+pub(crate) const ROTATION: &str = "urn:3gpp:video-orientation";
+
 /// Header extensions worth negotiating with a publisher: stream identification, what its congestion control lives
 /// on, and what is passed on to subscribers.
-const PUBLISHER_EXTENSIONS: &[&str] = &[
-    "urn:ietf:params:rtp-hdrext:sdes:mid",
-    "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
-    "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
-    "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-    "urn:3gpp:video-orientation",
-];
+const PUBLISHER_EXTENSIONS: &[&str] =
+    &[MID, RID, REPAIRED_RID, TRANSPORT_SEQ, AUDIO_LEVEL, ROTATION];
 
 /// With a subscriber: each costs time for every packet and subscriber, so only what is used.
-const SUBSCRIBER_EXTENSIONS: &[&str] = &[
-    "urn:ietf:params:rtp-hdrext:sdes:mid",
-    "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-    "urn:3gpp:video-orientation",
-];
+const SUBSCRIBER_EXTENSIONS: &[&str] = &[MID, AUDIO_LEVEL, ROTATION];
 
 impl MediaOffer {
     /// `None` when no codec of the section is forwarded here.

@@ -118,6 +118,18 @@ fn neither_padding_nor_a_retransmission_takes_a_track_over() {
 }
 
 #[test]
+fn a_packet_with_more_padding_than_bytes_has_arrived_once() {
+    let mut rig = Rig::new();
+    let mut packet = vec![0xa0, VP8, 0, 5];
+    packet.extend([0; 4]);
+    packet.extend(VIDEO.to_be_bytes());
+    packet.extend([1, 2, 200]);
+    rig.publisher.protect_rtp(&mut packet, 0, 12, VIDEO, 5);
+    assert!(matches!(rig.throw(&packet), Heard::Nothing));
+    assert!(matches!(rig.throw(&packet), Heard::Refused), "a replay");
+}
+
+#[test]
 fn what_cannot_be_placed_yet_is_remembered_with_its_number() {
     let mut rig = Rig::new();
     let early = rig.seal(rtx(65_535, b""));
