@@ -224,14 +224,79 @@ pub enum GoneReason {
     Silent,
     /// The remote end closed DTLS (close_notify).
     ClosedByRemote,
-    /// ICE and DTLS were not up within [`limits::CONNECT_MAX`](crate::limits::CONNECT_MAX).
-    NeverConnected,
+    /// ICE and DTLS did not come up.
+    NeverConnected(ConnectFailure),
     /// The engine gave the connection up, for example because the certificate is not the one of the offer.
     EngineError(String),
     /// The engine panicked. Only this peer is affected.
     EnginePanic,
     /// More goes through it than is allowed.
     Exceeded(Excess),
+}
+
+/// How far a connection came that was never up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// No STUN check for it arrived.
+    NoStun,
+    /// STUN checks arrived, but none whose MESSAGE-INTEGRITY was made with its password.
+    WrongPassword,
+    /// STUN checks were answered, but no DTLS arrived.
+    NoDtls,
+    /// DTLS began and was not finished in time.
+    DtlsUnfinished,
+    /// This end refused the handshake with an alert (RFC 5246 §7.2.2).
+    AlertSent {
+        /// The alert's number.
+        code: u8,
+        /// What was wrong.
+        detail: String,
+    },
+    /// The remote end refused the handshake with this alert.
+    AlertReceived {
+        /// The alert's number.
+        code: u8,
+    },
+    /// The remote end's certificate is not the one whose fingerprint its offer has.
+    CertificateMismatch,
+}
+
+impl ConnectFailure {
+    /// One word for counters and scripts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NoStun => "no-stun",
+            Self::WrongPassword => "wrong-password",
+            Self::NoDtls => "no-dtls",
+            Self::DtlsUnfinished => "dtls-unfinished",
+            Self::AlertSent { .. } => "alert-sent",
+            Self::AlertReceived { .. } => "alert-received",
+            Self::CertificateMismatch => "certificate-mismatch",
+        }
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoStun => f.write_str("no STUN check arrived"),
+            Self::WrongPassword => {
+                f.write_str("STUN checks arrived, but with another password than the answer's")
+            }
+            Self::NoDtls => f.write_str("STUN checks were answered, but no DTLS arrived"),
+            Self::DtlsUnfinished => f.write_str("the DTLS handshake was not finished in time"),
+            Self::AlertSent { code, detail } => {
+                write!(f, "the DTLS handshake was refused: {detail} (alert {code})")
+            }
+            Self::AlertReceived { code } => {
+                write!(f, "the client refused the DTLS handshake with alert {code}")
+            }
+            Self::CertificateMismatch => f.write_str(
+                "the client's DTLS certificate is not the one of its offer's fingerprint",
+            ),
+        }
+    }
 }
 
 /// What is more than a limit allows.
@@ -274,7 +339,7 @@ impl fmt::Display for GoneReason {
         match self {
             Self::Silent => f.write_str("nothing was received from the peer for too long"),
             Self::ClosedByRemote => f.write_str("the peer closed the connection"),
-            Self::NeverConnected => f.write_str("the peer did not connect in time"),
+            Self::NeverConnected(failure) => write!(f, "the peer did not connect: {failure}"),
             Self::EngineError(error) => write!(f, "the connection failed: {error}"),
             Self::EnginePanic => f.write_str("the connection failed because of an internal error"),
             Self::Exceeded(excess) => write!(f, "a limit was exceeded: {excess}"),

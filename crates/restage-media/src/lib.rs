@@ -64,7 +64,8 @@ pub use bitrate::Download;
 pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
-    Burst, Excess, GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey, WorkerId,
+    Burst, ConnectFailure, Excess, GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey,
+    WorkerId,
 };
 pub use sdp::answer::local_ice_ufrag;
 pub use sfu::Sfu;

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::config::Config;
 use crate::demux::{Demux, Protocol};
-use crate::io::{Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
 use crate::limits::{
     ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX, TICK_MIN,
 };
@@ -303,7 +303,7 @@ impl Sfu {
             if let Some(overdue) = peer.overdue(now) {
                 let reason = match overdue {
                     Overdue::Silent => GoneReason::Silent,
-                    Overdue::NeverConnected => GoneReason::NeverConnected,
+                    Overdue::NeverConnected => GoneReason::NeverConnected(ConnectFailure::NoStun),
                 };
                 self.gone(index, reason);
                 continue;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use restage_media::{Config, GoneReason, Input, OfferErrorKind, PeerKey, PublicationKey, limits};
+use restage_media::{
+    Config, ConnectFailure, GoneReason, Input, OfferErrorKind, PeerKey, PublicationKey, limits,
+};
 use str0m::format::Codec;
 
 use crate::support::client::Client;
@@ -91,7 +93,7 @@ fn a_client_that_never_connects_is_given_up() {
     let index = world.subscriber(1, 1);
     world.clients[index].is_offline = true;
     let (after, reason) = gone_at(&mut world, 1, Duration::from_secs(20));
-    assert_eq!(reason, GoneReason::NeverConnected);
+    assert_eq!(reason, GoneReason::NeverConnected(ConnectFailure::NoStun));
     assert!(
         after.abs_diff(limits::CONNECT_MAX) < Duration::from_millis(100),
         "{after:?}"
