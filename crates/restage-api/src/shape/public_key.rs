@@ -12,14 +12,16 @@ use crate::shape::{Request, StringMap};
 const DEFAULT_MAX_RESULTS: u32 = 50;
 /// First line of a key (RFC 7468 §13).
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+/// Characters of a line of base64, but for the last.
+const LINE_LEN: usize = 64;
 /// Last line of a key.
 const END: &str = "-----END PUBLIC KEY-----";
 
 /// Input of ImportPublicKey.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ImportPublicKeyRequest {
-    /// The PEM text as it was sent. It has the form the model wants and holds one block; what the block
-    /// holds has not been looked at.
+    /// A PEM text of the form the model wants, with one block; what the block holds has not been looked at. It is the
+    /// text as it was sent, unless white space kept that from being of this form: then it is as openssl writes it.
     pub public_key_material: String,
     /// Empty unless given.
     pub name: String,
@@ -43,7 +45,10 @@ impl Request for ImportPublicKeyRequest {
         let material = members.required_text("publicKeyMaterial", &PUBLIC_KEY_MATERIAL)?;
         check_pem(&material).map_err(|rule| fail("publicKeyMaterial", rule))?;
         Ok(Self {
-            public_key_material: material,
+            public_key_material: match keeps_pattern(&material) {
+                true => material,
+                false => written_anew(&body_of(&material)),
+            },
             name: members.text("name", &PUBLIC_KEY_NAME)?.unwrap_or_default(),
             tags: members.tags()?.unwrap_or_default(),
         })
@@ -69,6 +74,36 @@ fn body_of(text: &str) -> String {
 /// that some editors put before a text.
 pub fn pem_space(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
+}
+
+/// Whether the text is of the model's pattern, which answers must keep to: lines of base64 with nothing else in them,
+/// and no other line.
+fn keeps_pattern(text: &str) -> bool {
+    let (before, rest) = text.split_once(BEGIN).unwrap_or_default();
+    let (body, after) = rest.split_once(END).unwrap_or_default();
+    let line_break = |text: &str| text.starts_with('\n') || text.starts_with("\r\n");
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte);
+    let after = after
+        .strip_prefix("\r\n")
+        .or_else(|| after.strip_prefix('\n'))
+        .unwrap_or(after);
+    line_break(body)
+        && body.ends_with('\n')
+        && body.bytes().all(base64)
+        && !before.contains('\n')
+        && !after.contains('\n')
+}
+
+/// A block with this base64 text (RFC 7468 §3: lines of 64 characters).
+fn written_anew(base64: &str) -> String {
+    let mut text = format!("{BEGIN}\n");
+    for (at, c) in base64.chars().enumerate() {
+        if at > 0 && at % LINE_LEN == 0 {
+            text.push('\n');
+        }
+        text.push(c);
+    }
+    text + "\n" + END + "\n"
 }
 
 /// The model's pattern, in words that help, and wider where people's editors are: one block, base64 in lines, no other

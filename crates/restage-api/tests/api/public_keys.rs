@@ -57,12 +57,14 @@ fn white_space_in_pem_does_not_count() {
         format!("\n  key: {}", MATERIAL.trim_end()),
     ] {
         accepted(ImportPublicKey, material(&text));
-        let plain =
-            ImportPublicKeyRequest::parse(material(MATERIAL).to_string().as_bytes()).unwrap();
-        let request =
-            ImportPublicKeyRequest::parse(material(&text).to_string().as_bytes()).unwrap();
-        assert_eq!(request.base64(), plain.base64(), "{text:?}");
-        assert_eq!(request.public_key_material, text, "as it was sent");
+        let request = material(&text).to_string();
+        let request = ImportPublicKeyRequest::parse(request.as_bytes()).unwrap();
+        // An answer has it in the form of the model.
+        let kept = match text.strip_prefix('\u{feff}') {
+            Some(rest) if rest == MATERIAL => text.as_str(),
+            _ => MATERIAL,
+        };
+        assert_eq!(request.public_key_material, kept, "{text:?}");
     }
 }
 
