@@ -10,6 +10,7 @@ import pytest
 
 from support import api
 from support.server import Server
+from support.tokens import KeyPair
 from support.wait import eventually
 from test_observability import Collector
 from test_whip import SDP, assert_error, bearer, make_offer
@@ -50,6 +51,18 @@ def test_a_location_has_the_token_only_if_the_url_had(server, media, stages, arn
     status, headers, _ = offered(media, f"{server.url}/whip?token={token}", bearer(token))
     assert status == 201
     assert "?" not in headers["Location"]
+
+
+def test_a_token_can_be_exchanged_at_such_a_location(server, media, ivs):
+    """The session's URL has the old token, the header the new one, and the header wins."""
+    key = KeyPair().import_into(ivs)
+    stage = ivs.create_stage(name="exchange")["stage"]
+    old, new = (key.token(stage, "ann", user_id=name) for name in ("old", "new"))
+    status, headers, _ = offered(media, f"{server.url}/whip?token={old}")
+    assert status == 201
+    url = server.url + headers["Location"]
+    assert media.request("PATCH", url, headers=bearer(new))[0] == 204
+    assert media.request("DELETE", url)[0] == 200
 
 
 def test_answers_are_kept_from_caches_and_referrers(server, media, stages, arn):

@@ -36,7 +36,6 @@ impl InUrl {
 }
 
 /// The one token of a request.
-#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) text: String,
     /// Whether it was nowhere but in the URL.
@@ -139,21 +138,23 @@ mod tests {
         parts
     }
 
-    async fn bearer(headers: &[(http::HeaderName, &str)], query: &str) -> Result<Token, String> {
+    /// The token and whether it was in the URL, or the refusal's code.
+    async fn bearer(
+        headers: &[(http::HeaderName, &str)],
+        query: &str,
+    ) -> Result<(String, bool), String> {
         let mut parts = parts(headers, query);
         let Ok(Bearer(token)) = Bearer::from_request_parts(&mut parts, &()).await;
-        token.map_err(|refusal| refusal.to_json()["code"].as_str().unwrap().to_owned())
+        match token {
+            Ok(token) => Ok((token.text, token.is_in_url)),
+            Err(refusal) => Err(refusal.to_json()["code"].as_str().unwrap().to_owned()),
+        }
     }
 
     #[tokio::test]
     async fn a_token_is_in_the_header_or_in_the_url() {
         let header = |value| [(AUTHORIZATION, value)];
-        let token = |text: &str, is_in_url| {
-            Ok(Token {
-                text: text.to_owned(),
-                is_in_url,
-            })
-        };
+        let token = |text: &str, is_in_url| Ok((text.to_owned(), is_in_url));
         for (headers, query, expected) in [
             (&header("Bearer a.b.c")[..], "", token("a.b.c", false)),
             (&header("bearer  a ")[..], "", token("a", false)),
