@@ -177,7 +177,10 @@ async fn join(
     let offer = text(body)?;
     let client = client_of(header(headers, &USER_AGENT).unwrap_or_default());
     // Who has nothing but a URL is given one to end the session by.
-    let query = token.is_in_url.then(|| token.query()).unwrap_or_default();
+    let query = match token.is_in_url {
+        true => token.query(),
+        false => String::new(),
+    };
     let join = MediaJoin {
         token: token.text,
         kind,
