@@ -55,7 +55,8 @@ pub(super) async fn unknown(State(app): State<App>) -> Response<axum::body::Body
     answer(&app, None, outcome).await.map(axum::body::Body::new)
 }
 
-async fn answer(
+/// Counts, times and traces a call, and gives its outcome the API's form.
+pub(super) async fn answer(
     app: &App,
     operation: Option<Operation>,
     outcome: impl Future<Output = Result<Bytes, ApiError>>,
