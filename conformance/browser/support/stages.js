@@ -3,10 +3,12 @@
 import {
   CreateParticipantTokenCommand,
   CreateStageCommand,
+  DeleteStageCommand,
   GetStageCommand,
   IVSRealTimeClient,
   ListParticipantsCommand,
   paginateListParticipantReplicas,
+  paginateListStages,
   StartParticipantReplicationCommand,
   StopParticipantReplicationCommand,
 } from "@aws-sdk/client-ivs-realtime";
@@ -29,6 +31,19 @@ export class Stages {
   /** @param {string} name */
   async create(name) {
     return (await this.client.send(new CreateStageCommand({ name }))).stage.arn;
+  }
+
+  /** @param {string} arn */
+  async remove(arn) {
+    await this.client.send(new DeleteStageCommand({ arn }));
+  }
+
+  /** All stages of the region. */
+  async list() {
+    const found = [];
+    for await (const page of paginateListStages({ client: this.client }, {}))
+      found.push(...(page.stages ?? []));
+    return found;
   }
 
   /**
