@@ -16,12 +16,15 @@ import {
 import { eventually } from "./wait.js";
 
 export class Stages {
-  /** @param {import("./server.js").Server} server */
-  static async of(server) {
+  /**
+   * @param {import("./server.js").Server} server
+   * @param {string} [region]
+   */
+  static async of(server, region = "eu-west-1") {
     const stages = new Stages();
     stages.client = new IVSRealTimeClient({
       endpoint: server.url,
-      region: "eu-west-1",
+      region,
       credentials: await server.credentials(),
       maxAttempts: 1,
     });

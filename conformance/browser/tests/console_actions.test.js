@@ -60,7 +60,8 @@ test("a stage is created, found with its id, and outlives a reload", async () =>
   await page.keyboard.press("Enter");
   const stage = page.locator(".stage", { hasText: "lobby" });
   await stage.waitFor();
-  const [listed] = await stages.list();
+  // The region that `restage env` names, as long as there is no stage to go by.
+  const [listed] = await (await Stages.of(server, "us-east-1")).list();
   assert.equal(listed.name, "lobby");
   assert.equal(await stage.locator(".stage-id").innerText(), idOf(listed.arn));
   assert.match(await page.locator("#new-stage-done").innerText(), new RegExp(`lobby.*${idOf(listed.arn)}`));
@@ -134,7 +135,7 @@ test("replicate, watch side by side, and stop the replica", async () => {
   const row = card(page, destination).locator(".participant[data-role=REPLICA]");
   await row.waitFor();
   assert.deepEqual(await stages.replicaStates(source, participantId), ["ACTIVE"]);
-  await row.getByRole("button", { name: /side by side/ }).click();
+  // The first source with its replica plays by itself.
   await eventually(
     async () => (await page.locator(".tile[data-state=live]").count()) === 2,
     "source and replica are live",
@@ -142,7 +143,12 @@ test("replicate, watch side by side, and stop the replica", async () => {
   await row.getByRole("button", { name: "Stop replicating Ann in Destination" }).click();
   await row.waitFor({ state: "detached" });
   assert.deepEqual(await stages.replicaStates(source, participantId), ["STOPPED"]);
-  assert.deepEqual(problems, []);
+  // The tile takes leave of a session that the stop may have ended before: 404, as RFC 9725 has it.
+  const isLeave = problem => /404 .*\/whip\/sessions\//.test(problem);
+  assert.deepEqual(
+    problems.filter(problem => !isLeave(problem)),
+    [],
+  );
 });
 
 test("what cannot be replicated is said in the dialog", async () => {
@@ -154,7 +160,7 @@ test("what cannot be replicated is said in the dialog", async () => {
   await dialog.getByLabel("Into the stage").selectOption(destination);
   await stages.remove(destination);
   await dialog.getByRole("button", { name: "Replicate", exact: true }).click();
-  await dialog.getByRole("alert").filter({ hasText: "does not exist" }).waitFor();
+  await dialog.getByRole("alert").filter({ hasText: "destinationStageArn: there is no stage" }).waitFor();
   assert.ok(await card(page, source).isVisible());
 });
 
@@ -213,7 +219,7 @@ test("all stages are there, page after page, and are searched", async () => {
   for (let at = 0; at < names.length; at += 10) {
     await Promise.all(names.slice(at, at + 10).map(name => stages.create(name)));
   }
-  const all = await stages.list();
+  const all = [...(await stages.list()), ...(await (await Stages.of(server, "us-east-1")).list())];
   const { page, problems } = await open({ viewport: PHONE });
   const count = wanted =>
     eventually(async () => (await page.locator(".stage").count()) === wanted, `${wanted} stages are shown`);

@@ -163,30 +163,28 @@ export class ReplicateDialog {
     byId("replicate-form-problem").textContent = "";
     byId("replicate-where").replaceChildren();
     this.#directory.all();
-    this.update();
     this.#dialog.showModal();
+    this.update();
   }
 
-  /** Offers the stages there are by now, where the participant is not yet. */
+  /**
+   * Offers the stages there are by now, where the participant is not yet. None is taken away while the dialog is open:
+   * another would be chosen in its place.
+   */
   update() {
-    if (!this.#seat) return;
+    if (!this.#seat || !this.#dialog.open) return;
     const { stage: source, participant } = this.#seat;
+    const region = regionOf(source.arn);
     const isThere = (/** @type {Stage} */ stage) =>
       stage.participants.some(other => other.participantId === participant.participantId && other.publishing);
-    const region = regionOf(source.arn);
-    const offered = this.#directory.stages.filter(
-      stage => stage.arn !== source.arn && regionOf(stage.arn) === region && !isThere(stage),
-    );
     const select = /** @type {HTMLSelectElement} */ (byId("replicate-where"));
-    const wanted = offered.map(stage => stage.arn).join();
-    if (wanted === select.dataset.offered && select.options.length > 0) return;
-    select.dataset.offered = wanted;
-    const chosen = select.value;
-    select.replaceChildren(
-      ...offered.map(stage => new Option(`${stageName(stage)} (${idOf(stage.arn)})`, stage.arn)),
-    );
-    if (offered.some(stage => stage.arn === chosen)) select.value = chosen;
-    const hasAny = offered.length > 0;
+    const offered = new Set([...select.options].map(option => option.value));
+    for (const stage of this.#directory.stages) {
+      if (stage.arn === source.arn || regionOf(stage.arn) !== region) continue;
+      if (offered.has(stage.arn) || isThere(stage)) continue;
+      select.add(new Option(`${stageName(stage)} (${idOf(stage.arn)})`, stage.arn));
+    }
+    const hasAny = select.options.length > 0;
     byId("replicate-none").hidden = hasAny;
     byId("replicate-start").hidden = !hasAny;
   }

@@ -9,11 +9,15 @@
 /** A picture that takes longer than this after sound and connection are there is called missing. */
 const PICTURE_MS = 8000;
 
-/** @param {string} text */
+/**
+ * With a capital and a full stop, unless it begins with the name of a member.
+ * @param {string} text
+ */
 const sentence = text => {
   const trimmed = text.trim();
+  const capital = /^[a-z]+(?![a-zA-Z.:])/.test(trimmed) ? trimmed[0].toUpperCase() : trimmed.slice(0, 1);
   const end = /[.!?…]$/.test(trimmed) ? "" : ".";
-  return trimmed && trimmed[0].toUpperCase() + trimmed.slice(1) + end;
+  return trimmed && capital + trimmed.slice(1) + end;
 };
 
 /**

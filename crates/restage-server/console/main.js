@@ -1,11 +1,11 @@
 // @ts-check
 /** Asks the server once a second what is on stage and shows it. */
 
-import { fetchState, hasKey, KeyRefused, Refused } from "./api.js";
+import { fetchState, hasKey, idOf, KeyRefused, Refused } from "./api.js";
 import { DisconnectDialog, ReplicateDialog, StageForm, TokenDialog } from "./dialogs.js";
 import { Directory } from "./directory.js";
 import { KeyForm } from "./key.js";
-import { byId } from "./names.js";
+import { byId, stageName } from "./names.js";
 import { Publishing } from "./publish.js";
 import { StageList } from "./stages.js";
 import { Wall } from "./wall.js";
@@ -18,7 +18,10 @@ let isAsking = false;
 
 const directory = new Directory(show);
 const wall = new Wall();
-const publishing = new Publishing();
+const publishing = new Publishing(id => {
+  const stage = directory.stages.find(stage => idOf(stage.arn) === id);
+  return stage ? stageName(stage) : id;
+});
 const tokens = new TokenDialog(token => publishing.open(token));
 const replications = new ReplicateDialog(directory, refresh);
 const disconnections = new DisconnectDialog();

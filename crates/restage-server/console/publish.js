@@ -20,8 +20,11 @@ export class Publishing {
   #media;
   /** @type {MediaStream | undefined} */
   #camera;
+  #nameOfStage;
 
-  constructor() {
+  /** @param {(id: string) => string} nameOfStage */
+  constructor(nameOfStage) {
+    this.#nameOfStage = nameOfStage;
     this.#opener.addEventListener("click", () => this.open());
     byId("publish-close").addEventListener("click", () => this.#dialog.close());
     byId("publish-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
@@ -57,7 +60,6 @@ export class Publishing {
   async #publish() {
     const token = this.#token.value.trim();
     const payload = readToken(token);
-    const name = payload.user_id || payload.jti;
     this.#status.textContent = "Waiting for camera and microphone…";
     this.#camera = await navigator.mediaDevices.getUserMedia({
       audio: true,
@@ -68,18 +70,18 @@ export class Publishing {
     const media = publish(payload.whip_url, token, this.#camera, { videoCodec: "H264" });
     this.#media = media;
     for (const event of ["statechange", "error"]) {
-      media.addEventListener(event, () => this.#show(media, name));
+      media.addEventListener(event, () => this.#show(media, payload));
     }
     this.#start.textContent = "Stop publishing";
     this.#setOn(true);
-    this.#show(media, name);
+    this.#show(media, payload);
   }
 
   /**
    * @param {MediaSession} media
-   * @param {string} name
+   * @param {import("./client.js").TokenPayload} payload
    */
-  #show(media, name) {
+  #show(media, payload) {
     if (media !== this.#media) return;
     const { label, problem } = describeSession(media);
     if (media.state === "failed") {
@@ -90,7 +92,8 @@ export class Publishing {
       return;
     }
     this.#problem.textContent = problem;
-    this.#status.textContent = `${name} is ${label}`;
+    const name = payload.user_id || payload.jti;
+    this.#status.textContent = `${name} is ${label} in ${this.#nameOfStage(payload.topic)}`;
     this.#opener.textContent = media.state === "live" ? "Publishing" : `Publishing: ${label}`;
   }
 

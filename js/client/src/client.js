@@ -210,6 +210,7 @@ export class MediaSession extends EventTarget {
         attempt.wasLive = true;
         this.#retryMs = RETRY_FIRST_MS;
         this.#pathTries = 0;
+        this.#heedFarewell(attempt);
         this.#setState("live");
         break;
       case "disconnected":
@@ -223,6 +224,19 @@ export class MediaSession extends EventTarget {
         else this.#onNotUp(attempt);
         break;
     }
+  }
+
+  /**
+   * A server that ends a connection says so in DTLS. Browsers show that in the transport alone: to the connection it
+   * is a network that has gone silent, which takes them seconds to believe.
+   * @param {Attempt} attempt
+   */
+  #heedFarewell({ connection }) {
+    const [{ transport } = { transport: null }] = [...connection.getSenders(), ...connection.getReceivers()];
+    transport?.addEventListener("statechange", () => {
+      const isOver = transport.state === "closed" || transport.state === "failed";
+      if (isOver && this.#attempt?.connection === connection) this.#onLost();
+    });
   }
 
   /** Replaces a connection that was up, and finds out from the server whether it was ended there. */

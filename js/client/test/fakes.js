@@ -47,6 +47,23 @@ export class FakeConnection extends EventTarget {
     return { setCodecPreferences() {} };
   }
 
+  /** What carries everything. */
+  transport = Object.assign(new EventTarget(), { state: "new" });
+
+  getSenders() {
+    return [];
+  }
+
+  getReceivers() {
+    return [{ transport: this.transport }];
+  }
+
+  /** @param {string} state */
+  transportBecomes(state) {
+    this.transport.state = state;
+    this.transport.dispatchEvent(new Event("statechange"));
+  }
+
   async setLocalDescription() {
     this.localDescription ??= { sdp: "fake offer" };
   }

@@ -139,6 +139,18 @@ test("why the server ended a connection is told while the next one is made", asy
   await session.close();
 });
 
+test("the server's farewell is heeded, whatever the connection's state", async () => {
+  expectAttempt();
+  const { session } = open();
+  await answered(0);
+  FakeConnection.made[0].transportBecomes("connected");
+  FakeConnection.made[0].become("connected");
+  FakeConnection.made[0].transportBecomes("closed");
+  assert.equal(session.state, "reconnecting");
+  await settled(() => server.seen.length === 2);
+  await session.close();
+});
+
 test("a connection that was up and is lost is no missing path", async () => {
   expectAttempt();
   const { session, told } = open();
