@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
+use restage_api::shape::MAX_BODY_BYTES;
 use restage_api::{ApiError, Operation};
 use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
@@ -139,7 +141,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/console/api/state", get(state))
         .route("/console/api/watch", post(watch))
         .route("/console/api/call/{operation}", post(call))
-        .layer(DefaultBodyLimit::max(restage_api::shape::MAX_BODY_BYTES))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
 /// Nothing is fetched from elsewhere but the URLs that tokens carry, which may have another host name
@@ -362,8 +364,9 @@ async fn watch_token(
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Where {
+    #[serde(default)]
     region: String,
 }
 
@@ -371,9 +374,9 @@ struct Where {
 async fn call(
     State(app): State<App>,
     Path(name): Path<String>,
-    Query(place): Query<Where>,
+    place: Result<Query<Where>, QueryRejection>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     authorize(&app, &headers)?;
     let operation = OPERATIONS
@@ -381,10 +384,16 @@ async fn call(
         .find(|operation| operation.name() == name);
     let outcome = async {
         let operation = operation.ok_or_else(not_the_consoles)?;
+        let place = place.map_or_else(|_| Where::default(), |Query(place)| place);
         let caller = Caller {
             account: app.account.clone(),
             region: region(place.region)?,
         };
+        let body = body.map_err(|_| {
+            ApiError::request_entity_too_large(format!(
+                "the request body must be at most {MAX_BODY_BYTES} bytes"
+            ))
+        })?;
         app.throttle.admit(&caller, operation, clock::now())?;
         let input = handler::Input {
             path: "",
