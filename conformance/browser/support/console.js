@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-export const DESKTOP = { width: 1280, height: 560 };
+export const DESKTOP = { width: 1280, height: 790 };
 export const PHONE = { width: 390, height: 844 };
 
 /**

@@ -6,8 +6,8 @@ import {
   DeleteStageCommand,
   GetStageCommand,
   IVSRealTimeClient,
-  ListParticipantsCommand,
   paginateListParticipantReplicas,
+  paginateListParticipants,
   paginateListStages,
   StartParticipantReplicationCommand,
   StopParticipantReplicationCommand,
@@ -63,8 +63,12 @@ export class Stages {
   async participants(stageArn) {
     const { stage } = await this.client.send(new GetStageCommand({ arn: stageArn }));
     if (!stage.activeSessionId) return [];
-    const listed = new ListParticipantsCommand({ stageArn, sessionId: stage.activeSessionId });
-    return (await this.client.send(listed)).participants;
+    const found = [];
+    const wishes = { stageArn, sessionId: stage.activeSessionId, maxResults: 100 };
+    for await (const page of paginateListParticipants({ client: this.client }, wishes)) {
+      found.push(...(page.participants ?? []));
+    }
+    return found;
   }
 
   /**

@@ -13,6 +13,9 @@ import { eventually } from "../support/wait.js";
 /** More than the console loads at first. */
 const MANY = 230;
 
+/** More viewers than the console shows of a stage. */
+const CROWD = 110;
+
 /** @type {Server} */
 let server;
 /** @type {Site} */
@@ -84,7 +87,7 @@ test("a token is made as wished, copied, and publishes from here", async () => {
   const { page, problems } = await open({
     permissions: ["clipboard-read", "clipboard-write", "camera", "microphone"],
   });
-  await page.getByRole("button", { name: "Make a token for Tokens" }).click();
+  await page.getByRole("button", { name: "Token for Tokens" }).click();
   const dialog = page.getByRole("dialog", { name: "Token for Tokens" });
   await dialog.getByLabel(/User id/).fill("Zoë");
   await dialog.getByLabel("subscribe").uncheck();
@@ -114,7 +117,7 @@ test("a token is made as wished, copied, and publishes from here", async () => {
 test("what a token may not have is refused in the dialog", async () => {
   const arn = await stages.create("Refusals");
   const { page } = await open();
-  await card(page, arn).getByRole("button", { name: /token/ }).click();
+  await card(page, arn).getByRole("button", { name: "Token for Refusals" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel(/User id/).evaluate(field => field.setAttribute("maxlength", "1000"));
   await dialog.getByLabel(/User id/).fill("x".repeat(200));
@@ -140,13 +143,13 @@ test("replicate, watch side by side, and stop the replica", async () => {
     async () => (await page.locator(".tile[data-state=live]").count()) === 2,
     "source and replica are live",
   );
-  await row.getByRole("button", { name: "Stop replicating Ann in Destination" }).click();
+  await row.getByRole("button", { name: "Stop replica of Ann in Destination" }).click();
   await row.waitFor({ state: "detached" });
   assert.deepEqual(await stages.replicaStates(source, participantId), ["STOPPED"]);
-  // The tile takes leave of a session that the stop may have ended before: 404, as RFC 9725 has it.
-  const isLeave = problem => /404 .*\/whip\/sessions\//.test(problem);
+  // The tile hears of the end from its connection first, and then asks after somebody who is not there any more.
+  const isFarewell = problem => / 404 .*\/(whip\/sessions|whep)\//.test(problem);
   assert.deepEqual(
-    problems.filter(problem => !isLeave(problem)),
+    problems.filter(problem => !isFarewell(problem)),
     [],
   );
 });
@@ -186,6 +189,37 @@ test("a participant is disconnected once it is confirmed, one who does not publi
     async () => (await viewer.evaluate("window.readEvents?.().error")) === "PARTICIPANT_DISCONNECTED",
     "the viewer's events socket is closed with the reason",
   );
+});
+
+test("whoever publishes is shown, however many viewers came before", async () => {
+  const arn = await stages.create("Crowd");
+  const tokens = [];
+  for (let at = 0; at < CROWD; at += 10) {
+    const wishes = { capabilities: ["SUBSCRIBE"] };
+    tokens.push(...(await Promise.all(Array.from({ length: 10 }, () => stages.token(arn, wishes)))));
+  }
+  const viewers = await openPage(browser, site, "nothing.html");
+  await viewers.evaluate(
+    ([url, all]) =>
+      Promise.all(
+        all.map(
+          token =>
+            new Promise(resolve => {
+              const socket = new WebSocket(url, [token]);
+              socket.addEventListener("message", resolve, { once: true });
+              socket.addEventListener("close", resolve);
+            }),
+        ),
+      ).then(() => {}),
+    [`${server.url.replace("http", "ws")}/events/${idOf(arn)}`, tokens.map(({ token }) => token)],
+  );
+  const late = await stages.token(arn, { userId: "Late" });
+  await openPage(browser, site, `card.html#name=Late&token=${late.token}`);
+  await stages.waitFor(arn, late.participantId, "CONNECTED");
+  const { page } = await open();
+  const stage = card(page, arn);
+  await stage.getByRole("button", { name: "Watch Late in Crowd" }).waitFor();
+  await stage.getByText("More than 100 connected, not publishing").waitFor();
 });
 
 test("the console's key opens these operations and no other", async () => {

@@ -164,7 +164,7 @@ test("over plain http from another machine the dialog says what to do instead", 
   await page.getByRole("button", { name: "Close" }).click();
   await page.getByLabel("New stage's name").fill("by-plain-http");
   await page.keyboard.press("Enter");
-  await page.getByRole("button", { name: "Make a token for by-plain-http" }).click();
+  await page.getByRole("button", { name: "Token for by-plain-http" }).click();
   await page.getByRole("button", { name: "Make token" }).click();
   await page.getByRole("button", { name: "Copy token" }).click();
   await page.locator("#token-copied", { hasText: /Copied|Selected/ }).waitFor();

@@ -71,7 +71,7 @@ function actions(seat, stages, deeds) {
   const buttons = participant.publishing ? watchButtons(seat, stages, deeds) : [];
   if (isReplica) {
     buttons.push(
-      makeButton(`stop ${key}`, "Stop replica", `Stop replicating ${who}`, () => deeds.stopReplica(seat)),
+      makeButton(`stop ${key}`, "Stop replica", `Stop replica of ${who}`, () => deeds.stopReplica(seat)),
     );
     return buttons;
   }

@@ -117,10 +117,10 @@ export class StageList {
     const id = make("code", "stage-id", idOf(stage.arn));
     id.title = stage.arn;
     const name = stageName(stage);
-    const copy = makeButton(`arn ${stage.arn}`, "Copy ARN", `Copy the ARN of ${name}`, async () => {
+    const copy = makeButton(`arn ${stage.arn}`, "Copy ARN", `Copy ARN of ${name}`, async () => {
       copy.textContent = (await copyText(stage.arn)) ? "Copied" : stage.arn;
     });
-    const token = makeButton(`token ${stage.arn}`, "Token…", `Make a token for ${name}`, () =>
+    const token = makeButton(`token ${stage.arn}`, "Token…", `Token for ${name}`, () =>
       this.#dialogs.token(stage),
     );
     const facts = make("div", "stage-facts", id);
