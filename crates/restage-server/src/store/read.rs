@@ -242,11 +242,7 @@ impl Store {
     }
 
     /// The regions in which an account has stages, in the order of their names.
-    pub async fn list_regions(
-        &self,
-        account: &str,
-        limit: u32,
-    ) -> Result<Vec<String>, StoreError> {
+    pub async fn list_regions(&self, account: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let query = query(LIST_REGIONS)
             .bind(account)
             .bind(i64::from(limit.min(PAGE_ROWS_MAX)));
