@@ -17,9 +17,17 @@ import { makeRow } from "./rows.js";
  * @property {(stage: Stage) => void} token
  * @property {(seat: Seat) => void} replicate
  * @property {(seat: Seat) => void} disconnect
+ *
+ * @typedef {Map<string, {made: string, card: HTMLElement}>} Cards What is shown of each stage, and of what it was made.
  */
 
-/** The list. It is drawn anew only when something in it changed, so that focus and selection stay. */
+/** The list waits this long for a button of the mouse to be let go of, and no longer: the end may have been missed. */
+const PRESS_MAX_MS = 2000;
+
+/**
+ * The list. A stage is drawn anew only when something in it changed, and never while a button of the mouse is down:
+ * focus and selection stay, and no click is lost.
+ */
 export class StageList {
   #root = /** @type {HTMLElement} */ (byId("stages"));
   #empty = /** @type {HTMLElement} */ (byId("stages-empty"));
@@ -31,7 +39,9 @@ export class StageList {
   #wall;
   #dialogs;
   #onChoice;
-  #shown = "";
+  /** @type {Cards} */
+  #cards = new Map();
+  #pressedAtMs = Number.NEGATIVE_INFINITY;
   /** Stages whose silent participants are unfolded. @type {Set<string>} */
   #unfolded = new Set();
 
@@ -50,6 +60,14 @@ export class StageList {
       directory.all();
       this.update();
     });
+    this.#root.addEventListener("pointerdown", () => {
+      this.#pressedAtMs = performance.now();
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      addEventListener(end, () => {
+        this.#pressedAtMs = Number.NEGATIVE_INFINITY;
+      });
+    }
     this.#more.addEventListener("click", () => {
       this.#more.disabled = true;
       directory.more();
@@ -58,26 +76,49 @@ export class StageList {
 
   /** Brings it up to date. */
   update() {
-    const { stages, hasMore, hasMoreLive } = this.#directory;
+    if (performance.now() - this.#pressedAtMs < PRESS_MAX_MS) return;
+    const { stages, hasMore, regions } = this.#directory;
     const found = stages.filter(stage => matches(stage, this.#search.value));
-    const watching = stages.flatMap(stage =>
-      stage.participants.map(participant => this.#wall.isWatching(seatKey(stage, participant))),
-    );
-    const wanted = JSON.stringify([found, watching, stages.length, hasMore, hasMoreLive]);
-    if (wanted === this.#shown) return;
-    this.#shown = wanted;
     this.#empty.hidden = stages.length > 0;
     const text = this.#describe(found.length);
     if (this.#found.textContent !== text) this.#found.textContent = text;
     this.#more.hidden = !hasMore || stages.length >= LOADED_MAX;
     this.#more.disabled = false;
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.focus;
-    this.#root.replaceChildren(...found.map(stage => this.#stage(stage, stages)));
-    if (focused) {
-      /** @type {HTMLElement | null} */ (
-        this.#root.querySelector(`[data-focus="${CSS.escape(focused)}"]`)
-      )?.focus();
+    const names = new Map(stages.map(stage => [stage.arn, stageName(stage)]));
+    /** @type {Cards} */
+    const cards = new Map();
+    for (const stage of found) {
+      const sources = stage.participants.map(({ sourceStageArn }) => names.get(sourceStageArn ?? ""));
+      const watching = stage.participants.map(participant =>
+        this.#wall.isWatching(seatKey(stage, participant)),
+      );
+      const pairs = sources.map((_, at) => this.#isSourceWatched(stage.participants[at]));
+      const made = JSON.stringify([stage, sources, watching, pairs, regions.length > 1]);
+      const old = this.#cards.get(stage.arn);
+      cards.set(stage.arn, old?.made === made ? old : { made, card: this.#stage(stage, stages) });
     }
+    this.#place(cards);
+  }
+
+  /** @param {import("./api.js").Participant} participant */
+  #isSourceWatched({ sourceStageArn, participantId }) {
+    return sourceStageArn ? this.#wall.isWatching(`${sourceStageArn}|${participantId}`) : false;
+  }
+
+  /**
+   * Puts the cards in their order and leaves alone what stands where it should.
+   * @param {Cards} cards
+   */
+  #place(cards) {
+    const wanted = [...cards.values()].map(({ card }) => card);
+    this.#cards = cards;
+    const isPlaced = wanted.length === this.#root.children.length;
+    if (isPlaced && wanted.every((card, at) => this.#root.children[at] === card)) return;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.focus;
+    this.#root.replaceChildren(...wanted);
+    if (!focused) return;
+    const again = this.#root.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
+    /** @type {HTMLElement | null} */ (again)?.focus();
   }
 
   /** @param {number} found */
@@ -163,9 +204,10 @@ export class StageList {
       make("details", "silent", summary, this.#rows(stage, participants, stages))
     );
     fold.open = this.#unfolded.has(stage.arn);
-    fold.addEventListener("toggle", () => {
-      if (fold.open) this.#unfolded.add(stage.arn);
-      else this.#unfolded.delete(stage.arn);
+    // Not at `toggle`, which comes later: the list may have been drawn anew by then.
+    summary.addEventListener("click", () => {
+      if (fold.open) this.#unfolded.delete(stage.arn);
+      else this.#unfolded.add(stage.arn);
     });
     return fold;
   }
