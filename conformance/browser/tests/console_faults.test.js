@@ -214,30 +214,68 @@ test("a tile without a media path names the port, gives up in the end, and tries
   await detour.close();
 });
 
+/** A console in which video is offered in one codec alone, and whose events sockets the test may speak through. */
+async function openWith(codec) {
+  const context = await browser.newContext();
+  await context.addInitScript(only => {
+    const { addTransceiver } = RTCPeerConnection.prototype;
+    RTCPeerConnection.prototype.addTransceiver = function (kind, init) {
+      const transceiver = addTransceiver.call(this, kind, init);
+      if (kind === "video") {
+        const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+        transceiver.setCodecPreferences(codecs.filter(codec => codec.mimeType === `video/${only}`));
+      }
+      return transceiver;
+    };
+    const sockets = [];
+    const Socket = window.WebSocket;
+    window.WebSocket = class extends Socket {
+      constructor(url, protocols) {
+        super(url, protocols);
+        sockets.push(this);
+      }
+    };
+    Object.assign(window, {
+      say: message => {
+        for (const socket of sockets) socket.dispatchEvent(new MessageEvent("message", { data: message }));
+      },
+    });
+  }, codec);
+  const page = await context.newPage();
+  let session = "";
+  page.on("response", response => {
+    if (response.status() === 201) session = response.headers().location?.split("/").at(-1) ?? "";
+  });
+  await page.goto(await server.consoleUrl());
+  return { page, session: () => session };
+}
+
 for (const [sent, offered] of [
   ["VP8", "H264"],
   ["H264", "VP8"],
 ]) {
   test(`a browser that cannot decode what is sent is told so in its tile: ${sent} for ${offered}`, async () => {
     const { arn } = await publisher(`Babel-${sent}`, "Ann", sent);
-    const context = await browser.newContext();
-    await context.addInitScript(only => {
-      const { addTransceiver } = RTCPeerConnection.prototype;
-      RTCPeerConnection.prototype.addTransceiver = function (kind, init) {
-        const transceiver = addTransceiver.call(this, kind, init);
-        if (kind === "video") {
-          const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-          transceiver.setCodecPreferences(codecs.filter(codec => codec.mimeType === `video/${only}`));
-        }
-        return transceiver;
-      };
-    }, offered);
-    const page = await context.newPage();
-    await page.goto(await server.consoleUrl());
+    const { page } = await openWith(offered);
     const tile = await watchIn(page, arn, `Ann in Babel-${sent}`);
-    //MISMATCH
     await tile.locator(".tile-problem-text", { hasText: /sound alone/i }).waitFor();
+    assert.match(await tile.locator(".tile-stats").innerText(), /no picture/);
     await tile.screenshot({ path: join(OUTPUT, `console-codec-${sent}.png`) });
-    await context.close();
   });
 }
+
+test("what the server says of a codec is in the tile, as long as no picture comes", async () => {
+  const { arn } = await publisher("Babel", "Ann", "VP8");
+  const { page, session } = await openWith("H264");
+  const tile = await watchIn(page, arn, "Ann in Babel");
+  await eventually(async () => (await tile.getAttribute("data-state")) === "live", "the tile is live");
+  const payload = {
+    code: "CODEC_MISMATCH",
+    message: "the publisher sends VP8, and this client offers no codec that decodes it; offer that one",
+    session: session(),
+    isOver: false,
+  };
+  await page.evaluate(text => window.say(text), JSON.stringify({ type: "SUBSCRIBE_ERROR", payload }));
+  const sentence = "No picture: the publisher sends VP8, this browser has no decoder for it";
+  await tile.getByText(`${sentence}; sound alone is played.`).waitFor();
+});

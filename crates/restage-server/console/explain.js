@@ -21,6 +21,18 @@ const sentence = text => {
 };
 
 /**
+ * The message of an error, to whoever sits at this browser: what a client offers is not theirs to change.
+ * @param {import("./client.js").StageError | undefined} error
+ */
+function messageOf(error) {
+  const published = /^the publisher sends (.+?), and this client /.exec(error?.message ?? "");
+  if (error?.code === "CODEC_MISMATCH" && published) {
+    return `the publisher sends ${published[1]}, this browser has no decoder for it`;
+  }
+  return (error?.message ?? "").replace(/\.$/, "");
+}
+
+/**
  * How a session fares.
  * @param {MediaSession} session
  * @returns {Told}
@@ -32,20 +44,20 @@ export function describeSession(session) {
     case "closed":
       return { label: state, problem: "" };
     case "failed":
-      return { label: "failed", problem: sentence(error?.message ?? "the server refused") };
+      return { label: "failed", problem: sentence(messageOf(error) || "the server refused") };
     case "unreachable":
-      return { label: "no media path", problem: again(error?.message ?? "no media path") };
+      return { label: "no media path", problem: again(messageOf(error)) };
     case "waiting":
       return { label: "waiting for the publisher", problem: "" };
     default:
       if (!error) return { label: state, problem: "" };
       if (error.code === "TIMEOUT") return { label: state, problem: again("the server has stopped") };
-      return { label: state, problem: again(error.message) };
+      return { label: state, problem: again(messageOf(error)) };
   }
 }
 
 /** @param {string} reason */
-const again = reason => sentence(`${reason.replace(/\.$/, "")}; trying again`);
+const again = reason => sentence(`${reason}; trying again`);
 
 /**
  * What is missing from a connection that is up.
@@ -58,7 +70,7 @@ export function describeLack(session, stats, liveMs) {
   const isHeard = stats.bitsPerSecond > 0;
   if (session.warning) {
     const more = isHeard ? "; sound alone is played" : "";
-    return sentence(`no picture: ${session.warning.message.replace(/\.$/, "")}${more}`);
+    return sentence(`no picture: ${messageOf(session.warning)}${more}`);
   }
   if (liveMs < PICTURE_MS) return "";
   return isHeard

@@ -31,6 +31,10 @@ const RETRY_LAST_MS = 4000;
 const PATH_TIMEOUT_MS = 10_000;
 /** Attempts in a row without a media path, after which it is the caller's to try again. */
 const PATH_TRIES_MAX = 4;
+/** How long an offer waits for the events socket, which is told what becomes of it. */
+const EVENTS_TIMEOUT_MS = 1000;
+/** What is told of a connection before its own address is known; more than that is forgotten. */
+const EARLY_MAX = 4;
 /** How long the server is given to say what it saw of an attempt that failed. */
 const REASON_TIMEOUT_MS = 2000;
 
@@ -69,6 +73,7 @@ const REASON_TIMEOUT_MS = 2000;
  * @property {string} answer
  * @property {boolean} hadPath Whether the server was reached over UDP.
  * @property {boolean} wasLive
+ * @property {Trouble[]} early What was told before the resource was known.
  */
 
 /**
@@ -163,7 +168,7 @@ export class MediaSession extends EventTarget {
   async #connect() {
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     /** @type {Attempt} */
-    const attempt = { connection, answer: "", hadPath: false, wasLive: false };
+    const attempt = { connection, answer: "", hadPath: false, wasLive: false, early: [] };
     this.#attempt = attempt;
     const trickle = new Trickle(connection);
     connection.addEventListener("iceconnectionstatechange", () => this.#onIceState(attempt));
@@ -173,7 +178,8 @@ export class MediaSession extends EventTarget {
       await connection.setLocalDescription();
       const token = (typeof this.#token === "string" ? this.#token : await this.#token()).trim();
       if (this.#attempt !== attempt) return;
-      this.#hear(token);
+      await this.#hear(token);
+      if (this.#attempt !== attempt) return;
       const sdp = connection.localDescription?.sdp ?? "";
       const { resource, answer } = await offer(this.#url, token, sdp, this.#category);
       if (this.#attempt !== attempt) {
@@ -182,6 +188,7 @@ export class MediaSession extends EventTarget {
       }
       attempt.resource = resource;
       attempt.answer = answer;
+      for (const trouble of attempt.early) this.#heed(trouble);
       this.#timer = setTimeout(() => this.#onNotUp(attempt), PATH_TIMEOUT_MS);
       await connection.setRemoteDescription({ type: "answer", sdp: answer });
       trickle.start(resource);
@@ -301,22 +308,30 @@ export class MediaSession extends EventTarget {
    * Listens to what the server says of the connections of a token.
    * @param {string} token
    */
-  #hear(token) {
+  async #hear(token) {
     const events = typeof this.#events === "function" ? this.#events(token) : this.#events;
-    if (events === this.#heard) return;
+    if (!events || events === this.#heard) return;
     this.#heard?.removeEventListener("trouble", this.#onTrouble);
     this.#heard = events;
-    events?.addEventListener("trouble", this.#onTrouble);
+    events.addEventListener("trouble", this.#onTrouble);
+    await Promise.race([events.joined, new Promise(resolve => setTimeout(resolve, EVENTS_TIMEOUT_MS))]);
   }
 
   /** @param {Event} event */
   #onTrouble = event => {
-    const { error, session } = /** @type {Event & {trouble: Trouble}} */ (event).trouble;
+    const { trouble } = /** @type {Event & {trouble: Trouble}} */ (event);
+    const attempt = this.#attempt;
+    if (attempt?.resource) this.#heed(trouble);
+    else if (attempt && attempt.early.length < EARLY_MAX) attempt.early.push(trouble);
+  };
+
+  /** @param {Trouble} trouble */
+  #heed({ error, session }) {
     // What is over says so by itself: the connection ends, and the session's address tells why.
     if (error.isOver || !session || session !== this.#attempt?.resource?.id) return;
     this.warning = error;
     this.dispatchEvent(errorEvent("warning", error));
-  };
+  }
 
   #connectLater() {
     clearTimeout(this.#timer);

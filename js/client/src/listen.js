@@ -48,6 +48,8 @@ export class StageEvents extends EventTarget {
   error;
   /** @type {StageParticipant[]} Who publishes. */
   participants = [];
+  /** Settles when the server has let it in, or never will: from then on nothing is missed. @type {Promise<void>} */
+  joined;
 
   #url;
   #token;
@@ -58,6 +60,7 @@ export class StageEvents extends EventTarget {
   #timer;
   #unanswered = 0;
   #tries = 0;
+  #settle = () => {};
 
   /**
    * Use {@link listen}.
@@ -68,6 +71,9 @@ export class StageEvents extends EventTarget {
     super();
     this.#url = url;
     this.#token = token;
+    this.joined = new Promise(resolve => {
+      this.#settle = resolve;
+    });
     this.#open();
   }
 
@@ -101,6 +107,8 @@ export class StageEvents extends EventTarget {
     this.#unanswered = 0;
     this.#tries = 0;
     this.#retryMs = RETRY_FIRST_MS;
+    // The first thing a server says to whom it has let in is who publishes.
+    this.#settle();
     /** @type {{type?: string, payload?: any} | undefined} */
     let message;
     try {
@@ -170,6 +178,7 @@ export class StageEvents extends EventTarget {
   #setState(state) {
     if (this.state === state || this.state === "closed" || this.state === "failed") return;
     this.state = state;
+    if (state === "failed" || state === "closed") this.#settle();
     this.dispatchEvent(new Event("statechange"));
   }
 }

@@ -110,6 +110,10 @@ test("a session is told what its connection is not given, and only its own", asy
       return events;
     },
   });
+  // The offer waits until the server has let the listener in: else it might miss what becomes of it.
+  await settled(() => asked.length > 0);
+  assert.equal(server.seen.length, 0);
+  latest().say({ type: "STAGE_STATE", payload: { stageId: "s1", participants: [] } });
   await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
   FakeConnection.made[0].become("connected");
   const warnings = [];
@@ -130,5 +134,35 @@ test("a session is told what its connection is not given, and only its own", asy
   await session.close();
   latest().say({ type: "SUBSCRIBE_ERROR", payload: { ...payload, session: "c1" } });
   assert.equal(warnings.length, 1);
+  events.close();
+});
+
+test("what is told before the answer has come is kept for the connection", async () => {
+  const payload = { code: "CODEC_MISMATCH", message: "the publisher sends VP8", isOver: false };
+  server.expect("POST", "http://sfu.test/whep/p1", {
+    status: 201,
+    location: "/whip/sessions/c1",
+    meanwhile: () => {
+      for (const session of ["c0", "c1"])
+        latest().say({ type: "SUBSCRIBE_ERROR", payload: { ...payload, session } });
+    },
+  });
+  server.expect("DELETE", "http://sfu.test/whip/sessions/c1", { status: 200 });
+  const events = listen(TOKEN);
+  const session = watch("http://sfu.test/whep/p1", TOKEN, fakeElement(), { events });
+  latest().say({ type: "STAGE_STATE", payload: {} });
+  await settled(() => session.warning !== undefined);
+  assert.equal(session.warning?.code, "CODEC_MISMATCH");
+  await session.close();
+  events.close();
+});
+
+test("an events socket that does not open holds up no offer for long", async () => {
+  server.expect("POST", "http://sfu.test/whep/p1", { status: 403 });
+  const events = listen(TOKEN);
+  const session = watch("http://sfu.test/whep/p1", TOKEN, fakeElement(), { events });
+  await new Promise(resolve => setImmediate(resolve));
+  mock.timers.tick(1000);
+  await assert.rejects(session.ready, { status: 403 });
   events.close();
 });
