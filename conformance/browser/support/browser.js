@@ -16,15 +16,16 @@ const FLAGS = [
   "--use-fake-device-for-media-stream",
   "--use-fake-ui-for-media-stream",
   "--autoplay-policy=no-user-gesture-required",
-  // A machine with no network but loopback must do.
-  "--allow-loopback-in-peer-connection",
 ];
+// A machine with no network but loopback must do.
+const LOOPBACK = "--allow-loopback-in-peer-connection";
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
-/** @param {string[]} flags Besides those all tests need. */
-export function launch(flags = []) {
-  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: [...FLAGS, ...flags] });
+/** @param {{ flags?: string[] }} [wishes] Flags besides those all tests need. */
+export function launch({ flags = [] } = {}) {
+  const args = [...FLAGS, LOOPBACK, ...flags];
+  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args });
 }
 
 /** Serves the test pages and the client as a customer's site would: from an origin of its own. */

@@ -29,7 +29,7 @@ before(async () => {
   server = await Server.start("browser_console_faults");
   site = await Site.open();
   stages = await Stages.of(server);
-  browser = await launch([`--host-resolver-rules=MAP ${HOST} 127.0.0.1`]);
+  browser = await launch({ flags: [`--host-resolver-rules=MAP ${HOST} 127.0.0.1`] });
 });
 
 after(async () => {
