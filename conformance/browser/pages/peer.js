@@ -51,7 +51,7 @@ async function openSession() {
     video: { width: 640, height: 360, frameRate: 20 },
   });
   const videoCodec = /** @type {"H264" | "VP8"} */ (wishes.get("codec") ?? "H264");
-  return publish(decodeToken(token).whip_url, token, camera, { videoCodec });
+  return publish(wishes.get("whip") ?? decodeToken(token).whip_url, token, camera, { videoCodec });
 }
 
 /** What a publisher's browser has learnt from the server's reports. */
@@ -72,6 +72,10 @@ async function readFeedback() {
 }
 
 const session = await openSession();
+/** The codes of all errors and warnings so far. @type {string[]} */
+const told = [];
+session.addEventListener("error", () => told.push(session.error?.code ?? ""));
+session.addEventListener("warning", () => told.push(session.warning?.code ?? ""));
 Object.assign(window, {
   readFeedback,
   readIdentity,
@@ -79,6 +83,8 @@ Object.assign(window, {
   readState: () => ({
     state: session.state,
     error: session.error?.message,
+    code: session.error?.code,
+    told,
     frames,
     now: performance.now(),
     lastFrameAt,

@@ -16,14 +16,16 @@ const FLAGS = [
   "--use-fake-device-for-media-stream",
   "--use-fake-ui-for-media-stream",
   "--autoplay-policy=no-user-gesture-required",
-  // A machine with no network but loopback must do.
-  "--allow-loopback-in-peer-connection",
 ];
+// A machine with no network but loopback must do.
+const LOOPBACK = "--allow-loopback-in-peer-connection";
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
-export function launch() {
-  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS });
+/** @param {{ flags?: string[] }} [wishes] Flags besides those all tests need. */
+export function launch({ flags = [] } = {}) {
+  const args = [...FLAGS, LOOPBACK, ...flags];
+  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args });
 }
 
 /** Serves the test pages and the client as a customer's site would: from an origin of its own. */
@@ -33,9 +35,9 @@ export class Site {
     site.server = createServer(async (request, response) => {
       const { pathname } = new URL(request.url ?? "/", "http://site");
       const name = pathname.slice(pathname.lastIndexOf("/") + 1);
-      const isClient = ["client.js", "stats.js"].includes(name);
-      const folder = isClient ? "js/client/src" : "conformance/browser/pages";
-      const text = await readFile(join(ROOT, folder, name)).catch(() => undefined);
+      const read = (/** @type {string} */ folder) =>
+        readFile(join(ROOT, folder, name)).catch(() => undefined);
+      const text = (await read("conformance/browser/pages")) ?? (await read("js/client/src"));
       response.writeHead(text ? 200 : 404, { "Content-Type": TYPES[extname(name)] ?? "text/plain" });
       response.end(text);
     }).listen(0, "127.0.0.1");

@@ -27,7 +27,8 @@ async function freeTcpPort() {
   return port;
 }
 
-async function freeUdpPort() {
+/** A UDP port that nobody listens at. */
+export async function freeUdpPort() {
   const probe = createSocket("udp4").bind(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
@@ -49,22 +50,34 @@ export class Server {
   static async start(name) {
     const server = new Server();
     await mkdir(OUTPUT, { recursive: true });
+    server.name = name;
     server.dataDir = await mkdtemp(join(tmpdir(), "restage-"));
     server.httpPort = await freeTcpPort();
     server.url = `http://127.0.0.1:${server.httpPort}`;
-    const mediaPort = await freeUdpPort();
-    const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
-    const http = `127.0.0.1:${server.httpPort}`;
-    server.process = spawn(
-      binary,
-      ["serve", "--data-dir", server.dataDir, "--http", http, "--media-port", `${mediaPort}`],
-      { stdio: ["ignore", "ignore", "pipe"], env: cleanEnvironment() },
-    );
+    server.mediaPort = await freeUdpPort();
+    await rm(server.#logFile, { force: true });
+    await server.resume();
     // A test run that dies leaves no server behind.
     process.once("exit", () => server.process.kill("SIGKILL"));
-    server.#keepLog(createWriteStream(join(OUTPUT, `${name}.log`)));
-    await eventually(() => server.#isReady(), "the server is ready", START_MS);
     return server;
+  }
+
+  /** Starts it, at first and after {@link pause}, with the same ports and data. */
+  async resume() {
+    this.log = [];
+    const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
+    const http = `127.0.0.1:${this.httpPort}`;
+    this.process = spawn(
+      binary,
+      ["serve", "--data-dir", this.dataDir, "--http", http, "--media-port", `${this.mediaPort}`],
+      { stdio: ["ignore", "ignore", "pipe"], env: cleanEnvironment() },
+    );
+    this.#keepLog(createWriteStream(this.#logFile, { flags: "a" }));
+    await eventually(() => this.#isReady(), "the server is ready", START_MS);
+  }
+
+  get #logFile() {
+    return join(OUTPUT, `${this.name}.log`);
   }
 
   /** @param {import("node:fs").WriteStream} copy */
@@ -101,11 +114,16 @@ export class Server {
   }
 
   async stop() {
+    await this.pause();
+    await rm(this.dataDir, { recursive: true });
+  }
+
+  /** Ends it as its operator would, and keeps its data. */
+  async pause() {
     const exit = once(this.process, "exit");
     assert.equal(this.process.exitCode, null, "serve had ended before");
     this.process.kill("SIGTERM");
     const [code] = await exit;
-    await rm(this.dataDir, { recursive: true });
     assert.equal(code, 0, `serve ended with ${code}:\n${this.log.slice(-40).join("\n")}`);
     assert.deepEqual(
       this.log.filter(line => line.includes("panicked at")),

@@ -3,10 +3,12 @@
 import {
   CreateParticipantTokenCommand,
   CreateStageCommand,
+  DeleteStageCommand,
   GetStageCommand,
   IVSRealTimeClient,
-  ListParticipantsCommand,
   paginateListParticipantReplicas,
+  paginateListParticipants,
+  paginateListStages,
   StartParticipantReplicationCommand,
   StopParticipantReplicationCommand,
 } from "@aws-sdk/client-ivs-realtime";
@@ -14,12 +16,15 @@ import {
 import { eventually } from "./wait.js";
 
 export class Stages {
-  /** @param {import("./server.js").Server} server */
-  static async of(server) {
+  /**
+   * @param {import("./server.js").Server} server
+   * @param {string} [region]
+   */
+  static async of(server, region = "eu-west-1") {
     const stages = new Stages();
     stages.client = new IVSRealTimeClient({
       endpoint: server.url,
-      region: "eu-west-1",
+      region,
       credentials: await server.credentials(),
       maxAttempts: 1,
     });
@@ -29,6 +34,19 @@ export class Stages {
   /** @param {string} name */
   async create(name) {
     return (await this.client.send(new CreateStageCommand({ name }))).stage.arn;
+  }
+
+  /** @param {string} arn */
+  async remove(arn) {
+    await this.client.send(new DeleteStageCommand({ arn }));
+  }
+
+  /** All stages of the region. */
+  async list() {
+    const found = [];
+    for await (const page of paginateListStages({ client: this.client }, {}))
+      found.push(...(page.stages ?? []));
+    return found;
   }
 
   /**
@@ -45,8 +63,12 @@ export class Stages {
   async participants(stageArn) {
     const { stage } = await this.client.send(new GetStageCommand({ arn: stageArn }));
     if (!stage.activeSessionId) return [];
-    const listed = new ListParticipantsCommand({ stageArn, sessionId: stage.activeSessionId });
-    return (await this.client.send(listed)).participants;
+    const found = [];
+    const wishes = { stageArn, sessionId: stage.activeSessionId, maxResults: 100 };
+    for await (const page of paginateListParticipants({ client: this.client }, wishes)) {
+      found.push(...(page.participants ?? []));
+    }
+    return found;
   }
 
   /**

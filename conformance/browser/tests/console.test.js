@@ -5,12 +5,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { launch, openPage, Site } from "../support/browser.js";
+import { assertFits, DESKTOP, openConsole, PHONE } from "../support/console.js";
 import { OUTPUT, Server } from "../support/server.js";
 import { Stages } from "../support/stages.js";
 import { eventually } from "../support/wait.js";
-
-const DESKTOP = { width: 1280, height: 560 };
-const PHONE = { width: 390, height: 844 };
 
 /** @type {Server} */
 let server;
@@ -50,16 +48,8 @@ after(async () => {
  * @param {{width: number, height: number}} viewport
  * @param {"dark" | "light"} colorScheme
  */
-async function openConsole(viewport, colorScheme) {
-  const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1 });
-  const page = await context.newPage();
-  const problems = [];
-  page.on("pageerror", error => problems.push(`${error}`));
-  page.on("console", message => {
-    if (message.type() === "error") problems.push(`${message.text()} ${message.location().url}`);
-  });
-  await page.goto(await server.consoleUrl());
-  return { page, problems, close: () => context.close() };
+async function open(viewport, colorScheme) {
+  return openConsole(browser, await server.consoleUrl(), { viewport, colorScheme });
 }
 
 /** Waits until both tiles say that they play, with a picture size. */
@@ -82,7 +72,7 @@ async function waitForPair(page) {
 }
 
 test("source and replica play side by side without a click", async () => {
-  const { page, problems, close } = await openConsole(DESKTOP, "dark");
+  const { page, problems, close } = await open(DESKTOP, "dark");
   await waitForPair(page);
   assert.deepEqual(await page.locator(".tile .badge").allInnerTexts(), ["SOURCE", "REPLICA"]);
   assert.equal(
@@ -106,7 +96,7 @@ test("source and replica play side by side without a click", async () => {
 });
 
 test("the light theme", async () => {
-  const { page, problems, close } = await openConsole(DESKTOP, "light");
+  const { page, problems, close } = await open(DESKTOP, "light");
   await waitForPair(page);
   await page.screenshot({ path: join(OUTPUT, "console-light.png") });
   assert.deepEqual(problems, []);
@@ -114,18 +104,17 @@ test("the light theme", async () => {
 });
 
 test("a phone", async () => {
-  const { page, problems, close } = await openConsole(PHONE, "dark");
+  const { page, problems, close } = await open(PHONE, "dark");
   await waitForPair(page);
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  assert.ok(overflow <= 0, `the page is ${overflow} pixels wider than the phone`);
+  await assertFits(page);
   await page.screenshot({ path: join(OUTPUT, "console-phone.png"), fullPage: true });
   assert.deepEqual(problems, []);
   await close();
 });
 
 test("the list marks the replica and says where it is from", async () => {
-  const { page, close } = await openConsole(DESKTOP, "dark");
-  const row = page.locator(`.stage[data-stage="${destination}"] .participant`);
+  const { page, close } = await open(DESKTOP, "dark");
+  const row = page.locator(`.stage[data-stage="${destination}"] .participant[data-role=REPLICA]`);
   await row.waitFor();
   assert.equal(await row.locator(".badge").innerText(), "REPLICA");
   const detail = await row.locator(".participant-detail").innerText();
@@ -137,7 +126,7 @@ test("the list marks the replica and says where it is from", async () => {
 });
 
 test("choosing by keyboard", async () => {
-  const { page, close } = await openConsole(DESKTOP, "dark");
+  const { page, close } = await open(DESKTOP, "dark");
   await waitForPair(page);
   const watch = page.getByRole("button", { name: "Watch Ann in Viewers-Berlin" });
   await watch.focus();
@@ -160,53 +149,11 @@ test("choosing by keyboard", async () => {
 test("a stopped replica leaves the wall and the list", async () => {
   const other = await stages.create("Viewers-Lima");
   await stages.replicate(source, other, ann.participantId);
-  const { page, close } = await openConsole(DESKTOP, "dark");
+  const { page, close } = await open(DESKTOP, "dark");
   await page.getByRole("button", { name: "Watch Ann in Viewers-Lima" }).click();
   const tile = page.locator(`.tile[data-stage="${other}"]`);
   await tile.waitFor();
   await stages.stop(source, other, ann.participantId);
   await tile.waitFor({ state: "detached" });
   await close();
-});
-
-test("publishing from the console", async () => {
-  const arn = await stages.create("From-here");
-  const zed = await stages.token(arn, { userId: "Zed" });
-  const { page, problems, close } = await openConsole(DESKTOP, "dark");
-  await page.getByRole("button", { name: "Publish from here" }).click();
-  await page.getByLabel(/Participant token/).fill(zed.token);
-  await page.getByRole("button", { name: "Publish camera and microphone" }).click();
-  await stages.waitFor(arn, zed.participantId, "CONNECTED");
-  await page.getByText("Zed is live").waitFor();
-  await page.getByRole("button", { name: "Stop publishing" }).click();
-  await stages.waitFor(arn, zed.participantId, "DISCONNECTED");
-  assert.deepEqual(problems, []);
-  await close();
-});
-
-test("without its key the console says how to get one, and shows nothing", async () => {
-  const page = await browser.newPage();
-  await page.goto(`${server.url}/console/`);
-  await page.getByRole("alert").filter({ hasText: "#key=" }).waitFor();
-  assert.equal(await page.locator(".stage").count(), 0);
-  for (const [path, init] of [
-    ["state", {}],
-    [
-      "watch",
-      {
-        method: "POST",
-        body: JSON.stringify({ stageArn: source }),
-        headers: { "Content-Type": "application/json" },
-      },
-    ],
-  ]) {
-    for (const headers of [{}, { Authorization: "Bearer wrong" }]) {
-      const answer = await fetch(`${server.url}/console/api/${path}`, {
-        ...init,
-        headers: { ...init.headers, ...headers },
-      });
-      assert.equal(answer.status, 401);
-    }
-  }
-  await page.close();
 });

@@ -1,5 +1,5 @@
 // @ts-check
-/** The two calls the console makes of its server. */
+/** The calls the console makes of its server. */
 
 /**
  * @typedef {object} Participant
@@ -17,19 +17,44 @@
  * @property {string} name
  * @property {string | undefined} activeSessionId
  * @property {Participant[]} participants
+ * @property {boolean} hasMoreParticipants
+ *
+ * @typedef {object} State
+ * @property {Stage[]} stages Those with a session in progress.
+ * @property {boolean} hasMoreStages
+ * @property {string[]} regions Where there are stages.
+ * @property {string} defaultRegion Where to create the first.
  *
  * @typedef {object} Grant
  * @property {string} token A participant token with only the capability SUBSCRIBE.
  * @property {string} whepUrl Followed by `/` and a participant id it is a subscription's address.
+ * @property {string} eventsUrl Where the stage's events are, from this page's origin on.
+ *
+ * @typedef {object} NewToken
+ * @property {string} participantId
+ * @property {string} token
+ * @property {string} expirationTime
  */
 
 const KEY = "restage-console-key";
 
 /** A grant is asked for again this long before its token ends. */
 const GRANT_MARGIN_S = 60;
+/** An answer that takes longer than this is given up. */
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /** The server does not take the key, or there is none. */
 export class KeyRefused extends Error {}
+
+/** The server does not answer. */
+export class ServerAway extends Error {
+  constructor() {
+    super("The server does not answer.");
+  }
+}
+
+/** The server refuses, in its own words. */
+export class Refused extends Error {}
 
 /**
  * The address the server prints ends in `#key=…`. The key is kept for this tab and taken out of the address,
@@ -44,25 +69,127 @@ function takeKey() {
   return sessionStorage.getItem(KEY) ?? "";
 }
 
+/** Whether there is a key to try. */
+export const hasKey = () => takeKey() !== "";
+
+/**
+ * Takes a key that was typed or pasted, also as the whole address.
+ * @param {string} text
+ */
+export function setKey(text) {
+  const key = /#key=([^&\s]+)/.exec(text)?.[1] ?? text.trim();
+  sessionStorage.setItem(KEY, key);
+}
+
 /**
  * @param {string} path
  * @param {RequestInit} [init]
  */
 async function call(path, init) {
-  const response = await fetch(path, {
-    ...init,
-    cache: "no-store",
-    headers: { Authorization: `Bearer ${takeKey()}`, "Content-Type": "application/json" },
-  });
-  if (response.status === 401 || response.status === 403) throw new KeyRefused();
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  return response.json();
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(path, {
+      ...init,
+      cache: "no-store",
+      headers: { Authorization: `Bearer ${takeKey()}`, "Content-Type": "application/json" },
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+  } catch {
+    throw new ServerAway();
+  }
+  if (response.status === 401) throw new KeyRefused();
+  const answer = await response.json().catch(() => undefined);
+  if (!response.ok) throw new Refused(answer?.message ?? `the server answered ${response.status}`);
+  return answer;
 }
 
-/** @returns {Promise<Stage[]>} */
-export async function fetchStages() {
-  return (await call("api/state")).stages;
+/** @returns {Promise<State>} */
+export const fetchState = () => call("api/state");
+
+/**
+ * Calls an operation of the API; the server knows which of them the console may call.
+ * @param {string} operation
+ * @param {string} region
+ * @param {object} request
+ */
+const operate = (operation, region, request) =>
+  call(`api/call/${operation}?region=${encodeURIComponent(region)}`, {
+    method: "POST",
+    body: JSON.stringify(request),
+  });
+
+/** @param {string} arn */
+export const regionOf = arn => arn.split(":")[3] ?? "";
+
+/** @param {string} arn */
+export const idOf = arn => arn.slice(arn.lastIndexOf("/") + 1);
+
+/**
+ * @param {string} region
+ * @param {number} maxResults
+ * @param {string} [nextToken]
+ * @returns {Promise<{stages: {arn: string, name: string, activeSessionId?: string}[], nextToken?: string}>}
+ */
+export const listStages = (region, maxResults, nextToken) =>
+  operate("ListStages", region, { maxResults, nextToken });
+
+/**
+ * @param {string} region
+ * @param {string} name
+ * @returns {Promise<{arn: string, name: string}>}
+ */
+export async function createStage(region, name) {
+  return (await operate("CreateStage", region, name ? { name } : {})).stage;
 }
+
+/**
+ * @param {string} stageArn
+ * @param {{userId?: string, capabilities: string[], duration: number}} wishes The duration is in minutes.
+ * @returns {Promise<NewToken>}
+ */
+export async function createToken(stageArn, wishes) {
+  const request = { stageArn, ...wishes };
+  return (await operate("CreateParticipantToken", regionOf(stageArn), request)).participantToken;
+}
+
+/**
+ * @param {string} sourceStageArn
+ * @param {string} destinationStageArn
+ * @param {string} participantId
+ * @param {number} reconnectWindowSeconds
+ */
+export const startReplication = (
+  sourceStageArn,
+  destinationStageArn,
+  participantId,
+  reconnectWindowSeconds,
+) =>
+  operate("StartParticipantReplication", regionOf(sourceStageArn), {
+    sourceStageArn,
+    destinationStageArn,
+    participantId,
+    reconnectWindowSeconds,
+  });
+
+/**
+ * @param {string} sourceStageArn
+ * @param {string} destinationStageArn
+ * @param {string} participantId
+ */
+export const stopReplication = (sourceStageArn, destinationStageArn, participantId) =>
+  operate("StopParticipantReplication", regionOf(sourceStageArn), {
+    sourceStageArn,
+    destinationStageArn,
+    participantId,
+  });
+
+/**
+ * @param {string} stageArn
+ * @param {string} participantId
+ */
+export const disconnect = (stageArn, participantId) =>
+  operate("DisconnectParticipant", regionOf(stageArn), { stageArn, participantId, reason: "console" });
 
 /** @type {Map<string, {grant: Grant, untilS: number}>} */
 const grants = new Map();

@@ -1,34 +1,63 @@
 // @ts-check
 /** Asks the server once a second what is on stage and shows it. */
 
-import { fetchStages, KeyRefused } from "./api.js";
-import { setUpPublishing } from "./publish.js";
+import { fetchState, hasKey, idOf, KeyRefused, Refused } from "./api.js";
+import { DisconnectDialog, ReplicateDialog, StageForm, TokenDialog } from "./dialogs.js";
+import { Directory } from "./directory.js";
+import { KeyForm } from "./key.js";
+import { byId, stageName } from "./names.js";
+import { Publishing } from "./publish.js";
 import { StageList } from "./stages.js";
 import { Wall } from "./wall.js";
 
 const REFRESH_MS = 1000;
 
-/** @type {import("./api.js").Stage[]} */
-let stages = [];
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+let isAsking = false;
+
+const directory = new Directory(show);
 const wall = new Wall();
-const list = new StageList(wall, show);
+const publishing = new Publishing(id => {
+  const stage = directory.stages.find(stage => idOf(stage.arn) === id);
+  return stage ? stageName(stage) : id;
+});
+const tokens = new TokenDialog(token => publishing.open(token));
+const replications = new ReplicateDialog(directory, refresh);
+const disconnections = new DisconnectDialog();
+const form = new StageForm(directory, refresh);
+const list = new StageList(
+  directory,
+  wall,
+  {
+    token: stage => tokens.open(stage),
+    replicate: seat => replications.open(seat),
+    disconnect: seat => disconnections.open(seat),
+  },
+  show,
+);
+const key = new KeyForm(refresh);
 
 function show() {
-  wall.update(stages);
-  list.update(stages);
+  wall.update(directory.stages);
+  list.update();
+  form.update();
+  replications.update();
+}
+
+/**
+ * @param {string} id
+ * @param {string} text
+ */
+function setText(id, text) {
+  const element = /** @type {HTMLElement} */ (byId(id));
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /** @param {string} text */
 function setNotice(text) {
-  const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
-  if (notice.textContent !== text) notice.textContent = text;
-  notice.hidden = text === "";
-}
-
-/** @param {string} text */
-function setSummary(text) {
-  const summary = /** @type {HTMLElement} */ (document.getElementById("summary"));
-  if (summary.textContent !== text) summary.textContent = text;
+  setText("notice", text);
+  byId("notice").hidden = text === "";
 }
 
 /**
@@ -38,31 +67,52 @@ function setSummary(text) {
 const counted = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
 
 function summarise() {
+  const { stages, hasMore } = directory;
   const people = stages.flatMap(stage => stage.participants).filter(participant => participant.publishing);
   const replicas = people.filter(participant => participant.replicationType === "REPLICA");
-  setSummary(
-    `${counted(stages.length, "stage")}, ${counted(people.length - replicas.length, "publisher")}, ` +
-      counted(replicas.length, "live replica"),
+  setText(
+    "summary",
+    `${hasMore ? "more than " : ""}${counted(stages.length, "stage")}, ` +
+      `${counted(people.length - replicas.length, "publisher")}, ${counted(replicas.length, "live replica")}`,
+  );
+}
+
+/** @param {unknown} error */
+function explain(error) {
+  if (error instanceof KeyRefused) {
+    setText("summary", "Locked");
+    setNotice("");
+    key.ask();
+    return;
+  }
+  setText("summary", "Not connected");
+  setNotice(
+    error instanceof Refused
+      ? `The server answered: ${error.message}`
+      : "The server has stopped, or cannot be reached from here. Trying again every second.",
   );
 }
 
 async function refresh() {
+  clearTimeout(timer);
+  if (isAsking) return;
+  isAsking = true;
   try {
-    stages = await fetchStages();
+    if (!hasKey()) throw new KeyRefused();
+    directory.take(await fetchState());
+    key.done();
     setNotice("");
     summarise();
     show();
   } catch (error) {
-    setSummary("Not connected");
-    setNotice(
-      error instanceof KeyRefused
-        ? "This server wants its console key. Open the console by the address the server printed when it started; it ends in #key=…"
-        : "The server does not answer. Trying again every second.",
-    );
+    explain(error);
+  } finally {
+    isAsking = false;
   }
-  setTimeout(refresh, REFRESH_MS);
+  // Guessing a key again every second helps nobody: the form has it tried.
+  if (!("locked" in document.body.dataset)) timer = setTimeout(refresh, REFRESH_MS);
 }
 
 document.addEventListener("wallchange", show);
-setUpPublishing();
+addEventListener("hashchange", refresh);
 refresh();

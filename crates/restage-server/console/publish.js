@@ -2,73 +2,139 @@
 /** Camera and microphone of this browser into a stage, with a participant token pasted in. */
 
 import { decodeToken, publish } from "./client.js";
+import { describeError, describeSession, whyNoCamera } from "./explain.js";
+import { byId } from "./names.js";
 
-/** @param {string} id */
-const byId = id => /** @type {any} */ (document.getElementById(id));
+/** @typedef {import("./client.js").MediaSession} MediaSession */
 
-/** Wires the dialog. */
-export function setUpPublishing() {
-  /** @type {HTMLDialogElement} */
-  const dialog = byId("publish");
-  /** @type {HTMLVideoElement} */
-  const preview = byId("publish-preview");
-  /** @type {HTMLButtonElement} */
-  const start = byId("publish-start");
-  /** @type {import("./client.js").MediaSession | undefined} */
-  let media;
+/** The dialog. It may be closed while it publishes; the button that opens it says so then. */
+export class Publishing {
+  #dialog = /** @type {HTMLDialogElement} */ (byId("publish"));
+  #token = /** @type {HTMLTextAreaElement} */ (byId("publish-token"));
+  #preview = /** @type {HTMLVideoElement} */ (byId("publish-preview"));
+  #start = /** @type {HTMLButtonElement} */ (byId("publish-start"));
+  #problem = /** @type {HTMLElement} */ (byId("publish-problem"));
+  #status = /** @type {HTMLElement} */ (byId("publish-status"));
+  #opener = /** @type {HTMLButtonElement} */ (byId("open-publish"));
+  /** @type {MediaSession | undefined} */
+  #media;
   /** @type {MediaStream | undefined} */
-  let camera;
+  #camera;
+  #nameOfStage;
 
-  const say = (/** @type {string} */ text) => {
-    byId("publish-status").textContent = text;
-  };
+  /** @param {(id: string) => string} nameOfStage */
+  constructor(nameOfStage) {
+    this.#nameOfStage = nameOfStage;
+    this.#opener.addEventListener("click", () => this.open());
+    byId("publish-close").addEventListener("click", () => this.#dialog.close());
+    byId("publish-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      if (this.#media) this.#stop("Stopped.");
+      else this.#begin();
+    });
+  }
 
-  const stop = () => {
-    media?.close();
-    for (const track of camera?.getTracks() ?? []) track.stop();
-    media = undefined;
-    camera = undefined;
-    preview.hidden = true;
-    start.textContent = "Publish camera and microphone";
-    byId("open-publish").removeAttribute("aria-pressed");
-  };
+  /** @param {string} [token] To publish with; the one of the last time otherwise. */
+  open(token) {
+    if (token && !this.#media) this.#token.value = token;
+    const reason = whyNoCamera();
+    if (reason) this.#problem.textContent = reason;
+    this.#start.disabled = reason !== "";
+    this.#dialog.showModal();
+  }
 
-  const begin = async () => {
-    const token = byId("publish-token").value.trim();
-    const { whip_url: url, user_id: userId, jti } = decodeToken(token);
-    camera = await navigator.mediaDevices.getUserMedia({
+  async #begin() {
+    this.#start.disabled = true;
+    this.#problem.textContent = "";
+    this.#status.textContent = "";
+    try {
+      await this.#publish();
+    } catch (error) {
+      this.#stop("");
+      this.#problem.textContent = describeError(error);
+    } finally {
+      this.#start.disabled = false;
+    }
+  }
+
+  async #publish() {
+    const token = this.#token.value.trim();
+    const payload = readToken(token);
+    this.#status.textContent = "Waiting for camera and microphone…";
+    this.#camera = await navigator.mediaDevices.getUserMedia({
       audio: true,
       video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
     });
-    preview.srcObject = camera;
-    preview.hidden = false;
-    preview.play().catch(() => {});
-    const session = publish(url, token, camera, { videoCodec: "H264" });
-    media = session;
-    session.addEventListener("statechange", () => {
-      if (session === media) say(session.error?.message ?? `${userId || jti} is ${session.state}`);
-    });
-    start.textContent = "Stop publishing";
-    byId("open-publish").setAttribute("aria-pressed", "true");
-  };
+    this.#preview.srcObject = this.#camera;
+    this.#preview.play().catch(() => {});
+    const media = publish(payload.whip_url, token, this.#camera, { videoCodec: "H264" });
+    this.#media = media;
+    for (const event of ["statechange", "error"]) {
+      media.addEventListener(event, () => this.#show(media, payload));
+    }
+    this.#start.textContent = "Stop publishing";
+    this.#setOn(true);
+    this.#show(media, payload);
+  }
 
-  byId("open-publish").addEventListener("click", () => dialog.showModal());
-  byId("publish-close").addEventListener("click", () => dialog.close());
-  byId("publish-form").addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
-    event.preventDefault();
-    if (media) {
-      stop();
-      say("Stopped");
+  /**
+   * @param {MediaSession} media
+   * @param {import("./client.js").TokenPayload} payload
+   */
+  #show(media, payload) {
+    if (media !== this.#media) return;
+    const { label, problem } = describeSession(media);
+    if (media.state === "failed") {
+      // The token stays in its field, to be mended or tried again.
+      this.#stop("");
+      this.#problem.textContent = problem;
+      this.#token.focus();
       return;
     }
-    start.disabled = true;
-    try {
-      await begin();
-    } catch (error) {
-      stop();
-      say(error instanceof Error ? error.message : `${error}`);
-    } finally {
-      start.disabled = false;
-    }
-  });
+    this.#problem.textContent = problem;
+    const name = payload.user_id || payload.jti;
+    this.#status.textContent = `${name} is ${label} in ${this.#nameOfStage(payload.topic)}`;
+    this.#opener.textContent = media.state === "live" ? "Publishing" : `Publishing: ${label}`;
+  }
+
+  /** @param {string} status */
+  #stop(status) {
+    this.#media?.close();
+    for (const track of this.#camera?.getTracks() ?? []) track.stop();
+    this.#media = undefined;
+    this.#camera = undefined;
+    this.#preview.srcObject = null;
+    this.#start.textContent = "Publish camera and microphone";
+    this.#opener.textContent = "Publish from here";
+    this.#problem.textContent = "";
+    this.#status.textContent = status;
+    this.#setOn(false);
+  }
+
+  /** @param {boolean} isOn */
+  #setOn(isOn) {
+    this.#preview.hidden = !isOn;
+    byId("publish-with").hidden = isOn;
+    this.#token.required = !isOn;
+    this.#start.classList.toggle("danger", isOn);
+    this.#opener.setAttribute("aria-pressed", `${isOn}`);
+  }
+}
+
+/**
+ * What a token says of itself, if it is one that may publish.
+ * @param {string} token
+ */
+function readToken(token) {
+  /** @type {import("./client.js").TokenPayload} */
+  let payload;
+  try {
+    payload = decodeToken(token);
+  } catch {
+    throw new Error(
+      "This is not a participant token: it must have three parts separated by dots, as eyJ….eyJ….…",
+    );
+  }
+  if (!payload.whip_url) throw new Error("This token names no whip_url: it is not a participant token.");
+  return payload;
 }

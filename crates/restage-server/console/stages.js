@@ -1,58 +1,134 @@
 // @ts-check
 /** The list of stages and who is in them. */
 
-import { displayName, roleLabel, seatKey, stageName } from "./wall.js";
+import { idOf, regionOf, stopReplication } from "./api.js";
+import { copyText } from "./copy.js";
+import { LOADED_MAX } from "./directory.js";
+import { describeError } from "./explain.js";
+import { byId, displayName, make, makeButton, seatKey, stageName } from "./names.js";
+import { makeRow } from "./rows.js";
 
 /**
- * @typedef {import("./api.js").Participant} Participant
  * @typedef {import("./api.js").Stage} Stage
+ * @typedef {import("./names.js").Seat} Seat
+ * @typedef {import("./directory.js").Directory} Directory
+ *
+ * @typedef {object} Dialogs
+ * @property {(stage: Stage) => void} token
+ * @property {(seat: Seat) => void} replicate
+ * @property {(seat: Seat) => void} disconnect
+ *
+ * @typedef {Map<string, {made: string, card: HTMLElement}>} Cards What is shown of each stage, and of what it was made.
  */
+
+/** The list waits this long for a button of the mouse to be let go of, and no longer: the end may have been missed. */
+const PRESS_MAX_MS = 2000;
 
 /**
- * @param {string} tag
- * @param {string} className
- * @param {(Node | string)[]} children
+ * The list. A stage is drawn anew only when something in it changed, and never while a button of the mouse is down:
+ * focus and selection stay, and no click is lost.
  */
-function make(tag, className, ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.append(...children);
-  return element;
-}
-
-/** The list. It is redrawn only when something in it changed, so that focus and selection stay. */
 export class StageList {
-  #root = /** @type {HTMLElement} */ (document.getElementById("stages"));
-  #empty = /** @type {HTMLElement} */ (document.getElementById("stages-empty"));
+  #root = /** @type {HTMLElement} */ (byId("stages"));
+  #empty = /** @type {HTMLElement} */ (byId("stages-empty"));
+  #search = /** @type {HTMLInputElement} */ (byId("search"));
+  #found = /** @type {HTMLElement} */ (byId("stages-found"));
+  #more = /** @type {HTMLButtonElement} */ (byId("stages-more"));
+  #problem = /** @type {HTMLElement} */ (byId("stages-problem"));
+  #directory;
   #wall;
+  #dialogs;
   #onChoice;
-  #shown = "";
+  /** @type {Cards} */
+  #cards = new Map();
+  #pressedAtMs = Number.NEGATIVE_INFINITY;
+  /** Stages whose silent participants are unfolded. @type {Set<string>} */
+  #unfolded = new Set();
 
   /**
+   * @param {Directory} directory
    * @param {import("./wall.js").Wall} wall
+   * @param {Dialogs} dialogs
    * @param {() => void} onChoice
    */
-  constructor(wall, onChoice) {
+  constructor(directory, wall, dialogs, onChoice) {
+    this.#directory = directory;
     this.#wall = wall;
+    this.#dialogs = dialogs;
     this.#onChoice = onChoice;
+    this.#search.addEventListener("input", () => {
+      directory.all();
+      this.update();
+    });
+    this.#root.addEventListener("pointerdown", () => {
+      this.#pressedAtMs = performance.now();
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      addEventListener(end, () => {
+        this.#pressedAtMs = Number.NEGATIVE_INFINITY;
+      });
+    }
+    this.#more.addEventListener("click", () => {
+      this.#more.disabled = true;
+      directory.more();
+    });
   }
 
-  /** @param {Stage[]} stages */
-  update(stages) {
-    const watching = stages.flatMap(stage =>
-      stage.participants.map(participant => this.#wall.isWatching(seatKey(stage, participant))),
-    );
-    const wanted = JSON.stringify([stages, watching]);
-    if (wanted === this.#shown) return;
-    this.#shown = wanted;
+  /** Brings it up to date. */
+  update() {
+    if (performance.now() - this.#pressedAtMs < PRESS_MAX_MS) return;
+    const { stages, hasMore, regions } = this.#directory;
+    const found = stages.filter(stage => matches(stage, this.#search.value));
     this.#empty.hidden = stages.length > 0;
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.focus;
-    this.#root.replaceChildren(...stages.map(stage => this.#stage(stage, stages)));
-    if (focused) {
-      /** @type {HTMLElement | null} */ (
-        this.#root.querySelector(`[data-focus="${CSS.escape(focused)}"]`)
-      )?.focus();
+    const text = this.#describe(found.length);
+    if (this.#found.textContent !== text) this.#found.textContent = text;
+    this.#more.hidden = !hasMore || stages.length >= LOADED_MAX;
+    this.#more.disabled = false;
+    const names = new Map(stages.map(stage => [stage.arn, stageName(stage)]));
+    /** @type {Cards} */
+    const cards = new Map();
+    for (const stage of found) {
+      const sources = stage.participants.map(({ sourceStageArn }) => names.get(sourceStageArn ?? ""));
+      const watching = stage.participants.map(participant =>
+        this.#wall.isWatching(seatKey(stage, participant)),
+      );
+      const pairs = sources.map((_, at) => this.#isSourceWatched(stage.participants[at]));
+      const made = JSON.stringify([stage, sources, watching, pairs, regions.length > 1]);
+      const old = this.#cards.get(stage.arn);
+      cards.set(stage.arn, old?.made === made ? old : { made, card: this.#stage(stage, stages) });
     }
+    this.#place(cards);
+  }
+
+  /** @param {import("./api.js").Participant} participant */
+  #isSourceWatched({ sourceStageArn, participantId }) {
+    return sourceStageArn ? this.#wall.isWatching(`${sourceStageArn}|${participantId}`) : false;
+  }
+
+  /**
+   * Puts the cards in their order and leaves alone what stands where it should.
+   * @param {Cards} cards
+   */
+  #place(cards) {
+    const wanted = [...cards.values()].map(({ card }) => card);
+    this.#cards = cards;
+    const isPlaced = wanted.length === this.#root.children.length;
+    if (isPlaced && wanted.every((card, at) => this.#root.children[at] === card)) return;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.focus;
+    this.#root.replaceChildren(...wanted);
+    if (!focused) return;
+    const again = this.#root.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
+    /** @type {HTMLElement | null} */ (again)?.focus();
+  }
+
+  /** @param {number} found */
+  #describe(found) {
+    const { stages, hasMore, hasMoreLive } = this.#directory;
+    const parts = [];
+    if (this.#search.value.trim()) parts.push(`${found} of ${stages.length} stages match.`);
+    if (hasMore) parts.push(`${stages.length} stages are loaded; there are more.`);
+    if (hasMoreLive) parts.push("Participants are shown of the oldest stages with a session only.");
+    return parts.join(" ");
   }
 
   /**
@@ -61,100 +137,99 @@ export class StageList {
    */
   #stage(stage, stages) {
     const publishing = stage.participants.filter(participant => participant.publishing);
-    const others = stage.participants.filter(
+    const silent = stage.participants.filter(
       participant => !participant.publishing && participant.state === "CONNECTED",
     );
-    const head = make(
-      "div",
-      "stage-head",
-      make("h3", "stage-name", stageName(stage)),
-      make("span", "stage-count", stage.activeSessionId ? `${publishing.length} publishing` : "no session"),
-    );
-    const list = make(
-      "ul",
-      "participants",
-      ...publishing.map(participant => this.#participant(stage, participant, stages)),
-    );
-    const section = make("article", "stage", head, list);
+    const count = stage.activeSessionId ? `${publishing.length} publishing` : "no session";
+    const name = make("h3", "stage-name", stageName(stage));
+    const head = make("div", "stage-head", name, make("span", "stage-count", count));
+    const section = make("article", "stage", head, this.#facts(stage));
     section.dataset.stage = stage.arn;
-    if (others.length > 0)
-      section.append(make("p", "stage-more", `${others.length} connected, not publishing`));
+    if (publishing.length > 0) section.append(this.#rows(stage, publishing, stages));
+    if (silent.length > 0) section.append(this.#silent(stage, silent, stages));
     return section;
   }
 
   /**
+   * The stage's id, and what can be done with it.
    * @param {Stage} stage
-   * @param {Participant} participant
-   * @param {Stage[]} stages
    */
-  #participant(stage, participant, stages) {
-    const role = roleLabel(participant);
-    const badge = make("span", "badge", role);
-    badge.dataset.role = role;
-    const name = make("p", "participant-name", displayName(participant), badge);
-    const text = make(
-      "div",
-      "participant-text",
-      name,
-      make("p", "participant-detail", this.#detail(participant, stages)),
-    );
-    const actions = make("div", "participant-actions", ...this.#actions(stage, participant, stages));
-    const item = make("li", "participant", text, actions);
-    item.dataset.participant = participant.participantId;
-    item.dataset.role = role;
-    return item;
-  }
-
-  /**
-   * @param {Participant} participant
-   * @param {Stage[]} stages
-   */
-  #detail(participant, stages) {
-    const parts = [];
-    if (roleLabel(participant) === "REPLICA") {
-      const source = stages.find(stage => stage.arn === participant.sourceStageArn);
-      parts.push(`from ${source ? stageName(source) : participant.sourceStageArn}`);
-    }
-    if (participant.userId) parts.push(participant.participantId);
-    for (const [key, value] of Object.entries(participant.attributes)) parts.push(`${key}: ${value}`);
-    return parts.join(" · ");
-  }
-
-  /**
-   * @param {Stage} stage
-   * @param {Participant} participant
-   * @param {Stage[]} stages
-   */
-  #actions(stage, participant, stages) {
-    const key = seatKey(stage, participant);
-    const isWatching = this.#wall.isWatching(key);
-    const watch = this.#button(`watch ${key}`, isWatching ? "Watching" : "Watch", () =>
-      this.#wall.choose([key], !isWatching),
-    );
-    watch.setAttribute("aria-pressed", `${isWatching}`);
-    watch.setAttribute("aria-label", `Watch ${displayName(participant)} in ${stageName(stage)}`);
-    const source = stages.find(candidate => candidate.arn === participant.sourceStageArn);
-    if (roleLabel(participant) !== "REPLICA" || !source) return [watch];
-    const pair = [seatKey(source, participant), key];
-    if (pair.every(each => this.#wall.isWatching(each))) return [watch];
-    const both = this.#button(`both ${key}`, "With source", () => this.#wall.choose(pair, true));
-    both.setAttribute("aria-label", `Watch ${displayName(participant)} in both stages side by side`);
-    return [both, watch];
-  }
-
-  /**
-   * @param {string} focus
-   * @param {string} label
-   * @param {() => void} act
-   */
-  #button(focus, label, act) {
-    const button = /** @type {HTMLButtonElement} */ (make("button", "button", label));
-    button.type = "button";
-    button.dataset.focus = focus;
-    button.addEventListener("click", () => {
-      act();
-      this.#onChoice();
+  #facts(stage) {
+    const id = make("code", "stage-id", idOf(stage.arn));
+    id.title = stage.arn;
+    const name = stageName(stage);
+    const copy = makeButton(`arn ${stage.arn}`, "Copy ARN", `Copy ARN of ${name}`, async () => {
+      copy.textContent = (await copyText(stage.arn)) ? "Copied" : stage.arn;
     });
-    return button;
+    const token = makeButton(`token ${stage.arn}`, "Token…", `Token for ${name}`, () =>
+      this.#dialogs.token(stage),
+    );
+    const facts = make("div", "stage-facts", id);
+    if (this.#directory.regions.length > 1) facts.append(make("span", "stage-region", regionOf(stage.arn)));
+    facts.append(make("div", "stage-actions", copy, token));
+    return facts;
   }
+
+  /**
+   * @param {Stage} stage
+   * @param {import("./api.js").Participant[]} participants
+   * @param {Stage[]} stages
+   */
+  #rows(stage, participants, stages) {
+    const deeds = {
+      isWatching: (/** @type {string} */ key) => this.#wall.isWatching(key),
+      choose: (/** @type {string[]} */ keys, /** @type {boolean} */ isWanted) => {
+        this.#wall.choose(keys, isWanted);
+        this.#onChoice();
+      },
+      replicate: this.#dialogs.replicate,
+      disconnect: this.#dialogs.disconnect,
+      stopReplica: (/** @type {Seat} */ seat) => this.#stopReplica(seat),
+    };
+    const rows = participants.map(participant => makeRow({ stage, participant }, stages, deeds));
+    return make("ul", "participants", ...rows);
+  }
+
+  /**
+   * Who is connected and does not publish: folded, since there may be many.
+   * @param {Stage} stage
+   * @param {import("./api.js").Participant[]} participants
+   * @param {Stage[]} stages
+   */
+  #silent(stage, participants, stages) {
+    const count = stage.hasMoreParticipants ? `More than ${participants.length}` : `${participants.length}`;
+    const summary = make("summary", "stage-more", `${count} connected, not publishing`);
+    summary.dataset.focus = `silent ${stage.arn}`;
+    const fold = /** @type {HTMLDetailsElement} */ (
+      make("details", "silent", summary, this.#rows(stage, participants, stages))
+    );
+    fold.open = this.#unfolded.has(stage.arn);
+    // Not at `toggle`, which comes later: the list may have been drawn anew by then.
+    summary.addEventListener("click", () => {
+      if (fold.open) this.#unfolded.delete(stage.arn);
+      else this.#unfolded.add(stage.arn);
+    });
+    return fold;
+  }
+
+  /** @param {Seat} seat */
+  async #stopReplica({ stage, participant }) {
+    this.#problem.textContent = "";
+    try {
+      await stopReplication(participant.sourceStageArn ?? "", stage.arn, participant.participantId);
+    } catch (error) {
+      this.#problem.textContent = `${displayName(participant)}: ${describeError(error)}`;
+    }
+  }
+}
+
+/**
+ * @param {Stage} stage
+ * @param {string} search
+ */
+function matches(stage, search) {
+  const wanted = search.trim().toLowerCase();
+  if (!wanted) return true;
+  const people = stage.participants.flatMap(({ participantId, userId }) => [participantId, userId]);
+  return [stage.name, stage.arn, ...people].some(text => text.toLowerCase().includes(wanted));
 }

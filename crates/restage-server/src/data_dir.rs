@@ -1,7 +1,7 @@
 //! The data directory: what it holds and how its secrets are made.
 //!
 //! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `tokens.key` (hexadecimal,
-//! mode 0600) · `access-keys.toml`, `access-keys.key` (see [`crate::keys`]).
+//! mode 0600) · `console.key` (mode 0600) · `access-keys.toml`, `access-keys.key` (see [`crate::keys`]).
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,9 @@ use crate::token::SECRET_LEN;
 pub const ACCESS_KEY_ENV: &str = "RESTAGE_ACCESS_KEY_ID";
 /// See [`ACCESS_KEY_ENV`].
 pub const SECRET_KEY_ENV: &str = "RESTAGE_SECRET_ACCESS_KEY";
+
+/// Characters of the console's key: some 140 bits.
+const CONSOLE_KEY_LEN: usize = 24;
 
 /// What can go wrong with the data directory.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +125,29 @@ impl DataDir {
     /// Where the secret is that participant tokens are made with.
     pub fn token_secret_file(&self) -> PathBuf {
         self.path.join("tokens.key")
+    }
+
+    /// The key that opens the console; made at first use, and again when its file was removed. It is the same after a
+    /// restart, so that consoles that are open come back by themselves.
+    ///
+    /// # Errors
+    /// [`DataDirError`] if the file cannot be read or made.
+    pub fn console_key(&self) -> Result<String, DataDirError> {
+        let path = self.path.join("console.key");
+        if path.exists() {
+            let text = std::fs::read_to_string(&path).map_err(|source| DataDirError::Io {
+                path: path.clone(),
+                source,
+            })?;
+            let key = text.trim();
+            let is_whole = key.len() >= CONSOLE_KEY_LEN;
+            if is_whole && key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                return Ok(key.to_owned());
+            }
+        }
+        let key = ids::secret(CONSOLE_KEY_LEN);
+        write_secret(&path, format!("{key}\n").as_bytes())?;
+        Ok(key)
     }
 
     /// The secret that participant tokens are made with and known by; made at first use.
@@ -271,6 +297,29 @@ mod tests {
             data.credentials(),
             Err(DataDirError::Credentials { .. })
         ));
+    }
+
+    #[test]
+    fn the_consoles_key_outlives_a_restart_and_is_made_anew_when_its_file_is_gone_or_cut() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(dir.path()).unwrap();
+        let key = data.console_key().unwrap();
+        assert_eq!(key, data.console_key().unwrap());
+        assert_eq!(key.len(), CONSOLE_KEY_LEN);
+        let file = dir.path().join("console.key");
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        std::fs::remove_file(&file).unwrap();
+        let second = data.console_key().unwrap();
+        assert_ne!(key, second);
+        std::fs::write(&file, &second[1..]).unwrap();
+        let third = data.console_key().unwrap();
+        assert_eq!(
+            third.len(),
+            CONSOLE_KEY_LEN,
+            "a key that is cut opens nothing"
+        );
     }
 
     #[test]

@@ -8,9 +8,10 @@ use crate::config::Config;
 
 /// Files of the data directory that hold secrets: credentials, keys, and the database, in which the key of page tokens
 /// is and events may wait.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "credentials",
     "tokens.key",
+    "console.key",
     "access-keys.key",
     "access-keys.toml",
     "restage.db",

@@ -140,7 +140,7 @@ impl Server {
             account: config.account_id.clone(),
             base_path: base_path(&public_url),
             endpoints,
-            console_key: ConsoleKey::fresh(),
+            console_key: ConsoleKey::new(data.console_key()?),
             metrics: Metrics::of(control.store()),
             shows_metrics: config.metrics.is_none() && address.ip().is_loopback(),
             sockets: http::socket_room(),

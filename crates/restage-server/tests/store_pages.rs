@@ -52,6 +52,18 @@ async fn stages_page_by_creation_while_some_are_deleted_and_created() {
     )
     .await;
 
+    // Each region of the account once, whatever else there is.
+    let regions = store.list_regions(ACCOUNT, 10).await.unwrap();
+    assert_eq!(regions, [REGION, "eu-west-2"]);
+    assert_eq!(store.list_regions(ACCOUNT, 1).await.unwrap(), [REGION]);
+    assert!(
+        store
+            .list_regions("222222222222", 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
     for limit in [1, 7, 50, 100] {
         let mut deleted = BTreeSet::new();
         let mut created = BTreeSet::new();

@@ -10,169 +10,155 @@
  * const outgoing = publish(decodeToken(token).whip_url, token, stream);
  * const incoming = watch(`${whepUrl}/${participantId}`, otherToken, document.querySelector("video"));
  * incoming.addEventListener("statechange", () => console.log(incoming.state));
+ * incoming.addEventListener("error", () => console.log(incoming.error.code, incoming.error.message));
  * ```
  */
+
+import { errorEvent, StageError } from "./errors.js";
+import { noMediaPath, notSecured, udpCandidates } from "./path.js";
+import { offer, Trickle } from "./signalling.js";
+
+export { StageError } from "./errors.js";
+export { listen, StageEvents } from "./listen.js";
+export { decodeToken, trickleFragment } from "./signalling.js";
 
 /** How long a connection may be "disconnected" before it is replaced. ICE often heals by itself sooner. */
 const HEAL_MS = 2000;
 /** Pauses between attempts to connect again: doubled from the first up to the last. */
 const RETRY_FIRST_MS = 250;
 const RETRY_LAST_MS = 4000;
-/** Candidates found within this time go out in one PATCH. */
-const TRICKLE_MS = 50;
-/** An answer that takes longer than this is given up. */
-const ANSWER_TIMEOUT_MS = 10_000;
+/** A connection that is not up within this time of its answer has no media path. The server waits for 15 seconds. */
+const PATH_TIMEOUT_MS = 10_000;
+/** Attempts in a row without a media path, after which it is the caller's to try again. */
+const PATH_TRIES_MAX = 4;
+/** How long an offer waits for the events socket, which is told what becomes of it. */
+const EVENTS_TIMEOUT_MS = 1000;
+/** What is told of a connection before its own address is known; more than that is forgotten. */
+const EARLY_MAX = 4;
+/** How long the server is given to say what it saw of an attempt that failed. */
+const REASON_TIMEOUT_MS = 2000;
 
 /**
- * @typedef {"connecting" | "live" | "waiting" | "reconnecting" | "failed" | "closed"} SessionState
+ * @typedef {import("./errors.js").ErrorCategory} ErrorCategory
+ * @typedef {import("./listen.js").Trouble} Trouble
+ * @typedef {import("./signalling.js").TokenPayload} TokenPayload
+ * @typedef {import("./signalling.js").Resource} Resource
+ *
+ * @typedef {"connecting" | "live" | "waiting" | "reconnecting" | "unreachable" | "failed" | "closed"} SessionState
  * - `connecting`: first attempt under way
  * - `live`: media can flow
  * - `waiting`: (watching only) the participant is not publishing; asked again until it is
  * - `reconnecting`: the connection was lost and is being replaced
- * - `failed`: the server refused for good, see `error`
+ * - `unreachable`: the server answers, but there is no media path to it; tried again a few times
+ * - `failed`: the server refused for good, or there was no media path each time; see `error`, and {@link MediaSession.retry}
  * - `closed`: by {@link MediaSession.close}
- *
- * @typedef {object} TokenPayload What a participant token says, unverified.
- * @property {string} jti The participant id.
- * @property {string} resource The stage's ARN.
- * @property {string} topic The stage's id.
- * @property {string} whip_url Where to publish.
- * @property {string} events_url Where to listen.
- * @property {number} exp Seconds since 1970; no new join after it.
- * @property {string} [user_id]
- * @property {Record<string, string>} [attributes]
- * @property {{allow_publish?: boolean, allow_subscribe?: boolean}} capabilities
  *
  * @typedef {string | (() => string | Promise<string>)} TokenSource A participant token, or where to get one each
  * time a connection is made: for sessions that outlive a token.
  *
+ * @typedef {import("./listen.js").StageEvents} Events
+ * @typedef {Events | ((token: string) => Events)} EventsSource What {@link listen} made of the session's
+ * token, or where to get it for each token.
+ *
+ * @typedef {object} SessionOptions
+ * @property {EventsSource} [events] Tells the session what only the server knows, such as a codec this browser lacks.
+ *
  * @typedef {object} PublishOptions
  * @property {"H264" | "VP8"} [videoCodec] The only one to send; if absent, browser and server choose.
  * @property {number} [maxBitrate] Of the video, in bits per second.
+ *
+ * @typedef {object} Attempt One connection on its way.
+ * @property {RTCPeerConnection} connection
+ * @property {Resource} [resource]
+ * @property {string} answer
+ * @property {boolean} hadPath Whether the server was reached over UDP.
+ * @property {boolean} wasLive
+ * @property {Trouble[]} early What was told before the resource was known.
  */
 
-/** The server's refusal, or the lack of an answer. */
-export class SignallingError extends Error {
-  /**
-   * @param {string} message
-   * @param {number} status The HTTP status; 0 when there was no answer.
-   */
-  constructor(message, status) {
-    super(message);
-    this.name = "SignallingError";
-    this.status = status;
-  }
-
-  /** Whether the same request may succeed later: no answer, an overloaded server, or nobody publishing. */
-  get isPassing() {
-    return [0, 404, 408, 409, 425, 429].includes(this.status) || this.status >= 500;
-  }
-}
-
 /**
- * Reads a participant token's payload without verifying it (only the server can).
- * @param {string} token
- * @returns {TokenPayload}
- */
-export function decodeToken(token) {
-  const payload = token.trim().split(".")[1];
-  if (!payload) throw new TypeError("a participant token has three parts separated by dots");
-  const binary = atob(payload.replaceAll("-", "+").replaceAll("_", "/"));
-  const text = new TextDecoder().decode(Uint8Array.from(binary, char => char.charCodeAt(0)));
-  return JSON.parse(text);
-}
-
-/**
- * The trickle fragment (RFC 8840) that carries candidates of one ICE generation.
- * @param {string} sdp The local description they belong to.
- * @param {RTCIceCandidate[]} candidates
- * @param {boolean} isComplete Whether these were the last.
- */
-export function trickleFragment(sdp, candidates, isComplete) {
-  const lines = sdp.split(/\r?\n/);
-  const credentials = lines.filter(line => /^a=ice-(ufrag|pwd):/.test(line)).slice(0, 2);
-  const fragment = [...credentials];
-  for (const section of mediaSections(lines)) {
-    const own = candidates.filter(candidate => candidate.sdpMid === section.mid);
-    const isTagged = isComplete && section.isFirst;
-    if (own.length === 0 && !isTagged) continue;
-    fragment.push(section.line, `a=mid:${section.mid}`);
-    for (const candidate of own) fragment.push(`a=${candidate.candidate}`);
-    if (isTagged) fragment.push("a=end-of-candidates");
-  }
-  return `${fragment.join("\r\n")}\r\n`;
-}
-
-/**
- * @param {string[]} lines
- * @returns {{line: string, mid: string, isFirst: boolean}[]}
- */
-function mediaSections(lines) {
-  /** @type {{line: string, mid: string, isFirst: boolean}[]} */
-  const sections = [];
-  for (const line of lines) {
-    if (line.startsWith("m=")) sections.push({ line, mid: "", isFirst: sections.length === 0 });
-    const last = sections.at(-1);
-    if (last && line.startsWith("a=mid:")) last.mid = line.slice("a=mid:".length);
-  }
-  return sections;
-}
-
-/**
- * One publication or subscription that keeps itself alive. Fires `statechange`; for a subscription also
- * `streamchange` when a new connection brought a new stream.
+ * One publication or subscription that keeps itself alive. Fires `statechange`; `error` at each attempt that fails
+ * (see `error`), and `warning` when the connection goes on with less than was published (see `warning`); for a
+ * subscription also `streamchange` when a new connection brought a new stream.
  */
 export class MediaSession extends EventTarget {
   /** @type {SessionState} */
   state = "connecting";
-  /** @type {SignallingError | undefined} Why the last attempt failed. */
+  /** @type {StageError | undefined} Why the last attempt failed. */
   error;
-  /** @type {RTCPeerConnection | undefined} The connection in use; replaced when it is lost. */
-  connection;
+  /** @type {StageError | undefined} What this connection cannot be given, such as a picture in a codec it lacks. */
+  warning;
   /** @type {MediaStream | undefined} What is received. */
   stream;
   /** Settles with the first `live`, or rejects with `failed` or `closed`. @type {Promise<void>} */
-  ready;
+  ready = Promise.resolve();
 
   #url;
   #token;
+  #category;
   #prepare;
+  #events;
+  /** @type {Events | undefined} The one that is listened to. */
+  #heard;
   #retryMs = RETRY_FIRST_MS;
+  #pathTries = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** @type {Resource | undefined} */
-  #resource;
+  /** @type {Attempt | undefined} */
+  #attempt;
   /** @type {{resolve: () => void, reject: (reason: Error) => void}} */
-  #settle;
+  #settle = { resolve: () => {}, reject: () => {} };
 
   /**
    * Use {@link publish} or {@link watch}.
    * @param {string} url
    * @param {TokenSource} token
+   * @param {ErrorCategory} category
    * @param {(connection: RTCPeerConnection, session: MediaSession) => void | Promise<void>} prepare
+   * @param {SessionOptions} options
    */
-  constructor(url, token, prepare) {
+  constructor(url, token, category, prepare, options) {
     super();
     this.#url = url;
     this.#token = token;
+    this.#category = category;
     this.#prepare = prepare;
-    /** @type {{resolve: () => void, reject: (reason: Error) => void}} */
-    let settle = { resolve: () => {}, reject: () => {} };
-    this.ready = new Promise((resolve, reject) => {
-      settle = { resolve, reject };
-    });
-    this.#settle = settle;
-    // A caller that only listens to `statechange` must not be told of an unhandled rejection.
-    this.ready.catch(() => {});
-    globalThis.addEventListener?.("pagehide", this.#onPageHide);
-    this.#connect();
+    this.#events = options.events;
+    this.#begin();
+  }
+
+  /** @type {RTCPeerConnection | undefined} The connection in use; replaced when it is lost. */
+  get connection() {
+    return this.#attempt?.connection;
   }
 
   /** Ends it here and at the server. */
   async close() {
     if (this.state === "closed") return;
+    clearTimeout(this.#timer);
     this.#setState("closed");
     await this.#drop();
+  }
+
+  /** Tries again after `failed`, with a new `ready`. */
+  retry() {
+    if (this.state !== "failed") return;
+    this.#retryMs = RETRY_FIRST_MS;
+    this.#pathTries = 0;
+    this.state = "connecting";
+    this.error = undefined;
+    this.dispatchEvent(new Event("statechange"));
+    this.#begin();
+  }
+
+  #begin() {
+    this.ready = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // A caller that only listens to events must not be told of an unhandled rejection.
+    this.ready.catch(() => {});
+    globalThis.addEventListener?.("pagehide", this.#onPageHide);
+    this.#connect();
   }
 
   #onPageHide = () => {
@@ -181,85 +167,196 @@ export class MediaSession extends EventTarget {
 
   async #connect() {
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-    this.connection = connection;
+    /** @type {Attempt} */
+    const attempt = { connection, answer: "", hadPath: false, wasLive: false, early: [] };
+    this.#attempt = attempt;
     const trickle = new Trickle(connection);
-    connection.addEventListener("connectionstatechange", () => this.#onConnectionState(connection));
+    connection.addEventListener("iceconnectionstatechange", () => this.#onIceState(attempt));
+    connection.addEventListener("connectionstatechange", () => this.#onConnectionState(attempt));
     try {
       await this.#prepare(connection, this);
       await connection.setLocalDescription();
-      const token = typeof this.#token === "string" ? this.#token : await this.#token();
+      const token = (typeof this.#token === "string" ? this.#token : await this.#token()).trim();
+      if (this.#attempt !== attempt) return;
+      await this.#hear(token);
+      if (this.#attempt !== attempt) return;
       const sdp = connection.localDescription?.sdp ?? "";
-      const { resource, answer } = await offer(this.#url, token.trim(), sdp);
-      if (this.connection !== connection || this.state === "closed") {
+      const { resource, answer } = await offer(this.#url, token, sdp, this.#category);
+      if (this.#attempt !== attempt) {
         await resource.delete();
         return;
       }
-      this.#resource = resource;
+      attempt.resource = resource;
+      attempt.answer = answer;
+      for (const trouble of attempt.early) this.#heed(trouble);
+      this.#timer = setTimeout(() => this.#onNotUp(attempt), PATH_TIMEOUT_MS);
       await connection.setRemoteDescription({ type: "answer", sdp: answer });
       trickle.start(resource);
     } catch (cause) {
-      if (this.connection !== connection || this.state === "closed") return;
-      this.#onAttemptFailed(cause instanceof SignallingError ? cause : new SignallingError(`${cause}`, 400));
+      if (this.#attempt !== attempt) return;
+      const known = cause instanceof StageError;
+      const category = this.#category;
+      this.#onRefused(known ? cause : new StageError(`${cause}`, { code: "FAILED", status: 400, category }));
     }
   }
 
-  /** @param {RTCPeerConnection} connection */
-  #onConnectionState(connection) {
-    if (this.connection !== connection) return;
-    clearTimeout(this.#timer);
-    switch (connection.connectionState) {
+  /** @param {Attempt} attempt */
+  #onIceState(attempt) {
+    if (this.#attempt !== attempt) return;
+    const state = attempt.connection.iceConnectionState;
+    if (state === "connected" || state === "completed") attempt.hadPath = true;
+    if (state === "failed" && !attempt.wasLive) this.#onNotUp(attempt);
+  }
+
+  /** @param {Attempt} attempt */
+  #onConnectionState(attempt) {
+    if (this.#attempt !== attempt) return;
+    switch (attempt.connection.connectionState) {
       case "connected":
+        clearTimeout(this.#timer);
+        attempt.wasLive = true;
         this.#retryMs = RETRY_FIRST_MS;
+        this.#pathTries = 0;
+        this.#heedFarewell(attempt);
         this.#setState("live");
         break;
       case "disconnected":
-        this.#timer = setTimeout(() => this.#replace(), HEAL_MS);
+        if (!attempt.wasLive) break;
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.#onLost(), HEAL_MS);
         break;
       case "failed":
       case "closed":
-        this.#replace();
+        if (attempt.wasLive) this.#onLost();
+        else this.#onNotUp(attempt);
         break;
     }
   }
 
-  #replace() {
-    this.#setState("reconnecting");
-    this.#drop();
-    this.#connectLater();
+  /**
+   * A server that ends a connection says so in DTLS. Browsers show that in the transport alone: to the connection it
+   * is a network that has gone silent, which takes them seconds to believe.
+   * @param {Attempt} attempt
+   */
+  #heedFarewell({ connection }) {
+    const [{ transport } = { transport: null }] = [...connection.getSenders(), ...connection.getReceivers()];
+    transport?.addEventListener("statechange", () => {
+      const isOver = transport.state === "closed" || transport.state === "failed";
+      if (isOver && this.#attempt?.connection === connection) this.#onLost();
+    });
   }
 
-  /** @param {SignallingError} error */
-  #onAttemptFailed(error) {
+  /** Replaces a connection that was up, and finds out from the server whether it was ended there. */
+  async #onLost() {
+    this.#setState("reconnecting");
+    this.#connectLater();
+    const { code, message } = await this.#drop();
+    // The codes of an end that needs no words: the network's, and one the server did on the client's wish.
+    if (!code || !message || ["SILENT", "CLOSED", "REPLACED"].includes(code)) return;
+    if (this.state !== "reconnecting") return;
+    this.#tell(new StageError(message, { code, category: this.#category }));
+  }
+
+  /**
+   * The server answered, and then the connection did not come up.
+   * @param {Attempt} attempt
+   */
+  async #onNotUp(attempt) {
+    if (this.#attempt !== attempt || attempt.wasLive) return;
+    clearTimeout(this.#timer);
+    const said = await this.#drop(REASON_TIMEOUT_MS);
+    if (this.state === "closed") return;
+    const candidates = udpCandidates(attempt.answer);
+    const category = this.#category;
+    const error = attempt.hadPath ? notSecured(category, said) : noMediaPath(candidates, category, said);
+    this.#pathTries += 1;
+    const isLast = this.#pathTries >= PATH_TRIES_MAX;
+    this.error = error;
+    this.#setState(isLast ? "failed" : "unreachable");
+    this.#tell(error);
+    if (!isLast) this.#connectLater();
+  }
+
+  /**
+   * The offer was refused, or not answered.
+   * @param {StageError} error
+   */
+  #onRefused(error) {
+    clearTimeout(this.#timer);
     this.error = error;
     this.#drop();
-    if (!error.isPassing) {
-      this.#setState("failed");
+    // Who is not publishing may come; a stage that is not there does not.
+    const isWaiting = error.status === 404 && this.#category === "SUBSCRIBE_ERROR";
+    if (isWaiting) {
+      this.#setState("waiting");
+      this.#connectLater();
       return;
     }
-    if (error.status === 404) this.#setState("waiting");
-    this.#connectLater();
+    const isPassing = error.isPassing && error.status !== 404;
+    if (!isPassing) this.#setState("failed");
+    this.#tell(error);
+    if (isPassing) this.#connectLater();
+  }
+
+  /** @param {StageError} error */
+  #tell(error) {
+    this.error = error;
+    this.dispatchEvent(errorEvent("error", error));
+  }
+
+  /**
+   * Listens to what the server says of the connections of a token.
+   * @param {string} token
+   */
+  async #hear(token) {
+    const events = typeof this.#events === "function" ? this.#events(token) : this.#events;
+    if (!events || events === this.#heard) return;
+    this.#heard?.removeEventListener("trouble", this.#onTrouble);
+    this.#heard = events;
+    events.addEventListener("trouble", this.#onTrouble);
+    await Promise.race([events.joined, new Promise(resolve => setTimeout(resolve, EVENTS_TIMEOUT_MS))]);
+  }
+
+  /** @param {Event} event */
+  #onTrouble = event => {
+    const { trouble } = /** @type {Event & {trouble: Trouble}} */ (event);
+    const attempt = this.#attempt;
+    if (attempt?.resource) this.#heed(trouble);
+    else if (attempt && attempt.early.length < EARLY_MAX) attempt.early.push(trouble);
+  };
+
+  /** @param {Trouble} trouble */
+  #heed({ error, session }) {
+    // What is over says so by itself: the connection ends, and the session's address tells why.
+    if (error.isOver || !session || session !== this.#attempt?.resource?.id) return;
+    this.warning = error;
+    this.dispatchEvent(errorEvent("warning", error));
   }
 
   #connectLater() {
     clearTimeout(this.#timer);
+    if (this.state === "closed" || this.state === "failed") return;
     this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
   }
 
-  async #drop() {
-    clearTimeout(this.#timer);
-    const resource = this.#resource;
-    const connection = this.connection;
-    this.#resource = undefined;
-    this.connection = undefined;
+  /**
+   * Lets go of the connection. The answer is what the server says of it.
+   * @param {number} [timeoutMs]
+   */
+  async #drop(timeoutMs) {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.warning = undefined;
     // The DELETE goes first: a closed connection ends the resource too, and then the DELETE would find nothing.
-    await resource?.delete();
-    connection?.close();
+    const said = await attempt?.resource?.delete(timeoutMs);
+    attempt?.connection.close();
+    return said ?? {};
   }
 
   /** @param {SessionState} state */
   #setState(state) {
-    if (this.state === state || this.state === "closed" || this.state === "failed") return;
+    if (this.state === "closed" || this.state === state) return;
     this.state = state;
     if (state === "live") {
       this.error = undefined;
@@ -267,139 +364,13 @@ export class MediaSession extends EventTarget {
     }
     if (state === "failed" || state === "closed") {
       globalThis.removeEventListener?.("pagehide", this.#onPageHide);
-      this.#settle.reject(this.error ?? new SignallingError("closed before it was live", 0));
+      this.#heard?.removeEventListener("trouble", this.#onTrouble);
+      this.#heard = undefined;
+      const closed = new StageError("closed before it was live", { code: "CANCELED" });
+      this.#settle.reject(this.error ?? closed);
     }
     this.dispatchEvent(new Event("statechange"));
   }
-}
-
-/**
- * Sends the offer and takes the answer.
- * @param {string} url
- * @param {string} token
- * @param {string} sdp
- */
-async function offer(url, token, sdp) {
-  const response = await request(url, {
-    method: "POST",
-    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" },
-    body: sdp,
-    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-  });
-  const answer = await response.text();
-  if (response.status !== 201) throw new SignallingError(refusal(answer, response.status), response.status);
-  const location = response.headers.get("Location");
-  if (!location) throw new SignallingError("the server's answer names no Location", 502);
-  const resource = new Resource(new URL(location, response.url).href, token, response.headers.get("ETag"));
-  return { resource, answer };
-}
-
-/** The WHIP or WHEP resource: what the server calls one connection. */
-class Resource {
-  #url;
-  #token;
-  #etag;
-
-  /**
-   * @param {string} url
-   * @param {string} token
-   * @param {string | null} etag
-   */
-  constructor(url, token, etag) {
-    this.#url = url;
-    this.#token = token;
-    this.#etag = etag;
-  }
-
-  /**
-   * Sends candidates. Whether the server takes them or not: it is reachable at its own candidates.
-   * @param {string} fragment
-   */
-  async patch(fragment) {
-    /** @type {Record<string, string>} */
-    const headers = {
-      Authorization: `Bearer ${this.#token}`,
-      "Content-Type": "application/trickle-ice-sdpfrag",
-    };
-    if (this.#etag) headers["If-Match"] = this.#etag;
-    await request(this.#url, { method: "PATCH", headers, body: fragment }).catch(() => {});
-  }
-
-  /** Ends it. A server that no longer knows it, or is away, is as good. */
-  async delete() {
-    const headers = { Authorization: `Bearer ${this.#token}` };
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    await request(this.#url, { method: "DELETE", headers, keepalive: true, signal }).catch(() => {});
-  }
-}
-
-/** Collects candidates from the start and sends them once there is a resource to send them to. */
-class Trickle {
-  #connection;
-  /** @type {Resource | undefined} */
-  #resource;
-  /** @type {RTCIceCandidate[]} */
-  #pending = [];
-  #isComplete = false;
-  #isScheduled = false;
-
-  /** @param {RTCPeerConnection} connection */
-  constructor(connection) {
-    this.#connection = connection;
-    connection.addEventListener("icecandidate", ({ candidate }) => {
-      if (candidate?.candidate) this.#pending.push(candidate);
-      else this.#isComplete = true;
-      this.#schedule();
-    });
-  }
-
-  /** @param {Resource} resource */
-  start(resource) {
-    this.#resource = resource;
-    if (this.#pending.length > 0 || this.#isComplete) this.#schedule();
-  }
-
-  #schedule() {
-    if (!this.#resource || this.#isScheduled) return;
-    this.#isScheduled = true;
-    setTimeout(() => this.#flush(), TRICKLE_MS);
-  }
-
-  async #flush() {
-    this.#isScheduled = false;
-    const sdp = this.#connection.localDescription?.sdp;
-    if (!sdp || !this.#resource || this.#connection.signalingState === "closed") return;
-    const fragment = trickleFragment(sdp, this.#pending.splice(0), this.#isComplete);
-    await this.#resource.patch(fragment);
-  }
-}
-
-/**
- * `fetch`, with every lack of an answer told as a {@link SignallingError} of status 0.
- * @param {string} url
- * @param {RequestInit} init
- */
-async function request(url, init) {
-  try {
-    return await fetch(url, { cache: "no-store", ...init });
-  } catch (cause) {
-    throw new SignallingError(`no answer from ${url}: ${cause}`, 0);
-  }
-}
-
-/**
- * The sentence in an error body, or the status.
- * @param {string} body
- * @param {number} status
- */
-function refusal(body, status) {
-  try {
-    const parsed = JSON.parse(body);
-    if (typeof parsed.message === "string") return parsed.message;
-  } catch {
-    // Not JSON: proxies answer with pages of their own.
-  }
-  return `the server answered ${status}`;
 }
 
 /**
@@ -407,11 +378,12 @@ function refusal(body, status) {
  * @param {string} url The token's `whip_url`.
  * @param {TokenSource} token With the capability PUBLISH.
  * @param {MediaStream} stream Its tracks stay the caller's to stop.
- * @param {PublishOptions} [options]
+ * @param {PublishOptions & SessionOptions} [options]
  * @returns {MediaSession}
  */
 export function publish(url, token, stream, options = {}) {
-  return new MediaSession(url, token, connection => {
+  /** @param {RTCPeerConnection} connection */
+  const prepare = connection => {
     for (const track of stream.getTracks()) {
       /** @type {RTCRtpEncodingParameters[]} */
       const sendEncodings =
@@ -423,7 +395,8 @@ export function publish(url, token, stream, options = {}) {
       });
       if (track.kind === "video" && options.videoCodec) restrict(transceiver, options.videoCodec);
     }
-  });
+  };
+  return new MediaSession(url, token, "PUBLISH_ERROR", prepare, options);
 }
 
 /**
@@ -443,10 +416,15 @@ function restrict(transceiver, name) {
  * @param {string} url The subscription's address, which ends in the participant's id.
  * @param {TokenSource} token With the capability SUBSCRIBE.
  * @param {HTMLMediaElement} element Where it is shown. Mute it if it shall start without a gesture.
+ * @param {SessionOptions} [options]
  * @returns {MediaSession}
  */
-export function watch(url, token, element) {
-  return new MediaSession(url, token, (connection, session) => {
+export function watch(url, token, element, options = {}) {
+  /**
+   * @param {RTCPeerConnection} connection
+   * @param {MediaSession} session
+   */
+  const prepare = (connection, session) => {
     const stream = new MediaStream();
     connection.addTransceiver("audio", { direction: "recvonly" });
     connection.addTransceiver("video", { direction: "recvonly" });
@@ -459,5 +437,6 @@ export function watch(url, token, element) {
       element.play().catch(() => {});
       session.dispatchEvent(new Event("streamchange"));
     });
-  });
+  };
+  return new MediaSession(url, token, "SUBSCRIBE_ERROR", prepare, options);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
-import { decodeToken, publish, SignallingError, trickleFragment, watch } from "../src/client.js";
+import { decodeToken, publish, StageError, trickleFragment, watch } from "../src/client.js";
 import { StatsReader } from "../src/stats.js";
 import { FakeConnection, FakeServer, fakeElement, settled, tokenWith } from "./fakes.js";
 
@@ -111,12 +111,17 @@ test("a token source is asked for each connection", async () => {
 test("a refusal for good ends in failed with the server's sentence", async () => {
   server.expect("POST", "http://sfu.test/whip", {
     status: 403,
-    body: JSON.stringify({ message: "the participant token lacks the capability PUBLISH" }),
+    body: JSON.stringify({
+      code: "TOKEN_NOT_ALLOWED",
+      message: "the participant token lacks the capability PUBLISH",
+    }),
   });
   const session = publish("http://sfu.test/whip", "a.b.c", /** @type {any} */ ({ getTracks: () => [] }));
   await assert.rejects(session.ready, {
-    name: "SignallingError",
+    name: "StageError",
     status: 403,
+    code: "TOKEN_NOT_ALLOWED",
+    category: "PUBLISH_ERROR",
     message: /lacks the capability/,
   });
   assert.equal(session.state, "failed");
@@ -157,24 +162,63 @@ test("no answer at all is tried again", async () => {
   server.expect("DELETE", "http://sfu.test/c", { status: 200 });
   const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
   await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
-  assert.equal(session.error?.status, 0);
+  assert.deepEqual([session.error?.status, session.error?.code], [0, "TIMEOUT"]);
   await session.close();
 });
 
 test("an answer that comes after close is deleted at the server", async () => {
-  server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/whep/p1/c1" });
+  server.expect("POST", "http://sfu.test/whep/p1", {
+    status: 201,
+    location: "/whep/p1/c1",
+    meanwhile: () => session.close(),
+  });
   server.expect("DELETE", "http://sfu.test/whep/p1/c1", { status: 200 });
   const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
-  await session.close();
   await settled(() => server.seen.length === 2);
-  await assert.rejects(session.ready);
+  await assert.rejects(session.ready, { code: "CANCELED" });
 });
 
-test("which statuses are worth another attempt", () => {
-  for (const status of [0, 404, 409, 429, 500, 503])
-    assert.ok(new SignallingError("", status).isPassing, `${status}`);
-  for (const status of [400, 401, 403, 406, 415])
-    assert.ok(!new SignallingError("", status).isPassing, `${status}`);
+test("what is closed before its offer is ready asks for nothing", async () => {
+  let give = _ => {};
+  const token = new Promise(resolve => {
+    give = resolve;
+  });
+  const session = watch("http://sfu.test/whep/p1", () => token, fakeElement());
+  await session.close();
+  give("a.b.c");
+  await assert.rejects(session.ready, { code: "CANCELED" });
+  await new Promise(resolve => setImmediate(resolve));
+  assert.deepEqual(server.seen, []);
+});
+
+test("a stage that is not there is not published to again", async () => {
+  server.expect("POST", "http://sfu.test/whip", { status: 404 });
+  const session = publish("http://sfu.test/whip", "a.b.c", /** @type {any} */ ({ getTracks: () => [] }));
+  await assert.rejects(session.ready, { status: 404, message: "the server answered 404" });
+});
+
+test("a session that failed is tried again when asked to", async () => {
+  server.expect("POST", "http://sfu.test/whep/p1", { status: 401 });
+  server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/c" });
+  server.expect("DELETE", "http://sfu.test/c", { status: 200 });
+  const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
+  await assert.rejects(session.ready);
+  session.retry();
+  assert.deepEqual([session.state, session.error], ["connecting", undefined]);
+  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  FakeConnection.made[1].become("connected");
+  await session.ready;
+  session.retry();
+  assert.equal(session.state, "live", "only what failed is tried again");
+  await session.close();
+});
+
+test("which failures are worth another attempt", () => {
+  const passes = (status, code) => new StageError("", { status, code }).isPassing;
+  for (const status of [404, 409, 429, 500, 503]) assert.ok(passes(status, "FAILED"), `${status}`);
+  for (const status of [400, 401, 403, 406, 415, 422]) assert.ok(!passes(status, "FAILED"), `${status}`);
+  for (const code of ["TIMEOUT", "NO_MEDIA_PATH", "DTLS_FAILED"]) assert.ok(passes(0, code), code);
+  for (const code of ["CANCELED", "TOKEN_EXPIRED"]) assert.ok(!passes(0, code), code);
 });
 
 test("statistics of a received connection", async () => {

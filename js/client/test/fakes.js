@@ -32,6 +32,7 @@ export class FakeConnection extends EventTarget {
   /** @type {FakeConnection[]} */
   static made = [];
   connectionState = "new";
+  iceConnectionState = "new";
   /** @type {{sdp: string} | undefined} */
   localDescription;
   /** @type {unknown} */
@@ -44,6 +45,23 @@ export class FakeConnection extends EventTarget {
 
   addTransceiver() {
     return { setCodecPreferences() {} };
+  }
+
+  /** What carries everything. */
+  transport = Object.assign(new EventTarget(), { state: "new" });
+
+  getSenders() {
+    return [];
+  }
+
+  getReceivers() {
+    return [{ transport: this.transport }];
+  }
+
+  /** @param {string} state */
+  transportBecomes(state) {
+    this.transport.state = state;
+    this.transport.dispatchEvent(new Event("statechange"));
   }
 
   async setLocalDescription() {
@@ -65,6 +83,12 @@ export class FakeConnection extends EventTarget {
     this.dispatchEvent(new Event("connectionstatechange"));
   }
 
+  /** @param {string} state */
+  iceBecomes(state) {
+    this.iceConnectionState = state;
+    this.dispatchEvent(new Event("iceconnectionstatechange"));
+  }
+
   /** @param {{sdpMid: string, candidate: string}} candidate */
   find(candidate) {
     this.dispatchEvent(Object.assign(new Event("icecandidate"), { candidate }));
@@ -83,7 +107,7 @@ export class FakeServer {
   /**
    * @param {string} method
    * @param {string} url
-   * @param {{status: number, location?: string, etag?: string, body?: string}} answer Status 0: no answer.
+   * @param {{status: number, location?: string, etag?: string, body?: string, meanwhile?: () => void}} answer Status 0: no answer.
    */
   expect(method, url, answer) {
     this.#expected.push({ method, url, answer });
@@ -105,11 +129,55 @@ export class FakeServer {
       this.#unexpected.push(`${init.method} ${url}`);
       throw new TypeError("unexpected request");
     }
-    const { status, location, etag, body } = next.answer;
+    const { status, location, etag, body, meanwhile } = next.answer;
+    meanwhile?.();
     if (status === 0) throw new TypeError("connection refused");
     const headers = new Headers();
     if (location) headers.set("Location", location);
     if (etag) headers.set("ETag", etag);
     return { status, headers, url, text: async () => body ?? "v=0" };
   };
+}
+
+/** A socket that does what the test says. */
+export class FakeSocket extends EventTarget {
+  /** @type {FakeSocket[]} */
+  static made = [];
+  /** @type {string[]} */
+  sent = [];
+  isClosed = false;
+
+  /**
+   * @param {string} url
+   * @param {string[]} protocols
+   */
+  constructor(url, protocols) {
+    super();
+    this.url = url;
+    this.protocols = protocols;
+    FakeSocket.made.push(this);
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.sent.push(text);
+  }
+
+  close() {
+    this.isClosed = true;
+  }
+
+  /** @param {unknown} message An object, or text as it is. */
+  say(message) {
+    const data = typeof message === "string" ? message : JSON.stringify(message);
+    this.dispatchEvent(Object.assign(new Event("message"), { data }));
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} [reason]
+   */
+  end(code, reason = "") {
+    this.dispatchEvent(Object.assign(new Event("close"), { code, reason }));
+  }
 }

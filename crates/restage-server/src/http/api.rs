@@ -79,7 +79,8 @@ pub(super) async fn refuse(
     response
 }
 
-async fn answer(
+/// Counts, times and traces a call, and gives its outcome the API's form.
+pub(super) async fn answer(
     app: &App,
     operation: Option<Operation>,
     request_id: &str,

@@ -1,42 +1,65 @@
-//! The console: a plain page, and the two calls it makes.
+//! The console: a plain page, and the calls it makes: who is on stage, leave to watch, and the few operations of the API
+//! that its key may call.
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
+use restage_api::shape::MAX_BODY_BYTES;
+use restage_api::{ApiError, Operation};
 use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
-use restage_core::row::{Attributes, Capabilities, Participant, Replication};
+use restage_core::id::StageId;
+use restage_core::row::{Attributes, Capabilities, Participant, Replication, Stage};
 use serde::{Deserialize, Serialize};
 
-use super::App;
-use super::refusal::Refusal;
+use super::api::{self, Caller};
+use super::metrics::RequestId;
+use super::refusal::{InForm, Refusal};
+use super::{App, handler};
 use crate::control::{Control, Failure};
+use crate::store::{ParticipantFilter, StoreError};
 use crate::token::Grant;
 use crate::{clock, ids};
 
 /// A watcher's token lives this long; it matters only when joining.
 const WATCH_TOKEN_S: u32 = 300;
-/// Stages shown. More than this is not for looking at.
+/// Stages with a session whose participants are shown; the page lists all others without.
 const STAGES_SHOWN_MAX: u32 = 200;
-/// Participants shown per stage.
+/// Participants shown per stage, besides those who publish.
 const PARTICIPANTS_SHOWN_MAX: u32 = 100;
+/// Regions whose stages are listed.
+const REGIONS_SHOWN_MAX: u32 = 32;
+/// Where a stage is created while there is none to go by: the region clients fall back to.
+const DEFAULT_REGION: &str = "us-east-1";
+/// Characters of a region's name.
+const REGION_LEN_MAX: usize = 32;
+/// What the console's key may call.
+const OPERATIONS: [Operation; 6] = [
+    Operation::ListStages,
+    Operation::CreateStage,
+    Operation::CreateParticipantToken,
+    Operation::StartParticipantReplication,
+    Operation::StopParticipantReplication,
+    Operation::DisconnectParticipant,
+];
 /// The user id of people watching in the console.
 const WATCHER: &str = "console";
 
-/// What the page sends as bearer token; printed once at start.
+/// What the page sends as bearer token; a part of the address that is printed at start.
 #[derive(Clone)]
 pub struct ConsoleKey(String);
 
 impl ConsoleKey {
-    /// A fresh key.
-    pub fn fresh() -> Self {
-        Self(ids::secret(24))
+    /// This key.
+    pub fn new(key: String) -> Self {
+        Self(key)
     }
 
     /// For the URL the server prints.
@@ -55,43 +78,49 @@ impl ConsoleKey {
     }
 }
 
+/// A file of the console's own.
+macro_rules! own {
+    ($name:literal) => {
+        include_str!(concat!("../../console/", $name))
+    };
+}
+
+/// A file of the browser client.
+macro_rules! client {
+    ($name:literal) => {
+        include_str!(concat!("../../../../js/client/src/", $name))
+    };
+}
+
 /// The files of the page: name under `/console/`, type, text.
-const FILES: [(&str, &str, &str); 10] = [
-    (
-        "",
-        "text/html; charset=utf-8",
-        include_str!("../../console/index.html"),
-    ),
-    (
-        "style.css",
-        "text/css; charset=utf-8",
-        include_str!("../../console/style.css"),
-    ),
-    (
-        "icon.svg",
-        "image/svg+xml",
-        include_str!("../../console/icon.svg"),
-    ),
-    ("main.js", SCRIPT, include_str!("../../console/main.js")),
-    ("api.js", SCRIPT, include_str!("../../console/api.js")),
-    ("stages.js", SCRIPT, include_str!("../../console/stages.js")),
-    ("wall.js", SCRIPT, include_str!("../../console/wall.js")),
-    (
-        "publish.js",
-        SCRIPT,
-        include_str!("../../console/publish.js"),
-    ),
-    (
-        "client.js",
-        SCRIPT,
-        include_str!("../../../../js/client/src/client.js"),
-    ),
-    (
-        "stats.js",
-        SCRIPT,
-        include_str!("../../../../js/client/src/stats.js"),
-    ),
+const FILES: [(&str, &str, &str); 25] = [
+    ("", "text/html; charset=utf-8", own!("index.html")),
+    ("style.css", STYLE, own!("style.css")),
+    ("stages.css", STYLE, own!("stages.css")),
+    ("forms.css", STYLE, own!("forms.css")),
+    ("icon.svg", "image/svg+xml", own!("icon.svg")),
+    ("main.js", SCRIPT, own!("main.js")),
+    ("api.js", SCRIPT, own!("api.js")),
+    ("key.js", SCRIPT, own!("key.js")),
+    ("explain.js", SCRIPT, own!("explain.js")),
+    ("events.js", SCRIPT, own!("events.js")),
+    ("stages.js", SCRIPT, own!("stages.js")),
+    ("rows.js", SCRIPT, own!("rows.js")),
+    ("dialogs.js", SCRIPT, own!("dialogs.js")),
+    ("tile.js", SCRIPT, own!("tile.js")),
+    ("wall.js", SCRIPT, own!("wall.js")),
+    ("copy.js", SCRIPT, own!("copy.js")),
+    ("directory.js", SCRIPT, own!("directory.js")),
+    ("names.js", SCRIPT, own!("names.js")),
+    ("publish.js", SCRIPT, own!("publish.js")),
+    ("client.js", SCRIPT, client!("client.js")),
+    ("errors.js", SCRIPT, client!("errors.js")),
+    ("listen.js", SCRIPT, client!("listen.js")),
+    ("path.js", SCRIPT, client!("path.js")),
+    ("signalling.js", SCRIPT, client!("signalling.js")),
+    ("stats.js", SCRIPT, client!("stats.js")),
 ];
+const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Routes of the console.
@@ -108,6 +137,8 @@ pub(super) fn routes() -> Router<App> {
         .route("/console", get(at_root))
         .route("/console/api/state", get(state))
         .route("/console/api/watch", post(watch))
+        .route("/console/api/call/{operation}", post(call))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
 /// Leads to the console, by the path that browsers see.
@@ -119,9 +150,10 @@ pub(super) async fn at_root(State(app): State<App>) -> Redirect {
 /// than the console was opened by.
 fn page(app: &App, kind: &'static str, text: &'static str) -> Response {
     let policy = format!(
-        "default-src 'self'; connect-src 'self' {whip} {whip}/; \
+        "default-src 'self'; connect-src 'self' {whip} {whip}/ {events}/; \
          media-src 'self' blob: mediastream:; frame-ancestors 'none'",
-        whip = app.endpoints.whip
+        whip = app.endpoints.whip,
+        events = app.endpoints.events
     );
     let headers = [
         (CONTENT_TYPE, kind.to_owned()),
@@ -132,8 +164,15 @@ fn page(app: &App, kind: &'static str, text: &'static str) -> Response {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct StateBody {
+    /// Those with a session in progress.
     stages: Vec<StageBody>,
+    /// Whether there are more of them than are shown.
+    has_more_stages: bool,
+    /// Where the account has stages.
+    regions: Vec<String>,
+    default_region: &'static str,
 }
 
 #[derive(Serialize)]
@@ -143,6 +182,8 @@ struct StageBody {
     name: String,
     active_session_id: Option<String>,
     participants: Vec<ParticipantBody>,
+    /// Whether more are connected than are shown.
+    has_more_participants: bool,
 }
 
 #[derive(Serialize)]
@@ -160,53 +201,71 @@ struct ParticipantBody {
 
 async fn state(State(app): State<App>, headers: HeaderMap) -> Result<Json<StateBody>, Refusal> {
     authorize(&app, &headers)?;
-    let store = app.control.store();
-    let stages = store
-        .list_live_stages(&app.account, STAGES_SHOWN_MAX)
+    read_state(&app)
         .await
-        .map_err(|error| failed(error.into()))?;
-    let mut bodies = Vec::with_capacity(stages.len());
-    for stage in stages {
-        let arn = |id: &restage_core::id::StageId| {
-            StageArn {
-                region: stage.region.clone(),
-                account: stage.account.clone(),
-                id: id.clone(),
-            }
-            .to_string()
-        };
-        let participants = match &stage.active_session {
-            None => Vec::new(),
-            Some(session) => {
-                store
-                    .list_participants(
-                        session,
-                        &crate::store::ParticipantFilter::Connected(true),
-                        None,
-                        PARTICIPANTS_SHOWN_MAX,
-                    )
-                    .await
-                    .map_err(|error| failed(error.into()))?
-                    .rows
-            }
-        };
-        bodies.push(StageBody {
-            arn: arn(&stage.id),
-            name: stage.name.clone(),
-            active_session_id: stage.active_session.as_ref().map(ToString::to_string),
-            participants: participants
-                .iter()
-                .map(|one| participant(one, &arn))
-                .collect(),
-        });
-    }
-    Ok(Json(StateBody { stages: bodies }))
+        .map(Json)
+        .map_err(|error| failed(error.into()))
 }
 
-fn participant(
-    row: &Participant,
-    arn: &impl Fn(&restage_core::id::StageId) -> String,
-) -> ParticipantBody {
+async fn read_state(app: &App) -> Result<StateBody, StoreError> {
+    let store = app.control.store();
+    let regions = store.list_regions(&app.account, REGIONS_SHOWN_MAX).await?;
+    let mut stages = store
+        .list_live_stages(&app.account, STAGES_SHOWN_MAX + 1)
+        .await?;
+    let shown = usize::try_from(STAGES_SHOWN_MAX).unwrap_or(usize::MAX);
+    let has_more_stages = stages.len() > shown;
+    stages.truncate(shown);
+    let mut bodies = Vec::with_capacity(stages.len());
+    for stage in &stages {
+        bodies.push(stage_body(app, stage).await?);
+    }
+    Ok(StateBody {
+        stages: bodies,
+        has_more_stages,
+        regions,
+        default_region: DEFAULT_REGION,
+    })
+}
+
+async fn stage_body(app: &App, stage: &Stage) -> Result<StageBody, StoreError> {
+    let store = app.control.store();
+    let arn = |id: &StageId| {
+        StageArn {
+            region: stage.region.clone(),
+            account: stage.account.clone(),
+            id: id.clone(),
+        }
+        .to_string()
+    };
+    let mut participants = Vec::new();
+    let mut has_more_participants = false;
+    if let Some(session) = &stage.active_session {
+        let connected = ParticipantFilter::Connected(true);
+        let page = store
+            .list_participants(session, &connected, None, PARTICIPANTS_SHOWN_MAX)
+            .await?;
+        has_more_participants = page.more;
+        participants = page.rows;
+        if has_more_participants {
+            // Whoever publishes is shown, however many viewers came before.
+            participants.retain(|one| !one.publishing);
+            participants.splice(0..0, store.publishing_participants(&stage.id).await?);
+        }
+    }
+    Ok(StageBody {
+        arn: arn(&stage.id),
+        name: stage.name.clone(),
+        active_session_id: stage.active_session.as_ref().map(ToString::to_string),
+        participants: participants
+            .iter()
+            .map(|one| participant(one, &arn))
+            .collect(),
+        has_more_participants,
+    })
+}
+
+fn participant(row: &Participant, arn: &impl Fn(&StageId) -> String) -> ParticipantBody {
     let state_of = |active: bool| Some(if active { "ACTIVE" } else { "STOPPED" });
     let (replication_type, replication_state, source_stage_arn) = match &row.replication {
         Replication::None => ("NONE", None, None),
@@ -244,6 +303,7 @@ struct WatchRequest {
 struct WatchReply {
     token: String,
     whep_url: String,
+    events_url: String,
 }
 
 async fn watch(
@@ -264,8 +324,11 @@ async fn watch(
     let token = watch_token(&app.control, &app.account, &stage)
         .await
         .map_err(failed)?;
-    let whep_url = format!("{}/whep", app.base_path);
-    Ok(Json(WatchReply { token, whep_url }))
+    Ok(Json(WatchReply {
+        token,
+        whep_url: format!("{}/whep", app.base_path),
+        events_url: format!("{}/events/{}", app.base_path, stage.id),
+    }))
 }
 
 async fn watch_token(
@@ -305,6 +368,69 @@ async fn watch_token(
     })
 }
 
+#[derive(Default, Deserialize)]
+struct Where {
+    #[serde(default)]
+    region: String,
+}
+
+/// An operation of the API, with its body, its answer and its refusals, in a region of the console's account.
+async fn call(
+    State(app): State<App>,
+    Extension(request_id): Extension<RequestId>,
+    Path(name): Path<String>,
+    place: Result<Query<Where>, QueryRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    authorize(&app, &headers)?;
+    let operation = OPERATIONS
+        .into_iter()
+        .find(|operation| operation.name() == name);
+    let outcome = async {
+        let operation = operation.ok_or_else(not_the_consoles)?;
+        let place = place.map_or_else(|_| Where::default(), |Query(place)| place);
+        let caller = Caller {
+            account: app.account.clone(),
+            region: region(place.region)?,
+        };
+        let body = body.map_err(|_| {
+            ApiError::request_entity_too_large(format!(
+                "the request body must be at most {MAX_BODY_BYTES} bytes"
+            ))
+        })?;
+        app.throttle.admit(&caller, operation, clock::now())?;
+        let input = handler::Input {
+            path: "",
+            query: "",
+            body: &body,
+        };
+        let answer = Box::pin(handler::call(&app, &caller, operation, input)).await?;
+        Ok(answer.body)
+    };
+    let response = api::answer(&app, operation, &request_id.0, outcome).await;
+    let mut response = response.map(axum::body::Body::new);
+    response.extensions_mut().insert(InForm);
+    Ok(response)
+}
+
+fn not_the_consoles() -> ApiError {
+    let names = OPERATIONS.map(Operation::name).join(", ");
+    ApiError::access_denied(format!(
+        "The console's key may call {names} and no other operation."
+    ))
+}
+
+fn region(name: String) -> Result<String, ApiError> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=REGION_LEN_MAX).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(name);
+    }
+    Err(ApiError::validation(format!(
+        "region must be 1 to {REGION_LEN_MAX} lower-case letters, digits and hyphens, such as {DEFAULT_REGION}"
+    )))
+}
+
 fn authorize(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
     if app.console_key.opens(headers) {
         return Ok(());
@@ -312,10 +438,51 @@ fn authorize(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::new(
         StatusCode::UNAUTHORIZED,
         "CONSOLE_KEY",
-        "open the console by the address the server printed when it started",
+        "open the console by the address the server printed when it started, or give it the key from \
+         console.key in the server's data directory",
     ))
 }
 
 fn failed(error: Failure) -> Refusal {
     crate::control::JoinError::Control(error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_key_opens_the_console() {
+        let key = ConsoleKey::new("k3y".to_owned());
+        let headers = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, http::HeaderValue::from_static(value));
+            headers
+        };
+        assert!(key.opens(&headers("Bearer k3y")));
+        for wrong in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer k3",
+            "Bearer k3yy",
+            "k3y",
+            "Basic k3y",
+        ] {
+            assert!(!key.opens(&headers(wrong)), "{wrong:?}");
+        }
+        assert!(!key.opens(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn regions_are_plain_names() {
+        for good in ["eu-west-1", "us-east-1", "x"] {
+            assert_eq!(region(good.to_owned()).unwrap(), good);
+        }
+        let long = "x".repeat(REGION_LEN_MAX + 1);
+        for bad in ["", "EU", "eu_west", "a/b", "\u{e9}", &long] {
+            let message = region(bad.to_owned()).unwrap_err().message;
+            assert!(message.starts_with("region must be"), "{bad:?}: {message}");
+        }
+    }
 }

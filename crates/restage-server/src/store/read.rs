@@ -105,6 +105,14 @@ pub(super) const LIST_LIVE_STAGES: &str = concat!(
      ORDER BY s.created_at, s.id LIMIT $2"
 );
 
+/// Jumps from one region to the next in the index, however many stages each has.
+pub(super) const LIST_REGIONS: &str = "WITH RECURSIVE found(region) AS (\
+     SELECT MIN(s.region) FROM stages s WHERE s.account = $1 \
+     UNION ALL \
+     SELECT (SELECT MIN(s.region) FROM stages s WHERE s.account = $1 AND s.region > found.region) \
+     FROM found WHERE found.region IS NOT NULL) \
+     SELECT found.region FROM found WHERE found.region IS NOT NULL LIMIT $2";
+
 pub(super) const GET_SESSION: &str = concat!(
     "SELECT ",
     columns!(session "x"),
@@ -231,6 +239,14 @@ impl Store {
             .bind(account)
             .bind(i64::from(limit.min(PAGE_ROWS_MAX)));
         self.all(query, codec::stage).await
+    }
+
+    /// The regions in which an account has stages, in the order of their names.
+    pub async fn list_regions(&self, account: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let query = query(LIST_REGIONS)
+            .bind(account)
+            .bind(i64::from(limit.min(PAGE_ROWS_MAX)));
+        self.all(query, |row| row.text(0).map(str::to_owned)).await
     }
 
     /// A stage session by its id, if it is of this stage.

@@ -22,6 +22,7 @@ fn is_by_design(step: &str) -> bool {
         "SCAN (subquery",
         "SCAN publishers",
         "SCAN subscribers",
+        "SCAN found",
     ]
     .iter()
     .any(|prefix| step.starts_with(prefix))
@@ -35,6 +36,7 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("get_stage", read::GET_STAGE),
         ("list_stages", read::LIST_STAGES),
         ("list_live_stages", read::LIST_LIVE_STAGES),
+        ("list_regions", read::LIST_REGIONS),
         ("get_session", read::GET_SESSION),
         ("list_sessions", read::LIST_SESSIONS),
         ("get_participant", read::GET_PARTICIPANT),

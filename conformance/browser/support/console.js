@@ -1,0 +1,45 @@
+/** The console in a page of its own. */
+
+import assert from "node:assert/strict";
+
+export const DESKTOP = { width: 1280, height: 790 };
+export const PHONE = { width: 390, height: 844 };
+
+/**
+ * Opens the console and collects what goes wrong in it.
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} url
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ */
+export async function openConsole(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: DESKTOP, deviceScaleFactor: 1, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  /** @type {string[]} */
+  const problems = [];
+  page.on("pageerror", error => problems.push(`${error}`));
+  page.on("console", message => {
+    if (message.type() === "error") problems.push(`${message.text()} ${message.location().url}`);
+  });
+  await page.goto(url);
+  return { page, problems, close: () => context.close() };
+}
+
+/**
+ * Nothing is wider than the window, and no word of a row is pushed out of it.
+ * @param {import("playwright-core").Page} page
+ */
+export async function assertFits(page) {
+  const overflow = await page.evaluate(() => {
+    const width = window.innerWidth;
+    const isSeen = element => element.getClientRects().length > 0;
+    const wide = [...document.body.querySelectorAll("*")].filter(
+      element => isSeen(element) && element.getBoundingClientRect().right > width + 0.5,
+    );
+    return {
+      page: document.documentElement.scrollWidth - width,
+      wide: wide.map(element => element.className || element.tagName),
+    };
+  });
+  assert.deepEqual(overflow, { page: 0, wide: [] });
+}

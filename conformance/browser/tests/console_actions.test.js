@@ -1,0 +1,277 @@
+/** What can be done in the console: stages, tokens, replications and participants. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+
+import { launch, openPage, Site } from "../support/browser.js";
+import { assertFits, openConsole, PHONE } from "../support/console.js";
+import { OUTPUT, Server } from "../support/server.js";
+import { Stages } from "../support/stages.js";
+import { eventually } from "../support/wait.js";
+
+/** More than the console loads at first. */
+const MANY = 230;
+
+/** More viewers than the console shows of a stage. */
+const CROWD = 110;
+
+/** @type {Server} */
+let server;
+/** @type {Site} */
+let site;
+/** @type {Stages} */
+let stages;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  server = await Server.start("browser_console_actions");
+  site = await Site.open();
+  stages = await Stages.of(server);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await site?.close();
+  await server?.stop();
+});
+
+afterEach(async () => {
+  for (const context of browser.contexts()) await context.close();
+});
+
+const open = async (options = {}) => openConsole(browser, await server.consoleUrl(), options);
+
+const idOf = arn => arn.slice(arn.lastIndexOf("/") + 1);
+const card = (page, arn) => page.locator(`.stage[data-stage="${arn}"]`);
+
+/** Somebody who publishes a test card in a new stage. */
+async function publisher(stageName, userId) {
+  const arn = await stages.create(stageName);
+  const { participantId, token } = await stages.token(arn, { userId });
+  await openPage(browser, site, `card.html#name=${userId}&token=${token}`);
+  await stages.waitFor(arn, participantId, "CONNECTED");
+  return { arn, participantId };
+}
+
+test("a stage is created, found with its id, and outlives a reload", async () => {
+  const { page, problems } = await open();
+  await page.getByText("No stages yet").waitFor();
+  await page.getByLabel("New stage's name").fill("lobby");
+  await page.keyboard.press("Enter");
+  const stage = page.locator(".stage", { hasText: "lobby" });
+  await stage.waitFor();
+  // The region that `restage env` names, as long as there is no stage to go by.
+  const [listed] = await (await Stages.of(server, "us-east-1")).list();
+  assert.equal(listed.name, "lobby");
+  assert.equal(await stage.locator(".stage-id").innerText(), idOf(listed.arn));
+  assert.match(await page.locator("#new-stage-done").innerText(), new RegExp(`lobby.*${idOf(listed.arn)}`));
+  await page.reload();
+  await card(page, listed.arn).waitFor();
+  assert.match(await card(page, listed.arn).innerText(), /no session/);
+  assert.deepEqual(problems, []);
+});
+
+test("a stage's name that is refused says so and stays to be mended", async () => {
+  const { page } = await open();
+  await page.getByLabel("New stage's name").fill("no spaces");
+  await page.getByRole("button", { name: "Create stage" }).click();
+  await page.locator("#new-stage-problem", { hasText: "name" }).waitFor();
+  assert.equal(await page.getByLabel("New stage's name").inputValue(), "no spaces");
+});
+
+test("a token is made as wished, copied, and publishes from here", async () => {
+  const arn = await stages.create("Tokens");
+  const { page, problems } = await open({
+    permissions: ["clipboard-read", "clipboard-write", "camera", "microphone"],
+  });
+  await page.getByRole("button", { name: "Token for Tokens" }).click();
+  const dialog = page.getByRole("dialog", { name: "Token for Tokens" });
+  await dialog.getByLabel(/User id/).fill("Zoë");
+  await dialog.getByLabel("subscribe").uncheck();
+  await dialog.getByLabel(/minutes/).fill("5");
+  await dialog.getByRole("button", { name: "Make token" }).click();
+  await dialog.getByRole("button", { name: "Copy token" }).click();
+  await dialog.getByText("Copied.").waitFor();
+  const token = await page.evaluate(() => navigator.clipboard.readText());
+  const payload = JSON.parse(`${Buffer.from(token.split(".")[1], "base64url")}`);
+  assert.equal(payload.user_id, "Zoë");
+  assert.equal(payload.topic, idOf(arn));
+  assert.equal(payload.exp - payload.iat, 300);
+  assert.deepEqual(payload.capabilities, { allow_publish: true, allow_subscribe: false });
+  await dialog.getByRole("button", { name: /Publish with it/ }).click();
+  await page.getByRole("button", { name: "Publish camera and microphone" }).click();
+  await stages.waitFor(arn, payload.jti, "CONNECTED");
+  await page.getByText("Zoë is live").waitFor();
+  // The dialog may be closed meanwhile, and what opens it says what goes on.
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Publishing", exact: true }).click();
+  await page.getByRole("button", { name: "Stop publishing" }).click();
+  await stages.waitFor(arn, payload.jti, "DISCONNECTED");
+  await page.getByText("Stopped.").waitFor();
+  assert.deepEqual(problems, []);
+});
+
+test("what a token may not have is refused in the dialog", async () => {
+  const arn = await stages.create("Refusals");
+  const { page } = await open();
+  await card(page, arn).getByRole("button", { name: "Token for Refusals" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel(/User id/).evaluate(field => field.setAttribute("maxlength", "1000"));
+  await dialog.getByLabel(/User id/).fill("x".repeat(200));
+  await dialog.getByRole("button", { name: "Make token" }).click();
+  await dialog.getByRole("alert").filter({ hasText: "userId" }).waitFor();
+  assert.equal(await dialog.getByRole("button", { name: "Make token" }).isEnabled(), true);
+});
+
+test("replicate, watch side by side, and stop the replica", async () => {
+  const { arn: source, participantId } = await publisher("Source", "Ann");
+  const destination = await stages.create("Destination");
+  const { page, problems } = await open();
+  await page.getByRole("button", { name: "Replicate Ann in Source" }).click();
+  const dialog = page.getByRole("dialog", { name: "Replicate Ann" });
+  await dialog.getByLabel("Into the stage").selectOption(destination);
+  await dialog.getByRole("button", { name: "Replicate", exact: true }).click();
+  await dialog.waitFor({ state: "hidden" });
+  const row = card(page, destination).locator(".participant[data-role=REPLICA]");
+  await row.waitFor();
+  assert.deepEqual(await stages.replicaStates(source, participantId), ["ACTIVE"]);
+  // The first source with its replica plays by itself.
+  await eventually(
+    async () => (await page.locator(".tile[data-state=live]").count()) === 2,
+    "source and replica are live",
+  );
+  await row.getByRole("button", { name: "Stop replica of Ann in Destination" }).click();
+  await row.waitFor({ state: "detached" });
+  assert.deepEqual(await stages.replicaStates(source, participantId), ["STOPPED"]);
+  // The tile hears of the end from its connection first, and then asks after somebody who is not there any more.
+  const isFarewell = problem => / 404 .*\/(whip\/sessions|whep)\//.test(problem);
+  assert.deepEqual(
+    problems.filter(problem => !isFarewell(problem)),
+    [],
+  );
+});
+
+test("what cannot be replicated is said in the dialog", async () => {
+  const { arn: source } = await publisher("Alone", "Bob");
+  const destination = await stages.create("Short-lived");
+  const { page } = await open();
+  await page.getByRole("button", { name: "Replicate Bob in Alone" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Into the stage").selectOption(destination);
+  await stages.remove(destination);
+  await dialog.getByRole("button", { name: "Replicate", exact: true }).click();
+  await dialog.getByRole("alert").filter({ hasText: "destinationStageArn: there is no stage" }).waitFor();
+  assert.ok(await card(page, source).isVisible());
+});
+
+test("a participant is disconnected once it is confirmed, one who does not publish too", async () => {
+  const { arn, participantId } = await publisher("Farewell", "Cid");
+  const { page } = await open();
+  await page.getByRole("button", { name: "Watch Cid in Farewell" }).waitFor();
+  const ask = page.getByRole("button", { name: "Disconnect Cid in Farewell" });
+  await ask.click();
+  const dialog = page.getByRole("dialog", { name: "Disconnect Cid?" });
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await ask.click();
+  await dialog.getByRole("button", { name: "Disconnect", exact: true }).click();
+  await stages.waitFor(arn, participantId, "DISCONNECTED");
+  await ask.waitFor({ state: "detached" });
+
+  const quiet = await stages.token(arn, { userId: "Quiet", capabilities: ["SUBSCRIBE"] });
+  const viewer = await openPage(browser, site, `listen.html#token=${quiet.token}`);
+  await page.getByText("1 connected, not publishing").click();
+  await page.getByRole("button", { name: "Disconnect Quiet in Farewell" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Disconnect", exact: true }).click();
+  await eventually(
+    async () => (await viewer.evaluate("window.readEvents?.().error")) === "PARTICIPANT_DISCONNECTED",
+    "the viewer's events socket is closed with the reason",
+  );
+});
+
+test("whoever publishes is shown, however many viewers came before", async () => {
+  const arn = await stages.create("Crowd");
+  const tokens = [];
+  for (let at = 0; at < CROWD; at += 10) {
+    const wishes = { capabilities: ["SUBSCRIBE"] };
+    tokens.push(...(await Promise.all(Array.from({ length: 10 }, () => stages.token(arn, wishes)))));
+  }
+  const viewers = await openPage(browser, site, `listen.html#token=${tokens[0].token}`);
+  await viewers.evaluate(
+    ([url, all]) =>
+      Promise.all(
+        all.map(
+          token =>
+            new Promise(resolve => {
+              const socket = new WebSocket(url, [token]);
+              socket.addEventListener("message", resolve, { once: true });
+              socket.addEventListener("close", resolve);
+            }),
+        ),
+      ).then(() => {}),
+    [`${server.url.replace("http", "ws")}/events/${idOf(arn)}`, tokens.slice(1).map(({ token }) => token)],
+  );
+  const late = await stages.token(arn, { userId: "Late" });
+  await openPage(browser, site, `card.html#name=Late&token=${late.token}`);
+  await stages.waitFor(arn, late.participantId, "CONNECTED");
+  const { page } = await open();
+  const stage = card(page, arn);
+  await stage.getByRole("button", { name: "Watch Late in Crowd" }).waitFor();
+  await stage.getByText("More than 100 connected, not publishing").waitFor();
+});
+
+test("the console's key opens these operations and no other", async () => {
+  const key = new URL(await server.consoleUrl()).hash.slice("#key=".length);
+  const call = async (operation, body, { region = "eu-west-1", bearer = key } = {}) => {
+    const answer = await fetch(`${server.url}/console/api/call/${operation}?region=${region}`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return { status: answer.status, type: answer.headers.get("x-amzn-errortype"), ...(await answer.json()) };
+  };
+  assert.equal((await call("ListStages", { maxResults: 1 })).stages.length, 1);
+  const arn = await stages.create("Protected");
+  for (const operation of ["DeleteStage", "ImportPublicKey", "UpdateStage", "Nonsense"]) {
+    const refused = await call(operation, { arn });
+    assert.deepEqual([refused.status, refused.type], [403, "AccessDeniedException"], operation);
+    assert.match(refused.message, /CreateStage/);
+  }
+  assert.equal((await call("ListStages", {}, { bearer: "wrong" })).status, 401);
+  const refused = await call("CreateStage", { name: "no spaces" });
+  assert.deepEqual([refused.status, refused.type], [400, "ValidationException"]);
+  const elsewhere = await call("CreateParticipantToken", { stageArn: arn }, { region: "us-east-1" });
+  assert.equal(elsewhere.type, "ResourceNotFoundException");
+  assert.equal((await call("ListStages", {}, { region: "A" })).type, "ValidationException");
+});
+
+test("all stages are there, page after page, and are searched", async () => {
+  const names = Array.from({ length: MANY }, (_, number) => `many-${number}`);
+  // Ten at a time, as a script would.
+  for (let at = 0; at < names.length; at += 10) {
+    await Promise.all(names.slice(at, at + 10).map(name => stages.create(name)));
+  }
+  const all = [...(await stages.list()), ...(await (await Stages.of(server, "us-east-1")).list())];
+  const { page, problems } = await open({ viewport: PHONE });
+  const count = wanted =>
+    eventually(async () => (await page.locator(".stage").count()) === wanted, `${wanted} stages are shown`);
+  await count(200);
+  await page.getByText("200 stages are loaded; there are more.").waitFor();
+  await page.getByRole("button", { name: "Load more stages" }).click();
+  await count(all.length);
+  await page.getByRole("button", { name: "Load more stages" }).waitFor({ state: "hidden" });
+  await assertFits(page);
+
+  await page.reload();
+  await count(200);
+  const last = all.find(stage => stage.name === names.at(-1));
+  await page.getByLabel("Find a stage or a participant").fill(idOf(last?.arn ?? ""));
+  await count(1);
+  assert.equal(await page.locator(".stage-name").innerText(), names.at(-1));
+  await page.getByLabel("Find a stage or a participant").fill("MANY-22");
+  await count(11);
+  await page.screenshot({ path: join(OUTPUT, "console-search-phone.png") });
+  assert.deepEqual(problems, []);
+});

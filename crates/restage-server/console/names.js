@@ -1,0 +1,59 @@
+// @ts-check
+/** How stages and participants are called on the page, and the making of its elements. */
+
+import { idOf } from "./api.js";
+
+/**
+ * @typedef {import("./api.js").Participant} Participant
+ * @typedef {import("./api.js").Stage} Stage
+ * @typedef {{stage: Stage, participant: Participant}} Seat
+ */
+
+/**
+ * @param {Stage} stage
+ * @param {Participant} participant
+ */
+export const seatKey = (stage, participant) => `${stage.arn}|${participant.participantId}`;
+
+/** @param {Participant} participant */
+export const displayName = participant => participant.userId || participant.participantId;
+
+/** @param {{arn: string, name: string}} stage */
+export const stageName = stage => stage.name || idOf(stage.arn);
+
+/** @param {Participant} participant */
+export const roleLabel = participant =>
+  participant.replicationType === "NONE" || participant.replicationState === "STOPPED"
+    ? ""
+    : participant.replicationType;
+
+/** @param {string} id */
+export const byId = id => /** @type {any} */ (document.getElementById(id));
+
+/**
+ * @param {string} tag
+ * @param {string} className
+ * @param {(Node | string)[]} children
+ */
+export function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.append(...children);
+  return element;
+}
+
+/**
+ * A button that keeps its focus when the list around it is drawn anew.
+ * @param {string} focus What it is, among all buttons of the list.
+ * @param {string} label
+ * @param {string} spoken What it says to those who do not see what is beside it.
+ * @param {() => void} act
+ */
+export function makeButton(focus, label, spoken, act) {
+  const button = /** @type {HTMLButtonElement} */ (make("button", "button", label));
+  button.type = "button";
+  button.dataset.focus = focus;
+  button.setAttribute("aria-label", spoken);
+  button.addEventListener("click", act);
+  return button;
+}

@@ -1,0 +1,82 @@
+// @ts-check
+/** Why something failed: a code to decide by, and a sentence to show. */
+
+/**
+ * @typedef {"JOIN_ERROR" | "PUBLISH_ERROR" | "SUBSCRIBE_ERROR"} ErrorCategory What was attempted.
+ *
+ * @typedef {object} ErrorDetails
+ * @property {string} code See {@link StageError}.
+ * @property {number} [status] The HTTP status; 0 when there was no answer, or nothing was asked.
+ * @property {ErrorCategory} [category]
+ * @property {boolean} [isOver] Whether the connection ended with it.
+ */
+
+/** Statuses after which the same request may succeed later. */
+const PASSING = [0, 404, 408, 409, 425, 429];
+
+/**
+ * A failure with its code. Codes are the names of the service's own SDK where it has one: TOKEN_MALFORMED,
+ * TOKEN_EXPIRED, TOKEN_NOT_ALLOWED, TIMEOUT (no answer), FAILED, STAGE_AT_CAPACITY, CODEC_MISMATCH, STAGE_DELETED,
+ * PARTICIPANT_DISCONNECTED. Others say what it has no name for: NO_MEDIA_PATH, DTLS_FAILED, ICE_FAILED, and what the
+ * server names. There may be more: show the message.
+ */
+export class StageError extends Error {
+  /**
+   * @param {string} message
+   * @param {ErrorDetails} details
+   */
+  constructor(message, { code, status = 0, category = "JOIN_ERROR", isOver = true }) {
+    super(message);
+    this.name = "StageError";
+    this.code = code;
+    this.status = status;
+    this.category = category;
+    this.isOver = isOver;
+  }
+
+  /** Whether the same attempt may succeed later: no answer, an overloaded server, or nobody publishing. */
+  get isPassing() {
+    if (this.status === 0)
+      return ["TIMEOUT", "NO_MEDIA_PATH", "DTLS_FAILED", "ICE_FAILED"].includes(this.code);
+    return PASSING.includes(this.status) || this.status >= 500;
+  }
+}
+
+/**
+ * What a refusal's or an ended session's body says, as far as it can be read.
+ * @param {string} body
+ * @returns {{code?: string, message?: string}}
+ */
+export function readReason(body) {
+  let parsed;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    // Proxies answer with pages of their own.
+    return {};
+  }
+  // A session that is no more says that, and inside of it why.
+  const said = parsed?.ended ?? parsed;
+  const text = (/** @type {unknown} */ value) => (typeof value === "string" && value ? value : undefined);
+  return { code: text(said?.code), message: text(said?.message) };
+}
+
+/**
+ * The error of a refused request.
+ * @param {number} status
+ * @param {string} body
+ * @param {ErrorCategory} category
+ */
+export function refusal(status, body, category) {
+  const { code = "FAILED", message = `the server answered ${status}` } = readReason(body);
+  return new StageError(message, { code, status, category });
+}
+
+/**
+ * An event that carries an error, as `ErrorEvent` does, which not every runtime has.
+ * @param {string} type
+ * @param {StageError} error
+ */
+export function errorEvent(type, error) {
+  return Object.assign(new Event(type), { error });
+}

@@ -1,0 +1,228 @@
+// @ts-check
+/** The events of a stage: who publishes, and what went wrong with one's own connections. */
+
+import { errorEvent, StageError } from "./errors.js";
+import { decodeToken } from "./signalling.js";
+
+/** Pauses between attempts to connect again: doubled from the first up to the last. */
+const RETRY_FIRST_MS = 250;
+const RETRY_LAST_MS = 8000;
+/** The server is asked for a sign of life this often; after a second question without one it is left. */
+const PING_MS = 10_000;
+
+/** Attempts in a row without a message from the server before it is given up: some five minutes. */
+const TRIES_MAX = 40;
+
+/** Close codes after which the same token is refused again. */
+const FINAL = new Map([
+  [4401, "TOKEN_MALFORMED"],
+  [4403, "TOKEN_NOT_ALLOWED"],
+  [4404, "STAGE_DELETED"],
+  [4409, "CANCELED"],
+  [4410, "PARTICIPANT_DISCONNECTED"],
+]);
+
+/**
+ * @typedef {"connecting" | "open" | "reconnecting" | "failed" | "closed"} EventsState
+ *
+ * @typedef {object} StageParticipant
+ * @property {string} id
+ * @property {string} userId
+ * @property {Record<string, string>} attributes
+ * @property {boolean} isPublishing
+ *
+ * @typedef {object} Trouble What the server says of one of the participant's connections.
+ * @property {StageError} error Its category says whether it was publishing or watching.
+ * @property {string | undefined} session The last part of the session's address, if there was a session.
+ * @property {string | undefined} remoteParticipantId Who was to be watched.
+ */
+
+/**
+ * One events socket, which connects again by itself. Fires `statechange`, `stagestate` (see `participants`), and
+ * `trouble` with a {@link Trouble} as its `trouble`.
+ */
+export class StageEvents extends EventTarget {
+  /** @type {EventsState} */
+  state = "connecting";
+  /** @type {StageError | undefined} Why it failed. */
+  error;
+  /** @type {StageParticipant[]} Who publishes. */
+  participants = [];
+  /** Settles when the server has let it in, or never will: from then on nothing is missed. @type {Promise<void>} */
+  joined;
+
+  #url;
+  #token;
+  /** @type {WebSocket | undefined} */
+  #socket;
+  #retryMs = RETRY_FIRST_MS;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #unanswered = 0;
+  #tries = 0;
+  #settle = () => {};
+
+  /**
+   * Use {@link listen}.
+   * @param {string} url
+   * @param {string} token
+   */
+  constructor(url, token) {
+    super();
+    this.#url = url;
+    this.#token = token;
+    this.joined = new Promise(resolve => {
+      this.#settle = resolve;
+    });
+    this.#open();
+  }
+
+  /** Ends it. */
+  close() {
+    this.#setState("closed");
+    clearTimeout(this.#timer);
+    this.#socket?.close(1000);
+    this.#socket = undefined;
+  }
+
+  #open() {
+    const socket = new WebSocket(this.#url, [this.#token]);
+    this.#socket = socket;
+    this.#unanswered = 0;
+    socket.addEventListener("message", ({ data }) => {
+      if (this.#socket === socket) this.#take(data);
+    });
+    socket.addEventListener("open", () => {
+      if (this.#socket !== socket) return;
+      this.#setState("open");
+      this.#schedulePing();
+    });
+    socket.addEventListener("close", ({ code, reason }) => {
+      if (this.#socket === socket) this.#onClose(code, reason);
+    });
+  }
+
+  /** @param {unknown} data */
+  #take(data) {
+    this.#unanswered = 0;
+    this.#tries = 0;
+    this.#retryMs = RETRY_FIRST_MS;
+    // The first thing a server says to whom it has let in is who publishes.
+    this.#settle();
+    /** @type {{type?: string, payload?: any} | undefined} */
+    let message;
+    try {
+      message = JSON.parse(`${data}`);
+    } catch {
+      return;
+    }
+    const payload = message?.payload ?? {};
+    switch (message?.type) {
+      case "STAGE_STATE":
+        this.participants = Array.isArray(payload.participants) ? payload.participants : [];
+        this.dispatchEvent(new Event("stagestate"));
+        break;
+      case "PUBLISH_ERROR":
+      case "SUBSCRIBE_ERROR":
+        this.dispatchEvent(
+          Object.assign(new Event("trouble"), { trouble: readTrouble(message.type, payload) }),
+        );
+        break;
+    }
+  }
+
+  #schedulePing() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.#unanswered > 0) {
+        this.#onClose(1006, "");
+        return;
+      }
+      this.#unanswered += 1;
+      this.#socket?.send(JSON.stringify({ type: "PING" }));
+      this.#schedulePing();
+    }, PING_MS);
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #onClose(code, reason) {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
+    this.error = closeError(code, reason) ?? this.#hopeless();
+    if (this.error) {
+      this.#setState("failed");
+      this.dispatchEvent(errorEvent("error", this.error));
+      return;
+    }
+    this.#setState("reconnecting");
+    this.#timer = setTimeout(() => this.#open(), this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+  }
+
+  /** A socket that is refused before it is open tells a browser nothing: not even that its token has ended. */
+  #hopeless() {
+    this.#tries += 1;
+    if (decodeToken(this.#token).exp * 1000 < Date.now()) {
+      return new StageError("the participant token has expired", { code: "TOKEN_EXPIRED" });
+    }
+    if (this.#tries < TRIES_MAX) return undefined;
+    return new StageError(`no answer from ${this.#url}`, { code: "TIMEOUT" });
+  }
+
+  /** @param {EventsState} state */
+  #setState(state) {
+    if (this.state === state || this.state === "closed" || this.state === "failed") return;
+    this.state = state;
+    if (state === "failed" || state === "closed") this.#settle();
+    this.dispatchEvent(new Event("statechange"));
+  }
+}
+
+/**
+ * Why the server closed the socket for good, if it did.
+ * @param {number} closeCode
+ * @param {string} reason
+ */
+function closeError(closeCode, reason) {
+  const final = FINAL.get(closeCode);
+  if (!final) return undefined;
+  // The reason is a code where there is a finer one, such as TOKEN_EXPIRED.
+  const isCode = /^[A-Z_]+$/.test(reason);
+  const message = isCode || !reason ? `the server closed the events socket (${reason || closeCode})` : reason;
+  return new StageError(message, { code: isCode ? reason : final, status: closeCode });
+}
+
+/**
+ * @param {"PUBLISH_ERROR" | "SUBSCRIBE_ERROR"} category
+ * @param {any} payload
+ * @returns {Trouble}
+ */
+function readTrouble(category, payload) {
+  const text = (/** @type {unknown} */ value) => (typeof value === "string" ? value : undefined);
+  const code = text(payload.code) ?? "FAILED";
+  return {
+    error: new StageError(text(payload.message) ?? code, {
+      code,
+      category,
+      isOver: payload.isOver !== false,
+    }),
+    session: text(payload.session),
+    remoteParticipantId: text(payload.remoteParticipantId),
+  };
+}
+
+/**
+ * Listens to a token's stage. One socket serves all connections made with the token; a second one takes its place.
+ * @param {string} token
+ * @param {string} [url] Where the stage's events are, if not where the token says.
+ */
+export function listen(token, url) {
+  const trimmed = token.trim();
+  const { events_url: base, topic } = decodeToken(trimmed);
+  return new StageEvents(url ?? `${base}/${topic}`, trimmed);
+}

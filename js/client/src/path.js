@@ -1,0 +1,79 @@
+// @ts-check
+/** Where media would go, and what to say when it does not get there. */
+
+import { StageError } from "./errors.js";
+
+/**
+ * @typedef {{address: string, port: number}} Candidate
+ * @typedef {import("./errors.js").ErrorCategory} ErrorCategory
+ */
+
+/** Addresses named in a sentence; more are counted. */
+const NAMED_MAX = 4;
+
+/**
+ * The UDP candidates of a session description, each once.
+ * @param {string} sdp
+ * @returns {Candidate[]}
+ */
+export function udpCandidates(sdp) {
+  /** @type {Map<string, Candidate>} */
+  const found = new Map();
+  for (const line of sdp.split(/\r?\n/)) {
+    // RFC 8839 §5.1: foundation, component, transport, priority, address, port.
+    const fields = /^a=candidate:\S+ \d+ (\S+) \d+ (\S+) (\d+) typ /.exec(line);
+    if (fields?.[1].toLowerCase() !== "udp") continue;
+    const candidate = { address: fields[2], port: Number(fields[3]) };
+    found.set(`${candidate.address} ${candidate.port}`, candidate);
+  }
+  return [...found.values()];
+}
+
+/**
+ * "UDP port 4081 of 10.0.0.5 and 10.0.0.6 is", ports in the order in which they are named.
+ * @param {Candidate[]} candidates
+ */
+function describePorts(candidates) {
+  /** @type {Map<number, string[]>} */
+  const byPort = new Map();
+  for (const { address, port } of candidates.slice(0, NAMED_MAX)) {
+    byPort.set(port, [...(byPort.get(port) ?? []), address]);
+  }
+  const named = [...byPort].map(([port, addresses]) => `UDP port ${port} of ${listed(addresses)}`);
+  const left = candidates.length - NAMED_MAX;
+  if (left > 0) named.push(`${left} more`);
+  return `${listed(named)} ${named.length > 1 ? "are" : "is"}`;
+}
+
+/** @param {string[]} words */
+function listed(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/**
+ * No candidate of the answer could be reached.
+ * @param {Candidate[]} candidates
+ * @param {ErrorCategory} category
+ * @param {{code?: string, message?: string}} said What the server saw of the attempt.
+ */
+export function noMediaPath(candidates, category, said = {}) {
+  const what =
+    candidates.length > 0
+      ? `${describePorts(candidates)} not reachable from here`
+      : "the server's answer names no UDP port";
+  // The server that saw nothing says the same from its end; what else it saw tells where to look.
+  const more =
+    said.code && said.code !== "NO_MEDIA_PATH" && said.message ? ` (the server: ${said.message})` : "";
+  return new StageError(`no media path: ${what}${more}`, { code: "NO_MEDIA_PATH", category });
+}
+
+/**
+ * The server was reached over UDP, but no keys were agreed on.
+ * @param {ErrorCategory} category
+ * @param {{code?: string, message?: string}} said
+ */
+export function notSecured(category, said = {}) {
+  const message =
+    said.message ?? "the server is reached over UDP, but the DTLS handshake with it did not finish";
+  return new StageError(message, { code: said.code ?? "DTLS_FAILED", category });
+}

@@ -1,0 +1,206 @@
+// @ts-check
+/** What is said over HTTP: the offer, candidates, and the end of a session. */
+
+import { readReason, refusal, StageError } from "./errors.js";
+
+/** Candidates found within this time go out in one PATCH. */
+const TRICKLE_MS = 50;
+/** An answer that takes longer than this is given up. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/**
+ * @typedef {import("./errors.js").ErrorCategory} ErrorCategory
+ *
+ * @typedef {object} TokenPayload What a participant token says, unverified.
+ * @property {string} jti The participant id.
+ * @property {string} resource The stage's ARN.
+ * @property {string} topic The stage's id.
+ * @property {string} whip_url Where to publish.
+ * @property {string} events_url Where to listen.
+ * @property {number} exp Seconds since 1970; no new join after it.
+ * @property {string} [user_id]
+ * @property {Record<string, string>} [attributes]
+ * @property {{allow_publish?: boolean, allow_subscribe?: boolean}} capabilities
+ */
+
+/**
+ * Reads a participant token's payload without verifying it (only the server can).
+ * @param {string} token
+ * @returns {TokenPayload}
+ */
+export function decodeToken(token) {
+  const payload = token.trim().split(".")[1];
+  if (!payload) throw new TypeError("a participant token has three parts separated by dots");
+  const binary = atob(payload.replaceAll("-", "+").replaceAll("_", "/"));
+  const text = new TextDecoder().decode(Uint8Array.from(binary, char => char.charCodeAt(0)));
+  return JSON.parse(text);
+}
+
+/**
+ * The trickle fragment (RFC 8840) that carries candidates of one ICE generation.
+ * @param {string} sdp The local description they belong to.
+ * @param {RTCIceCandidate[]} candidates
+ * @param {boolean} isComplete Whether these were the last.
+ */
+export function trickleFragment(sdp, candidates, isComplete) {
+  const lines = sdp.split(/\r?\n/);
+  const credentials = lines.filter(line => /^a=ice-(ufrag|pwd):/.test(line)).slice(0, 2);
+  const fragment = [...credentials];
+  for (const section of mediaSections(lines)) {
+    const own = candidates.filter(candidate => candidate.sdpMid === section.mid);
+    const isTagged = isComplete && section.isFirst;
+    if (own.length === 0 && !isTagged) continue;
+    fragment.push(section.line, `a=mid:${section.mid}`);
+    for (const candidate of own) fragment.push(`a=${candidate.candidate}`);
+    if (isTagged) fragment.push("a=end-of-candidates");
+  }
+  return `${fragment.join("\r\n")}\r\n`;
+}
+
+/**
+ * @param {string[]} lines
+ * @returns {{line: string, mid: string, isFirst: boolean}[]}
+ */
+function mediaSections(lines) {
+  /** @type {{line: string, mid: string, isFirst: boolean}[]} */
+  const sections = [];
+  for (const line of lines) {
+    if (line.startsWith("m=")) sections.push({ line, mid: "", isFirst: sections.length === 0 });
+    const last = sections.at(-1);
+    if (last && line.startsWith("a=mid:")) last.mid = line.slice("a=mid:".length);
+  }
+  return sections;
+}
+
+/**
+ * Sends the offer and takes the answer.
+ * @param {string} url
+ * @param {string} token
+ * @param {string} sdp
+ * @param {ErrorCategory} category Of its refusal.
+ */
+export async function offer(url, token, sdp, category) {
+  const response = await request(url, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" },
+    body: sdp,
+    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+  });
+  const answer = await response.text();
+  if (response.status !== 201) throw refusal(response.status, answer, category);
+  const location = response.headers.get("Location");
+  if (!location) {
+    throw new StageError("the server's answer names no Location", { code: "FAILED", status: 502, category });
+  }
+  const resource = new Resource(new URL(location, response.url).href, token, response.headers.get("ETag"));
+  return { resource, answer };
+}
+
+/** The WHIP or WHEP resource: what the server calls one connection. */
+export class Resource {
+  #url;
+  #token;
+  #etag;
+
+  /**
+   * @param {string} url
+   * @param {string} token
+   * @param {string | null} etag
+   */
+  constructor(url, token, etag) {
+    this.#url = url;
+    this.#token = token;
+    this.#etag = etag;
+  }
+
+  /** The last part of its address: what the server calls the session elsewhere. */
+  get id() {
+    return this.#url.slice(this.#url.lastIndexOf("/") + 1);
+  }
+
+  /**
+   * Sends candidates. Whether the server takes them or not: it is reachable at its own candidates.
+   * @param {string} fragment
+   */
+  async patch(fragment) {
+    /** @type {Record<string, string>} */
+    const headers = {
+      Authorization: `Bearer ${this.#token}`,
+      "Content-Type": "application/trickle-ice-sdpfrag",
+    };
+    if (this.#etag) headers["If-Match"] = this.#etag;
+    await request(this.#url, { method: "PATCH", headers, body: fragment }).catch(() => {});
+  }
+
+  /**
+   * Ends it. A server that no longer knows it, or is away, is as good. The answer is what the server says of a
+   * session that was never connected, or why it ended before.
+   * @param {number} [timeoutMs]
+   * @returns {Promise<{code?: string, message?: string}>}
+   */
+  async delete(timeoutMs = ANSWER_TIMEOUT_MS) {
+    const headers = { Authorization: `Bearer ${this.#token}` };
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await request(this.#url, { method: "DELETE", headers, keepalive: true, signal });
+      const { code, message } = readReason(await response.text());
+      return code === "NO_SESSION" ? {} : { code, message };
+    } catch {
+      return {};
+    }
+  }
+}
+
+/** Collects candidates from the start and sends them once there is a resource to send them to. */
+export class Trickle {
+  #connection;
+  /** @type {Resource | undefined} */
+  #resource;
+  /** @type {RTCIceCandidate[]} */
+  #pending = [];
+  #isComplete = false;
+  #isScheduled = false;
+
+  /** @param {RTCPeerConnection} connection */
+  constructor(connection) {
+    this.#connection = connection;
+    connection.addEventListener("icecandidate", ({ candidate }) => {
+      if (candidate?.candidate) this.#pending.push(candidate);
+      else this.#isComplete = true;
+      this.#schedule();
+    });
+  }
+
+  /** @param {Resource} resource */
+  start(resource) {
+    this.#resource = resource;
+    if (this.#pending.length > 0 || this.#isComplete) this.#schedule();
+  }
+
+  #schedule() {
+    if (!this.#resource || this.#isScheduled) return;
+    this.#isScheduled = true;
+    setTimeout(() => this.#flush(), TRICKLE_MS);
+  }
+
+  async #flush() {
+    this.#isScheduled = false;
+    const sdp = this.#connection.localDescription?.sdp;
+    if (!sdp || !this.#resource || this.#connection.signalingState === "closed") return;
+    const fragment = trickleFragment(sdp, this.#pending.splice(0), this.#isComplete);
+    await this.#resource.patch(fragment);
+  }
+}
+
+/**
+ * `fetch`, with every lack of an answer told as a {@link StageError} of status 0.
+ * @param {string} url
+ * @param {RequestInit} init
+ */
+async function request(url, init) {
+  try {
+    return await fetch(url, { cache: "no-store", ...init });
+  } catch (cause) {
+    throw new StageError(`no answer from ${url}: ${cause}`, { code: "TIMEOUT" });
+  }
+}
