@@ -90,4 +90,7 @@ export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 step "Conformance: browser"
 run_node_tests conformance/browser/tests/*.test.js
 
+step "Interop: real clients publish, watch, and watch a replica"
+"$VENV/bin/python" -m pytest conformance/interop --durations=5
+
 step "All passed"

@@ -329,19 +329,19 @@ class Media:
     def publish(self, token, identity=1, codec="VP8", url=None, with_audio=True, with_video=True):
         """Publishes into the stage the token is for; returns when media can flow."""
         target = url or api.payload(token)["whip_url"]
-        return self._connected(Publisher(self, target, token, identity, codec, with_audio, with_video))
+        return self.open(Publisher(self, target, token, identity, codec, with_audio, with_video))
 
     def watch(self, token, participant, url=None):
         """Subscribes to a participant of the stage the token is for; returns when media can flow."""
         base = url or api.payload(token)["whip_url"].removesuffix("/whip") + "/whep"
-        return self._connected(Watcher(self, f"{base}/{participant}", token))
+        return self.open(Watcher(self, f"{base}/{participant}", token))
 
     def events(self, token):
         """Opens the events WebSocket of the stage the token is for."""
         said = api.payload(token)
-        return self._connected(Events(self, f"{said['events_url']}/{said['topic']}", token))
+        return self.open(Events(self, f"{said['events_url']}/{said['topic']}", token))
 
-    def _connected(self, peer):
+    def open(self, peer):
         self._open.append(peer)
         self.run(peer._connect())
         return peer
