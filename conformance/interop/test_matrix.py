@@ -10,7 +10,7 @@ import pytest
 
 from matrix import table
 from matrix.clients import rows
-from matrix.program import ClientFailed, Program
+from matrix.program import ClientFailed, Flow, Program
 from matrix.viewer import Viewer
 from support.media import Refused
 
@@ -28,10 +28,16 @@ def whep(server, participant):
     return f"{server.url}/whep/{participant}"
 
 
+def flows(*media):
+    """Both at once. Each has been asked, whatever the other said."""
+    return all(media)
+
+
 def publish(client, server, stages, media):
     """The client publishes; the reference viewer must see and hear it."""
     stage = stages.create(client.key)
     participant, token = stages.token(stage)
+    pictures, sound = Flow(CHANGES), Flow(SOUNDS)
     argv = client.argv("publish", f"{server.url}/whip", token)
     with Program(argv, f"{client.key}-publish", **client.environment) as program:
         program.wait(
@@ -43,7 +49,7 @@ def publish(client, server, stages, media):
         try:
             media.open(viewer)
             program.wait(
-                lambda: viewer.changes >= CHANGES and viewer.loud >= SOUNDS,
+                lambda: flows(pictures.is_live(viewer.changes), sound.is_live(viewer.loud)),
                 MEDIA_S,
                 f"{CHANGES} pictures and sound at the viewer",
             )
@@ -59,9 +65,12 @@ def watch(client, server, stages, published, is_replica):
     shown = published(client.codec)
     token = stages.token(shown.destination if is_replica else shown.source)[1]
     argv = client.argv("watch", whep(server, shown.participant), token)
+    pictures, sound = Flow(CHANGES), Flow(SOUNDS)
     with Program(argv, f"{client.key}-{'replica' if is_replica else 'watch'}", **client.environment) as program:
         program.wait(
-            lambda: program.seen.get("changes", 0) >= CHANGES and program.seen.get("sounds", 0) >= SOUNDS,
+            lambda: flows(
+                pictures.is_live(program.seen.get("changes", 0)), sound.is_live(program.seen.get("sounds", 0))
+            ),
             START_S + MEDIA_S,
             f"{CHANGES} pictures and sound",
         )

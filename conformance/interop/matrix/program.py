@@ -24,6 +24,23 @@ class ClientFailed(AssertionError):
     """The client ended, or did not get as far as it should in time."""
 
 
+class Flow:
+    """Tells media that goes on from a burst: its count has to be seen growing again and again."""
+
+    STEPS = 8
+
+    def __init__(self, least):
+        self.least = least
+        self.last = 0
+        self.steps = 0
+
+    def is_live(self, count):
+        """To be asked with each new count."""
+        self.steps += count > self.last
+        self.last = count
+        return count >= self.least and self.steps >= self.STEPS
+
+
 class Program:
     """A running client. Use it as a context: it has ended at the block's end, whatever happened."""
 
