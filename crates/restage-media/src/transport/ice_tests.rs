@@ -208,12 +208,36 @@ fn what_goes_to_an_unproven_address_is_bounded_by_what_came_from_it() {
 fn the_handshake_too_stays_within_the_bound() {
     let mut pair = Pair::new();
     pair.check(1, 9, true);
-    assert!(pair.ice.may_send(250));
-    assert!(!pair.ice.may_send(100), "300 for the 100 that came");
+    let answer: usize = pair
+        .ice
+        .take_replies()
+        .iter()
+        .map(|reply| reply.bytes.len())
+        .sum();
+    assert!(
+        !pair.ice.may_send(301 - answer),
+        "300 for the 100 that came"
+    );
+    assert!(pair.ice.may_send(300 - answer));
     pair.ice.on_datagram(path(1), 100);
     assert!(pair.ice.may_send(300));
     pair.ice.prove(path(1));
     assert!(pair.ice.may_send(100_000));
+}
+
+#[test]
+fn a_client_that_does_not_answer_checks_is_sent_what_the_bound_allows() {
+    let mut pair = Pair::connected(1);
+    pair.check(2, 9, true);
+    assert_eq!(pair.ice.trial(), None, "the first address lives");
+    pair.wait(1_500);
+    pair.check(2, 9, true);
+    assert_eq!(pair.ice.trial(), Some(path(2)));
+    assert!(pair.ice.may_try(100));
+    assert!(!pair.ice.may_try(10_000));
+    pair.check(1, 9, true);
+    assert_eq!(pair.ice.trial(), None, "the first address lives after all");
+    assert!(!pair.ice.may_try(1));
 }
 
 #[test]
