@@ -193,7 +193,7 @@ class Peer:
             request = urllib.request.Request(self.location, headers=headers, method="DELETE")
             urllib.request.urlopen(request, timeout=HTTP_S).close()
         except OSError as error:
-            print(f"DELETE: {error}", flush=True)
+            print(f"DELETE {self.location}: {error}", flush=True)
 
 
 def main():
