@@ -146,12 +146,11 @@ impl Ice {
         now: Instant,
         path: Path,
         message: &Message<'_>,
-        bytes: usize,
         is_anothers: bool,
         secrets: &mut Secrets,
     ) -> Outcome {
         match message.kind {
-            Kind::Request => self.on_request(now, path, message, bytes, is_anothers, secrets),
+            Kind::Request => self.on_request(now, path, message, is_anothers, secrets),
             Kind::Success => self.on_success(now, path, message),
             // The client may refuse the check because it knows nothing of the session any more: the route stays unproven.
             Kind::Error => Outcome::Refused,
@@ -238,7 +237,6 @@ impl Ice {
         now: Instant,
         path: Path,
         message: &Message<'_>,
-        bytes: usize,
         is_anothers: bool,
         secrets: &mut Secrets,
     ) -> Outcome {
@@ -261,7 +259,9 @@ impl Ice {
         route.is_nominated = message.use_candidate;
         route.generation = self.generation;
         route.heard_at = now;
-        let earned = route.credit.saturating_add(bytes * AMPLIFICATION_MAX);
+        let earned = route
+            .credit
+            .saturating_add(message.length * AMPLIFICATION_MAX);
         route.credit = earned.saturating_sub(sent);
         let is_proven = route.is_proven;
         // The first path needs no check: the handshake proves it.

@@ -45,14 +45,8 @@ impl Pair {
             priority: Some(priority),
             ..self.request(nominates)
         };
-        self.ice.receive(
-            self.now,
-            path(port),
-            &message,
-            100,
-            false,
-            &mut self.secrets,
-        )
+        self.ice
+            .receive(self.now, path(port), &message, false, &mut self.secrets)
     }
 
     fn request(&self, nominates: bool) -> Message<'static> {
@@ -60,6 +54,7 @@ impl Pair {
         let bytes = stun::request(b"0123456789ab", "us:them", 1, 1, &pwd);
         let mut message = Message::parse(Box::leak(bytes.into_boxed_slice())).unwrap();
         message.is_controlled = false;
+        message.length = 100;
         message.use_candidate = nominates;
         message
     }
@@ -77,14 +72,8 @@ impl Pair {
     fn answer(&mut self, path: Path, transaction: &Transaction) -> Outcome {
         let bytes = stun::success(transaction, path.source, REMOTE_PWD);
         let message = Message::parse(&bytes).unwrap();
-        self.ice.receive(
-            self.now,
-            path,
-            &message,
-            bytes.len(),
-            false,
-            &mut self.secrets,
-        )
+        self.ice
+            .receive(self.now, path, &message, false, &mut self.secrets)
     }
 
     /// As after a handshake over this port.
@@ -106,7 +95,7 @@ fn a_check_without_priority_or_role_is_answered() {
     };
     let outcome = pair
         .ice
-        .receive(pair.now, path(1), &message, 80, false, &mut pair.secrets);
+        .receive(pair.now, path(1), &message, false, &mut pair.secrets);
     assert_eq!(outcome, Outcome::Taken);
     let replies = pair.ice.take_replies();
     assert_eq!(replies.len(), 1);
@@ -125,7 +114,7 @@ fn an_end_that_believes_itself_controlled_is_told_so() {
         ..pair.request(false)
     };
     pair.ice
-        .receive(pair.now, path(1), &message, 80, false, &mut pair.secrets);
+        .receive(pair.now, path(1), &message, false, &mut pair.secrets);
     let replies = pair.ice.take_replies();
     assert_eq!(Message::parse(&replies[0].bytes).unwrap().kind, Kind::Error);
     assert_eq!(pair.ice.selected(), None);
@@ -138,7 +127,7 @@ fn a_check_with_another_password_changes_nothing_but_is_remembered() {
     let message = Message::parse(&bytes).unwrap();
     let outcome = pair
         .ice
-        .receive(pair.now, path(1), &message, 80, false, &mut pair.secrets);
+        .receive(pair.now, path(1), &message, false, &mut pair.secrets);
     assert_eq!(outcome, Outcome::Refused);
     assert!(pair.ice.has_forgeries && !pair.ice.is_reached());
     assert!(pair.ice.take_replies().is_empty());
@@ -172,7 +161,7 @@ fn an_answer_from_elsewhere_or_to_another_check_or_unsigned_proves_nothing() {
     let message = Message::parse(&bytes).unwrap();
     let outcome = pair
         .ice
-        .receive(pair.now, path(2), &message, 100, false, &mut pair.secrets);
+        .receive(pair.now, path(2), &message, false, &mut pair.secrets);
     assert_eq!(outcome, Outcome::Refused);
     assert_eq!(pair.ice.selected(), Some(path(1)));
 }
@@ -324,7 +313,7 @@ fn after_a_restart_the_new_session_wins_and_the_old_password_is_void() {
         .restart(credentials("them2", REMOTE_PWD), &mut pair.secrets);
     let outcome = pair
         .ice
-        .receive(pair.now, path(1), &former, 100, false, &mut pair.secrets);
+        .receive(pair.now, path(1), &former, false, &mut pair.secrets);
     assert_eq!(outcome, Outcome::Refused);
     assert_eq!(
         pair.ice.selected(),

@@ -206,7 +206,6 @@ impl Transport {
         now: Instant,
         path: Path,
         message: &Message<'_>,
-        bytes: usize,
         is_anothers: bool,
         secrets: &mut Secrets,
         sink: &mut Sink,
@@ -214,7 +213,7 @@ impl Transport {
         guard(|| {
             let session = &mut self.session;
             let ice = &mut session.ice;
-            let outcome = ice.receive(now, path, message, bytes, is_anothers, secrets);
+            let outcome = ice.receive(now, path, message, is_anothers, secrets);
             let started = session.start(now)?;
             session.flush(sink);
             self.settle(now, started, secrets, sink)?;
