@@ -12,12 +12,38 @@ run | test) ;;
 esac
 
 MISSING=()
+# What some tests skip without, saying so: installed as root, and wanted in CI, where nothing is skipped.
+WISHED=()
 
 # need COMMAND PACKAGE...: the packages are wanted when the command is not there.
 need() {
     local command="$1"
     shift
     have "$command" || MISSING+=("$@")
+}
+
+# wish COMMAND PACKAGE...: as need, for packages that only some tests want.
+wish() {
+    local command="$1"
+    shift
+    have "$command" || WISHED+=("$@")
+}
+
+# The other clients of the interop matrix, and the toolchains of two SDKs.
+collect_wished() {
+    wish firefox-esr firefox-esr
+    wish ip iproute2
+    if ! /usr/bin/python3 "$ROOT/conformance/interop/clients/gstreamer_peer.py" missing >/dev/null 2>&1; then
+        WISHED+=(python3-gi python3-gst-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice gstreamer1.0-libav)
+        WISHED+=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly)
+    fi
+    [ -z "${CI:-}" ] || wish mvn maven default-jdk-headless
+    [ "${#WISHED[@]}" -gt 0 ] || return 0
+    if [ -n "${CI:-}" ] || { [ "$(id -u)" -eq 0 ] && have apt-get; }; then
+        MISSING+=("${WISHED[@]}")
+    else
+        say "not installed, so that some tests will be skipped: ${WISHED[*]}"
+    fi
 }
 
 collect_missing() {
@@ -45,6 +71,7 @@ collect_missing() {
     # Debian ships Python without the part of venv that puts pip in.
     "$ROOT/scripts/postgres.sh" bindir >/dev/null 2>&1 || MISSING+=(postgresql)
     python3 -c 'import ensurepip, venv' 2>/dev/null || MISSING+=(python3-venv)
+    collect_wished
 }
 
 install_missing() {

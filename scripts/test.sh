@@ -86,8 +86,15 @@ RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh b
 step "Conformance: AWS SDK for JavaScript"
 run_node_tests conformance/sdk-js/*.test.js
 
+step "Conformance: AWS SDKs for Go and Java, and what five SDKs see of one task"
+# The one for Rust is an example, and was built with the tests.
+"$VENV/bin/python" -m pytest conformance/agreement --durations=5
+
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 step "Conformance: browser"
 run_node_tests conformance/browser/tests/*.test.js
+
+step "Interop: real clients publish, watch, and watch a replica"
+"$VENV/bin/python" -m pytest conformance/interop --durations=5
 
 step "All passed"

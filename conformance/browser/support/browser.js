@@ -22,9 +22,12 @@ const LOOPBACK = "--allow-loopback-in-peer-connection";
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
-/** @param {{ flags?: string[] }} [wishes] Flags besides those all tests need. */
-export function launch({ flags = [] } = {}) {
-  const args = [...FLAGS, LOOPBACK, ...flags];
+/**
+ * @param {{ isLoopbackUsed?: boolean, flags?: string[] }} [wishes] People's browsers gather no candidate on loopback; flags
+ *   come besides those all tests need.
+ */
+export function launch({ isLoopbackUsed = true, flags = [] } = {}) {
+  const args = [...FLAGS, ...(isLoopbackUsed ? [LOOPBACK] : []), ...flags];
   return chromium.launch({ executablePath: EXECUTABLE, headless: true, args });
 }
 

@@ -338,21 +338,22 @@ class Media:
         `in_url` names the query parameter that carries the token, which is then nowhere else.
         """
         target, token = placed(url or api.payload(token)["whip_url"], token, in_url)
-        return self._connected(Publisher(self, target, token, identity, codec, with_audio, with_video))
+        return self.open(Publisher(self, target, token, identity, codec, with_audio, with_video))
 
     def watch(self, token, participant, url=None, in_url=None):
         """Subscribes to a participant of the stage the token is for; returns when media can flow."""
         base = url or api.payload(token)["whip_url"].removesuffix("/whip") + "/whep"
         target, token = placed(f"{base}/{participant}", token, in_url)
-        return self._connected(Watcher(self, target, token))
+        return self.open(Watcher(self, target, token))
 
     def events(self, token, in_url=None):
         """Opens the events WebSocket of the stage the token is for."""
         said = api.payload(token)
         target, token = placed(f"{said['events_url']}/{said['topic']}", token, in_url)
-        return self._connected(Events(self, target, token))
+        return self.open(Events(self, target, token))
 
-    def _connected(self, peer):
+    def open(self, peer):
+        """Connects a peer made elsewhere; it is closed with the others."""
         self._open.append(peer)
         self.run(peer._connect())
         return peer

@@ -1,0 +1,98 @@
+"""One server with its default settings for the whole matrix, the publishers to be watched, and the table at its end."""
+
+import dataclasses
+
+import pytest
+
+from matrix import table
+from matrix.clients import H264, VP8
+from support import api
+from support.media import Media
+from support.server import OUTPUT, Server
+from support.wait import eventually
+
+RESULTS = pytest.StashKey()
+VERSIONS = pytest.StashKey()
+IDENTITIES = {VP8: 41, H264: 42}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-page", action="store_true", help="put the table into docs/compatibility.md")
+
+
+def pytest_configure(config):
+    config.stash[RESULTS] = {}
+    config.stash[VERSIONS] = {}
+
+
+@pytest.fixture(scope="session")
+def results(pytestconfig):
+    """Outcomes by (client, column)."""
+    return pytestconfig.stash[RESULTS]
+
+
+@pytest.fixture(scope="session")
+def versions(pytestconfig):
+    """Versions by client."""
+    return pytestconfig.stash[VERSIONS]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """No setting but the ports and the data directory: what anybody gets who starts it."""
+    (OUTPUT / "interop.log").unlink(missing_ok=True)
+    started = Server(tmp_path_factory.mktemp("interop") / "data", name="interop").start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def stages(server):
+    return api.Stages(api.client(server))
+
+
+@pytest.fixture(scope="session")
+def media():
+    made = Media()
+    yield made
+    made.close()
+
+
+@dataclasses.dataclass
+class Published:
+    """Somebody who publishes in a stage and is replicated into another."""
+
+    participant: str
+    source: str
+    destination: str
+
+
+@pytest.fixture(scope="session")
+def published(stages, media):
+    """Gives the publisher of a codec, which starts when it is first wanted and goes on to the end."""
+    made = {}
+
+    def get(codec):
+        if codec not in made:
+            source, destination = stages.create(f"{codec}-source"), stages.create(f"{codec}-replica")
+            participant, token = stages.token(source)
+            media.publish(token, IDENTITIES[codec], codec)
+            eventually(
+                lambda: stages.participants(source).get(participant, {}).get("published"),
+                what=f"the publisher of {codec} publishes",
+            )
+            stages.replicate(source, destination, participant)
+            made[codec] = Published(participant, source, destination)
+        return made[codec]
+
+    return get
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The matrix."""
+    rows = list(table.lines(config.stash[RESULTS], config.stash[VERSIONS]))
+    if not rows:
+        return
+    terminalreporter.section("clients")
+    terminalreporter.write_line(table.plain(rows))
+    table.save(OUTPUT / "interop.json", config.stash[RESULTS], config.stash[VERSIONS])

@@ -1,0 +1,187 @@
+"""Who is in the matrix: each client with its codecs, what it can do, how it is started, and what it needs."""
+
+import dataclasses
+import functools
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parents[1]
+PROGRAMS = HERE / "clients"
+SYSTEM_PYTHON = os.environ.get("INTEROP_SYSTEM_PYTHON", "/usr/bin/python3")
+CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
+FIREFOX = os.environ.get("FIREFOX") or "/usr/bin/firefox-esr"
+
+ASK_S = 60
+
+
+FFMPEG_PUBLISH = shlex.split(
+    "-hide_banner -re -f lavfi -i testsrc2=size=320x240:rate=15 -re -f lavfi -i sine=frequency=440:sample_rate=48000 "
+    "-c:v libx264 -profile:v baseline -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -b:v 400k "
+    "-c:a libopus -ac 2 -ar 48000 -f whip -authorization"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """One row of the table."""
+
+    name: str
+    codec: str
+    command: tuple
+    version: object
+    missing: object
+    note: str
+    only_publishes: str = ""
+
+    @property
+    def key(self):
+        """The name its results and logs go by."""
+        return re.sub(r"[^a-z0-9]+", "-", f"{self.name} {self.codec}".lower()).strip("-")
+
+    @property
+    def environment(self):
+        """What its program is told that no command line has: where the encoder of stacks without one is."""
+        return {"INTEROP_FFMPEG": ffmpeg()} if self.command[0] == "node" else {}
+
+    def argv(self, role, url, token):
+        """How it is started for one cell."""
+        if self.command == ("ffmpeg",):
+            return [ffmpeg(), *FFMPEG_PUBLISH, token, url]
+        return [*self.command, role, url, token, self.codec]
+
+
+def said(*command):
+    """The first dotted number that a command prints."""
+    output = subprocess.run(command, capture_output=True, text=True, timeout=ASK_S, check=True).stdout
+    return short(re.search(r"\d+\.\d+[\w.]*", output)[0])
+
+
+def short(version):
+    """Major and minor: what comes after changes with every security update."""
+    return ".".join(re.findall(r"\d+", version)[:2])
+
+
+def ffmpeg():
+    """The static FFmpeg that a package carries."""
+    import imageio_ffmpeg
+
+    return imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def pyav():
+    import av
+
+    return short(av.ffmpeg_version_info)
+
+
+def node_package(name):
+    """Version of an installed package."""
+    return short(json.loads((HERE / "node_modules" / name / "package.json").read_text())["version"])
+
+
+def no_module(name):
+    return "" if importlib.util.find_spec(name) else f"the Python package {name} is not installed"
+
+
+def no_node_package(name):
+    if not shutil.which("node"):
+        return "node is not installed"
+    return "" if (HERE / "node_modules" / name).is_dir() else f"the Node package {name} is not installed"
+
+
+def no_command(path):
+    return "" if shutil.which(path) else f"{path} is not installed"
+
+
+@functools.cache
+def no_gstreamer():
+    """Asks the system's Python, which has Debian's bindings, for every element that is used."""
+    if not shutil.which(SYSTEM_PYTHON):
+        return f"{SYSTEM_PYTHON} is not there"
+    asked = subprocess.run(gstreamer("missing"), capture_output=True, text=True, timeout=ASK_S)
+    if asked.returncode == 0:
+        return ""
+    elements = asked.stdout.strip()
+    return f"GStreamer has no {elements}" if elements else "GStreamer's Python bindings are not installed"
+
+
+def aiortc_version():
+    import aiortc
+
+    return short(aiortc.__version__)
+
+
+def node(program, *words):
+    return ("node", str(PROGRAMS / program), *words)
+
+
+def python(program):
+    return (sys.executable, str(PROGRAMS / program))
+
+
+def gstreamer(*words):
+    return (SYSTEM_PYTHON, str(PROGRAMS / "gstreamer_peer.py"), *words)
+
+
+ENCODES_ONLY = "a WHIP muxer sends only; FFmpeg has no WHEP"
+
+H264, VP8 = "H264", "VP8"
+
+
+def rows():
+    """Every row, in the order of the table."""
+    chromium = {"version": lambda: said(CHROMIUM, "--version"), "missing": lambda: no_command(CHROMIUM)}
+    firefox = {"version": lambda: said(FIREFOX, "--version"), "missing": lambda: no_command(FIREFOX)}
+    gst = {"version": lambda: said(*gstreamer("version")), "missing": no_gstreamer}
+    aio = {"version": aiortc_version, "missing": lambda: no_module("aiortc")}
+
+    def package(name):
+        return {"version": lambda: node_package(name), "missing": lambda: no_node_package(name)}
+
+    page = "js/client on a page of another origin"
+    yield Client("Chromium", H264, node("browser.js", "chromium"), note=page, **chromium)
+    yield Client("Chromium", VP8, node("browser.js", "chromium"), note=page, **chromium)
+    yield Client(
+        "Firefox",
+        VP8,
+        node("browser.js", "firefox"),
+        note=f"{page}; without Cisco's plug-in it has no H.264",
+        **firefox,
+    )
+    yield Client(
+        "FFmpeg, command line",
+        H264,
+        ("ffmpeg",),
+        version=lambda: said(ffmpeg(), "-version"),
+        missing=lambda: no_module("imageio_ffmpeg"),
+        note="`-f whip`, the static build of imageio-ffmpeg",
+        only_publishes=ENCODES_ONLY,
+    )
+    yield Client(
+        "FFmpeg, libraries in PyAV",
+        H264,
+        python("pyav_publish.py"),
+        version=pyav,
+        missing=lambda: no_module("av"),
+        note="the format `whip` of libavformat",
+        only_publishes=ENCODES_ONLY,
+    )
+    for codec in (H264, VP8):
+        yield Client("GStreamer webrtcbin", codec, gstreamer(), note="its own RSA certificate; libnice", **gst)
+    for codec in (H264, VP8):
+        yield Client("aiortc", codec, python("aiortc_peer.py"), note="", **aio)
+    packets = "no decoder: whole pictures from a key frame on"
+    for codec in (H264, VP8):
+        yield Client("werift", codec, node("werift.js"), note=packets, **package("werift"))
+    yield Client(
+        "libwebrtc in Node", VP8, node("wrtc.js"), note="@roamhq/wrtc, built without H.264", **package("@roamhq/wrtc")
+    )
+    for codec in (H264, VP8):
+        yield Client("libdatachannel", codec, node("datachannel.js"), note=f"{packets}", **package("node-datachannel"))
