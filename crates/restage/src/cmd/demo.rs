@@ -53,7 +53,8 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
     let caller = Caller::new(&args.target)?;
     let mut made = Vec::new();
-    let outcome = show(&api, &caller, &mut made, &mut stop).await;
+    // Boxed: it holds a publisher, a test card and several calls, some twenty kilobytes.
+    let outcome = Box::pin(show(&api, &caller, &mut made, &mut stop)).await;
     // The publisher is gone by now; its session is ended before its stage is.
     caller.hang_up().await;
     if !args.keep {
