@@ -1,11 +1,14 @@
-# Two commands matter: `make run` and `make test`. The work is done by the scripts they name.
+# `make install`, `make run` and `make test` are what matters. The work is done by the scripts they name.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test setup fmt clean
+.PHONY: help install run test setup fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+install: ## Install what is missing, build, and put `restage` into PREFIX/bin (~/.local, as root /usr/local)
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install.sh
 
 run: ## Install what is missing, build, and start a server with its data in ./data
 	@scripts/setup.sh run

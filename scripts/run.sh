@@ -9,5 +9,6 @@ step "Building restage (the first time takes minutes)"
 cargo build --release --locked --package restage
 
 step "Starting the server; Ctrl-C ends it"
+have restage || say "make install puts this binary on your PATH as restage"
 # Its data goes into ./data, unless RESTAGE_DATA_DIR or --data-dir says otherwise.
 exec target/release/restage serve "$@"

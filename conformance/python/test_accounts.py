@@ -268,7 +268,9 @@ def test_keys_are_made_listed_rotated_and_revoked(server):
     assert f":{ANN}:" in own(ivs)
     listed = json.loads(keys(server, "list", "--output", "json"))["accessKeys"]
     (row,) = [row for row in listed if row["accessKeyId"] == made["accessKeyId"]]
-    assert row == {name: made[name] for name in ("accessKeyId", "accountId", "permission", "createdAt")}
+    assert row == {name: made[name] for name in ("accessKeyId", "inUse", "accountId", "permission", "createdAt")}
+    own_key, _ = server.credentials()
+    assert [row["accessKeyId"] for row in listed if row["inUse"]] == [own_key]
     newer = json.loads(keys(server, "rotate", made["accessKeyId"], "--output", "json"))
     assert (newer["accountId"], newer["permission"]) == (ANN, "full")
     ivs.list_stages()

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 import av
+import imageio_ffmpeg
 import pytest
 
 from support import api, card
@@ -242,3 +243,41 @@ def test_the_command_line_reads_what_boto3_made(ivs, run, stages):
     names = json.loads(run("stages", "list", "--query", "stages[].name"))
     assert "by-boto3" in names
     assert pathlib.Path(run("stages", "get", "--arn", arn, "--query", "stage.arn", "--output", "text").strip()).name
+
+
+def encoded(path, b_frames):
+    """An H.264 byte stream of x264's, with or without B-frames."""
+    source = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=30:duration=4"]
+    # Baseline has no B-frames, and is what every viewer takes.
+    profile = "main" if b_frames else "baseline"
+    encoder = ["-c:v", "libx264", "-profile:v", profile, "-bf", str(b_frames), "-g", "60", "-pix_fmt", "yuv420p"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y", *source, *encoder, "-f", "h264", str(path)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=COMMAND_S)
+    return path
+
+
+def test_b_frames_of_a_real_encoder_are_found_first(stages, media, server, run, tmp_path):
+    stage = stages.create("b-frames")
+    command = [str(binary()), "publish", "--stage", stage, "--data-dir", str(server.data_dir), "--region", api.REGION]
+    refused = subprocess.run(
+        [*command, str(encoded(tmp_path / "with.h264", b_frames=2))],
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+    )
+    assert refused.returncode == 2, refused.stderr
+    assert "is a B-frame" in refused.stderr and "-bf 0" in refused.stderr
+    assert "activeSessionId" not in stages.ivs.get_stage(arn=stage)["stage"], "nobody was called"
+    with published(server, run, stage, "--loop", encoded(tmp_path / "without.h264", b_frames=0)) as participant:
+        watcher = media.watch(stages.token(stage)[1], participant)
+        eventually(lambda: watcher.frames >= 15, 60, "fifteen pictures")
+        assert watcher.size == (320, 240)
+
+
+def test_help_says_the_models_own_range(ivs, run):
+    shape = ivs.meta.service_model.shape_for("StartParticipantReplicationRequest")
+    window = shape.members["reconnectWindowSeconds"].metadata
+    shown = subprocess.run([str(binary()), "replicas", "start", "--help"], capture_output=True, text=True, check=True)
+    assert f"({window['min']} to {window['max']})" in shown.stdout

@@ -79,6 +79,10 @@ pub enum Error {
     #[error("the RTP packet cannot be sent: {0}")]
     Rtp(String),
 
+    /// The certificates to believe in cannot be used.
+    #[error("the certificates cannot be used: {0}")]
+    Trust(String),
+
     /// The events socket broke or the server spoke something else than JSON text frames.
     #[error("the events socket failed: {0}")]
     Events(String),
@@ -86,6 +90,36 @@ pub enum Error {
 
 fn code_suffix(code: Option<&str>) -> String {
     code.map(|code| format!(" ({code})")).unwrap_or_default()
+}
+
+/// Longest piece of a stranger's words that is repeated.
+const QUOTE_CHARS_MAX: usize = 300;
+
+/// The first line of a body that says something, cut. Control characters and those that turn the
+/// direction of text are escaped, so that nothing a stranger sends is obeyed by a terminal. `None`
+/// for a body that says nothing.
+#[must_use]
+pub fn first_line(body: &[u8]) -> Option<String> {
+    // More than the part that is repeated needs; a body can be long.
+    let head = String::from_utf8_lossy(&body[..body.len().min(8 * QUOTE_CHARS_MAX)]);
+    let line = head.lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(harmless(line))
+}
+
+/// Somebody else's words, cut and escaped.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut quoted = String::new();
+    for c in text.chars().take(QUOTE_CHARS_MAX) {
+        let turns = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c.is_control() || turns {
+            true => quoted.extend(c.escape_default()),
+            false => quoted.push(c),
+        }
+    }
+    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        quoted.push('…');
+    }
+    quoted
 }
 
 /// An error and all its causes in one line, for errors of libraries that hide the useful part
@@ -102,4 +136,24 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_are_quoted_in_one_harmless_line() {
+        let quote = |body: &str| first_line(body.as_bytes());
+        assert_eq!(quote("\n  <html>\r\n<body>").as_deref(), Some("<html>"));
+        assert_eq!(quote(" \n"), None);
+        assert_eq!(
+            quote("a\u{1b}[2Jb\u{202e}c").as_deref(),
+            Some("a\\u{1b}[2Jb\\u{202e}c")
+        );
+        let long = quote(&"ä".repeat(10_000)).unwrap();
+        assert_eq!(long.chars().filter(|c| *c == 'ä').count(), QUOTE_CHARS_MAX);
+        assert!(long.ends_with('…'));
+        assert_eq!(first_line(&[0xff, b'x']).as_deref(), Some("\u{fffd}x"));
+    }
 }

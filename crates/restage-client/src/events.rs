@@ -17,11 +17,12 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
 use crate::error::{Error, chain};
-use crate::signal::parse_url;
+use crate::signal::{parse_url, refusal};
 use crate::token::{ParticipantToken, TokenError};
+use crate::trust::Trust;
 
 /// How often a PING is sent.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -108,6 +109,14 @@ impl EventStream {
     /// [`Error::Url`] for a URL that is not `ws` or `wss`, [`Error::Refused`] if the server answers
     /// the handshake with an error, [`Error::Events`] for everything else.
     pub async fn connect(url: &str, token: &str) -> Result<Self, Error> {
+        Self::connect_trusting(url, token, &Trust::system()).await
+    }
+
+    /// The same, with a choice of whose certificates are believed.
+    ///
+    /// # Errors
+    /// As [`EventStream::connect`].
+    pub async fn connect_trusting(url: &str, token: &str, trust: &Trust) -> Result<Self, Error> {
         let url = parse_url(url, ["ws", "wss"])?;
         let mut request = url.as_str().into_client_request().map_err(socket_error)?;
         let mut protocol = HeaderValue::from_str(token)
@@ -120,15 +129,16 @@ impl EventStream {
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
         // Boxed: a TLS handshake's state is some twenty kilobytes.
-        let handshake = Box::pin(tokio_tungstenite::connect_async_with_config(
+        let handshake = Box::pin(tokio_tungstenite::connect_async_tls_with_config(
             request,
             Some(config),
             true,
+            trust.rustls_config().map(Connector::Rustls),
         ));
         let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, handshake)
             .await
             .map_err(|_| Error::Events(format!("no handshake within {CONNECT_TIMEOUT:?}")))?
-            .map_err(socket_error)?;
+            .map_err(handshake_error)?;
         let now = Instant::now();
         Ok(Self {
             socket,
@@ -142,7 +152,15 @@ impl EventStream {
     /// # Errors
     /// As [`EventStream::connect`], and [`Error::Token`] if the token names no URL or topic.
     pub async fn join(token: &ParticipantToken) -> Result<Self, Error> {
-        Self::connect(&token.events_url()?, token.as_str()).await
+        Self::join_trusting(token, &Trust::system()).await
+    }
+
+    /// The same, with a choice of whose certificates are believed.
+    ///
+    /// # Errors
+    /// As [`EventStream::join`].
+    pub async fn join_trusting(token: &ParticipantToken, trust: &Trust) -> Result<Self, Error> {
+        Self::connect_trusting(&token.events_url()?, token.as_str(), trust).await
     }
 
     /// Waits for the next event and keeps the socket alive meanwhile. `None` once the server has
@@ -220,28 +238,19 @@ fn parse_event(text: &str) -> Result<Option<StageEvent>, Error> {
     }
 }
 
+/// What the server said instead of opening the socket.
+fn handshake_error(error: SocketError) -> Error {
+    let SocketError::Http(response) = error else {
+        return socket_error(error);
+    };
+    let code = response.headers().get("x-amzn-errortype");
+    let code = code.and_then(|code| code.to_str().ok());
+    let body = response.body().as_deref().unwrap_or_default();
+    refusal(response.status(), code, body)
+}
+
 fn socket_error(error: SocketError) -> Error {
-    match error {
-        SocketError::Http(response) => {
-            let status = response.status();
-            let code = response.headers().get("x-amzn-errortype");
-            let body = response.body().as_deref().unwrap_or_default();
-            let words = String::from_utf8_lossy(body);
-            let words = words.trim();
-            let reason = status.canonical_reason().unwrap_or("no reason given");
-            let message = if words.is_empty() { reason } else { words };
-            Error::Refused {
-                status: status.as_u16(),
-                code: code.and_then(|code| code.to_str().ok()).map(str::to_owned),
-                message: message
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(300)
-                    .collect(),
-            }
-        }
-        error => Error::Events(chain(&error)),
-    }
+    Error::Events(chain(&error))
 }
 
 #[cfg(test)]

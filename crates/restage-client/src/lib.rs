@@ -41,18 +41,21 @@ pub mod testcard;
 #[cfg(feature = "stage")]
 pub mod token;
 #[cfg(feature = "stage")]
+mod trust;
+#[cfg(feature = "stage")]
 pub mod whep;
 #[cfg(feature = "stage")]
 pub mod whip;
 
 #[cfg(feature = "stage")]
 pub use {
-    error::Error,
+    error::{Error, first_line},
     events::{EventStream, StageEvent, StageParticipant, StageState},
     frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind},
     peer::{CloseReason, ConnectionState, Stats, TrackStats},
     signal::HttpClient,
     token::{Capabilities, ParticipantToken, TokenError},
+    trust::Trust,
     whep::{SubscribeConfig, Subscriber},
     whip::{PublishConfig, Publisher},
 };

@@ -151,7 +151,11 @@ impl Peer {
             codecs,
             task: tokio::spawn(driver.run()),
         };
-        peer.wait_connected(wanted.connect_timeout).await?;
+        if let Err(error) = peer.wait_connected(wanted.connect_timeout).await {
+            // The server keeps its half otherwise until it gives up by itself.
+            let _ = peer.close().await;
+            return Err(error);
+        }
         Ok((peer, frame_rx))
     }
 

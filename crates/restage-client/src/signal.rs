@@ -2,13 +2,16 @@
 //! (RFC 9725 §4; WHEP draft-ietf-wish-whep §4 is the same exchange in the other direction).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
+use tokio::sync::watch;
 use url::Url;
 
-use crate::error::{Error, chain};
+use crate::error::{Error, chain, first_line, harmless};
+use crate::trust::Trust;
 
 /// Redirects followed from the URL given to the answer. IVS needs one; its samples allow five.
 const REDIRECTS_MAX: usize = 6;
@@ -16,8 +19,6 @@ const REDIRECTS_MAX: usize = 6;
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Longest error body read.
 const REFUSAL_BYTES_MAX: usize = 16 * 1024;
-/// Longest piece of a server's words repeated in an error.
-const REFUSAL_CHARS_MAX: usize = 300;
 /// One HTTP request, from connect to the last byte of the body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
@@ -25,7 +26,11 @@ const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
 /// The HTTP client that offers go out with. Cheap to clone; give one to many publishers and
 /// subscribers to share its set-up (TLS roots, name resolution).
 #[derive(Debug, Clone)]
-pub struct HttpClient(reqwest::Client);
+pub struct HttpClient {
+    client: reqwest::Client,
+    /// Sessions on servers that were not ended yet.
+    open: Arc<watch::Sender<usize>>,
+}
 
 impl HttpClient {
     /// A client that follows no redirect by itself and keeps no idle connection.
@@ -33,20 +38,60 @@ impl HttpClient {
     /// # Errors
     /// [`Error::Http`] if the system's TLS roots cannot be read.
     pub fn new() -> Result<Self, Error> {
+        Self::trusting(&Trust::system())
+    }
+
+    /// The same, with a choice of whose certificates are believed.
+    ///
+    /// # Errors
+    /// As [`HttpClient::new`].
+    pub fn trusting(trust: &Trust) -> Result<Self, Error> {
         // Redirects are followed in `post_offer`, since a general client drops the bearer token
         // when the host changes and WHIP must not. Idle connections would tie the client to the
         // runtime it was first used in.
-        reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if let Some(config) = trust.rustls_config() {
+            builder = builder.tls_backend_preconfigured(config.as_ref().clone());
+        }
+        builder
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(0)
             .timeout(REQUEST_TIMEOUT)
             .user_agent(concat!("restage-client/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map(Self)
+            .map(|client| Self {
+                client,
+                open: Arc::new(watch::Sender::new(0)),
+            })
             .map_err(|error| Error::Http {
                 host: "any host".to_owned(),
                 reason: chain(&error),
             })
+    }
+
+    /// Waits until the servers were told of every connection of this client that has ended, or
+    /// did not take it. Publishers and subscribers that were dropped tell it in the background: a
+    /// program that ends waits for this first.
+    pub async fn hung_up(&self) {
+        let mut open = self.open.subscribe();
+        // It fails only without a sender, and this client is one.
+        let _ = open.wait_for(|count| *count == 0).await;
+    }
+}
+
+/// A session that is open on a server, as far as is known here.
+struct Open(Arc<watch::Sender<usize>>);
+
+impl Open {
+    fn of(http: &HttpClient) -> Self {
+        http.open.send_modify(|count| *count += 1);
+        Self(Arc::clone(&http.open))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -59,11 +104,11 @@ pub(crate) struct Answered {
 }
 
 /// A WHIP or WHEP session on a server: what DELETE is sent to.
-#[derive(Clone)]
 pub(crate) struct HttpSession {
     http: HttpClient,
     url: Url,
     authorization: HeaderValue,
+    _open: Open,
 }
 
 pub(crate) fn parse_url(text: &str, schemes: [&str; 2]) -> Result<Url, Error> {
@@ -113,7 +158,7 @@ pub(crate) async fn post_offer(
     let mut url = endpoint;
     for _ in 0..=REDIRECTS_MAX {
         let response = http
-            .0
+            .client
             .request(Method::POST, url.clone())
             .header(AUTHORIZATION, authorization.clone())
             .header(CONTENT_TYPE, SDP)
@@ -137,8 +182,13 @@ pub(crate) async fn post_offer(
                         http: http.clone(),
                         url,
                         authorization,
+                        _open: Open::of(http),
                     });
+                let status = response.status().as_u16();
                 let sdp = read_body(&url, response, ANSWER_BYTES_MAX).await?;
+                if !sdp.trim_start().starts_with("v=") {
+                    return Err(no_sdp(&url, status, &sdp));
+                }
                 return Ok(Answered { sdp, session });
             }
             _ => return Err(refused(&url, response).await),
@@ -148,6 +198,16 @@ pub(crate) async fn post_offer(
     Err(Error::Redirect {
         from: authority(&url),
         reason,
+    })
+}
+
+/// Something answered that is no WHIP or WHEP server.
+fn no_sdp(url: &Url, status: u16, body: &str) -> Error {
+    let host = authority(url);
+    let line = first_line(body.as_bytes());
+    Error::Answer(match line {
+        Some(line) => format!("{host} said HTTP {status} and no SDP but: {line}"),
+        None => format!("{host} said HTTP {status} and nothing else"),
     })
 }
 
@@ -163,7 +223,7 @@ impl HttpSession {
         for _ in 0..=REDIRECTS_MAX {
             let response = self
                 .http
-                .0
+                .client
                 .request(Method::DELETE, url.clone())
                 .header(AUTHORIZATION, self.authorization.clone())
                 .send()
@@ -228,42 +288,41 @@ fn is_same_or_safer(from: &Url, to: &Url) -> bool {
 }
 
 async fn refused(url: &Url, response: Response) -> Error {
-    let status = response.status().as_u16();
-    let code = response
-        .headers()
-        .get("x-amzn-errortype")
+    let status = response.status();
+    let code = response.headers().get("x-amzn-errortype");
+    let code = code
         .and_then(|value| value.to_str().ok())
-        .map(|value| value.split(':').next().unwrap_or(value).to_owned());
-    let reason = response
-        .status()
-        .canonical_reason()
-        .unwrap_or("no reason given")
-        .to_owned();
+        .map(str::to_owned);
     let body = read_body(url, response, REFUSAL_BYTES_MAX)
         .await
         .unwrap_or_default();
-    let words = refusal_words(&body).unwrap_or(reason);
-    let message = words
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(REFUSAL_CHARS_MAX)
-        .collect();
+    refusal(status, code.as_deref(), body.as_bytes())
+}
+
+/// A refusal in the words of whoever refused: the message, else the first line of the body, which
+/// shows what a server is that knows nothing of stages, else what the status means.
+pub(crate) fn refusal(status: StatusCode, code: Option<&str>, body: &[u8]) -> Error {
+    let message = refusal_words(body)
+        .or_else(|| first_line(body))
+        .unwrap_or_else(|| {
+            let reason = status.canonical_reason();
+            reason.unwrap_or("no reason given").to_owned()
+        });
     Error::Refused {
-        status,
-        code,
+        status: status.as_u16(),
+        // A colon parts the name from an address nobody needs.
+        code: code.map(|value| harmless(value.split(':').next().unwrap_or(value))),
         message,
     }
 }
 
-/// The message in an error body: a JSON member `message` or `exceptionMessage`, else the text.
-fn refusal_words(body: &str) -> Option<String> {
-    if let Ok(serde_json::Value::Object(members)) = serde_json::from_str(body) {
-        return ["message", "exceptionMessage"]
-            .iter()
-            .find_map(|name| members.get(*name)?.as_str().map(str::to_owned));
-    }
-    let text = body.trim();
-    (!text.is_empty() && !text.starts_with('<')).then(|| text.to_owned())
+/// The message in an error body: a JSON member `message` or `exceptionMessage`.
+fn refusal_words(body: &[u8]) -> Option<String> {
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let words = ["message", "exceptionMessage"]
+        .iter()
+        .find_map(|name| members.get(*name)?.as_str())?;
+    Some(harmless(words))
 }
 
 async fn read_body(url: &Url, mut response: Response, limit: usize) -> Result<String, Error> {
@@ -336,15 +395,25 @@ mod tests {
 
     #[test]
     fn refusals_are_told_in_the_servers_words() {
-        let words = |body: &str| refusal_words(body);
-        assert_eq!(words(r#"{"exceptionMessage":"no"}"#).as_deref(), Some("no"));
-        assert_eq!(
-            words(r#"{"message":"m","exceptionMessage":"e"}"#).as_deref(),
-            Some("m")
-        );
-        assert_eq!(words("plain\n").as_deref(), Some("plain"));
-        assert_eq!(words("<html>"), None);
-        assert_eq!(words("{}"), None);
+        let words = |body: &str| match refusal(StatusCode::BAD_GATEWAY, None, body.as_bytes()) {
+            Error::Refused { message, .. } => message,
+            other => panic!("{other}"),
+        };
+        assert_eq!(words(r#"{"exceptionMessage":"no"}"#), "no");
+        assert_eq!(words(r#"{"message":"m","exceptionMessage":"e"}"#), "m");
+        assert_eq!(words("plain\n"), "plain");
+        assert_eq!(words("<html>\n<head>"), "<html>");
+        assert_eq!(words("{}"), "{}");
+        assert_eq!(words(""), "Bad Gateway");
+        assert_eq!(words("\u{7}"), "\\u{7}");
+    }
+
+    #[test]
+    fn an_answer_without_sdp_is_quoted() {
+        let url = Url::parse("http://127.0.0.1:8000/whip").unwrap();
+        let said = no_sdp(&url, 200, "<!doctype html>\n<p>").to_string();
+        assert!(said.contains("127.0.0.1:8000 said HTTP 200"), "{said}");
+        assert!(said.contains("<!doctype html>"), "{said}");
     }
 
     #[test]

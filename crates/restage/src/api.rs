@@ -12,20 +12,26 @@ use aws_sdk_ivsrealtime::config::{
     BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
 };
 use aws_sdk_ivsrealtime::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use restage_client::first_line;
 use restage_server::run_file::RunFile;
 use serde_json::Value;
 
+use crate::connector;
 use crate::exit::{Exit, Failure};
 use crate::target::{Connection, Target};
 
 /// How long a connection may take to be made. A server that is not there answers at once; this is
 /// for one behind a firewall.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longest label of a host name (RFC 1035 §2.3.4).
 const HOST_LABEL_MAX: usize = 63;
+
+/// What to do about a certificate that is not believed.
+pub(crate) const CERTIFICATE: &str = "--ca-bundle or AWS_CA_BUNDLE names a file with a certificate of your own; --no-verify-ssl takes any";
 
 /// What a starting token has to be.
 pub(crate) const NEXT_TOKEN: &str =
@@ -63,6 +69,9 @@ impl Api {
             .timeout_config(timeouts)
             .credentials_provider(credentials)
             .interceptor(KeepAnswer(Arc::clone(&answer)));
+        if let Some(client) = connector::trusting(&target.trust()?)? {
+            config = config.http_client(client);
+        }
         if let Some(url) = &connection.url {
             config = config.endpoint_url(checked_url(url)?);
         }
@@ -95,25 +104,21 @@ impl Api {
         match &error {
             SdkError::ServiceError(service) => {
                 let error = service.err();
+                if error.code().is_none() {
+                    return self.foreign(service.raw()).into();
+                }
                 self.refusal(error.code(), error.message()).into()
             }
             SdkError::ConstructionFailure(_) => {
                 Failure::usage(format!("the request cannot be made: {}", causes(&error))).into()
             }
-            SdkError::ResponseError(_) => Failure::new(
-                Exit::NoAnswer,
-                format!("{shown} does not answer like the API: {}", causes(&error)),
-            )
-            .advise("check that the URL is that of a restage server or of Amazon IVS Real-Time")
-            .into(),
+            SdkError::ResponseError(response) => self.foreign(response.raw()).into(),
             _ => Failure::new(
                 Exit::NoAnswer,
                 format!("no answer from {shown}: {}", root_cause(&error)),
             )
             .advise(match self.connection.url {
-                _ if root_cause(&error).contains("certificate") => {
-                    "SSL_CERT_FILE names a file with the authority of a certificate of your own"
-                }
+                _ if root_cause(&error).contains("certificate") => CERTIFICATE,
                 Some(_) => {
                     "restage serve starts a server; --endpoint-url or --data-dir names another"
                 }
@@ -121,6 +126,22 @@ impl Api {
             })
             .into(),
         }
+    }
+
+    /// Something answered that is not the API: its own words show what it is.
+    fn foreign(&self, answer: &HttpResponse) -> Failure {
+        let status = answer.status().as_u16();
+        let body = answer.body().bytes().unwrap_or_default();
+        let said = match first_line(body) {
+            Some(line) => format!("HTTP {status}, {line}"),
+            None => format!("HTTP {status} with nothing in it"),
+        };
+        let shown = self.connection.shown();
+        Failure::new(
+            Exit::NoAnswer,
+            format!("{shown} does not answer like the API: {said}"),
+        )
+        .advise("check that the URL is that of a restage server or of Amazon IVS Real-Time")
     }
 
     /// What the service said, with advice for the refusals a person can do something about.

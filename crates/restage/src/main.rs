@@ -2,10 +2,12 @@
 
 mod api;
 mod cmd;
+mod connector;
 mod exit;
 mod live;
 mod logging;
 mod media;
+mod naming;
 mod output;
 mod paging;
 mod profile;

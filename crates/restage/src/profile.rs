@@ -25,6 +25,8 @@ pub(crate) struct Profile {
     pub(crate) session_token: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) endpoint_url: Option<String>,
+    /// A file of certificates to believe.
+    pub(crate) ca_bundle: Option<String>,
     /// A setting by which the keys would have to be fetched from elsewhere.
     pub(crate) indirect: Option<&'static str>,
 }
@@ -93,6 +95,7 @@ impl Profiles {
             session_token: value("aws_session_token"),
             region: value("region"),
             endpoint_url: services.or_else(|| value("endpoint_url")),
+            ca_bundle: value("ca_bundle"),
             indirect,
         })
     }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
-use restage_client::{CloseReason, Error, ParticipantToken};
+use restage_client::{CloseReason, Error, HttpClient, ParticipantToken, Trust};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::api::Api;
+use crate::api::{Api, CERTIFICATE};
 use crate::cmd::pair;
 use crate::exit::{Exit, Failure};
+use crate::naming;
 use crate::target::{Target, variable};
 
 /// Longest token read from standard input.
@@ -30,29 +31,57 @@ const PASSING: [u16; 5] = [429, 500, 502, 503, 504];
 pub(crate) struct Join {
     /// A participant token; - reads it from standard input, so that no process list shows it
     ///
-    /// Without it and without --stage-arn: RESTAGE_TOKEN.
+    /// Without it and without a stage: RESTAGE_TOKEN.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// ARN of a stage, for which a token is made through the API
-    #[arg(long, value_name = "ARN")]
-    stage_arn: Option<String>,
+    /// A stage, by ARN, name or id, for which a token is made through the API
+    #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
+    stage: Option<String>,
 }
 
 /// Who one is on the stage, for tokens that are made.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Identity {
     /// A label of yours, seen by everyone on the stage
-    #[arg(long, value_name = "ID", requires = "stage_arn")]
+    #[arg(long, value_name = "ID", conflicts_with = "token")]
     user_id: Option<String>,
     /// An attribute, seen by everyone on the stage; repeatable
-    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair, requires = "stage_arn")]
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair, conflicts_with = "token")]
     attributes: Vec<(String, String)>,
 }
 
 impl Join {
+    /// Whether it is said how to get in: by a flag, or by the environment.
+    pub(crate) fn is_given(&self) -> bool {
+        self.token.is_some() || self.stage.is_some() || variable("RESTAGE_TOKEN").is_some()
+    }
+
+    /// Takes a stage that stood on the command line without a flag.
+    pub(crate) fn take_stage(&mut self, word: String) -> anyhow::Result<()> {
+        if self.stage.is_some() || self.token.is_some() {
+            return Err(Failure::usage(format!(
+                "{word:?} is a stage, and --stage or --token is there already"
+            ))
+            .into());
+        }
+        self.stage = Some(word);
+        Ok(())
+    }
+
+    /// The same with the stage's ARN in place of its name.
+    pub(crate) async fn resolved(self, target: &Target) -> anyhow::Result<Self> {
+        let stage = match self.stage {
+            Some(named) if !naming::is_arn(&named) => {
+                Some(naming::stage_arn(&Api::new(target)?, &named).await?)
+            }
+            stage => stage,
+        };
+        Ok(Self { stage, ..self })
+    }
+
     /// The stage, if it was named.
-    pub(crate) fn stage_arn(&self) -> Option<&str> {
-        self.stage_arn.as_deref()
+    pub(crate) fn stage(&self) -> Option<&str> {
+        self.stage.as_deref()
     }
 
     /// The token given, or a new one.
@@ -62,10 +91,18 @@ impl Join {
         identity: &Identity,
         capability: ParticipantTokenCapability,
     ) -> anyhow::Result<ParticipantToken> {
-        // Not clap's: a token left in the environment would be in conflict with --stage-arn.
-        let from_environment = || variable("RESTAGE_TOKEN").filter(|_| self.stage_arn.is_none());
+        // Not clap's: a token left in the environment would be in conflict with --stage.
+        let from_environment = || variable("RESTAGE_TOKEN").filter(|_| self.stage.is_none());
         let token = self.token.clone().or_else(from_environment);
-        match (token, &self.stage_arn) {
+        let is_described = identity.user_id.is_some() || !identity.attributes.is_empty();
+        if token.is_some() && is_described {
+            return Err(Failure::usage(
+                "--user-id and --attribute are for a token that is made, and there is one",
+            )
+            .advise("--stage makes one")
+            .into());
+        }
+        match (token, &self.stage) {
             (Some(token), _) if token == "-" => {
                 let mut text = String::new();
                 std::io::stdin()
@@ -76,9 +113,11 @@ impl Join {
             }
             (Some(token), _) => decode(&token),
             (None, Some(arn)) => mint(target, arn, identity, capability).await,
-            (None, None) => {
-                Err(Failure::usage("give --token or --stage-arn, or set RESTAGE_TOKEN").into())
-            }
+            (None, None) => Err(
+                Failure::usage("give --token or --stage, or set RESTAGE_TOKEN")
+                    .advise("restage stages list shows the stages")
+                    .into(),
+            ),
         }
     }
 }
@@ -86,7 +125,7 @@ impl Join {
 fn decode(text: &str) -> anyhow::Result<ParticipantToken> {
     ParticipantToken::decode(text).map_err(|error| {
         Failure::usage(format!("this is not a participant token: {error}"))
-            .advise("restage token create --stage-arn ARN makes one")
+            .advise("restage token create STAGE makes one")
             .into()
     })
 }
@@ -94,11 +133,12 @@ fn decode(text: &str) -> anyhow::Result<ParticipantToken> {
 /// Makes a token through the API.
 pub(crate) async fn mint(
     target: &Target,
-    stage_arn: &str,
+    stage: &str,
     identity: &Identity,
     capability: ParticipantTokenCapability,
 ) -> anyhow::Result<ParticipantToken> {
     let api = Api::new(target)?;
+    let stage_arn = naming::stage_arn(&api, stage).await?;
     let attributes: std::collections::HashMap<_, _> = identity.attributes.iter().cloned().collect();
     let issued = api
         .client
@@ -118,7 +158,7 @@ pub(crate) async fn mint(
 pub(crate) fn failure(error: Error) -> anyhow::Error {
     let message = error.to_string();
     let failure = match error {
-        Error::Url { .. } | Error::Token(_) => Failure::usage(message),
+        Error::Url { .. } | Error::Token(_) | Error::Trust(_) => Failure::usage(message),
         Error::Refused {
             status: 401 | 403, ..
         } => Failure::new(Exit::Refused, message)
@@ -128,6 +168,9 @@ pub(crate) fn failure(error: Error) -> anyhow::Error {
         }
         Error::Refused { .. } | Error::NotNegotiated(_) | Error::Closed(CloseReason::Remote) => {
             Failure::new(Exit::Refused, message)
+        }
+        Error::Http { .. } | Error::Events(_) if message.contains("certificate") => {
+            Failure::new(Exit::NoAnswer, message).advise(CERTIFICATE)
         }
         Error::Http { .. } => Failure::new(Exit::NoAnswer, message)
             .advise("restage serve starts a server; the address is part of the token"),
@@ -148,6 +191,30 @@ pub(crate) fn is_passing(error: &Error) -> bool {
         Error::Http { .. } | Error::ConnectTimeout(_) | Error::Events(_) => true,
         Error::Closed(reason) => *reason != CloseReason::Remote,
         _ => false,
+    }
+}
+
+/// Longest wait at the end for servers to be told that connections are over.
+const HANG_UP_MAX: Duration = Duration::from_secs(6);
+
+/// What this program calls servers with.
+pub(crate) struct Caller {
+    pub(crate) http: HttpClient,
+    pub(crate) trust: Trust,
+}
+
+impl Caller {
+    pub(crate) fn new(target: &Target) -> anyhow::Result<Self> {
+        let trust = target.trust()?;
+        let http = HttpClient::trusting(&trust).map_err(failure)?;
+        Ok(Self { http, trust })
+    }
+
+    /// Waits until every connection that was dropped is ended on its server too. Whatever a
+    /// command ended with, nothing of it stays behind on the stage.
+    pub(crate) async fn hang_up(&self) {
+        let ended = self.http.hung_up();
+        tokio::time::timeout(HANG_UP_MAX, ended).await.ok();
     }
 }
 

@@ -1,7 +1,9 @@
 //! Which server a command talks to, as whom, and in which region: flags as the AWS CLI has them.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use restage_client::Trust;
 use restage_server::config::Config;
 use restage_server::data_dir::existing_credentials;
 use restage_server::run_file::RunFile;
@@ -12,6 +14,10 @@ use crate::profile::{Profile, Profiles};
 /// The environment variables that name an endpoint, the nearer one first.
 const ENDPOINT_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_IVS_REALTIME", "AWS_ENDPOINT_URL"];
 const REGION_VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// Names a file of certificates to believe, as for the AWS CLI.
+const CA_BUNDLE_VARIABLE: &str = "AWS_CA_BUNDLE";
+/// Longest bundle read; the public authorities together are some 200 kilobytes.
+const CA_BUNDLE_BYTES_MAX: u64 = 16 << 20;
 /// Any name works with restage; this is the one AWS's own tools begin with.
 const REGION_DEFAULT: &str = "us-east-1";
 
@@ -40,6 +46,14 @@ pub(crate) struct Target {
     /// Without it: AWS_REGION, AWS_DEFAULT_REGION, the profile's region, us-east-1.
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
+    /// File with the certificates to believe over TLS, instead of the system's authorities
+    ///
+    /// Without it: AWS_CA_BUNDLE, the profile's ca_bundle.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_bundle: Option<PathBuf>,
+    /// Believe any certificate over TLS: whoever is in between can then read and change everything
+    #[arg(long)]
+    pub(crate) no_verify_ssl: bool,
 }
 
 /// Everything needed to call the API, and where each part came from, for error messages.
@@ -139,6 +153,55 @@ impl Target {
         })
     }
 
+    /// Whose certificates are believed: of the API, of WHIP and WHEP, and of the events socket.
+    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
+        self.trust_in(&variable)
+    }
+
+    fn trust_in(&self, variable: Variables<'_>) -> anyhow::Result<Trust> {
+        if self.no_verify_ssl {
+            return Ok(Trust::unverified()?);
+        }
+        let given = |path: &PathBuf, name: &str| (path.clone(), name.to_owned());
+        let from_flag = self
+            .ca_bundle
+            .as_ref()
+            .map(|path| given(path, "--ca-bundle"));
+        let from_environment = || {
+            let path = variable(CA_BUNDLE_VARIABLE)?;
+            Some((PathBuf::from(path), CA_BUNDLE_VARIABLE.to_owned()))
+        };
+        let from_profile = || -> anyhow::Result<Option<(PathBuf, String)>> {
+            let profiles = Profiles::load(variable)?;
+            let profile = match &self.profile {
+                Some(name) => profiles.require(name)?,
+                // A token needs no profile, so one that is not there is no fault here.
+                None => {
+                    let name = variable("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
+                    profiles.get(&name).unwrap_or_default()
+                }
+            };
+            let path = profile.ca_bundle.map(PathBuf::from);
+            Ok(path.map(|path| (path, "the profile's ca_bundle".to_owned())))
+        };
+        let found = match from_flag.or_else(from_environment) {
+            Some(found) => Some(found),
+            None => from_profile()?,
+        };
+        let Some((path, origin)) = found else {
+            return Ok(Trust::system());
+        };
+        let problem = |why: String| {
+            let what = format!(
+                "{origin} names {}, which cannot be used: {why}",
+                path.display()
+            );
+            Failure::usage(what).advise("name a file with certificates in PEM")
+        };
+        let pem = read_bundle(&path).map_err(|error| problem(error.to_string()))?;
+        Ok(Trust::bundle(&pem).map_err(|error| problem(error.to_string()))?)
+    }
+
     pub(crate) fn data_dir_in(&self, variable: Variables<'_>) -> PathBuf {
         self.data_dir
             .clone()
@@ -210,6 +273,13 @@ impl Target {
             None => own(),
         }
     }
+}
+
+fn read_bundle(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut pem = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(CA_BUNDLE_BYTES_MAX).read_to_end(&mut pem)?;
+    Ok(pem)
 }
 
 /// A variable of the process, if it says anything.

@@ -190,3 +190,59 @@ fn regions_in_order() {
     };
     assert_eq!(region(&house, &flag), "f");
 }
+
+/// A certificate nobody needs to believe in, but which can be read.
+fn bundle(house: &House, name: &str) -> PathBuf {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let path = house.home.path().join(name);
+    std::fs::write(&path, made.cert.pem()).unwrap();
+    path
+}
+
+fn trusted(house: &House, target: &Target) -> anyhow::Result<bool> {
+    let trust = target.trust_in(&|name| house.variables.get(name).cloned())?;
+    Ok(trust.rustls_config().is_some())
+}
+
+#[test]
+fn certificates_come_from_the_flag_then_the_environment_then_the_profile() {
+    let missing = "/none/ca.pem";
+    let house = House::new();
+    assert!(!trusted(&house, &Target::default()).unwrap());
+    let file = bundle(&house, "ca.pem");
+    let flag = Target {
+        ca_bundle: Some(file.clone()),
+        ..Target::default()
+    };
+    let house = house.with("AWS_CA_BUNDLE", missing);
+    assert!(trusted(&house, &flag).unwrap());
+    let error = trusted(&house, &Target::default()).unwrap_err().to_string();
+    assert!(
+        error.contains("AWS_CA_BUNDLE names /none/ca.pem"),
+        "{error}"
+    );
+    let any = Target {
+        no_verify_ssl: true,
+        ..Target::default()
+    };
+    assert!(trusted(&house, &any).unwrap());
+    let house = house.with("AWS_CA_BUNDLE", &file.display().to_string());
+    assert!(trusted(&house, &Target::default()).unwrap());
+
+    let house = House::new();
+    let file = bundle(&house, "profile.pem");
+    let config = format!(
+        "[profile lab]\nca_bundle = {}\n[profile broken]\nca_bundle = {missing}\n",
+        file.display()
+    );
+    std::fs::write(house.home.path().join(".aws/config"), config).unwrap();
+    assert!(trusted(&house, &profile("lab")).unwrap());
+    assert!(trusted(&house, &profile("none")).is_err());
+    let error = trusted(&house, &profile("broken")).unwrap_err().to_string();
+    assert!(error.contains("the profile's ca_bundle"), "{error}");
+    let house = house.with("AWS_PROFILE", "lab");
+    assert!(trusted(&house, &Target::default()).unwrap());
+    // A token needs no profile, so one that is gone is no fault of it.
+    let house = house.with("AWS_PROFILE", "gone");
+    assert!(!trusted(&house, &Target::default()).unwrap());
+}

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use restage_client::{Error, PublishConfig, Publisher, SubscribeConfig, Subscriber};
+use restage_client::{Error, HttpClient, PublishConfig, Publisher, SubscribeConfig, Subscriber};
 
-use crate::server::{Server, TOKEN};
+use crate::server::{Request, Server, TOKEN};
 use crate::within;
 
 async fn refusal(url: &str, token: &str) -> Error {
@@ -95,7 +95,11 @@ async fn media_that_does_not_come_up_ends_the_session_on_the_server() {
     let server = Server::start().await;
     let error = refusal(&server.url("/deaf"), TOKEN).await;
     assert!(matches!(error, Error::ConnectTimeout(_)), "{error}");
-    server.wait_for(Method::DELETE, "/session/998").await;
+    // Before the error is told: a program may end with it.
+    let deleted = |request: &Request| {
+        request.method == Method::DELETE && request.path.starts_with("/session/998")
+    };
+    assert!(server.requests().iter().any(deleted));
 }
 
 #[tokio::test]
@@ -109,4 +113,22 @@ async fn dropping_a_client_ends_the_session_on_the_server() {
     .await;
     drop(subscriber.unwrap());
     server.wait_for(Method::DELETE, "/session/").await;
+}
+
+/// A program that is about to end waits for what it dropped.
+#[tokio::test]
+async fn a_client_knows_when_all_its_sessions_have_ended() {
+    let server = Server::start().await;
+    let http = HttpClient::new().unwrap();
+    within("nothing is open", http.hung_up()).await;
+    let mut config = SubscribeConfig::default();
+    config.http = Some(http.clone());
+    let url = server.url("/whip/subscribe/Ab3dEf6hIj9k");
+    let subscriber = within("connect", Subscriber::connect(&url, TOKEN, config)).await;
+    let open = tokio::time::timeout(Duration::from_millis(50), http.hung_up()).await;
+    assert!(open.is_err(), "one is open");
+    drop(subscriber.unwrap());
+    within("it is told", http.hung_up()).await;
+    let deleted = |request: &Request| request.method == Method::DELETE;
+    assert!(server.requests().iter().any(deleted));
 }

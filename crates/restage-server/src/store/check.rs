@@ -2,6 +2,7 @@
 
 use super::StoreConfig;
 use super::codec::{self, columns};
+use super::dump;
 use super::engine::{Engine, Role};
 use super::error::StoreError;
 use super::schema;
@@ -13,7 +14,7 @@ const FINDINGS_MAX: usize = 50;
 /// What a check found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Findings {
-    /// Rows looked at.
+    /// Rows there are, as a backup counts them.
     pub rows: u64,
     /// One sentence each; empty when all is well.
     pub faults: Vec<String>,
@@ -99,6 +100,7 @@ pub async fn check(config: &StoreConfig) -> Result<Findings, StoreError> {
         let faults = said.into_iter().filter(|line| line != "ok");
         findings.faults.extend(faults);
     }
+    findings.rows = dump::count(&mut connection).await?;
     read_all(&mut connection, &mut findings).await?;
     for (what, sql) in RULES {
         let found = query(*sql).number(&mut connection).await?;
@@ -161,7 +163,6 @@ async fn read_all(
     ];
     for (sql, decode) in kinds {
         let each = query(sql).each(connection, |row| {
-            findings.rows += 1;
             if let Err(error) = decode(row) {
                 findings.add(error.to_string());
             }

@@ -43,6 +43,20 @@ pub(super) const TABLES: &[&str] = &[
 /// The row of `meta` that belongs to the database and not to what is in it.
 const OWNER_ROW: &str = "owner";
 
+/// The rows of a database, as a backup of it counts them.
+pub(super) async fn count(connection: &mut sql::Connection) -> Result<u64, StoreError> {
+    let mut rows = 0;
+    for table in TABLES {
+        let sql = match *table {
+            "meta" => format!("SELECT COUNT(*) FROM meta WHERE name <> '{OWNER_ROW}'"),
+            table => format!("SELECT COUNT(*) FROM {table}"),
+        };
+        let found = query(sql).number(connection).await?;
+        rows += u64::try_from(found).unwrap_or_default();
+    }
+    Ok(rows)
+}
+
 /// Why a backup was not made or not taken in.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -14,18 +14,21 @@ use crate::api::{self, Api};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::paging;
+use crate::stage::{self, Caller, Stop};
 use crate::target::Target;
 
 /// A publisher that drops out comes back by itself for this long.
 const RECONNECT_WINDOW_S: i32 = 60;
+/// Longest wait at the end for the stages to be deleted.
+const CLEAN_UP_MAX: Duration = Duration::from_secs(10);
 /// How long the server may take to see the publisher.
 const PUBLISHING_MAX: Duration = Duration::from_secs(10);
 
 /// Publishes a test card into one stage and replicates it into another.
 ///
 /// Against a running server: makes two stages, publishes a test card with a beep into the first,
-/// replicates it into the second, prints where to watch and the replicas, and runs until Ctrl-C.
-/// The stages are deleted at the end.
+/// replicates it into the second, prints where to watch and the replicas, and runs until Ctrl-C or
+/// SIGTERM. Then it leaves the stage and deletes both stages.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Leave the stages in place at the end
@@ -45,25 +48,59 @@ struct Stages {
 }
 
 async fn demo(args: Args) -> anyhow::Result<ExitCode> {
+    // Before anything is made, so that a signal at any time finds somebody who cleans up.
+    let mut stop = Stop::new(None)?;
     let api = Api::new(&args.target)?;
+    let caller = Caller::new(&args.target)?;
+    let mut made = Vec::new();
+    // Boxed: it holds a publisher, a test card and several calls, some twenty kilobytes.
+    let outcome = Box::pin(show(&api, &caller, &mut made, &mut stop)).await;
+    // The publisher is gone by now; its session is ended before its stage is.
+    caller.hang_up().await;
+    if !args.keep {
+        delete_stages(&api, &made).await;
+    }
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Everything until the end. `made` has the stages that are there, whatever this returns.
+async fn show(
+    api: &Api,
+    caller: &Caller,
+    made: &mut Vec<String>,
+    stop: &mut Stop,
+) -> anyhow::Result<()> {
+    // Not given up in the middle: a stage whose answer nobody heard could not be deleted. A signal
+    // that comes meanwhile is heard afterwards.
+    for name in ["demo-source", "demo-viewers"] {
+        made.push(create_stage(api, name).await?);
+    }
     let stages = Stages {
-        source: create_stage(&api, "demo-source").await?,
-        destination: create_stage(&api, "demo-viewers").await?,
+        source: made[0].clone(),
+        destination: made[1].clone(),
     };
-    let outcome = tokio::select! {
-        outcome = publish(&api, &stages) => outcome,
-        _ = tokio::signal::ctrl_c() => {
+    tokio::select! {
+        outcome = publish(api, caller, &stages) => outcome,
+        () = stop.wait() => {
             output::note("stopping");
             Ok(())
         }
-    };
-    if !args.keep {
-        for arn in [&stages.source, &stages.destination] {
-            // The server may be gone already; there is nothing left to delete then.
-            api.client.delete_stage().arn(arn).send().await.ok();
-        }
     }
-    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Says which stages stay, if any do. A server that is gone has told so by another error already.
+async fn delete_stages(api: &Api, stages: &[String]) {
+    let deleted = async {
+        for arn in stages {
+            if let Err(error) = api.client.delete_stage().arn(arn).send().await {
+                let why = api.explain(error);
+                output::note(&format!("{arn} was not deleted: {why:#}"));
+            }
+        }
+    };
+    if tokio::time::timeout(CLEAN_UP_MAX, deleted).await.is_err() {
+        output::note("the server does not answer; the stages of the demo stay");
+    }
 }
 
 async fn create_stage(api: &Api, name: &str) -> anyhow::Result<String> {
@@ -81,7 +118,7 @@ async fn create_stage(api: &Api, name: &str) -> anyhow::Result<String> {
     Ok(stage.arn().to_owned())
 }
 
-async fn publish(api: &Api, stages: &Stages) -> anyhow::Result<()> {
+async fn publish(api: &Api, caller: &Caller, stages: &Stages) -> anyhow::Result<()> {
     let issued = api
         .client
         .create_participant_token()
@@ -98,8 +135,11 @@ async fn publish(api: &Api, stages: &Stages) -> anyhow::Result<()> {
         .participant_id()
         .context("the token has no participant id")?;
     let token = ParticipantToken::decode(issued.token().unwrap_or_default())?;
-    let mut publisher = Publisher::join(&token, PublishConfig::default())
-        .await
+    let mut config = PublishConfig::default();
+    config.http = Some(caller.http.clone());
+    let joined = Publisher::join(&token, config).await;
+    let mut publisher = joined
+        .map_err(stage::failure)
         .context("publishing by WHIP failed")?;
     output::note(&format!(
         "publishing {participant} (H.264 test card and an Opus beep)"
@@ -113,7 +153,10 @@ async fn publish(api: &Api, stages: &Stages) -> anyhow::Result<()> {
             Some(console) => output::note(&format!("\nwatch it   {console}")),
             None => output::note("\nwatch it   at the console address the server printed"),
         }
-        output::note("Ctrl-C ends the demo");
+        output::note(&format!(
+            "           restage watch {}\nCtrl-C ends the demo",
+            stages.destination
+        ));
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {

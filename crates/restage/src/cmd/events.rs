@@ -13,6 +13,8 @@ use restage_client::{EventStream, StageEvent};
 
 use crate::api::{self, Api};
 use crate::cmd::participants::active_session;
+use crate::exit::Failure;
+use crate::naming;
 use crate::output::{self, Lines};
 use crate::stage::{self, Identity, Join, Reconnect, Stop};
 use crate::target::Target;
@@ -30,7 +32,7 @@ pub(crate) enum Command {
     Replay(dead_letters::ReplayArgs),
 }
 
-/// Follows a stage: its events socket, and with --participant-id the participant's events too.
+/// Follows a stage: its events socket, and with --participant the participant's events too.
 ///
 /// The socket says who publishes (STAGE_STATE); ListParticipantEvents says what a participant did
 /// and what went wrong. Whoever listens is a participant of the stage too. Runs until Ctrl-C; a
@@ -38,21 +40,30 @@ pub(crate) enum Command {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage events tail --stage-arn \"$STAGE\"
-  restage events tail --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h
-  restage events tail --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --no-follow
+  restage events tail lobby
+  restage events tail lobby --participant ann
+  restage events tail --stage \"$ARN\" --participant Xy7zAb3dEf6h --no-follow
   restage events tail --file data/events.jsonl --no-follow
   restage events tail --token \"$TOKEN\" --output json --query 'payload.participants[].id'")]
 pub(crate) struct TailArgs {
+    /// The stage, in place of its flag
+    #[arg(value_name = "STAGE", group = "join")]
+    word: Option<String>,
     #[command(flatten)]
     join: Join,
     #[command(flatten)]
     identity: Identity,
-    /// Print this participant's events too (ListParticipantEvents); needs --stage-arn
-    #[arg(long, value_name = "ID", requires = "stage_arn")]
-    participant_id: Option<String>,
+    /// Print the events of this participant too, by id or user id (ListParticipantEvents); needs the
+    /// stage
+    #[arg(
+        long,
+        visible_alias = "participant-id",
+        value_name = "ID",
+        conflicts_with_all = ["token", "file"]
+    )]
+    participant: Option<String>,
     /// The session the participant is or was in [default: the one that is active]
-    #[arg(long, value_name = "ID", requires = "participant_id")]
+    #[arg(long, value_name = "ID", requires = "participant")]
     session_id: Option<String>,
     /// Print the events of all stages in this file instead, which a server writes with --events-file
     #[arg(long, value_name = "FILE", group = "join")]
@@ -77,11 +88,15 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
+async fn tail(mut args: TailArgs) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new(None)?;
+    if let Some(stage) = args.word.take() {
+        args.join.take_stage(stage)?;
+    }
     if let Some(path) = &args.file {
         return file::tail(path, args.no_follow, &args.lines, &mut stop).await;
     }
+    args.join = args.join.resolved(&args.target).await?;
     let mut history = history(&args).await?;
     if let Some(history) = &mut history {
         history.print_new(&args.lines).await?;
@@ -98,7 +113,9 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
         )
         .await?;
     let mut changes = Changes::default();
-    let mut socket = EventStream::join(&token).await.map_err(stage::failure)?;
+    let trust = args.target.trust()?;
+    let join = || EventStream::join_trusting(&token, &trust);
+    let mut socket = join().await.map_err(stage::failure)?;
     loop {
         let ending = follow(&mut socket, &mut changes, &mut history, &args, &mut stop).await?;
         let why = match ending {
@@ -109,7 +126,6 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
             Ending::Closed => "the server closed the events socket".to_owned(),
             Ending::Broken(why) => why,
         };
-        let join = || EventStream::join(&token);
         match args
             .reconnect
             .again(&why, &mut stop, output::note, stage::is_passing, join)
@@ -122,11 +138,15 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn history(args: &TailArgs) -> anyhow::Result<Option<History>> {
-    let (Some(participant_id), Some(stage_arn)) = (&args.participant_id, args.join.stage_arn())
-    else {
+    let Some(participant) = &args.participant else {
         return Ok(None);
     };
+    let stage_arn = args.join.stage().ok_or_else(|| {
+        Failure::usage("--participant needs the stage, by ARN, name or id")
+            .advise("restage events tail STAGE --participant ID")
+    })?;
     let api = Api::new(&args.target)?;
+    let participant_id = &naming::participant_id(&api, stage_arn, participant).await?;
     let session_id = match &args.session_id {
         Some(id) => id.clone(),
         None => active_session(&api, stage_arn).await?,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use restage_server::clock;
-use restage_server::config::Settings;
+use restage_server::config::{Config, Settings};
 use restage_server::data_dir::{DataDir, existing_credentials};
 use restage_server::keys::{KeyFile, KeyFileError, Listed, Made, Permission};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::table::Columns;
 pub(crate) enum Command {
     /// Make a key for an account and print it; its secret is shown this once
     Create(CreateArgs),
-    /// List the keys that were made here, without their secrets
+    /// List the keys the server takes, its own among them, without their secrets
     List(ListArgs),
     /// Refuse a key from now on
     Revoke(RevokeArgs),
@@ -40,11 +40,15 @@ struct Place {
 
 impl Place {
     fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.config()?.data_dir)
+    }
+
+    fn config(&self) -> anyhow::Result<Config> {
         let flags = Settings {
             data_dir: self.data_dir.clone(),
             ..Settings::default()
         };
-        Ok(place::resolve(flags, self.config.as_deref())?.data_dir)
+        place::resolve(flags, self.config.as_deref())
     }
 }
 
@@ -68,6 +72,10 @@ pub(crate) struct CreateArgs {
     place: Place,
 }
 
+/// Lists the server's own key and the keys that were made here.
+///
+/// IN USE marks the key that `restage env` prints and that the other commands sign with when they
+/// take the data directory's. Keys that stand in the server's configuration file are not listed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -113,6 +121,7 @@ const KEYS: Columns = Columns {
     member: "accessKeys",
     columns: &[
         ("KEY", "accessKeyId"),
+        ("IN USE", "inUse"),
         ("ACCOUNT", "accountId"),
         ("PERMISSION", "permission"),
         ("CREATED", "createdAt"),
@@ -137,8 +146,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             ));
         }
         Command::List(args) => {
-            let keys = there(&args.place.data_dir()?)?.list()?;
-            let rows: Vec<Value> = keys.iter().map(row).collect();
+            let config = args.place.config()?;
+            let keys = there(&config.data_dir)?.list()?;
+            let mut rows: Vec<Value> = own_row(&config).into_iter().collect();
+            rows.extend(keys.iter().map(row));
             args.output.print(json!({ "accessKeys": rows }), &KEYS)?;
         }
         Command::Revoke(args) => {
@@ -211,9 +222,32 @@ fn show(made: &Made, format: Format) -> anyhow::Result<()> {
     output::json(&shown)
 }
 
+/// The server's own key; none before its first start. It belongs to the account of the
+/// configuration and may do everything.
+fn own_row(config: &Config) -> Option<Value> {
+    let own = existing_credentials(&config.data_dir).ok()?;
+    let mut row = json!({
+        "accessKeyId": own.access_key,
+        "inUse": true,
+        "accountId": config.account_id,
+        "permission": Permission::Full.to_string(),
+    });
+    // A key that comes from the environment has no file, and no time it was made at.
+    let file = DataDir::at(&config.data_dir).credentials_file();
+    let made = std::fs::metadata(file)
+        .and_then(|about| about.modified())
+        .ok();
+    let since = made.and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
+    if let Some(at) = since.and_then(|since| i64::try_from(since.as_secs()).ok()) {
+        row["createdAt"] = Value::from(time(at));
+    }
+    Some(row)
+}
+
 fn row(key: &Listed) -> Value {
     let mut row = json!({
         "accessKeyId": key.access_key,
+        "inUse": false,
         "accountId": key.account,
         "permission": key.permission.to_string(),
         "createdAt": time(key.created_at),

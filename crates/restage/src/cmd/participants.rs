@@ -7,6 +7,7 @@ use aws_sdk_ivsrealtime::types::{ParticipantRecordingFilterByRecordingState, Par
 
 use crate::api::{self, Api};
 use crate::exit::{Exit, Failure};
+use crate::naming::{self, Words};
 use crate::output::{self, Output};
 use crate::paging::{self, Paging};
 use crate::table::Columns;
@@ -27,10 +28,13 @@ pub(crate) enum Command {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage participants list --stage-arn \"$STAGE\"
-  restage participants list --stage-arn \"$STAGE\" --filter-by-state CONNECTED \\
+  restage participants list lobby
+  restage participants list --stage \"$ARN\" --filter-by-state CONNECTED \\
       --query 'participants[].userId'")]
 pub(crate) struct ListArgs {
+    /// The stage, in place of its flag
+    #[arg(value_name = "STAGE")]
+    word: Option<String>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -46,15 +50,17 @@ pub(crate) struct ListArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage participants get --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h
-  restage participants get --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h \\
-      --query participant.state")]
+  restage participants get lobby ann
+  restage participants get --stage \"$ARN\" --participant Xy7zAb3dEf6h --query participant.state")]
 pub(crate) struct GetArgs {
+    /// The stage and the participant, in place of their flags
+    #[arg(value_name = "STAGE PARTICIPANT", num_args = 0..=2)]
+    words: Vec<String>,
     #[command(flatten)]
     place: Place,
-    /// The participant
-    #[arg(long, value_name = "ID")]
-    participant_id: String,
+    /// The participant, by id or user id
+    #[arg(long, visible_alias = "participant-id", value_name = "ID")]
+    participant: Option<String>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -64,15 +70,17 @@ pub(crate) struct GetArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage participants disconnect --stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h \\
-      --reason 'time is up'")]
+  restage participants disconnect lobby ann --reason 'time is up'")]
 pub(crate) struct DisconnectArgs {
-    /// The stage
-    #[arg(long, value_name = "ARN")]
-    stage_arn: String,
-    /// The participant
-    #[arg(long, value_name = "ID")]
-    participant_id: String,
+    /// The stage and the participant, in place of their flags
+    #[arg(value_name = "STAGE PARTICIPANT", num_args = 0..=2)]
+    words: Vec<String>,
+    /// The stage, by ARN, name or id
+    #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
+    stage: Option<String>,
+    /// The participant, by id or user id
+    #[arg(long, visible_alias = "participant-id", value_name = "ID")]
+    participant: Option<String>,
     /// Why, for the participant's events
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -83,9 +91,9 @@ pub(crate) struct DisconnectArgs {
 /// A session of a stage.
 #[derive(clap::Args)]
 pub(crate) struct Place {
-    /// The stage
-    #[arg(long, value_name = "ARN")]
-    stage_arn: String,
+    /// The stage, by ARN, name or id
+    #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
+    stage: Option<String>,
     /// A session of it [default: the one that is active]
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
@@ -141,13 +149,24 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The words for what is missing.
+pub(crate) const STAGE: (&str, &str) = ("the stage", "--stage or --stage-arn");
+const WHO: (&str, &str) = ("the participant", "--participant or --participant-id");
+
 impl Place {
-    /// The session given, or the active one.
-    pub(crate) async fn session(&self, api: &Api) -> anyhow::Result<String> {
-        match &self.session_id {
-            Some(id) => Ok(id.clone()),
-            None => active_session(api, &self.stage_arn).await,
-        }
+    /// The stage as it was named.
+    fn named(&mut self, words: &mut Words) -> anyhow::Result<String> {
+        words.require(self.stage.take(), STAGE)
+    }
+
+    /// The stage's ARN, and the session given or the active one.
+    async fn resolve(self, api: &Api, named: &str) -> anyhow::Result<(String, String)> {
+        let stage = naming::stage_arn(api, named).await?;
+        let session = match self.session_id {
+            Some(id) => id,
+            None => active_session(api, &stage).await?,
+        };
+        Ok((stage, session))
     }
 }
 
@@ -164,19 +183,24 @@ pub(crate) async fn active_session(api: &Api, stage_arn: &str) -> anyhow::Result
             Exit::Refused,
             format!("nobody is on the stage {stage_arn} now"),
         )
-        .advise("--session-id with one of: restage sessions list --stage-arn ARN")
+        .advise(format!(
+            "--session-id with one of: restage sessions list {stage_arn}"
+        ))
         .into()
     })
 }
 
-async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+async fn list(mut args: ListArgs) -> anyhow::Result<ExitCode> {
+    let mut words = Words::new(args.word.into_iter().collect());
+    let named = args.place.named(&mut words)?;
+    words.end()?;
     let api = Api::new(&args.target)?;
-    let session = args.place.session(&api).await?;
+    let (stage, session) = args.place.resolve(&api, &named).await?;
     let filter = args.filter;
     let call = api
         .client
         .list_participants()
-        .stage_arn(args.place.stage_arn)
+        .stage_arn(stage)
         .session_id(session)
         .set_filter_by_state(
             filter
@@ -193,15 +217,20 @@ async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
     paging::list(&api, call, &args.paging, &args.output, &PARTICIPANTS).await
 }
 
-async fn get(args: GetArgs) -> anyhow::Result<ExitCode> {
+async fn get(mut args: GetArgs) -> anyhow::Result<ExitCode> {
+    let mut words = Words::new(args.words);
+    let named = args.place.named(&mut words)?;
+    let participant = words.require(args.participant, WHO)?;
+    words.end()?;
     let api = Api::new(&args.target)?;
-    let session = args.place.session(&api).await?;
+    let (stage, session) = args.place.resolve(&api, &named).await?;
+    let participant = naming::participant_id(&api, &stage, &participant).await?;
     let outcome = api
         .client
         .get_participant()
-        .stage_arn(args.place.stage_arn)
+        .stage_arn(stage)
         .session_id(session)
-        .participant_id(args.participant_id)
+        .participant_id(participant)
         .send()
         .await;
     args.output.print(api.answered(outcome)?, &PARTICIPANT)?;
@@ -209,16 +238,21 @@ async fn get(args: GetArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn disconnect(args: DisconnectArgs) -> anyhow::Result<ExitCode> {
+    let mut words = Words::new(args.words);
+    let stage = words.require(args.stage, STAGE)?;
+    let participant = words.require(args.participant, WHO)?;
+    words.end()?;
     let api = Api::new(&args.target)?;
+    let (stage, participant) = naming::participant_on(&api, &stage, &participant).await?;
     let outcome = api
         .client
         .disconnect_participant()
-        .stage_arn(args.stage_arn)
-        .participant_id(&args.participant_id)
+        .stage_arn(stage)
+        .participant_id(&participant)
         .set_reason(args.reason)
         .send()
         .await;
     outcome.map_err(|error| api.explain(error))?;
-    output::note(&format!("disconnected {}", args.participant_id));
+    output::note(&format!("disconnected {participant}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -17,8 +17,9 @@ use crate::api;
 use crate::exit::{Exit, Failure};
 use crate::live::Figures;
 use crate::media::files::{Files, Reading};
+use crate::naming;
 use crate::output::Lines;
-use crate::stage::{self, Identity, Join, Reconnect, Stop};
+use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop};
 use crate::target::Target;
 use feed::Feed;
 use play::{Ending, play};
@@ -26,23 +27,23 @@ use play::{Ending, play};
 /// Publishes a test card with a beep, or files, into a stage by WHIP.
 ///
 /// Files are told apart by their first bytes: IVF with VP8, an H.264 byte stream (Annex B) without
-/// B-frames, Opus in Ogg; one of pictures and one of sound may be played together. Figures go to
-/// standard error. A lost connection is said and tried again; the end of the files, --stop-after or
+/// B-frames, Opus in Ogg; one of pictures and one of sound may be played together, and sound alone
+/// announces no picture. Figures go to standard error. A lost connection is said and tried again; the end of the files, --stop-after or
 /// Ctrl-C is the end.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage publish --stage-arn arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k
+  restage publish --stage lobby
   restage publish --token \"$TOKEN\" --size 720p --title 'CAMERA 1'
-  restage publish --stage-arn \"$STAGE\" --loop clip.h264 clip.ogg
-  restage token create --stage-arn \"$STAGE\" | restage publish --token - film.ivf
+  restage publish --stage lobby --loop clip.h264 clip.ogg
+  restage token create lobby | restage publish --token - film.ivf
 
 Files from anything else:
-  ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -pix_fmt yuv420p -g 60 clip.h264
+  ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -bf 0 -pix_fmt yuv420p -g 60 clip.h264
   ffmpeg -i FILE -vn -c:a libopus clip.ogg")]
 pub(crate) struct Args {
-    /// Files to publish, instead of the test card
-    #[arg(value_name = "FILE", num_args = 0..=2)]
+    /// Files to publish, instead of the test card; an ARN among them is the stage
+    #[arg(value_name = "FILE", num_args = 0..=3)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     join: Join,
@@ -108,6 +109,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     api::runtime()?.block_on(publish(args))
 }
 
+/// The domain of Amazon IVS's media servers.
+const AMAZON_HOST: &str = "live-video.net";
+
 /// What is published.
 enum Programme {
     /// Made anew for every connection, so that its clock is right.
@@ -115,10 +119,41 @@ enum Programme {
     Files(Feed),
 }
 
-async fn publish(args: Args) -> anyhow::Result<ExitCode> {
+async fn publish(mut args: Args) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new(args.stop_after)?;
-    // Before a token is made: a file that cannot be read needs none.
+    take_stage(&mut args)?;
+    // Before a token is made: a file that cannot be published needs none.
     let (mut programme, config) = programme(&args)?;
+    let caller = Caller::new(&args.target)?;
+    let outcome = join(&args, &caller, &mut programme, config, &mut stop).await;
+    caller.hang_up().await;
+    outcome
+}
+
+/// An ARN among the files is the stage: no file is called so.
+fn take_stage(args: &mut Args) -> anyhow::Result<()> {
+    let is_stage = |file: &PathBuf| file.to_str().is_some_and(naming::is_arn);
+    if let Some(at) = args.files.iter().position(is_stage) {
+        let arn = args.files.remove(at).to_string_lossy().into_owned();
+        args.join.take_stage(arn)?;
+    }
+    if args.files.len() > 2 {
+        return Err(Failure::usage("there are three files")
+            .advise("one file of pictures and one of sound")
+            .into());
+    }
+    Ok(())
+}
+
+/// Gets into the stage and stays until one of the ends. The connection is closed, or closes itself
+/// in the background, whichever way this returns.
+async fn join(
+    args: &Args,
+    caller: &Caller,
+    programme: &mut Programme,
+    mut config: PublishConfig,
+    stop: &mut Stop,
+) -> anyhow::Result<ExitCode> {
     let token = args
         .join
         .token(
@@ -127,6 +162,11 @@ async fn publish(args: Args) -> anyhow::Result<ExitCode> {
             ParticipantTokenCapability::Publish,
         )
         .await?;
+    if config.video.is_none() && is_amazon(&token) {
+        // A stage of Amazon IVS takes no offer without H.264, not even for sound alone.
+        config.video = Some(Codec::H264);
+    }
+    config.http = Some(caller.http.clone());
     let mut figures = Figures::new();
     let mut publisher = tokio::select! {
         joined = Publisher::join(&token, config.clone()) => joined.map_err(stage::failure)?,
@@ -134,11 +174,11 @@ async fn publish(args: Args) -> anyhow::Result<ExitCode> {
     };
     announce(&token, &publisher, &args.lines, &figures)?;
     loop {
-        let ending = match &mut programme {
-            Programme::Files(feed) => play(&mut publisher, feed, &mut figures, &mut stop).await?,
+        let ending = match programme {
+            Programme::Files(feed) => play(&mut publisher, feed, &mut figures, stop).await?,
             Programme::Card(card) => {
                 let mut feed = Feed::card(card.clone())?;
-                play(&mut publisher, &mut feed, &mut figures, &mut stop).await?
+                play(&mut publisher, &mut feed, &mut figures, stop).await?
             }
         };
         let reason = match ending {
@@ -158,7 +198,7 @@ async fn publish(args: Args) -> anyhow::Result<ExitCode> {
         let (why, note) = (reason.to_string(), |text: &str| figures.note(text));
         match args
             .reconnect
-            .again(&why, &mut stop, note, stage::is_passing, join)
+            .again(&why, stop, note, stage::is_passing, join)
             .await?
         {
             Some(joined) => publisher = joined,
@@ -181,6 +221,9 @@ fn programme(args: &Args) -> anyhow::Result<(Programme, PublishConfig)> {
         card.title.clone_from(&args.title);
         card.video_bps = args.video_bps;
         card.has_audio = !args.mute;
+        if args.mute {
+            config.audio = None;
+        }
         // Its settings are checked here, before anything is asked of a server.
         Feed::card(card.clone())?;
         return Ok((Programme::Card(card), config));
@@ -190,11 +233,18 @@ fn programme(args: &Args) -> anyhow::Result<(Programme, PublishConfig)> {
         is_looped: args.is_looped,
     };
     let files = Files::open(&args.files, reading)?;
-    // A stage of Amazon IVS takes no offer without H.264, so sound alone comes with an empty
-    // picture.
-    config.video = files.codec(TrackKind::Video).or(Some(Codec::H264));
+    // What is not there is not announced, or viewers would wait for it.
+    config.video = files.codec(TrackKind::Video);
     config.audio = files.codec(TrackKind::Audio);
     Ok((Programme::Files(Feed::start(Box::new(files))), config))
+}
+
+/// Whether a token leads to Amazon IVS itself, which has its WHIP servers under this name.
+fn is_amazon(token: &ParticipantToken) -> bool {
+    let url = token.whip_url().ok();
+    let url = url.and_then(|url| reqwest::Url::parse(url).ok());
+    let host = url.as_ref().and_then(reqwest::Url::host_str);
+    host.is_some_and(|host| host == AMAZON_HOST || host.ends_with(&format!(".{AMAZON_HOST}")))
 }
 
 fn announce(
@@ -218,4 +268,28 @@ fn announce(
         codecs.join(", ")
     ));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+
+    #[test]
+    fn only_amazons_own_servers_are_offered_a_picture_that_never_comes() {
+        let to = |whip: &str| {
+            let claims = json!({ "whip_url": whip }).to_string();
+            let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims);
+            is_amazon(&ParticipantToken::decode(&format!("e30.{claims}.c2ln")).unwrap())
+        };
+        assert!(to("https://aab1c2.global-bm.whip.live-video.net"));
+        assert!(to("https://live-video.net/"));
+        for other in [
+            "http://127.0.0.1:4080/whip",
+            "https://live-video.net.example.org/whip",
+            "https://not-live-video.net/whip",
+        ] {
+            assert!(!to(other), "{other}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use restage_client::replication::Replication;
 use crate::api::{self, Api};
 use crate::cmd::pair;
 use crate::live::Progress;
+use crate::naming::{self, Words};
 use crate::output::Output;
 use crate::paging::{self, Paging};
 use crate::table::Columns;
@@ -31,17 +32,16 @@ pub(crate) enum Command {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage replicas list --source-stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h
-  restage replicas list --source-stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h --max-items 7
-  restage replicas list --source-stage-arn \"$STAGE\" --participant-id Xy7zAb3dEf6h \\
+  restage replicas list main ann
+  restage replicas list --source-stage \"$ARN\" --participant Xy7zAb3dEf6h --max-items 7
+  restage replicas list main ann \\
       --query 'replicas[?replicationState==`ACTIVE`].destinationStageArn' --output text")]
 pub(crate) struct ListArgs {
-    /// The stage the participant publishes to
-    #[arg(long, value_name = "ARN")]
-    source_stage_arn: String,
-    /// The participant
-    #[arg(long, value_name = "ID")]
-    participant_id: String,
+    /// The source stage and the participant, in place of their flags
+    #[arg(value_name = "STAGE PARTICIPANT", num_args = 0..=2)]
+    words: Vec<String>,
+    #[command(flatten)]
+    source: Source,
     #[command(flatten)]
     paging: Paging,
     #[command(flatten)]
@@ -53,14 +53,14 @@ pub(crate) struct ListArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage replicas start --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h \\
-      --destination-stage-arn \"$B\"
-  restage replicas start --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h \\
-      --destination-stage-arn \"$B\" \"$C\" \"$D\" --reconnect-window-seconds 30 --attribute order=1")]
+  restage replicas start main ann viewers
+  restage replicas start main ann viewers lobby hall --reconnect-window-seconds 30
+  restage replicas start --source-stage \"$A\" --participant Xy7zAb3dEf6h \\
+      --destination-stage \"$B\" \"$C\" --attribute order=1")]
 pub(crate) struct StartArgs {
     #[command(flatten)]
     route: Route,
-    /// How long a replica outlives its publisher's connection (0 to 60) [default: 0]
+    /// How long a replica outlives its publisher's connection (0 to 300) [default: 0]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     reconnect_window_seconds: Option<i32>,
     /// An attribute of the replica, over the participant's own; repeatable
@@ -73,8 +73,9 @@ pub(crate) struct StartArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage replicas stop --source-stage-arn \"$A\" --participant-id Xy7zAb3dEf6h \\
-      --destination-stage-arn \"$B\"")]
+  restage replicas stop main ann viewers
+  restage replicas stop --source-stage \"$A\" --participant Xy7zAb3dEf6h \\
+      --destination-stage \"$B\"")]
 pub(crate) struct StopArgs {
     #[command(flatten)]
     route: Route,
@@ -82,21 +83,84 @@ pub(crate) struct StopArgs {
     target: Target,
 }
 
+/// Who is replicated.
+#[derive(clap::Args)]
+struct Source {
+    /// The stage the participant publishes to, by ARN, name or id
+    #[arg(long, visible_alias = "source-stage-arn", value_name = "STAGE")]
+    source_stage: Option<String>,
+    /// The participant, by id or user id
+    #[arg(long, visible_alias = "participant-id", value_name = "ID")]
+    participant: Option<String>,
+}
+
+impl Source {
+    /// The stage and the participant as they were named.
+    fn named(self, words: &mut Words) -> anyhow::Result<(String, String)> {
+        let stage = words.require(
+            self.source_stage,
+            ("the source stage", "--source-stage or --source-stage-arn"),
+        )?;
+        let participant = words.require(
+            self.participant,
+            ("the participant", "--participant or --participant-id"),
+        )?;
+        Ok((stage, participant))
+    }
+}
+
 /// Who is shown where.
 #[derive(clap::Args)]
 struct Route {
-    /// The stage the participant publishes to
-    #[arg(long, value_name = "ARN")]
+    /// The source stage, the participant and the stages of the replicas, in place of their flags
+    #[arg(value_name = "STAGE PARTICIPANT DESTINATION", num_args = 0..)]
+    words: Vec<String>,
+    #[command(flatten)]
+    source: Source,
+    /// The stage of the replica, by ARN, name or id; several may follow
+    #[arg(
+        long = "destination-stage",
+        visible_alias = "destination-stage-arn",
+        value_name = "STAGE",
+        num_args = 1..
+    )]
+    destinations: Vec<String>,
+}
+
+/// The same with nothing left to be looked up.
+struct Resolved {
     source_stage_arn: String,
-    /// The participant
-    #[arg(long, value_name = "ID")]
     participant_id: String,
-    /// The stage of the replica; several may follow
-    #[arg(long = "destination-stage-arn", value_name = "ARN", required = true, num_args = 1..)]
     destinations: Vec<String>,
 }
 
 impl Route {
+    /// What is missing is said before anything is asked of a server.
+    async fn resolve(self, target: &Target) -> anyhow::Result<(Api, Resolved)> {
+        let mut words = Words::new(self.words);
+        let (stage, participant) = self.source.named(&mut words)?;
+        let destinations = words.require_all(
+            self.destinations,
+            (
+                "the destination stage",
+                "--destination-stage or --destination-stage-arn",
+            ),
+        )?;
+        words.end()?;
+        let api = Api::new(target)?;
+        let (source_stage_arn, participant_id) =
+            naming::participant_on(&api, &stage, &participant).await?;
+        let destinations = naming::stage_arns(&api, &destinations).await?;
+        let resolved = Resolved {
+            source_stage_arn,
+            participant_id,
+            destinations,
+        };
+        Ok((api, resolved))
+    }
+}
+
+impl Resolved {
     fn replication(&self, destination_stage_arn: &str) -> Replication {
         Replication::new(
             &self.source_stage_arn,
@@ -126,19 +190,23 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let mut words = Words::new(args.words);
+    let (stage, participant) = args.source.named(&mut words)?;
+    words.end()?;
     let api = Api::new(&args.target)?;
+    let (stage, participant) = naming::participant_on(&api, &stage, &participant).await?;
     let call = api
         .client
         .list_participant_replicas()
-        .source_stage_arn(args.source_stage_arn)
-        .participant_id(args.participant_id);
+        .source_stage_arn(stage)
+        .participant_id(participant);
     paging::list(&api, call, &args.paging, &args.output, &REPLICAS).await
 }
 
 async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
-    let api = Api::new(&args.target)?;
-    let calls = args.route.destinations.iter().map(|arn| {
-        let mut replication = args.route.replication(arn);
+    let (api, route) = args.route.resolve(&args.target).await?;
+    let calls = route.destinations.iter().map(|arn| {
+        let mut replication = route.replication(arn);
         if let Some(seconds) = args.reconnect_window_seconds {
             replication = replication.reconnect_window_seconds(seconds);
         }
@@ -155,9 +223,9 @@ async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
-    let api = Api::new(&args.target)?;
-    let calls = args.route.destinations.iter().map(|arn| {
-        let (replication, client) = (args.route.replication(arn), &api.client);
+    let (api, route) = args.route.resolve(&args.target).await?;
+    let calls = route.destinations.iter().map(|arn| {
+        let (replication, client) = (route.replication(arn), &api.client);
         (arn, async move { replication.stop(client).await.map(drop) })
     });
     each(&api, "no longer replicated into", calls).await

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use crate::api::{self, Api};
+use crate::cmd::participants::STAGE;
+use crate::naming::{self, Words};
 use crate::output::Output;
 use crate::paging::{self, Paging};
 use crate::table::Columns;
@@ -18,13 +20,16 @@ pub(crate) enum Command {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage sessions list --stage-arn \"$STAGE\"
-  restage sessions list --stage-arn \"$STAGE\" --max-items 1 \\
+  restage sessions list lobby
+  restage sessions list --stage \"$ARN\" --max-items 1 \\
       --query 'stageSessions[0].sessionId' --output text")]
 pub(crate) struct ListArgs {
-    /// The stage
-    #[arg(long, value_name = "ARN")]
-    stage_arn: String,
+    /// The stage, in place of its flag
+    #[arg(value_name = "STAGE")]
+    word: Option<String>,
+    /// The stage, by ARN, name or id
+    #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
+    stage: Option<String>,
     #[command(flatten)]
     paging: Paging,
     #[command(flatten)]
@@ -50,7 +55,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let mut words = Words::new(args.word.into_iter().collect());
+    let stage = words.require(args.stage, STAGE)?;
+    words.end()?;
     let api = Api::new(&args.target)?;
-    let call = api.client.list_stage_sessions().stage_arn(args.stage_arn);
+    let stage = naming::stage_arn(&api, &stage).await?;
+    let call = api.client.list_stage_sessions().stage_arn(stage);
     paging::list(&api, call, &args.paging, &args.output, &SESSIONS).await
 }

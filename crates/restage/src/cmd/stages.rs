@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::api::{self, Api};
 use crate::cmd::pair;
 use crate::live::Progress;
+use crate::naming;
 use crate::output::Output;
 use crate::paging::{self, Paging};
 use crate::table::Columns;
@@ -29,12 +30,15 @@ pub(crate) enum Command {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage stages create --name lobby
+  restage stages create lobby
   restage stages create --name lobby --tag team=web --query stage.arn --output text")]
 pub(crate) struct CreateArgs {
-    /// A name; it need not be unique
-    #[arg(long, value_name = "NAME")]
+    /// A name; it need not be unique, but only a unique one can be used in place of the ARN
+    #[arg(value_name = "NAME", conflicts_with = "flag")]
     name: Option<String>,
+    /// The same, as a flag
+    #[arg(id = "flag", long = "name", value_name = "NAME")]
+    name_flag: Option<String>,
     /// A tag; repeatable
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
@@ -44,11 +48,36 @@ pub(crate) struct CreateArgs {
     target: Target,
 }
 
+/// A stage, as a word or with a flag.
 #[derive(clap::Args)]
+struct Named {
+    /// The stage, by ARN, name or id
+    #[arg(
+        value_name = "STAGE",
+        required_unless_present = "arn",
+        conflicts_with = "arn"
+    )]
+    stage: Option<String>,
+    /// The same, as a flag
+    #[arg(id = "arn", long = "arn", visible_aliases = ["stage", "stage-arn"], value_name = "STAGE")]
+    flag: Option<String>,
+}
+
+impl Named {
+    async fn arn(self, api: &Api) -> anyhow::Result<String> {
+        let named = self.stage.or(self.flag).unwrap_or_default();
+        naming::stage_arn(api, &named).await
+    }
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage stages get lobby
+  restage stages get arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k")]
 pub(crate) struct GetArgs {
-    /// ARN of the stage
-    #[arg(long, value_name = "ARN")]
-    arn: String,
+    #[command(flatten)]
+    named: Named,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -56,10 +85,12 @@ pub(crate) struct GetArgs {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage stages update lobby --name hall")]
 pub(crate) struct UpdateArgs {
-    /// ARN of the stage
-    #[arg(long, value_name = "ARN")]
-    arn: String,
+    #[command(flatten)]
+    named: Named,
     /// Its new name
     #[arg(long, value_name = "NAME")]
     name: String,
@@ -72,13 +103,27 @@ pub(crate) struct UpdateArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage stages delete --arn arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k
+  restage stages delete lobby
+  restage stages delete arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k
   restage stages list --query 'stages[?name==`old`].arn' --output text |
-      xargs -r restage stages delete --arn")]
+      xargs -r restage stages delete")]
 pub(crate) struct DeleteArgs {
-    /// ARN of the stage; several may follow
-    #[arg(long = "arn", value_name = "ARN", required = true, num_args = 1..)]
-    arns: Vec<String>,
+    /// The stages, by ARN, name or id
+    #[arg(
+        value_name = "STAGE",
+        required_unless_present = "arn",
+        conflicts_with = "arn"
+    )]
+    stages: Vec<String>,
+    /// The same, as a flag
+    #[arg(
+        id = "arn",
+        long = "arn",
+        visible_aliases = ["stage", "stage-arn"],
+        value_name = "STAGE",
+        num_args = 1..
+    )]
+    flag: Vec<String>,
     #[command(flatten)]
     target: Target,
 }
@@ -137,7 +182,10 @@ async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
 async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
     let tags: HashMap<_, _> = args.tags.into_iter().collect();
-    let call = api.client.create_stage().set_name(args.name);
+    let call = api
+        .client
+        .create_stage()
+        .set_name(args.name.or(args.name_flag));
     let call = call.set_tags((!tags.is_empty()).then_some(tags));
     args.output
         .print(api.answered(call.send().await)?, &STAGE)?;
@@ -146,17 +194,19 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
 
 async fn get(args: GetArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
-    let outcome = api.client.get_stage().arn(args.arn).send().await;
+    let arn = args.named.arn(&api).await?;
+    let outcome = api.client.get_stage().arn(arn).send().await;
     args.output.print(api.answered(outcome)?, &STAGE)?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn update(args: UpdateArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
+    let arn = args.named.arn(&api).await?;
     let outcome = api
         .client
         .update_stage()
-        .arn(args.arn)
+        .arn(arn)
         .name(args.name)
         .send()
         .await;
@@ -166,8 +216,14 @@ async fn update(args: UpdateArgs) -> anyhow::Result<ExitCode> {
 
 async fn delete(args: DeleteArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
-    let mut progress = Progress::new(Some(args.arns.len() as u64), "stages");
-    for arn in &args.arns {
+    let named = match args.flag.is_empty() {
+        true => args.stages,
+        false => args.flag,
+    };
+    // All of them before the first is deleted: a name that is wrong deletes nothing.
+    let arns = naming::stage_arns(&api, &named).await?;
+    let mut progress = Progress::new(Some(arns.len() as u64), "stages");
+    for arn in &arns {
         let outcome = api.client.delete_stage().arn(arn).send().await;
         outcome.map_err(|error| api.explain(error).context(format!("{arn} was not deleted")))?;
         progress.note(&format!("deleted {arn}"));

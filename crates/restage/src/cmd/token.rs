@@ -15,6 +15,8 @@ use serde::Serialize;
 
 use crate::api::{self, Api};
 use crate::cmd::pair;
+use crate::cmd::participants::STAGE;
+use crate::naming::{self, Words};
 use crate::output::{self, Format};
 use crate::target::Target;
 
@@ -30,10 +32,17 @@ pub(crate) enum Command {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage token create lobby
+  restage token create lobby --user-id ann --capabilities SUBSCRIBE --duration 60")]
 pub(crate) struct CreateArgs {
-    /// The stage it is for
-    #[arg(long, value_name = "ARN")]
-    stage_arn: String,
+    /// The stage, in place of its flag
+    #[arg(value_name = "STAGE")]
+    word: Option<String>,
+    /// The stage it is for, by ARN, name or id
+    #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
+    stage: Option<String>,
     /// A label of yours, seen by everyone in the stage
     #[arg(long, value_name = "ID")]
     user_id: Option<String>,
@@ -95,11 +104,15 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
         .map(|name| ParticipantTokenCapability::from(name.to_uppercase().as_str()))
         .collect();
     let attributes: std::collections::HashMap<_, _> = args.attributes.into_iter().collect();
+    let mut words = Words::new(args.word.into_iter().collect());
+    let stage = words.require(args.stage, STAGE)?;
+    words.end()?;
     let api = Api::new(&args.target)?;
+    let stage = naming::stage_arn(&api, &stage).await?;
     let issued = api
         .client
         .create_participant_token()
-        .stage_arn(&args.stage_arn)
+        .stage_arn(stage)
         .set_user_id(args.user_id)
         .set_attributes((!attributes.is_empty()).then_some(attributes))
         .set_capabilities((!capabilities.is_empty()).then_some(capabilities))

@@ -19,8 +19,9 @@ use crate::api;
 use crate::exit::{Exit, Failure};
 use crate::live::Figures;
 use crate::media::save::Recorder;
+use crate::naming::{self, Words};
 use crate::output::Lines;
-use crate::stage::{self, Identity, Join, Reconnect, Stop};
+use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop};
 use crate::target::Target;
 use gauge::Gauge;
 
@@ -29,20 +30,22 @@ const FIGURES_EVERY: Duration = Duration::from_secs(1);
 
 /// Watches one publisher of a stage by WHEP: figures every second, and files with --save.
 ///
-/// Without a participant id it watches the one who publishes, and waits for one if nobody does.
+/// Without a participant it watches the one who publishes, and waits for one if nobody does.
 /// Ends when the publisher leaves, with --stop-after, or with Ctrl-C; a lost connection is said and
 /// tried again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  restage watch --stage-arn arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k
-  restage watch --token \"$TOKEN\" Xy7zAb3dEf6h --save talk
-  restage watch --stage-arn \"$STAGE\" --query 'tracks[?kind==`video`].framesPerSecond | [0]'
+  restage watch lobby
+  restage watch lobby ann --save talk
+  restage watch --token \"$TOKEN\" Xy7zAb3dEf6h
+  restage watch --stage \"$ARN\" --query 'tracks[?kind==`video`].framesPerSecond | [0]'
   ffmpeg -i talk.h264 -i talk.ogg -c copy talk.mkv")]
 pub(crate) struct Args {
-    /// The participant to watch; a replica has the id of its source
-    #[arg(value_name = "PARTICIPANT_ID")]
-    participant_id: Option<String>,
+    /// The stage, if no flag and no RESTAGE_TOKEN gives it, and the participant to watch, by id or
+    /// user id; a replica has the id of its source
+    #[arg(value_name = "STAGE PARTICIPANT", num_args = 0..=2)]
+    words: Vec<String>,
     #[command(flatten)]
     join: Join,
     #[command(flatten)]
@@ -82,8 +85,34 @@ struct Viewer<'a> {
     lines: &'a Lines,
 }
 
-async fn watch(args: Args) -> anyhow::Result<ExitCode> {
+/// The participant that was named. A stage that was named goes to the flags.
+fn participant(args: &mut Args) -> anyhow::Result<Option<String>> {
+    let mut words = Words::new(std::mem::take(&mut args.words));
+    let mut word = words.take(None);
+    if let Some(stage) = word.take_if(|word| naming::is_arn(word) || !args.join.is_given()) {
+        args.join.take_stage(stage)?;
+        word = words.take(None);
+    }
+    words.end()?;
+    Ok(word)
+}
+
+async fn watch(mut args: Args) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new(args.stop_after)?;
+    let named = participant(&mut args)?;
+    let caller = Caller::new(&args.target)?;
+    let outcome = join(&args, named.as_deref(), &caller, &mut stop).await;
+    caller.hang_up().await;
+    outcome
+}
+
+/// Gets into the stage and watches until one of the ends.
+async fn join(
+    args: &Args,
+    named: Option<&str>,
+    caller: &Caller,
+    stop: &mut Stop,
+) -> anyhow::Result<ExitCode> {
     let recorder = match &args.save {
         Some(name) => Some(Recorder::new(name, args.overwrite)?),
         None => None,
@@ -97,20 +126,21 @@ async fn watch(args: Args) -> anyhow::Result<ExitCode> {
         )
         .await?;
     let figures = Figures::new();
-    let participant_id = match args.participant_id.clone() {
-        Some(id) => id,
-        None => tokio::select! {
-            chosen = choose::publisher(&token, &figures) => chosen?,
+    let participant_id = match named {
+        Some(named) if naming::is_id(named) => named.to_owned(),
+        named => tokio::select! {
+            chosen = choose::publisher(&token, named, caller, &figures) => chosen?,
             () = stop.wait() => return Err(nothing_came("nobody published")),
         },
     };
     let mut viewer = Viewer {
-        gauge: Gauge::new(&participant_id, Instant::now()),
+        gauge: Gauge::new(&participant_id),
         recorder,
         figures,
         lines: &args.lines,
     };
-    let outcome = follow(&args, &token, &participant_id, &mut viewer, &mut stop).await;
+    let to = (&token, participant_id.as_str());
+    let outcome = follow(args, to, caller, &mut viewer, stop).await;
     let Viewer {
         gauge,
         recorder,
@@ -149,12 +179,14 @@ fn report_saved(saved: Vec<PathBuf>, lines: &Lines) -> anyhow::Result<()> {
 
 async fn follow(
     args: &Args,
-    token: &ParticipantToken,
-    participant_id: &str,
+    (token, participant_id): (&ParticipantToken, &str),
+    caller: &Caller,
     viewer: &mut Viewer<'_>,
     stop: &mut Stop,
 ) -> anyhow::Result<()> {
-    let join = || Subscriber::join(token, participant_id, SubscribeConfig::default());
+    let mut config = SubscribeConfig::default();
+    config.http = Some(caller.http.clone());
+    let join = || Subscriber::join(token, participant_id, config.clone());
     let mut subscriber = tokio::select! {
         joined = join() => joined.map_err(stage::failure)?,
         () = stop.wait() => return Ok(()),
@@ -202,6 +234,7 @@ async fn view(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first one is at once, and says nothing yet.
     tick.tick().await;
+    viewer.gauge.connected(Instant::now());
     loop {
         tokio::select! {
             biased;

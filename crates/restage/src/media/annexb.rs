@@ -13,6 +13,9 @@ use crate::media::{FRAME_BYTES_MAX, Source, sps};
 
 /// Bytes taken from the file at a time.
 const CHUNK: usize = 64 << 10;
+/// How much of a file is looked through before it is published: minutes of any stream, in about a
+/// second. An encoder that makes B-frames does so from the first second on.
+const LOOK_BYTES_MAX: u64 = 64 << 20;
 /// For streams that do not tell.
 const FRAME_RATE_DEFAULT: f64 = 30.0;
 const FRAME_RATE_MAX: f64 = 240.0;
@@ -111,14 +114,27 @@ impl<R: Read> Reader<R> {
         if !unit.iter().any(is_bidirectional) {
             return Ok(());
         }
+        // Counted from 0, as ffprobe does.
         let what = format!(
-            "picture {} is a B-frame, and real-time viewers show pictures in the order they are sent",
+            "picture {} is a B-frame: real-time viewers show pictures in the order they are sent, \
+             and Amazon IVS ends such a connection (B_FRAME_PRESENT)",
             self.count
         );
         Err(Failure::usage(what)
-            .advise("ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -pix_fmt yuv420p out.h264")
+            .advise(
+                "encode without B-frames, which is ffmpeg's option -bf 0: \
+                 ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -bf 0 -pix_fmt yuv420p -g 60 out.h264",
+            )
             .into())
     }
+}
+
+/// Looks through the beginning of a byte stream for what cannot be published, before anybody is
+/// told of it. What comes after [`LOOK_BYTES_MAX`] is looked at as it is played.
+pub(crate) fn look_through(input: impl Read + Send) -> anyhow::Result<()> {
+    let mut reader = Reader::new(input.take(LOOK_BYTES_MAX), None);
+    while reader.next_frame()?.is_some() {}
+    Ok(())
 }
 
 impl<R: Read + Send> Source for Reader<R> {
@@ -303,6 +319,9 @@ mod tests {
             error.to_string().contains("picture 1 is a B-frame"),
             "{error}"
         );
+        let error = look_through(&bytes[..]).unwrap_err();
+        assert!(error.to_string().contains("B_FRAME_PRESENT"), "{error}");
+        assert!(look_through(&stream(2).1[..]).is_ok());
     }
 
     #[test]

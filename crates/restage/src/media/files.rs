@@ -58,6 +58,7 @@ impl Files {
                     .advise("one file of pictures and one of sound")
                     .into());
             }
+            track.look_through()?;
             tracks.push(track);
         }
         Ok(Self {
@@ -110,14 +111,7 @@ impl Source for Files {
 
 impl Track {
     fn open(path: &Path, reading: Reading) -> anyhow::Result<Self> {
-        Self::begin(path, reading).map_err(|error| {
-            let problem = format!("cannot publish {}", path.display());
-            // Whatever is wrong with a file, it is what was asked for that is wrong.
-            match error.downcast::<Failure>() {
-                Ok(failure) => anyhow::Error::new(failure).context(problem),
-                Err(error) => Failure::usage(format!("{problem}: {error:#}")).into(),
-            }
-        })
+        explained(path, || Self::begin(path, reading))
     }
 
     fn begin(path: &Path, reading: Reading) -> anyhow::Result<Self> {
@@ -153,6 +147,14 @@ impl Track {
         })
     }
 
+    /// Looks for what cannot be published further on in a file; a pipe can only be read once.
+    fn look_through(&self) -> anyhow::Result<()> {
+        if self.codec != Codec::H264 || !self.path.is_file() {
+            return Ok(());
+        }
+        explained(&self.path, || annexb::look_through(File::open(&self.path)?))
+    }
+
     fn take(&mut self) -> anyhow::Result<Option<EncodedFrame>> {
         let following = self
             .source
@@ -170,9 +172,20 @@ impl Track {
     }
 }
 
+/// Names the file. Whatever is wrong with a file, it is what was asked for that is wrong.
+fn explained<T>(path: &Path, read: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    read().map_err(|error| {
+        let problem = format!("cannot publish {}", path.display());
+        match error.downcast::<Failure>() {
+            Ok(failure) => anyhow::Error::new(failure).context(problem),
+            Err(error) => Failure::usage(format!("{problem}: {error:#}")).into(),
+        }
+    })
+}
+
 fn unknown() -> anyhow::Error {
     Failure::usage("it is neither IVF nor an H.264 byte stream nor Ogg")
-        .advise("ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -pix_fmt yuv420p out.h264 -vn -c:a libopus out.ogg")
+        .advise("ffmpeg -i FILE -an -c:v libx264 -profile:v baseline -bf 0 -pix_fmt yuv420p out.h264 -vn -c:a libopus out.ogg")
         .into()
 }
 

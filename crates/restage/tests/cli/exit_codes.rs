@@ -23,7 +23,7 @@ fn usage_is_two() {
     let home = tempfile::tempdir().unwrap();
     let cases: [(&[&str], &str); 14] = [
         (&["bogus"], "unrecognized subcommand"),
-        (&["replicas", "list"], "--source-stage-arn"),
+        (&["replicas", "list"], "--source-stage"),
         (
             &["stages", "list", "--output", "yaml"],
             "possible values: table, json, text",
@@ -110,7 +110,12 @@ fn a_flag_goes_before_the_token_of_the_environment() {
 fn a_refusal_is_three_and_says_what_to_do() {
     let server = Server::start();
     let far = STAGE.replace("us-east-1", "eu-west-1");
-    let cases: [(&[&str], &str, &str); 8] = [
+    let cases: [(&[&str], &str, &str); 9] = [
+        (
+            &["stages", "get", "--arn", "x"],
+            "there is no stage \"x\"",
+            "try: restage stages list",
+        ),
         (
             &["stages", "get", "--arn", STAGE],
             "ResourceNotFoundException",
@@ -122,7 +127,7 @@ fn a_refusal_is_three_and_says_what_to_do() {
             "try: --region eu-west-1",
         ),
         (
-            &["stages", "get", "--arn", "x"],
+            &["stages", "get", "--arn", "arn:x"],
             "ValidationException",
             "try: restage stages list",
         ),

@@ -2,10 +2,14 @@
 //! its data in a directory of the test's own.
 
 mod bench;
+mod data;
+mod endings;
 mod exit_codes;
 mod help;
 mod lists;
 mod media;
+mod names;
 mod output;
 mod shells;
+mod strangers;
 mod support;

@@ -84,6 +84,12 @@ fn a_test_card_is_watched_saved_and_published_again() {
     let lines = watch(&server, &stage, "seen", "6");
     let (saved, figures) = lines.split_last().unwrap();
     assert_eq!(saved["saved"], serde_json::json!(["seen.h264", "seen.ogg"]));
+    let first = figures.first().expect("figures every second");
+    // Not the burst a newcomer is given, and not the time it took to connect.
+    if let Some(rate) = first["tracks"][0]["framesPerSecond"].as_f64() {
+        assert!(rate < 25.0, "{first}");
+    }
+    assert!(first["seconds"].as_f64().unwrap() < 3.0, "{first}");
     let last = figures.last().expect("figures every second");
     assert_eq!(last["participantId"], *participant);
     let video = &last["tracks"][0];
@@ -132,7 +138,7 @@ fn a_test_card_is_watched_saved_and_published_again() {
 }
 
 /// IVF with the header of VP8 key frames, and bytes that tell the frames apart.
-fn vp8_file(path: &Path, frames: u8) {
+pub(crate) fn vp8_file(path: &Path, frames: u8) {
     let mut file = b"DKIF\0\0\x20\0VP80".to_vec();
     file.extend([640_u16, 360].iter().flat_map(|side| side.to_le_bytes()));
     file.extend(

@@ -17,7 +17,9 @@ use serde::Serialize;
 use super::{endpoints_of, in_region};
 use crate::api::Api;
 use crate::cmd::pair;
+use crate::cmd::participants::STAGE;
 use crate::exit::{Exit, Failure};
+use crate::naming::{self, Words};
 use crate::output::{self, Format};
 use crate::target::Target;
 
@@ -29,9 +31,12 @@ pub(crate) struct Args {
     /// The imported public key, `kid` of the token [default: the one that fits, asked of the server]
     #[arg(long, value_name = "ARN")]
     key_arn: Option<String>,
-    /// The stage it is for
-    #[arg(long, value_name = "ARN")]
-    stage_arn: String,
+    /// The stage, in place of its flag
+    #[arg(value_name = "STAGE")]
+    word: Option<String>,
+    /// The stage it is for, by ARN, name or id
+    #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
+    stage: Option<String>,
     /// Its identity, `jti`: up to 64 letters, digits, - and _ [default: a fresh one]
     #[arg(long, value_name = "ID")]
     participant_id: Option<String>,
@@ -92,7 +97,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot read the private key {}", args.private_key.display()))?;
     let signing = Signing::from_pem(&pem)
         .with_context(|| format!("cannot sign with {}", args.private_key.display()))?;
-    let stage = StageArn::parse(&args.stage_arn).context("--stage-arn must be a stage ARN")?;
+    let mut words = Words::new(args.word.into_iter().collect());
+    let named = words.require(args.stage, STAGE)?;
+    words.end()?;
+    let arn = match naming::is_arn(&named) {
+        true => named,
+        false => naming::stage_arn(&Api::new(&args.target)?, &named).await?,
+    };
+    let stage =
+        StageArn::parse(&arn).context("--stage must be a stage ARN or the name of a stage")?;
     let target = in_region(&args.target, &stage.region);
     let key = match &args.key_arn {
         Some(text) => {

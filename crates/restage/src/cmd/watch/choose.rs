@@ -1,18 +1,26 @@
 //! Whom to watch, when nobody was named.
 
-use restage_client::{EventStream, ParticipantToken, StageEvent};
+use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
 
 use crate::exit::{Exit, Failure};
 use crate::live::Figures;
-use crate::stage;
+use crate::stage::{self, Caller};
 use crate::table::printable;
 
-/// The one participant that publishes; waits until there is one.
+fn is_called(participant: &StageParticipant, named: &str) -> bool {
+    participant.id == named || participant.user_id == named
+}
+
+/// The one participant that publishes, or the one with this id or user id; waits until it is there.
 pub(crate) async fn publisher(
     token: &ParticipantToken,
+    named: Option<&str>,
+    caller: &Caller,
     figures: &Figures,
 ) -> anyhow::Result<String> {
-    let mut events = EventStream::join(token).await.map_err(stage::failure)?;
+    let mut events = EventStream::join_trusting(token, &caller.trust)
+        .await
+        .map_err(stage::failure)?;
     let mut has_said = false;
     while let Some(event) = events.next().await.map_err(stage::failure)? {
         let StageEvent::State(state) = event else {
@@ -22,12 +30,24 @@ pub(crate) async fn publisher(
             .participants
             .iter()
             .filter(|participant| participant.is_publishing)
+            .filter(|participant| named.is_none_or(|named| is_called(participant, named)))
             .collect();
+        // An id goes before a user id.
+        let exact = publishing
+            .iter()
+            .position(|one| named == Some(one.id.as_str()));
+        let publishing = match exact {
+            Some(at) => vec![publishing[at]],
+            None => publishing,
+        };
         match publishing.as_slice() {
             [] if has_said => {}
             [] => {
                 has_said = true;
-                figures.note("nobody publishes yet; waiting");
+                figures.note(&match named {
+                    Some(named) => printable(&format!("{named} does not publish yet; waiting")),
+                    None => "nobody publishes yet; waiting".to_owned(),
+                });
             }
             [only] => {
                 let shown = printable(&format!("watching {} {}", only.id, only.user_id));
@@ -44,14 +64,19 @@ pub(crate) async fn publisher(
                             .to_owned()
                     })
                     .collect();
-                return Err(
-                    Failure::usage(format!("{} participants publish", several.len()))
-                        .advise(format!(
-                            "restage watch with one of their ids: {}",
-                            shown.join(", ")
-                        ))
-                        .into(),
-                );
+                let what = match named {
+                    Some(named) => format!("with the user id {named:?} "),
+                    None => String::new(),
+                };
+                return Err(Failure::usage(format!(
+                    "{} participants {what}publish",
+                    several.len()
+                ))
+                .advise(format!(
+                    "restage watch with one of their ids: {}",
+                    shown.join(", ")
+                ))
+                .into());
             }
         }
     }

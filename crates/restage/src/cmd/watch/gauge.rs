@@ -8,11 +8,17 @@ use serde::Serialize;
 
 use crate::media::{h264, vp8};
 
+/// A connection begins with what leads to the present picture, all at once. That is no rate, so rates
+/// are of what comes after this.
+const SETTLING: Duration = Duration::from_millis(250);
+/// Rates over less than this would be chance.
+const SPAN_MIN: Duration = Duration::from_millis(250);
+
 /// Counts what comes.
 pub(crate) struct Gauge {
     participant_id: String,
-    started_at: Instant,
-    read_at: Instant,
+    /// When the first connection was up.
+    started_at: Option<Instant>,
     tracks: [Option<Track>; 2],
 }
 
@@ -23,9 +29,11 @@ struct Track {
     key_frames: u64,
     damaged: u64,
     bytes: u64,
-    /// Of the last reading.
+    /// What was there when the window began that the next rates are of.
     frames_before: u64,
     bytes_before: u64,
+    /// `None` before the first frame of a connection.
+    window_from: Option<Instant>,
     last_at: Instant,
     longest_gap: Duration,
 }
@@ -36,7 +44,9 @@ struct Track {
 pub(crate) struct Reading {
     participant_id: String,
     seconds: f64,
-    bits_per_second: u64,
+    /// `None` while it cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits_per_second: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rtt_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,8 +66,10 @@ struct TrackReading {
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u32>,
     frames: u64,
-    frames_per_second: f64,
-    bits_per_second: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frames_per_second: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits_per_second: Option<u64>,
     key_frames: u64,
     /// Frames with something lost before them.
     damaged: u64,
@@ -68,12 +80,19 @@ struct TrackReading {
 }
 
 impl Gauge {
-    pub(crate) fn new(participant_id: &str, now: Instant) -> Self {
+    pub(crate) fn new(participant_id: &str) -> Self {
         Self {
             participant_id: participant_id.to_owned(),
-            started_at: now,
-            read_at: now,
+            started_at: None,
             tracks: [None, None],
+        }
+    }
+
+    /// A connection is up, the first one or another after a loss.
+    pub(crate) fn connected(&mut self, now: Instant) {
+        self.started_at.get_or_insert(now);
+        for track in self.tracks.iter_mut().flatten() {
+            track.window_from = None;
         }
     }
 
@@ -92,8 +111,13 @@ impl Gauge {
         if track.codec != frame.codec {
             *track = Track::new(received);
         }
+        let received_at = received.received_at;
+        let window_from = *track.window_from.get_or_insert(received_at + SETTLING);
         track.frames += 1;
         track.bytes += frame.data.len() as u64;
+        if received_at < window_from {
+            (track.frames_before, track.bytes_before) = (track.frames, track.bytes);
+        }
         track.damaged += u64::from(!received.is_contiguous);
         track.longest_gap = track.longest_gap.max(
             received
@@ -114,18 +138,20 @@ impl Gauge {
 
     /// Takes a reading; the next one is about the time from now on.
     pub(crate) fn read(&mut self, stats: &Stats, now: Instant) -> Reading {
-        let span = now.duration_since(self.read_at).as_secs_f64().max(0.001);
-        self.read_at = now;
         let tracks: Vec<_> = self
             .tracks
             .iter_mut()
             .flatten()
-            .map(|track| track.read(span, stats))
+            .map(|track| track.read(now, stats))
             .collect();
+        let started_at = self.started_at.unwrap_or(now);
+        let is_told = tracks.is_empty() || tracks.iter().any(|one| one.bits_per_second.is_some());
+        let bits = tracks.iter().filter_map(|track| track.bits_per_second);
+        let bits_per_second = is_told.then(|| bits.sum());
         Reading {
             participant_id: self.participant_id.clone(),
-            seconds: tenths(now.duration_since(self.started_at).as_secs_f64()),
-            bits_per_second: tracks.iter().map(|track| track.bits_per_second).sum(),
+            seconds: tenths(now.duration_since(started_at).as_secs_f64()),
+            bits_per_second,
             rtt_ms: stats.rtt.map(|rtt| tenths(rtt.as_secs_f64() * 1_000.0)),
             loss: stats.loss_received,
             frames_dropped: stats.frames_dropped,
@@ -145,30 +171,46 @@ impl Track {
             bytes: 0,
             frames_before: 0,
             bytes_before: 0,
+            window_from: None,
             last_at: received.received_at,
             longest_gap: Duration::ZERO,
         }
     }
 
-    fn read(&mut self, span: f64, stats: &Stats) -> TrackReading {
+    /// Frames and bits per second since the last reading, and the window of the next one begins.
+    fn rates(&mut self, now: Instant) -> Option<(f64, u64)> {
+        let span = now.saturating_duration_since(self.window_from?);
+        if span < SPAN_MIN {
+            return None;
+        }
+        let frames = self.frames - self.frames_before;
+        let bytes = self.bytes - self.bytes_before;
+        self.frames_before = self.frames;
+        self.bytes_before = self.bytes;
+        self.window_from = Some(now);
+        let span = span.as_secs_f64();
+        Some((
+            tenths(frames as f64 / span),
+            (bytes as f64 * 8.0 / span) as u64,
+        ))
+    }
+
+    fn read(&mut self, now: Instant, stats: &Stats) -> TrackReading {
         let kind = self.codec.kind();
         let nacks = stats
             .tracks
             .iter()
             .find(|track| track.kind == kind)
             .map_or(0, |track| track.nacks);
-        let frames = self.frames - self.frames_before;
-        let bytes = self.bytes - self.bytes_before;
-        self.frames_before = self.frames;
-        self.bytes_before = self.bytes;
+        let rates = self.rates(now);
         TrackReading {
             kind: kind.to_string(),
             codec: self.codec.to_string(),
             width: self.size.map(|size| size.0),
             height: self.size.map(|size| size.1),
             frames: self.frames,
-            frames_per_second: tenths(frames as f64 / span),
-            bits_per_second: (bytes as f64 * 8.0 / span) as u64,
+            frames_per_second: rates.map(|(frames, _)| frames),
+            bits_per_second: rates.map(|(_, bits)| bits),
             key_frames: self.key_frames,
             damaged: self.damaged,
             longest_gap_ms: u64::try_from(self.longest_gap.as_millis()).unwrap_or(u64::MAX),
@@ -184,13 +226,10 @@ fn tenths(value: f64) -> f64 {
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.seconds as u64;
-        let kilobits = self.bits_per_second / 1_000;
-        write!(
-            f,
-            "{:02}:{:02}  {kilobits} kbit/s",
-            seconds / 60,
-            seconds % 60
-        )?;
+        write!(f, "{:02}:{:02}", seconds / 60, seconds % 60)?;
+        if let Some(bits) = self.bits_per_second {
+            write!(f, "  {} kbit/s", bits / 1_000)?;
+        }
         if let Some(rtt) = self.rtt_ms {
             write!(f, "  rtt {rtt:.0} ms")?;
         }
@@ -208,12 +247,9 @@ impl fmt::Display for Reading {
             if let (Some(width), Some(height)) = (track.width, track.height) {
                 write!(f, "  {width}x{height}")?;
             }
-            write!(
-                f,
-                "  {:.1}/s  {} kbit/s",
-                track.frames_per_second,
-                track.bits_per_second / 1_000
-            )?;
+            if let (Some(frames), Some(bits)) = (track.frames_per_second, track.bits_per_second) {
+                write!(f, "  {frames:.1}/s  {} kbit/s", bits / 1_000)?;
+            }
             write!(f, "  {} frames", track.frames)?;
             if track.kind == "video" {
                 write!(f, " ({} key)", track.key_frames)?;
@@ -234,29 +270,38 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    #[test]
-    fn figures_are_of_the_last_second_and_counts_since_the_start() {
-        let start = Instant::now();
-        let mut gauge = Gauge::new("Ab3dEf6hIj9k", start);
-        let key = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 2, 0x68, 1];
-        let frame = |count: u64, is_contiguous: bool| ReceivedFrame {
+    /// The head of a VP8 key frame of 640 by 360.
+    const KEY: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 2, 0x68, 1];
+
+    fn frame(received_at: Instant, is_key_frame: bool, is_contiguous: bool) -> ReceivedFrame {
+        ReceivedFrame {
             frame: restage_client::EncodedFrame {
                 codec: Codec::Vp8,
                 time: Duration::ZERO,
-                is_key_frame: count == 0,
-                data: Arc::from(&key[..]),
+                is_key_frame,
+                data: Arc::from(&KEY[..]),
             },
             is_contiguous,
-            received_at: start + Duration::from_millis(100) * count as u32,
-        };
-        for count in 0..10 {
-            gauge.count(&frame(count, true));
+            received_at,
         }
-        gauge.read(&Stats::default(), start + Duration::from_secs(1));
-        gauge.count(&frame(13, false));
-        let reading =
-            serde_json::to_value(gauge.read(&Stats::default(), start + Duration::from_secs(3)))
-                .unwrap();
+    }
+
+    fn reading(gauge: &mut Gauge, now: Instant) -> serde_json::Value {
+        serde_json::to_value(gauge.read(&Stats::default(), now)).unwrap()
+    }
+
+    #[test]
+    fn figures_are_of_the_last_second_and_counts_since_the_start() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut gauge = Gauge::new("Ab3dEf6hIj9k");
+        gauge.connected(start);
+        for count in 0..10 {
+            gauge.count(&frame(at(100 * count), count == 0, true));
+        }
+        reading(&mut gauge, at(1_000));
+        gauge.count(&frame(at(1_300), false, false));
+        let reading = reading(&mut gauge, at(3_000));
         assert_eq!(reading["seconds"], 3.0);
         let track = &reading["tracks"][0];
         let expected = serde_json::json!({
@@ -266,5 +311,46 @@ mod tests {
         });
         assert_eq!(*track, expected);
         assert_eq!(gauge.frames(), 11);
+    }
+
+    /// A newcomer is given forty pictures at once, and then twenty a second.
+    #[test]
+    fn the_first_figures_are_those_of_the_stream_and_not_of_its_beginning() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut gauge = Gauge::new("Ab3dEf6hIj9k");
+        // The time it took to connect is none of the stream's.
+        gauge.connected(at(5_000));
+        assert_eq!(reading(&mut gauge, at(5_000))["bitsPerSecond"], 0);
+        for count in 0..40 {
+            gauge.count(&frame(at(5_100), count == 0, true));
+        }
+        let early = reading(&mut gauge, at(5_200));
+        assert!(
+            early["tracks"][0].get("framesPerSecond").is_none(),
+            "{early}"
+        );
+        assert!(early.get("bitsPerSecond").is_none(), "{early}");
+        for count in 0..19 {
+            gauge.count(&frame(at(5_150 + 50 * count), false, true));
+        }
+        let first = reading(&mut gauge, at(6_100));
+        assert_eq!(first["seconds"], 1.1);
+        let rate = first["tracks"][0]["framesPerSecond"].as_f64().unwrap();
+        assert!((18.0..=22.0).contains(&rate), "{first}");
+        let bits = first["bitsPerSecond"].as_f64().unwrap();
+        assert!((1_400.0..=1_800.0).contains(&bits), "{first}");
+        assert_eq!(first["tracks"][0]["frames"], 59);
+        // The same after a loss.
+        gauge.connected(at(9_000));
+        for _ in 0..40 {
+            gauge.count(&frame(at(9_050), false, true));
+        }
+        for count in 0..20 {
+            gauge.count(&frame(at(9_100 + 50 * count), false, true));
+        }
+        let again = reading(&mut gauge, at(10_100));
+        let rate = again["tracks"][0]["framesPerSecond"].as_f64().unwrap();
+        assert!((18.0..=22.0).contains(&rate), "{again}");
     }
 }

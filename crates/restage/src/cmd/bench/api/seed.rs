@@ -241,7 +241,7 @@ mod tests {
         let (first, second) = (fresh(), fresh());
         replicas(&first, 7, &runtime).unwrap();
         participants(&second, 3, 10, &runtime).unwrap();
-        for (database, rows) in [(first, 8), (second, 16)] {
+        for (database, rows) in [(first, 9), (second, 17)] {
             let config = database.config().unwrap();
             let findings = runtime.block_on(store::check(&config)).unwrap();
             assert_eq!((findings.rows, findings.faults), (rows, Vec::new()));

@@ -1,0 +1,260 @@
+//! Stages and participants as people name them, and the words of a command line that no flag takes.
+
+use std::collections::VecDeque;
+
+use aws_sdk_ivsrealtime::types::ParticipantState;
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::exit::{Exit, Failure};
+use crate::paging;
+use crate::table::printable;
+
+/// Length of an id that the service makes, the last part of a stage's ARN for example.
+const ID_LEN: usize = 12;
+/// What every ARN begins with.
+const ARN: &str = "arn:";
+/// Most stages or participants that an error lists.
+const LISTED_MAX: usize = 10;
+
+/// Whether a text is an ARN and not a name.
+pub(crate) fn is_arn(text: &str) -> bool {
+    text.starts_with(ARN)
+}
+
+/// Whether a text looks like an id the service made.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.len() == ID_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The ARN of a stage that was named by its ARN, its name or its id.
+pub(crate) async fn stage_arn(api: &Api, named: &str) -> anyhow::Result<String> {
+    if is_arn(named) {
+        return Ok(named.to_owned());
+    }
+    let stages = paging::all(api, api.client.list_stages()).await?;
+    let found: Vec<&str> = stages
+        .iter()
+        .filter(|stage| is_called(stage, named))
+        .filter_map(|stage| stage["arn"].as_str())
+        .collect();
+    match found.as_slice() {
+        [arn] => Ok((*arn).to_owned()),
+        [] => Err(Failure::new(
+            Exit::Refused,
+            format!("there is no stage {named:?} in {}", api.connection.region),
+        )
+        .advise("restage stages list shows the stages; stages are named by ARN, name or id")
+        .into()),
+        several => Err(
+            Failure::usage(format!("{} stages are called {named:?}", several.len()))
+                .advise(format!("name one by its ARN: {}", listed(several)))
+                .into(),
+        ),
+    }
+}
+
+fn is_called(stage: &Value, named: &str) -> bool {
+    let id = stage["arn"].as_str().and_then(|arn| arn.rsplit('/').next());
+    stage["name"].as_str() == Some(named) || id == Some(named)
+}
+
+/// The ARNs of several stages, in order.
+pub(crate) async fn stage_arns(api: &Api, named: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut arns = Vec::with_capacity(named.len());
+    for named in named {
+        arns.push(stage_arn(api, named).await?);
+    }
+    Ok(arns)
+}
+
+/// The id of a participant that was named by its id or, if just one such is on the stage, by its
+/// user id. What is neither is left as it is: the service says what is wrong with it.
+pub(crate) async fn participant_id(
+    api: &Api,
+    stage_arn: &str,
+    named: &str,
+) -> anyhow::Result<String> {
+    if is_id(named) {
+        return Ok(named.to_owned());
+    }
+    let outcome = api.client.get_stage().arn(stage_arn).send().await;
+    let answer = outcome.map_err(|error| api.explain(error))?;
+    let session = answer.stage().and_then(|stage| stage.active_session_id());
+    let Some(session) = session.filter(|id| !id.is_empty()) else {
+        return Ok(named.to_owned());
+    };
+    let call = api
+        .client
+        .list_participants()
+        .stage_arn(stage_arn)
+        .session_id(session)
+        .filter_by_state(ParticipantState::Connected);
+    let there = paging::all(api, call).await?;
+    let people: Vec<(&str, &str)> = there
+        .iter()
+        .map(|one| {
+            let text = |member: &str| one[member].as_str().unwrap_or_default();
+            (text("participantId"), text("userId"))
+        })
+        .collect();
+    match one_of(&people, named)? {
+        Some(id) => Ok(id.to_owned()),
+        None => Ok(named.to_owned()),
+    }
+}
+
+/// A stage's ARN and a participant's id, of names for both.
+pub(crate) async fn participant_on(
+    api: &Api,
+    stage: &str,
+    participant: &str,
+) -> anyhow::Result<(String, String)> {
+    let stage = stage_arn(api, stage).await?;
+    let participant = participant_id(api, &stage, participant).await?;
+    Ok((stage, participant))
+}
+
+/// Whom a text means among people, given as (id, user id). `Ok(None)` if nobody.
+pub(crate) fn one_of<'a>(
+    people: &[(&'a str, &'a str)],
+    named: &str,
+) -> anyhow::Result<Option<&'a str>> {
+    if let Some((id, _)) = people.iter().find(|(id, _)| *id == named) {
+        return Ok(Some(id));
+    }
+    let mut found: Vec<&str> = people
+        .iter()
+        .filter(|(_, user)| *user == named)
+        .map(|(id, _)| *id)
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    match found.as_slice() {
+        [] => Ok(None),
+        [id] => Ok(Some(id)),
+        several => Err(Failure::usage(format!(
+            "{} participants have the user id {named:?}",
+            several.len()
+        ))
+        .advise(format!("name one by its id: {}", listed(several)))
+        .into()),
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let mut shown = names[..names.len().min(LISTED_MAX)].join(", ");
+    if names.len() > LISTED_MAX {
+        shown.push_str(&format!(" and {} more", names.len() - LISTED_MAX));
+    }
+    printable(&shown)
+}
+
+/// The words of a command line that stand alone. Each goes to the first thing that no flag gave.
+pub(crate) struct Words(VecDeque<String>);
+
+impl Words {
+    pub(crate) fn new(words: Vec<String>) -> Self {
+        Self(words.into())
+    }
+
+    /// What a flag gave, else the next word.
+    pub(crate) fn take(&mut self, flag: Option<String>) -> Option<String> {
+        flag.or_else(|| self.0.pop_front())
+    }
+
+    /// The same, of something that must be there. `what` is `("the stage", "--stage")`.
+    pub(crate) fn require(
+        &mut self,
+        flag: Option<String>,
+        (what, name): (&str, &str),
+    ) -> anyhow::Result<String> {
+        self.take(flag).ok_or_else(|| {
+            Failure::usage(format!("{what} is missing"))
+                .advise(format!(
+                    "give it as a word, or with {name}; --help shows examples"
+                ))
+                .into()
+        })
+    }
+
+    /// Several: what a flag gave, else all words that are left, of which there must be one.
+    pub(crate) fn require_all(
+        &mut self,
+        flag: Vec<String>,
+        what: (&str, &str),
+    ) -> anyhow::Result<Vec<String>> {
+        if !flag.is_empty() {
+            return Ok(flag);
+        }
+        let first = self.require(None, what)?;
+        Ok(std::iter::once(first).chain(self.0.drain(..)).collect())
+    }
+
+    /// Nothing may be left over.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
+        match self.0.front() {
+            None => Ok(()),
+            Some(word) => Err(Failure::usage(format!("{word:?} is one word too many"))
+                .advise("--help shows what the command takes")
+                .into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_stage_is_called_by_its_name_and_by_its_id() {
+        let stage = json!({"arn": "arn:aws:ivs:us-east-1:000000000000:stage/Ab3dEf6hIj9k", "name": "lobby"});
+        assert!(is_called(&stage, "lobby") && is_called(&stage, "Ab3dEf6hIj9k"));
+        assert!(!is_called(&stage, "lob") && !is_called(&stage, "LOBBY") && !is_called(&stage, ""));
+        assert!(!is_called(&json!({}), ""));
+    }
+
+    #[test]
+    fn a_participant_is_named_by_id_before_user_id() {
+        let people = [
+            ("a", "ann"),
+            ("b", "ben"),
+            ("c", "ben"),
+            ("ben", "x"),
+            ("d", "dan"),
+            ("d", "dan"),
+        ];
+        let named = |named| one_of(&people, named).unwrap();
+        assert_eq!(named("ann"), Some("a"));
+        assert_eq!(named("ben"), Some("ben"));
+        assert_eq!(
+            named("dan"),
+            Some("d"),
+            "a replica has the id of its source"
+        );
+        assert_eq!(named("eve"), None);
+        let error = one_of(&people[..3], "ben").unwrap_err();
+        assert!(error.to_string().starts_with("2 participants"), "{error}");
+    }
+
+    #[test]
+    fn words_go_where_no_flag_was() {
+        let words = |text: &str| Words::new(text.split_whitespace().map(str::to_owned).collect());
+        let what = ("the stage", "--stage");
+        let mut both = words("main ann");
+        assert_eq!(both.require(None, what).unwrap(), "main");
+        assert_eq!(both.require(None, what).unwrap(), "ann");
+        both.end().unwrap();
+        let mut one = words("ann");
+        assert_eq!(one.require(Some("main".to_owned()), what).unwrap(), "main");
+        assert_eq!(one.require(None, what).unwrap(), "ann");
+        assert!(one.require(None, what).is_err());
+        assert!(words("x").end().is_err());
+        assert_eq!(
+            words("a b").require_all(Vec::new(), what).unwrap(),
+            ["a", "b"]
+        );
+        assert!(words("").require_all(Vec::new(), what).is_err());
+    }
+}
