@@ -218,6 +218,37 @@ fn a_client_that_wants_to_be_the_dtls_server_is_one() {
     world.connect();
 }
 
+/// FFmpeg sends one check, takes the first hello for a sign that DTLS begins, and waits for the next.
+#[test]
+fn a_dtls_server_that_drops_the_first_hello_and_checks_once_connects() {
+    let mut world = World::new();
+    let sfu = world.sfu_address;
+    let (mut checks, mut hellos) = (0, 0);
+    world.loses = Some(Box::new(move |flight| match flight.bytes[..] {
+        [0, 1, ..] if flight.to == sfu => {
+            checks += 1;
+            checks > 1
+        }
+        [22, ..] if flight.from == sfu && hellos < 2 => {
+            hellos += 1;
+            true
+        }
+        _ => false,
+    }));
+    let mut client = Client::publisher(world.now, 1, 0);
+    let offer = client
+        .take_offer()
+        .replace("a=setup:actpass", "a=setup:passive");
+    world.input(Input::OpenPublisher {
+        peer: PeerKey(1),
+        offer: &offer,
+    });
+    let answer = world.answer(PeerKey(1)).unwrap();
+    client.take_answer(&answer);
+    world.clients.push(client);
+    world.connect();
+}
+
 #[test]
 fn checks_with_a_wrong_password_change_nothing() {
     let mut world = World::new();

@@ -72,6 +72,8 @@ pub struct World {
     pub rng: Rng,
     /// What the next subscribers count towards.
     pub download: Option<Arc<Download>>,
+    /// Says of every datagram whether it is lost.
+    pub loses: Option<Box<dyn FnMut(&Flight) -> bool>>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
     in_flight: BTreeMap<(Instant, u64), Flight>,
@@ -122,6 +124,7 @@ impl World {
             tampered: 0,
             rng: Rng(7),
             download: None,
+            loses: None,
             recording: None,
             in_flight: BTreeMap::new(),
             flights: 0,
@@ -361,6 +364,9 @@ impl World {
     }
 
     fn launch(&mut self, mut flight: Flight, loss: usize) {
+        if self.loses.as_mut().is_some_and(|loses| loses(&flight)) {
+            return;
+        }
         let is_media = matches!(flight.bytes.first(), Some(128..=191));
         if is_media && self.rng.below(100) < loss {
             return;
