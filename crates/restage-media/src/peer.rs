@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::bitrate::{Download, Share, Tale, Upload};
 use crate::codec::Format;
 use crate::head::Start;
-use crate::io::{Excess, MediaKind, PeerKey};
+use crate::io::{ConnectFailure, Excess, MediaKind, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::{Outgoing, Packet};
 use crate::peer_engine::Engine;
@@ -176,6 +176,15 @@ impl Peer {
             .deadline()
             .min(self.overdue_at().0)
             .max(self.rests_until)
+    }
+
+    /// How far it has come, if it is not connected.
+    pub(crate) fn connect_failure(&self) -> ConnectFailure {
+        if self.addresses.is_empty() {
+            ConnectFailure::NoStun
+        } else {
+            ConnectFailure::DtlsUnfinished
+        }
     }
 
     pub(crate) fn overdue(&self, now: Instant) -> Option<Overdue> {

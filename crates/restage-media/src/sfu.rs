@@ -215,6 +215,12 @@ impl Sfu {
         timers.into_iter().flatten().min()
     }
 
+    /// How far a peer has come that is not connected; `None` of one that is, or that there is not.
+    pub fn connect_failure(&self, peer: PeerKey) -> Option<ConnectFailure> {
+        let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
+        (!peer.is_connected).then(|| peer.connect_failure())
+    }
+
     /// Counters.
     pub fn stats(&self) -> Stats {
         Stats {
@@ -303,7 +309,7 @@ impl Sfu {
             if let Some(overdue) = peer.overdue(now) {
                 let reason = match overdue {
                     Overdue::Silent => GoneReason::Silent,
-                    Overdue::NeverConnected => GoneReason::NeverConnected(ConnectFailure::NoStun),
+                    Overdue::NeverConnected => GoneReason::NeverConnected(peer.connect_failure()),
                 };
                 self.gone(index, reason);
                 continue;
