@@ -27,6 +27,7 @@ collect_missing() {
     need pkg-config pkg-config
     need cmake cmake
     need nasm nasm
+    pkg-config --exists 'openssl >= 3.0' 2>/dev/null || MISSING+=(libssl-dev)
     need curl curl
     [ -e /etc/ssl/certs/ca-certificates.crt ] || MISSING+=(ca-certificates)
     [ "$PURPOSE" = test ] || return 0
