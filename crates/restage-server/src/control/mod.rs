@@ -107,7 +107,7 @@ impl Control {
             hub: Hub::default(),
             connections: Mutex::default(),
             endings: Mutex::default(),
-            failures: Failures::default(),
+            failures: tell::no_failures(),
             joins: Mutex::new(Buckets::default()),
         };
         Self {
