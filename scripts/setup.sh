@@ -65,6 +65,8 @@ collect_missing() {
     need zsh zsh
     need fish fish
     need man man-db
+    # A second network namespace is the other host.
+    need ip iproute2
     need script bsdutils
     need ffprobe ffmpeg
     need python3 python3

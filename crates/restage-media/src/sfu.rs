@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::config::Config;
 use crate::demux::Demux;
-use crate::io::{Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
 use crate::packet::{Outgoing, Received};
 use crate::peer::{Overdue, Peer};
@@ -210,6 +210,12 @@ impl Sfu {
             self.burst_due(),
         ];
         timers.into_iter().flatten().min()
+    }
+
+    /// How far a peer has come that is not connected; `None` of one that is, or that there is not.
+    pub fn connect_failure(&self, peer: PeerKey) -> Option<ConnectFailure> {
+        let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
+        (!peer.is_connected).then(|| peer.engine.unfinished())
     }
 
     /// Counters.

@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::control::Ending;
+
 /// Said with 503 and 429.
 const RETRY_AFTER_S: &str = "1";
 
@@ -15,6 +17,7 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     headers: Vec<(HeaderName, &'static str)>,
+    ended: Option<Box<Ending>>,
 }
 
 /// Marks an answer that is in the form of its path, so that it is left as it is.
@@ -28,7 +31,14 @@ impl Refusal {
             code,
             message: message.into(),
             headers: Vec::new(),
+            ended: None,
         }
+    }
+
+    /// Of a session that has ended, and why it has.
+    pub(super) fn of_ended(mut self, ending: Ending) -> Self {
+        self.ended = Some(Box::new(ending));
+        self
     }
 
     /// With a header of its own.
@@ -38,7 +48,11 @@ impl Refusal {
     }
 
     pub(super) fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({ "code": self.code, "message": self.message })
+        let mut told = serde_json::json!({ "code": self.code, "message": self.message });
+        if let Some(ended) = &self.ended {
+            told["ended"] = serde_json::to_value(ended).unwrap_or_default();
+        }
+        told
     }
 
     /// The request did not arrive whole, or was not answered, in time.

@@ -61,6 +61,8 @@ const RESPONSE_HEADERS: [HeaderName; 9] = [
 ];
 /// How long a browser need not ask again what a page may do.
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(3600);
+/// What a session takes.
+const SESSION_METHODS: &str = "PATCH, DELETE, OPTIONS";
 /// Where the events sockets are.
 const EVENTS: &str = "/events";
 
@@ -76,7 +78,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/whep/{participant}", post(subscribe))
         .route(
             "/whip/sessions/{connection}",
-            axum::routing::patch(patch).delete(leave),
+            axum::routing::patch(patch).delete(leave).get(look),
         )
 }
 
@@ -270,10 +272,32 @@ async fn leave(
     let token = token?.text;
     let connection = ConnectionId::new(connection);
     let if_match = IfMatch::of(&headers)?;
-    app.control
+    let left = app
+        .control
         .leave_media(&token, &connection, if_match.as_ref())
         .await?;
-    Ok(StatusCode::OK.into_response())
+    Ok(match left {
+        // Media was never up: the client reads here how far it came.
+        Some(trouble) => (StatusCode::OK, axum::Json(trouble)).into_response(),
+        None => StatusCode::OK.into_response(),
+    })
+}
+
+/// A session that goes on has nothing to be read (RFC 9725 §4.2); one that has ended says why.
+async fn look(
+    State(app): State<App>,
+    Id(connection): Id,
+    Bearer(token): Bearer,
+) -> Result<Response, Refusal> {
+    let token = token?.text;
+    let connection = ConnectionId::new(connection);
+    app.control.look_at_media(&token, &connection).await?;
+    Err(Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        "the session is open; send PATCH to change it or DELETE to end it",
+    )
+    .with(ALLOW, SESSION_METHODS))
 }
 
 impl From<JoinError> for Refusal {
@@ -283,7 +307,7 @@ impl From<JoinError> for Refusal {
         let (status, code) = match &error {
             JoinError::Token(_) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
             JoinError::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "TOO_OFTEN"),
-            JoinError::NoSession => (StatusCode::NOT_FOUND, "NO_SESSION"),
+            JoinError::NoSession | JoinError::Ended(_) => (StatusCode::NOT_FOUND, "NO_SESSION"),
             JoinError::EntityTag => (StatusCode::PRECONDITION_FAILED, "ENTITY_TAG"),
             JoinError::Media(MediaError::Offer(offer)) => match offer.kind() {
                 OfferErrorKind::NoUsableCodec(_) => {
@@ -314,7 +338,11 @@ impl From<JoinError> for Refusal {
                 }
             },
         };
-        Self::new(status, code, message)
+        let refusal = Self::new(status, code, message);
+        match error {
+            JoinError::Ended(ending) => refusal.of_ended(ending),
+            _ => refusal,
+        }
     }
 }
 
