@@ -15,7 +15,7 @@ use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
-use restage_media::PeerKey;
+use restage_media::{H264ProfileMatch, PeerKey};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
@@ -60,6 +60,8 @@ pub struct Rules {
     pub limits: Limits,
     /// A stage session ends when nobody has been publishing for this long.
     pub session_idle_s: u32,
+    /// Who is sent H.264 of which profile.
+    pub profiles: H264ProfileMatch,
 }
 
 /// The control plane's runtime. Cheap to clone.

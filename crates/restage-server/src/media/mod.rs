@@ -111,6 +111,7 @@ impl Media {
         workers: u16,
         seed: u64,
         limits: PublishLimits,
+        profiles: H264ProfileMatch,
     ) -> Result<(Self, mpsc::Receiver<MediaEvent>), MediaStartError> {
         let (events, receiver) = mpsc::channel(MEDIA_EVENT_QUEUE_LEN);
         // The difference between the machine's two clocks is settled here, once.
@@ -138,6 +139,7 @@ impl Media {
                 worker: WorkerId(number),
                 publish_bits_per_s_max: limits.bits_per_s,
                 publish_pixels_max: limits.pixels,
+                h264_profile_match: profiles,
                 ..Default::default()
             };
             all.push((socket, config));
