@@ -410,7 +410,7 @@ mod tests {
         let mut track = TrackOut::new(MediaKind::Video, vec![format()], &mut Rng::new(3));
         let (rig, sent) = (Rig::new(), Arc::new(format()));
         let lead = Arc::new(Lead(vec![vec![0x67].into(), vec![0x68].into()]));
-        let mut send = |track: &mut TrackOut, seq: u64, is_key: bool| {
+        let send = |track: &mut TrackOut, seq: u64, is_key: bool| {
             let mut packet = rig.packet(1, seq, seq * 33, &[0x65]);
             packet.format = Arc::clone(&sent);
             packet.starts_key_frame = is_key;

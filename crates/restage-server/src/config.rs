@@ -460,7 +460,9 @@ impl Settings {
             media_port: self.media_port.unwrap_or(default.media_port),
             workers: self.workers.unwrap_or(default.workers),
             media_ip: self.media_ip,
-            h264_profile_match: self.h264_profile_match.unwrap_or(default.h264_profile_match),
+            h264_profile_match: self
+                .h264_profile_match
+                .unwrap_or(default.h264_profile_match),
             public_url: plain_url(self.public_url),
             account_id: self.account_id.unwrap_or(default.account_id),
             auth: self.auth.unwrap_or(default.auth),

@@ -244,8 +244,9 @@ mod tests {
         let mut start = H264Start::new(1);
         assert!(start.on_packet(1, 0, &right));
         assert!(start.lead(1, &right).is_none());
-        assert!(start.on_packet(2, 9, &wrong));
-        let lead = start.lead(2, &wrong).unwrap();
+        assert!(!start.on_packet(2, 0, IDR), "of the same picture");
+        assert!(start.on_packet(3, 9, &wrong));
+        let lead = start.lead(3, &wrong).unwrap();
         let bytes: Vec<&[u8]> = lead.0.iter().map(|unit| &**unit).collect();
         assert_eq!(bytes, [SPS, PPS]);
     }

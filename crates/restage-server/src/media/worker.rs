@@ -489,6 +489,7 @@ impl Worker {
                     }
                 }
                 Output::Connected { peer } => self.unsent.push_back(MediaEvent::Connected(peer)),
+                Output::Undecodable { .. } => {}
                 Output::Gone { peer, reason } => {
                     tracing::debug!(peer = peer.0, ?reason, "peer gone");
                     self.forget(peer);
