@@ -27,6 +27,7 @@ collect_missing() {
     need pkg-config pkg-config
     need cmake cmake
     need nasm nasm
+    pkg-config --exists 'openssl >= 3.0' 2>/dev/null || MISSING+=(libssl-dev)
     need curl curl
     [ -e /etc/ssl/certs/ca-certificates.crt ] || MISSING+=(ca-certificates)
     [ "$PURPOSE" = test ] || return 0
@@ -38,6 +39,8 @@ collect_missing() {
     need zsh zsh
     need fish fish
     need man man-db
+    # A second network namespace is the other host.
+    need ip iproute2
     need script bsdutils
     need ffprobe ffmpeg
     need python3 python3

@@ -4,16 +4,18 @@ import http.server
 import json
 import re
 import socket
+import subprocess
 import threading
 import urllib.request
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from support import api
+from support import api, stun
 from support.media import Refused
-from support.server import ROOT, Server, free_port
+from support.server import ROOT, Server, binary, clean_environment, free_port
 from support.wait import eventually
+from test_whip import bearer, make_offer, post
 
 
 def samples(url):
@@ -181,6 +183,21 @@ def talkative(tmp_path):
         server.stop()
 
 
+def restarted(media, session, offer):
+    """An ICE restart of a session that has no media yet (RFC 9725 §4.3.2): both sides' new credentials."""
+    url, token = session
+    ours = ("restarted-ufrag", "restarted-password-4242424242")
+    fragment = (
+        f"a=ice-ufrag:{ours[0]}\r\na=ice-pwd:{ours[1]}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
+        "a=candidate:1 1 udp 2130706431 127.0.0.1 50000 typ host\r\na=end-of-candidates\r\n"
+    )
+    headers = bearer(token, Content_Type="application/trickle-ice-sdpfrag", If_Match="*")
+    status, _, answer = media.request("PATCH", url, data=fragment, headers=headers)
+    assert status == 200, answer
+    assert stun.credentials(offer)[1] != ours[1]
+    return [ours[1], stun.credentials(answer)[1]]
+
+
 def test_no_secret_is_ever_logged(talkative, media):
     """A full run at the most detailed level: not one secret, and every line is JSON."""
     server = talkative
@@ -209,6 +226,22 @@ def test_no_secret_is_ever_logged(talkative, media):
     made = json.loads(made.stdout)
     api.client(server, keys=(made["accessKeyId"], made["secretAccessKey"])).list_stages()
     console = json.loads((server.data_dir / "server.json").read_text())["console"].split("#key=")[1]
+    # Sessions that are opened and restarted by hand: what the client said is seen here, not only the answers.
+    passwords = []
+    for path, given, direction in ((f"/whep/{ann}", stages.token(source)[1], "recvonly"), ("/whip", token, "sendonly")):
+        offer = make_offer(media, direction=direction)
+        status, headers, answer = post(media, server.url + path, given, offer)
+        assert status == 201, answer
+        passwords += [stun.credentials(sdp)[1] for sdp in (offer, answer)]
+        session = (server.url + headers["Location"], given)
+        passwords += restarted(media, session, offer)
+        ufrag = f"{stun.credentials(answer)[0]}:{stun.credentials(offer)[0]}"
+        for password in (passwords[-1], "a-wrong-ice-password-4242"):
+            stun.ask("127.0.0.1", server.media_port, ufrag, password)
+    passwords.append("a-wrong-ice-password-4242")
+    refused = make_offer(media).replace("a=fingerprint", "a=finger")
+    assert post(media, f"{server.url}/whip", token, refused)[0] == 400
+    passwords.append(stun.credentials(refused)[1])
     publisher.leave()
     watcher.drop()
     server.stop()
@@ -234,9 +267,11 @@ def test_no_secret_is_ever_logged(talkative, media):
     signatures = [given.split(".")[2] for given in (token, watching, listening)]
     assert not [given for given in signatures if given in everything], "a token's signature is in the log"
     assert not re.search(r"PRIVATE KEY", everything), "a private key is in the log"
-    for answer in (publisher.answer, watcher.answer):
-        for password in re.findall(r"^a=ice-pwd:(\S+)", answer, re.MULTILINE):
-            assert password not in everything, "an ICE password is in the log"
+    for peer in (publisher, watcher):
+        for sdp in (peer.answer, peer.pc.localDescription.sdp):
+            passwords += re.findall(r"^a=ice-pwd:(\S+)", sdp, re.MULTILINE)
+    assert len(passwords) > 12
+    assert not [password for password in passwords if password in everything], "an ICE password is in the log"
 
 
 def test_the_consoles_key_and_colours_are_for_a_terminal(tmp_path):
@@ -248,3 +283,43 @@ def test_the_consoles_key_and_colours_are_for_a_terminal(tmp_path):
     text = "\n".join(server.log)
     assert "server.json" in text and key not in text and path not in text
     assert "stopping" in text and "\x1b" not in text, "colours are for a terminal too"
+
+
+def ended(tmp_path, *arguments, **environment):
+    """(exit code, the lines on stderr) of a `serve` that does not start."""
+    ran = subprocess.run(
+        [str(binary()), "serve", "--data-dir", str(tmp_path / "data"), *arguments],
+        env=clean_environment(**environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.stdout == ""
+    return ran.returncode, ran.stderr.splitlines()
+
+
+def test_what_keeps_a_server_from_starting_is_json_too(tmp_path):
+    """Whatever is wrong, and wherever JSON is asked for."""
+    configured = tmp_path / "restage.toml"
+    configured.write_text('log-format = "json"\nno-such-setting = 1\n')
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        cases = [
+            (1, "listen on", ("--log-format", "json", "--http", address), {}),
+            (1, "listen on", ("--http", address), {"RESTAGE_LOG_FORMAT": "json"}),
+            (2, "--no-such-flag", ("--log-format=json", "--no-such-flag"), {}),
+            (2, "invalid value", ("--log-format", "json", "--media-port", "x"), {}),
+            (1, "no-such-setting", ("--config", str(configured)), {}),
+            (1, "account-id", ("--log-format", "json", "--account-id", "7"), {}),
+        ]
+        for expected, words, arguments, environment in cases:
+            code, lines = ended(tmp_path, *arguments, **environment)
+            told = [json.loads(line) for line in lines]
+            assert code == expected, lines
+            assert all(set(line) == {"timestamp", "level", "fields", "target"} for line in told)
+            assert words in " ".join(line["fields"]["message"] for line in told), lines
+            assert {line["level"] for line in told} == {"ERROR"}
+        code, lines = ended(tmp_path, "--http", address)
+        assert code == 1 and lines and not lines[0].startswith("{"), "people get words"

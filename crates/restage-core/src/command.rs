@@ -211,6 +211,19 @@ pub enum Command {
         /// Which limit.
         error: StageEventError,
     },
+    /// The media plane says what is wrong with a connection: into the history.
+    ConnectionFailed {
+        /// Which; unknown ones are ignored (already closed).
+        connection: ConnectionId,
+        /// Its stage.
+        stage: StageId,
+        /// Its participant.
+        participant: ParticipantId,
+        /// What is wrong.
+        error: StageEventError,
+        /// The media plane has ended it. If not, it goes on.
+        is_over: bool,
+    },
     /// Time has passed: end reconnect windows, idle stage sessions and connections that are due.
     Tick,
     /// First command after start: close everything the last run left open.

@@ -99,6 +99,8 @@ impl Rates {
 
 /// Connections that one tick ends because they have lasted too long; the next tick ends the next ones.
 pub const OVERDUE_PER_TICK_MAX: usize = 64;
+/// Who leaves a connection that has not come up before it is this old changed their mind; later, it did not work.
+pub const GIVEN_UP_AFTER_S: u32 = 2;
 /// Most tags of one resource (the API model's `Tags`).
 pub const TAGS_MAX: usize = 50;
 /// How far a self-signed token's `iat` may be ahead of our clock, in seconds. Clocks differ; but a token

@@ -4,6 +4,7 @@ use crate::command::Claims;
 use crate::decision::CloseReason;
 use crate::draft::Draft;
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use crate::limits::GIVEN_UP_AFTER_S;
 use crate::publication;
 use crate::row::{
     Client, ConnectionKind, Participant, Protocol, Replication, StageEventError, StageEventName,
@@ -86,6 +87,24 @@ pub(crate) fn close_all(draft: &mut Draft<'_>, ids: Vec<ConnectionId>, reason: C
 
 /// Ends a connection that exceeded a limit: the history says so before it says what stopped.
 pub(crate) fn exceed(draft: &mut Draft<'_>, id: &ConnectionId, error: StageEventError) {
+    record_error(draft, id, error);
+    close(draft, id, Some(CloseReason::LimitExceeded));
+}
+
+/// A client gives a connection up. If it has been waiting for it, the history says that it did not come about.
+pub(crate) fn give_up(draft: &mut Draft<'_>, id: &ConnectionId) {
+    let now = draft.context.now;
+    let waited_in_vain = draft.connection(id).is_some_and(|row| {
+        let is_media = row.kind != ConnectionKind::Events;
+        is_media && !row.established && row.opened_at.plus_seconds(GIVEN_UP_AFTER_S) <= now
+    });
+    if waited_in_vain {
+        record_error(draft, id, StageEventError::InvalidInput);
+    }
+}
+
+/// Writes the error event that fits the connection.
+pub(crate) fn record_error(draft: &mut Draft<'_>, id: &ConnectionId, error: StageEventError) {
     let Some(connection) = draft.connection(id).cloned() else {
         return;
     };
@@ -104,7 +123,6 @@ pub(crate) fn exceed(draft: &mut Draft<'_>, id: &ConnectionId, error: StageEvent
     event.error = Some(error);
     event.replica |= is_replica;
     event.remote_participant = remote;
-    close(draft, id, Some(CloseReason::LimitExceeded));
 }
 
 /// LEFT, for a participant without connections.

@@ -1,6 +1,6 @@
 //! Which peer a datagram belongs to: two table look-ups, never a walk over peers.
 //!
-//! STUN names its peer by the local part of USERNAME (RFC 8445 §7.2.2), so it finds it from any address. All else
+//! A STUN request names its peer by the local part of USERNAME (RFC 8445 §7.2.2), so it finds it from any address. All else
 //! is looked up by source address; the addresses come from STUN messages whose integrity was checked.
 
 use std::collections::HashMap;
@@ -11,6 +11,8 @@ use crate::slab::Index;
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
     addresses: HashMap<SocketAddr, Index>,
+    /// Peers that say of an address of another peer that it is theirs, until it is proven. At most one address a peer.
+    claims: HashMap<SocketAddr, Index>,
     ufrags: HashMap<Box<str>, Index>,
 }
 
@@ -38,8 +40,25 @@ impl Demux {
         self.addresses.get(&source).copied()
     }
 
-    pub(crate) fn by_stun(&self, bytes: &[u8]) -> Option<Index> {
-        self.ufrags.get(stun_local_ufrag(bytes)?).copied()
+    /// Whose name fragment this is.
+    pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<Index> {
+        self.ufrags.get(ufrag).copied()
+    }
+
+    /// The peer that says that this address, which is another's, has become its own.
+    pub(crate) fn claimant(&self, source: SocketAddr) -> Option<Index> {
+        self.claims.get(&source).copied()
+    }
+
+    pub(crate) fn claim(&mut self, source: SocketAddr, peer: Index) {
+        self.claims.insert(source, peer);
+    }
+
+    /// Only if no other peer has claimed it since.
+    pub(crate) fn withdraw(&mut self, source: SocketAddr, peer: Index) {
+        if self.claims.get(&source) == Some(&peer) {
+            self.claims.remove(&source);
+        }
     }
 
     pub(crate) fn has_ufrag(&self, ufrag: &str) -> bool {
@@ -54,9 +73,9 @@ impl Demux {
         self.ufrags.remove(ufrag);
     }
 
-    /// An address belongs to the peer that proved last that it uses it.
-    pub(crate) fn add_address(&mut self, source: SocketAddr, peer: Index) {
-        self.addresses.insert(source, peer);
+    /// Gives an address to a peer; returns the one that had it.
+    pub(crate) fn add_address(&mut self, source: SocketAddr, peer: Index) -> Option<Index> {
+        self.addresses.insert(source, peer)
     }
 
     /// Only if it has not become another peer's.
@@ -76,103 +95,42 @@ impl Demux {
     }
 }
 
-const STUN_HEADER: usize = 20;
-const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-const STUN_USERNAME: u16 = 0x0006;
-
-/// The part of USERNAME before the colon (RFC 8489 §5, §14.3).
-fn stun_local_ufrag(bytes: &[u8]) -> Option<&str> {
-    if bytes.get(4..8)? != STUN_COOKIE {
-        return None;
-    }
-    let mut rest = bytes.get(STUN_HEADER..)?;
-    while let [t0, t1, l0, l1, value @ ..] = rest {
-        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
-        let value_bytes = value.get(..length)?;
-        if u16::from_be_bytes([*t0, *t1]) == STUN_USERNAME {
-            let username = std::str::from_utf8(value_bytes).ok()?;
-            return username.split_once(':').map(|(local, _)| local);
-        }
-        // Attributes are padded to four bytes.
-        rest = value.get(length.next_multiple_of(4)..)?;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn stun(attributes: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut bytes = vec![0, 1, 0, 0];
-        bytes.extend(STUN_COOKIE);
-        bytes.extend([0; 12]);
-        for (kind, value) in attributes {
-            bytes.extend(kind.to_be_bytes());
-            bytes.extend((value.len() as u16).to_be_bytes());
-            bytes.extend(*value);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-        }
-        bytes
-    }
-
     #[test]
-    fn the_local_part_of_the_user_name_is_found_among_attributes() {
-        let message = stun(&[
-            (0x0024, &[1, 2, 3, 4]),
-            (0x8022, b"abc"),
-            (STUN_USERNAME, b"ours:theirs"),
-        ]);
-        assert_eq!(stun_local_ufrag(&message), Some("ours"));
+    fn a_name_fragment_is_known_until_it_is_removed() {
         let mut demux = Demux::default();
         demux.add_ufrag("ours", 7);
-        assert_eq!(demux.by_stun(&message), Some(7));
+        assert_eq!(demux.by_ufrag("ours"), Some(7));
         demux.remove_ufrag("ours");
-        assert_eq!(demux.by_stun(&message), None);
-    }
-
-    #[test]
-    fn messages_without_one_name_nobody() {
-        assert_eq!(stun_local_ufrag(&stun(&[])), None);
-        assert_eq!(
-            stun_local_ufrag(&stun(&[(STUN_USERNAME, b"no colon")])),
-            None
-        );
-        assert_eq!(
-            stun_local_ufrag(&stun(&[(STUN_USERNAME, &[0xff, b':'])])),
-            None
-        );
-        let mut other = stun(&[(STUN_USERNAME, b"a:b")]);
-        other[4] = 0;
-        assert_eq!(stun_local_ufrag(&other), None);
-    }
-
-    #[test]
-    fn no_length_panics() {
-        let message = stun(&[(STUN_USERNAME, b"ours:theirs")]);
-        // The last byte is padding.
-        for end in 0..message.len() - 1 {
-            assert_eq!(stun_local_ufrag(&message[..end]), None, "{end}");
-        }
-        let mut lying = message;
-        for length in 0..=u16::MAX {
-            lying[22..24].copy_from_slice(&length.to_be_bytes());
-            stun_local_ufrag(&lying);
-        }
+        assert_eq!((demux.by_ufrag("ours"), demux.ufrags()), (None, 0));
     }
 
     #[test]
     fn an_address_taken_over_by_another_peer_stays_with_it() {
         let source = "192.0.2.1:5000".parse().unwrap();
         let mut demux = Demux::default();
-        demux.add_address(source, 1);
-        demux.add_address(source, 2);
+        assert_eq!(demux.add_address(source, 1), None);
+        assert_eq!(demux.add_address(source, 2), Some(1));
         demux.remove_address(source, 1);
         assert_eq!(demux.by_address(source), Some(2));
         demux.remove_address(source, 2);
         assert_eq!(demux.by_address(source), None);
         assert_eq!(demux.addresses(), 0);
-        assert_eq!(demux.ufrags(), 0);
+    }
+
+    #[test]
+    fn a_claim_is_the_newest_claimants() {
+        let source = "192.0.2.1:5000".parse().unwrap();
+        let mut demux = Demux::default();
+        demux.claim(source, 1);
+        demux.claim(source, 2);
+        demux.withdraw(source, 1);
+        assert_eq!(demux.claimant(source), Some(2));
+        demux.withdraw(source, 2);
+        assert_eq!(demux.claimant(source), None);
     }
 
     #[test]

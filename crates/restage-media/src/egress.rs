@@ -1,8 +1,7 @@
-//! Sending to a subscriber past the engine: header, shared payload, seal, one train per burst.
+//! Sending to a subscriber: header, shared payload, seal, one train per burst.
 //!
-//! The engine does ICE and DTLS; everything that begins like RTP or RTCP is made and read here, and the engine's own
-//! attempts at it are thrown away (`peer_engine`). So there is one writer per SSRC and key, and no nonce is used for two
-//! packets (RFC 7714 §8.1, RFC 3711 §9.1).
+//! All RTP and RTCP of a subscriber is made and read here. So there is one writer per SSRC and key, and no nonce is used for
+//! two packets (RFC 7714 §8.1, RFC 3711 §9.1).
 
 pub(crate) mod header;
 pub(crate) mod history;
@@ -20,6 +19,7 @@ use crate::limits::{
     BUFFERS_KEPT_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX, TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX,
 };
 use crate::packet::Outgoing;
+use crate::sdp::media::{self, MediaOffer};
 use header::{ExtensionIds, Fixed, MidName};
 use history::{Entry, History, Sent};
 use rtcp::{Feedback, Report};
@@ -49,14 +49,14 @@ impl Buffers {
 }
 
 /// Where a subscriber's datagrams leave and go to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Path {
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
 }
 
 /// One stream as it was negotiated.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StreamConfig {
     pub(crate) mid: MidName,
     pub(crate) ssrc: u32,
@@ -65,6 +65,36 @@ pub(crate) struct StreamConfig {
     pub(crate) rtx_types: Vec<(u8, u8)>,
     pub(crate) extensions: ExtensionIds,
     pub(crate) clock_rate: u32,
+}
+
+impl StreamConfig {
+    /// As a subscriber's offer has it.
+    pub(crate) fn new(media: &MediaOffer, ssrc: u32, rtx_ssrc: Option<u32>) -> Self {
+        let id = |uri: &str| {
+            let mut extensions = media.extensions.iter();
+            extensions
+                .find(|(_, known)| known == uri)
+                .map(|(id, _)| *id)
+        };
+        let formats = media.formats.iter();
+        Self {
+            mid: MidName::new(&media.mid),
+            ssrc,
+            rtx_ssrc,
+            rtx_types: formats
+                .filter_map(|format| Some((format.pt, format.rtx?)))
+                .collect(),
+            extensions: ExtensionIds {
+                mid: id(media::MID),
+                audio_level: id(media::AUDIO_LEVEL),
+                rotation: id(media::ROTATION),
+            },
+            clock_rate: media
+                .formats
+                .first()
+                .map_or(0, |format| format.codec.clock_rate()),
+        }
+    }
 }
 
 #[derive(Debug)]

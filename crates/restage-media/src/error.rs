@@ -31,7 +31,7 @@ pub enum OfferErrorKind {
     NoBundle,
     /// A media section without a codec that is forwarded here.
     NoUsableCodec(MediaKind),
-    /// The engine did not take the offer.
+    /// The offer could not be answered: a fault of this end.
     NotAccepted,
     /// The worker has no room for another peer.
     Full,

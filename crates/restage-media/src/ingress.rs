@@ -1,9 +1,7 @@
-//! Receiving from a publisher past the engine: verify and decrypt, tell streams apart, undo retransmission, and say what
-//! has arrived.
+//! Receiving from a publisher: verify and decrypt, tell streams apart, undo retransmission, and say what has arrived.
 //!
-//! The engine does ICE and DTLS; everything of a publisher that begins like RTP or RTCP is read and answered here, and the
-//! engine's own attempts at it are thrown away (`peer_engine`). Nothing of a packet is believed before its tag is verified:
-//! its header names streams, and anybody can write one who can send from the publisher's address.
+//! Nothing of a packet is believed before its tag is verified: its header names streams, and anybody can write one who can
+//! send from the publisher's address.
 
 pub(crate) mod config;
 mod feedback;

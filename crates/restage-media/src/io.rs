@@ -241,9 +241,9 @@ pub enum GoneReason {
     ClosedByRemote,
     /// ICE and DTLS did not come up.
     NeverConnected(ConnectFailure),
-    /// The engine gave the connection up, for example because the certificate is not the one of the offer.
+    /// The connection could not go on.
     EngineError(String),
-    /// The engine panicked. Only this peer is affected.
+    /// A bug: the code that serves the peer panicked. Only this peer is affected.
     EnginePanic,
     /// More goes through it than is allowed.
     Exceeded(Excess),

@@ -7,17 +7,18 @@
 //!
 //! # The way of a packet
 //!
-//! `sfu` (the door) → `demux` (which peer) → `peer_engine` (media or not) → `ingress` (SRTP, which stream, NACK, TWCC) →
+//! `sfu` (the door) → `demux` (which peer) → `transport` (STUN, DTLS or media) → `ingress` (SRTP, which stream, NACK, TWCC) →
 //! `track_in` (layer, key frame, capture time) → `sfu/forward` (a burst per publication) → `track_out` with `select`
 //! (which packets) and `rewrite` (under which numbers) → `egress` (header, SRTP) → [`Output::Train`].
 //!
 //! # Invariants
 //!
-//! - Only `peer_engine`, `peer_factory`, `peer_codec` and `peer_keys` name the WebRTC engine, which does ICE, DTLS and SDP and
-//!   neither reads nor writes media. What is sent goes through one function, `Engine::send`, as a shared payload with
-//!   a subscriber's header fields.
+//! - Only `transport/dtls` and `transport/identity` name OpenSSL, which does the DTLS handshake and nothing else. OpenSSL draws
+//!   the random numbers of the handshake; the secrets of ICE follow from its private key.
+//! - Media goes to an address only when it is proven that the peer receives there (`transport/ice`).
+//! - What is sent goes through one function, `Transport::send`, as a shared payload with a subscriber's header fields.
 //! - A peer is drained before it is touched again.
-//! - No datagram, offer or fragment panics or stalls; a panic of the engine ends one peer.
+//! - No datagram, offer or fragment panics or stalls; a panic of a connection ends one peer.
 //! - Every table and queue has a bound in [`limits`] or is bounded by one that has.
 //! - Nothing walks over all peers for a datagram or a deadline.
 //!
@@ -42,11 +43,7 @@ mod keyframe;
 pub mod limits;
 mod packet;
 mod peer;
-mod peer_codec;
-mod peer_engine;
 mod peer_event;
-mod peer_factory;
-mod peer_keys;
 mod publication;
 mod rewrite;
 mod rng;
@@ -60,6 +57,7 @@ mod stats;
 mod timers;
 mod track_in;
 mod track_out;
+mod transport;
 
 pub use bitrate::Download;
 pub use config::{Config, H264ProfileMatch};

@@ -10,8 +10,7 @@ pub const PUBLICATIONS_MAX: usize = 10_000;
 pub const SUBSCRIBERS_PER_PUBLICATION_MAX: usize = 10_000;
 /// Source addresses remembered per peer. The oldest makes room, so a peer behind a busy NAT keeps working.
 pub const ADDRESSES_PER_PEER_MAX: usize = 16;
-/// Source addresses a peer may show between two ICE restarts. Checks from further ones are ignored, because
-/// the ICE agent keeps a candidate for each.
+/// Source addresses a peer may show between two ICE restarts. Checks from further ones are ignored.
 pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;
@@ -27,13 +26,32 @@ pub const FORMATS_PER_SECTION_MAX: usize = 32;
 pub const TRICKLED_CANDIDATES_MAX: u32 = 128;
 /// ICE restarts of one peer.
 pub const ICE_RESTARTS_MAX: u32 = 1_000;
-/// Bytes of a datagram. Larger ones are dropped: the engine's buffers end at 2,000 bytes.
+/// Fingerprints taken from one offer.
+pub const FINGERPRINTS_MAX: usize = 16;
+/// What is sent to an address at most before it is proven that the peer receives there, as a multiple of what came from it
+/// (as RFC 9000 §8 has it for QUIC).
+pub const AMPLIFICATION_MAX: usize = 3;
+/// A check of an address that is not answered is sent again after this long,
+pub const CHECK_RESEND: Duration = Duration::from_millis(250);
+/// at most this often. The peer's next check from there begins anew.
+pub const CHECKS_MAX: u32 = 3;
+/// Media moves to a proven address that the peer nominates with the priority of the one before when that one is silent for
+/// this long: a NAT has chosen another port.
+pub const SAME_PRIORITY_SILENCE_MIN: Duration = Duration::from_millis(500);
+/// The same for a nomination of lower priority.
+pub const NOMINATED_ROUTE_SILENCE_MIN: Duration = Duration::from_secs(2);
+/// The same for an address that is not nominated.
+pub const PEER_ROUTE_SILENCE_MIN: Duration = Duration::from_secs(3);
+/// A flight of the DTLS handshake that is not answered is sent again after this long,
+pub const DTLS_RESEND_FIRST: Duration = Duration::from_millis(500);
+/// then after twice as long each time, up to this.
+pub const DTLS_RESEND_MAX: Duration = Duration::from_secs(4);
+/// A fatal alert that arrives unprotected may be anybody's. It ends the handshake if nothing else goes on for this long.
+pub const DTLS_ALERT_GRACE: Duration = Duration::from_secs(1);
+/// Bytes of a datagram. Larger ones are dropped: what a peer sends fits an Ethernet frame.
 pub const DATAGRAM_BYTES_MAX: usize = 2_000;
 /// Bytes of an RTP payload that is forwarded. With header, extensions and tag it is a datagram.
 pub const PAYLOAD_BYTES_MAX: usize = 1_600;
-/// Datagrams of one peer that the engine may reject before the peer is given up. Anyone who can spoof the peer's
-/// address can cause one, so a single one must not end it. RTP packets that fail verification do not count.
-pub const REJECTED_DATAGRAMS_MAX: u32 = 1_000;
 
 /// SSRCs of a publisher that are remembered with how far they have come. A further one takes the place of one that belongs to
 /// nothing, else of one that has no track: of those the one that is silent for longest. Four layers, each with its retransmissions, sound and probes are ten.
@@ -105,8 +123,8 @@ pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
 pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
 /// Distance between a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often a peer's engine is given the time once media goes past it. Datagrams reach it at once.
-pub const IDLE_ENGINE_TICK: Duration = Duration::from_secs(2);
+/// How often a peer is looked at that has no timer of its own.
+pub const IDLE_TICK: Duration = Duration::from_secs(2);
 /// Bytes of a train of datagrams: the largest UDP payload IPv4 carries.
 pub const TRAIN_BYTES_MAX: usize = 65_507;
 /// Datagrams of a train: what Linux takes in one call (UDP_MAX_SEGMENTS).
@@ -131,7 +149,7 @@ pub const TOLD_FORMATS_MAX: usize = 8;
 pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
 /// Audiences smaller than this are served packet by packet: there is nothing to save.
 pub const PICTURE_WAIT_AUDIENCE_MIN: usize = 8;
-/// Shortest distance between two times a peer is looked at by the clock, so that a busy engine cannot spin the worker.
+/// Shortest distance between two times a peer is looked at by the clock, so that a busy peer cannot spin the worker.
 pub const TICK_MIN: Duration = Duration::from_millis(1);
 
 const _: () = assert!(PAYLOAD_BYTES_MAX < DATAGRAM_BYTES_MAX);

@@ -34,7 +34,8 @@ pub(crate) struct RidName {
 }
 
 impl RidName {
-    pub(crate) const LENGTH_MAX: usize = 8;
+    /// What a one-byte header extension holds (RFC 8285 §4.2).
+    pub(crate) const LENGTH_MAX: usize = 16;
 
     pub(crate) fn new(name: &str) -> Option<Self> {
         let mut bytes = [0; Self::LENGTH_MAX];

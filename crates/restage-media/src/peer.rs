@@ -1,4 +1,4 @@
-//! One WebRTC connection: its engine, where it is reached, whether it is alive, and what it sends or receives.
+//! One WebRTC connection: its transport, where it is reached, whether it is alive, and what it sends or receives.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,17 +12,17 @@ use crate::head::Start;
 use crate::io::{Excess, MediaKind, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::{Outgoing, Packet};
-use crate::peer_engine::Engine;
 use crate::peer_event::{Failure, Sink};
 use crate::rng::Rng;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::select::simulcast::{Ladder, Source};
 use crate::slab::Index;
 use crate::track_out::{TrackOut, Verdict};
+use crate::transport::Transport;
 
 pub(crate) struct Peer {
     pub(crate) key: PeerKey,
-    pub(crate) engine: Engine,
+    pub(crate) engine: Transport,
     pub(crate) offer: Offer,
     /// Credentials of this ICE session, which a restart replaces.
     pub(crate) remote_ice: IceCredentials,
@@ -31,6 +31,8 @@ pub(crate) struct Peer {
     pub(crate) candidates_trickled: u32,
     /// Newest last.
     addresses: VecDeque<SocketAddr>,
+    /// An address of another peer that this one says is its own.
+    pub(crate) claimed: Option<SocketAddr>,
     pub(crate) address_changes: u32,
     opened_at: Instant,
     pub(crate) heard_at: Instant,
@@ -75,9 +77,8 @@ pub(crate) struct Forwarded {
 impl Peer {
     pub(crate) fn new(
         key: PeerKey,
-        engine: Engine,
+        engine: Transport,
         offer: Offer,
-        local: IceCredentials,
         now: Instant,
         rng: &mut Rng,
     ) -> Self {
@@ -94,13 +95,14 @@ impl Peer {
         }
         Self {
             key,
-            engine,
             remote_ice: offer.ice.clone(),
             offer,
-            local_ufrag: local.ufrag,
+            local_ufrag: engine.local().ufrag.clone(),
+            engine,
             ice_restarts: 0,
             candidates_trickled: 0,
             addresses: VecDeque::new(),
+            claimed: None,
             address_changes: 0,
             opened_at: now,
             heard_at: now,
@@ -197,14 +199,27 @@ impl Peer {
         }
     }
 
-    /// Remembers an address; returns the one that had to make room.
+    /// Remembers an address; returns the one that had to make room, which is never the one that media goes to.
     pub(crate) fn add_address(&mut self, source: SocketAddr) -> Option<SocketAddr> {
         self.address_changes += 1;
+        self.claimed.take_if(|claimed| *claimed == source);
         self.addresses.retain(|known| *known != source);
         self.addresses.push_back(source);
-        (self.addresses.len() > ADDRESSES_PER_PEER_MAX)
-            .then(|| self.addresses.pop_front())
-            .flatten()
+        if self.addresses.len() <= ADDRESSES_PER_PEER_MAX {
+            return None;
+        }
+        let used = self.engine.destination();
+        let oldest = self
+            .addresses
+            .iter()
+            .position(|known| Some(*known) != used)?;
+        self.addresses.remove(oldest)
+    }
+
+    /// An address has become another peer's.
+    pub(crate) fn lose_address(&mut self, source: SocketAddr) {
+        self.addresses.retain(|known| *known != source);
+        self.engine.disprove(source);
     }
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {

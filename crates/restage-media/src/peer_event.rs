@@ -1,14 +1,14 @@
-//! What an engine produces, in our words.
+//! What a connection produces.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::clock::Report;
 use crate::egress::Buffers;
-use crate::io::{self, MediaKind};
+use crate::io::{self, ConnectFailure, MediaKind};
 use crate::packet::{Received, RidName};
 
-/// What an engine produces.
+/// What a connection produces.
 #[derive(Debug, Default)]
 pub(crate) struct Sink {
     pub(crate) buffers: Buffers,
@@ -57,11 +57,13 @@ impl SenderReport {
     }
 }
 
-/// Why an engine cannot go on.
+/// Why a connection cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     Panic,
     Error(String),
+    /// It did not come about.
+    Connect(ConnectFailure),
 }
 
 impl std::fmt::Display for Failure {
@@ -69,6 +71,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Panic => f.write_str("an internal error"),
             Self::Error(error) => f.write_str(error),
+            Self::Connect(failure) => failure.fmt(f),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The only randomness of this crate that is not the engine's: where sequence numbers and timestamps start.
+//! Numbers that only have to differ: SSRCs, and where sequence numbers and timestamps start.
 
-/// SplitMix64. Not for secrets: ICE passwords, DTLS keys and SSRCs are drawn by the engine.
+/// SplitMix64. Not for secrets: those are in `transport::secrets`.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
 

@@ -1,6 +1,7 @@
 //! The door: inputs are told apart here, and whatever they cause is brought to an end before the next.
 
 mod codecs;
+mod datagram;
 mod forward;
 mod open;
 mod relay;
@@ -9,26 +10,22 @@ mod route;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::config::Config;
-use crate::demux::{Demux, Protocol};
-use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
-use crate::limits::{
-    ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX, TICK_MIN,
-};
+use crate::demux::Demux;
+use crate::io::{Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
 use crate::packet::{Outgoing, Received};
 use crate::peer::{Overdue, Peer};
-use crate::peer_engine::is_media;
 use crate::peer_event::{EngineEvent, Failure, Sink};
-use crate::peer_factory::EngineFactory;
 use crate::publication::Publication;
 use crate::rng::Rng;
 use crate::sdp::offer::Role;
 use crate::slab::{Index, Slab};
 use crate::stats::Stats;
 use crate::timers::Timers;
+use crate::transport::Shared;
 use forward::Job;
 
 /// A selective forwarding unit without sockets, clock or threads: feed it [`Input`], drain [`Output`], come back at
@@ -69,7 +66,7 @@ use forward::Job;
 /// ```
 pub struct Sfu {
     config: Config,
-    factory: EngineFactory,
+    shared: Shared,
     rng: Rng,
     /// The time of the last input; never goes back.
     now: Option<Instant>,
@@ -108,7 +105,7 @@ impl Sfu {
     /// Makes the DTLS certificate that all peers of this instance share.
     pub fn new(config: Config) -> Self {
         Self {
-            factory: EngineFactory::new(&config.candidates),
+            shared: Shared::new(&config.candidates, config.since_1970),
             rng: Rng::new(config.seed),
             config,
             now: None,
@@ -216,6 +213,12 @@ impl Sfu {
         timers.into_iter().flatten().min()
     }
 
+    /// How far a peer has come that is not connected; `None` of one that is, or that there is not.
+    pub fn connect_failure(&self, peer: PeerKey) -> Option<ConnectFailure> {
+        let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
+        (!peer.is_connected).then(|| peer.engine.unfinished())
+    }
+
     /// Counters.
     pub fn stats(&self) -> Stats {
         Stats {
@@ -226,76 +229,6 @@ impl Sfu {
         }
     }
 
-    fn on_datagram(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        bytes: &[u8],
-    ) {
-        self.stats.datagrams_in += 1;
-        if bytes.len() > DATAGRAM_BYTES_MAX {
-            self.stats.datagrams_malformed += 1;
-            return;
-        }
-        let index = match Protocol::of(bytes) {
-            Protocol::Other => {
-                self.stats.datagrams_malformed += 1;
-                return;
-            }
-            Protocol::Session => self.demux.by_address(source),
-            Protocol::Stun => self
-                .demux
-                .by_stun(bytes)
-                .filter(|&index| self.knows(now, index, source, destination, bytes)),
-        };
-        let Some((index, peer)) = index.and_then(|index| Some((index, self.peers.get_mut(index)?)))
-        else {
-            self.stats.datagrams_unknown += 1;
-            return;
-        };
-        let outcome = peer
-            .engine
-            .receive(now, source, destination, bytes, &mut self.sink);
-        match &outcome {
-            // DTLS passes over records that are not the remote end's, so they are no sign of life.
-            Ok(true) if Protocol::of(bytes) == Protocol::Stun || is_media(bytes) => {
-                peer.heard_at = now;
-            }
-            Ok(true) => {}
-            Ok(false) => self.stats.datagrams_rejected += 1,
-            Err(_) => {}
-        }
-        self.settle(now, index, outcome.map(drop));
-    }
-
-    /// Whether STUN from this address may reach the peer. A new address must prove itself and is remembered.
-    fn knows(
-        &mut self,
-        now: Instant,
-        index: Index,
-        source: SocketAddr,
-        destination: SocketAddr,
-        bytes: &[u8],
-    ) -> bool {
-        if self.demux.by_address(source) == Some(index) {
-            return true;
-        }
-        let Some(peer) = self.peers.get_mut(index) else {
-            return false;
-        };
-        if peer.address_changes >= ADDRESS_CHANGES_PER_ICE_SESSION_MAX
-            || !peer.engine.accepts_stun(now, source, destination, bytes)
-        {
-            return false;
-        }
-        if let Some(oldest) = peer.add_address(source) {
-            self.demux.remove_address(oldest, index);
-        }
-        self.demux.add_address(source, index);
-        true
-    }
-
     fn on_timeout(&mut self, now: Instant) {
         while let Some(index) = self.peer_timers.pop_due(now) {
             let Some(peer) = self.peers.get_mut(index) else {
@@ -304,7 +237,7 @@ impl Sfu {
             if let Some(overdue) = peer.overdue(now) {
                 let reason = match overdue {
                     Overdue::Silent => GoneReason::Silent,
-                    Overdue::NeverConnected => GoneReason::NeverConnected(ConnectFailure::NoStun),
+                    Overdue::NeverConnected => GoneReason::NeverConnected(peer.engine.unfinished()),
                 };
                 self.gone(index, reason);
                 continue;
@@ -352,6 +285,9 @@ impl Sfu {
                 self.gone(index, GoneReason::EnginePanic);
             }
             Err(Failure::Error(error)) => self.gone(index, GoneReason::EngineError(error)),
+            Err(Failure::Connect(failure)) => {
+                self.gone(index, GoneReason::NeverConnected(failure));
+            }
             Ok(()) if is_closed => self.gone(index, GoneReason::ClosedByRemote),
             Ok(()) => {
                 if let Some(peer) = self.peers.get(index) {

@@ -27,6 +27,11 @@ pub(crate) enum Label {
 }
 
 impl SrtpProfile {
+    /// Of what DTLS exports for both ends.
+    pub(crate) fn keying_material_bytes(self) -> usize {
+        2 * (self.key_bytes() + self.salt_bytes())
+    }
+
     fn key_bytes(self) -> usize {
         match self {
             Self::AeadAes256Gcm => 32,
@@ -69,7 +74,7 @@ impl KeyingMaterial {
     /// Our end's and the remote end's. `None` when the material is not as long as its profile asks.
     pub(crate) fn masters(&self) -> Option<(Master<'_>, Master<'_>)> {
         let (key_bytes, salt_bytes) = (self.profile.key_bytes(), self.profile.salt_bytes());
-        if self.bytes.len() != 2 * (key_bytes + salt_bytes) {
+        if self.bytes.len() != self.profile.keying_material_bytes() {
             return None;
         }
         let (keys, salts) = self.bytes.split_at(2 * key_bytes);

@@ -17,6 +17,8 @@ pub struct Stats {
     pub publications: u64,
     /// Entries in the address table now.
     pub addresses: u64,
+    /// STUN checks that said of another peer's address that it is theirs. Nothing follows unless that is proven.
+    pub addresses_contested: u64,
     /// Datagrams handed in.
     pub datagrams_in: u64,
     /// Datagrams handed out.
@@ -25,7 +27,7 @@ pub struct Stats {
     pub datagrams_unknown: u64,
     /// Datagrams that are empty, too long, or not STUN, DTLS, RTP or RTCP.
     pub datagrams_malformed: u64,
-    /// Datagrams of known peers that the engine rejected with an error, or that did not verify before it.
+    /// Datagrams from addresses of peers that are malformed inside or were not made by the peer.
     pub datagrams_rejected: u64,
     /// RTP packets received from publishers.
     pub packets_in: u64,
@@ -63,7 +65,7 @@ pub struct Stats {
     pub offers_refused: u64,
     /// `Publish` and `Subscribe` ignored: unknown peer, wrong role, or a table is full.
     pub routes_ignored: u64,
-    /// Panics of the engine that were caught.
+    /// Panics of a connection that were caught.
     pub engine_panics: u64,
 }
 

@@ -23,6 +23,7 @@ use crate::outbox::{Sinks, Webhook};
 use crate::store::SqliteSync;
 
 pub use self::access_key::AccessKey;
+pub use self::addresses::{Audience, LOCAL_CANDIDATES_MAX, MediaPlaces};
 pub use self::secret::Secret;
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
@@ -104,7 +105,7 @@ pub struct Settings {
     /// Media threads, each with a UDP port of its own: the media port and those after it [default: 1]
     #[arg(long, env = "RESTAGE_WORKERS", value_name = "N")]
     pub workers: Option<u16>,
-    /// Address offered to clients for media; repeatable [default: loopback when HTTP is on loopback, else this host's addresses]
+    /// Address offered to clients for media; repeatable [default: this host's addresses, for clients on this host only while HTTP is on loopback]
     #[arg(
         long,
         env = "RESTAGE_MEDIA_IP",

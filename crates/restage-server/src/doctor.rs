@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use self::database::examine_database;
 use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};
-use self::media::{buffers, candidate, media_port, offload, workers};
+use self::media::{buffers, candidate, candidates, media_port, offload, workers};
 use crate::config::Config;
 use crate::media::worker_port;
 
@@ -53,18 +53,24 @@ fn finding(check: &'static str, verdict: Verdict, sentence: impl Into<String>) -
 /// Runs every check for this configuration.
 pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![http_port(config.http)];
-    match config.media_addresses() {
-        Ok(addresses) => {
+    match config.media_places() {
+        Ok(places) => {
             let mut report = None;
             for number in 0..config.workers {
                 let port = worker_port(config.media_port, number);
-                let (media, found) = media_port(&addresses, port);
+                let (media, found) = media_port(&places, port);
                 findings.push(media);
                 report = report.or(found);
             }
             findings.push(workers(config.workers));
             findings.extend(srtp(config));
-            findings.extend(addresses.iter().map(|ip| candidate(*ip)));
+            findings.push(candidates(&places));
+            findings.extend(
+                places
+                    .addresses
+                    .iter()
+                    .map(|ip| candidate(*ip, places.audience)),
+            );
             if let Some(report) = report {
                 findings.extend(buffers(report));
                 findings.push(offload("gso", "sends", report.gso_segments));
@@ -123,6 +129,7 @@ mod tests {
         for check in [
             "http-port",
             "media-port",
+            "candidates",
             "candidate",
             "receive-buffer",
             "send-buffer",

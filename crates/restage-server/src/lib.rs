@@ -12,6 +12,7 @@ pub mod keys;
 pub mod media;
 pub mod metrics;
 pub mod outbox;
+pub mod panics;
 pub mod public_key;
 mod retention;
 pub mod run_file;

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::config::{Auth, Config, ConfigError};
+use crate::config::{Audience, Auth, Config, ConfigError};
 use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules, publish_limits};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::exposed::exposed;
@@ -67,7 +67,8 @@ pub struct Server {
     tasks: JoinSet<()>,
     address: SocketAddr,
     public_url: String,
-    media: Vec<SocketAddr>,
+    candidates: Vec<SocketAddr>,
+    audience: Audience,
     metrics: Option<TcpListener>,
 }
 
@@ -90,9 +91,9 @@ impl Server {
             ),
             None => None,
         };
-        let ips = config.media_addresses()?;
+        let places = config.media_places()?;
         let (media, events) = Media::start(
-            &ips,
+            &places,
             config.media_port,
             config.workers,
             rand::random(),
@@ -109,7 +110,7 @@ impl Server {
         }
         let public_url = config.public_url.clone().unwrap_or_else(|| {
             let ip = if address.ip().is_unspecified() {
-                ips[0]
+                places.addresses[0]
             } else {
                 address.ip()
             };
@@ -143,15 +144,11 @@ impl Server {
             base_path: base_path(&public_url),
             endpoints,
             console_key: ConsoleKey::fresh(),
-            metrics: Metrics::of(control.store()),
+            metrics: Metrics::of(&control),
             shows_metrics: config.metrics.is_none() && address.ip().is_loopback(),
             sockets: http::socket_room(),
         };
-        let media = media
-            .ports()
-            .iter()
-            .flat_map(|port| ips.iter().map(|ip| SocketAddr::new(*ip, *port)))
-            .collect();
+        let candidates = media.candidates();
         Ok(Self {
             listener,
             control,
@@ -159,7 +156,8 @@ impl Server {
             tasks,
             address,
             public_url,
-            media,
+            candidates,
+            audience: places.audience,
             metrics,
         })
     }
@@ -185,7 +183,12 @@ impl Server {
 
     /// The candidates offered to clients.
     pub fn media(&self) -> &[SocketAddr] {
-        &self.media
+        &self.candidates
+    }
+
+    /// Whose media is taken there.
+    pub fn audience(&self) -> Audience {
+        self.audience
     }
 
     /// How many media workers run.

@@ -4,6 +4,11 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use restage_server::config::LogFormat;
+use tracing::Level;
+
+use crate::logging;
+
 /// Why a command did not do what it was asked to. The numbers are a promise to scripts;
 /// `docs/cli.md` and `restage --help` list them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,17 +88,17 @@ pub(crate) fn stdout_error(error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context("cannot write to standard output")
 }
 
-/// Says what went wrong and gives the exit code for it.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+/// Says what went wrong and gives the exit code for it. A server that logs JSON says it so.
+pub(crate) fn report(format: LogFormat, error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<StdoutClosed>().is_some() {
         return ExitCode::SUCCESS;
     }
-    crate::output::note(&format!("restage: {}", told(error)));
+    logging::say(format, Level::ERROR, &format!("restage: {}", told(error)));
     let Some(failure) = find(error) else {
         return ExitCode::from(Exit::Failure as u8);
     };
     if let Some(advice) = &failure.advice {
-        crate::output::note(&format!("  try: {advice}"));
+        logging::say(format, Level::ERROR, &format!("  try: {advice}"));
     }
     ExitCode::from(failure.exit as u8)
 }

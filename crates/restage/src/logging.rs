@@ -1,12 +1,16 @@
 //! Log lines to stderr and, where asked for, traces to an OpenTelemetry collector.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
+use std::panic::PanicHookInfo;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use restage_server::config::LogFormat;
+use restage_server::{clock, panics};
+use serde_json::json;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -81,12 +85,107 @@ fn tracer(collector: &str) -> anyhow::Result<SdkTracerProvider> {
         .build())
 }
 
-/// Libraries say at their most detailed level what goes over the wire, keys and tokens included: that is
-/// never logged, whatever RUST_LOG says.
+/// What libraries say in detail may be what goes over the wire, keys, tokens and ICE passwords included: it is never
+/// logged, whatever RUST_LOG says. What they say at INFO and above is for operators.
 fn is_safe(at: &Metadata<'_>) -> bool {
-    is_own(at) || *at.level() <= Level::DEBUG
+    is_own(at) || *at.level() <= Level::INFO
 }
 
 fn is_own(at: &Metadata<'_>) -> bool {
     at.target().starts_with(OWN_CRATES)
+}
+
+/// Says it whatever `RUST_LOG` leaves out, in the form that log lines have.
+pub(crate) fn say(format: LogFormat, level: Level, text: &str) {
+    match format {
+        LogFormat::Text => crate::output::note(text),
+        LogFormat::Json => crate::output::note(&line(level, json!({ "message": text }))),
+    }
+}
+
+/// Has panics counted and, as JSON, told as an error like any other. For people Rust's own words are as good.
+pub(crate) fn hear_panics(format: LogFormat) {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        panics::note();
+        match format {
+            LogFormat::Text => default(panic),
+            LogFormat::Json => crate::output::note(&line(Level::ERROR, told(panic))),
+        }
+    }));
+}
+
+/// A log line that does not pass through the subscriber: there may be none yet, or it is what panicked.
+fn line(level: Level, fields: serde_json::Value) -> String {
+    json!({
+        "timestamp": clock::iso(clock::now().0 / 1_000_000),
+        "level": level.as_str(),
+        "fields": fields,
+        "target": "restage",
+    })
+    .to_string()
+}
+
+fn told(panic: &PanicHookInfo<'_>) -> serde_json::Value {
+    let thread = std::thread::current();
+    let mut fields = json!({
+        "message": format!("panic: {}", panic.payload_as_str().unwrap_or("without a word")),
+        "thread": thread.name().unwrap_or("unnamed"),
+        "location": panic.location().map(ToString::to_string),
+    });
+    // There is one if RUST_BACKTRACE asks for it.
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        fields["backtrace"] = backtrace.to_string().into();
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Run by the test below in a process of its own: a hook is there for a whole process.
+    #[test]
+    #[ignore = "it panics on purpose, for another test"]
+    fn panics_in_two_threads() {
+        hear_panics(LogFormat::Json);
+        let before = panics::count();
+        for words in ["one\nand \"two\"", "three"] {
+            let thread = std::thread::Builder::new().name("media-7".into());
+            let panicked = thread.spawn(move || panic!("{words}")).unwrap().join();
+            assert!(panicked.is_err());
+        }
+        assert_eq!(panics::count(), before + 2);
+    }
+
+    #[test]
+    fn a_panic_in_any_thread_is_a_line_of_json_and_counted() {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "logging::tests::panics_in_two_threads"])
+            .args(["--ignored", "--nocapture", "--test-threads", "1"])
+            .env("RUST_BACKTRACE", "1")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{child:?}");
+        let stderr = String::from_utf8(child.stderr).unwrap();
+        let lines: Vec<serde_json::Value> = stderr
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+            .collect();
+        let messages: Vec<_> = lines
+            .iter()
+            .map(|line| line["fields"]["message"].as_str().unwrap())
+            .collect();
+        assert_eq!(messages, ["panic: one\nand \"two\"", "panic: three"]);
+        for line in lines {
+            assert_eq!(line["level"], "ERROR");
+            assert_eq!(line["fields"]["thread"], "media-7");
+            let location = line["fields"]["location"].as_str().unwrap();
+            assert!(location.contains("logging.rs:"), "{location}");
+            assert!(line["fields"]["backtrace"].is_string());
+        }
+    }
 }

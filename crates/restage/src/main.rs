@@ -14,9 +14,12 @@ mod stage;
 mod table;
 mod target;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use restage_server::config::LogFormat;
+use tracing::Level;
 
 /// A self-hosted real-time video server that speaks the Amazon IVS Real-Time API.
 ///
@@ -86,7 +89,19 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let format = match cmd::serve::wants_json(&arguments) {
+        true => LogFormat::Json,
+        false => LogFormat::Text,
+    };
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) if format == LogFormat::Json && error.use_stderr() => {
+            logging::say(format, Level::ERROR, error.to_string().trim_end());
+            return ExitCode::from(exit::Exit::Usage as u8);
+        }
+        Err(error) => error.exit(),
+    };
     let outcome = match cli.command {
         Command::Serve(args) => cmd::serve::run(args),
         Command::Env(args) => cmd::env::run(&args),
@@ -106,7 +121,7 @@ fn main() -> ExitCode {
         Command::Man(args) => cmd::man::run(&args),
         Command::Bench(command) => cmd::bench::run(command),
     };
-    outcome.unwrap_or_else(|error| exit::report(&error))
+    outcome.unwrap_or_else(|error| exit::report(format, &error))
 }
 
 #[cfg(test)]

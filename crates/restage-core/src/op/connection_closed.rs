@@ -16,6 +16,7 @@ pub(super) fn decide(
         .connection(id)
         .is_some_and(|row| row.stage == *stage && row.participant == *participant)
     {
+        presence::give_up(draft, id);
         presence::close(draft, id, None);
     }
     Ok(Reply::Done)

@@ -3,6 +3,7 @@
 mod connection_closed;
 mod connection_established;
 mod connection_exceeded;
+mod connection_failed;
 mod create_participant_token;
 mod create_stage;
 mod delete_public_key;
@@ -175,6 +176,22 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             participant,
             error,
         } => connection_exceeded::decide(draft, connection, stage, participant, *error),
+        Command::ConnectionFailed {
+            connection,
+            stage,
+            participant,
+            error,
+            is_over,
+        } => {
+            let report = connection_failed::Report {
+                connection,
+                stage,
+                participant,
+                error: *error,
+                is_over: *is_over,
+            };
+            connection_failed::decide(draft, &report)
+        }
         Command::Tick => tick::decide(draft),
         Command::Recover => recover::decide(draft),
     }
@@ -222,6 +239,9 @@ pub(crate) fn needs(command: &Command, context: &Context) -> Vec<Need> {
             stage, participant, ..
         }
         | Command::ConnectionExceeded {
+            stage, participant, ..
+        }
+        | Command::ConnectionFailed {
             stage, participant, ..
         } => {
             vec![

@@ -238,6 +238,7 @@ fn replace(draft: &mut Draft<'_>, session: &StageSessionId, request: &Request<'_
     let Some(old) = ids.into_iter().find(same) else {
         return false;
     };
+    presence::give_up(draft, &old);
     draft.close(old.clone(), CloseReason::Replaced);
     draft
         .remove_connection(&old)

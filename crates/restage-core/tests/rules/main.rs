@@ -2,6 +2,7 @@
 
 mod disconnect;
 mod exchange;
+mod failures;
 mod history;
 mod idle;
 mod limits;

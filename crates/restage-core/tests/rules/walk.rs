@@ -491,6 +491,16 @@ impl Walk {
                     participant,
                 }
             }
+            91 if self.random.one_in(3) => {
+                let (connection, stage, participant) = self.connection(|_| true)?;
+                Command::ConnectionFailed {
+                    connection,
+                    stage,
+                    participant,
+                    error: StageEventError::InvalidInput,
+                    is_over: self.random.one_in(2),
+                }
+            }
             91 if self.random.one_in(2) => {
                 let (connection, stage, participant) = self.connection(|_| true)?;
                 Command::ConnectionExceeded {

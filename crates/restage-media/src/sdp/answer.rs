@@ -1,100 +1,222 @@
-//! The answer for the client: the engine's, with the refused sections put back, our candidates in every section,
-//! and nothing the offer did not have.
+//! The answer to an offer, and to an ICE restart.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::Description;
 use super::media::MediaOffer;
-use super::offer::{IceCredentials, Offer};
+use super::offer::{IceCredentials, Offer, OfferedSection, Role};
+use crate::codec::{Codec, Format};
+use crate::egress::StreamConfig;
 
-/// `None` when the engine's answer does not fit the offer, which would be a bug of ours.
-pub(crate) fn complete(engine: &str, offer: &Offer, candidates: &[SocketAddr]) -> Option<String> {
-    let description = Description::parse(engine).ok()?;
-    let mut answer = String::with_capacity(engine.len() + 512);
-    for line in &description.session {
-        // A group may be answered only where one was offered (RFC 9143 §7.3).
-        if offer.is_bundled || !line.starts_with("a=group:") {
-            push(&mut answer, line);
+/// This end, as an answer describes it.
+pub(crate) struct Local<'a> {
+    pub(crate) ice: &'a IceCredentials,
+    /// `sha-256 …`.
+    pub(crate) fingerprint: &'a str,
+    pub(crate) candidates: &'a [SocketAddr],
+    /// What a subscriber is sent.
+    pub(crate) streams: &'a [Option<StreamConfig>; 2],
+    pub(crate) cname: &'a str,
+    /// Names the session in the `o=` line (RFC 8866 §5.2).
+    pub(crate) session: u64,
+}
+
+/// Parameters of `a=fmtp` that are about how a stream is decoded, and so are the same in both directions. Others speak of
+/// the sender alone.
+const ECHOED_PARAMETERS: &[&str] = &[
+    "level-asymmetry-allowed",
+    "packetization-mode",
+    "profile-level-id",
+    "minptime",
+    "useinbandfec",
+    "usedtx",
+    "stereo",
+    "sprop-stereo",
+];
+
+/// Answers an offer: the same sections in the same order, those that are not taken refused one by one, our candidates in
+/// every section that lives.
+pub(crate) fn answer(offer: &Offer, local: &Local<'_>) -> String {
+    let mut sdp = String::with_capacity(4_096);
+    // Writing into a String cannot fail.
+    let _ = write!(
+        sdp,
+        "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
+        local.session
+    );
+    // A group may be answered only where one was offered (RFC 9143 §7.3).
+    if offer.is_bundled {
+        sdp.push_str("a=group:BUNDLE");
+        let living = offer.sections.iter().filter(|section| section.lives());
+        for mid in living.filter_map(|section| section.mid.as_ref()) {
+            let _ = write!(sdp, " {mid}");
         }
+        sdp.push_str("\r\n");
     }
-    let mut accepted = description.sections.iter();
+    sdp.push_str("a=msid-semantic:WMS *\r\na=ice-lite\r\n");
     for section in &offer.sections {
-        let Some(media) = &section.media else {
-            let _ = write!(
-                answer,
-                "m={} 0 {} {}\r\n",
-                section.kind, section.proto, section.formats
-            );
-            push(&mut answer, "c=IN IP4 0.0.0.0");
-            if let Some(mid) = &section.mid {
-                let _ = write!(answer, "a=mid:{mid}\r\n");
-            }
-            push(&mut answer, "a=inactive");
-            continue;
-        };
-        let engine = accepted.next()?;
-        let _ = write!(
-            answer,
-            "m={} 9 {} {}\r\n",
-            engine.kind,
-            section.proto,
-            engine.formats.join(" ")
-        );
-        for line in engine
-            .lines
+        match &section.media {
+            Some(media) => write_taken(&mut sdp, offer, section, media, local),
+            None => write_refused(&mut sdp, offer, section, local),
+        }
+    }
+    sdp
+}
+
+impl OfferedSection {
+    /// Whether its answer has a port.
+    fn lives(&self) -> bool {
+        self.media.is_some() || self.is_tagged
+    }
+}
+
+fn write_taken(
+    sdp: &mut String,
+    offer: &Offer,
+    section: &OfferedSection,
+    media: &MediaOffer,
+    local: &Local<'_>,
+) {
+    let _ = write!(sdp, "m={} 9 {}", section.kind, section.proto);
+    for format in &media.formats {
+        for pt in [Some(format.pt), format.rtx].into_iter().flatten() {
+            let _ = write!(sdp, " {pt}");
+        }
+    }
+    sdp.push_str("\r\n");
+    write_transport(sdp, offer, section, local);
+    for (id, uri) in &media.extensions {
+        let _ = write!(sdp, "a=extmap:{id} {uri}\r\n");
+    }
+    sdp.push_str(match offer.role {
+        Role::Publisher => "a=recvonly\r\n",
+        Role::Subscriber => "a=sendonly\r\n",
+    });
+    sdp.push_str("a=rtcp-mux\r\n");
+    if section.has_rsize {
+        sdp.push_str("a=rtcp-rsize\r\n");
+    }
+    for format in &media.formats {
+        write_format(sdp, format);
+    }
+    write_rids(sdp, &media.rids);
+    if let Some(stream) = &local.streams[media.kind.index()] {
+        write_stream(sdp, stream, section, local.cname);
+    }
+    write_candidates(sdp, local.candidates);
+}
+
+/// A section that is not taken has port 0. The one that the bundle's transport hangs on may not be refused while others
+/// live, so it is idle instead. Both carry what some clients look for in every section: credentials, fingerprint, formats.
+fn write_refused(sdp: &mut String, offer: &Offer, section: &OfferedSection, local: &Local<'_>) {
+    let port = if section.lives() { 9 } else { 0 };
+    let (kind, proto, formats) = (&section.kind, &section.proto, &section.formats);
+    let _ = write!(sdp, "m={kind} {port} {proto} {formats}\r\n");
+    write_transport(sdp, offer, section, local);
+    sdp.push_str("a=inactive\r\n");
+    if proto.contains("RTP") {
+        sdp.push_str("a=rtcp-mux\r\n");
+    }
+    for line in &section.echo {
+        let _ = write!(sdp, "{line}\r\n");
+    }
+    if section.lives() {
+        write_candidates(sdp, local.candidates);
+    } else {
+        sdp.push_str("a=end-of-candidates\r\n");
+    }
+}
+
+fn write_transport(sdp: &mut String, offer: &Offer, section: &OfferedSection, local: &Local<'_>) {
+    sdp.push_str("c=IN IP4 0.0.0.0\r\n");
+    let _ = write!(
+        sdp,
+        "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
+        local.ice.ufrag, local.ice.pwd
+    );
+    if offer.is_trickling {
+        sdp.push_str("a=ice-options:trickle\r\n");
+    }
+    let setup = if offer.is_dtls_server {
+        "active"
+    } else {
+        "passive"
+    };
+    let _ = write!(
+        sdp,
+        "a=fingerprint:{}\r\na=setup:{setup}\r\n",
+        local.fingerprint
+    );
+    if let Some(mid) = &section.mid {
+        let _ = write!(sdp, "a=mid:{mid}\r\n");
+    }
+}
+
+fn write_format(sdp: &mut String, format: &Format) {
+    let (pt, rate) = (format.pt, format.codec.clock_rate());
+    let _ = match format.codec {
+        Codec::Opus => write!(sdp, "a=rtpmap:{pt} opus/{rate}/2\r\n"),
+        Codec::H264 => write!(sdp, "a=rtpmap:{pt} H264/{rate}\r\n"),
+        Codec::Vp8 => write!(sdp, "a=rtpmap:{pt} VP8/{rate}\r\n"),
+    };
+    let echoed = format.fmtp.split(';').map(str::trim).filter(|parameter| {
+        let name = parameter.split('=').next().unwrap_or_default().trim();
+        ECHOED_PARAMETERS
             .iter()
-            .filter(|line| is_kept(line, offer, media))
-        {
-            push(&mut answer, line);
-        }
-        for candidate in candidate_lines(candidates) {
-            push(&mut answer, &candidate);
-        }
-        push(&mut answer, "a=end-of-candidates");
+            .any(|known| known.eq_ignore_ascii_case(name))
+    });
+    let fmtp: Vec<&str> = echoed.collect();
+    if !fmtp.is_empty() {
+        let _ = write!(sdp, "a=fmtp:{pt} {}\r\n", fmtp.join(";"));
     }
-    Some(answer)
+    for feedback in &format.feedback {
+        let _ = write!(sdp, "a=rtcp-fb:{pt} {feedback}\r\n");
+    }
+    if let Some(rtx) = format.rtx {
+        let _ = write!(
+            sdp,
+            "a=rtpmap:{rtx} rtx/{rate}\r\na=fmtp:{rtx} apt={pt}\r\n"
+        );
+    }
 }
 
-fn push(answer: &mut String, line: &str) {
-    answer.push_str(line);
-    answer.push_str("\r\n");
+fn write_rids(sdp: &mut String, rids: &[String]) {
+    for rid in rids {
+        let _ = write!(sdp, "a=rid:{rid} recv\r\n");
+    }
+    if !rids.is_empty() {
+        let _ = write!(sdp, "a=simulcast:recv {}\r\n", rids.join(";"));
+    }
 }
 
-fn is_kept(line: &str, offer: &Offer, media: &MediaOffer) -> bool {
-    if line.starts_with("a=candidate:") || line == "a=end-of-candidates" {
-        return false;
+fn write_stream(sdp: &mut String, stream: &StreamConfig, section: &OfferedSection, cname: &str) {
+    let track = format!("{cname} {}", section.kind);
+    let _ = write!(sdp, "a=msid:{track}\r\n");
+    if let Some(rtx) = stream.rtx_ssrc {
+        let _ = write!(sdp, "a=ssrc-group:FID {} {rtx}\r\n", stream.ssrc);
     }
-    if line.starts_with("a=ice-options:") {
-        return offer.is_trickling;
+    for ssrc in [Some(stream.ssrc), stream.rtx_ssrc].into_iter().flatten() {
+        let _ = write!(
+            sdp,
+            "a=ssrc:{ssrc} cname:{cname}\r\na=ssrc:{ssrc} msid:{track}\r\n"
+        );
     }
-    if line.starts_with("a=mid:") {
-        return offer.is_bundled || offer.sections.iter().any(|section| section.mid.is_some());
-    }
-    // Feedback may be answered only where it was offered (RFC 4585 §4.2).
-    if let Some(feedback) = line.strip_prefix("a=rtcp-fb:") {
-        return feedback.split_once(' ').is_some_and(|(pt, value)| {
-            media
-                .formats
-                .iter()
-                .any(|format| pt.parse() == Ok(format.pt) && format.has_feedback(value))
-        });
-    }
-    true
 }
 
 /// Host candidates (RFC 8839 §5.1) in falling priority.
-pub(crate) fn candidate_lines(candidates: &[SocketAddr]) -> impl Iterator<Item = String> {
-    candidates.iter().enumerate().map(|(position, address)| {
+fn write_candidates(sdp: &mut String, candidates: &[SocketAddr]) {
+    for (position, address) in candidates.iter().enumerate() {
         // RFC 8445 §5.1.2.1: type preference 126, local preference falling with the position, component 1.
         let priority = (126_u32 << 24) | ((65_535 - position.min(65_535) as u32) << 8) | 255;
         let ip: IpAddr = address.ip();
-        format!(
-            "a=candidate:{} 1 udp {priority} {ip} {} typ host",
+        let _ = write!(
+            sdp,
+            "a=candidate:{} 1 udp {priority} {ip} {} typ host\r\n",
             position + 1,
             address.port()
-        )
-    })
+        );
+    }
+    sdp.push_str("a=end-of-candidates\r\n");
 }
 
 /// The answer to an ICE restart (RFC 9725 §4.3.2): our new credentials and the same candidates.
@@ -105,7 +227,7 @@ pub(crate) fn restart_fragment(
 ) -> String {
     let mut fragment = String::from("a=ice-lite\r\n");
     if offer.is_trickling {
-        push(&mut fragment, "a=ice-options:trickle");
+        fragment.push_str("a=ice-options:trickle\r\n");
     }
     let _ = write!(
         fragment,
@@ -119,10 +241,7 @@ pub(crate) fn restart_fragment(
             media.kind, media.mid
         );
     }
-    for candidate in candidate_lines(candidates) {
-        push(&mut fragment, &candidate);
-    }
-    push(&mut fragment, "a=end-of-candidates");
+    write_candidates(&mut fragment, candidates);
     fragment
 }
 

@@ -37,10 +37,11 @@ impl Fragment {
                     not_fragment("a=ice-ufrag or a=ice-pwd of the fragment is malformed.")
                 })?)
             }
-            (None, None) => None,
-            _ => {
+            // Some clients name their session by its name fragment alone.
+            (_, None) => None,
+            (None, Some(_)) => {
                 return Err(not_fragment(
-                    "The fragment has only one of a=ice-ufrag and a=ice-pwd.",
+                    "The fragment has an a=ice-pwd without an a=ice-ufrag.",
                 ));
             }
         };

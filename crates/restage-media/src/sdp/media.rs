@@ -1,6 +1,4 @@
-//! One media section of an offer: what is understood of it, and how it is said to the engine.
-
-use std::fmt::Write as _;
+//! One media section of an offer: what is understood of it.
 
 use super::offer::Role;
 use super::{Section, attribute, attributes};
@@ -24,8 +22,8 @@ pub(crate) struct MediaOffer {
     pub(crate) ssrcs: Option<(u32, Option<u32>)>,
 }
 
-/// Mids the engine can hold.
-const MID_LENGTH_MAX: usize = 16;
+/// Bytes of a mid. Names over 16 do not fit the header extension, so that packets are told apart by what else they say.
+const MID_LENGTH_MAX: usize = 255;
 
 /// Header extensions by their URIs (RFC 8285 §8).
 pub(crate) const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
@@ -85,66 +83,6 @@ impl MediaOffer {
             rids,
             ssrcs,
         }))
-    }
-
-    pub(super) fn write(&self, sdp: &mut String, role: Role) {
-        let _ = write!(sdp, "m={} 9 UDP/TLS/RTP/SAVPF", self.kind);
-        for format in &self.formats {
-            let _ = write!(sdp, " {}", format.pt);
-            if let Some(rtx) = format.rtx {
-                let _ = write!(sdp, " {rtx}");
-            }
-        }
-        let direction = match role {
-            Role::Publisher => "sendonly",
-            Role::Subscriber => "recvonly",
-        };
-        let _ = write!(
-            sdp,
-            "\r\nc=IN IP4 0.0.0.0\r\na=mid:{}\r\na={direction}\r\na=rtcp-mux\r\n",
-            self.mid
-        );
-        for (id, uri) in &self.extensions {
-            let _ = write!(sdp, "a=extmap:{id} {uri}\r\n");
-        }
-        for format in &self.formats {
-            write_format(sdp, format);
-        }
-        for rid in &self.rids {
-            let _ = write!(sdp, "a=rid:{rid} send\r\n");
-        }
-        if !self.rids.is_empty() {
-            let _ = write!(sdp, "a=simulcast:send {}\r\n", self.rids.join(";"));
-        }
-        if let Some((main, rtx)) = self.ssrcs {
-            if let Some(rtx) = rtx {
-                let _ = write!(sdp, "a=ssrc-group:FID {main} {rtx}\r\n");
-            }
-            for ssrc in [Some(main), rtx].into_iter().flatten() {
-                let _ = write!(sdp, "a=ssrc:{ssrc} cname:x\r\n");
-            }
-        }
-    }
-}
-
-fn write_format(sdp: &mut String, format: &Format) {
-    let (pt, rate) = (format.pt, format.codec.clock_rate());
-    let _ = match format.codec {
-        Codec::Opus => write!(sdp, "a=rtpmap:{pt} opus/{rate}/2\r\n"),
-        Codec::H264 => write!(sdp, "a=rtpmap:{pt} H264/{rate}\r\n"),
-        Codec::Vp8 => write!(sdp, "a=rtpmap:{pt} VP8/{rate}\r\n"),
-    };
-    if !format.fmtp.is_empty() {
-        let _ = write!(sdp, "a=fmtp:{pt} {}\r\n", format.fmtp);
-    }
-    for feedback in &format.feedback {
-        let _ = write!(sdp, "a=rtcp-fb:{pt} {feedback}\r\n");
-    }
-    if let Some(rtx) = format.rtx {
-        let _ = write!(
-            sdp,
-            "a=rtpmap:{rtx} rtx/{rate}\r\na=fmtp:{rtx} apt={pt}\r\n"
-        );
     }
 }
 
@@ -324,6 +262,8 @@ fn rids(section: &Section<'_>) -> Vec<String> {
         if word != "send" {
             continue;
         }
+        // Early drafts of RFC 8853 have `rid=` before the list.
+        let list = list.strip_prefix("rid=").unwrap_or(list);
         for group in list.split(';').take(2 * LAYERS_MAX) {
             let rid = group
                 .split(',')
@@ -336,7 +276,9 @@ fn rids(section: &Section<'_>) -> Vec<String> {
             });
             let is_name = RidName::new(rid).is_some()
                 && !rid.is_empty()
-                && rid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                && rid
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             if is_declared
                 && is_name
                 && rids.len() < LAYERS_MAX

@@ -1,7 +1,8 @@
 //! Session descriptions (RFC 8866) as lines, and the three documents exchanged with clients: offer, answer and
-//! trickle-ice-sdpfrag. The engine sees an offer rebuilt from what was understood here, never the client's text.
+//! trickle-ice-sdpfrag.
 
 pub(crate) mod answer;
+pub(crate) mod fingerprint;
 pub(crate) mod fragment;
 pub(crate) mod media;
 pub(crate) mod offer;
@@ -111,12 +112,13 @@ pub(crate) fn has_flag(lines: &[&str], name: &str) -> bool {
         .any(|line| line.strip_prefix("a=") == Some(name))
 }
 
-/// Whether `text` consists of ice-chars (RFC 8839 §5.4) and its length is in `range`.
+/// Whether `text` can be a name fragment or a password of ICE and its length is in `range`. RFC 8839 §5.4 allows letters,
+/// digits, + and /; clients that write base64url or base64 with padding are taken too.
 pub(crate) fn is_ice_chars(text: &str, range: std::ops::RangeInclusive<usize>) -> bool {
     range.contains(&text.len())
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte))
 }
 
 #[cfg(test)]
@@ -163,6 +165,7 @@ mod tests {
     #[test]
     fn ice_chars() {
         assert!(is_ice_chars("aB1+/", 4..=256));
+        assert!(is_ice_chars("aB1-_=", 4..=256));
         assert!(!is_ice_chars("abc", 4..=256));
         assert!(!is_ice_chars("ab c", 4..=256));
         assert!(!is_ice_chars("ab:cd", 4..=256));

@@ -1,14 +1,11 @@
-//! A client's offer: what it says that matters here, and the rebuilt offer the engine is given.
+//! A client's offer: what it says that matters here.
 //!
 //! At most one audio and one video section are taken, the first of each that fits the role. Remote candidates are
 //! left out: an ICE-lite agent answers checks and learns addresses from them (RFC 8445 §2.5).
 
-use std::fmt::Write as _;
-
+use super::fingerprint::{self, Fingerprint};
 use super::media::MediaOffer;
-use super::{
-    Description, Section, SyntaxError, any_of, attribute, attributes, has_flag, is_ice_chars,
-};
+use super::{Description, Section, SyntaxError, any_of, attribute, has_flag, is_ice_chars};
 use crate::codec::Format;
 use crate::error::{OfferError, OfferErrorKind};
 use crate::io::MediaKind;
@@ -52,22 +49,31 @@ pub(crate) struct Offer {
     pub(crate) ice: IceCredentials,
     pub(crate) is_trickling: bool,
     pub(crate) is_bundled: bool,
-    fingerprint: String,
-    setup: &'static str,
+    /// The client's certificate has one of these.
+    pub(crate) fingerprints: Vec<Fingerprint>,
+    /// The client wants to be the DTLS server (`a=setup:passive`).
+    pub(crate) is_dtls_server: bool,
     /// Every section in order, the refused ones too: an answer has as many.
     pub(crate) sections: Vec<OfferedSection>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct OfferedSection {
-    /// For a refused section: the `m=` line fields to echo.
+    /// The fields of its `m=` line, for the answer.
     pub(crate) kind: String,
     pub(crate) proto: String,
     pub(crate) formats: String,
     pub(crate) mid: Option<String>,
+    /// The client takes reports without sender or receiver reports in front (RFC 5506 §5).
+    pub(crate) has_rsize: bool,
+    /// The first section of the bundle: its answer may not refuse it, as it stands for the transport (RFC 9143 §7.3.3).
+    pub(crate) is_tagged: bool,
+    /// `None`: it is not taken.
     pub(crate) media: Option<MediaOffer>,
     /// It is refused only because it has no codec that is forwarded.
     pub(crate) lacks_codec: Option<MediaKind>,
+    /// Of a section that is not taken: the lines that describe its formats. Some clients refuse an answer without them.
+    pub(crate) echo: Vec<String>,
 }
 
 impl Offer {
@@ -102,8 +108,8 @@ impl Offer {
             is_trickling: any_of(&description, "ice-options")
                 .is_some_and(|options| options.split(' ').any(|option| option == "trickle")),
             is_bundled: bundle.is_some(),
-            fingerprint: fingerprint(&description)?,
-            setup: setup(&description)?,
+            fingerprints: fingerprint::all_of(&description)?,
+            is_dtls_server: is_dtls_server(&description)?,
             sections,
         })
     }
@@ -121,26 +127,6 @@ impl Offer {
             let taken = taken.map(|media| (media.kind, media.formats.as_slice()));
             taken.or(section.lacks_codec.map(|kind| (kind, [].as_slice())))
         })
-    }
-
-    /// The offer for the engine, with these credentials of the remote end.
-    pub(crate) fn to_engine_sdp(&self, ice: &IceCredentials) -> String {
-        let mut sdp =
-            String::from("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE");
-        for media in self.media() {
-            sdp.push(' ');
-            sdp.push_str(&media.mid);
-        }
-        // Writing into a String cannot fail.
-        let _ = write!(
-            sdp,
-            "\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:{}\r\na=setup:{}\r\n",
-            ice.ufrag, ice.pwd, self.fingerprint, self.setup
-        );
-        for media in self.media() {
-            media.write(&mut sdp, self.role);
-        }
-        sdp
     }
 }
 
@@ -198,11 +184,20 @@ fn take_sections(
                 codecless = codecless.or(Some(kind));
             }
         }
+        let mid = attribute(&section.lines, "mid");
+        let is_first = bundle.is_some_and(|mids| mid.is_some() && mids.first().copied() == mid);
         sections.push(OfferedSection {
             kind: section.kind.into(),
             proto: section.proto.into(),
             formats: section.formats.join(" "),
-            mid: attribute(&section.lines, "mid").map(Into::into),
+            mid: mid.map(Into::into),
+            has_rsize: has_flag(&section.lines, "rtcp-rsize"),
+            is_tagged: is_first && is_idle(section),
+            echo: if media.is_none() {
+                echo(section)
+            } else {
+                Vec::new()
+            },
             media,
             lacks_codec,
         });
@@ -287,7 +282,6 @@ fn usable_kind(
         .is_none_or(|mids| attribute(&section.lines, "mid").is_some_and(|mid| mids.contains(&mid)));
     // Port 0 means refused, except for a bundle-only section (RFC 9143 §6).
     let is_alive = section.port != "0" || has_flag(&section.lines, "bundle-only");
-    let is_secure = matches!(section.proto, "UDP/TLS/RTP/SAVPF" | "UDP/TLS/RTP/SAVP");
     let direction = ["sendrecv", "sendonly", "recvonly", "inactive"]
         .into_iter()
         .find(|name| has_flag(&section.lines, name))
@@ -301,7 +295,7 @@ fn usable_kind(
         Role::Publisher => matches!(direction, "sendrecv" | "sendonly"),
         Role::Subscriber => matches!(direction, "sendrecv" | "recvonly"),
     };
-    (is_in_bundle && is_alive && is_secure && fits).then_some(kind)
+    (is_in_bundle && is_alive && is_secure(section) && fits).then_some(kind)
 }
 
 fn ice_credentials(description: &Description<'_>) -> Result<IceCredentials, OfferError> {
@@ -316,56 +310,35 @@ fn ice_credentials(description: &Description<'_>) -> Result<IceCredentials, Offe
     IceCredentials::parse(ufrag, pwd).ok_or_else(|| {
         OfferError::new(
             OfferErrorKind::NoIce,
-            "a=ice-ufrag must be 4 to 256 and a=ice-pwd 22 to 256 letters, digits, + or /.",
+            "a=ice-ufrag must be 4 to 256 and a=ice-pwd 22 to 256 letters, digits, +, /, -, _ or =.",
         )
     })
 }
 
-fn fingerprint(description: &Description<'_>) -> Result<String, OfferError> {
-    let all = attributes(&description.session, "fingerprint").chain(
-        description
-            .sections
-            .iter()
-            .flat_map(|section| attributes(&section.lines, "fingerprint")),
-    );
-    let mut weaker = None;
-    for value in all {
-        let Some((hash, bytes)) = value.split_once(' ') else {
-            continue;
-        };
-        let bytes = bytes.trim();
-        let length = match hash.to_ascii_lowercase().as_str() {
-            "sha-256" => 32,
-            "sha-1" => 20,
-            _ => continue,
-        };
-        let is_hex =
-            |pair: &str| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if bytes.split(':').count() != length || !bytes.split(':').all(is_hex) {
-            continue;
-        }
-        let value = format!("{} {bytes}", hash.to_ascii_lowercase());
-        if length == 32 {
-            return Ok(value);
-        }
-        weaker = weaker.or(Some(value));
-    }
-    weaker.ok_or_else(|| {
-        OfferError::new(
-            OfferErrorKind::NoDtls,
-            "The offer lacks an a=fingerprint with sha-256 or sha-1.",
-        )
-    })
-}
-
-fn setup(description: &Description<'_>) -> Result<&'static str, OfferError> {
+fn is_dtls_server(description: &Description<'_>) -> Result<bool, OfferError> {
     match any_of(description, "setup") {
-        Some("actpass") | None => Ok("actpass"),
-        Some("active") => Ok("active"),
-        Some("passive") => Ok("passive"),
+        Some("actpass" | "active") | None => Ok(false),
+        Some("passive") => Ok(true),
         Some(_) => Err(OfferError::new(
             OfferErrorKind::NoDtls,
             "a=setup of the offer must be actpass, active or passive.",
         )),
     }
+}
+
+/// Whether a section that is not taken can be answered as one that is there but idle.
+fn is_idle(section: &Section<'_>) -> bool {
+    matches!(section.kind, "audio" | "video") && section.port != "0" && is_secure(section)
+}
+
+fn is_secure(section: &Section<'_>) -> bool {
+    matches!(section.proto, "UDP/TLS/RTP/SAVPF" | "UDP/TLS/RTP/SAVP")
+}
+
+/// The lines of a section that say what its formats are.
+fn echo(section: &Section<'_>) -> Vec<String> {
+    let names = ["a=rtpmap:", "a=fmtp:", "a=sctp-port:", "a=sctpmap:"];
+    let is_format = |line: &&&str| names.iter().any(|name| line.starts_with(name));
+    let lines = section.lines.iter().filter(is_format);
+    lines.map(|line| (*line).to_owned()).collect()
 }

@@ -5,14 +5,17 @@ use std::time::Instant;
 
 use super::Sfu;
 use crate::bitrate::Download;
+use crate::egress::StreamConfig;
 use crate::error::{OfferError, OfferErrorKind};
-use crate::io::{Output, PeerKey};
+use crate::io::{MediaKind, Output, PeerKey};
 use crate::limits::{ICE_RESTARTS_MAX, TRICKLED_CANDIDATES_MAX};
 use crate::peer::Peer;
-use crate::sdp::answer;
+use crate::rng::Rng;
+use crate::sdp::answer::{self, Local};
 use crate::sdp::fragment::Fragment;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::slab::Index;
+use crate::transport::{self, Transport};
 
 impl Sfu {
     pub(super) fn open(
@@ -66,24 +69,37 @@ impl Sfu {
             ));
         }
         let offer = Offer::parse(text, role)?;
-        let opened = self.factory.open(now, &offer, &mut self.sink);
-        // Nothing has arrived yet; whatever a failed engine left behind is nobody's.
-        self.sink.events.clear();
-        let (engine, local, engine_answer) = opened?;
-        let internal = || {
+        let streams = MediaKind::BOTH.map(|kind| stream_config(&offer, kind, &mut self.rng));
+        let cname = format!("{:016x}", self.rng.next_u64());
+        let report_ssrc = ssrc(&mut self.rng);
+        let session = self.rng.next_u64() >> 1;
+        let opened = transport::guard(|| {
+            let shared = &mut self.shared;
+            let (streams, cname) = (streams.clone(), cname.clone());
+            Transport::new(shared, &offer, streams, cname, report_ssrc, now)
+        });
+        let internal = |what: &str| {
             OfferError::new(
                 OfferErrorKind::NotAccepted,
-                "The offer could not be answered.",
+                format!("The offer could not be answered: {what}."),
             )
         };
-        let sdp = answer::complete(&engine_answer, &offer, self.factory.addresses())
-            .ok_or_else(internal)?;
-        if self.demux.has_ufrag(&local.ufrag) {
-            return Err(internal());
+        let transport = opened.map_err(|failure| internal(&failure.to_string()))??;
+        if self.demux.has_ufrag(&transport.local().ufrag) {
+            return Err(internal("its name is taken"));
         }
+        let local = Local {
+            ice: transport.local(),
+            fingerprint: &self.shared.identity.fingerprint,
+            candidates: &self.shared.addresses,
+            streams: &streams,
+            cname: &cname,
+            session,
+        };
+        let sdp = answer::answer(&offer, &local);
         // The first check may arrive before the client has our answer, so the table comes before the output.
-        let ufrag = local.ufrag.clone();
-        let peer = Peer::new(key, engine, offer, local, now, &mut self.rng);
+        let ufrag = transport.local().ufrag.clone();
+        let peer = Peer::new(key, transport, offer, now, &mut self.rng);
         let index = self.peers.insert(peer);
         self.peer_keys.insert(key, index);
         self.demux.add_ufrag(&ufrag, index);
@@ -147,29 +163,14 @@ impl Sfu {
                 format!("ICE was restarted {ICE_RESTARTS_MAX} times already."),
             ));
         }
-        let outcome = peer
-            .engine
-            .restart(now, &peer.offer, &remote, &mut self.sink);
-        let local = match outcome {
-            Ok(Ok(local)) => local,
-            Ok(Err(error)) => {
-                self.settle(now, index, Ok(()));
-                return Err(error);
-            }
-            Err(failure) => {
-                let error = OfferError::new(
-                    OfferErrorKind::NotAccepted,
-                    format!("ICE could not restart: {failure}."),
-                );
-                self.settle(now, index, Err(failure));
-                return Err(error);
-            }
-        };
+        peer.engine
+            .restart(remote.clone(), &mut self.shared.secrets);
+        let local = peer.engine.local().clone();
         peer.ice_restarts += 1;
         peer.candidates_trickled = 0;
         peer.address_changes = 0;
         peer.remote_ice = remote;
-        let fragment = answer::restart_fragment(&peer.offer, &local, self.factory.addresses());
+        let fragment = answer::restart_fragment(&peer.offer, &local, &self.shared.addresses);
         let former = std::mem::replace(&mut peer.local_ufrag, local.ufrag.clone());
         self.demux.remove_ufrag(&former);
         self.demux.add_ufrag(&local.ufrag, index);
@@ -182,4 +183,27 @@ impl Sfu {
         self.stats.offers_refused += 1;
         self.sink.outputs.push_back(Output::Refused { peer, error });
     }
+}
+
+/// What a subscriber is sent of this kind.
+fn stream_config(offer: &Offer, kind: MediaKind, rng: &mut Rng) -> Option<StreamConfig> {
+    let media = offer.media().find(|media| media.kind == kind)?;
+    (offer.role == Role::Subscriber).then(|| {
+        let main = ssrc(rng);
+        let has_rtx = media.formats.iter().any(|format| format.rtx.is_some());
+        let rtx = has_rtx.then(|| {
+            loop {
+                let other = ssrc(rng);
+                if other != main {
+                    break other;
+                }
+            }
+        });
+        StreamConfig::new(media, main, rtx)
+    })
+}
+
+/// Zero is for probes that belong to no stream.
+fn ssrc(rng: &mut Rng) -> u32 {
+    rng.next_u32().max(1)
 }

@@ -81,7 +81,7 @@ impl Sfu {
         self.greet(now, peer);
     }
 
-    /// Forgets a peer, saying goodbye to the remote end unless its engine is broken.
+    /// Forgets a peer, saying goodbye to the remote end unless its connection is broken.
     pub(super) fn remove_peer(&mut self, index: Index, says_goodbye: bool) {
         self.leave(index);
         let Some(mut peer) = self.peers.remove(index) else {
@@ -90,6 +90,9 @@ impl Sfu {
         self.peer_keys.remove(&peer.key);
         self.peer_timers.clear(index);
         self.demux.remove_ufrag(&peer.local_ufrag);
+        if let Some(claimed) = peer.claimed {
+            self.demux.withdraw(claimed, index);
+        }
         for address in peer.addresses() {
             self.demux.remove_address(address, index);
         }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use restage_media::limits::REJECTED_DATAGRAMS_MAX;
 use restage_media::{Input, PeerKey, PublicationKey};
 use restage_sim::Srtp;
 use str0m::format::Codec;
@@ -48,6 +47,9 @@ fn record(world: &mut World, publisher: usize, time: Duration) -> Vec<Vec<u8>> {
     packets.map(|flight| flight.bytes).collect()
 }
 
+/// Forgeries thrown by [`forge`].
+const FORGERIES_MIN: u64 = 1_000;
+
 fn throw(world: &mut World, client: usize, bytes: &[u8]) {
     let input = Input::Datagram {
         source: world.clients[client].address,
@@ -67,10 +69,10 @@ fn forgeries(world: &mut World, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
     forgeries
 }
 
-/// Throws forgeries until a peer with as many errors would be given up. Returns how many.
+/// More than anybody would bear who counted errors. Returns how many.
 fn forge(world: &mut World, client: usize, packets: &[Vec<u8>]) -> u64 {
     let mut count = 0;
-    while count <= u64::from(REJECTED_DATAGRAMS_MAX) {
+    while count <= FORGERIES_MIN {
         for packet in forgeries(world, packets) {
             throw(world, client, &packet);
             count += 1;

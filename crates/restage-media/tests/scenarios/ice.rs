@@ -242,3 +242,108 @@ fn checks_with_a_wrong_password_change_nothing() {
     assert_eq!(world.sfu.stats().addresses, addresses);
     assert_eq!(world.sfu.stats().datagrams_unknown, 1);
 }
+
+#[test]
+fn a_viewer_whose_nat_changes_its_port_is_sent_media_there_within_two_seconds() {
+    let mut world = World::new();
+    let publisher = world.publisher(1, 1);
+    let subscriber = world.subscriber(2, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(3_000);
+    let moved: std::net::SocketAddr = "203.0.113.7:7777".parse().unwrap();
+    world.clients[subscriber].nat = Some(moved);
+    let before = world.clients[subscriber].video_got().count();
+    // The client checks its path every second or two; what it sends until then comes to nothing.
+    world.wait(
+        "media at the new address",
+        Duration::from_secs(4),
+        |world| world.clients[subscriber].video_got().count() > before + 25,
+    );
+    world.run_ms(20_000);
+    assert!(world.gone(2).is_none());
+    world.clients[subscriber].got.clear();
+    world.run_ms(1_000);
+    assert!(world.clients[subscriber].video_got().count() > 60);
+}
+
+#[test]
+fn media_does_not_go_where_a_check_only_says_it_came_from() {
+    let mut world = World::new();
+    let publisher = world.publisher(1, 1);
+    let subscriber = world.subscriber(2, 1);
+    world.recording = Some(Vec::new());
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(6_000);
+    let own = world.clients[subscriber].address;
+    let is_check =
+        |flight: &&crate::support::Flight| flight.from == own && flight.bytes.starts_with(&[0, 1]);
+    let recorded = world.recording.take().unwrap();
+    let check = recorded.iter().rev().find(is_check).unwrap().clone();
+    // The client's own check, as if it came from somebody who has asked for nothing.
+    let victim: std::net::SocketAddr = "203.0.113.66:9".parse().unwrap();
+    world.recording = Some(Vec::new());
+    let (mut thrown, mut count) = (0, 0);
+    while count < 20 {
+        world.input(Input::Datagram {
+            source: victim,
+            destination: world.sfu_address,
+            payload: &check.bytes,
+        });
+        thrown += check.bytes.len();
+        count += 1;
+        world.run_ms(500);
+    }
+    let sent = world.recording.take().unwrap();
+    let to_victim = sent.iter().filter(|flight| flight.to == victim);
+    let bytes: usize = to_victim.map(|flight| flight.bytes.len()).sum();
+    assert!(
+        bytes <= thrown * limits::AMPLIFICATION_MAX,
+        "{bytes} for {thrown}"
+    );
+    world.clients[subscriber].got.clear();
+    world.run_ms(1_000);
+    assert!(
+        world.clients[subscriber].video_got().count() > 60,
+        "the viewer goes on watching"
+    );
+}
+
+#[test]
+fn a_publishers_address_is_not_taken_by_a_check_that_says_it_came_from_there() {
+    let mut world = World::new();
+    let publisher = world.publisher(1, 1);
+    let subscriber = world.subscriber(2, 1);
+    let attacker = world.subscriber(3, 1);
+    world.recording = Some(Vec::new());
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(3_000);
+    let (own, theirs) = (
+        world.clients[attacker].address,
+        world.clients[publisher].address,
+    );
+    let recorded = world.recording.take().unwrap();
+    let check = recorded
+        .iter()
+        .rev()
+        .find(|flight| flight.from == own && flight.bytes.starts_with(&[0, 1]))
+        .unwrap()
+        .clone();
+    world.clients[subscriber].got.clear();
+    for _ in 0..20 {
+        world.input(Input::Datagram {
+            source: theirs,
+            destination: world.sfu_address,
+            payload: &check.bytes,
+        });
+        world.run_ms(100);
+    }
+    assert!(world.clients[subscriber].video_got().count() > 120);
+    assert!(world.sfu.stats().addresses_contested >= 20);
+    assert!(world.gone(1).is_none());
+}

@@ -1,36 +1,106 @@
-//! Which addresses media is offered at.
+//! Which addresses media is offered at, and to whom.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::{Config, ConfigError};
 
+/// Addresses of this machine that are offered besides loopback while only this machine is served. Each is a candidate
+/// in every answer, which clients try in pairs with their own; a host with many bridges has dozens.
+pub const LOCAL_CANDIDATES_MAX: usize = 8;
+
+/// Whose datagrams are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// Those that come from an address of this machine.
+    ThisMachine,
+    /// All.
+    Anybody,
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ThisMachine => "clients on this machine only",
+            Self::Anybody => "whoever reaches it",
+        })
+    }
+}
+
+/// What clients are told about where to send media.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MediaPlaces {
+    /// In the order of the answers' candidates; at least one.
+    pub addresses: Vec<IpAddr>,
+    /// Who is heard there.
+    pub audience: Audience,
+}
+
+impl MediaPlaces {
+    /// Addresses that anybody may use.
+    pub fn open(addresses: Vec<IpAddr>) -> Self {
+        Self {
+            addresses,
+            audience: Audience::Anybody,
+        }
+    }
+}
+
 impl Config {
-    /// The addresses to offer for media, in order.
+    /// The addresses to offer for media, in order, and to whom.
     ///
-    /// Loopback when HTTP is on loopback, so that nothing is exposed that was not asked for.
-    pub fn media_addresses(&self) -> Result<Vec<IpAddr>, ConfigError> {
+    /// While HTTP is on loopback and no address was named, nobody but clients on this machine is served: loopback
+    /// comes first, and then this machine's other addresses, because some clients (Firefox, libnice) send from these
+    /// alone and cannot reach loopback from there.
+    ///
+    /// # Errors
+    /// The addresses cannot be read, or there is none to offer.
+    pub fn media_places(&self) -> Result<MediaPlaces, ConfigError> {
         if !self.media_ip.is_empty() {
-            return Ok(self.media_ip.clone());
+            return Ok(MediaPlaces::open(self.media_ip.clone()));
         }
-        if self.http.ip().is_loopback() {
-            return Ok(vec![self.http.ip()]);
+        let http = self.http.ip();
+        if http.is_loopback() {
+            // Loopback serves whoever can use it, even where the others cannot be read.
+            let found = interface_addresses().unwrap_or_default();
+            return Ok(MediaPlaces {
+                addresses: local_candidates(http, found),
+                audience: Audience::ThisMachine,
+            });
         }
-        if !self.http.ip().is_unspecified() {
-            return Ok(vec![self.http.ip()]);
+        if !http.is_unspecified() {
+            return Ok(MediaPlaces::open(vec![http]));
         }
-        let found: Vec<IpAddr> = if_addrs::get_if_addrs()
-            .map_err(ConfigError::Addresses)?
+        let found: Vec<IpAddr> = interface_addresses()?
             .into_iter()
-            .map(|interface| interface.ip())
             .filter(|ip| !ip.is_loopback() && is_offerable(ip))
             .filter(|ip| self.http.is_ipv6() || ip.is_ipv4())
             .collect();
         if found.is_empty() {
             Err(ConfigError::NoAddress)
         } else {
-            Ok(found)
+            Ok(MediaPlaces::open(found))
         }
     }
+}
+
+fn interface_addresses() -> Result<Vec<IpAddr>, ConfigError> {
+    let interfaces = if_addrs::get_if_addrs().map_err(ConfigError::Addresses)?;
+    Ok(interfaces.iter().map(if_addrs::Interface::ip).collect())
+}
+
+/// Loopback first, then what this machine has beside it, IPv4 before IPv6.
+fn local_candidates(loopback: IpAddr, found: Vec<IpAddr>) -> Vec<IpAddr> {
+    let mut others: Vec<IpAddr> = Vec::new();
+    for ip in found {
+        if !ip.is_loopback() && is_offerable(&ip) && !others.contains(&ip) {
+            others.push(ip);
+        }
+    }
+    others.sort_by_key(IpAddr::is_ipv6);
+    others.truncate(LOCAL_CANDIDATES_MAX);
+    others.insert(0, loopback);
+    others
 }
 
 /// Link-local addresses need a scope, which a candidate cannot carry.
@@ -38,5 +108,67 @@ fn is_offerable(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => !v4.is_link_local(),
         IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0) != 0xfe80,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn places(http: &str, media_ip: &[&str]) -> MediaPlaces {
+        let config = Config {
+            http: http.parse().unwrap(),
+            media_ip: ips(media_ip),
+            ..Config::default()
+        };
+        config.media_places().unwrap()
+    }
+
+    #[test]
+    fn this_machine_is_offered_loopback_first_and_then_what_has_no_scope() {
+        let found = ips(&[
+            "127.0.0.1",
+            "fd00::7",
+            "10.0.0.5",
+            "::1",
+            "fe80::1",
+            "169.254.3.4",
+            "172.17.0.1",
+            "10.0.0.5",
+        ]);
+        let loopback: IpAddr = "127.0.0.1".parse().unwrap();
+        assert_eq!(
+            local_candidates(loopback, found),
+            ips(&["127.0.0.1", "10.0.0.5", "172.17.0.1", "fd00::7"])
+        );
+    }
+
+    #[test]
+    fn a_host_with_many_addresses_offers_a_few() {
+        let many = (0..50).map(|last| IpAddr::from([10, 0, 0, last])).collect();
+        let offered = local_candidates("::1".parse().unwrap(), many);
+        assert_eq!(offered.len(), 1 + LOCAL_CANDIDATES_MAX);
+        assert_eq!(offered[..2], ips(&["::1", "10.0.0.0"]));
+    }
+
+    #[test]
+    fn only_this_machine_is_served_until_an_address_is_named() {
+        for http in ["127.0.0.1:4080", "[::1]:4080"] {
+            let found = places(http, &[]);
+            assert_eq!(found.audience, Audience::ThisMachine, "{http}");
+            assert!(found.addresses[0].is_loopback());
+            assert_eq!(
+                places(http, &["203.0.113.7"]),
+                MediaPlaces::open(ips(&["203.0.113.7"]))
+            );
+        }
+        assert_eq!(
+            places("192.0.2.1:4080", &[]),
+            MediaPlaces::open(ips(&["192.0.2.1"]))
+        );
     }
 }

@@ -172,9 +172,8 @@ fn the_database_address_is_not_printed() {
 }
 
 #[test]
-fn media_stays_on_loopback_with_http() {
-    assert_eq!(
-        Config::default().media_addresses().unwrap(),
-        vec![IpAddr::from([127, 0, 0, 1])]
-    );
+fn media_stays_on_this_machine_with_http() {
+    let places = Config::default().media_places().unwrap();
+    assert_eq!(places.audience, Audience::ThisMachine);
+    assert_eq!(places.addresses[0], IpAddr::from([127, 0, 0, 1]));
 }

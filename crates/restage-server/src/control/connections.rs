@@ -3,21 +3,32 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::row::ConnectionKind;
 use restage_core::{CloseReason, PublicationKey};
 use restage_media::{Download, PeerKey};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// How a connection is reached.
 #[derive(Clone, Debug)]
 pub(super) enum Reach {
     /// A WebRTC peer.
     Peer(PeerKey),
-    /// An events socket: it ends itself when a reason appears.
-    Socket(watch::Sender<Option<CloseReason>>),
+    /// An events socket.
+    Socket(SocketEnd),
+}
+
+/// The control plane's end of an events socket.
+#[derive(Clone, Debug)]
+pub(super) struct SocketEnd {
+    /// It ends itself when a reason appears.
+    pub(super) close: watch::Sender<Option<CloseReason>>,
+    /// What is for its participant alone.
+    pub(super) messages: mpsc::Sender<Arc<str>>,
 }
 
 /// What is kept of a token.
@@ -39,7 +50,11 @@ impl TokenDigest {
 pub(super) struct Live {
     pub(super) stage: StageId,
     pub(super) participant: ParticipantId,
+    pub(super) kind: ConnectionKind,
     pub(super) reach: Reach,
+    pub(super) opened_at: Instant,
+    /// Media is up.
+    pub(super) is_connected: bool,
     /// How often ICE was restarted: the entity tag of the HTTP session follows it.
     pub(super) ice_generation: u32,
     /// Of the token it was opened with, or that was exchanged for it. Who shows that token again need not
@@ -52,13 +67,17 @@ impl Live {
     pub(super) fn new(
         stage: StageId,
         participant: ParticipantId,
+        kind: ConnectionKind,
         reach: Reach,
         token: &str,
     ) -> Self {
         Self {
             stage,
             participant,
+            kind,
             reach,
+            opened_at: now(),
+            is_connected: false,
             token: TokenDigest::of(token),
             ice_generation: 0,
             publication: None,
@@ -71,6 +90,8 @@ impl Live {
 pub(super) struct Connections {
     by_id: HashMap<ConnectionId, Live>,
     by_peer: HashMap<PeerKey, ConnectionId>,
+    /// The events sockets of a participant: one, and for a moment the one that takes its place.
+    sockets: HashMap<(StageId, ParticipantId), Vec<ConnectionId>>,
     publications: HashMap<PublicationKey, (restage_media::PublicationKey, usize)>,
     /// Alive as long as the media plane has a peer of theirs; the others are swept out as the table grows.
     downloads: HashMap<(StageId, ParticipantId), Weak<Download>>,
@@ -78,10 +99,31 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn insert(&mut self, id: ConnectionId, live: Live) {
-        if let Reach::Peer(peer) = live.reach {
-            self.by_peer.insert(peer, id.clone());
+        match &live.reach {
+            Reach::Peer(peer) => {
+                self.by_peer.insert(*peer, id.clone());
+            }
+            Reach::Socket(_) => {
+                let whose = (live.stage.clone(), live.participant.clone());
+                self.sockets.entry(whose).or_default().push(id.clone());
+            }
         }
         self.by_id.insert(id, live);
+    }
+
+    /// The events sockets of a participant.
+    pub(super) fn sockets_of(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+    ) -> impl Iterator<Item = &SocketEnd> {
+        let ids = self.sockets.get(&(stage.clone(), participant.clone()));
+        ids.into_iter()
+            .flatten()
+            .filter_map(|id| match &self.by_id.get(id)?.reach {
+                Reach::Socket(socket) => Some(socket),
+                Reach::Peer(_) => None,
+            })
     }
 
     /// What all subscriptions of a participant count towards.
@@ -112,15 +154,32 @@ impl Connections {
         self.by_id.get_mut(id)
     }
 
-    pub(super) fn by_peer(&self, peer: PeerKey) -> Option<(&ConnectionId, &Live)> {
-        let id = self.by_peer.get(&peer)?;
-        Some((id, self.by_id.get(id)?))
+    pub(super) fn by_peer(&self, peer: PeerKey) -> Option<&ConnectionId> {
+        self.by_peer.get(&peer)
+    }
+
+    /// Its media is up. Answers whose it is.
+    pub(super) fn connected(&mut self, id: &ConnectionId) -> Option<(StageId, ParticipantId)> {
+        let live = self.by_id.get_mut(id)?;
+        live.is_connected = true;
+        Some((live.stage.clone(), live.participant.clone()))
     }
 
     pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Live> {
         let live = self.by_id.remove(id)?;
-        if let Reach::Peer(peer) = live.reach {
-            self.by_peer.remove(&peer);
+        match &live.reach {
+            Reach::Peer(peer) => {
+                self.by_peer.remove(peer);
+            }
+            Reach::Socket(_) => {
+                let whose = (live.stage.clone(), live.participant.clone());
+                if let Some(ids) = self.sockets.get_mut(&whose) {
+                    ids.retain(|other| other != id);
+                    if ids.is_empty() {
+                        self.sockets.remove(&whose);
+                    }
+                }
+            }
         }
         if let Some(publication) = &live.publication {
             self.release(publication);
@@ -155,6 +214,7 @@ impl Connections {
     /// Every connection, for the shutdown.
     pub(super) fn drain(&mut self) -> Vec<Live> {
         self.by_peer.clear();
+        self.sockets.clear();
         self.publications.clear();
         self.by_id.drain().map(|(_, live)| live).collect()
     }
@@ -169,6 +229,11 @@ impl Connections {
     }
 }
 
+#[allow(clippy::disallowed_methods)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +243,7 @@ mod tests {
         Live::new(
             StageId::new("A"),
             ParticipantId::new("p"),
+            ConnectionKind::Publish,
             Reach::Peer(PeerKey(peer)),
             "token",
         )
@@ -206,6 +272,39 @@ mod tests {
         table.remove(&two);
         assert!(table.publications.is_empty() && table.by_peer.is_empty());
         assert!(table.remove(&two).is_none());
+    }
+
+    #[test]
+    fn a_message_for_a_participant_reaches_its_sockets_and_no_others() {
+        let mut table = Connections::default();
+        let mut inboxes = Vec::new();
+        let whose = [("A", "ann"), ("A", "ann"), ("A", "bob"), ("B", "ann")];
+        for (number, (stage, participant)) in whose.into_iter().enumerate() {
+            let (messages, inbox) = mpsc::channel(1);
+            let close = watch::Sender::new(None);
+            let live = Live::new(
+                StageId::new(stage),
+                ParticipantId::new(participant),
+                ConnectionKind::Events,
+                Reach::Socket(SocketEnd { close, messages }),
+                "token",
+            );
+            table.insert(ConnectionId::new(number.to_string()), live);
+            inboxes.push(inbox);
+        }
+        let (stage, ann) = (StageId::new("A"), ParticipantId::new("ann"));
+        table.remove(&ConnectionId::new("0"));
+        for socket in table.sockets_of(&stage, &ann) {
+            socket.messages.try_send("hello".into()).unwrap();
+        }
+        let got: Vec<bool> = inboxes
+            .iter_mut()
+            .map(|inbox| inbox.try_recv().is_ok())
+            .collect();
+        assert_eq!(got, [false, true, false, false]);
+        table.remove(&ConnectionId::new("1"));
+        assert_eq!(table.sockets_of(&stage, &ann).count(), 0);
+        assert_eq!(table.sockets.len(), 2);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) const fn event_error(excess: Excess) -> StageEventError {
 }
 
 /// The limit, its value and the setting.
-fn named(excess: Excess, limits: &Limits) -> String {
+pub(super) fn named(excess: Excess, limits: &Limits) -> String {
     match excess {
         Excess::PublishBitrate { .. } => format!(
             "Publish bitrate per participant: the limit is {} bit/s (setting limit-publish-bitrate)",
@@ -60,11 +60,6 @@ impl Control {
     ) -> Option<Arc<Download>> {
         let most = limit(self.inner.rules.limits.download_bitrate)?;
         Some(self.connections().download(stage, participant, most))
-    }
-
-    pub(super) fn warn_of(&self, excess: Excess, stage: &StageId, participant: &ParticipantId) {
-        let limit = named(excess, &self.inner.rules.limits);
-        tracing::warn!(%participant, %stage, "a connection was ended: {excess}. {limit}");
     }
 }
 

@@ -1,16 +1,19 @@
 //! Clients coming and going: WHIP, WHEP and the events socket, up to the rules and back.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Rate;
-use restage_core::row::{Client, ConnectionKind, Protocol, StageEventError};
+use restage_core::row::{Client, ConnectionKind, Protocol};
 use restage_core::{CloseReason, Fault};
-use restage_media::{MediaKind, OfferErrorKind, PeerKey};
-use tokio::sync::watch;
+use restage_media::PeerKey;
+use tokio::sync::{mpsc, watch};
 
-use super::connections::{Live, Reach, TokenDigest};
+use super::connections::{Live, Reach, SocketEnd, TokenDigest};
+use super::ended::{Ending, Endings};
+use super::tell::{About, SOCKET_MESSAGES_MAX, now};
+use super::trouble::Trouble;
 use super::{Control, Failure, StageState};
 use crate::media::{MediaError, Role};
 use crate::token::{Presented, TokenError};
@@ -41,6 +44,9 @@ pub enum JoinError {
     /// The SDP is unusable, or the media plane is busy.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// The HTTP session has ended, and it is known why.
+    #[error("this session has ended: {}", .0.message)]
+    Ended(Ending),
     /// No such HTTP session, or another participant's.
     #[error("there is no such session; it may have ended")]
     NoSession,
@@ -94,6 +100,8 @@ pub struct EventsSocket {
     pub states: watch::Receiver<Option<StageState>>,
     /// Set when the server ends the socket.
     pub close: watch::Receiver<Option<CloseReason>>,
+    /// What is for this participant alone, as JSON.
+    pub messages: mpsc::Receiver<Arc<str>>,
     connection: ConnectionId,
     stage: StageId,
     participant: ParticipantId,
@@ -134,7 +142,7 @@ impl Control {
         let (peer, answer) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                self.record_refusal(&claims, &join.kind, &error).await;
+                self.offer_refused(&claims, &join.kind, &error).await;
                 return Err(error.into());
             }
         };
@@ -142,20 +150,22 @@ impl Control {
         let live = Live::new(
             claims.stage.id.clone(),
             claims.participant.clone(),
+            join.kind.clone(),
             Reach::Peer(peer),
             &join.token,
         );
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
             connection: connection.clone(),
-            kind: join.kind,
-            claims,
+            kind: join.kind.clone(),
+            claims: claims.clone(),
             protocol: Protocol::Whip,
             client: join.client,
         };
         if let Err(error) = self.execute("", command).await {
             self.connections().remove(&connection);
             self.inner.media.close(peer).await;
+            self.join_refused(&claims, &join.kind, &error);
             return Err(error.into());
         }
         let entity_tag = entity_tag(&connection, 0);
@@ -180,21 +190,31 @@ impl Control {
         }
     }
 
-    async fn record_refusal(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
-        let MediaError::Offer(offer) = error else {
-            return;
+    /// An offer was not taken: everybody is told, and the history says so.
+    async fn offer_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
+        let trouble = match error {
+            MediaError::Offer(offer) => Trouble::of_offer(offer),
+            MediaError::Busy => Trouble::internal("busy", error.to_string()),
         };
-        let error = match offer.kind() {
-            OfferErrorKind::NoUsableCodec(MediaKind::Audio) => StageEventError::InvalidAudioCodec,
-            OfferErrorKind::NoUsableCodec(MediaKind::Video) => StageEventError::InvalidVideoCodec,
-            _ => StageEventError::InvalidInput,
-        };
+        self.tell(&About::join(claims, kind), &trouble, true);
         let command = Command::RecordConnectionError {
             claims: claims.clone(),
             kind: kind.clone(),
-            error,
+            error: trouble.error,
         };
         self.execute("", command).await.ok();
+    }
+
+    /// The rules or the store refused a join.
+    fn join_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &Failure) {
+        let trouble = match error {
+            Failure::Refused(refused) => Trouble::of_rules(refused),
+            Failure::Store(_) => {
+                let message = "the server could not write the join; try again";
+                Trouble::internal("store", message.to_owned())
+            }
+        };
+        self.tell(&About::join(claims, kind), &trouble, true);
     }
 
     /// Trickle ICE or an ICE restart. `if_match` is the header's text; `*` asks for a restart.
@@ -220,26 +240,54 @@ impl Control {
         Ok(Patched { restart })
     }
 
-    /// Ends a media connection on its client's wish.
+    /// Ends a media connection on its client's wish. Answers how far one had come whose media was not up.
     pub async fn leave_media(
         &self,
         token: &str,
         connection: &ConnectionId,
-    ) -> Result<(), JoinError> {
-        self.own_peer(token, connection).await?;
-        let removed = self.connections().remove(connection);
-        let Some(Live {
-            stage,
-            participant,
-            reach: Reach::Peer(peer),
-            ..
-        }) = removed
-        else {
+    ) -> Result<Option<Trouble>, JoinError> {
+        let (peer, _) = self.own_peer(token, connection).await?;
+        let Some(live) = self.connections().remove(connection) else {
             return Err(JoinError::NoSession);
         };
-        self.inner.media.close(peer).await;
-        self.closed(connection.clone(), stage, participant).await;
-        Ok(())
+        let trouble = self.let_go(peer, connection, &live).await;
+        self.closed(connection.clone(), live.stage, live.participant)
+            .await;
+        Ok(trouble)
+    }
+
+    /// Whether a media connection is open, for the bearer of a token of its participant.
+    ///
+    /// # Errors
+    /// [`JoinError::Ended`] if it has ended, as long as that is remembered.
+    pub async fn look_at_media(
+        &self,
+        token: &str,
+        connection: &ConnectionId,
+    ) -> Result<(), JoinError> {
+        self.own_peer(token, connection).await.map(|_| ())
+    }
+
+    /// Why there is no such connection, as far as the bearer of this token may know.
+    async fn no_session(&self, token: &str, connection: &ConnectionId) -> JoinError {
+        let ended = |endings: &mut Endings| {
+            endings.forget_old(now(), usize::MAX);
+            endings.by_token(connection, token)
+        };
+        let ending = ended(&mut self.inner.endings());
+        if let Some(ending) = ending {
+            return JoinError::Ended(ending);
+        }
+        // A bad token is told so wherever it is shown.
+        let claims = match self.verify(token).await {
+            Ok(claims) => claims,
+            Err(error) => return error,
+        };
+        let ending =
+            self.inner
+                .endings()
+                .by_participant(connection, &claims.stage.id, &claims.participant);
+        ending.map_or(JoinError::NoSession, JoinError::Ended)
     }
 
     /// The peer of a media connection, for the bearer of a token of its participant.
@@ -248,10 +296,9 @@ impl Control {
         token: &str,
         connection: &ConnectionId,
     ) -> Result<(PeerKey, u32), JoinError> {
-        let Some(live) = self.connections().get(connection).cloned() else {
-            // A bad token is told so wherever it is shown.
-            self.verify(token).await?;
-            return Err(JoinError::NoSession);
+        let live = self.connections().get(connection).cloned();
+        let Some(live) = live else {
+            return Err(self.no_session(token, connection).await);
         };
         if !live.token.is_of(token) {
             let claims = self.verify(token).await?;
@@ -278,12 +325,17 @@ impl Control {
         }
         self.count_join(&claims)?;
         let (sender, close) = watch::channel(None);
+        let (told, messages) = mpsc::channel(SOCKET_MESSAGES_MAX);
         let connection = ids::connection();
         let participant = claims.participant.clone();
         let live = Live::new(
             stage.clone(),
             participant.clone(),
-            Reach::Socket(sender),
+            ConnectionKind::Events,
+            Reach::Socket(SocketEnd {
+                close: sender,
+                messages: told,
+            }),
             token,
         );
         self.connections().insert(connection.clone(), live);
@@ -302,6 +354,7 @@ impl Control {
         Ok(EventsSocket {
             states,
             close,
+            messages,
             connection,
             stage: stage.clone(),
             participant,
@@ -358,7 +411,7 @@ impl Control {
         let claims = self.verify(token).await?;
         let live = self.connections().get(connection).cloned();
         let Some(live) = live.filter(|live| matches!(live.reach, Reach::Peer(_))) else {
-            return Err(JoinError::NoSession);
+            return Err(self.no_session(token, connection).await);
         };
         let current = entity_tag(connection, live.ice_generation);
         if if_match.is_some_and(|tag| tag != "*" && tag != current) {

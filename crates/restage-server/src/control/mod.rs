@@ -1,10 +1,14 @@
 //! The door every change goes through: commands into the store's writer, effects out to the media
 //! plane and the events sockets, and what the media plane reports back in as commands.
 
+mod alert;
 mod connections;
+mod ended;
 mod excess;
 mod hub;
 mod join;
+mod tell;
+mod trouble;
 mod user_agent;
 
 use std::collections::HashMap;
@@ -25,10 +29,15 @@ use crate::store::{Job, Store, StoreError};
 use crate::token::Tokens;
 use crate::{clock, ids};
 
-use connections::{Connections, Reach};
+use connections::{Connections, Live, Reach};
+pub use ended::Ending;
+use ended::Endings;
 pub(crate) use excess::publish_limits;
 pub use hub::{Hub, StageState, stage_state};
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
+use tell::About;
+pub(crate) use tell::Failures;
+pub use trouble::Trouble;
 pub use user_agent::client_of;
 
 /// How often reconnect windows and idle stage sessions are looked at.
@@ -77,8 +86,16 @@ struct Inner {
     rules: Rules,
     hub: Hub,
     connections: Mutex<Connections>,
+    endings: Mutex<Endings>,
+    failures: Failures,
     /// Joins and exchanges of each participant of each stage.
     joins: Mutex<Buckets<(StageId, ParticipantId)>>,
+}
+
+impl Inner {
+    fn endings(&self) -> MutexGuard<'_, Endings> {
+        self.endings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Control {
@@ -90,7 +107,9 @@ impl Control {
             tokens,
             rules,
             hub: Hub::default(),
-            connections: Mutex::new(Connections::default()),
+            connections: Mutex::default(),
+            endings: Mutex::default(),
+            failures: Failures::default(),
             joins: Mutex::new(Buckets::default()),
         };
         Self {
@@ -158,8 +177,8 @@ impl Control {
     pub async fn stop(&self) {
         let live = self.connections().drain();
         for connection in live {
-            if let Reach::Socket(close) = connection.reach {
-                close.send_replace(Some(CloseReason::SessionEnded));
+            if let Reach::Socket(socket) = connection.reach {
+                socket.close.send_replace(Some(CloseReason::SessionEnded));
             }
         }
         if let Err(error) = self.execute("", Command::Recover).await {
@@ -210,16 +229,34 @@ impl Control {
             }
             Effect::Close { connection, reason } => {
                 let removed = self.connections().remove(&connection);
-                match removed.map(|live| live.reach) {
-                    Some(Reach::Peer(peer)) => media.close(peer).await,
-                    Some(Reach::Socket(close)) => {
-                        close.send_replace(Some(reason));
-                    }
-                    None => {}
+                if let Some(live) = removed {
+                    self.close(connection, live, reason).await;
                 }
             }
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }
+    }
+
+    /// The rules have ended a connection.
+    async fn close(&self, connection: ConnectionId, live: Live, reason: CloseReason) {
+        let peer = match &live.reach {
+            Reach::Peer(peer) => *peer,
+            Reach::Socket(socket) => {
+                socket.close.send_replace(Some(reason));
+                return;
+            }
+        };
+        self.remember(&connection, &live, Ending::of_rules(reason));
+        if reason == CloseReason::LimitExceeded {
+            self.tell(&About::live(&connection, &live), &Trouble::too_long(), true);
+        }
+        if reason == CloseReason::Replaced && !live.is_connected {
+            // It takes an answer of the worker: effects that follow do not wait for it.
+            let control = self.clone();
+            tokio::spawn(async move { control.let_go(peer, &connection, &live).await });
+            return;
+        }
+        self.inner.media.close(peer).await;
     }
 
     /// Media events become commands. Those of one peer stay in order; different peers overlap, so
@@ -256,39 +293,25 @@ impl Control {
 
     async fn take_up(self, event: MediaEvent) -> PeerKey {
         let peer = event.peer();
-        let found = {
-            let connections = self.connections();
-            connections
-                .by_peer(peer)
-                .map(|(id, live)| (id.clone(), live.stage.clone(), live.participant.clone()))
-        };
-        let Some((connection, stage, participant)) = found else {
+        let Some(connection) = self.connections().by_peer(peer).cloned() else {
             return peer;
         };
         let command = match event {
-            MediaEvent::Connected(_) => Command::ConnectionEstablished {
-                connection,
-                stage,
-                participant,
-            },
-            MediaEvent::Gone(_) => {
-                self.connections().remove(&connection);
-                Command::ConnectionClosed {
+            MediaEvent::Connected(_) => {
+                let connected = self.connections().connected(&connection);
+                connected.map(|(stage, participant)| Command::ConnectionEstablished {
                     connection,
                     stage,
                     participant,
-                }
+                })
             }
-            MediaEvent::Exceeded(_, excess) => {
-                self.connections().remove(&connection);
-                self.warn_of(excess, &stage, &participant);
-                Command::ConnectionExceeded {
-                    connection,
-                    stage,
-                    participant,
-                    error: excess::event_error(excess),
-                }
+            MediaEvent::Gone(_, reason) => {
+                let removed = self.connections().remove(&connection);
+                removed.map(|live| self.lost(peer, connection, &live, &reason))
             }
+        };
+        let Some(command) = command else {
+            return peer;
         };
         self.report(command).await;
         peer

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use super::{Finding, PROBE_MAX, Verdict, finding};
+use crate::config::{Audience, MediaPlaces};
 use crate::media::{UdpReport, probe_udp};
 
 pub(super) fn workers(count: u16) -> Finding {
@@ -23,8 +24,8 @@ pub(super) fn workers(count: u16) -> Finding {
     )
 }
 
-pub(super) fn media_port(addresses: &[IpAddr], port: u16) -> (Finding, Option<UdpReport>) {
-    match probe_udp(addresses, port) {
+pub(super) fn media_port(places: &MediaPlaces, port: u16) -> (Finding, Option<UdpReport>) {
+    match probe_udp(places, port) {
         Ok(report) => (
             finding(
                 "media-port",
@@ -46,14 +47,35 @@ pub(super) fn media_port(addresses: &[IpAddr], port: u16) -> (Finding, Option<Ud
             // What the kernel can do does not depend on the port.
             (
                 finding("media-port", Verdict::Warn, sentence),
-                probe_udp(addresses, 0).ok(),
+                probe_udp(places, 0).ok(),
             )
         }
     }
 }
 
+/// What clients are offered, and which of them are heard.
+pub(super) fn candidates(places: &MediaPlaces) -> Finding {
+    let all: Vec<String> = places.addresses.iter().map(IpAddr::to_string).collect();
+    let advice = match places.audience {
+        Audience::ThisMachine => {
+            ": media from other machines is dropped; to serve them give --media-ip, or --http with an address beyond \
+             loopback"
+        }
+        Audience::Anybody => "",
+    };
+    finding(
+        "candidates",
+        Verdict::Ok,
+        format!(
+            "Offered for media: {}, to {}{advice}.",
+            all.join(", "),
+            places.audience
+        ),
+    )
+}
+
 /// A datagram sent to the address from here must arrive here.
-pub(super) fn candidate(ip: IpAddr) -> Finding {
+pub(super) fn candidate(ip: IpAddr, audience: Audience) -> Finding {
     let probe = || -> io::Result<()> {
         let receiver = UdpSocket::bind(SocketAddr::new(ip, 0))?;
         receiver.set_read_timeout(Some(PROBE_MAX))?;
@@ -63,12 +85,10 @@ pub(super) fn candidate(ip: IpAddr) -> Finding {
         receiver.recv(&mut buffer).map(|_| ())
     };
     match probe() {
-        Ok(()) if ip.is_loopback() => finding(
+        Ok(()) if ip.is_loopback() || audience == Audience::ThisMachine => finding(
             "candidate",
             Verdict::Ok,
-            format!(
-                "{ip} is reachable, from this machine only; give --http and --media-ip to serve others."
-            ),
+            format!("{ip} is reachable, for clients on this machine."),
         ),
         Ok(()) => finding(
             "candidate",

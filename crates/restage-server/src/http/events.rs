@@ -168,6 +168,9 @@ async fn converse(
                     told = state;
                 }
             }
+            Some(message) = joined.messages.recv() => {
+                send(socket, Message::text(&*message)).await?;
+            }
             _ = joined.close.changed() => {
                 let reason = *joined.close.borrow_and_update();
                 return Some(reason.map_or((close_code::GOING_AWAY, "closed"), closing));

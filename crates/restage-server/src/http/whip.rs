@@ -7,7 +7,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, USER_AGENT,
+    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, USER_AGENT,
     WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -18,7 +18,7 @@ use restage_media::OfferErrorKind;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::App;
-use crate::control::{JoinError, MediaJoin, client_of};
+use crate::control::{Ending, JoinError, MediaJoin, client_of};
 use crate::media::MediaError;
 
 /// An SDP offer or fragment is some kilobytes; simulcast and many codecs make tens.
@@ -30,6 +30,8 @@ const JSON: &str = "application/json";
 const PATCHES: &str = "application/trickle-ice-sdpfrag, application/json";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// What a session takes.
+const SESSION_METHODS: &str = "PATCH, DELETE, OPTIONS";
 /// Where the HTTP sessions are.
 const SESSIONS: &str = "/whip/sessions/";
 /// Said with 503 and 429.
@@ -50,7 +52,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/whep/{participant}", post(subscribe))
         .route(
             "/whip/sessions/{connection}",
-            axum::routing::patch(patch).delete(leave),
+            axum::routing::patch(patch).delete(leave).get(look),
         )
         .route_layer(middleware::from_fn(refuse_nul))
         .layer(DefaultBodyLimit::max(SDP_LEN_MAX))
@@ -214,10 +216,32 @@ async fn leave(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let token = bearer(&headers)?;
-    app.control
+    let left = app
+        .control
         .leave_media(&token, &ConnectionId::new(connection))
         .await?;
-    Ok(StatusCode::OK.into_response())
+    Ok(match left {
+        // Media was never up: the client reads here how far it came.
+        Some(trouble) => (StatusCode::OK, axum::Json(trouble)).into_response(),
+        None => StatusCode::OK.into_response(),
+    })
+}
+
+/// A session that goes on has nothing to be read (RFC 9725 §4.2); one that has ended says why.
+async fn look(
+    State(app): State<App>,
+    Path(connection): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let token = bearer(&headers)?;
+    let connection = ConnectionId::new(connection);
+    app.control.look_at_media(&token, &connection).await?;
+    let refusal = Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        "the session is open; send PATCH to change it or DELETE to end it",
+    );
+    Ok(([(ALLOW, SESSION_METHODS)], refusal).into_response())
 }
 
 /// A refused request: a status, a code and a sentence.
@@ -225,6 +249,7 @@ pub(super) struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: String,
+    ended: Option<Ending>,
 }
 
 impl Refusal {
@@ -233,13 +258,18 @@ impl Refusal {
             status,
             code,
             message: message.into(),
+            ended: None,
         }
     }
 }
 
 impl Refusal {
     pub(super) fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({ "code": self.code, "message": self.message })
+        let mut told = serde_json::json!({ "code": self.code, "message": self.message });
+        if let Some(ended) = &self.ended {
+            told["ended"] = serde_json::to_value(ended).unwrap_or_default();
+        }
+        told
     }
 }
 
@@ -267,7 +297,7 @@ impl From<JoinError> for Refusal {
         let (status, code) = match &error {
             JoinError::Token(_) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
             JoinError::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "TOO_OFTEN"),
-            JoinError::NoSession => (StatusCode::NOT_FOUND, "NO_SESSION"),
+            JoinError::NoSession | JoinError::Ended(_) => (StatusCode::NOT_FOUND, "NO_SESSION"),
             JoinError::EntityTag => (StatusCode::PRECONDITION_FAILED, "ENTITY_TAG"),
             JoinError::Media(MediaError::Offer(offer)) => match offer.kind() {
                 OfferErrorKind::NoUsableCodec(_) => {
@@ -302,6 +332,10 @@ impl From<JoinError> for Refusal {
             status,
             code,
             message,
+            ended: match error {
+                JoinError::Ended(ending) => Some(ending),
+                _ => None,
+            },
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct WorkerStats {
     pub datagrams_sent: u64,
     /// UDP datagrams the kernel had no room for.
     pub datagrams_dropped: u64,
+    /// UDP datagrams of other machines that were dropped because only this one is served.
+    pub datagrams_refused: u64,
     /// RTP packets received from publishers.
     pub packets_received: u64,
     /// RTP packets forwarded to subscribers.
@@ -39,7 +41,7 @@ pub struct WorkerStats {
     pub srtp_aes_128_cm: u64,
 }
 
-const COUNT: usize = 15;
+const COUNT: usize = 16;
 
 impl WorkerStats {
     pub(super) fn of(media: &Stats) -> Self {
@@ -66,6 +68,7 @@ impl WorkerStats {
             datagrams_received,
             datagrams_sent,
             datagrams_dropped,
+            datagrams_refused,
             packets_received,
             packets_forwarded,
             packets_resent,
@@ -83,6 +86,7 @@ impl WorkerStats {
             datagrams_received,
             datagrams_sent,
             datagrams_dropped,
+            datagrams_refused,
             packets_received,
             packets_forwarded,
             packets_resent,

@@ -7,6 +7,7 @@
 
 mod counters;
 mod link;
+mod own;
 mod routes;
 mod trains;
 mod udp;
@@ -16,8 +17,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use restage_media::{Download, Excess, OfferError, PeerKey, PublicationKey, WorkerId};
+use restage_media::{
+    ConnectFailure, Download, GoneReason, OfferError, PeerKey, PublicationKey, WorkerId,
+};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::config::{Audience, MediaPlaces};
 
 pub use counters::WorkerStats;
 pub use udp::UdpReport;
@@ -38,21 +43,19 @@ pub enum Role {
 }
 
 /// What the media plane reports of itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MediaEvent {
     /// ICE and DTLS are up.
     Connected(PeerKey),
     /// The peer is gone; the key is dead.
-    Gone(PeerKey),
-    /// The peer is gone as well, because more went through it than is allowed.
-    Exceeded(PeerKey, Excess),
+    Gone(PeerKey, GoneReason),
 }
 
 impl MediaEvent {
     /// Whom it is about.
     pub fn peer(&self) -> PeerKey {
         match self {
-            Self::Connected(peer) | Self::Gone(peer) | Self::Exceeded(peer, _) => *peer,
+            Self::Connected(peer) | Self::Gone(peer, _) => *peer,
         }
     }
 }
@@ -87,6 +90,17 @@ pub struct MediaStartError {
     pub source: std::io::Error,
 }
 
+/// Where a peer is expected to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Its worker's UDP port.
+    pub port: u16,
+    /// The addresses offered.
+    pub addresses: Vec<IpAddr>,
+    /// Who is heard there.
+    pub audience: Audience,
+}
+
 /// Drives the workers. Cheap to clone.
 #[derive(Clone)]
 pub struct Media {
@@ -100,13 +114,14 @@ struct Inner {
     publish_turn: AtomicU64,
     report: UdpReport,
     ports: Vec<u16>,
+    places: MediaPlaces,
 }
 
 impl Media {
     /// Binds a socket for each worker and starts their threads. The ports follow each other, beginning with
     /// `port`; if that is 0 they are any that are free.
     pub fn start(
-        addresses: &[IpAddr],
+        places: &MediaPlaces,
         port: u16,
         workers: u16,
         seed: u64,
@@ -126,8 +141,9 @@ impl Media {
                 port: wanted,
                 source,
             };
-            let socket = udp::Socket::bind(addresses, wanted).map_err(failed)?;
-            let candidates = addresses
+            let socket = udp::Socket::bind(places, wanted).map_err(failed)?;
+            let candidates = places
+                .addresses
                 .iter()
                 .map(|ip| SocketAddr::new(*ip, socket.port()))
                 .collect();
@@ -155,6 +171,7 @@ impl Media {
             publish_turn: AtomicU64::new(1),
             report,
             ports,
+            places: places.clone(),
         };
         Ok((
             Self {
@@ -167,6 +184,25 @@ impl Media {
     /// The UDP port of each worker.
     pub fn ports(&self) -> &[u16] {
         &self.inner.ports
+    }
+
+    /// Where media is taken, of all workers.
+    pub fn candidates(&self) -> Vec<SocketAddr> {
+        let ips = || self.inner.places.addresses.iter();
+        let ports = self.inner.ports.iter();
+        ports
+            .flat_map(|port| ips().map(|ip| SocketAddr::new(*ip, *port)))
+            .collect()
+    }
+
+    /// Where this peer is expected to send.
+    pub fn place_of(&self, peer: PeerKey) -> Place {
+        let count = self.inner.ports.len() as u64;
+        Place {
+            port: self.inner.ports[(peer.0 % count) as usize],
+            addresses: self.inner.places.addresses.clone(),
+            audience: self.inner.places.audience,
+        }
     }
 
     /// What the sockets can do.
@@ -241,7 +277,22 @@ impl Media {
 
     /// Closes the peer and forgets it; no event follows.
     pub async fn close(&self, peer: PeerKey) {
-        self.place(peer).send(Order::Close { peer }).await.ok();
+        let reply = None;
+        self.place(peer)
+            .send(Order::Close { peer, reply })
+            .await
+            .ok();
+    }
+
+    /// Closes the peer and forgets it. Answers how far it had come, if it was not connected.
+    pub async fn close_unconnected(&self, peer: PeerKey) -> Option<ConnectFailure> {
+        let (reply, answer) = oneshot::channel();
+        let reply = Some(reply);
+        self.place(peer)
+            .send(Order::Close { peer, reply })
+            .await
+            .ok()?;
+        answer.await.ok()?
     }
 
     /// Counters of all workers, added up.
@@ -284,6 +335,6 @@ pub fn worker_port(first: u16, number: u16) -> u16 {
 }
 
 /// Tries the media socket without serving: can it be bound, and what does the kernel grant?
-pub fn probe_udp(addresses: &[IpAddr], port: u16) -> std::io::Result<UdpReport> {
-    udp::Socket::bind(addresses, port).map(|socket| socket.report())
+pub fn probe_udp(places: &MediaPlaces, port: u16) -> std::io::Result<UdpReport> {
+    udp::Socket::bind(places, port).map(|socket| socket.report())
 }

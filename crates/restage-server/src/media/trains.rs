@@ -1,6 +1,6 @@
 //! Datagrams on their way out: consecutive ones for a destination make a train, and trains leave several at a time.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::udp::{Headers, Socket, TRAIN_LEN_MAX, Train};
 
@@ -12,7 +12,7 @@ const BATCH_LEN_MAX: usize = 64 * 1024;
 pub(super) struct Trains {
     /// Single datagrams for one destination, which another may join.
     open: Option<Train>,
-    /// All of one segment, or all of a single datagram.
+    /// All from one address; all of one segment, or all of a single datagram.
     batch: Vec<Train>,
     batch_len: usize,
     headers: Headers,
@@ -38,9 +38,16 @@ impl Trains {
     }
 
     /// Takes a single datagram.
-    pub(super) fn push(&mut self, socket: &Socket, destination: SocketAddr, payload: &[u8]) {
+    pub(super) fn push(
+        &mut self,
+        socket: &Socket,
+        from: Option<IpAddr>,
+        destination: SocketAddr,
+        payload: &[u8],
+    ) {
         if let Some(train) = &mut self.open
             && train.destination == destination
+            && train.from == from
             // Only the last datagram of a train may be shorter.
             && train.contents.len().is_multiple_of(train.segment)
             && payload.len() <= train.segment
@@ -55,6 +62,7 @@ impl Trains {
         contents.clear();
         contents.extend_from_slice(payload);
         self.open = Some(Train {
+            from,
             destination,
             contents,
             segment: payload.len().max(1),
@@ -86,7 +94,8 @@ impl Trains {
 
     fn add(&mut self, socket: &Socket, train: Train) {
         let is_alike = self.batch.first().is_none_or(|first| {
-            first.is_single() == train.is_single()
+            first.from == train.from
+                && first.is_single() == train.is_single()
                 && (train.is_single() || first.segment == train.segment)
         });
         if !is_alike {
@@ -104,7 +113,7 @@ impl Trains {
         while left < self.batch.len() {
             let rest = &self.batch[left..];
             let fits = rest[0].count() <= socket.segments_max() as u64;
-            let taken = if rest.len() > 1 && fits {
+            let taken = if fits && (rest.len() > 1 || rest[0].from.is_some()) {
                 socket.send_many(&mut self.headers, rest)
             } else {
                 0
@@ -128,7 +137,7 @@ impl Trains {
         let taken = socket.segments_max().min(TRAIN_LEN_MAX / train.segment);
         for contents in train.contents.chunks(train.segment * taken.max(1)) {
             let count = contents.len().div_ceil(train.segment) as u64;
-            if socket.send(train.destination, contents, train.segment) {
+            if socket.send(train.from, train.destination, contents, train.segment) {
                 self.sent += count;
             } else {
                 self.dropped += count;
@@ -139,13 +148,15 @@ impl Trains {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::config::{Audience, MediaPlaces};
 
     fn loopback() -> Socket {
-        Socket::bind(&[IpAddr::V4(Ipv4Addr::LOCALHOST)], 0).unwrap()
+        let places = MediaPlaces::open(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+        Socket::bind(&places, 0).unwrap()
     }
 
     fn address(socket: &Socket) -> SocketAddr {
@@ -160,7 +171,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(5);
         while got.len() < count && Instant::now() < deadline {
             receiver
-                .receive(|datagram| {
+                .receive(Instant::now(), |datagram| {
                     assert_eq!(datagram.destination, to);
                     got.push((datagram.payload[0], datagram.payload.len()));
                 })
@@ -176,7 +187,12 @@ mod tests {
         let sizes = [900, 900, 900, 500, 900, 901, 40];
         let mut trains = Trains::new();
         for (number, size) in sizes.iter().enumerate() {
-            trains.push(&sender, address(&receiver), &vec![number as u8; *size]);
+            trains.push(
+                &sender,
+                None,
+                address(&receiver),
+                &vec![number as u8; *size],
+            );
         }
         trains.flush(&sender);
         assert_eq!(trains.sent, sizes.len() as u64);
@@ -194,6 +210,7 @@ mod tests {
         for (round, (segment, length)) in rounds.iter().enumerate() {
             for receiver in &receivers {
                 let train = Train {
+                    from: None,
                     destination: address(receiver),
                     contents: vec![round as u8; *length],
                     segment: *segment,
@@ -218,6 +235,62 @@ mod tests {
         assert!(trains.spent().is_some());
     }
 
+    /// A socket of all addresses answers from the one that was asked: a client that is connected to that one hears
+    /// nothing from another.
+    #[test]
+    fn answers_come_from_the_address_that_was_asked() {
+        let ips = |texts: [&str; 2]| texts.map(|text| text.parse().unwrap()).to_vec();
+        for offered in [ips(["127.0.0.1", "127.0.0.2"]), ips(["127.0.0.1", "::1"])] {
+            let places = MediaPlaces {
+                addresses: offered.clone(),
+                audience: Audience::ThisMachine,
+            };
+            let server = Socket::bind(&places, 0).unwrap();
+            let asked = SocketAddr::from(([127, 0, 0, 2], server.port()));
+            let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.connect(asked).unwrap();
+            client
+                .set_read_timeout(Some(Duration::from_secs(5)))
+                .unwrap();
+            let destination = client.local_addr().unwrap();
+            let from = server.answers_from(asked, destination);
+            assert_eq!(from, Some(asked.ip()), "{offered:?}");
+            let mut trains = Trains::new();
+            // Alone, as a train, and several in one call.
+            trains.push(&server, from, destination, &[1; 60]);
+            trains.flush(&server);
+            for number in [2, 3] {
+                let train = Train {
+                    from,
+                    destination,
+                    contents: vec![number; 100],
+                    segment: 60,
+                };
+                trains.send(&server, train);
+            }
+            trains.flush(&server);
+            let mut buffer = [0; 100];
+            let got: Vec<(u8, usize)> = (0..5)
+                .map(|_| {
+                    client
+                        .recv(&mut buffer)
+                        .map(|length| (buffer[0], length))
+                        .unwrap()
+                })
+                .collect();
+            assert_eq!(
+                got,
+                [(1, 60), (2, 60), (2, 40), (3, 60), (3, 40)],
+                "{offered:?}"
+            );
+            assert_eq!((trains.sent, trains.dropped), (5, 0));
+            // Whom it need not tell apart, and what is not this machine's.
+            assert_eq!(server.answers_from(asked, asked), None);
+            let outer = SocketAddr::from(([203, 0, 113, 7], server.port()));
+            assert_eq!(server.answers_from(outer, destination), None);
+        }
+    }
+
     #[test]
     fn what_cannot_leave_is_dropped_and_the_rest_goes_on() {
         let sender = loopback();
@@ -233,6 +306,7 @@ mod tests {
             trains.send(
                 &sender,
                 Train {
+                    from: None,
                     destination,
                     contents,
                     segment: 50,

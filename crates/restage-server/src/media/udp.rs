@@ -5,11 +5,17 @@ use std::io::IoSlice;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 #[cfg(target_os = "linux")]
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
+use super::own::OwnAddresses;
+use crate::config::{Audience, MediaPlaces};
 
 /// Room for one datagram train from the kernel.
 const RECV_BUFFER_LEN: usize = 64 * 1024;
@@ -17,6 +23,8 @@ const RECV_BUFFER_LEN: usize = 64 * 1024;
 pub(super) const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
 /// The largest UDP payload IPv4 carries: a train must fit.
 pub(super) const TRAIN_LEN_MAX: usize = 65_507;
+/// How often the log says that another machine was not heard.
+const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// What the socket can do, for the ready line and `doctor`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +47,11 @@ pub(super) struct Socket {
     state: UdpSocketState,
     local: SocketAddr,
     only: Option<IpAddr>,
+    audience: Audience,
+    own: OwnAddresses,
+    /// Datagrams of other machines that were dropped because only this one is served.
+    refused: u64,
+    refusal_told_at: Option<Instant>,
     buffers: Vec<Vec<u8>>,
 }
 
@@ -62,7 +75,8 @@ pub(super) enum Batch {
 impl Socket {
     /// Binds where the advertised addresses can be reached: the address itself if there is one,
     /// else all addresses.
-    pub(super) fn bind(addresses: &[IpAddr], port: u16) -> io::Result<Self> {
+    pub(super) fn bind(places: &MediaPlaces, port: u16) -> io::Result<Self> {
+        let addresses = places.addresses.as_slice();
         let v6 = addresses.iter().any(IpAddr::is_ipv6);
         let only = match addresses {
             [one] => Some(*one),
@@ -101,6 +115,10 @@ impl Socket {
             state,
             local,
             only,
+            audience: places.audience,
+            own: OwnAddresses::read(now())?,
+            refused: 0,
+            refusal_told_at: None,
             buffers,
         })
     }
@@ -125,8 +143,19 @@ impl Socket {
         }
     }
 
-    /// Receives one batch and hands each datagram to `take`.
-    pub(super) fn receive(&mut self, mut take: impl FnMut(Received<'_>)) -> io::Result<Batch> {
+    /// Datagrams of other machines that were dropped unseen.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Receives one batch and hands each datagram to `take`, but none from another machine while only this one is
+    /// served.
+    pub(super) fn receive(
+        &mut self,
+        at: Instant,
+        mut take: impl FnMut(Received<'_>),
+    ) -> io::Result<Batch> {
+        self.own.renew(at);
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let mut slices: Vec<IoSliceMut<'_>> = self
             .buffers
@@ -146,10 +175,16 @@ impl Socket {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Batch::Full),
             Err(error) => return Err(error),
         };
+        let mut refused_one = None;
         for (meta, buffer) in metas.iter().zip(&self.buffers).take(count) {
             let ip = self.only.or(meta.dst_ip).unwrap_or_else(|| self.local.ip());
             let destination = SocketAddr::new(ip.to_canonical(), self.local.port());
             let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            if self.audience == Audience::ThisMachine && !self.own.recognizes(source.ip(), at) {
+                self.refused += meta.len.div_ceil(meta.stride.max(1)).max(1) as u64;
+                refused_one = Some(source);
+                continue;
+            }
             let filled = &buffer[..meta.len.min(buffer.len())];
             for payload in filled.chunks(meta.stride.max(1)) {
                 take(Received {
@@ -159,11 +194,42 @@ impl Socket {
                 });
             }
         }
+        if let Some(source) = refused_one {
+            self.tell_of_refusal(source, at);
+        }
         Ok(if count < BATCH_SIZE {
             Batch::Last
         } else {
             Batch::Full
         })
+    }
+
+    #[cold]
+    fn tell_of_refusal(&mut self, source: SocketAddr, at: Instant) {
+        let is_recent = |told: Instant| at.saturating_duration_since(told) < REFUSAL_TOLD_EVERY;
+        if self.refusal_told_at.is_some_and(is_recent) {
+            return;
+        }
+        self.refusal_told_at = Some(at);
+        tracing::info!(
+            %source,
+            port = self.local.port(),
+            "media from another machine was dropped: only this machine is served; to serve others give --media-ip, \
+             or --http with an address beyond loopback"
+        );
+    }
+
+    /// The address an answer has to come from, if the kernel might choose another: clients hear nobody but whom they
+    /// spoke to. A socket that is bound to an address has no other, and an address that is not this machine's (the
+    /// outer one of a NAT) is not to be sent from.
+    pub(super) fn answers_from(
+        &self,
+        source: SocketAddr,
+        destination: SocketAddr,
+    ) -> Option<IpAddr> {
+        let ip = source.ip();
+        let is_needed = self.local.ip().is_unspecified() && ip != destination.ip();
+        (is_needed && self.own.contains(ip)).then_some(ip)
     }
 
     /// How the destination is called on this socket.
@@ -183,13 +249,20 @@ impl Socket {
 
     /// Sends one train: `contents` is datagrams of `segment` bytes, the last may be shorter.
     /// What the kernel has no room for is dropped, as a network would. `true` if it left.
-    pub(super) fn send(&self, destination: SocketAddr, contents: &[u8], segment: usize) -> bool {
+    pub(super) fn send(
+        &self,
+        from: Option<IpAddr>,
+        destination: SocketAddr,
+        contents: &[u8],
+        segment: usize,
+    ) -> bool {
         let transmit = Transmit {
             destination: self.reach(destination),
             ecn: None,
             contents,
             segment_size: (contents.len() > segment).then_some(segment),
-            src_ip: None,
+            // An address that is no more would look like a network that knows no GSO, and switch that off.
+            src_ip: from.filter(|_| self.segments_max() == 1),
         };
         match self.state.try_send((&self.socket).into(), &transmit) {
             Ok(()) => true,
@@ -200,8 +273,8 @@ impl Socket {
         }
     }
 
-    /// Sends trains in one system call, all of the same segment or all of a single datagram. Answers how many left
-    /// before one that did not.
+    /// Sends trains in one system call, all from the same address, and all of the same segment or all of a single
+    /// datagram. Answers how many left before one that did not.
     #[cfg(target_os = "linux")]
     pub(super) fn send_many(&self, headers: &mut Headers, trains: &[Train]) -> usize {
         let Some(first) = trains.first() else {
@@ -217,12 +290,20 @@ impl Socket {
             .collect();
         let fd = self.socket.as_raw_fd();
         let segment = first.segment as u16;
-        let control = [ControlMessage::UdpGsoSegments(&segment)];
-        let (headers, control) = if first.is_single() {
-            (&mut headers.single, &control[..0])
-        } else {
-            (&mut headers.segmented, &control[..])
+        let (from_v4, from_v6) = (packet_info_v4(first.from), packet_info_v6(first.from));
+        let segments = ControlMessage::UdpGsoSegments(&segment);
+        let from = match first.from {
+            None => None,
+            Some(IpAddr::V4(_)) => Some(ControlMessage::Ipv4PacketInfo(&from_v4)),
+            Some(IpAddr::V6(_)) => Some(ControlMessage::Ipv6PacketInfo(&from_v6)),
         };
+        let control = [from.unwrap_or(segments), segments];
+        let control = match (first.from.is_some(), first.is_single()) {
+            (true, false) => &control[..],
+            (false, true) => &control[..0],
+            (true, true) | (false, false) => &control[..1],
+        };
+        let headers = headers.of(first);
         let sent = sendmmsg(fd, headers, &slices, &addresses, control, MsgFlags::empty());
         sent.map_or(0, Iterator::count)
     }
@@ -233,9 +314,43 @@ impl Socket {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn packet_info_v4(from: Option<IpAddr>) -> in_pktinfo {
+    let octets = match from {
+        Some(IpAddr::V4(ip)) => ip.octets(),
+        _ => [0; 4],
+    };
+    in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: in_addr {
+            s_addr: u32::from_ne_bytes(octets),
+        },
+        ipi_addr: in_addr { s_addr: 0 },
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn packet_info_v6(from: Option<IpAddr>) -> in6_pktinfo {
+    let octets = match from {
+        Some(IpAddr::V6(ip)) => ip.octets(),
+        _ => [0; 16],
+    };
+    in6_pktinfo {
+        ipi6_addr: in6_addr { s6_addr: octets },
+        ipi6_ifindex: 0,
+    }
+}
+
+#[allow(clippy::disallowed_methods)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 /// Datagrams of `segment` bytes for one destination, the last may be shorter.
 #[derive(Debug)]
 pub(super) struct Train {
+    /// As [`Socket::answers_from`] says.
+    pub(super) from: Option<IpAddr>,
     pub(super) destination: SocketAddr,
     pub(super) contents: Vec<u8>,
     pub(super) segment: usize,
@@ -254,22 +369,40 @@ impl Train {
 
 /// What the kernel is told beside the contents, kept to be filled again. It stays on the thread that made it.
 pub(super) struct Headers {
+    /// By whether there is an address to send from, of which family, and whether there are segments: each has room for
+    /// exactly that.
     #[cfg(target_os = "linux")]
-    single: MultiHeaders<SockaddrStorage>,
-    #[cfg(target_os = "linux")]
-    segmented: MultiHeaders<SockaddrStorage>,
+    all: [MultiHeaders<SockaddrStorage>; 6],
 }
 
 impl Headers {
     /// For as many trains in one call.
     #[cfg_attr(not(target_os = "linux"), allow(unused_variables))]
     pub(super) fn new(trains: usize) -> Self {
+        #[cfg(target_os = "linux")]
+        let room = |room| MultiHeaders::preallocate(trains, room);
         Self {
             #[cfg(target_os = "linux")]
-            single: MultiHeaders::preallocate(trains, None),
-            #[cfg(target_os = "linux")]
-            segmented: MultiHeaders::preallocate(trains, Some(nix::cmsg_space!(u16))),
+            all: [
+                room(None),
+                room(Some(nix::cmsg_space!(u16))),
+                room(Some(nix::cmsg_space!(in_pktinfo))),
+                room(Some(nix::cmsg_space!(in_pktinfo, u16))),
+                room(Some(nix::cmsg_space!(in6_pktinfo))),
+                room(Some(nix::cmsg_space!(in6_pktinfo, u16))),
+            ],
         }
+    }
+
+    /// Those that have room for what such a train needs.
+    #[cfg(target_os = "linux")]
+    fn of(&mut self, train: &Train) -> &mut MultiHeaders<SockaddrStorage> {
+        let from = match train.from {
+            None => 0,
+            Some(IpAddr::V4(_)) => 2,
+            Some(IpAddr::V6(_)) => 4,
+        };
+        &mut self.all[from + usize::from(!train.is_single())]
     }
 }
 
@@ -279,7 +412,7 @@ mod tests {
 
     #[test]
     fn the_report_tells_what_was_granted() {
-        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+        let loopback = MediaPlaces::open(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
         let report = Socket::bind(&loopback, 0).unwrap().report();
         assert!(report.gso_segments >= 1 && report.gro_segments >= 1);
         assert!(report.receive_buffer > 0 && report.wanted_buffer == SOCKET_BUFFER_LEN);

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use restage_media::{
-    Config, Download, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu, WorkerId,
+    Config, ConnectFailure, Download, Input, OfferError, Output, PeerKey, PublicationKey, Sfu,
+    WorkerId,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -67,6 +68,8 @@ pub(super) enum Order {
     },
     Close {
         peer: PeerKey,
+        /// Told how far it had come, if it was not connected.
+        reply: Option<oneshot::Sender<Option<ConnectFailure>>>,
     },
     Stop,
 }
@@ -269,7 +272,7 @@ impl Worker {
                 received,
                 ..
             } = self;
-            let got = socket.receive(|datagram| {
+            let got = socket.receive(at, |datagram| {
                 *received += 1;
                 let input = Input::Datagram {
                     source: datagram.source,
@@ -363,7 +366,10 @@ impl Worker {
                     self.neighbours.routes.subscribe(self.id, peer, publication);
                 }
             }
-            Order::Close { peer } => {
+            Order::Close { peer, reply } => {
+                if let Some(reply) = reply {
+                    reply.send(self.sfu.connect_failure(peer)).ok();
+                }
                 self.sfu.handle_input(at, Input::Close { peer });
                 self.forget(peer);
             }
@@ -428,19 +434,21 @@ impl Worker {
         while let Some(output) = self.sfu.poll_output() {
             match output {
                 Output::Transmit {
+                    source,
                     destination,
                     payload,
-                    ..
                 } => {
-                    self.trains.push(&self.socket, destination, &payload);
+                    let from = self.socket.answers_from(source, destination);
+                    self.trains.push(&self.socket, from, destination, &payload);
                 }
                 Output::Train {
+                    source,
                     destination,
                     contents,
                     segment,
-                    ..
                 } => {
                     let train = Train {
+                        from: self.socket.answers_from(source, destination),
                         destination,
                         contents,
                         segment: segment.max(1),
@@ -495,10 +503,7 @@ impl Worker {
                     self.forget(peer);
                     self.opening.remove(&peer);
                     self.patching.remove(&peer);
-                    self.unsent.push_back(match reason {
-                        GoneReason::Exceeded(excess) => MediaEvent::Exceeded(peer, excess),
-                        _ => MediaEvent::Gone(peer),
-                    });
+                    self.unsent.push_back(MediaEvent::Gone(peer, reason));
                 }
             }
         }
@@ -508,7 +513,7 @@ impl Worker {
     /// Hands events over as far as there is room, and publishes the counters.
     fn report(&mut self) {
         while let Some(event) = self.unsent.front() {
-            if self.events.try_send(*event).is_err() {
+            if self.events.try_send(event.clone()).is_err() {
                 break;
             }
             self.unsent.pop_front();
@@ -517,6 +522,7 @@ impl Worker {
             datagrams_received: self.received,
             datagrams_sent: self.trains.sent,
             datagrams_dropped: self.trains.dropped,
+            datagrams_refused: self.socket.refused(),
             bursts_dropped: self.bursts_dropped,
             ..WorkerStats::of(&self.sfu.stats())
         });

@@ -22,8 +22,7 @@ use prometheus_client::registry::{Registry, Unit};
 use restage_api::Operation;
 use tokio::sync::Mutex;
 
-use crate::control::Control;
-use crate::store::Store;
+use crate::control::{Control, Failures};
 use state::State;
 
 /// The type of what [`Metrics::render`] answers.
@@ -98,12 +97,15 @@ impl Inner {
 }
 
 impl Metrics {
-    /// Metrics of a server with this store.
-    pub fn of(store: &Store) -> Self {
-        Self::with(store.batch_durations())
+    /// Metrics of a server.
+    pub fn of(control: &Control) -> Self {
+        Self::with(
+            control.store().batch_durations(),
+            control.failures().clone(),
+        )
     }
 
-    fn with(batches: Histogram) -> Self {
+    fn with(batches: Histogram, failures: Failures) -> Self {
         let mut registry = Registry::with_prefix("restage");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that runs", build);
@@ -145,6 +147,11 @@ impl Metrics {
             "Time the writer took for a transaction",
             Unit::Seconds,
             batches,
+        );
+        registry.register(
+            "connection_failures",
+            "Connections that did not come about, or that a limit ended, by kind (publish, subscribe) and reason",
+            failures,
         );
         let state = State::register(&mut registry);
         Self {
@@ -243,7 +250,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_operation_and_code() {
-        let metrics = Metrics::with(durations());
+        let metrics = Metrics::with(durations(), Failures::default());
         let took = Duration::from_micros(150);
         metrics.api_request(Some(Operation::GetStage), None, took);
         metrics.api_request(Some(Operation::GetStage), None, took);
@@ -269,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_made_up_method_opens_no_series() {
-        let metrics = Metrics::with(durations());
+        let metrics = Metrics::with(durations(), Failures::default());
         for n in 0..100 {
             let method = http::Method::from_bytes(format!("M{n}").as_bytes()).unwrap();
             metrics.http_request(

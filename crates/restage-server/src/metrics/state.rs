@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::outbox::Outbox;
 use crate::control::Control;
+use crate::panics;
 use crate::store::LiveCounts;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,6 +38,8 @@ pub(super) struct State {
     datagrams_received: Counter,
     datagrams_sent: Counter,
     datagrams_dropped: Counter,
+    datagrams_refused: Counter,
+    panics: Counter,
     outbox: Outbox,
     workers: Gauge,
     packets_received: Counter,
@@ -104,6 +107,16 @@ impl State {
             "media_datagrams_dropped",
             "Datagrams the kernel did not take",
             &state.datagrams_dropped,
+        );
+        counter(
+            "media_datagrams_refused",
+            "Datagrams of other machines dropped unread while only this machine is served",
+            &state.datagrams_refused,
+        );
+        counter(
+            "panics",
+            "Errors in the program that ended a part of it: a request, a connection",
+            &state.panics,
         );
         counter(
             "media_packets_received",
@@ -177,6 +190,8 @@ impl State {
         raise(&self.datagrams_received, media.datagrams_received);
         raise(&self.datagrams_sent, media.datagrams_sent);
         raise(&self.datagrams_dropped, media.datagrams_dropped);
+        raise(&self.datagrams_refused, media.datagrams_refused);
+        raise(&self.panics, panics::count());
         let workers = control.media().ports().len();
         self.workers.set(i64::try_from(workers).unwrap_or(i64::MAX));
         raise(&self.packets_received, media.packets_received);

@@ -1,20 +1,25 @@
 //! `restage serve`.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use restage_server::clock;
 use restage_server::config::{Auth, Config, LogFormat, Settings};
 use restage_server::run_file::RunFile;
 use restage_server::server::Server;
-use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
 
 use crate::api;
-use crate::logging;
+use crate::logging::{self, say};
 use crate::output;
+
+/// Variables that say what [`Settings`] and [`Args`] say.
+const LOG_FORMAT: &str = "RESTAGE_LOG_FORMAT";
+const CONFIG: &str = "RESTAGE_CONFIG";
 
 /// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0.
 ///
@@ -42,6 +47,7 @@ impl Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.resolve()?;
+    logging::hear_panics(config.log_format);
     let logging = logging::start(config.log_format, config.otlp_endpoint.as_deref())?;
     let code = api::runtime()?.block_on(serve(config));
     drop(logging);
@@ -72,7 +78,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             }
         })
         .await;
-    say(config.log_format, "restage stopped");
+    say(config.log_format, Level::INFO, "restage stopped");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,13 +102,14 @@ fn announce(server: &Server, config: &Config) {
         Auth::None => "; API signatures are not verified",
     };
     let ready = format!(
-        "restage {} ready on {} (HTTP {}, media UDP {}; {workers}, {offload}{unverified})",
+        "restage {} ready on {} (HTTP {}, media UDP {}, for {}; {workers}, {offload}{unverified})",
         env!("CARGO_PKG_VERSION"),
         server.public_url(),
         server.address(),
         media.join(" "),
+        server.audience(),
     );
-    say(config.log_format, &ready);
+    say(config.log_format, Level::INFO, &ready);
     if config.log_format == LogFormat::Json {
         return;
     }
@@ -126,18 +133,73 @@ fn announce(server: &Server, config: &Config) {
     ));
 }
 
-/// Says it whatever `RUST_LOG` leaves out, in the form that log lines have.
-fn say(format: LogFormat, text: &str) {
-    match format {
-        LogFormat::Text => output::note(text),
-        LogFormat::Json => output::note(
-            &json!({
-                "timestamp": clock::iso(clock::now().0 / 1_000_000),
-                "level": "INFO",
-                "fields": { "message": text },
-                "target": "restage",
-            })
-            .to_string(),
-        ),
+/// Whether a `restage serve` that was started like this logs JSON, as far as that can be told when its arguments or its
+/// settings are wrong: what keeps it from starting is then told in the same form.
+pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+    if words.next().as_deref() != Some("serve") {
+        return false;
+    }
+    let words: Vec<_> = words.collect();
+    let named = given(&words, "--log-format").or_else(|| std::env::var(LOG_FORMAT).ok());
+    let named = named.or_else(|| {
+        let path = given(&words, "--config").or_else(|| std::env::var(CONFIG).ok())?;
+        let table: toml::Table = std::fs::read_to_string(path).ok()?.parse().ok()?;
+        Some(table.get("log-format")?.as_str()?.to_owned())
+    });
+    named.is_some_and(|format| format.eq_ignore_ascii_case("json"))
+}
+
+/// The value of a flag, as `--flag value` or `--flag=value`.
+fn given(words: &[Cow<'_, str>], flag: &str) -> Option<String> {
+    words.iter().enumerate().find_map(|(at, word)| {
+        let rest = word.strip_prefix(flag)?;
+        match rest.strip_prefix('=') {
+            Some(value) => Some(value.to_owned()),
+            None if rest.is_empty() => words.get(at + 1).map(|value| value.to_string()),
+            None => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(line: &str) -> bool {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        wants_json(&words)
+    }
+
+    #[test]
+    fn the_form_of_log_lines_is_known_even_if_the_arguments_are_wrong() {
+        assert!(wants("restage serve --log-format json --nonsense"));
+        assert!(wants("restage serve --nonsense --log-format=json"));
+        for text in [
+            "restage serve --log-format text",
+            "restage serve --log-format jsn",
+            "restage serve --log-format",
+            "restage serve --log-formats json",
+            "restage stages list --log-format json",
+            "restage",
+        ] {
+            assert!(!wants(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_configuration_file_still_says_what_form_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("restage.toml");
+        for (text, is_json) in [
+            ("log-format = \"json\"\nnonsense = 1", true),
+            ("log-format = \"text\"", false),
+            ("log-format = 7", false),
+            ("= not toml", false),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let line = format!("restage serve --config {}", path.display());
+            assert_eq!(wants(&line), is_json, "{text}");
+        }
     }
 }

@@ -33,6 +33,13 @@ impl Edge {
                 connection,
                 stage,
                 participant,
+            }
+            | Command::ConnectionFailed {
+                connection,
+                stage,
+                participant,
+                is_over: true,
+                ..
             } => {
                 let known = before.connections.get(connection);
                 if known.is_some_and(|row| row.stage == *stage && row.participant == *participant) {

@@ -360,6 +360,24 @@ impl Scene {
     }
 
     #[track_caller]
+    pub(crate) fn failed(
+        &mut self,
+        who: &str,
+        connection: &str,
+        error: StageEventError,
+        is_over: bool,
+    ) -> Step {
+        let (stage, participant) = split(who);
+        self.run(&Command::ConnectionFailed {
+            connection: ConnectionId::new(connection),
+            stage: StageId::new(stage),
+            participant: ParticipantId::new(participant),
+            error,
+            is_over,
+        })
+    }
+
+    #[track_caller]
     pub(crate) fn connection_error(
         &mut self,
         who: &str,

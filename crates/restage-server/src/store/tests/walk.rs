@@ -438,6 +438,15 @@ impl Walk {
                 error: StageEventError::ResolutionExceeded,
             };
         }
+        if !established && self.dice.one_in(4) {
+            return Command::ConnectionFailed {
+                connection,
+                stage,
+                participant,
+                error: StageEventError::InvalidInput,
+                is_over: self.dice.one_in(2),
+            };
+        }
         if established {
             Command::ConnectionEstablished {
                 connection,

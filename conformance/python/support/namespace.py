@@ -1,0 +1,78 @@
+"""Another host: a network namespace, joined to this one by a pair of virtual interfaces."""
+
+import contextlib
+import ipaddress
+import itertools
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+STUN = pathlib.Path(__file__).with_name("stun.py")
+# Of 198.18.0.0/15, which is for tests between hosts (RFC 2544), and of the unique local addresses of IPv6.
+NETWORKS_V4 = ipaddress.ip_network("198.18.0.0/15")
+NETWORKS_V6 = ipaddress.ip_network("fd52:6573:7461::/48")
+RUN_S = 30
+
+_numbers = itertools.count()
+
+
+def missing():
+    """What keeps this machine from making one, or None."""
+    if os.geteuid() != 0:
+        return "not root"
+    if shutil.which("ip") is None:
+        return "there is no ip (Debian package iproute2)"
+    return None
+
+
+def ip(*arguments, check=True):
+    subprocess.run(["ip", *arguments], check=check, capture_output=True, text=True, timeout=RUN_S)
+
+
+class OtherHost:
+    """The far end. `here` and `there` are the two ends' IPv4 addresses, `here6` and `there6` those of IPv6."""
+
+    def __init__(self):
+        number = next(_numbers)
+        self.name = f"restage-{os.getpid()}-{number}"
+        self.near, self.far = f"rs{os.getpid()}n{number}", f"rs{os.getpid()}f{number}"
+        block = (os.getpid() * 4 + number) % (NETWORKS_V4.num_addresses // 4)
+        self.here, self.there = (str(NETWORKS_V4[block * 4 + last]) for last in (1, 2))
+        self.here6, self.there6 = (str(NETWORKS_V6[block * 65536 + last]) for last in (1, 2))
+
+    def make(self):
+        ip("netns", "add", self.name)
+        ip("link", "add", self.near, "type", "veth", "peer", "name", self.far, "netns", self.name)
+        # Without duplicate address detection an IPv6 address can be used at once.
+        ip("address", "add", f"{self.here}/30", "dev", self.near)
+        ip("address", "add", f"{self.here6}/64", "dev", self.near, "nodad")
+        ip("link", "set", self.near, "up")
+        inside = ("-netns", self.name)
+        ip(*inside, "address", "add", f"{self.there}/30", "dev", self.far)
+        ip(*inside, "address", "add", f"{self.there6}/64", "dev", self.far, "nodad")
+        ip(*inside, "link", "set", self.far, "up")
+        ip(*inside, "link", "set", "lo", "up")
+
+    def remove(self):
+        # The pair goes with either end; a namespace that was never made is no error.
+        ip("link", "delete", self.near, check=False)
+        ip("netns", "delete", self.name, check=False)
+
+    def stun(self, *arguments):
+        """Runs `stun.py` there; what it prints."""
+        command = ["ip", "netns", "exec", self.name, sys.executable, str(STUN), *map(str, arguments)]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=RUN_S, check=True)
+        return ran.stdout.strip()
+
+
+@contextlib.contextmanager
+def other_host():
+    """One that is gone afterwards, whatever happens."""
+    host = OtherHost()
+    try:
+        host.make()
+        yield host
+    finally:
+        host.remove()

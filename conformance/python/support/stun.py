@@ -1,0 +1,77 @@
+"""STUN binding checks as an ICE agent sends them (RFC 8445 §7.2.4), from wherever this is run.
+
+As a program, so that it can be run in another network namespace:
+`python stun.py HOST PORT USERNAME PASSWORD [--from ADDRESS] [--forged ADDRESS]` prints where the answer came from, or
+nothing.
+"""
+
+import argparse
+import ipaddress
+import re
+import socket
+import struct
+
+from aioice import stun
+
+ANSWER_S = 1.0
+IPPROTO_UDP = 17
+
+
+def credentials(sdp):
+    """(ufrag, password) of a session description."""
+    return tuple(re.search(rf"^a=ice-{name}:(\S+)", sdp, re.MULTILINE).group(1) for name in ("ufrag", "pwd"))
+
+
+def check(username, password):
+    """The bytes of a check that is right in every respect."""
+    message = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+    message.attributes["USERNAME"] = username
+    message.attributes["PRIORITY"] = 1_853_824_767
+    message.attributes["ICE-CONTROLLING"] = 1
+    message.attributes["USE-CANDIDATE"] = None
+    message.add_message_integrity(password.encode())
+    message.add_fingerprint()
+    return bytes(message)
+
+
+def ask(host, port, username, password, source=""):
+    """The address that answered, or None. `source` is the address to send from."""
+    family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        client.bind((source, 0))
+        client.settimeout(ANSWER_S)
+        client.sendto(check(username, password), (host, port))
+        try:
+            data, sender = client.recvfrom(2048)
+        except TimeoutError:
+            return None
+        answer = stun.parse_message(data, password.encode())
+        assert answer.message_class == stun.Class.RESPONSE
+        return sender[0]
+
+
+def forge(host, port, username, password, source):
+    """Sends the check with a source address that is not this host's (IPv4)."""
+    payload = check(username, password)
+    udp = struct.pack("!HHHH", 50_000, port, 8 + len(payload), 0) + payload
+    ends = ipaddress.ip_address(source).packed + ipaddress.ip_address(host).packed
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, IPPROTO_UDP, 0) + ends
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(header + udp, (host, 0))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("host", "port", "username", "password"):
+        parser.add_argument(name)
+    parser.add_argument("--from", dest="source", default="")
+    parser.add_argument("--forged")
+    given = parser.parse_args()
+    if given.forged:
+        forge(given.host, int(given.port), given.username, given.password, given.forged)
+    else:
+        print(ask(given.host, int(given.port), given.username, given.password, given.source) or "")
+
+
+if __name__ == "__main__":
+    main()

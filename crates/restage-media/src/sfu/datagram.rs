@@ -1,0 +1,158 @@
+//! Datagrams: which peer they are for, and which addresses are whose.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::Sfu;
+use crate::demux::Protocol;
+use crate::egress::Path;
+use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX};
+use crate::slab::Index;
+use crate::transport::ice::Outcome;
+use crate::transport::is_media;
+use crate::transport::stun::{Kind, Message};
+
+impl Sfu {
+    pub(super) fn on_datagram(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+    ) {
+        self.stats.datagrams_in += 1;
+        if bytes.len() > DATAGRAM_BYTES_MAX {
+            self.stats.datagrams_malformed += 1;
+            return;
+        }
+        let path = Path {
+            source: destination,
+            destination: source,
+        };
+        match Protocol::of(bytes) {
+            Protocol::Other => self.stats.datagrams_malformed += 1,
+            Protocol::Session => self.on_session(now, path, bytes),
+            Protocol::Stun => match Message::parse(bytes) {
+                Some(message) => self.on_stun(now, path, &message, bytes.len()),
+                None => self.stats.datagrams_malformed += 1,
+            },
+        }
+    }
+
+    /// DTLS, RTP or RTCP.
+    fn on_session(&mut self, now: Instant, path: Path, bytes: &[u8]) {
+        let index = self.demux.by_address(path.destination);
+        let Some((index, peer)) = index.and_then(|index| Some((index, self.peers.get_mut(index)?)))
+        else {
+            self.stats.datagrams_unknown += 1;
+            return;
+        };
+        let secrets = &mut self.shared.secrets;
+        let outcome = peer
+            .engine
+            .receive(now, path, bytes, secrets, &mut self.sink);
+        match &outcome {
+            // DTLS passes over records that are not the remote end's, so they are no sign of life.
+            Ok(true) if is_media(bytes) => peer.heard_at = now,
+            Ok(true) => {}
+            Ok(false) => self.stats.datagrams_rejected += 1,
+            Err(_) => {}
+        }
+        self.settle(now, index, outcome.map(drop));
+    }
+
+    fn on_stun(&mut self, now: Instant, path: Path, message: &Message<'_>, bytes: usize) {
+        let source = path.destination;
+        let owner = self.demux.by_address(source);
+        let candidates = match message.kind {
+            Kind::Request => {
+                let ufrag = message.receiver_ufrag();
+                [ufrag.and_then(|ufrag| self.demux.by_ufrag(ufrag)), None]
+            }
+            // Answers name nobody: they are for whoever has asked.
+            Kind::Success | Kind::Error => [owner, self.demux.claimant(source)],
+        };
+        for index in candidates.into_iter().flatten() {
+            if self.try_stun(now, index, path, message, bytes) {
+                return;
+            }
+        }
+        if owner.is_some() {
+            self.stats.datagrams_rejected += 1;
+        } else {
+            self.stats.datagrams_unknown += 1;
+        }
+    }
+
+    /// True if the message is this peer's.
+    fn try_stun(
+        &mut self,
+        now: Instant,
+        index: Index,
+        path: Path,
+        message: &Message<'_>,
+        bytes: usize,
+    ) -> bool {
+        let source = path.destination;
+        let owner = self.demux.by_address(source);
+        let owns = owner == Some(index);
+        let is_anothers = owner.is_some() && !owns;
+        let Some(peer) = self.peers.get_mut(index) else {
+            return false;
+        };
+        if !owns && peer.address_changes >= ADDRESS_CHANGES_PER_ICE_SESSION_MAX {
+            return false;
+        }
+        let secrets = &mut self.shared.secrets;
+        let (engine, sink) = (&mut peer.engine, &mut self.sink);
+        let result = engine.receive_stun(now, path, message, bytes, is_anothers, secrets, sink);
+        let is_taken = !matches!(result, Ok(Outcome::Refused));
+        if is_taken {
+            peer.heard_at = now;
+        }
+        match &result {
+            Ok(Outcome::Taken) => self.claim_address(index, source),
+            Ok(Outcome::Proven) => self.take_address(index, source),
+            Ok(Outcome::Refused) | Err(_) => {}
+        }
+        self.settle(now, index, result.map(drop));
+        is_taken
+    }
+
+    /// A check of the peer came from here. An address that nobody has becomes its own. One of another peer stays that
+    /// one's until the peer has received something there: whoever writes checks can write any source.
+    fn claim_address(&mut self, index: Index, source: SocketAddr) {
+        match self.demux.by_address(source) {
+            Some(owner) if owner == index => {}
+            None => self.take_address(index, source),
+            Some(_) => {
+                self.stats.addresses_contested += 1;
+                let Some(peer) = self.peers.get_mut(index) else {
+                    return;
+                };
+                if let Some(former) = peer.claimed.replace(source) {
+                    self.demux.withdraw(former, index);
+                }
+                self.demux.claim(source, index);
+            }
+        }
+    }
+
+    fn take_address(&mut self, index: Index, source: SocketAddr) {
+        if self.demux.by_address(source) == Some(index) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(index) else {
+            return;
+        };
+        if let Some(oldest) = peer.add_address(source) {
+            self.demux.remove_address(oldest, index);
+        }
+        self.demux.withdraw(source, index);
+        if let Some(former) = self.demux.add_address(source, index)
+            && let Some(former) = self.peers.get_mut(former)
+        {
+            former.lose_address(source);
+        }
+    }
+}

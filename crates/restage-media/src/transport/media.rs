@@ -1,0 +1,163 @@
+//! The media of a connection: what is received from a publisher and sent to a subscriber under the keys of DTLS.
+
+use super::*;
+use crate::egress::rtcp;
+use crate::egress::srtp::Srtp;
+use crate::ingress::Heard;
+
+impl Transport {
+    /// Takes RTP or RTCP. `Ok(false)`: it was malformed or is not the remote end's.
+    pub(super) fn receive_media(
+        &mut self,
+        now: Instant,
+        path: Path,
+        bytes: &[u8],
+        sink: &mut Sink,
+    ) -> Result<bool, Failure> {
+        match self.role {
+            Role::Publisher => Ok(self.receive_published(now, path, bytes, sink)),
+            Role::Subscriber => Ok(self.receive_feedback(now, path, bytes, sink)),
+        }
+    }
+
+    /// A subscriber sends reports and nothing else.
+    fn receive_feedback(
+        &mut self,
+        now: Instant,
+        path: Path,
+        bytes: &[u8],
+        sink: &mut Sink,
+    ) -> bool {
+        let Some(egress) = self.egress.as_mut().filter(|_| rtcp::is_rtcp(bytes)) else {
+            return false;
+        };
+        let Some(heard) = egress.hear(bytes) else {
+            return false;
+        };
+        self.session.ice.on_verified(now, path);
+        if heard.wants_key_frame {
+            sink.events.push(EngineEvent::KeyframeWanted);
+        }
+        if !heard.missing.is_empty() {
+            sink.events.push(EngineEvent::Missing(heard.missing));
+        }
+        true
+    }
+
+    fn receive_published(
+        &mut self,
+        now: Instant,
+        path: Path,
+        bytes: &[u8],
+        sink: &mut Sink,
+    ) -> bool {
+        let Some(ingress) = &mut self.ingress else {
+            return false;
+        };
+        if rtcp::is_rtcp(bytes) {
+            return ingress.hear(now, bytes, |kind, rid, report| {
+                let report = EngineEvent::SenderReport(kind, rid, report);
+                sink.events.push(report);
+            });
+        }
+        // Feedback goes where the packet came from, by the address it arrived on.
+        match ingress.receive(now, path, bytes, &mut sink.plain) {
+            Heard::Refused => return false,
+            Heard::Nothing => {}
+            Heard::Packet(kind, received) => {
+                sink.events.push(EngineEvent::Packet(kind, received));
+            }
+        }
+        ingress.report(now, &mut sink.buffers, &mut sink.outputs);
+        true
+    }
+
+    /// Takes the keys of DTLS into use.
+    pub(super) fn begin_media(&mut self, now: Instant) -> Result<(), Failure> {
+        let session = &mut self.session;
+        let material = session.dtls.keying_material().ok_or_else(|| {
+            Failure::Connect(ConnectFailure::AlertSent {
+                code: HANDSHAKE_FAILURE,
+                detail: "the client offers no SRTP profile that is known here (use_srtp)".into(),
+            })
+        })?;
+        session.profile = Some(material.profile);
+        let wrong_keys = || Failure::Error("SRTP keys of another length".into());
+        if let Some(config) = session.config.take() {
+            let ingress = Ingress::new(&material, *config, session.report_ssrc, now);
+            self.ingress = Some(Box::new(ingress.ok_or_else(wrong_keys)?));
+            return Ok(());
+        }
+        let Some(path) = session.ice.selected() else {
+            return Ok(());
+        };
+        let srtp = Srtp::new(&material).ok_or_else(wrong_keys)?;
+        let streams = std::mem::take(&mut session.streams);
+        let cname = std::mem::take(&mut session.cname);
+        self.egress = Some(Egress::new(srtp, streams, cname, path));
+        Ok(())
+    }
+
+    /// What has to follow a [`send`](Self::send). True: the deadline may be another one now.
+    pub(crate) fn after_send(&mut self, now: Instant, sink: &mut Sink) -> Result<bool, Failure> {
+        let is_reporting = self
+            .egress
+            .as_ref()
+            .map(|egress| egress.deadline().is_some());
+        if is_reporting == Some(true) {
+            return Ok(false);
+        }
+        self.on_timeout(now, sink).map(|()| true)
+    }
+
+    /// Sends again what a subscriber misses. Returns how many packets.
+    pub(crate) fn resend(&mut self, missing: &[u16], history: &History, sink: &mut Sink) -> u64 {
+        match &mut self.egress {
+            Some(egress) => egress.resend(missing, history, &mut sink.buffers, &mut sink.outputs),
+            None => 0,
+        }
+    }
+
+    /// A subscriber receives another publication from now on.
+    pub(crate) fn forget_sent(&mut self) {
+        if let Some(egress) = &mut self.egress {
+            egress.forget_sent();
+        }
+    }
+
+    /// See [`Egress::touch`].
+    pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
+        self.egress.as_ref().map_or(0, |egress| egress.touch(kind))
+    }
+
+    /// Sends a burst on the stream of `kind`.
+    pub(crate) fn send(
+        &mut self,
+        kind: MediaKind,
+        burst: &[Outgoing],
+        sink: &mut Sink,
+    ) -> Result<(), Failure> {
+        match &mut self.egress {
+            Some(egress) if !burst.is_empty() => {
+                guard(|| egress.send(kind, burst, &mut sink.buffers, &mut sink.outputs))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks a publisher for a key frame. `Ok(false)`: there is no such stream yet.
+    pub(crate) fn request_key_frame(
+        &mut self,
+        rid: Option<RidName>,
+        with_fir: bool,
+        sink: &mut Sink,
+    ) -> Result<bool, Failure> {
+        let Some(ingress) = &mut self.ingress else {
+            return Ok(false);
+        };
+        guard(|| ingress.request_key_frame(rid, with_fir, &mut sink.buffers, &mut sink.outputs))
+    }
+}
+
+/// RFC 5246 §7.2.2.
+const HANDSHAKE_FAILURE: u8 = 40;

@@ -1,0 +1,382 @@
+//! A client's connection: ICE-lite and DTLS, and by the keys that DTLS agrees on the receiving and the sending of media.
+//!
+//! A panic inside is caught and ends this connection alone; it shares nothing mutable with others.
+
+pub(crate) mod dtls;
+pub(crate) mod ice;
+pub(crate) mod identity;
+mod media;
+pub(crate) mod secrets;
+pub(crate) mod stun;
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::egress::history::History;
+use crate::egress::{Egress, Path, StreamConfig};
+use crate::error::{OfferError, OfferErrorKind};
+use crate::ingress::Ingress;
+use crate::ingress::config::Config;
+use crate::io::{self, ConnectFailure, MediaKind};
+use crate::limits::IDLE_TICK;
+use crate::packet::{Outgoing, RidName};
+use crate::peer_event::{EngineEvent, Failure, Sink};
+use crate::sdp::offer::{IceCredentials, Offer, Role};
+use crate::stats::SrtpProfile;
+use dtls::{Dtls, Progress};
+use ice::{Ice, Outcome};
+use identity::Identity;
+use secrets::Secrets;
+use stun::Message;
+
+/// Runs code that handles what the remote end sends; a panic becomes a [`Failure`].
+pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
+    // Nothing the closure can see outlives the peer, except the sink, whose queues are whole after any push.
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failure::Panic)
+}
+
+/// What all connections of an [`Sfu`](crate::Sfu) share.
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) secrets: Secrets,
+    /// The advertised candidates.
+    pub(crate) addresses: Arc<[SocketAddr]>,
+}
+
+impl Shared {
+    /// Addresses that cannot be candidates (unspecified, multicast, no port) are left out.
+    pub(crate) fn new(addresses: &[SocketAddr], since_1970: std::time::Duration) -> Self {
+        let (identity, secrets) =
+            Identity::generate(since_1970).expect("OpenSSL makes a P-256 key and signs with it");
+        let is_usable = |address: &SocketAddr| {
+            let ip = address.ip();
+            let is_usable = !ip.is_unspecified() && !ip.is_multicast() && address.port() != 0;
+            if !is_usable {
+                tracing::warn!(%address, "this address cannot be advertised");
+            }
+            is_usable
+        };
+        Self {
+            identity,
+            secrets,
+            addresses: addresses.iter().copied().filter(is_usable).collect(),
+        }
+    }
+}
+
+/// One WebRTC connection.
+pub(crate) struct Transport {
+    /// Apart, so that what is touched for every packet lies close together.
+    session: Box<Session>,
+    role: Role,
+    /// Receives from a publisher once the keys are there. A subscriber sends no media.
+    ingress: Option<Box<Ingress>>,
+    /// Sends to a subscriber once the keys are there and the way to it is proven.
+    egress: Option<Egress>,
+    driven_at: Instant,
+    /// Panics at the next timeout, as if there were a bug.
+    #[cfg(test)]
+    pub(crate) is_faulty: bool,
+}
+
+/// ICE and DTLS, and what waits for them.
+struct Session {
+    ice: Ice,
+    dtls: Dtls,
+    is_connected: bool,
+    profile: Option<SrtpProfile>,
+    /// Where the flights of the handshake went, as long as it was one path.
+    handshake: Handshake,
+    /// What a publisher has offered to send, until it can be received.
+    config: Option<Box<Config>>,
+    /// What a subscriber is sent, until it can be.
+    streams: [Option<StreamConfig>; 2],
+    cname: String,
+    /// Ours, in reports to a publisher.
+    report_ssrc: u32,
+}
+
+/// Where the flights of a handshake went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handshake {
+    Nowhere,
+    To(Path),
+    /// To several paths: its end proves none of them.
+    Several,
+}
+
+impl Transport {
+    /// `now` is the time of the offer; `report_ssrc` and those of `streams` are this end's.
+    pub(crate) fn new(
+        shared: &mut Shared,
+        offer: &Offer,
+        streams: [Option<StreamConfig>; 2],
+        cname: String,
+        report_ssrc: u32,
+        now: Instant,
+    ) -> Result<Self, OfferError> {
+        let dtls = Dtls::new(
+            &shared.identity,
+            offer.fingerprints.clone(),
+            offer.is_dtls_server,
+        );
+        let dtls = dtls.map_err(|error| {
+            let message = format!("The connection could not be prepared: {error}.");
+            OfferError::new(OfferErrorKind::NotAccepted, message)
+        })?;
+        let config = || Box::new(Config::new(offer));
+        let session = Session {
+            ice: Ice::new(offer.ice.clone(), &mut shared.secrets),
+            dtls,
+            is_connected: false,
+            profile: None,
+            handshake: Handshake::Nowhere,
+            config: (offer.role == Role::Publisher).then(config),
+            streams,
+            cname,
+            report_ssrc,
+        };
+        Ok(Self {
+            session: Box::new(session),
+            role: offer.role,
+            ingress: None,
+            egress: None,
+            driven_at: now,
+            #[cfg(test)]
+            is_faulty: false,
+        })
+    }
+
+    /// Where media goes.
+    pub(crate) fn destination(&self) -> Option<SocketAddr> {
+        self.session.ice.selected().map(|path| path.destination)
+    }
+
+    /// The address has become another peer's.
+    pub(crate) fn disprove(&mut self, address: SocketAddr) {
+        self.session.ice.disprove(address);
+    }
+
+    /// Our ICE credentials.
+    pub(crate) fn local(&self) -> &IceCredentials {
+        self.session.ice.local()
+    }
+
+    /// When [`on_timeout`](Self::on_timeout) is due.
+    pub(crate) fn deadline(&self) -> Instant {
+        let idle = self.driven_at + IDLE_TICK;
+        let media = match (&self.egress, &self.ingress) {
+            (Some(egress), _) => egress.deadline(),
+            (None, Some(ingress)) => ingress.deadline(),
+            (None, None) => None,
+        };
+        let timers = [
+            media,
+            self.session.ice.deadline(),
+            self.session.dtls.deadline(),
+        ];
+        timers.into_iter().flatten().fold(idle, Instant::min)
+    }
+
+    pub(crate) fn srtp_profile(&self) -> Option<SrtpProfile> {
+        self.session.profile
+    }
+
+    /// How far a connection has come that is given up because it took too long.
+    pub(crate) fn unfinished(&self) -> ConnectFailure {
+        let (ice, dtls) = (&self.session.ice, &self.session.dtls);
+        match (ice.is_reached(), ice.has_forgeries) {
+            (true, _) => dtls.unfinished(),
+            (false, true) => ConnectFailure::WrongPassword,
+            (false, false) => ConnectFailure::NoStun,
+        }
+    }
+
+    /// Takes a STUN message. What has become of it says whether the source is the remote end's. See [`Ice::receive`].
+    pub(crate) fn receive_stun(
+        &mut self,
+        now: Instant,
+        path: Path,
+        message: &Message<'_>,
+        bytes: usize,
+        is_anothers: bool,
+        secrets: &mut Secrets,
+        sink: &mut Sink,
+    ) -> Result<Outcome, Failure> {
+        guard(|| {
+            let session = &mut self.session;
+            let ice = &mut session.ice;
+            let outcome = ice.receive(now, path, message, bytes, is_anothers, secrets);
+            let started = session.start(now)?;
+            session.flush(sink);
+            self.settle(now, started, secrets, sink)?;
+            Ok(outcome)
+        })?
+    }
+
+    /// Takes a datagram from an address of the remote end that is not STUN. `Ok(false)`: it was malformed or rejected.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        path: Path,
+        bytes: &[u8],
+        secrets: &mut Secrets,
+        sink: &mut Sink,
+    ) -> Result<bool, Failure> {
+        if is_media(bytes) {
+            return guard(|| self.receive_media(now, path, bytes, sink))?;
+        }
+        guard(|| {
+            self.session.ice.on_datagram(path, bytes.len());
+            let result = self.session.dtls.receive(now, bytes);
+            self.session.flush(sink);
+            let progress = result.map_err(Failure::Connect)?;
+            self.settle(now, progress, secrets, sink)?;
+            Ok(progress != Progress::Rejected)
+        })?
+    }
+
+    pub(crate) fn on_timeout(&mut self, now: Instant, sink: &mut Sink) -> Result<(), Failure> {
+        guard(|| {
+            #[cfg(test)]
+            assert!(!self.is_faulty, "a fault for a test");
+            if let Some(egress) = &mut self.egress {
+                let since_1970 = sink.since_1970(now);
+                egress.report(now, since_1970, &mut sink.buffers, &mut sink.outputs);
+            }
+            if let Some(ingress) = &mut self.ingress {
+                ingress.report(now, &mut sink.buffers, &mut sink.outputs);
+            }
+            self.driven_at = now;
+            let session = &mut self.session;
+            session.ice.on_timeout(now);
+            let result = session.dtls.on_timeout(now);
+            session.flush(sink);
+            result.map_err(Failure::Connect)
+        })?
+    }
+
+    /// Restarts ICE towards new remote credentials. Media goes on over the old path until there is one of the new session
+    /// (RFC 8445 §2.4).
+    pub(crate) fn restart(&mut self, remote: IceCredentials, secrets: &mut Secrets) {
+        self.session.ice.restart(remote, secrets);
+    }
+
+    /// Says goodbye: RTCP BYE and DTLS close_notify, as far as the connection has got.
+    pub(crate) fn close(&mut self, sink: &mut Sink) {
+        let outcome = guard(|| {
+            if let Some(egress) = &mut self.egress {
+                egress.close(&mut sink.buffers, &mut sink.outputs);
+            }
+            self.session.dtls.close();
+            self.session.flush(sink);
+        });
+        if outcome.is_err() {
+            tracing::warn!("a connection panicked while it was closed");
+        }
+    }
+
+    /// Acts on what DTLS has come to.
+    fn settle(
+        &mut self,
+        now: Instant,
+        progress: Progress,
+        secrets: &mut Secrets,
+        sink: &mut Sink,
+    ) -> Result<(), Failure> {
+        match progress {
+            Progress::Rejected | Progress::Nothing => {}
+            Progress::Connected => self.session.on_handshake(now, secrets),
+            Progress::Closed => sink.events.push(EngineEvent::Closed),
+        }
+        self.session.flush(sink);
+        let session = &mut self.session;
+        if !session.is_connected && session.dtls.is_connected() && session.ice.is_proven() {
+            self.begin_media(now)?;
+            self.session.is_connected = true;
+            sink.events.push(EngineEvent::Connected);
+        }
+        if let (Some(egress), Some(path)) = (&mut self.egress, self.session.ice.selected()) {
+            egress.path = path;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Lets a DTLS client begin once there is a path.
+    fn start(&mut self, now: Instant) -> Result<Progress, Failure> {
+        if self.ice.selected().is_none() {
+            return Ok(Progress::Nothing);
+        }
+        self.dtls.start(now).map_err(Failure::Connect)
+    }
+
+    /// The handshake is done. The remote end has answered flights that all went to one path: it receives there.
+    fn on_handshake(&mut self, now: Instant, secrets: &mut Secrets) {
+        match self.handshake {
+            Handshake::To(path) if Some(path) == self.ice.selected() => self.ice.prove(path),
+            _ => self.ice.check_selected(now, secrets),
+        }
+    }
+
+    /// Hands out what ICE and DTLS have to say.
+    fn flush(&mut self, sink: &mut Sink) {
+        for reply in self.ice.take_replies() {
+            transmit(sink, reply.path, reply.bytes);
+        }
+        let outgoing = self.dtls.take_outgoing();
+        let Some(path) = self.ice.selected() else {
+            return;
+        };
+        for datagram in outgoing {
+            if !self.ice.may_send(datagram.len()) {
+                continue;
+            }
+            // The last flight of this end says nothing of where the remote end receives.
+            if !self.dtls.is_connected() {
+                self.handshake = match self.handshake {
+                    Handshake::Nowhere => Handshake::To(path),
+                    Handshake::To(other) if other == path => Handshake::To(path),
+                    _ => Handshake::Several,
+                };
+            }
+            transmit(sink, path, datagram);
+        }
+    }
+}
+
+fn transmit(sink: &mut Sink, path: Path, payload: Vec<u8>) {
+    sink.outputs.push_back(io::Output::Transmit {
+        source: path.source,
+        destination: path.destination,
+        payload,
+    });
+}
+
+/// Whether a datagram is RTP or RTCP (RFC 7983 §7).
+pub(crate) fn is_media(bytes: &[u8]) -> bool {
+    matches!(bytes, [128..=191, ..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_failure() {
+        assert_eq!(guard(|| 5), Ok(5));
+        let failure = guard(|| -> u8 { std::panic::panic_any("boom") });
+        assert_eq!(failure, Err(Failure::Panic));
+    }
+
+    #[test]
+    fn unusable_addresses_are_not_advertised() {
+        let addresses =
+            ["127.0.0.1:4081", "0.0.0.0:4081", "[::1]:4081"].map(|a| a.parse().unwrap());
+        let shared = Shared::new(&addresses, std::time::Duration::ZERO);
+        assert_eq!(*shared.addresses, [addresses[0], addresses[2]]);
+    }
+}

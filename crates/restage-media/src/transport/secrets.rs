@@ -1,0 +1,76 @@
+//! Passwords, name fragments and transaction ids of ICE.
+//!
+//! This crate draws no random numbers. OpenSSL draws the private key of the DTLS certificate; what has to be
+//! unpredictable beside it is derived from that key.
+
+use aws_lc_rs::hmac;
+
+use crate::sdp::offer::IceCredentials;
+
+/// RFC 8839 §5.4: ice-chars are these 64.
+const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Four characters are the least; sixteen never collide among the peers of a server.
+const UFRAG_CHARS: usize = 16;
+/// 144 bits, where RFC 8445 §5.3 asks for 128.
+const PWD_CHARS: usize = 24;
+/// Of HMAC-SHA256.
+const BLOCK_BYTES: usize = 32;
+
+/// A stream of unpredictable bytes: HMAC-SHA256 of a counter.
+pub(crate) struct Secrets {
+    key: hmac::Key,
+    drawn: u64,
+}
+
+impl Secrets {
+    /// `secret` must be unpredictable and used for nothing else that gives such values away.
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
+            drawn: 0,
+        }
+    }
+
+    /// At most 32 bytes.
+    pub(crate) fn draw<const N: usize>(&mut self) -> [u8; N] {
+        const { assert!(N <= BLOCK_BYTES) };
+        self.drawn += 1;
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(b"restage ice");
+        context.update(&self.drawn.to_be_bytes());
+        let tag = context.sign();
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&tag.as_ref()[..N]);
+        bytes
+    }
+
+    /// New credentials for an ICE session.
+    pub(crate) fn ice_credentials(&mut self) -> IceCredentials {
+        IceCredentials {
+            ufrag: self.ice_chars::<UFRAG_CHARS>(),
+            pwd: self.ice_chars::<PWD_CHARS>(),
+        }
+    }
+
+    fn ice_chars<const N: usize>(&mut self) -> String {
+        let bytes = self.draw::<N>();
+        let chars = bytes.iter().map(|byte| ICE_CHARS[usize::from(byte % 64)]);
+        chars.map(char::from).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_drawn_twice_and_other_secrets_give_other_values() {
+        let mut one = Secrets::new(b"one");
+        let mut two = Secrets::new(b"two");
+        assert_ne!(one.draw::<12>(), one.draw::<12>());
+        assert_ne!(one.draw::<32>(), two.draw::<32>());
+        let credentials = one.ice_credentials();
+        assert_ne!(credentials, one.ice_credentials());
+        assert!(IceCredentials::parse(&credentials.ufrag, &credentials.pwd).is_some());
+    }
+}
