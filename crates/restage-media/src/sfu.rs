@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use crate::config::Config;
 use crate::demux::Demux;
-use crate::io::{Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
 use crate::packet::{Outgoing, Received};
 use crate::peer::{Overdue, Peer};

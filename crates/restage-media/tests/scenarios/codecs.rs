@@ -97,7 +97,13 @@ fn who_has_no_codec_for_a_kind_at_all_is_told_too() {
     publisher(&mut world, 1, str::to_owned);
     let mut client = Client::new(world.now, 2, 1, Direction::RecvOnly, &[Kind::Audio], &[]);
     let offer = client.take_offer();
-    let offer = offer.replacen("a=group:BUNDLE ", "a=group:BUNDLE pictures ", 1)
+    let lines = offer
+        .lines()
+        .map(|line| match line.starts_with("a=group:BUNDLE") {
+            true => format!("{line} pictures\r\n"),
+            false => format!("{line}\r\n"),
+        });
+    let offer = lines.collect::<String>()
         + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:pictures\r\na=recvonly\r\na=rtcp-mux\r\n\
            a=rtpmap:96 VP9/90000\r\n";
     world.input(Input::OpenSubscriber {

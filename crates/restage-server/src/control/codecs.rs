@@ -3,7 +3,7 @@
 use restage_core::command::{Claims, Command};
 use restage_core::id::ConnectionId;
 use restage_core::row::{ConnectionKind, StageEventError};
-use restage_media::{MediaKind, PeerKey};
+use restage_media::MediaKind;
 
 use super::Control;
 use super::tell::About;
@@ -58,14 +58,12 @@ impl Control {
     /// A connected viewer goes on without a kind that it cannot decode.
     pub(super) fn goes_on_without(
         &self,
-        peer: PeerKey,
         connection: ConnectionId,
         kind: MediaKind,
         published: &str,
     ) -> Option<Command> {
         let live = self.connections().get(&connection).cloned()?;
         let trouble = Trouble::undecodable(kind, published);
-        tracing::debug!(peer = peer.0, %kind, published, "a viewer cannot decode");
         self.tell(&About::live(&connection, &live), &trouble, false);
         Some(Command::ConnectionFailed {
             connection,
@@ -84,7 +82,10 @@ mod tests {
     #[test]
     fn a_viewer_is_told_what_is_published_and_what_to_do() {
         let trouble = Trouble::undecodable(MediaKind::Video, "H264 profile-level-id 640028");
-        assert_eq!((trouble.code, trouble.reason), ("CODEC_MISMATCH", "video-undecodable"));
+        assert_eq!(
+            (trouble.code, trouble.reason),
+            ("CODEC_MISMATCH", "video-undecodable")
+        );
         assert_eq!(trouble.error, StageEventError::InvalidVideoCodec);
         assert!(trouble.message.contains("H264 profile-level-id 640028"));
         let trouble = Trouble::undecodable(MediaKind::Audio, "Opus");

@@ -2,6 +2,7 @@
 //! plane and the events sockets, and what the media plane reports back in as commands.
 
 mod alert;
+mod codecs;
 mod connections;
 mod ended;
 mod excess;
@@ -304,6 +305,9 @@ impl Control {
                     stage,
                     participant,
                 })
+            }
+            MediaEvent::Undecodable(_, kind, published) => {
+                self.goes_on_without(connection, kind, &published)
             }
             MediaEvent::Gone(_, reason) => {
                 let removed = self.connections().remove(&connection);

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use restage_media::{
-    ConnectFailure, Download, GoneReason, OfferError, PeerKey, PublicationKey, WorkerId,
+    ConnectFailure, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerKey,
+    PublicationKey, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,13 +50,15 @@ pub enum MediaEvent {
     Connected(PeerKey),
     /// The peer is gone; the key is dead.
     Gone(PeerKey, GoneReason),
+    /// A viewer goes on without a kind that it can decode nothing of; with what is published of it.
+    Undecodable(PeerKey, MediaKind, String),
 }
 
 impl MediaEvent {
     /// Whom it is about.
     pub fn peer(&self) -> PeerKey {
         match self {
-            Self::Connected(peer) | Self::Gone(peer, _) => *peer,
+            Self::Connected(peer) | Self::Gone(peer, _) | Self::Undecodable(peer, ..) => *peer,
         }
     }
 }
