@@ -237,7 +237,7 @@ def test_no_secret_is_ever_logged(talkative, media):
         passwords += restarted(media, session, offer)
         ufrag = f"{stun.credentials(answer)[0]}:{stun.credentials(offer)[0]}"
         for password in (passwords[-1], "a-wrong-ice-password-4242"):
-            stun.ask("127.0.0.1", server.media_port, ufrag, password)
+            stun.ask("127.0.0.1", server.media_port, ufrag, password, wait_s=stun.SILENCE_S)
     passwords.append("a-wrong-ice-password-4242")
     refused = make_offer(media).replace("a=fingerprint", "a=finger")
     assert post(media, f"{server.url}/whip", token, refused)[0] == 400

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from support import stun
 from support.wait import eventually, stays
 from test_observability import value
 from test_whip import bearer, make_offer, post
@@ -149,6 +150,17 @@ def test_a_join_that_the_rules_refuse(server, media, stages, arn):
     assert told["type"] == "SUBSCRIBE_ERROR"
     assert (told["payload"]["code"], told["payload"]["message"]) == (body["code"], body["message"])
     assert value(server, FAILURES, kind="subscribe", reason="not-found") >= 1
+
+
+def test_a_wrong_password(server, media, stages, arn):
+    """Checks arrive, but made with another password than the answer's."""
+    token = stages.token(arn)[1]
+    offer = make_offer(media)
+    _, headers, answer = post(media, f"{server.url}/whip", token, offer)
+    username = f"{stun.credentials(answer)[0]}:{stun.credentials(offer)[0]}"
+    assert stun.ask("127.0.0.1", server.media_port, username, "x" * 24, wait_s=stun.SILENCE_S) is None
+    _, _, text = media.request("DELETE", server.url + headers["Location"], headers=bearer(token))
+    assert json.loads(text)["code"] == "ICE_FAILED"
 
 
 def test_sessions_that_the_rules_end_say_so(media, stages, ivs, arn):

@@ -1,7 +1,7 @@
 """STUN binding checks as an ICE agent sends them (RFC 8445 §7.2.4), from wherever this is run.
 
 As a program, so that it can be run in another network namespace:
-`python stun.py HOST PORT USERNAME PASSWORD [--from ADDRESS] [--forged ADDRESS]` prints where the answer came from, or
+`python stun.py HOST PORT USERNAME PASSWORD [--wait SECONDS] [--forged ADDRESS]` prints where the answer came from, or
 nothing.
 """
 
@@ -13,7 +13,9 @@ import struct
 
 from aioice import stun
 
-ANSWER_S = 1.0
+# Long enough for a busy machine; who expects no answer has no reason to wait that long.
+ANSWER_S = 10.0
+SILENCE_S = 0.5
 IPPROTO_UDP = 17
 
 
@@ -34,12 +36,12 @@ def check(username, password):
     return bytes(message)
 
 
-def ask(host, port, username, password, source=""):
+def ask(host, port, username, password, source="", wait_s=ANSWER_S):
     """The address that answered, or None. `source` is the address to send from."""
     family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.bind((source, 0))
-        client.settimeout(ANSWER_S)
+        client.settimeout(wait_s)
         client.sendto(check(username, password), (host, port))
         try:
             data, sender = client.recvfrom(2048)
@@ -64,13 +66,13 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("host", "port", "username", "password"):
         parser.add_argument(name)
-    parser.add_argument("--from", dest="source", default="")
+    parser.add_argument("--wait", type=float, default=ANSWER_S)
     parser.add_argument("--forged")
     given = parser.parse_args()
     if given.forged:
         forge(given.host, int(given.port), given.username, given.password, given.forged)
     else:
-        print(ask(given.host, int(given.port), given.username, given.password, given.source) or "")
+        print(ask(given.host, int(given.port), given.username, given.password, wait_s=given.wait) or "")
 
 
 if __name__ == "__main__":

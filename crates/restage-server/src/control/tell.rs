@@ -34,6 +34,16 @@ pub(crate) struct FailureLabels {
 /// How many connections did not come about, and why. Clones share the numbers.
 pub(crate) type Failures = Family<FailureLabels, Counter>;
 
+/// None so far. The first reason that comes to mind is there from the start, so that an alert has something to look at.
+pub(super) fn no_failures() -> Failures {
+    let failures = Failures::default();
+    for kind in ["publish", "subscribe"] {
+        let reason = restage_media::ConnectFailure::NoStun.name();
+        drop(failures.get_or_create(&FailureLabels { kind, reason }));
+    }
+    failures
+}
+
 /// Whose connection it is.
 pub(super) struct About<'a> {
     pub(super) stage: &'a StageId,
