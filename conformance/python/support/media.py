@@ -14,7 +14,7 @@ import aioice.ice
 import aiortc
 import av
 import numpy
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
 
 from . import api, card
 from .wait import eventually
@@ -112,7 +112,8 @@ class Peer:
         self._prepare()
         await self.pc.setLocalDescription(await self.pc.createOffer())
         headers = {**self.authorization, "Content-Type": "application/sdp"}
-        async with self.media.http.post(self.url, data=self.pc.localDescription.sdp, headers=headers) as response:
+        offer = self.edit(self.pc.localDescription.sdp)
+        async with self.media.http.post(self.url, data=offer, headers=headers) as response:
             body = await response.text()
             if response.status != 201:
                 await self.pc.close()
@@ -120,7 +121,8 @@ class Peer:
             self.location = str(response.url.join(aiohttp.client.URL(response.headers["Location"])))
             self.etag = response.headers.get("ETag")
             self.answer = body
-        await self.pc.setRemoteDescription(RTCSessionDescription(sdp=self.answer, type="answer"))
+        answer = self.edit_back(self.answer)
+        await self.pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         ends_at = time.monotonic() + CONNECT_S
         # Who is sent away at once was connected all the same.
         while "connected" not in states:
@@ -130,6 +132,14 @@ class Peer:
 
     def _prepare(self):
         raise NotImplementedError
+
+    def edit(self, sdp):
+        """The offer as it is sent."""
+        return sdp
+
+    def edit_back(self, sdp):
+        """The answer as this end's library has to see it."""
+        return sdp
 
     async def _close(self):
         if self.pc is not None:
@@ -179,8 +189,10 @@ class Publisher(Peer):
 class Watcher(Peer):
     """Receives one participant and keeps what it saw and heard last."""
 
-    def __init__(self, media, url, token):
+    def __init__(self, media, url, token, codecs=None, with_audio=True):
         super().__init__(media, url, token)
+        self.codecs = codecs
+        self.with_audio = with_audio
         self.frames = 0
         self.size = None
         self.identity = None
@@ -192,8 +204,13 @@ class Watcher(Peer):
         self._samples = numpy.zeros(0, numpy.int16)
 
     def _prepare(self):
-        self.pc.addTransceiver("audio", direction="recvonly")
-        self.pc.addTransceiver("video", direction="recvonly")
+        if self.with_audio:
+            self.pc.addTransceiver("audio", direction="recvonly")
+        video = self.pc.addTransceiver("video", direction="recvonly")
+        if self.codecs is not None:
+            known = RTCRtpReceiver.getCapabilities("video").codecs
+            wanted = {*self.codecs, "rtx"}
+            video.setCodecPreferences([codec for codec in known if codec.mimeType.removeprefix("video/") in wanted])
 
         @self.pc.on("track")
         def on_track(track):
@@ -340,11 +357,11 @@ class Media:
         target, token = placed(url or api.payload(token)["whip_url"], token, in_url)
         return self.open(Publisher(self, target, token, identity, codec, with_audio, with_video))
 
-    def watch(self, token, participant, url=None, in_url=None):
+    def watch(self, token, participant, url=None, in_url=None, **arguments):
         """Subscribes to a participant of the stage the token is for; returns when media can flow."""
         base = url or api.payload(token)["whip_url"].removesuffix("/whip") + "/whep"
         target, token = placed(f"{base}/{participant}", token, in_url)
-        return self.open(Watcher(self, target, token))
+        return self.open(Watcher(self, target, token, **arguments))
 
     def events(self, token, in_url=None):
         """Opens the events WebSocket of the stage the token is for."""

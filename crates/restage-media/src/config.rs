@@ -26,12 +26,24 @@ pub struct Config {
     /// Most pixels of a publisher's pictures, width times height, in any layer; `None` is any. One that sends larger
     /// ones is gone at its first key frame of that size.
     pub publish_pixels_max: Option<u64>,
+    /// Who is sent H.264 of which profile.
+    pub h264_profile_match: H264ProfileMatch,
     /// Peers at one time.
     pub peers_max: usize,
     /// Publications at one time.
     pub publications_max: usize,
     /// Subscribers of one publication.
     pub subscribers_per_publication_max: usize,
+}
+
+/// Whether a subscriber is sent H.264 of a profile above the one it has offered. Decoders mostly can do more than they say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum H264ProfileMatch {
+    /// Main and High are sent to those who offer Constrained Baseline, Baseline or Main, too.
+    #[default]
+    Lenient,
+    /// Only what the offered profile decodes by the standard.
+    Strict,
 }
 
 impl Default for Config {
@@ -43,6 +55,7 @@ impl Default for Config {
             worker: WorkerId(0),
             publish_bits_per_s_max: None,
             publish_pixels_max: None,
+            h264_profile_match: H264ProfileMatch::default(),
             peers_max: limits::PEERS_MAX,
             publications_max: limits::PUBLICATIONS_MAX,
             subscribers_per_publication_max: limits::SUBSCRIBERS_PER_PUBLICATION_MAX,

@@ -227,12 +227,16 @@ impl Egress {
             let Some((entry, packet)) = stream.sent.find(*seq, history) else {
                 continue;
             };
+            let Some(content) = packet.part(entry.part) else {
+                continue;
+            };
             let Some(credit) = stream.credit.checked_sub(100) else {
                 break;
             };
             stream.credit = credit;
             let start = train.contents.len();
-            let (fixed, index, is_rtx) = stream.again(&entry, packet.marker);
+            let marker = packet.marker && entry.part == 0;
+            let (fixed, index, is_rtx) = stream.again(&entry, marker);
             let config = &stream.config;
             header::write(
                 &mut train.contents,
@@ -247,7 +251,7 @@ impl Egress {
                 train.contents.extend((entry.seq as u16).to_be_bytes());
             }
             let payload = train.contents.len();
-            train.contents.extend_from_slice(&packet.payload);
+            train.contents.extend_from_slice(content);
             if let Some(numbers) = &entry.vp8 {
                 header::patch_vp8(&mut train.contents[payload..], numbers);
             }

@@ -180,6 +180,7 @@ mod tests {
                 time: picture * 3_000,
                 marker: is_last,
                 starts_key_frame: is_key,
+                lead: None,
                 number: seq,
                 arrived: self.epoch + Duration::from_millis(picture * 33),
                 wallclock: self.epoch,

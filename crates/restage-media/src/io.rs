@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::bitrate::Download;
+use crate::codec::Format;
 use crate::error::OfferError;
 use crate::packet::Packet;
 
@@ -22,7 +23,11 @@ pub struct WorkerId(pub u16);
 
 /// Packets of a publication on their way to another worker. Copies share the payloads.
 #[derive(Debug, Clone)]
-pub struct Burst(pub(crate) Arc<[Packet]>);
+pub struct Burst {
+    pub(crate) packets: Arc<[Packet]>,
+    /// What their publisher may send.
+    pub(crate) formats: Arc<[Arc<Format>]>,
+}
 
 /// Audio or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -207,6 +212,16 @@ pub enum Output {
         /// The peer.
         peer: PeerKey,
     },
+    /// A subscriber that is connected wants a kind of media and can decode nothing of what is published of it; what else
+    /// there is it goes on receiving. Said once for each format that is published.
+    Undecodable {
+        /// The peer.
+        peer: PeerKey,
+        /// What it cannot decode.
+        kind: MediaKind,
+        /// What is published: `H264 profile-level-id 640028`, say.
+        published: String,
+    },
     /// The peer has ended without [`Input::Close`]. Its key is free again.
     Gone {
         /// The peer.
@@ -232,6 +247,13 @@ pub enum GoneReason {
     EnginePanic,
     /// More goes through it than is allowed.
     Exceeded(Excess),
+    /// A subscriber can decode nothing of what is published.
+    CodecMismatch {
+        /// What it wanted above all.
+        kind: MediaKind,
+        /// What is published.
+        published: String,
+    },
 }
 
 /// How far a connection came that was never up.
@@ -343,6 +365,12 @@ impl fmt::Display for GoneReason {
             Self::EngineError(error) => write!(f, "the connection failed: {error}"),
             Self::EnginePanic => f.write_str("the connection failed because of an internal error"),
             Self::Exceeded(excess) => write!(f, "a limit was exceeded: {excess}"),
+            Self::CodecMismatch { published, .. } => {
+                write!(
+                    f,
+                    "the subscriber can decode nothing of what is published: {published}"
+                )
+            }
         }
     }
 }

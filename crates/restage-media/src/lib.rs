@@ -32,6 +32,7 @@ mod bitrate;
 mod clock;
 mod codec;
 mod config;
+mod decodable;
 mod demux;
 mod egress;
 mod error;
@@ -59,7 +60,8 @@ mod track_out;
 mod transport;
 
 pub use bitrate::Download;
-pub use config::Config;
+pub use config::{Config, H264ProfileMatch};
+pub use decodable::Published;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
     Burst, ConnectFailure, Excess, GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey,

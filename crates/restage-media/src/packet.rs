@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::codec::Format;
+use crate::codec::parameter_sets::Lead;
 use crate::io::MediaKind;
 use crate::select::simulcast::{Ladder, Source};
 
@@ -85,6 +86,8 @@ pub(crate) struct Packet {
     pub(crate) time: u64,
     pub(crate) marker: bool,
     pub(crate) starts_key_frame: bool,
+    /// What a decoder that starts with this packet has to be given before it.
+    pub(crate) lead: Option<Arc<Lead>>,
     /// Counts the publication's packets of this kind: what the packet is called in the history.
     pub(crate) number: u64,
     pub(crate) arrived: Instant,
@@ -94,11 +97,23 @@ pub(crate) struct Packet {
     pub(crate) extensions: Extensions,
 }
 
+impl Packet {
+    /// The payload of this packet, or of one that is sent before it: see [`Outgoing::part`].
+    pub(crate) fn part(&self, part: u8) -> Option<&Arc<[u8]>> {
+        match part.checked_sub(1) {
+            None => Some(&self.payload),
+            Some(place) => self.lead.as_ref()?.0.get(usize::from(place)),
+        }
+    }
+}
+
 /// What one subscriber is to be sent: the shared payload under the subscriber's own header.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// The packet's number in the publication's history.
     pub(crate) number: u64,
+    /// 0 for the packet itself, else which of its lead this is, counted from 1.
+    pub(crate) part: u8,
     pub(crate) pt: u8,
     pub(crate) seq: u64,
     pub(crate) time: u32,

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::bitrate::{Download, Share, Tale, Upload};
 use crate::codec::Format;
+use crate::config::H264ProfileMatch;
 use crate::head::Start;
 use crate::io::{Excess, MediaKind, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
@@ -41,9 +42,11 @@ pub(crate) struct Peer {
     /// What it feeds or receives.
     pub(crate) publication: Option<Index>,
     /// A publisher's payload types.
-    formats: Vec<Arc<Format>>,
+    pub(crate) formats: Arc<[Arc<Format>]>,
     /// A subscriber's tracks.
     tracks: [Option<TrackOut>; 2],
+    /// What a subscriber has been told that it cannot decode.
+    pub(crate) told: Vec<(MediaKind, String)>,
     /// What a publisher sends, if that is limited.
     upload: Option<Upload>,
     /// What a subscriber is sent, if that is limited. Apart: where it is not, nothing of it is touched.
@@ -67,6 +70,8 @@ pub(crate) struct Forwarded {
     pub(crate) wanted: Option<Source>,
     /// The peer's deadline may have moved.
     pub(crate) is_unsettled: bool,
+    /// Packets have begun to come in a format that the subscriber does not take.
+    pub(crate) is_mismatched: bool,
 }
 
 impl Peer {
@@ -104,8 +109,9 @@ impl Peer {
             is_connected: false,
             rests_until: now,
             publication: None,
-            formats,
+            formats: formats.into(),
             tracks,
+            told: Vec::new(),
             upload: None,
             share: None,
         }
@@ -232,6 +238,19 @@ impl Peer {
             .is_some_and(|track| track.is_waiting(target))
     }
 
+    /// Which H.264 this subscriber is sent.
+    pub(crate) fn match_profiles(&mut self, profiles: H264ProfileMatch) {
+        let tracks = self.tracks.iter_mut().flatten();
+        tracks.for_each(|track| track.match_profiles(profiles));
+    }
+
+    /// This subscriber has asked for a key frame.
+    pub(crate) fn on_picture_lost(&mut self) {
+        if let Some(track) = &mut self.tracks[MediaKind::Video.index()] {
+            track.on_picture_lost();
+        }
+    }
+
     /// Shows a newcomer where the picture stands. The pictures lead up to the newest in next to no time, so that the
     /// receiver shows that one at once instead of playing the way there.
     pub(crate) fn begin(
@@ -246,7 +265,7 @@ impl Peer {
             return Ok(outcome);
         };
         for packet in start.packets {
-            if let Verdict::Send(outgoing) = track.route(packet) {
+            if let Verdict::Send(outgoing) = track.route(packet, scratch) {
                 scratch.push(outgoing);
             }
         }
@@ -287,9 +306,12 @@ impl Peer {
                 continue;
             };
             for packet in packets.iter().filter(|packet| packet.kind == kind) {
-                match track.route(packet) {
+                match track.route(packet, scratch) {
                     Verdict::Send(outgoing) => scratch.push(outgoing),
-                    Verdict::Unmappable => outcome.unmappable += 1,
+                    Verdict::Unmappable => {
+                        outcome.unmappable += 1;
+                        outcome.is_mismatched |= track.take_mismatch();
+                    }
                     Verdict::Unselected => {
                         outcome.unselected += 1;
                         let target = track.target(packet);

@@ -40,6 +40,10 @@ pub(crate) struct Publication {
     pub(crate) target: Option<Source>,
     /// What else they could see.
     pub(crate) ladder: Option<Arc<Ladder>>,
+    /// What its publisher may send, as far as that is known.
+    pub(crate) offered: Arc<[Arc<Format>]>,
+    /// What it does send.
+    flowing: [Option<Arc<Format>>; 2],
 }
 
 impl Publication {
@@ -57,12 +61,29 @@ impl Publication {
             upstream: Default::default(),
             target: None,
             ladder: None,
+            offered: Arc::default(),
+            flowing: [None, None],
+        }
+    }
+
+    /// The formats of a kind that are published: what is sent, else what may be.
+    pub(crate) fn published(&self, kind: MediaKind) -> Vec<&Format> {
+        match &self.flowing[kind.index()] {
+            Some(format) => vec![format],
+            None => of_kind(&self.offered, kind).collect(),
         }
     }
 
     /// Numbers a packet, and lets a large audience wait for the rest of its picture: then one train takes all of
     /// it. A packet that ends its picture, and the limit, end the waiting.
     pub(crate) fn note(&mut self, packet: &mut Packet) {
+        let flowing = &mut self.flowing[packet.kind.index()];
+        let is_known = flowing
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &packet.format));
+        if !is_known {
+            *flowing = Some(Arc::clone(&packet.format));
+        }
         if packet.kind != MediaKind::Video {
             return;
         }
@@ -146,12 +167,20 @@ impl Publication {
         self.heads.clear();
         self.target = None;
         self.ladder = None;
+        self.offered = Arc::default();
+        self.flowing = [None, None];
     }
 
     /// Nobody needs it to be remembered.
     pub(crate) fn is_idle(&self) -> bool {
         self.feed.is_none() && !self.has_audience()
     }
+}
+
+/// Those formats that are of a kind.
+pub(crate) fn of_kind(formats: &[Arc<Format>], kind: MediaKind) -> impl Iterator<Item = &Format> {
+    let formats = formats.iter().map(Arc::as_ref);
+    formats.filter(move |format| format.codec.kind() == kind)
 }
 
 /// A peer that feeds a publication, from the moment it was told to.

@@ -1,5 +1,6 @@
 //! The door: inputs are told apart here, and whatever they cause is brought to an end before the next.
 
+mod codecs;
 mod datagram;
 mod forward;
 mod open;

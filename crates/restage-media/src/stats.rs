@@ -47,6 +47,8 @@ pub struct Stats {
     pub packets_unusable: u64,
     /// Packets not forwarded to a subscriber because it has no payload type for their codec.
     pub packets_unmappable: u64,
+    /// Kinds of media that a subscriber wanted and could decode nothing of, each format counted once.
+    pub undecodable: u64,
     /// Packets not forwarded to a subscriber because they belong to another layer or precede its key frame.
     pub packets_unselected: u64,
     /// Key frame requests sent to publishers.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::FeedClock;
-use crate::codec::picture::{Size, size};
-use crate::codec::{Format, starts_key_frame};
+use crate::codec::h264_start::H264Start;
+use crate::codec::picture::{Size, vp8_size};
+use crate::codec::{Codec, Format, vp8};
 use crate::io::MediaKind;
 use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
@@ -36,8 +37,9 @@ struct Layer {
     /// Size of its pictures, once a key frame has told.
     size: Option<Size>,
     last_at: Instant,
-    /// Highest sequence number and its timestamp.
-    newest: (u64, u64),
+    /// The format of its newest packet.
+    format: Option<Arc<Format>>,
+    h264: H264Start,
     report: Option<SenderReport>,
 }
 
@@ -64,14 +66,13 @@ impl TrackIn {
         let layer = &mut self.layers[index];
         layer.last_at = now;
         let is_measured = layer.rate.add(now, received.payload.len());
-        let first_in_frame = layer.is_first_in_frame(received.seq, received.time);
-        let starts_key_frame = starts_key_frame(format.codec, &received.payload, first_in_frame);
+        let starts_key_frame = layer.starts_key_frame(&received, format);
+        let mut lead = None;
         if starts_key_frame {
             layer.key_frames.on_key_frame();
-            layer.size = size(format.codec, &received.payload).or(layer.size);
-        }
-        if received.seq > layer.newest.0 {
-            layer.newest = (received.seq, received.time);
+            if format.codec == Codec::H264 {
+                lead = layer.h264.lead(received.seq, &received.payload);
+            }
         }
         let report = layer
             .report
@@ -93,6 +94,7 @@ impl TrackIn {
             time: received.time,
             marker: received.marker,
             starts_key_frame,
+            lead,
             number: 0,
             arrived: now,
             wallclock,
@@ -149,7 +151,7 @@ impl TrackIn {
             if layer.ssrc != received.ssrc {
                 layer.ssrc = received.ssrc;
                 layer.epoch += 1;
-                layer.newest = (received.seq.wrapping_sub(1), u64::MAX);
+                layer.h264.restart(received.seq);
                 layer.report = None;
             }
             return Some(index);
@@ -165,7 +167,8 @@ impl TrackIn {
             rate: Rate::default(),
             size: None,
             last_at: received.arrived,
-            newest: (received.seq.wrapping_sub(1), u64::MAX),
+            format: None,
+            h264: H264Start::new(received.seq),
             report: None,
         });
         Some(self.layers.len() - 1)
@@ -222,9 +225,34 @@ impl Layer {
         }
     }
 
-    /// Whether the packet before this one has been seen and belongs to another frame.
-    fn is_first_in_frame(&self, seq: u64, time: u64) -> bool {
-        seq == self.newest.0.wrapping_add(1) && time != self.newest.1
+    /// Whether a decoder can start with this packet. What it tells about the stream is remembered.
+    fn starts_key_frame(&mut self, received: &Received, format: &Arc<Format>) -> bool {
+        let is_known = self
+            .format
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, format));
+        if !is_known {
+            self.format = Some(Arc::clone(format));
+            if format.codec == Codec::H264 {
+                self.h264.on_format(&format.fmtp, received.seq);
+            }
+        }
+        match format.codec {
+            Codec::Opus => false,
+            Codec::Vp8 => {
+                let starts = vp8::starts_key_frame(&received.payload);
+                if starts {
+                    self.size = vp8_size(&received.payload).or(self.size);
+                }
+                starts
+            }
+            Codec::H264 => {
+                let (seq, time) = (received.seq, received.time);
+                let starts = self.h264.on_packet(seq, time, &received.payload);
+                self.size = self.h264.size.or(self.size);
+                starts
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::codec::vp8::Descriptor;
 use crate::codec::{Codec, Format, carrying};
+use crate::config::H264ProfileMatch;
 use crate::io::MediaKind;
 use crate::packet::{Outgoing, Packet};
 use crate::rewrite::rtp::RtpRewriter;
@@ -17,8 +18,11 @@ pub(crate) struct TrackOut {
     kind: MediaKind,
     /// What the subscriber takes.
     formats: Vec<Format>,
+    profiles: H264ProfileMatch,
     /// The publisher's format last seen and the subscriber's payload type for it.
     mapping: Option<(Arc<Format>, Option<u8>)>,
+    /// A format has been seen that the subscriber does not take, and nobody has asked about it yet.
+    is_mismatched: bool,
     selector: Selector,
     rtp: RtpRewriter,
     vp8: Vp8Rewriter,
@@ -26,6 +30,8 @@ pub(crate) struct TrackOut {
     sent_at: Option<Instant>,
     /// The largest layer this subscriber is to be shown, if not just the best.
     bound: Option<Source>,
+    /// It has lost the picture, and maybe what came before it: the next key frame it is sent has everything a decoder needs.
+    starts_anew: bool,
 }
 
 /// What becomes of a packet.
@@ -43,16 +49,20 @@ impl TrackOut {
         Self {
             kind,
             formats,
+            profiles: H264ProfileMatch::default(),
             mapping: None,
+            is_mismatched: false,
             selector: Selector::default(),
             rtp: RtpRewriter::new(rng.next_u32() as u16, rng.next_u32()),
             vp8: Vp8Rewriter::default(),
             sent_at: None,
             bound: None,
+            starts_anew: false,
         }
     }
 
-    pub(crate) fn route(&mut self, packet: &Packet) -> Verdict {
+    /// Decides about a packet. What has to be sent before it is put into `before`.
+    pub(crate) fn route(&mut self, packet: &Packet, before: &mut Vec<Outgoing>) -> Verdict {
         let Some(pt) = self.payload_type(&packet.format) else {
             return Verdict::Unmappable;
         };
@@ -79,6 +89,9 @@ impl TrackOut {
                 self.vp8.switch(descriptor);
             }
         }
+        if packet.lead.is_some() {
+            self.send_lead(packet, pt, choice, before);
+        }
         let Some(numbers) = self.rtp.forward(packet.seq, packet.time) else {
             return Verdict::Unselected;
         };
@@ -88,6 +101,7 @@ impl TrackOut {
         );
         Verdict::Send(Outgoing {
             number: packet.number,
+            part: 0,
             pt,
             seq: numbers.seq,
             time: numbers.time,
@@ -98,6 +112,50 @@ impl TrackOut {
             extensions: packet.extensions,
             vp8: vp8.and_then(|descriptor| self.vp8.forward(&descriptor)),
         })
+    }
+
+    /// The packet starts a key frame that needs more than the stream says at this place: whoever starts here is given it.
+    #[cold]
+    fn send_lead(&mut self, packet: &Packet, pt: u8, choice: Choice, before: &mut Vec<Outgoing>) {
+        let starts_anew = std::mem::take(&mut self.starts_anew);
+        if choice != Choice::Switch && !starts_anew {
+            return;
+        }
+        let payloads = packet.lead.iter().flat_map(|lead| &lead.0);
+        for (part, payload) in (1..).zip(payloads) {
+            let Some(numbers) = self.rtp.insert(packet.seq, packet.time) else {
+                return;
+            };
+            before.push(Outgoing {
+                number: packet.number,
+                part,
+                pt,
+                seq: numbers.seq,
+                time: numbers.time,
+                marker: false,
+                nackable: true,
+                wallclock: packet.wallclock,
+                payload: Arc::clone(payload),
+                extensions: packet.extensions,
+                vp8: None,
+            });
+        }
+    }
+
+    /// Which H.264 it is sent.
+    pub(crate) fn match_profiles(&mut self, profiles: H264ProfileMatch) {
+        self.profiles = profiles;
+        self.mapping = None;
+    }
+
+    /// Whether a format has been seen that the subscriber does not take, since the last time this was asked.
+    pub(crate) fn take_mismatch(&mut self) -> bool {
+        std::mem::take(&mut self.is_mismatched)
+    }
+
+    /// The subscriber has asked for a key frame.
+    pub(crate) fn on_picture_lost(&mut self) {
+        self.starts_anew = true;
     }
 
     /// Reads what the next packet needs.
@@ -164,7 +222,8 @@ impl TrackOut {
         {
             return *pt;
         }
-        let pt = carrying(&self.formats, sent);
+        let pt = carrying(&self.formats, sent, self.profiles);
+        self.is_mismatched |= pt.is_none();
         self.mapping = Some((Arc::clone(sent), pt));
         pt
     }
@@ -240,6 +299,7 @@ mod tests {
                 time: feed * 1_000_000 + ms * 90,
                 marker: true,
                 starts_key_frame: crate::codec::vp8::starts_key_frame(payload),
+                lead: None,
                 number: seq,
                 arrived: self.epoch + Duration::from_millis(ms),
                 wallclock: self.epoch + Duration::from_millis(ms),
@@ -250,7 +310,7 @@ mod tests {
 
         fn send(&mut self, feed: u64, seq: u64, ms: u64, payload: &[u8]) -> Option<Outgoing> {
             let packet = self.packet(feed, seq, ms, payload);
-            match self.track.route(&packet) {
+            match self.track.route(&packet, &mut Vec::new()) {
                 Verdict::Send(outgoing) => Some(outgoing),
                 Verdict::Unmappable | Verdict::Unselected => None,
             }
@@ -343,10 +403,51 @@ mod tests {
     }
 
     #[test]
+    fn what_a_decoder_needs_is_sent_where_it_starts_and_nowhere_else() {
+        use crate::codec::parameter_sets::Lead;
+
+        let format = || format(102, Codec::H264, "packetization-mode=1");
+        let mut track = TrackOut::new(MediaKind::Video, vec![format()], &mut Rng::new(3));
+        let (rig, sent) = (Rig::new(), Arc::new(format()));
+        let lead = Arc::new(Lead(vec![vec![0x67].into(), vec![0x68].into()]));
+        let send = |track: &mut TrackOut, seq: u64, is_key: bool| {
+            let mut packet = rig.packet(1, seq, seq * 33, &[0x65]);
+            packet.format = Arc::clone(&sent);
+            packet.starts_key_frame = is_key;
+            packet.lead = is_key.then(|| Arc::clone(&lead));
+            let mut burst = Vec::new();
+            if let Verdict::Send(outgoing) = track.route(&packet, &mut burst) {
+                burst.push(outgoing);
+            }
+            burst
+        };
+        assert!(send(&mut track, 9, false).is_empty());
+        let first = send(&mut track, 10, true);
+        let parts: Vec<(u8, u8, bool)> = first
+            .iter()
+            .map(|outgoing| (outgoing.part, outgoing.payload[0], outgoing.marker))
+            .collect();
+        assert_eq!(parts, [(1, 0x67, false), (2, 0x68, false), (0, 0x65, true)]);
+        assert!(first.iter().all(|outgoing| {
+            (outgoing.number, outgoing.time) == (10, first[2].time) && outgoing.nackable
+        }));
+        let seqs = |burst: &[Outgoing]| burst.iter().map(|one| one.seq).collect::<Vec<u64>>();
+        let start = first[0].seq;
+        assert_eq!(seqs(&first), [start, start + 1, start + 2]);
+        assert_eq!(seqs(&send(&mut track, 11, false)), [start + 3]);
+        assert_eq!(seqs(&send(&mut track, 12, true)), [start + 4], "it goes on");
+        track.on_picture_lost();
+        assert_eq!(seqs(&send(&mut track, 13, false)), [start + 5]);
+        assert_eq!(send(&mut track, 14, true).len(), 3, "it starts anew");
+        assert_eq!(seqs(&send(&mut track, 15, true)), [start + 9], "once");
+    }
+
+    #[test]
     fn a_codec_the_subscriber_lacks_is_not_sent() {
         let mut rig = Rig::new();
         let mut packet = rig.packet(1, 1, 0, KEY);
         packet.format = Arc::new(format(97, Codec::H264, "packetization-mode=1"));
-        assert!(matches!(rig.track.route(&packet), Verdict::Unmappable));
+        let verdict = rig.track.route(&packet, &mut Vec::new());
+        assert!(matches!(verdict, Verdict::Unmappable));
     }
 }

@@ -63,6 +63,25 @@ pub enum LogFormat {
     Json,
 }
 
+/// Who is sent H.264 of which profile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProfileMatch {
+    /// Main and High also to viewers that offer only Baseline: most decode them.
+    Lenient,
+    /// Only what the profile that a viewer offers decodes.
+    Strict,
+}
+
+impl From<ProfileMatch> for restage_media::H264ProfileMatch {
+    fn from(setting: ProfileMatch) -> Self {
+        match setting {
+            ProfileMatch::Lenient => Self::Lenient,
+            ProfileMatch::Strict => Self::Strict,
+        }
+    }
+}
+
 /// The flags of `restage serve`, each also an environment variable and a line in the file.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -96,6 +115,9 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub media_ip: Vec<IpAddr>,
+    /// Whether viewers that offer H.264 of a lower profile than the publisher's are sent it all the same [default: lenient]
+    #[arg(long, env = "RESTAGE_H264_PROFILE_MATCH", value_enum)]
+    pub h264_profile_match: Option<ProfileMatch>,
     /// The URL clients reach the HTTP listener by; tokens and stage endpoints carry it. A proxy in front takes its path off, if it has one [default: http://ADDR]
     #[arg(long, env = "RESTAGE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
@@ -273,6 +295,8 @@ pub struct Config {
     pub workers: u16,
     /// Empty means: found out when the server starts.
     pub media_ip: Vec<IpAddr>,
+    /// Who is sent H.264 of which profile.
+    pub h264_profile_match: ProfileMatch,
     /// Without a trailing slash; `None` means `http://<http>`.
     pub public_url: Option<String>,
     pub account_id: String,
@@ -306,6 +330,7 @@ impl Default for Config {
             media_port: 4081,
             workers: 1,
             media_ip: Vec::new(),
+            h264_profile_match: ProfileMatch::Lenient,
             public_url: None,
             account_id: "000000000000".to_owned(),
             auth: Auth::Verify,
@@ -351,6 +376,7 @@ impl Settings {
             } else {
                 self.media_ip
             },
+            h264_profile_match: self.h264_profile_match.or(lower.h264_profile_match),
             public_url: self.public_url.or(lower.public_url),
             account_id: self.account_id.or(lower.account_id),
             auth: self.auth.or(lower.auth),
@@ -436,6 +462,9 @@ impl Settings {
             media_port: self.media_port.unwrap_or(default.media_port),
             workers: self.workers.unwrap_or(default.workers),
             media_ip: self.media_ip,
+            h264_profile_match: self
+                .h264_profile_match
+                .unwrap_or(default.h264_profile_match),
             public_url: plain_url(self.public_url),
             account_id: self.account_id.unwrap_or(default.account_id),
             auth: self.auth.unwrap_or(default.auth),

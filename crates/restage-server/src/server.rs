@@ -98,6 +98,7 @@ impl Server {
             config.workers,
             rand::random(),
             publish_limits(&config.limits),
+            config.h264_profile_match.into(),
         )?;
         let senders = Senders::new(&config.sinks)?;
         let database = store_config(config, &data)?
@@ -121,6 +122,7 @@ impl Server {
         let rules = Rules {
             limits: config.limits.clone(),
             session_idle_s: config.session_idle_s,
+            profiles: config.h264_profile_match.into(),
         };
         let control = Control::new(store, media.clone(), tokens, rules);
         let mut tasks = JoinSet::new();

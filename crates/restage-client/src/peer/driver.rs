@@ -10,7 +10,7 @@ use str0m::rtp::RtpWrite;
 use str0m::{Event, IceConnectionState, Input, Output, RtcError};
 use tokio::sync::{mpsc, watch};
 
-use super::negotiation::{Agreed, h264_profile};
+use super::negotiation::{Agreed, SentProfile};
 use super::sequences::Sequences;
 use super::sockets::{DATAGRAM_MAX, Sockets};
 use super::stats::{Stats, StatsBook};
@@ -52,6 +52,7 @@ pub(super) struct Driver {
     timeline: Option<Timeline>,
     sequences: Sequences,
     inbound: Inbound,
+    sent_profile: SentProfile,
     silent_since: Option<Instant>,
     /// Set once the connection is to end.
     ending: Option<CloseReason>,
@@ -87,6 +88,7 @@ impl Driver {
             timeline: None,
             sequences: Sequences::default(),
             inbound: Inbound::default(),
+            sent_profile: SentProfile::default(),
             silent_since: None,
             ending: None,
         }
@@ -218,10 +220,9 @@ impl Driver {
         if !self.parts.agreed.rtc.is_connected() {
             return Ok(());
         }
-        let profile = if frame.codec == Codec::H264 {
-            h264_profile(&frame.data)
-        } else {
-            None
+        let profile = match frame.codec {
+            Codec::H264 => self.sent_profile.of(&frame.data),
+            _ => None,
         };
         let found = self.parts.agreed.tracks.iter().find_map(|track| {
             track

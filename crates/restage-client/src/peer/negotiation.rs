@@ -142,8 +142,8 @@ impl Agreed {
 }
 
 impl AgreedTrack {
-    /// The payload type for a frame. H.264 frames with an SPS go by its profile, so that a
-    /// receiver that asked for several profiles sees the right one.
+    /// The payload type for a frame. H.264 goes by its profile, so that a receiver that asked for
+    /// several profiles sees the right one.
     pub(super) fn payload_type(&self, codec: Codec, h264_profile: Option<u8>) -> Option<Pt> {
         let mut formats = self.formats.iter().filter(|format| format.codec == codec);
         let first = formats.next()?;
@@ -235,8 +235,21 @@ fn transport(error: impl std::fmt::Display) -> Error {
     Error::Transport(error.to_string())
 }
 
+/// The profile of the H.264 that is sent. Only key frames tell it, and a receiver starts its decoder
+/// anew at each change of payload type, so that the frames between must be of the same.
+#[derive(Default)]
+pub(super) struct SentProfile(Option<u8>);
+
+impl SentProfile {
+    /// The profile that this access unit, the next one sent, is of.
+    pub(super) fn of(&mut self, access_unit: &[u8]) -> Option<u8> {
+        self.0 = h264_profile(access_unit).or(self.0);
+        self.0
+    }
+}
+
 /// `profile_idc` of the first sequence parameter set in an Annex B access unit (H.264 §7.3.2.1.1).
-pub(super) fn h264_profile(access_unit: &[u8]) -> Option<u8> {
+fn h264_profile(access_unit: &[u8]) -> Option<u8> {
     const SPS: u8 = 7;
     let start = access_unit
         .windows(4)
@@ -262,6 +275,17 @@ mod tests {
             "[::1]:5".parse().unwrap(),
         ];
         assert_eq!(candidate_addresses(sdp), expected);
+    }
+
+    #[test]
+    fn frames_between_key_frames_are_of_the_profile_of_the_last_one() {
+        let mut sent = SentProfile::default();
+        let delta = [0, 0, 1, 0x41, 0x9a];
+        assert_eq!(sent.of(&delta), None);
+        assert_eq!(sent.of(&[0, 0, 1, 0x67, 100]), Some(100));
+        assert_eq!(sent.of(&delta), Some(100));
+        assert_eq!(sent.of(&[0, 0, 1, 0x67, 77]), Some(77));
+        assert_eq!(sent.of(&delta), Some(77));
     }
 
     #[test]

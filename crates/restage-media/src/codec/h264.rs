@@ -1,4 +1,4 @@
-//! H.264 in RTP (RFC 6184): profiles and the start of a key frame.
+//! H.264 in RTP (RFC 6184): profiles, and the units in a packet.
 
 /// A profile as far as it decides who can decode whom. Levels are left aside: browsers answer with
 /// level-asymmetry-allowed, and nothing here could lower a publisher's level anyway.
@@ -66,39 +66,25 @@ impl Profile {
         let (own, sent) = (self.preference(), sent.preference());
         (own > sent).then(|| own - sent)
     }
+
+    /// Distance to a stream of a higher profile, farther than any that [`decodes`](Self::decodes) knows: decoders that
+    /// offer Baseline mostly have all tools of Main and High.
+    pub(crate) fn may_decode(self, sent: Self) -> Option<u32> {
+        let is_named = |profile| !matches!(profile, Self::Other(..));
+        let above = sent.preference().checked_sub(self.preference())?;
+        (is_named(self) && is_named(sent)).then_some(100 + above)
+    }
 }
 
-const NAL_IDR: u8 = 5;
-const NAL_SPS: u8 = 7;
+pub(super) const NAL_IDR: u8 = 5;
+pub(super) const NAL_SPS: u8 = 7;
+pub(super) const NAL_PPS: u8 = 8;
 const NAL_STAP_A: u8 = 24;
-const NAL_FU_A: u8 = 28;
-
-/// Whether a decoder can start at this packet: it carries a sequence parameter set, or it starts an IDR picture
-/// and is the first packet of its frame, so that no parameter set can have been lost before it.
-pub(crate) fn starts_key_frame(payload: &[u8], first_in_frame: bool) -> bool {
-    let mut has_idr = false;
-    let mut has_sps = false;
-    each_nal(payload, |nal, _| {
-        has_idr |= nal == NAL_IDR;
-        has_sps |= nal == NAL_SPS;
-    });
-    has_sps || (has_idr && first_in_frame)
-}
-
-/// The sequence parameter set in this payload, if it is there in one piece.
-pub(crate) fn parameter_set(payload: &[u8]) -> Option<&[u8]> {
-    let mut found = None;
-    each_nal(payload, |nal, unit| {
-        if nal == NAL_SPS {
-            found = found.or(unit);
-        }
-    });
-    found
-}
+pub(super) const NAL_FU_A: u8 = 28;
 
 /// Calls back with the type of each NAL unit that begins in this payload, and with the unit if it ends here too
 /// (RFC 6184 §5.6 to §5.8).
-fn each_nal<'a>(payload: &'a [u8], mut callback: impl FnMut(u8, Option<&'a [u8]>)) {
+pub(super) fn each_nal<'a>(payload: &'a [u8], mut callback: impl FnMut(u8, Option<&'a [u8]>)) {
     let Some(&header) = payload.first() else {
         return;
     };
@@ -154,31 +140,28 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_set_starts_a_key_frame_in_every_packaging() {
-        let single = [0x67, 1, 2];
-        let stap = [0x78, 0, 2, 0x67, 1, 0, 2, 0x68, 1];
-        let fragment = [0x7c, 0x87, 1];
-        for payload in [&single[..], &stap, &fragment] {
-            assert!(starts_key_frame(payload, false));
-        }
-    }
-
-    #[test]
-    fn an_idr_picture_counts_only_when_nothing_can_be_missing_before_it() {
-        let start = [0x7c, 0x85, 1];
-        assert!(starts_key_frame(&start, true));
-        assert!(!starts_key_frame(&start, false));
-        let middle = [0x7c, 0x05, 1];
-        assert!(!starts_key_frame(&middle, true));
-        let delta = [0x61, 1];
-        assert!(!starts_key_frame(&delta, true));
+    fn units_are_found_in_every_packaging() {
+        let found = |payload: &[u8]| {
+            let mut found = Vec::new();
+            each_nal(payload, |nal, unit| {
+                found.push((nal, unit.map(<[u8]>::len)))
+            });
+            found
+        };
+        assert_eq!(found(&[0x67, 1, 2]), [(NAL_SPS, Some(3))]);
+        let stap = [0x78, 0, 2, 0x67, 1, 0, 3, 0x68, 1, 2];
+        assert_eq!(found(&stap), [(NAL_SPS, Some(2)), (NAL_PPS, Some(3))]);
+        assert_eq!(found(&[0x7c, 0x85, 1]), [(NAL_IDR, None)]);
+        assert_eq!(found(&[0x7c, 0x05, 1]), [], "no beginning");
     }
 
     #[test]
     fn truncated_aggregates_do_not_panic() {
         let stap = [0x78, 0, 2, 0x68, 1, 0, 9, 0x67];
         for end in 0..=stap.len() {
-            assert!(!starts_key_frame(&stap[..end], true));
+            each_nal(&stap[..end], |nal, unit| {
+                assert_eq!((nal, unit), (NAL_PPS, Some(&[0x68, 1][..])));
+            });
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Codecs as they are negotiated, and which payload type of a subscriber carries what a publisher sends.
 
+mod bits;
 pub(crate) mod h264;
+pub(crate) mod h264_start;
+pub(crate) mod parameter_sets;
 pub(crate) mod picture;
 pub(crate) mod vp8;
 
+use crate::config::H264ProfileMatch;
 use crate::io::MediaKind;
 use h264::Profile;
 
@@ -98,7 +102,7 @@ impl Format {
     }
 
     /// How well this format of a subscriber carries `sent`, a publisher's; `None` if it does not.
-    pub(crate) fn carries(&self, sent: &Self) -> Option<u32> {
+    pub(crate) fn carries(&self, sent: &Self, rule: H264ProfileMatch) -> Option<u32> {
         if self.codec != sent.codec {
             return None;
         }
@@ -111,14 +115,29 @@ impl Format {
             (0, 1) => 10,
             _ => return None,
         };
-        Some(mode + self.h264_profile()?.decodes(sent.h264_profile()?)?)
+        let (own, sent) = (self.h264_profile()?, sent.h264_profile()?);
+        let exact = own.decodes(sent);
+        let tried = || (rule == H264ProfileMatch::Lenient).then(|| own.may_decode(sent))?;
+        Some(mode + exact.or_else(tried)?)
+    }
+
+    /// What people call it.
+    pub(crate) fn name(&self) -> String {
+        match self.codec {
+            Codec::Opus => "Opus".into(),
+            Codec::Vp8 => "VP8".into(),
+            Codec::H264 => match parameter(&self.fmtp, "profile-level-id") {
+                Some(id) => format!("H264 profile-level-id {}", id.to_ascii_lowercase()),
+                None => "H264".into(),
+            },
+        }
     }
 }
 
 /// The payload type among `own` that carries `sent` best.
-pub(crate) fn carrying(own: &[Format], sent: &Format) -> Option<u8> {
+pub(crate) fn carrying(own: &[Format], sent: &Format, rule: H264ProfileMatch) -> Option<u8> {
     own.iter()
-        .filter_map(|format| Some((format.carries(sent)?, format.pt)))
+        .filter_map(|format| Some((format.carries(sent, rule)?, format.pt)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, pt)| pt)
 }
@@ -129,16 +148,6 @@ pub(crate) fn parameter<'a>(fmtp: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = pair.split_once('=')?;
         key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
     })
-}
-
-/// Whether the packet is the first of a key frame, from which a decoder can start. `first_in_frame` says that the
-/// packet before it, which belongs to another frame, has been seen.
-pub(crate) fn starts_key_frame(codec: Codec, payload: &[u8], first_in_frame: bool) -> bool {
-    match codec {
-        Codec::Opus => false,
-        Codec::Vp8 => vp8::starts_key_frame(payload),
-        Codec::H264 => h264::starts_key_frame(payload, first_in_frame),
-    }
 }
 
 #[cfg(test)]
@@ -155,6 +164,10 @@ pub(crate) fn format(pt: u8, codec: Codec, fmtp: &str) -> Format {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn carrying(own: &[Format], sent: &Format) -> Option<u8> {
+        super::carrying(own, sent, H264ProfileMatch::Strict)
+    }
 
     fn h264(pt: u8, mode: u8, profile: &str) -> Format {
         let fmtp = format!(
@@ -207,6 +220,28 @@ mod tests {
             carrying(&[h264(1, 1, "42e01f")], &h264(99, 1, "64001f")),
             None
         );
+    }
+
+    #[test]
+    fn higher_profiles_are_tried_only_where_that_is_allowed_and_nothing_better_is_there() {
+        let lenient = |own: &[Format], sent| {
+            super::carrying(own, &h264(99, 1, sent), H264ProfileMatch::Lenient)
+        };
+        let own = [h264(1, 1, "42e01f"), h264(2, 1, "4d001f")];
+        assert_eq!(lenient(&own[..1], "4d001f"), Some(1));
+        assert_eq!(lenient(&own[..1], "640028"), Some(1));
+        assert_eq!(lenient(&own, "640c28"), Some(2), "the nearest");
+        assert_eq!(lenient(&own, "42e01f"), Some(1));
+        assert_eq!(lenient(&own, "f4001f"), None, "4:4:4 is no matter of luck");
+        let other = [h264(1, 0, "42e01f")];
+        assert_eq!(lenient(&other, "640028"), None, "of another mode");
+    }
+
+    #[test]
+    fn formats_have_names() {
+        assert_eq!(h264(1, 1, "64001F").name(), "H264 profile-level-id 64001f");
+        assert_eq!(format(1, Codec::H264, "").name(), "H264");
+        assert_eq!(format(1, Codec::Vp8, "").name(), "VP8");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How large a picture is, from the start of a key frame: what tells simulcast layers apart, and what may be published.
 
-use super::{Codec, h264, vp8};
+use super::bits::Bits;
+use super::vp8;
 
 /// Size of a picture as it is shown, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +16,9 @@ impl Size {
     }
 }
 
-/// Size of the picture that a key frame's first packet announces; `None` where it does not say.
-pub(crate) fn size(codec: Codec, payload: &[u8]) -> Option<Size> {
-    match codec {
-        Codec::Opus => None,
-        Codec::Vp8 => vp8_size(payload),
-        Codec::H264 => h264::parameter_set(payload).and_then(h264_size),
-    }
-}
-
-/// RFC 6386 §9.1: three bytes of frame tag, a start code, then width and height in 14 bits each.
-fn vp8_size(payload: &[u8]) -> Option<Size> {
+/// Size of the picture that a VP8 key frame's first packet announces; `None` where it does not say. RFC 6386 §9.1: three
+/// bytes of frame tag, a start code, then width and height in 14 bits each.
+pub(crate) fn vp8_size(payload: &[u8]) -> Option<Size> {
     let length = vp8::Descriptor::parse(payload)?.length;
     let [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = payload.get(length..)? else {
         return None;
@@ -46,8 +39,8 @@ const MACROBLOCKS_PER_SIDE_MAX: u32 = 1_024;
 /// Profiles whose parameter sets say more about colour (ITU-T H.264 §7.3.2.1.1).
 const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
-/// ITU-T H.264 §7.3.2.1.1, as far as the size.
-fn h264_size(unit: &[u8]) -> Option<Size> {
+/// Size of the pictures that a sequence parameter set describes: ITU-T H.264 §7.3.2.1.1, as far as the size.
+pub(crate) fn h264_size(unit: &[u8]) -> Option<Size> {
     let mut bits = Bits::new(unit.get(1..)?);
     let profile = bits.take(8)?;
     bits.take(16)?;
@@ -152,60 +145,6 @@ fn skip_scaling_list(bits: &mut Bits<'_>, size: u32) -> Option<()> {
         last = if next == 0 { last } else { next };
     }
     Some(())
-}
-
-/// The bits of a NAL unit without its emulation prevention bytes (ITU-T H.264 §7.4.1).
-struct Bits<'a> {
-    bytes: &'a [u8],
-    place: usize,
-    zeros: u32,
-    current: u8,
-    left: u32,
-}
-
-impl<'a> Bits<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            place: 0,
-            zeros: 0,
-            current: 0,
-            left: 0,
-        }
-    }
-
-    fn bit(&mut self) -> Option<u32> {
-        if self.left == 0 {
-            let mut byte = *self.bytes.get(self.place)?;
-            self.place += 1;
-            if self.zeros >= 2 && byte == 3 {
-                byte = *self.bytes.get(self.place)?;
-                self.place += 1;
-                self.zeros = 0;
-            }
-            self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
-            self.current = byte;
-            self.left = 8;
-        }
-        self.left -= 1;
-        Some(u32::from(self.current >> self.left) & 1)
-    }
-
-    fn take(&mut self, count: u32) -> Option<u32> {
-        (0..count).try_fold(0, |value: u32, _| Some(value << 1 | self.bit()?))
-    }
-
-    /// An Exp-Golomb code (ITU-T H.264 §9.1).
-    fn unsigned(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.bit()? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        Some((1 << zeros) - 1 + self.take(zeros)?)
-    }
 }
 
 #[cfg(test)]
@@ -380,21 +319,10 @@ mod tests {
     }
 
     #[test]
-    fn the_parameter_set_is_found_in_an_aggregate() {
-        let unit = baseline(640, 480);
-        let mut payload = vec![0x78, 0, unit.len() as u8];
-        payload.extend(&unit);
-        payload.extend([0, 2, 0x68, 0xce]);
-        assert_eq!(size(Codec::H264, &payload), of(640, 480));
-        assert_eq!(size(Codec::H264, &unit), of(640, 480));
-        assert_eq!(size(Codec::H264, &[0x7c, 0x85, 0]), None);
-    }
-
-    #[test]
     fn vp8_sizes_without_scaling_bits() {
         let payload = [0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0xe0, 0x81];
-        assert_eq!(size(Codec::Vp8, &payload), of(640, 480));
-        assert_eq!(size(Codec::Vp8, &payload[..9]), None);
+        assert_eq!(vp8_size(&payload), of(640, 480));
+        assert_eq!(vp8_size(&payload[..9]), None);
     }
 
     #[test]
@@ -407,8 +335,8 @@ mod tests {
             if let Some(first) = unit.first_mut() {
                 *first = 0x67;
             }
-            size(Codec::H264, &unit);
-            size(Codec::Vp8, &unit);
+            h264_size(&unit);
+            vp8_size(&unit);
         }
         let whole = baseline(1_280, 720);
         for end in 0..whole.len() - 2 {

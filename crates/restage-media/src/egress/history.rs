@@ -57,6 +57,7 @@ struct Place {
     seq: u32,
     time: u32,
     vp8: Option<Vp8Numbers>,
+    part: u8,
     pt: u8,
     padding: u8,
 }
@@ -66,6 +67,8 @@ struct Place {
 pub(crate) struct Entry {
     pub(crate) seq: u64,
     pub(crate) time: u32,
+    /// See [`Outgoing::part`].
+    pub(crate) part: u8,
     pub(crate) pt: u8,
     /// Bytes of padding it was given.
     pub(crate) padding: u8,
@@ -87,6 +90,7 @@ impl Sent {
             seq: packet.seq as u32,
             time: packet.time,
             vp8: packet.vp8,
+            part: packet.part,
             pt: packet.pt,
             padding,
         });
@@ -108,6 +112,7 @@ impl Sent {
         let entry = Entry {
             seq: complete(place.seq, self.newest)?,
             time: place.time,
+            part: place.part,
             pt: place.pt,
             padding: place.padding,
             vp8: place.vp8,

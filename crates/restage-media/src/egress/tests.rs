@@ -87,6 +87,7 @@ impl Rig {
                 epoch: 0,
             };
             burst.push(Outgoing {
+                part: 0,
                 number,
                 pt: 96,
                 seq: number,
@@ -108,6 +109,7 @@ impl Rig {
                 time: 3_000,
                 marker: false,
                 starts_key_frame: false,
+                lead: None,
                 number,
                 arrived: self.now,
                 wallclock: self.now,

@@ -87,6 +87,36 @@ impl RtpRewriter {
         Some(numbers)
     }
 
+    /// The numbers for a packet of our own that goes before the packet `seq` of the present source, which has not been
+    /// forwarded, nor has any after it; else `None`. Later packets move up by one.
+    pub(crate) fn insert(&mut self, seq: u64, time: u64) -> Option<Numbers> {
+        let last = self.newest?;
+        if seq < self.seen || seq < last.from || last.out + (seq - last.from) <= self.sent {
+            return None;
+        }
+        let out = last.out + (seq - last.from);
+        if last.from < seq {
+            self.remember(last);
+        }
+        self.newest = Some(Segment {
+            from: seq,
+            out: out + 1,
+        });
+        self.sent = out;
+        self.sent_time = self.time(time);
+        Some(Numbers {
+            seq: out,
+            time: self.sent_time,
+        })
+    }
+
+    fn remember(&mut self, segment: Segment) {
+        if self.older.len() == OLDER_MAX {
+            self.older.pop_front();
+        }
+        self.older.push_back(segment);
+    }
+
     /// Reads what the next packet needs.
     pub(crate) fn touch(&self) -> u64 {
         self.newest.map_or(0, |newest| newest.from) ^ self.sent
@@ -102,10 +132,7 @@ impl RtpRewriter {
         };
         let out = last.out + (seq - last.from);
         self.seen = seq;
-        if self.older.len() == OLDER_MAX {
-            self.older.pop_front();
-        }
-        self.older.push_back(last);
+        self.remember(last);
         self.newest = Some(Segment { from: seq + 1, out });
         // `sent` stays: the number of the withheld packet is given to the next one.
     }
@@ -220,6 +247,35 @@ mod tests {
     }
 
     #[test]
+    fn inserted_packets_come_right_before_theirs_and_move_later_ones_up() {
+        let mut rewriter = rewriter();
+        for seq in [101, 102] {
+            let numbers = rewriter.insert(70_000, 900_000);
+            assert_eq!(numbers, Some(Numbers { seq, time: 5_000 }));
+        }
+        assert_eq!(
+            seqs(&mut rewriter, &[70_000, 70_001, 70_003]),
+            [Some(103), Some(104), Some(106)]
+        );
+        let numbers = rewriter.insert(70_004, 903_000).unwrap();
+        assert_eq!((numbers.seq, numbers.time), (107, 8_000));
+        assert_eq!(
+            seqs(&mut rewriter, &[70_004, 70_002, 70_006]),
+            [Some(108), Some(105), Some(110)],
+            "a late one finds its place"
+        );
+    }
+
+    #[test]
+    fn nothing_is_inserted_where_later_packets_were_sent() {
+        let mut rewriter = rewriter();
+        seqs(&mut rewriter, &[70_000, 70_005]);
+        assert_eq!(rewriter.insert(70_003, 900_000), None);
+        assert_eq!(rewriter.insert(70_005, 900_000), None);
+        assert_eq!(RtpRewriter::new(1, 1).insert(5, 5), None, "no source yet");
+    }
+
+    #[test]
     fn a_late_packet_from_before_a_withheld_one_finds_its_place() {
         let mut rewriter = rewriter();
         seqs(&mut rewriter, &[70_000]);
@@ -263,6 +319,10 @@ mod tests {
                 assert!(first > highest && used.insert(first), "seed {seed}");
                 let mut sent = vec![(start, first)];
                 for (seq, is_padding) in shuffled(start + 1, &mut rng) {
+                    let inserts = rng.next_u64().is_multiple_of(8);
+                    if let Some(numbers) = inserts.then(|| rewriter.insert(seq, 0)).flatten() {
+                        assert!(used.insert(numbers.seq), "seed {seed}");
+                    }
                     if is_padding {
                         rewriter.skip(seq);
                     } else if let Some(numbers) = rewriter.forward(seq, 0) {

@@ -134,8 +134,8 @@ impl<'a> PayloadLines<'a> {
     fn codec(&self, pt: u8, kind: MediaKind) -> Option<Codec> {
         let mut fields = self.rtpmap[usize::from(pt)]?.split('/');
         let codec = Codec::from_rtpmap(fields.next()?, fields.next()?.parse().ok()?)?;
-        // RFC 7587 §7: Opus is always declared with two channels.
-        let channels = fields.next().unwrap_or("1");
+        // RFC 7587 §7: Opus is always declared with two channels. Senders that leave them out mean it all the same.
+        let channels = fields.next().unwrap_or("2");
         let is_right = codec != Codec::Opus || channels == "2";
         (codec.kind() == kind && is_right).then_some(codec)
     }

@@ -6,6 +6,7 @@
 use super::fingerprint::{self, Fingerprint};
 use super::media::MediaOffer;
 use super::{Description, Section, SyntaxError, any_of, attribute, has_flag, is_ice_chars};
+use crate::codec::Format;
 use crate::error::{OfferError, OfferErrorKind};
 use crate::io::MediaKind;
 use crate::limits::OFFER_BYTES_MAX;
@@ -69,6 +70,8 @@ pub(crate) struct OfferedSection {
     pub(crate) is_tagged: bool,
     /// `None`: it is not taken.
     pub(crate) media: Option<MediaOffer>,
+    /// It is refused only because it has no codec that is forwarded.
+    pub(crate) lacks_codec: Option<MediaKind>,
     /// Of a section that is not taken: the lines that describe its formats. Some clients refuse an answer without them.
     pub(crate) echo: Vec<String>,
 }
@@ -116,6 +119,15 @@ impl Offer {
             .iter()
             .filter_map(|section| section.media.as_ref())
     }
+
+    /// What a subscriber wants to receive of each kind, and in which formats: none, if it has no codec that is forwarded.
+    pub(crate) fn wishes(&self) -> impl Iterator<Item = (MediaKind, &[Format])> {
+        self.sections.iter().filter_map(|section| {
+            let taken = section.media.as_ref();
+            let taken = taken.map(|media| (media.kind, media.formats.as_slice()));
+            taken.or(section.lacks_codec.map(|kind| (kind, [].as_slice())))
+        })
+    }
 }
 
 fn syntax_error(error: &SyntaxError) -> OfferError {
@@ -161,13 +173,14 @@ fn take_sections(
     let mut codecless = None;
     let mut sections = Vec::with_capacity(description.sections.len());
     for section in &description.sections {
-        let mut media = None;
+        let (mut media, mut lacks_codec) = (None, None);
         if let Some(kind) = usable_kind(description, section, role, bundle)
             && !taken[kind.index()]
         {
             media = MediaOffer::parse(section, kind, role, sections.len())?;
             taken[kind.index()] = true;
             if media.is_none() {
+                lacks_codec = Some(kind);
                 codecless = codecless.or(Some(kind));
             }
         }
@@ -186,6 +199,7 @@ fn take_sections(
                 Vec::new()
             },
             media,
+            lacks_codec,
         });
     }
     check_sections(&sections, role, codecless)?;

@@ -96,17 +96,22 @@ impl Sfu {
             return true;
         };
         let publication = job.publication;
+        let mut is_mismatched = false;
         let outcome = peer.forward(now, &job.packets, &mut self.scratch, &mut self.sink);
         let outcome = outcome.map(|forwarded| {
             self.stats.packets_out += forwarded.sent;
             self.stats.packets_unmappable += forwarded.unmappable;
             self.stats.packets_unselected += forwarded.unselected;
+            is_mismatched = forwarded.is_mismatched;
             (forwarded.wanted, forwarded.is_unsettled)
         });
         let wanted = outcome.as_ref().ok().and_then(|(wanted, _)| *wanted);
         // First what this peer's engine had to say, then others may speak.
         if !matches!(outcome, Ok((_, false))) {
             self.settle(now, index, outcome.map(drop));
+        }
+        if is_mismatched {
+            self.judge_codecs(index);
         }
         if let Some(wanted) = wanted {
             self.want_keyframe(now, publication, wanted.layer);
@@ -144,7 +149,10 @@ impl Sfu {
                 self.sink.outputs.push_back(Output::Relay {
                     publication: publication.key,
                     to: Arc::clone(&publication.relays),
-                    burst: Burst(packets.as_slice().into()),
+                    burst: Burst {
+                        packets: packets.as_slice().into(),
+                        formats: Arc::clone(&publication.offered),
+                    },
                 });
             }
             self.job = Some(Job {
@@ -158,12 +166,13 @@ impl Sfu {
 
     /// A subscriber lost the picture: it needs a key frame of the layer it is shown.
     pub(super) fn on_keyframe_wanted(&mut self, now: Instant, peer: Index) {
-        let Some(peer) = self.peers.get(peer) else {
+        let Some(peer) = self.peers.get_mut(peer) else {
             return;
         };
         let Some(index) = peer.publication else {
             return;
         };
+        peer.on_picture_lost();
         let current = peer.video_source();
         let target = self
             .publications
@@ -183,6 +192,12 @@ impl Sfu {
             return;
         };
         let Some(index) = peer.publication.filter(|_| peer.is_connected) else {
+            return;
+        };
+        if !self.judge_codecs(peer_index) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(peer_index) else {
             return;
         };
         let Some(publication) = self.publications.get(index) else {

@@ -1,5 +1,6 @@
 //! Publications that are fed on one worker and received on another.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
@@ -26,7 +27,10 @@ impl Sfu {
             self.sink.outputs.push_back(Output::Relay {
                 publication: key,
                 to: new.into(),
-                burst: Burst(head.into()),
+                burst: Burst {
+                    packets: head.into(),
+                    formats: Arc::clone(&publication.offered),
+                },
             });
         }
         publication.relays = to.into();
@@ -37,7 +41,8 @@ impl Sfu {
         let Some(&index) = self.publication_keys.get(&key) else {
             return;
         };
-        for packet in burst.0.iter() {
+        self.learn_formats(index, &burst.formats);
+        for packet in burst.packets.iter() {
             let Some(publication) = self.publications.get_mut(index) else {
                 return;
             };

@@ -1,5 +1,6 @@
 //! Who feeds what and who receives what.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
@@ -37,10 +38,13 @@ impl Sfu {
         if let Some(publication) = self.publications.get_mut(index) {
             publication.set_feed(Some(feed));
         }
-        if let Some(peer) = self.peers.get_mut(peer) {
-            peer.publication = Some(index);
-        }
         self.publication_timers.clear(index);
+        let Some(peer) = self.peers.get_mut(peer) else {
+            return;
+        };
+        peer.publication = Some(index);
+        let formats = Arc::clone(&peer.formats);
+        self.learn_formats(index, &formats);
     }
 
     pub(super) fn subscribe(&mut self, now: Instant, key: PeerKey, publication: PublicationKey) {
@@ -71,6 +75,7 @@ impl Sfu {
         }
         entry.subscribers.push(peer);
         if let Some(peer) = self.peers.get_mut(peer) {
+            peer.match_profiles(self.config.h264_profile_match);
             peer.publication = Some(index);
         }
         self.greet(now, peer);

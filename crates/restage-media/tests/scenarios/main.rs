@@ -5,6 +5,7 @@
     reason = "the modules of a test are not reached from outside"
 )]
 
+mod codecs;
 mod download;
 mod egress;
 mod forged;
@@ -15,6 +16,7 @@ mod joins;
 mod keyframes;
 mod lifecycle;
 mod limits;
+mod parameter_sets;
 mod recovery;
 mod sdp;
 mod simulcast;

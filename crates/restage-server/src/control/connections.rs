@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::row::ConnectionKind;
 use restage_core::{CloseReason, PublicationKey};
-use restage_media::{Download, PeerKey};
+use restage_media::{Download, PeerKey, Published};
 use tokio::sync::{mpsc, watch};
 
 /// How a connection is reached.
@@ -61,6 +61,8 @@ pub(super) struct Live {
     /// prove more, even when its key is gone.
     pub(super) token: TokenDigest,
     publication: Option<PublicationKey>,
+    /// What a publisher may send.
+    published: Option<Published>,
 }
 
 impl Live {
@@ -81,7 +83,14 @@ impl Live {
             token: TokenDigest::of(token),
             ice_generation: 0,
             publication: None,
+            published: None,
         }
+    }
+
+    /// It is a publisher's, which may send this.
+    pub(super) fn publishing(mut self, published: Option<Published>) -> Self {
+        self.published = published;
+        self
     }
 }
 
@@ -92,6 +101,8 @@ pub(super) struct Connections {
     by_peer: HashMap<PeerKey, ConnectionId>,
     /// The events sockets of a participant: one, and for a moment the one that takes its place.
     sockets: HashMap<(StageId, ParticipantId), Vec<ConnectionId>>,
+    /// Connections that publish, by their participant's id: in several stages, if tokens of several signers have it.
+    publishing: HashMap<ParticipantId, Vec<ConnectionId>>,
     publications: HashMap<PublicationKey, (restage_media::PublicationKey, usize)>,
     /// Alive as long as the media plane has a peer of theirs; the others are swept out as the table grows.
     downloads: HashMap<(StageId, ParticipantId), Weak<Download>>,
@@ -108,7 +119,18 @@ impl Connections {
                 self.sockets.entry(whose).or_default().push(id.clone());
             }
         }
+        if live.published.is_some() {
+            let ids = self.publishing.entry(live.participant.clone());
+            ids.or_default().push(id.clone());
+        }
         self.by_id.insert(id, live);
+    }
+
+    /// What participants with this id may send, wherever they publish.
+    pub(super) fn published(&self, participant: &ParticipantId) -> Vec<Published> {
+        let ids = self.publishing.get(participant).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id)?.published.clone())
+            .collect()
     }
 
     /// The events sockets of a participant.
@@ -181,6 +203,14 @@ impl Connections {
                 }
             }
         }
+        if live.published.is_some()
+            && let Some(ids) = self.publishing.get_mut(&live.participant)
+        {
+            ids.retain(|other| other != id);
+            if ids.is_empty() {
+                self.publishing.remove(&live.participant);
+            }
+        }
         if let Some(publication) = &live.publication {
             self.release(publication);
         }
@@ -216,6 +246,7 @@ impl Connections {
         self.by_peer.clear();
         self.sockets.clear();
         self.publications.clear();
+        self.publishing.clear();
         self.by_id.drain().map(|(_, live)| live).collect()
     }
 
@@ -305,6 +336,28 @@ mod tests {
         table.remove(&ConnectionId::new("1"));
         assert_eq!(table.sockets_of(&stage, &ann).count(), 0);
         assert_eq!(table.sockets.len(), 2);
+    }
+
+    #[test]
+    fn what_a_participant_may_send_is_known_as_long_as_it_publishes() {
+        let offer = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\n\
+                     a=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\n";
+        let fingerprint = ["ab"; 32].join(":");
+        let section = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n";
+        let offer = format!("{offer}a=fingerprint:sha-256 {fingerprint}\r\n{section}");
+        let published = Published::of(&offer).unwrap();
+        let mut table = Connections::default();
+        let ids = [ConnectionId::new("1"), ConnectionId::new("2")];
+        let p = ParticipantId::new("p");
+        for (number, id) in (1..).zip(&ids) {
+            let publishes = live(number).publishing(Some(published.clone()));
+            table.insert(id.clone(), publishes);
+        }
+        table.insert(ConnectionId::new("3"), live(3));
+        assert_eq!(table.published(&p).len(), 2);
+        assert!(table.published(&ParticipantId::new("q")).is_empty());
+        ids.iter().for_each(|id| drop(table.remove(id)));
+        assert!(table.published(&p).is_empty() && table.publishing.is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol};
 use restage_core::{CloseReason, Fault};
-use restage_media::PeerKey;
+use restage_media::{PeerKey, Published};
 use tokio::sync::{mpsc, watch};
 
 use super::connections::{Live, Reach, SocketEnd, TokenDigest};
@@ -45,6 +45,9 @@ pub enum JoinError {
     /// The SDP is unusable, or the media plane is busy.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// The publisher sends nothing that this client offers to decode.
+    #[error("{}", .0.message)]
+    Mismatch(Trouble),
     /// The HTTP session has ended, and it is known why.
     #[error("this session has ended: {}", .0.message)]
     Ended(Ending),
@@ -135,6 +138,17 @@ impl Control {
             ConnectionKind::Publish => Role::Publisher,
             _ => Role::Subscriber,
         };
+        if let Some(trouble) = self
+            .foresee_mismatch(&claims, &join.kind, &join.offer)
+            .await
+        {
+            self.refuse_join(&claims, &join.kind, &trouble).await;
+            return Err(JoinError::Mismatch(trouble));
+        }
+        let published = match role {
+            Role::Publisher => Published::of(&join.offer),
+            Role::Subscriber => None,
+        };
         let download = match role {
             Role::Publisher => None,
             Role::Subscriber => self.download(&claims.stage.id, &claims.participant),
@@ -155,6 +169,7 @@ impl Control {
             Reach::Peer(peer),
             &join.token,
         );
+        let live = live.publishing(published);
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
             connection: connection.clone(),
@@ -197,7 +212,11 @@ impl Control {
             MediaError::Offer(offer) => Trouble::of_offer(offer),
             MediaError::Busy => Trouble::internal("busy", error.to_string()),
         };
-        self.tell(&About::join(claims, kind), &trouble, true);
+        self.refuse_join(claims, kind, &trouble).await;
+    }
+
+    async fn refuse_join(&self, claims: &Claims, kind: &ConnectionKind, trouble: &Trouble) {
+        self.tell(&About::join(claims, kind), trouble, true);
         let command = Command::RecordConnectionError {
             claims: claims.clone(),
             kind: kind.clone(),

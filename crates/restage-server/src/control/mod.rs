@@ -2,6 +2,7 @@
 //! plane and the events sockets, and what the media plane reports back in as commands.
 
 mod alert;
+mod codecs;
 mod connections;
 mod ended;
 mod excess;
@@ -19,7 +20,7 @@ use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
-use restage_media::PeerKey;
+use restage_media::{H264ProfileMatch, PeerKey};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
@@ -69,6 +70,8 @@ pub struct Rules {
     pub limits: Limits,
     /// A stage session ends when nobody has been publishing for this long.
     pub session_idle_s: u32,
+    /// Who is sent H.264 of which profile.
+    pub profiles: H264ProfileMatch,
 }
 
 /// The control plane's runtime. Cheap to clone.
@@ -302,6 +305,9 @@ impl Control {
                     stage,
                     participant,
                 })
+            }
+            MediaEvent::Undecodable(_, kind, published) => {
+                self.goes_on_without(connection, kind, &published)
             }
             MediaEvent::Gone(_, reason) => {
                 let removed = self.connections().remove(&connection);

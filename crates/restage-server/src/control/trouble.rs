@@ -31,6 +31,9 @@ impl Trouble {
         match reason {
             GoneReason::NeverConnected(failure) => Some(Self::never_connected(failure, place)),
             GoneReason::Exceeded(excess) => Some(Self::exceeded(*excess)),
+            GoneReason::CodecMismatch { kind, published } => {
+                Some(Self::undecodable(*kind, published))
+            }
             GoneReason::EngineError(_) | GoneReason::EnginePanic => {
                 Some(Self::internal("engine", reason.to_string()))
             }

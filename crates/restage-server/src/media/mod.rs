@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use restage_media::{
-    ConnectFailure, Download, GoneReason, OfferError, PeerKey, PublicationKey, WorkerId,
+    ConnectFailure, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerKey,
+    PublicationKey, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,13 +50,15 @@ pub enum MediaEvent {
     Connected(PeerKey),
     /// The peer is gone; the key is dead.
     Gone(PeerKey, GoneReason),
+    /// A viewer goes on without a kind that it can decode nothing of; with what is published of it.
+    Undecodable(PeerKey, MediaKind, String),
 }
 
 impl MediaEvent {
     /// Whom it is about.
     pub fn peer(&self) -> PeerKey {
         match self {
-            Self::Connected(peer) | Self::Gone(peer, _) => *peer,
+            Self::Connected(peer) | Self::Gone(peer, _) | Self::Undecodable(peer, ..) => *peer,
         }
     }
 }
@@ -126,6 +129,7 @@ impl Media {
         workers: u16,
         seed: u64,
         limits: PublishLimits,
+        profiles: H264ProfileMatch,
     ) -> Result<(Self, mpsc::Receiver<MediaEvent>), MediaStartError> {
         let (events, receiver) = mpsc::channel(MEDIA_EVENT_QUEUE_LEN);
         // The difference between the machine's two clocks is settled here, once.
@@ -154,6 +158,7 @@ impl Media {
                 worker: WorkerId(number),
                 publish_bits_per_s_max: limits.bits_per_s,
                 publish_pixels_max: limits.pixels,
+                h264_profile_match: profiles,
                 ..Default::default()
             };
             all.push((socket, config));

@@ -208,7 +208,7 @@ struct Worker {
     socket: Socket,
     inbox: mpsc::Receiver<Order>,
     events: mpsc::Sender<MediaEvent>,
-    /// Events the server had no room for: at most two per peer.
+    /// Events the server had no room for: at most two per peer, and what a viewer is told that it cannot decode.
     unsent: VecDeque<MediaEvent>,
     opening: HashMap<PeerKey, AnswerSender>,
     patching: HashMap<PeerKey, FragmentSender>,
@@ -497,6 +497,14 @@ impl Worker {
                     }
                 }
                 Output::Connected { peer } => self.unsent.push_back(MediaEvent::Connected(peer)),
+                Output::Undecodable {
+                    peer,
+                    kind,
+                    published,
+                } => {
+                    let event = MediaEvent::Undecodable(peer, kind, published);
+                    self.unsent.push_back(event);
+                }
                 Output::Gone { peer, reason } => {
                     tracing::debug!(peer = peer.0, ?reason, "peer gone");
                     self.forget(peer);

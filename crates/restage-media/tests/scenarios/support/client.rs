@@ -14,7 +14,7 @@ use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use super::Flight;
-use super::source::{AudioSource, VideoSource};
+use super::source::{AudioSource, SourcePacket, VideoSource};
 
 #[derive(Debug, Clone)]
 pub struct Got {
@@ -188,6 +188,26 @@ impl Client {
 
     pub fn take_offer(&mut self) -> String {
         self.offer.take().unwrap()
+    }
+
+    /// Makes the offer another one before it is taken.
+    pub fn edit_offer(&mut self, edit: impl FnOnce(&str) -> String) {
+        self.offer = self.offer.as_deref().map(edit);
+    }
+
+    /// Sends packets of video by hand. Numbers are where the caller puts them.
+    pub fn send_video(&mut self, now: Instant, codec: Codec, packets: Vec<SourcePacket>) {
+        self.now = now;
+        let video = self.video.unwrap();
+        let pt = payload_type(&self.rtc, video, codec);
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(video, None).unwrap();
+        for packet in packets {
+            let (seq, time) = (packet.seq.into(), packet.time);
+            let write = RtpWrite::new(pt.into(), seq, time, now, packet.payload);
+            stream.write_rtp(write.marker(packet.marker).nackable(true));
+        }
+        self.drain();
     }
 
     pub fn take_answer(&mut self, answer: &str) {

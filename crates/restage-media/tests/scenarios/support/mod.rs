@@ -48,6 +48,8 @@ pub enum News {
     Patched(PeerKey, Option<String>),
     Refused(PeerKey, OfferError),
     Connected(PeerKey),
+    /// What it cannot decode, and what is published of it.
+    Undecodable(PeerKey, restage_media::MediaKind, String),
     Gone(PeerKey, GoneReason),
 }
 
@@ -201,6 +203,17 @@ impl World {
         })
     }
 
+    /// What a peer was told that it cannot decode.
+    pub fn undecodable(&self, key: u64) -> Vec<(restage_media::MediaKind, &str)> {
+        let told = self.news.iter().filter_map(|news| match news {
+            News::Undecodable(peer, kind, published) if peer.0 == key => {
+                Some((*kind, published.as_str()))
+            }
+            _ => None,
+        });
+        told.collect()
+    }
+
     pub fn is_connected(&self, key: u64) -> bool {
         self.news
             .iter()
@@ -351,6 +364,11 @@ impl World {
                 Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
                 Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),
                 Output::Connected { peer } => self.news.push(News::Connected(peer)),
+                Output::Undecodable {
+                    peer,
+                    kind,
+                    published,
+                } => self.news.push(News::Undecodable(peer, kind, published)),
                 Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
             }
         }

@@ -50,6 +50,16 @@ impl AudioSource {
     }
 }
 
+/// Which H.264 key frames begin with parameter sets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ParameterSets {
+    WithKeyFrames,
+    /// The first alone, and they are of this level.
+    Once {
+        level: u8,
+    },
+}
+
 pub struct VideoSource {
     pub codec: Codec,
     pub rid: Option<String>,
@@ -65,6 +75,8 @@ pub struct VideoSource {
     pub packets_per_frame: usize,
     /// Of key frames, where those are larger.
     pub packets_per_keyframe: Option<usize>,
+    /// When H.264 says its parameter sets.
+    pub parameter_sets: ParameterSets,
     /// What VP8 key frames say of the size of the picture.
     pub size: Option<(u16, u16)>,
     seq: u64,
@@ -95,6 +107,7 @@ impl VideoSource {
             encode_delay: Duration::ZERO,
             packets_per_frame,
             packets_per_keyframe: None,
+            parameter_sets: ParameterSets::WithKeyFrames,
             size: None,
             seq: 65_000 - seed * 997 % 30_000,
             time: seed as u32 * 1_234_567,
@@ -155,10 +168,15 @@ impl VideoSource {
 
     fn h264(&self, is_key: bool, index: usize, count: usize) -> Vec<u8> {
         let nal = if is_key { 5 } else { 1 };
-        let payload = if is_key && index == 0 && count > 1 {
-            vec![0x78, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0, 2, 0x68, 0xce]
+        let (level, is_said) = match self.parameter_sets {
+            ParameterSets::WithKeyFrames => (0x1f, true),
+            ParameterSets::Once { level } => (level, self.frame.is_multiple_of(1_000_000)),
+        };
+        let has_sets = is_key && is_said && count > 1;
+        let payload = if has_sets && index == 0 {
+            vec![0x78, 0, 5, 0x67, 0x42, 0xe0, level, 0x80, 0, 2, 0x68, 0xce]
         } else {
-            let is_start = index == usize::from(is_key && count > 1);
+            let is_start = index == usize::from(has_sets);
             let start = if is_start { 0x80 } else { 0 };
             let end = if index + 1 == count { 0x40 } else { 0 };
             vec![0x7c, start | end | nal]

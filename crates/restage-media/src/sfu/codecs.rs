@@ -1,0 +1,61 @@
+//! Subscribers that cannot decode what is published are told, instead of being left with nothing.
+
+use std::sync::Arc;
+
+use super::Sfu;
+use crate::codec::Format;
+use crate::decodable::judge;
+use crate::io::{GoneReason, Output};
+use crate::limits::TOLD_FORMATS_MAX;
+use crate::slab::Index;
+
+impl Sfu {
+    /// The publication's packets come from a publisher that may send these.
+    pub(super) fn learn_formats(&mut self, index: Index, formats: &Arc<[Arc<Format>]>) {
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        if Arc::ptr_eq(&publication.offered, formats) {
+            return;
+        }
+        publication.offered = Arc::clone(formats);
+        for subscriber in publication.subscribers.clone() {
+            self.judge_codecs(subscriber);
+        }
+    }
+
+    /// Says what a connected subscriber cannot decode, and ends it if that is everything. False: it is gone.
+    pub(super) fn judge_codecs(&mut self, index: Index) -> bool {
+        let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected) else {
+            return true;
+        };
+        let Some(publication) = peer
+            .publication
+            .and_then(|index| self.publications.get(index))
+        else {
+            return true;
+        };
+        let rule = self.config.h264_profile_match;
+        let judgement = judge(&peer.offer, |kind| publication.published(kind), rule);
+        if let Some(kind) = judgement.kind().filter(|_| judgement.is_hopeless) {
+            self.stats.undecodable += judgement.undecodable.len() as u64;
+            let published = judgement.published();
+            self.gone(index, GoneReason::CodecMismatch { kind, published });
+            return false;
+        }
+        for told in judgement.undecodable {
+            if peer.told.contains(&told) || peer.told.len() == TOLD_FORMATS_MAX {
+                continue;
+            }
+            peer.told.push(told.clone());
+            self.stats.undecodable += 1;
+            let (kind, published) = told;
+            self.sink.outputs.push_back(Output::Undecodable {
+                peer: peer.key,
+                kind,
+                published,
+            });
+        }
+        true
+    }
+}
