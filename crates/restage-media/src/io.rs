@@ -242,9 +242,9 @@ pub enum GoneReason {
     /// ICE and DTLS did not come up.
     NeverConnected(ConnectFailure),
     /// The connection could not go on.
-    EngineError(String),
+    Broken(String),
     /// A bug: the code that serves the peer panicked. Only this peer is affected.
-    EnginePanic,
+    Panicked,
     /// More goes through it than is allowed.
     Exceeded(Excess),
     /// A subscriber can decode nothing of what is published.
@@ -362,8 +362,8 @@ impl fmt::Display for GoneReason {
             Self::Silent => f.write_str("nothing was received from the peer for too long"),
             Self::ClosedByRemote => f.write_str("the peer closed the connection"),
             Self::NeverConnected(failure) => write!(f, "the peer did not connect: {failure}"),
-            Self::EngineError(error) => write!(f, "the connection failed: {error}"),
-            Self::EnginePanic => f.write_str("the connection failed because of an internal error"),
+            Self::Broken(error) => write!(f, "the connection failed: {error}"),
+            Self::Panicked => f.write_str("the connection failed because of an internal error"),
             Self::Exceeded(excess) => write!(f, "a limit was exceeded: {excess}"),
             Self::CodecMismatch { published, .. } => {
                 write!(

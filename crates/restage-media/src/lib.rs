@@ -43,7 +43,6 @@ mod keyframe;
 pub mod limits;
 mod packet;
 mod peer;
-mod peer_event;
 mod publication;
 mod rewrite;
 mod rng;
@@ -58,6 +57,7 @@ mod timers;
 mod track_in;
 mod track_out;
 mod transport;
+mod transport_event;
 
 pub use bitrate::Download;
 pub use config::{Config, H264ProfileMatch};

@@ -12,17 +12,17 @@ use crate::head::Start;
 use crate::io::{Excess, MediaKind, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::{Outgoing, Packet};
-use crate::peer_event::{Failure, Sink};
 use crate::rng::Rng;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::select::simulcast::{Ladder, Source};
 use crate::slab::Index;
 use crate::track_out::{TrackOut, Verdict};
 use crate::transport::Transport;
+use crate::transport_event::{Failure, Sink};
 
 pub(crate) struct Peer {
     pub(crate) key: PeerKey,
-    pub(crate) engine: Transport,
+    pub(crate) transport: Transport,
     pub(crate) offer: Offer,
     /// Credentials of this ICE session, which a restart replaces.
     pub(crate) remote_ice: IceCredentials,
@@ -37,7 +37,7 @@ pub(crate) struct Peer {
     opened_at: Instant,
     pub(crate) heard_at: Instant,
     pub(crate) is_connected: bool,
-    /// It is not looked at before, however busy its engine.
+    /// It is not looked at before, however busy it is.
     pub(crate) rests_until: Instant,
     /// What it feeds or receives.
     pub(crate) publication: Option<Index>,
@@ -77,7 +77,7 @@ pub(crate) struct Forwarded {
 impl Peer {
     pub(crate) fn new(
         key: PeerKey,
-        engine: Transport,
+        transport: Transport,
         offer: Offer,
         now: Instant,
         rng: &mut Rng,
@@ -97,8 +97,8 @@ impl Peer {
             key,
             remote_ice: offer.ice.clone(),
             offer,
-            local_ufrag: engine.local().ufrag.clone(),
-            engine,
+            local_ufrag: transport.local().ufrag.clone(),
+            transport,
             ice_restarts: 0,
             candidates_trickled: 0,
             addresses: VecDeque::new(),
@@ -180,7 +180,7 @@ impl Peer {
 
     /// When it has to be looked at next. What arrives before does not put that off.
     pub(crate) fn deadline(&self) -> Instant {
-        self.engine
+        self.transport
             .deadline()
             .min(self.overdue_at().0)
             .max(self.rests_until)
@@ -208,7 +208,7 @@ impl Peer {
         if self.addresses.len() <= ADDRESSES_PER_PEER_MAX {
             return None;
         }
-        let used = self.engine.destination();
+        let used = self.transport.destination();
         let oldest = self
             .addresses
             .iter()
@@ -219,7 +219,7 @@ impl Peer {
     /// An address has become another peer's.
     pub(crate) fn lose_address(&mut self, source: SocketAddr) {
         self.addresses.retain(|known| *known != source);
-        self.engine.disprove(source);
+        self.transport.disprove(source);
     }
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
@@ -277,20 +277,20 @@ impl Peer {
             draw_together(scratch);
         }
         outcome.sent = scratch.len() as u64;
-        let result = self.engine.send(MediaKind::Video, scratch, sink);
+        let result = self.transport.send(MediaKind::Video, scratch, sink);
         scratch.clear();
         result?;
-        outcome.is_unsettled = self.engine.after_send(now, sink)?;
+        outcome.is_unsettled = self.transport.after_send(now, sink)?;
         Ok(outcome)
     }
 
     /// See [`Egress::touch`](crate::egress::Egress::touch).
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         let track = self.tracks[kind.index()].as_ref();
-        u64::from(self.is_connected) ^ track.map_or(0, TrackOut::touch) ^ self.engine.touch(kind)
+        u64::from(self.is_connected) ^ track.map_or(0, TrackOut::touch) ^ self.transport.touch(kind)
     }
 
-    /// Gives this subscriber a burst: every packet is written before the engine is driven once, so that its state
+    /// Gives this subscriber a burst: every packet is written before the timers are looked at once, so that its state
     /// is touched once and its datagrams leave together. `scratch` is reused between calls.
     pub(crate) fn forward(
         &mut self,
@@ -326,12 +326,12 @@ impl Peer {
                 let sizes = scratch.iter().map(|packet| packet.payload.len());
                 share.add(now, sizes.sum());
             }
-            let result = self.engine.send(kind, scratch, sink);
+            let result = self.transport.send(kind, scratch, sink);
             scratch.clear();
             result?;
         }
         if outcome.sent > 0 {
-            outcome.is_unsettled = self.engine.after_send(now, sink)?;
+            outcome.is_unsettled = self.transport.after_send(now, sink)?;
         }
         Ok(outcome)
     }

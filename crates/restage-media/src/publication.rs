@@ -13,10 +13,10 @@ use crate::io::{MediaKind, PublicationKey, WorkerId};
 use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
 use crate::packet::{Packet, Received, RidName};
-use crate::peer_event::SenderReport;
 use crate::select::simulcast::{Ladder, Source};
 use crate::slab::Index;
 use crate::track_in::TrackIn;
+use crate::transport_event::SenderReport;
 
 #[derive(Debug)]
 pub(crate) struct Publication {

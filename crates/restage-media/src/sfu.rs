@@ -18,7 +18,6 @@ use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, Publ
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
 use crate::packet::{Outgoing, Received};
 use crate::peer::{Overdue, Peer};
-use crate::peer_event::{EngineEvent, Failure, Sink};
 use crate::publication::Publication;
 use crate::rng::Rng;
 use crate::sdp::offer::Role;
@@ -26,6 +25,7 @@ use crate::slab::{Index, Slab};
 use crate::stats::Stats;
 use crate::timers::Timers;
 use crate::transport::Shared;
+use crate::transport_event::{Failure, Sink, TransportEvent};
 use forward::Job;
 
 /// A selective forwarding unit without sockets, clock or threads: feed it [`Input`], drain [`Output`], come back at
@@ -135,7 +135,7 @@ impl Sfu {
         }
         debug_assert!(
             self.sink.events.is_empty(),
-            "every engine's events are settled"
+            "every peer's events are settled"
         );
         if let Input::Datagram {
             source,
@@ -216,7 +216,7 @@ impl Sfu {
     /// How far a peer has come that is not connected; `None` of one that is, or that there is not.
     pub fn connect_failure(&self, peer: PeerKey) -> Option<ConnectFailure> {
         let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
-        (!peer.is_connected).then(|| peer.engine.unfinished())
+        (!peer.is_connected).then(|| peer.transport.unfinished())
     }
 
     /// Counters.
@@ -237,7 +237,9 @@ impl Sfu {
             if let Some(overdue) = peer.overdue(now) {
                 let reason = match overdue {
                     Overdue::Silent => GoneReason::Silent,
-                    Overdue::NeverConnected => GoneReason::NeverConnected(peer.engine.unfinished()),
+                    Overdue::NeverConnected => {
+                        GoneReason::NeverConnected(peer.transport.unfinished())
+                    }
                 };
                 self.gone(index, reason);
                 continue;
@@ -251,7 +253,7 @@ impl Sfu {
                 continue;
             }
             peer.rests_until = now + TICK_MIN;
-            let outcome = peer.engine.on_timeout(now, &mut self.sink);
+            let outcome = peer.transport.on_timeout(now, &mut self.sink);
             self.settle(now, index, outcome);
         }
         while let Some(index) = self.publication_timers.pop_due(now) {
@@ -265,13 +267,13 @@ impl Sfu {
         }
     }
 
-    /// Acts on what a peer's engine produced and sets its next deadline.
+    /// Acts on what a peer's transport produced and sets its next deadline.
     fn settle(&mut self, now: Instant, index: Index, outcome: Result<(), Failure>) {
         let mut is_closed = false;
         let mut events = std::mem::take(&mut self.sink.events);
         for event in events.drain(..) {
             match event {
-                EngineEvent::Closed => is_closed = true,
+                TransportEvent::Closed => is_closed = true,
                 event => self.on_event(now, index, event),
             }
         }
@@ -281,10 +283,10 @@ impl Sfu {
         }
         match outcome {
             Err(Failure::Panic) => {
-                self.stats.engine_panics += 1;
-                self.gone(index, GoneReason::EnginePanic);
+                self.stats.peer_panics += 1;
+                self.gone(index, GoneReason::Panicked);
             }
-            Err(Failure::Error(error)) => self.gone(index, GoneReason::EngineError(error)),
+            Err(Failure::Error(error)) => self.gone(index, GoneReason::Broken(error)),
             Err(Failure::Connect(failure)) => {
                 self.gone(index, GoneReason::NeverConnected(failure));
             }
@@ -297,28 +299,28 @@ impl Sfu {
         }
     }
 
-    fn on_event(&mut self, now: Instant, index: Index, event: EngineEvent) {
-        if matches!(event, EngineEvent::Connected) {
+    fn on_event(&mut self, now: Instant, index: Index, event: TransportEvent) {
+        if matches!(event, TransportEvent::Connected) {
             return self.on_connected(now, index);
         }
         let Some(peer) = self.peers.get_mut(index) else {
             return;
         };
         match event {
-            EngineEvent::Packet(kind, received) => self.on_packet(index, kind, received),
-            EngineEvent::Missing(missing) => {
+            TransportEvent::Packet(kind, received) => self.on_packet(index, kind, received),
+            TransportEvent::Missing(missing) => {
                 let publication = peer
                     .publication
                     .and_then(|index| self.publications.get(index));
                 if let Some(publication) = publication {
-                    let resent = peer
-                        .engine
-                        .resend(&missing, &publication.history, &mut self.sink);
+                    let resent =
+                        peer.transport
+                            .resend(&missing, &publication.history, &mut self.sink);
                     self.stats.packets_resent += resent;
                 }
             }
-            EngineEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
-            EngineEvent::SenderReport(kind, rid, report) => {
+            TransportEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
+            TransportEvent::SenderReport(kind, rid, report) => {
                 let rate = peer.clock_rate(kind);
                 let feed = peer
                     .publication
@@ -327,7 +329,7 @@ impl Sfu {
                     feed.on_report(kind, rid, report, rate);
                 }
             }
-            EngineEvent::Connected | EngineEvent::Closed => {}
+            TransportEvent::Connected | TransportEvent::Closed => {}
         }
     }
 
@@ -339,7 +341,7 @@ impl Sfu {
         };
         peer.is_connected = true;
         peer.heard_at = now;
-        if let Some(profile) = peer.engine.srtp_profile() {
+        if let Some(profile) = peer.transport.srtp_profile() {
             self.stats.count_profile(profile);
         }
         self.sink
@@ -403,7 +405,7 @@ impl Sfu {
         tracing::debug!(peer = key.0, %reason, "peer gone");
         self.stats.peers_gone += 1;
         self.stats.peers_exceeding += u64::from(matches!(reason, GoneReason::Exceeded(_)));
-        self.remove_peer(index, reason != GoneReason::EnginePanic);
+        self.remove_peer(index, reason != GoneReason::Panicked);
         self.sink
             .outputs
             .push_back(Output::Gone { peer: key, reason });

@@ -66,7 +66,7 @@ pub struct Stats {
     /// `Publish` and `Subscribe` ignored: unknown peer, wrong role, or a table is full.
     pub routes_ignored: u64,
     /// Panics of a connection that were caught.
-    pub engine_panics: u64,
+    pub peer_panics: u64,
 }
 
 impl Stats {

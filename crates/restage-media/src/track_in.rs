@@ -11,8 +11,8 @@ use crate::io::MediaKind;
 use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::{Packet, Received, RidName};
-use crate::peer_event::SenderReport;
 use crate::select::simulcast::{Ladder, Rung, Source};
+use crate::transport_event::SenderReport;
 
 /// How long a layer's rate is measured before layers are compared.
 const RATE_WINDOW: Duration = Duration::from_millis(500);

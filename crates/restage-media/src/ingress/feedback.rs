@@ -14,7 +14,7 @@ use crate::limits::{
     REPORT_INTERVAL,
 };
 use crate::packet::RidName;
-use crate::peer_event::SenderReport;
+use crate::transport_event::SenderReport;
 
 /// Requests that leave together, before they are sealed.
 const COMPOUND_BYTES_MAX: usize = 1_100;

@@ -12,11 +12,11 @@ use crate::egress::rtcp::{Feedback, Report, read as read_feedback, write_report}
 use crate::egress::srtp::Srtp;
 use crate::io::Output;
 use crate::limits::{NACK_DELAY, REPLAY_WINDOW, RETRANSMISSION_AGE_MAX};
-use crate::peer_event::SenderReport;
 use crate::rng::Rng;
 use crate::sdp::offer::{Offer, Role};
 use crate::srtp_keys::tests::material;
 use crate::stats::SrtpProfile;
+use crate::transport_event::SenderReport;
 
 const OWN: u32 = 1;
 const AUDIO: u32 = 0x5050;

@@ -49,7 +49,7 @@ impl Sfu {
         };
         let secrets = &mut self.shared.secrets;
         let outcome = peer
-            .engine
+            .transport
             .receive(now, path, bytes, secrets, &mut self.sink);
         match &outcome {
             // DTLS passes over records that are not the remote end's, so they are no sign of life.
@@ -97,8 +97,8 @@ impl Sfu {
             return false;
         }
         let secrets = &mut self.shared.secrets;
-        let (engine, sink) = (&mut peer.engine, &mut self.sink);
-        let result = engine.receive_stun(now, path, message, is_anothers, secrets, sink);
+        let (transport, sink) = (&mut peer.transport, &mut self.sink);
+        let result = transport.receive_stun(now, path, message, is_anothers, secrets, sink);
         let is_taken = !matches!(result, Ok(Outcome::Refused));
         if is_taken {
             peer.heard_at = now;

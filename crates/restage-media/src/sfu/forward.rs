@@ -106,7 +106,7 @@ impl Sfu {
             (forwarded.wanted, forwarded.is_unsettled)
         });
         let wanted = outcome.as_ref().ok().and_then(|(wanted, _)| *wanted);
-        // First what this peer's engine had to say, then others may speak.
+        // First what this peer's transport had to say, then others may speak.
         if !matches!(outcome, Ok((_, false))) {
             self.settle(now, index, outcome.map(drop));
         }
@@ -248,7 +248,7 @@ impl Sfu {
         };
         let with_fir = peer.needs_fir();
         let outcome = peer
-            .engine
+            .transport
             .request_key_frame(rid, with_fir, &mut self.sink)
             .map(|is_sent| self.stats.keyframe_requests += u64::from(is_sent));
         self.settle(now, peer_index, outcome);

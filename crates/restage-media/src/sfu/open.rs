@@ -163,9 +163,9 @@ impl Sfu {
                 format!("ICE was restarted {ICE_RESTARTS_MAX} times already."),
             ));
         }
-        peer.engine
+        peer.transport
             .restart(remote.clone(), &mut self.shared.secrets);
-        let local = peer.engine.local().clone();
+        let local = peer.transport.local().clone();
         peer.ice_restarts += 1;
         peer.candidates_trickled = 0;
         peer.address_changes = 0;

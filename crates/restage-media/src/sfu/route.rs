@@ -97,7 +97,7 @@ impl Sfu {
             self.demux.remove_address(address, index);
         }
         if says_goodbye {
-            peer.engine.close(&mut self.sink);
+            peer.transport.close(&mut self.sink);
             // What it may still have received is nobody's any more.
             self.sink.events.clear();
         }
@@ -106,7 +106,7 @@ impl Sfu {
     /// The peer stops feeding or receiving.
     fn leave(&mut self, peer_index: Index) {
         let Some(index) = self.peers.get_mut(peer_index).and_then(|peer| {
-            peer.engine.forget_sent();
+            peer.transport.forget_sent();
             peer.publication.take()
         }) else {
             return;

@@ -1,4 +1,4 @@
-//! What cannot be provoked from outside: an engine with a bug.
+//! What cannot be provoked from outside: a transport with a bug.
 
 use std::time::{Duration, Instant};
 
@@ -51,16 +51,16 @@ fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
         [Output::Answer { .. }, Output::Answer { .. }]
     ));
     let index = sfu.peer_keys[&PeerKey(1)];
-    sfu.peers.get_mut(index).unwrap().engine.is_faulty = true;
+    sfu.peers.get_mut(index).unwrap().transport.is_faulty = true;
     now += Duration::from_secs(10);
     sfu.handle_input(now, Input::Timeout);
     let [Output::Gone { peer, reason }] = &drain(&mut sfu)[..] else {
         panic!("one peer is gone")
     };
-    assert_eq!((*peer, reason), (PeerKey(1), &GoneReason::EnginePanic));
+    assert_eq!((*peer, reason), (PeerKey(1), &GoneReason::Panicked));
     let stats = sfu.stats();
     assert_eq!(
-        (stats.peers, stats.engine_panics, stats.publications),
+        (stats.peers, stats.peer_panics, stats.publications),
         (1, 1, 1)
     );
     assert!(

@@ -36,10 +36,10 @@ impl Transport {
         };
         self.session.ice.on_verified(now, path);
         if heard.wants_key_frame {
-            sink.events.push(EngineEvent::KeyframeWanted);
+            sink.events.push(TransportEvent::KeyframeWanted);
         }
         if !heard.missing.is_empty() {
-            sink.events.push(EngineEvent::Missing(heard.missing));
+            sink.events.push(TransportEvent::Missing(heard.missing));
         }
         true
     }
@@ -56,7 +56,7 @@ impl Transport {
         };
         if rtcp::is_rtcp(bytes) {
             return ingress.hear(now, bytes, |kind, rid, report| {
-                let report = EngineEvent::SenderReport(kind, rid, report);
+                let report = TransportEvent::SenderReport(kind, rid, report);
                 sink.events.push(report);
             });
         }
@@ -65,7 +65,7 @@ impl Transport {
             Heard::Refused => return false,
             Heard::Nothing => {}
             Heard::Packet(kind, received) => {
-                sink.events.push(EngineEvent::Packet(kind, received));
+                sink.events.push(TransportEvent::Packet(kind, received));
             }
         }
         ingress.report(now, &mut sink.buffers, &mut sink.outputs);

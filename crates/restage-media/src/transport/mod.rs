@@ -22,9 +22,9 @@ use crate::ingress::config::Config;
 use crate::io::{self, ConnectFailure, MediaKind};
 use crate::limits::{HELLO_BYTES_MAX, IDLE_TICK};
 use crate::packet::{Outgoing, RidName};
-use crate::peer_event::{EngineEvent, Failure, Sink};
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::stats::SrtpProfile;
+use crate::transport_event::{Failure, Sink, TransportEvent};
 use dtls::{Dtls, Progress};
 use ice::{Ice, Outcome};
 use identity::Identity;
@@ -294,14 +294,14 @@ impl Transport {
         match progress {
             Progress::Rejected | Progress::Nothing => {}
             Progress::Connected => self.session.on_handshake(now, secrets),
-            Progress::Closed => sink.events.push(EngineEvent::Closed),
+            Progress::Closed => sink.events.push(TransportEvent::Closed),
         }
         self.session.flush(sink);
         let session = &mut self.session;
         if !session.is_connected && session.dtls.is_connected() && session.ice.is_proven() {
             self.begin_media(now)?;
             self.session.is_connected = true;
-            sink.events.push(EngineEvent::Connected);
+            sink.events.push(TransportEvent::Connected);
         }
         if let (Some(egress), Some(path)) = (&mut self.egress, self.session.ice.selected()) {
             egress.path = path;

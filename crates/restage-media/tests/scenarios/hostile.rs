@@ -28,7 +28,7 @@ fn assert_well(world: &mut World, subscriber: usize) {
         world.clients[subscriber].video_got().count() > 60,
         "media still flows"
     );
-    assert_eq!(world.sfu.stats().engine_panics, 0);
+    assert_eq!(world.sfu.stats().peer_panics, 0);
     assert!(world.sfu.stats().addresses <= 4);
 }
 
@@ -173,7 +173,7 @@ fn handshakes_disturbed_by_garbage_still_succeed() {
         |world| world.is_connected(3) || world.gone(3).is_some(),
     );
     assert!(world.gone(1).is_none() && world.gone(2).is_none());
-    assert_eq!(world.sfu.stats().engine_panics, 0);
+    assert_eq!(world.sfu.stats().peer_panics, 0);
 }
 
 #[test]

@@ -370,7 +370,7 @@ fn offers_cut_or_changed_anywhere_are_answered_or_refused() {
         }
     }
     assert!(answered > 100, "{answered} were still good");
-    assert_eq!(world.sfu.stats().engine_panics, 0);
+    assert_eq!(world.sfu.stats().peer_panics, 0);
     assert_eq!(world.sfu.stats().peers, 0);
 }
 
@@ -461,7 +461,7 @@ fn fragments_cut_or_changed_anywhere_are_taken_or_refused() {
         });
     }
     assert_eq!(world.sfu.stats().peers, 1);
-    assert_eq!(world.sfu.stats().engine_panics, 0);
+    assert_eq!(world.sfu.stats().peer_panics, 0);
     assert!(
         world
             .news

@@ -34,7 +34,7 @@ impl Trouble {
             GoneReason::CodecMismatch { kind, published } => {
                 Some(Self::undecodable(*kind, published))
             }
-            GoneReason::EngineError(_) | GoneReason::EnginePanic => {
+            GoneReason::Broken(_) | GoneReason::Panicked => {
                 Some(Self::internal("engine", reason.to_string()))
             }
             _ => None,
@@ -219,7 +219,7 @@ mod tests {
             assert_eq!(trouble.error, StageEventError::InvalidInput);
             assert!(!trouble.message.contains('\n') && !trouble.message.is_empty());
         }
-        let panic = Trouble::of_peer(&GoneReason::EnginePanic, &place(Audience::Anybody)).unwrap();
+        let panic = Trouble::of_peer(&GoneReason::Panicked, &place(Audience::Anybody)).unwrap();
         assert_eq!(panic.error, StageEventError::InternalServerException);
         for gone in [GoneReason::Silent, GoneReason::ClosedByRemote] {
             assert_eq!(Trouble::of_peer(&gone, &place(Audience::Anybody)), None);

@@ -17,7 +17,7 @@ pub(crate) struct Sink {
     /// An instant and its time since 1970.
     pub(crate) epoch: Option<(Instant, Duration)>,
     pub(crate) outputs: VecDeque<io::Output>,
-    pub(crate) events: Vec<EngineEvent>,
+    pub(crate) events: Vec<TransportEvent>,
 }
 
 impl Sink {
@@ -28,7 +28,7 @@ impl Sink {
 }
 
 #[derive(Debug)]
-pub(crate) enum EngineEvent {
+pub(crate) enum TransportEvent {
     Connected,
     Closed,
     Packet(MediaKind, Received),
