@@ -158,11 +158,7 @@ def test_doctor_says_what_is_offered_and_to_whom(tmp_path):
 def test_an_ipv6_listener_offers_ipv6_loopback_first(tmp_path, media):
     if not socket.has_ipv6:
         pytest.skip("no IPv6")
-    port = free_port(socket.SOCK_STREAM)
-    server = Server(tmp_path / "data", name="test_this_machine_v6")
-    server.http_port, server.url = port, f"http://[::1]:{port}"
-    server.arguments = ("--http", f"[::1]:{port}")
-    server.start()
+    server = Server(tmp_path / "data", name="test_this_machine_v6", host="[::1]").start()
     try:
         stages = api.Stages(api.client(server))
         session = Session(server, media, stages, stages.create())

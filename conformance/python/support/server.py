@@ -63,14 +63,15 @@ def database_arguments(data_dir):
 class Server:
     """One data directory and the process that serves it; may be stopped, killed and started again."""
 
-    def __init__(self, data_dir, *arguments, name="server", environment=None):
+    def __init__(self, data_dir, *arguments, name="server", environment=None, host="127.0.0.1"):
         self.data_dir = pathlib.Path(data_dir)
         self.arguments = arguments
         self.name = name
         self.extra = environment or {}
         self.http_port = free_port(socket.SOCK_STREAM)
         self.media_port = free_port(socket.SOCK_DGRAM)
-        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.address = f"{host}:{self.http_port}"
+        self.url = f"http://{self.address}"
         self.process = None
         self.database = database_arguments(self.data_dir)
         self.log = collections.deque(maxlen=LOG_LINES_MAX)
@@ -82,7 +83,7 @@ class Server:
         self._is_announced.clear()
         command = [
             *(str(binary()), "serve", "--data-dir", str(self.data_dir)),
-            *("--http", f"127.0.0.1:{self.http_port}", "--media-port", str(self.media_port)),
+            *("--http", self.address, "--media-port", str(self.media_port)),
             *self.database,
             *self.arguments,
         ]

@@ -10,6 +10,7 @@ import ipaddress
 import re
 import socket
 import struct
+import time
 
 from aioice import stun
 
@@ -41,15 +42,20 @@ def ask(host, port, username, password, source="", wait_s=ANSWER_S):
     family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.bind((source, 0))
-        client.settimeout(wait_s)
         client.sendto(check(username, password), (host, port))
-        try:
-            data, sender = client.recvfrom(2048)
-        except TimeoutError:
-            return None
-        answer = stun.parse_message(data, password.encode())
-        assert answer.message_class == stun.Class.RESPONSE
-        return sender[0]
+        ends_at = time.monotonic() + wait_s
+        # The server may check the path itself meanwhile: that is no answer.
+        while (rest := ends_at - time.monotonic()) > 0:
+            client.settimeout(rest)
+            try:
+                data, sender = client.recvfrom(2048)
+            except TimeoutError:
+                return None
+            answer = stun.parse_message(data)
+            if answer.message_class == stun.Class.RESPONSE:
+                assert answer.check_message_integrity(password.encode())
+                return sender[0]
+    return None
 
 
 def forge(host, port, username, password, source):

@@ -143,9 +143,44 @@ fn told(panic: &PanicHookInfo<'_>) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::process::Command;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_libraries_say_in_detail_is_not_logged_whatever_rust_log_says() {
+        let written = Lines::default();
+        let writer = written.clone();
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(move || writer.clone())
+            .with_filter(EnvFilter::new("trace").and(filter_fn(is_safe)));
+        let subscriber = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "hyper::proto", "secret-1");
+            tracing::debug!(target: "str0m::ice", "secret-2");
+            tracing::debug!(target: "log", "secret-3");
+            tracing::info!(target: "hyper::proto", "told-1");
+            tracing::trace!(target: "restage_server::media", "told-2");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("secret"), "{text}");
+        assert!(text.contains("told-1") && text.contains("told-2"), "{text}");
+    }
 
     /// Run by the test below in a process of its own: a hook is there for a whole process.
     #[test]
