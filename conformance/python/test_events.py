@@ -88,9 +88,12 @@ def test_binary_and_oversize_frames_end_the_socket(server, stages, media, pair):
     events = media.events(stages.token(pair[0])[1])
     events.send_bytes(b"\x00" * 10)
     eventually(lambda: events.is_closed, what="closed after a binary frame")
-    events = media.events(stages.token(pair[0])[1])
-    events.send('{"type":"PING","pad":"' + "x" * 200_000 + '"}')
-    eventually(lambda: events.is_closed, what="closed after an oversize frame")
+    assert events.close_code == 1007
+    for size in (20_000, 200_000, 2_000_000):
+        events = media.events(stages.token(pair[0])[1])
+        events.send('{"type":"PING","pad":"' + "x" * size + '"}')
+        eventually(lambda events=events: events.is_closed, what=f"closed after a frame of {size} bytes")
+        assert events.close_code == 1009
     assert server.is_alive()
 
 
@@ -156,21 +159,8 @@ def test_disconnect_participant_closes_the_socket(stages, media, pair):
 def test_a_closed_socket_is_read_until_the_client_closes_it_too(server, stages, pair):
     """Closing it with something unread would reset the connection and take the reason back."""
     ann, token = stages.token(pair[0])
-    with socket.create_connection(("127.0.0.1", server.http_port), 10) as connection:
-        head = [
-            f"GET /events/{api.stage_id(pair[0])} HTTP/1.1",
-            "Host: x",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-            f"Sec-WebSocket-Protocol: {token}",
-        ]
-        connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
-        stream = connection.makefile("rb")
-        assert b" 101 " in stream.readline()
-        while stream.readline() != b"\r\n":
-            pass
+    connection, stream = open_raw(server, token, pair[0])
+    with connection:
         eventually(lambda: stages.participants(pair[0]).get(ann, {}).get("state") == "CONNECTED", what="CONNECTED")
         stages.ivs.disconnect_participant(stageArn=pair[0], participantId=ann)
         while (frame := read_frame(stream))[0] != CLOSE:
@@ -181,6 +171,85 @@ def test_a_closed_socket_is_read_until_the_client_closes_it_too(server, stages, 
             connection.sendall(ping)
         connection.sendall(masked(CLOSE, frame[1][:2]))
         assert stream.read() == b""
+
+
+def open_raw(server, token, stage):
+    """(connection, stream) of an events socket that nobody reads or answers by itself."""
+    connection = socket.create_connection(("127.0.0.1", server.http_port), 10)
+    head = [
+        f"GET /events/{api.stage_id(stage)} HTTP/1.1",
+        "Host: x",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        f"Sec-WebSocket-Protocol: {token}",
+    ]
+    connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
+    stream = connection.makefile("rb")
+    assert b" 101 " in stream.readline()
+    while stream.readline() != b"\r\n":
+        pass
+    return connection, stream
+
+
+def close_code(stream):
+    """The code of the server's close frame."""
+    while (frame := read_frame(stream))[0] != CLOSE:
+        pass
+    return int.from_bytes(frame[1][:2], "big")
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        # The length alone is enough: nobody waits for a message of 2 to the 62 bytes.
+        (b"\x81\xff" + (1 << 62).to_bytes(8, "big") + bytes(4), 1009),
+        # Fragments that are too much together.
+        (b"".join(bytes([first, 0xFE, 0x20, 0x00]) + bytes(4) + b"x" * 0x2000 for first in (1, 0, 0)), 1009),
+        # No UTF-8, in a text frame.
+        (b"\x81\x82" + bytes(4) + b"\xff\xfe", 1007),
+        # Not masked; an opcode and bits that mean nothing; a control frame in fragments.
+        (b"\x81\x02{}", 1002),
+        (b"\x83\x80" + bytes(4), 1002),
+        (b"\xf1\x80" + bytes(4), 1002),
+        (b"\x09\x80" + bytes(4), 1002),
+    ],
+    ids=["a length", "fragments", "no UTF-8", "unmasked", "an opcode", "reserved bits", "a broken ping"],
+)
+def test_what_is_no_message_is_told_why(server, stages, pair, data, code):
+    connection, stream = open_raw(server, stages.token(pair[0])[1], pair[0])
+    with connection:
+        connection.sendall(data)
+        assert close_code(stream) == code
+        # Whatever the client goes on sending, the server has read it when it closes.
+        connection.sendall(b"x" * 100_000)
+        assert stream.read() == b""
+
+
+def resident_kib(server):
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+        return int(next(line for line in status if line.startswith("VmRSS")).split()[1])
+
+
+def send_until_closed(connection):
+    """How many bytes the server took before it had heard enough."""
+    sent = 0
+    try:
+        while True:
+            sent += connection.send(b"x" * 65_536)
+    except (BrokenPipeError, ConnectionError):
+        return sent
+
+
+def test_a_frame_that_never_ends_costs_no_memory(server, stages, pair):
+    connection, _ = open_raw(server, stages.token(pair[0])[1], pair[0])
+    with connection:
+        before = resident_kib(server)
+        connection.sendall(b"\x81\xff" + (1 << 40).to_bytes(8, "big") + bytes(4))
+        sent = send_until_closed(connection)
+        assert sent > 1 << 20, "it was read"
+        assert resident_kib(server) < before + 16 * 1024, f"after {sent} bytes"
 
 
 TEXT, CLOSE = 1, 8

@@ -79,6 +79,51 @@ def test_material_comes_back_as_it_was_sent(ivs):
         ivs.delete_public_key(arn=made["arn"])
 
 
+def indented(pem, by="  "):
+    return "".join(f"{by}{line}\n" for line in pem.splitlines())
+
+
+# What editors, shells and configuration files do to a PEM text.
+WHITE_SPACE = {
+    "blank lines around": lambda pem: f"\n \n{pem}\n\t\n",
+    "a byte order mark": lambda pem: "\ufeff" + pem,
+    "spaces at line ends": lambda pem: pem.replace("\n", " \t\n"),
+    "indented by spaces": indented,
+    "indented by tabs": lambda pem: indented(pem, "\t\t"),
+    "blank lines within": lambda pem: pem.replace("\n", "\n\n"),
+    "old line ends": lambda pem: pem.replace("\n", "\r"),
+    "all of it": lambda pem: (
+        "\ufeff\r\n" + indented(pem.rstrip("\n").replace("\n", "\n\n"), "\t ").replace("\n", " \r\n")
+    ),
+}
+
+
+@pytest.mark.parametrize("change", WHITE_SPACE.values(), ids=WHITE_SPACE)
+def test_white_space_in_material_does_not_count(server, ivs, media, stage, tmp_path, change):
+    pair = KeyPair()
+    material = change(pair.public_pem)
+    made = ivs.import_public_key(publicKeyMaterial=material)["publicKey"]
+    # As it was sent where the model's pattern allows that, else as openssl writes it.
+    assert made["fingerprint"] == pair.fingerprint
+    assert made["publicKeyMaterial"] == (material if material == "\ufeff" + pair.public_pem else pair.public_pem)
+    with refused("ConflictException", 409, made["arn"]):
+        ivs.import_public_key(publicKeyMaterial=pair.public_pem)
+    pair.arn = made["arn"]
+    assert post(media, stage, pair.token(stage))[0] == 201
+    # The commands read it from the server, and both halves from files.
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    private.write_text(change(pair.private_pem), newline="")
+    public.write_text(material, newline="")
+    common = ("--data-dir", str(server.data_dir), "--endpoint-url", server.url)
+    signed = server.command("token", "sign", *common, "--private-key", str(private), "--stage-arn", stage["arn"])
+    token = signed.stdout.strip()
+    assert api.payload(token)["resource"] == stage["arn"]
+    for more in ((), ("--public-key", str(public))):
+        inspected = server.command("token", "inspect", token, *common, *more)
+        assert "accepted" in inspected.stdout
+    ivs.delete_public_key(arn=made["arn"])
+
+
 @pytest.mark.parametrize(
     ("material", "words"),
     [
@@ -201,7 +246,8 @@ def post(media, stage, token):
         ({"capabilities": None}, "capabilities"),
         ({"version": None}, "version"),
         ({"exp": "soon"}, "exp"),
-        ({"exp": int(time.time()) + HOUR_S + 0.5}, "exp"),
+        ({"exp": -0.5}, "exp"),
+        ({"iat": 1e12}, "iat"),
         ({"exp": int(time.time()) + 15 * DAY_S}, "14 days"),
         ({"iat": int(time.time()) + HOUR_S}, "iat"),
         ({"jti": ""}, "jti"),
@@ -258,6 +304,23 @@ def test_capabilities_and_expiry(stages, media, key, stage):
     assert_error(post(media, stage, key.token(stage, iat=past, exp=past + 60)), 401, "TOKEN_EXPIRED")
     ends = int(time.time()) + 14 * DAY_S
     assert post(media, stage, key.token(stage, iat=ends - 14 * DAY_S, exp=ends))[0] == 201
+
+
+@pytest.mark.parametrize(
+    "written",
+    [lambda at: at + 0.0, lambda at: at + 0.25, lambda at: float(f"{at}e0")],
+    ids=["1700000000.0", "1700000000.25", "a float"],
+)
+def test_times_may_be_any_json_number(server, media, key, stage, written):
+    """RFC 7519 section 2: a NumericDate need not be whole; libraries of several languages write floats."""
+    now = int(time.time())
+    token = key.token(stage, iat=written(now - 60), exp=written(now + HOUR_S))
+    assert "." in json.dumps(api.payload(token)["exp"])
+    assert post(media, stage, token)[0] == 201
+    inspected = server.command("token", "inspect", token, "--data-dir", str(server.data_dir))
+    assert "expires" in inspected.stdout and "accepted" in inspected.stdout
+    ended = key.token(stage, iat=written(now - 60), exp=written(now - 5))
+    assert_error(post(media, stage, ended), 401, "TOKEN_EXPIRED")
 
 
 def test_expiry_counts_when_joining_only(stages, media, key, stage):

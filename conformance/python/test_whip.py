@@ -99,6 +99,35 @@ def test_another_token_cannot_touch_the_session(server, media, stages, arn, toke
     assert media.request("DELETE", url, headers=bearer(token))[0] == 200
 
 
+def test_if_match_is_a_list(server, media, token):
+    """RFC 9110 section 13.1.1: any of several, `*` for whatever there is, and weak tags never match."""
+    offer = make_offer(media)
+    _, headers, _ = post(media, f"{server.url}/whip", token, offer)
+    url, tag = server.url + headers["Location"], headers["ETag"]
+    ufrag, pwd = credentials(offer)
+    fragment = f"a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\na=end-of-candidates\r\n"
+
+    def patch(*if_match):
+        lines = [("If-Match", value) for value in if_match]
+        given = [*bearer(token, Content_Type=FRAGMENT).items(), *lines]
+        return media.request("PATCH", url, data=fragment, headers=given)
+
+    for fits in ([tag], [f'"other", {tag}'], ['"other"', tag], [f', W/"x" ,{tag},'], ["*"], ['"*"']):
+        assert patch(*fits)[0] == 204, fits
+    for stale in ([f"W/{tag}"], ['"other", "another"'], [tag.upper()], [""]):
+        assert_error(patch(*stale), 412, "ENTITY_TAG")
+    for wrong in ([tag.strip('"')], [f'{tag} "x"'], ["*", tag], [tag[:-1]]):
+        assert "If-Match" in assert_error(patch(*wrong), 400, "INVALID")
+
+    def delete(value):
+        return media.request("DELETE", url, headers=bearer(token, If_Match=value))
+
+    assert_error(delete('"other"'), 412, "ENTITY_TAG")
+    assert_error(delete(f"W/{tag}"), 412, "ENTITY_TAG")
+    assert_error(delete("other"), 400, "INVALID")
+    assert delete(f'"other", {tag}')[0] == 200
+
+
 def test_trickle(server, media, token):
     offer = make_offer(media)
     _, headers, _ = post(media, f"{server.url}/whip", token, offer)
@@ -149,7 +178,9 @@ def credentials(sdp):
     return found.get("ice-ufrag"), found.get("ice-pwd")
 
 
-@pytest.mark.parametrize("path", ["/whip", "/whip/publish/{id}"])
+@pytest.mark.parametrize(
+    "path", ["/whip", "/whip/", "/", "", "/whip/publish/{id}", "/whip/publish/{id}/", "/publish/{id}", "/whip//"]
+)
 def test_the_publishing_paths(server, media, stages, arn, path):
     participant, token = stages.token(arn)
     status, _, _ = post(media, server.url + path.format(id=participant), token, make_offer(media))
@@ -162,16 +193,19 @@ def test_the_publishing_path_must_name_the_token_s_participant(server, media, st
     assert "another participant" in assert_error(answer, 401, "TOKEN_MALFORMED")
 
 
-@pytest.mark.parametrize("path", ["/whep/{id}", "/whip/subscribe/{id}"])
+@pytest.mark.parametrize("path", ["/whep/{id}", "/whep/{id}/", "/whip/subscribe/{id}", "/subscribe/{id}/"])
 def test_the_subscribing_paths(server, media, stages, arn, path):
     participant, publishing = stages.token(arn)
     media.publish(publishing)
     eventually(lambda: stages.participants(arn)[participant]["published"], what="published")
     offer = make_offer(media, direction="recvonly")
-    status, headers, answer = post(media, server.url + path.format(id=participant), stages.token(arn)[1], offer)
+    watching = stages.token(arn)[1]
+    status, headers, answer = post(media, server.url + path.format(id=participant), watching, offer)
     assert status == 201, answer
     assert headers["Location"] and headers["ETag"]
     assert "a=sendonly" in answer.splitlines()
+    session = server.url + headers["Location"] + "/"
+    assert media.request("DELETE", session, headers={"Authorization": f"Bearer {watching}"})[0] == 200
 
 
 def test_watching_nobody(server, media, token):
@@ -246,9 +280,39 @@ def test_options_names_what_may_be_posted(server, media):
     assert headers["Accept-Post"] == SDP
 
 
+def test_the_root_is_whip_and_leads_browsers_to_the_console(server, media, token):
+    answer = media.request("GET", f"{server.url}/", allow_redirects=False)
+    assert (answer[0], answer[1]["Location"]) == (307, "/console/")
+    assert_error(media.request("POST", f"{server.url}/", data="v=0"), 401, "TOKEN_MISSING")
+    status, headers, _ = media.request("PUT", f"{server.url}/")
+    assert status == 405 and {"GET", "POST"} <= set(headers["Allow"].split(","))
+    assert media.request("OPTIONS", f"{server.url}/")[1]["Accept-Post"] == SDP
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "AWS4-HMAC-SHA256 Credential=A/20200101/eu-west-1/ivs/aws4_request, SignedHeaders=host"},
+        {"X-Amz-Target": "AmazonInteractiveVideoService.ListStages"},
+    ],
+)
+def test_the_root_is_no_operation(server, media, headers):
+    status, answered, text = media.request("POST", f"{server.url}/", data="{}", headers=headers)
+    assert (status, answered["x-amzn-ErrorType"]) == (404, "UnknownOperationException")
+    assert set(json.loads(text)) == {"message", "exceptionMessage"}
+
+
 @pytest.mark.parametrize(
     ("path", "method"),
-    [("/whip", "POST"), ("/whep/p", "POST"), ("/whip/sessions/x", "PATCH"), ("/whip/sessions/x", "DELETE")],
+    [
+        ("/", "POST"),
+        ("/whip", "POST"),
+        ("/whep/p", "POST"),
+        ("/whep/p/", "POST"),
+        ("/whip/sessions/x", "PATCH"),
+        ("/whip/sessions/x", "DELETE"),
+        ("/whip/nothing/here", "POST"),
+    ],
 )
 def test_preflight_from_another_origin(server, media, path, method):
     status, headers, _ = media.request(
@@ -257,7 +321,7 @@ def test_preflight_from_another_origin(server, media, path, method):
         headers={
             "Origin": ORIGIN,
             "Access-Control-Request-Method": method,
-            "Access-Control-Request-Headers": "authorization,content-type,if-match",
+            "Access-Control-Request-Headers": "authorization,content-type,if-match,traceparent,x-requested-with",
         },
     )
     assert status in (200, 204)
@@ -266,7 +330,9 @@ def test_preflight_from_another_origin(server, media, path, method):
     assert methods == "*" or method in methods
     allowed = {name.strip().lower() for name in headers["Access-Control-Allow-Headers"].split(",")}
     # A bare * would not cover Authorization (Fetch standard, CORS protocol).
-    assert {"authorization", "content-type", "if-match"} <= allowed
+    assert {"authorization", "content-type", "if-match", "traceparent", "tracestate", "x-requested-with"} <= allowed
+    # What a page's libraries add besides.
+    assert "*" in allowed
 
 
 def test_a_page_on_another_origin_may_read_location_and_etag(server, media, token):
@@ -279,7 +345,7 @@ def test_a_page_on_another_origin_may_read_location_and_etag(server, media, toke
     assert status == 201
     assert headers["Access-Control-Allow-Origin"] in ("*", ORIGIN)
     exposed = {name.strip().lower() for name in headers["Access-Control-Expose-Headers"].split(",")}
-    assert {"location", "etag"} <= exposed
+    assert {"location", "etag", "retry-after", "www-authenticate", "x-amzn-requestid"} <= exposed
 
 
 def test_an_expired_token_is_refused(server, media, stages, arn):

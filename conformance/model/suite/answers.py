@@ -22,6 +22,7 @@ COMMON_ERRORS = {
     "InvalidSignatureException": 403,
     "MissingAuthenticationTokenException": 403,
     "RequestEntityTooLargeException": 413,
+    "RequestTimeoutException": 408,
     "SerializationException": 400,
     "ThrottlingException": 429,
     "UnknownOperationException": 404,

@@ -103,7 +103,7 @@ class Peer:
 
     @property
     def authorization(self):
-        return {"Authorization": f"Bearer {self.token}"}
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     async def _connect(self):
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -282,7 +282,8 @@ class Events:
 
     async def _connect(self):
         # Not closed by itself: answering the server's close frame may fail, and would hide the code in it.
-        self.socket = await self.media.http.ws_connect(self.url, protocols=[self.token], autoclose=False)
+        protocols = [self.token] if self.token else []
+        self.socket = await self.media.http.ws_connect(self.url, protocols=protocols, autoclose=False)
         self.media.spawn(self._read())
 
     async def _read(self):
@@ -319,6 +320,11 @@ class Events:
         self.media.run(self.socket.close())
 
 
+def placed(url, token, in_url):
+    """(URL, token for the header): the token moves into the URL if it is to be there."""
+    return (f"{url}?{in_url}={token}", None) if in_url else (url, token)
+
+
 class Media:
     """The loop, and what runs on it."""
 
@@ -343,20 +349,25 @@ class Media:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def publish(self, token, identity=1, codec="VP8", url=None, with_audio=True, with_video=True):
-        """Publishes into the stage the token is for; returns when media can flow."""
-        target = url or api.payload(token)["whip_url"]
+    def publish(self, token, identity=1, codec="VP8", url=None, with_audio=True, with_video=True, in_url=None):
+        """Publishes into the stage the token is for; returns when media can flow.
+
+        `in_url` names the query parameter that carries the token, which is then nowhere else.
+        """
+        target, token = placed(url or api.payload(token)["whip_url"], token, in_url)
         return self.connected(Publisher(self, target, token, identity, codec, with_audio, with_video))
 
-    def watch(self, token, participant, url=None, **arguments):
+    def watch(self, token, participant, url=None, in_url=None, **arguments):
         """Subscribes to a participant of the stage the token is for; returns when media can flow."""
         base = url or api.payload(token)["whip_url"].removesuffix("/whip") + "/whep"
-        return self.connected(Watcher(self, f"{base}/{participant}", token, **arguments))
+        target, token = placed(f"{base}/{participant}", token, in_url)
+        return self.connected(Watcher(self, target, token, **arguments))
 
-    def events(self, token):
+    def events(self, token, in_url=None):
         """Opens the events WebSocket of the stage the token is for."""
         said = api.payload(token)
-        return self.connected(Events(self, f"{said['events_url']}/{said['topic']}", token))
+        target, token = placed(f"{said['events_url']}/{said['topic']}", token, in_url)
+        return self.connected(Events(self, target, token))
 
     def connected(self, peer):
         """Connects a peer, and closes it after the test."""

@@ -92,6 +92,8 @@ codes! {
     Serialization = "SerializationException", 400, serialization;
     /// The body is larger than any valid request.
     RequestEntityTooLarge = "RequestEntityTooLargeException", 413, request_entity_too_large;
+    /// The request did not arrive whole in time; SDKs try again.
+    RequestTimeout = "RequestTimeoutException", 408, request_timeout;
     /// The request is not signed.
     MissingAuthenticationToken =
         "MissingAuthenticationTokenException", 403, missing_authentication_token;

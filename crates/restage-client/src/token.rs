@@ -70,15 +70,23 @@ struct Claims {
     #[serde(default)]
     events_url: Option<String>,
     #[serde(default)]
-    exp: Option<i64>,
+    exp: Option<NumericDate>,
     #[serde(default)]
-    iat: Option<i64>,
+    iat: Option<NumericDate>,
     #[serde(default)]
     user_id: Option<String>,
     #[serde(default)]
     attributes: Option<BTreeMap<String, String>>,
     #[serde(default)]
     capabilities: Capabilities,
+}
+
+/// Seconds since 1970 (RFC 7519 §2): the number need not be whole.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum NumericDate {
+    Whole(i64),
+    Broken(f64),
 }
 
 /// A participant token with its payload read but not verified.
@@ -244,9 +252,15 @@ impl fmt::Debug for ParticipantToken {
     }
 }
 
-fn unix_time(seconds: i64) -> Option<SystemTime> {
-    let magnitude = Duration::from_secs(seconds.unsigned_abs());
-    if seconds < 0 {
+fn unix_time(date: NumericDate) -> Option<SystemTime> {
+    let (is_before, magnitude) = match date {
+        NumericDate::Whole(seconds) => (seconds < 0, Duration::from_secs(seconds.unsigned_abs())),
+        NumericDate::Broken(seconds) => {
+            let magnitude = Duration::try_from_secs_f64(seconds.abs()).ok()?;
+            (seconds < 0.0, magnitude)
+        }
+    };
+    if is_before {
         SystemTime::UNIX_EPOCH.checked_sub(magnitude)
     } else {
         SystemTime::UNIX_EPOCH.checked_add(magnitude)
@@ -341,9 +355,31 @@ mod tests {
 
     #[test]
     fn an_expiry_outside_time_is_no_panic() {
-        for exp in [i64::MIN, -1, i64::MAX] {
+        for exp in [
+            "-9223372036854775808",
+            "-1",
+            "9223372036854775807",
+            "18446744073709551615",
+            "-1e300",
+            "1e300",
+            "-0.5",
+        ] {
             let token = ParticipantToken::decode(&token(&format!("{{\"exp\":{exp}}}"))).unwrap();
             let _ = token.is_expired(SystemTime::now());
+        }
+    }
+
+    #[test]
+    fn times_are_numbers_of_any_form() {
+        for (exp, expected_ms) in [
+            ("1790043200", 1_790_043_200_000),
+            ("1790043200.0", 1_790_043_200_000),
+            ("1.7900432e9", 1_790_043_200_000),
+            ("1790043200.25", 1_790_043_200_250),
+        ] {
+            let token = ParticipantToken::decode(&token(&format!("{{\"exp\":{exp}}}"))).unwrap();
+            let expected = SystemTime::UNIX_EPOCH + Duration::from_millis(expected_ms);
+            assert_eq!(token.expires_at(), Some(expected), "{exp}");
         }
     }
 }

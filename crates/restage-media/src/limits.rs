@@ -48,6 +48,9 @@ pub const DTLS_RESEND_FIRST: Duration = Duration::from_millis(500);
 pub const DTLS_RESEND_MAX: Duration = Duration::from_secs(4);
 /// A fatal alert that arrives unprotected may be anybody's. It ends the handshake if nothing else goes on for this long.
 pub const DTLS_ALERT_GRACE: Duration = Duration::from_secs(1);
+/// Bytes of the first flight that a DTLS client repeats to a server that has not answered. They go beyond
+/// [`AMPLIFICATION_MAX`], once for each offer: a server that is not listening yet says nothing.
+pub const HELLO_BYTES_MAX: usize = 1_500;
 /// Bytes of a datagram. Larger ones are dropped: what a peer sends fits an Ethernet frame.
 pub const DATAGRAM_BYTES_MAX: usize = 2_000;
 /// Bytes of an RTP payload that is forwarded. With header, extensions and tag it is a datagram.

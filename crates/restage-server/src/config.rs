@@ -7,6 +7,7 @@
 mod access_key;
 mod addresses;
 mod limits;
+mod public_url;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -117,7 +118,7 @@ pub struct Settings {
     /// Whether viewers that offer H.264 of a lower profile than the publisher's are sent it all the same [default: lenient]
     #[arg(long, env = "RESTAGE_H264_PROFILE_MATCH", value_enum)]
     pub h264_profile_match: Option<ProfileMatch>,
-    /// The URL clients reach the HTTP listener by; tokens and stage endpoints carry it [default: http://ADDR]
+    /// The URL clients reach the HTTP listener by; tokens and stage endpoints carry it. A proxy in front takes its path off, if it has one [default: http://ADDR]
     #[arg(long, env = "RESTAGE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Account of the key in the data directory's credentials file: 12 digits [default: 000000000000]
@@ -260,8 +261,8 @@ pub enum ConfigError {
     },
     #[error("account-id must be 12 digits, not {0:?}")]
     AccountId(String),
-    #[error("public-url must start with http:// or https:// and have no trailing path, not {0:?}")]
-    PublicUrl(String),
+    #[error("public-url {0}; clients are told URLs that begin with it")]
+    PublicUrl(&'static str),
     #[error("cannot list this host's addresses ({0}); give --media-ip")]
     Addresses(std::io::Error),
     #[error("no address to offer for media was found; give --media-ip")]
@@ -486,9 +487,9 @@ impl Settings {
             key.check()?;
         }
         if let Some(url) = &config.public_url
-            && !(url.starts_with("http://") || url.starts_with("https://"))
+            && let Err(rule) = public_url::check(url)
         {
-            return Err(ConfigError::PublicUrl(url.clone()));
+            return Err(ConfigError::PublicUrl(rule));
         }
         if let Some(url) = &config.otlp_endpoint
             && !url.starts_with("http://")

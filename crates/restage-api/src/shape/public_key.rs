@@ -12,14 +12,16 @@ use crate::shape::{Request, StringMap};
 const DEFAULT_MAX_RESULTS: u32 = 50;
 /// First line of a key (RFC 7468 §13).
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+/// Characters of a line of base64, but for the last.
+const LINE_LEN: usize = 64;
 /// Last line of a key.
 const END: &str = "-----END PUBLIC KEY-----";
 
 /// Input of ImportPublicKey.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ImportPublicKeyRequest {
-    /// The PEM text as it was sent. It has the form the model wants and holds one block; what the block
-    /// holds has not been looked at.
+    /// A PEM text of the form the model wants, with one block; what the block holds has not been looked at. It is the
+    /// text as it was sent, unless white space kept that from being of this form: then it is as openssl writes it.
     pub public_key_material: String,
     /// Empty unless given.
     pub name: String,
@@ -43,7 +45,10 @@ impl Request for ImportPublicKeyRequest {
         let material = members.required_text("publicKeyMaterial", &PUBLIC_KEY_MATERIAL)?;
         check_pem(&material).map_err(|rule| fail("publicKeyMaterial", rule))?;
         Ok(Self {
-            public_key_material: material,
+            public_key_material: match keeps_pattern(&material) {
+                true => material,
+                false => written_anew(&body_of(&material)),
+            },
             name: members.text("name", &PUBLIC_KEY_NAME)?.unwrap_or_default(),
             tags: members.tags()?.unwrap_or_default(),
         })
@@ -62,10 +67,47 @@ pub fn pem_base64(text: &str) -> Result<String, &'static str> {
 fn body_of(text: &str) -> String {
     let (_, rest) = text.split_once(BEGIN).unwrap_or_default();
     let (body, _) = rest.split_once(END).unwrap_or_default();
-    body.split(['\r', '\n']).collect()
+    body.split(pem_space).collect()
 }
 
-/// The model's pattern, in words that help: one block, base64 in whole lines, no line before or after it.
+/// Whether a character does not count in a PEM text (RFC 7468 §2): white space of any kind, and the byte order mark
+/// that some editors put before a text.
+pub fn pem_space(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
+}
+
+/// Whether the text is of the model's pattern, which answers must keep to: lines of base64 with nothing else in them,
+/// and no other line.
+fn keeps_pattern(text: &str) -> bool {
+    let (before, rest) = text.split_once(BEGIN).unwrap_or_default();
+    let (body, after) = rest.split_once(END).unwrap_or_default();
+    let line_break = |text: &str| text.starts_with('\n') || text.starts_with("\r\n");
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte);
+    let after = after
+        .strip_prefix("\r\n")
+        .or_else(|| after.strip_prefix('\n'))
+        .unwrap_or(after);
+    line_break(body)
+        && body.ends_with('\n')
+        && body.bytes().all(base64)
+        && !before.contains('\n')
+        && !after.contains('\n')
+}
+
+/// A block with this base64 text (RFC 7468 §3: lines of 64 characters).
+fn written_anew(base64: &str) -> String {
+    let mut text = format!("{BEGIN}\n");
+    for (at, c) in base64.chars().enumerate() {
+        if at > 0 && at % LINE_LEN == 0 {
+            text.push('\n');
+        }
+        text.push(c);
+    }
+    text + "\n" + END + "\n"
+}
+
+/// The model's pattern, in words that help, and wider where people's editors are: one block, base64 in lines, no other
+/// line before or after it, white space wherever it is.
 fn check_pem(text: &str) -> Result<(), &'static str> {
     if text.contains("PRIVATE KEY-----") {
         return Err(
@@ -85,21 +127,19 @@ fn check_pem(text: &str) -> Result<(), &'static str> {
     let Some((body, after)) = rest.split_once(END) else {
         return Err("must end with -----END PUBLIC KEY-----");
     };
-    let line_break = |text: &str| text.starts_with('\n') || text.starts_with("\r\n");
-    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte);
-    // A line break after the first line, one before the last, and something between them.
-    let framed = line_break(body)
-        && body.ends_with('\n')
-        && !body.trim_matches(['\r', '\n']).is_empty()
-        && body.bytes().all(base64);
+    let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c) || pem_space(c);
+    // Set apart from the first line and from the last, and something between them.
+    let framed = body.starts_with(pem_space)
+        && body.ends_with(pem_space)
+        && !body.trim_matches(pem_space).is_empty()
+        && body.chars().all(base64);
     if !framed {
         return Err("must have nothing but lines of base64 between its first and last line");
     }
-    let after = after
-        .strip_prefix("\r\n")
-        .or_else(|| after.strip_prefix('\n'))
-        .unwrap_or(after);
-    if before.contains('\n') || after.contains('\n') {
+    // Words on the block's own first line, and after its last, are let be, as the model does.
+    let before = before.trim_start_matches(pem_space);
+    let after = after.trim_matches(pem_space);
+    if before.contains(['\r', '\n']) || after.contains(['\r', '\n']) {
         return Err(
             "must have no line before -----BEGIN PUBLIC KEY----- and none after \
              -----END PUBLIC KEY-----",

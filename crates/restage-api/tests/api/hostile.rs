@@ -157,6 +157,7 @@ proptest! {
         let request = SignedRequest {
             method: &method,
             path: &path,
+            path_prefix: "",
             query: &query,
             headers: &headers,
             body: &body,
@@ -185,7 +186,7 @@ proptest! {
             ),
         ];
         let request =
-            SignedRequest { method: "POST", path: &path, query: &query, headers: &headers, body: b"" };
+            SignedRequest { method: "POST", path: &path, path_prefix: "/v", query: &query, headers: &headers, body: b"" };
         let error = verify(&request, 1_790_000_000, |scope| Some(SigningKey::derive("secret", scope.day, scope.region))).expect_err("a guess");
         prop_assert_eq!(error.code, ErrorCode::InvalidSignature);
     }

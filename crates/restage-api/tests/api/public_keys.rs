@@ -33,6 +33,41 @@ fn pem_is_taken_however_its_lines_end() {
     }
 }
 
+/// RFC 7468 §2: white space around the lines, and within them, is no part of what they say.
+#[test]
+fn white_space_in_pem_does_not_count() {
+    let each_line =
+        |change: &dyn Fn(&str) -> String| MATERIAL.lines().map(change).collect::<String>();
+    let spread = |line: &str| match line.starts_with('-') {
+        true => format!("{line}\n"),
+        false => line.chars().map(|c| format!("{c} ")).collect::<String>() + "\n",
+    };
+    for text in [
+        format!("\n\r\n \t\n{MATERIAL}"),
+        format!("{MATERIAL}\n \n\t\r\n"),
+        format!("\u{feff}{MATERIAL}"),
+        format!("\u{feff}\n{MATERIAL}\u{a0}"),
+        each_line(&|line| format!("    {line}\n")),
+        each_line(&|line| format!("\t{line}\t \r\n")),
+        each_line(&|line| format!("{line}\r")),
+        each_line(&|line| format!("{line}\n\n")),
+        each_line(&|line| format!("\u{a0}{line}\u{b}\u{c}\n")),
+        each_line(&|line| format!("{line} ")),
+        each_line(&spread),
+        format!("\n  key: {}", MATERIAL.trim_end()),
+    ] {
+        accepted(ImportPublicKey, material(&text));
+        let request = material(&text).to_string();
+        let request = ImportPublicKeyRequest::parse(request.as_bytes()).unwrap();
+        // An answer has it in the form of the model.
+        let kept = match text.strip_prefix('\u{feff}') {
+            Some(rest) if rest == MATERIAL => text.as_str(),
+            _ => MATERIAL,
+        };
+        assert_eq!(request.public_key_material, kept, "{text:?}");
+    }
+}
+
 #[test]
 fn what_is_no_public_key_in_pem_is_told_so() {
     let form = "must be a public key in PEM: -----BEGIN PUBLIC KEY-----, lines of base64, -----END PUBLIC KEY-----";
@@ -59,10 +94,12 @@ fn what_is_no_public_key_in_pem_is_told_so() {
         (&format!("{begin}\n\n{end}"), lines),
         (&format!("{begin}AAAA\n{end}"), lines),
         (&format!("{begin}\nAAAA{end}"), lines),
-        (&format!("{begin}\nAA AA\n{end}"), lines),
+        (&format!("{begin}\n \t\r\n{end}"), lines),
+        (&format!("{begin}\nAA\u{200b}AA\n{end}"), lines),
         (&format!("{begin}\nProc-Type: 4\n{end}"), lines),
-        (&format!("\n{MATERIAL}"), alone),
-        (&format!("{MATERIAL}\n"), alone),
+        (&format!("key:\n{MATERIAL}"), alone),
+        (&format!("\nkey:\r{MATERIAL}"), alone),
+        (&format!("{MATERIAL}\nend\n\nof"), alone),
         (&format!("{MATERIAL}end\nof"), alone),
         (
             &"A".repeat(4_097),

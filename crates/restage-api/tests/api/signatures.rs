@@ -23,6 +23,7 @@ pub(crate) const NOW: i64 = 1_790_000_000;
 pub(crate) struct Arrived {
     pub(crate) method: String,
     pub(crate) path: String,
+    pub(crate) path_prefix: &'static str,
     pub(crate) query: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -33,6 +34,7 @@ impl Arrived {
         Self {
             method: "POST".into(),
             path: path.into(),
+            path_prefix: "",
             query: String::new(),
             headers: vec![("host".into(), "127.0.0.1:4080".into())],
             body: body.into(),
@@ -49,6 +51,7 @@ impl Arrived {
         let request = SignedRequest {
             method: &self.method,
             path: &self.path,
+            path_prefix: self.path_prefix,
             query: &self.query,
             headers: &headers,
             body: &self.body,
@@ -216,6 +219,7 @@ fn signatures_of_another_client_verify() {
     let request = SignedRequest {
         method: "POST",
         path: "/ListStages",
+        path_prefix: "",
         query: "",
         headers: &list,
         body: br#"{"maxResults":5}"#,
@@ -241,6 +245,42 @@ fn signatures_of_another_client_verify() {
         ..request
     };
     verify(&request, at, secret).expect("verifies");
+}
+
+/// A proxy in front takes a prefix off the path that the client signed.
+#[test]
+fn a_path_is_signed_as_the_client_saw_it() {
+    for (prefix, signed, arrived) in [
+        ("/video", "/video/ListStages", "/ListStages"),
+        ("/a/b", "/a/b/tags/arn%3Aaws", "/tags/arn%3Aaws"),
+        ("/v%C3%BC", "/v%C3%BC/ListStages", "/ListStages"),
+        ("/video", "/video/tags/a", "/tags/x/../a"),
+    ] {
+        let mut request = Signer::default().sign(Arrived::new(signed, "{}"));
+        assert!(request.verify().is_ok(), "{signed} as it is");
+        request.path = arrived.to_owned();
+        assert!(request.verify().is_err(), "{arrived} without the prefix");
+        request.path_prefix = prefix;
+        assert!(request.verify().is_ok(), "{arrived} behind {prefix}");
+        request.path_prefix = "/other";
+        assert!(request.verify().is_err(), "{arrived} behind another");
+        // Whoever does not pass the proxy signs what arrives.
+        let mut direct = Signer::default().sign(Arrived::new(arrived, "{}"));
+        direct.path_prefix = prefix;
+        assert!(direct.verify().is_ok(), "{arrived} itself");
+    }
+    for (signed, arrived) in [
+        ("/video/ListStages", "/DeleteStage"),
+        ("/ListStages", "/video/ListStages"),
+        ("/video", "/ListStages"),
+        ("/tags/a", "/../tags/b"),
+        ("/video/video/ListStages", "/ListStages"),
+    ] {
+        let mut request = Signer::default().sign(Arrived::new(signed, "{}"));
+        request.path = arrived.to_owned();
+        request.path_prefix = "/video";
+        assert!(request.verify().is_err(), "{signed} is not {arrived}");
+    }
 }
 
 /// Paths with everything that is normalised or encoded on the way.

@@ -33,7 +33,7 @@ impl Sfu {
             Protocol::Other => self.stats.datagrams_malformed += 1,
             Protocol::Session => self.on_session(now, path, bytes),
             Protocol::Stun => match Message::parse(bytes) {
-                Some(message) => self.on_stun(now, path, &message, bytes.len()),
+                Some(message) => self.on_stun(now, path, &message),
                 None => self.stats.datagrams_malformed += 1,
             },
         }
@@ -61,7 +61,7 @@ impl Sfu {
         self.settle(now, index, outcome.map(drop));
     }
 
-    fn on_stun(&mut self, now: Instant, path: Path, message: &Message<'_>, bytes: usize) {
+    fn on_stun(&mut self, now: Instant, path: Path, message: &Message<'_>) {
         let source = path.destination;
         let owner = self.demux.by_address(source);
         let candidates = match message.kind {
@@ -73,7 +73,7 @@ impl Sfu {
             Kind::Success | Kind::Error => [owner, self.demux.claimant(source)],
         };
         for index in candidates.into_iter().flatten() {
-            if self.try_stun(now, index, path, message, bytes) {
+            if self.try_stun(now, index, path, message) {
                 return;
             }
         }
@@ -85,14 +85,7 @@ impl Sfu {
     }
 
     /// True if the message is this peer's.
-    fn try_stun(
-        &mut self,
-        now: Instant,
-        index: Index,
-        path: Path,
-        message: &Message<'_>,
-        bytes: usize,
-    ) -> bool {
+    fn try_stun(&mut self, now: Instant, index: Index, path: Path, message: &Message<'_>) -> bool {
         let source = path.destination;
         let owner = self.demux.by_address(source);
         let owns = owner == Some(index);
@@ -105,7 +98,7 @@ impl Sfu {
         }
         let secrets = &mut self.shared.secrets;
         let (engine, sink) = (&mut peer.engine, &mut self.sink);
-        let result = engine.receive_stun(now, path, message, bytes, is_anothers, secrets, sink);
+        let result = engine.receive_stun(now, path, message, is_anothers, secrets, sink);
         let is_taken = !matches!(result, Ok(Outcome::Refused));
         if is_taken {
             peer.heard_at = now;

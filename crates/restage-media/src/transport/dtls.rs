@@ -90,6 +90,10 @@ impl Dtls {
         })
     }
 
+    pub(crate) fn is_client(&self) -> bool {
+        self.is_client
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.state, State::Connected(_))
     }

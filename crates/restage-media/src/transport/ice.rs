@@ -72,6 +72,8 @@ pub(crate) struct Ice {
     routes: Vec<Route>,
     /// Where media goes.
     selected: Option<Path>,
+    /// Where the client says it is now while the selected path is silent, as long as that is not proven.
+    trial: Option<Path>,
     /// Checks arrived that were signed with another password.
     pub(crate) has_forgeries: bool,
     replies: Vec<Reply>,
@@ -86,6 +88,7 @@ impl Ice {
             generation: 0,
             routes: Vec::new(),
             selected: None,
+            trial: None,
             has_forgeries: false,
             replies: Vec::new(),
         }
@@ -114,6 +117,22 @@ impl Ice {
         self.selected
     }
 
+    /// Where the client says it is now, the selected path being silent, if that is not proven yet. What
+    /// [`may_try`](Self::may_try) allows may go there.
+    pub(crate) fn trial(&self) -> Option<Path> {
+        self.trial
+    }
+
+    /// Takes room for a datagram to the path on trial.
+    pub(crate) fn may_try(&mut self, bytes: usize) -> bool {
+        let trial = self.trial;
+        let mut routes = self.routes.iter_mut();
+        let Some(route) = routes.find(|route| Some(route.path) == trial) else {
+            return false;
+        };
+        route.may_send(bytes)
+    }
+
     /// Whether the client is known to receive what goes to the selected path.
     pub(crate) fn is_proven(&self) -> bool {
         self.route(self.selected)
@@ -127,12 +146,11 @@ impl Ice {
         now: Instant,
         path: Path,
         message: &Message<'_>,
-        bytes: usize,
         is_anothers: bool,
         secrets: &mut Secrets,
     ) -> Outcome {
         match message.kind {
-            Kind::Request => self.on_request(now, path, message, bytes, is_anothers, secrets),
+            Kind::Request => self.on_request(now, path, message, is_anothers, secrets),
             Kind::Success => self.on_success(now, path, message),
             // The client may refuse the check because it knows nothing of the session any more: the route stays unproven.
             Kind::Error => Outcome::Refused,
@@ -150,6 +168,9 @@ impl Ice {
     pub(crate) fn on_verified(&mut self, now: Instant, path: Path) {
         if let Some(route) = self.routes.iter_mut().find(|route| route.path == path) {
             route.heard_at = now;
+        }
+        if self.selected == Some(path) {
+            self.trial = None;
         }
     }
 
@@ -216,7 +237,6 @@ impl Ice {
         now: Instant,
         path: Path,
         message: &Message<'_>,
-        bytes: usize,
         is_anothers: bool,
         secrets: &mut Secrets,
     ) -> Outcome {
@@ -231,6 +251,7 @@ impl Ice {
             return Outcome::Taken;
         }
         let reply = stun::success(transaction, path.destination, &self.local.pwd);
+        let sent = reply.len();
         self.replies.push(Reply { path, bytes: reply });
         let index = self.place(now, path);
         let route = &mut self.routes[index];
@@ -238,7 +259,10 @@ impl Ice {
         route.is_nominated = message.use_candidate;
         route.generation = self.generation;
         route.heard_at = now;
-        route.credit = route.credit.saturating_add(bytes * AMPLIFICATION_MAX);
+        let earned = route
+            .credit
+            .saturating_add(message.length * AMPLIFICATION_MAX);
+        route.credit = earned.saturating_sub(sent);
         let is_proven = route.is_proven;
         // The first path needs no check: the handshake proves it.
         let is_first = self.selected.is_none_or(|selected| selected == path) && !is_anothers;
@@ -246,6 +270,7 @@ impl Ice {
             self.begin_check(now, index, secrets);
         }
         self.select(index);
+        self.consider_trial(index);
         if is_proven {
             Outcome::Proven
         } else {
@@ -268,6 +293,7 @@ impl Ice {
         route.is_proven = true;
         route.check = None;
         self.select(index);
+        self.trial = None;
         Outcome::Proven
     }
 
@@ -343,6 +369,20 @@ impl Ice {
             check: None,
         });
         self.routes.len() - 1
+    }
+
+    /// A nominated route that is not proven is tried while the selected one is silent, and no longer.
+    fn consider_trial(&mut self, index: usize) {
+        let route = &self.routes[index];
+        let Some(current) = self.route(self.selected) else {
+            return;
+        };
+        if current.path == route.path {
+            self.trial = None;
+        } else if current.is_proven && !route.is_proven && route.is_nominated {
+            let silence = route.heard_at.saturating_duration_since(current.heard_at);
+            self.trial = (silence >= SAME_PRIORITY_SILENCE_MIN).then_some(route.path);
+        }
     }
 
     /// Moves to this route if it is better than the selected one.

@@ -45,14 +45,8 @@ impl Pair {
             priority: Some(priority),
             ..self.request(nominates)
         };
-        self.ice.receive(
-            self.now,
-            path(port),
-            &message,
-            100,
-            false,
-            &mut self.secrets,
-        )
+        self.ice
+            .receive(self.now, path(port), &message, false, &mut self.secrets)
     }
 
     fn request(&self, nominates: bool) -> Message<'static> {
@@ -60,6 +54,7 @@ impl Pair {
         let bytes = stun::request(b"0123456789ab", "us:them", 1, 1, &pwd);
         let mut message = Message::parse(Box::leak(bytes.into_boxed_slice())).unwrap();
         message.is_controlled = false;
+        message.length = 100;
         message.use_candidate = nominates;
         message
     }
@@ -77,14 +72,8 @@ impl Pair {
     fn answer(&mut self, path: Path, transaction: &Transaction) -> Outcome {
         let bytes = stun::success(transaction, path.source, REMOTE_PWD);
         let message = Message::parse(&bytes).unwrap();
-        self.ice.receive(
-            self.now,
-            path,
-            &message,
-            bytes.len(),
-            false,
-            &mut self.secrets,
-        )
+        self.ice
+            .receive(self.now, path, &message, false, &mut self.secrets)
     }
 
     /// As after a handshake over this port.
@@ -106,7 +95,7 @@ fn a_check_without_priority_or_role_is_answered() {
     };
     let outcome = pair
         .ice
-        .receive(pair.now, path(1), &message, 80, false, &mut pair.secrets);
+        .receive(pair.now, path(1), &message, false, &mut pair.secrets);
     assert_eq!(outcome, Outcome::Taken);
     let replies = pair.ice.take_replies();
     assert_eq!(replies.len(), 1);
@@ -125,7 +114,7 @@ fn an_end_that_believes_itself_controlled_is_told_so() {
         ..pair.request(false)
     };
     pair.ice
-        .receive(pair.now, path(1), &message, 80, false, &mut pair.secrets);
+        .receive(pair.now, path(1), &message, false, &mut pair.secrets);
     let replies = pair.ice.take_replies();
     assert_eq!(Message::parse(&replies[0].bytes).unwrap().kind, Kind::Error);
     assert_eq!(pair.ice.selected(), None);
@@ -138,7 +127,7 @@ fn a_check_with_another_password_changes_nothing_but_is_remembered() {
     let message = Message::parse(&bytes).unwrap();
     let outcome = pair
         .ice
-        .receive(pair.now, path(1), &message, 80, false, &mut pair.secrets);
+        .receive(pair.now, path(1), &message, false, &mut pair.secrets);
     assert_eq!(outcome, Outcome::Refused);
     assert!(pair.ice.has_forgeries && !pair.ice.is_reached());
     assert!(pair.ice.take_replies().is_empty());
@@ -172,7 +161,7 @@ fn an_answer_from_elsewhere_or_to_another_check_or_unsigned_proves_nothing() {
     let message = Message::parse(&bytes).unwrap();
     let outcome = pair
         .ice
-        .receive(pair.now, path(2), &message, 100, false, &mut pair.secrets);
+        .receive(pair.now, path(2), &message, false, &mut pair.secrets);
     assert_eq!(outcome, Outcome::Refused);
     assert_eq!(pair.ice.selected(), Some(path(1)));
 }
@@ -208,12 +197,36 @@ fn what_goes_to_an_unproven_address_is_bounded_by_what_came_from_it() {
 fn the_handshake_too_stays_within_the_bound() {
     let mut pair = Pair::new();
     pair.check(1, 9, true);
-    assert!(pair.ice.may_send(250));
-    assert!(!pair.ice.may_send(100), "300 for the 100 that came");
+    let answer: usize = pair
+        .ice
+        .take_replies()
+        .iter()
+        .map(|reply| reply.bytes.len())
+        .sum();
+    assert!(
+        !pair.ice.may_send(301 - answer),
+        "300 for the 100 that came"
+    );
+    assert!(pair.ice.may_send(300 - answer));
     pair.ice.on_datagram(path(1), 100);
     assert!(pair.ice.may_send(300));
     pair.ice.prove(path(1));
     assert!(pair.ice.may_send(100_000));
+}
+
+#[test]
+fn a_client_that_does_not_answer_checks_is_sent_what_the_bound_allows() {
+    let mut pair = Pair::connected(1);
+    pair.check(2, 9, true);
+    assert_eq!(pair.ice.trial(), None, "the first address lives");
+    pair.wait(1_500);
+    pair.check(2, 9, true);
+    assert_eq!(pair.ice.trial(), Some(path(2)));
+    assert!(pair.ice.may_try(100));
+    assert!(!pair.ice.may_try(10_000));
+    pair.check(1, 9, true);
+    assert_eq!(pair.ice.trial(), None, "the first address lives after all");
+    assert!(!pair.ice.may_try(1));
 }
 
 #[test]
@@ -300,7 +313,7 @@ fn after_a_restart_the_new_session_wins_and_the_old_password_is_void() {
         .restart(credentials("them2", REMOTE_PWD), &mut pair.secrets);
     let outcome = pair
         .ice
-        .receive(pair.now, path(1), &former, 100, false, &mut pair.secrets);
+        .receive(pair.now, path(1), &former, false, &mut pair.secrets);
     assert_eq!(outcome, Outcome::Refused);
     assert_eq!(
         pair.ice.selected(),

@@ -138,11 +138,31 @@ impl Transport {
         sink: &mut Sink,
     ) -> Result<(), Failure> {
         match &mut self.egress {
+            Some(_) if self.has_trial => guard(|| self.send_on_trial(kind, burst, sink)),
             Some(egress) if !burst.is_empty() => {
                 guard(|| egress.send(kind, burst, &mut sink.buffers, &mut sink.outputs))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Sends what is small enough to where the client says it is now, and the rest where it is known to have been.
+    fn send_on_trial(&mut self, kind: MediaKind, burst: &[Outgoing], sink: &mut Sink) {
+        let Some(egress) = &mut self.egress else {
+            return;
+        };
+        let ice = &mut self.session.ice;
+        let usual = egress.path;
+        for packet in burst {
+            let bytes = packet.payload.len() + PACKET_OVERHEAD_MAX;
+            egress.path = match ice.trial() {
+                Some(trial) if ice.may_try(bytes) => trial,
+                _ => usual,
+            };
+            let packet = std::slice::from_ref(packet);
+            egress.send(kind, packet, &mut sink.buffers, &mut sink.outputs);
+        }
+        egress.path = usual;
     }
 
     /// Asks a publisher for a key frame. `Ok(false)`: there is no such stream yet.
@@ -159,5 +179,7 @@ impl Transport {
     }
 }
 
+/// Bytes of a packet beside its payload: header, extensions, padding and tag are less.
+const PACKET_OVERHEAD_MAX: usize = 80;
 /// RFC 5246 §7.2.2.
 const HANDSHAKE_FAILURE: u8 = 40;

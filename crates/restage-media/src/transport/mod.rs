@@ -20,7 +20,7 @@ use crate::error::{OfferError, OfferErrorKind};
 use crate::ingress::Ingress;
 use crate::ingress::config::Config;
 use crate::io::{self, ConnectFailure, MediaKind};
-use crate::limits::IDLE_TICK;
+use crate::limits::{HELLO_BYTES_MAX, IDLE_TICK};
 use crate::packet::{Outgoing, RidName};
 use crate::peer_event::{EngineEvent, Failure, Sink};
 use crate::sdp::offer::{IceCredentials, Offer, Role};
@@ -76,6 +76,8 @@ pub(crate) struct Transport {
     /// Sends to a subscriber once the keys are there and the way to it is proven.
     egress: Option<Egress>,
     driven_at: Instant,
+    /// A subscriber's packets are to be tried on another path: see [`Ice::trial`].
+    has_trial: bool,
     /// Panics at the next timeout, as if there were a bug.
     #[cfg(test)]
     pub(crate) is_faulty: bool,
@@ -89,6 +91,8 @@ struct Session {
     profile: Option<SrtpProfile>,
     /// Where the flights of the handshake went, as long as it was one path.
     handshake: Handshake,
+    /// Bytes of hellos that may still be sent by a DTLS client to whom nothing has come.
+    hello_credit: usize,
     /// What a publisher has offered to send, until it can be received.
     config: Option<Box<Config>>,
     /// What a subscriber is sent, until it can be.
@@ -133,6 +137,7 @@ impl Transport {
             is_connected: false,
             profile: None,
             handshake: Handshake::Nowhere,
+            hello_credit: HELLO_BYTES_MAX,
             config: (offer.role == Role::Publisher).then(config),
             streams,
             cname,
@@ -144,6 +149,7 @@ impl Transport {
             ingress: None,
             egress: None,
             driven_at: now,
+            has_trial: false,
             #[cfg(test)]
             is_faulty: false,
         })
@@ -200,7 +206,6 @@ impl Transport {
         now: Instant,
         path: Path,
         message: &Message<'_>,
-        bytes: usize,
         is_anothers: bool,
         secrets: &mut Secrets,
         sink: &mut Sink,
@@ -208,7 +213,7 @@ impl Transport {
         guard(|| {
             let session = &mut self.session;
             let ice = &mut session.ice;
-            let outcome = ice.receive(now, path, message, bytes, is_anothers, secrets);
+            let outcome = ice.receive(now, path, message, is_anothers, secrets);
             let started = session.start(now)?;
             session.flush(sink);
             self.settle(now, started, secrets, sink)?;
@@ -300,6 +305,7 @@ impl Transport {
         }
         if let (Some(egress), Some(path)) = (&mut self.egress, self.session.ice.selected()) {
             egress.path = path;
+            self.has_trial = self.session.ice.trial().is_some();
         }
         Ok(())
     }
@@ -322,6 +328,15 @@ impl Session {
         }
     }
 
+    /// A DTLS server waits for the hello and sends nothing that would allow its repetition.
+    fn may_greet(&mut self, bytes: usize) -> bool {
+        let is_greeting = self.dtls.is_client() && !self.dtls.has_begun;
+        let rest = self.hello_credit.checked_sub(bytes);
+        let rest = rest.filter(|_| is_greeting);
+        self.hello_credit = rest.unwrap_or(self.hello_credit);
+        rest.is_some()
+    }
+
     /// Hands out what ICE and DTLS have to say.
     fn flush(&mut self, sink: &mut Sink) {
         for reply in self.ice.take_replies() {
@@ -332,7 +347,7 @@ impl Session {
             return;
         };
         for datagram in outgoing {
-            if !self.ice.may_send(datagram.len()) {
+            if !self.ice.may_send(datagram.len()) && !self.may_greet(datagram.len()) {
                 continue;
             }
             // The last flight of this end says nothing of where the remote end receives.

@@ -45,6 +45,8 @@ pub(crate) enum Kind {
 pub(crate) struct Message<'a> {
     pub(crate) kind: Kind,
     pub(crate) transaction: Transaction,
+    /// Bytes of the datagram.
+    pub(crate) length: usize,
     pub(super) username: Option<&'a str>,
     pub(crate) priority: Option<u32>,
     pub(crate) use_candidate: bool,
@@ -71,6 +73,7 @@ impl<'a> Message<'a> {
         let mut message = Self {
             kind,
             transaction: header[8..].try_into().ok()?,
+            length: bytes.len(),
             username: None,
             priority: None,
             use_candidate: false,

@@ -469,3 +469,96 @@ fn fragments_cut_or_changed_anywhere_are_taken_or_refused() {
             .all(|news| !matches!(news, News::Gone(..)))
     );
 }
+
+#[test]
+fn a_section_that_is_not_taken_carries_what_strict_stacks_look_for_in_every_section() {
+    let chromium = offers::chromium("sendonly").replace("BUNDLE 0 1", "BUNDLE 0 1 2 3");
+    let second = sections(&chromium)[1]
+        .join("\r\n")
+        .replace("a=mid:1", "a=mid:2");
+    let data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000";
+    let answer = publish(&format!("{chromium}{second}\r\n{data}\r\n")).unwrap();
+    let answered = sections(&answer);
+    for section in &answered[2..] {
+        assert!(section[0].contains(" 0 "), "{}", section[0]);
+        for attribute in [
+            "c=IN",
+            "a=ice-ufrag:",
+            "a=ice-pwd:",
+            "a=fingerprint:",
+            "a=setup:",
+        ] {
+            let living = value(&answered[0], attribute);
+            assert!(
+                living.is_some() && value(section, attribute) == living,
+                "{attribute}"
+            );
+        }
+        assert!(value(section, "a=mid:").is_some());
+        assert!(value(section, "a=candidate:").is_none());
+        assert!(has(section, "a=end-of-candidates"));
+    }
+    assert!(has(&answered[2], "a=rtcp-mux") && has(&answered[2], "a=rtpmap:96 VP8/90000"));
+    assert!(has(&answered[3], "a=sctp-port:5000"));
+}
+
+/// RFC 9143 §7.3.3: the first section of a bundle stands for its transport, so refusing it refuses all.
+#[test]
+fn the_section_that_a_bundle_hangs_on_is_idle_and_not_refused() {
+    let offer = offers::chromium("recvonly").replace("opus/48000/2", "X/48000/2");
+    let answer = subscribe(&offer).unwrap();
+    let answered = sections(&answer);
+    assert!(answer.contains("a=group:BUNDLE 0 1\r\n"));
+    assert!(answered[0][0].starts_with("m=audio 9 UDP/TLS/RTP/SAVPF 111"));
+    assert!(has(&answered[0], "a=inactive"));
+    assert!(value(&answered[0], "a=candidate:").is_some());
+    assert!(has(&answered[1], "a=sendonly"));
+}
+
+#[test]
+fn names_and_credentials_are_taken_as_clients_write_them() {
+    let chromium = offers::chromium("sendonly");
+    let long = "5e5c8e6c-42a3-4f2b-9d0c-2f4f7f6f1a11";
+    let renamed = chromium
+        .replace("BUNDLE 0 1", &format!("BUNDLE {long} 1"))
+        .replace("a=mid:0", &format!("a=mid:{long}"));
+    let answer = publish(&renamed).unwrap();
+    assert!(answer.contains(&format!("a=mid:{long}\r\n")));
+    for ufrag in ["abcd", "a-b_c=", "Ab+/", "0123456789abcdef0123456789abcdef"] {
+        let offer = chromium.replace("Uf9+", ufrag);
+        assert!(publish(&offer).is_ok(), "{ufrag}");
+    }
+    let fingerprint = value(&sections(&chromium)[0], "a=fingerprint:sha-256 ").unwrap();
+    for other in [fingerprint.to_lowercase(), format!(" {fingerprint} ")] {
+        let offer = chromium.replace(
+            &format!("sha-256 {fingerprint}"),
+            &format!("SHA-256 {other}"),
+        );
+        assert!(publish(&offer).is_ok(), "{other}");
+    }
+    for rids in [
+        ["low-res", "high_res"],
+        ["0", "1"],
+        ["abcdefghijklmno1", "abcdefghijklmno2"],
+    ] {
+        let offer = format!(
+            "{chromium}a=rid:{0} send\r\na=rid:{1} send\r\na=simulcast:send {0};{1}\r\n",
+            rids[0], rids[1]
+        );
+        let answer = publish(&offer).unwrap();
+        assert!(answer.contains(&format!("a=simulcast:recv {};{}\r\n", rids[0], rids[1])));
+    }
+    let early = format!("{chromium}a=rid:a send\r\na=rid:b send\r\na=simulcast: send rid=a;b\r\n");
+    assert!(
+        publish(&early)
+            .unwrap()
+            .contains("a=simulcast:recv a;b\r\n")
+    );
+}
+
+#[test]
+fn one_payload_type_twice_is_answered_once() {
+    let offer = offers::ffmpeg().replace("SAVPF 106", "SAVPF 106 106");
+    let answer = publish(&offer).unwrap();
+    assert_eq!(sections(&answer)[1][0], "m=video 9 UDP/TLS/RTP/SAVPF 106");
+}

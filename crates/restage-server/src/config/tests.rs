@@ -159,6 +159,26 @@ fn each_worker_needs_a_port() {
 }
 
 #[test]
+fn a_public_url_that_is_none_is_refused_with_the_rule() {
+    let resolve = |url: &str| {
+        let settings = Settings {
+            public_url: Some(url.to_owned()),
+            ..Settings::default()
+        };
+        settings.resolve().map(|config| config.public_url)
+    };
+    let plain = |url: &str| Some(url.to_owned());
+    assert_eq!(resolve("http://x/video/").unwrap(), plain("http://x/video"));
+    assert_eq!(resolve("http://x").unwrap(), plain("http://x"));
+    assert_eq!(resolve("").unwrap(), None);
+    let error = resolve("http://x/a/../b").unwrap_err().to_string();
+    assert!(
+        error.starts_with("public-url must") && error.contains("plain segments"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_database_address_is_not_printed() {
     let address = "postgres://ann:hunter2@db/rs";
     let settings = Settings {

@@ -15,6 +15,7 @@ use super::ended::{Ending, Endings};
 use super::tell::{About, SOCKET_MESSAGES_MAX, now};
 use super::trouble::Trouble;
 use super::{Control, Failure, StageState};
+use crate::http::IfMatch;
 use crate::media::{MediaError, Role};
 use crate::token::{Presented, TokenError};
 use crate::{clock, ids};
@@ -236,18 +237,16 @@ impl Control {
         self.tell(&About::join(claims, kind), &trouble, true);
     }
 
-    /// Trickle ICE or an ICE restart. `if_match` is the header's text; `*` asks for a restart.
+    /// Trickle ICE or an ICE restart, whichever the fragment asks for.
     pub async fn patch_media(
         &self,
         token: &str,
         connection: &ConnectionId,
-        if_match: &str,
+        if_match: &IfMatch,
         fragment: String,
     ) -> Result<Patched, JoinError> {
         let (peer, generation) = self.own_peer(token, connection).await?;
-        if if_match != "*" && if_match != entity_tag(connection, generation) {
-            return Err(JoinError::EntityTag);
-        }
+        check_tag(Some(if_match), connection, generation)?;
         let answer = self.inner.media.patch(peer, fragment).await?;
         let restart = answer.map(|fragment| {
             let next = generation + 1;
@@ -259,13 +258,16 @@ impl Control {
         Ok(Patched { restart })
     }
 
-    /// Ends a media connection on its client's wish. Answers how far one had come whose media was not up.
+    /// Ends a media connection on its client's wish. Entity tags, if any are given, must be the session's. Answers how
+    /// far one had come whose media was not up.
     pub async fn leave_media(
         &self,
         token: &str,
         connection: &ConnectionId,
+        if_match: Option<&IfMatch>,
     ) -> Result<Option<Trouble>, JoinError> {
-        let (peer, _) = self.own_peer(token, connection).await?;
+        let (peer, generation) = self.own_peer(token, connection).await?;
+        check_tag(if_match, connection, generation)?;
         let Some(live) = self.connections().remove(connection) else {
             return Err(JoinError::NoSession);
         };
@@ -419,23 +421,19 @@ impl Control {
         Ok(unverified.verify(&row.point)?)
     }
 
-    /// Exchanges the token of an open media connection. An entity tag, if one is given, must be the
-    /// session's.
+    /// Exchanges the token of an open media connection. Entity tags, if any are given, must be the session's.
     pub async fn exchange_media(
         &self,
         token: &str,
         connection: &ConnectionId,
-        if_match: Option<&str>,
+        if_match: Option<&IfMatch>,
     ) -> Result<Claims, JoinError> {
         let claims = self.verify(token).await?;
         let live = self.connections().get(connection).cloned();
         let Some(live) = live.filter(|live| matches!(live.reach, Reach::Peer(_))) else {
             return Err(self.no_session(token, connection).await);
         };
-        let current = entity_tag(connection, live.ice_generation);
-        if if_match.is_some_and(|tag| tag != "*" && tag != current) {
-            return Err(JoinError::EntityTag);
-        }
+        check_tag(if_match, connection, live.ice_generation)?;
         self.exchange(token, claims, connection, live.stage, live.participant)
             .await
     }
@@ -482,6 +480,19 @@ impl JoinError {
             Self::Control(Failure::Refused(error)) => Some(error.fault),
             _ => None,
         }
+    }
+}
+
+/// Whether a request may be carried out on the session as it is now.
+fn check_tag(
+    if_match: Option<&IfMatch>,
+    connection: &ConnectionId,
+    generation: u32,
+) -> Result<(), JoinError> {
+    let current = entity_tag(connection, generation);
+    match if_match.is_none_or(|tags| tags.allows(&current)) {
+        true => Ok(()),
+        false => Err(JoinError::EntityTag),
     }
 }
 

@@ -6,11 +6,10 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use axum::BoxError;
-use axum::extract::State;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Body;
 use restage_api::sigv4::{self, Header, KeyScope, SignedRequest};
 use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
@@ -18,7 +17,10 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use super::answers::Asked;
-use super::{App, handler};
+use super::content::{self, Incomplete};
+use super::metrics::RequestId;
+use super::refusal::InForm;
+use super::{App, REQUEST_MAX, handler};
 use crate::keys::{Holder, Permission};
 use crate::{clock, ids};
 
@@ -46,22 +48,44 @@ pub(super) async fn serve<B>(
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    answer(app, Some(operation), call(app, operation, request)).await
+    let outcome = call(app, operation, request);
+    answer(app, Some(operation), &ids::request(), outcome).await
 }
 
-/// Serves every request that no route knows, and is no operation's either.
-pub(super) async fn unknown(State(app): State<App>) -> Response<axum::body::Body> {
-    let outcome = async { Err(Operation::unknown()) };
-    answer(&app, None, outcome).await.map(axum::body::Body::new)
+/// The answer to a request of an operation that took too long.
+pub(super) fn late(app: &App, operation: Operation) -> Response<Full<Bytes>> {
+    let limit_s = REQUEST_MAX.as_secs();
+    let message = format!("The request took longer than {limit_s} seconds; send it again.");
+    let error = ApiError::request_timeout(message);
+    app.metrics
+        .api_request(Some(operation), Some(error.code.name()), REQUEST_MAX);
+    respond(Err(error), &ids::request())
+}
+
+/// The answer to every request that no route knows, and is no operation's either.
+pub(super) async fn unknown(app: &App, request_id: &RequestId) -> Response<axum::body::Body> {
+    refuse(app, request_id, Operation::unknown()).await
+}
+
+/// Refuses what is no operation's.
+pub(super) async fn refuse(
+    app: &App,
+    request_id: &RequestId,
+    error: ApiError,
+) -> Response<axum::body::Body> {
+    let refused = answer(app, None, &request_id.0, async { Err(error) }).await;
+    let mut response = refused.map(axum::body::Body::new);
+    response.extensions_mut().insert(InForm);
+    response
 }
 
 async fn answer(
     app: &App,
     operation: Option<Operation>,
+    request_id: &str,
     outcome: impl Future<Output = Result<Bytes, ApiError>>,
 ) -> Response<Full<Bytes>> {
     let began = Instant::now();
-    let request_id = ids::request();
     let name = operation.map(Operation::name);
     let span = tracing::info_span!("api", %request_id, operation = name, error = Empty);
     let outcome = outcome.instrument(span.clone()).await;
@@ -75,7 +99,7 @@ async fn answer(
         tracing::error!(%error, "failed");
     }
     tracing::debug!("answered");
-    respond(outcome, &request_id)
+    respond(outcome, request_id)
 }
 
 async fn call<B>(app: &App, operation: Operation, request: Request<B>) -> Result<Bytes, ApiError>
@@ -83,15 +107,15 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, BODY_LEN_MAX)
-        .collect()
-        .await
-        .map_err(|_| {
-            ApiError::request_entity_too_large(format!(
-                "the request body must be at most {BODY_LEN_MAX} bytes"
-            ))
-        })?
-        .to_bytes();
+    let body = content::read(body, BODY_LEN_MAX).await;
+    let body = body.map_err(|incomplete| match incomplete {
+        Incomplete::TooLarge => ApiError::request_entity_too_large(format!(
+            "the request body must be at most {BODY_LEN_MAX} bytes"
+        )),
+        Incomplete::Broken => {
+            ApiError::serialization("The request body did not arrive whole; send it again.")
+        }
+    })?;
     let caller = authenticate(app, operation, &parts, &body)?;
     app.throttle.admit(&caller, operation, clock::now())?;
     let input = handler::Input {
@@ -136,6 +160,7 @@ fn authenticate(
     let signed = SignedRequest {
         method: parts.method.as_str(),
         path: parts.uri.path(),
+        path_prefix: &app.base_path,
         query: parts.uri.query().unwrap_or_default(),
         headers: &headers,
         body,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -14,7 +15,7 @@ use restage_core::row::{Attributes, Capabilities, Participant, Replication};
 use serde::{Deserialize, Serialize};
 
 use super::App;
-use super::whip::Refusal;
+use super::refusal::Refusal;
 use crate::control::{Control, Failure};
 use crate::token::Grant;
 use crate::{clock, ids};
@@ -104,13 +105,14 @@ pub(super) fn routes() -> Router<App> {
             )
         });
     pages
-        .route("/", get(|| async { Redirect::temporary("/console/") }))
-        .route(
-            "/console",
-            get(|| async { Redirect::permanent("/console/") }),
-        )
+        .route("/console", get(at_root))
         .route("/console/api/state", get(state))
         .route("/console/api/watch", post(watch))
+}
+
+/// Leads to the console, by the path that browsers see.
+pub(super) async fn at_root(State(app): State<App>) -> Redirect {
+    Redirect::temporary(&format!("{}/console/", app.base_path))
 }
 
 /// Nothing is fetched from elsewhere but the URLs that tokens carry, which may have another host name
@@ -247,9 +249,11 @@ struct WatchReply {
 async fn watch(
     State(app): State<App>,
     headers: HeaderMap,
-    Json(request): Json<WatchRequest>,
+    request: Result<Json<WatchRequest>, JsonRejection>,
 ) -> Result<Json<WatchReply>, Refusal> {
     authorize(&app, &headers)?;
+    let Json(request) = request
+        .map_err(|rejected| Refusal::new(rejected.status(), "INVALID", rejected.body_text()))?;
     let stage = StageArn::parse(&request.stage_arn).ok_or_else(|| {
         Refusal::new(
             StatusCode::BAD_REQUEST,

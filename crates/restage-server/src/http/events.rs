@@ -6,36 +6,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::State;
+use axum::response::Response;
 use axum::routing::get;
 use http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use restage_core::id::StageId;
 use restage_core::{CloseReason, Fault};
 use serde::Deserialize;
 use tokio::time::{Instant, interval_at};
 
 use super::App;
+use super::address::Id;
+use super::bearer::SocketBearer;
+use super::refusal::Refusal;
+use super::socket::{self, Handshake, Message, Socket};
 use super::view;
-use super::whip::Refusal;
 use crate::control::{EventsSocket, JoinError, client_of};
 
 /// Open events sockets; one more is told that the stage is at capacity.
 pub(super) const EVENTS_SOCKETS_MAX: usize = 100_000;
-/// A client message is `{"type":"PING"}` and the like.
-const MESSAGE_LEN_MAX: usize = 16 * 1024;
 /// How often the server asks whether the client is there.
 const PING_EVERY: Duration = Duration::from_secs(3);
 /// A client not heard from for this long is gone: DISCONNECTED within ten seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(7);
-/// A client that does not take what it is sent for this long is gone.
-const SEND_MAX: Duration = Duration::from_secs(5);
-
-/// How long a client that was told why may take to close its side. Closing ours while something of the client's is
-/// unread would reset the connection, and take the reason back.
-const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
 /// Close codes 4000 and up are an application's own (RFC 6455 §7.4.2).
 mod close_code {
@@ -52,84 +46,82 @@ mod close_code {
 
 /// Routes of the events socket.
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/events/{stage}", get(upgrade))
-        .route_layer(axum::middleware::from_fn(super::whip::refuse_nul))
+    Router::new().route("/events/{stage}", get(upgrade))
 }
 
 async fn upgrade(
     State(app): State<App>,
-    Path(stage): Path<String>,
+    Id(stage): Id,
+    handshake: Handshake,
+    SocketBearer(token): SocketBearer,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let token = headers
-        .get(SEC_WEBSOCKET_PROTOCOL)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(',').next())
-        .map(|value| value.trim().to_owned())
-        .unwrap_or_default();
+) -> Result<Response, Refusal> {
+    let token = token?.text;
     let claims = match app.control.verify(&token).await {
         Ok(claims) => claims,
         Err(JoinError::Token(error)) => {
             let message = format!("offer the participant token as WebSocket sub-protocol: {error}");
-            return Refusal::new(StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED", message)
-                .into_response();
+            let status = StatusCode::UNAUTHORIZED;
+            return Err(Refusal::new(status, "TOKEN_MALFORMED", message));
         }
-        Err(error) => return Refusal::from(error).into_response(),
+        Err(error) => return Err(error.into()),
     };
     let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
         let message = format!(
             "{EVENTS_SOCKETS_MAX} events sockets are open, the most one server has; try again later"
         );
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        return Refusal::new(status, "STAGE_AT_CAPACITY", message).into_response();
+        return Err(Refusal::new(status, "STAGE_AT_CAPACITY", message));
     };
     let client = headers
         .get(USER_AGENT)
         .and_then(|value| value.to_str().ok())
         .map(client_of)
         .unwrap_or_default();
+    let protocol = offered(&headers, &token);
     // The join happens after the upgrade: a browser sees a close code, but never an HTTP status.
-    upgrade
-        .protocols([token.clone()])
-        .max_message_size(MESSAGE_LEN_MAX)
-        .max_frame_size(MESSAGE_LEN_MAX)
-        .on_upgrade(move |socket| async move {
-            let join = app
-                .control
-                .join_events(&token, claims, &StageId::new(stage), client)
-                .await;
-            serve(&app, socket, join).await;
-            drop(permit);
-        })
+    Ok(handshake.grant(protocol, move |socket| async move {
+        let join = app
+            .control
+            .join_events(&token, claims, &StageId::new(stage), client)
+            .await;
+        serve(&app, socket, join).await;
+        drop(permit);
+    }))
 }
 
-async fn serve(app: &App, mut socket: WebSocket, join: Result<EventsSocket, JoinError>) {
+/// The token, if it was offered as sub-protocol: browsers want to hear that it was taken.
+fn offered(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
+    let all = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let is_offered = all.split(',').any(|one| one.trim() == token);
+    is_offered.then(|| HeaderValue::from_str(token).ok())?
+}
+
+async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinError>) {
     let mut joined = match join {
         Ok(joined) => joined,
         Err(error) => {
             let (code, reason) = refusal(&error);
-            close(&mut socket, code, reason).await;
-            farewell(&mut socket).await;
+            socket.close(code, reason).await;
+            socket.farewell().await;
             return;
         }
     };
     app.control.events_established(&joined).await;
     let told = converse(app, &mut socket, &mut joined).await;
     if let Some((code, reason)) = told {
-        close(&mut socket, code, reason).await;
+        socket.close(code, reason).await;
     }
     app.control.leave_events(joined).await;
     if told.is_some() {
-        farewell(&mut socket).await;
+        socket.farewell().await;
     }
 }
 
 /// Talks until one side ends it; the answer is what to tell the client, if anything.
 async fn converse(
     app: &App,
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     joined: &mut EventsSocket,
 ) -> Option<(u16, &'static str)> {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
@@ -146,14 +138,15 @@ async fn converse(
                             Err(refused) => return Some(refused),
                         };
                         if let Some(answer) = answer(app, joined, message).await {
-                            send(socket, Message::text(answer)).await?;
+                            socket.send(Message::text(answer)).await?;
                         }
                     }
                     Some(Ok(Message::Binary(_))) => {
                         return Some((close_code::NOT_JSON, "send text frames of JSON"));
                     }
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Ok(Message::Close(_))) | None => return None,
+                    Some(Err(error)) => return socket::fault(&error),
                 }
             }
             changed = joined.states.changed() => {
@@ -163,13 +156,13 @@ async fn converse(
                 let state = joined.states.borrow_and_update().clone();
                 if state != told {
                     if let Some(state) = &state {
-                        send(socket, Message::text(&**state)).await?;
+                        socket.send(Message::text(&**state)).await?;
                     }
                     told = state;
                 }
             }
             Some(message) = joined.messages.recv() => {
-                send(socket, Message::text(&*message)).await?;
+                socket.send(Message::text(&*message)).await?;
             }
             _ = joined.close.changed() => {
                 let reason = *joined.close.borrow_and_update();
@@ -179,7 +172,7 @@ async fn converse(
                 if heard.elapsed() > SILENCE_MAX {
                     return None;
                 }
-                send(socket, Message::Ping(Default::default())).await?;
+                socket.send(Message::Ping(Default::default())).await?;
             }
         }
     }
@@ -237,32 +230,6 @@ fn frame(kind: &str, payload: Option<serde_json::Value>) -> String {
         message["payload"] = payload;
     }
     message.to_string()
-}
-
-/// `None` if the client does not take it.
-async fn send(socket: &mut WebSocket, message: Message) -> Option<()> {
-    tokio::time::timeout(SEND_MAX, socket.send(message))
-        .await
-        .ok()?
-        .ok()
-}
-
-async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
-    send(
-        socket,
-        Message::Close(Some(CloseFrame {
-            code,
-            reason: reason.into(),
-        })),
-    )
-    .await;
-}
-
-/// Reads on until the client has closed its side, or long enough.
-async fn farewell(socket: &mut WebSocket) {
-    let closed = async { while let Some(Ok(_)) = socket.recv().await {} };
-    // Who takes longer is left.
-    let _ = tokio::time::timeout(FAREWELL_MAX, closed).await;
 }
 
 fn closing(reason: CloseReason) -> (u16, &'static str) {

@@ -1,5 +1,6 @@
-//! What every request meets first: requests of the API go to their operation at once, all others through the router,
-//! which looks among many routes and boxes what it finds.
+//! What every request meets first: requests of the API go to their operation at once, all others through a router,
+//! which looks among many routes and boxes what it finds: that of participants, whose pages come from anywhere, or that
+//! of everybody else.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,7 +16,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use restage_api::Operation;
 
-use super::{App, api, metrics, router};
+use super::{App, address, api, media_router, metrics, router};
 
 /// An answer: the API's are whole when they begin.
 type Body = Either<Full<Bytes>, axum::body::Body>;
@@ -25,14 +26,27 @@ type Body = Either<Full<Bytes>, axum::body::Body>;
 pub(crate) struct Front {
     app: App,
     router: TowerToHyperService<Router>,
+    media: TowerToHyperService<Router>,
 }
 
 impl Front {
     pub(crate) fn of(app: App) -> Self {
         Self {
             router: TowerToHyperService::new(router(Arc::clone(&app))),
+            media: TowerToHyperService::new(media_router(Arc::clone(&app))),
             app,
         }
+    }
+
+    /// The router that knows the path, or says best that there is no such one.
+    fn routed(&self, request: &mut Request<Incoming>) -> &TowerToHyperService<Router> {
+        let path = request.uri().path();
+        let path = address::beyond(&self.app.base_path, path).unwrap_or(path);
+        if !address::is_media(path) {
+            return &self.router;
+        }
+        address::tidy(request);
+        &self.media
     }
 }
 
@@ -41,17 +55,18 @@ impl Service<Request<Incoming>> for Front {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let operation = Operation::resolve(request.method().as_str(), request.uri().path());
         let Some(operation) = operation else {
-            let answer = self.router.call(request);
+            let answer = self.routed(&mut request).call(request);
             return Box::pin(async { Ok(answer.await?.map(Either::Right)) });
         };
         let app = Arc::clone(&self.app);
         Box::pin(async move {
             let method = request.method().clone();
             let answer = api::serve(&app, operation, request);
-            let response = metrics::counted(&app, metrics::API_ROUTE.into(), &method, answer).await;
+            let late = || api::late(&app, operation);
+            let response = metrics::counted(&app, &method, answer, late).await;
             Ok(response.map(Either::Left))
         })
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -9,14 +10,21 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
-use http::{Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method};
 use tracing::Instrument as _;
 
+use super::refusal::{self, Refusal};
 use super::{App, REQUEST_MAX};
-use crate::metrics;
+use crate::{ids, metrics};
 
 /// The route of requests that no other route matches: the API's.
 pub(super) const API_ROUTE: &str = "api";
+/// Says which request it was, on every answer; SDKs show it as `RequestId`.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// Names a request, for its sender and in the log.
+#[derive(Clone)]
+pub(super) struct RequestId(pub(super) String);
 
 /// Serves metrics. There is nothing secret in them, but they say how much a server is used: the caller
 /// puts this route where only the operator reaches it.
@@ -29,31 +37,70 @@ async fn render(State(app): State<App>) -> Response {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
-/// Counts the request by the pattern of its route, and ends it if it takes too long.
-pub(super) async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Names the request, counts it by the pattern of its route, ends it if it takes too long, and has a refusal in its form.
+pub(super) async fn count(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.map_or(Cow::Borrowed(API_ROUTE), |route| {
         Cow::Owned(route.as_str().to_owned())
     });
-    counted(&app, route, &method, next.run(request)).await
+    let request_id = ids::request();
+    request
+        .extensions_mut()
+        .insert(RequestId(request_id.clone()));
+    let span = tracing::info_span!("http", %route, %method, %request_id);
+    let late = || Refusal::late(REQUEST_MAX.as_secs()).into_response();
+    let answer = async {
+        let response = refusal::in_form(within(REQUEST_MAX, next.run(request), late).await);
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            tracing::debug!(status = status.as_u16(), "refused");
+        }
+        response
+    };
+    let mut response = answer.instrument(span).await;
+    app.metrics.http_request(route, &method, response.status());
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
 }
 
-/// The same of a route that is known.
-pub(super) async fn counted<B: Default>(
+/// Counts a request of the API, and ends it if it takes too long.
+pub(super) async fn counted<B>(
     app: &App,
-    route: Cow<'static, str>,
     method: &Method,
     answer: impl Future<Output = http::Response<B>>,
+    late: impl FnOnce() -> http::Response<B>,
 ) -> http::Response<B> {
+    let route = Cow::Borrowed(API_ROUTE);
     let span = tracing::debug_span!("http", %route, %method);
-    // Looks at the clock only if the answer is not there at once, as it is more often than not.
-    let answered = tokio::time::timeout(REQUEST_MAX, answer.instrument(span)).await;
-    let response = answered.unwrap_or_else(|_| {
-        let mut late = http::Response::default();
-        *late.status_mut() = StatusCode::REQUEST_TIMEOUT;
-        late
-    });
+    let response = within(REQUEST_MAX, answer.instrument(span), late).await;
     app.metrics.http_request(route, method, response.status());
     response
+}
+
+/// Looks at the clock only if the answer is not there at once, as it is more often than not.
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = T>,
+    late: impl FnOnce() -> T,
+) -> T {
+    let answered = tokio::time::timeout(limit, answer).await;
+    answered.unwrap_or_else(|_| late())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_answered_all_the_same() {
+        let limit = Duration::from_millis(1);
+        let late = || Refusal::late(REQUEST_MAX.as_secs()).into_response();
+        let response = within(limit, std::future::pending(), late).await;
+        assert_eq!(response.status(), http::StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(within(limit, async { 7 }, || 8).await, 7);
+    }
 }

@@ -1,13 +1,19 @@
 //! The one HTTP listener: API, WHIP and WHEP, events, console, health.
 
+mod address;
 mod answers;
 mod api;
+mod bearer;
 mod console;
+mod content;
 mod events;
 mod front;
 mod handler;
+mod if_match;
 mod listener;
 mod metrics;
+mod refusal;
+mod socket;
 mod throttle;
 mod view;
 mod whip;
@@ -15,11 +21,13 @@ mod whip;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::StatusCode;
-use restage_api::PageTokens;
+use axum::{Extension, Router};
+use http::{StatusCode, Uri};
+use restage_api::{ApiError, PageTokens};
 use tokio::sync::Semaphore;
 
 use crate::control::Control;
@@ -29,6 +37,7 @@ use crate::metrics::Metrics;
 pub use answers::Answers;
 pub use console::ConsoleKey;
 pub(crate) use front::Front;
+pub use if_match::IfMatch;
 pub(crate) use listener::serve;
 pub use throttle::Throttle;
 
@@ -51,7 +60,7 @@ pub struct AppState {
     pub throttle: Throttle,
     /// What stages say of where clients connect.
     pub endpoints: Endpoints,
-    /// The path part of the public URL, for `Location`.
+    /// The path part of the public URL, without a slash at its end. A proxy in front takes it off what it passes on.
     pub base_path: String,
     /// Opens the console.
     pub console_key: ConsoleKey,
@@ -89,7 +98,7 @@ pub fn socket_room() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(events::EVENTS_SOCKETS_MAX))
 }
 
-/// All routes but the API's operations. What none of them knows is an operation that is not there.
+/// The console, and what tells how the server is. What nobody knows is an operation that is not there.
 fn router(app: App) -> Router {
     let metrics = if app.shows_metrics {
         metrics::routes()
@@ -99,16 +108,54 @@ fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .merge(whip::routes())
         .merge(console::routes())
         .merge(metrics)
-        .fallback(api::unknown)
-        .merge(events::routes())
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&app),
-            metrics::count,
-        ))
+        .fallback(nothing)
+        .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
         .with_state(app)
+}
+
+/// What participants use: WHIP, WHEP and the events socket.
+fn media_router(app: App) -> Router {
+    whip::routes()
+        .merge(events::routes())
+        .fallback(nothing)
+        .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
+        .layer(whip::cors())
+        .layer(from_fn(whip::advertise))
+        .with_state(app)
+}
+
+/// Nothing is at this path: says so in the form of what should be there, and why, if a proxy is the reason.
+async fn nothing(
+    State(app): State<App>,
+    Extension(id): Extension<metrics::RequestId>,
+    uri: Uri,
+) -> Response {
+    let path = uri.path();
+    let beyond = address::beyond(&app.base_path, path);
+    let seen = beyond.unwrap_or(path);
+    let is_console = seen == "/console" || seen.starts_with("/console/");
+    let is_of_api = !is_console && !address::is_media(seen);
+    let by_proxy = beyond.map(|_| {
+        format!(
+            "the path begins with {}, the path of public-url, which the proxy in front must take off before it \
+             passes a request on",
+            app.base_path
+        )
+    });
+    if is_of_api {
+        return match by_proxy {
+            Some(message) => api::refuse(&app, &id, ApiError::unknown_operation(message)).await,
+            None => api::unknown(&app, &id).await,
+        };
+    }
+    let message = by_proxy.unwrap_or_else(|| {
+        "there is nothing at this path: publish by POST to /whip, watch by POST to /whep/<participant id>, listen at \
+         /events/<stage id>"
+            .to_owned()
+    });
+    refusal::Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message).into_response()
 }
 
 /// `/metrics` and nothing else, for a listener of its own.

@@ -1,14 +1,13 @@
 //! WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): publishing and subscribing over HTTP.
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::middleware::{self, Next};
+use axum::extract::{Extension, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
+use axum::{Router, body::Bytes};
 use http::header::{
-    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, USER_AGENT,
-    WWW_AUTHENTICATE,
+    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, LINK, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use restage_core::Fault;
@@ -18,11 +17,16 @@ use restage_media::OfferErrorKind;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::App;
-use crate::control::{Ending, JoinError, MediaJoin, client_of};
+use super::address::Id;
+use super::bearer::{Bearer, SESSIONS, Token};
+use super::content::Content;
+use super::if_match::IfMatch;
+use super::metrics::{REQUEST_ID, RequestId};
+use super::refusal::Refusal;
+use super::{api, console};
+use crate::control::{JoinError, MediaJoin, client_of};
 use crate::media::MediaError;
 
-/// An SDP offer or fragment is some kilobytes; simulcast and many codecs make tens.
-const SDP_LEN_MAX: usize = 128 * 1024;
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const JSON: &str = "application/json";
@@ -30,115 +34,164 @@ const JSON: &str = "application/json";
 const PATCHES: &str = "application/trickle-ice-sdpfrag, application/json";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+const AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+/// What pages and their libraries put on requests: names for browsers that do not know the star, and the star for what
+/// other libraries add. It does not stand for `Authorization` (Fetch standard, CORS protocol).
+const REQUEST_HEADERS: [HeaderName; 8] = [
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    IF_MATCH,
+    ACCEPT,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("*"),
+];
+/// What a page may read of an answer.
+const RESPONSE_HEADERS: [HeaderName; 9] = [
+    LOCATION,
+    ETAG,
+    LINK,
+    ALLOW,
+    RETRY_AFTER,
+    WWW_AUTHENTICATE,
+    ACCEPT_PATCH,
+    ACCEPT_POST,
+    REQUEST_ID,
+];
+/// How long a browser need not ask again what a page may do.
+const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(3600);
 /// What a session takes.
 const SESSION_METHODS: &str = "PATCH, DELETE, OPTIONS";
-/// Where the HTTP sessions are.
-const SESSIONS: &str = "/whip/sessions/";
-/// Said with 503 and 429.
-const RETRY_AFTER_S: &str = "1";
+/// Where the events sockets are.
+const EVENTS: &str = "/events";
 
-/// Routes of the media sessions.
+/// Routes of the media sessions. AWS's endpoints for WHIP are hosts without a path, so the root is one too.
 pub(super) fn routes() -> Router<App> {
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods(Any)
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, ACCEPT])
-        .expose_headers([LOCATION, ETAG, ACCEPT_PATCH])
-        .max_age(std::time::Duration::from_secs(3600));
     Router::new()
+        .route("/", get(console::at_root).post(publish_at_root))
         .route("/whip", post(publish))
         .route("/whip/publish/{participant}", post(publish_as))
         .route("/whip/subscribe/{participant}", post(subscribe))
+        .route("/publish/{participant}", post(publish_as))
+        .route("/subscribe/{participant}", post(subscribe))
         .route("/whep/{participant}", post(subscribe))
         .route(
             "/whip/sessions/{connection}",
             axum::routing::patch(patch).delete(leave).get(look),
         )
-        .route_layer(middleware::from_fn(refuse_nul))
-        .layer(DefaultBodyLimit::max(SDP_LEN_MAX))
-        .layer(cors)
-        .layer(middleware::from_fn(advertise))
 }
 
-/// No id has the character U+0000, and PostgreSQL cannot be asked about one that has.
-pub(super) async fn refuse_nul(request: Request, next: Next) -> Response {
-    if request.uri().path().contains("%00") {
-        let message = "the path may not contain the character U+0000";
-        let body = serde_json::json!({"code": "INVALID_PATH", "message": message});
-        return (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
-    }
-    next.run(request).await
+/// Lets pages of any origin use what participants use: who may do what is in the token.
+pub(super) fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers(REQUEST_HEADERS)
+        .expose_headers(RESPONSE_HEADERS)
+        .max_age(PREFLIGHT_AGE)
 }
 
-/// Says on OPTIONS what may be posted or patched (RFC 9725 §4.2). The CORS layer answers every OPTIONS
+/// Says on OPTIONS what may be posted or patched (RFC 9725 §4.2), and on every answer that it is for its asker alone,
+/// and its URL, which may have a token in it, for nobody else (RFC 6750 §2.3, §5.3). The CORS layer answers every OPTIONS
 /// by itself, so this stands outside of it.
-async fn advertise(request: Request, next: Next) -> Response {
+pub(super) async fn advertise(request: Request, next: Next) -> Response {
     let is_options = request.method() == Method::OPTIONS;
-    let is_session = request.uri().path().starts_with(SESSIONS);
+    let path = request.uri().path();
+    let taken = if path.starts_with(SESSIONS) {
+        Some((ACCEPT_PATCH, PATCHES))
+    } else if path.starts_with(EVENTS) {
+        None
+    } else {
+        Some((ACCEPT_POST, SDP))
+    };
     let mut response = next.run(request).await;
-    if is_options {
-        let (name, value) = if is_session {
-            (ACCEPT_PATCH, PATCHES)
-        } else {
-            (ACCEPT_POST, SDP)
-        };
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+    let headers = response.headers_mut();
+    if let Some((name, types)) = taken.filter(|_| is_options) {
+        headers.insert(name, HeaderValue::from_static(types));
     }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+/// WHIP at the root. Whoever speaks to the API there, which has nothing at its root, hears so in its form.
+async fn publish_at_root(
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    bearer: Bearer,
+    headers: HeaderMap,
+    content: Content,
+) -> Response {
+    let is_signed =
+        header(&headers, &AUTHORIZATION).is_some_and(|value| value.starts_with("AWS4-"));
+    if is_signed || headers.contains_key(AMZ_TARGET) {
+        return api::unknown(&app, &id).await;
+    }
+    publish(State(app), bearer, headers, content)
+        .await
+        .into_response()
 }
 
 async fn publish(
     State(app): State<App>,
+    Bearer(token): Bearer,
     headers: HeaderMap,
-    body: Bytes,
+    Content(body): Content,
 ) -> Result<Response, Refusal> {
-    join(&app, &headers, &body, ConnectionKind::Publish, None).await
+    join(&app, token?, &headers, &body, ConnectionKind::Publish, None).await
 }
 
 async fn publish_as(
     State(app): State<App>,
-    Path(participant): Path<String>,
+    Id(participant): Id,
+    Bearer(token): Bearer,
     headers: HeaderMap,
-    body: Bytes,
+    Content(body): Content,
 ) -> Result<Response, Refusal> {
     let expected = Some(ParticipantId::new(participant));
-    join(&app, &headers, &body, ConnectionKind::Publish, expected).await
+    let kind = ConnectionKind::Publish;
+    join(&app, token?, &headers, &body, kind, expected).await
 }
 
 async fn subscribe(
     State(app): State<App>,
-    Path(publisher): Path<String>,
+    Id(publisher): Id,
+    Bearer(token): Bearer,
     headers: HeaderMap,
-    body: Bytes,
+    Content(body): Content,
 ) -> Result<Response, Refusal> {
     let kind = ConnectionKind::Subscribe {
         publisher: ParticipantId::new(publisher),
     };
-    join(&app, &headers, &body, kind, None).await
+    join(&app, token?, &headers, &body, kind, None).await
 }
 
 async fn join(
     app: &App,
+    token: Token,
     headers: &HeaderMap,
     body: &Bytes,
     kind: ConnectionKind,
     expected: Option<ParticipantId>,
 ) -> Result<Response, Refusal> {
-    let token = bearer(headers)?;
     require_content_type(headers, SDP)?;
     let offer = text(body)?;
     let client = client_of(header(headers, &USER_AGENT).unwrap_or_default());
+    // Who has nothing but a URL is given one to end the session by.
+    let query = match token.is_in_url {
+        true => token.query(),
+        false => String::new(),
+    };
     let join = MediaJoin {
-        token,
+        token: token.text,
         kind,
         expected,
         offer,
         client,
     };
     let joined = app.control.join_media(join).await?;
-    let location = format!("{}/whip/sessions/{}", app.base_path, joined.connection);
+    let location = format!("{}{SESSIONS}{}{query}", app.base_path, joined.connection);
     Ok((
         StatusCode::CREATED,
         [
@@ -154,31 +207,31 @@ async fn join(
 
 async fn patch(
     State(app): State<App>,
-    Path(connection): Path<String>,
+    Id(connection): Id,
+    Bearer(token): Bearer,
     headers: HeaderMap,
-    body: Bytes,
+    Content(body): Content,
 ) -> Result<Response, Refusal> {
-    let token = bearer(&headers)?;
+    let token = token?.text;
+    let connection = ConnectionId::new(connection);
+    let if_match = IfMatch::of(&headers)?;
     if is_exchange(&headers, &body)? {
-        let connection = ConnectionId::new(connection);
-        let if_match = header(&headers, &IF_MATCH);
         app.control
-            .exchange_media(&token, &connection, if_match)
+            .exchange_media(&token, &connection, if_match.as_ref())
             .await?;
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     require_content_type(&headers, FRAGMENT)?;
-    let Some(if_match) = header(&headers, &IF_MATCH) else {
+    let Some(if_match) = if_match else {
         return Err(Refusal::new(
             StatusCode::PRECONDITION_REQUIRED,
             "PRECONDITION_REQUIRED",
             "send If-Match with the session's entity tag, or * for an ICE restart",
         ));
     };
-    let connection = ConnectionId::new(connection);
     let patched = app
         .control
-        .patch_media(&token, &connection, if_match, text(&body)?)
+        .patch_media(&token, &connection, &if_match, text(&body)?)
         .await?;
     Ok(match patched.restart {
         None => StatusCode::NO_CONTENT.into_response(),
@@ -212,13 +265,16 @@ fn is_exchange(headers: &HeaderMap, body: &Bytes) -> Result<bool, Refusal> {
 
 async fn leave(
     State(app): State<App>,
-    Path(connection): Path<String>,
+    Id(connection): Id,
+    Bearer(token): Bearer,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let token = bearer(&headers)?;
+    let token = token?.text;
+    let connection = ConnectionId::new(connection);
+    let if_match = IfMatch::of(&headers)?;
     let left = app
         .control
-        .leave_media(&token, &ConnectionId::new(connection))
+        .leave_media(&token, &connection, if_match.as_ref())
         .await?;
     Ok(match left {
         // Media was never up: the client reads here how far it came.
@@ -230,64 +286,18 @@ async fn leave(
 /// A session that goes on has nothing to be read (RFC 9725 §4.2); one that has ended says why.
 async fn look(
     State(app): State<App>,
-    Path(connection): Path<String>,
-    headers: HeaderMap,
+    Id(connection): Id,
+    Bearer(token): Bearer,
 ) -> Result<Response, Refusal> {
-    let token = bearer(&headers)?;
+    let token = token?.text;
     let connection = ConnectionId::new(connection);
     app.control.look_at_media(&token, &connection).await?;
-    let refusal = Refusal::new(
+    Err(Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "METHOD_NOT_ALLOWED",
         "the session is open; send PATCH to change it or DELETE to end it",
-    );
-    Ok(([(ALLOW, SESSION_METHODS)], refusal).into_response())
-}
-
-/// A refused request: a status, a code and a sentence.
-pub(super) struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    ended: Option<Ending>,
-}
-
-impl Refusal {
-    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            ended: None,
-        }
-    }
-}
-
-impl Refusal {
-    pub(super) fn to_json(&self) -> serde_json::Value {
-        let mut told = serde_json::json!({ "code": self.code, "message": self.message });
-        if let Some(ended) = &self.ended {
-            told["ended"] = serde_json::to_value(ended).unwrap_or_default();
-        }
-        told
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, axum::Json(self.to_json())).into_response();
-        let headers = response.headers_mut();
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if matches!(
-            self.status,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-        ) {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
-        }
-        response
-    }
+    )
+    .with(ALLOW, SESSION_METHODS))
 }
 
 impl From<JoinError> for Refusal {
@@ -329,35 +339,16 @@ impl From<JoinError> for Refusal {
                 }
             },
         };
-        Self {
-            status,
-            code,
-            message,
-            ended: match error {
-                JoinError::Ended(ending) => Some(ending),
-                _ => None,
-            },
+        let refusal = Self::new(status, code, message);
+        match error {
+            JoinError::Ended(ending) => refusal.of_ended(ending),
+            _ => refusal,
         }
     }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-fn bearer(headers: &HeaderMap) -> Result<String, Refusal> {
-    header(headers, &AUTHORIZATION)
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim().to_owned())
-        .filter(|token| !token.is_empty())
-        .ok_or_else(|| {
-            Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                "TOKEN_MISSING",
-                "send the participant token as Authorization: Bearer <token>",
-            )
-        })
 }
 
 fn require_content_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Refusal> {

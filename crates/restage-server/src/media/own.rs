@@ -18,18 +18,19 @@ pub(super) struct OwnAddresses {
 }
 
 impl OwnAddresses {
-    /// # Errors
-    /// The operating system does not tell them.
-    pub(super) fn read(now: Instant) -> io::Result<Self> {
+    /// Where the operating system does not tell them, loopback alone is known.
+    pub(super) fn read(now: Instant) -> Self {
         Self::read_by(interface_addresses, now)
     }
 
-    fn read_by(lookup: fn() -> io::Result<Vec<IpAddr>>, now: Instant) -> io::Result<Self> {
-        Ok(Self {
-            all: in_order(lookup()?),
+    fn read_by(lookup: fn() -> io::Result<Vec<IpAddr>>, now: Instant) -> Self {
+        let mut own = Self {
+            all: Vec::new(),
             read_at: now,
             lookup,
-        })
+        };
+        own.look_up(now);
+        own
     }
 
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
@@ -97,12 +98,12 @@ mod tests {
     }
 
     fn read(now: Instant) -> OwnAddresses {
-        OwnAddresses::read_by(|| Ok(MACHINE.with_borrow(Clone::clone)), now).unwrap()
+        OwnAddresses::read_by(|| Ok(MACHINE.with_borrow(Clone::clone)), now)
     }
 
     #[test]
     fn loopback_is_always_own_and_strangers_never_are() {
-        let own = OwnAddresses::read(Instant::now()).unwrap();
+        let own = OwnAddresses::read(Instant::now());
         for text in ["127.0.0.1", "127.9.8.7", "::1"] {
             assert!(own.contains(text.parse().unwrap()), "{text}");
         }

@@ -116,7 +116,7 @@ impl Socket {
             local,
             only,
             audience: places.audience,
-            own: OwnAddresses::read(now())?,
+            own: OwnAddresses::read(now()),
             refused: 0,
             refusal_told_at: None,
             buffers,

@@ -152,27 +152,33 @@ impl<'a> Reader<'a> {
         text
     }
 
-    fn seconds(&mut self, claim: &'static str) -> Option<i64> {
+    /// A NumericDate (RFC 7519 §2): a number of seconds, which need not be whole and may be written in any way JSON has.
+    fn time(&mut self, claim: &'static str) -> Option<Time> {
         let value = self.required(claim)?;
-        let seconds = value
-            .as_i64()
-            .filter(|seconds| (0..=SECONDS_MAX).contains(seconds));
-        if seconds.is_none() {
-            self.wrong(claim, "must be a whole number: seconds since 1970");
+        let micros = match value.as_i64() {
+            Some(seconds) => (0..=SECONDS_MAX)
+                .contains(&seconds)
+                .then(|| seconds * 1_000_000),
+            None => value
+                .as_f64()
+                .filter(|seconds| (0.0..=SECONDS_MAX as f64).contains(seconds))
+                .map(|seconds| (seconds * 1e6).round() as i64),
+        };
+        if micros.is_none() {
+            self.wrong(claim, "must be a number: seconds since 1970");
         }
-        seconds
+        micros.map(Time)
     }
 
     /// `iat` and `exp`.
     fn times(&mut self) -> (Option<Time>, Option<Time>) {
-        let (issued_at, expires_at) = (self.seconds("iat"), self.seconds("exp"));
+        let (issued_at, expires_at) = (self.time("iat"), self.time("exp"));
         if let (Some(issued_at), Some(expires_at)) = (issued_at, expires_at)
-            && expires_at - issued_at > LIFE_MAX_S
+            && expires_at.0 - issued_at.0 > LIFE_MAX_S * 1_000_000
         {
             self.wrong("exp", "must be at most 14 days after iat");
         }
-        let time = |seconds| Time(seconds * 1_000_000);
-        (issued_at.map(time), expires_at.map(time))
+        (issued_at, expires_at)
     }
 
     fn participant(&mut self) -> Option<ParticipantId> {

@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use restage_api::shape::pem_space;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -87,7 +88,7 @@ impl SigningKey {
         if pem.matches(END).count() > 2 {
             return Err(TokenKeyError);
         }
-        let body: String = body.split_whitespace().collect();
+        let body: String = body.split(pem_space).collect();
         let der = STANDARD.decode(body).map_err(|_| TokenKeyError)?;
         EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, &der)
             .map(Self)

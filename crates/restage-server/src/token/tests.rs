@@ -266,9 +266,38 @@ fn what_need_not_be_there_need_not_be_there() {
     assert_eq!(problems(json!({"x5t": "abc"}), json!({})), [""; 0]);
 }
 
+/// RFC 7519 §2, NumericDate: the number may have a fraction or an exponent.
+#[test]
+fn times_are_numbers_of_any_form() {
+    let (_, key) = pair();
+    let claims = |exp: &str, iat: &str| {
+        let mut rest = with(payload(), json!({"exp": null, "iat": null}));
+        for (name, value) in [("exp", exp), ("iat", iat)] {
+            rest.insert(name.to_owned(), serde_json::from_str(value).unwrap());
+        }
+        let token = key.sign(&header(), &rest).unwrap();
+        let unverified = Unverified::parse(&token, None).unwrap();
+        let read = unverified
+            .claims()
+            .map(|claims| (claims.issued_at.0, claims.expires_at.0));
+        read.unwrap_or_else(|| panic!("{exp} {iat}: {:?}", unverified.problems()))
+    };
+    let (issued, expires) = (1_790_000_000_000_000, 1_790_000_060_000_000);
+    for (exp, iat, expected) in [
+        ("1790000060.0", "1790000000.0", (issued, expires)),
+        ("1.79000006e9", "1.79e9", (issued, expires)),
+        ("179000006E+1", "17900000000e-1", (issued, expires)),
+        ("1790000060.25", "1790000000", (issued, expires + 250_000)),
+        ("1790000060", "1789999999.75", (issued - 250_000, expires)),
+        ("0.0", "-0.0", (0, 0)),
+    ] {
+        assert_eq!(claims(exp, iat), expected, "{exp} {iat}");
+    }
+}
+
 #[test]
 fn every_claim_has_its_rule() {
-    let time = "must be a whole number: seconds since 1970";
+    let time = "must be a number: seconds since 1970";
     let jti = "must be 1 to 64 ASCII letters, digits, - or _";
     let resource = "must be the ARN of a stage";
     let cases = [
@@ -282,12 +311,19 @@ fn every_claim_has_its_rule() {
         ("capabilities", json!(null), "is required"),
         ("version", json!(null), "is required"),
         ("exp", json!("1790000060"), time),
-        ("exp", json!(1_790_000_060.5), time),
         ("exp", json!(-1), time),
+        ("exp", json!(-0.5), time),
+        ("exp", json!(253_402_300_799.5), time),
+        ("exp", json!(u64::MAX), time),
         ("exp", json!(i64::MAX), time),
         (
             "exp",
             json!(ISSUED + LIFE_MAX_S + 1),
+            "must be at most 14 days after iat",
+        ),
+        (
+            "exp",
+            json!((ISSUED + LIFE_MAX_S) as f64 + 0.25),
             "must be at most 14 days after iat",
         ),
         ("iat", json!(true), time),
@@ -453,6 +489,18 @@ fn private_keys_in_both_forms_and_nothing_else() {
     let point = Signing::from_pem(&sec1).unwrap().point();
     for pem in [&pkcs8, &with_parameters] {
         assert_eq!(Signing::from_pem(pem).unwrap().point(), point);
+    }
+    // RFC 7468 §2: white space does not count.
+    let each_line = |change: &dyn Fn(&str) -> String| pkcs8.lines().map(change).collect::<String>();
+    for pem in [
+        pkcs8.trim_end().to_owned(),
+        format!("\u{feff}\n \n{pkcs8}\n\n"),
+        each_line(&|line| format!("  {line} \t\r\n")),
+        each_line(&|line| format!("\t{line}\r")),
+        each_line(&|line| format!("{line}\n\n")),
+        each_line(&|line| format!("\u{a0}{line}\u{feff}\n")),
+    ] {
+        assert_eq!(Signing::from_pem(&pem).unwrap().point(), point, "{pem:?}");
     }
     let p256 = pem("PRIVATE KEY", &der(&ECDSA_P256_SHA256_FIXED_SIGNING).1);
     let encrypted = pkcs8.replace("PRIVATE", "ENCRYPTED PRIVATE");

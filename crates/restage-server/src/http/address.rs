@@ -1,0 +1,129 @@
+//! What the path of a request is about, and what is taken out of its URL before anybody else sees it.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+use http::{Request, StatusCode, Uri};
+
+use super::bearer::InUrl;
+use super::refusal::Refusal;
+
+/// The first parts of paths that participants use; the bare root is one too.
+const MEDIA: [&str; 5] = ["whip", "whep", "events", "publish", "subscribe"];
+
+/// Whether a path is one of WHIP, WHEP or the events socket, or would be if there were such a one.
+pub(super) fn is_media(path: &str) -> bool {
+    if path.bytes().all(|byte| byte == b'/') {
+        return true;
+    }
+    let first = path
+        .strip_prefix('/')
+        .and_then(|rest| rest.split('/').next());
+    first.is_some_and(|first| MEDIA.contains(&first))
+}
+
+/// What is left of a path when what the public URL begins with is taken off, as a proxy in front should have done.
+pub(super) fn beyond<'a>(base_path: &str, path: &'a str) -> Option<&'a str> {
+    let rest = path
+        .strip_prefix(base_path)
+        .filter(|_| !base_path.is_empty())?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// Takes final slashes off the path, and the whole query off the URL: a token in it is kept apart, so that nothing that
+/// logs, traces or counts requests can come across it.
+pub(super) fn tidy<B>(request: &mut Request<B>) {
+    let uri = request.uri();
+    let tokens = uri.query().map(InUrl::of).unwrap_or_default();
+    let path = match uri.path().trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    };
+    if let Ok(tidied) = Uri::try_from(path) {
+        *request.uri_mut() = tidied;
+    }
+    request.extensions_mut().insert(tokens);
+}
+
+/// The id in a path.
+pub(super) struct Id(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let refuse = |message| Refusal::new(StatusCode::BAD_REQUEST, "INVALID_PATH", message);
+        let Path(id) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_: PathRejection| {
+                refuse("the id in the path must be UTF-8 text, percent-encoded")
+            })?;
+        // No id has it, and PostgreSQL cannot be asked about one that has.
+        if id.contains('\0') {
+            return Err(refuse("the path may not contain the character U+0000"));
+        }
+        Ok(Self(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_participants_are_known() {
+        for path in [
+            "",
+            "/",
+            "//",
+            "/whip",
+            "/whip/",
+            "/whip/x/y",
+            "/whep/a",
+            "/events/",
+            "/publish/a",
+        ] {
+            assert!(is_media(path), "{path}");
+        }
+        for path in [
+            "*",
+            "/whipx",
+            "/console/",
+            "/ListStages",
+            "//whip",
+            "whip",
+            "/healthz",
+        ] {
+            assert!(!is_media(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_lies_beyond_the_public_path_is_seen() {
+        assert_eq!(beyond("/video", "/video/whip"), Some("/whip"));
+        assert_eq!(beyond("/video", "/video"), Some(""));
+        assert_eq!(beyond("/video", "/videos/whip"), None);
+        assert_eq!(beyond("/video", "/whip"), None);
+        assert_eq!(beyond("", "/whip"), None);
+    }
+
+    #[test]
+    fn slashes_and_queries_go_and_tokens_are_kept_apart() {
+        for (url, path) in [
+            ("/whip", "/whip"),
+            ("/whip/", "/whip"),
+            ("/whep/a%2Fb///?token=secret&x", "/whep/a%2Fb"),
+            ("/?access_token=secret", "/"),
+            ("//", "/"),
+            ("http://host/events/a/?tok%65n=secret#x", "/events/a"),
+            ("/whip/?%ff=%zz&&token", "/whip"),
+        ] {
+            let mut request = Request::new(());
+            *request.uri_mut() = url.parse().unwrap();
+            tidy(&mut request);
+            assert_eq!(request.uri(), path, "{url}");
+            assert!(request.extensions().get::<InUrl>().is_some());
+            assert!(!format!("{request:?}").contains("secret"));
+        }
+    }
+}
