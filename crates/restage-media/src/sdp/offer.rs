@@ -125,7 +125,7 @@ impl Offer {
         self.sections.iter().filter_map(|section| {
             let taken = section.media.as_ref();
             let taken = taken.map(|media| (media.kind, media.formats.as_slice()));
-            taken.or(section.lacks_codec.map(|kind| (kind, [].as_slice())))
+            taken.or_else(|| section.lacks_codec.map(|kind| (kind, [].as_slice())))
         })
     }
 }
