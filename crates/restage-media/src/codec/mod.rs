@@ -84,6 +84,10 @@ impl Format {
             .unwrap_or(0)
     }
 
+    fn says_packetization_mode(&self) -> bool {
+        parameter(&self.fmtp, "packetization-mode").is_some()
+    }
+
     /// Place in an answer, lower first. Senders use the first they can, so this decides what is published: H.264 as
     /// the service has it, in the form most receivers decode.
     pub(crate) fn preference(&self) -> u32 {
@@ -113,6 +117,8 @@ impl Format {
         let mode = match (sent.packetization_mode(), self.packetization_mode()) {
             (sent, own) if sent == own => 0,
             (0, 1) => 10,
+            // Absent means 0 by the letter; clients that say nothing (webrtcbin) put fragments together all the same.
+            (1, 0) if rule == H264ProfileMatch::Lenient && !self.says_packetization_mode() => 20,
             _ => return None,
         };
         let (own, sent) = (self.h264_profile()?, sent.h264_profile()?);
@@ -252,6 +258,25 @@ mod tests {
         );
         assert_eq!(
             carrying(&[h264(1, 0, "42e01f")], &h264(99, 1, "42e01f")),
+            None
+        );
+    }
+
+    #[test]
+    fn who_says_no_mode_is_sent_mode_one_unless_the_rule_is_strict() {
+        let silent = [format(1, Codec::H264, "profile-level-id=42e01f")];
+        let sent = h264(99, 1, "42e01f");
+        assert_eq!(
+            super::carrying(&silent, &sent, H264ProfileMatch::Lenient),
+            Some(1)
+        );
+        assert_eq!(
+            super::carrying(&silent, &sent, H264ProfileMatch::Strict),
+            None
+        );
+        let explicit = [h264(1, 0, "42e01f")];
+        assert_eq!(
+            super::carrying(&explicit, &sent, H264ProfileMatch::Lenient),
             None
         );
     }

@@ -75,7 +75,7 @@ pub struct World {
     /// What the next subscribers count towards.
     pub download: Option<Arc<Download>>,
     /// Says of every datagram whether it is lost.
-    pub loses: Option<Box<dyn FnMut(&Flight) -> bool>>,
+    pub loses: Option<Loss>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
     in_flight: BTreeMap<(Instant, u64), Flight>,
@@ -104,6 +104,9 @@ pub fn config() -> Config {
         ..Config::default()
     }
 }
+
+/// Says of a datagram whether it is lost.
+pub type Loss = Box<dyn FnMut(&Flight) -> bool>;
 
 impl World {
     pub fn new() -> Self {
