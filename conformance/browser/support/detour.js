@@ -45,9 +45,14 @@ export class Detour {
     incoming.pipe(passed);
   }
 
-  /** @param {string} sdp */
+  /**
+   * One candidate is left, so that what is said of it is the same on every machine.
+   * @param {string} sdp
+   */
   #mislead(sdp) {
-    return sdp.replaceAll(/^(a=candidate:\S+ \d+ udp \d+ \S+) \d+/gim, `$1 ${this.deadPort}`);
+    return sdp
+      .replaceAll(/^a=candidate:\S+ \d+ udp \d+ (?!127\.0\.0\.1 )\S+ .*\r\n/gim, "")
+      .replaceAll(/^(a=candidate:\S+ \d+ udp \d+ \S+) \d+/gim, `$1 ${this.deadPort}`);
   }
 
   #upgrade(incoming, socket, head) {

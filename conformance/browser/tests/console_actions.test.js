@@ -111,7 +111,11 @@ test("a token is made as wished, copied, and publishes from here", async () => {
   await page.getByRole("button", { name: "Stop publishing" }).click();
   await stages.waitFor(arn, payload.jti, "DISCONNECTED");
   await page.getByText("Stopped.").waitFor();
-  assert.deepEqual(problems, []);
+  // The tile's session ends with the publisher's: what it asks of it, or of the publisher again, is answered 404, and the
+  // browser logs that as a problem.
+  const isEnd = problem => /404 .*\/(whep|whip\/sessions)\//.test(problem);
+  const others = problems.filter(problem => !isEnd(problem));
+  assert.deepEqual(others, []);
 });
 
 test("what a token may not have is refused in the dialog", async () => {

@@ -38,8 +38,12 @@ after(async () => {
   await server?.stop();
 });
 
+/** @type {Detour[]} */
+const detours = [];
+
 afterEach(async () => {
   for (const context of browser.contexts()) await context.close();
+  for (const detour of detours.splice(0)) await detour.close();
 });
 
 const open = async (options = {}) => openConsole(browser, await server.consoleUrl(), options);
@@ -55,7 +59,7 @@ async function publisher(stageName, userId, codec = "H264") {
 
 /** Has a tile for somebody, who may be playing by themselves already. */
 async function watchIn(page, arn, who) {
-  const button = page.getByRole("button", { name: `Watch ${who}` });
+  const button = page.getByRole("button", { name: `Watch ${who}`, exact: true });
   if ((await button.getAttribute("aria-pressed")) === "false") await button.click();
   const tile = page.locator(`.tile[data-stage="${arn}"]`);
   await tile.waitFor();
@@ -191,6 +195,7 @@ test("a server that stops is said to have stopped, in the tile too, and all come
 test("a tile without a media path names the port, gives up in the end, and tries again when asked", async () => {
   const { arn } = await publisher("Walled", "Ann");
   const detour = await Detour.open(server);
+  detours.push(detour);
   const key = new URL(await server.consoleUrl()).hash;
   const { page } = await openConsole(browser, `${detour.url}/console/${key}`, { viewport: PHONE });
   const tile = page.locator(`.tile[data-stage="${arn}"]`);
@@ -210,8 +215,6 @@ test("a tile without a media path names the port, gives up in the end, and tries
   detour.isOn = false;
   await again.click();
   await eventually(async () => (await tile.getAttribute("data-state")) === "live", "the tile is live");
-  await page.context().close();
-  await detour.close();
 });
 
 /** A console in which video is offered in one codec alone, and whose events sockets the test may speak through. */
@@ -258,7 +261,8 @@ for (const [sent, offered] of [
     const { arn } = await publisher(`Babel-${sent}`, "Ann", sent);
     const { page } = await openWith(offered);
     const tile = await watchIn(page, arn, `Ann in Babel-${sent}`);
-    await tile.locator(".tile-problem-text", { hasText: /sound alone/i }).waitFor();
+    const sentence = `No picture: the publisher sends ${sent}`;
+    await tile.locator(".tile-problem-text", { hasText: sentence }).waitFor();
     assert.match(await tile.locator(".tile-stats").innerText(), /no picture/);
     await tile.screenshot({ path: join(OUTPUT, `console-codec-${sent}.png`) });
   });
