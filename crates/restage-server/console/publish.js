@@ -38,7 +38,7 @@ export class Publishing {
   open(token) {
     if (token && !this.#media) this.#token.value = token;
     const reason = whyNoCamera();
-    if (reason) this.#problem.textContent = reason;
+    if (reason || !this.#media) this.#problem.textContent = reason;
     this.#start.disabled = reason !== "";
     this.#dialog.showModal();
   }
@@ -93,7 +93,8 @@ export class Publishing {
     }
     this.#problem.textContent = problem;
     const name = payload.user_id || payload.jti;
-    this.#status.textContent = `${name} is ${label} in ${this.#nameOfStage(payload.topic)}`;
+    const stage = this.#nameOfStage(payload.topic);
+    this.#status.textContent = problem ? `${name} in ${stage}: ${label}` : `${name} is ${label} in ${stage}`;
     this.#opener.textContent = media.state === "live" ? "Publishing" : `Publishing: ${label}`;
   }
 

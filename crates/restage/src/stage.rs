@@ -285,10 +285,11 @@ impl Reconnect {
     }
 }
 
-/// When to end: Ctrl-C, SIGTERM, or a time that was set.
+/// When to end: Ctrl-C, SIGTERM, a terminal that is closed, or a time that was set.
 pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
     at: Option<Instant>,
 }
 
@@ -299,6 +300,7 @@ impl Stop {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).context(problem)?,
             terminate: signal(SignalKind::terminate()).context(problem)?,
+            hang_up: signal(SignalKind::hangup()).context(problem)?,
             at: after.map(|after| Instant::now() + after),
         })
     }
@@ -315,6 +317,7 @@ impl Stop {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
             () = timer => {}
         }
     }

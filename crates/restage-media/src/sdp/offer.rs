@@ -233,7 +233,10 @@ fn check_sections(
         };
         return Err(OfferError::new(
             OfferErrorKind::NoMedia,
-            format!("The offer has no audio or video section that is {direction}."),
+            format!(
+                "The offer has no audio or video section that is {direction}, has the profile UDP/TLS/RTP/SAVPF, \
+                 and is in the BUNDLE group by its a=mid."
+            ),
         ));
     }
     let mut mids: Vec<&str> = sections

@@ -52,8 +52,10 @@ pub(crate) struct Dtls {
     state: State,
     is_client: bool,
     verdict: Verdict,
-    /// Something has arrived.
+    /// Something of a handshake has arrived.
     pub(crate) has_begun: bool,
+    /// Something that looks like DTLS has arrived.
+    is_reached: bool,
     /// Datagrams to send.
     outgoing: Vec<Vec<u8>>,
     /// The flight that the remote end has not answered yet.
@@ -82,6 +84,7 @@ impl Dtls {
             is_client,
             verdict,
             has_begun: false,
+            is_reached: false,
             outgoing: Vec::new(),
             flight: Vec::new(),
             resend_at: None,
@@ -112,6 +115,7 @@ impl Dtls {
         now: Instant,
         bytes: &[u8],
     ) -> Result<Progress, ConnectFailure> {
+        self.is_reached = true;
         let filtered = wire::filter(bytes, self.is_client);
         if let Some(code) = filtered.fatal_alert
             && !self.is_connected()
@@ -170,7 +174,7 @@ impl Dtls {
     pub(crate) fn unfinished(&self) -> ConnectFailure {
         match self.alert {
             Some((code, _)) => ConnectFailure::AlertReceived { code },
-            None if self.has_begun => ConnectFailure::DtlsUnfinished,
+            None if self.is_reached => ConnectFailure::DtlsUnfinished,
             None => ConnectFailure::NoDtls,
         }
     }

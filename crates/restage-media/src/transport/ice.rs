@@ -166,11 +166,14 @@ impl Ice {
 
     /// Media or reports of the client were verified that came from there.
     pub(crate) fn on_verified(&mut self, now: Instant, path: Path) {
-        if let Some(route) = self.routes.iter_mut().find(|route| route.path == path) {
-            route.heard_at = now;
-        }
+        let Some(index) = self.routes.iter().position(|route| route.path == path) else {
+            return;
+        };
+        self.routes[index].heard_at = now;
         if self.selected == Some(path) {
             self.trial = None;
+        } else {
+            self.select(index);
         }
     }
 
@@ -427,6 +430,8 @@ impl Route {
             (true, true) if self.priority > current.priority => Duration::ZERO,
             (true, true) if self.priority == current.priority => SAME_PRIORITY_SILENCE_MIN,
             (true, true) => NOMINATED_ROUTE_SILENCE_MIN,
+            // Some clients nominate once and keep the path alive by checks without a nomination.
+            (false, false) if self.priority == current.priority => SAME_PRIORITY_SILENCE_MIN,
             (false, _) => PEER_ROUTE_SILENCE_MIN,
         };
         silence >= needed

@@ -278,6 +278,30 @@ fn the_only_route_that_lives_is_taken_without_a_nomination() {
 }
 
 #[test]
+fn a_client_that_nominates_no_more_is_followed_at_its_first_proven_check() {
+    let mut pair = Pair::connected(1);
+    pair.check(1, 9, false);
+    pair.wait(1_000);
+    pair.check(2, 9, false);
+    let (_, transaction) = pair.checks()[0];
+    pair.answer(path(2), &transaction);
+    assert_eq!(pair.ice.selected(), Some(path(2)));
+}
+
+#[test]
+fn reports_from_a_proven_route_move_media_once_the_other_is_silent() {
+    let mut pair = Pair::connected(1);
+    pair.check(1, 9, false);
+    pair.check(2, 9, false);
+    let (_, transaction) = pair.checks()[0];
+    pair.answer(path(2), &transaction);
+    assert_eq!(pair.ice.selected(), Some(path(1)));
+    pair.wait(600);
+    pair.ice.on_verified(pair.now, path(2));
+    assert_eq!(pair.ice.selected(), Some(path(2)));
+}
+
+#[test]
 fn routes_are_bounded_and_the_selected_one_stays() {
     let mut pair = Pair::connected(1);
     for port in 2..200 {

@@ -34,7 +34,10 @@ impl Transport {
         let Some(heard) = egress.hear(bytes) else {
             return false;
         };
-        self.session.ice.on_verified(now, path);
+        let ice = &mut self.session.ice;
+        ice.on_verified(now, path);
+        egress.path = ice.selected().unwrap_or(egress.path);
+        self.has_trial = ice.trial().is_some();
         if heard.wants_key_frame {
             sink.events.push(TransportEvent::KeyframeWanted);
         }
@@ -146,23 +149,33 @@ impl Transport {
         }
     }
 
-    /// Sends what is small enough to where the client says it is now, and the rest where it is known to have been.
+    /// Sends a burst where the client is known to receive, and copies of what the bound allows to where it says it is now.
+    /// Copies, because whoever replays a check of the client must not take its media away.
     fn send_on_trial(&mut self, kind: MediaKind, burst: &[Outgoing], sink: &mut Sink) {
-        let Some(egress) = &mut self.egress else {
+        let Some(egress) = self.egress.as_mut().filter(|_| !burst.is_empty()) else {
             return;
         };
+        let before = sink.outputs.len();
+        egress.send(kind, burst, &mut sink.buffers, &mut sink.outputs);
         let ice = &mut self.session.ice;
-        let usual = egress.path;
-        for packet in burst {
-            let bytes = packet.payload.len() + PACKET_OVERHEAD_MAX;
-            egress.path = match ice.trial() {
-                Some(trial) if ice.may_try(bytes) => trial,
-                _ => usual,
-            };
-            let packet = std::slice::from_ref(packet);
-            egress.send(kind, packet, &mut sink.buffers, &mut sink.outputs);
+        let Some(trial) = ice.trial() else {
+            return;
+        };
+        let sent = sink.outputs.iter().skip(before);
+        let datagrams = sent.flat_map(|output| match output {
+            io::Output::Train {
+                contents, segment, ..
+            } => contents.chunks(*segment),
+            io::Output::Transmit { payload, .. } => payload.chunks(payload.len().max(1)),
+            _ => [].chunks(1),
+        });
+        let copies: Vec<Vec<u8>> = datagrams
+            .filter(|datagram| ice.may_try(datagram.len()))
+            .map(<[u8]>::to_vec)
+            .collect();
+        for payload in copies {
+            transmit(sink, trial, payload);
         }
-        egress.path = usual;
     }
 
     /// Asks a publisher for a key frame. `Ok(false)`: there is no such stream yet.
@@ -179,7 +192,5 @@ impl Transport {
     }
 }
 
-/// Bytes of a packet beside its payload: header, extensions, padding and tag are less.
-const PACKET_OVERHEAD_MAX: usize = 80;
 /// RFC 5246 §7.2.2.
 const HANDSHAKE_FAILURE: u8 = 40;

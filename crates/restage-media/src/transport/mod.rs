@@ -234,7 +234,10 @@ impl Transport {
             return guard(|| self.receive_media(now, path, bytes, sink))?;
         }
         guard(|| {
-            self.session.ice.on_datagram(path, bytes.len());
+            // Only the handshake needs it: afterwards anybody could earn media elsewhere by noise.
+            if !self.session.dtls.is_connected() {
+                self.session.ice.on_datagram(path, bytes.len());
+            }
             let result = self.session.dtls.receive(now, bytes);
             self.session.flush(sink);
             let progress = result.map_err(Failure::Connect)?;

@@ -23,8 +23,8 @@ pub(super) fn check(url: &str) -> Result<(), &'static str> {
         return Err("must have no user name and no password");
     }
     let has_port = authority.as_str().len() > authority.host().len();
-    if has_port && authority.port_u16().is_none() {
-        return Err("must have a port from 0 to 65535 after the colon, or no colon");
+    if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err("must have a port from 1 to 65535 after the colon, or no colon");
     }
     let mut segments = uri.path().split('/').skip(1);
     if uri.path() == "/" || segments.all(is_plain) {
@@ -47,7 +47,9 @@ fn is_plain(segment: &str) -> bool {
         let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         (is_hex && unreserved(rest)).then_some(())
     };
-    let is_dots = matches!(segment, "" | "." | "..");
+    // Browsers take the encoded form of a dot for a dot.
+    let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
+    let is_dots = matches!(&*decoded, "" | "." | "..");
     !is_dots && starts_well && pieces.all(|piece| encoded(piece).is_some())
 }
 
@@ -85,6 +87,8 @@ mod tests {
             ("http://x/a//b", "plain segments"),
             ("http://x/a/../b", "plain segments"),
             ("http://x/./b", "plain segments"),
+            ("http://x/%2e%2E/b", "plain segments"),
+            ("http://x:0/b", "must have a port"),
             ("http://x/a%2", "plain segments"),
             ("http://x/a%2g", "plain segments"),
             ("http://x/a+b", "plain segments"),

@@ -10,7 +10,7 @@ pub(super) const fn meaning(code: u8) -> &'static str {
         22 => "record_overflow: a record was too long",
         30 => "decompression_failure: a record could not be unpacked",
         40 => {
-            "handshake_failure: the two sides have no cipher suite, curve or SRTP profile in common"
+            "handshake_failure: the two sides have no cipher suite, curve or SRTP profile in common, or a certificate is missing"
         }
         41 => "no_certificate: it has no certificate",
         42 => "bad_certificate: the certificate is damaged, or its signature is wrong",

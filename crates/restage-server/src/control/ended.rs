@@ -54,6 +54,11 @@ impl Ending {
         }
     }
 
+    /// Its client asked for it.
+    pub(super) fn of_client() -> Self {
+        Self::new("CLOSED", "left", "its client ended it")
+    }
+
     /// The rules closed it.
     pub(super) fn of_rules(reason: CloseReason) -> Self {
         let (code, reason, message) = match reason {

@@ -133,7 +133,7 @@ impl Control {
                 "the URL names another participant than the token".into(),
             ));
         }
-        self.count_join(&claims)?;
+        self.count_connection(&claims, &join.kind)?;
         let role = match join.kind {
             ConnectionKind::Publish => Role::Publisher,
             _ => Role::Subscriber,
@@ -189,6 +189,16 @@ impl Control {
             connection,
             answer,
             entity_tag,
+        })
+    }
+
+    /// Counts a join; one too many is counted by its reason and told to the participant, and logged where it cannot fill
+    /// the log.
+    fn count_connection(&self, claims: &Claims, kind: &ConnectionKind) -> Result<(), JoinError> {
+        self.count_join(claims).inspect_err(|error| {
+            let trouble = Trouble::too_often(error.to_string());
+            self.announce(&About::join(claims, kind), &trouble, true);
+            tracing::debug!(stage = %claims.stage.id, participant = %claims.participant, %error, "refused");
         })
     }
 
@@ -271,6 +281,7 @@ impl Control {
         let Some(live) = self.connections().remove(connection) else {
             return Err(JoinError::NoSession);
         };
+        self.remember(connection, &live, Ending::of_client());
         let trouble = self.let_go(peer, connection, &live).await;
         self.closed(connection.clone(), live.stage, live.participant)
             .await;
@@ -344,7 +355,7 @@ impl Control {
         if claims.stage.id != *stage {
             return Err(JoinError::Token("the token is for another stage".into()));
         }
-        self.count_join(&claims)?;
+        self.count_connection(&claims, &ConnectionKind::Events)?;
         let (sender, close) = watch::channel(None);
         let (told, messages) = mpsc::channel(SOCKET_MESSAGES_MAX);
         let connection = ids::connection();

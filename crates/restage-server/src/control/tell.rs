@@ -137,7 +137,7 @@ impl Control {
     }
 
     /// Counts it, and tells the participant's events sockets. A socket that takes nothing misses it.
-    fn announce(&self, about: &About<'_>, trouble: &Trouble, is_over: bool) {
+    pub(super) fn announce(&self, about: &About<'_>, trouble: &Trouble, is_over: bool) {
         let labels = FailureLabels {
             kind: kind_name(about.kind),
             reason: trouble.reason,

@@ -93,6 +93,16 @@ impl Trouble {
         }
     }
 
+    /// A participant joins more often than it may. The history has none of these: it must not grow by them.
+    pub(super) fn too_often(message: String) -> Self {
+        Self {
+            code: "TOO_OFTEN",
+            reason: "too-often",
+            message,
+            error: StageEventError::QuotaExceeded,
+        }
+    }
+
     /// It is the server's fault.
     pub(super) fn internal(reason: &'static str, message: String) -> Self {
         Self {

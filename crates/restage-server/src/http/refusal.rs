@@ -67,8 +67,11 @@ impl Refusal {
         let (code, message) = match status {
             StatusCode::NOT_FOUND => ("NOT_FOUND", "there is nothing at this path".to_owned()),
             StatusCode::METHOD_NOT_ALLOWED => {
-                let takes = allowed.unwrap_or("none");
-                let message = format!("this path does not take that method; it takes {takes}");
+                let message = match allowed {
+                    Some(takes) => format!("this path does not take that method; it takes {takes}"),
+                    // The router adds the header after this.
+                    None => "this path does not take that method; Allow says which".to_owned(),
+                };
                 ("METHOD_NOT_ALLOWED", message)
             }
             StatusCode::PAYLOAD_TOO_LARGE => ("TOO_LARGE", "the body is too large".to_owned()),

@@ -144,7 +144,14 @@ pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
     let named = given(&words, "--log-format").or_else(|| std::env::var(LOG_FORMAT).ok());
     let named = named.or_else(|| {
         let path = given(&words, "--config").or_else(|| std::env::var(CONFIG).ok())?;
-        let table: toml::Table = std::fs::read_to_string(path).ok()?.parse().ok()?;
+        let text = std::fs::read_to_string(path).ok()?;
+        // A file that is no TOML is read as far as a line of it says.
+        let Ok(table) = text.parse::<toml::Table>() else {
+            let mut lines = text.lines().map(str::trim);
+            let value = lines.find_map(|line| line.strip_prefix("log-format"))?;
+            let value = value.trim_start().strip_prefix('=')?;
+            return Some(value.trim().trim_matches(['"', '\'']).to_owned());
+        };
         Some(table.get("log-format")?.as_str()?.to_owned())
     });
     named.is_some_and(|format| format.eq_ignore_ascii_case("json"))
