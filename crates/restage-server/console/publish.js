@@ -38,7 +38,7 @@ export class Publishing {
   open(token) {
     if (token && !this.#media) this.#token.value = token;
     const reason = whyNoCamera();
-    if (reason || !this.#media) this.#problem.textContent = reason;
+    if (reason) this.#problem.textContent = reason;
     this.#start.disabled = reason !== "";
     this.#dialog.showModal();
   }
