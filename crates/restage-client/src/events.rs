@@ -238,7 +238,7 @@ fn parse_event(text: &str) -> Result<Option<StageEvent>, Error> {
     }
 }
 
-/// What the server said instead of opening the socket.
+/// The server's answer when it does not open the socket.
 fn handshake_error(error: SocketError) -> Error {
     let SocketError::Http(response) = error else {
         return socket_error(error);

@@ -1,4 +1,4 @@
-//! Whose TLS certificates are believed: the system's authorities, those of a file, or everybody.
+//! The TLS certificates that are accepted: those of the system's authorities, of a file's, or all.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::error::Error;
 /// Most certificates taken from a bundle; the lists of public authorities have some 150.
 const CERTIFICATES_MAX: usize = 4_096;
 
-/// Whose certificates are believed when a server is called over TLS. Cheap to clone.
+/// The certificates that are accepted when a server is called over TLS. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Trust {
     /// `None` leaves the choice to the TLS library, which asks the system.

@@ -99,7 +99,7 @@ impl Rates {
 
 /// Connections that one tick ends because they have lasted too long; the next tick ends the next ones.
 pub const OVERDUE_PER_TICK_MAX: usize = 64;
-/// Who leaves a connection that has not come up before it is this old changed their mind; later, it did not work.
+/// A client that leaves before its connection is up and this old has changed its mind; later, the connection has failed.
 pub const GIVEN_UP_AFTER_S: u32 = 2;
 /// Most tags of one resource (the API model's `Tags`).
 pub const TAGS_MAX: usize = 50;

@@ -213,7 +213,10 @@ impl Peer {
             .addresses
             .iter()
             .position(|known| Some(*known) != used)?;
-        self.addresses.remove(oldest)
+        let forgotten = self.addresses.remove(oldest)?;
+        // Another peer may be given it; this one would have to prove it again.
+        self.transport.disprove(forgotten);
+        Some(forgotten)
     }
 
     /// An address has become another peer's.

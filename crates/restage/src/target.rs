@@ -153,7 +153,7 @@ impl Target {
         })
     }
 
-    /// Whose certificates are believed: of the API, of WHIP and WHEP, and of the events socket.
+    /// The certificates that are accepted for the API, WHIP, WHEP and the events socket.
     pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
         self.trust_in(&variable)
     }

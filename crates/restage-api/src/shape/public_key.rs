@@ -70,13 +70,13 @@ fn body_of(text: &str) -> String {
     body.split(pem_space).collect()
 }
 
-/// Whether a character does not count in a PEM text (RFC 7468 §2): white space of any kind, and the byte order mark
+/// True for a character that does not count in a PEM text (RFC 7468 §2): white space of any kind, and the byte order mark
 /// that some editors put before a text.
 pub fn pem_space(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
 
-/// Whether the text is of the model's pattern, which answers must keep to: lines of base64 with nothing else in them,
+/// True if the text is of the model's pattern, which answers must keep to: lines of base64 with nothing else in them,
 /// and no other line.
 fn keeps_pattern(text: &str) -> bool {
     let (before, rest) = text.split_once(BEGIN).unwrap_or_default();

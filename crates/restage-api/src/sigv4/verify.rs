@@ -29,7 +29,7 @@ pub struct SignedRequest<'a> {
     pub method: &'a str,
     /// The path, percent-encoded as it came, without the query.
     pub path: &'a str,
-    /// What a proxy in front takes off the paths that clients ask for and sign: a `/`, and no `/` at its end. Empty if
+    /// The part that a proxy in front takes off the paths that clients ask for and sign: a `/`, and no `/` at its end. Empty if
     /// nothing is taken off. A signature of the path with it is as good as one without: both name the same operation.
     pub path_prefix: &'a str,
     /// What follows the `?`, as it came; empty if there is none.

@@ -1,4 +1,4 @@
-//! What the history says of connections that did not come about.
+//! The history of connections that did not come about.
 
 use restage_core::limits::GIVEN_UP_AFTER_S;
 use restage_core::row::StageEventError;

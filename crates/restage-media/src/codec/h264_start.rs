@@ -6,7 +6,7 @@ use super::h264::{self, NAL_FU_A, NAL_IDR, NAL_PPS, NAL_SPS};
 use super::parameter_sets::{Lead, ParameterSets};
 use super::picture::{Size, h264_size};
 
-/// What is known of one layer.
+/// The state of one layer.
 #[derive(Debug)]
 pub(crate) struct H264Start {
     sets: ParameterSets,
@@ -25,7 +25,7 @@ pub(crate) struct H264Start {
     pub(crate) size: Option<Size>,
 }
 
-/// What a packet was found to contain.
+/// The contents of a packet.
 #[derive(Debug, Default)]
 struct Content {
     has_sps: bool,

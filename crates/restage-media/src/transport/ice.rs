@@ -185,10 +185,10 @@ impl Ice {
         }
     }
 
-    /// The address has become somebody else's.
+    /// The address has become somebody else's, or may become it unnoticed.
     pub(crate) fn disprove(&mut self, address: SocketAddr) {
-        let mut routes = self.routes.iter_mut();
-        if let Some(route) = routes.find(|route| route.path.destination == address) {
+        let routes = self.routes.iter_mut();
+        for route in routes.filter(|route| route.path.destination == address) {
             route.is_proven = false;
             route.check = None;
         }

@@ -351,8 +351,18 @@ fn after_a_restart_the_new_session_wins_and_the_old_password_is_void() {
 }
 
 #[test]
-fn an_address_that_became_anothers_must_be_proven_again() {
+fn an_address_that_became_anothers_must_be_proven_again_by_whichever_of_ours() {
     let mut pair = Pair::connected(1);
+    let other = Path {
+        source: "192.0.2.2:4081".parse().unwrap(),
+        ..path(1)
+    };
+    let message = pair.request(true);
+    pair.ice
+        .receive(pair.now, other, &message, false, &mut pair.secrets);
+    pair.ice.prove(other);
+    pair.ice.disprove(path(1).destination);
+    assert!(pair.ice.routes.iter().all(|route| !route.is_proven));
     pair.ice.disprove(path(1).destination);
     assert!(!pair.ice.is_proven());
     assert_eq!(pair.check(1, 9, true), Outcome::Taken);
