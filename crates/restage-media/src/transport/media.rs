@@ -37,7 +37,7 @@ impl Transport {
         let ice = &mut self.session.ice;
         ice.on_verified(now, path);
         egress.path = ice.selected().unwrap_or(egress.path);
-        self.has_trial = ice.trial().is_some();
+        self.has_trial = self.is_uncertain();
         if heard.wants_key_frame {
             sink.events.push(TransportEvent::KeyframeWanted);
         }
@@ -149,10 +149,13 @@ impl Transport {
         }
     }
 
-    /// Sends a burst where the client is known to receive, and copies of what the bound allows to where it says it is now.
+    /// Sends a burst where the client is known to receive, if anywhere, and copies of what the bound allows to where it says it is now.
     /// Copies, because whoever replays a check of the client must not take its media away.
     fn send_on_trial(&mut self, kind: MediaKind, burst: &[Outgoing], sink: &mut Sink) {
-        let Some(egress) = self.egress.as_mut().filter(|_| !burst.is_empty()) else {
+        if burst.is_empty() || !self.session.ice.is_proven() {
+            return;
+        }
+        let Some(egress) = &mut self.egress else {
             return;
         };
         let before = sink.outputs.len();

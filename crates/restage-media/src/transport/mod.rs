@@ -76,7 +76,7 @@ pub(crate) struct Transport {
     /// Sends to a subscriber once the keys are there and the way to it is proven.
     egress: Option<Egress>,
     driven_at: Instant,
-    /// A subscriber's packets are to be tried on another path: see [`Ice::trial`].
+    /// See [`is_uncertain`](Self::is_uncertain).
     has_trial: bool,
     /// Panics at the next timeout, as if there were a bug.
     #[cfg(test)]
@@ -160,9 +160,16 @@ impl Transport {
         self.session.ice.selected().map(|path| path.destination)
     }
 
+    /// Whether packets may not simply go to the selected path: it is no longer proven, or another one is on trial.
+    fn is_uncertain(&self) -> bool {
+        let ice = &self.session.ice;
+        ice.trial().is_some() || !ice.is_proven()
+    }
+
     /// The address has become another peer's.
     pub(crate) fn disprove(&mut self, address: SocketAddr) {
         self.session.ice.disprove(address);
+        self.has_trial = self.is_uncertain();
     }
 
     /// Our ICE credentials.
@@ -308,7 +315,7 @@ impl Transport {
         }
         if let (Some(egress), Some(path)) = (&mut self.egress, self.session.ice.selected()) {
             egress.path = path;
-            self.has_trial = self.session.ice.trial().is_some();
+            self.has_trial = self.is_uncertain();
         }
         Ok(())
     }

@@ -201,6 +201,36 @@ fn a_client_that_comes_back_from_the_same_port_is_a_new_peer() {
 }
 
 #[test]
+fn media_does_not_go_to_an_address_that_became_anothers() {
+    let mut world = World::new();
+    let publisher = world.publisher(3, 1);
+    let first = world.subscriber(1, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(500);
+    let address = world.clients[first].address;
+    world.clients[first].is_offline = true;
+    let mut client = Client::subscriber(world.now, 2, 9);
+    client.nat = Some(address);
+    world.open(client, false);
+    world.wait("the second is connected", Duration::from_secs(5), |world| {
+        world.is_connected(2)
+    });
+    // The first is not missed yet, and the second has subscribed to nothing.
+    assert!(world.gone(1).is_none());
+    world.recording = Some(Vec::new());
+    world.run_ms(1_000);
+    let sent = world.recording.take().unwrap();
+    let is_rtp =
+        |bytes: &[u8]| matches!(bytes, [128..=191, kind, ..] if !(192..=223).contains(kind));
+    let media = sent
+        .iter()
+        .filter(|flight| flight.to == address && is_rtp(&flight.bytes));
+    assert_eq!(media.count(), 0);
+}
+
+#[test]
 fn a_client_that_wants_to_be_the_dtls_server_is_one() {
     let mut world = World::new();
     let mut client = Client::publisher(world.now, 1, 0);
