@@ -1,6 +1,7 @@
 """kill -9 at any moment loses no acknowledged call, and nothing is left ACTIVE or CONNECTED that is not."""
 
 import contextlib
+import os
 import random
 import threading
 
@@ -12,7 +13,8 @@ from support.api import Stages
 from support.server import Server
 from support.wait import eventually
 
-CRASHES = 20
+# More of them for a longer run: docs/reliability.md.
+CRASHES = int(os.environ.get("RESTAGE_TEST_CRASHES", "20"))
 CALLERS = 3
 # A crash comes this long after the first acknowledged call of a round, at random.
 LIFE_S = (0.2, 1.0)
@@ -157,8 +159,8 @@ def check_tokens(stages, ledger, chance):
         stages.ivs.disconnect_participant(stageArn=arn, participantId=participant)
 
 
-@pytest.mark.timeout(900)
-def test_twenty_kills_under_load(tmp_path, media_loop):
+@pytest.mark.timeout(900 + 40 * CRASHES)
+def test_kills_under_load(tmp_path, media_loop):
     server = Server(tmp_path / "data", name="test_durable")
     chance = random.Random(SEED)
     ledgers = [Ledger() for _ in range(CALLERS)]
@@ -181,6 +183,7 @@ def test_twenty_kills_under_load(tmp_path, media_loop):
         check(stages, ledger, sources)
         check_tokens(stages, ledger, chance)
     server.stop()
+    print(f"\n{acknowledged} acknowledged calls over {CRASHES} kills, none lost")
     assert acknowledged >= CRASHES * CALLERS, "there was no load worth the name"
     assert any(ledger.replications for ledger in ledgers)
 
