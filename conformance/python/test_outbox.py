@@ -3,6 +3,7 @@
 import contextlib
 import json
 import subprocess
+import threading
 
 import pytest
 
@@ -174,6 +175,42 @@ def test_what_is_refused_for_good_can_be_replayed(tmp_path, media_loop):
     )
     names = [json.loads(line)["detail"]["event_name"] for line in tailed.stdout.splitlines()]
     assert names == ["Session Started", "Participant Joined", "Participant Published"]
+    media_loop.close_peers()
+    server.stop()
+    receiver.close()
+
+
+def test_a_slow_stage_delays_nobody(tmp_path, media_loop):
+    """The receiver has no answer for one stage's events until all of another's have come, one after the other."""
+    others = threading.Event()
+    slow = {}
+
+    def answer(event, seen):
+        if event["resources"] == [slow.get("arn")]:
+            others.wait(60)
+        return 200
+
+    receiver = Receiver(SECRET, answer, is_concurrent=True)
+    file = tmp_path / "events.jsonl"
+    server = Server(tmp_path / "data", *arguments(receiver, file), name="test_outbox_slow").start()
+    stages = Stages(api.client(server))
+    source, slow["arn"], destination = stages.create(), stages.create(), stages.create()
+    participant, token = stages.token(source)
+    media_loop.publish(token)
+    published(stages, source, participant)
+    stages.replicate(source, slow["arn"], participant)
+    eventually(lambda: receiver.waits(slow["arn"]), what="the slow stage's first event is on its way")
+    for _ in range(5):
+        stages.replicate(source, destination, participant)
+        stages.stop(source, destination, participant)
+    expected = history(stages, destination, participant)
+    assert len(expected) == 10
+    # The receiver gives up on the first event after ten seconds, and is slow again: nobody else may notice.
+    eventually(lambda: told(receiver.events(), destination, participant) == expected, 8, "the other stage's events")
+    assert not told(receiver.events(), slow["arn"], participant)
+    others.set()
+    eventually(lambda: told(receiver.events(), slow["arn"], participant), 40, "the slow stage's event in the end")
+    assert not receiver.faults, receiver.faults
     media_loop.close_peers()
     server.stop()
     receiver.close()

@@ -20,11 +20,16 @@ def is_signed(secret, headers, body):
 
 
 class Receiver:
-    """Takes events at `url`. `refuse` is asked with each event and how often it came before: 200 takes it."""
+    """Takes events at `url`. `refuse` is asked with each event and how often it came before: 200 takes it.
 
-    def __init__(self, secret, refuse=lambda event, seen: 200):
+    It is asked about one event at a time unless `is_concurrent`.
+    """
+
+    def __init__(self, secret, refuse=lambda event, seen: 200, is_concurrent=False):
         self.secret = secret
         self.refuse = refuse
+        self.is_concurrent = is_concurrent
+        self.under_way = []
         self.taken = []
         self.attempts = {}
         self.faults = []
@@ -61,10 +66,21 @@ class Receiver:
                 self.faults.append(f"headers do not fit {event}")
             seen = self.attempts.get(event["id"], 0)
             self.attempts[event["id"]] = seen + 1
-            status = self.refuse(event, seen)
-            if status == 200:
-                self.taken.append(event)
-            return status
+            self.under_way.append(event)
+            if not self.is_concurrent:
+                return self._decide(event, seen)
+        return self._decide(event, seen)
+
+    def _decide(self, event, seen):
+        status = self.refuse(event, seen)
+        self.under_way.remove(event)
+        if status == 200:
+            self.taken.append(event)
+        return status
+
+    def waits(self, arn):
+        """Whether an event of a stage has come and has no answer."""
+        return any(event["resources"] == [arn] for event in list(self.under_way))
 
     def events(self):
         """What was taken, each event once, in the order of first arrival."""

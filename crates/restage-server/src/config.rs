@@ -29,6 +29,8 @@ pub use self::secret::Secret;
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
 const WEBHOOK_ATTEMPTS: u32 = 16;
+const WEBHOOK_LANES: u16 = 32;
+const WEBHOOK_LANES_MAX: u16 = 1_000;
 
 /// More threads than this have nothing to run on.
 pub const WORKERS_MAX: u16 = 256;
@@ -219,6 +221,9 @@ pub struct Settings {
     /// An event the webhook refuses this often becomes a dead letter [default: 16]
     #[arg(long, env = "RESTAGE_WEBHOOK_ATTEMPTS", value_name = "COUNT")]
     pub webhook_attempts: Option<u32>,
+    /// The webhook is sent events of so many stages at the same time; those of one stage go one after the other [default: 32]
+    #[arg(long, env = "RESTAGE_WEBHOOK_LANES", value_name = "COUNT")]
+    pub webhook_lanes: Option<u16>,
     /// Append events to this file, one JSON object a line [default: none]
     #[arg(long, env = "RESTAGE_EVENTS_FILE", value_name = "FILE")]
     pub events_file: Option<PathBuf>,
@@ -279,6 +284,8 @@ pub enum ConfigError {
     HalfWebhook,
     #[error("webhook-attempts must be at least 1")]
     WebhookAttempts,
+    #[error("webhook-lanes must be 1 to {WEBHOOK_LANES_MAX}")]
+    WebhookLanes,
     #[error("workers must be 1 to {WORKERS_MAX}, and the media port leave room for a port of each")]
     Workers,
 }
@@ -417,6 +424,7 @@ impl Settings {
             webhook_url: self.webhook_url.or(lower.webhook_url),
             webhook_secret: self.webhook_secret.or(lower.webhook_secret),
             webhook_attempts: self.webhook_attempts.or(lower.webhook_attempts),
+            webhook_lanes: self.webhook_lanes.or(lower.webhook_lanes),
             events_file: self.events_file.or(lower.events_file),
             events_extra: self.events_extra.or(lower.events_extra),
             answers_mb: self.answers_mb.or(lower.answers_mb),
@@ -434,11 +442,16 @@ impl Settings {
         if attempts == 0 {
             return Err(ConfigError::WebhookAttempts);
         }
+        let lanes = self.webhook_lanes.unwrap_or(WEBHOOK_LANES);
+        if !(1..=WEBHOOK_LANES_MAX).contains(&lanes) {
+            return Err(ConfigError::WebhookLanes);
+        }
         let webhook = match (self.webhook_url.clone(), self.webhook_secret.clone()) {
             (Some(url), Some(secret)) => Some(Webhook {
                 url,
                 secret,
                 attempts,
+                lanes,
             }),
             (None, None) => None,
             _ => return Err(ConfigError::HalfWebhook),

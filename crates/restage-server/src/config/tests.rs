@@ -45,6 +45,7 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         webhook_url: Some("u".into()),
         webhook_secret: Some("s".into()),
         webhook_attempts: Some(1),
+        webhook_lanes: Some(1),
         events_file: Some("f".into()),
         events_extra: Some(true),
         answers_mb: Some(1),
@@ -67,6 +68,21 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         Settings::read(&path).unwrap().resolve().unwrap(),
         Config::default()
     );
+}
+
+#[test]
+fn the_number_of_lanes_has_bounds() {
+    for (lanes, is_good) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
+        let settings = Settings {
+            webhook_lanes: Some(lanes),
+            ..Settings::default()
+        };
+        let resolved = settings.resolve();
+        assert_eq!(resolved.is_ok(), is_good, "{lanes}");
+        if let Err(error) = resolved {
+            assert_eq!(error.to_string(), "webhook-lanes must be 1 to 1000");
+        }
+    }
 }
 
 #[test]
@@ -139,6 +155,7 @@ fn a_webhook_needs_a_secret() {
     };
     let webhook = both.resolve().unwrap().sinks.webhook.unwrap();
     assert_eq!(webhook.attempts, WEBHOOK_ATTEMPTS);
+    assert_eq!(webhook.lanes, WEBHOOK_LANES);
 }
 
 #[test]

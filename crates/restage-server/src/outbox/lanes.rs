@@ -1,120 +1,219 @@
-//! Which events may be sent next. Those of one stage go one after the other, so a stage is a lane; a lane
-//! whose first event was refused pauses, and the others go on.
+//! Which events may be sent next. Those of one stage go one after the other, so a stage is a lane. A lane ends its turn
+//! after a few events, and the next stage in line has one. Nothing here reads a clock or sends anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use restage_core::id::StageId;
+use restage_core::id::{StageId, Time};
 use tokio::time::Instant;
 
-use crate::store::Outgoing;
+use super::health::Health;
+use crate::store::Waiting;
 
-/// Stages sent for at once.
-pub(super) const LANES_MAX: usize = 16;
-/// Lanes tried while the sink takes nothing at all: more than one, as one event may be what it dislikes.
-const PROBES_MAX: usize = 4;
+/// Events a stage sends in one turn.
+const TURN_EVENTS_MAX: usize = 16;
+/// Stages that are remembered as slow.
+const SLOW_STAGES_MAX: usize = 4_096;
 
-/// Which lanes pause, and until when.
+/// The events of one stage, oldest first.
 #[derive(Default)]
+struct Lane {
+    waiting: VecDeque<i64>,
+    is_busy: bool,
+    /// Its first event was refused: it waits until then.
+    rests_until: Option<Instant>,
+}
+
+/// What may be sent for one stage.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Turn {
+    pub(super) stage: StageId,
+    /// Sequence numbers, to be sent in this order.
+    pub(super) events: Vec<i64>,
+}
+
+/// How a turn ended.
+#[derive(Debug, Default)]
+pub(super) struct TurnEnd {
+    /// Events that need not be sent any more: the sink has them, or they were given up, or removed.
+    pub(super) done: Vec<i64>,
+    /// The sink took at least one.
+    pub(super) took_any: bool,
+    /// It refused one, and the stage rests for so long.
+    pub(super) rest: Option<Duration>,
+    /// How long the receiver asked to be left alone.
+    pub(super) retry_after: Option<Duration>,
+    /// The receiver takes long for this stage.
+    pub(super) is_slow: bool,
+}
+
+/// All lanes of a sink.
 pub(super) struct Lanes {
-    paused: HashMap<StageId, Instant>,
-    /// Rounds in a row in which the sink took nothing.
-    failed_rounds: u32,
+    /// Turns at the same time.
+    lanes_max: usize,
+    lanes: HashMap<StageId, Lane>,
+    /// All events that wait, those being sent included.
+    waiting: BTreeMap<i64, Time>,
+    /// Stages in line for a turn: those that are fast, and those that are slow.
+    ready: VecDeque<StageId>,
+    ready_slow: VecDeque<StageId>,
+    resting: BTreeSet<(Instant, StageId)>,
+    slow: HashSet<StageId>,
+    busy: usize,
+    busy_slow: usize,
+    health: Health,
 }
 
 impl Lanes {
-    /// The lanes that may be sent for now, in the order of their first events.
-    pub(super) fn open(&mut self, page: Vec<Outgoing>, now: Instant) -> Vec<Vec<Outgoing>> {
-        self.paused.retain(|_, until| *until > now);
-        let room = if self.failed_rounds == 0 {
-            LANES_MAX
-        } else {
-            PROBES_MAX
+    /// No events yet.
+    pub(super) fn new(lanes_max: usize) -> Self {
+        Self {
+            lanes_max: lanes_max.max(1),
+            lanes: HashMap::new(),
+            waiting: BTreeMap::new(),
+            ready: VecDeque::new(),
+            ready_slow: VecDeque::new(),
+            resting: BTreeSet::new(),
+            slow: HashSet::new(),
+            busy: 0,
+            busy_slow: 0,
+            health: Health::default(),
+        }
+    }
+
+    /// How many events wait, those being sent included.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    /// When the oldest of them happened.
+    pub(super) fn oldest_at(&self) -> Option<Time> {
+        self.waiting.first_key_value().map(|(_, at)| *at)
+    }
+
+    /// An event waits. One that is known already changes nothing.
+    pub(super) fn add(&mut self, event: Waiting) {
+        if self.waiting.insert(event.seq, event.at).is_some() {
+            return;
+        }
+        let lane = self.lanes.entry(event.stage.clone()).or_default();
+        let place = lane.waiting.partition_point(|seq| *seq < event.seq);
+        lane.waiting.insert(place, event.seq);
+        let is_in_line = lane.waiting.len() > 1 || lane.is_busy || lane.rests_until.is_some();
+        if !is_in_line {
+            self.line_up(event.stage);
+        }
+    }
+
+    /// Forgets which events wait, to learn it anew: [`Self::add`] follows for each. Stages at their turn, or at rest,
+    /// stay so.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+        self.ready.clear();
+        self.ready_slow.clear();
+        self.lanes.retain(|_, lane| {
+            lane.waiting.clear();
+            lane.is_busy || lane.rests_until.is_some()
+        });
+    }
+
+    /// The next turn, if one may begin.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Turn> {
+        self.wake(now);
+        if self.busy >= self.health.room(self.lanes_max, now) {
+            return None;
+        }
+        // A slow stage has its turn with the others, as long as some room is left for who is fast.
+        let slow_max = (self.lanes_max - self.lanes_max / 4).min(self.lanes_max);
+        let may_be_slow = self.busy_slow < slow_max.max(1);
+        let stage = match self.ready.pop_front() {
+            Some(stage) => stage,
+            None if may_be_slow => self.ready_slow.pop_front()?,
+            None => return None,
         };
-        let mut lanes: Vec<Vec<Outgoing>> = Vec::new();
-        let mut places: HashMap<StageId, usize> = HashMap::new();
-        for event in page {
-            if self.paused.contains_key(&event.stage) {
+        let lane = self.lanes.get_mut(&stage)?;
+        lane.is_busy = true;
+        self.busy += 1;
+        self.busy_slow += usize::from(self.slow.contains(&stage));
+        let events = lane.waiting.iter().take(TURN_EVENTS_MAX).copied().collect();
+        Some(Turn { stage, events })
+    }
+
+    /// A turn has ended.
+    pub(super) fn ended(&mut self, stage: &StageId, end: &TurnEnd, now: Instant) {
+        let was_slow = self.slow.contains(stage);
+        self.busy = self.busy.saturating_sub(1);
+        self.busy_slow = self.busy_slow.saturating_sub(usize::from(was_slow));
+        match end.is_slow {
+            true if self.slow.len() < SLOW_STAGES_MAX => drop(self.slow.insert(stage.clone())),
+            true => {}
+            false => drop(self.slow.remove(stage)),
+        }
+        if end.took_any {
+            self.health.took();
+        }
+        if end.rest.is_some() {
+            self.health.refused(stage, end.retry_after, now);
+        }
+        for seq in &end.done {
+            self.waiting.remove(seq);
+        }
+        let Some(lane) = self.lanes.get_mut(stage) else {
+            return;
+        };
+        lane.is_busy = false;
+        lane.waiting.retain(|seq| !end.done.contains(seq));
+        if lane.waiting.is_empty() {
+            self.lanes.remove(stage);
+        } else if let Some(rest) = end.rest {
+            let until = now + rest;
+            lane.rests_until = Some(until);
+            self.resting.insert((until, stage.clone()));
+        } else {
+            self.line_up(stage.clone());
+        }
+    }
+
+    /// When to ask for the next turn again, if it depends on time alone.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let is_ready = !self.ready.is_empty() || !self.ready_slow.is_empty();
+        let of_health = self.health.rests_until().filter(|_| is_ready);
+        let of_lanes = self.resting.first().map(|(until, _)| *until);
+        // A stage that wakes while nothing may be sent waits for that.
+        match (of_health, of_lanes, self.health.rests_until()) {
+            (Some(until), _, _) => Some(until),
+            (None, Some(lane), Some(health)) => Some(lane.max(health)),
+            (None, lane, _) => lane,
+        }
+    }
+
+    fn line_up(&mut self, stage: StageId) {
+        let line = match self.slow.contains(&stage) {
+            true => &mut self.ready_slow,
+            false => &mut self.ready,
+        };
+        line.push_back(stage);
+    }
+
+    /// Stages that have rested long enough stand in line again.
+    fn wake(&mut self, now: Instant) {
+        while let Some((until, _)) = self.resting.first()
+            && *until <= now
+            && let Some((_, stage)) = self.resting.pop_first()
+        {
+            let Some(lane) = self.lanes.get_mut(&stage) else {
                 continue;
-            }
-            if let Some(place) = places.get(&event.stage) {
-                lanes[*place].push(event);
-            } else if lanes.len() < room {
-                places.insert(event.stage.clone(), lanes.len());
-                lanes.push(vec![event]);
+            };
+            lane.rests_until = None;
+            if lane.waiting.is_empty() {
+                self.lanes.remove(&stage);
+            } else {
+                self.line_up(stage);
             }
         }
-        lanes
-    }
-
-    pub(super) fn pause(&mut self, stage: StageId, until: Instant) {
-        self.paused.insert(stage, until);
-    }
-
-    /// Notes how a round went and says how many in a row took nothing.
-    pub(super) fn round(&mut self, took_any: bool, refused_any: bool) -> u32 {
-        if took_any {
-            self.failed_rounds = 0;
-        } else if refused_any {
-            self.failed_rounds = self.failed_rounds.saturating_add(1);
-        }
-        self.failed_rounds
-    }
-
-    /// How long until a pause is over, if any runs.
-    pub(super) fn next(&self, now: Instant) -> Option<Duration> {
-        let first = self.paused.values().min()?;
-        Some(first.saturating_duration_since(now))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use restage_core::id::Time;
-
-    use super::*;
-
-    fn event(seq: i64, stage: &str) -> Outgoing {
-        Outgoing {
-            seq,
-            id: seq.to_string(),
-            stage: StageId::new(stage),
-            at: Time(seq),
-            body: String::new(),
-            attempts: 0,
-        }
-    }
-
-    fn seqs(lanes: &[Vec<Outgoing>]) -> Vec<Vec<i64>> {
-        let lane = |lane: &Vec<Outgoing>| lane.iter().map(|event| event.seq).collect();
-        lanes.iter().map(lane).collect()
-    }
-
-    #[test]
-    fn a_refused_event_holds_its_own_stage_only() {
-        let now = Instant::now();
-        let page = || vec![event(1, "a"), event(2, "b"), event(3, "a"), event(4, "c")];
-        let mut lanes = Lanes::default();
-        assert_eq!(
-            seqs(&lanes.open(page(), now)),
-            [vec![1, 3], vec![2], vec![4]]
-        );
-        lanes.pause(StageId::new("a"), now + Duration::from_secs(1));
-        assert_eq!(seqs(&lanes.open(page(), now)), [vec![2], vec![4]]);
-        assert_eq!(lanes.next(now), Some(Duration::from_secs(1)));
-        let later = now + Duration::from_secs(1);
-        assert_eq!(seqs(&lanes.open(page(), later)).len(), 3);
-    }
-
-    #[test]
-    fn a_sink_that_takes_nothing_is_asked_with_few() {
-        let now = Instant::now();
-        let page = || (0..40).map(|n| event(n, &format!("s{n}"))).collect();
-        let mut lanes = Lanes::default();
-        assert_eq!(lanes.open(page(), now).len(), LANES_MAX);
-        assert_eq!(lanes.round(false, true), 1);
-        assert_eq!(lanes.open(page(), now).len(), PROBES_MAX);
-        assert_eq!(lanes.round(true, true), 0);
-        assert_eq!(lanes.open(page(), now).len(), LANES_MAX);
-    }
-}
+#[path = "lanes_tests.rs"]
+mod tests;

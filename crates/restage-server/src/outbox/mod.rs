@@ -6,7 +6,9 @@
 
 pub mod envelope;
 mod file;
+mod health;
 mod lanes;
+mod post;
 pub mod signature;
 mod webhook;
 
@@ -16,7 +18,7 @@ use std::time::Duration;
 use crate::config::Secret;
 use crate::store::{Listeners, Store, StoreError};
 
-pub use webhook::WebhookError;
+pub use post::WebhookError;
 
 /// The webhook's name in the outbox and on the command line.
 pub const WEBHOOK: &str = "webhook";
@@ -55,6 +57,8 @@ pub struct Webhook {
     pub secret: Secret,
     /// After how many refusals an event becomes a dead letter.
     pub attempts: u32,
+    /// Stages that are sent for at the same time.
+    pub lanes: u16,
 }
 
 impl Sinks {

@@ -14,7 +14,7 @@ use restage_core::{Occupancy, RegionCount};
 use self::cells::Cells;
 use super::error::StoreError;
 use super::exchange;
-use super::outbox::{DeadLetter, Outgoing};
+use super::outbox::{DeadLetter, Outgoing, Waiting};
 use super::sql::Row;
 
 /// Expands to the column list of one kind of row, qualified by a table alias, as a literal.
@@ -403,6 +403,16 @@ pub(super) fn region_count(row: &Row<'_>) -> Result<RegionCount, StoreError> {
 /// An event on its way to a sink.
 pub(super) fn outgoing(row: &Row<'_>) -> Result<Outgoing, StoreError> {
     outgoing_cells(&mut Cells::new(row, "outgoing event"))
+}
+
+/// Where an event is in the order, and whose it is.
+pub(super) fn waiting(row: &Row<'_>) -> Result<Waiting, StoreError> {
+    let mut cells = Cells::new(row, "waiting event");
+    Ok(Waiting {
+        seq: cells.number()?,
+        stage: cells.id()?,
+        at: cells.time()?,
+    })
 }
 
 pub(super) fn dead_letter(row: &Row<'_>) -> Result<DeadLetter, StoreError> {

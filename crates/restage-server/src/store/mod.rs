@@ -52,6 +52,7 @@ pub use error::StoreError;
 pub use operate::{Look, dead_letters, look, migrate, replay};
 pub use outbox::{
     DEAD_LETTERS_MAX, DeadLetter, Listeners, OUTBOX_ROWS_MAX, OutboxStats, Outgoing, Settlement,
+    Waiting,
 };
 pub use read::{PAGE_ROWS_MAX, Page, ParticipantFilter, RecordedEvent, ReplicaPosition};
 pub use retention::{RETENTION_STEP_ROWS, Sweep};

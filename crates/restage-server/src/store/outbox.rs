@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use restage_core::id::{StageId, Time};
 use restage_core::notice::Notice;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::cells::Cell;
 use super::codec;
@@ -50,6 +51,17 @@ pub struct Outgoing {
     pub body: String,
     /// How often the sink refused it.
     pub attempts: u32,
+}
+
+/// An event that waits, without its body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Its place in the order.
+    pub seq: i64,
+    /// Where it happened.
+    pub stage: StageId,
+    /// When.
+    pub at: Time,
 }
 
 /// An event that a sink would not take.
@@ -98,6 +110,16 @@ struct Gauge {
     refused: AtomicU64,
     dead: AtomicU64,
     oldest_at: Mutex<i64>,
+}
+
+impl Gauge {
+    fn set_oldest(&self, at: Option<Time>) {
+        let mut oldest = self
+            .oldest_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *oldest = at.map_or(0, |at| at.0);
+    }
 }
 
 /// What the writer and the senders share.
@@ -322,6 +344,10 @@ pub(super) async fn settle(
 pub(super) const WAITING: &str = "SELECT o.seq, o.id, o.stage, o.at, o.body, o.attempts \
      FROM outbox o WHERE o.sink = $1 AND o.seq > $2 ORDER BY o.seq LIMIT $3";
 
+const WAITING_KEYS: &str = "SELECT o.seq, o.stage, o.at \
+     FROM outbox o WHERE o.sink = $1 AND o.seq > $2 ORDER BY o.seq LIMIT $3";
+const WAITING_COUNT: &str = "SELECT COUNT(*) FROM outbox o WHERE o.sink = $1 AND o.seq <= $2";
+
 impl Store {
     /// The events that wait for a sink, in order, after a sequence number.
     pub async fn outbox(
@@ -338,18 +364,58 @@ impl Store {
         if after == 0
             && let Some(gauge) = self.board().gauge(sink)
         {
-            let oldest = page.first().map_or(0, |event| event.at.0);
-            *gauge
-                .oldest_at
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = oldest;
+            gauge.set_oldest(page.first().map(|event| event.at));
         }
         Ok(page)
     }
 
-    /// Waits until events were committed since the last call began, or for ever.
-    pub async fn outbox_changed(&self) {
-        self.board().bell.notified().await;
+    /// Which events wait for a sink, in order, after a sequence number.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn outbox_waiting(
+        &self,
+        sink: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        let query = query(WAITING_KEYS)
+            .bind(sink)
+            .bind(after)
+            .bind(i64::from(limit.min(read::PAGE_ROWS_MAX)));
+        self.readers().rows(query, codec::waiting).await
+    }
+
+    /// How many events wait for a sink up to a sequence number.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn outbox_count(&self, sink: &str, up_to: i64) -> Result<u64, StoreError> {
+        let query = query(WAITING_COUNT).bind(sink).bind(up_to);
+        let count = self.readers().row_aside(query, |row| row.number(0)).await?;
+        Ok(count.map_or(0, |count| u64::try_from(count).unwrap_or_default()))
+    }
+
+    /// One event, if it still waits.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn outbox_event(&self, sink: &str, seq: i64) -> Result<Option<Outgoing>, StoreError> {
+        let query = query(WAITING).bind(sink).bind(seq - 1).bind(1);
+        let rows = self.readers().rows(query, codec::outgoing).await?;
+        Ok(rows.into_iter().next().filter(|event| event.seq == seq))
+    }
+
+    /// Notes since when a sink's oldest event waits, for [`Self::outbox_stats`].
+    pub fn outbox_oldest(&self, sink: &str, at: Option<Time>) {
+        if let Some(gauge) = self.board().gauge(sink) {
+            gauge.set_oldest(at);
+        }
+    }
+
+    /// Resolves when events were committed since it was polled, or enabled, for the first time.
+    pub fn outbox_changed(&self) -> Notified<'_> {
+        self.board().bell.notified()
     }
 
     /// How the sinks are doing, by name.
