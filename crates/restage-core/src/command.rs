@@ -313,7 +313,7 @@ pub enum Need {
     /// that were opened at or before it, each with [`Stage`](Self::Stage) and [`Participant`](Self::Participant) of
     /// its own.
     Due {
-        /// Now.
+        /// Now, by the steady clock.
         now: Time,
         /// Now minus the idle time.
         idle_before: Time,

@@ -56,7 +56,7 @@ text_id! {
     ConnectionId
 }
 
-/// Wall-clock time: microseconds since the Unix epoch, UTC.
+/// A time in microseconds: of the wall clock since the Unix epoch, UTC, unless the steady clock is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Time(pub i64);
 

@@ -93,7 +93,7 @@ pub(crate) fn exceed(draft: &mut Draft<'_>, id: &ConnectionId, error: StageEvent
 
 /// A client gives a connection up. If it has been waiting for it, the history says that it did not come about.
 pub(crate) fn give_up(draft: &mut Draft<'_>, id: &ConnectionId) {
-    let now = draft.context.now;
+    let now = draft.context.steady;
     let waited_in_vain = draft.connection(id).is_some_and(|row| {
         let is_media = row.kind != ConnectionKind::Events;
         is_media && !row.established && row.opened_at.plus_seconds(GIVEN_UP_AFTER_S) <= now

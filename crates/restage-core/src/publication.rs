@@ -36,7 +36,7 @@ pub(crate) fn start(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partic
     row.publishing = true;
     row.published = true;
     draft.record(StageEventName::PublishStarted, session, id);
-    let now = draft.context.now;
+    let now = draft.context.steady;
     for key in draft.active_replicas(session, id) {
         match draft.replica(&key).and_then(|row| row.window_ends_at) {
             // Too late, whether or not a tick came in between.

@@ -126,7 +126,7 @@ pub(crate) fn begin(
 /// The publisher is away and the window begins: DISCONNECTED there, but still ACTIVE, and its subscribers
 /// stay.
 pub(crate) fn hold(draft: &mut Draft<'_>, key: &ReplicaKey) {
-    let now = draft.context.now;
+    let now = draft.context.steady;
     let Some(row) = draft.edit_replica(key) else {
         return;
     };

@@ -62,7 +62,7 @@ pub struct StageSession {
     pub started_at: Time,
     /// `None` while active.
     pub ended_at: Option<Time>,
-    /// Since when nobody publishes here; `None` while somebody does. Starts as `started_at`.
+    /// Since when nobody publishes here, by the steady clock; `None` while somebody does. Starts with the session.
     pub idle_since: Option<Time>,
 }
 
@@ -203,7 +203,8 @@ pub struct Replica {
     pub attributes: Attributes,
     /// 0–300.
     pub reconnect_window_s: u32,
-    /// Set while the publisher is away and the window runs; the replication stops at this time.
+    /// Set while the publisher is away and the window runs; the replication stops at this time of the
+    /// steady clock.
     pub window_ends_at: Option<Time>,
     /// First start; with the destination session as tie-break it is the list order.
     pub started_at: Time,
@@ -249,7 +250,7 @@ pub struct Connection {
     pub kind: ConnectionKind,
     /// Media (or the socket) is up: the *_STARTED event has been written.
     pub established: bool,
-    /// When it was opened.
+    /// When it was opened, by the steady clock.
     pub opened_at: Time,
 }
 

@@ -14,14 +14,13 @@ pub(crate) fn enter(draft: &mut Draft<'_>, stage: &StageId) -> StageSessionId {
     if let Some(session) = draft.active_session(stage) {
         return session;
     }
-    let now = draft.context.now;
     let id = draft.context.fresh_session.clone();
     draft.put_session(StageSession {
         id: id.clone(),
         stage: stage.clone(),
-        started_at: now,
+        started_at: draft.context.now,
         ended_at: None,
-        idle_since: Some(now),
+        idle_since: Some(draft.context.steady),
     });
     if let Some(row) = draft.edit_stage(stage) {
         row.active_session = Some(id.clone());
@@ -73,7 +72,8 @@ pub(crate) fn shut(draft: &mut Draft<'_>, session: &StageSessionId, reason: Clos
     }
 }
 
-/// Ends a session for good, with everything live in it.
+/// Ends a session for good, with everything live in it. It never ends before it began, whatever the clock was set to
+/// meanwhile.
 pub(crate) fn end(
     draft: &mut Draft<'_>,
     stage: &StageId,
@@ -83,7 +83,7 @@ pub(crate) fn end(
     shut(draft, session, reason);
     let now = draft.context.now;
     if let Some(row) = draft.edit_session(session) {
-        row.ended_at = Some(now);
+        row.ended_at = Some(now.max(row.started_at));
     }
     if let Some(row) = draft
         .edit_stage(stage)

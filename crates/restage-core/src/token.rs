@@ -64,7 +64,7 @@ fn check_self_signed(
             "kid: there is no public key {arn}; it was never imported, or it was deleted"
         ));
     }
-    if claims.issued_at > draft.context.now.plus_seconds(ISSUED_AHEAD_MAX_S) {
+    if claims.issued_at > draft.context.wall.plus_seconds(ISSUED_AHEAD_MAX_S) {
         return invalid(format!(
             "iat: the token says it was issued more than {ISSUED_AHEAD_MAX_S} seconds from now"
         ));

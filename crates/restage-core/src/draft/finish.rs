@@ -56,7 +56,7 @@ impl Draft<'_> {
                 };
             }
         }
-        let now = self.context.now;
+        let now = self.context.steady;
         for (session, count) in publishing {
             let Some(row) = self.sessions.edit(&session) else {
                 continue;

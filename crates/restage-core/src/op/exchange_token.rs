@@ -107,7 +107,7 @@ fn check_tokens(
         return Err(Error::new(Fault::Conflict, message));
     };
     token::check(draft, claims)?;
-    if draft.context.now >= claims.expires_at {
+    if draft.context.wall >= claims.expires_at {
         return Err(Error::new(
             Fault::TokenExpired,
             format!(

@@ -68,7 +68,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
         participant: request.claims.participant.clone(),
         kind: request.kind.clone(),
         established,
-        opened_at: draft.context.now,
+        opened_at: draft.context.steady,
     });
     let mut participant = presence::enter(draft, &session, stage, request.claims, request.client);
     if *request.kind == ConnectionKind::Publish {
@@ -93,7 +93,7 @@ fn check_token(draft: &Draft<'_>, claims: &Claims) -> Result<(), Error> {
     let (id, stage) = (&claims.participant, &claims.stage);
     let session = draft.active_session(&stage.id);
     let row = session.and_then(|session| draft.participant(&session, id));
-    if draft.context.now >= claims.expires_at && !row.is_some_and(|row| row.connected) {
+    if draft.context.wall >= claims.expires_at && !row.is_some_and(|row| row.connected) {
         return Err(Error::new(
             Fault::TokenExpired,
             format!("the participant token of {id} has expired"),

@@ -13,15 +13,15 @@ use crate::{presence, replica, session};
 
 pub(super) fn needs(context: &Context) -> Vec<Need> {
     vec![Need::Due {
-        now: context.now,
-        idle_before: context.now.minus_seconds(context.session_idle_s),
+        now: context.steady,
+        idle_before: context.steady.minus_seconds(context.session_idle_s),
         opened_before: opened_before(context),
     }]
 }
 
 fn opened_before(context: &Context) -> Option<Time> {
     let limit = context.limits.connection_seconds;
-    (limit > 0).then(|| context.now.minus_seconds(limit))
+    (limit > 0).then(|| context.steady.minus_seconds(limit))
 }
 
 /// The first connections for media that were opened by then, oldest first.
@@ -44,7 +44,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) -> Outcome {
             row.active
                 && row
                     .window_ends_at
-                    .is_some_and(|ends_at| ends_at <= context.now)
+                    .is_some_and(|ends_at| ends_at <= context.steady)
         })
         .map(|(key, _)| key.clone())
         .collect();
@@ -52,7 +52,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) -> Outcome {
     if let Some(opened_before) = opened_before(context) {
         end_overdue(draft, &overdue(world, opened_before));
     }
-    let idle_before = context.now.minus_seconds(context.session_idle_s);
+    let idle_before = context.steady.minus_seconds(context.session_idle_s);
     let idle: Vec<(&StageSessionId, &StageId)> = world
         .sessions
         .iter()

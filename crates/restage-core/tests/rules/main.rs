@@ -1,5 +1,6 @@
 //! The rules, as scenarios: one topic per file, each a list of steps with what they give.
 
+mod clock;
 mod disconnect;
 mod exchange;
 mod failures;

@@ -118,6 +118,11 @@ impl Walk {
         } else {
             seconds
         });
+        if self.random.one_in(200) {
+            // Hours, either way: what is open lasts, and lists keep their order.
+            let hours = [-26, -1, 1, 26][self.random.below(4)];
+            self.scene.set_clock(hours * 3_600);
+        }
         self.scene.capabilities = Capabilities {
             publish: !self.random.one_in(12),
             subscribe: !self.random.one_in(12),
@@ -215,10 +220,10 @@ impl Walk {
                 .scene
                 .self_signed(&format!("{stage}/{participant}"), &key);
             if self.random.one_in(40) {
-                claims.issued_at = self.scene.now.plus_seconds(400);
+                claims.issued_at = self.scene.wall.plus_seconds(400);
             }
             if self.random.one_in(40) {
-                claims.expires_at = self.scene.now;
+                claims.expires_at = self.scene.wall;
             }
             if self.random.one_in(60) {
                 claims.attributes = attributes(&[("order", &"x".repeat(1019))]);
@@ -307,7 +312,7 @@ impl Walk {
     fn bearer(&mut self) -> (String, String) {
         let tokens = self.scene.world.tokens.values();
         let live: Vec<_> = tokens
-            .filter(|row| row.revoked_at.is_none() && row.expires_at > self.scene.now)
+            .filter(|row| row.revoked_at.is_none() && row.expires_at > self.scene.wall)
             .collect();
         let all: Vec<_> = self.scene.world.tokens.values().collect();
         let from = if self.random.one_in(40) { &all } else { &live };
@@ -442,7 +447,7 @@ impl Walk {
             },
             5..16 => {
                 let seconds = [30, 600, 100_000][self.random.below(3)];
-                let expires_at = Time(self.scene.now.0 + seconds * 1_000_000);
+                let expires_at = Time(self.scene.wall.0 + seconds * 1_000_000);
                 let token = restage_core::command::NewToken {
                     participant: ParticipantId::new(self.fresh("p")),
                     expires_at,

@@ -210,7 +210,7 @@ impl Control {
             .joins
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        match joins.take(key, JOINS, clock::now()) {
+        match joins.take(key, JOINS, clock::steady()) {
             true => Ok(()),
             false => Err(JoinError::TooOften(claims.participant.clone())),
         }

@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::clock::StepWatch;
 use crate::media::{Media, MediaEvent};
 use crate::store::{Job, Store, StoreError};
 use crate::token::Tokens;
@@ -156,9 +157,12 @@ impl Control {
 
     /// Carries a command out: decided, committed, its effects queued in commit order.
     pub async fn execute(&self, account: &str, command: Command) -> Result<Reply, Failure> {
+        let wall = clock::now();
         let context = Context {
             account: account.to_owned(),
-            now: clock::now(),
+            now: wall,
+            wall,
+            steady: clock::steady(),
             limits: self.inner.rules.limits.clone(),
             session_idle_s: self.inner.rules.session_idle_s,
             fresh_session: ids::stage_session(),
@@ -366,8 +370,12 @@ impl Control {
     async fn serve_time(self) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut clocks = StepWatch::new(clock::now(), clock::steady());
         loop {
             tick.tick().await;
+            if let Some(step) = clocks.look(clock::now(), clock::steady()) {
+                clock::log_step(step);
+            }
             if let Err(error) = self.execute("", Command::Tick).await {
                 tracing::error!(%error, "windows and idle sessions could not be looked at");
             }

@@ -118,7 +118,7 @@ where
         }
     })?;
     let caller = authenticate(app, operation, &parts, &body)?;
-    app.throttle.admit(&caller, operation, clock::now())?;
+    app.throttle.admit(&caller, operation, clock::steady())?;
     let input = handler::Input {
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),

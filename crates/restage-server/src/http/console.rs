@@ -399,7 +399,7 @@ async fn call(
                 "the request body must be at most {MAX_BODY_BYTES} bytes"
             ))
         })?;
-        app.throttle.admit(&caller, operation, clock::now())?;
+        app.throttle.admit(&caller, operation, clock::steady())?;
         let input = handler::Input {
             path: "",
             query: "",

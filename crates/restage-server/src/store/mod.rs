@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod exchange;
 mod load;
+mod newest;
 mod operate;
 mod outbox;
 mod purge;
@@ -228,6 +229,7 @@ impl Store {
             .map_err(|_| StoreError::Defect)??;
         let mut connection = engine.open_writer().await?;
         let purge_pending = purge::is_pending(&mut connection).await?;
+        let latest = newest::time(&mut connection).await?;
         let outbox = Outbox::open(&mut connection, listeners).await?;
         let board = Arc::clone(&outbox.board);
         let readers = engine.connect_readers().await?;
@@ -245,7 +247,7 @@ impl Store {
             purging,
             purge_pending,
             outbox,
-            latest: restage_core::id::Time::default(),
+            latest,
         };
         let writer = Mutex::new(Some(writer.start()?));
         Ok(Self {

@@ -15,6 +15,7 @@ use crate::metrics::durations;
 use super::codec::bytes_text;
 use super::engine::{Checkpoints, Engine};
 use super::error::StoreError;
+use super::newest::AHEAD_MAX_S;
 use super::outbox::{self, Outbox, Settlement};
 use super::retention::{self, Sweep};
 use super::sql::{self, query};
@@ -192,8 +193,8 @@ impl Writer {
     fn straighten(&mut self, batch: &mut [Request]) {
         for request in batch {
             if let Request::Execute { context, .. } = request {
-                self.latest = self.latest.max(context.now);
-                context.now = self.latest;
+                context.now = following(self.latest, context.now);
+                self.latest = context.now;
             }
         }
     }
@@ -324,6 +325,16 @@ impl Writer {
             _ => {}
         }
     }
+}
+
+/// The time a command is decided at that comes at `now` by the wall clock, after one at `latest`. A clock that was set back
+/// is followed from the last time on, a microsecond each, until it has caught up; one that was ahead by more than
+/// [`AHEAD_MAX_S`] is not followed.
+fn following(latest: Time, now: Time) -> Time {
+    if latest <= now || latest > now.plus_seconds(AHEAD_MAX_S) {
+        return now;
+    }
+    Time(latest.0.saturating_add(1))
 }
 
 /// One transaction with a savepoint per request, so that one that fails takes only itself back; a request that is
@@ -459,4 +470,27 @@ async fn put_meta(
         .bind(name)
         .only(connection, codec::meta_value)
         .await
+}
+
+#[cfg(test)]
+mod times {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    #[test]
+    fn times_follow_the_clock_and_never_go_back_by_hours() {
+        let at = |latest, now| following(Time(latest), Time(now)).0;
+        assert_eq!(at(0, HOUR), HOUR);
+        assert_eq!(at(HOUR, HOUR), HOUR);
+        assert_eq!(at(5 * HOUR, HOUR), 5 * HOUR + 1);
+        assert_eq!(at(48 * HOUR + 7, 7), 48 * HOUR + 8);
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_by_years_is_not_followed_for_years() {
+        let decade = 87_600 * HOUR;
+        assert_eq!(following(Time(decade), Time(HOUR)), Time(HOUR));
+        assert_eq!(following(Time(i64::MAX), Time(0)), Time(0));
+    }
 }

@@ -51,6 +51,8 @@ pub(crate) fn job(at: i64, command: Command) -> Job {
     let context = Context {
         account: ACCOUNT.to_owned(),
         now: Time(at),
+        wall: Time(at),
+        steady: Time(at),
         limits: Limits {
             replications_per_participant: 5_000,
             ..Limits::OPEN

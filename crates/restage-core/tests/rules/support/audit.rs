@@ -45,6 +45,10 @@ fn audit_session(world: &World, session: &StageSession, limits: &Limits) {
         session.ended_at.is_none(),
         "a stage names its session in progress: {session:?}"
     );
+    assert!(
+        session.ended_at.is_none_or(|at| at >= session.started_at),
+        "{session:?} ends before it begins"
+    );
     if session.ended_at.is_some() {
         return;
     }

@@ -28,6 +28,8 @@ pub(crate) const REGION: &str = "eu-west-1";
 pub(crate) const IDLE_S: u32 = 120;
 /// Tokens made by [`Scene::token`] end this long after the scene's start.
 pub(crate) const TOKEN_S: u32 = 3600;
+/// When a scene begins.
+const START: Time = Time(1_800_000_000_000_000);
 
 pub(crate) fn arn(stage: &str) -> StageArn {
     StageArn {
@@ -67,7 +69,12 @@ pub(crate) fn kind(text: &str) -> ConnectionKind {
 pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) limits: Limits,
+    /// What rows are written with: it never goes back.
     pub(crate) now: Time,
+    /// What tokens expire by; set by [`set_clock`](Self::set_clock).
+    pub(crate) wall: Time,
+    /// What passes between two steps.
+    pub(crate) steady: Time,
     /// What the next tokens carry.
     pub(crate) attributes: Attributes,
     pub(crate) capabilities: Capabilities,
@@ -124,7 +131,9 @@ impl Scene {
         let mut scene = Self {
             world: World::default(),
             limits: Limits::AWS,
-            now: Time(1_800_000_000_000_000),
+            now: START,
+            wall: START,
+            steady: START,
             attributes: Attributes::new(),
             capabilities: Capabilities {
                 publish: true,
@@ -145,6 +154,8 @@ impl Scene {
         Context {
             account: self.account.clone(),
             now: self.now,
+            wall: self.wall,
+            steady: self.steady,
             limits: self.limits.clone(),
             session_idle_s: IDLE_S,
             fresh_session: StageSessionId::new(format!("s{}", self.sessions + 1)),
@@ -191,7 +202,17 @@ impl Scene {
     // Time.
 
     pub(crate) fn wait(&mut self, seconds: u32) {
-        self.now = self.now.plus_seconds(seconds);
+        self.steady = self.steady.plus_seconds(seconds);
+        self.set_clock(i64::from(seconds));
+    }
+
+    /// Sets the wall clock ahead, or back if negative. Times of rows follow those before.
+    pub(crate) fn set_clock(&mut self, seconds: i64) {
+        self.wall = Time(self.wall.0 + seconds * 1_000_000);
+        self.now = match self.now > self.wall {
+            true => Time(self.now.0 + 1),
+            false => self.wall,
+        };
     }
 
     #[track_caller]
@@ -228,7 +249,7 @@ impl Scene {
     pub(crate) fn token(&mut self, stage: &str, participant: &str) -> Step {
         let token = NewToken {
             participant: ParticipantId::new(participant),
-            expires_at: self.now.plus_seconds(TOKEN_S),
+            expires_at: self.wall.plus_seconds(TOKEN_S),
         };
         self.run(&Command::CreateParticipantToken {
             stage: arn(stage),
@@ -240,8 +261,8 @@ impl Scene {
         let key = (StageId::new(stage), ParticipantId::new(participant));
         let row = self.world.tokens.get(&key);
         Claims {
-            issued_at: self.now,
-            expires_at: row.map_or(self.now, |row| row.expires_at),
+            issued_at: self.wall,
+            expires_at: row.map_or(self.wall, |row| row.expires_at),
             participant: key.1,
             stage: arn(stage),
             user_id: format!("user-{participant}"),
@@ -255,7 +276,7 @@ impl Scene {
     pub(crate) fn self_signed(&self, who: &str, key: &str) -> Claims {
         let (stage, participant) = split(who);
         Claims {
-            expires_at: self.now.plus_seconds(TOKEN_S),
+            expires_at: self.wall.plus_seconds(TOKEN_S),
             signer: Signer::PublicKey(key_arn(key)),
             ..self.claims(stage, participant)
         }

@@ -2,6 +2,7 @@
 //! and the whole against the rules' own reference. `plans` and `sqlite_faults` are about SQLite, the
 //! others run on every engine.
 
+mod clock;
 #[path = "../../../tests/store_support/database.rs"]
 mod database;
 mod gate;

@@ -48,7 +48,10 @@ async fn the_store_decides_as_the_rules_do_on_every_row() {
 struct Walk {
     dice: Dice,
     world: World,
+    /// What rows are written with.
     now: Time,
+    wall: Time,
+    steady: Time,
     made: u64,
     refused: usize,
     effects: usize,
@@ -75,6 +78,8 @@ async fn walk(seed: u64, batches: u32) -> Walk {
         dice,
         world,
         now,
+        wall: now,
+        steady: now,
         made: 0,
         refused: 0,
         effects: 0,
@@ -89,7 +94,11 @@ async fn walk(seed: u64, batches: u32) -> Walk {
         for _ in 0..=walk.dice.below(12) {
             let job = walk.job();
             expected.push((job.command.clone(), walk.decide(&job)));
-            jobs.push(job);
+            // The writer makes of the wall clock what rows are written with.
+            let Job { command, context } = job;
+            let now = context.wall;
+            let context = Context { now, ..context };
+            jobs.push(Job { command, context });
         }
         let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
         for (outcome, (command, decision)) in outcomes.into_iter().zip(&expected) {
@@ -159,7 +168,18 @@ impl Walk {
 
     fn job(&mut self) -> Job {
         let step_s = *self.dice.pick(&[0, 0, 0, 1, 7, 30, 90]);
-        self.now = self.now.plus_seconds(step_s);
+        self.steady = self.steady.plus_seconds(step_s);
+        self.wall = self.wall.plus_seconds(step_s);
+        if self.dice.one_in(100) {
+            // The clock is set, by hours, either way.
+            let set_s = *self.dice.pick(&[-90_000, -3_600, 3_600, 90_000]);
+            let least = self.now.minus_seconds(40 * 3_600);
+            self.wall = least.max(Time(self.wall.0 + set_s * 1_000_000));
+        }
+        self.now = match self.now > self.wall {
+            true => Time(self.now.0 + 1),
+            false => self.wall,
+        };
         let limits = Limits {
             stages: 5,
             public_keys: 3,
@@ -174,6 +194,8 @@ impl Walk {
         let context = Context {
             account: ACCOUNT.to_owned(),
             now: self.now,
+            wall: self.wall,
+            steady: self.steady,
             limits,
             session_idle_s: IDLE_S,
             fresh_session: StageSessionId::new(self.fresh("st-")),
@@ -262,7 +284,7 @@ impl Walk {
         let participant = ParticipantId::new(self.fresh("p"));
         NewToken {
             participant,
-            expires_at: self.now.plus_seconds(3_600),
+            expires_at: self.wall.plus_seconds(3_600),
         }
     }
 
@@ -375,7 +397,7 @@ impl Walk {
         };
         Claims {
             signer,
-            issued_at: self.now,
+            issued_at: self.wall,
             participant,
             stage,
             user_id: (*self.dice.pick(&AWKWARD)).to_owned(),
@@ -384,7 +406,7 @@ impl Walk {
                 publish: !self.dice.one_in(12),
                 subscribe: !self.dice.one_in(12),
             },
-            expires_at: self.now.plus_seconds(3_600),
+            expires_at: self.wall.plus_seconds(3_600),
         }
     }
 

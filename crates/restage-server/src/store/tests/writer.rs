@@ -33,6 +33,8 @@ fn job(command: Command) -> Job {
     let context = Context {
         account: ACCOUNT.to_owned(),
         now: Time(1),
+        wall: Time(1),
+        steady: Time(1),
         limits: Limits::OPEN,
         session_idle_s: 60,
         fresh_session: StageSessionId::new("st-unused"),
