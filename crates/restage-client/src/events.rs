@@ -100,6 +100,7 @@ pub struct EventStream {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     ping_at: Instant,
     heard_at: Instant,
+    resumption: Option<String>,
 }
 
 impl EventStream {
@@ -144,6 +145,7 @@ impl EventStream {
             socket,
             ping_at: now + PING_INTERVAL,
             heard_at: now,
+            resumption: None,
         })
     }
 
@@ -191,14 +193,23 @@ impl EventStream {
                     return Ok(None);
                 }
                 Some(Err(error)) => return Err(socket_error(error)),
-                Some(Ok(Message::Text(text))) => {
-                    if let Some(event) = parse_event(&text)? {
-                        return Ok(Some(event));
+                Some(Ok(Message::Text(text))) => match parse_event(&text)? {
+                    Some(StageEvent::Other { kind, message }) if kind == "RESUMPTION" => {
+                        let secret = message.pointer("/payload/secret");
+                        self.resumption = secret.and_then(Value::as_str).map(str::to_owned);
                     }
-                }
+                    Some(event) => return Ok(Some(event)),
+                    None => {}
+                },
                 Some(Ok(_)) => {}
             }
         }
+    }
+
+    /// The secret with which this participant opens connections after its token has expired, once the server has given
+    /// one.
+    pub fn resumption(&self) -> Option<&str> {
+        self.resumption.as_deref()
     }
 
     /// Closes the socket in good order.
