@@ -118,6 +118,13 @@ export class Server {
     await rm(this.dataDir, { recursive: true });
   }
 
+  /** kill -9; its data stays. */
+  async crash() {
+    const exit = once(this.process, "exit");
+    this.process.kill("SIGKILL");
+    await exit;
+  }
+
   /** Ends it as its operator would, and keeps its data. */
   async pause() {
     const exit = once(this.process, "exit");

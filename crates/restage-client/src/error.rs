@@ -88,6 +88,22 @@ pub enum Error {
     Events(String),
 }
 
+/// HTTP statuses that may pass: the server is starting, stopping or busy.
+const PASSING: [u16; 5] = [429, 500, 502, 503, 504];
+
+impl Error {
+    /// Whether the same again may succeed later: no answer, a busy server, or a connection that nobody ended on purpose.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => PASSING.contains(status),
+            Self::Http { .. } | Self::ConnectTimeout(_) | Self::Events(_) => true,
+            Self::Closed(reason) => reason.is_passing(),
+            _ => false,
+        }
+    }
+}
+
 fn code_suffix(code: Option<&str>) -> String {
     code.map(|code| format!(" ({code})")).unwrap_or_default()
 }

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
-use crate::error::{Error, chain};
+use crate::error::{Error, chain, harmless};
 use crate::signal::{parse_url, refusal};
 use crate::token::{ParticipantToken, TokenError};
 use crate::trust::Trust;
@@ -81,6 +81,27 @@ pub struct StageParticipant {
     pub is_publishing: bool,
 }
 
+/// What a server said when it closed an events socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventsClose {
+    /// The close code (RFC 6455 §7.4): 1012 when the server restarts, 4400 to 4499 for a token that is refused.
+    pub code: u16,
+    /// A code in words, or a sentence.
+    pub reason: String,
+}
+
+/// Close codes after which the same token is refused again, or a newer socket of the participant has taken the place.
+const REFUSED: std::ops::RangeInclusive<u16> = 4400..=4410;
+
+impl EventsClose {
+    /// Whether the same token may open a socket again.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        !REFUSED.contains(&self.code)
+    }
+}
+
 /// An open events socket.
 ///
 /// ```no_run
@@ -98,6 +119,7 @@ pub struct StageParticipant {
 /// ```
 pub struct EventStream {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    closed: Option<EventsClose>,
     ping_at: Instant,
     heard_at: Instant,
     resumption: Option<String>,
@@ -143,6 +165,7 @@ impl EventStream {
         let now = Instant::now();
         Ok(Self {
             socket,
+            closed: None,
             ping_at: now + PING_INTERVAL,
             heard_at: now,
             resumption: None,
@@ -188,7 +211,14 @@ impl EventStream {
             };
             self.heard_at = Instant::now();
             match message {
-                None | Some(Ok(Message::Close(_))) => return Ok(None),
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    self.closed = Some(EventsClose {
+                        code: frame.code.into(),
+                        reason: harmless(&frame.reason),
+                    });
+                    return Ok(None);
+                }
+                None | Some(Ok(Message::Close(None))) => return Ok(None),
                 Some(Err(SocketError::ConnectionClosed | SocketError::AlreadyClosed)) => {
                     return Ok(None);
                 }
@@ -210,6 +240,12 @@ impl EventStream {
     /// one.
     pub fn resumption(&self) -> Option<&str> {
         self.resumption.as_deref()
+    }
+
+    /// Why the server closed the socket, once [`next`](Self::next) has returned `None`, if it said so.
+    #[must_use]
+    pub const fn closed(&self) -> Option<&EventsClose> {
+        self.closed.as_ref()
     }
 
     /// Closes the socket in good order.

@@ -30,12 +30,16 @@ mod frame;
 pub mod paginate;
 #[cfg(feature = "stage")]
 mod peer;
+#[cfg(feature = "stage")]
+mod rejoin;
 #[cfg(all(feature = "aws", feature = "stage"))]
 pub mod replication;
 #[cfg(feature = "stage")]
 pub mod rtp;
 #[cfg(feature = "stage")]
 mod signal;
+#[cfg(feature = "stage")]
+mod standing;
 #[cfg(feature = "testcard")]
 pub mod testcard;
 #[cfg(feature = "stage")]
@@ -50,9 +54,10 @@ pub mod whip;
 #[cfg(feature = "stage")]
 pub use {
     error::{Error, first_line},
-    events::{EventStream, StageEvent, StageParticipant, StageState},
+    events::{EventStream, EventsClose, StageEvent, StageParticipant, StageState},
     frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind},
     peer::{CloseReason, ConnectionState, Stats, TrackStats},
+    rejoin::Rejoin,
     signal::HttpClient,
     token::{Capabilities, ParticipantToken, TokenError},
     trust::Trust,

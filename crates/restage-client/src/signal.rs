@@ -18,7 +18,7 @@ const REDIRECTS_MAX: usize = 6;
 /// Longest SDP answer read.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Longest error body read.
-const REFUSAL_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const REFUSAL_BYTES_MAX: usize = 16 * 1024;
 /// One HTTP request, from connect to the last byte of the body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
@@ -27,7 +27,7 @@ const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
 /// subscribers to share its set-up (TLS roots, name resolution).
 #[derive(Debug, Clone)]
 pub struct HttpClient {
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     /// Sessions on servers that were not ended yet.
     open: Arc<watch::Sender<usize>>,
 }
@@ -105,9 +105,9 @@ pub(crate) struct Answered {
 
 /// A WHIP or WHEP session on a server: what DELETE is sent to.
 pub(crate) struct HttpSession {
-    http: HttpClient,
-    url: Url,
-    authorization: HeaderValue,
+    pub(crate) http: HttpClient,
+    pub(crate) url: Url,
+    pub(crate) authorization: HeaderValue,
     _open: Open,
 }
 
@@ -325,7 +325,11 @@ fn refusal_words(body: &[u8]) -> Option<String> {
     Some(harmless(words))
 }
 
-async fn read_body(url: &Url, mut response: Response, limit: usize) -> Result<String, Error> {
+pub(crate) async fn read_body(
+    url: &Url,
+    mut response: Response,
+    limit: usize,
+) -> Result<String, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()

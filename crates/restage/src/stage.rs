@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
-use restage_client::{CloseReason, Error, HttpClient, ParticipantToken, Trust};
+use restage_client::{CloseReason, Error, HttpClient, ParticipantToken, Rejoin, Trust};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -19,11 +19,6 @@ use crate::target::{Target, variable};
 
 /// Longest token read from standard input.
 const TOKEN_BYTES_MAX: u64 = 16 << 10;
-/// The first wait before another attempt; it doubles up to the longest.
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(5);
-/// HTTP statuses that may pass: the server is starting, stopping or busy.
-const PASSING: [u16; 5] = [429, 500, 502, 503, 504];
 
 /// How to get into a stage: with a token, or by asking the API for one.
 #[derive(clap::Args, Clone, Debug)]
@@ -166,7 +161,9 @@ pub(crate) fn failure(error: Error) -> anyhow::Error {
         Error::Refused { status: 404, .. } => {
             Failure::new(Exit::Refused, message).advise("restage events tail shows who publishes")
         }
-        Error::Refused { .. } | Error::NotNegotiated(_) | Error::Closed(CloseReason::Remote) => {
+        Error::Refused { .. }
+        | Error::NotNegotiated(_)
+        | Error::Closed(CloseReason::Remote | CloseReason::Ended { .. }) => {
             Failure::new(Exit::Refused, message)
         }
         Error::Http { .. } | Error::Events(_) if message.contains("certificate") => {
@@ -184,14 +181,25 @@ pub(crate) fn failure(error: Error) -> anyhow::Error {
     failure.into()
 }
 
-/// Whether the same again may succeed.
-pub(crate) fn is_passing(error: &Error) -> bool {
-    match error {
-        Error::Refused { status, .. } => PASSING.contains(status),
-        Error::Http { .. } | Error::ConnectTimeout(_) | Error::Events(_) => true,
-        Error::Closed(reason) => *reason != CloseReason::Remote,
-        _ => false,
-    }
+/// What it means that the server ended a connection on purpose.
+pub(crate) fn ended(reason: &CloseReason) -> anyhow::Error {
+    let advice = match reason {
+        CloseReason::Ended { code, .. } if code == "REPLACED" => {
+            "two programs with one token take each other's place; make a token for each"
+        }
+        CloseReason::Ended { code, .. } if code == "PARTICIPANT_DISCONNECTED" => {
+            "restage token create makes a new token"
+        }
+        _ => {
+            "restage events tail shows whether the stage is there; another publisher with the same token takes its place"
+        }
+    };
+    Failure::new(
+        Exit::Refused,
+        format!("the server ended the connection: {reason}"),
+    )
+    .advise(advice)
+    .into()
 }
 
 /// Longest wait at the end for servers to be told that connections are over.
@@ -254,7 +262,7 @@ impl Reconnect {
             self.window_s
         ));
         let ends_at = Instant::now() + Duration::from_secs(self.window_s);
-        let mut wait = RETRY_FIRST;
+        let mut waits = Rejoin::new();
         for attempt in 1_u32.. {
             let outcome = tokio::select! {
                 outcome = connect() => outcome,
@@ -265,11 +273,12 @@ impl Reconnect {
                     note(&format!("back after {attempt} attempts"));
                     return Ok(Some(connected));
                 }
-                Err(error) if !is_passing(&error) && !may_pass(&error) => {
+                Err(error) if !error.is_passing() && !may_pass(&error) => {
                     return Err(failure(error)).context("the way back is closed");
                 }
                 Err(error) => note(&format!("attempt {attempt} failed: {error}")),
             }
+            let wait = waits.next_wait();
             if Instant::now() + wait >= ends_at {
                 break;
             }
@@ -277,7 +286,6 @@ impl Reconnect {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.wait() => return Ok(None),
             }
-            wait = (wait * 2).min(RETRY_MAX);
         }
         Err(lost()
             .advise("a longer --reconnect, or restage serve if the server is down")
@@ -346,28 +354,32 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_final_and_outages_pass() {
-        let refused = |status| Error::Refused {
-            status,
-            code: None,
-            message: String::new(),
+    fn a_removal_is_told_in_the_servers_words() {
+        let told = |code: &str| {
+            let reason = CloseReason::Ended {
+                code: code.to_owned(),
+                message: "the stage was deleted".to_owned(),
+            };
+            format!("{:#}", ended(&reason))
         };
-        assert!(!is_passing(&refused(401)) && !is_passing(&refused(404)));
-        assert!(is_passing(&refused(503)));
-        assert!(is_passing(&Error::Closed(CloseReason::Lost)));
-        assert!(!is_passing(&Error::Closed(CloseReason::Remote)));
+        for code in ["STAGE_DELETED", "REPLACED", "PARTICIPANT_DISCONNECTED"] {
+            let told = told(code);
+            assert!(
+                told.contains("ended the connection: the stage was deleted"),
+                "{told}"
+            );
+        }
     }
 
     #[tokio::test]
     async fn coming_back_ends_with_success_refusal_or_time() {
+        let never = |_: &Error| false;
         let mut stop = Stop::new(None).unwrap();
         let lost = || Error::Closed(CloseReason::Lost);
         let mut outcomes = vec![Ok(7), Err(lost()), Err(lost())];
         let window = Reconnect { window_s: 60 };
         let connect = || std::future::ready(outcomes.pop().unwrap());
-        let back = window
-            .again("x", &mut stop, |_| {}, is_passing, connect)
-            .await;
+        let back = window.again("x", &mut stop, |_| {}, never, connect).await;
         assert_eq!(back.unwrap(), Some(7));
         let refused = || {
             let error = Error::Refused {
@@ -378,7 +390,7 @@ mod tests {
             std::future::ready(Err::<(), _>(error))
         };
         let error = window
-            .again("x", &mut stop, |_| {}, is_passing, refused)
+            .again("x", &mut stop, |_| {}, never, refused)
             .await
             .unwrap_err();
         assert!(
@@ -391,17 +403,17 @@ mod tests {
                 "the cable",
                 &mut stop,
                 |_| {},
-                is_passing,
+                never,
                 || std::future::ready(Err::<(), _>(lost())),
             )
             .await
             .unwrap_err();
         assert!(format!("{error:#}").contains("the cable"), "{error:#}");
         let at_once = Reconnect { window_s: 0 };
-        let never = || std::future::pending::<Result<(), Error>>();
+        let pending = || std::future::pending::<Result<(), Error>>();
         assert!(
             at_once
-                .again("x", &mut stop, |_| {}, is_passing, never)
+                .again("x", &mut stop, |_| {}, never, pending)
                 .await
                 .is_err()
         );

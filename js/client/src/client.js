@@ -16,7 +16,9 @@
 
 import { errorEvent, StageError } from "./errors.js";
 import { noMediaPath, notSecured, udpCandidates } from "./path.js";
+import { Retry } from "./retry.js";
 import { offer, Trickle } from "./signalling.js";
+import { Silence } from "./silence.js";
 
 export { StageError } from "./errors.js";
 export { listen, StageEvents } from "./listen.js";
@@ -24,9 +26,10 @@ export { decodeToken, trickleFragment } from "./signalling.js";
 
 /** How long a connection may be "disconnected" before it is replaced. ICE often heals by itself sooner. */
 const HEAL_MS = 2000;
-/** Pauses between attempts to connect again: doubled from the first up to the last. */
-const RETRY_FIRST_MS = 250;
+/** The longest pause between attempts to connect again. */
 const RETRY_LAST_MS = 4000;
+/** Codes of an end that needs no words: the network's, and those after which the same participant goes on. */
+const WORDLESS = ["SILENT", "CLOSED", "REPLACED", "SERVER_RESTART"];
 /** A connection that is not up within this time of its answer has no media path. The server waits for 15 seconds. */
 const PATH_TIMEOUT_MS = 10_000;
 /** Attempts in a row without a media path, after which it is the caller's to try again. */
@@ -73,6 +76,7 @@ const REASON_TIMEOUT_MS = 2000;
  * @property {string} answer
  * @property {boolean} hadPath Whether the server was reached over UDP.
  * @property {boolean} wasLive
+ * @property {Silence} [silence] While it is live.
  * @property {Trouble[]} early What was told before the resource was known.
  */
 
@@ -100,7 +104,7 @@ export class MediaSession extends EventTarget {
   #events;
   /** @type {Events | undefined} The one that is listened to. */
   #heard;
-  #retryMs = RETRY_FIRST_MS;
+  #retry = new Retry(RETRY_LAST_MS);
   #pathTries = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -143,7 +147,7 @@ export class MediaSession extends EventTarget {
   /** Tries again after `failed`, with a new `ready`. */
   retry() {
     if (this.state !== "failed") return;
-    this.#retryMs = RETRY_FIRST_MS;
+    this.#retry.reset();
     this.#pathTries = 0;
     this.state = "connecting";
     this.error = undefined;
@@ -215,15 +219,17 @@ export class MediaSession extends EventTarget {
       case "connected":
         clearTimeout(this.#timer);
         attempt.wasLive = true;
-        this.#retryMs = RETRY_FIRST_MS;
+        this.#retry.reset();
         this.#pathTries = 0;
         this.#heedFarewell(attempt);
+        this.#heedSilence(attempt);
         this.#setState("live");
         break;
       case "disconnected":
         if (!attempt.wasLive) break;
         clearTimeout(this.#timer);
         this.#timer = setTimeout(() => this.#onLost(), HEAL_MS);
+        attempt.silence?.look();
         break;
       case "failed":
       case "closed":
@@ -246,13 +252,26 @@ export class MediaSession extends EventTarget {
     });
   }
 
+  /** @param {Attempt} attempt */
+  #heedSilence(attempt) {
+    const { connection, resource } = attempt;
+    if (!resource || attempt.silence) return;
+    attempt.silence = new Silence(connection, resource, () => {
+      if (this.#attempt === attempt) this.#onLost();
+    });
+  }
+
+  /** The events socket ends with the server, and says so at once. */
+  #onEventsState = () => {
+    if (this.#heard?.state === "reconnecting") this.#attempt?.silence?.look();
+  };
+
   /** Replaces a connection that was up, and finds out from the server whether it was ended there. */
   async #onLost() {
     this.#setState("reconnecting");
     this.#connectLater();
     const { code, message } = await this.#drop();
-    // The codes of an end that needs no words: the network's, and one the server did on the client's wish.
-    if (!code || !message || ["SILENT", "CLOSED", "REPLACED"].includes(code)) return;
+    if (!code || !message || WORDLESS.includes(code)) return;
     if (this.state !== "reconnecting") return;
     this.#tell(new StageError(message, { code, category: this.#category }));
   }
@@ -311,10 +330,17 @@ export class MediaSession extends EventTarget {
   async #hear(token) {
     const events = typeof this.#events === "function" ? this.#events(token) : this.#events;
     if (!events || events === this.#heard) return;
-    this.#heard?.removeEventListener("trouble", this.#onTrouble);
+    this.#unhear();
     this.#heard = events;
     events.addEventListener("trouble", this.#onTrouble);
+    events.addEventListener("statechange", this.#onEventsState);
     await Promise.race([events.joined, new Promise(resolve => setTimeout(resolve, EVENTS_TIMEOUT_MS))]);
+  }
+
+  #unhear() {
+    this.#heard?.removeEventListener("trouble", this.#onTrouble);
+    this.#heard?.removeEventListener("statechange", this.#onEventsState);
+    this.#heard = undefined;
   }
 
   /** @param {Event} event */
@@ -336,8 +362,7 @@ export class MediaSession extends EventTarget {
   #connectLater() {
     clearTimeout(this.#timer);
     if (this.state === "closed" || this.state === "failed") return;
-    this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+    this.#timer = setTimeout(() => this.#connect(), this.#retry.next());
   }
 
   /**
@@ -348,6 +373,7 @@ export class MediaSession extends EventTarget {
     const attempt = this.#attempt;
     this.#attempt = undefined;
     this.warning = undefined;
+    attempt?.silence?.stop();
     // The DELETE goes first: a closed connection ends the resource too, and then the DELETE would find nothing.
     const said = await attempt?.resource?.delete(timeoutMs);
     attempt?.connection.close();
@@ -364,8 +390,7 @@ export class MediaSession extends EventTarget {
     }
     if (state === "failed" || state === "closed") {
       globalThis.removeEventListener?.("pagehide", this.#onPageHide);
-      this.#heard?.removeEventListener("trouble", this.#onTrouble);
-      this.#heard = undefined;
+      this.#unhear();
       const closed = new StageError("closed before it was live", { code: "CANCELED" });
       this.#settle.reject(this.error ?? closed);
     }

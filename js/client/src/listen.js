@@ -2,16 +2,16 @@
 /** The events of a stage: who publishes, and what went wrong with one's own connections. */
 
 import { errorEvent, StageError } from "./errors.js";
+import { Retry } from "./retry.js";
 import { decodeToken } from "./signalling.js";
 
-/** Pauses between attempts to connect again: doubled from the first up to the last. */
-const RETRY_FIRST_MS = 250;
+/** The longest pause between attempts to connect again. */
 const RETRY_LAST_MS = 8000;
 /** The server is asked for a sign of life this often; after a second question without one it is left. */
 const PING_MS = 10_000;
 
 /** Attempts in a row without a message from the server before it is given up: some five minutes. */
-const TRIES_MAX = 40;
+const TRIES_MAX = 65;
 
 /** Close codes after which the same token is refused again. */
 const FINAL = new Map([
@@ -55,7 +55,7 @@ export class StageEvents extends EventTarget {
   #token;
   /** @type {WebSocket | undefined} */
   #socket;
-  #retryMs = RETRY_FIRST_MS;
+  #retry = new Retry(RETRY_LAST_MS);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #unanswered = 0;
@@ -106,7 +106,7 @@ export class StageEvents extends EventTarget {
   #take(data) {
     this.#unanswered = 0;
     this.#tries = 0;
-    this.#retryMs = RETRY_FIRST_MS;
+    this.#retry.reset();
     // The first thing a server says to whom it has let in is who publishes.
     this.#settle();
     /** @type {{type?: string, payload?: any} | undefined} */
@@ -160,8 +160,7 @@ export class StageEvents extends EventTarget {
       return;
     }
     this.#setState("reconnecting");
-    this.#timer = setTimeout(() => this.#open(), this.#retryMs);
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+    this.#timer = setTimeout(() => this.#open(), this.#retry.next());
   }
 
   /** A socket that is refused before it is open tells a browser nothing: not even that its token has ended. */

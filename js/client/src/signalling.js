@@ -5,6 +5,10 @@ import { readReason, refusal, StageError } from "./errors.js";
 
 /** Candidates found within this time go out in one PATCH. */
 const TRICKLE_MS = 50;
+/** How long a server may take to say whether a session is there. */
+const LOOK_TIMEOUT_MS = 2000;
+/** Statuses that say it is not: unknown, a token that is void, a proxy that finds no server. */
+const NOT_THERE = [401, 403, 404, 410, 502, 503, 504];
 /** An answer that takes longer than this is given up. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -130,6 +134,22 @@ export class Resource {
     };
     if (this.#etag) headers["If-Match"] = this.#etag;
     await request(this.#url, { method: "PATCH", headers, body: fragment }).catch(() => {});
+  }
+
+  /**
+   * Whether the server has it, or does not say that it has not: without an answer the path to the server may be away.
+   * @returns {Promise<boolean>}
+   */
+  async isThere() {
+    const headers = { Authorization: `Bearer ${this.#token}` };
+    const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS);
+    try {
+      const { status } = await request(this.#url, { method: "GET", headers, signal });
+      return !NOT_THERE.includes(status);
+    } catch {
+      // Refused at once is how a server looks that is down.
+      return signal.aborted || globalThis.navigator?.onLine === false;
+    }
   }
 
   /**

@@ -10,7 +10,7 @@ const FAR_FUTURE_S = 32_503_680_000;
 const TOKEN = tokenWith({ jti: "me", topic: "s1", events_url: "ws://sfu.test/events", exp: FAR_FUTURE_S });
 const PING_MS = 10_000;
 const RETRY_LAST_MS = 8000;
-const TRIES_MAX = 40;
+const TRIES_MAX = 65;
 
 /** @type {FakeServer} */
 let server;

@@ -9,6 +9,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Event, IceConnectionState, Input, Output, RtcError};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::negotiation::{Agreed, SentProfile};
 use super::sequences::Sequences;
@@ -19,9 +20,16 @@ use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind, ticks_to_duration};
 use crate::rtp::RtpPacket;
 use crate::signal::HttpSession;
+use crate::standing::Standing;
 
 /// How long a silent path may stay silent before the connection is given up.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long nothing may come from a server before it is asked over HTTP whether the session is still there, and how long
+/// until it is asked again.
+const SILENCE: Duration = Duration::from_millis(1_500);
+const LOOK_AGAIN: Duration = Duration::from_secs(4);
+/// A server that ends a connection may not have noted why at once.
+const WHY_AGAIN: Duration = Duration::from_millis(300);
 /// How often a missing key frame is asked for again.
 const KEY_FRAME_RETRY: Duration = Duration::from_millis(500);
 /// Longest wait for the goodbye (RTCP BYE, DTLS close_notify) to leave.
@@ -54,6 +62,10 @@ pub(super) struct Driver {
     inbound: Inbound,
     sent_profile: SentProfile,
     silent_since: Option<Instant>,
+    /// When the session is to be asked after, unless something comes before. `None` until media can flow, and with a
+    /// server that gives no clear answer.
+    look_at: Option<Instant>,
+    look: Option<JoinHandle<Standing>>,
     /// Set once the connection is to end.
     ending: Option<CloseReason>,
 }
@@ -90,6 +102,8 @@ impl Driver {
             inbound: Inbound::default(),
             sent_profile: SentProfile::default(),
             silent_since: None,
+            look_at: None,
+            look: None,
             ending: None,
         }
     }
@@ -99,15 +113,74 @@ impl Driver {
             Ok(reason) => reason,
             Err(error) => CloseReason::Failed(error.to_string()),
         };
+        let reason = match reason {
+            CloseReason::Remote => self.ask_why().await,
+            reason => reason,
+        };
+        // Who waits for it need not wait for the server to be told.
+        let is_told_late = reason == CloseReason::Local;
+        if !is_told_late {
+            self.announce(&reason);
+        }
+        let is_gone = matches!(reason, CloseReason::Ended { .. } | CloseReason::Restarted);
         let deleted = match self.parts.session.take() {
-            Some(session) => delete(session).await,
-            None => Ok(()),
+            Some(session) if !is_gone => delete(session).await,
+            _ => Ok(()),
         };
         self.say_goodbye().await;
+        if is_told_late {
+            self.announce(&reason);
+        }
+        deleted
+    }
+
+    /// The connection is over: nothing comes or goes any more.
+    fn announce(&mut self, reason: &CloseReason) {
         self.parts
             .state
-            .send_replace(ConnectionState::Closed(reason));
-        deleted
+            .send_replace(ConnectionState::Closed(reason.clone()));
+        self.parts.commands.close();
+        self.parts.frames = mpsc::channel(1).0;
+    }
+
+    /// The server has ended the connection; its HTTP side says whether that was meant for this participant.
+    async fn ask_why(&self) -> CloseReason {
+        let Some(session) = &self.parts.session else {
+            return CloseReason::Remote;
+        };
+        let mut standing = session.look().await;
+        if standing == Standing::Open {
+            tokio::time::sleep(WHY_AGAIN).await;
+            standing = session.look().await;
+        }
+        match standing {
+            Standing::Ended(reason) => reason,
+            Standing::Forgotten | Standing::Away | Standing::Unanswered => CloseReason::Restarted,
+            Standing::Open | Standing::Unclear => CloseReason::Remote,
+        }
+    }
+
+    /// Nothing has come for a while: what its HTTP side says of it ends the connection, or lets it wait.
+    fn judge(&mut self, standing: Standing) -> Option<CloseReason> {
+        self.look_at = Some(Instant::now() + LOOK_AGAIN);
+        match standing {
+            Standing::Ended(reason) => return Some(reason),
+            Standing::Forgotten => return Some(CloseReason::Restarted),
+            Standing::Away => return Some(CloseReason::Lost),
+            Standing::Unclear => self.look_at = None,
+            Standing::Open | Standing::Unanswered => {}
+        }
+        None
+    }
+
+    /// Asks after the session if it is time to.
+    fn look(&mut self, now: Instant) {
+        if self.look.is_none()
+            && self.look_at.is_some_and(|at| now >= at)
+            && let Some(session) = &self.parts.session
+        {
+            self.look = Some(tokio::spawn(session.look()));
+        }
     }
 
     async fn run_until_end(&mut self) -> Result<CloseReason, RtcError> {
@@ -123,7 +196,11 @@ impl Driver {
             {
                 return Ok(CloseReason::Lost);
             }
-            let wake_at = deadline.min(now + SLEEP_MAX);
+            self.look(now);
+            let mut wake_at = deadline.min(now + SLEEP_MAX);
+            if let (None, Some(look_at)) = (&self.look, self.look_at) {
+                wake_at = wake_at.min(look_at);
+            }
             tokio::select! {
                 (local, received) = self.parts.sockets.receive(&mut self.buffer) => {
                     if let Ok((length, remote)) = received {
@@ -136,6 +213,12 @@ impl Driver {
                     Some(Command::RequestKeyFrame) => self.want_key_frame(),
                     Some(Command::Close) | None => return Ok(CloseReason::Local),
                 },
+                standing = told(&mut self.look) => {
+                    self.look = None;
+                    if let Some(reason) = self.judge(standing) {
+                        return Ok(reason);
+                    }
+                }
                 () = tokio::time::sleep_until(wake_at.into()) => {
                     self.parts.agreed.rtc.handle_input(Input::Timeout(Instant::now()))?;
                 }
@@ -168,6 +251,11 @@ impl Driver {
         remote: std::net::SocketAddr,
         length: usize,
     ) -> Result<(), RtcError> {
+        // A server that is heard need not be asked.
+        if self.look_at.is_some() {
+            self.look_at = Some(Instant::now() + SILENCE);
+            self.look = None;
+        }
         // What is neither STUN, DTLS, RTP nor RTCP is nobody's business.
         let Ok(receive) = Receive::new(Protocol::Udp, remote, local, &self.buffer[..length]) else {
             return Ok(());
@@ -181,7 +269,10 @@ impl Driver {
     fn on_event(&mut self, event: Event) {
         self.book.apply(&event);
         match event {
-            Event::Connected => self.set_state(ConnectionState::Connected),
+            Event::Connected => {
+                self.look_at = Some(Instant::now() + SILENCE);
+                self.set_state(ConnectionState::Connected);
+            }
             Event::IceConnectionStateChange(state) => self.on_ice_state(state),
             Event::Closed => self.ending = Some(CloseReason::Remote),
             Event::KeyframeRequest(_) => {
@@ -208,7 +299,8 @@ impl Driver {
         self.parts.state.send_if_modified(|current| {
             let is_early =
                 *current == ConnectionState::Connecting && state == ConnectionState::Disconnected;
-            let changes = *current != state && !is_early;
+            let is_over = matches!(current, ConnectionState::Closed(_));
+            let changes = *current != state && !is_early && !is_over;
             if changes {
                 *current = state;
             }
@@ -404,6 +496,14 @@ impl Driver {
         }
         let stats = self.book.stats().clone();
         self.parts.stats.send_replace(stats);
+    }
+}
+
+/// The answer to a look that is under way.
+async fn told(look: &mut Option<JoinHandle<Standing>>) -> Standing {
+    match look {
+        Some(look) => look.await.unwrap_or(Standing::Unclear),
+        None => std::future::pending().await,
     }
 }
 

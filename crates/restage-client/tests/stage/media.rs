@@ -242,6 +242,60 @@ async fn an_end_by_the_server_is_told_to_both_sides() {
     within("close", subscriber.close()).await.unwrap();
 }
 
+/// How a viewer's connection ends after `order`, with a server that says this of the session.
+async fn ending(order: fn() -> Order, status: u16, body: &'static str) -> CloseReason {
+    let server = Server::start().await;
+    let playing = play(publisher(&server).await, CardSize::P360);
+    let mut subscriber = subscriber(&server).await;
+    next(&mut subscriber).await;
+    server.answer_looks_with(status, body);
+    server.tell(order);
+    while within("drained", subscriber.frame()).await.is_some() {}
+    let ConnectionState::Closed(reason) = subscriber.state() else {
+        panic!("{:?}", subscriber.state())
+    };
+    playing.abort();
+    reason
+}
+
+const FORGOTTEN: &str = r#"{"code":"NO_SESSION","message":"there is no such session"}"#;
+const REMOVED: &str = r#"{"code":"NO_SESSION","message":"this session has ended",
+    "ended":{"code":"PARTICIPANT_DISCONNECTED","reason":"disconnected","message":"sent away"}}"#;
+const RESTARTS: &str = r#"{"code":"NO_SESSION","message":"this session has ended",
+    "ended":{"code":"SERVER_RESTART","reason":"server-restart","message":"the server restarts"}}"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_is_told_with_the_servers_reason() {
+    for order in [|| Order::Hang, || Order::Vanish] {
+        let reason = ending(order, 404, REMOVED).await;
+        let removed = CloseReason::Ended {
+            code: "PARTICIPANT_DISCONNECTED".to_owned(),
+            message: "sent away".to_owned(),
+        };
+        assert_eq!(reason, removed);
+        assert!(!reason.is_passing());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_is_told_from_a_removal_whether_it_was_announced_or_not() {
+    for (order, body) in [
+        ((|| Order::Hang) as fn() -> Order, RESTARTS),
+        (|| Order::Hang, FORGOTTEN),
+        (|| Order::Vanish, FORGOTTEN),
+    ] {
+        let reason = ending(order, 404, body).await;
+        assert_eq!(reason, CloseReason::Restarted);
+        assert!(reason.is_passing());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_without_its_server_is_a_connection_that_is_lost() {
+    let reason = ending(|| Order::Vanish, 502, "<html>").await;
+    assert_eq!(reason, CloseReason::Lost);
+}
+
 #[tokio::test]
 async fn a_codec_that_was_not_offered_is_refused() {
     let server = Server::start().await;

@@ -28,6 +28,8 @@ pub(crate) enum Order {
     AskKeyFrame,
     /// End the session from this side.
     Hang,
+    /// Vanish like a process that was killed.
+    Vanish,
     /// Send these bytes to the client as they are.
     Send(Vec<u8>),
     /// Lose every n-th datagram from the client from now on; 0 loses none.
@@ -50,6 +52,8 @@ struct Inner {
     requests: watch::Sender<Vec<Request>>,
     sessions: Mutex<HashMap<u64, mpsc::UnboundedSender<Order>>>,
     published: broadcast::Sender<Arc<MediaData>>,
+    /// What is answered to a GET of a session.
+    standing: Mutex<(StatusCode, &'static str)>,
     /// Where `/elsewhere` redirects to.
     elsewhere: Mutex<String>,
 }
@@ -62,6 +66,7 @@ impl Server {
             requests: watch::channel(Vec::new()).0,
             sessions: Mutex::default(),
             published: broadcast::channel(1024).0,
+            standing: Mutex::new((StatusCode::METHOD_NOT_ALLOWED, "")),
             elsewhere: Mutex::new(format!("http://{address}/whip")),
         });
         let router = Router::new()
@@ -87,6 +92,12 @@ impl Server {
 
     pub(crate) fn redirect_elsewhere_to(&self, url: String) {
         *self.inner.elsewhere.lock().unwrap() = url;
+    }
+
+    /// From now on a GET of any session is answered so.
+    pub(crate) fn answer_looks_with(&self, status: u16, body: &'static str) {
+        let status = StatusCode::from_u16(status).unwrap();
+        *self.inner.standing.lock().unwrap() = (status, body);
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -162,8 +173,12 @@ async fn end(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
+    let is_look = method == Method::GET;
     if let Some(refusal) = inner.enter(method, &uri, &headers) {
         return refusal;
+    }
+    if is_look {
+        return (*inner.standing.lock().unwrap()).into_response();
     }
     let id = uri.path().rsplit('/').next().unwrap().parse().unwrap();
     let session = inner.sessions.lock().unwrap().remove(&id);
@@ -327,6 +342,7 @@ impl Session {
                             let _ = self.socket.send_to(&datagram, remote).await;
                         }
                     }
+                    Some(Order::Vanish) => return,
                     Some(Order::Hang) | None => {
                         let _ = self.rtc.close();
                     }

@@ -26,9 +26,18 @@ pub(super) enum Reach {
 #[derive(Clone, Debug)]
 pub(super) struct SocketEnd {
     /// It ends itself when a reason appears.
-    pub(super) close: watch::Sender<Option<CloseReason>>,
+    pub(super) close: watch::Sender<Option<SocketClose>>,
     /// What is for its participant alone.
     pub(super) messages: mpsc::Sender<Arc<str>>,
+}
+
+/// Why the server ends an events socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SocketClose {
+    /// The rules say so.
+    Rules(CloseReason),
+    /// The server stops.
+    Restart,
 }
 
 /// What is kept of a token.
@@ -242,12 +251,12 @@ impl Connections {
     }
 
     /// Every connection, for the shutdown.
-    pub(super) fn drain(&mut self) -> Vec<Live> {
+    pub(super) fn drain(&mut self) -> Vec<(ConnectionId, Live)> {
         self.by_peer.clear();
         self.sockets.clear();
         self.publications.clear();
         self.publishing.clear();
-        self.by_id.drain().map(|(_, live)| live).collect()
+        self.by_id.drain().collect()
     }
 
     fn release(&mut self, publication: &PublicationKey) {

@@ -15,6 +15,10 @@ use super::trouble::Trouble;
 const ENDED_MAX: usize = 4096;
 const ENDED_KEPT: Duration = Duration::from_secs(300);
 
+/// What clients are told when the server stops.
+pub(super) const RESTARTING: &str =
+    "the server restarts; the same token opens a new connection as soon as it is back";
+
 /// Why a connection ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Ending {
@@ -57,6 +61,11 @@ impl Ending {
     /// Its client asked for it.
     pub(super) fn of_client() -> Self {
         Self::new("CLOSED", "left", "its client ended it")
+    }
+
+    /// The server stops. Whoever was connected may come back to the one that follows.
+    pub(super) fn of_restart() -> Self {
+        Self::new("SERVER_RESTART", "server-restart", RESTARTING)
     }
 
     /// The rules closed it.

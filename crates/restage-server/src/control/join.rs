@@ -1,17 +1,18 @@
 //! Clients coming and going: WHIP, WHEP and the events socket, up to the rules and back.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol};
-use restage_core::{CloseReason, Fault, Reply};
+use restage_core::{Fault, Reply};
 use restage_media::{PeerKey, Published};
 use tokio::sync::{mpsc, watch};
 
-use super::connections::{Live, Reach, SocketEnd, TokenDigest};
-use super::ended::{Ending, Endings};
+use super::connections::{Live, Reach, SocketClose, SocketEnd, TokenDigest};
+use super::ended::{Ending, Endings, RESTARTING};
 use super::tell::{About, SOCKET_MESSAGES_MAX, now};
 use super::trouble::Trouble;
 use super::{Control, Failure, StageState};
@@ -54,6 +55,9 @@ pub enum JoinError {
     /// No such HTTP session, or another participant's.
     #[error("there is no such session; it may have ended")]
     NoSession,
+    /// The server is stopping.
+    #[error("{RESTARTING}")]
+    Restarting,
     /// The entity tag is not the current one (RFC 9725 §4.3.1).
     #[error("the If-Match entity tag is not this session's current one")]
     EntityTag,
@@ -107,7 +111,7 @@ pub struct EventsSocket {
     /// The stage's state, newest only.
     pub states: watch::Receiver<Option<StageState>>,
     /// Set when the server ends the socket.
-    pub close: watch::Receiver<Option<CloseReason>>,
+    pub close: watch::Receiver<Option<SocketClose>>,
     /// What is for this participant alone, as JSON.
     pub messages: mpsc::Receiver<Arc<str>>,
     /// What the client comes back with after its token has expired.
@@ -128,7 +132,16 @@ impl Control {
             .unwrap_or(Err(JoinError::Media(MediaError::Busy)))
     }
 
+    /// Nothing is opened that would be closed at once.
+    fn check_running(&self) -> Result<(), JoinError> {
+        match self.inner.is_stopping.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => Err(JoinError::Restarting),
+        }
+    }
+
     async fn join_media_to_the_end(&self, join: MediaJoin) -> Result<Joined, JoinError> {
+        self.check_running()?;
         let claims = self.verify(&join.token).await?;
         if join
             .expected
@@ -379,6 +392,7 @@ impl Control {
         stage: &StageId,
         client: Client,
     ) -> Result<EventsSocket, JoinError> {
+        self.check_running()?;
         if claims.stage.id != *stage {
             return Err(JoinError::Token("the token is for another stage".into()));
         }

@@ -13,6 +13,7 @@ mod trouble;
 mod user_agent;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use crate::store::{Job, Store, StoreError};
 use crate::token::Tokens;
 use crate::{clock, ids};
 
+pub use connections::SocketClose;
 use connections::{Connections, Live, Reach};
 pub use ended::Ending;
 use ended::Endings;
@@ -90,6 +92,8 @@ struct Inner {
     connections: Mutex<Connections>,
     endings: Mutex<Endings>,
     failures: Failures,
+    /// Nothing new is opened.
+    is_stopping: AtomicBool,
     /// Joins and exchanges of each participant of each stage.
     joins: Mutex<Buckets<(StageId, ParticipantId)>>,
 }
@@ -112,6 +116,7 @@ impl Control {
             connections: Mutex::default(),
             endings: Mutex::default(),
             failures: tell::no_failures(),
+            is_stopping: AtomicBool::new(false),
             joins: Mutex::new(Buckets::default()),
         };
         Self {
@@ -178,12 +183,17 @@ impl Control {
         Ok(decision.reply?)
     }
 
-    /// Closes every connection and writes that they ended.
+    /// Closes every connection and writes that they ended. Clients are told that the server restarts, and new ones are
+    /// refused so.
     pub async fn stop(&self) {
+        self.inner.is_stopping.store(true, Ordering::Release);
         let live = self.connections().drain();
-        for connection in live {
-            if let Reach::Socket(socket) = connection.reach {
-                socket.close.send_replace(Some(CloseReason::SessionEnded));
+        for (id, connection) in live {
+            match &connection.reach {
+                Reach::Socket(socket) => {
+                    socket.close.send_replace(Some(SocketClose::Restart));
+                }
+                Reach::Peer(_) => self.remember(&id, &connection, Ending::of_restart()),
             }
         }
         if let Err(error) = self.execute("", Command::Recover).await {
@@ -247,7 +257,7 @@ impl Control {
         let peer = match &live.reach {
             Reach::Peer(peer) => *peer,
             Reach::Socket(socket) => {
-                socket.close.send_replace(Some(reason));
+                socket.close.send_replace(Some(SocketClose::Rules(reason)));
                 return;
             }
         };

@@ -23,7 +23,7 @@ use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
 use super::view;
 use super::whip::RESUMPTION;
-use crate::control::{EventsSocket, JoinError, client_of};
+use crate::control::{EventsSocket, JoinError, SocketClose, client_of};
 
 /// Open events sockets; one more is told that the stage is at capacity.
 pub(super) const EVENTS_SOCKETS_MAX: usize = 100_000;
@@ -40,6 +40,7 @@ mod close_code {
     pub(super) const GOING_AWAY: u16 = 1001;
     pub(super) const NOT_JSON: u16 = 1007;
     pub(super) const INTERNAL: u16 = 1011;
+    pub(super) const SERVICE_RESTART: u16 = 1012;
     pub(super) const TOKEN: u16 = 4401;
     pub(super) const NOT_ALLOWED: u16 = 4403;
     pub(super) const NOT_FOUND: u16 = 4404;
@@ -47,6 +48,9 @@ mod close_code {
     pub(super) const REPLACED: u16 = 4409;
     pub(super) const CAPACITY: u16 = 4429;
 }
+
+/// The server stops; clients may come back to the one that follows.
+const RESTART: (u16, &str) = (close_code::SERVICE_RESTART, "SERVER_RESTART");
 
 /// Routes of the events socket.
 pub(super) fn routes() -> Router<App> {
@@ -180,7 +184,7 @@ async fn converse(
             }
             changed = joined.states.changed() => {
                 if changed.is_err() {
-                    return Some((close_code::GOING_AWAY, "the server is stopping"));
+                    return Some(RESTART);
                 }
                 let state = joined.states.borrow_and_update().clone();
                 if state != told {
@@ -198,7 +202,11 @@ async fn converse(
             }
             _ = joined.close.changed() => {
                 let reason = *joined.close.borrow_and_update();
-                return Some(reason.map_or((close_code::GOING_AWAY, "closed"), closing));
+                return Some(match reason {
+                    Some(SocketClose::Rules(reason)) => closing(reason),
+                    Some(SocketClose::Restart) => RESTART,
+                    None => (close_code::GOING_AWAY, "closed"),
+                });
             }
             _ = ping.tick() => {
                 if heard.elapsed() > SILENCE_MAX {
@@ -294,6 +302,7 @@ fn refusal(error: &JoinError) -> (u16, &'static str) {
         None if matches!(error, JoinError::Token(_)) => {
             (close_code::TOKEN, "the token is not for this stage")
         }
+        None if matches!(error, JoinError::Restarting) => RESTART,
         None if matches!(error, JoinError::TooOften(_)) => (close_code::CAPACITY, "TOO_OFTEN"),
         None => (
             close_code::INTERNAL,

@@ -316,6 +316,7 @@ impl From<JoinError> for Refusal {
             JoinError::Mismatch(_) => (StatusCode::UNPROCESSABLE_ENTITY, "CODEC_MISMATCH"),
             JoinError::NoSession | JoinError::Ended(_) => (StatusCode::NOT_FOUND, "NO_SESSION"),
             JoinError::EntityTag => (StatusCode::PRECONDITION_FAILED, "ENTITY_TAG"),
+            JoinError::Restarting => (StatusCode::SERVICE_UNAVAILABLE, "SERVER_RESTART"),
             JoinError::Media(MediaError::Offer(offer)) => match offer.kind() {
                 OfferErrorKind::NoUsableCodec(_) => {
                     (StatusCode::UNPROCESSABLE_ENTITY, "CODEC_MISMATCH")

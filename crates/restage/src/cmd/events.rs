@@ -13,7 +13,7 @@ use restage_client::{EventStream, StageEvent};
 
 use crate::api::{self, Api};
 use crate::cmd::participants::active_session;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::naming;
 use crate::output::{self, Lines};
 use crate::stage::{self, Identity, Join, Reconnect, Stop};
@@ -123,12 +123,21 @@ async fn tail(mut args: TailArgs) -> anyhow::Result<ExitCode> {
                 socket.close().await.ok();
                 return Ok(ExitCode::SUCCESS);
             }
-            Ending::Closed => "the server closed the events socket".to_owned(),
+            Ending::Closed => match socket.closed() {
+                Some(close) if !close.is_passing() => {
+                    let what = format!("the server closed the events socket: {}", close.reason);
+                    return Err(Failure::new(Exit::Refused, what)
+                        .advise("restage token inspect TOKEN says what a token allows")
+                        .into());
+                }
+                Some(close) => format!("the server closed the events socket: {}", close.reason),
+                None => "the server closed the events socket".to_owned(),
+            },
             Ending::Broken(why) => why,
         };
         match args
             .reconnect
-            .again(&why, &mut stop, output::note, stage::is_passing, join)
+            .again(&why, &mut stop, output::note, |_| false, join)
             .await?
         {
             Some(joined) => socket = joined,

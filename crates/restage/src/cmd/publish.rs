@@ -10,11 +10,11 @@ use std::time::Duration;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use clap::ValueEnum;
 use restage_client::testcard::{CardSize, TestCardConfig};
-use restage_client::{CloseReason, Codec, ParticipantToken, PublishConfig, Publisher, TrackKind};
+use restage_client::{Codec, ParticipantToken, PublishConfig, Publisher, TrackKind};
 use serde_json::json;
 
 use crate::api;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::live::Figures;
 use crate::media::files::{Files, Reading};
 use crate::naming;
@@ -189,16 +189,14 @@ async fn join(
             }
             Ending::Closed(reason) => reason,
         };
-        if reason == CloseReason::Remote {
-            return Err(Failure::new(Exit::Refused, "the server ended the connection")
-                .advise("restage events tail shows whether the stage is there; another publisher with the same token takes its place")
-                .into());
+        if !reason.is_passing() {
+            return Err(stage::ended(&reason));
         }
         let join = || Publisher::join(&token, config.clone());
         let (why, note) = (reason.to_string(), |text: &str| figures.note(text));
         match args
             .reconnect
-            .again(&why, stop, note, stage::is_passing, join)
+            .again(&why, stop, note, |_| false, join)
             .await?
         {
             Some(joined) => publisher = joined,

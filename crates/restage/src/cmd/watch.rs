@@ -28,6 +28,9 @@ use gauge::Gauge;
 /// The connection renews its figures this often.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
 
+/// How a subscription ends that came to its end.
+const OVER: [&str; 3] = ["PUBLISHER_LEFT", "REPLICATION_STOPPED", "SESSION_ENDED"];
+
 /// Watches one publisher of a stage by WHEP: figures every second, and files with --save.
 ///
 /// Without a participant it watches the one who publishes, and waits for one if nobody does.
@@ -200,11 +203,14 @@ async fn follow(
             }
             Ending::Closed(reason) => reason,
         };
-        if reason == CloseReason::Remote {
+        if is_over(&reason) {
             viewer
                 .figures
-                .note("the server ended it: the publisher left, or this viewer was disconnected");
+                .note(&format!("the server ended it: {reason}"));
             return Ok(());
+        }
+        if !reason.is_passing() {
+            return Err(stage::ended(&reason));
         }
         let (why, note) = (reason.to_string(), |text: &str| viewer.figures.note(text));
         match args
@@ -215,6 +221,15 @@ async fn follow(
             Some(joined) => subscriber = joined,
             None => return Ok(()),
         }
+    }
+}
+
+/// Whether there is nothing more to watch. A server that does not say why ends it so, too.
+fn is_over(reason: &CloseReason) -> bool {
+    match reason {
+        CloseReason::Remote => true,
+        CloseReason::Ended { code, .. } => OVER.contains(&code.as_str()),
+        _ => false,
     }
 }
 

@@ -1,0 +1,63 @@
+/** js/client while its server restarts, planned or not: publisher and viewer come back by themselves. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { launch, openPage, Site } from "../support/browser.js";
+import { Server } from "../support/server.js";
+import { Stages } from "../support/stages.js";
+import { eventually } from "../support/wait.js";
+
+/** By itself a browser takes some ten seconds to believe in a crash. Here it is three, and one after a farewell. */
+const BACK_MS = { crash: 8000, pause: 8000 };
+
+/** @type {Server} */
+let server;
+/** @type {Site} */
+let site;
+/** @type {Stages} */
+let stages;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  server = await Server.start("browser_restart");
+  site = await Site.open();
+  stages = await Stages.of(server);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await site?.close();
+  await server?.stop();
+});
+
+for (const how of /** @type {const} */ (["crash", "pause"])) {
+  test(`pages publish and watch again after a ${how} of the server`, async t => {
+    const arn = await stages.create(how);
+    const ann = await stages.token(arn, { userId: "ann" });
+    const publisher = await openPage(browser, site, `peer.html#role=publish&token=${ann.token}`);
+    await stages.waitFor(arn, ann.participantId, "CONNECTED");
+    const { token } = await stages.token(arn, { capabilities: ["SUBSCRIBE"] });
+    const wishes = `role=watch&url=${server.url}&participant=${ann.participantId}&token=${token}`;
+    const viewer = await openPage(browser, site, `peer.html#${wishes}`);
+    const framesOf = async () => (await viewer.evaluate("window.readState?.()"))?.frames ?? 0;
+    await eventually(async () => (await framesOf()) > 20, "pictures");
+
+    const endedAt = performance.now();
+    await server[how]();
+    const seen = await framesOf();
+    await server.resume();
+    // More than were on their way when it ended.
+    await eventually(async () => (await framesOf()) > seen + 10, "pictures again");
+    const backMs = performance.now() - endedAt;
+    t.diagnostic(`pictures again ${(backMs / 1000).toFixed(1)} s after the ${how}`);
+    assert.ok(backMs < BACK_MS[how], `${backMs} ms`);
+    for (const page of [viewer, publisher]) {
+      const { state, error } = await page.evaluate("window.readState()");
+      assert.deepEqual([state, error], ["live", undefined]);
+      await page.close();
+    }
+  });
+}

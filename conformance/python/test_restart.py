@@ -1,0 +1,201 @@
+"""The server restarts, planned or not: its clients come back by themselves, and nobody takes it for a removal."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support import api
+from support.api import Stages
+from support.server import Server, binary, clean_environment
+from support.wait import eventually
+
+# A client that is told at once is back within a second or two, and after a crash within three or four; without being
+# told it takes 40 s, or never comes. Busy machines get some time in between.
+BACK_S = 20
+# How long the command line tries.
+TRIES_S = "120"
+COMMAND_S = 60
+REFUSED = 3
+
+
+@pytest.fixture
+def server(request, tmp_path):
+    """One of its own for each test, which ends it."""
+    started = Server(tmp_path / "data", name="test_restart").start()
+    yield started
+    if started.process is not None:
+        started.stop()
+
+
+@pytest.fixture
+def stages(server):
+    return Stages(api.client(server))
+
+
+class Command:
+    """A client command that runs meanwhile: its lines as they come, its end."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen(
+            [str(binary()), *arguments],
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines = []
+        self.said = []
+        self._readers = [
+            threading.Thread(target=self._read, args=(self.process.stdout, self.lines), daemon=True),
+            threading.Thread(target=self._read, args=(self.process.stderr, self.said), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream, into):
+        for line in stream:
+            into.append((time.monotonic(), line.rstrip("\n")))
+
+    def pictures_since(self, moment):
+        """Whether a second's figures that came after it show a picture that moves."""
+        figures = [json.loads(line) for at, line in self.lines if at > moment]
+        return any(
+            track["kind"] == "video" and track["framesPerSecond"] > 5
+            for one in figures
+            for track in one.get("tracks", [])
+        )
+
+    def end(self):
+        """(exit code, what it said on stderr) of one that ends by itself."""
+        code = self.process.wait(COMMAND_S)
+        for reader in self._readers:
+            reader.join()
+        return code, "\n".join(line for _, line in self.said)
+
+    def close(self):
+        self.process.terminate()
+        try:
+            self.process.wait(COMMAND_S)
+        finally:
+            self.process.kill()
+
+
+@contextlib.contextmanager
+def commands():
+    """Starts client commands, and ends those that still run."""
+    running = []
+
+    def start(*arguments):
+        running.append(Command(*arguments))
+        return running[-1]
+
+    yield start
+    for command in running:
+        command.close()
+
+
+def publish(start, token):
+    return start("publish", "--token", token, "--reconnect", TRIES_S, "--fps", "15")
+
+
+def watch(start, token, participant):
+    return start("watch", "--token", token, participant, "--reconnect", TRIES_S, "--output", "json")
+
+
+def is_published(stages, arn, participant):
+    return stages.participants(arn).get(participant, {}).get("published")
+
+
+def outage(server, how):
+    """Ends the server that way and starts it again. When it ended."""
+    ended_at = time.monotonic()
+    if how == "killed":
+        server.kill()
+    else:
+        server.stop()
+    server.start()
+    return ended_at
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_publish_watch_and_tail_come_back(server, stages, media, how):
+    arn = stages.create("lobby")
+    ann, ann_token = stages.token(arn, capabilities=["PUBLISH"])
+    _, bob_token = stages.token(arn, capabilities=["SUBSCRIBE"])
+    _, eve_token = stages.token(arn, capabilities=["SUBSCRIBE"])
+    with commands() as start:
+        publisher = publish(start, ann_token)
+        eventually(lambda: is_published(stages, arn, ann), 30, "ann publishes")
+        viewer = watch(start, bob_token, ann)
+        tail = start("events", "tail", "--token", eve_token, "--output", "json", "--reconnect", TRIES_S)
+        eventually(lambda: viewer.pictures_since(0), 30, "bob sees ann")
+        eventually(lambda: any(ann in line for _, line in tail.lines), 30, "eve hears of ann")
+        ended_at = outage(server, how)
+        again = time.monotonic()
+        assert publisher.process.poll() is None and viewer.process.poll() is None
+        stages = Stages(api.client(server))
+        eventually(lambda: is_published(stages, arn, ann), BACK_S, f"ann publishes again {publisher.said}")
+        eventually(lambda: viewer.pictures_since(again + 1), BACK_S, f"bob sees ann again {viewer.said}")
+        eventually(
+            lambda: any(at > ended_at and ann in line for at, line in tail.lines),
+            BACK_S,
+            f"eve hears again {tail.said}",
+        )
+        for command in (publisher, viewer):
+            assert not any("the server ended" in line for _, line in command.said), command.said
+        for command in (publisher, viewer, tail):
+            assert command.process.poll() is None
+
+
+def test_who_is_removed_stays_away_and_is_told_why(server, stages):
+    arn = stages.create("lobby")
+    ann, ann_token = stages.token(arn, capabilities=["PUBLISH"])
+    bob, bob_token = stages.token(arn, capabilities=["SUBSCRIBE"])
+    eve, eve_token = stages.token(arn, capabilities=["SUBSCRIBE"])
+    with commands() as start:
+        publisher = publish(start, ann_token)
+        eventually(lambda: is_published(stages, arn, ann), 30, "ann publishes")
+        viewer = watch(start, bob_token, ann)
+        tail = start("events", "tail", "--token", eve_token, "--output", "json", "--reconnect", TRIES_S)
+        eventually(lambda: viewer.pictures_since(0), 30, "bob sees ann")
+        eventually(lambda: any(ann in line for _, line in tail.lines), 30, "eve hears of ann")
+        for participant, command in ((bob, viewer), (eve, tail), (ann, publisher)):
+            stages.ivs.disconnect_participant(stageArn=arn, participantId=participant)
+            code, said = command.end()
+            assert code == REFUSED and ("was disconnected" in said or "PARTICIPANT_DISCONNECTED" in said), said
+
+
+def test_a_stage_that_is_deleted_ends_its_publisher_and_a_publisher_who_leaves_its_viewers(server, stages):
+    arn = stages.create("lobby")
+    ann, ann_token = stages.token(arn)
+    dan, dan_token = stages.token(arn)
+    _, bob_token = stages.token(arn)
+    with commands() as start:
+        leaving, staying = publish(start, ann_token), publish(start, dan_token)
+        for participant in (ann, dan):
+            eventually(lambda participant=participant: is_published(stages, arn, participant), 30, "both publish")
+        viewer = watch(start, bob_token, ann)
+        eventually(lambda: viewer.pictures_since(0), 30, "bob sees ann")
+        leaving.process.send_signal(signal.SIGINT)
+        assert leaving.end()[0] == 0
+        code, said = viewer.end()
+        assert code == 0 and "is gone" in said, said
+        stages.ivs.delete_stage(arn=arn)
+        code, said = staying.end()
+        assert code == REFUSED and "the stage was deleted" in said, said
+
+
+def test_the_events_socket_says_that_the_server_restarts(server, stages, media):
+    arn = stages.create("lobby")
+    events = media.events(stages.token(arn)[1])
+    eventually(lambda: events.states(), what="the first state")
+    server.stop()
+    eventually(lambda: events.is_closed, what="the socket is closed")
+    assert events.close_code == 1012
+    server.start()

@@ -1,0 +1,83 @@
+// @ts-check
+/**
+ * Notices that the server is gone. A process that was killed says no farewell, and browsers take some ten seconds to
+ * believe that a path is dead: its HTTP side tells sooner.
+ */
+
+/** How often the browser's counters are read, and how often in a row they may stand still before the server is asked. */
+const READ_MS = 750;
+const STILL_MAX = 2;
+/** How long until it is asked again about a session that was open. */
+const LOOK_AGAIN_MS = 4000;
+
+/**
+ * @typedef {import("./signalling.js").Resource} Resource
+ */
+
+/** Watches one connection that is up. */
+export class Silence {
+  #connection;
+  #resource;
+  #onGone;
+  #heard = -1;
+  #still = 0;
+  #lookedAt = -Infinity;
+  #isLooking = false;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+
+  /**
+   * @param {RTCPeerConnection} connection
+   * @param {Resource} resource
+   * @param {() => void} onGone Called once, when the server says that there is no such session, or is not there.
+   */
+  constructor(connection, resource, onGone) {
+    this.#connection = connection;
+    this.#resource = resource;
+    this.#onGone = onGone;
+    this.#timer = setInterval(() => this.#read(), READ_MS);
+  }
+
+  /** Ends it. */
+  stop() {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #read() {
+    const heard = received(await this.#connection.getStats().catch(() => new Map()));
+    if (heard !== this.#heard) {
+      this.#heard = heard;
+      this.#still = 0;
+      this.#lookedAt = -Infinity;
+      return;
+    }
+    this.#still += 1;
+    if (this.#still >= STILL_MAX && performance.now() - this.#lookedAt >= LOOK_AGAIN_MS) await this.look();
+  }
+
+  /** Asks the server now: something else hints that it is gone. */
+  async look() {
+    if (!this.#timer || this.#isLooking) return;
+    this.#isLooking = true;
+    this.#lookedAt = performance.now();
+    const isThere = await this.#resource.isThere();
+    this.#isLooking = false;
+    if (isThere || !this.#timer) return;
+    this.stop();
+    this.#onGone();
+  }
+}
+
+/**
+ * What has come from the server so far, media or not.
+ * @param {RTCStatsReport | Map<string, any>} report
+ */
+function received(report) {
+  let sum = 0;
+  for (const entry of report.values()) {
+    if (entry.type === "transport") sum += entry.bytesReceived ?? 0;
+    if (entry.type === "candidate-pair") sum += (entry.bytesReceived ?? 0) + (entry.responsesReceived ?? 0);
+  }
+  return sum;
+}
