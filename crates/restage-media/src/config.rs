@@ -20,6 +20,8 @@ pub struct Config {
     pub since_1970: Duration,
     /// Which of several workers this is. No two that relay to each other may have the same name.
     pub worker: WorkerId,
+    /// How often this worker's [`Sfu`](crate::Sfu) has been made anew: others must not take its publishers for those before.
+    pub generation: u16,
     /// What a publisher may send, all its tracks and layers together; `None` is any. One that sends more is gone: see
     /// [`limits::BITRATE_BURST`].
     pub publish_bits_per_s_max: Option<u64>,
@@ -53,6 +55,7 @@ impl Default for Config {
             seed: 0,
             since_1970: Duration::ZERO,
             worker: WorkerId(0),
+            generation: 0,
             publish_bits_per_s_max: None,
             publish_pixels_max: None,
             h264_profile_match: H264ProfileMatch::default(),

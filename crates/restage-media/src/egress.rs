@@ -292,6 +292,11 @@ impl Egress {
         Some(heard)
     }
 
+    /// Feedback refused because it came from one SSRC too many, since this was asked for last.
+    pub(crate) fn take_sources_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.srtp.rtcp.sources_refused)
+    }
+
     /// Reads what the next burst of this kind will begin with, without needing it: the processor fetches all of it
     /// at once while it is busy with somebody else's burst.
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {

@@ -20,7 +20,7 @@ use crate::egress::Path;
 use crate::io::MediaKind;
 use crate::limits::{
     LAYER_SILENCE_MAX, REPORT_INTERVAL, RETRANSMISSION_AGE_MAX, SOURCE_TENURE_DOUBLINGS_MAX,
-    SOURCE_TENURE_MIN, SOURCES_MAX,
+    SOURCE_TENURE_MIN, SOURCES_MAX, SSRCS_MAX,
 };
 use crate::packet::{Extensions, Received, RidName};
 use crate::srtcp::Srtcp;
@@ -38,6 +38,8 @@ const ROLLOVER: u64 = 1 << 16;
 pub(crate) enum Heard {
     /// It is not the publisher's, or has been here before.
     Refused,
+    /// It is the publisher's, and of an SSRC beyond [`SSRCS_MAX`].
+    OneTooMany,
     /// There is nothing to forward in it.
     Nothing,
     Packet(MediaKind, Received),
@@ -53,6 +55,8 @@ pub(crate) struct Ingress {
     ssrc: u32,
     tracks: Vec<Track>,
     sources: Vec<Source>,
+    /// SSRCs that were in use before, and the highest packet index of each: kept as long as the key.
+    retired: Vec<(u32, u64)>,
     arrivals: Arrivals,
     /// Where the newest packet came from, and so where feedback goes to: an address whose STUN was verified.
     path: Option<Path>,
@@ -112,6 +116,7 @@ impl Ingress {
             ssrc,
             tracks: Vec::new(),
             sources: Vec::new(),
+            retired: Vec::new(),
             arrivals: Arrivals::default(),
             path: None,
             epoch: now,
@@ -137,6 +142,9 @@ impl Ingress {
         let Some(index) = self.open(known, &header, packet, plain) else {
             return Heard::Refused;
         };
+        let Some(place) = known.or_else(|| self.add(now, header.ssrc, index)) else {
+            return Heard::OneTooMany;
+        };
         // More padding than bytes is nothing to forward, but has arrived.
         let payload = without_padding(plain, header.is_padded).unwrap_or_default();
         let said = header.said(packet, &self.config.ids);
@@ -145,7 +153,6 @@ impl Ingress {
         }
         self.path = Some(path);
         self.report_at.get_or_insert(now + REPORT_INTERVAL);
-        let place = known.unwrap_or_else(|| self.add(now, header.ssrc, index));
         if self.sources[place].part == Part::Unknown {
             self.identify(now, place, &header, &said, payload);
             // Of what came before, nothing was known that could be reported.
@@ -182,6 +189,10 @@ impl Ingress {
             srtp::open(&self.rtp, packet, body, ssrc, index, plain).map(|()| index)
         };
         let Some(place) = known else {
+            if let Some(seen) = self.retired(header.ssrc) {
+                let index = seen.index_of(header.seq);
+                return opens(index.filter(|index| !seen.has(*index))?);
+            }
             // The first packets of an SSRC that began shortly before the rollover may be lost.
             let behind = u64::from(header.seq) | ROLLOVER;
             let is_low = u64::from(header.seq) < ROLLOVER / 2;
@@ -198,10 +209,29 @@ impl Ingress {
         self.sources.iter().position(|source| source.ssrc == ssrc)
     }
 
-    /// Remembers a new SSRC.
-    fn add(&mut self, now: Instant, ssrc: u32, index: u64) -> usize {
+    /// Reports refused because they came from one SSRC too many, since this was asked for last.
+    pub(crate) fn take_sources_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.rtcp.sources_refused)
+    }
+
+    /// What is left to be known of an SSRC that was retired.
+    fn retired(&self, ssrc: u32) -> Option<Seen> {
+        let (_, highest) = self.retired.iter().find(|(retired, _)| *retired == ssrc)?;
+        Some(Seen::after(*highest))
+    }
+
+    /// Takes up an SSRC that is new, or was retired. `None`: it is one too many.
+    fn add(&mut self, now: Instant, ssrc: u32, index: u64) -> Option<usize> {
+        let before = self
+            .retired
+            .iter()
+            .position(|(retired, _)| *retired == ssrc);
+        if before.is_none() && self.sources.len() + self.retired.len() >= SSRCS_MAX {
+            return None;
+        }
+        let before = before.map(|place| self.retired.swap_remove(place));
         if self.sources.len() >= SOURCES_MAX {
-            self.forget_one();
+            self.retire_one();
         }
         self.sources.push(Source {
             ssrc,
@@ -209,12 +239,12 @@ impl Ingress {
             part: Part::Unknown,
             repeats: 0,
             heard_at: now,
-            seen: Seen::default(),
+            seen: before.map_or_else(Seen::default, |(_, highest)| Seen::after(highest)),
             times: Times::default(),
             missing: Missing::default(),
             reception: Reception::new(index),
         });
-        self.sources.len() - 1
+        Some(self.sources.len() - 1)
     }
 
     /// Finds out what an SSRC is. A main one that says anything takes its track over.
@@ -283,7 +313,7 @@ impl Ingress {
     }
 
     /// One that belongs to nothing, else one that no track has, else any: of those the one that is silent for longest.
-    fn forget_one(&mut self) {
+    fn retire_one(&mut self) {
         let use_of = |source: &Source| match source.part {
             Part::Unknown => 0,
             Part::Main if self.tracks.iter().any(|track| track.ssrc == source.ssrc) => 2,
@@ -294,7 +324,10 @@ impl Ingress {
             (use_of(source), source.heard_at)
         });
         if let Some(place) = oldest {
-            self.sources.remove(place);
+            let source = self.sources.remove(place);
+            // Every source has at least the packet it was taken up for.
+            let highest = source.seen.highest().unwrap_or_default();
+            self.retired.push((source.ssrc, highest));
         }
     }
 

@@ -138,6 +138,17 @@ pub enum Input<'a> {
         /// The publication.
         publication: PublicationKey,
     },
+    /// The worker is overloaded, or is so no more: from now on so much is left out of the pictures that subscribers are sent. Sound
+    /// always goes. Said again with the same values it changes nothing.
+    Shed {
+        /// 0: nothing. 1: all layers but the smallest, where there are several. Each further one, up to
+        /// [`limits::SHED_STEPS_MAX`](crate::limits::SHED_STEPS_MAX): the pictures of one more of
+        /// [`limits::SHED_PARTS`](crate::limits::SHED_PARTS) parts of the subscribers, from the end of a picture to the first key
+        /// frame after this is over.
+        step: u8,
+        /// Which part begins. Counted up from time to time, everybody does without for as long.
+        turn: u8,
+    },
     /// Ends the peer: RTCP BYE of what it was sent and DTLS close_notify go out, then it is forgotten. No [`Output::Gone`] follows.
     Close {
         /// The peer to end. An unknown one is ignored.

@@ -6,7 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{KEYFRAME_INTERVAL_MIN, KEYFRAME_RETRY, KEYFRAME_RETRY_MAX};
+use crate::limits::{
+    KEYFRAME_EARNED_EVERY, KEYFRAME_INTERVAL_MIN, KEYFRAME_RETRY, KEYFRAME_RETRY_MAX,
+    KEYFRAMES_AT_ONCE_MAX,
+};
 
 #[derive(Debug, Default)]
 pub(crate) struct KeyframeRequester {
@@ -40,6 +43,11 @@ impl KeyframeRequester {
         }
     }
 
+    /// Whether a further wish would bring a further key frame: no request is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
     /// A key frame has begun.
     pub(crate) fn on_key_frame(&mut self) {
         self.state = State::Idle;
@@ -70,6 +78,27 @@ impl KeyframeRequester {
         self.sent_at = Some(now);
         self.state = State::Waiting(times);
         true
+    }
+}
+
+/// How many key frames one subscriber may still ask for: [`KEYFRAMES_AT_ONCE_MAX`], and one more each
+/// [`KEYFRAME_EARNED_EVERY`].
+#[derive(Debug, Default)]
+pub(crate) struct KeyframeBudget {
+    /// When it is whole again: as far ahead as has been spent.
+    whole_at: Option<Instant>,
+}
+
+impl KeyframeBudget {
+    /// Spends one. False: there is none left.
+    pub(crate) fn spend(&mut self, now: Instant) -> bool {
+        let from = self.whole_at.map_or(now, |at| at.max(now));
+        let until = from + KEYFRAME_EARNED_EVERY;
+        let is_left = until <= now + KEYFRAME_EARNED_EVERY * KEYFRAMES_AT_ONCE_MAX;
+        if is_left {
+            self.whole_at = Some(until);
+        }
+        is_left
     }
 }
 
@@ -124,6 +153,24 @@ mod tests {
         requester.on_key_frame();
         assert_eq!(requester.deadline(), None);
         assert!(!requester.on_deadline(epoch + ms(900)));
+    }
+
+    #[test]
+    fn a_budget_is_there_at_once_and_comes_back() {
+        let epoch = epoch();
+        let mut budget = KeyframeBudget::default();
+        let spent = |budget: &mut KeyframeBudget, at: Duration| {
+            (0..100).filter(|_| budget.spend(epoch + at)).count() as u32
+        };
+        assert_eq!(spent(&mut budget, Duration::ZERO), KEYFRAMES_AT_ONCE_MAX);
+        assert_eq!(spent(&mut budget, KEYFRAME_EARNED_EVERY - ms(1)), 0);
+        assert_eq!(spent(&mut budget, KEYFRAME_EARNED_EVERY), 1);
+        assert_eq!(spent(&mut budget, KEYFRAME_EARNED_EVERY * 3), 2);
+        assert_eq!(
+            spent(&mut budget, KEYFRAME_EARNED_EVERY * 100),
+            KEYFRAMES_AT_ONCE_MAX,
+            "no more than that is saved"
+        );
     }
 
     #[test]

@@ -56,11 +56,16 @@ pub const DATAGRAM_BYTES_MAX: usize = 2_000;
 /// Bytes of an RTP payload that is forwarded. With header, extensions and tag it is a datagram.
 pub const PAYLOAD_BYTES_MAX: usize = 1_600;
 
-/// SSRCs of a publisher that are remembered with how far they have come. A further one takes the place of one that belongs to
-/// nothing, else of one that has no track: of those the one that is silent for longest. Four layers, each with its retransmissions, sound and probes are ten.
+/// SSRCs of a publisher that are kept with everything that is known of them. For a further one, one that belongs to nothing
+/// is retired, else one that has no track: of those the one that is silent for longest. Of a retired SSRC only its highest packet
+/// index is kept. Four layers, each with its retransmissions, sound and probes are ten.
 pub const SOURCES_MAX: usize = 32;
-/// SSRCs a remote end's reports and feedback come from. A further one takes the place of the one that is silent for longest.
-pub const RTCP_SOURCES_MAX: usize = 32;
+/// SSRCs a publisher may use under one key, those that are retired included (16 bytes each). Packets of further ones are refused
+/// and counted: to forget how far an SSRC has come would let its packets be replayed as long as the key lives.
+pub const SSRCS_MAX: usize = 4_096;
+/// SSRCs a remote end's reports and feedback come from under one key (16 bytes each). What comes from further ones is refused
+/// and counted, for the same reason.
+pub const RTCP_SOURCES_MAX: usize = 1_024;
 /// How long a source that took a track over keeps it at least from the one it took it from, whose last packets may be late.
 /// Each time one comes back doubles it, up to [`SOURCE_TENURE_DOUBLINGS_MAX`] times, so that two that send at a time do
 /// not take turns.
@@ -97,6 +102,12 @@ pub const FEEDBACK_SLACK: Duration = Duration::from_millis(30);
 pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(7);
 /// A peer that has not completed ICE and DTLS this long after its answer is gone.
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// Key frames one subscriber may ask for at once. Whoever has lost its picture gets one at once; what it asks for while a
+/// request is under way costs nothing.
+pub const KEYFRAMES_AT_ONCE_MAX: u32 = 4;
+/// After that it may ask for one more each time this has passed. Key frames are sent to everybody: one subscriber must not have
+/// all the others pay for them.
+pub const KEYFRAME_EARNED_EVERY: Duration = Duration::from_secs(3);
 /// Shortest time between two key frame requests for one layer.
 pub const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(500);
 /// A key frame request that brought no key frame is repeated after this long.
@@ -148,6 +159,10 @@ pub const PARAMETER_SETS_BYTES_MAX: usize = 4_096;
 pub const PARAMETER_SET_BYTES_MAX: usize = 1_200;
 /// Formats a subscriber is told that it cannot decode. Of further ones it is not told.
 pub const TOLD_FORMATS_MAX: usize = 8;
+/// Steps by which the pictures of an overloaded worker are thinned: see [`Input::Shed`](crate::Input::Shed).
+pub const SHED_STEPS_MAX: u8 = 1 + SHED_PARTS as u8;
+/// Parts of the subscribers whose pictures are withheld one after the other. Each step takes one more.
+pub const SHED_PARTS: usize = 8;
 /// How long a burst waits for the end of a picture, so that one train takes all of it.
 pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
 /// Audiences smaller than this are served packet by packet: there is nothing to save.

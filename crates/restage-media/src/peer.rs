@@ -10,13 +10,14 @@ use crate::codec::Format;
 use crate::config::H264ProfileMatch;
 use crate::head::Start;
 use crate::io::{Excess, MediaKind, PeerKey};
+use crate::keyframe::KeyframeBudget;
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::{Outgoing, Packet};
 use crate::rng::Rng;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::select::simulcast::{Ladder, Source};
 use crate::slab::Index;
-use crate::track_out::{TrackOut, Verdict};
+use crate::track_out::{Thinning, TrackOut, Verdict};
 use crate::transport::Transport;
 use crate::transport_event::{Failure, Sink};
 
@@ -45,6 +46,8 @@ pub(crate) struct Peer {
     pub(crate) formats: Arc<[Arc<Format>]>,
     /// A subscriber's tracks.
     tracks: [Option<TrackOut>; 2],
+    /// Key frames that a subscriber may ask for.
+    pub(crate) key_frames: KeyframeBudget,
     /// What a subscriber has been told that it cannot decode.
     pub(crate) told: Vec<(MediaKind, String)>,
     /// What a publisher sends, if that is limited.
@@ -111,6 +114,7 @@ impl Peer {
             publication: None,
             formats: formats.into(),
             tracks,
+            key_frames: KeyframeBudget::default(),
             told: Vec::new(),
             upload: None,
             share: None,
@@ -239,6 +243,19 @@ impl Peer {
         self.tracks[MediaKind::Video.index()]
             .as_ref()
             .is_some_and(|track| track.is_waiting(target))
+    }
+
+    /// What is left out of this subscriber's pictures from now on.
+    pub(crate) fn thin(&mut self, thinning: Thinning) {
+        if let Some(track) = &mut self.tracks[MediaKind::Video.index()] {
+            track.thin(thinning);
+        }
+    }
+
+    /// Whether this subscriber's pictures are withheld.
+    pub(crate) fn is_withheld(&self) -> bool {
+        let track = self.tracks[MediaKind::Video.index()].as_ref();
+        track.is_some_and(TrackOut::is_withheld)
     }
 
     /// Which H.264 this subscriber is sent.

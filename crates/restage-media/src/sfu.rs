@@ -4,8 +4,10 @@ mod codecs;
 mod datagram;
 mod forward;
 mod open;
+mod recover;
 mod relay;
 mod route;
+mod shed;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ use crate::timers::Timers;
 use crate::transport::Shared;
 use crate::transport_event::{Failure, Sink, TransportEvent};
 use forward::Job;
+use shed::Shed;
 
 /// A selective forwarding unit without sockets, clock or threads: feed it [`Input`], drain [`Output`], come back at
 /// [`poll_timeout`](Self::poll_timeout).
@@ -82,6 +85,10 @@ pub struct Sfu {
     ready: VecDeque<Index>,
     /// The burst being forwarded.
     job: Option<Job>,
+    /// What is left out because the worker is overloaded.
+    shed: Shed,
+    /// The peer that is being served.
+    at_work: Option<Index>,
     sink: Sink,
     scratch: Vec<Outgoing>,
     stats: Stats,
@@ -119,6 +126,8 @@ impl Sfu {
             feeds: 0,
             ready: VecDeque::new(),
             job: None,
+            shed: Shed::default(),
+            at_work: None,
             sink: Sink::default(),
             scratch: Vec::new(),
             stats: Stats::default(),
@@ -137,6 +146,11 @@ impl Sfu {
             self.sink.events.is_empty(),
             "every peer's events are settled"
         );
+        self.take(now, input);
+        self.at_work = None;
+    }
+
+    fn take(&mut self, now: Instant, input: Input<'_>) {
         if let Input::Datagram {
             source,
             destination,
@@ -171,6 +185,7 @@ impl Sfu {
                 self.keyframe_wanted_elsewhere(now, publication, layer);
             }
             Input::Yield { publication } => self.yield_feed(publication),
+            Input::Shed { step, turn } => self.shed(step, turn),
             Input::Close { peer } => {
                 if let Some(&index) = self.peer_keys.get(&peer) {
                     self.remove_peer(index, true);
@@ -181,6 +196,12 @@ impl Sfu {
 
     /// The next thing to do outside; `None` when there is nothing more until the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
+        let output = self.next_output();
+        self.at_work = None;
+        output
+    }
+
+    fn next_output(&mut self) -> Option<Output> {
         loop {
             if let Some(output) = self.sink.outputs.pop_front() {
                 self.stats.datagrams_out += match &output {
@@ -225,12 +246,14 @@ impl Sfu {
             peers: self.peers.len() as u64,
             publications: self.publications.len() as u64,
             addresses: self.demux.addresses() as u64,
+            sources_refused: self.sink.sources_refused,
             ..self.stats
         }
     }
 
     fn on_timeout(&mut self, now: Instant) {
         while let Some(index) = self.peer_timers.pop_due(now) {
+            self.at_work = Some(index);
             let Some(peer) = self.peers.get_mut(index) else {
                 continue;
             };
@@ -256,6 +279,7 @@ impl Sfu {
             let outcome = peer.transport.on_timeout(now, &mut self.sink);
             self.settle(now, index, outcome);
         }
+        self.at_work = None;
         while let Some(index) = self.publication_timers.pop_due(now) {
             let Some(publication) = self.publications.get_mut(index) else {
                 continue;
@@ -269,6 +293,7 @@ impl Sfu {
 
     /// Acts on what a peer's transport produced and sets its next deadline.
     fn settle(&mut self, now: Instant, index: Index, outcome: Result<(), Failure>) {
+        self.at_work = Some(index);
         let mut is_closed = false;
         let mut events = std::mem::take(&mut self.sink.events);
         for event in events.drain(..) {

@@ -40,6 +40,11 @@ impl<T> Slab<T> {
         self.entries.get(index as usize)?.as_ref()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Index, &mut T)> {
+        let entries = (0..).zip(&mut self.entries);
+        entries.filter_map(|(index, entry)| Some((index, entry.as_mut()?)))
+    }
+
     pub(crate) fn get_mut(&mut self, index: Index) -> Option<&mut T> {
         self.entries.get_mut(index as usize)?.as_mut()
     }

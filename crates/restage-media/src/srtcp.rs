@@ -18,8 +18,10 @@ pub(crate) struct Srtcp {
     own: SessionKeys,
     own_index: u32,
     remote: SessionKeys,
-    /// Each of the remote end's SSRCs counts by itself (RFC 3711 §3.2.1). Latest heard last.
+    /// Each of the remote end's SSRCs counts by itself (RFC 3711 §3.2.1). Kept as long as the key.
     replays: Vec<Replay>,
+    /// Packets refused because they come from one SSRC too many, since this was asked for last.
+    pub(crate) sources_refused: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +47,7 @@ impl Srtcp {
             own_index: 0,
             remote: SessionKeys::derive(&remote, Use::Rtcp)?,
             replays: Vec::new(),
+            sources_refused: 0,
         })
     }
 
@@ -81,32 +84,31 @@ impl Srtcp {
         true
     }
 
-    /// Opens a received packet. `None`: it is malformed, not the remote end's, or has been here before.
+    /// Opens a received packet. `None`: it is malformed, not the remote end's, has been here before, or is of an SSRC beyond
+    /// [`RTCP_SOURCES_MAX`].
     pub(crate) fn open(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let ssrc = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
-        let (index, opened) = open(&self.remote, bytes, ssrc, |index| {
-            let known = self.replays.iter().find(|replay| replay.ssrc == ssrc);
-            known.is_some_and(|replay| replay.has(index))
-        })?;
-        self.remember(ssrc, index);
-        Some(opened)
-    }
-
-    fn remember(&mut self, ssrc: u32, index: u32) {
         let known = self.replays.iter().position(|replay| replay.ssrc == ssrc);
-        let mut replay = match known {
-            Some(place) => self.replays.remove(place),
-            None => Replay {
-                ssrc,
-                highest: index,
-                seen: 0,
-            },
-        };
-        replay.add(index);
-        if self.replays.len() == RTCP_SOURCES_MAX {
-            self.replays.remove(0);
+        let (index, opened) = open(&self.remote, bytes, ssrc, |index| {
+            known.is_some_and(|place| self.replays[place].has(index))
+        })?;
+        match known {
+            Some(place) => self.replays[place].add(index),
+            None if self.replays.len() >= RTCP_SOURCES_MAX => {
+                self.sources_refused += 1;
+                return None;
+            }
+            None => {
+                let mut replay = Replay {
+                    ssrc,
+                    highest: index,
+                    seen: 0,
+                };
+                replay.add(index);
+                self.replays.push(replay);
+            }
         }
-        self.replays.push(replay);
+        Some(opened)
     }
 }
 
@@ -271,21 +273,28 @@ mod tests {
     }
 
     #[test]
-    fn sources_are_bounded_and_the_longest_silent_goes() {
+    fn no_number_of_sources_makes_a_replay_possible() {
         let (mut ours, mut theirs) = ends(SrtpProfile::AeadAes128Gcm);
-        let of = |ssrc: u8| {
+        let of = |ssrc: usize| {
             let mut plain = PLAIN;
-            plain[6] = ssrc;
+            plain[4..8].copy_from_slice(&(ssrc as u32).to_be_bytes());
             plain
         };
-        for ssrc in 0..=255 {
-            for speaker in [0, ssrc] {
-                let packet = sealed(&mut theirs, &of(speaker));
-                assert!(ours.open(&packet).is_some());
-                assert!(ours.open(&packet).is_none(), "{speaker}");
-            }
+        let first = sealed(&mut theirs, &of(0));
+        assert!(ours.open(&first).is_some());
+        for ssrc in 1..RTCP_SOURCES_MAX {
+            let packet = sealed(&mut theirs, &of(ssrc));
+            assert!(ours.open(&packet).is_some(), "{ssrc}");
         }
+        for ssrc in [RTCP_SOURCES_MAX, RTCP_SOURCES_MAX + 1] {
+            let packet = sealed(&mut theirs, &of(ssrc));
+            assert_eq!(ours.open(&packet), None, "{ssrc} is one too many");
+        }
+        assert_eq!(ours.open(&first), None, "a replay");
+        assert_eq!(ours.sources_refused, 2);
         assert_eq!(ours.replays.len(), RTCP_SOURCES_MAX);
+        let packet = sealed(&mut theirs, &of(0));
+        assert!(ours.open(&packet).is_some(), "one that is known goes on");
     }
 
     #[test]

@@ -19,6 +19,13 @@ pub struct Stats {
     pub addresses: u64,
     /// STUN checks that said of another peer's address that it is theirs. Nothing follows unless that is proven.
     pub addresses_contested: u64,
+    /// Packets of SSRCs that were refused because their sender has used too many under one key.
+    pub sources_refused: u64,
+    /// Key frames that a subscriber asked for and had no budget left for.
+    pub keyframes_refused: u64,
+    /// Subscribers whose pictures are withheld because the worker is overloaded, as of the last [`Input::Shed`](crate::Input::Shed)
+    /// that changed anything.
+    pub peers_withheld: u64,
     /// Datagrams handed in.
     pub datagrams_in: u64,
     /// Datagrams handed out.

@@ -18,6 +18,8 @@ pub(crate) struct Sink {
     pub(crate) epoch: Option<(Instant, Duration)>,
     pub(crate) outputs: VecDeque<io::Output>,
     pub(crate) events: Vec<TransportEvent>,
+    /// Packets of one SSRC too many.
+    pub(crate) sources_refused: u64,
 }
 
 impl Sink {

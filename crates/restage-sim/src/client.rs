@@ -85,6 +85,7 @@ struct Publishing {
     audio_seq: u32,
     needs_key_frame: bool,
     sent: u64,
+    sent_audio: u64,
 }
 
 /// A client whose offer is on its way.
@@ -149,6 +150,7 @@ impl Client {
             audio_seq: 0,
             needs_key_frame: true,
             sent: 0,
+            sent_audio: 0,
         });
         let client = Self {
             rtc,
@@ -320,7 +322,9 @@ impl Client {
                 audio_payload(stamp),
             );
             publishing.audio_seq += 1;
-            publishing.sent += u64::from(self.window.contains(stamp.sent_ns));
+            let counts = u64::from(self.window.contains(stamp.sent_ns));
+            publishing.sent += counts;
+            publishing.sent_audio += counts;
         }
         if publishing.video_at <= now {
             publishing.video_at = next(
@@ -368,6 +372,7 @@ impl Client {
         let mut tally = std::mem::take(&mut self.received).tally;
         if let Some(publishing) = &mut self.publishing {
             tally.sent = std::mem::take(&mut publishing.sent);
+            tally.sent_audio = std::mem::take(&mut publishing.sent_audio);
         }
         tally
     }

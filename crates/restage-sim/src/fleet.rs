@@ -122,14 +122,15 @@ impl Fleet {
 
     /// What was sent, expected and received within the window. Ask when its last packets have arrived.
     pub fn tally(&self) -> anyhow::Result<Tally> {
-        let sent: Vec<u64> = self
+        let sent: Vec<(u64, u64)> = self
             .publishers
             .tallies()?
             .iter()
-            .map(|tally| tally.sent)
+            .map(|tally| (tally.sent, tally.sent_audio))
             .collect();
         let mut all = Tally {
-            sent: sent.iter().sum(),
+            sent: sent.iter().map(|(sent, _)| sent).sum(),
+            sent_audio: sent.iter().map(|(_, audio)| audio).sum(),
             ..Tally::default()
         };
         for (tally, source) in self
@@ -139,7 +140,9 @@ impl Fleet {
             .zip(&self.listens_to)
         {
             all.add(tally);
-            all.expected += sent.get(*source as usize).copied().unwrap_or(0);
+            let (sent, audio) = sent.get(*source as usize).copied().unwrap_or_default();
+            all.expected += sent;
+            all.expected_audio += audio;
         }
         Ok(all)
     }

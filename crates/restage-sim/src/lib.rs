@@ -21,6 +21,7 @@ mod srtp;
 mod tally;
 
 pub use fleet::{Fleet, Join};
+pub use http::{Refused, get};
 pub use media::{Rate, Stamp, unix_ns};
 pub use srtp::Srtp;
-pub use tally::{Percentiles, Tally, Window};
+pub use tally::{Percentiles, Tally, Window, percent_missing};

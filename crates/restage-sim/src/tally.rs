@@ -39,8 +39,12 @@ impl Window {
 pub struct Tally {
     /// Packets sent by publishers.
     pub sent: u64,
+    /// Those of audio among them.
+    pub sent_audio: u64,
     /// Packets that subscribers should have got.
     pub expected: u64,
+    /// Those of audio among them.
+    pub expected_audio: u64,
     /// Packets that subscribers got, each once.
     pub received: u64,
     /// Packets that subscribers got again.
@@ -54,7 +58,9 @@ pub struct Tally {
 impl Tally {
     pub(crate) fn add(&mut self, other: Self) {
         self.sent += other.sent;
+        self.sent_audio += other.sent_audio;
         self.expected += other.expected;
+        self.expected_audio += other.expected_audio;
         self.received += other.received;
         self.repeated += other.repeated;
         self.video_us.extend(other.video_us);
@@ -63,11 +69,21 @@ impl Tally {
 
     /// Share of expected packets that never came, in percent.
     pub fn loss_percent(&self) -> f64 {
-        if self.expected == 0 {
-            return 0.0;
-        }
-        100.0 * (1.0 - self.received as f64 / self.expected as f64)
+        percent_missing(self.received, self.expected)
     }
+
+    /// The same of audio alone.
+    pub fn audio_loss_percent(&self) -> f64 {
+        percent_missing(self.audio_us.len() as u64, self.expected_audio)
+    }
+}
+
+/// How many of `expected` are missing, in percent.
+pub fn percent_missing(received: u64, expected: u64) -> f64 {
+    if expected == 0 {
+        return 0.0;
+    }
+    100.0 * (1.0 - received as f64 / expected as f64)
 }
 
 /// One subscriber's memory of which packets it has, per kind.

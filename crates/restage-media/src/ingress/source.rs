@@ -19,6 +19,15 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Of an SSRC of which only its highest index is known: nothing up to that is taken again.
+    pub(crate) fn after(highest: u64) -> Self {
+        Self {
+            highest: Some(highest),
+            bits: [u64::MAX; WORDS],
+            restored: [0; WORDS],
+        }
+    }
+
     pub(crate) fn highest(&self) -> Option<u64> {
         self.highest
     }

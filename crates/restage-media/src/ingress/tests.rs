@@ -143,7 +143,7 @@ impl Rig {
         match self.throw(&packet) {
             Heard::Packet(kind, received) => Some((kind, received)),
             Heard::Nothing => None,
-            Heard::Refused => panic!("a genuine packet was refused"),
+            Heard::Refused | Heard::OneTooMany => panic!("a genuine packet was refused"),
         }
     }
 

@@ -65,6 +65,11 @@ impl Selector {
         self.is_still = true;
     }
 
+    /// Whether the picture stands.
+    pub(crate) fn is_still(&self) -> bool {
+        self.is_still
+    }
+
     /// Whether a key frame of `target` is needed to get there.
     pub(crate) fn is_waiting(&self, target: Source) -> bool {
         self.is_still || self.current != Some(target)

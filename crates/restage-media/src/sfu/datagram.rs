@@ -7,12 +7,21 @@ use super::Sfu;
 use crate::demux::Protocol;
 use crate::egress::Path;
 use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX};
+use crate::sdp::offer::Role;
 use crate::slab::Index;
 use crate::transport::ice::Outcome;
 use crate::transport::is_media;
 use crate::transport::stun::{Kind, Message};
 
 impl Sfu {
+    /// Whether a datagram is what a subscriber says of what it receives: reports and requests. A worker that is late may drop
+    /// these, for they come again. Everything else (media of publishers, STUN, DTLS) is not.
+    pub fn is_feedback(&self, source: SocketAddr, bytes: &[u8]) -> bool {
+        let index = self.demux.by_address(source);
+        let peer = index.and_then(|index| self.peers.get(index));
+        is_media(bytes) && peer.is_some_and(|peer| peer.role() == Role::Subscriber)
+    }
+
     pub(super) fn on_datagram(
         &mut self,
         now: Instant,
@@ -47,6 +56,7 @@ impl Sfu {
             self.stats.datagrams_unknown += 1;
             return;
         };
+        self.at_work = Some(index);
         let secrets = &mut self.shared.secrets;
         let outcome = peer
             .transport
@@ -96,6 +106,7 @@ impl Sfu {
         if !owns && peer.address_changes >= ADDRESS_CHANGES_PER_ICE_SESSION_MAX {
             return false;
         }
+        self.at_work = Some(index);
         let secrets = &mut self.shared.secrets;
         let (transport, sink) = (&mut peer.transport, &mut self.sink);
         let result = transport.receive_stun(now, path, message, is_anothers, secrets, sink);

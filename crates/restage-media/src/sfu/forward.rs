@@ -95,6 +95,7 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected) else {
             return true;
         };
+        self.at_work = Some(index);
         let publication = job.publication;
         let mut is_mismatched = false;
         let outcome = peer.forward(now, &job.packets, &mut self.scratch, &mut self.sink);
@@ -117,6 +118,17 @@ impl Sfu {
             self.want_keyframe(now, publication, wanted.layer);
         }
         true
+    }
+
+    /// Packets of publishers that wait to be forwarded.
+    pub fn packets_pending(&self) -> usize {
+        let publications = self
+            .ready
+            .iter()
+            .filter_map(|index| self.publications.get(*index));
+        publications
+            .map(|publication| publication.pending.len())
+            .sum()
     }
 
     /// When a burst is due that waits for the rest of its picture.
@@ -165,6 +177,7 @@ impl Sfu {
     }
 
     /// A subscriber lost the picture: it needs a key frame of the layer it is shown.
+    /// One that brings a further key frame is at the expense of everybody: it is taken from the subscriber's budget.
     pub(super) fn on_keyframe_wanted(&mut self, now: Instant, peer: Index) {
         let Some(peer) = self.peers.get_mut(peer) else {
             return;
@@ -172,17 +185,27 @@ impl Sfu {
         let Some(index) = peer.publication else {
             return;
         };
+        // Withheld pictures come back with a key frame.
+        if peer.is_withheld() {
+            return;
+        }
         peer.on_picture_lost();
-        let current = peer.video_source();
-        let target = self
-            .publications
-            .get(index)
-            .and_then(|publication| publication.target);
-        let Some(target) = target else {
+        let Some(publication) = self.publications.get_mut(index) else {
             return;
         };
-        let shown = current.filter(|source| source.feed == target.feed);
-        self.want_keyframe(now, index, shown.unwrap_or(target).layer);
+        let Some(target) = publication.target else {
+            return;
+        };
+        let shown = peer.video_source();
+        let shown = shown.filter(|source| source.feed == target.feed);
+        let layer = shown.unwrap_or(target).layer;
+        let requester = publication.key_frames(layer);
+        let is_further = requester.is_some_and(|requester| requester.is_idle());
+        if is_further && !peer.key_frames.spend(now) {
+            self.stats.keyframes_refused += 1;
+            return;
+        }
+        self.want_keyframe(now, index, layer);
     }
 
     /// Shows a subscriber that takes video and has none the picture as it stands, and asks for a key frame if that

@@ -16,6 +16,7 @@ use crate::sdp::fragment::Fragment;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::slab::Index;
 use crate::transport::{self, Transport};
+use crate::transport_event::Failure;
 
 impl Sfu {
     pub(super) fn open(
@@ -68,7 +69,14 @@ impl Sfu {
                 ),
             ));
         }
-        let offer = Offer::parse(text, role)?;
+        let internal = |what: &str| {
+            OfferError::new(
+                OfferErrorKind::NotAccepted,
+                format!("The offer could not be answered: {what}."),
+            )
+        };
+        let panicked = |failure: Failure| internal(&failure.to_string());
+        let offer = transport::guard(|| Offer::parse(text, role)).map_err(panicked)??;
         let streams = MediaKind::BOTH.map(|kind| stream_config(&offer, kind, &mut self.rng));
         let cname = format!("{:016x}", self.rng.next_u64());
         let report_ssrc = ssrc(&mut self.rng);
@@ -78,13 +86,7 @@ impl Sfu {
             let (streams, cname) = (streams.clone(), cname.clone());
             Transport::new(shared, &offer, streams, cname, report_ssrc, now)
         });
-        let internal = |what: &str| {
-            OfferError::new(
-                OfferErrorKind::NotAccepted,
-                format!("The offer could not be answered: {what}."),
-            )
-        };
-        let transport = opened.map_err(|failure| internal(&failure.to_string()))??;
+        let transport = opened.map_err(panicked)??;
         if self.demux.has_ufrag(&transport.local().ufrag) {
             return Err(internal("its name is taken"));
         }
@@ -129,7 +131,12 @@ impl Sfu {
                 "There is no peer of that key.",
             ));
         };
-        let fragment = Fragment::parse(text)?;
+        let panicked = |failure: Failure| {
+            let message = format!("The fragment could not be read: {failure}.");
+            OfferError::new(OfferErrorKind::NotAccepted, message)
+        };
+        let fragment = transport::guard(|| Fragment::parse(text)).map_err(panicked)??;
+        self.at_work = Some(index);
         let peer = self.peers.get_mut(index).expect("every key has its peer");
         if let Some(remote) = fragment.ice.filter(|ice| *ice != peer.remote_ice) {
             return self.restart(now, index, remote).map(Some);

@@ -33,7 +33,8 @@ impl Sfu {
         }
         self.feeds += 1;
         // Told apart from those of other workers, whose packets may be relayed here.
-        let id = u64::from(self.config.worker.0) << 48 | self.feeds;
+        let worker = u64::from(self.config.worker.0) << 48;
+        let id = worker | u64::from(self.config.generation) << 32 | self.feeds;
         let feed = Feed::new(id, peer, now);
         if let Some(publication) = self.publications.get_mut(index) {
             publication.set_feed(Some(feed));
@@ -74,7 +75,9 @@ impl Sfu {
             return;
         }
         entry.subscribers.push(peer);
+        let thinning = self.shed.thinning_of(peer);
         if let Some(peer) = self.peers.get_mut(peer) {
+            peer.thin(thinning);
             peer.match_profiles(self.config.h264_profile_match);
             peer.publication = Some(index);
         }

@@ -1,5 +1,6 @@
 //! What cannot be provoked from outside: a transport with a bug.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::Sfu;
@@ -21,9 +22,8 @@ fn drain(sfu: &mut Sfu) -> Vec<Output> {
     std::iter::from_fn(|| sfu.poll_output()).collect()
 }
 
-#[test]
-fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
-    let mut now = epoch();
+/// Two subscribers of a publication that nobody feeds.
+fn two(now: Instant) -> Sfu {
     let mut sfu = Sfu::new(Config {
         candidates: vec!["127.0.0.1:4081".parse().unwrap()],
         ..Config::default()
@@ -50,6 +50,36 @@ fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
         drain(&mut sfu)[..],
         [Output::Answer { .. }, Output::Answer { .. }]
     ));
+    sfu
+}
+
+#[test]
+fn a_panic_that_no_guard_catches_ends_the_peer_that_was_served_and_no_other() {
+    let mut now = epoch();
+    let mut sfu = two(now);
+    let index = sfu.peer_keys[&PeerKey(1)];
+    sfu.peers.get_mut(index).unwrap().transport.is_unguarded = true;
+    now += Duration::from_secs(10);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        sfu.handle_input(now, Input::Timeout);
+    }));
+    assert!(panicked.is_err());
+    assert!(sfu.after_panic(), "it is known whose fault it was");
+    let [Output::Gone { peer, reason }] = &drain(&mut sfu)[..] else {
+        panic!("one peer is gone")
+    };
+    assert_eq!((*peer, reason), (PeerKey(1), &GoneReason::Panicked));
+    assert_eq!((sfu.stats().peers, sfu.stats().peer_panics), (1, 1));
+    sfu.handle_input(now, Input::Timeout);
+    assert!(sfu.poll_timeout().is_some_and(|at| at > now));
+    // Outside of any peer's turn nobody can be blamed.
+    assert!(!sfu.after_panic());
+}
+
+#[test]
+fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
+    let mut now = epoch();
+    let mut sfu = two(now);
     let index = sfu.peer_keys[&PeerKey(1)];
     sfu.peers.get_mut(index).unwrap().transport.is_faulty = true;
     now += Duration::from_secs(10);

@@ -31,7 +31,9 @@ impl Transport {
         let Some(egress) = self.egress.as_mut().filter(|_| rtcp::is_rtcp(bytes)) else {
             return false;
         };
-        let Some(heard) = egress.hear(bytes) else {
+        let heard = egress.hear(bytes);
+        sink.sources_refused += egress.take_sources_refused();
+        let Some(heard) = heard else {
             return false;
         };
         let ice = &mut self.session.ice;
@@ -58,14 +60,20 @@ impl Transport {
             return false;
         };
         if rtcp::is_rtcp(bytes) {
-            return ingress.hear(now, bytes, |kind, rid, report| {
+            let is_taken = ingress.hear(now, bytes, |kind, rid, report| {
                 let report = TransportEvent::SenderReport(kind, rid, report);
                 sink.events.push(report);
             });
+            sink.sources_refused += ingress.take_sources_refused();
+            return is_taken;
         }
         // Feedback goes where the packet came from, by the address it arrived on.
         match ingress.receive(now, path, bytes, &mut sink.plain) {
             Heard::Refused => return false,
+            Heard::OneTooMany => {
+                sink.sources_refused += 1;
+                return false;
+            }
             Heard::Nothing => {}
             Heard::Packet(kind, received) => {
                 sink.events.push(TransportEvent::Packet(kind, received));

@@ -81,6 +81,9 @@ pub(crate) struct Transport {
     /// Panics at the next timeout, as if there were a bug.
     #[cfg(test)]
     pub(crate) is_faulty: bool,
+    /// The same where nothing guards against it.
+    #[cfg(test)]
+    pub(crate) is_unguarded: bool,
 }
 
 /// ICE and DTLS, and what waits for them.
@@ -152,6 +155,8 @@ impl Transport {
             has_trial: false,
             #[cfg(test)]
             is_faulty: false,
+            #[cfg(test)]
+            is_unguarded: false,
         })
     }
 
@@ -179,6 +184,8 @@ impl Transport {
 
     /// When [`on_timeout`](Self::on_timeout) is due.
     pub(crate) fn deadline(&self) -> Instant {
+        #[cfg(test)]
+        assert!(!self.is_unguarded, "a fault for a test");
         let idle = self.driven_at + IDLE_TICK;
         let media = match (&self.egress, &self.ingress) {
             (Some(egress), _) => egress.deadline(),

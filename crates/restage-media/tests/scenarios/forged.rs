@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use restage_media::{Input, PeerKey, PublicationKey};
+use restage_media::{Input, PeerKey, PublicationKey, limits};
 use restage_sim::Srtp;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
@@ -104,7 +104,8 @@ fn assert_key_frames_can_be_had(
         for packet in hostile(world) {
             throw(world, publisher, &packet);
         }
-        world.run_ms(600);
+        // It may ask for one again.
+        world.run(limits::KEYFRAME_EARNED_EVERY);
         world.clients[publisher].keyframe_requests.clear();
         world.clients[subscriber].request_keyframe();
         world.wait("the request", Duration::from_millis(500), |world| {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use restage_media::limits;
 use str0m::format::Codec;
 
 use crate::support::World;
@@ -36,14 +37,14 @@ fn a_crowd_that_joins_at_once_costs_one_key_frame() {
 }
 
 #[test]
-fn requests_of_a_subscriber_reach_the_publisher_at_most_twice_a_second() {
+fn requests_of_all_subscribers_reach_the_publisher_at_most_twice_a_second() {
     let (mut world, publisher) = streaming();
-    let subscriber = world.subscriber(2, 1);
+    let subscribers: Vec<_> = (2..10).map(|key| world.subscriber(key, 1)).collect();
     world.connect();
     world.run_ms(1_000);
     world.clients[publisher].keyframe_requests.clear();
-    for _ in 0..150 {
-        world.clients[subscriber].request_keyframe();
+    for turn in 0..150 {
+        world.clients[subscribers[turn % 8]].request_keyframe();
         world.run_ms(20);
     }
     let times: Vec<_> = world.clients[publisher]
@@ -54,6 +55,36 @@ fn requests_of_a_subscriber_reach_the_publisher_at_most_twice_a_second() {
     assert!((5..=7).contains(&times.len()), "{} in 3 s", times.len());
     let apart = times.windows(2).map(|pair| pair[1] - pair[0]);
     assert!(apart.min().unwrap() >= Duration::from_millis(499));
+}
+
+/// A key frame is sent to everybody: one subscriber that asks all the time must not make all the others pay for it.
+#[test]
+fn a_flood_of_one_subscriber_is_held_to_its_budget_and_others_get_theirs() {
+    let (mut world, publisher) = streaming();
+    let flooding = world.subscriber(2, 1);
+    let other = world.subscriber(3, 1);
+    world.connect();
+    world.run_ms(1_000);
+    world.clients[publisher].keyframe_requests.clear();
+    let seconds = 30;
+    for _ in 0..seconds * 50 {
+        world.clients[flooding].request_keyframe();
+        world.run_ms(20);
+    }
+    let asked = world.clients[publisher].keyframe_requests.len() as u64;
+    let earned = seconds / limits::KEYFRAME_EARNED_EVERY.as_secs();
+    let at_most = u64::from(limits::KEYFRAMES_AT_ONCE_MAX) + earned;
+    assert!(
+        (earned..=at_most).contains(&asked),
+        "{asked} in {seconds} s"
+    );
+    assert!(world.sfu.stats().keyframes_refused > 100);
+    // One that has lost its picture does not wait for what another has spent.
+    world.run(limits::KEYFRAME_INTERVAL_MIN);
+    world.clients[publisher].keyframe_requests.clear();
+    world.clients[other].request_keyframe();
+    world.run_ms(50);
+    assert_eq!(world.clients[publisher].keyframe_requests.len(), 1);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod limits;
 mod parameter_sets;
 mod recovery;
 mod sdp;
+mod shed;
 mod simulcast;
 mod srtp;
 mod support;

@@ -1,5 +1,7 @@
 //! Offers of many makes, answered or refused with a reason.
 
+use std::collections::BTreeSet;
+
 use restage_media::{Input, MediaKind, OfferErrorKind, PeerKey, limits};
 
 use crate::support::{News, Rng, World, offers, sfu_address};
@@ -561,4 +563,36 @@ fn one_payload_type_twice_is_answered_once() {
     let offer = offers::ffmpeg().replace("SAVPF 106", "SAVPF 106 106");
     let answer = publish(&offer).unwrap();
     assert_eq!(sections(&answer)[1][0], "m=video 9 UDP/TLS/RTP/SAVPF 106");
+}
+
+#[test]
+fn one_payload_type_twice_in_any_place_is_answered_or_refused() {
+    let ffmpeg = offers::ffmpeg();
+    let said_twice = |line: &str| {
+        let found = ffmpeg
+            .lines()
+            .find(|found| found.starts_with(line))
+            .unwrap();
+        ffmpeg.replace(found, &format!("{found}\r\n{found}"))
+    };
+    let offers = [
+        said_twice("a=rtpmap:106"),
+        said_twice("a=fmtp:106"),
+        // Sound and pictures under one number.
+        ffmpeg.replace("106", "111").replace(" 97", " 111"),
+        ffmpeg.replace("SAVPF 106", &format!("SAVPF{}", " 106".repeat(200))),
+    ];
+    for offer in offers {
+        for answer in [
+            publish(&offer),
+            subscribe(&offer.replace("sendonly", "recvonly")),
+        ] {
+            let Ok(answer) = answer else { continue };
+            for section in sections(&answer) {
+                let types: Vec<_> = section[0].split(' ').skip(3).collect();
+                let once: BTreeSet<_> = types.iter().collect();
+                assert_eq!(types.len(), once.len(), "{answer}");
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::support::source::{identity, is_key_start, picture_id};
 
 const RIDS: [&str; 3] = ["q", "h", "f"];
 
-fn streaming() -> (World, usize, usize) {
+pub fn streaming() -> (World, usize, usize) {
     let mut world = World::new();
     let client = Client::simulcast(world.now, 1, 0, &RIDS);
     let publisher = world.open(client, true);

@@ -135,6 +135,19 @@ impl Connections {
         self.by_id.insert(id, live);
     }
 
+    /// Whether this participant has a connection of this kind.
+    pub(super) fn has(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+        kind: &ConnectionKind,
+    ) -> bool {
+        let mut all = self.by_id.values();
+        all.any(|live| {
+            live.participant == *participant && live.stage == *stage && live.kind == *kind
+        })
+    }
+
     /// What participants with this id may send, wherever they publish.
     pub(super) fn published(&self, participant: &ParticipantId) -> Vec<Published> {
         let ids = self.publishing.get(participant).into_iter().flatten();
@@ -312,6 +325,21 @@ mod tests {
         table.remove(&two);
         assert!(table.publications.is_empty() && table.by_peer.is_empty());
         assert!(table.remove(&two).is_none());
+    }
+
+    #[test]
+    fn a_participant_is_known_by_its_stage_and_its_kind_of_connection() {
+        let mut table = Connections::default();
+        table.insert(ConnectionId::new("1"), live(1));
+        let has = |stage, participant, kind| {
+            let (stage, participant) = (StageId::new(stage), ParticipantId::new(participant));
+            table.has(&stage, &participant, &kind)
+        };
+        assert!(has("A", "p", ConnectionKind::Publish));
+        assert!(!has("B", "p", ConnectionKind::Publish));
+        assert!(!has("A", "q", ConnectionKind::Publish));
+        let publisher = ParticipantId::new("p");
+        assert!(!has("A", "p", ConnectionKind::Subscribe { publisher }));
     }
 
     #[test]

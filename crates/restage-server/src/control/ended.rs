@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use restage_core::CloseReason;
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::row::ConnectionKind;
 use restage_media::GoneReason;
 use serde::Serialize;
 
@@ -117,6 +118,7 @@ impl Ending {
 struct Kept {
     stage: StageId,
     participant: ParticipantId,
+    has_published: bool,
     token: TokenDigest,
     ending: Ending,
 }
@@ -141,6 +143,7 @@ impl Endings {
         let kept = Kept {
             stage: live.stage.clone(),
             participant: live.participant.clone(),
+            has_published: live.kind == ConnectionKind::Publish,
             token: live.token.clone(),
             ending,
         };
@@ -166,6 +169,14 @@ impl Endings {
         is_own.then(|| kept.ending.clone())
     }
 
+    /// Whether a connection by which this participant published is remembered.
+    pub(super) fn has_published(&self, stage: &StageId, participant: &ParticipantId) -> bool {
+        let mut all = self.all.values();
+        all.any(|kept| {
+            kept.has_published && kept.participant == *participant && kept.stage == *stage
+        })
+    }
+
     pub(super) fn forget_old(&mut self, now: Instant, most: usize) {
         while let Some((at, id)) = self.order.front() {
             let is_old = now.saturating_duration_since(*at) >= ENDED_KEPT;
@@ -181,7 +192,6 @@ impl Endings {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
 mod tests {
-    use restage_core::row::ConnectionKind;
     use restage_media::PeerKey;
 
     use super::super::connections::Reach;
@@ -210,6 +220,9 @@ mod tests {
         let bob = ParticipantId::new("bob");
         assert_eq!(endings.by_participant(&id, &stage, &bob), None);
         assert_eq!(endings.by_participant(&id, &StageId::new("B"), &ann), None);
+        assert!(endings.has_published(&stage, &ann));
+        assert!(!endings.has_published(&stage, &bob));
+        assert!(!endings.has_published(&StageId::new("B"), &ann));
     }
 
     #[test]

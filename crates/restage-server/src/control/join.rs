@@ -46,6 +46,11 @@ pub enum JoinError {
     /// The SDP is unusable, or the media plane is busy.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// The media plane has no processor time left for one more.
+    #[error(
+        "the server has no processor time left for another connection; those who are in are served on; try again in a moment"
+    )]
+    AtCapacity,
     /// The publisher sends nothing that this client offers to decode.
     #[error("{}", .0.message)]
     Mismatch(Trouble),
@@ -153,6 +158,7 @@ impl Control {
             ));
         }
         self.count_connection(&claims, &join.kind)?;
+        self.admit(&claims, &join.kind)?;
         let role = match join.kind {
             ConnectionKind::Publish => Role::Publisher,
             _ => Role::Subscriber,

@@ -1,6 +1,7 @@
 //! The door every change goes through: commands into the store's writer, effects out to the media
 //! plane and the events sockets, and what the media plane reports back in as commands.
 
+mod admission;
 mod alert;
 mod codecs;
 mod connections;

@@ -103,6 +103,16 @@ impl Trouble {
         }
     }
 
+    /// The media plane has no processor time left for one more. The history has none of these: whoever is refused comes again.
+    pub(super) fn overloaded(message: String) -> Self {
+        Self {
+            code: "STAGE_AT_CAPACITY",
+            reason: "overload",
+            message,
+            error: StageEventError::QuotaExceeded,
+        }
+    }
+
     /// It is the server's fault.
     pub(super) fn internal(reason: &'static str, message: String) -> Self {
         Self {

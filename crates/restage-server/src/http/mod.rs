@@ -163,8 +163,12 @@ pub fn metrics_router(app: Arc<AppState>) -> Router {
     metrics::routes().with_state(app)
 }
 
-/// Ready means: the store answers.
+/// Ready means: the store answers, and all media workers run.
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    if !app.control.media().is_alive() {
+        let message = "a media worker is gone for good; restart the server\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, message);
+    }
     let probe = restage_core::id::StageId::new("probe");
     match app.control.store().get_stage(&probe).await {
         Ok(_) => (StatusCode::OK, "ready\n"),

@@ -313,6 +313,7 @@ impl From<JoinError> for Refusal {
         let (status, code) = match &error {
             JoinError::Token(_) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
             JoinError::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "TOO_OFTEN"),
+            JoinError::AtCapacity => (StatusCode::SERVICE_UNAVAILABLE, "STAGE_AT_CAPACITY"),
             JoinError::Mismatch(_) => (StatusCode::UNPROCESSABLE_ENTITY, "CODEC_MISMATCH"),
             JoinError::NoSession | JoinError::Ended(_) => (StatusCode::NOT_FOUND, "NO_SESSION"),
             JoinError::EntityTag => (StatusCode::PRECONDITION_FAILED, "ENTITY_TAG"),

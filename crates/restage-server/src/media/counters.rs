@@ -39,9 +39,23 @@ pub struct WorkerStats {
     pub srtp_aes_128_gcm: u64,
     /// Connections, ever, that agreed on AES128_CM_SHA1_80.
     pub srtp_aes_128_cm: u64,
+    /// STUN checks that came from an address that is another client's.
+    pub addresses_contested: u64,
+    /// Packets of SSRCs beyond those a client may use under one key.
+    pub sources_refused: u64,
+    /// Key frames that a subscriber asked for and had no budget left for.
+    pub keyframes_refused: u64,
+    /// Errors in the program that ended a connection.
+    pub peer_panics: u64,
+    /// Subscribers whose pictures are withheld now because the worker is overloaded.
+    pub peers_withheld: u64,
+    /// Reports and requests of subscribers that were dropped unread because there were too many at a time.
+    pub feedback_dropped: u64,
+    /// How often workers began anew after an error in the program.
+    pub restarts: u64,
 }
 
-const COUNT: usize = 16;
+const COUNT: usize = 23;
 
 impl WorkerStats {
     pub(super) fn of(media: &Stats) -> Self {
@@ -57,7 +71,22 @@ impl WorkerStats {
             srtp_aes_256_gcm: media.srtp_aes_256_gcm,
             srtp_aes_128_gcm: media.srtp_aes_128_gcm,
             srtp_aes_128_cm: media.srtp_aes_128_cm,
+            addresses_contested: media.addresses_contested,
+            sources_refused: media.sources_refused,
+            keyframes_refused: media.keyframes_refused,
+            peer_panics: media.peer_panics,
+            peers_withheld: media.peers_withheld,
             ..Self::default()
+        }
+    }
+
+    /// What has been counted, without what there is now.
+    pub(super) fn without_present(self) -> Self {
+        Self {
+            peers: 0,
+            publications: 0,
+            peers_withheld: 0,
+            ..self
         }
     }
 
@@ -79,6 +108,13 @@ impl WorkerStats {
             srtp_aes_256_gcm,
             srtp_aes_128_gcm,
             srtp_aes_128_cm,
+            addresses_contested,
+            sources_refused,
+            keyframes_refused,
+            peer_panics,
+            peers_withheld,
+            feedback_dropped,
+            restarts,
         } = self;
         [
             peers,
@@ -97,6 +133,13 @@ impl WorkerStats {
             srtp_aes_256_gcm,
             srtp_aes_128_gcm,
             srtp_aes_128_cm,
+            addresses_contested,
+            sources_refused,
+            keyframes_refused,
+            peer_panics,
+            peers_withheld,
+            feedback_dropped,
+            restarts,
         ]
     }
 }

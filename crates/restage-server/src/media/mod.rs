@@ -7,7 +7,9 @@
 
 mod counters;
 mod link;
+mod load;
 mod own;
+mod quota;
 mod routes;
 mod trains;
 mod udp;
@@ -16,12 +18,13 @@ mod worker;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use restage_media::{
     ConnectFailure, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerKey,
     PublicationKey, WorkerId,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{Audience, MediaPlaces};
 
@@ -118,6 +121,19 @@ struct Inner {
     report: UdpReport,
     ports: Vec<u16>,
     places: MediaPlaces,
+    /// Says why, once a worker is gone for good.
+    failed: watch::Sender<Option<String>>,
+}
+
+/// How much the workers have to do.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct MediaLoad {
+    /// The share of the processor time that the busiest one may have, in thousandths.
+    pub permille: u32,
+    /// How late the latest one is, smoothed.
+    pub lag: Duration,
+    /// Those whose thread runs.
+    pub alive: usize,
 }
 
 impl Media {
@@ -165,8 +181,9 @@ impl Media {
         }
         let report = all[0].0.report();
         let ports = all.iter().map(|(socket, _)| socket.port()).collect();
-        let workers =
-            worker::start(all, &events).map_err(|source| MediaStartError { port, source })?;
+        let (failed, _) = watch::channel(None);
+        let workers = worker::start(all, &events, &failed)
+            .map_err(|source| MediaStartError { port, source })?;
         let inner = Inner {
             workers,
             next_peer: AtomicU64::new(1),
@@ -175,6 +192,7 @@ impl Media {
             report,
             ports,
             places: places.clone(),
+            failed,
         };
         Ok((
             Self {
@@ -303,6 +321,47 @@ impl Media {
         self.inner.workers.iter().map(WorkerHandle::stats).sum()
     }
 
+    /// How much the workers have to do.
+    pub fn load(&self) -> MediaLoad {
+        let all = self.inner.workers.iter().map(WorkerHandle::health);
+        all.fold(MediaLoad::default(), |most, one| MediaLoad {
+            permille: most.permille.max(one.load()),
+            lag: most.lag.max(one.lag()),
+            alive: most.alive + usize::from(one.is_alive()),
+        })
+    }
+
+    /// Whether a worker takes one more peer: one that is neither late nor busy all the time.
+    pub fn has_room(&self) -> bool {
+        self.inner.workers.iter().any(WorkerHandle::has_room)
+    }
+
+    /// Whether all workers run.
+    pub fn is_alive(&self) -> bool {
+        let mut workers = self.inner.workers.iter();
+        workers.all(|worker| worker.health().is_alive())
+    }
+
+    /// Resolves when a worker is gone for good, with a sentence that says why. Its clients reach nobody any more, so the process
+    /// should end.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.inner.failed.subscribe();
+        match failed.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            // The sender is here.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Has a worker fail as if there were a bug.
+    #[cfg(test)]
+    async fn fail(&self, worker: usize, fault: worker::Fault) {
+        self.inner.workers[worker]
+            .send(Order::Fail(fault))
+            .await
+            .ok();
+    }
+
     /// Ends the workers; peers are told.
     pub async fn stop(&self) {
         for worker in &self.inner.workers {
@@ -310,11 +369,12 @@ impl Media {
         }
     }
 
-    /// A key that places the peer on the worker with the fewest.
+    /// A key that places the peer on the worker with the fewest, of those that have room if any has, else of those that live.
     fn fresh_peer(&self) -> PeerKey {
         let loads = (0_u64..).zip(&self.inner.workers);
+        let is_worse = |worker: &WorkerHandle| (!worker.health().is_alive(), !worker.has_room());
         let (least, worker) = loads
-            .min_by_key(|(_, worker)| worker.load())
+            .min_by_key(|(_, worker)| (is_worse(worker), worker.load()))
             .expect("there is at least one worker");
         worker.expect_one_more();
         let number = self.inner.next_peer.fetch_add(1, Ordering::Relaxed);

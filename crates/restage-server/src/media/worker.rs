@@ -1,7 +1,14 @@
 //! One worker: a thread that owns a socket and an `Sfu` and does nothing but drive them.
 
-use std::collections::{HashMap, VecDeque};
+mod care;
+mod orders;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -11,26 +18,24 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use restage_media::{
-    Config, ConnectFailure, Download, Input, OfferError, Output, PeerKey, PublicationKey, Sfu,
-    WorkerId,
+    Config, ConnectFailure, Download, Input, OfferError, PeerKey, PublicationKey, Sfu, WorkerId,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};
 use super::link::{Link, Message};
+use super::load::{Gauge, Health};
+use super::quota::Quota;
 use super::routes::Routes;
 use super::trains::Trains;
-use super::udp::{Batch, Socket, Train};
+use super::udp::Socket;
 use super::{MediaError, MediaEvent, Role};
+use care::Care;
+#[cfg(test)]
+pub(super) use tests::Fault;
 
 /// Orders waiting for a worker.
 pub const WORKER_QUEUE_LEN: usize = 4096;
-/// Batches read before timers and orders get their turn.
-const BATCHES_PER_TURN: usize = 8;
-/// Orders taken up before datagrams get their turn.
-const ORDERS_PER_TURN: usize = 64;
-/// Messages of other workers taken up before datagrams get their turn.
-const MESSAGES_PER_TURN: usize = 64;
 /// The longest a worker sleeps with nothing to do.
 const IDLE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How long events that the server has no room for wait before they are offered again.
@@ -72,7 +77,13 @@ pub(super) enum Order {
         reply: Option<oneshot::Sender<Option<ConnectFailure>>>,
     },
     Stop,
+    /// Fails as if there were a bug.
+    #[cfg(test)]
+    Fail(Fault),
 }
+
+/// Set once a worker is gone for good, with what there is to be said about it.
+pub(super) type Failed = watch::Sender<Option<String>>;
 
 /// The server's end of a worker.
 pub(super) struct WorkerHandle {
@@ -81,6 +92,7 @@ pub(super) struct WorkerHandle {
     counters: Arc<Counters>,
     /// Peers that were opened here and are not gone.
     load: Arc<AtomicUsize>,
+    health: Arc<Health>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -106,6 +118,15 @@ impl WorkerHandle {
         self.load.load(Ordering::Relaxed)
     }
 
+    pub(super) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Whether one more peer may be opened here.
+    pub(super) fn has_room(&self) -> bool {
+        self.health.has_room(now(), self.load())
+    }
+
     pub(super) async fn stop(&self) {
         self.send(Order::Stop).await.ok();
         let thread = self.thread.lock().ok().and_then(|mut slot| slot.take());
@@ -121,6 +142,7 @@ impl WorkerHandle {
 pub(super) fn start(
     all: Vec<(Socket, Config)>,
     events: &mpsc::Sender<MediaEvent>,
+    failed: &Failed,
 ) -> io::Result<Vec<WorkerHandle>> {
     let routes = Arc::new(Routes::new(all.len()));
     let mut links = Vec::new();
@@ -141,7 +163,8 @@ pub(super) fn start(
                 links: Arc::clone(&links),
                 messages,
             };
-            start_one(socket, config, (poll, waker), neighbours, events.clone())
+            let outside = (events.clone(), failed.clone());
+            start_one(socket, config, (poll, waker), neighbours, outside)
         })
         .collect()
 }
@@ -159,7 +182,7 @@ fn start_one(
     config: Config,
     (poll, waker): (Poll, Arc<Waker>),
     neighbours: Neighbours,
-    events: mpsc::Sender<MediaEvent>,
+    (events, failed): (mpsc::Sender<MediaEvent>, Failed),
 ) -> io::Result<WorkerHandle> {
     let fd = socket.raw_fd();
     poll.registry()
@@ -168,34 +191,66 @@ fn start_one(
     let counters = Arc::new(Counters::default());
     let load = Arc::new(AtomicUsize::new(0));
     let id = config.worker;
+    let started = now();
+    let health = Arc::new(Health::new(started));
+    let shared = (
+        Arc::clone(&counters),
+        Arc::clone(&load),
+        Arc::clone(&health),
+    );
     // Made on its own thread, where some of what it holds has to stay.
-    let worker = move |counters, load| Worker {
-        id,
-        neighbours,
-        bursts_dropped: 0,
-        sfu: Sfu::new(config),
-        socket,
-        inbox,
-        events,
-        unsent: VecDeque::new(),
-        opening: HashMap::new(),
-        patching: HashMap::new(),
-        trains: Trains::new(),
-        counters,
-        load,
-        received: 0,
-        live: std::collections::HashSet::new(),
-        stopping: false,
+    let work = move || {
+        let (counters, load, health) = shared;
+        let worker = Worker {
+            id,
+            neighbours,
+            bursts_dropped: 0,
+            sfu: Sfu::new(config.clone()),
+            care: Care::new(config, started),
+            socket,
+            inbox,
+            events,
+            unsent: VecDeque::new(),
+            opening: HashMap::new(),
+            patching: HashMap::new(),
+            trains: Trains::new(),
+            gauge: Gauge::new(started, Quota::of_process()),
+            health,
+            read_at: started,
+            is_socket_empty: true,
+            taken: 0,
+            feedback_dropped: 0,
+            counters,
+            load,
+            received: 0,
+            live: HashSet::new(),
+            stopping: false,
+        };
+        worker.run(poll)
     };
-    let own = (Arc::clone(&counters), Arc::clone(&load));
+    let watched = Arc::clone(&health);
     let thread = std::thread::Builder::new()
         .name(format!("media-{}", id.0))
-        .spawn(move || worker(own.0, own.1).run(poll))?;
+        .spawn(move || {
+            let ended = catch_unwind(AssertUnwindSafe(work));
+            let ended = ended.unwrap_or_else(|_| Err("it failed while it ended".to_owned()));
+            if let Err(why) = ended {
+                watched.die();
+                let message = format!("media worker {} is gone for good: {why}", id.0);
+                tracing::error!("{message}");
+                failed.send_if_modified(|first| {
+                    let is_first = first.is_none();
+                    first.get_or_insert(message);
+                    is_first
+                });
+            }
+        })?;
     Ok(WorkerHandle {
         orders,
         waker,
         counters,
         load,
+        health,
         thread: Mutex::new(Some(thread)),
     })
 }
@@ -205,6 +260,7 @@ struct Worker {
     neighbours: Neighbours,
     bursts_dropped: u64,
     sfu: Sfu,
+    care: Care,
     socket: Socket,
     inbox: mpsc::Receiver<Order>,
     events: mpsc::Sender<MediaEvent>,
@@ -213,33 +269,57 @@ struct Worker {
     opening: HashMap<PeerKey, AnswerSender>,
     patching: HashMap<PeerKey, FragmentSender>,
     trains: Trains,
+    gauge: Gauge,
+    health: Arc<Health>,
+    /// When the socket was read last.
+    read_at: Instant,
+    /// Whether the last reading has left nothing.
+    is_socket_empty: bool,
+    /// Datagrams taken in this turn.
+    taken: usize,
+    /// Reports and requests of subscribers that were dropped because there were too many at a time.
+    feedback_dropped: u64,
     counters: Arc<Counters>,
     load: Arc<AtomicUsize>,
     received: u64,
-    live: std::collections::HashSet<PeerKey>,
+    live: HashSet<PeerKey>,
     stopping: bool,
 }
 
 impl Worker {
-    fn run(mut self, mut poll: Poll) {
+    /// Works until it is told to stop.
+    ///
+    /// # Errors
+    /// Why it cannot go on.
+    fn run(mut self, mut poll: Poll) -> Result<(), String> {
         let mut ready = Events::with_capacity(8);
         let mut more = false;
         while !self.stopping {
+            let asleep = now();
             let wait = if more { Duration::ZERO } else { self.wait() };
             match poll.poll(&mut ready, Some(wait)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    tracing::error!(%error, "the media worker cannot wait for its socket; it stops");
-                    return;
+                    return Err(format!("it cannot wait for its socket: {error}"));
                 }
                 _ => {}
             }
-            more = self.turn();
+            if !more {
+                self.gauge.slept(asleep, now());
+            }
+            more = match catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                Ok(more) => more?,
+                Err(_) => {
+                    self.after_panic()?;
+                    true
+                }
+            };
         }
         let peers: Vec<PeerKey> = self.live.iter().copied().collect();
         for peer in peers {
             self.sfu.handle_input(now(), Input::Close { peer });
         }
         self.drain();
+        Ok(())
     }
 
     fn wait(&self) -> Duration {
@@ -251,288 +331,6 @@ impl Worker {
         self.sfu
             .poll_timeout()
             .map_or(limit, |at| at.saturating_duration_since(now()).min(limit))
-    }
-
-    /// One round of orders, datagrams and timers. `true` if there was more than fits a round.
-    fn turn(&mut self) -> bool {
-        let mut orders = 0;
-        while orders < ORDERS_PER_TURN
-            && let Ok(order) = self.inbox.try_recv()
-        {
-            self.obey(order);
-            orders += 1;
-        }
-        let has_messages = self.hear_neighbours();
-        let mut batches = 0;
-        while batches < BATCHES_PER_TURN {
-            let at = now();
-            let Self {
-                socket,
-                sfu,
-                received,
-                ..
-            } = self;
-            let got = socket.receive(at, |datagram| {
-                *received += 1;
-                let input = Input::Datagram {
-                    source: datagram.source,
-                    destination: datagram.destination,
-                    payload: datagram.payload,
-                };
-                sfu.handle_input(at, input);
-            });
-            match got {
-                Ok(Batch::Full) => self.drain(),
-                Ok(Batch::Last) => {
-                    self.drain();
-                    break;
-                }
-                Ok(Batch::Nothing) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "receiving on the media socket failed");
-                    break;
-                }
-            }
-            batches += 1;
-        }
-        let at = now();
-        if self.sfu.poll_timeout().is_some_and(|due| due <= at) {
-            self.sfu.handle_input(at, Input::Timeout);
-            self.drain();
-        }
-        self.report();
-        has_messages || orders == ORDERS_PER_TURN || batches == BATCHES_PER_TURN
-    }
-
-    fn obey(&mut self, order: Order) {
-        let at = now();
-        match order {
-            Order::Open {
-                peer,
-                role,
-                offer,
-                download,
-                reply,
-            } => {
-                self.opening.insert(peer, reply);
-                let offer = offer.as_str();
-                let download = download.as_ref();
-                self.sfu.handle_input(
-                    at,
-                    match role {
-                        Role::Publisher => Input::OpenPublisher { peer, offer },
-                        Role::Subscriber => Input::OpenSubscriber {
-                            peer,
-                            offer,
-                            download,
-                        },
-                    },
-                );
-            }
-            Order::Patch {
-                peer,
-                fragment,
-                reply,
-            } => {
-                self.patching.insert(peer, reply);
-                self.sfu.handle_input(
-                    at,
-                    Input::Patch {
-                        peer,
-                        fragment: &fragment,
-                    },
-                );
-            }
-            Order::Publish {
-                peer,
-                publication,
-                turn,
-            } => {
-                self.sfu
-                    .handle_input(at, Input::Publish { peer, publication });
-                let is_newest = !self.live.contains(&peer)
-                    || self
-                        .neighbours
-                        .routes
-                        .publish(self.id, peer, publication, turn);
-                if !is_newest {
-                    self.sfu.handle_input(at, Input::Yield { publication });
-                }
-            }
-            Order::Subscribe { peer, publication } => {
-                self.sfu
-                    .handle_input(at, Input::Subscribe { peer, publication });
-                if self.live.contains(&peer) {
-                    self.neighbours.routes.subscribe(self.id, peer, publication);
-                }
-            }
-            Order::Close { peer, reply } => {
-                if let Some(reply) = reply {
-                    reply.send(self.sfu.connect_failure(peer)).ok();
-                }
-                self.sfu.handle_input(at, Input::Close { peer });
-                self.forget(peer);
-            }
-            Order::Stop => self.stopping = true,
-        }
-        self.drain();
-    }
-
-    /// A peer is gone.
-    fn forget(&mut self, peer: PeerKey) {
-        if self.live.remove(&peer) {
-            self.load.fetch_sub(1, Ordering::Relaxed);
-        }
-        self.neighbours.routes.leave(self.id, peer);
-    }
-
-    /// Takes up what other workers have sent, and what has changed about who receives what. `true` if there is more.
-    fn hear_neighbours(&mut self) -> bool {
-        self.neighbours.links[usize::from(self.id.0)].looks();
-        let at = now();
-        for duty in self.neighbours.routes.duties(self.id) {
-            let publication = duty.publication;
-            if duty.is_fed_elsewhere {
-                self.sfu.handle_input(at, Input::Yield { publication });
-            }
-            let to = &duty.to;
-            self.sfu.handle_input(at, Input::Relay { publication, to });
-            self.drain();
-        }
-        let mut count = 0;
-        while count < MESSAGES_PER_TURN
-            && let Ok(message) = self.neighbours.messages.try_recv()
-        {
-            count += 1;
-            match message {
-                Message::Burst { publication, burst } => {
-                    let burst = &burst;
-                    self.sfu
-                        .handle_input(at, Input::Relayed { publication, burst });
-                }
-                Message::WantKeyframe { publication, layer } => {
-                    self.sfu
-                        .handle_input(at, Input::WantKeyframe { publication, layer });
-                }
-            }
-            self.drain();
-        }
-        for worker in self.neighbours.routes.concerned(self.id) {
-            self.neighbours.links[usize::from(worker.0)].wake();
-        }
-        count == MESSAGES_PER_TURN
-    }
-
-    fn tell(&mut self, worker: WorkerId, message: Message) {
-        let link = self.neighbours.links.get(usize::from(worker.0));
-        if !link.is_some_and(|link| link.send(message)) {
-            self.bursts_dropped += 1;
-        }
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.sfu.poll_output() {
-            match output {
-                Output::Transmit {
-                    source,
-                    destination,
-                    payload,
-                } => {
-                    let from = self.socket.answers_from(source, destination);
-                    self.trains.push(&self.socket, from, destination, &payload);
-                }
-                Output::Train {
-                    source,
-                    destination,
-                    contents,
-                    segment,
-                } => {
-                    let train = Train {
-                        from: self.socket.answers_from(source, destination),
-                        destination,
-                        contents,
-                        segment: segment.max(1),
-                    };
-                    self.trains.send(&self.socket, train);
-                    while let Some(buffer) = self.trains.spent() {
-                        self.sfu.reuse(buffer);
-                    }
-                }
-                Output::Relay {
-                    publication,
-                    to,
-                    burst,
-                } => {
-                    for worker in to.iter() {
-                        let burst = burst.clone();
-                        self.tell(*worker, Message::Burst { publication, burst });
-                    }
-                }
-                Output::KeyframeWanted { publication, layer } => {
-                    if let Some(home) = self.neighbours.routes.home(publication) {
-                        self.tell(home, Message::WantKeyframe { publication, layer });
-                    }
-                }
-                Output::Answer { peer, sdp, .. } => {
-                    self.live.insert(peer);
-                    let waiting = self.opening.remove(&peer);
-                    let taken = waiting.is_some_and(|reply| reply.send(Ok(sdp)).is_ok());
-                    if !taken {
-                        // The HTTP request is gone: nobody will ever use this peer.
-                        self.sfu.handle_input(now(), Input::Close { peer });
-                        self.forget(peer);
-                    }
-                }
-                Output::Patched { peer, fragment, .. } => {
-                    if let Some(reply) = self.patching.remove(&peer) {
-                        reply.send(Ok(fragment)).ok();
-                    }
-                }
-                Output::Refused { peer, error } => {
-                    if let Some(reply) = self.opening.remove(&peer) {
-                        self.load.fetch_sub(1, Ordering::Relaxed);
-                        reply.send(Err(error)).ok();
-                    } else if let Some(reply) = self.patching.remove(&peer) {
-                        reply.send(Err(error)).ok();
-                    }
-                }
-                Output::Connected { peer } => self.unsent.push_back(MediaEvent::Connected(peer)),
-                Output::Undecodable {
-                    peer,
-                    kind,
-                    published,
-                } => {
-                    let event = MediaEvent::Undecodable(peer, kind, published);
-                    self.unsent.push_back(event);
-                }
-                Output::Gone { peer, reason } => {
-                    tracing::debug!(peer = peer.0, ?reason, "peer gone");
-                    self.forget(peer);
-                    self.opening.remove(&peer);
-                    self.patching.remove(&peer);
-                    self.unsent.push_back(MediaEvent::Gone(peer, reason));
-                }
-            }
-        }
-        self.trains.flush(&self.socket);
-    }
-
-    /// Hands events over as far as there is room, and publishes the counters.
-    fn report(&mut self) {
-        while let Some(event) = self.unsent.front() {
-            if self.events.try_send(event.clone()).is_err() {
-                break;
-            }
-            self.unsent.pop_front();
-        }
-        self.counters.publish(WorkerStats {
-            datagrams_received: self.received,
-            datagrams_sent: self.trains.sent,
-            datagrams_dropped: self.trains.dropped,
-            datagrams_refused: self.socket.refused(),
-            bursts_dropped: self.bursts_dropped,
-            ..WorkerStats::of(&self.sfu.stats())
-        });
     }
 }
 

@@ -1,12 +1,12 @@
 //! What is read when somebody asks: rows that are live, connections, the workers' counters.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::outbox::Outbox;
 use crate::control::Control;
@@ -50,6 +50,16 @@ pub(super) struct State {
     keyframe_requests: Counter,
     peers_exceeding: Counter,
     srtp: Family<ProfileLabel, Counter>,
+    workers_alive: Gauge,
+    load: Gauge<f64, AtomicU64>,
+    lag: Gauge<f64, AtomicU64>,
+    peers_withheld: Gauge,
+    feedback_dropped: Counter,
+    worker_restarts: Counter,
+    peer_panics: Counter,
+    addresses_contested: Counter,
+    sources_refused: Counter,
+    keyframes_refused: Counter,
 }
 
 impl State {
@@ -84,6 +94,16 @@ impl State {
         gauge("replicas", "Replicas that are ACTIVE", &state.replicas);
         gauge("media_peers", "WebRTC peers", &state.peers);
         gauge("media_workers", "Media workers", &state.workers);
+        gauge(
+            "media_workers_alive",
+            "Media workers whose thread runs",
+            &state.workers_alive,
+        );
+        gauge(
+            "media_peers_withheld",
+            "WebRTC peers whose pictures are withheld because the media worker is overloaded",
+            &state.peers_withheld,
+        );
         let mut counter = |name: &str, help: &str, counter: &Counter| {
             registry.register(name, help, counter.clone());
         };
@@ -153,6 +173,51 @@ impl State {
             "WebRTC peers ended because their bitrate or resolution was over its limit",
             &state.peers_exceeding,
         );
+        for (name, help, what) in [
+            (
+                "media_feedback_dropped",
+                "Datagrams of subscribers' reports and requests dropped because there were too many at a time",
+                &state.feedback_dropped,
+            ),
+            (
+                "media_worker_restarts",
+                "Times a media worker began anew after an error in the program",
+                &state.worker_restarts,
+            ),
+            (
+                "media_peer_panics",
+                "WebRTC peers ended by an error in the program",
+                &state.peer_panics,
+            ),
+            (
+                "media_addresses_contested",
+                "STUN checks of clients that came from an address that is another client's",
+                &state.addresses_contested,
+            ),
+            (
+                "media_sources_refused",
+                "RTP and RTCP packets of SSRCs beyond those a client may use under one key",
+                &state.sources_refused,
+            ),
+            (
+                "media_keyframes_refused",
+                "Key frames that a subscriber asked for beyond its budget",
+                &state.keyframes_refused,
+            ),
+        ] {
+            registry.register(name, help, what.clone());
+        }
+        registry.register(
+            "media_load",
+            "Share of the processor time that the busiest media worker may have, 1 is all of it",
+            state.load.clone(),
+        );
+        registry.register_with_unit(
+            "media_lag",
+            "How late the latest media worker is, smoothed",
+            Unit::Seconds,
+            state.lag.clone(),
+        );
         registry.register(
             "media_srtp_connections",
             "WebRTC connections by the SRTP profile they agreed on",
@@ -201,6 +266,19 @@ impl State {
         raise(&self.bursts_dropped, media.bursts_dropped);
         raise(&self.keyframe_requests, media.keyframe_requests);
         raise(&self.peers_exceeding, media.peers_exceeding);
+        raise(&self.feedback_dropped, media.feedback_dropped);
+        raise(&self.worker_restarts, media.restarts);
+        raise(&self.peer_panics, media.peer_panics);
+        raise(&self.addresses_contested, media.addresses_contested);
+        raise(&self.sources_refused, media.sources_refused);
+        raise(&self.keyframes_refused, media.keyframes_refused);
+        self.peers_withheld
+            .set(i64::try_from(media.peers_withheld).unwrap_or(i64::MAX));
+        let load = control.media().load();
+        self.load.set(f64::from(load.permille) / 1_000.0);
+        self.lag.set(load.lag.as_secs_f64());
+        self.workers_alive
+            .set(i64::try_from(load.alive).unwrap_or(i64::MAX));
         for (profile, count) in [
             ("AEAD_AES_256_GCM", media.srtp_aes_256_gcm),
             ("AEAD_AES_128_GCM", media.srtp_aes_128_gcm),

@@ -2,6 +2,8 @@
 
 mod api;
 mod media;
+mod quota;
+mod ramp;
 mod report;
 mod scene;
 mod server;
@@ -22,6 +24,8 @@ use topology::Topology;
 pub(crate) enum Command {
     /// Run this binary as a server under load from WebRTC clients, and say what it costs
     Media(MediaArgs),
+    /// Let viewers join step by step until the server takes no more, and say what those who are in receive
+    Ramp(RampArgs),
     /// Encrypt and send to as many receivers, and nothing else: the least that forwarding can cost
     Floor(FloorArgs),
     /// Run this binary as a server under API requests, and say what they cost
@@ -67,6 +71,40 @@ pub(crate) struct MediaArgs {
     output: Format,
 }
 
+/// Starts a fresh server whose processor time is limited, one publisher, and viewers in steps. After each
+/// step it counts what everybody who is in receives, sound by itself, and what of the publisher's packets
+/// has come to the server. Root may limit processor time, where the control groups of Linux can be written.
+#[derive(clap::Args)]
+pub(crate) struct RampArgs {
+    /// Processors the server may use; 0 does not limit it
+    #[arg(long, default_value_t = 0.4, value_name = "PROCESSORS")]
+    quota: f64,
+    /// Viewers that try to join in each step
+    #[arg(long, default_value_t = 100)]
+    step: usize,
+    /// Viewers that try to join altogether
+    #[arg(long, default_value_t = 1_500)]
+    most: usize,
+    /// Viewers that try to join each second
+    #[arg(long, default_value_t = 50)]
+    rate: u32,
+    /// Seconds that count after each step
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    seconds: u64,
+    /// Send video of 300 kbit/s instead of 1.5 Mbit/s
+    #[arg(long)]
+    low_rate: bool,
+    /// Another binary to run as the server
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Further arguments for `serve`, such as --serve-arg=--workers=2
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    serve_arg: Vec<String>,
+    /// A line for each step, or JSON at the end
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
 /// The sockets of the receivers are emptied outside the measured time.
 #[derive(clap::Args)]
 pub(crate) struct FloorArgs {
@@ -94,6 +132,7 @@ fn rate(is_low: bool) -> Rate {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Media(args) => media::run(args),
+        Command::Ramp(args) => ramp::run(&args),
         Command::Api(args) => api::run(&args),
         Command::Bare => api::serve_bare(),
         Command::Floor(args) => {

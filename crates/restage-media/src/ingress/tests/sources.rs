@@ -50,6 +50,39 @@ fn sources_are_bounded_and_one_in_use_stays() {
     assert!(matches!(rig.throw(&again), Heard::Refused), "still known");
 }
 
+/// To forget how far an SSRC has come would let what it has sent be replayed.
+#[test]
+fn no_number_of_sources_makes_a_replay_possible() {
+    let mut rig = Rig::new();
+    let first = rig.seal(video(70_000));
+    assert!(matches!(rig.throw(&first), Heard::Packet(..)));
+    let other = |number: usize| Sent {
+        ssrc: 0x1_0000 + number as u32,
+        ..video(1)
+    };
+    for number in 1..=2 * SOURCES_MAX {
+        rig.wait(Duration::from_millis(1));
+        rig.send(other(number)).unwrap();
+    }
+    assert!(rig.ingress.place(VIDEO).is_none(), "it is retired");
+    assert!(matches!(rig.throw(&first), Heard::Refused), "a replay");
+    // It goes on where it was, rollover counter included.
+    rig.wait(SOURCE_TENURE_MIN);
+    assert_eq!(rig.numbers(video(70_001)), Some((70_001, VIDEO)));
+    assert!(matches!(rig.throw(&first), Heard::Refused), "a replay");
+    for number in 2 * SOURCES_MAX + 1..SSRCS_MAX {
+        let packet = rig.seal(other(number));
+        assert!(
+            !matches!(rig.throw(&packet), Heard::Refused | Heard::OneTooMany),
+            "{number}"
+        );
+    }
+    let packet = rig.seal(other(SSRCS_MAX));
+    assert!(matches!(rig.throw(&packet), Heard::OneTooMany));
+    assert!(matches!(rig.throw(&first), Heard::Refused), "a replay");
+    assert!(rig.ingress.sources.len() + rig.ingress.retired.len() <= SSRCS_MAX);
+}
+
 #[test]
 fn retransmissions_of_a_former_source_are_not_taken_for_its_successors() {
     for number in [20_001_u16, 12] {

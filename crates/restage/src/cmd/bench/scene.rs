@@ -27,8 +27,8 @@ pub(crate) struct Scene {
     pub(crate) replications: Vec<(u64, usize)>,
 }
 
-struct Ticket {
-    token: String,
+pub(super) struct Ticket {
+    pub(super) token: String,
     participant: String,
 }
 
@@ -101,7 +101,29 @@ impl<'a> Director<'a> {
         })
     }
 
-    async fn stage(&self) -> anyhow::Result<String> {
+    /// Who has joined so far.
+    pub(super) fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// A token to watch with on this stage.
+    pub(super) async fn ticket_to_watch(&self, stage: &str) -> anyhow::Result<Ticket> {
+        self.ticket(stage, ParticipantTokenCapability::Subscribe)
+            .await
+    }
+
+    /// One more subscriber, connected.
+    pub(super) fn watch(
+        &mut self,
+        publisher: &str,
+        source: u32,
+        ticket: &Ticket,
+    ) -> anyhow::Result<Join> {
+        let url = format!("{}/whep/{publisher}", self.server.url);
+        tokio::task::block_in_place(|| self.fleet.subscribe(&url, &ticket.token, source))
+    }
+
+    pub(super) async fn stage(&self) -> anyhow::Result<String> {
         let created = self
             .api
             .client
@@ -135,7 +157,7 @@ impl<'a> Director<'a> {
         })
     }
 
-    async fn publish(&mut self, stage: &str) -> anyhow::Result<(String, u32)> {
+    pub(super) async fn publish(&mut self, stage: &str) -> anyhow::Result<(String, u32)> {
         let ticket = self
             .ticket(stage, ParticipantTokenCapability::Publish)
             .await?;
@@ -151,11 +173,8 @@ impl<'a> Director<'a> {
         publisher: &str,
         source: u32,
     ) -> anyhow::Result<Join> {
-        let ticket = self
-            .ticket(stage, ParticipantTokenCapability::Subscribe)
-            .await?;
-        let url = format!("{}/whep/{publisher}", self.server.url);
-        tokio::task::block_in_place(|| self.fleet.subscribe(&url, &ticket.token, source))
+        let ticket = self.ticket_to_watch(stage).await?;
+        self.watch(publisher, source, &ticket)
     }
 
     /// Somebody on the events socket of the destination sees the replica appear; returns when it was asked for.

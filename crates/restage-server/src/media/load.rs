@@ -1,0 +1,417 @@
+//! How late a worker is and how busy, what follows for those who want to join, and what is left out of pictures.
+//!
+//! **Lag** is how long a datagram may have waited until what it caused was sent: from the last moment the socket is known to have been
+//! empty. **Load** is the share of time in which the worker was not waiting for something to do, or the share of the processor
+//! time of its control group that the process has used, whichever is more. Both are measured window by window and smoothed.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use restage_media::limits::SHED_STEPS_MAX;
+
+use super::quota::Quota;
+
+/// How long lag and load are measured before anything follows from them.
+const WINDOW: Duration = Duration::from_millis(250);
+/// Over how long they are smoothed.
+const SMOOTHING: Duration = Duration::from_millis(750);
+/// A worker that slept for less has not slept: what it finds may have come before.
+const SLEPT_MIN: Duration = Duration::from_micros(100);
+/// Nobody new is let in to a worker at this load, in thousandths, until it is below [`LOAD_RESUME`].
+const LOAD_MAX: u32 = 900;
+const LOAD_RESUME: u32 = 800;
+/// Nobody new is let in to a worker with this smoothed lag, until it is below half of it.
+const LAG_MAX: Duration = Duration::from_millis(150);
+/// Peers of a worker from which on one more is taken to cost as much as the average one, until that is measured.
+const FORESIGHT_PEERS_MIN: u32 = 64;
+/// The most that is foreseen, as a multiple of the load that was measured, in thousandths.
+const FORESIGHT_MAX: u64 = 1_500;
+/// A worker with such a lag in two windows after each other leaves out more of the pictures. One stall is none of its doing.
+const SHED_LAG: Duration = Duration::from_millis(250);
+/// After windows with half of it for so long it leaves out less.
+const SHED_CALM: Duration = Duration::from_secs(4);
+/// How long the same subscribers do without pictures before others do.
+const SHED_TURN: Duration = Duration::from_secs(5);
+/// A worker that has not said anything for so long takes nobody new.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// What a worker says of itself, for those who place peers. Written by the worker alone.
+pub(super) struct Health {
+    started: Instant,
+    /// When it closed its last window, in milliseconds since the start.
+    beat_ms: AtomicU64,
+    is_alive: AtomicBool,
+    is_full: AtomicBool,
+    load: AtomicU32,
+    /// Peers that this load was measured with.
+    peers: AtomicU32,
+    lag_us: AtomicU64,
+}
+
+impl Health {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            started: now,
+            beat_ms: AtomicU64::new(0),
+            is_alive: AtomicBool::new(true),
+            is_full: AtomicBool::new(false),
+            load: AtomicU32::new(0),
+            peers: AtomicU32::new(0),
+            lag_us: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether its thread runs.
+    pub(super) fn is_alive(&self) -> bool {
+        self.is_alive.load(Ordering::Relaxed)
+    }
+
+    /// Its thread has ended.
+    pub(super) fn die(&self) {
+        self.is_alive.store(false, Ordering::Relaxed);
+    }
+
+    /// In thousandths.
+    pub(super) fn load(&self) -> u32 {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Smoothed.
+    pub(super) fn lag(&self) -> Duration {
+        Duration::from_micros(self.lag_us.load(Ordering::Relaxed))
+    }
+
+    /// Whether it may take one more peer beside the `peers` it has.
+    pub(super) fn has_room(&self, now: Instant, peers: usize) -> bool {
+        let since = now.saturating_duration_since(self.started);
+        let beat = Duration::from_millis(self.beat_ms.load(Ordering::Relaxed));
+        self.is_alive()
+            && !self.is_full.load(Ordering::Relaxed)
+            && since.saturating_sub(beat) < SILENCE_MAX
+            && self.foreseen(peers) < LOAD_MAX
+    }
+
+    /// The load with so many peers: what it is now, and in proportion for those whose load is not measured yet.
+    fn foreseen(&self, peers: usize) -> u32 {
+        let (load, measured) = (self.load(), self.peers.load(Ordering::Relaxed));
+        if measured < FORESIGHT_PEERS_MIN {
+            return load;
+        }
+        let growth = (peers as u64 * 1_000 / u64::from(measured)).clamp(1_000, FORESIGHT_MAX);
+        (u64::from(load) * growth / 1_000) as u32
+    }
+}
+
+/// What is left out of the pictures: see [`Input::Shed`](restage_media::Input::Shed).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct Shed {
+    pub(super) step: u8,
+    pub(super) turn: u8,
+}
+
+/// Measures one worker.
+pub(super) struct Gauge {
+    quota: Quota,
+    window_at: Instant,
+    slept: Duration,
+    worst: Duration,
+    /// The last moment the socket is known to have been empty.
+    empty_at: Instant,
+    /// Since when the oldest datagram may wait that is not dealt with.
+    waiting_since: Option<Instant>,
+    load: f64,
+    peers: f64,
+    lag: Duration,
+    is_full: bool,
+    shed: Shed,
+    was_late: bool,
+    calm: Duration,
+    turned_at: Instant,
+}
+
+impl Gauge {
+    pub(super) fn new(now: Instant, quota: Quota) -> Self {
+        Self {
+            quota,
+            window_at: now,
+            slept: Duration::ZERO,
+            worst: Duration::ZERO,
+            empty_at: now,
+            waiting_since: None,
+            load: 0.0,
+            peers: 0.0,
+            lag: Duration::ZERO,
+            is_full: false,
+            shed: Shed::default(),
+            was_late: false,
+            calm: Duration::ZERO,
+            turned_at: now,
+        }
+    }
+
+    /// The worker has waited for something to do, because there was nothing left.
+    pub(super) fn slept(&mut self, from: Instant, now: Instant) {
+        let time = now.saturating_duration_since(from);
+        self.slept += time;
+        if time >= SLEPT_MIN {
+            self.empty_at = now;
+        }
+    }
+
+    /// A timer was due at `due`, and is served now.
+    pub(super) fn timer(&mut self, due: Instant, now: Instant) {
+        self.worst = self.worst.max(now.saturating_duration_since(due));
+    }
+
+    /// The socket was read: whether there was something, and whether it is empty now.
+    pub(super) fn read(&mut self, now: Instant, was_something: bool, is_empty: bool) {
+        if was_something {
+            self.waiting_since.get_or_insert(self.empty_at);
+        }
+        if is_empty {
+            self.empty_at = now;
+        }
+    }
+
+    /// Everything that was read is dealt with.
+    pub(super) fn done(&mut self, now: Instant) {
+        if let Some(since) = self.waiting_since.take() {
+            self.worst = self.worst.max(now.saturating_duration_since(since));
+        }
+    }
+
+    /// Closes the window if it is over, and says what is to be left out from now on; `None` if that stays as it was.
+    pub(super) fn close_window(
+        &mut self,
+        now: Instant,
+        peers: usize,
+        health: &Health,
+    ) -> Option<Shed> {
+        let length = now.saturating_duration_since(self.window_at);
+        if length < WINDOW {
+            return None;
+        }
+        self.window_at = now;
+        let slept = std::mem::take(&mut self.slept).min(length);
+        let busy = 1.0 - slept.as_secs_f64() / length.as_secs_f64();
+        let used = self.quota.share_used(now).unwrap_or_default();
+        let part = length.as_secs_f64() / (length + SMOOTHING).as_secs_f64();
+        let worst = std::mem::take(&mut self.worst);
+        self.load += (busy.max(used) - self.load) * part;
+        self.peers += (peers as f64 - self.peers) * part;
+        self.lag = self.lag.mul_f64(1.0 - part) + worst.mul_f64(part);
+        let before = self.shed;
+        self.shed_by(now, worst, length);
+        self.admit(used);
+        self.publish(now, health);
+        (self.shed != before).then_some(self.shed)
+    }
+
+    /// What is left out at present.
+    pub(super) fn shed(&self) -> Shed {
+        self.shed
+    }
+
+    fn shed_by(&mut self, now: Instant, worst: Duration, length: Duration) {
+        let is_late = worst >= SHED_LAG;
+        let was_late = std::mem::replace(&mut self.was_late, is_late);
+        if is_late {
+            self.calm = Duration::ZERO;
+        }
+        if is_late && was_late {
+            self.shed.step = (self.shed.step + 1).min(SHED_STEPS_MAX);
+        } else if !is_late && worst * 2 < SHED_LAG {
+            self.calm += length;
+        }
+        if self.shed.step > 0 && self.calm >= SHED_CALM {
+            self.calm = Duration::ZERO;
+            self.shed.step -= 1;
+        }
+        if now.saturating_duration_since(self.turned_at) >= SHED_TURN {
+            self.turned_at = now;
+            // With no or one step nothing is withheld, so it is nobody's turn.
+            if self.shed.step > 1 {
+                self.shed.turn = self.shed.turn.wrapping_add(1);
+            }
+        }
+    }
+
+    /// `used` is the share of the allotted processor time in this window alone: when that is over everything stands still, so
+    /// nothing is waited for.
+    fn admit(&mut self, used: f64) {
+        let load = self.load_permille();
+        let is_used_up = used * 1_000.0 >= f64::from(LOAD_MAX);
+        let is_over = load >= LOAD_MAX || is_used_up || self.lag >= LAG_MAX || self.shed.step > 0;
+        let is_under = load < LOAD_RESUME && self.lag * 2 < LAG_MAX && self.shed.step == 0;
+        self.is_full = is_over || self.is_full && !is_under;
+    }
+
+    fn load_permille(&self) -> u32 {
+        (self.load * 1_000.0) as u32
+    }
+
+    fn publish(&self, now: Instant, health: &Health) {
+        let order = Ordering::Relaxed;
+        let since = now.saturating_duration_since(health.started);
+        health.beat_ms.store(since.as_millis() as u64, order);
+        health.is_full.store(self.is_full, order);
+        health.load.store(self.load_permille(), order);
+        health.peers.store(self.peers as u32, order);
+        health.lag_us.store(self.lag.as_micros() as u64, order);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A worker that has the same to do again and again.
+    struct Rig {
+        gauge: Gauge,
+        health: Health,
+        now: Instant,
+        peers: usize,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self {
+                gauge: Gauge::new(now, Quota::none()),
+                health: Health::new(now),
+                now,
+                peers: 100,
+            }
+        }
+
+        /// Sleeps and works in turns for so long. Answers what it was told to leave out.
+        fn run(&mut self, time: Duration, sleeps: Duration, works: Duration) -> Vec<Shed> {
+            let end = self.now + time;
+            let mut told = Vec::new();
+            while self.now < end {
+                let from = self.now;
+                self.now += sleeps;
+                self.gauge.slept(from, self.now);
+                self.gauge.read(self.now, true, true);
+                self.now += works;
+                self.gauge.done(self.now);
+                let peers = self.peers;
+                told.extend(self.gauge.close_window(self.now, peers, &self.health));
+            }
+            told
+        }
+
+        fn has_room(&self) -> bool {
+            self.health.has_room(self.now, self.peers)
+        }
+    }
+
+    #[test]
+    fn a_busy_worker_takes_nobody_until_it_is_clearly_less_busy() {
+        let mut rig = Rig::new();
+        assert!(rig.run(ms(5_000), ms(4), ms(6)).is_empty());
+        assert!(rig.has_room(), "60 %");
+        rig.run(ms(5_000), ms(1), ms(19));
+        assert!(!rig.has_room(), "95 %");
+        rig.run(ms(5_000), ms(3), ms(17));
+        assert!(!rig.has_room(), "85 %: it would be full again at once");
+        rig.run(ms(5_000), ms(6), ms(14));
+        assert!(rig.has_room(), "70 %");
+        assert!((690..=710).contains(&rig.health.load()));
+    }
+
+    #[test]
+    fn those_who_have_just_come_count_before_they_are_measured() {
+        let mut rig = Rig::new();
+        rig.run(ms(5_000), ms(3), ms(7));
+        assert!(rig.has_room());
+        rig.peers = 130;
+        assert!(!rig.has_room(), "of 70 % become 91 %");
+        rig.run(ms(5_000), ms(3), ms(7));
+        assert!(rig.has_room(), "they cost nothing");
+        // One of few says nothing about the others.
+        let mut rig = Rig::new();
+        rig.peers = 2;
+        rig.run(ms(5_000), ms(3), ms(7));
+        rig.peers = 40;
+        assert!(rig.has_room());
+    }
+
+    #[test]
+    fn a_late_worker_takes_nobody_but_one_stall_is_not_being_late() {
+        let mut rig = Rig::new();
+        rig.run(ms(2_000), ms(9), ms(1));
+        rig.run(ms(300), ms(0), ms(300));
+        rig.run(ms(250), ms(9), ms(1));
+        assert!(rig.has_room());
+        assert_eq!(rig.gauge.shed().step, 0);
+        rig.run(ms(3_000), ms(200), ms(220));
+        assert!(rig.health.lag() >= LAG_MAX, "{:?}", rig.health.lag());
+        assert!(!rig.has_room());
+        rig.run(ms(10_000), ms(9), ms(1));
+        assert!(rig.has_room());
+    }
+
+    #[test]
+    fn what_came_while_it_worked_has_waited_as_long() {
+        let mut rig = Rig::new();
+        // It never sleeps: what it reads may have come right after it read before.
+        rig.run(ms(3_000), ms(0), ms(60));
+        let lag = rig.health.lag();
+        assert!((ms(110)..=ms(121)).contains(&lag), "{lag:?}");
+        // It does: what it finds has woken it.
+        rig.run(ms(6_000), ms(40), ms(60));
+        let lag = rig.health.lag();
+        assert!((ms(59)..=ms(62)).contains(&lag), "{lag:?}");
+    }
+
+    #[test]
+    fn pictures_are_thinned_step_by_step_and_come_back_when_it_is_calm() {
+        let mut rig = Rig::new();
+        let told = rig.run(ms(4_000), ms(0), ms(300));
+        let steps: Vec<u8> = told.iter().map(|shed| shed.step).collect();
+        assert_eq!(steps[..3], [1, 2, 3], "{steps:?}");
+        assert!(steps.len() <= 12, "one window is not enough");
+        assert_eq!(rig.gauge.shed().step, SHED_STEPS_MAX);
+        assert!(!rig.has_room());
+        // Neither calm nor worse.
+        let told = rig.run(ms(20_000), ms(0), ms(90));
+        assert!(told.iter().all(|shed| shed.step == SHED_STEPS_MAX));
+        assert!(told.len() >= 3, "everybody does without in turn");
+        let told = rig.run(ms(8_500), ms(9), ms(1));
+        let last = told.last().map(|shed| shed.step);
+        assert_eq!(last, Some(SHED_STEPS_MAX - 2), "{told:?}");
+        rig.run(ms(40_000), ms(9), ms(1));
+        assert_eq!(rig.gauge.shed().step, 0);
+        assert!(rig.has_room());
+    }
+
+    #[test]
+    fn a_silent_or_dead_worker_takes_nobody() {
+        let mut rig = Rig::new();
+        rig.run(ms(1_000), ms(9), ms(1));
+        rig.now += SILENCE_MAX + WINDOW;
+        assert!(!rig.has_room());
+        rig.run(ms(1_000), ms(9), ms(1));
+        assert!(rig.has_room());
+        rig.health.die();
+        assert!(!rig.has_room() && !rig.health.is_alive());
+    }
+
+    #[test]
+    fn a_late_timer_is_lag() {
+        let mut rig = Rig::new();
+        for _ in 0..20 {
+            let due = rig.now;
+            rig.now += ms(400);
+            rig.gauge.timer(due, rig.now);
+            rig.gauge.close_window(rig.now, 1, &rig.health);
+        }
+        assert!(rig.health.lag() > ms(390));
+    }
+}

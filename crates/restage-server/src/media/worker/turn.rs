@@ -1,0 +1,295 @@
+//! What a worker does again and again: read, have the `Sfu` decide, send.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use restage_media::{Input, Output, WorkerId};
+
+use super::super::MediaEvent;
+use super::super::counters::WorkerStats;
+use super::super::link::Message;
+use super::super::load::Shed;
+use super::super::udp::{Batch, Train};
+use super::{Worker, now};
+
+/// Batches read at a time before what they cause is sent.
+const BATCHES_PER_READ: usize = 8;
+/// Packets that wait to be forwarded when reading stops, for their audience may be large.
+const PENDING_MAX: usize = 128;
+/// Datagrams taken in one turn. Of what comes beyond them the reports and requests of subscribers are dropped: they come again,
+/// and must not keep a late worker from what publishers send.
+const TAKEN_PER_TURN_MAX: usize = 256;
+/// Outputs carried out between two looks at the clock.
+const OUTPUTS_PER_LOOK: usize = 64;
+/// How often the socket is read at least while there is much to send: its buffer holds some hundred small datagrams where nobody
+/// has allowed more.
+const READ_EVERY: Duration = Duration::from_millis(5);
+/// For how long.
+const READ_ON_MAX: Duration = Duration::from_millis(100);
+/// Orders taken up before datagrams get their turn.
+const ORDERS_PER_TURN: usize = 64;
+/// Messages of other workers taken up before datagrams get their turn.
+const MESSAGES_PER_TURN: usize = 64;
+
+impl Worker {
+    /// One round of orders, datagrams and timers. `true` if there was more than fits a round.
+    ///
+    /// # Errors
+    /// Why the worker cannot go on.
+    pub(super) fn turn(&mut self) -> Result<bool, String> {
+        let mut orders = 0;
+        while orders < ORDERS_PER_TURN
+            && let Ok(order) = self.inbox.try_recv()
+        {
+            self.obey(order)?;
+            orders += 1;
+        }
+        let has_messages = self.hear_neighbours();
+        self.taken = 0;
+        self.read();
+        self.drain();
+        let at = now();
+        if let Some(due) = self.sfu.poll_timeout().filter(|due| *due <= at) {
+            self.gauge.timer(due, at);
+            self.sfu.handle_input(at, Input::Timeout);
+            self.drain();
+        }
+        self.weigh();
+        self.report();
+        Ok(has_messages || orders == ORDERS_PER_TURN || !self.is_socket_empty)
+    }
+
+    /// Reads the socket. What publishers send is taken at once, and not sent on before all of it is read: it
+    /// must not be lost because the socket's buffer is full of something else. What subscribers report is taken up to a number
+    /// for each turn.
+    fn read(&mut self) {
+        for _ in 0..BATCHES_PER_READ {
+            let at = now();
+            self.read_at = at;
+            let Self {
+                socket,
+                sfu,
+                received,
+                taken,
+                feedback_dropped,
+                ..
+            } = self;
+            let before = *received;
+            let got = socket.receive(at, |datagram| {
+                *received += 1;
+                *taken += 1;
+                if *taken > TAKEN_PER_TURN_MAX && sfu.is_feedback(datagram.source, datagram.payload)
+                {
+                    *feedback_dropped += 1;
+                    return;
+                }
+                let input = Input::Datagram {
+                    source: datagram.source,
+                    destination: datagram.destination,
+                    payload: datagram.payload,
+                };
+                sfu.handle_input(at, input);
+            });
+            if let Err(error) = &got {
+                tracing::warn!(%error, "receiving on the media socket failed");
+            }
+            self.is_socket_empty = !matches!(got, Ok(Batch::Full));
+            self.gauge
+                .read(at, self.received > before, self.is_socket_empty);
+            // Whoever receives is given a bounded number of packets at a time.
+            if self.is_socket_empty || self.sfu.packets_pending() >= PENDING_MAX {
+                return;
+            }
+        }
+    }
+
+    /// Closes a window of measuring, and leaves out of pictures what follows from it.
+    fn weigh(&mut self) {
+        let at = now();
+        self.gauge.done(at);
+        let peers = self.live.len();
+        if let Some(shed) = self.gauge.close_window(at, peers, &self.health) {
+            self.apply_shed(at, shed);
+        }
+    }
+
+    pub(super) fn apply_shed(&mut self, at: Instant, shed: Shed) {
+        let Shed { step, turn } = shed;
+        self.sfu.handle_input(at, Input::Shed { step, turn });
+        self.drain();
+        let peers_withheld = self.sfu.stats().peers_withheld;
+        self.care.tell_of_overload(at, step, peers_withheld);
+    }
+
+    /// Takes up what other workers have sent, and what has changed about who receives what. `true` if there is more.
+    fn hear_neighbours(&mut self) -> bool {
+        self.neighbours.links[usize::from(self.id.0)].looks();
+        let at = now();
+        for duty in self.neighbours.routes.duties(self.id) {
+            let publication = duty.publication;
+            if duty.is_fed_elsewhere {
+                self.sfu.handle_input(at, Input::Yield { publication });
+            }
+            let to = &duty.to;
+            self.sfu.handle_input(at, Input::Relay { publication, to });
+            self.drain();
+        }
+        let mut count = 0;
+        while count < MESSAGES_PER_TURN
+            && let Ok(message) = self.neighbours.messages.try_recv()
+        {
+            count += 1;
+            match message {
+                Message::Burst { publication, burst } => {
+                    let burst = &burst;
+                    self.sfu
+                        .handle_input(at, Input::Relayed { publication, burst });
+                }
+                Message::WantKeyframe { publication, layer } => {
+                    self.sfu
+                        .handle_input(at, Input::WantKeyframe { publication, layer });
+                }
+            }
+            self.drain();
+        }
+        for worker in self.neighbours.routes.concerned(self.id) {
+            self.neighbours.links[usize::from(worker.0)].wake();
+        }
+        count == MESSAGES_PER_TURN
+    }
+
+    fn tell(&mut self, worker: WorkerId, message: Message) {
+        let link = self.neighbours.links.get(usize::from(worker.0));
+        if !link.is_some_and(|link| link.send(message)) {
+            self.bursts_dropped += 1;
+        }
+    }
+
+    /// Carries out what is to be done outside. While that takes long the socket is read in between, so that its buffer does not
+    /// overflow.
+    pub(super) fn drain(&mut self) {
+        let begun = now();
+        let mut count = 0;
+        while let Some(output) = self.sfu.poll_output() {
+            count += 1;
+            if count % OUTPUTS_PER_LOOK == 0 {
+                self.look_at_socket(begun);
+            }
+            match output {
+                Output::Transmit {
+                    source,
+                    destination,
+                    payload,
+                } => {
+                    let from = self.socket.answers_from(source, destination);
+                    self.trains.push(&self.socket, from, destination, &payload);
+                }
+                Output::Train {
+                    source,
+                    destination,
+                    contents,
+                    segment,
+                } => {
+                    let train = Train {
+                        from: self.socket.answers_from(source, destination),
+                        destination,
+                        contents,
+                        segment: segment.max(1),
+                    };
+                    self.trains.send(&self.socket, train);
+                    while let Some(buffer) = self.trains.spent() {
+                        self.sfu.reuse(buffer);
+                    }
+                }
+                Output::Relay {
+                    publication,
+                    to,
+                    burst,
+                } => {
+                    for worker in to.iter() {
+                        let burst = burst.clone();
+                        self.tell(*worker, Message::Burst { publication, burst });
+                    }
+                }
+                Output::KeyframeWanted { publication, layer } => {
+                    if let Some(home) = self.neighbours.routes.home(publication) {
+                        self.tell(home, Message::WantKeyframe { publication, layer });
+                    }
+                }
+                Output::Answer { peer, sdp, .. } => {
+                    self.live.insert(peer);
+                    let waiting = self.opening.remove(&peer);
+                    let taken = waiting.is_some_and(|reply| reply.send(Ok(sdp)).is_ok());
+                    if !taken {
+                        // The HTTP request is gone: nobody will ever use this peer.
+                        self.sfu.handle_input(now(), Input::Close { peer });
+                        self.forget(peer);
+                    }
+                }
+                Output::Patched { peer, fragment, .. } => {
+                    if let Some(reply) = self.patching.remove(&peer) {
+                        reply.send(Ok(fragment)).ok();
+                    }
+                }
+                Output::Refused { peer, error } => {
+                    if let Some(reply) = self.opening.remove(&peer) {
+                        self.load.fetch_sub(1, Ordering::Relaxed);
+                        reply.send(Err(error)).ok();
+                    } else if let Some(reply) = self.patching.remove(&peer) {
+                        reply.send(Err(error)).ok();
+                    }
+                }
+                Output::Connected { peer } => self.unsent.push_back(MediaEvent::Connected(peer)),
+                Output::Undecodable {
+                    peer,
+                    kind,
+                    published,
+                } => {
+                    let event = MediaEvent::Undecodable(peer, kind, published);
+                    self.unsent.push_back(event);
+                }
+                Output::Gone { peer, reason } => {
+                    tracing::debug!(peer = peer.0, ?reason, "peer gone");
+                    self.forget(peer);
+                    self.opening.remove(&peer);
+                    self.patching.remove(&peer);
+                    self.unsent.push_back(MediaEvent::Gone(peer, reason));
+                }
+            }
+        }
+        self.trains.flush(&self.socket);
+    }
+
+    fn look_at_socket(&mut self, begun: Instant) {
+        let at = now();
+        let is_due = at.saturating_duration_since(self.read_at) >= READ_EVERY;
+        // What is read now is sent on before this ends: it has to end.
+        if is_due && at.saturating_duration_since(begun) < READ_ON_MAX {
+            self.read();
+        }
+    }
+
+    /// Hands events over as far as there is room, and publishes the counters.
+    pub(super) fn report(&mut self) {
+        while let Some(event) = self.unsent.front() {
+            if self.events.try_send(event.clone()).is_err() {
+                break;
+            }
+            self.unsent.pop_front();
+        }
+        let stats = self.sfu.stats();
+        self.care
+            .tell_of_contests(self.read_at, stats.addresses_contested);
+        let present = WorkerStats {
+            datagrams_received: self.received,
+            datagrams_sent: self.trains.sent,
+            datagrams_dropped: self.trains.dropped,
+            datagrams_refused: self.socket.refused(),
+            bursts_dropped: self.bursts_dropped,
+            feedback_dropped: self.feedback_dropped,
+            restarts: self.care.restarts(),
+            ..WorkerStats::of(&stats)
+        };
+        self.counters.publish(self.care.with_former(present));
+    }
+}
