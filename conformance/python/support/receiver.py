@@ -20,11 +20,13 @@ def is_signed(secret, headers, body):
 
 
 class Receiver:
-    """Takes events at `url`. `refuse` is asked with each event and how often it came before: 200 takes it."""
+    """Takes events at `url`. `refuse` is asked with each event and how often it came before: 200 takes it. `delay` is
+    called with each before, and may take its time: events that come meanwhile are not held up."""
 
-    def __init__(self, secret, refuse=lambda event, seen: 200):
+    def __init__(self, secret, refuse=lambda event, seen: 200, delay=lambda event: None):
         self.secret = secret
         self.refuse = refuse
+        self.delay = delay
         self.taken = []
         self.attempts = {}
         self.faults = []
@@ -36,6 +38,7 @@ class Receiver:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.delay(json.loads(body))
                 status = receiver.receive(self.headers, body)
                 self.send_response(status)
                 self.send_header("content-length", "0")
@@ -44,8 +47,12 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Listener(http.server.ThreadingHTTPServer):
+            # As many connections as a webhook has lanes come at once.
+            request_queue_size = 1024
+            daemon_threads = True
+
+        self._server = Listener(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/events"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

@@ -29,6 +29,9 @@ pub use self::secret::Secret;
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
 const WEBHOOK_ATTEMPTS: u32 = 16;
+/// Stages whose events are posted at the same time.
+const WEBHOOK_LANES: u32 = 64;
+const WEBHOOK_LANES_MAX: u32 = 1_024;
 
 /// More threads than this have nothing to run on.
 pub const WORKERS_MAX: u16 = 256;
@@ -219,6 +222,9 @@ pub struct Settings {
     /// An event the webhook refuses this often becomes a dead letter [default: 16]
     #[arg(long, env = "RESTAGE_WEBHOOK_ATTEMPTS", value_name = "COUNT")]
     pub webhook_attempts: Option<u32>,
+    /// Post events of this many stages at the same time, 1 to 1024; those of one stage go one after the other [default: 64]
+    #[arg(long, env = "RESTAGE_WEBHOOK_LANES", value_name = "COUNT")]
+    pub webhook_lanes: Option<u32>,
     /// Append events to this file, one JSON object a line [default: none]
     #[arg(long, env = "RESTAGE_EVENTS_FILE", value_name = "FILE")]
     pub events_file: Option<PathBuf>,
@@ -237,6 +243,15 @@ pub struct Settings {
     /// What a commit to SQLite waits for: the disk, or the system alone, which a power cut may cost the last calls [default: full]
     #[arg(long, env = "RESTAGE_SQLITE_SYNC", value_enum)]
     pub sqlite_sync: Option<SqliteSync>,
+    /// Start although the database was lost, or is damaged, and say what is missing; for one start, not for good [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_ACCEPT_DATA_LOSS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub accept_data_loss: Option<bool>,
     /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
     #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
     pub retention_days: Option<u32>,
@@ -279,6 +294,8 @@ pub enum ConfigError {
     HalfWebhook,
     #[error("webhook-attempts must be at least 1")]
     WebhookAttempts,
+    #[error("webhook-lanes must be 1 to {WEBHOOK_LANES_MAX}")]
+    WebhookLanes,
     #[error("workers must be 1 to {WORKERS_MAX}, and the media port leave room for a port of each")]
     Workers,
 }
@@ -312,6 +329,8 @@ pub struct Config {
     pub answers_mb: u32,
     /// What a commit to SQLite waits for.
     pub sqlite_sync: SqliteSync,
+    /// Whether to start although data is lost or damaged.
+    pub accept_data_loss: bool,
     /// 0 keeps history for ever.
     pub retention_days: u32,
     /// A listener of its own for metrics.
@@ -341,6 +360,7 @@ impl Default for Config {
             sinks: Sinks::default(),
             answers_mb: 16,
             sqlite_sync: SqliteSync::Full,
+            accept_data_loss: false,
             retention_days: 60,
             metrics: None,
             otlp_endpoint: None,
@@ -417,10 +437,12 @@ impl Settings {
             webhook_url: self.webhook_url.or(lower.webhook_url),
             webhook_secret: self.webhook_secret.or(lower.webhook_secret),
             webhook_attempts: self.webhook_attempts.or(lower.webhook_attempts),
+            webhook_lanes: self.webhook_lanes.or(lower.webhook_lanes),
             events_file: self.events_file.or(lower.events_file),
             events_extra: self.events_extra.or(lower.events_extra),
             answers_mb: self.answers_mb.or(lower.answers_mb),
             sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
+            accept_data_loss: self.accept_data_loss.or(lower.accept_data_loss),
             retention_days: self.retention_days.or(lower.retention_days),
             metrics: self.metrics.or(lower.metrics),
             otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
@@ -434,11 +456,16 @@ impl Settings {
         if attempts == 0 {
             return Err(ConfigError::WebhookAttempts);
         }
+        let lanes = self.webhook_lanes.unwrap_or(WEBHOOK_LANES);
+        if !(1..=WEBHOOK_LANES_MAX).contains(&lanes) {
+            return Err(ConfigError::WebhookLanes);
+        }
         let webhook = match (self.webhook_url.clone(), self.webhook_secret.clone()) {
             (Some(url), Some(secret)) => Some(Webhook {
                 url,
                 secret,
                 attempts,
+                lanes,
             }),
             (None, None) => None,
             _ => return Err(ConfigError::HalfWebhook),
@@ -475,6 +502,7 @@ impl Settings {
             sinks,
             answers_mb: self.answers_mb.unwrap_or(default.answers_mb),
             sqlite_sync: self.sqlite_sync.unwrap_or(default.sqlite_sync),
+            accept_data_loss: self.accept_data_loss.unwrap_or(default.accept_data_loss),
             retention_days: self.retention_days.unwrap_or(default.retention_days),
             metrics: self.metrics,
             otlp_endpoint: plain_url(self.otlp_endpoint),

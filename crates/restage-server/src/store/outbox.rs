@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use restage_core::id::{StageId, Time};
 use restage_core::notice::Notice;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::cells::Cell;
 use super::codec;
@@ -256,6 +257,11 @@ impl Outbox {
     /// After a commit: the senders have something to do.
     pub(super) fn committed(&mut self) {
         let appended = std::mem::take(&mut self.appended);
+        self.committed_later(appended);
+    }
+
+    /// The same, of a transaction that is not the open one.
+    pub(super) fn committed_later(&self, appended: u64) {
         if appended > 0 {
             for gauge in &self.board.gauges {
                 add(&gauge.waiting, appended);
@@ -322,7 +328,45 @@ pub(super) async fn settle(
 pub(super) const WAITING: &str = "SELECT o.seq, o.id, o.stage, o.at, o.body, o.attempts \
      FROM outbox o WHERE o.sink = $1 AND o.seq > $2 ORDER BY o.seq LIMIT $3";
 
+/// The stages that have events waiting, by name, after one: a look-up for each, however many events it has.
+pub(super) const WAITING_STAGES: &str = "WITH RECURSIVE found(stage) AS ( \
+     SELECT MIN(o.stage) FROM outbox o WHERE o.sink = $1 AND o.stage > $2 \
+     UNION ALL \
+     SELECT (SELECT MIN(o.stage) FROM outbox o WHERE o.sink = $1 AND o.stage > found.stage) \
+     FROM found WHERE found.stage IS NOT NULL) \
+     SELECT found.stage FROM found WHERE found.stage IS NOT NULL LIMIT $3";
+pub(super) const WAITING_OF_STAGE: &str = "SELECT o.seq, o.id, o.stage, o.at, o.body, o.attempts \
+     FROM outbox o WHERE o.sink = $1 AND o.stage = $2 ORDER BY o.seq LIMIT $3";
+
 impl Store {
+    /// Stages that have events waiting for a sink, in the order of their names, after one.
+    pub async fn outbox_stages(
+        &self,
+        sink: &str,
+        after: &StageId,
+        limit: u32,
+    ) -> Result<Vec<StageId>, StoreError> {
+        let query = query(WAITING_STAGES)
+            .bind(sink)
+            .bind(after.as_str())
+            .bind(i64::from(limit.min(read::PAGE_ROWS_MAX)));
+        self.readers().rows(query, codec::stage_id).await
+    }
+
+    /// The first events of a stage that wait for a sink, in order.
+    pub async fn outbox_of(
+        &self,
+        sink: &str,
+        stage: &StageId,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        let query = query(WAITING_OF_STAGE)
+            .bind(sink)
+            .bind(stage.as_str())
+            .bind(i64::from(limit.min(read::PAGE_ROWS_MAX)));
+        self.readers().rows(query, codec::outgoing).await
+    }
+
     /// The events that wait for a sink, in order, after a sequence number.
     pub async fn outbox(
         &self,
@@ -347,9 +391,9 @@ impl Store {
         Ok(page)
     }
 
-    /// Waits until events were committed since the last call began, or for ever.
-    pub async fn outbox_changed(&self) {
-        self.board().bell.notified().await;
+    /// Resolves when events are committed after this was called, whenever it is awaited.
+    pub fn outbox_changed(&self) -> Notified<'_> {
+        self.board().bell.notified()
     }
 
     /// How the sinks are doing, by name.
