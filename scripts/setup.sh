@@ -69,6 +69,8 @@ collect_missing() {
     need man man-db
     # A second network namespace is the other host.
     need ip iproute2
+    # What has the disk fail.
+    need strace strace
     need script bsdutils
     need ffprobe ffmpeg
     need python3 python3

@@ -185,12 +185,11 @@ def test_a_slow_stage_delays_nobody(tmp_path, media_loop):
     others = threading.Event()
     slow = {}
 
-    def answer(event, seen):
+    def delay(event):
         if event["resources"] == [slow.get("arn")]:
             others.wait(60)
-        return 200
 
-    receiver = Receiver(SECRET, answer, is_concurrent=True)
+    receiver = Receiver(SECRET, delay=delay)
     file = tmp_path / "events.jsonl"
     server = Server(tmp_path / "data", *arguments(receiver, file), name="test_outbox_slow").start()
     stages = Stages(api.client(server))

@@ -36,10 +36,13 @@ class Times:
         self.is_open = False
         self.came = []
 
+    def delay(self, _):
+        if self.is_open:
+            time.sleep(self.latency_s)
+
     def answer(self, event, _):
         if not self.is_open:
             return 503
-        time.sleep(self.latency_s)
         if event["resources"] != [self.source]:
             self.came.append(time.monotonic())
         return 200
@@ -72,7 +75,7 @@ def main():
     parser.add_argument("serve", nargs="*", help="arguments of restage serve, after --")
     given = parser.parse_args()
     times = Times(given.latency)
-    receiver = Receiver(SECRET, times.answer, is_concurrent=True)
+    receiver = Receiver(SECRET, times.answer, times.delay)
     with tempfile.TemporaryDirectory() as folder:
         webhook = ("--webhook-url", receiver.url, "--webhook-secret", SECRET, "--webhook-attempts", "1000")
         data = os.path.join(folder, "data")

@@ -20,15 +20,13 @@ def is_signed(secret, headers, body):
 
 
 class Receiver:
-    """Takes events at `url`. `refuse` is asked with each event and how often it came before: 200 takes it.
+    """Takes events at `url`. `refuse` is asked with each event and how often it came before: 200 takes it. `delay` is
+    called with each before, and may take its time: events that come meanwhile are not held up."""
 
-    It is asked about one event at a time unless `is_concurrent`.
-    """
-
-    def __init__(self, secret, refuse=lambda event, seen: 200, is_concurrent=False):
+    def __init__(self, secret, refuse=lambda event, seen: 200, delay=lambda event: None):
         self.secret = secret
         self.refuse = refuse
-        self.is_concurrent = is_concurrent
+        self.delay = delay
         self.under_way = []
         self.taken = []
         self.attempts = {}
@@ -41,7 +39,11 @@ class Receiver:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                event = json.loads(body)
+                receiver.under_way.append(event)
+                receiver.delay(event)
                 status = receiver.receive(self.headers, body)
+                receiver.under_way.remove(event)
                 self.send_response(status)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -49,8 +51,12 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Listener(http.server.ThreadingHTTPServer):
+            # As many connections as a webhook has lanes come at once.
+            request_queue_size = 1024
+            daemon_threads = True
+
+        self._server = Listener(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/events"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -66,17 +72,10 @@ class Receiver:
                 self.faults.append(f"headers do not fit {event}")
             seen = self.attempts.get(event["id"], 0)
             self.attempts[event["id"]] = seen + 1
-            self.under_way.append(event)
-            if not self.is_concurrent:
-                return self._decide(event, seen)
-        return self._decide(event, seen)
-
-    def _decide(self, event, seen):
-        status = self.refuse(event, seen)
-        self.under_way.remove(event)
-        if status == 200:
-            self.taken.append(event)
-        return status
+            status = self.refuse(event, seen)
+            if status == 200:
+                self.taken.append(event)
+            return status
 
     def waits(self, arn):
         """Whether an event of a stage has come and has no answer."""

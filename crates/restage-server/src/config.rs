@@ -29,8 +29,9 @@ pub use self::secret::Secret;
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
 const WEBHOOK_ATTEMPTS: u32 = 16;
-const WEBHOOK_LANES: u16 = 32;
-const WEBHOOK_LANES_MAX: u16 = 1_000;
+/// Stages whose events are posted at the same time.
+const WEBHOOK_LANES: u16 = 64;
+const WEBHOOK_LANES_MAX: u16 = 1_024;
 
 /// More threads than this have nothing to run on.
 pub const WORKERS_MAX: u16 = 256;
@@ -221,7 +222,7 @@ pub struct Settings {
     /// An event the webhook refuses this often becomes a dead letter [default: 16]
     #[arg(long, env = "RESTAGE_WEBHOOK_ATTEMPTS", value_name = "COUNT")]
     pub webhook_attempts: Option<u32>,
-    /// The webhook is sent events of so many stages at the same time; those of one stage go one after the other [default: 32]
+    /// Post events of this many stages at the same time, 1 to 1024; those of one stage go one after the other [default: 64]
     #[arg(long, env = "RESTAGE_WEBHOOK_LANES", value_name = "COUNT")]
     pub webhook_lanes: Option<u16>,
     /// Append events to this file, one JSON object a line [default: none]
@@ -242,6 +243,15 @@ pub struct Settings {
     /// What a commit to SQLite waits for: the disk, or the system alone, which a power cut may cost the last calls [default: full]
     #[arg(long, env = "RESTAGE_SQLITE_SYNC", value_enum)]
     pub sqlite_sync: Option<SqliteSync>,
+    /// Start although the database was lost, or is damaged, and say what is missing; for one start, not for good [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_ACCEPT_DATA_LOSS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub accept_data_loss: Option<bool>,
     /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
     #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
     pub retention_days: Option<u32>,
@@ -319,6 +329,8 @@ pub struct Config {
     pub answers_mb: u32,
     /// What a commit to SQLite waits for.
     pub sqlite_sync: SqliteSync,
+    /// Whether to start although data is lost or damaged.
+    pub accept_data_loss: bool,
     /// 0 keeps history for ever.
     pub retention_days: u32,
     /// A listener of its own for metrics.
@@ -348,6 +360,7 @@ impl Default for Config {
             sinks: Sinks::default(),
             answers_mb: 16,
             sqlite_sync: SqliteSync::Full,
+            accept_data_loss: false,
             retention_days: 60,
             metrics: None,
             otlp_endpoint: None,
@@ -429,6 +442,7 @@ impl Settings {
             events_extra: self.events_extra.or(lower.events_extra),
             answers_mb: self.answers_mb.or(lower.answers_mb),
             sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
+            accept_data_loss: self.accept_data_loss.or(lower.accept_data_loss),
             retention_days: self.retention_days.or(lower.retention_days),
             metrics: self.metrics.or(lower.metrics),
             otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
@@ -488,6 +502,7 @@ impl Settings {
             sinks,
             answers_mb: self.answers_mb.unwrap_or(default.answers_mb),
             sqlite_sync: self.sqlite_sync.unwrap_or(default.sqlite_sync),
+            accept_data_loss: self.accept_data_loss.unwrap_or(default.accept_data_loss),
             retention_days: self.retention_days.unwrap_or(default.retention_days),
             metrics: self.metrics,
             otlp_endpoint: plain_url(self.otlp_endpoint),

@@ -1,13 +1,12 @@
 //! The data directory: what it holds and how its secrets are made.
 //!
 //! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `tokens.key` (hexadecimal,
-//! mode 0600) · `console.key` (mode 0600) · `access-keys.toml`, `access-keys.key` (see [`crate::keys`]).
+//! mode 0600) · `console.key` (mode 0600) · `database.id` (see [`crate::store::Mark`]) · `access-keys.toml`, `access-keys.key` (see [`crate::keys`]).
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::ids;
 use crate::token::SECRET_LEN;
+use crate::{files, ids};
 
 /// Environment variables that replace the generated credentials.
 pub const ACCESS_KEY_ENV: &str = "RESTAGE_ACCESS_KEY_ID";
@@ -82,6 +81,7 @@ impl DataDir {
             .recursive(true)
             .mode(0o700)
             .create(path)
+            .and_then(|()| files::sync_folder_of(path))
             .map_err(|source| DataDirError::Io {
                 path: path.to_owned(),
                 source,
@@ -89,6 +89,16 @@ impl DataDir {
         Ok(Self {
             path: path.to_owned(),
         })
+    }
+
+    /// The file that says which database belongs to this directory.
+    pub fn database_mark(&self) -> PathBuf {
+        self.path.join("database.id")
+    }
+
+    /// Whether a server has been started here before. To be asked before anything is made.
+    pub fn is_used(&self) -> bool {
+        self.database_mark().exists() || self.token_secret_file().exists()
     }
 
     /// The embedded database.
@@ -222,23 +232,10 @@ fn read_credentials(path: &Path) -> Result<Credentials, DataDirError> {
 
 /// Writes a file only its owner can read, whole or not at all, on disk before this returns.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let io = |source| DataDirError::Io {
+    files::replace(path, bytes, |file| hand_over(file, path)).map_err(|source| DataDirError::Io {
         path: path.to_owned(),
         source,
-    };
-    let temporary = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    hand_over(&file, path);
-    file.sync_all().map_err(io)?;
-    std::fs::rename(&temporary, path).map_err(io)
+    })
 }
 
 /// What root writes into a directory of the server's user is for the server to read, so it becomes that user's. Others

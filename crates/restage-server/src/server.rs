@@ -2,17 +2,17 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::service::TowerToHyperService;
 use restage_api::PageTokens;
-use restage_core::{Command, Decision, Effect};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Audience, Auth, Config, ConfigError};
-use crate::control::{Control, EFFECT_QUEUE_LEN, Failure, Rules, publish_limits};
+use crate::control::{Control, Failure, Rules, effect_queue, publish_limits};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::exposed::exposed;
 use crate::http::{self, Answers, AppState, ConsoleKey, Endpoints, Throttle};
@@ -21,11 +21,17 @@ use crate::media::{Media, MediaStartError, UdpReport};
 use crate::metrics::Metrics;
 use crate::outbox::{self, Senders, WebhookError};
 use crate::retention;
-use crate::store::{Store, StoreConfig, StoreError};
+use crate::store::{Mark, Store, StoreConfig, StoreError};
+use crate::supervise::{Ended, Parts, why};
 use crate::token::Tokens;
 
-/// Name under which the page-token key is kept in the store.
+/// Name under which the page-token key is kept in the store. Every store that was ever served has one.
 const PAGE_KEY: &str = "page-token-key";
+/// How long the store may take, when the server stops, to write that all is closed and to end. A database that does not
+/// answer holds up no stop: the next start closes what is open.
+const STORE_STOP_MAX: Duration = Duration::from_secs(10);
+/// What is left for closing the database at least.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +63,31 @@ pub enum StartError {
     Recover(#[from] Failure),
     #[error("the page-token key in the store is damaged; restore the database from a backup")]
     PageKey,
+    #[error("cannot write {path}: {source}; check its owner and permissions")]
+    Mark {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}
+
+/// Why a server that ran has ended without being told to.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RunError {
+    #[error(transparent)]
+    Store(StoreError),
+    #[error("media is not served any more: {0}")]
+    Media(String),
+    #[error(
+        "a part of the server ended ({part}: {reason}), which is a defect in restage; start it again"
+    )]
+    Part { part: &'static str, reason: String },
+}
+
+impl From<Ended> for RunError {
+    fn from(Ended { part, reason }: Ended) -> Self {
+        Self::Part { part, reason }
+    }
 }
 
 /// A server that accepts traffic.
@@ -64,7 +95,7 @@ pub struct Server {
     listener: TcpListener,
     control: Control,
     state: AppState,
-    tasks: JoinSet<()>,
+    parts: Parts,
     address: SocketAddr,
     public_url: String,
     candidates: Vec<SocketAddr>,
@@ -76,6 +107,7 @@ impl Server {
     /// Opens everything and runs what runs in the background. Traffic is served by [`Server::run`].
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let data = DataDir::open(&config.data_dir)?;
+        let mark = Mark::new(data.database_mark(), data.is_used());
         let keys = key_ring(&data, config)?;
         let listen = |source| StartError::Listen {
             address: config.http,
@@ -103,8 +135,16 @@ impl Server {
         let senders = Senders::new(&config.sinks)?;
         let database = store_config(config, &data)?
             .telling(config.sinks.listeners())
-            .syncing(config.sqlite_sync);
-        let (store, effects) = open_store(&database).await?;
+            .syncing(config.sqlite_sync)
+            .accepting_loss(config.accept_data_loss);
+        mark.check_file(&database)?;
+        let (room, sink, effects) = effect_queue();
+        let store = Store::open(&database, sink).await?;
+        if let Err(error) = mark.check(&store, &database, PAGE_KEY).await {
+            // Nothing of it stays beside the database that is put back.
+            store.close().await;
+            return Err(error.into());
+        }
         for open in exposed(config) {
             tracing::warn!("{open}");
         }
@@ -118,22 +158,22 @@ impl Server {
         });
         let endpoints = Endpoints::of(&public_url);
         let tokens = Tokens::new(&data.token_secret()?, endpoints.clone());
-        let pages = page_tokens(&store).await?;
+        let pages = page_tokens(&store, &mark, &data).await?;
         let rules = Rules {
             limits: config.limits.clone(),
             session_idle_s: config.session_idle_s,
             profiles: config.h264_profile_match.into(),
         };
-        let control = Control::new(store, media.clone(), tokens, rules);
-        let mut tasks = JoinSet::new();
-        senders.run(control.store(), &mut tasks);
+        let control = Control::new((store, room), media.clone(), tokens, rules);
+        let mut parts = Parts::default();
+        senders.run(control.store(), &mut parts);
         if config.retention_days > 0 {
-            tasks.spawn(retention::run(
-                control.store().clone(),
-                config.retention_days,
-            ));
+            let (store, days) = (control.store().clone(), config.retention_days);
+            parts.restarting("removing old history", move || {
+                retention::run(store.clone(), days)
+            });
         }
-        control.run(effects, events, &mut tasks).await?;
+        control.run(effects, events, &mut parts).await?;
         let state = AppState {
             control: control.clone(),
             pages,
@@ -153,7 +193,7 @@ impl Server {
             listener,
             control,
             state,
-            tasks,
+            parts,
             address,
             public_url,
             candidates,
@@ -203,12 +243,19 @@ impl Server {
 
     /// Serves until `shutdown` resolves, then drains: no new requests, sockets closed with a reason,
     /// peers told, stage sessions ended in the store.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+    ///
+    /// # Errors
+    /// [`RunError`] when the server ended by itself: the database is lost, or a part that must live is not alive. What
+    /// can still be closed is closed before.
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), RunError> {
         let Self {
             listener,
             control,
             state,
-            mut tasks,
+            mut parts,
             metrics,
             ..
         } = self;
@@ -217,23 +264,50 @@ impl Server {
         if let Some(listener) = metrics {
             let router = http::metrics_router(Arc::clone(&state));
             let service = TowerToHyperService::new(router);
-            tasks.spawn(http::serve(listener, service, std::future::pending()));
+            let serving = http::serve(listener, service, std::future::pending());
+            parts.spawn("the listener for metrics", serving);
         }
-        let serving = tokio::spawn(http::serve(listener, http::Front::of(state), async {
+        let mut serving = tokio::spawn(http::serve(listener, http::Front::of(state), async {
             stopped.await.ok();
         }));
-        tokio::select! {
-            () = shutdown => tracing::info!("stopping"),
-            ended = tasks.join_next() => {
-                tracing::error!(?ended, "a part of the server ended; stopping");
-            }
+        let outcome = tokio::select! {
+            biased;
+            () = shutdown => Ok(()),
+            error = control.store().lost() => Err(RunError::Store(error)),
+            reason = control.media().failed() => Err(RunError::Media(reason)),
+            ended = parts.ended() => Err(RunError::from(ended)),
+            ended = &mut serving => Err(RunError::Part {
+                part: "the HTTP listener",
+                reason: ended.map_or_else(why, |()| "it returned".to_owned()),
+            }),
+        };
+        match &outcome {
+            Ok(()) => tracing::info!("stopping"),
+            Err(error) => tracing::error!(%error, "stopping: the server cannot go on"),
         }
         stop.send(()).ok();
-        control.stop().await;
-        outbox::flush(control.store()).await;
-        serving.await.ok();
-        tasks.shutdown().await;
-        control.store().clone().close().await;
+        let deadline = Instant::now() + STORE_STOP_MAX;
+        let stopping = async {
+            control.stop().await;
+            outbox::flush(control.store()).await;
+        };
+        if timeout_at(deadline, stopping).await.is_err() {
+            tracing::error!(
+                "the store or the media plane did not stop in time; the next start closes what is open"
+            );
+        }
+        if !serving.is_finished() {
+            serving.await.ok();
+        }
+        parts.shutdown().await;
+        let closing = control.store().clone().close();
+        if timeout_at(deadline.max(Instant::now() + CLOSE_MAX), closing)
+            .await
+            .is_err()
+        {
+            tracing::error!("the database did not answer while the server stopped");
+        }
+        outcome
     }
 }
 
@@ -262,28 +336,13 @@ fn key_ring(data: &DataDir, config: &Config) -> Result<KeyRing, StartError> {
     Ok(KeyRing::new(fixed, KeyFile::of(&config.data_dir))?)
 }
 
-async fn open_store(
-    config: &StoreConfig,
-) -> Result<(Store, mpsc::Receiver<Vec<Effect>>), StoreError> {
-    let (sender, receiver) = mpsc::channel::<Vec<Effect>>(EFFECT_QUEUE_LEN);
-    let sink = move |_: &Command, decision: &Decision| {
-        if decision.effects.is_empty() {
-            return;
-        }
-        // A full queue holds the writer back: effects are never lost and never out of order.
-        if let Err(mpsc::error::TrySendError::Full(effects)) =
-            sender.try_send(decision.effects.clone())
-        {
-            tokio::task::block_in_place(|| sender.blocking_send(effects).ok());
-        }
-    };
-    let store = Store::open(config, Box::new(sink)).await?;
-    Ok((store, receiver))
-}
-
-async fn page_tokens(store: &Store) -> Result<PageTokens, StartError> {
+async fn page_tokens(store: &Store, mark: &Mark, data: &DataDir) -> Result<PageTokens, StartError> {
     let fresh: [u8; 32] = rand::random();
     let key = store.meta_put_if_absent(PAGE_KEY, &fresh).await?;
+    mark.write(&key).map_err(|source| StartError::Mark {
+        path: data.database_mark(),
+        source,
+    })?;
     let key: [u8; 32] = key.try_into().map_err(|_| StartError::PageKey)?;
     Ok(PageTokens::new(&key))
 }

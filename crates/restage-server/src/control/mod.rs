@@ -5,15 +5,16 @@ mod admission;
 mod alert;
 mod codecs;
 mod connections;
+mod effects;
 mod ended;
 mod excess;
 mod hub;
 mod join;
 mod tell;
 mod trouble;
+mod turns;
 mod user_agent;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,18 +24,19 @@ use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{H264ProfileMatch, PeerKey};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::Instrument as _;
 
 use crate::clock::StepWatch;
 use crate::media::{Media, MediaEvent};
 use crate::store::{Job, Store, StoreError};
+use crate::supervise::Parts;
 use crate::token::Tokens;
 use crate::{clock, ids};
 
 pub use connections::SocketClose;
 use connections::{Connections, Live, Reach};
+pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
 pub use ended::Ending;
 use ended::Endings;
 pub(crate) use excess::publish_limits;
@@ -43,12 +45,11 @@ pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 use tell::About;
 pub(crate) use tell::Failures;
 pub use trouble::Trouble;
+use turns::Turns;
 pub use user_agent::client_of;
 
 /// How often reconnect windows and idle stage sessions are looked at.
 const TICK: Duration = Duration::from_millis(250);
-/// Decisions whose effects wait to be performed.
-pub const EFFECT_QUEUE_LEN: usize = 1024;
 /// Media events whose commands are under way at once.
 const MEDIA_COMMANDS_MAX: usize = 512;
 
@@ -89,6 +90,7 @@ struct Inner {
     media: Media,
     tokens: Tokens,
     rules: Rules,
+    room: EffectRoom,
     hub: Hub,
     connections: Mutex<Connections>,
     endings: Mutex<Endings>,
@@ -107,12 +109,18 @@ impl Inner {
 
 impl Control {
     /// Ties the parts together. Nothing runs yet; see [`Control::run`].
-    pub fn new(store: Store, media: Media, tokens: Tokens, rules: Rules) -> Self {
+    pub fn new(
+        (store, room): (Store, EffectRoom),
+        media: Media,
+        tokens: Tokens,
+        rules: Rules,
+    ) -> Self {
         let inner = Inner {
             store,
             media,
             tokens,
             rules,
+            room,
             hub: Hub::default(),
             connections: Mutex::default(),
             endings: Mutex::default(),
@@ -129,15 +137,27 @@ impl Control {
     /// stage states and time.
     pub async fn run(
         &self,
-        effects: mpsc::Receiver<Vec<Effect>>,
+        effects: Effects,
         events: mpsc::Receiver<MediaEvent>,
-        tasks: &mut JoinSet<()>,
+        parts: &mut Parts,
     ) -> Result<(), Failure> {
-        self.execute("", Command::Recover).await?;
-        tasks.spawn(self.clone().serve_effects(effects));
-        tasks.spawn(self.clone().serve_media(events));
-        tasks.spawn(self.clone().serve_states());
-        tasks.spawn(self.clone().serve_time());
+        self.recover().await?;
+        // These two own the end of a queue: what they had taken from it would be lost.
+        parts.spawn("performing effects", self.clone().serve_effects(effects));
+        parts.spawn("taking up media events", self.clone().serve_media(events));
+        let control = self.clone();
+        parts.restarting("telling stage states", move || {
+            control.clone().serve_states()
+        });
+        let control = self.clone();
+        parts.restarting("looking at the time", move || control.clone().serve_time());
+        Ok(())
+    }
+
+    /// Closes what the rows call open. At the start nobody performs effects yet, and at the end they may be stuck, so
+    /// it takes no place among them.
+    async fn recover(&self) -> Result<(), Failure> {
+        self.execute_holding("", Command::Recover, None).await?;
         Ok(())
     }
 
@@ -161,8 +181,19 @@ impl Control {
         &self.inner.media
     }
 
-    /// Carries a command out: decided, committed, its effects queued in commit order.
+    /// Carries a command out: decided, committed, its effects queued in commit order. Waits while the effects of
+    /// [`EFFECT_QUEUE_LEN`] others have not been performed; performing effects must therefore not wait for a command.
     pub async fn execute(&self, account: &str, command: Command) -> Result<Reply, Failure> {
+        let place = self.inner.room.place().await;
+        self.execute_holding(account, command, place).await
+    }
+
+    async fn execute_holding(
+        &self,
+        account: &str,
+        command: Command,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Reply, Failure> {
         let wall = clock::now();
         let context = Context {
             account: account.to_owned(),
@@ -178,7 +209,7 @@ impl Control {
         let decision = self
             .inner
             .store
-            .execute(Job { context, command })
+            .execute_holding(Job { context, command }, place)
             .instrument(span)
             .await?;
         Ok(decision.reply?)
@@ -197,7 +228,7 @@ impl Control {
                 Reach::Peer(_) => self.remember(&id, &connection, Ending::of_restart()),
             }
         }
-        if let Err(error) = self.execute("", Command::Recover).await {
+        if let Err(error) = self.recover().await {
             tracing::error!(%error, "could not close the stage sessions; the next start does");
         }
         self.inner.media.stop().await;
@@ -210,9 +241,9 @@ impl Control {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn serve_effects(self, mut effects: mpsc::Receiver<Vec<Effect>>) {
-        while let Some(batch) = effects.recv().await {
-            for effect in batch {
+    async fn serve_effects(self, mut effects: Effects) {
+        while let Some(mut batch) = effects.next().await {
+            for effect in batch.effects.drain(..) {
                 self.perform(effect).await;
             }
         }
@@ -278,39 +309,27 @@ impl Control {
     /// Media events become commands. Those of one peer stay in order; different peers overlap, so
     /// that a thousand joins share commits.
     async fn serve_media(self, mut events: mpsc::Receiver<MediaEvent>) {
-        let mut running: JoinSet<PeerKey> = JoinSet::new();
-        let mut waiting: HashMap<PeerKey, Vec<MediaEvent>> = HashMap::new();
+        let mut turns: Turns<PeerKey, MediaEvent> = Turns::default();
+        let take_up = |event| self.clone().take_up(event);
         loop {
             tokio::select! {
-                event = events.recv(), if running.len() < MEDIA_COMMANDS_MAX => {
+                event = events.recv(), if turns.running() < MEDIA_COMMANDS_MAX => {
                     let Some(event) = event else { return };
-                    let peer = event.peer();
-                    if let Some(queue) = waiting.get_mut(&peer) {
-                        queue.push(event);
-                    } else {
-                        waiting.insert(peer, Vec::new());
-                        running.spawn(self.clone().take_up(event));
-                    }
+                    turns.add(event.peer(), event, take_up);
                 }
-                Some(done) = running.join_next(), if !running.is_empty() => {
-                    let Ok(peer) = done else { continue };
-                    match waiting.get_mut(&peer).map(|queue| (!queue.is_empty()).then(|| queue.remove(0))) {
-                        Some(Some(next)) => {
-                            running.spawn(self.clone().take_up(next));
-                        }
-                        _ => {
-                            waiting.remove(&peer);
-                        }
+                Some(done) = turns.next(take_up) => {
+                    if let Err(peer) = done {
+                        tracing::error!(peer = peer.0, "taking up a media event panicked; the next one goes on");
                     }
                 }
             }
         }
     }
 
-    async fn take_up(self, event: MediaEvent) -> PeerKey {
+    async fn take_up(self, event: MediaEvent) {
         let peer = event.peer();
         let Some(connection) = self.connections().by_peer(peer).cloned() else {
-            return peer;
+            return;
         };
         let command = match event {
             MediaEvent::Connected(_) => {
@@ -329,11 +348,9 @@ impl Control {
                 removed.map(|live| self.lost(peer, connection, &live, &reason))
             }
         };
-        let Some(command) = command else {
-            return peer;
-        };
-        self.report(command).await;
-        peer
+        if let Some(command) = command {
+            self.report(command).await;
+        }
     }
 
     /// Carries out a command nobody waits for. While the store fails it is tried again: a report that
@@ -343,6 +360,7 @@ impl Control {
         loop {
             match self.execute("", command.clone()).await {
                 Err(Failure::Store(StoreError::Closed)) => return,
+                Err(Failure::Store(error)) if error.is_final() => return,
                 Err(Failure::Store(error)) => {
                     tracing::error!(%error, "a report of the media plane could not be written yet");
                     tokio::time::sleep(pause).await;
@@ -387,8 +405,13 @@ impl Control {
             if let Some(step) = clocks.look(clock::now(), clock::steady()) {
                 clock::log_step(step);
             }
-            if let Err(error) = self.execute("", Command::Tick).await {
-                tracing::error!(%error, "windows and idle sessions could not be looked at");
+            match self.execute("", Command::Tick).await {
+                // Once the store is closed there is nothing to look at.
+                Err(Failure::Store(StoreError::Closed)) => return,
+                Err(error) => {
+                    tracing::error!(%error, "windows and idle sessions could not be looked at");
+                }
+                Ok(_) => {}
             }
         }
     }

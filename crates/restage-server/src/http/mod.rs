@@ -163,19 +163,21 @@ pub fn metrics_router(app: Arc<AppState>) -> Router {
     metrics::routes().with_state(app)
 }
 
-/// Ready means: the store answers, and all media workers run.
-async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+/// Ready means: changes can be made durable, and all media workers run. Why not is said without saying where the database is: the path is open to
+/// all.
+async fn ready(State(app): State<App>) -> Response {
     if !app.control.media().is_alive() {
-        let message = "a media worker is gone for good; restart the server\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, message);
+        let sentence = "a media worker is gone for good; restart the server";
+        return refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
+            .into_response();
     }
-    let probe = restage_core::id::StageId::new("probe");
-    match app.control.store().get_stage(&probe).await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
-        Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store does not answer\n",
-        ),
+    match app.control.store().can_write().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            let sentence = error.cause().sentence();
+            refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
+                .into_response()
+        }
     }
 }
 

@@ -73,7 +73,7 @@ impl State {
         };
         gauge(
             "store_up",
-            "1 while the database answers, else 0",
+            "1 while changes can be made durable, else 0",
             &state.store_up,
         );
         gauge(
@@ -233,15 +233,11 @@ impl State {
 
     pub(super) async fn read(&self, control: &Control) {
         let store = control.store();
-        match store.live_counts().await {
-            Ok(counts) => {
-                self.store_up.set(1);
-                self.set_counts(&counts);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the store could not be read for metrics");
-                self.store_up.set(0);
-            }
+        let (writes, counts) = tokio::join!(store.can_write(), store.live_counts());
+        self.store_up.set(i64::from(writes.is_ok()));
+        match counts {
+            Ok(counts) => self.set_counts(&counts),
+            Err(error) => tracing::warn!(%error, "the store could not be read for metrics"),
         }
         self.outbox.read(store);
         let stats = store.stats();

@@ -2,8 +2,10 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{FILE, LOOK_AGAIN, PAGE_EVENTS, backoff, carries_on, wait};
+use crate::files;
 use crate::store::{Outgoing, Settlement, Store};
 
 pub(super) struct Sender {
@@ -16,7 +18,7 @@ impl Sender {
     }
 
     /// A line that cannot be written is tried again for ever: a full disk is not the event's fault.
-    pub(super) async fn run(self, store: Store) {
+    pub(super) async fn run(self: Arc<Self>, store: Store) {
         let mut failures = 0;
         // Who mistyped the path, or may not write there, is told at the start and not with the first event.
         let path = self.path.clone();
@@ -72,12 +74,16 @@ impl Sender {
 /// its event comes again, whole.
 fn append(path: &Path, events: &[Outgoing]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
+    let is_new = !path.exists();
     let mut file = std::fs::OpenOptions::new()
         .create(true)
         .read(true)
         .append(true)
         .mode(0o600)
         .open(path)?;
+    if is_new {
+        files::sync_folder_of(path)?;
+    }
     let mut text = String::new();
     if file.seek(SeekFrom::End(0))? > 0 {
         file.seek(SeekFrom::End(-1))?;

@@ -13,10 +13,12 @@ pub mod signature;
 mod webhook;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Secret;
 use crate::store::{Listeners, Store, StoreError};
+use crate::supervise::Parts;
 
 pub use post::WebhookError;
 
@@ -57,7 +59,7 @@ pub struct Webhook {
     pub secret: Secret,
     /// After how many refusals an event becomes a dead letter.
     pub attempts: u32,
-    /// Stages that are sent for at the same time.
+    /// Of how many stages events are posted at the same time.
     pub lanes: u16,
 }
 
@@ -75,8 +77,8 @@ impl Sinks {
 
 /// What carries events to their sinks, ready to run.
 pub struct Senders {
-    webhook: Option<webhook::Sender>,
-    file: Option<file::Sender>,
+    webhook: Option<Arc<webhook::Sender>>,
+    file: Option<Arc<file::Sender>>,
 }
 
 impl Senders {
@@ -90,18 +92,25 @@ impl Senders {
                 .webhook
                 .as_ref()
                 .map(webhook::Sender::new)
-                .transpose()?,
-            file: sinks.file.clone().map(file::Sender::new),
+                .transpose()?
+                .map(Arc::new),
+            file: sinks.file.clone().map(file::Sender::new).map(Arc::new),
         })
     }
 
     /// Sends until the store is closed.
-    pub fn run(self, store: &Store, tasks: &mut tokio::task::JoinSet<()>) {
+    pub fn run(self, store: &Store, parts: &mut Parts) {
         if let Some(webhook) = self.webhook {
-            tasks.spawn(webhook.run(store.clone()));
+            let store = store.clone();
+            parts.restarting("posting events", move || {
+                Arc::clone(&webhook).run(store.clone())
+            });
         }
         if let Some(file) = self.file {
-            tasks.spawn(file.run(store.clone()));
+            let store = store.clone();
+            parts.restarting("writing events to a file", move || {
+                Arc::clone(&file).run(store.clone())
+            });
         }
     }
 }

@@ -35,7 +35,7 @@ struct Sent {
 
 /// A sender at work.
 struct Sending {
-    sender: Sender,
+    sender: Arc<Sender>,
     store: Store,
     lanes: Lanes,
     /// Up to where the store was asked which events wait.
@@ -57,7 +57,7 @@ impl Sender {
     }
 
     /// Sends until the store is closed.
-    pub(super) async fn run(self, store: Store) {
+    pub(super) async fn run(self: Arc<Self>, store: Store) {
         let mut sending = Sending {
             lanes: Lanes::new(self.lanes),
             sender: self,
@@ -85,8 +85,6 @@ impl Sending {
         let store = self.store.clone();
         // Before the store is read: what is committed meanwhile rings too.
         let changed = store.outbox_changed();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
         self.learn().await?;
         while let Some(turn) = self.lanes.next(Instant::now()) {
             let (post, store, attempts) = (

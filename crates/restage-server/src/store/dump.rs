@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::StoreConfig;
 use super::engine::{self, Engine, Role};
 use super::error::StoreError;
+use super::health::PROBE_ROW;
 use super::schema;
 use super::sql::{self, Row, query};
 
@@ -40,15 +41,16 @@ pub(super) const TABLES: &[&str] = &[
     "outbox",
     "dead_letters",
 ];
-/// The row of `meta` that belongs to the database and not to what is in it.
-const OWNER_ROW: &str = "owner";
+/// Rows of `meta` that belong to the database and not to what is in it.
+const OWN_ROWS: [&str; 2] = ["owner", PROBE_ROW];
+const BUT_OWN_ROWS: &str = " WHERE name NOT IN ('owner', 'probe')";
 
 /// The rows of a database, as a backup of it counts them.
 pub(super) async fn count(connection: &mut sql::Connection) -> Result<u64, StoreError> {
     let mut rows = 0;
     for table in TABLES {
         let sql = match *table {
-            "meta" => format!("SELECT COUNT(*) FROM meta WHERE name <> '{OWNER_ROW}'"),
+            "meta" => format!("SELECT COUNT(*) FROM meta{BUT_OWN_ROWS}"),
             table => format!("SELECT COUNT(*) FROM {table}"),
         };
         let found = query(sql).number(connection).await?;
@@ -107,7 +109,7 @@ pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Resu
         let rows = query(format!("SELECT * FROM {table}"));
         let mut width = None;
         let each = rows.each(&mut connection, |row| {
-            if *table == "meta" && row.text(0)? == OWNER_ROW {
+            if *table == "meta" && OWN_ROWS.contains(&row.text(0)?) {
                 return Ok(());
             }
             let width = match width {
@@ -257,7 +259,7 @@ pub async fn restore(
 async fn is_empty(connection: &mut sql::Connection, schema: i64) -> Result<bool, StoreError> {
     for table in TABLES {
         let but = match *table {
-            "meta" => " WHERE name <> 'owner'",
+            "meta" => BUT_OWN_ROWS,
             // Not in every schema a backup may be of.
             "public_keys" if schema < 2 => continue,
             "outbox" | "dead_letters" if schema < 3 => continue,

@@ -1,7 +1,6 @@
 //! What can go wrong between the rules and the disk.
 
-use std::fmt;
-use std::sync::Arc;
+use super::cause::{self, Cause};
 
 /// A failure of the store. None of these is the caller's fault, and none names a secret.
 ///
@@ -80,6 +79,64 @@ pub enum StoreError {
         /// What failed.
         reason: String,
     },
+    /// The database was there before, and is not any more.
+    #[error(
+        "the database {database} is empty, and {marker} says that this data directory had one with rows in it; put \
+         the database back or restore a backup, or start once with --accept-data-loss to begin with an empty one"
+    )]
+    Missing {
+        /// The database, without secrets.
+        database: String,
+        /// The file that says so.
+        marker: String,
+    },
+    /// The log of changes has a damaged place, and changes after it that were acknowledged.
+    #[error(
+        "{log} is damaged at byte {at}: {changes} later changes in it cannot be applied; restore the file or a backup, \
+         or start once with --accept-data-loss to go on without them (the log is kept beside itself as .damaged)"
+    )]
+    DamagedLog {
+        /// The log.
+        log: String,
+        /// Where the damage begins.
+        at: u64,
+        /// Committed transactions behind it.
+        changes: u64,
+    },
+    /// The engine's own check at the start found damage.
+    #[error(
+        "the database {database} is damaged: {found}; restore a backup, or start once with --accept-data-loss to serve \
+         what can still be read"
+    )]
+    Damaged {
+        /// The database, without secrets.
+        database: String,
+        /// The first findings.
+        found: String,
+    },
+    /// Its file was deleted or replaced while it was in use.
+    #[error(
+        "the database file {file} was removed or replaced while restage used it; put the file back or restore a \
+         backup, and start again"
+    )]
+    Removed {
+        /// The file.
+        file: String,
+    },
+    /// The disk did not keep what was written to it: what is on it is not known any more.
+    #[error(
+        "the disk of the database {database} failed to keep what was written ({reason}); check the disk, and start \
+         again: the start looks at what is there"
+    )]
+    Unkept {
+        /// The database, without secrets.
+        database: String,
+        /// What the engine said.
+        reason: String,
+    },
+    /// The writer ended by a panic.
+    #[error("the store's writer ended because of a defect in restage; start again")]
+    WriterDied,
     /// [`Store::close`](super::Store::close) was called, or the writer is gone.
     #[error("the store is closed")]
     Closed,
@@ -95,10 +152,24 @@ pub enum StoreError {
     Commit {
         /// What the engine said.
         reason: String,
+        /// What kind of failure it is.
+        cause: Cause,
+    },
+    /// The connection was lost during the COMMIT and the database could not be asked since. The change is made or not;
+    /// if it is, its effects follow as soon as the database answers.
+    #[error("whether the change was made is not known: {reason}; look before it is repeated")]
+    Unknown {
+        /// What the engine said.
+        reason: String,
     },
     /// A statement failed. The command it belonged to was rolled back.
-    #[error("the database failed: {0}")]
-    Engine(Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the database failed: {reason}")]
+    Engine {
+        /// What the engine said, or what that means.
+        reason: String,
+        /// What kind of failure it is.
+        cause: Cause,
+    },
     /// A stored value is not one that this restage writes.
     #[error("the database holds a {what} that restage cannot read: {reason}")]
     Corrupt {
@@ -112,6 +183,47 @@ pub enum StoreError {
     Defect,
 }
 
+impl StoreError {
+    /// What kind of failure this is.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Commit { cause, .. } | Self::Engine { cause, .. } => *cause,
+            Self::Timeout { .. } | Self::Unknown { .. } => Cause::Silent,
+            Self::TakenOver { .. } | Self::InUse { .. } => Cause::TakenOver,
+            Self::Removed { .. } | Self::Missing { .. } => Cause::Gone,
+            Self::Damaged { .. } | Self::DamagedLog { .. } | Self::Corrupt { .. } => Cause::Damaged,
+            Self::Unkept { .. } => Cause::Unkept,
+            Self::Open { .. } => Cause::Unreachable,
+            _ => Cause::Other,
+        }
+    }
+
+    /// Whether it will not pass: the database is lost for this process, which ends.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::TakenOver { .. } | Self::Removed { .. } | Self::Unkept { .. } | Self::WriterDied
+        )
+    }
+
+    /// Whether the engine itself refused, so that it is known that nothing was done.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Engine { cause, .. } if !cause.breaks_connection())
+    }
+
+    /// The same failure, of everything that was to be committed together.
+    pub(super) fn of_batch(self) -> Self {
+        match self {
+            Self::Engine { reason, cause } => Self::Commit { reason, cause },
+            Self::Timeout { .. } => Self::Commit {
+                reason: self.to_string(),
+                cause: Cause::Silent,
+            },
+            other => other,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
@@ -119,7 +231,13 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::PoolTimedOut => Self::Timeout {
                 seconds: super::READ_TIMEOUT.as_secs(),
             },
-            other => Self::Engine(Arc::new(Spoken(other))),
+            other => {
+                let cause = cause::of_postgres(&other);
+                Self::Engine {
+                    reason: cause.explained(plain(&other)),
+                    cause,
+                }
+            }
         }
     }
 }
@@ -138,24 +256,12 @@ pub(super) fn plain(error: &sqlx::Error) -> String {
     }
 }
 
-/// An error of the driver in plain words.
-#[derive(Debug)]
-struct Spoken(sqlx::Error);
-
-impl fmt::Display for Spoken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&plain(&self.0))
-    }
-}
-
-impl std::error::Error for Spoken {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Engine(Arc::new(error))
+        let cause = cause::of_sqlite(&error);
+        Self::Engine {
+            reason: cause.explained(error.to_string()),
+            cause,
+        }
     }
 }

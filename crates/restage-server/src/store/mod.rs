@@ -12,6 +12,7 @@
 //! differs.
 
 mod address;
+mod cause;
 mod cells;
 mod check;
 mod codec;
@@ -20,7 +21,9 @@ mod dump;
 mod engine;
 mod error;
 mod exchange;
+mod health;
 mod load;
+mod mark;
 mod newest;
 mod operate;
 mod outbox;
@@ -44,12 +47,15 @@ use std::time::Duration;
 use prometheus_client::metrics::histogram::Histogram;
 use restage_core::{Command, Context, Decision, Reply};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+pub use cause::Cause;
 pub use check::{Findings, check};
 pub use counts::LiveCounts;
 pub use dump::{BackupWriter, DumpError, backup, restore};
 pub use error::StoreError;
+pub use health::{PROBE_EVERY, PROBE_TIMEOUT};
+pub use mark::Mark;
 pub use operate::{Look, dead_letters, look, migrate, replay};
 pub use outbox::{
     DEAD_LETTERS_MAX, DeadLetter, Listeners, OUTBOX_ROWS_MAX, OutboxStats, Outgoing, Settlement,
@@ -63,15 +69,19 @@ pub use writer::{BATCH_MAX, WRITER_QUEUE};
 
 use address::Address;
 use engine::Engine;
+use health::{Health, PROBE_ROW};
 use outbox::{Board, Outbox};
 use sql::Readers;
 use watch::ChangeCounts;
-use writer::{Counters, Request, Writer};
+use writer::{Counters, End, Request, Trouble, Writer};
 
 /// Connections that serve reads.
 pub const READERS: u32 = 4;
 /// How long a read may wait: for a connection, and for PostgreSQL. SQLite's take as long as a bounded page takes.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long connections that serve reads may take to end.
+const READERS_CLOSE_MAX: Duration = Duration::from_secs(2);
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +90,7 @@ pub struct StoreConfig {
     purging: Purging,
     listeners: Listeners,
     sync: SqliteSync,
+    accepts_loss: bool,
 }
 
 /// What a commit to SQLite waits for.
@@ -127,12 +138,20 @@ impl StoreConfig {
             purging,
             listeners: Listeners::default(),
             sync: SqliteSync::default(),
+            accepts_loss: false,
         }
     }
 
     /// With commits to SQLite that wait for this. PostgreSQL has settings of its own.
     pub(crate) fn syncing(mut self, sync: SqliteSync) -> Self {
         self.sync = sync;
+        self
+    }
+
+    /// Goes on when data is damaged or lost, and tells what is, instead of refusing to open.
+    #[must_use]
+    pub fn accepting_loss(mut self, accepts: bool) -> Self {
+        self.accepts_loss = accepts;
         self
     }
 
@@ -182,8 +201,9 @@ pub struct Outcome {
 }
 
 /// Takes the effects of every committed decision, in the order of commits, before the caller is
-/// answered. It runs in the writer: it must hand over and return, never wait.
-pub type EffectSink = Box<dyn FnMut(&Command, &Decision) + Send>;
+/// answered, and what [`Store::execute_holding`] was given with the command. It runs in the writer: it must hand over and
+/// return, never wait.
+pub type EffectSink = Box<dyn FnMut(&Command, &Decision, Option<OwnedSemaphorePermit>) + Send>;
 
 /// How much the writer has done since it was opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,6 +231,8 @@ struct Shared {
     counters: Arc<Counters>,
     board: Arc<Board>,
     changes: Arc<ChangeCounts>,
+    health: Arc<Health>,
+    end: tokio::sync::watch::Receiver<End>,
 }
 
 impl Store {
@@ -235,7 +257,9 @@ impl Store {
         let readers = engine.connect_readers().await?;
         let counters = Arc::new(Counters::default());
         let changes = Arc::new(ChangeCounts::default());
+        let health = Arc::new(Health::default());
         let (sender, requests) = mpsc::channel(WRITER_QUEUE);
+        let (ending, end) = tokio::sync::watch::channel(End::NotYet);
         let writer = Writer {
             _checkpoints: engine.checkpoints(&counters.rows)?,
             engine,
@@ -248,6 +272,10 @@ impl Store {
             purge_pending,
             outbox,
             latest,
+            health: Arc::clone(&health),
+            readers: readers.clone(),
+            end: ending,
+            trouble: Trouble::default(),
         };
         let writer = Mutex::new(Some(writer.start()?));
         Ok(Self {
@@ -258,6 +286,8 @@ impl Store {
                 counters,
                 board,
                 changes,
+                health,
+                end,
             }),
         })
     }
@@ -267,13 +297,27 @@ impl Store {
     /// even if the caller stops waiting.
     ///
     /// # Errors
-    /// Any [`StoreError`]; then nothing was changed and no effect is performed.
+    /// Any [`StoreError`]; then nothing was changed and no effect is performed, but for [`StoreError::Unknown`].
     pub async fn execute(&self, job: Job) -> Result<Outcome, StoreError> {
+        self.execute_holding(job, None).await
+    }
+
+    /// The same, with a place among the effects that wait: the sink is given it with the decision, and it is given back
+    /// when there is none.
+    ///
+    /// # Errors
+    /// Any [`StoreError`], as above.
+    pub async fn execute_holding(
+        &self,
+        job: Job,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Outcome, StoreError> {
         let Job { command, context } = job;
         let (command, context) = (Box::new(command), Box::new(context));
         self.ask(|answer| Request::Execute {
             command,
             context,
+            place,
             answer,
         })
         .await
@@ -357,11 +401,28 @@ impl Store {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        self.shared.readers.close().await;
+        // Connections that pass no bytes do not end politely.
+        let _ = tokio::time::timeout(READERS_CLOSE_MAX, self.shared.readers.close()).await;
         if let Some(writer) = writer
             && writer.await.is_err()
         {
             tracing::error!("the writer did not end well");
+        }
+    }
+
+    /// Waits until the database is lost for good, or its writer is, and says why. For ever once the store is closed.
+    pub async fn lost(&self) -> StoreError {
+        let mut end = self.shared.end.clone();
+        loop {
+            let found = end.borrow_and_update().clone();
+            match found {
+                End::Lost(error) => return error,
+                End::Closed => std::future::pending().await,
+                End::NotYet => {}
+            }
+            if end.changed().await.is_err() && matches!(*end.borrow(), End::NotYet) {
+                return StoreError::WriterDied;
+            }
         }
     }
 

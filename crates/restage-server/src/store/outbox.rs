@@ -278,6 +278,11 @@ impl Outbox {
     /// After a commit: the senders have something to do.
     pub(super) fn committed(&mut self) {
         let appended = std::mem::take(&mut self.appended);
+        self.committed_later(appended);
+    }
+
+    /// The same, of a transaction that is not the open one.
+    pub(super) fn committed_later(&self, appended: u64) {
         if appended > 0 {
             for gauge in &self.board.gauges {
                 add(&gauge.waiting, appended);
@@ -344,9 +349,10 @@ pub(super) async fn settle(
 pub(super) const WAITING: &str = "SELECT o.seq, o.id, o.stage, o.at, o.body, o.attempts \
      FROM outbox o WHERE o.sink = $1 AND o.seq > $2 ORDER BY o.seq LIMIT $3";
 
-const WAITING_KEYS: &str = "SELECT o.seq, o.stage, o.at \
+pub(super) const WAITING_KEYS: &str = "SELECT o.seq, o.stage, o.at \
      FROM outbox o WHERE o.sink = $1 AND o.seq > $2 ORDER BY o.seq LIMIT $3";
-const WAITING_COUNT: &str = "SELECT COUNT(*) FROM outbox o WHERE o.sink = $1 AND o.seq <= $2";
+pub(super) const WAITING_COUNT: &str =
+    "SELECT COUNT(*) FROM outbox o WHERE o.sink = $1 AND o.seq <= $2";
 
 impl Store {
     /// The events that wait for a sink, in order, after a sequence number.
@@ -413,7 +419,7 @@ impl Store {
         }
     }
 
-    /// Resolves when events were committed since it was polled, or enabled, for the first time.
+    /// Resolves when events are committed after this was called, whenever it is awaited.
     pub fn outbox_changed(&self) -> Notified<'_> {
         self.board().bell.notified()
     }

@@ -35,7 +35,7 @@ pub(crate) fn config(database: &Database) -> StoreConfig {
 }
 
 pub(crate) fn nowhere() -> EffectSink {
-    Box::new(|_, _| ())
+    Box::new(|_, _, _| ())
 }
 
 pub(crate) fn arn(stage: &str) -> StageArn {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use restage_server::store;
+use restage_server::{files, store};
 
 use super::place::Place;
 use crate::api;
@@ -104,7 +104,7 @@ async fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     };
     out.flush().with_context(cannot_write)?;
     out.get_ref().sync_all().with_context(cannot_write)?;
-    std::fs::rename(&partial, &args.file).with_context(cannot_write)?;
+    files::put(&partial, &args.file).with_context(cannot_write)?;
     output::note(&format!(
         "{rows} rows of {} are in {}",
         database.name(),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use restage_server::config::{Auth, Config, LogFormat, Settings};
@@ -20,8 +21,11 @@ use crate::output;
 /// Variables that say what [`Settings`] and [`Args`] say.
 const LOG_FORMAT: &str = "RESTAGE_LOG_FORMAT";
 const CONFIG: &str = "RESTAGE_CONFIG";
+/// How long what is being read or written when the server has stopped may take to end.
+const BLOCKED_MAX: Duration = Duration::from_secs(1);
 
-/// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0.
+/// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0. A server that cannot go on, because its
+/// database is lost, say, ends by itself with exit code 1.
 ///
 /// Every flag can also be given as an environment variable or as a line of a configuration file.
 /// Precedence: flag, environment, file, default. RUST_LOG sets what is logged (default: info).
@@ -49,7 +53,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.resolve()?;
     logging::hear_panics(config.log_format);
     let logging = logging::start(config.log_format, config.otlp_endpoint.as_deref())?;
-    let code = api::runtime()?.block_on(serve(config));
+    let runtime = api::runtime()?;
+    let code = runtime.block_on(serve(config));
+    // A file system that does not answer holds up no stop.
+    runtime.shutdown_timeout(BLOCKED_MAX);
     drop(logging);
     code
 }
@@ -77,7 +84,8 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
                 _ = interrupt.recv() => {}
             }
         })
-        .await;
+        .await
+        .context("restage cannot go on")?;
     say(config.log_format, Level::INFO, "restage stopped");
     Ok(ExitCode::SUCCESS)
 }

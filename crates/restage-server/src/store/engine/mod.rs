@@ -4,6 +4,7 @@
 mod checkpoint;
 mod postgres;
 pub(super) mod sqlite;
+mod wal;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -15,11 +16,17 @@ use sqlx::{AnyConnection, Connection as _};
 
 use super::StoreConfig;
 use super::address::Address;
+use super::cause;
 use super::error::{StoreError, plain};
-use super::sql::{Connection, Readers};
+use super::sql::{Connection, Readers, query};
 
 /// How long a statement waits for a lock that someone outside restage holds (a backup, a shell).
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A database larger than this is not looked at whole when it is opened: reading it would take more than a second or two.
+const CHECKED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Reads every page and says at most this many faults.
+const QUICK_CHECK: &str = "PRAGMA quick_check(5)";
 
 pub(super) use checkpoint::Checkpoints;
 
@@ -29,6 +36,8 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 pub(super) struct Engine {
     name: String,
     kind: Kind,
+    /// Damage that is found is told, not refused.
+    accepts_loss: bool,
 }
 
 enum Kind {
@@ -81,7 +90,7 @@ impl Engine {
         sqlx::any::install_default_drivers();
         let (name, kind) = match &config.address {
             Address::Sqlite(path) => {
-                let owned = sqlite::Owned::take(path, config.sync)?;
+                let owned = sqlite::Owned::take(path, config.sync, config.accepts_loss)?;
                 (owned.path.display().to_string(), Kind::Sqlite(owned))
             }
             Address::Postgres(url) => {
@@ -90,7 +99,11 @@ impl Engine {
                 (config.address.name(), Kind::Postgres(options, claim))
             }
         };
-        Ok(Self { name, kind })
+        Ok(Self {
+            name,
+            kind,
+            accepts_loss: config.accepts_loss,
+        })
     }
 
     /// What the database is called in messages.
@@ -124,7 +137,7 @@ impl Engine {
             Address::Sqlite(path) => {
                 let connection = sqlite::connect_visit(path, role);
                 Ok(Visit {
-                    connection: connection.map_err(|error| failed(error.to_string()))?,
+                    connection: connection.map_err(|error| failed(sqlite_said(&error)))?,
                     begin: match role {
                         Role::Writer => sqlite::BEGIN_WRITE,
                         Role::Reader => sqlite::BEGIN_READ,
@@ -155,6 +168,7 @@ impl Engine {
     /// The first connection of the writer, with the schema up to date. The database is ours from here on.
     pub(super) async fn open_writer(&self) -> Result<Connection, StoreError> {
         let mut connection = self.claim().await?;
+        self.check_pages(&mut connection).await?;
         self.migrate_to(&mut connection, latest_schema()).await?;
         if let (Kind::Postgres(_, claim), Connection::Postgres(connection)) =
             (&self.kind, &mut connection)
@@ -171,21 +185,123 @@ impl Engine {
         Ok(connection)
     }
 
+    /// Has the engine look at every page, as long as that takes no more than a moment.
+    async fn check_pages(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let Kind::Sqlite(owned) = &self.kind else {
+            return Ok(());
+        };
+        let bytes = std::fs::metadata(&owned.path).map_or(0, |found| found.len());
+        if bytes > CHECKED_BYTES_MAX {
+            tracing::info!(
+                bytes,
+                "the database is too large to be checked at the start; `restage db check` does it"
+            );
+            return Ok(());
+        }
+        let said = query(QUICK_CHECK).rows(connection, |row| row.text(0).map(str::to_owned));
+        let faults: Vec<String> = said
+            .await?
+            .into_iter()
+            .filter(|line| line != "ok")
+            .collect();
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let error = StoreError::Damaged {
+            database: self.name.clone(),
+            found: faults.join("; ").replace('\n', " "),
+        };
+        if !self.accepts_loss {
+            return Err(error);
+        }
+        tracing::error!(%error, "the start goes on, as it was told");
+        Ok(())
+    }
+
     /// Another connection for the writer, after the one it had was lost.
     pub(super) async fn reopen_writer(&self) -> Result<Connection, StoreError> {
         match &self.kind {
             Kind::Sqlite(owned) => self.connect_file(owned, Role::Writer),
             Kind::Postgres(options, claim) => {
-                let mut connection = self.connect_server(options).await?;
-                postgres::lock(&mut connection, &self.name).await?;
-                let kept = claim.is_kept(&mut connection).await;
-                if !kept.map_err(|error| self.open_error(plain(&error)))? {
-                    return Err(StoreError::TakenOver {
-                        database: self.name.clone(),
-                    });
-                }
-                Ok(Connection::Postgres(connection))
+                let reopened = self.own_again(options, claim);
+                within(postgres::REOPEN_TIMEOUT, reopened).await
             }
+        }
+    }
+
+    async fn own_again(
+        &self,
+        options: &AnyConnectOptions,
+        claim: &postgres::Claim,
+    ) -> Result<Connection, StoreError> {
+        let mut connection = self.connect_server(options).await?;
+        if !claim.is_kept(&mut connection).await? {
+            return Err(self.taken_over());
+        }
+        claim.end_old_session(&mut connection).await?;
+        postgres::lock(&mut connection, &self.name).await?;
+        // Before the lock was ours somebody else may have had it.
+        if !claim.is_kept(&mut connection).await? {
+            return Err(self.taken_over());
+        }
+        claim.note_session(&mut connection).await?;
+        Ok(Connection::Postgres(connection))
+    }
+
+    fn taken_over(&self) -> StoreError {
+        StoreError::TakenOver {
+            database: self.name.clone(),
+        }
+    }
+
+    /// What a batch led to, or that it took too long. SQLite's runs in the writer's own thread and ends by itself.
+    pub(super) async fn in_time<T>(
+        &self,
+        batch: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match self.kind {
+            Kind::Sqlite(_) => batch.await,
+            Kind::Postgres(..) => within(postgres::WRITE_TIMEOUT, batch).await,
+        }
+    }
+
+    /// Whether a transaction of a connection that was lost is in the database.
+    pub(super) async fn is_committed(
+        &self,
+        connection: &mut Connection,
+        transaction: i64,
+    ) -> Result<bool, StoreError> {
+        match connection {
+            // It takes a transaction back with its connection.
+            Connection::Sqlite(_) => Ok(false),
+            Connection::Postgres(connection) => {
+                let asked = postgres::is_committed(connection, transaction);
+                within(postgres::REOPEN_TIMEOUT, asked).await
+            }
+        }
+    }
+
+    /// Gives a connection up.
+    pub(super) async fn close(&self, connection: Connection) -> Result<(), StoreError> {
+        match self.kind {
+            Kind::Sqlite(_) => connection.close().await,
+            Kind::Postgres(..) => within(postgres::CLOSE_TIMEOUT, connection.close()).await,
+        }
+    }
+
+    /// An error of the engine, with what can be found out beside it.
+    pub(super) fn explain(&self, error: StoreError) -> StoreError {
+        match &self.kind {
+            Kind::Sqlite(owned) => owned.explain(error),
+            Kind::Postgres(..) => error,
+        }
+    }
+
+    /// Whether the database is still where it was opened.
+    pub(super) fn check_place(&self) -> Result<(), StoreError> {
+        match &self.kind {
+            Kind::Sqlite(owned) => owned.check_place(),
+            Kind::Postgres(..) => Ok(()),
         }
     }
 
@@ -198,7 +314,7 @@ impl Engine {
     }
 
     fn connect_file(&self, owned: &sqlite::Owned, role: Role) -> Result<Connection, StoreError> {
-        sqlite::connect(owned, role).map_err(|error| self.open_error(error.to_string()))
+        sqlite::connect(owned, role).map_err(|error| self.open_error(sqlite_said(&error)))
     }
 
     async fn connect_server(
@@ -221,13 +337,12 @@ impl Engine {
             Kind::Sqlite(owned) => return Readers::open(|| self.connect_file(owned, Role::Reader)),
             Kind::Postgres(options, _) => options.as_ref().clone(),
         };
-        AnyPoolOptions::new()
+        let settings = AnyPoolOptions::new()
             .max_connections(super::READERS)
             .acquire_timeout(super::READ_TIMEOUT)
-            .after_connect(|connection, _| Box::pin(postgres::set_up(connection, Role::Reader)))
-            .connect_with(options)
+            .after_connect(|connection, _| Box::pin(postgres::set_up(connection, Role::Reader)));
+        Readers::connect(settings, options)
             .await
-            .map(Readers::Postgres)
             .map_err(|error| self.open_error(plain(&error)))
     }
 
@@ -240,8 +355,8 @@ impl Engine {
             return Ok(None);
         };
         let connection = sqlite::connect_checkpoints(owned);
-        let connection = connection.map_err(|error| self.open_error(error.to_string()))?;
-        Checkpoints::start(connection, Arc::clone(rows))
+        let connection = connection.map_err(|error| self.open_error(sqlite_said(&error)))?;
+        Checkpoints::start(connection, sqlite::log_path(&owned.path), Arc::clone(rows))
             .map(Some)
             .map_err(|error| self.open_error(error.to_string()))
     }
@@ -294,6 +409,10 @@ impl Engine {
     }
 }
 
+fn sqlite_said(error: &rusqlite::Error) -> String {
+    cause::of_sqlite(error).explained(error.to_string())
+}
+
 /// How long connecting to a server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -302,4 +421,14 @@ async fn in_time<T>(connecting: impl Future<Output = T>) -> Result<T, StoreError
     connected.map_err(|_| StoreError::Timeout {
         seconds: CONNECT_TIMEOUT.as_secs(),
     })
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or(Err(StoreError::Timeout {
+        seconds: limit.as_secs(),
+    }))
 }

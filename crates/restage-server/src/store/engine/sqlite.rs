@@ -2,20 +2,27 @@
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use sqlx::{AnyConnection, Connection as _};
 
-use super::{BUSY_TIMEOUT, Role};
+use super::{BUSY_TIMEOUT, Role, wal};
+use crate::files;
 use crate::store::SqliteSync;
+use crate::store::cause::Cause;
 use crate::store::error::StoreError;
 use crate::store::sql::{Connection, SqliteConnection};
 
-/// The write-ahead log is cut back to this size when it is reset.
-const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
-/// A log of so many pages is moved into the database by the commit that finds it so long. `checkpoint` does it
+/// The write-ahead log is cut back to this size when it is written from its beginning again.
+const WAL_KEPT_BYTES: u64 = 4 * 1024 * 1024;
+/// A log of so many pages, 64 MiB, is moved into the database by the commit that finds it so long. `checkpoint` does it
 /// before.
-const WAL_PAGES_MAX: u64 = WAL_BYTES_MAX / 4_096;
+const WAL_PAGES_MAX: u64 = 16 * 1024;
+/// What is written to find out whether a disk that fails is full: more than the file system keeps in reserve for a name.
+const TRIAL_BYTES: usize = 64 * 1024;
 /// Pages a reading or writing connection keeps, in KiB.
 const CACHE_KIB: u32 = 16 * 1024;
 
@@ -30,7 +37,11 @@ pub(super) const BEGIN_READ: &str = "BEGIN";
 #[derive(Debug)]
 pub(super) struct Owned {
     pub(super) path: PathBuf,
-    sync: SqliteSync,
+    pub(super) sync: SqliteSync,
+    /// The file that was opened, as the file system knows it.
+    file: FileId,
+    /// The same of the log, once there is one.
+    log: OnceLock<FileId>,
     /// While it is held, another process that opens the same database fails instead of closing our connections as left
     /// over from a crash.
     lock: File,
@@ -48,12 +59,95 @@ impl Drop for Owned {
 
 impl Owned {
     /// Takes the file for this process, creating it if need be. Blocks on the file system.
-    pub(super) fn take(path: &Path, sync: SqliteSync) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::DamagedLog`] unless losses are `accepted`, and those of the file system.
+    pub(super) fn take(path: &Path, sync: SqliteSync, accepted: bool) -> Result<Self, StoreError> {
         let path = absolute(path)?;
         let lock = lock(&path)?;
-        create_private(&path).map_err(|error| open_error(&path, &error))?;
-        Ok(Self { path, sync, lock })
+        wal::check(&path, sync, accepted)?;
+        let file = create_private(&path).map_err(|error| open_error(&path, &error))?;
+        Ok(Self {
+            path,
+            sync,
+            file,
+            log: OnceLock::new(),
+            lock,
+        })
     }
+
+    /// Whether the file, and its log, are still those that were opened. Who deletes or replaces them takes away what is
+    /// acknowledged from then on, and the engine does not notice.
+    pub(super) fn check_place(&self) -> Result<(), StoreError> {
+        let removed = |path: &Path| StoreError::Removed {
+            file: path.display().to_string(),
+        };
+        if file_id(&self.path) != Some(self.file) {
+            return Err(removed(&self.path));
+        }
+        let log = log_path(&self.path);
+        let found = file_id(&log);
+        match (self.log.get(), found) {
+            (Some(known), found) if found != Some(*known) => Err(removed(&log)),
+            (None, Some(found)) => {
+                // Only the writer sets it.
+                let _ = self.log.set(found);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The engine calls much of what a file system refuses a failure of the disk. What it refuses to a small file tells
+    /// more, and what it did not make durable is final.
+    pub(super) fn explain(&self, error: StoreError) -> StoreError {
+        match (error.cause(), &error) {
+            (
+                Cause::Unkept,
+                StoreError::Engine { reason, .. } | StoreError::Commit { reason, .. },
+            ) => StoreError::Unkept {
+                database: self.path.display().to_string(),
+                reason: reason.clone(),
+            },
+            (Cause::Disk, StoreError::Engine { .. }) => match self.trial() {
+                Some(cause) => StoreError::Engine {
+                    reason: cause.explained("the engine speaks of a disk I/O error".to_owned()),
+                    cause,
+                },
+                None => error,
+            },
+            _ => error,
+        }
+    }
+
+    /// Why nothing can be written beside the database, if that is plain.
+    fn trial(&self) -> Option<Cause> {
+        let mut path = self.path.as_os_str().to_owned();
+        path.push(".trial");
+        let written = std::fs::write(&path, [0; TRIAL_BYTES]);
+        // Only room was wanted.
+        let _ = std::fs::remove_file(&path);
+        match written.err()?.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(Cause::DiskFull),
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Some(Cause::ReadOnly),
+            _ => None,
+        }
+    }
+}
+
+/// The log beside a database file.
+pub(in crate::store) fn log_path(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    PathBuf::from(log)
+}
+
+/// Device and number of a file.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> Option<FileId> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// A connection to the file in the state its role needs.
@@ -104,7 +198,7 @@ fn pragmas(role: Role, sync: SqliteSync) -> String {
         Role::Writer => write!(
             pragmas,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
-             PRAGMA journal_size_limit = {WAL_BYTES_MAX}; \
+             PRAGMA journal_size_limit = {WAL_KEPT_BYTES}; \
              PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX};"
         ),
         Role::Reader => write!(pragmas, "PRAGMA query_only = ON;"),
@@ -167,12 +261,18 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// Creates the file readable by its owner only: it holds keys. The engine gives its journal the
 /// same mode.
-fn create_private(path: &Path) -> std::io::Result<()> {
+fn create_private(path: &Path) -> std::io::Result<FileId> {
+    let is_new = !path.exists();
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    let file = options.open(path)?;
+    if is_new {
+        files::sync_folder_of(path)?;
+    }
+    let found = file.metadata()?;
+    Ok((found.dev(), found.ino()))
 }
 
 pub(in crate::store) fn sqlite_url(path: &Path) -> Result<String, StoreError> {
@@ -207,15 +307,15 @@ mod tests {
     fn a_file_given_free_is_free_whoever_else_has_its_lock_open() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("restage.db");
-        let first = Owned::take(&path, SqliteSync::Full).unwrap();
+        let first = Owned::take(&path, SqliteSync::Full, false).unwrap();
         // As in a child process that has not yet run another program.
         let inherited = first.lock.try_clone().unwrap();
         assert!(matches!(
-            Owned::take(&path, SqliteSync::Full),
+            Owned::take(&path, SqliteSync::Full, false),
             Err(StoreError::InUse { .. })
         ));
         drop(first);
-        Owned::take(&path, SqliteSync::Full).unwrap();
+        Owned::take(&path, SqliteSync::Full, false).unwrap();
         drop(inherited);
     }
 }

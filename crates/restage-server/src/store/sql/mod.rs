@@ -40,6 +40,18 @@ impl Connection {
         }
     }
 
+    /// Opens a transaction and says the number the engine knows it by, if it has such.
+    pub(super) async fn begin(&mut self, sql: &'static str) -> Result<Option<i64>, StoreError> {
+        match self {
+            Self::Sqlite(connection) => connection.command(sql).map(|()| None),
+            Self::Postgres(connection) => {
+                // Of several statements the first answers no row.
+                let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
+                Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
+            }
+        }
+    }
+
     pub(super) async fn close(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => connection.close(),

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sqlx::AnyPool;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Connection, Query, Row};
@@ -13,7 +15,16 @@ use crate::store::{READ_TIMEOUT, READERS};
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Readers {
     Sqlite(Arc<Idle>),
-    Postgres(AnyPool),
+    Postgres(Arc<Pools>),
+}
+
+/// The pool of PostgreSQL's, which is replaced when its connections pass no bytes any more.
+#[derive(Debug)]
+pub(in crate::store) struct Pools {
+    settings: AnyPoolOptions,
+    address: AnyConnectOptions,
+    /// The present one, and how many there were before.
+    current: Mutex<(AnyPool, u64)>,
 }
 
 /// Those of SQLite that nobody uses right now.
@@ -36,6 +47,27 @@ impl Readers {
         })))
     }
 
+    /// Of PostgreSQL: a pool with these settings, one connection of which is opened at once.
+    pub(in crate::store) async fn connect(
+        settings: AnyPoolOptions,
+        address: AnyConnectOptions,
+    ) -> Result<Self, sqlx::Error> {
+        let pool = settings.clone().connect_with(address.clone()).await?;
+        Ok(Self::Postgres(Arc::new(Pools {
+            settings,
+            address,
+            current: Mutex::new((pool, 0)),
+        })))
+    }
+
+    /// Leaves the connections there are and opens others, after it was found that they pass nothing.
+    pub(in crate::store) fn renew(&self) {
+        if let Self::Postgres(pools) = self {
+            let (_, number) = pools.current();
+            pools.renew(number);
+        }
+    }
+
     /// All rows.
     pub(in crate::store) async fn rows<T>(
         &self,
@@ -44,8 +76,9 @@ impl Readers {
     ) -> Result<Vec<T>, StoreError> {
         match self {
             Self::Sqlite(idle) => query.rows(idle.lend().await?.get()?, decode).await,
-            Self::Postgres(pool) => {
-                let rows = within(query.on_any().fetch_all(pool)).await?;
+            Self::Postgres(pools) => {
+                let reading = async |lent: &mut AnyConnection| query.on_any().fetch_all(lent).await;
+                let rows = pools.read(reading).await?;
                 rows.iter().map(|row| decode(&Row::Any(row))).collect()
             }
         }
@@ -59,8 +92,10 @@ impl Readers {
     ) -> Result<Option<T>, StoreError> {
         match self {
             Self::Sqlite(idle) => query.row(idle.lend().await?.get()?, decode).await,
-            Self::Postgres(pool) => {
-                let row = within(query.on_any().fetch_optional(pool)).await?;
+            Self::Postgres(pools) => {
+                let reading =
+                    async |lent: &mut AnyConnection| query.on_any().fetch_optional(lent).await;
+                let row = pools.read(reading).await?;
                 row.map(|row| decode(&Row::Any(&row))).transpose()
             }
         }
@@ -90,7 +125,7 @@ impl Readers {
                 idle.permits.close();
                 idle.connections().clear();
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pools) => pools.current().0.close().await,
         }
     }
 }
@@ -145,9 +180,49 @@ fn timed_out() -> StoreError {
     }
 }
 
-async fn within<T>(read: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(READ_TIMEOUT, read).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(timed_out()),
+impl Pools {
+    fn current(&self) -> (AnyPool, u64) {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (AnyPool, u64)> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the pool of that number, unless that was done or there will be no more reads.
+    fn renew(&self, number: u64) {
+        let mut current = self.lock();
+        if current.1 != number || current.0.is_closed() {
+            return;
+        }
+        let fresh = self
+            .settings
+            .clone()
+            .connect_lazy_with(self.address.clone());
+        let (old, _) = std::mem::replace(&mut *current, (fresh, number + 1));
+        // Reads under way end by themselves, and silent connections do not end politely.
+        tokio::spawn(async move { tokio::time::timeout(READ_TIMEOUT, old.close()).await });
+    }
+
+    /// Reads within [`READ_TIMEOUT`] in all. Connections of which one does not answer in time are left: in the pool they
+    /// would keep the next readers waiting as well.
+    async fn read<T>(
+        &self,
+        reading: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let (pool, number) = self.current();
+        let mut lent = None;
+        let done = async {
+            let lent = lent.insert(pool.acquire().await?);
+            reading(lent).await
+        };
+        match tokio::time::timeout(READ_TIMEOUT, done).await {
+            Ok(result) => Ok(result?),
+            Err(_) => {
+                drop(lent.map(PoolConnection::detach));
+                self.renew(number);
+                Err(timed_out())
+            }
+        }
     }
 }

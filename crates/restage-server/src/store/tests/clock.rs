@@ -9,7 +9,7 @@ use crate::store::newest::{self, AHEAD_MAX_S};
 
 async fn open(database: &Database) -> Store {
     let config = StoreConfig::from_address(database.address()).unwrap();
-    Store::open(&config, Box::new(|_, _| ())).await.unwrap()
+    Store::open(&config, Box::new(|_, _, _| ())).await.unwrap()
 }
 
 /// Creates a stage by a clock that is ahead by so many seconds, and says when it was.

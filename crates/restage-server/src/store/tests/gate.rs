@@ -35,12 +35,12 @@ impl Default for Gate {
 impl Gate {
     pub(super) fn around(gate: &Arc<Self>, mut sink: EffectSink) -> EffectSink {
         let gate = Arc::clone(gate);
-        Box::new(move |command, decision| match command {
+        Box::new(move |command, decision, place| match command {
             Command::UpdateStage { stage, .. } if stage.id.as_str() == NOWHERE => {
                 gate.is_reached.notify_one();
                 gate.opened.lock().unwrap().recv().unwrap();
             }
-            _ => sink(command, decision),
+            _ => sink(command, decision, place),
         })
     }
 }

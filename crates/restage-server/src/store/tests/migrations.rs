@@ -34,7 +34,7 @@ async fn tokens_of_the_first_schema_are_found_under_their_stage() {
     sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
     old.close().await.unwrap();
 
-    let store = Store::open(&StoreConfig::sqlite(&path), Box::new(|_, _| ()))
+    let store = Store::open(&StoreConfig::sqlite(&path), Box::new(|_, _, _| ()))
         .await
         .unwrap();
     for (participant, expires_at, revoked_at) in [("ann", 7, None), ("bob", 8, Some(Time(9)))] {

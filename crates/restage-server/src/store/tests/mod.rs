@@ -1,11 +1,12 @@
 //! Tests that look below the public surface: rows as they are written, statements as they are planned,
-//! and the whole against the rules' own reference. `plans` and `sqlite_faults` are about SQLite, the
+//! and the whole against the rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite, the
 //! others run on every engine.
 
 mod clock;
 #[path = "../../../tests/store_support/database.rs"]
 mod database;
 mod gate;
+mod health;
 mod migrations;
 mod needs;
 mod plans;
@@ -38,7 +39,7 @@ struct Bench {
 
 impl Bench {
     async fn open() -> Self {
-        Self::with_sink(Box::new(|_, _| ())).await
+        Self::with_sink(Box::new(|_, _, _| ())).await
     }
 
     async fn with_sink(sink: EffectSink) -> Self {

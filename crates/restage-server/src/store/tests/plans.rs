@@ -31,7 +31,7 @@ fn is_by_design(step: &str) -> bool {
 
 #[tokio::test]
 async fn lists_and_look_ups_neither_scan_nor_sort() {
-    let mut bench = Bench::on(Database::sqlite(), Box::new(|_, _| ())).await;
+    let mut bench = Bench::on(Database::sqlite(), Box::new(|_, _, _| ())).await;
     let single = [
         ("get_stage", read::GET_STAGE),
         ("list_stages", read::LIST_STAGES),
@@ -73,6 +73,8 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("stages idle", rows::STAGES_IDLE),
         ("connections of a session", rows::CONNECTIONS_OF_SESSION),
         ("live participants", rows::PARTICIPANTS_LIVE),
+        ("which events wait", outbox::WAITING_KEYS),
+        ("how many events wait", outbox::WAITING_COUNT),
     ];
     for (name, sql) in single {
         for step in plan(&mut bench, sql).await {

@@ -77,7 +77,7 @@ async fn every_schema_is_brought_up_to_date_with_what_it_holds() {
         for table in tables {
             before.push((table, count(&mut connection, table).await));
         }
-        let store = Store::open(&config, Box::new(|_, _| ())).await.unwrap();
+        let store = Store::open(&config, Box::new(|_, _, _| ())).await.unwrap();
         for (table, rows) in before {
             assert_eq!(
                 count(&mut connection, table).await,
@@ -123,7 +123,7 @@ async fn every_schema_is_brought_up_to_date_with_what_it_holds() {
 async fn a_backup_holds_every_row_and_goes_into_either_engine() {
     let (version, rows) = LEFT_BEHIND[LEFT_BEHIND.len() - 1];
     let (database, config) = left_behind(version, rows).await;
-    Store::open(&config, Box::new(|_, _| ()))
+    Store::open(&config, Box::new(|_, _, _| ()))
         .await
         .unwrap()
         .close()
@@ -165,7 +165,7 @@ async fn a_backup_holds_every_row_and_goes_into_either_engine() {
 async fn the_list_of_tables_is_complete() {
     let database = Database::sqlite();
     let config = StoreConfig::from_address(database.address()).unwrap();
-    Store::open(&config, Box::new(|_, _| ()))
+    Store::open(&config, Box::new(|_, _, _| ()))
         .await
         .unwrap()
         .close()

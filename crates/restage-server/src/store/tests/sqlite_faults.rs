@@ -22,7 +22,7 @@ async fn a_command_that_fails_takes_only_itself_back() {
     let (outcomes, stats) = bench.together(jobs).await;
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
     assert!(
-        matches!(outcomes[1], Err(StoreError::Engine(_))),
+        matches!(outcomes[1], Err(StoreError::Engine { .. })),
         "{:?}",
         outcomes[1]
     );

@@ -66,7 +66,7 @@ type Watched = (StageId, Watch, Option<Stage>, Vec<Replica>);
 async fn walk(seed: u64, batches: u32) -> Walk {
     let handed_over = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&handed_over);
-    let mut bench = Bench::with_sink(Box::new(move |command, decision: &Decision| {
+    let mut bench = Bench::with_sink(Box::new(move |command, decision: &Decision, _| {
         sink.lock()
             .unwrap()
             .push((command.clone(), decision.clone()));

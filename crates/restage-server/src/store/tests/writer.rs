@@ -70,7 +70,7 @@ pub(super) type Log = Arc<Mutex<Vec<String>>>;
 pub(super) async fn logging_bench(database: Database) -> (Bench, Log) {
     let log = Log::default();
     let sink = Arc::clone(&log);
-    let sink: EffectSink = Box::new(move |command, decision| {
+    let sink: EffectSink = Box::new(move |command, decision, _| {
         let name = match command {
             Command::CreateStage { name, .. } => name.clone(),
             other => format!("{other:?}"),
@@ -223,7 +223,7 @@ async fn the_count_of_stages_follows_creation_and_deletion() {
 async fn deleted_stages_are_purged_when_there_is_time() {
     let database = Database::fresh().await;
     let config = StoreConfig::from_address(database.address()).unwrap();
-    let store = Store::open(&config, Box::new(|_, _| ())).await.unwrap();
+    let store = Store::open(&config, Box::new(|_, _, _| ())).await.unwrap();
     store
         .execute(create("a", None))
         .await

@@ -1,0 +1,108 @@
+//! Whether the database can be written, as the writer's own commits tell or, when there are none, a write of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::Store;
+use super::error::StoreError;
+use super::writer::Request;
+
+/// For so long a commit, or a failure, tells how things are. So there is at most one probe in this time, however many
+/// ask.
+pub const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How long an answer to a probe is waited for.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The row of `meta` that probes write. It is no part of a backup.
+pub(super) const PROBE_ROW: &str = "probe";
+
+/// What the writer found last.
+#[derive(Clone, Debug)]
+struct Verdict {
+    at: Instant,
+    outcome: Result<(), StoreError>,
+}
+
+/// What the writer and those who ask share.
+#[derive(Debug)]
+pub(super) struct Health {
+    verdict: watch::Sender<Verdict>,
+    is_probing: AtomicBool,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        let verdict = Verdict {
+            at: Instant::now(),
+            outcome: Ok(()),
+        };
+        Self {
+            verdict: watch::Sender::new(verdict),
+            is_probing: AtomicBool::default(),
+        }
+    }
+}
+
+impl Health {
+    /// Something was committed, or could not be.
+    pub(super) fn found(&self, outcome: Result<(), StoreError>) {
+        self.verdict.send_replace(Verdict {
+            at: Instant::now(),
+            outcome,
+        });
+    }
+}
+
+impl Store {
+    /// Whether changes can be made durable right now: the writer has committed one within the last second, or does so
+    /// now. Askers share one probe.
+    ///
+    /// # Errors
+    /// What the last attempt failed with, or [`StoreError::Timeout`] when there is no answer within
+    /// [`PROBE_TIMEOUT`].
+    pub async fn can_write(&self) -> Result<(), StoreError> {
+        let mut verdicts = self.shared.health.verdict.subscribe();
+        let asked_at = Instant::now();
+        let last = verdicts.borrow_and_update().clone();
+        if asked_at.duration_since(last.at) < PROBE_EVERY {
+            return last.outcome;
+        }
+        self.probe();
+        let answered = async {
+            while verdicts.changed().await.is_ok() {
+                let verdict = verdicts.borrow_and_update().clone();
+                if verdict.at >= asked_at {
+                    return verdict.outcome;
+                }
+            }
+            Err(StoreError::Closed)
+        };
+        match tokio::time::timeout(PROBE_TIMEOUT, answered).await {
+            Ok(outcome) => outcome,
+            // An attempt is under way. What the one before said says more than that this one takes long.
+            Err(_) => last.outcome.and(Err(StoreError::Timeout {
+                seconds: PROBE_TIMEOUT.as_secs(),
+            })),
+        }
+    }
+
+    /// Starts a probe unless one is under way.
+    fn probe(&self) {
+        let health = Arc::clone(&self.shared.health);
+        if health.is_probing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let requests = self.shared.requests.clone();
+        tokio::spawn(async move {
+            let (answer, answered) = oneshot::channel();
+            let sent = requests.send(Request::Probe { answer }).await.is_ok();
+            if !sent || answered.await.is_err() {
+                health.found(Err(StoreError::Closed));
+            }
+            health.is_probing.store(false, Ordering::Release);
+        });
+    }
+}
