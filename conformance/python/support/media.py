@@ -271,11 +271,10 @@ class Watcher(Peer):
 class Events:
     """The events WebSocket of a stage."""
 
-    def __init__(self, media, url, token, protocols=()):
+    def __init__(self, media, url, token):
         self.media = media
         self.url = url
         self.token = token
-        self.protocols = protocols
         self.socket = None
         self.frames = []
         self.close_code = None
@@ -283,7 +282,7 @@ class Events:
 
     async def _connect(self):
         # Not closed by itself: answering the server's close frame may fail, and would hide the code in it.
-        protocols = [*([self.token] if self.token else []), *self.protocols]
+        protocols = [self.token] if self.token else []
         self.socket = await self.media.http.ws_connect(self.url, protocols=protocols, autoclose=False)
         self.media.spawn(self._read())
 
@@ -364,11 +363,11 @@ class Media:
         target, token = placed(f"{base}/{participant}", token, in_url)
         return self.open(Watcher(self, target, token, **arguments))
 
-    def events(self, token, in_url=None, protocols=()):
-        """Opens the events WebSocket of the stage the token is for. `protocols` are offered beside the token."""
+    def events(self, token, in_url=None):
+        """Opens the events WebSocket of the stage the token is for."""
         said = api.payload(token)
         target, token = placed(f"{said['events_url']}/{said['topic']}", token, in_url)
-        return self.open(Events(self, target, token, protocols))
+        return self.open(Events(self, target, token))
 
     def open(self, peer):
         """Connects a peer made elsewhere; it is closed with the others."""

@@ -122,7 +122,6 @@ pub struct EventStream {
     closed: Option<EventsClose>,
     ping_at: Instant,
     heard_at: Instant,
-    resumption: Option<String>,
 }
 
 impl EventStream {
@@ -168,7 +167,6 @@ impl EventStream {
             closed: None,
             ping_at: now + PING_INTERVAL,
             heard_at: now,
-            resumption: None,
         })
     }
 
@@ -223,23 +221,14 @@ impl EventStream {
                     return Ok(None);
                 }
                 Some(Err(error)) => return Err(socket_error(error)),
-                Some(Ok(Message::Text(text))) => match parse_event(&text)? {
-                    Some(StageEvent::Other { kind, message }) if kind == "RESUMPTION" => {
-                        let secret = message.pointer("/payload/secret");
-                        self.resumption = secret.and_then(Value::as_str).map(str::to_owned);
+                Some(Ok(Message::Text(text))) => {
+                    if let Some(event) = parse_event(&text)? {
+                        return Ok(Some(event));
                     }
-                    Some(event) => return Ok(Some(event)),
-                    None => {}
-                },
+                }
                 Some(Ok(_)) => {}
             }
         }
-    }
-
-    /// The secret with which this participant opens connections after its token has expired, once the server has given
-    /// one.
-    pub fn resumption(&self) -> Option<&str> {
-        self.resumption.as_deref()
     }
 
     /// Why the server closed the socket, once [`next`](Self::next) has returned `None`, if it said so.

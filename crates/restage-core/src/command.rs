@@ -156,9 +156,6 @@ pub enum Command {
         kind: ConnectionKind,
         /// The verified token.
         claims: Claims,
-        /// The stage session the client was in, if it has shown the secret that proves it: it may come back to that
-        /// one after its token has expired.
-        resumes: Option<StageSessionId>,
         /// For publishing connections.
         protocol: Protocol,
         /// From the User-Agent.

@@ -135,7 +135,6 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             connection,
             kind,
             claims,
-            resumes,
             protocol,
             client,
         } => {
@@ -143,7 +142,6 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
                 connection,
                 kind,
                 claims,
-                resumes: resumes.as_ref(),
                 protocol: *protocol,
                 client,
             };
@@ -230,9 +228,7 @@ pub(crate) fn needs(command: &Command, context: &Context) -> Vec<Need> {
             destination,
             participant,
         } => stop_participant_replication::needs(source, destination, participant),
-        Command::OpenConnection { kind, claims, .. } => {
-            open_connection::needs(kind, claims, context)
-        }
+        Command::OpenConnection { kind, claims, .. } => open_connection::needs(kind, claims),
         Command::ExchangeToken {
             stage,
             participant,

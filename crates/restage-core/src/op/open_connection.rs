@@ -1,7 +1,7 @@
 //! A client with a verified token opens a connection: to publish, to watch a publisher, or for events.
 //! The first one joins; a second of the same kind takes the first one's place.
 
-use super::{Context, Outcome, limit_reached, record_connection_error};
+use super::{Outcome, limit_reached, record_connection_error};
 use crate::command::{Claims, Need, Signer};
 use crate::decision::{CloseReason, PublicationKey, Reply};
 use crate::draft::Draft;
@@ -15,20 +15,15 @@ pub(super) struct Request<'a> {
     pub(super) connection: &'a ConnectionId,
     pub(super) kind: &'a ConnectionKind,
     pub(super) claims: &'a Claims,
-    pub(super) resumes: Option<&'a StageSessionId>,
     pub(super) protocol: Protocol,
     pub(super) client: &'a Client,
 }
 
-pub(super) fn needs(kind: &ConnectionKind, claims: &Claims, context: &Context) -> Vec<Need> {
+pub(super) fn needs(kind: &ConnectionKind, claims: &Claims) -> Vec<Need> {
     let stage = &claims.stage.id;
     let mut needs = token::needs(claims);
     let (here, bearer) = (stage.clone(), claims.participant.clone());
     needs.push(match claims.signer {
-        // A publisher that is late may have a reconnect window.
-        Signer::Service if has_expired(claims, context) && *kind == ConnectionKind::Publish => {
-            Need::Participant(here, bearer)
-        }
         // Its tokens all say the same.
         Signer::Service => Need::Presence(here, bearer),
         // A later token may say something new of a participant that is shown elsewhere.
@@ -48,7 +43,7 @@ pub(super) fn needs(kind: &ConnectionKind, claims: &Claims, context: &Context) -
 }
 
 pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
-    check_token(draft, request)?;
+    check_token(draft, request.claims)?;
     let stage = &request.claims.stage.id;
     let active = draft.active_session(stage);
     let may_say_something_new = request.claims.signer != Signer::Service;
@@ -91,16 +86,14 @@ pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
     })
 }
 
-/// The token must be alive, and in time unless the participant comes back.
-fn check_token(draft: &Draft<'_>, request: &Request<'_>) -> Result<(), Error> {
-    let claims = request.claims;
+/// The token must be alive, and in time for a join. Who is in may open further connections after the
+/// token's end, as expiry is a rule about joining.
+fn check_token(draft: &Draft<'_>, claims: &Claims) -> Result<(), Error> {
     token::check(draft, claims)?;
     let (id, stage) = (&claims.participant, &claims.stage);
     let session = draft.active_session(&stage.id);
-    let row = session
-        .as_ref()
-        .and_then(|session| draft.participant(session, id));
-    if has_expired(claims, draft.context) && !comes_back(draft, request, session.as_ref()) {
+    let row = session.and_then(|session| draft.participant(&session, id));
+    if draft.context.wall >= claims.expires_at && !row.is_some_and(|row| row.connected) {
         return Err(Error::new(
             Fault::TokenExpired,
             format!("the participant token of {id} has expired"),
@@ -113,30 +106,6 @@ fn check_token(draft: &Draft<'_>, request: &Request<'_>) -> Result<(), Error> {
         ));
     }
     Ok(())
-}
-
-fn has_expired(claims: &Claims, context: &Context) -> bool {
-    context.wall >= claims.expires_at
-}
-
-/// Whether the participant was in this session before, and has shown so; or is a publisher whose replications wait for
-/// it, which an encoder that knows nothing but its token relies on.
-fn comes_back(draft: &Draft<'_>, request: &Request<'_>, session: Option<&StageSessionId>) -> bool {
-    let Some(session) = session else {
-        return false;
-    };
-    let id = &request.claims.participant;
-    if request.resumes == Some(session) {
-        return draft.participant(session, id).is_some();
-    }
-    let is_awaited = || {
-        let mut rows = draft
-            .active_replicas(session, id)
-            .into_iter()
-            .filter_map(|key| draft.replica(&key));
-        rows.any(|row| row.window_ends_at > Some(draft.context.steady))
-    };
-    *request.kind == ConnectionKind::Publish && is_awaited()
 }
 
 /// May it do this, and is there room? For a subscription the answer is what will be received.

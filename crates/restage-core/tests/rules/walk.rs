@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use restage_core::command::Claims;
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, Time};
 use restage_core::row::{Capabilities, Connection, StageEventError};
 use restage_core::{Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 
@@ -364,28 +364,13 @@ impl Walk {
             }
         };
         let connection = self.fresh("c");
-        let claims = self.claims(&stage, &participant);
         Command::OpenConnection {
             connection: ConnectionId::new(connection),
             kind: crate::support::kind(&what),
-            resumes: self.resumes(&claims),
-            claims,
+            claims: self.claims(&stage, &participant),
             protocol: restage_core::row::Protocol::Whip,
             client: Default::default(),
         }
-    }
-
-    /// Mostly nothing; else the session the participant is in, or was in before, or another one.
-    fn resumes(&mut self, claims: &Claims) -> Option<StageSessionId> {
-        if !self.random.one_in(4) {
-            return None;
-        }
-        let all = self.scene.world.participants.values();
-        let is_own = self.random.one_in(2);
-        let rows: Vec<_> = all
-            .filter(|row| !is_own || row.id == claims.participant)
-            .collect();
-        self.random.pick(&rows).map(|row| row.session.clone())
     }
 
     fn connection(

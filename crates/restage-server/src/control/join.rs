@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use restage_core::command::{Claims, Command};
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol};
-use restage_core::{Fault, Reply};
+use restage_core::Fault;
 use restage_media::{PeerKey, Published};
 use tokio::sync::{mpsc, watch};
 
@@ -79,8 +79,6 @@ impl From<TokenError> for JoinError {
 pub struct MediaJoin {
     /// The bearer token.
     pub token: String,
-    /// The resumption secret of an earlier connection, if the client has shown one.
-    pub resumption: Option<String>,
     /// What for; for a subscription, to whom.
     pub kind: ConnectionKind,
     /// For `/publish/{participantId}`: the id must be the token's.
@@ -100,8 +98,6 @@ pub struct Joined {
     pub answer: String,
     /// The entity tag, with quotes.
     pub entity_tag: String,
-    /// What the client comes back with after its token has expired.
-    pub resumption: String,
 }
 
 /// The answer to a PATCH.
@@ -119,8 +115,6 @@ pub struct EventsSocket {
     pub close: watch::Receiver<Option<SocketClose>>,
     /// What is for this participant alone, as JSON.
     pub messages: mpsc::Receiver<Arc<str>>,
-    /// What the client comes back with after its token has expired.
-    pub resumption: String,
     connection: ConnectionId,
     stage: StageId,
     participant: ParticipantId,
@@ -200,41 +194,21 @@ impl Control {
             connection: connection.clone(),
             kind: join.kind.clone(),
             claims: claims.clone(),
-            resumes: self.resumes(join.resumption.as_deref(), &claims),
             protocol: Protocol::Whip,
             client: join.client,
         };
-        let opened = match self.execute("", command).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.connections().remove(&connection);
-                self.inner.media.close(peer).await;
-                self.join_refused(&claims, &join.kind, &error);
-                return Err(error.into());
-            }
-        };
+        if let Err(error) = self.execute("", command).await {
+            self.connections().remove(&connection);
+            self.inner.media.close(peer).await;
+            self.join_refused(&claims, &join.kind, &error);
+            return Err(error.into());
+        }
         let entity_tag = entity_tag(&connection, 0);
         Ok(Joined {
             connection,
             answer,
             entity_tag,
-            resumption: self.resumption(&claims, &opened),
         })
-    }
-
-    /// The session that a client was in, as far as it has shown so. What shows nothing (any longer) is no fault: the
-    /// token may be good without.
-    fn resumes(&self, shown: Option<&str>, claims: &Claims) -> Option<StageSessionId> {
-        shown.and_then(|text| self.inner.tokens.resumes(text, claims))
-    }
-
-    /// What a client is given to come back with.
-    fn resumption(&self, claims: &Claims, opened: &Reply) -> String {
-        let Reply::Opened { session, .. } = opened else {
-            return String::new();
-        };
-        let tokens = &self.inner.tokens;
-        tokens.resumption(&claims.stage.id, session, &claims.participant)
     }
 
     /// Counts a join; one too many is counted by its reason and told to the participant, and logged where it cannot fill
@@ -393,7 +367,6 @@ impl Control {
     pub async fn join_events(
         &self,
         token: &str,
-        resumption: Option<&str>,
         claims: Claims,
         stage: &StageId,
         client: Client,
@@ -421,24 +394,19 @@ impl Control {
         let command = Command::OpenConnection {
             connection: connection.clone(),
             kind: ConnectionKind::Events,
-            claims: claims.clone(),
-            resumes: self.resumes(resumption, &claims),
+            claims,
             protocol: Protocol::Unknown,
             client,
         };
-        let opened = match self.execute("", command).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.connections().remove(&connection);
-                return Err(error.into());
-            }
-        };
+        if let Err(error) = self.execute("", command).await {
+            self.connections().remove(&connection);
+            return Err(error.into());
+        }
         let states = self.inner.hub.listen(stage);
         Ok(EventsSocket {
             states,
             close,
             messages,
-            resumption: self.resumption(&claims, &opened),
             connection,
             stage: stage.clone(),
             participant,

@@ -22,7 +22,6 @@ use super::bearer::SocketBearer;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
 use super::view;
-use super::whip::RESUMPTION;
 use crate::control::{EventsSocket, JoinError, SocketClose, client_of};
 
 /// Open events sockets; one more is told that the stage is at capacity.
@@ -31,9 +30,6 @@ pub(super) const EVENTS_SOCKETS_MAX: usize = 100_000;
 const PING_EVERY: Duration = Duration::from_secs(3);
 /// A client not heard from for this long is gone: DISCONNECTED within ten seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(7);
-
-/// What a sub-protocol begins with that is a resumption secret.
-const RESUMPTION_PROTOCOL: &str = "restage-resumption.";
 
 /// Close codes 4000 and up are an application's own (RFC 6455 §7.4.2).
 mod close_code {
@@ -87,18 +83,11 @@ async fn upgrade(
         .map(client_of)
         .unwrap_or_default();
     let protocol = offered(&headers, &token);
-    let resumption = resumption(&headers);
     // The join happens after the upgrade: a browser sees a close code, but never an HTTP status.
     Ok(handshake.grant(protocol, move |socket| async move {
         let join = app
             .control
-            .join_events(
-                &token,
-                resumption.as_deref(),
-                claims,
-                &StageId::new(stage),
-                client,
-            )
+            .join_events(&token, claims, &StageId::new(stage), client)
             .await;
         serve(&app, socket, join).await;
         drop(permit);
@@ -110,24 +99,6 @@ fn offered(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
     let all = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let is_offered = all.split(',').any(|one| one.trim() == token);
     is_offered.then(|| HeaderValue::from_str(token).ok())?
-}
-
-/// What the client is told once, after the first state.
-fn resumption_of(joined: &EventsSocket) -> String {
-    let payload = serde_json::json!({ "secret": joined.resumption });
-    frame("RESUMPTION", Some(payload))
-}
-
-/// The resumption secret, in its header or, as pages cannot set one, as a further sub-protocol.
-fn resumption(headers: &HeaderMap) -> Option<String> {
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    if let Some(given) = headers.get(RESUMPTION) {
-        return text(given);
-    }
-    let offered = text(headers.get(SEC_WEBSOCKET_PROTOCOL)?)?;
-    let mut all = offered.split(',');
-    let secret = all.find_map(|one| one.trim().strip_prefix(RESUMPTION_PROTOCOL));
-    secret.map(str::to_owned)
 }
 
 async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinError>) {
@@ -190,9 +161,6 @@ async fn converse(
                 if state != told {
                     if let Some(state) = &state {
                         socket.send(Message::text(&**state)).await?;
-                    }
-                    if told.is_none() {
-                        socket.send(Message::text(resumption_of(joined))).await?;
                     }
                     told = state;
                 }
@@ -314,22 +282,6 @@ fn refusal(error: &JoinError) -> (u16, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_resumption_secret_is_in_its_header_or_a_sub_protocol() {
-        let given = |name, value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, HeaderValue::from_str(value).unwrap());
-            resumption(&headers)
-        };
-        let secret = Some("st-1.mac".to_owned());
-        assert_eq!(given(RESUMPTION, "st-1.mac"), secret);
-        let offered = |value| given(SEC_WEBSOCKET_PROTOCOL, value);
-        assert_eq!(offered("a.b.c, restage-resumption.st-1.mac"), secret);
-        assert_eq!(offered("restage-resumption.st-1.mac,a.b.c"), secret);
-        assert_eq!(offered("a.b.c"), None);
-        assert_eq!(resumption(&HeaderMap::new()), None);
-    }
 
     #[test]
     fn messages_are_objects_with_a_type() {

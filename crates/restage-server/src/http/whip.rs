@@ -34,24 +34,21 @@ const JSON: &str = "application/json";
 const PATCHES: &str = "application/trickle-ice-sdpfrag, application/json";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
-/// Given with a session, and shown to open another after the token has expired.
-pub(super) const RESUMPTION: HeaderName = HeaderName::from_static("restage-resumption");
 const AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// What pages and their libraries put on requests: names for browsers that do not know the star, and the star for what
 /// other libraries add. It does not stand for `Authorization` (Fetch standard, CORS protocol).
-const REQUEST_HEADERS: [HeaderName; 9] = [
+const REQUEST_HEADERS: [HeaderName; 8] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     IF_MATCH,
     ACCEPT,
-    RESUMPTION,
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("x-requested-with"),
     HeaderName::from_static("*"),
 ];
 /// What a page may read of an answer.
-const RESPONSE_HEADERS: [HeaderName; 10] = [
+const RESPONSE_HEADERS: [HeaderName; 9] = [
     LOCATION,
     ETAG,
     LINK,
@@ -61,7 +58,6 @@ const RESPONSE_HEADERS: [HeaderName; 10] = [
     ACCEPT_PATCH,
     ACCEPT_POST,
     REQUEST_ID,
-    RESUMPTION,
 ];
 /// How long a browser need not ask again what a page may do.
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -189,7 +185,6 @@ async fn join(
     };
     let join = MediaJoin {
         token: token.text,
-        resumption: header(headers, &RESUMPTION).map(str::to_owned),
         kind,
         expected,
         offer,
@@ -204,7 +199,6 @@ async fn join(
             (LOCATION, location),
             (ETAG, joined.entity_tag),
             (ACCEPT_PATCH, PATCHES.to_owned()),
-            (RESUMPTION, joined.resumption),
         ],
         joined.answer,
     )

@@ -5,12 +5,11 @@
 
 mod claims;
 mod jws;
-mod resumption;
 mod self_signed;
 #[cfg(test)]
 mod tests;
 
-use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ParticipantId, Time};
 use restage_core::row::{Attributes, Capabilities};
 use restage_core::{Claims, PublicKeyArn, Signer, StageArn};
 use serde_json::Value;
@@ -23,7 +22,6 @@ pub use self_signed::{Signing, Unverified};
 
 use claims::{Payload, Reader};
 use jws::{Jws, Secret};
-use resumption::Resumptions;
 use self_signed::Header;
 
 /// The `kid` of tokens this server makes itself.
@@ -50,7 +48,6 @@ pub enum TokenError {
 /// Signs this server's participant tokens, and reads anybody's.
 pub struct Tokens {
     secret: Secret,
-    resumptions: Resumptions,
     endpoints: Endpoints,
 }
 
@@ -78,27 +75,8 @@ pub enum Presented<'a> {
 impl Tokens {
     /// The secret makes tokens and knows them again; the endpoints are what tokens carry.
     pub fn new(secret: &[u8; SECRET_LEN], endpoints: Endpoints) -> Self {
-        Self {
-            secret: Secret::new(secret),
-            resumptions: Resumptions::new(secret),
-            endpoints,
-        }
-    }
-
-    /// What this participant shows to come back to the session after its token has expired.
-    pub fn resumption(
-        &self,
-        stage: &StageId,
-        session: &StageSessionId,
-        participant: &ParticipantId,
-    ) -> String {
-        self.resumptions.make(stage, session, participant)
-    }
-
-    /// The session that the participant these claims name was in, if the text proves it.
-    pub fn resumes(&self, text: &str, claims: &Claims) -> Option<StageSessionId> {
-        self.resumptions
-            .read(text, &claims.stage.id, &claims.participant)
+        let secret = Secret::new(secret);
+        Self { secret, endpoints }
     }
 
     /// Makes the token text.

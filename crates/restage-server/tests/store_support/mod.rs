@@ -122,7 +122,6 @@ pub(crate) fn connect(
     Command::OpenConnection {
         connection: ConnectionId::new(connection),
         kind,
-        resumes: None,
         claims: Claims {
             participant: ParticipantId::new(participant),
             stage: arn(stage),

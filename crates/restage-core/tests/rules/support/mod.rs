@@ -310,7 +310,6 @@ impl Scene {
             connection: ConnectionId::new(connection),
             kind: kind(what),
             claims: self.claims(stage, participant),
-            resumes: None,
             protocol: Protocol::Whip,
             client: Client {
                 browser_name: "Firefox".to_owned(),
@@ -325,27 +324,6 @@ impl Scene {
             connection: ConnectionId::new(connection),
             kind: kind(what),
             claims: claims.clone(),
-            resumes: None,
-            protocol: Protocol::Whip,
-            client: Client::default(),
-        })
-    }
-
-    /// Opens it as somebody who has shown to have been in this session.
-    #[track_caller]
-    pub(crate) fn resume(
-        &mut self,
-        who: &str,
-        session: &str,
-        what: &str,
-        connection: &str,
-    ) -> Step {
-        let (stage, participant) = split(who);
-        self.run(&Command::OpenConnection {
-            connection: ConnectionId::new(connection),
-            kind: kind(what),
-            claims: self.claims(stage, participant),
-            resumes: Some(StageSessionId::new(session)),
             protocol: Protocol::Whip,
             client: Client::default(),
         })

@@ -432,15 +432,10 @@ impl Walk {
     }
 
     fn open_connection(&mut self) -> Command {
-        let claims = self.claims();
-        let sessions = self.world.participants.keys();
-        let mut own = sessions.filter(|(_, id)| *id == claims.participant);
-        let resumes = own.next_back().map(|(session, _)| session.clone());
         Command::OpenConnection {
             connection: ConnectionId::new(self.fresh("c")),
             kind: self.kind(),
-            claims,
-            resumes: resumes.filter(|_| self.dice.one_in(3)),
+            claims: self.claims(),
             protocol: Protocol::Whip,
             client: Client {
                 browser_name: AWKWARD[7].to_owned(),
