@@ -9,6 +9,7 @@ mod excess;
 mod hub;
 mod join;
 mod tell;
+mod tokens;
 mod trouble;
 mod user_agent;
 
@@ -41,6 +42,7 @@ pub use hub::{Hub, StageState, stage_state};
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 use tell::About;
 pub(crate) use tell::Failures;
+pub use tokens::Exchanged;
 pub use trouble::Trouble;
 pub use user_agent::client_of;
 
