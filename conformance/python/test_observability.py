@@ -234,6 +234,7 @@ def test_no_secret_is_ever_logged(talkative, media):
         assert status == 201, answer
         passwords += [stun.credentials(sdp)[1] for sdp in (offer, answer)]
         session = (server.url + headers["Location"], given)
+        passwords.append(headers["Restage-Resumption"])
         passwords += restarted(media, session, offer)
         ufrag = f"{stun.credentials(answer)[0]}:{stun.credentials(offer)[0]}"
         for password in (passwords[-1], "a-wrong-ice-password-4242"):

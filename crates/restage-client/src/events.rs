@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
 use crate::error::{Error, chain, harmless};
-use crate::signal::{parse_url, refusal};
+use crate::signal::{RESUMPTION, parse_url, refusal, secret};
 use crate::token::{ParticipantToken, TokenError};
 use crate::trust::Trust;
 
@@ -120,6 +120,7 @@ impl EventsClose {
 pub struct EventStream {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     closed: Option<EventsClose>,
+    resumption: Option<String>,
     ping_at: Instant,
     heard_at: Instant,
 }
@@ -139,6 +140,15 @@ impl EventStream {
     /// # Errors
     /// As [`EventStream::connect`].
     pub async fn connect_trusting(url: &str, token: &str, trust: &Trust) -> Result<Self, Error> {
+        Self::open(url, token, None, trust).await
+    }
+
+    async fn open(
+        url: &str,
+        token: &str,
+        resumption: Option<&str>,
+        trust: &Trust,
+    ) -> Result<Self, Error> {
         let url = parse_url(url, ["ws", "wss"])?;
         let mut request = url.as_str().into_client_request().map_err(socket_error)?;
         let mut protocol = HeaderValue::from_str(token)
@@ -147,6 +157,9 @@ impl EventStream {
         request
             .headers_mut()
             .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        if let Some(secret) = resumption.and_then(secret) {
+            request.headers_mut().insert(RESUMPTION, secret);
+        }
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
@@ -165,6 +178,7 @@ impl EventStream {
         Ok(Self {
             socket,
             closed: None,
+            resumption: None,
             ping_at: now + PING_INTERVAL,
             heard_at: now,
         })
@@ -183,7 +197,26 @@ impl EventStream {
     /// # Errors
     /// As [`EventStream::join`].
     pub async fn join_trusting(token: &ParticipantToken, trust: &Trust) -> Result<Self, Error> {
-        Self::connect_trusting(&token.events_url()?, token.as_str(), trust).await
+        Self::join_resuming(token, None, trust).await
+    }
+
+    /// The same with the newest resumption secret of an earlier connection of the participant, if there was one.
+    ///
+    /// # Errors
+    /// As [`EventStream::join`].
+    pub async fn join_resuming(
+        token: &ParticipantToken,
+        resumption: Option<&str>,
+        trust: &Trust,
+    ) -> Result<Self, Error> {
+        Self::open(&token.events_url()?, token.as_str(), resumption, trust).await
+    }
+
+    /// The secret with which this participant opens connections to the stage session after its token has expired, once
+    /// the server has given one. Treat it like the token.
+    #[must_use]
+    pub fn resumption(&self) -> Option<&str> {
+        self.resumption.as_deref()
     }
 
     /// Waits for the next event and keeps the socket alive meanwhile. `None` once the server has
@@ -221,11 +254,14 @@ impl EventStream {
                     return Ok(None);
                 }
                 Some(Err(error)) => return Err(socket_error(error)),
-                Some(Ok(Message::Text(text))) => {
-                    if let Some(event) = parse_event(&text)? {
-                        return Ok(Some(event));
+                Some(Ok(Message::Text(text))) => match parse_event(&text)? {
+                    Some(StageEvent::Other { kind, message }) if kind == "RESUMPTION" => {
+                        let secret = message.pointer("/payload/secret");
+                        self.resumption = secret.and_then(Value::as_str).map(str::to_owned);
                     }
-                }
+                    Some(event) => return Ok(Some(event)),
+                    None => {}
+                },
                 Some(Ok(_)) => {}
             }
         }

@@ -96,6 +96,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) http: HttpClient,
     pub(crate) endpoint: Url,
     pub(crate) token: &'a str,
+    /// The resumption secret of an earlier connection.
+    pub(crate) resumption: Option<&'a str>,
     pub(crate) direction: Direction,
     pub(crate) media: Media,
     pub(crate) codecs: Vec<Codec>,
@@ -126,6 +128,7 @@ pub(crate) struct Peer {
     stats: watch::Receiver<Stats>,
     key_frame_requests: watch::Receiver<u64>,
     codecs: Vec<Codec>,
+    resumption: Option<String>,
     task: JoinHandle<Result<(), Error>>,
 }
 
@@ -137,7 +140,14 @@ impl Peer {
     ) -> Result<(Self, mpsc::Receiver<ReceivedFrame>), Error> {
         let mut sockets = Sockets::facing(&resolve(&wanted.endpoint).await?)?;
         let offer = Offer::new(&wanted, &sockets)?;
-        let answered = post_offer(&wanted.http, wanted.endpoint, wanted.token, offer.sdp()).await?;
+        let answered = post_offer(
+            &wanted.http,
+            wanted.endpoint,
+            wanted.token,
+            wanted.resumption,
+            offer.sdp(),
+        )
+        .await?;
         let agreed = match offer.accept(&answered.sdp, &mut sockets) {
             Ok(agreed) => agreed,
             Err(error) => {
@@ -170,6 +180,7 @@ impl Peer {
             stats: stats_rx,
             key_frame_requests: request_rx,
             codecs,
+            resumption: answered.resumption,
             task: tokio::spawn(driver.run()),
         };
         if let Err(error) = peer.wait_connected(wanted.connect_timeout).await {
@@ -218,6 +229,10 @@ impl Peer {
 
     pub(crate) fn codecs(&self) -> &[Codec] {
         &self.codecs
+    }
+
+    pub(crate) fn resumption(&self) -> Option<&str> {
+        self.resumption.as_deref()
     }
 
     pub(crate) fn state(&self) -> ConnectionState {

@@ -137,6 +137,7 @@ impl RtpPublisher {
                 None => HttpClient::new()?,
             },
             token,
+            resumption: config.resumption.as_deref(),
             direction: Direction::SendOnly,
             media: Media::Packets,
             codecs: config.audio.into_iter().chain(config.video).collect(),
@@ -195,6 +196,13 @@ impl RtpPublisher {
         if self.requests_seen.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// The secret with which this participant opens connections to the stage session after its token has expired, if
+    /// the server gave one: for the `resumption` of later connections. Treat it like the token.
+    #[must_use]
+    pub fn resumption(&self) -> Option<&str> {
+        self.peer.resumption()
     }
 
     /// Where the connection stands.

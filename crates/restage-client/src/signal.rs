@@ -21,6 +21,8 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const REFUSAL_BYTES_MAX: usize = 16 * 1024;
 /// One HTTP request, from connect to the last byte of the body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// The header of a resumption secret, in requests and answers.
+pub(crate) const RESUMPTION: &str = "restage-resumption";
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
 
 /// The HTTP client that offers go out with. Cheap to clone; give one to many publishers and
@@ -101,6 +103,8 @@ pub(crate) struct Answered {
     pub(crate) sdp: String,
     /// The session on the server, if it named one.
     pub(crate) session: Option<HttpSession>,
+    /// What to come back with after the token's end, if the server gave it.
+    pub(crate) resumption: Option<String>,
 }
 
 /// A WHIP or WHEP session on a server: what DELETE is sent to.
@@ -152,17 +156,23 @@ pub(crate) async fn post_offer(
     http: &HttpClient,
     endpoint: Url,
     token: &str,
+    resumption: Option<&str>,
     offer: &str,
 ) -> Result<Answered, Error> {
     let authorization = bearer(token)?;
+    let resumption = resumption.and_then(secret);
     let mut url = endpoint;
     for _ in 0..=REDIRECTS_MAX {
-        let response = http
+        let mut request = http
             .client
             .request(Method::POST, url.clone())
             .header(AUTHORIZATION, authorization.clone())
             .header(CONTENT_TYPE, SDP)
-            .header(ACCEPT, SDP)
+            .header(ACCEPT, SDP);
+        if let Some(secret) = &resumption {
+            request = request.header(RESUMPTION, secret.clone());
+        }
+        let response = request
             .body(offer.to_owned())
             .send()
             .await
@@ -184,12 +194,19 @@ pub(crate) async fn post_offer(
                         authorization,
                         _open: Open::of(http),
                     });
+                let given = response.headers().get(RESUMPTION);
+                let resumption = given.and_then(|value| value.to_str().ok());
+                let resumption = resumption.map(str::to_owned);
                 let status = response.status().as_u16();
                 let sdp = read_body(&url, response, ANSWER_BYTES_MAX).await?;
                 if !sdp.trim_start().starts_with("v=") {
                     return Err(no_sdp(&url, status, &sdp));
                 }
-                return Ok(Answered { sdp, session });
+                return Ok(Answered {
+                    sdp,
+                    session,
+                    resumption,
+                });
             }
             _ => return Err(refused(&url, response).await),
         }
@@ -253,6 +270,13 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// A resumption secret as a header; what cannot be one proves nothing, and is left out.
+pub(crate) fn secret(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {

@@ -20,6 +20,9 @@ pub struct SubscribeConfig {
     pub codecs: Vec<Codec>,
     /// How long the answer and then ICE and DTLS may each take.
     pub connect_timeout: Duration,
+    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one: with
+    /// it a token that has expired meanwhile is good for as long as the stage session lasts.
+    pub resumption: Option<String>,
     /// A shared HTTP client; `None` makes one.
     pub http: Option<HttpClient>,
 }
@@ -30,6 +33,7 @@ impl Default for SubscribeConfig {
         Self {
             codecs: vec![Codec::Opus, Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1],
             connect_timeout: Duration::from_secs(10),
+            resumption: None,
             http: None,
         }
     }
@@ -73,6 +77,7 @@ impl Subscriber {
                 None => HttpClient::new()?,
             },
             token,
+            resumption: config.resumption.as_deref(),
             direction: Direction::RecvOnly,
             media: Media::Frames,
             codecs: config.codecs,
@@ -120,6 +125,13 @@ impl Subscriber {
     #[must_use]
     pub fn codecs(&self) -> &[Codec] {
         self.peer.codecs()
+    }
+
+    /// The secret with which this participant opens connections to the stage session after its token has expired, if
+    /// the server gave one: for the `resumption` of later connections. Treat it like the token.
+    #[must_use]
+    pub fn resumption(&self) -> Option<&str> {
+        self.peer.resumption()
     }
 
     /// Where the connection stands.

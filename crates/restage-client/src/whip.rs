@@ -25,6 +25,9 @@ pub struct PublishConfig {
     /// Turns bandwidth estimation and pacing on, starting from this many bits per second. The
     /// estimate is in [`Stats::available_bps`]. `None` sends frames at once, whole.
     pub initial_bps: Option<u64>,
+    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one: with
+    /// it a token that has expired meanwhile is good for as long as the stage session lasts.
+    pub resumption: Option<String>,
     /// A shared HTTP client; `None` makes one.
     pub http: Option<HttpClient>,
 }
@@ -37,6 +40,7 @@ impl Default for PublishConfig {
             audio: Some(Codec::Opus),
             connect_timeout: Duration::from_secs(10),
             initial_bps: None,
+            resumption: None,
             http: None,
         }
     }
@@ -86,6 +90,7 @@ impl Publisher {
                 None => HttpClient::new()?,
             },
             token,
+            resumption: config.resumption.as_deref(),
             direction: Direction::SendOnly,
             media: Media::Frames,
             codecs: config.audio.into_iter().chain(config.video).collect(),
@@ -139,6 +144,13 @@ impl Publisher {
         if self.requests_seen.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// The secret with which this participant opens connections to the stage session after its token has expired, if
+    /// the server gave one: for the `resumption` of later connections. Treat it like the token.
+    #[must_use]
+    pub fn resumption(&self) -> Option<&str> {
+        self.peer.resumption()
     }
 
     /// Where the connection stands.

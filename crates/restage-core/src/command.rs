@@ -156,6 +156,9 @@ pub enum Command {
         kind: ConnectionKind,
         /// The verified token.
         claims: Claims,
+        /// The stage session that the client proved to have been let into before, by its resumption secret: there an
+        /// expired token opens connections, too.
+        resumes: Option<StageSessionId>,
         /// For publishing connections.
         protocol: Protocol,
         /// From the User-Agent.

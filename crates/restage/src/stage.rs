@@ -293,6 +293,13 @@ impl Reconnect {
     }
 }
 
+/// Keeps the newest resumption secret: with it one comes back after the token's end.
+pub(crate) fn keep(newest: &mut Option<String>, given: Option<&str>) {
+    if let Some(secret) = given {
+        *newest = Some(secret.to_owned());
+    }
+}
+
 /// When to end: Ctrl-C, SIGTERM, a terminal that is closed, or a time that was set.
 pub(crate) struct Stop {
     interrupt: Signal,

@@ -2,6 +2,7 @@
 /** The events of a stage: who publishes, and what went wrong with one's own connections. */
 
 import { errorEvent, StageError } from "./errors.js";
+import { keepSecret, secretOf } from "./resumption.js";
 import { Retry } from "./retry.js";
 import { decodeToken } from "./signalling.js";
 
@@ -9,6 +10,9 @@ import { decodeToken } from "./signalling.js";
 const RETRY_LAST_MS = 8000;
 /** The server is asked for a sign of life this often; after a second question without one it is left. */
 const PING_MS = 10_000;
+
+/** Before a resumption secret in a sub-protocol. */
+const RESUMPTION_PROTOCOL = "restage-resumption.";
 
 /** Attempts in a row without a message from the server before it is given up: some five minutes. */
 const TRIES_MAX = 65;
@@ -86,7 +90,10 @@ export class StageEvents extends EventTarget {
   }
 
   #open() {
-    const socket = new WebSocket(this.#url, [this.#token]);
+    const secret = secretOf(this.#token);
+    // A page cannot set a header of a socket.
+    const beside = secret ? [`${RESUMPTION_PROTOCOL}${secret}`] : [];
+    const socket = new WebSocket(this.#url, [this.#token, ...beside]);
     this.#socket = socket;
     this.#unanswered = 0;
     socket.addEventListener("message", ({ data }) => {
@@ -121,6 +128,9 @@ export class StageEvents extends EventTarget {
       case "STAGE_STATE":
         this.participants = Array.isArray(payload.participants) ? payload.participants : [];
         this.dispatchEvent(new Event("stagestate"));
+        break;
+      case "RESUMPTION":
+        keepSecret(this.#token, payload.secret);
         break;
       case "PUBLISH_ERROR":
       case "SUBSCRIBE_ERROR":
@@ -166,7 +176,7 @@ export class StageEvents extends EventTarget {
   /** A socket that is refused before it is open tells a browser nothing: not even that its token has ended. */
   #hopeless() {
     this.#tries += 1;
-    if (decodeToken(this.#token).exp * 1000 < Date.now()) {
+    if (decodeToken(this.#token).exp * 1000 < Date.now() && !secretOf(this.#token)) {
       return new StageError("the participant token has expired", { code: "TOKEN_EXPIRED" });
     }
     if (this.#tries < TRIES_MAX) return undefined;

@@ -2,7 +2,10 @@
 /** What is said over HTTP: the offer, candidates, and the end of a session. */
 
 import { readReason, refusal, StageError } from "./errors.js";
+import { keepSecret, secretOf } from "./resumption.js";
 
+/** The header of a resumption secret, in requests and answers. */
+const RESUMPTION = "Restage-Resumption";
 /** Candidates found within this time go out in one PATCH. */
 const TRICKLE_MS = 50;
 /** How long a server may take to say whether a session is there. */
@@ -84,14 +87,19 @@ function mediaSections(lines) {
  * @param {ErrorCategory} category Of its refusal.
  */
 export async function offer(url, token, sdp, category) {
+  /** @type {Record<string, string>} */
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" };
+  const secret = secretOf(token);
+  if (secret) headers[RESUMPTION] = secret;
   const response = await request(url, {
     method: "POST",
-    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" },
+    headers,
     body: sdp,
     signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
   });
   const answer = await response.text();
   if (response.status !== 201) throw refusal(response.status, answer, category);
+  keepSecret(token, response.headers.get(RESUMPTION));
   const location = response.headers.get("Location");
   if (!location) {
     throw new StageError("the server's answer names no Location", { code: "FAILED", status: 502, category });

@@ -107,7 +107,7 @@ export class FakeServer {
   /**
    * @param {string} method
    * @param {string} url
-   * @param {{status: number, location?: string, etag?: string, body?: string, meanwhile?: () => void}} answer Status 0: no answer.
+   * @param {{status: number, location?: string, etag?: string, resumption?: string, body?: string, meanwhile?: () => void}} answer Status 0: no answer.
    */
   expect(method, url, answer) {
     this.#expected.push({ method, url, answer });
@@ -129,12 +129,13 @@ export class FakeServer {
       this.#unexpected.push(`${init.method} ${url}`);
       throw new TypeError("unexpected request");
     }
-    const { status, location, etag, body, meanwhile } = next.answer;
+    const { status, location, etag, resumption, body, meanwhile } = next.answer;
     meanwhile?.();
     if (status === 0) throw new TypeError("connection refused");
     const headers = new Headers();
     if (location) headers.set("Location", location);
     if (etag) headers.set("ETag", etag);
+    if (resumption) headers.set("Restage-Resumption", resumption);
     return { status, headers, url, text: async () => body ?? "v=0" };
   };
 }

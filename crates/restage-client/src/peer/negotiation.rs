@@ -302,6 +302,7 @@ mod tests {
 
     fn wanted() -> Wanted<'static> {
         Wanted {
+            resumption: None,
             http: HttpClient::new().unwrap(),
             endpoint: "http://127.0.0.1:1/whip".parse().unwrap(),
             token: "",

@@ -135,6 +135,7 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             connection,
             kind,
             claims,
+            resumes,
             protocol,
             client,
         } => {
@@ -142,6 +143,7 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
                 connection,
                 kind,
                 claims,
+                resumes: resumes.as_ref(),
                 protocol: *protocol,
                 client,
             };
@@ -228,7 +230,9 @@ pub(crate) fn needs(command: &Command, context: &Context) -> Vec<Need> {
             destination,
             participant,
         } => stop_participant_replication::needs(source, destination, participant),
-        Command::OpenConnection { kind, claims, .. } => open_connection::needs(kind, claims),
+        Command::OpenConnection { kind, claims, .. } => {
+            open_connection::needs(kind, claims, context.wall >= claims.expires_at)
+        }
         Command::ExchangeToken {
             stage,
             participant,

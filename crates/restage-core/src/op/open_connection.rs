@@ -15,19 +15,21 @@ pub(super) struct Request<'a> {
     pub(super) connection: &'a ConnectionId,
     pub(super) kind: &'a ConnectionKind,
     pub(super) claims: &'a Claims,
+    pub(super) resumes: Option<&'a StageSessionId>,
     pub(super) protocol: Protocol,
     pub(super) client: &'a Client,
 }
 
-pub(super) fn needs(kind: &ConnectionKind, claims: &Claims) -> Vec<Need> {
+pub(super) fn needs(kind: &ConnectionKind, claims: &Claims, is_expired: bool) -> Vec<Need> {
     let stage = &claims.stage.id;
     let mut needs = token::needs(claims);
     let (here, bearer) = (stage.clone(), claims.participant.clone());
     needs.push(match claims.signer {
         // Its tokens all say the same.
-        Signer::Service => Need::Presence(here, bearer),
-        // A later token may say something new of a participant that is shown elsewhere.
-        Signer::PublicKey(_) => Need::Participant(here, bearer),
+        Signer::Service if !is_expired => Need::Presence(here, bearer),
+        // A later token may say something new of a participant that is shown elsewhere, and one that has expired may
+        // publish while a replication waits for it.
+        Signer::Service | Signer::PublicKey(_) => Need::Participant(here, bearer),
     });
     if let ConnectionKind::Subscribe { publisher } = kind {
         needs.push(Need::Presence(stage.clone(), publisher.clone()));
@@ -43,7 +45,7 @@ pub(super) fn needs(kind: &ConnectionKind, claims: &Claims) -> Vec<Need> {
 }
 
 pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
-    check_token(draft, request.claims)?;
+    check_token(draft, request)?;
     let stage = &request.claims.stage.id;
     let active = draft.active_session(stage);
     let may_say_something_new = request.claims.signer != Signer::Service;
@@ -86,19 +88,23 @@ pub(super) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
     })
 }
 
-/// The token must be alive, and in time for a join. Who is in may open further connections after the
-/// token's end, as expiry is a rule about joining.
-fn check_token(draft: &Draft<'_>, claims: &Claims) -> Result<(), Error> {
+/// The token must be alive, and in time for a join, or come from a client that was let in before.
+fn check_token(draft: &Draft<'_>, request: &Request<'_>) -> Result<(), Error> {
+    let claims = request.claims;
     token::check(draft, claims)?;
     let (id, stage) = (&claims.participant, &claims.stage);
     let session = draft.active_session(&stage.id);
-    let row = session.and_then(|session| draft.participant(&session, id));
-    if draft.context.wall >= claims.expires_at && !row.is_some_and(|row| row.connected) {
+    if draft.context.wall >= claims.expires_at
+        && !session
+            .as_ref()
+            .is_some_and(|session| may_come_back(draft, request, session))
+    {
         return Err(Error::new(
             Fault::TokenExpired,
             format!("the participant token of {id} has expired"),
         ));
     }
+    let row = session.and_then(|session| draft.participant(&session, id));
     if row.is_some_and(Participant::is_replica) {
         return Err(Error::new(
             Fault::Conflict,
@@ -106,6 +112,23 @@ fn check_token(draft: &Draft<'_>, claims: &Claims) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Who was let into the session in progress comes back after the token's end: with a resumption secret, and, without one,
+/// to publish while the reconnect window of a replication waits for it. Encoders know nothing but their token.
+fn may_come_back(draft: &Draft<'_>, request: &Request<'_>, session: &StageSessionId) -> bool {
+    let id = &request.claims.participant;
+    if draft.participant(session, id).is_none() {
+        return false;
+    }
+    let now = draft.context.steady;
+    let is_awaited = || {
+        draft.active_replicas(session, id).iter().any(|key| {
+            let window = draft.replica(key).and_then(|row| row.window_ends_at);
+            window.is_some_and(|ends_at| ends_at > now)
+        })
+    };
+    request.resumes == Some(session) || (*request.kind == ConnectionKind::Publish && is_awaited())
 }
 
 /// May it do this, and is there room? For a subscription the answer is what will be received.

@@ -13,6 +13,7 @@ mod reconnect_window;
 mod recover;
 mod replication;
 mod replication_refusals;
+mod resumption;
 mod self_signed;
 mod sessions;
 mod stages;

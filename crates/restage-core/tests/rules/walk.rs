@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use restage_core::command::Claims;
-use restage_core::id::{ConnectionId, ParticipantId, StageId, Time};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{Capabilities, Connection, StageEventError};
 use restage_core::{Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 
@@ -74,7 +74,7 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
-                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded";
+                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded CameBack";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -149,6 +149,12 @@ impl Walk {
         };
         if let Err(refusal) = &step.decision.reply {
             self.met.insert(format!("{:?}", refusal.fault));
+        }
+        if let Command::OpenConnection { claims, .. } = &command
+            && claims.expires_at <= self.scene.wall
+            && step.decision.reply.is_ok()
+        {
+            self.met.insert("CameBack".to_owned());
         }
         for change in &step.decision.changes {
             match change {
@@ -368,8 +374,20 @@ impl Walk {
             connection: ConnectionId::new(connection),
             kind: crate::support::kind(&what),
             claims: self.claims(&stage, &participant),
+            resumes: self.resumed(&stage),
             protocol: restage_core::row::Protocol::Whip,
             client: Default::default(),
+        }
+    }
+
+    /// The session whose resumption secret comes with a token: none, the one in progress, or an old one.
+    fn resumed(&mut self, stage: &str) -> Option<StageSessionId> {
+        let stage = self.scene.world.stages.get(&StageId::new(stage));
+        let active = stage.and_then(|row| row.active_session.clone());
+        match self.random.below(6) {
+            0 | 1 => active,
+            2 => Some(StageSessionId::new("s1")),
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::ConnectionKind;
 use restage_core::{CloseReason, PublicationKey};
 use restage_media::{Download, PeerKey, Published};
@@ -69,6 +69,8 @@ pub(super) struct Live {
     /// Of the token it was opened with, or that was exchanged for it. Who shows that token again need not
     /// prove more, even when its key is gone.
     pub(super) token: TokenDigest,
+    /// The stage session it was let into, once it was.
+    pub(super) session: Option<StageSessionId>,
     publication: Option<PublicationKey>,
     /// What a publisher may send.
     published: Option<Published>,
@@ -91,6 +93,7 @@ impl Live {
             is_connected: false,
             token: TokenDigest::of(token),
             ice_generation: 0,
+            session: None,
             publication: None,
             published: None,
         }

@@ -7,18 +7,18 @@ use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol};
-use restage_core::Fault;
+use restage_core::{Fault, Reply};
 use restage_media::{PeerKey, Published};
 use tokio::sync::{mpsc, watch};
 
-use super::connections::{Live, Reach, SocketClose, SocketEnd, TokenDigest};
+use super::connections::{Live, Reach, SocketClose, SocketEnd};
 use super::ended::{Ending, Endings, RESTARTING};
 use super::tell::{About, SOCKET_MESSAGES_MAX, now};
 use super::trouble::Trouble;
 use super::{Control, Failure, StageState};
 use crate::http::IfMatch;
 use crate::media::{MediaError, Role};
-use crate::token::{Presented, TokenError};
+use crate::token::TokenError;
 use crate::{clock, ids};
 
 /// How often one participant may open connections and exchange tokens, refused attempts included. Someone who
@@ -79,6 +79,8 @@ impl From<TokenError> for JoinError {
 pub struct MediaJoin {
     /// The bearer token.
     pub token: String,
+    /// The resumption secret of an earlier connection, if the client has one.
+    pub resumption: Option<String>,
     /// What for; for a subscription, to whom.
     pub kind: ConnectionKind,
     /// For `/publish/{participantId}`: the id must be the token's.
@@ -98,6 +100,8 @@ pub struct Joined {
     pub answer: String,
     /// The entity tag, with quotes.
     pub entity_tag: String,
+    /// What the client comes back with after its token's end.
+    pub resumption: String,
 }
 
 /// The answer to a PATCH.
@@ -115,9 +119,11 @@ pub struct EventsSocket {
     pub close: watch::Receiver<Option<SocketClose>>,
     /// What is for this participant alone, as JSON.
     pub messages: mpsc::Receiver<Arc<str>>,
-    connection: ConnectionId,
-    stage: StageId,
-    participant: ParticipantId,
+    /// What the client comes back with after its token's end.
+    pub resumption: String,
+    pub(super) connection: ConnectionId,
+    pub(super) stage: StageId,
+    pub(super) participant: ParticipantId,
 }
 
 impl Control {
@@ -194,21 +200,41 @@ impl Control {
             connection: connection.clone(),
             kind: join.kind.clone(),
             claims: claims.clone(),
+            resumes: self.resumed(&claims, join.resumption.as_deref()),
             protocol: Protocol::Whip,
             client: join.client,
         };
-        if let Err(error) = self.execute("", command).await {
-            self.connections().remove(&connection);
-            self.inner.media.close(peer).await;
-            self.join_refused(&claims, &join.kind, &error);
-            return Err(error.into());
+        match self.open(&claims, &connection, command).await {
+            Ok(resumption) => Ok(Joined {
+                entity_tag: entity_tag(&connection, 0),
+                connection,
+                answer,
+                resumption,
+            }),
+            Err(error) => {
+                self.connections().remove(&connection);
+                self.inner.media.close(peer).await;
+                self.join_refused(&claims, &join.kind, &error);
+                Err(error.into())
+            }
         }
-        let entity_tag = entity_tag(&connection, 0);
-        Ok(Joined {
-            connection,
-            answer,
-            entity_tag,
-        })
+    }
+
+    /// Opens a connection that is in the table, and answers its resumption secret.
+    async fn open(
+        &self,
+        claims: &Claims,
+        connection: &ConnectionId,
+        command: Command,
+    ) -> Result<String, Failure> {
+        let Reply::Opened { session, .. } = self.execute("", command).await? else {
+            return Ok(String::new());
+        };
+        let secret = self.inner.tokens.resumption_secret(claims, &session);
+        if let Some(live) = self.connections().get_mut(connection) {
+            live.session = Some(session);
+        }
+        Ok(secret)
     }
 
     /// Counts a join; one too many is counted by its reason and told to the participant, and logged where it cannot fill
@@ -222,7 +248,7 @@ impl Control {
     }
 
     /// What leaves a line in a history is counted, so that no token can make one grow without end.
-    fn count_join(&self, claims: &Claims) -> Result<(), JoinError> {
+    pub(super) fn count_join(&self, claims: &Claims) -> Result<(), JoinError> {
         let key = (claims.stage.id.clone(), claims.participant.clone());
         let mut joins = self
             .inner
@@ -320,7 +346,7 @@ impl Control {
     }
 
     /// Why there is no such connection, as far as the bearer of this token may know.
-    async fn no_session(&self, token: &str, connection: &ConnectionId) -> JoinError {
+    pub(super) async fn no_session(&self, token: &str, connection: &ConnectionId) -> JoinError {
         let ended = |endings: &mut Endings| {
             endings.forget_old(now(), usize::MAX);
             endings.by_token(connection, token)
@@ -367,6 +393,7 @@ impl Control {
     pub async fn join_events(
         &self,
         token: &str,
+        resumption: Option<&str>,
         claims: Claims,
         stage: &StageId,
         client: Client,
@@ -394,19 +421,24 @@ impl Control {
         let command = Command::OpenConnection {
             connection: connection.clone(),
             kind: ConnectionKind::Events,
-            claims,
+            resumes: self.resumed(&claims, resumption),
+            claims: claims.clone(),
             protocol: Protocol::Unknown,
             client,
         };
-        if let Err(error) = self.execute("", command).await {
-            self.connections().remove(&connection);
-            return Err(error.into());
-        }
+        let resumption = match self.open(&claims, &connection, command).await {
+            Ok(resumption) => resumption,
+            Err(error) => {
+                self.connections().remove(&connection);
+                return Err(error.into());
+            }
+        };
         let states = self.inner.hub.listen(stage);
         Ok(EventsSocket {
             states,
             close,
             messages,
+            resumption,
             connection,
             stage: stage.clone(),
             participant,
@@ -432,78 +464,6 @@ impl Control {
     }
 }
 
-impl Control {
-    /// What a token says, if it bears the signature of whom it names.
-    ///
-    /// # Errors
-    /// [`JoinError::Token`], or [`JoinError::Control`] if the store fails.
-    pub async fn verify(&self, token: &str) -> Result<Claims, JoinError> {
-        let unverified = match self.inner.tokens.read(token)? {
-            Presented::Service(claims) => return Ok(*claims),
-            Presented::SelfSigned(unverified) => unverified,
-        };
-        let arn = &unverified.key;
-        let row = self.inner.store.get_public_key(&arn.id).await;
-        let row = row.map_err(Failure::from)?;
-        let row = row.filter(|row| row.account == arn.account && row.region == arn.region);
-        let Some(row) = row else {
-            return Err(TokenError::UnknownKey(arn.clone()).into());
-        };
-        Ok(unverified.verify(&row.point)?)
-    }
-
-    /// Exchanges the token of an open media connection. Entity tags, if any are given, must be the session's.
-    pub async fn exchange_media(
-        &self,
-        token: &str,
-        connection: &ConnectionId,
-        if_match: Option<&IfMatch>,
-    ) -> Result<Claims, JoinError> {
-        let claims = self.verify(token).await?;
-        let live = self.connections().get(connection).cloned();
-        let Some(live) = live.filter(|live| matches!(live.reach, Reach::Peer(_))) else {
-            return Err(self.no_session(token, connection).await);
-        };
-        check_tag(if_match, connection, live.ice_generation)?;
-        self.exchange(token, claims, connection, live.stage, live.participant)
-            .await
-    }
-
-    /// Exchanges the token of an events socket.
-    pub async fn exchange_events(
-        &self,
-        socket: &EventsSocket,
-        token: &str,
-    ) -> Result<Claims, JoinError> {
-        let claims = self.verify(token).await?;
-        let (stage, participant) = (socket.stage.clone(), socket.participant.clone());
-        self.exchange(token, claims, &socket.connection, stage, participant)
-            .await
-    }
-
-    async fn exchange(
-        &self,
-        token: &str,
-        claims: Claims,
-        connection: &ConnectionId,
-        stage: StageId,
-        participant: ParticipantId,
-    ) -> Result<Claims, JoinError> {
-        self.count_join(&claims)?;
-        let command = Command::ExchangeToken {
-            connection: connection.clone(),
-            stage,
-            participant,
-            claims: claims.clone(),
-        };
-        self.execute("", command).await?;
-        if let Some(live) = self.connections().get_mut(connection) {
-            live.token = TokenDigest::of(token);
-        }
-        Ok(claims)
-    }
-}
-
 impl JoinError {
     /// The rules' reason, if it was theirs.
     pub fn fault(&self) -> Option<Fault> {
@@ -515,7 +475,7 @@ impl JoinError {
 }
 
 /// Whether a request may be carried out on the session as it is now.
-fn check_tag(
+pub(super) fn check_tag(
     if_match: Option<&IfMatch>,
     connection: &ConnectionId,
     generation: u32,

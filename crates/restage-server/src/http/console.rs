@@ -93,7 +93,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, text.
-const FILES: [(&str, &str, &str); 27] = [
+const FILES: [(&str, &str, &str); 28] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -117,6 +117,7 @@ const FILES: [(&str, &str, &str); 27] = [
     ("errors.js", SCRIPT, client!("errors.js")),
     ("listen.js", SCRIPT, client!("listen.js")),
     ("path.js", SCRIPT, client!("path.js")),
+    ("resumption.js", SCRIPT, client!("resumption.js")),
     ("retry.js", SCRIPT, client!("retry.js")),
     ("signalling.js", SCRIPT, client!("signalling.js")),
     ("silence.js", SCRIPT, client!("silence.js")),

@@ -1,6 +1,7 @@
 //! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol.
 //! Text frames of JSON; the client's PING is answered by PONG, its TOKEN_EXCHANGE by TOKEN_EXCHANGED or
-//! TOKEN_EXCHANGE_ERROR; STAGE_STATE is pushed.
+//! TOKEN_EXCHANGE_ERROR; STAGE_STATE is pushed. RESUMPTION, after the first state and after an exchange, has what the client comes back with
+//! after its token's end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use super::bearer::SocketBearer;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
 use super::view;
+use super::whip::RESUMPTION;
 use crate::control::{EventsSocket, JoinError, SocketClose, client_of};
 
 /// Open events sockets; one more is told that the stage is at capacity.
@@ -45,6 +47,8 @@ mod close_code {
     pub(super) const CAPACITY: u16 = 4429;
 }
 
+/// Before the secret in a sub-protocol.
+const RESUMPTION_PROTOCOL: &str = "restage-resumption.";
 /// The server stops; clients may come back to the one that follows.
 const RESTART: (u16, &str) = (close_code::SERVICE_RESTART, "SERVER_RESTART");
 
@@ -83,11 +87,18 @@ async fn upgrade(
         .map(client_of)
         .unwrap_or_default();
     let protocol = offered(&headers, &token);
+    let resumption = resumption(&headers);
     // The join happens after the upgrade: a browser sees a close code, but never an HTTP status.
     Ok(handshake.grant(protocol, move |socket| async move {
         let join = app
             .control
-            .join_events(&token, claims, &StageId::new(stage), client)
+            .join_events(
+                &token,
+                resumption.as_deref(),
+                claims,
+                &StageId::new(stage),
+                client,
+            )
             .await;
         serve(&app, socket, join).await;
         drop(permit);
@@ -99,6 +110,17 @@ fn offered(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
     let all = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let is_offered = all.split(',').any(|one| one.trim() == token);
     is_offered.then(|| HeaderValue::from_str(token).ok())?
+}
+
+/// The resumption secret: in the header, or, as browsers cannot set that, in a sub-protocol beside the token's.
+fn resumption(headers: &HeaderMap) -> Option<String> {
+    let text = |value: Option<&HeaderValue>| value?.to_str().ok().map(str::to_owned);
+    text(headers.get(RESUMPTION)).or_else(|| {
+        let all = text(headers.get(SEC_WEBSOCKET_PROTOCOL))?;
+        let mut protocols = all.split(',').map(str::trim);
+        let secret = protocols.find_map(|one| one.strip_prefix(RESUMPTION_PROTOCOL))?;
+        Some(secret.to_owned())
+    })
 }
 
 async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinError>) {
@@ -131,7 +153,14 @@ async fn converse(
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let mut heard = Instant::now();
     let mut told = None;
+    let mut secret = None;
     loop {
+        // Clients expect the state to be the first they hear.
+        if told.is_some() && secret.as_ref() != Some(&joined.resumption) {
+            let text = resumption_of(joined);
+            socket.send(Message::text(text)).await?;
+            secret = Some(joined.resumption.clone());
+        }
         tokio::select! {
             message = socket.recv() => {
                 heard = Instant::now();
@@ -198,7 +227,7 @@ fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
 }
 
 /// Unknown types are left for later versions of the protocol.
-async fn answer(app: &App, joined: &EventsSocket, message: ClientMessage) -> Option<String> {
+async fn answer(app: &App, joined: &mut EventsSocket, message: ClientMessage) -> Option<String> {
     match message.r#type.as_str() {
         "PING" => Some(frame("PONG", None)),
         "TOKEN_EXCHANGE" => {
@@ -213,7 +242,7 @@ async fn answer(app: &App, joined: &EventsSocket, message: ClientMessage) -> Opt
 }
 
 /// The token of the socket's participant is exchanged: what is in force now, or why it is not.
-async fn exchange(app: &App, joined: &EventsSocket, token: Option<&str>) -> String {
+async fn exchange(app: &App, joined: &mut EventsSocket, token: Option<&str>) -> String {
     let outcome = match token {
         Some(token) => app.control.exchange_events(joined, token).await,
         None => Err(JoinError::Token(
@@ -221,8 +250,11 @@ async fn exchange(app: &App, joined: &EventsSocket, token: Option<&str>) -> Stri
         )),
     };
     match outcome {
-        Ok(claims) => {
-            let said = serde_json::to_value(view::claims(&claims)).unwrap_or_default();
+        Ok(exchanged) => {
+            let said = serde_json::to_value(view::claims(&exchanged.claims)).unwrap_or_default();
+            if let Some(secret) = exchanged.resumption {
+                joined.resumption = secret;
+            }
             frame("TOKEN_EXCHANGED", Some(said))
         }
         Err(error) => {
@@ -230,6 +262,15 @@ async fn exchange(app: &App, joined: &EventsSocket, token: Option<&str>) -> Stri
             frame("TOKEN_EXCHANGE_ERROR", Some(said))
         }
     }
+}
+
+/// What the client comes back with after its token's end: one after the first state, and another when the token was
+/// exchanged.
+fn resumption_of(joined: &EventsSocket) -> String {
+    frame(
+        "RESUMPTION",
+        Some(serde_json::json!({ "secret": joined.resumption })),
+    )
 }
 
 fn frame(kind: &str, payload: Option<serde_json::Value>) -> String {
@@ -282,6 +323,22 @@ fn refusal(error: &JoinError) -> (u16, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resumption_secret_is_in_its_header_or_beside_the_token() {
+        let of = |name: http::HeaderName, value: &'static str| {
+            resumption(&HeaderMap::from_iter([(
+                name,
+                HeaderValue::from_static(value),
+            )]))
+        };
+        let secret = Some("st-1.mac".to_owned());
+        assert_eq!(of(RESUMPTION, "st-1.mac"), secret);
+        let protocols = "a.b.c, restage-resumption.st-1.mac";
+        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, protocols), secret);
+        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, "a.b.c"), None);
+        assert_eq!(resumption(&HeaderMap::new()), None);
+    }
 
     #[test]
     fn messages_are_objects_with_a_type() {

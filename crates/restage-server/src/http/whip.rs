@@ -34,21 +34,24 @@ const JSON: &str = "application/json";
 const PATCHES: &str = "application/trickle-ice-sdpfrag, application/json";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// The resumption secret: given with a connection, shown with a later one.
+pub(super) const RESUMPTION: HeaderName = HeaderName::from_static("restage-resumption");
 const AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// What pages and their libraries put on requests: names for browsers that do not know the star, and the star for what
 /// other libraries add. It does not stand for `Authorization` (Fetch standard, CORS protocol).
-const REQUEST_HEADERS: [HeaderName; 8] = [
+const REQUEST_HEADERS: [HeaderName; 9] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     IF_MATCH,
     ACCEPT,
+    RESUMPTION,
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("x-requested-with"),
     HeaderName::from_static("*"),
 ];
 /// What a page may read of an answer.
-const RESPONSE_HEADERS: [HeaderName; 9] = [
+const RESPONSE_HEADERS: [HeaderName; 10] = [
     LOCATION,
     ETAG,
     LINK,
@@ -57,6 +60,7 @@ const RESPONSE_HEADERS: [HeaderName; 9] = [
     WWW_AUTHENTICATE,
     ACCEPT_PATCH,
     ACCEPT_POST,
+    RESUMPTION,
     REQUEST_ID,
 ];
 /// How long a browser need not ask again what a page may do.
@@ -185,6 +189,7 @@ async fn join(
     };
     let join = MediaJoin {
         token: token.text,
+        resumption: header(headers, &RESUMPTION).map(str::to_owned),
         kind,
         expected,
         offer,
@@ -199,6 +204,7 @@ async fn join(
             (LOCATION, location),
             (ETAG, joined.entity_tag),
             (ACCEPT_PATCH, PATCHES.to_owned()),
+            (RESUMPTION, joined.resumption),
         ],
         joined.answer,
     )
@@ -216,10 +222,15 @@ async fn patch(
     let connection = ConnectionId::new(connection);
     let if_match = IfMatch::of(&headers)?;
     if is_exchange(&headers, &body)? {
-        app.control
+        let exchanged = app
+            .control
             .exchange_media(&token, &connection, if_match.as_ref())
             .await?;
-        return Ok(StatusCode::NO_CONTENT.into_response());
+        let secret = exchanged.resumption.map(|secret| [(RESUMPTION, secret)]);
+        return Ok(match secret {
+            Some(header) => (StatusCode::NO_CONTENT, header).into_response(),
+            None => StatusCode::NO_CONTENT.into_response(),
+        });
     }
     require_content_type(&headers, FRAGMENT)?;
     let Some(if_match) = if_match else {

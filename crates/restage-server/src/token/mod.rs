@@ -5,11 +5,12 @@
 
 mod claims;
 mod jws;
+mod resumption;
 mod self_signed;
 #[cfg(test)]
 mod tests;
 
-use restage_core::id::{ParticipantId, Time};
+use restage_core::id::{ParticipantId, StageSessionId, Time};
 use restage_core::row::{Attributes, Capabilities};
 use restage_core::{Claims, PublicKeyArn, Signer, StageArn};
 use serde_json::Value;
@@ -22,6 +23,7 @@ pub use self_signed::{Signing, Unverified};
 
 use claims::{Payload, Reader};
 use jws::{Jws, Secret};
+use resumption::Resumption;
 use self_signed::Header;
 
 /// The `kid` of tokens this server makes itself.
@@ -48,6 +50,7 @@ pub enum TokenError {
 /// Signs this server's participant tokens, and reads anybody's.
 pub struct Tokens {
     secret: Secret,
+    resumption: Resumption,
     endpoints: Endpoints,
 }
 
@@ -75,8 +78,21 @@ pub enum Presented<'a> {
 impl Tokens {
     /// The secret makes tokens and knows them again; the endpoints are what tokens carry.
     pub fn new(secret: &[u8; SECRET_LEN], endpoints: Endpoints) -> Self {
-        let secret = Secret::new(secret);
-        Self { secret, endpoints }
+        Self {
+            resumption: Resumption::new(secret),
+            secret: Secret::new(secret),
+            endpoints,
+        }
+    }
+
+    /// What the bearer of a token, who was let into this session, comes back with after the token's end.
+    pub fn resumption_secret(&self, claims: &Claims, session: &StageSessionId) -> String {
+        self.resumption.secret(claims, session)
+    }
+
+    /// The session that a resumption secret is for, if it was given to the bearer of this token.
+    pub fn resumed_session(&self, claims: &Claims, secret: &str) -> Option<StageSessionId> {
+        self.resumption.session(claims, secret)
     }
 
     /// Makes the token text.

@@ -120,6 +120,7 @@ pub(crate) fn connect(
     kind: ConnectionKind,
 ) -> Command {
     Command::OpenConnection {
+        resumes: None,
         connection: ConnectionId::new(connection),
         kind,
         claims: Claims {

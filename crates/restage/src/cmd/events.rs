@@ -16,7 +16,7 @@ use crate::cmd::participants::active_session;
 use crate::exit::{Exit, Failure};
 use crate::naming;
 use crate::output::{self, Lines};
-use crate::stage::{self, Identity, Join, Reconnect, Stop};
+use crate::stage::{self, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use history::History;
 use stage_state::Changes;
@@ -114,8 +114,10 @@ async fn tail(mut args: TailArgs) -> anyhow::Result<ExitCode> {
         .await?;
     let mut changes = Changes::default();
     let trust = args.target.trust()?;
-    let join = || EventStream::join_trusting(&token, &trust);
-    let mut socket = join().await.map_err(stage::failure)?;
+    let mut resumption = None;
+    let mut socket = EventStream::join_trusting(&token, &trust)
+        .await
+        .map_err(stage::failure)?;
     loop {
         let ending = follow(&mut socket, &mut changes, &mut history, &args, &mut stop).await?;
         let why = match ending {
@@ -135,6 +137,8 @@ async fn tail(mut args: TailArgs) -> anyhow::Result<ExitCode> {
             },
             Ending::Broken(why) => why,
         };
+        keep(&mut resumption, socket.resumption());
+        let join = || EventStream::join_resuming(&token, resumption.as_deref(), &trust);
         match args
             .reconnect
             .again(&why, &mut stop, output::note, |_| false, join)

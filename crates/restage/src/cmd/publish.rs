@@ -19,7 +19,7 @@ use crate::live::Figures;
 use crate::media::files::{Files, Reading};
 use crate::naming;
 use crate::output::Lines;
-use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop};
+use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use feed::Feed;
 use play::{Ending, play};
@@ -192,6 +192,7 @@ async fn join(
         if !reason.is_passing() {
             return Err(stage::ended(&reason));
         }
+        keep(&mut config.resumption, publisher.resumption());
         let join = || Publisher::join(&token, config.clone());
         let (why, note) = (reason.to_string(), |text: &str| figures.note(text));
         match args

@@ -21,7 +21,7 @@ use crate::live::Figures;
 use crate::media::save::Recorder;
 use crate::naming::{self, Words};
 use crate::output::Lines;
-use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop};
+use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use gauge::Gauge;
 
@@ -189,9 +189,8 @@ async fn follow(
 ) -> anyhow::Result<()> {
     let mut config = SubscribeConfig::default();
     config.http = Some(caller.http.clone());
-    let join = || Subscriber::join(token, participant_id, config.clone());
     let mut subscriber = tokio::select! {
-        joined = join() => joined.map_err(stage::failure)?,
+        joined = Subscriber::join(token, participant_id, config.clone()) => joined.map_err(stage::failure)?,
         () = stop.wait() => return Ok(()),
     };
     loop {
@@ -212,6 +211,8 @@ async fn follow(
         if !reason.is_passing() {
             return Err(stage::ended(&reason));
         }
+        keep(&mut config.resumption, subscriber.resumption());
+        let join = || Subscriber::join(token, participant_id, config.clone());
         let (why, note) = (reason.to_string(), |text: &str| viewer.figures.note(text));
         match args
             .reconnect

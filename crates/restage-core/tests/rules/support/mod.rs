@@ -310,6 +310,7 @@ impl Scene {
             connection: ConnectionId::new(connection),
             kind: kind(what),
             claims: self.claims(stage, participant),
+            resumes: None,
             protocol: Protocol::Whip,
             client: Client {
                 browser_name: "Firefox".to_owned(),
@@ -324,9 +325,43 @@ impl Scene {
             connection: ConnectionId::new(connection),
             kind: kind(what),
             claims: claims.clone(),
+            resumes: None,
             protocol: Protocol::Whip,
             client: Client::default(),
         })
+    }
+
+    /// As [`resume`](Self::resume), with this token.
+    #[track_caller]
+    pub(crate) fn resume_as(
+        &mut self,
+        claims: &Claims,
+        what: &str,
+        connection: &str,
+        session: &str,
+    ) -> Step {
+        self.run(&Command::OpenConnection {
+            connection: ConnectionId::new(connection),
+            kind: kind(what),
+            claims: claims.clone(),
+            resumes: Some(StageSessionId::new(session)),
+            protocol: Protocol::Whip,
+            client: Client::default(),
+        })
+    }
+
+    /// Opens the connection with the token of `who` and the resumption secret of a stage session.
+    #[track_caller]
+    pub(crate) fn resume(
+        &mut self,
+        who: &str,
+        what: &str,
+        connection: &str,
+        session: &str,
+    ) -> Step {
+        let (stage, participant) = split(who);
+        let claims = self.claims(stage, participant);
+        self.resume_as(&claims, what, connection, session)
     }
 
     /// Opens the connection with this token and reports it up.

@@ -432,10 +432,19 @@ impl Walk {
     }
 
     fn open_connection(&mut self) -> Command {
+        let claims = self.claims();
+        // The resumption secret of the session in progress, now and then of another one.
+        let stage = self.world.stages.get(&claims.stage.id);
+        let resumes = match self.dice.below(6) {
+            0 | 1 => stage.and_then(|row| row.active_session.clone()),
+            2 => Some(StageSessionId::new("st-1")),
+            _ => None,
+        };
         Command::OpenConnection {
             connection: ConnectionId::new(self.fresh("c")),
             kind: self.kind(),
-            claims: self.claims(),
+            claims,
+            resumes,
             protocol: Protocol::Whip,
             client: Client {
                 browser_name: AWKWARD[7].to_owned(),
