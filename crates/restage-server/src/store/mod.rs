@@ -31,6 +31,7 @@ mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod watch;
 mod write;
 mod writer;
@@ -44,6 +45,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use restage_core::{Command, Context, Decision, Reply};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 pub use check::{Findings, check};
 pub use counts::LiveCounts;
@@ -63,11 +65,14 @@ use address::Address;
 use engine::Engine;
 use outbox::{Board, Outbox};
 use sql::Readers;
+use turn::Turn;
 use watch::ChangeCounts;
 use writer::{Counters, Request, Writer};
 
 /// Connections that serve reads.
 pub const READERS: u32 = 4;
+/// How long a command may wait for its turn with the writer.
+pub const TURN_MAX: Duration = Duration::from_secs(20);
 /// How long a read may wait: for a connection, and for PostgreSQL. SQLite's take as long as a bounded page takes.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -260,20 +265,42 @@ impl Store {
     }
 
     /// Executes a command: when this returns `Ok`, its changes are durable and its effects have been
-    /// handed over. Waits while [`WRITER_QUEUE`] others are queued. Once queued, a command is executed
-    /// even if the caller stops waiting.
+    /// handed over. Waits while [`WRITER_QUEUE`] others are queued, and for its turn, [`TURN_MAX`] in all. Once queued, a
+    /// command is executed even if the caller stops waiting.
     ///
     /// # Errors
-    /// Any [`StoreError`]; then nothing was changed and no effect is performed.
+    /// Any [`StoreError`]; then nothing was changed and no effect is performed. [`StoreError::Late`] says that the writer
+    /// had not begun with the command, and will not.
     pub async fn execute(&self, job: Job) -> Result<Outcome, StoreError> {
+        self.execute_within(job, TURN_MAX).await
+    }
+
+    async fn execute_within(&self, job: Job, turn_max: Duration) -> Result<Outcome, StoreError> {
         let Job { command, context } = job;
-        let (command, context) = (Box::new(command), Box::new(context));
-        self.ask(|answer| Request::Execute {
-            command,
-            context,
+        let turn = Arc::new(Turn::default());
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Execute {
+            command: Box::new(command),
+            context: Box::new(context),
+            turn: Arc::clone(&turn),
             answer,
-        })
-        .await
+        };
+        let late = StoreError::Late {
+            seconds: turn_max.as_secs(),
+        };
+        let ends_at = Instant::now() + turn_max;
+        let Ok(sent) = timeout_at(ends_at, self.shared.requests.send(request)).await else {
+            return Err(late);
+        };
+        sent.map_err(|_| StoreError::Closed)?;
+        tokio::pin!(answered);
+        let outcome = match timeout_at(ends_at, &mut answered).await {
+            Err(_) if turn.withdraw() => return Err(late),
+            // The writer is at it: what comes of it is told, whenever that is.
+            Err(_) => answered.await,
+            Ok(outcome) => outcome,
+        };
+        outcome.map_err(|_| StoreError::Closed)?
     }
 
     /// Keeps a value under a name unless there is one already, and returns the one that is kept.

@@ -18,6 +18,7 @@ use super::error::StoreError;
 use super::outbox::{self, Outbox, Settlement};
 use super::retention::{self, Sweep};
 use super::sql::{self, query};
+use super::turn::Turn;
 use super::watch::ChangeCounts;
 use super::{EffectSink, Outcome, Purging, codec, load, purge, read, write};
 use crate::clock;
@@ -34,6 +35,7 @@ pub(super) enum Request {
     Execute {
         command: Box<Command>,
         context: Box<Context>,
+        turn: Arc<Turn>,
         answer: Answer<Outcome>,
     },
     PutMeta {
@@ -219,6 +221,11 @@ impl Writer {
     }
 
     async fn commit_batch(&mut self, batch: &mut Vec<Request>) {
+        // Who has waited too long was told that nothing would be changed.
+        batch.retain(Request::begins);
+        if batch.is_empty() {
+            return;
+        }
         self.straighten(batch);
         let mut requests = batch.drain(..);
         let mut connection = match self.take_connection().await {
@@ -374,6 +381,14 @@ async fn write_batch(
 }
 
 impl Request {
+    /// Whether it is still wanted, which nobody can take back from now on.
+    fn begins(&self) -> bool {
+        match self {
+            Self::Execute { turn, .. } => turn.begin(),
+            _ => true,
+        }
+    }
+
     async fn perform(
         &self,
         connection: &mut sql::Connection,
