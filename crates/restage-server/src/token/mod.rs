@@ -8,6 +8,7 @@ mod jws;
 mod self_signed;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 use restage_core::id::{ParticipantId, Time};
 use restage_core::row::{Attributes, Capabilities};
@@ -23,6 +24,7 @@ pub use self_signed::{Signing, Unverified};
 use claims::{Payload, Reader};
 use jws::{Jws, Secret};
 use self_signed::Header;
+use verdicts::Verdicts;
 
 /// The `kid` of tokens this server makes itself.
 const SERVICE_KEY_ID: &str = "restage-service";
@@ -49,6 +51,7 @@ pub enum TokenError {
 pub struct Tokens {
     secret: Secret,
     endpoints: Endpoints,
+    verdicts: Verdicts,
 }
 
 /// What a new token shall say.
@@ -76,7 +79,11 @@ impl Tokens {
     /// The secret makes tokens and knows them again; the endpoints are what tokens carry.
     pub fn new(secret: &[u8; SECRET_LEN], endpoints: Endpoints) -> Self {
         let secret = Secret::new(secret);
-        Self { secret, endpoints }
+        Self {
+            secret,
+            endpoints,
+            verdicts: Verdicts::default(),
+        }
     }
 
     /// Makes the token text.
@@ -115,6 +122,40 @@ impl Tokens {
             let first = problems.into_iter().next();
             first.unwrap_or(TokenError::Signature)
         })
+    }
+
+    /// Whether the token's signature was found wrong before.
+    pub fn is_known_wrong(&self, token: &str) -> bool {
+        self.verdicts.of(token) == Some(false)
+    }
+
+    /// Whether it would have to be found out whether the token's signature is right, at a cost. This server's own cost
+    /// little.
+    pub fn is_unproven(&self, token: &str) -> bool {
+        self.verdicts.of(token).is_none() && !is_of_service(token)
+    }
+
+    /// Checks the signature of a token that was [read](Self::read) against its key's point (uncompressed, hexadecimal),
+    /// once for each token.
+    ///
+    /// # Errors
+    /// [`TokenError::Signature`].
+    pub fn verify(
+        &self,
+        token: &str,
+        unverified: Unverified<'_>,
+        point: &str,
+    ) -> Result<Claims, TokenError> {
+        match self.verdicts.of(token) {
+            Some(true) => return unverified.trust(),
+            Some(false) => return Err(TokenError::Signature),
+            None => {}
+        }
+        let outcome = unverified.verify(point);
+        if matches!(outcome, Ok(_) | Err(TokenError::Signature)) {
+            self.verdicts.put(token, outcome.is_ok());
+        }
+        outcome
     }
 }
 
