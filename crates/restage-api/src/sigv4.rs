@@ -6,7 +6,9 @@
 //! 1. `authorization.rs` takes the `Authorization` header apart;
 //! 2. `date.rs` finds when the request says it was made, and whether that is now;
 //! 3. `canonical.rs` writes the request in the one form both sides hash;
-//! 4. [`verify`] signs that with the [key](SigningKey) derived from the secret, and compares.
+//! 4. [`verify_head`] and [`VerifiedHead::verify_body`] sign that with the [key](SigningKey) derived from the secret, and
+//!    compare: the first does so if the head says what the body's hash is, so that the body need not be read for who is
+//!    refused.
 
 mod authorization;
 mod canonical;
@@ -17,7 +19,9 @@ mod verify;
 pub use self::date::MAX_SKEW_S;
 pub use self::key::{KeyScope, SigningKey};
 pub use self::limits::*;
-pub use self::verify::{Header, Identity, SERVICE, SignedRequest, verify};
+pub use self::verify::{
+    Header, Identity, SERVICE, SignedRequest, VerifiedHead, verify, verify_head,
+};
 
 /// The sizes nothing in a request may exceed.
 mod limits {

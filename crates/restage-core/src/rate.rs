@@ -72,6 +72,12 @@ impl<K: Eq + Hash> Buckets<K> {
         }
     }
 
+    /// Whether one more call would be within the rate of `key`. Nothing is counted.
+    pub fn has(&self, key: &K, rate: Rate, now: Time) -> bool {
+        let held = self.held.get(key);
+        held.is_none_or(|(_, bucket)| bucket.level(rate, now) >= CALL)
+    }
+
     /// Whether one more call is within the rate of `key`; if so, it is counted.
     pub fn take(&mut self, key: K, rate: Rate, now: Time) -> bool {
         if self.held.len() >= self.max && !self.held.contains_key(&key) {
@@ -115,6 +121,8 @@ mod tests {
             assert!(buckets.take("a", rate, START));
         }
         assert!(!buckets.take("a", rate, START));
+        assert!(!buckets.has(&"a", rate, START) && buckets.has(&"b", rate, START));
+        assert!(buckets.has(&"a", rate, after(200_000)));
         assert!(
             buckets.take("b", rate, START),
             "everyone has a rate of their own"

@@ -7,6 +7,7 @@
 mod access_key;
 mod addresses;
 mod limits;
+mod network;
 mod public_url;
 mod secret;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::store::SqliteSync;
 
 pub use self::access_key::AccessKey;
 pub use self::addresses::{Audience, LOCAL_CANDIDATES_MAX, MediaPlaces};
+pub use self::network::{Network, NetworkError};
 pub use self::secret::Secret;
 
 /// Refusals after which an event becomes a dead letter: over half an hour of trying.
@@ -32,6 +34,10 @@ const WEBHOOK_ATTEMPTS: u32 = 16;
 /// Stages whose events are posted at the same time.
 const WEBHOOK_LANES: u16 = 64;
 const WEBHOOK_LANES_MAX: u16 = 1_024;
+
+/// Connections of one client address: of a house or an office behind one address, and few enough that twenty such leave
+/// room for others.
+const CONNECTIONS_PER_ADDRESS: u32 = 1_000;
 
 /// More threads than this have nothing to run on.
 pub const WORKERS_MAX: u16 = 256;
@@ -130,6 +136,27 @@ pub struct Settings {
     /// Verify API signatures, or accept any request [default: verify]
     #[arg(long, env = "RESTAGE_AUTH", value_enum)]
     pub auth: Option<Auth>,
+    /// With --auth none, HTTP beyond loopback all the same: whoever reaches it may call every operation [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_EXPOSE_WITHOUT_AUTH",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub expose_without_auth: Option<bool>,
+    /// Networks of proxies that are believed when they say whom they ask for, by X-Forwarded-For or PROXY protocol version 2; repeatable [default: none]
+    #[arg(
+        long,
+        env = "RESTAGE_TRUSTED_PROXIES",
+        value_name = "NETWORK",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxies: Vec<Network>,
+    /// HTTP connections one client address may have; IPv6 addresses are counted by their /64; 0: any number [default: 1000]
+    #[arg(long, env = "RESTAGE_CONNECTIONS_PER_ADDRESS", value_name = "COUNT")]
+    pub connections_per_address: Option<u32>,
     /// Limits: generous, or those of Amazon IVS [default: open]
     #[arg(long, env = "RESTAGE_LIMITS", value_enum)]
     pub limits: Option<LimitSet>,
@@ -296,6 +323,11 @@ pub enum ConfigError {
     WebhookAttempts,
     #[error("webhook-lanes must be 1 to {WEBHOOK_LANES_MAX}")]
     WebhookLanes,
+    #[error(
+        "auth is none and http is {0}, beyond loopback: whoever reaches it could call every operation. Leave auth at verify, \
+         listen on loopback, or set expose-without-auth if that is what you want"
+    )]
+    ExposedWithoutAuth(SocketAddr),
     #[error("workers must be 1 to {WORKERS_MAX}, and the media port leave room for a port of each")]
     Workers,
 }
@@ -318,6 +350,12 @@ pub struct Config {
     pub public_url: Option<String>,
     pub account_id: String,
     pub auth: Auth,
+    /// Whether HTTP beyond loopback is meant although signatures are not verified.
+    pub expose_without_auth: bool,
+    /// Whose word about their clients' addresses is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// 0: any number.
+    pub connections_per_address: u32,
     pub limits: Limits,
     pub rates: Rates,
     /// Those of the configuration file.
@@ -353,6 +391,9 @@ impl Default for Config {
             public_url: None,
             account_id: "000000000000".to_owned(),
             auth: Auth::Verify,
+            expose_without_auth: false,
+            trusted_proxies: Vec::new(),
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
             limits: Limits::OPEN,
             rates: Rates::OPEN,
             access_keys: Vec::new(),
@@ -400,6 +441,15 @@ impl Settings {
             public_url: self.public_url.or(lower.public_url),
             account_id: self.account_id.or(lower.account_id),
             auth: self.auth.or(lower.auth),
+            expose_without_auth: self.expose_without_auth.or(lower.expose_without_auth),
+            trusted_proxies: if self.trusted_proxies.is_empty() {
+                lower.trusted_proxies
+            } else {
+                self.trusted_proxies
+            },
+            connections_per_address: self
+                .connections_per_address
+                .or(lower.connections_per_address),
             limits: self.limits.or(lower.limits),
             limit_stages: self.limit_stages.or(lower.limit_stages),
             limit_public_keys: self.limit_public_keys.or(lower.limit_public_keys),
@@ -495,6 +545,13 @@ impl Settings {
             public_url: plain_url(self.public_url),
             account_id: self.account_id.unwrap_or(default.account_id),
             auth: self.auth.unwrap_or(default.auth),
+            expose_without_auth: self
+                .expose_without_auth
+                .unwrap_or(default.expose_without_auth),
+            trusted_proxies: self.trusted_proxies,
+            connections_per_address: self
+                .connections_per_address
+                .unwrap_or(default.connections_per_address),
             limits,
             rates,
             access_keys: self.access_keys,
@@ -518,6 +575,12 @@ impl Settings {
             && let Err(rule) = public_url::check(url)
         {
             return Err(ConfigError::PublicUrl(rule));
+        }
+        if config.auth == Auth::None
+            && !config.http.ip().is_loopback()
+            && !config.expose_without_auth
+        {
+            return Err(ConfigError::ExposedWithoutAuth(config.http));
         }
         if let Some(url) = &config.otlp_endpoint
             && !url.starts_with("http://")

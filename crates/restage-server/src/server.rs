@@ -14,8 +14,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{Audience, Auth, Config, ConfigError};
 use crate::control::{Control, Failure, Rules, effect_queue, publish_limits};
 use crate::data_dir::{DataDir, DataDirError};
+use crate::descriptors;
 use crate::exposed::exposed;
-use crate::http::{self, Answers, AppState, ConsoleKey, Endpoints, Throttle};
+use crate::http::{self, Answers, AppState, ConsoleKey, Door, DoorSettings, Endpoints, Throttle};
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::media::{Media, MediaStartError, UdpReport};
 use crate::metrics::Metrics;
@@ -106,6 +107,7 @@ pub struct Server {
 impl Server {
     /// Opens everything and runs what runs in the background. Traffic is served by [`Server::run`].
     pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let descriptors = descriptors::raise();
         let data = DataDir::open(&config.data_dir)?;
         let mark = Mark::new(data.database_mark(), data.is_used());
         let keys = key_ring(&data, config)?;
@@ -148,6 +150,11 @@ impl Server {
         for open in exposed(config) {
             tracing::warn!("{open}");
         }
+        if config.auth == Auth::None && !address.ip().is_loopback() {
+            tracing::warn!(
+                "whoever reaches {address} may call every operation: auth is none, and expose-without-auth is set"
+            );
+        }
         let public_url = config.public_url.clone().unwrap_or_else(|| {
             let ip = if address.ip().is_unspecified() {
                 places.addresses[0]
@@ -164,6 +171,13 @@ impl Server {
             session_idle_s: config.session_idle_s,
             profiles: config.h264_profile_match.into(),
         };
+        let door = Door::new(&DoorSettings {
+            descriptors,
+            trusted_proxies: &config.trusted_proxies,
+            connections_per_address: config.connections_per_address,
+            bound: address.ip(),
+            public_url: &public_url,
+        });
         let control = Control::new((store, room), media.clone(), tokens, rules);
         let mut parts = Parts::default();
         senders.run(control.store(), &mut parts);
@@ -186,7 +200,8 @@ impl Server {
             console_key: ConsoleKey::new(data.console_key()?),
             metrics: Metrics::of(&control),
             shows_metrics: config.metrics.is_none() && address.ip().is_loopback(),
-            sockets: http::socket_room(),
+            sockets: http::socket_room(&door),
+            door,
         };
         let candidates = media.candidates();
         Ok(Self {
@@ -264,10 +279,13 @@ impl Server {
         if let Some(listener) = metrics {
             let router = http::metrics_router(Arc::clone(&state));
             let service = TowerToHyperService::new(router);
-            let serving = http::serve(listener, service, std::future::pending());
+            let door = Arc::clone(&state.door);
+            let serving = http::serve(listener, service, door, std::future::pending());
             parts.spawn("the listener for metrics", serving);
         }
-        let mut serving = tokio::spawn(http::serve(listener, http::Front::of(state), async {
+        let door = Arc::clone(&state.door);
+        let front = http::Front::of(state);
+        let mut serving = tokio::spawn(http::serve(listener, front, door, async {
             stopped.await.ok();
         }));
         let outcome = tokio::select! {

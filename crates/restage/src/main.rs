@@ -23,6 +23,10 @@ use clap::{Parser, Subcommand};
 use restage_server::config::LogFormat;
 use tracing::Level;
 
+/// Gives memory back to the system when it is free again, which the C library's allocator does for the top of its heap alone.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A self-hosted real-time video server that speaks the Amazon IVS Real-Time API.
 ///
 /// Start the server with `restage serve`, point any AWS SDK at it with `eval "$(restage env)"`, and

@@ -18,11 +18,13 @@ pub const SERVICE: &str = "ivs";
 
 /// Bytes that the canonical request of an AWS SDK fits into.
 const CANONICAL_LEN_USUAL: usize = 1_024;
+/// Hex digits of a SHA-256.
+const HASH_DIGITS: usize = 64;
 
 /// A header field: its name in lower case, and its value.
 pub type Header<'a> = (&'a str, Cow<'a, str>);
 
-/// A request as it was received.
+/// The head of a request as it was received.
 #[derive(Clone, Copy)]
 pub struct SignedRequest<'a> {
     /// Upper-case, as in the request line.
@@ -37,11 +39,9 @@ pub struct SignedRequest<'a> {
     /// All header fields in order, names in lower case. `host` must be among them: with HTTP/2 it is
     /// to be filled in from `:authority`.
     pub headers: &'a [Header<'a>],
-    /// The whole body.
-    pub body: &'a [u8],
 }
 
-/// Shows no header and no body: there may be tokens in them.
+/// Shows no header: there may be tokens in them.
 impl fmt::Debug for SignedRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedRequest")
@@ -62,7 +62,21 @@ pub struct Identity {
     pub signed_at: Timestamp,
 }
 
-/// Checks a request's signature. `lookup` knows the keys; none means that the access key is not known.
+/// Checks a request's signature: [`verify_head`] and [`VerifiedHead::verify_body`] in one.
+///
+/// # Errors
+/// Those of both.
+pub fn verify<'a>(
+    request: &SignedRequest<'a>,
+    body: &[u8],
+    now_unix_s: i64,
+    lookup: impl Fn(&KeyScope<'_>) -> Option<SigningKey>,
+) -> Result<Identity, ApiError> {
+    verify_head(request, now_unix_s, lookup)?.verify_body(body)
+}
+
+/// Checks what can be checked before the body is there: form, scope, key and date, and, if `x-amz-content-sha256` says
+/// which body was signed, the signature. `lookup` knows the keys; none means that the access key is not known.
 ///
 /// A session token (`x-amz-security-token`) is only looked at as a header that may be signed: there
 /// are no temporary credentials here.
@@ -72,11 +86,11 @@ pub struct Identity {
 /// `IncompleteSignatureException` if the signature cannot be understood,
 /// `UnrecognizedClientException` for an unknown access key, `InvalidSignatureException` if it is for
 /// another service, too old, too new, or not the signature of this request.
-pub fn verify(
-    request: &SignedRequest<'_>,
+pub fn verify_head<'a>(
+    request: &SignedRequest<'a>,
     now_unix_s: i64,
     lookup: impl Fn(&KeyScope<'_>) -> Option<SigningKey>,
-) -> Result<Identity, ApiError> {
+) -> Result<VerifiedHead<'a>, ApiError> {
     check_sizes(request)?;
     let authorization = Authorization::parse(find_authorization(request)?)?;
     if authorization.service != SERVICE {
@@ -97,38 +111,101 @@ pub fn verify(
     })?;
     let (signed_at_s, signed_at) = signed_at(request, &authorization)?;
     date::check(signed_at_s, now_unix_s)?;
-    let body_hash = sha256_hex(request.body);
-    check_content_hash(request, &body_hash)?;
+    check_signed_headers_are_there(request, &authorization)?;
+    let head = VerifiedHead {
+        request: *request,
+        authorization,
+        key,
+        signed_at_s,
+        signed_at,
+        promised: promised_hash(request)?,
+    };
+    if let Some(hash) = head.promised {
+        head.check_signature(hash)?;
+    }
+    Ok(head)
+}
 
-    let is_signed_with = |path_prefix: &str| -> Result<bool, ApiError> {
-        let canonical = canonical_request(request, path_prefix, &authorization, &body_hash)?;
+/// A head that passed [`verify_head`].
+pub struct VerifiedHead<'a> {
+    request: SignedRequest<'a>,
+    authorization: Authorization<'a>,
+    key: SigningKey,
+    signed_at_s: i64,
+    signed_at: String,
+    /// The SHA-256 of the body, as the head says. If it does, the signature was verified over it.
+    promised: Option<&'a str>,
+}
+
+/// Shows no header and no key.
+impl fmt::Debug for VerifiedHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedHead")
+            .field("request", &self.request)
+            .field("is_proven", &self.is_proven())
+            .finish_non_exhaustive()
+    }
+}
+
+impl VerifiedHead<'_> {
+    /// Whether the holder of the key wrote this head: its signature was verified. Otherwise only the body can tell.
+    pub fn is_proven(&self) -> bool {
+        self.promised.is_some()
+    }
+
+    /// Checks that this is the body that was signed.
+    ///
+    /// # Errors
+    /// `InvalidSignatureException`.
+    pub fn verify_body(self, body: &[u8]) -> Result<Identity, ApiError> {
+        let hash = sha256_hex(body);
+        match self.promised {
+            Some(promised) if promised != hash => return Err(another_body()),
+            Some(_) => {}
+            None => self.check_signature(&hash)?,
+        }
+        Ok(Identity {
+            access_key: self.authorization.access_key.to_owned(),
+            region: self.authorization.region.to_owned(),
+            signed_at: Timestamp::from_unix_seconds(self.signed_at_s),
+        })
+    }
+
+    fn check_signature(&self, body_hash: &str) -> Result<(), ApiError> {
+        let prefix = self.request.path_prefix;
+        if self.is_signed_with("", body_hash)?
+            || (!prefix.is_empty() && self.is_signed_with(prefix, body_hash)?)
+        {
+            return Ok(());
+        }
+        let signed = match self.promised {
+            None => "body",
+            Some(_) => "x-amz-content-sha256",
+        };
+        Err(ApiError::invalid_signature(format!(
+            "The signature is not the one this request needs. Check the secret key; if it is right, \
+             something between client and server changed the method, path, query, {signed} or a signed \
+             header."
+        )))
+    }
+
+    fn is_signed_with(&self, path_prefix: &str, body_hash: &str) -> Result<bool, ApiError> {
+        let authorization = &self.authorization;
+        let canonical = canonical_request(&self.request, path_prefix, authorization, body_hash)?;
         let canonical_hash = sha256_hex(canonical.as_bytes());
         let text = [
             ALGORITHM,
             "\n",
-            &signed_at,
+            &self.signed_at,
             "\n",
             authorization.scope,
             "\n",
             &canonical_hash,
         ];
-        let signature = key.sign(&text.concat());
+        let signature = self.key.sign(&text.concat());
         let given = authorization.signature.as_bytes();
         Ok(signature.as_bytes().ct_eq(given).into())
-    };
-    let prefix = request.path_prefix;
-    if !is_signed_with("")? && (prefix.is_empty() || !is_signed_with(prefix)?) {
-        return Err(ApiError::invalid_signature(
-            "The signature is not the one this request needs. Check the secret key; if it is right, \
-             something between client and server changed the method, path, query, body or a signed \
-             header.",
-        ));
     }
-    Ok(Identity {
-        access_key: authorization.access_key.to_owned(),
-        region: authorization.region.to_owned(),
-        signed_at: Timestamp::from_unix_seconds(signed_at_s),
-    })
 }
 
 fn check_sizes(request: &SignedRequest<'_>) -> Result<(), ApiError> {
@@ -222,24 +299,47 @@ fn signed_at(
     Ok((signed_at_s, text))
 }
 
-/// `x-amz-content-sha256` is optional, but if there is one it has to be true.
-fn check_content_hash(request: &SignedRequest<'_>, body_hash: &str) -> Result<(), ApiError> {
+/// The hash that `x-amz-content-sha256` promises. The header is optional, but if there is one it has to be a hash, in
+/// lower-case hex digits.
+fn promised_hash<'a>(request: &SignedRequest<'a>) -> Result<Option<&'a str>, ApiError> {
+    let mut promised = None;
     for value in values_of(request, "x-amz-content-sha256") {
-        if value.trim_ascii() == body_hash {
-            continue;
+        let value = value.trim_ascii();
+        if value.starts_with(|c: char| c.is_ascii_uppercase()) {
+            return Err(ApiError::invalid_signature(
+                "The body must be signed: x-amz-content-sha256 must be the hash of the body, not a marker \
+                 such as UNSIGNED-PAYLOAD.",
+            ));
         }
-        let marker = value
-            .trim_ascii()
-            .starts_with(|c: char| c.is_ascii_uppercase());
-        let problem = if marker {
-            "The body must be signed: x-amz-content-sha256 must be the hash of the body, not a marker \
-             such as UNSIGNED-PAYLOAD."
-        } else {
-            "The body is not the one that was signed: x-amz-content-sha256 is not its SHA-256."
-        };
-        return Err(ApiError::invalid_signature(problem));
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let is_hash = value.len() == HASH_DIGITS && value.bytes().all(digit);
+        if !is_hash || promised.is_some_and(|other| other != value) {
+            return Err(another_body());
+        }
+        promised = Some(value);
     }
-    Ok(())
+    Ok(promised)
+}
+
+fn another_body() -> ApiError {
+    ApiError::invalid_signature(
+        "The body is not the one that was signed: x-amz-content-sha256 is not its SHA-256.",
+    )
+}
+
+fn check_signed_headers_are_there(
+    request: &SignedRequest<'_>,
+    authorization: &Authorization<'_>,
+) -> Result<(), ApiError> {
+    let is_there = |name: &str| request.headers.iter().any(|(given, _)| *given == name);
+    match authorization.signed_header_names().all(is_there) {
+        true => Ok(()),
+        false => Err(absent_header()),
+    }
+}
+
+fn absent_header() -> ApiError {
+    ApiError::invalid_signature("SignedHeaders names a header that the request does not have.")
 }
 
 /// The prefix is written for itself, so that no dots in the path that follows take it away.
@@ -259,11 +359,7 @@ fn canonical_request(
     canonical::query(&mut text, request.query);
     text.push('\n');
     for name in authorization.signed_header_names() {
-        canonical::header(&mut text, name, request.headers).ok_or_else(|| {
-            ApiError::invalid_signature(
-                "SignedHeaders names a header that the request does not have.",
-            )
-        })?;
+        canonical::header(&mut text, name, request.headers).ok_or_else(absent_header)?;
     }
     text.extend(["\n", authorization.signed_headers, "\n", body_hash]);
     Ok(text)

@@ -160,9 +160,8 @@ proptest! {
             path_prefix: "",
             query: &query,
             headers: &headers,
-            body: &body,
         };
-        let error = verify(&request, now, |scope| Some(SigningKey::derive("secret", scope.day, scope.region))).expect_err("not signed");
+        let error = verify(&request, &body, now, |scope| Some(SigningKey::derive("secret", scope.day, scope.region))).expect_err("not signed");
         prop_assert_eq!(error.code.status(), 403);
         prop_assert!(error.message.len() <= MAX_MESSAGE);
     }
@@ -186,8 +185,8 @@ proptest! {
             ),
         ];
         let request =
-            SignedRequest { method: "POST", path: &path, path_prefix: "/v", query: &query, headers: &headers, body: b"" };
-        let error = verify(&request, 1_790_000_000, |scope| Some(SigningKey::derive("secret", scope.day, scope.region))).expect_err("a guess");
+            SignedRequest { method: "POST", path: &path, path_prefix: "/v", query: &query, headers: &headers };
+        let error = verify(&request, b"", 1_790_000_000, |scope| Some(SigningKey::derive("secret", scope.day, scope.region))).expect_err("a guess");
         prop_assert_eq!(error.code, ErrorCode::InvalidSignature);
     }
 }

@@ -9,8 +9,10 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4::SigningParams;
 use proptest::prelude::*;
-use restage_api::sigv4::{Header, Identity, KeyScope, SignedRequest, SigningKey, verify};
-use restage_api::{ApiError, Timestamp};
+use restage_api::sigv4::{
+    Header, Identity, KeyScope, SignedRequest, SigningKey, VerifiedHead, verify, verify_head,
+};
+use restage_api::{ApiError, ErrorCode, Timestamp};
 
 use crate::common::cases;
 
@@ -41,8 +43,16 @@ impl Arrived {
         }
     }
 
-    /// The verdict at a moment.
-    pub(crate) fn verify_at(&self, now: i64) -> Result<Identity, ApiError> {
+    /// What comes of the head alone.
+    fn with_head<T>(&self, then: impl FnOnce(Result<VerifiedHead<'_>, ApiError>) -> T) -> T {
+        self.with_head_at(NOW, then)
+    }
+
+    fn with_head_at<T>(
+        &self,
+        now: i64,
+        then: impl FnOnce(Result<VerifiedHead<'_>, ApiError>) -> T,
+    ) -> T {
         let headers: Vec<Header<'_>> = self
             .headers
             .iter()
@@ -54,12 +64,16 @@ impl Arrived {
             path_prefix: self.path_prefix,
             query: &self.query,
             headers: &headers,
-            body: &self.body,
         };
-        verify(&request, now, |scope| {
+        then(verify_head(&request, now, |scope| {
             let key = || SigningKey::derive(SECRET, scope.day, scope.region);
             (scope.access_key == KEY).then(key)
-        })
+        }))
+    }
+
+    /// The verdict at a moment.
+    pub(crate) fn verify_at(&self, now: i64) -> Result<Identity, ApiError> {
+        self.with_head_at(now, |head| head?.verify_body(&self.body))
     }
 
     pub(crate) fn verify(&self) -> Result<Identity, ApiError> {
@@ -222,9 +236,8 @@ fn signatures_of_another_client_verify() {
         path_prefix: "",
         query: "",
         headers: &list,
-        body: br#"{"maxResults":5}"#,
     };
-    verify(&request, at, secret).expect("verifies");
+    verify(&request, br#"{"maxResults":5}"#, at, secret).expect("verifies");
 
     let tags = [
         header("host", "ivs.example"),
@@ -241,10 +254,9 @@ fn signatures_of_another_client_verify() {
         path: "/tags/arn%3Aaws%3Aivs",
         query: "tagKeys=b%20c&tagKeys=a&x=a%2Bb~",
         headers: &tags,
-        body: b"",
         ..request
     };
-    verify(&request, at, secret).expect("verifies");
+    verify(&request, b"", at, secret).expect("verifies");
 }
 
 /// A proxy in front takes a prefix off the path that the client signed.
@@ -383,5 +395,43 @@ proptest! {
         let same = text[at..].starts_with(replacement);
         text.replace_range(at..=at, replacement.encode_utf8(&mut [0; 4]));
         prop_assert_eq!(changed.verify().is_ok(), same, "{:?}", changed);
+    }
+}
+
+/// What can be told before the body is there is told then, and so is who signed it if the head names the body's hash.
+#[test]
+fn a_head_is_judged_before_its_body() {
+    let with_hash = Signer {
+        content_hash: true,
+        ..Signer::default()
+    };
+    let body = r#"{"maxResults":5}"#;
+    for (signer, is_proven) in [(Signer::default(), false), (with_hash, true)] {
+        let request = signer.sign(Arrived::new("/ListStages", body));
+        let head = |request: &Arrived| request.with_head(|head| head.map(|head| head.is_proven()));
+        assert_eq!(head(&request), Ok(is_proven));
+        // Nobody who does not know the secret is waited for.
+        let mut forged = request.clone();
+        let signature = forged.header_mut("authorization");
+        let last = if signature.ends_with('0') { "1" } else { "0" };
+        signature.replace_range(signature.len() - 1.., last);
+        assert_eq!(head(&forged).is_err(), is_proven);
+        assert!(forged.verify().is_err());
+        let finish = |body: &[u8]| request.with_head(|head| head?.verify_body(body));
+        assert!(finish(body.as_bytes()).is_ok());
+        let error = finish(br#"{"maxResults":6}"#).expect_err("another body");
+        assert_eq!(error.code, ErrorCode::InvalidSignature);
+    }
+    for (name, value) in [
+        ("authorization", "Bearer x".to_owned()),
+        ("x-amz-date", "20200101T000000Z".to_owned()),
+        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD".to_owned()),
+        ("x-amz-content-sha256", "0".repeat(63)),
+        ("x-amz-content-sha256", "0".repeat(64)),
+    ] {
+        let mut request = with_hash.sign(Arrived::new("/ListStages", body));
+        *request.header_mut(name) = value;
+        let refused = request.with_head(|head| head.map(drop));
+        assert!(refused.is_err(), "{name}");
     }
 }

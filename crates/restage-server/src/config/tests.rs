@@ -19,6 +19,9 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         public_url: Some("http://x".into()),
         account_id: Some("1".into()),
         auth: Some(Auth::None),
+        expose_without_auth: Some(true),
+        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        connections_per_address: Some(1),
         limits: Some(LimitSet::Aws),
         limit_stages: Some(1),
         limit_public_keys: Some(1),
@@ -101,6 +104,48 @@ fn a_flag_wins_over_the_file() {
     };
     assert_eq!((config.media_port, config.limits), (7, limits));
     assert_eq!(config.rates, Rates::AWS);
+}
+
+#[test]
+fn a_server_without_auth_is_exposed_only_if_told_twice() {
+    let config = |http: &str, auth, expose| {
+        let settings = Settings {
+            http: Some(http.parse().unwrap()),
+            auth: Some(auth),
+            expose_without_auth: expose,
+            ..Settings::default()
+        };
+        settings.resolve().map_err(|error| error.to_string())
+    };
+    for http in ["0.0.0.0:4080", "[::]:4080", "192.0.2.7:4080"] {
+        for expose in [None, Some(false)] {
+            let error = config(http, Auth::None, expose).unwrap_err();
+            assert!(
+                error.contains(http) && error.contains("expose-without-auth"),
+                "{error}"
+            );
+        }
+        assert!(config(http, Auth::None, Some(true)).is_ok());
+        assert!(config(http, Auth::Verify, None).is_ok());
+    }
+    for http in ["127.0.0.1:4080", "[::1]:4080"] {
+        assert!(config(http, Auth::None, None).is_ok());
+    }
+}
+
+#[test]
+fn trusted_proxies_are_networks() {
+    let text = "trusted-proxies = [\"10.0.0.0/8\", \"::1\"]\nconnections-per-address = 7";
+    let config = toml::from_str::<Settings>(text).unwrap().resolve().unwrap();
+    let networks: Vec<_> = config
+        .trusted_proxies
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(networks, ["10.0.0.0/8", "::1/128"]);
+    assert_eq!(config.connections_per_address, 7);
+    let error = toml::from_str::<Settings>("trusted-proxies = [\"proxy\"]").unwrap_err();
+    assert!(error.to_string().contains("such as 10.0.0.0/8"), "{error}");
 }
 
 #[test]

@@ -150,7 +150,9 @@ mod tests {
         let store = Store::open(&config, sink).await.unwrap();
         for first in [create(), connect(0)] {
             let place = room.place().await;
-            let outcome = store.execute_holding(first, place).await;
+            let outcome = store
+                .execute_holding(first, place, tokio::time::Instant::now() + PATIENCE)
+                .await;
             outcome.unwrap().reply.unwrap();
         }
         assert_eq!(
@@ -166,7 +168,11 @@ mod tests {
                 tokio::spawn(async move {
                     let place = room.place().await;
                     store
-                        .execute_holding(connect(number), place)
+                        .execute_holding(
+                            connect(number),
+                            place,
+                            tokio::time::Instant::now() + PATIENCE,
+                        )
                         .await
                         .unwrap()
                         .reply

@@ -26,11 +26,12 @@ use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{H264ProfileMatch, PeerKey};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::clock::StepWatch;
 use crate::media::{Media, MediaEvent};
-use crate::store::{Job, Store, StoreError};
+use crate::store::{Job, Store, StoreError, TURN_MAX};
 use crate::supervise::Parts;
 use crate::token::Tokens;
 use crate::{clock, ids};
@@ -159,7 +160,9 @@ impl Control {
     /// Closes what the rows call open. At the start nobody performs effects yet, and at the end they may be stuck, so
     /// it takes no place among them.
     async fn recover(&self) -> Result<(), Failure> {
-        self.execute_holding("", Command::Recover, None).await?;
+        let ends_at = Instant::now() + TURN_MAX;
+        self.execute_holding("", Command::Recover, None, ends_at)
+            .await?;
         Ok(())
     }
 
@@ -186,8 +189,12 @@ impl Control {
     /// Carries a command out: decided, committed, its effects queued in commit order. Waits while the effects of
     /// [`EFFECT_QUEUE_LEN`] others have not been performed; performing effects must therefore not wait for a command.
     pub async fn execute(&self, account: &str, command: Command) -> Result<Reply, Failure> {
-        let place = self.inner.room.place().await;
-        self.execute_holding(account, command, place).await
+        let ends_at = Instant::now() + TURN_MAX;
+        let place = timeout_at(ends_at, self.inner.room.place()).await;
+        let place = place.map_err(|_| StoreError::Late {
+            seconds: TURN_MAX.as_secs(),
+        })?;
+        self.execute_holding(account, command, place, ends_at).await
     }
 
     async fn execute_holding(
@@ -195,6 +202,7 @@ impl Control {
         account: &str,
         command: Command,
         place: Option<OwnedSemaphorePermit>,
+        ends_at: Instant,
     ) -> Result<Reply, Failure> {
         let wall = clock::now();
         let context = Context {
@@ -211,7 +219,7 @@ impl Control {
         let decision = self
             .inner
             .store
-            .execute_holding(Job { context, command }, place)
+            .execute_holding(Job { context, command }, place, ends_at)
             .instrument(span)
             .await?;
         Ok(decision.reply?)
@@ -375,12 +383,15 @@ impl Control {
 
     /// Ends a connection because its client left.
     async fn closed(&self, connection: ConnectionId, stage: StageId, participant: ParticipantId) {
-        self.report(Command::ConnectionClosed {
+        let control = self.clone();
+        let command = Command::ConnectionClosed {
             connection,
             stage,
             participant,
-        })
-        .await;
+        };
+        // It is written down even if nobody waits any more, as a client that asked for it may hang up.
+        let reporting = tokio::spawn(async move { control.report(command).await });
+        reporting.await.ok();
     }
 
     async fn serve_states(self) {

@@ -32,6 +32,9 @@ impl Control {
             Presented::Service(claims) => return Ok(*claims),
             Presented::SelfSigned(unverified) => unverified,
         };
+        if self.inner.tokens.is_known_wrong(token) {
+            return Err(TokenError::Signature.into());
+        }
         let arn = &unverified.key;
         let row = self.inner.store.get_public_key(&arn.id).await;
         let row = row.map_err(Failure::from)?;
@@ -39,7 +42,14 @@ impl Control {
         let Some(row) = row else {
             return Err(TokenError::UnknownKey(arn.clone()).into());
         };
-        Ok(unverified.verify(&row.point)?)
+        Ok(self.inner.tokens.verify(token, *unverified, &row.point)?)
+    }
+
+    /// Whether an open connection goes by this token.
+    pub(crate) fn goes_by(&self, connection: &ConnectionId, token: &str) -> bool {
+        let live = self.connections();
+        live.get(connection)
+            .is_some_and(|live| live.token.is_of(token))
     }
 
     /// Exchanges the token of an open media connection. Entity tags, if any are given, must be the session's.

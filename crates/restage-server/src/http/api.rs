@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use axum::BoxError;
@@ -11,25 +11,34 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
-use restage_api::sigv4::{self, Header, KeyScope, SignedRequest};
+use restage_api::sigv4::{self, Header, KeyScope, SignedRequest, VerifiedHead};
 use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use super::answers::Asked;
-use super::content::{self, Incomplete};
+use super::content;
+use super::door::{Place, Unfit};
 use super::metrics::RequestId;
 use super::refusal::InForm;
-use super::{App, REQUEST_MAX, handler};
-use crate::keys::{Holder, Permission};
+use super::{App, handler};
+use crate::keys::{Holder, KeyRing, Known, Permission};
 use crate::{clock, ids};
 
 /// The largest request the model allows is a CreateStage with 12 full tokens and 50 full tags.
 const BODY_LEN_MAX: usize = restage_api::shape::MAX_BODY_BYTES;
+/// No request of the others has more than a page of text.
+const PLAIN_BODY_LEN_MAX: usize = 64 * 1024;
+/// What a browser hears that was led here under another name.
+const HOST_UNKNOWN: &str = "API signatures are not verified here, so requests are taken only under this server's own names: a loopback \
+     name or address, the address it listens at, the host of public-url. Use one of these, or set public-url to the URL you use.";
+/// What a page of somebody else's hears.
+const ORIGIN_FOREIGN: &str = "API signatures are not verified here, so requests of pages are taken only from this server's own: the \
+     Origin header names another.";
 /// The region of requests that name none (only with `--auth none`).
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// Said with 429: rates are per second.
+/// Said with 429, as rates are per second, and with 503.
 const RETRY_AFTER_S: &str = "1";
 
 /// Who asks, and where.
@@ -44,22 +53,25 @@ pub(super) async fn serve<B>(
     app: &App,
     operation: Operation,
     request: Request<B>,
+    looked: Result<Option<Place>, Unfit>,
 ) -> Response<Full<Bytes>>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let outcome = call(app, operation, request);
+    let outcome = async {
+        let _place = looked?;
+        call(app, operation, request).await
+    };
     answer(app, Some(operation), &ids::request(), outcome).await
 }
 
-/// The answer to a request of an operation that took too long.
-pub(super) fn late(app: &App, operation: Operation) -> Response<Full<Bytes>> {
-    let limit_s = REQUEST_MAX.as_secs();
-    let message = format!("The request took longer than {limit_s} seconds; send it again.");
-    let error = ApiError::request_timeout(message);
-    app.metrics
-        .api_request(Some(operation), Some(error.code.name()), REQUEST_MAX);
-    respond(Err(error), &ids::request())
+impl From<Unfit> for ApiError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Host(_) => Self::validation(unfit.message()),
+            Unfit::TooMany => Self::throttling(unfit.message()),
+        }
+    }
 }
 
 /// The answer to every request that no route knows, and is no operation's either.
@@ -108,26 +120,40 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let (parts, body) = request.into_parts();
-    let body = content::read(body, BODY_LEN_MAX).await;
-    let body = body.map_err(|incomplete| match incomplete {
-        Incomplete::TooLarge => ApiError::request_entity_too_large(format!(
-            "the request body must be at most {BODY_LEN_MAX} bytes"
-        )),
-        Incomplete::Broken => {
-            ApiError::serialization("The request body did not arrive whole; send it again.")
+    let len_max = body_len_max(operation);
+    content::check_len(&body, len_max)?;
+    let headers: Vec<Header<'_>> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), text(value)))
+        .collect();
+    // What the head tells is refused before anything of the body is read.
+    let signature = match &app.keys {
+        Some(keys) => Some(Signature::of_head(app, keys, &parts, &headers)?),
+        None => {
+            from_here(app, &parts)?;
+            None
         }
-    })?;
-    let caller = authenticate(app, operation, &parts, &body)?;
+    };
+    let held = app.door.bodies().read(body, len_max).await?;
+    let body = &held.bytes;
+    let caller = match signature {
+        Some(signature) => signature.caller(operation, body)?,
+        None => Caller {
+            account: app.account.clone(),
+            region: scope_region(&headers).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+        },
+    };
     app.throttle.admit(&caller, operation, clock::steady())?;
     let input = handler::Input {
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
-        body: &body,
+        body,
     };
     let asked = Asked {
         caller: &caller,
         operation,
-        body: &body,
+        body,
     };
     let store = app.control.store();
     if let Some(answer) = app.answers.get(asked, |watch| store.holds(watch)) {
@@ -140,51 +166,75 @@ where
     Ok(answer.body)
 }
 
-/// Who asks, if they may call this operation.
-fn authenticate(
-    app: &App,
-    operation: Operation,
-    parts: &http::request::Parts,
-    body: &[u8],
-) -> Result<Caller, ApiError> {
-    let headers: Vec<Header<'_>> = parts
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), text(value)))
-        .collect();
-    let Some(keys) = &app.keys else {
-        return Ok(Caller {
-            account: app.account.clone(),
-            region: scope_region(&headers).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
-        });
-    };
-    let signed = SignedRequest {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        path_prefix: &app.base_path,
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &headers,
-        body,
-    };
-    let now_s = clock::now().0 / 1_000_000;
-    let known = OnceCell::new();
-    let lookup = |scope: &KeyScope<'_>| {
-        let found = keys.find(scope.access_key, now_s)?;
-        let key = found.signing_key(scope.day, scope.region);
-        known.set(found).ok()?;
-        Some(key)
-    };
-    let identity = sigv4::verify(&signed, now_s, lookup)?;
-    // A signature that was verified was verified with a key that is known.
-    let holder = &known
-        .get()
-        .ok_or_else(|| ApiError::internal_server("no key"))?
-        .holder;
-    permit(&identity.access_key, holder, operation)?;
-    Ok(Caller {
-        account: holder.account.clone(),
-        region: identity.region,
-    })
+/// Bytes that a request of an operation may have.
+fn body_len_max(operation: Operation) -> usize {
+    match operation {
+        Operation::CreateStage | Operation::TagResource | Operation::ImportPublicKey => {
+            BODY_LEN_MAX
+        }
+        _ => PLAIN_BODY_LEN_MAX,
+    }
+}
+
+/// Requests that nobody signed are taken only under this server's own names, and from no page but its own: pages of
+/// others can have a browser send them.
+fn from_here(app: &App, parts: &http::request::Parts) -> Result<(), ApiError> {
+    let hosts = app.door.hosts();
+    if !hosts.are_meant(&parts.headers) {
+        return Err(ApiError::access_denied(HOST_UNKNOWN));
+    }
+    if !hosts.are_asking(&parts.headers) {
+        return Err(ApiError::access_denied(ORIGIN_FOREIGN));
+    }
+    Ok(())
+}
+
+/// The signature of a request whose head is as it should be.
+struct Signature<'a> {
+    head: VerifiedHead<'a>,
+    known: Arc<Known>,
+}
+
+impl<'a> Signature<'a> {
+    fn of_head(
+        app: &'a App,
+        keys: &KeyRing,
+        parts: &'a http::request::Parts,
+        headers: &'a [Header<'a>],
+    ) -> Result<Self, ApiError> {
+        let signed = SignedRequest {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            path_prefix: &app.base_path,
+            query: parts.uri.query().unwrap_or_default(),
+            headers,
+        };
+        let now_s = clock::now().0 / 1_000_000;
+        let known = OnceCell::new();
+        let lookup = |scope: &KeyScope<'_>| {
+            let found = keys.find(scope.access_key, now_s)?;
+            let key = found.signing_key(scope.day, scope.region);
+            known.set(found).ok()?;
+            Some(key)
+        };
+        let head = sigv4::verify_head(&signed, now_s, lookup)?;
+        // A head that was verified was verified with a key that is known.
+        let known = known
+            .into_inner()
+            .ok_or_else(|| ApiError::internal_server("no key"))?;
+        Ok(Self { head, known })
+    }
+
+    /// Who asks, if they signed this body and may call this operation.
+    fn caller(self, operation: Operation, body: &[u8]) -> Result<Caller, ApiError> {
+        let identity = self.head.verify_body(body)?;
+        let holder = &self.known.holder;
+        permit(&identity.access_key, holder, operation)?;
+        Ok(Caller {
+            account: holder.account.clone(),
+            region: identity.region,
+        })
+    }
 }
 
 fn text(value: &HeaderValue) -> Cow<'_, str> {
@@ -241,7 +291,10 @@ fn respond(outcome: Result<Bytes, ApiError>, request_id: &str) -> Response<Full<
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.clone_from(&HEADERS);
-    if status == StatusCode::TOO_MANY_REQUESTS {
+    if matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
         headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }
     if let Some(code) = error {

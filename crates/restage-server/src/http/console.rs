@@ -2,10 +2,12 @@
 //! that its key may call.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -127,7 +129,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Routes of the console.
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes(app: &App) -> Router<App> {
     let pages = FILES
         .iter()
         .fold(Router::new(), |router, (name, kind, text)| {
@@ -136,12 +138,52 @@ pub(super) fn routes() -> Router<App> {
                 get(move |State(app): State<App>| async move { page(&app, kind, text) }),
             )
         });
+    let admitted = from_fn_with_state(Arc::clone(app), admit);
+    let state = get(state).route_layer(admitted.clone());
+    let watch = post(watch).route_layer(admitted.clone());
+    let call = post(call).route_layer(admitted);
     pages
         .route("/console", get(at_root))
-        .route("/console/api/state", get(state))
-        .route("/console/api/watch", post(watch))
-        .route("/console/api/call/{operation}", post(call))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .route("/console/api/state", state)
+        .route("/console/api/watch", watch)
+        .route("/console/api/call/{operation}", call)
+        .layer(DefaultBodyLimit::disable())
+        .route_layer(from_fn_with_state(Arc::clone(app), under_own_name))
+}
+
+/// Answers only under this server's own names.
+pub(super) async fn under_own_name(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match app.door.hosts().are_meant(request.headers()) {
+        true => next.run(request).await,
+        false => Refusal::elsewhere().into_response(),
+    }
+}
+
+/// Lets the page of who has the key call, and reads its body.
+async fn admit(
+    State(app): State<App>,
+    Extension(request_id): Extension<RequestId>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !app.door.hosts().are_asking(request.headers()) {
+        return Refusal::foreign().into_response();
+    }
+    if let Err(refusal) = authorize(&app, request.headers()) {
+        return refusal.into_response();
+    }
+    let (parts, body) = request.into_parts();
+    match app.door.bodies().read(body, MAX_BODY_BYTES).await {
+        Ok(held) => {
+            let body = axum::body::Body::from(held.bytes.clone());
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(incomplete) => api::refuse(&app, &request_id, incomplete.into()).await,
+    }
 }
 
 /// Leads to the console, by the path that browsers see.
@@ -202,8 +244,7 @@ struct ParticipantBody {
     source_stage_arn: Option<String>,
 }
 
-async fn state(State(app): State<App>, headers: HeaderMap) -> Result<Json<StateBody>, Refusal> {
-    authorize(&app, &headers)?;
+async fn state(State(app): State<App>) -> Result<Json<StateBody>, Refusal> {
     read_state(&app)
         .await
         .map(Json)
@@ -311,10 +352,8 @@ struct WatchReply {
 
 async fn watch(
     State(app): State<App>,
-    headers: HeaderMap,
     request: Result<Json<WatchRequest>, JsonRejection>,
 ) -> Result<Json<WatchReply>, Refusal> {
-    authorize(&app, &headers)?;
     let Json(request) = request
         .map_err(|rejected| Refusal::new(rejected.status(), "INVALID", rejected.body_text()))?;
     let stage = StageArn::parse(&request.stage_arn).ok_or_else(|| {
@@ -383,10 +422,8 @@ async fn call(
     Extension(request_id): Extension<RequestId>,
     Path(name): Path<String>,
     place: Result<Query<Where>, QueryRejection>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Refusal> {
-    authorize(&app, &headers)?;
+    body: Bytes,
+) -> Response {
     let operation = OPERATIONS
         .into_iter()
         .find(|operation| operation.name() == name);
@@ -397,11 +434,6 @@ async fn call(
             account: app.account.clone(),
             region: region(place.region)?,
         };
-        let body = body.map_err(|_| {
-            ApiError::request_entity_too_large(format!(
-                "the request body must be at most {MAX_BODY_BYTES} bytes"
-            ))
-        })?;
         app.throttle.admit(&caller, operation, clock::steady())?;
         let input = handler::Input {
             path: "",
@@ -414,7 +446,7 @@ async fn call(
     let response = api::answer(&app, operation, &request_id.0, outcome).await;
     let mut response = response.map(axum::body::Body::new);
     response.extensions_mut().insert(InForm);
-    Ok(response)
+    response
 }
 
 fn not_the_consoles() -> ApiError {

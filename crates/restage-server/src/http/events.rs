@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use restage_core::id::StageId;
 use restage_core::{CloseReason, Fault};
@@ -20,9 +21,12 @@ use tokio::time::{Instant, interval_at};
 use super::App;
 use super::address::Id;
 use super::bearer::SocketBearer;
+use super::door::Client;
+use super::listener::Connection;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
 use super::view;
+use super::vouch::{self, Unvouched};
 use super::whip::RESUMPTION;
 use crate::control::{EventsSocket, JoinError, SocketClose, client_of};
 
@@ -62,18 +66,33 @@ async fn upgrade(
     Id(stage): Id,
     handshake: Handshake,
     SocketBearer(token): SocketBearer,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Result<Response, Refusal> {
     let token = token?.text;
-    let claims = match app.control.verify(&token).await {
+    let headers = parts.headers;
+    let claims = match vouch::claims(&app, &parts.extensions, &token).await {
         Ok(claims) => claims,
-        Err(JoinError::Token(error)) => {
+        Err(Unvouched::Token(JoinError::Token(error))) => {
             let message = format!("offer the participant token as WebSocket sub-protocol: {error}");
             let status = StatusCode::UNAUTHORIZED;
             return Err(Refusal::new(status, "TOKEN_MALFORMED", message));
         }
         Err(error) => return Err(error.into()),
     };
+    let client = parts.extensions.get::<Client>().copied();
+    let place = match client.map(|client| app.door.sockets().take(client)) {
+        Some(None) => {
+            let max = app.door.sockets().max();
+            let message =
+                format!("this address has {max} events sockets open, the most one may have");
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            return Err(Refusal::new(status, "TOO_MANY_CONNECTIONS", message));
+        }
+        place => place.flatten(),
+    };
+    // It goes on being a descriptor when the connection is one of HTTP no longer.
+    let connection = parts.extensions.get::<Connection>();
+    let descriptor = connection.map(|connection| Arc::clone(&connection.descriptor));
     let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
         let message = format!(
             "{EVENTS_SOCKETS_MAX} events sockets are open, the most one server has; try again later"
@@ -101,7 +120,7 @@ async fn upgrade(
             )
             .await;
         serve(&app, socket, join).await;
-        drop(permit);
+        drop((permit, place, descriptor));
     }))
 }
 

@@ -11,11 +11,12 @@ use axum::Router;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use restage_api::Operation;
 
+use super::door::Client;
+use super::listener::Arriving;
 use super::{App, address, api, media_router, metrics, router};
 
 /// An answer: the API's are whole when they begin.
@@ -39,7 +40,7 @@ impl Front {
     }
 
     /// The router that knows the path, or says best that there is no such one.
-    fn routed(&self, request: &mut Request<Incoming>) -> &TowerToHyperService<Router> {
+    fn routed(&self, request: &mut Request<Arriving>) -> &TowerToHyperService<Router> {
         let path = request.uri().path();
         let path = address::beyond(&self.app.base_path, path).unwrap_or(path);
         if !address::is_media(path) {
@@ -50,23 +51,33 @@ impl Front {
     }
 }
 
-impl Service<Request<Incoming>> for Front {
+impl Service<Request<Arriving>> for Front {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Arriving>) -> Self::Future {
         let operation = Operation::resolve(request.method().as_str(), request.uri().path());
+        let looked = self.app.door.look(&mut request);
         let Some(operation) = operation else {
+            let place = looked.unwrap_or_else(|unfit| {
+                // The router's first layer answers it, in the form of its path.
+                request.extensions_mut().insert(unfit);
+                None
+            });
             let answer = self.routed(&mut request).call(request);
-            return Box::pin(async { Ok(answer.await?.map(Either::Right)) });
+            return Box::pin(async {
+                let answer = answer.await?.map(Either::Right);
+                drop(place);
+                Ok(answer)
+            });
         };
         let app = Arc::clone(&self.app);
         Box::pin(async move {
             let method = request.method().clone();
-            let answer = api::serve(&app, operation, request);
-            let late = || api::late(&app, operation);
-            let response = metrics::counted(&app, &method, answer, late).await;
+            let client = request.extensions().get::<Client>().copied();
+            let answer = api::serve(&app, operation, request, looked);
+            let response = metrics::counted(&app, &method, client, answer).await;
             Ok(response.map(Either::Left))
         })
     }

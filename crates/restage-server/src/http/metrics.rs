@@ -12,9 +12,11 @@ use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method};
 use tracing::Instrument as _;
+use tracing::field::display;
 
+use super::door::{Client, Unfit};
 use super::refusal::{self, Refusal};
-use super::{App, REQUEST_MAX};
+use super::{App, REQUEST_MAX, address, api};
 use crate::{ids, metrics};
 
 /// The route of requests that no other route matches: the API's.
@@ -41,6 +43,7 @@ async fn render(State(app): State<App>) -> Response {
 pub(super) async fn count(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let is_of_api = route.is_none() && !address::is_media(request.uri().path());
     let route = route.map_or(Cow::Borrowed(API_ROUTE), |route| {
         Cow::Owned(route.as_str().to_owned())
     });
@@ -48,10 +51,20 @@ pub(super) async fn count(State(app): State<App>, mut request: Request, next: Ne
     request
         .extensions_mut()
         .insert(RequestId(request_id.clone()));
-    let span = tracing::info_span!("http", %route, %method, %request_id);
+    let client = request.extensions().get::<Client>();
+    let client = client.map(|client| display(client.address));
+    let span = tracing::info_span!("http", %route, %method, %request_id, client);
     let late = || Refusal::late(REQUEST_MAX.as_secs()).into_response();
+    let unfit = request.extensions().get::<Unfit>().copied();
     let answer = async {
-        let response = refusal::in_form(within(REQUEST_MAX, next.run(request), late).await);
+        let answered = match unfit {
+            None => within(REQUEST_MAX, next.run(request), late).await,
+            Some(unfit) if is_of_api => {
+                api::refuse(&app, &RequestId(request_id.clone()), unfit.into()).await
+            }
+            Some(unfit) => Refusal::from(unfit).into_response(),
+        };
+        let response = refusal::in_form(answered);
         let status = response.status();
         if status.is_client_error() || status.is_server_error() {
             tracing::debug!(status = status.as_u16(), "refused");
@@ -66,16 +79,18 @@ pub(super) async fn count(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
-/// Counts a request of the API, and ends it if it takes too long.
+/// Counts a request of the API. Each thing that it may wait for has a bound of its own, so that none is given up of which
+/// it is not known whether it takes effect.
 pub(super) async fn counted<B>(
     app: &App,
     method: &Method,
+    client: Option<Client>,
     answer: impl Future<Output = http::Response<B>>,
-    late: impl FnOnce() -> http::Response<B>,
 ) -> http::Response<B> {
     let route = Cow::Borrowed(API_ROUTE);
-    let span = tracing::debug_span!("http", %route, %method);
-    let response = within(REQUEST_MAX, answer.instrument(span), late).await;
+    let client = client.map(|client| display(client.address));
+    let span = tracing::debug_span!("http", %route, %method, client);
+    let response = answer.instrument(span).await;
     app.metrics.http_request(route, method, response.status());
     response
 }

@@ -6,6 +6,7 @@ mod api;
 mod bearer;
 mod console;
 mod content;
+mod door;
 mod events;
 mod front;
 mod handler;
@@ -16,6 +17,7 @@ mod refusal;
 mod socket;
 mod throttle;
 mod view;
+mod vouch;
 mod whip;
 
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use crate::metrics::Metrics;
 
 pub use answers::Answers;
 pub use console::ConsoleKey;
+pub use door::{Door, DoorSettings};
 pub(crate) use front::Front;
 pub use if_match::IfMatch;
 pub(crate) use listener::serve;
@@ -68,6 +71,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Whether `/metrics` is on the same listener as everything else.
     pub shows_metrics: bool,
+    /// What strangers meet first.
+    pub door: Arc<Door>,
     /// Room for events sockets.
     pub sockets: Arc<Semaphore>,
 }
@@ -94,21 +99,22 @@ impl Endpoints {
 pub(crate) type App = Arc<AppState>;
 
 /// Room for all the events sockets there may be.
-pub fn socket_room() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(events::EVENTS_SOCKETS_MAX))
+pub fn socket_room(door: &Door) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(door.sockets_max(events::EVENTS_SOCKETS_MAX)))
 }
 
 /// The console, and what tells how the server is. What nobody knows is an operation that is not there.
 fn router(app: App) -> Router {
     let metrics = if app.shows_metrics {
-        metrics::routes()
+        let own = from_fn_with_state(Arc::clone(&app), console::under_own_name);
+        metrics::routes().route_layer(own)
     } else {
         Router::new()
     };
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .merge(console::routes())
+        .merge(console::routes(&app))
         .merge(metrics)
         .fallback(nothing)
         .layer(from_fn_with_state(Arc::clone(&app), metrics::count))

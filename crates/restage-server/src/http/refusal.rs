@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::door::Unfit;
 use crate::control::Ending;
 
 /// Said with 503 and 429.
@@ -61,6 +62,25 @@ impl Refusal {
         Self::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", message)
     }
 
+    /// The request asks for what is answered only under this server's own names, and under another.
+    pub(super) fn elsewhere() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "HOST_UNKNOWN",
+            "this is answered only under this server's own names: a loopback name or address, the address it listens at, \
+             the host of public-url; use one of these, or set public-url to the URL you use",
+        )
+    }
+
+    /// The request comes from a page of somebody else's.
+    pub(super) fn foreign() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "ORIGIN_FOREIGN",
+            "this is for this server's own pages, and the Origin header names another",
+        )
+    }
+
     /// What a layer that knows no more than this says by a status.
     fn of_status(status: StatusCode, headers: &HeaderMap) -> Self {
         let allowed = headers.get(ALLOW).and_then(|value| value.to_str().ok());
@@ -102,6 +122,16 @@ impl Refusal {
             }
             _ => return None,
         })
+    }
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        let (status, code) = match unfit {
+            Unfit::Host(_) => (StatusCode::BAD_REQUEST, "INVALID_HOST"),
+            Unfit::TooMany => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_CONNECTIONS"),
+        };
+        Self::new(status, code, unfit.message())
     }
 }
 

@@ -24,10 +24,11 @@ use super::if_match::IfMatch;
 use super::metrics::{REQUEST_ID, RequestId};
 use super::refusal::Refusal;
 use super::{api, console};
-use crate::control::{JoinError, MediaJoin, client_of};
+use crate::control::{Failure, JoinError, MediaJoin, client_of};
 use crate::media::MediaError;
+use crate::store::StoreError;
 
-const SDP: &str = "application/sdp";
+pub(super) const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const JSON: &str = "application/json";
 /// What a session takes by PATCH: trickled candidates and ICE restarts, or a new token.
@@ -125,16 +126,19 @@ async fn publish_at_root(
     Extension(id): Extension<RequestId>,
     bearer: Bearer,
     headers: HeaderMap,
-    content: Content,
+    content: Result<Content, Refusal>,
 ) -> Response {
     let is_signed =
         header(&headers, &AUTHORIZATION).is_some_and(|value| value.starts_with("AWS4-"));
     if is_signed || headers.contains_key(AMZ_TARGET) {
         return api::unknown(&app, &id).await;
     }
-    publish(State(app), bearer, headers, content)
-        .await
-        .into_response()
+    match content {
+        Ok(content) => publish(State(app), bearer, headers, content)
+            .await
+            .into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
 async fn publish(
@@ -143,7 +147,15 @@ async fn publish(
     headers: HeaderMap,
     Content(body): Content,
 ) -> Result<Response, Refusal> {
-    join(&app, token?, &headers, &body, ConnectionKind::Publish, None).await
+    join(
+        &app,
+        token?,
+        &headers,
+        &body.bytes,
+        ConnectionKind::Publish,
+        None,
+    )
+    .await
 }
 
 async fn publish_as(
@@ -155,7 +167,7 @@ async fn publish_as(
 ) -> Result<Response, Refusal> {
     let expected = Some(ParticipantId::new(participant));
     let kind = ConnectionKind::Publish;
-    join(&app, token?, &headers, &body, kind, expected).await
+    join(&app, token?, &headers, &body.bytes, kind, expected).await
 }
 
 async fn subscribe(
@@ -168,7 +180,7 @@ async fn subscribe(
     let kind = ConnectionKind::Subscribe {
         publisher: ParticipantId::new(publisher),
     };
-    join(&app, token?, &headers, &body, kind, None).await
+    join(&app, token?, &headers, &body.bytes, kind, None).await
 }
 
 async fn join(
@@ -221,7 +233,7 @@ async fn patch(
     let token = token?.text;
     let connection = ConnectionId::new(connection);
     let if_match = IfMatch::of(&headers)?;
-    if is_exchange(&headers, &body)? {
+    if is_exchange(&headers, &body.bytes)? {
         let exchanged = app
             .control
             .exchange_media(&token, &connection, if_match.as_ref())
@@ -242,7 +254,7 @@ async fn patch(
     };
     let patched = app
         .control
-        .patch_media(&token, &connection, &if_match, text(&body)?)
+        .patch_media(&token, &connection, &if_match, text(&body.bytes)?)
         .await?;
     Ok(match patched.restart {
         None => StatusCode::NO_CONTENT.into_response(),
@@ -345,6 +357,13 @@ impl From<JoinError> for Refusal {
                 Some(Fault::LimitExceeded) => {
                     (StatusCode::SERVICE_UNAVAILABLE, "STAGE_AT_CAPACITY")
                 }
+                None if matches!(
+                    &error,
+                    JoinError::Control(Failure::Store(StoreError::Late { .. }))
+                ) =>
+                {
+                    (StatusCode::SERVICE_UNAVAILABLE, "BUSY")
+                }
                 None => {
                     tracing::error!(%error, "a join could not be written");
                     let message = "the server could not write the join; try again";
@@ -364,7 +383,10 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn require_content_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Refusal> {
+pub(super) fn require_content_type(
+    headers: &HeaderMap,
+    wanted: &'static str,
+) -> Result<(), Refusal> {
     let given = header(headers, &CONTENT_TYPE).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case(wanted) {

@@ -140,6 +140,14 @@ pub enum StoreError {
     /// [`Store::close`](super::Store::close) was called, or the writer is gone.
     #[error("the store is closed")]
     Closed,
+    /// The writer had no time for the command; it was taken back and nothing was changed.
+    #[error(
+        "the store did not take the change within {seconds} s; nothing was changed, send it again"
+    )]
+    Late {
+        /// How long it waited in the queue.
+        seconds: u64,
+    },
     /// The engine took longer than the bound.
     #[error("the database did not answer within {seconds} s")]
     Timeout {

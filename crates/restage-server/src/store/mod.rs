@@ -35,6 +35,7 @@ mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod watch;
 mod write;
 mod writer;
@@ -48,6 +49,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use restage_core::{Command, Context, Decision, Reply};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 pub use cause::Cause;
 pub use check::{Findings, check};
@@ -72,11 +74,14 @@ use engine::Engine;
 use health::{Health, PROBE_ROW};
 use outbox::{Board, Outbox};
 use sql::Readers;
+use turn::Turn;
 use watch::ChangeCounts;
 use writer::{Counters, End, Request, Trouble, Writer};
 
 /// Connections that serve reads.
 pub const READERS: u32 = 4;
+/// How long a command may wait for its turn with the writer.
+pub const TURN_MAX: Duration = Duration::from_secs(20);
 /// How long a read may wait: for a connection, and for PostgreSQL. SQLite's take as long as a bounded page takes.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -293,17 +298,19 @@ impl Store {
     }
 
     /// Executes a command: when this returns `Ok`, its changes are durable and its effects have been
-    /// handed over. Waits while [`WRITER_QUEUE`] others are queued. Once queued, a command is executed
-    /// even if the caller stops waiting.
+    /// handed over. Waits while [`WRITER_QUEUE`] others are queued, and for its turn, [`TURN_MAX`] in all. Once queued, a
+    /// command is executed even if the caller stops waiting.
     ///
     /// # Errors
     /// Any [`StoreError`]; then nothing was changed and no effect is performed, but for [`StoreError::Unknown`].
+    /// [`StoreError::Late`] says that the writer had not begun with the command, and will not.
     pub async fn execute(&self, job: Job) -> Result<Outcome, StoreError> {
-        self.execute_holding(job, None).await
+        self.execute_holding(job, None, Instant::now() + TURN_MAX)
+            .await
     }
 
-    /// The same, with a place among the effects that wait: the sink is given it with the decision, and it is given back
-    /// when there is none.
+    /// The same, with a place among the effects that wait, and the time until which the command may wait for its turn.
+    /// The sink is given the place with the decision, and it is given back when there is none.
     ///
     /// # Errors
     /// Any [`StoreError`], as above.
@@ -311,16 +318,39 @@ impl Store {
         &self,
         job: Job,
         place: Option<OwnedSemaphorePermit>,
+        ends_at: Instant,
     ) -> Result<Outcome, StoreError> {
         let Job { command, context } = job;
-        let (command, context) = (Box::new(command), Box::new(context));
-        self.ask(|answer| Request::Execute {
-            command,
-            context,
+        let turn = Arc::new(Turn::default());
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Execute {
+            command: Box::new(command),
+            context: Box::new(context),
             place,
+            turn: Arc::clone(&turn),
             answer,
-        })
-        .await
+        };
+        let late = StoreError::Late {
+            seconds: TURN_MAX.as_secs(),
+        };
+        let Ok(sent) = timeout_at(ends_at, self.shared.requests.send(request)).await else {
+            return Err(late);
+        };
+        sent.map_err(|_| StoreError::Closed)?;
+        tokio::pin!(answered);
+        let outcome = match timeout_at(ends_at, &mut answered).await {
+            Err(_) if turn.withdraw() => return Err(late),
+            // The writer is at it: what comes of it is told, whenever that is.
+            Err(_) => answered.await,
+            Ok(outcome) => outcome,
+        };
+        outcome.map_err(|_| StoreError::Closed)?
+    }
+
+    #[cfg(test)]
+    async fn execute_within(&self, job: Job, turn_max: Duration) -> Result<Outcome, StoreError> {
+        self.execute_holding(job, None, Instant::now() + turn_max)
+            .await
     }
 
     /// Keeps a value under a name unless there is one already, and returns the one that is kept.

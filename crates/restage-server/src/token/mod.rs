@@ -9,6 +9,7 @@ mod resumption;
 mod self_signed;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 use restage_core::id::{ParticipantId, StageSessionId, Time};
 use restage_core::row::{Attributes, Capabilities};
@@ -25,6 +26,7 @@ use claims::{Payload, Reader};
 use jws::{Jws, Secret};
 use resumption::Resumption;
 use self_signed::Header;
+use verdicts::Verdicts;
 
 /// The `kid` of tokens this server makes itself.
 const SERVICE_KEY_ID: &str = "restage-service";
@@ -52,6 +54,7 @@ pub struct Tokens {
     secret: Secret,
     resumption: Resumption,
     endpoints: Endpoints,
+    verdicts: Verdicts,
 }
 
 /// What a new token shall say.
@@ -82,6 +85,7 @@ impl Tokens {
             resumption: Resumption::new(secret),
             secret: Secret::new(secret),
             endpoints,
+            verdicts: Verdicts::default(),
         }
     }
 
@@ -131,6 +135,40 @@ impl Tokens {
             let first = problems.into_iter().next();
             first.unwrap_or(TokenError::Signature)
         })
+    }
+
+    /// Whether the token's signature was found wrong before.
+    pub fn is_known_wrong(&self, token: &str) -> bool {
+        self.verdicts.of(token) == Some(false)
+    }
+
+    /// Whether it would have to be found out whether the token's signature is right, at a cost. This server's own cost
+    /// little.
+    pub fn is_unproven(&self, token: &str) -> bool {
+        self.verdicts.of(token).is_none() && !is_of_service(token)
+    }
+
+    /// Checks the signature of a token that was [read](Self::read) against its key's point (uncompressed, hexadecimal),
+    /// once for each token.
+    ///
+    /// # Errors
+    /// [`TokenError::Signature`].
+    pub fn verify(
+        &self,
+        token: &str,
+        unverified: Unverified<'_>,
+        point: &str,
+    ) -> Result<Claims, TokenError> {
+        match self.verdicts.of(token) {
+            Some(true) => return unverified.trust(),
+            Some(false) => return Err(TokenError::Signature),
+            None => {}
+        }
+        let outcome = unverified.verify(point);
+        if matches!(outcome, Ok(_) | Err(TokenError::Signature)) {
+            self.verdicts.put(token, outcome.is_ok());
+        }
+        outcome
     }
 }
 

@@ -510,3 +510,31 @@ fn private_keys_in_both_forms_and_nothing_else() {
         assert_eq!(Signing::from_pem(pem).err(), Some(TokenKeyError), "{pem}");
     }
 }
+
+/// A wrong signature costs its verification once.
+#[test]
+fn what_was_found_out_about_a_signature_is_remembered() {
+    let (tokens, (signing, key)) = (tokens(), pair());
+    let right = key
+        .sign(&with(header(), json!({})), &with(payload(), json!({})))
+        .unwrap();
+    let (signed, signature) = right.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let wrong = format!("{signed}.{first}{}", &signature[1..]);
+    let verify = |token: &str, point: &str| match tokens.read(token).unwrap() {
+        Presented::SelfSigned(unverified) => tokens.verify(token, *unverified, point),
+        Presented::Service(_) => panic!("a self-signed token"),
+    };
+    for token in [&right, &wrong] {
+        assert!(tokens.is_unproven(token) && !tokens.is_known_wrong(token));
+    }
+    let claims = verify(&right, &signing.point()).unwrap();
+    assert_eq!(verify(&wrong, &signing.point()), Err(TokenError::Signature));
+    assert!(!tokens.is_unproven(&right) && !tokens.is_known_wrong(&right));
+    assert!(!tokens.is_unproven(&wrong) && tokens.is_known_wrong(&wrong));
+    // The point is not looked at again.
+    assert_eq!(verify(&right, "").unwrap(), claims);
+    assert_eq!(verify(&wrong, &signing.point()), Err(TokenError::Signature));
+    // This server's own tokens are found out about each time, at little cost.
+    assert!(!tokens.is_unproven(&sample(&tokens)));
+}

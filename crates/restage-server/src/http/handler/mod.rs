@@ -188,6 +188,10 @@ async fn execute(app: &App, caller: &Caller, command: Command) -> Result<Reply, 
 }
 
 fn store_failed(error: StoreError) -> ApiError {
+    if let StoreError::Late { .. } | StoreError::Timeout { .. } = error {
+        tracing::warn!(%error, "the store is slow");
+        return ApiError::service_unavailable(error.to_string());
+    }
     tracing::error!(%error, "the store failed");
     ApiError::internal_server("the server could not reach its store; try again")
 }

@@ -2,10 +2,12 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use restage_core::Command;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::Bench;
 use super::writer::rename;
@@ -67,6 +69,21 @@ impl Bench {
         tokio::spawn(async move { store.execute(rename(NOWHERE, "x")).await });
         self.gate.is_reached.notified().await;
         Held(Some(self.gate.open.clone()))
+    }
+
+    /// Stops SQLite's writer in the middle of a command whose caller waits so long for its turn; `None` on PostgreSQL.
+    pub(super) async fn hold_at(
+        &self,
+        turn_max: Duration,
+    ) -> Option<(Held, JoinHandle<Result<Outcome, StoreError>>)> {
+        if !self.rows.is_sqlite() {
+            return None;
+        }
+        let store = self.store.clone();
+        let job = rename(NOWHERE, "x");
+        let caller = tokio::spawn(async move { store.execute_within(job, turn_max).await });
+        self.gate.is_reached.notified().await;
+        Some((Held(Some(self.gate.open.clone())), caller))
     }
 
     /// Executes what is queued together before the writer looks, and says what the writer did for it. Without a

@@ -82,6 +82,35 @@ pub(super) async fn logging_bench(database: Database) -> (Bench, Log) {
 }
 
 #[tokio::test]
+async fn who_has_waited_too_long_for_a_turn_changes_nothing() {
+    let (bench, log) = logging_bench(Database::fresh().await).await;
+    let held = bench.hold().await;
+    let late = bench
+        .store
+        .execute_within(create("late", None), Duration::ZERO)
+        .await;
+    assert!(matches!(late, Err(StoreError::Late { .. })), "{late:?}");
+    drop(held);
+    bench.store.execute(create("next", None)).await.unwrap();
+    assert_eq!(*log.lock().unwrap(), ["next"]);
+    let late = bench.store.get_stage(&StageId::new("late")).await.unwrap();
+    assert_eq!(late, None);
+}
+
+#[tokio::test]
+async fn what_the_writer_has_begun_is_awaited() {
+    let (bench, _) = logging_bench(Database::fresh().await).await;
+    let Some((held, caller)) = bench.hold_at(Duration::from_millis(1)).await else {
+        return;
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!caller.is_finished());
+    drop(held);
+    // Renaming a stage that is not there is refused, which is an outcome.
+    assert!(caller.await.unwrap().unwrap().reply.is_err());
+}
+
+#[tokio::test]
 async fn commands_that_wait_share_a_commit() {
     let (bench, log) = logging_bench(Database::fresh().await).await;
     let ids: Vec<String> = (0..BATCH_MAX + 1).map(|n| format!("stage{n}")).collect();

@@ -214,6 +214,11 @@ impl Writer {
     }
 
     async fn commit_batch(&mut self, batch: &mut Vec<Request>) {
+        // Who has waited too long was told that nothing would be changed.
+        batch.retain(Request::begins);
+        if batch.is_empty() {
+            return;
+        }
         self.straighten(batch);
         let mut entries: Vec<Entry> = batch.drain(..).map(Entry::from).collect();
         let mut connection = match self.take_connection().await {

@@ -1,6 +1,7 @@
 //! What the writer can be asked, and how it is done.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use restage_core::{Command, Context, Decision};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -11,6 +12,7 @@ use crate::store::error::StoreError;
 use crate::store::outbox::{self, Outbox, Settlement};
 use crate::store::retention::{self, Sweep};
 use crate::store::sql::{self, query};
+use crate::store::turn::Turn;
 use crate::store::{Outcome, PROBE_ROW, Purging, codec, load, purge, read, write};
 
 /// What the writer can be asked.
@@ -20,6 +22,7 @@ pub(in crate::store) enum Request {
         context: Box<Context>,
         /// A place among the effects that wait to be performed.
         place: Option<OwnedSemaphorePermit>,
+        turn: Arc<Turn>,
         answer: Answer<Outcome>,
     },
     PutMeta {
@@ -75,6 +78,14 @@ impl Done {
 }
 
 impl Request {
+    /// Whether it is still wanted, which nobody can take back from now on.
+    pub(super) fn begins(&self) -> bool {
+        match self {
+            Self::Execute { turn, .. } => turn.begin(),
+            _ => true,
+        }
+    }
+
     pub(super) async fn perform(
         &self,
         connection: &mut sql::Connection,

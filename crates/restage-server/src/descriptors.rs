@@ -1,0 +1,37 @@
+//! How many files and sockets the process may have open.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// What is counted with where the system does not say.
+const UNKNOWN: u64 = 1_024;
+
+/// Raises the soft limit of open descriptors to the hard one, and says what it is then. A process starts with a soft limit
+/// of 1,024 by custom, for programs that count on small numbers; this one does not.
+pub fn raise() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return UNKNOWN;
+    };
+    if soft >= hard {
+        return soft;
+    }
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(error) => {
+            tracing::warn!(%error, soft, hard, "the limit of open files could not be raised");
+            soft
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_is_the_hard_one_afterwards() {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert_eq!(raise(), hard);
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert_eq!(soft, hard);
+    }
+}

@@ -1,0 +1,168 @@
+//! What stands between strangers and everything else: how many connections there are and whose, how much of bodies is
+//! held, under which names the server answers.
+
+mod address;
+mod host;
+mod room;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Request;
+use restage_core::rate::{Buckets, Rate};
+
+use super::content::Bodies;
+use super::listener::Connection;
+use crate::clock;
+use crate::config::Network;
+
+pub(crate) use address::{Client, Place, Places, Proxies};
+pub(crate) use host::Hosts;
+#[cfg(test)]
+pub(crate) use room::HEAD_MAX;
+pub(crate) use room::{Notes, Room, Seated};
+
+/// Events sockets of one client address: a tenth of all.
+const SOCKETS_PER_ADDRESS_MAX: u32 = 10_000;
+/// How often one client address may present tokens with a signature that is wrong. Each costs half a millisecond.
+const WRONG_SIGNATURES: Rate = Rate {
+    per_second: 5,
+    burst: 50,
+};
+
+/// The HTTP door.
+#[derive(Debug)]
+pub struct Door {
+    room: Arc<Room>,
+    proxies: Proxies,
+    connections: Arc<Places>,
+    sockets: Arc<Places>,
+    hosts: Hosts,
+    bodies: Bodies,
+    wrong_signatures: Mutex<Buckets<address::ClientKey>>,
+}
+
+/// How the door is set up.
+#[derive(Clone, Debug)]
+pub struct DoorSettings<'a> {
+    /// Files and sockets that the process may have open.
+    pub descriptors: u64,
+    /// Proxies that are believed.
+    pub trusted_proxies: &'a [Network],
+    /// Connections that one client address may have; 0: any number.
+    pub connections_per_address: u32,
+    /// Where the listener is.
+    pub bound: IpAddr,
+    /// What clients reach it by.
+    pub public_url: &'a str,
+}
+
+/// Why a request is not let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unfit {
+    /// Its Host header is at fault; a sentence says how.
+    Host(&'static str),
+    /// Its client has as many requests under way as one may have connections.
+    TooMany,
+}
+
+impl Unfit {
+    /// As a sentence.
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::Host(message) => message,
+            Self::TooMany => {
+                "this address has as many requests under way as one may have; wait for their answers"
+            }
+        }
+    }
+}
+
+impl Door {
+    /// With these settings.
+    pub fn new(settings: &DoorSettings<'_>) -> Arc<Self> {
+        Arc::new(Self {
+            room: Room::new(settings.descriptors),
+            proxies: Proxies::new(settings.trusted_proxies.to_vec()),
+            connections: Places::new(settings.connections_per_address),
+            sockets: Places::new(SOCKETS_PER_ADDRESS_MAX),
+            hosts: Hosts::new(settings.bound, settings.public_url),
+            bodies: Bodies::default(),
+            wrong_signatures: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// Connections by client; requests, where a proxy passes those of many over one connection.
+    pub(crate) fn connections(&self) -> &Arc<Places> {
+        &self.connections
+    }
+
+    /// Events sockets by client.
+    pub(super) fn sockets(&self) -> &Arc<Places> {
+        &self.sockets
+    }
+
+    pub(super) fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    pub(super) fn bodies(&self) -> &Bodies {
+        &self.bodies
+    }
+
+    /// How many events sockets there may be, at most `most`.
+    pub(super) fn sockets_max(&self, most: usize) -> usize {
+        self.room.sockets_max(most)
+    }
+
+    /// Looks at the head of a request, and notes in it who asks. Over a connection of a proxy's come requests of many
+    /// clients: there each request takes a place of its client's.
+    pub(super) fn look<B>(&self, request: &mut Request<B>) -> Result<Option<Place>, Unfit> {
+        if let Some(fault) = host::fault(request.headers(), request.uri(), request.version()) {
+            return Err(Unfit::Host(fault));
+        }
+        let Some(connection) = request.extensions().get::<Connection>() else {
+            return Ok(None);
+        };
+        let address = connection.address;
+        let client = self.proxies.client_of_request(address, request.headers());
+        request.extensions_mut().insert(client);
+        if !self.proxies.trusts(address) {
+            return Ok(None);
+        }
+        let place = self.connections.take(client);
+        place.map(Some).ok_or(Unfit::TooMany)
+    }
+
+    /// Whether a client may present another token whose signature is not known to be right.
+    pub(super) fn may_try_signature(&self, client: Option<Client>) -> bool {
+        let Some(key) = client.and_then(|client| client.key) else {
+            return true;
+        };
+        let wrong = self
+            .wrong_signatures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        wrong.has(&key, WRONG_SIGNATURES, clock::now())
+    }
+
+    /// A client presented a token with a wrong signature.
+    pub(super) fn note_wrong_signature(&self, client: Option<Client>) {
+        let Some(key) = client.and_then(|client| client.key) else {
+            return;
+        };
+        let mut wrong = self
+            .wrong_signatures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        wrong.take(key, WRONG_SIGNATURES, clock::now());
+    }
+}

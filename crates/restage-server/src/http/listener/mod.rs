@@ -1,0 +1,106 @@
+//! Accepts connections, with a bound on how many there are and how long each may take to ask.
+
+mod arriving;
+mod connection;
+mod proxy;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::BoxError;
+use http::{Request, Response};
+use hyper::body::Body;
+use hyper::service::Service;
+use nix::errno::Errno;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::door::Door;
+use crate::seldom::Seldom;
+
+pub(crate) use arriving::Arriving;
+pub(crate) use connection::Connection;
+
+/// How often connections are looked at that may have waited too long.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Pause after the kernel refused a connection for another reason than a want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long requests under way may take to finish at shutdown.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Serves until `shutdown` resolves, then waits for the requests under way. Connections without one are closed at once.
+pub(crate) async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    door: Arc<Door>,
+    shutdown: impl Future<Output = ()> + Send,
+) where
+    S: Service<Request<Arriving>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let room = door.room();
+    let (stop, stopped) = watch::channel(());
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::pin!(shutdown);
+    loop {
+        let seated = tokio::select! {
+            seated = room.admit() => seated,
+            () = &mut shutdown => break,
+        };
+        let accepted = loop {
+            tokio::select! {
+                accepted = listener.accept() => break Some(accepted),
+                () = &mut shutdown => break None,
+                _ = sweep.tick() => room.sweep(),
+            }
+        };
+        let (stream, peer) = match accepted {
+            Some(Ok(accepted)) => accepted,
+            Some(Err(error)) => {
+                drop(seated);
+                refused(&door, &error).await;
+                continue;
+            }
+            None => break,
+        };
+        seated.notes().arrives();
+        let (service, stopped, door) = (service.clone(), stopped.clone(), Arc::clone(&door));
+        tokio::spawn(async move {
+            let ended = connection::converse(stream, peer.ip(), &door, seated, service, stopped);
+            // Clients that hang up or speak nonsense are their own business.
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, client = %peer.ip(), "an HTTP connection ended");
+            }
+        });
+    }
+    drop((listener, stop));
+    door.bodies().stop();
+    if tokio::time::timeout(DRAIN_MAX, room.is_empty())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+/// The kernel did not hand a connection over.
+async fn refused(door: &Door, error: &io::Error) {
+    static REFUSED: Seldom = Seldom::new();
+    if let Some(kept_back) = REFUSED.admit() {
+        tracing::warn!(%error, "a connection could not be accepted{kept_back}");
+    }
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    match errno {
+        Some(Errno::EMFILE | Errno::ENFILE) => door.room().starved().await,
+        _ => tokio::time::sleep(ACCEPT_PAUSE).await,
+    }
+}

@@ -1,0 +1,316 @@
+//! Connections over real sockets.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::routing::{get, post};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::connection::HEAD_LEN_MAX;
+use super::*;
+use crate::http::door::{Client, HEAD_MAX};
+use crate::http::{Door, DoorSettings};
+
+/// Long enough for a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+struct Served {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+async fn served(router: Router, descriptors: u64, trusted: &[&str], per_address: u32) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let trusted: Vec<_> = trusted.iter().map(|text| text.parse().unwrap()).collect();
+    let door = Door::new(&DoorSettings {
+        descriptors,
+        trusted_proxies: &trusted,
+        connections_per_address: per_address,
+        bound: address.ip(),
+        public_url: "http://127.0.0.1",
+    });
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = TowerToHyperService::new(router);
+    let serving = tokio::spawn(serve(listener, service, door, async {
+        stopped.await.ok();
+    }));
+    Served {
+        address,
+        stop,
+        serving,
+    }
+}
+
+fn health() -> Router {
+    Router::new().route("/healthz", get(|| async { "ok\n" }))
+}
+
+const PLAIN: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// Sends, and reads until the server closes or has said so much.
+async fn ask(stream: &mut TcpStream, text: &[u8], until: &str) -> String {
+    stream.write_all(text).await.unwrap();
+    let mut said = Vec::new();
+    let reading = async {
+        let mut piece = [0; 1024];
+        while let Ok(length @ 1..) = stream.read(&mut piece).await {
+            said.extend_from_slice(&piece[..length]);
+            if String::from_utf8_lossy(&said).ends_with(until) && !until.is_empty() {
+                return;
+            }
+        }
+    };
+    timeout(SOON, reading).await.unwrap();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test]
+async fn requests_are_served_until_the_shutdown() {
+    let served = served(health(), 1_024, &[], 0).await;
+    let connect = || async { TcpStream::connect(served.address).await.unwrap() };
+    let closing = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let good = ask(&mut connect().await, closing.as_bytes(), "").await;
+    assert!(
+        good.starts_with("HTTP/1.1 200") && good.ends_with("ok\n"),
+        "{good}"
+    );
+    let nonsense = ask(&mut connect().await, b"\0\x01\r\n\r\n", "").await;
+    assert!(
+        nonsense.is_empty() || nonsense.starts_with("HTTP/1.1 400"),
+        "{nonsense}"
+    );
+    let huge = format!(
+        "GET / HTTP/1.1\r\nX: {}\r\n\r\n",
+        "a".repeat(2 * HEAD_LEN_MAX)
+    );
+    let mut stream = connect().await;
+    stream.write_all(huge.as_bytes()).await.ok();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.ok();
+    assert!(
+        said.is_empty() || said.starts_with("HTTP/1.1 431"),
+        "{said}"
+    );
+    served.stop.send(()).unwrap();
+    served.serving.await.unwrap();
+    assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+/// A stop waits for a request that is under way, and for nobody who has not asked.
+#[tokio::test]
+async fn a_stop_closes_what_waits_for_nothing_at_once() {
+    let (release, released) = oneshot::channel::<()>();
+    let released = Arc::new(tokio::sync::Mutex::new(Some(released)));
+    let (begun, mut begins) = tokio::sync::mpsc::channel(1);
+    let router = Router::new().route(
+        "/slow",
+        get(move || async move {
+            begun.send(()).await.ok();
+            let released = released.lock().await.take();
+            if let Some(released) = released {
+                released.await.ok();
+            }
+            "at last"
+        }),
+    );
+    let served = served(router, 1_024, &[], 0).await;
+    let mut half = TcpStream::connect(served.address).await.unwrap();
+    half.write_all(b"GET /slow HTT").await.unwrap();
+    let mut silent = TcpStream::connect(served.address).await.unwrap();
+    let mut slow = TcpStream::connect(served.address).await.unwrap();
+    slow.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    begins.recv().await.unwrap();
+    served.stop.send(()).unwrap();
+    let mut nothing = String::new();
+    for stream in [&mut half, &mut silent] {
+        // A reset is as good as an end.
+        let closed = timeout(SOON, stream.read_to_string(&mut nothing)).await;
+        assert!(closed.is_ok() && nothing.is_empty(), "{nothing}");
+    }
+    assert!(!served.serving.is_finished());
+    release.send(()).unwrap();
+    let mut said = String::new();
+    timeout(SOON, slow.read_to_string(&mut said))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(said.ends_with("at last"), "{said}");
+    timeout(SOON, served.serving).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_head_has_ten_seconds_and_a_request_all_it_needs() {
+    let router = health().route(
+        "/slow",
+        get(|| async {
+            tokio::time::sleep(HEAD_MAX + Duration::from_secs(3)).await;
+            "at last"
+        }),
+    );
+    let served = served(router, 1_024, &[], 0).await;
+    let began = Instant::now();
+    let connect = || async { TcpStream::connect(served.address).await.unwrap() };
+    let [mut silent, mut half, mut again, mut slow] = [
+        connect().await,
+        connect().await,
+        connect().await,
+        connect().await,
+    ];
+    // One that has been served begins another head.
+    ask(&mut again, PLAIN.as_bytes(), "ok\n").await;
+    let [silent, half, again, slow] = tokio::join!(
+        ask(&mut silent, b"", ""),
+        ask(&mut half, b"GET /slow HTTP/1.1\r\n", ""),
+        ask(&mut again, b"GET /slow HTTP/1.1\r\n", ""),
+        ask(
+            &mut slow,
+            b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            ""
+        ),
+    )
+    .into();
+    assert!(began.elapsed() >= HEAD_MAX);
+    assert_eq!([silent, half, again], [const { String::new() }; 3]);
+    assert!(slow.ends_with("at last"), "{slow}");
+}
+
+/// With few descriptors the longest idle connections go, so that newcomers are served.
+#[tokio::test]
+async fn a_newcomer_takes_the_place_of_who_waits_for_nothing() {
+    let served = served(health(), 64, &[], 0).await;
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(b"GET /heal").await.unwrap();
+        slow.push(stream);
+    }
+    let mut newcomer = TcpStream::connect(served.address).await.unwrap();
+    let began = Instant::now();
+    let said = ask(&mut newcomer, PLAIN.as_bytes(), "ok\n").await;
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    assert!(
+        began.elapsed() < HEAD_MAX,
+        "served before the heads ran out of time"
+    );
+}
+
+/// Whom a proxy names has no more connections than anybody; whom it does not name is not counted.
+#[tokio::test]
+async fn one_client_has_so_many_connections() {
+    let served = served(health(), 1_024, &["127.0.0.1"], 2).await;
+    let named = |last: u8| {
+        let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+        header.extend_from_slice(&[203, 0, 113, last, 127, 0, 0, 1, 0, 9, 0, 80]);
+        [header, PLAIN.as_bytes().to_vec()].concat()
+    };
+    let mut open = Vec::new();
+    for (begins, status) in [
+        (named(1), "200"),
+        (named(1), "200"),
+        (named(1), "429"),
+        (named(2), "200"),
+        (PLAIN.into(), "200"),
+        (PLAIN.into(), "200"),
+        (PLAIN.into(), "200"),
+    ] {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(&begins).await.unwrap();
+        let mut said = [0; 12];
+        timeout(SOON, stream.read_exact(&mut said))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(str::from_utf8(&said).unwrap(), format!("HTTP/1.1 {status}"));
+        open.push(stream);
+    }
+}
+
+/// An answer that is given before the body has come reaches a client that goes on sending.
+#[tokio::test]
+async fn a_refusal_reaches_who_is_still_sending() {
+    let router = Router::new().route(
+        "/refuse",
+        post(|| async { (http::StatusCode::FORBIDDEN, "no") }),
+    );
+    let served = served(router, 1_024, &[], 0).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let length = 2_000_000;
+    let head = format!("POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    timeout(SOON, stream.read_exact(&mut status))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        &status, b"HTTP/1.1 403",
+        "before anything of the body was sent"
+    );
+    stream.write_all(&vec![b'x'; length]).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut rest = String::new();
+    timeout(SOON, stream.read_to_string(&mut rest))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(rest.ends_with("no"), "{rest}");
+}
+
+#[tokio::test]
+async fn requests_know_their_connection() {
+    let router = Router::new().route(
+        "/whose",
+        get(|request: axum::extract::Request| async move {
+            let connection = request.extensions().get::<Connection>().unwrap();
+            assert!(request.extensions().get::<Client>().is_none());
+            connection.address.to_string()
+        }),
+    );
+    let served = served(router, 1_024, &["127.0.0.0/8"], 1).await;
+    let request = b"GET /whose HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\x00\x71\x07\x7f\0\0\x01\0\x09\0\x50";
+    let mut direct = TcpStream::connect(served.address).await.unwrap();
+    let said = ask(&mut direct, request, "").await;
+    assert!(said.ends_with("127.0.0.1"), "{said}");
+    let mut named = TcpStream::connect(served.address).await.unwrap();
+    let said = ask(&mut named, &[&header[..], request].concat(), "").await;
+    assert!(said.ends_with("203.0.113.7"), "{said}");
+}
+
+/// A small body that nobody wanted is passed over, and the connection serves on; the answer says when it does not.
+#[tokio::test]
+async fn a_connection_outlives_a_small_body_that_nobody_wanted() {
+    let refuse = || async { (http::StatusCode::FORBIDDEN, "no\n") };
+    let router = health().route("/refuse", post(refuse));
+    let served = served(router, 1_024, &[], 0).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = |length: usize, more: &str| {
+        format!("POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n{more}\r\n")
+    };
+    for _ in 0..2 {
+        stream.write_all(head(3, "").as_bytes()).await.unwrap();
+        let said = ask(&mut stream, b"abc", "no\n").await;
+        assert!(!said.to_lowercase().contains("connection: close"), "{said}");
+        let said = ask(&mut stream, PLAIN.as_bytes(), "ok\n").await;
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    }
+    for (head, body) in [
+        (head(3, ""), ""),
+        (head(70_000, ""), "abc"),
+        (head(3, "Expect: 100-continue\r\n"), ""),
+    ] {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let said = ask(&mut stream, (head + body).as_bytes(), "").await;
+        assert!(said.starts_with("HTTP/1.1 403"), "{said}");
+        assert!(said.to_lowercase().contains("connection: close"), "{said}");
+    }
+}

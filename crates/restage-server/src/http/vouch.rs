@@ -1,0 +1,64 @@
+//! Who may go on by the participant token they present: asked before anything of a request's body is read.
+
+use http::request::Parts;
+use http::{Extensions, StatusCode};
+use restage_core::Claims;
+use restage_core::id::ConnectionId;
+
+use super::App;
+use super::bearer::SESSIONS;
+use super::door::Client;
+use super::refusal::Refusal;
+use crate::control::JoinError;
+
+/// Why a token is not vouched for.
+#[derive(Debug)]
+pub(super) enum Unvouched {
+    /// The client has presented too many tokens with a wrong signature.
+    TooOften,
+    /// The token is not good, or the store failed.
+    Token(JoinError),
+}
+
+impl From<Unvouched> for Refusal {
+    fn from(unvouched: Unvouched) -> Self {
+        match unvouched {
+            Unvouched::TooOften => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TOO_OFTEN",
+                "this address has presented too many tokens whose signature is wrong; wait a while",
+            ),
+            Unvouched::Token(error) => error.into(),
+        }
+    }
+}
+
+/// Whether a WHIP or WHEP request brings a token that somebody entitled has signed, or the one its session goes by.
+/// What the token allows is judged with what is asked.
+pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result<(), Unvouched> {
+    if let Some(connection) = parts.uri.path().strip_prefix(SESSIONS)
+        && app.control.goes_by(&ConnectionId::new(connection), token)
+    {
+        return Ok(());
+    }
+    claims(app, &parts.extensions, token).await.map(drop)
+}
+
+/// What a token says, if its signature is right. A wrong one costs half a millisecond to find out, once; who presents
+/// many is stopped.
+pub(super) async fn claims(
+    app: &App,
+    extensions: &Extensions,
+    token: &str,
+) -> Result<Claims, Unvouched> {
+    let client = extensions.get::<Client>().copied();
+    let is_new = app.control.tokens().is_unproven(token);
+    if is_new && !app.door.may_try_signature(client) {
+        return Err(Unvouched::TooOften);
+    }
+    let outcome = app.control.verify(token).await;
+    if is_new && outcome.is_err() && !app.control.tokens().is_unproven(token) {
+        app.door.note_wrong_signature(client);
+    }
+    outcome.map_err(Unvouched::Token)
+}
