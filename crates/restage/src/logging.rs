@@ -12,7 +12,7 @@ use restage_server::config::LogFormat;
 use restage_server::{clock, panics};
 use serde_json::json;
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, dynamic_filter_fn, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -37,7 +37,10 @@ pub(crate) struct Logging {
 pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Result<Logging> {
     let chosen =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let filter = chosen.and(filter_fn(is_safe));
+    // Asked for every line, never answered from memory: a library that asks whether it may log, and then does not
+    // (sqlx does so at each statement), would otherwise take the next line's turn, and that line would be lost.
+    let safe = dynamic_filter_fn(|at, _| is_safe(at)).with_max_level_hint(LevelFilter::TRACE);
+    let filter = chosen.and(safe);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(is_coloured());
