@@ -83,7 +83,7 @@ impl Server {
             address: config.http,
             source,
         };
-        let listener = TcpListener::bind(config.http).await.map_err(listen)?;
+        let listener = http::listen(config.http).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let metrics = match config.metrics {
             Some(address) => Some(
@@ -232,7 +232,8 @@ impl Server {
         if let Some(listener) = metrics {
             let router = http::metrics_router(Arc::clone(&state));
             let service = TowerToHyperService::new(router);
-            let door = Arc::clone(&state.door);
+            // A room of its own: whoever crowds the other one keeps no metrics back, and a stop waits for none.
+            let door = Door::for_metrics();
             tasks.spawn(http::serve(listener, service, door, std::future::pending()));
         }
         let door = Arc::clone(&state.door);
