@@ -17,7 +17,7 @@ import botocore.exceptions
 import pytest
 
 from support import api
-from support.server import Server, binary, clean_environment
+from support.server import Server, binary, clean_environment, free_port
 from support.tokens import KeyPair
 from support.wait import eventually
 from test_sigv4 import signed
@@ -293,6 +293,17 @@ def test_a_stop_does_not_wait_for_who_has_not_asked(tmp_path, beginning):
         print(f"stopped after {time.monotonic() - began:.2f} s")
         assert time.monotonic() - began < 8
         assert connection.recv(1000) == b""
+
+
+def test_a_stop_does_not_wait_for_who_reads_metrics(tmp_path):
+    port = free_port(socket.SOCK_STREAM)
+    server = Server(tmp_path / "data", "--metrics", f"127.0.0.1:{port}", name="test_door").start()
+    with socket.create_connection(("127.0.0.1", port), SOON_S) as connection:
+        connection.sendall(head("GET", "/metrics"))
+        assert answer(connection)[0] == 200
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 8
 
 
 def test_a_stop_waits_a_moment_for_a_body(tmp_path):

@@ -46,9 +46,13 @@ export class Server {
   /** @type {string[]} */
   log = [];
 
-  /** @param {string} name Of its log in conformance/output. */
-  static async start(name) {
+  /**
+   * @param {string} name Of its log in conformance/output.
+   * @param {string} [publicHost] What clients are told to reach it by.
+   */
+  static async start(name, publicHost) {
     const server = new Server();
+    server.publicHost = publicHost;
     await mkdir(OUTPUT, { recursive: true });
     server.name = name;
     server.dataDir = await mkdtemp(join(tmpdir(), "restage-"));
@@ -69,11 +73,24 @@ export class Server {
     const http = `127.0.0.1:${this.httpPort}`;
     this.process = spawn(
       binary,
-      ["serve", "--data-dir", this.dataDir, "--http", http, "--media-port", `${this.mediaPort}`],
+      [
+        "serve",
+        "--data-dir",
+        this.dataDir,
+        "--http",
+        http,
+        "--media-port",
+        `${this.mediaPort}`,
+        ...this.#publicUrl,
+      ],
       { stdio: ["ignore", "ignore", "pipe"], env: cleanEnvironment() },
     );
     this.#keepLog(createWriteStream(this.#logFile, { flags: "a" }));
     await eventually(() => this.#isReady(), "the server is ready", START_MS);
+  }
+
+  get #publicUrl() {
+    return this.publicHost ? ["--public-url", `http://${this.publicHost}:${this.httpPort}`] : [];
   }
 
   get #logFile() {

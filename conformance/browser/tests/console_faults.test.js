@@ -18,6 +18,8 @@ const HOPELESS_MS = 90_000;
 
 /** @type {Server} */
 let server;
+/** @type {Server | undefined} One that clients reach by a name. */
+let elsewhere;
 /** @type {Site} */
 let site;
 /** @type {Stages} */
@@ -35,6 +37,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await site?.close();
+  await elsewhere?.stop();
   await server?.stop();
 });
 
@@ -155,8 +158,13 @@ test("whoever is disconnected while publishing reads it", async () => {
 });
 
 test("over plain http from another machine the dialog says what to do instead", async () => {
-  const url = new URL(await server.consoleUrl());
-  url.hostname = HOST;
+  // A name that the server was not told of is answered by nothing of the console.
+  const unknown = new URL(await server.consoleUrl());
+  unknown.hostname = HOST;
+  const stranger = await browser.newPage();
+  assert.equal((await stranger.goto(unknown.href))?.status(), 421);
+  elsewhere = await Server.start("browser_console_elsewhere", HOST);
+  const url = new URL(await elsewhere.consoleUrl());
   const { page } = await openConsole(browser, url.href);
   await page.locator("#stages").waitFor({ state: "attached" });
   await page.getByRole("button", { name: "Publish from here" }).click();

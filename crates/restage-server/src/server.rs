@@ -115,7 +115,7 @@ impl Server {
             address: config.http,
             source,
         };
-        let listener = TcpListener::bind(config.http).await.map_err(listen)?;
+        let listener = http::listen(config.http).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let metrics = match config.metrics {
             Some(address) => Some(
@@ -279,7 +279,8 @@ impl Server {
         if let Some(listener) = metrics {
             let router = http::metrics_router(Arc::clone(&state));
             let service = TowerToHyperService::new(router);
-            let door = Arc::clone(&state.door);
+            // A room of its own: whoever crowds the other one keeps no metrics back, and a stop waits for none.
+            let door = Door::for_metrics();
             let serving = http::serve(listener, service, door, std::future::pending());
             parts.spawn("the listener for metrics", serving);
         }

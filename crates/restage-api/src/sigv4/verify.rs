@@ -178,15 +178,11 @@ impl VerifiedHead<'_> {
         {
             return Ok(());
         }
-        let signed = match self.promised {
-            None => "body",
-            Some(_) => "x-amz-content-sha256",
-        };
-        Err(ApiError::invalid_signature(format!(
+        Err(ApiError::invalid_signature(
             "The signature is not the one this request needs. Check the secret key; if it is right, \
-             something between client and server changed the method, path, query, {signed} or a signed \
-             header."
-        )))
+             something between client and server changed the method, path, query, body, \
+             x-amz-content-sha256 or a signed header.",
+        ))
     }
 
     fn is_signed_with(&self, path_prefix: &str, body_hash: &str) -> Result<bool, ApiError> {

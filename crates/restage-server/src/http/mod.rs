@@ -41,7 +41,7 @@ pub use console::ConsoleKey;
 pub use door::{Door, DoorSettings};
 pub(crate) use front::Front;
 pub use if_match::IfMatch;
-pub(crate) use listener::serve;
+pub(crate) use listener::{listen, serve};
 pub use throttle::Throttle;
 
 /// How long a request may take, its body's arrival included. An events socket is answered before it is served.

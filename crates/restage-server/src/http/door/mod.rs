@@ -5,7 +5,7 @@ mod address;
 mod host;
 mod room;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
@@ -24,6 +24,8 @@ pub(crate) use room::{Notes, Room, Seated};
 
 /// Events sockets of one client address: a tenth of all.
 const SOCKETS_PER_ADDRESS_MAX: u32 = 10_000;
+/// Descriptors of a listener for metrics alone.
+const METRICS_DESCRIPTORS: u64 = 128;
 /// How often one client address may present tokens with a signature that is wrong. Each costs half a millisecond.
 const WRONG_SIGNATURES: Rate = Rate {
     per_second: 5,
@@ -89,6 +91,17 @@ impl Door {
             hosts: Hosts::new(settings.bound, settings.public_url),
             bodies: Bodies::default(),
             wrong_signatures: Mutex::default(),
+        })
+    }
+
+    /// Of a listener for metrics alone, where few ask.
+    pub(crate) fn for_metrics() -> Arc<Self> {
+        Self::new(&DoorSettings {
+            descriptors: METRICS_DESCRIPTORS,
+            trusted_proxies: &[],
+            connections_per_address: 0,
+            bound: Ipv4Addr::UNSPECIFIED.into(),
+            public_url: "",
         })
     }
 

@@ -79,7 +79,7 @@ where
         static REFUSED: Seldom = Seldom::new();
         if let Some(kept_back) = REFUSED.admit() {
             let max = door.connections().max();
-            tracing::warn!(client = %address, max, "a client has all the connections one may have{kept_back}");
+            tracing::warn!(client = %address, max, "a client has all the connections one may have; if it is a proxy, name it in trusted-proxies{kept_back}");
         }
         // Who does not take it at once is not waited for.
         stream.try_write(TOO_MANY).ok();

@@ -9,6 +9,7 @@ mod tests;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use http::{Request, Response};
 use hyper::body::Body;
 use hyper::service::Service;
 use nix::errno::Errno;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -27,12 +28,29 @@ use crate::seldom::Seldom;
 pub(crate) use arriving::Arriving;
 pub(crate) use connection::Connection;
 
+/// Connections that the kernel holds until they are accepted, as far as `net.core.somaxconn` lets it.
+const BACKLOG: u32 = 4_096;
 /// How often connections are looked at that may have waited too long.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the kernel refused a connection for another reason than a want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long requests under way may take to finish at shutdown.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Listens at an address.
+///
+/// # Errors
+/// Those of the system: the address is in use, or not this machine's.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart need not wait for what the last run left in TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until `shutdown` resolves, then waits for the requests under way. Connections without one are closed at once.
 pub(crate) async fn serve<S, B>(

@@ -1,7 +1,5 @@
 //! Connections over real sockets.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
@@ -26,7 +24,7 @@ struct Served {
 }
 
 async fn served(router: Router, descriptors: u64, trusted: &[&str], per_address: u32) -> Served {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let trusted: Vec<_> = trusted.iter().map(|text| text.parse().unwrap()).collect();
     let door = Door::new(&DoorSettings {
