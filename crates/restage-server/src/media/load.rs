@@ -358,6 +358,22 @@ mod tests {
     }
 
     #[test]
+    fn allotted_time_that_is_used_up_is_not_averaged_away() {
+        let mut rig = Rig::new();
+        rig.run(ms(5_000), ms(9), ms(1));
+        rig.gauge.admit(0.89);
+        assert!(!rig.gauge.is_full);
+        rig.gauge.admit(0.9);
+        rig.gauge.publish(rig.now, &rig.health);
+        assert!(!rig.has_room());
+        rig.run(ms(500), ms(9), ms(1));
+        assert!(
+            rig.has_room(),
+            "there was more than enough before and after"
+        );
+    }
+
+    #[test]
     fn what_came_while_it_worked_has_waited_as_long() {
         let mut rig = Rig::new();
         // It never sleeps: what it reads may have come right after it read before.

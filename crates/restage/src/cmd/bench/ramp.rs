@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use restage_sim::{Refused, Srtp, get, percent_missing, unix_ns};
+use restage_sim::{Refused, Srtp, get, percent_missing, process, unix_ns};
 use serde::Serialize;
 
 use super::quota::Quota;
@@ -16,14 +16,18 @@ use crate::output;
 
 /// Between the last join of a step and counting.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Between the end of counting and reading what has come.
-const LATE: Duration = Duration::from_millis(700);
+/// Between the end of counting and reading what has come: a receiver on a busy machine has not read its sockets yet, which hold
+/// less than this.
+const LATE: Duration = Duration::from_secs(2);
 
 /// What one step came to.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
+    /// Who was let in, so far.
     viewers: usize,
+    /// Those of them that the server has no more: on a machine that is too busy clients do not answer in time.
+    gone: f64,
     /// Who was refused with 503 in this step.
     refused: usize,
     /// Of what all viewers should have received.
@@ -31,6 +35,8 @@ pub(super) struct Step {
     audio_lost_percent: f64,
     /// Of the publisher's packets on their way to the server. The two are not counted at the very same moments.
     publisher_lost_percent: f64,
+    /// Processors that the server has used.
+    cores: f64,
     /// As the server measures it.
     load: f64,
     lag_ms: f64,
@@ -40,6 +46,7 @@ pub(super) struct Step {
 /// The numbers that the server tells of itself.
 struct Told {
     packets_received: f64,
+    peers: f64,
     load: f64,
     lag_s: f64,
     withheld: f64,
@@ -71,7 +78,7 @@ async fn climb(args: &RampArgs) -> anyhow::Result<Vec<Step>> {
     let mut viewers = 0;
     if args.output == output::Format::Text {
         output::line(
-            "tried  viewers  refused   lost %  audio lost %  publisher lost %   load  lag ms  withheld",
+            "tried  viewers  refused   lost %  audio lost %  publisher lost %  gone  cores  load  lag ms  withheld",
         )?;
     }
     let mut tried = 0;
@@ -127,19 +134,24 @@ async fn count(
     fleet.tally()?;
     let window = Duration::from_secs(args.seconds.max(1));
     let before = told(server)?;
+    let used = process::usage(server.pid())?.cpu_ns;
     let from = unix_ns();
     fleet.window().set(from, from + window.as_nanos() as u64);
     tokio::time::sleep(window).await;
+    let used = process::usage(server.pid())?.cpu_ns - used;
     let after = told(server)?;
     tokio::time::sleep(LATE).await;
     let tally = fleet.tally()?;
     let received = (after.packets_received - before.packets_received) as u64;
     Ok(Step {
         viewers,
+        // One of them publishes.
+        gone: viewers as f64 + 1.0 - after.peers,
         refused,
         lost_percent: tally.loss_percent(),
         audio_lost_percent: tally.audio_loss_percent(),
         publisher_lost_percent: percent_missing(received, tally.sent).max(0.0),
+        cores: used as f64 / window.as_nanos() as f64,
         load: after.load,
         lag_ms: after.lag_s * 1_000.0,
         withheld: after.withheld,
@@ -158,6 +170,7 @@ fn told(server: &Server) -> anyhow::Result<Told> {
     };
     Ok(Told {
         packets_received: value("restage_media_packets_received_total")?,
+        peers: value("restage_media_peers")?,
         // A server of another version may not tell these.
         load: value("restage_media_load").unwrap_or(f64::NAN),
         lag_s: value("restage_media_lag_seconds").unwrap_or(f64::NAN),
@@ -167,12 +180,14 @@ fn told(server: &Server) -> anyhow::Result<Told> {
 
 fn line(tried: usize, step: &Step) -> String {
     format!(
-        "{tried:5}  {:7}  {:7}  {:7.2}  {:12.2}  {:16.2}  {:5.2}  {:6.0}  {:8}",
+        "{tried:5}  {:7}  {:7}  {:7.2}  {:12.2}  {:16.2}  {:4}  {:5.2}  {:4.2}  {:6.0}  {:8}",
         step.viewers,
         step.refused,
         step.lost_percent,
         step.audio_lost_percent,
         step.publisher_lost_percent,
+        step.gone,
+        step.cores,
         step.load,
         step.lag_ms,
         step.withheld
