@@ -61,6 +61,8 @@ pub(super) fn run(args: &RampArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn climb(args: &RampArgs) -> anyhow::Result<Vec<Step>> {
+    // Declared before the server: dropped after it, when its process is no more.
+    let mut quota = None;
     let server = Server::start(args.server.as_deref(), &args.serve_arg, None)?;
     let mut director = Director::new(&server, rate(args.low_rate), Srtp::All)?;
     let stage = director.stage().await?;
@@ -69,11 +71,9 @@ async fn climb(args: &RampArgs) -> anyhow::Result<Vec<Step>> {
         tickets.push(director.ticket_to_watch(&stage).await?);
     }
     let (publisher, source) = director.publish(&stage).await?;
-    // Dropped after the server, when its process is no more.
-    let quota = match args.quota > 0.0 {
-        true => Some(Quota::impose(server.pid(), args.quota)?),
-        false => None,
-    };
+    if args.quota > 0.0 {
+        quota = Some(Quota::impose(server.pid(), args.quota)?);
+    }
     let mut steps = Vec::new();
     let mut viewers = 0;
     if args.output == output::Format::Text {
