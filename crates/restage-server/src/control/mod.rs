@@ -46,6 +46,8 @@ pub use user_agent::client_of;
 
 /// How often reconnect windows and idle stage sessions are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// How often it is logged that time cannot be looked at, while the store fails.
+const TICK_FAILURE_EVERY: Duration = Duration::from_secs(10);
 /// Media events whose commands are under way at once.
 const MEDIA_COMMANDS_MAX: usize = 512;
 
@@ -205,16 +207,25 @@ impl Control {
         Ok(decision.reply?)
     }
 
-    /// Closes every connection and writes that they ended.
-    pub async fn stop(&self) {
+    /// Closes every connection and writes that they ended. A store that does not answer until `deadline` keeps peers from
+    /// being told no longer than that.
+    pub async fn stop(&self, deadline: tokio::time::Instant) {
         let live = self.connections().drain();
         for connection in live {
             if let Reach::Socket(socket) = connection.reach {
                 socket.close.send_replace(Some(CloseReason::SessionEnded));
             }
         }
-        if let Err(error) = self.recover().await {
-            tracing::error!(%error, "could not close the stage sessions; the next start does");
+        match tokio::time::timeout_at(deadline, self.recover()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "could not close the stage sessions; the next start does");
+            }
+            Err(_) => {
+                tracing::error!(
+                    "the store does not answer; the next start closes the stage sessions"
+                );
+            }
         }
         self.inner.media.stop().await;
     }
@@ -384,15 +395,21 @@ impl Control {
     async fn serve_time(self) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut logged: Option<tokio::time::Instant> = None;
         loop {
             tick.tick().await;
-            match self.execute("", Command::Tick).await {
+            let error = match self.execute("", Command::Tick).await {
                 // Once the store is closed there is nothing to look at.
                 Err(Failure::Store(StoreError::Closed)) => return,
-                Err(error) => {
-                    tracing::error!(%error, "windows and idle sessions could not be looked at");
+                Err(error) => error,
+                Ok(_) => {
+                    logged = None;
+                    continue;
                 }
-                Ok(_) => {}
+            };
+            if logged.is_none_or(|at| at.elapsed() >= TICK_FAILURE_EVERY) {
+                logged = Some(tokio::time::Instant::now());
+                tracing::error!(%error, "windows and idle sessions could not be looked at");
             }
         }
     }
