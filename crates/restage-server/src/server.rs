@@ -31,6 +31,8 @@ const PAGE_KEY: &str = "page-token-key";
 /// How long the store may take, when the server stops, to write that all is closed and to end. A database that does not
 /// answer holds up no stop: the next start closes what is open.
 const STORE_STOP_MAX: Duration = Duration::from_secs(10);
+/// How long media workers may take to end after that.
+const MEDIA_STOP_MAX: Duration = Duration::from_secs(5);
 /// What is left for closing the database at least.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 
@@ -306,14 +308,17 @@ impl Server {
         }
         stop.send(()).ok();
         let deadline = Instant::now() + STORE_STOP_MAX;
-        let stopping = async {
-            control.stop().await;
-            outbox::flush(control.store()).await;
-        };
-        if timeout_at(deadline, stopping).await.is_err() {
-            tracing::error!(
-                "the store or the media plane did not stop in time; the next start closes what is open"
-            );
+        if timeout_at(deadline + MEDIA_STOP_MAX, control.stop(deadline))
+            .await
+            .is_err()
+        {
+            tracing::error!("the media plane did not stop in time");
+        }
+        if timeout_at(deadline, outbox::flush(control.store()))
+            .await
+            .is_err()
+        {
+            tracing::warn!("events that wait are sent after the next start");
         }
         if !serving.is_finished() {
             serving.await.ok();

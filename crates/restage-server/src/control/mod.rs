@@ -53,6 +53,8 @@ pub use user_agent::client_of;
 
 /// How often reconnect windows and idle stage sessions are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// How often it is logged that time cannot be looked at, while the store fails.
+const TICK_FAILURE_EVERY: Duration = Duration::from_secs(10);
 /// Media events whose commands are under way at once.
 const MEDIA_COMMANDS_MAX: usize = 512;
 
@@ -226,8 +228,8 @@ impl Control {
     }
 
     /// Closes every connection and writes that they ended. Clients are told that the server restarts, and new ones are
-    /// refused so.
-    pub async fn stop(&self) {
+    /// refused so. A store that does not answer until `deadline` keeps peers from being told no longer than that.
+    pub async fn stop(&self, deadline: Instant) {
         self.inner.is_stopping.store(true, Ordering::Release);
         let live = self.connections().drain();
         for (id, connection) in live {
@@ -238,8 +240,16 @@ impl Control {
                 Reach::Peer(_) => self.remember(&id, &connection, Ending::of_restart()),
             }
         }
-        if let Err(error) = self.recover().await {
-            tracing::error!(%error, "could not close the stage sessions; the next start does");
+        match timeout_at(deadline, self.recover()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "could not close the stage sessions; the next start does");
+            }
+            Err(_) => {
+                tracing::error!(
+                    "the store does not answer; the next start closes the stage sessions"
+                );
+            }
         }
         self.inner.media.stop().await;
     }
@@ -413,18 +423,24 @@ impl Control {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut clocks = StepWatch::new(clock::now(), clock::steady());
+        let mut logged: Option<Instant> = None;
         loop {
             tick.tick().await;
             if let Some(step) = clocks.look(clock::now(), clock::steady()) {
                 clock::log_step(step);
             }
-            match self.execute("", Command::Tick).await {
+            let error = match self.execute("", Command::Tick).await {
                 // Once the store is closed there is nothing to look at.
                 Err(Failure::Store(StoreError::Closed)) => return,
-                Err(error) => {
-                    tracing::error!(%error, "windows and idle sessions could not be looked at");
+                Err(error) => error,
+                Ok(_) => {
+                    logged = None;
+                    continue;
                 }
-                Ok(_) => {}
+            };
+            if logged.is_none_or(|at| at.elapsed() >= TICK_FAILURE_EVERY) {
+                logged = Some(tokio::time::Instant::now());
+                tracing::error!(%error, "windows and idle sessions could not be looked at");
             }
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Store;
 use super::error::StoreError;
-use super::writer::Request;
+use super::writer::{End, Request};
 
 /// For so long a commit, or a failure, tells how things are. So there is at most one probe in this time, however many
 /// ask.
@@ -64,6 +64,9 @@ impl Store {
     /// What the last attempt failed with, or [`StoreError::Timeout`] when there is no answer within
     /// [`PROBE_TIMEOUT`].
     pub async fn can_write(&self) -> Result<(), StoreError> {
+        if let Some(error) = self.ended() {
+            return Err(error);
+        }
         let mut verdicts = self.shared.health.verdict.subscribe();
         let asked_at = Instant::now();
         let last = verdicts.borrow_and_update().clone();
@@ -86,6 +89,16 @@ impl Store {
             Err(_) => last.outcome.and(Err(StoreError::Timeout {
                 seconds: PROBE_TIMEOUT.as_secs(),
             })),
+        }
+    }
+
+    /// Why the writer writes no more, if that is so.
+    fn ended(&self) -> Option<StoreError> {
+        let is_gone = self.shared.end.has_changed().is_err();
+        match &*self.shared.end.borrow() {
+            End::Lost(error) => Some(error.clone()),
+            End::Closed => Some(StoreError::Closed),
+            End::NotYet => is_gone.then_some(StoreError::WriterDied),
         }
     }
 

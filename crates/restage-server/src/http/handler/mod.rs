@@ -193,7 +193,13 @@ fn store_failed(error: StoreError) -> ApiError {
         return ApiError::service_unavailable(error.to_string());
     }
     tracing::error!(%error, "the store failed");
-    ApiError::internal_server("the server could not reach its store; try again")
+    ApiError::internal_server(match error {
+        StoreError::Unknown { .. } => {
+            "the database stopped answering while the change was made, so that it is not known whether it was; look before \
+             you repeat it"
+        }
+        _ => "the server could not reach its store; try again",
+    })
 }
 
 /// A list request's page: where it starts, and how it says where the next one starts.
