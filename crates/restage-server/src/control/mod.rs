@@ -439,7 +439,7 @@ impl Control {
                 }
             };
             if logged.is_none_or(|at| at.elapsed() >= TICK_FAILURE_EVERY) {
-                logged = Some(tokio::time::Instant::now());
+                logged = Some(Instant::now());
                 tracing::error!(%error, "windows and idle sessions could not be looked at");
             }
         }
