@@ -76,7 +76,7 @@ fn the_shipped_file_equals_the_compiled_defaults() {
 
 #[test]
 fn the_number_of_lanes_has_bounds() {
-    for (lanes, is_good) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
+    for (lanes, is_good) in [(0, false), (1, true), (1_024, true), (1_025, false)] {
         let settings = Settings {
             webhook_lanes: Some(lanes),
             ..Settings::default()
@@ -84,7 +84,7 @@ fn the_number_of_lanes_has_bounds() {
         let resolved = settings.resolve();
         assert_eq!(resolved.is_ok(), is_good, "{lanes}");
         if let Err(error) = resolved {
-            assert_eq!(error.to_string(), "webhook-lanes must be 1 to 1000");
+            assert_eq!(error.to_string(), "webhook-lanes must be 1 to 1024");
         }
     }
 }

@@ -51,6 +51,7 @@ const COMMANDS: &[&str] = &[
     "man",
     "bench",
     "bench media",
+    "bench ramp",
     "bench floor",
     "bench api",
 ];
