@@ -54,7 +54,8 @@ fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     };
     let mut stream = TcpStream::connect_timeout(&reach, PROBE_MAX)?;
     stream.set_read_timeout(Some(PROBE_MAX))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n");
+    // By a name of its own, which is all that metrics are answered under.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {reach}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut text = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;

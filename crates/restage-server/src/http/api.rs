@@ -28,7 +28,7 @@ use crate::{clock, ids};
 /// The largest request the model allows is a CreateStage with 12 full tokens and 50 full tags.
 const BODY_LEN_MAX: usize = restage_api::shape::MAX_BODY_BYTES;
 /// No request of the others has more than a page of text.
-const PLAIN_BODY_LEN_MAX: usize = 64 * 1024;
+const PLAIN_BODY_LEN_MAX: usize = 128 * 1024;
 /// What a browser hears that was led here under another name.
 const HOST_UNKNOWN: &str = "API signatures are not verified here, so requests are taken only under this server's own names: a loopback \
      name or address, the address it listens at, the host of public-url. Use one of these, or set public-url to the URL you use.";
