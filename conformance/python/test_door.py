@@ -89,7 +89,7 @@ def test_who_may_not_ask_is_refused_before_the_body(server, stages):
         ("/ListStages", unknown, 1000, 403, "UnrecognizedClientException"),
         ("/ListStages", other, 1000, 403, "InvalidSignatureException"),
         ("/ListStages", stale, 1000, 403, "InvalidSignatureException"),
-        ("/ListStages", good.items(), 65_537, 413, "RequestEntityTooLargeException"),
+        ("/ListStages", good.items(), 131_073, 413, "RequestEntityTooLargeException"),
         ("/CreateStage", (), 524_289, 413, "RequestEntityTooLargeException"),
         ("/whip", [sdp], 1000, 401, "TOKEN_MISSING"),
         ("/whip", [sdp, ("Authorization", "Bearer a.b.c")], 1000, 401, "TOKEN_MALFORMED"),
