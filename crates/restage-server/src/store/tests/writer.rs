@@ -84,13 +84,17 @@ pub(super) async fn logging_bench(database: Database) -> (Bench, Log) {
 #[tokio::test]
 async fn who_has_waited_too_long_for_a_turn_changes_nothing() {
     let (bench, log) = logging_bench(Database::fresh().await).await;
-    let held = bench.hold().await;
+    // PostgreSQL's writer cannot be held in the middle of a command.
+    let Some((held, caller)) = bench.hold_at(Duration::from_secs(60)).await else {
+        return;
+    };
     let late = bench
         .store
         .execute_within(create("late", None), Duration::ZERO)
         .await;
     assert!(matches!(late, Err(StoreError::Late { .. })), "{late:?}");
     drop(held);
+    assert!(caller.await.unwrap().unwrap().reply.is_err());
     bench.store.execute(create("next", None)).await.unwrap();
     assert_eq!(*log.lock().unwrap(), ["next"]);
     let late = bench.store.get_stage(&StageId::new("late")).await.unwrap();
