@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -232,13 +233,72 @@ def test_a_damaged_log_is_refused_until_the_loss_is_accepted(tmp_path):
     told = refused_start(server)
     assert "is damaged at byte" in told and "--accept-data-loss" in told, told
     assert log.read_bytes() == bytes(content), "nothing was touched"
+    # Nor may who only looks have the engine throw away what is behind the damage.
+    for words in (("db", "check"), ("db", "backup", str(tmp_path / "b.jsonl")), ("events", "dead-letters")):
+        looked = server.command(*words, "--data-dir", str(server.data_dir), check=False)
+        assert looked.returncode != 0 and "is damaged at byte" in looked.stderr, looked
+        assert log.read_bytes() == bytes(content), f"nothing was touched by {words}"
     accepting = Server(server.data_dir, "--accept-data-loss", name="test_bad_days_log_accepted").start()
-    assert len(names(Stages(api.client(accepting)))) < 20
+    stages = Stages(api.client(accepting))
+    left = names(stages)
+    assert len(left) < 20
     assert any("the log of the last run is damaged" in line for line in accepting.log), accepting.tail()
     assert len(list(server.data_dir.glob("restage.db-wal.damaged-*"))) == 1
-    accepting.stop()
+    # What is left is whole: a crash right after needs no second word.
+    for n in range(3):
+        stages.create(f"after-{n}")
+    accepting.kill()
     server.start()
+    assert names(Stages(api.client(server))) == left | {f"after-{n}" for n in range(3)}
     server.stop()
+
+
+@on_sqlite
+def test_a_media_socket_that_receives_nothing_ends_the_server(tmp_path):
+    skip_unless(shutil.which("strace"), "strace is not installed")
+    server = Server(tmp_path / "data", name="test_bad_days_deaf").start()
+    inject = ("-e", "trace=recvmmsg,recvmsg", "-e", "inject=recvmmsg,recvmsg:error=EIO")
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", os.devnull, *inject, "-p", str(server.process.pid)])
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anybody:
+
+            def has_ended():
+                # Something to be received.
+                anybody.sendto(b"x", ("127.0.0.1", server.media_port))
+                return server.process.poll() is not None
+
+            eventually(has_ended, 40, "the server ends")
+        assert ended(server) == 1
+    finally:
+        tracer.kill()
+        tracer.wait()
+    assert "nothing could be received from its socket" in server.tail()
+    assert sum("receiving on the media socket failed" in line for line in server.log) <= 5
+
+
+@on_postgres
+def test_another_database_than_before_is_begun_with_a_word(tmp_path):
+    server = Server(tmp_path / "data", name="test_bad_days_moved")
+    elsewhere, server.database = server.database, []
+    server.start()
+    Stages(api.client(server)).create("before")
+    server.stop()
+    server.database = elsewhere
+    server.start()
+    assert names(Stages(api.client(server))) == set()
+    assert any("was served with another database before" in line for line in server.log), server.tail()
+    server.stop()
+
+
+@on_postgres
+def test_sigterm_during_the_start_is_heard(through_proxy):
+    server, proxy = through_proxy("test_bad_days_start")
+    proxy.silence()
+    # While it waits for the database, which it does for longer.
+    threading.Timer(2, lambda: server.process.send_signal(signal.SIGTERM)).start()
+    with pytest.raises(AssertionError, match="ended with 0"):
+        server.start()
+    server.process = None
 
 
 @on_sqlite
@@ -418,7 +478,7 @@ def test_a_silent_database_is_said_and_passes(through_proxy):
     eventually(lambda: ready(server)[0] == 503, 15, "not ready")
     assert ready(server)[1] == "the database does not answer"
     began = time.monotonic()
-    with pytest.raises(botocore.exceptions.ClientError, match="InternalServer|ServiceUnavailable"):
+    with pytest.raises(botocore.exceptions.ClientError, match=r"InternalServer|ServiceUnavailable"):
         stages.create("during")
     print(f"a call was refused after {time.monotonic() - began:.1f} s")
     proxy.resume()

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import pathlib
@@ -336,6 +337,17 @@ def test_a_request_has_one_host(server):
         assert answered["access-control-allow-origin"] == "*"
         status, _, body = ask(server, "GET", target.replace("ListStages", "healthz"), headers, host=host)
         assert (status, json.loads(body)["code"]) == (400, "INVALID_HOST")
+
+
+def test_a_listener_for_metrics_on_loopback_answers_loopback_alone(tmp_path):
+    port = free_port(socket.SOCK_STREAM)
+    server = Server(tmp_path / "data", "--metrics", f"127.0.0.1:{port}", name="test_door_metrics").start()
+    for host, status in ((f"127.0.0.1:{port}", 200), (f"localhost:{port}", 200), ("rebound.example", 421)):
+        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        asking.request("GET", "/metrics", headers={"Host": host})
+        assert asking.getresponse().status == status, host
+        asking.close()
+    server.stop()
 
 
 def test_what_needs_no_credentials_is_answered_under_own_names(server):

@@ -252,7 +252,23 @@ def test_a_frame_that_never_ends_costs_no_memory(server, stages, pair):
         assert resident_kib(server) < before + 16 * 1024, f"after {sent} bytes"
 
 
-TEXT, CLOSE = 1, 8
+TEXT, CLOSE, PING = 1, 8, 9
+
+
+def test_answers_that_nobody_reads_cost_no_memory(server, stages, pair):
+    connection, _ = open_raw(server, stages.token(pair[0])[1], pair[0])
+    with connection:
+        before = resident_kib(server)
+        pings = masked(PING, b"x" * 125) * 4096
+        connection.settimeout(30)
+        sent = 0
+        # Nothing is read: the server must have enough of it at some time.
+        try:
+            while sent < 1 << 28:
+                sent += connection.send(pings)
+        except (BrokenPipeError, ConnectionError, TimeoutError):
+            pass
+        assert resident_kib(server) < before + 32 * 1024, f"after {sent} bytes"
 
 
 def masked(opcode, payload):

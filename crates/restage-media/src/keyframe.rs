@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{
     KEYFRAME_EARNED_EVERY, KEYFRAME_INTERVAL_MIN, KEYFRAME_RETRY, KEYFRAME_RETRY_MAX,
-    KEYFRAMES_AT_ONCE_MAX,
+    KEYFRAMES_AT_FIRST, KEYFRAMES_AT_ONCE_MAX,
 };
 
 #[derive(Debug, Default)]
@@ -81,22 +81,30 @@ impl KeyframeRequester {
     }
 }
 
-/// How many key frames one subscriber may still ask for: [`KEYFRAMES_AT_ONCE_MAX`], and one more each
-/// [`KEYFRAME_EARNED_EVERY`].
-#[derive(Debug, Default)]
+/// How many key frames one subscriber may still ask for: [`KEYFRAMES_AT_FIRST`], and one more each
+/// [`KEYFRAME_EARNED_EVERY`], of which [`KEYFRAMES_AT_ONCE_MAX`] add up. It does not begin whole, so that joining anew earns
+/// little.
+#[derive(Debug)]
 pub(crate) struct KeyframeBudget {
     /// When it is whole again: as far ahead as has been spent.
-    whole_at: Option<Instant>,
+    whole_at: Instant,
 }
 
 impl KeyframeBudget {
+    /// Of a subscriber that comes now.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            whole_at: now + KEYFRAME_EARNED_EVERY * (KEYFRAMES_AT_ONCE_MAX - KEYFRAMES_AT_FIRST),
+        }
+    }
+
     /// Spends one. False: there is none left.
     pub(crate) fn spend(&mut self, now: Instant) -> bool {
-        let from = self.whole_at.map_or(now, |at| at.max(now));
+        let from = self.whole_at.max(now);
         let until = from + KEYFRAME_EARNED_EVERY;
         let is_left = until <= now + KEYFRAME_EARNED_EVERY * KEYFRAMES_AT_ONCE_MAX;
         if is_left {
-            self.whole_at = Some(until);
+            self.whole_at = until;
         }
         is_left
     }
@@ -156,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_there_at_once_and_comes_back() {
+    fn a_budget_begins_with_less_than_adds_up() {
         let epoch = epoch();
-        let mut budget = KeyframeBudget::default();
+        let mut budget = KeyframeBudget::new(epoch);
         let spent = |budget: &mut KeyframeBudget, at: Duration| {
             (0..100).filter(|_| budget.spend(epoch + at)).count() as u32
         };
-        assert_eq!(spent(&mut budget, Duration::ZERO), KEYFRAMES_AT_ONCE_MAX);
+        assert_eq!(spent(&mut budget, Duration::ZERO), KEYFRAMES_AT_FIRST);
         assert_eq!(spent(&mut budget, KEYFRAME_EARNED_EVERY - ms(1)), 0);
         assert_eq!(spent(&mut budget, KEYFRAME_EARNED_EVERY), 1);
         assert_eq!(spent(&mut budget, KEYFRAME_EARNED_EVERY * 3), 2);

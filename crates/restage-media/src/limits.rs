@@ -105,6 +105,8 @@ pub const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// Key frames one subscriber may ask for at once. Whoever has lost its picture gets one at once; what it asks for while a
 /// request is under way costs nothing.
 pub const KEYFRAMES_AT_ONCE_MAX: u32 = 4;
+/// And as many when it has just come.
+pub const KEYFRAMES_AT_FIRST: u32 = 2;
 /// After that it may ask for one more each time this has passed. Key frames are sent to everybody: one subscriber must not have
 /// all the others pay for them.
 pub const KEYFRAME_EARNED_EVERY: Duration = Duration::from_secs(3);

@@ -114,7 +114,7 @@ impl Peer {
             publication: None,
             formats: formats.into(),
             tracks,
-            key_frames: KeyframeBudget::default(),
+            key_frames: KeyframeBudget::new(now),
             told: Vec::new(),
             upload: None,
             share: None,

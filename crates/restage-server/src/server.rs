@@ -1,7 +1,7 @@
 //! Start, supervise, stop.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,8 +166,9 @@ impl Server {
             format!("http://{}", SocketAddr::new(ip, address.port()))
         });
         let endpoints = Endpoints::of(&public_url);
+        // Before there is a key: a start that is interrupted in between leaves nothing that looks like a lost database.
+        let pages = page_tokens(&store, &mark, &data, &database).await?;
         let tokens = Tokens::new(&data.token_secret()?, endpoints.clone());
-        let pages = page_tokens(&store, &mark, &data).await?;
         let rules = Rules {
             limits: config.limits.clone(),
             session_idle_s: config.session_idle_s,
@@ -279,7 +280,10 @@ impl Server {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let state = Arc::new(state);
         if let Some(listener) = metrics {
-            let router = http::metrics_router(Arc::clone(&state));
+            let at = listener
+                .local_addr()
+                .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |at| at.ip());
+            let router = http::metrics_router(Arc::clone(&state), at);
             let service = TowerToHyperService::new(router);
             // A room of its own: whoever crowds the other one keeps no metrics back, and a stop waits for none.
             let door = Door::for_metrics();
@@ -360,13 +364,19 @@ fn key_ring(data: &DataDir, config: &Config) -> Result<KeyRing, StartError> {
     Ok(KeyRing::new(fixed, KeyFile::of(&config.data_dir))?)
 }
 
-async fn page_tokens(store: &Store, mark: &Mark, data: &DataDir) -> Result<PageTokens, StartError> {
+async fn page_tokens(
+    store: &Store,
+    mark: &Mark,
+    data: &DataDir,
+    database: &StoreConfig,
+) -> Result<PageTokens, StartError> {
     let fresh: [u8; 32] = rand::random();
     let key = store.meta_put_if_absent(PAGE_KEY, &fresh).await?;
-    mark.write(&key).map_err(|source| StartError::Mark {
-        path: data.database_mark(),
-        source,
-    })?;
+    mark.write(&key, database)
+        .map_err(|source| StartError::Mark {
+            path: data.database_mark(),
+            source,
+        })?;
     let key: [u8; 32] = key.try_into().map_err(|_| StartError::PageKey)?;
     Ok(PageTokens::new(&key))
 }

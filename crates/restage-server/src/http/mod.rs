@@ -20,6 +20,7 @@ mod view;
 mod vouch;
 mod whip;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,9 +165,25 @@ async fn nothing(
     refusal::Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message).into_response()
 }
 
-/// `/metrics` and nothing else, for a listener of its own.
-pub fn metrics_router(app: Arc<AppState>) -> Router {
-    metrics::routes().with_state(app)
+/// `/metrics` and nothing else, for a listener of its own at this address. On loopback it is for this machine, so it is
+/// answered under loopback's names only; elsewhere whoever collects metrics has a name of its own for it.
+pub fn metrics_router(app: Arc<AppState>, address: IpAddr) -> Router {
+    let routes = metrics::routes().with_state(app);
+    if !address.is_loopback() {
+        return routes;
+    }
+    let hosts = Arc::new(door::Hosts::new(address, ""));
+    routes.layer(from_fn(
+        move |request: axum::extract::Request, next: axum::middleware::Next| {
+            let hosts = Arc::clone(&hosts);
+            async move {
+                match hosts.are_meant(request.headers()) {
+                    true => next.run(request).await,
+                    false => refusal::Refusal::elsewhere().into_response(),
+                }
+            }
+        },
+    ))
 }
 
 /// Ready means: changes can be made durable, and all media workers run. Why not is said without saying where the database is: the path is open to
@@ -174,6 +191,12 @@ pub fn metrics_router(app: Arc<AppState>) -> Router {
 async fn ready(State(app): State<App>) -> Response {
     if !app.control.media().is_alive() {
         let sentence = "a media worker is gone for good; restart the server";
+        return refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
+            .into_response();
+    }
+    if !app.control.media().is_moving() {
+        let sentence =
+            "a media worker stands still; look at what holds the process, or restart the server";
         return refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
             .into_response();
     }

@@ -102,6 +102,10 @@ impl Handshake {
     }
 }
 
+/// What a client has not taken yet, answers to its pings included. One that takes nothing while more is written is gone. A
+/// stage's state with thousands of publishers fits.
+const WRITE_BUFFER_LEN_MAX: usize = 4 << 20;
+
 /// An open socket.
 pub(super) struct Socket(WebSocketStream<TokioIo<Upgraded>>);
 
@@ -109,6 +113,7 @@ impl Socket {
     async fn over(upgraded: Upgraded) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_LEN)
+            .max_write_buffer_size(WRITE_BUFFER_LEN_MAX)
             .max_message_size(Some(MESSAGE_LEN_MAX))
             .max_frame_size(Some(MESSAGE_LEN_MAX));
         let stream = TokioIo::new(upgraded);

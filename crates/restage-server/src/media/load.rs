@@ -34,6 +34,8 @@ const SHED_CALM: Duration = Duration::from_secs(4);
 const SHED_TURN: Duration = Duration::from_secs(5);
 /// A worker that has not said anything for so long takes nobody new.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// The longest that one which moves is silent: a window, or the longest sleep.
+const BEAT_MAX: Duration = Duration::from_secs(1);
 
 /// What a worker says of itself, for those who place peers. Written by the worker alone.
 pub(super) struct Health {
@@ -76,18 +78,27 @@ impl Health {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Smoothed.
-    pub(super) fn lag(&self) -> Duration {
-        Duration::from_micros(self.lag_us.load(Ordering::Relaxed))
+    /// Smoothed; of a worker that stands still, how long it does.
+    pub(super) fn lag(&self, now: Instant) -> Duration {
+        let measured = Duration::from_micros(self.lag_us.load(Ordering::Relaxed));
+        measured.max(self.silent_for(now).saturating_sub(BEAT_MAX))
+    }
+
+    /// Whether it has closed a window lately, which it does also when it has nothing to do.
+    pub(super) fn is_moving(&self, now: Instant) -> bool {
+        self.silent_for(now) < SILENCE_MAX
+    }
+
+    fn silent_for(&self, now: Instant) -> Duration {
+        let since = now.saturating_duration_since(self.started);
+        since.saturating_sub(Duration::from_millis(self.beat_ms.load(Ordering::Relaxed)))
     }
 
     /// Whether it may take one more peer beside the `peers` it has.
     pub(super) fn has_room(&self, now: Instant, peers: usize) -> bool {
-        let since = now.saturating_duration_since(self.started);
-        let beat = Duration::from_millis(self.beat_ms.load(Ordering::Relaxed));
         self.is_alive()
             && !self.is_full.load(Ordering::Relaxed)
-            && since.saturating_sub(beat) < SILENCE_MAX
+            && self.is_moving(now)
             && self.foreseen(peers) < LOAD_MAX
     }
 
@@ -351,7 +362,11 @@ mod tests {
         assert!(rig.has_room());
         assert_eq!(rig.gauge.shed().step, 0);
         rig.run(ms(3_000), ms(200), ms(220));
-        assert!(rig.health.lag() >= LAG_MAX, "{:?}", rig.health.lag());
+        assert!(
+            rig.health.lag(rig.now) >= LAG_MAX,
+            "{:?}",
+            rig.health.lag(rig.now)
+        );
         assert!(!rig.has_room());
         rig.run(ms(10_000), ms(9), ms(1));
         assert!(rig.has_room());
@@ -378,11 +393,11 @@ mod tests {
         let mut rig = Rig::new();
         // It never sleeps: what it reads may have come right after it read before.
         rig.run(ms(3_000), ms(0), ms(60));
-        let lag = rig.health.lag();
+        let lag = rig.health.lag(rig.now);
         assert!((ms(110)..=ms(121)).contains(&lag), "{lag:?}");
         // It does: what it finds has woken it.
         rig.run(ms(6_000), ms(40), ms(60));
-        let lag = rig.health.lag();
+        let lag = rig.health.lag(rig.now);
         assert!((ms(59)..=ms(62)).contains(&lag), "{lag:?}");
     }
 
@@ -428,6 +443,6 @@ mod tests {
             rig.gauge.timer(due, rig.now);
             rig.gauge.close_window(rig.now, 1, &rig.health);
         }
-        assert!(rig.health.lag() > ms(390));
+        assert!(rig.health.lag(rig.now) > ms(390));
     }
 }

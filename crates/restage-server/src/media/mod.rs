@@ -324,9 +324,10 @@ impl Media {
     /// How much the workers have to do.
     pub fn load(&self) -> MediaLoad {
         let all = self.inner.workers.iter().map(WorkerHandle::health);
+        let now = worker::now();
         all.fold(MediaLoad::default(), |most, one| MediaLoad {
             permille: most.permille.max(one.load()),
-            lag: most.lag.max(one.lag()),
+            lag: most.lag.max(one.lag(now)),
             alive: most.alive + usize::from(one.is_alive()),
         })
     }
@@ -340,6 +341,13 @@ impl Media {
     pub fn is_alive(&self) -> bool {
         let mut workers = self.inner.workers.iter();
         workers.all(|worker| worker.health().is_alive())
+    }
+
+    /// Whether no worker stands still for longer than one could that is only busy.
+    pub fn is_moving(&self) -> bool {
+        let now = worker::now();
+        let mut workers = self.inner.workers.iter();
+        workers.all(|worker| worker.health().is_moving(now))
     }
 
     /// Resolves when a worker is gone for good, with a sentence that says why. Its clients reach nobody any more, so the process

@@ -198,6 +198,8 @@ fn start_one(
         Arc::clone(&load),
         Arc::clone(&health),
     );
+    // Whoever takes events up hears of a worker that is gone before it finds that none can come any more.
+    let events_held = events.clone();
     // Made on its own thread, where some of what it holds has to stay.
     let work = move || {
         let (counters, load, health) = shared;
@@ -218,6 +220,7 @@ fn start_one(
             health,
             read_at: started,
             is_socket_empty: true,
+            deaf_since: None,
             taken: 0,
             feedback_dropped: 0,
             counters,
@@ -244,6 +247,7 @@ fn start_one(
                     is_first
                 });
             }
+            drop(events_held);
         })?;
     Ok(WorkerHandle {
         orders,
@@ -275,6 +279,8 @@ struct Worker {
     read_at: Instant,
     /// Whether the last reading has left nothing.
     is_socket_empty: bool,
+    /// Since when every attempt to receive has failed.
+    deaf_since: Option<Instant>,
     /// Datagrams taken in this turn.
     taken: usize,
     /// Reports and requests of subscribers that were dropped because there were too many at a time.
@@ -335,6 +341,6 @@ impl Worker {
 }
 
 #[allow(clippy::disallowed_methods)]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

@@ -55,7 +55,23 @@ impl Mark {
         Ok(())
     }
 
+    /// The database that the mark names, if it does.
+    fn named(&self) -> Option<String> {
+        let text = std::fs::read_to_string(&self.path).ok()?;
+        text.lines().nth(1).map(str::to_owned)
+    }
+
     fn missing(&self, config: &StoreConfig) -> Result<(), StoreError> {
+        // Another place is no loss: what was before is where it was.
+        if let Some(before) = self.named().filter(|before| *before != config.name()) {
+            tracing::warn!(
+                before,
+                now = config.name(),
+                "the data directory was served with another database before, and begins with an empty one: move what it \
+                 holds with `restage db backup` and `restage db restore` if it is wanted"
+            );
+            return Ok(());
+        }
         let error = StoreError::Missing {
             database: config.name(),
             marker: self.path.display().to_string(),
@@ -69,16 +85,21 @@ impl Mark {
 
     /// Notes the database that belongs here from now on, by what it has under that key. Another one than before, of a
     /// backup of another server, say, is told.
-    pub fn write(&self, kept: &[u8]) -> std::io::Result<()> {
+    pub fn write(&self, kept: &[u8], config: &StoreConfig) -> std::io::Result<()> {
         let fingerprint = digest(&SHA256, kept);
         let fingerprint = hex::encode(&fingerprint.as_ref()[..FINGERPRINT_LEN]);
         let before = std::fs::read_to_string(&self.path).unwrap_or_default();
-        if before.trim() == fingerprint {
+        let mark = format!("{fingerprint}\n{}\n", config.name());
+        if before == mark {
             return Ok(());
         }
-        if !before.is_empty() {
+        if before
+            .lines()
+            .next()
+            .is_some_and(|known| known != fingerprint)
+        {
             tracing::warn!("the data directory has another database than at the last start");
         }
-        files::replace(&self.path, format!("{fingerprint}\n").as_bytes(), |_| ())
+        files::replace(&self.path, mark.as_bytes(), |_| ())
     }
 }

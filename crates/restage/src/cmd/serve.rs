@@ -65,17 +65,24 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     // Before anything else, so that a signal during the start is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let server = Server::start(&config)
-        .await
-        .context("restage does not start")?;
+    let server = tokio::select! {
+        started = Server::start(&config) => started.context("restage does not start")?,
+        _ = terminate.recv() => return Ok(stopped_early(&config)),
+        _ = interrupt.recv() => return Ok(stopped_early(&config)),
+    };
     let run_file = RunFile {
         url: server.public_url().to_owned(),
         console: server.console_url(),
         pid: std::process::id(),
     };
-    let _guard = run_file
-        .write(&config.data_dir)
-        .with_context(|| format!("cannot write to {}", config.data_dir.display()))?;
+    // Other commands find the server by it; clients do without, also while the disk is full.
+    let _guard = match run_file.write(&config.data_dir) {
+        Ok(guard) => Some(guard),
+        Err(error) => {
+            tracing::warn!(%error, "server.json could not be written: `restage env` and its like need --endpoint-url");
+            None
+        }
+    };
     announce(&server, &config);
     server
         .run(async move {
@@ -88,6 +95,16 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         .context("restage cannot go on")?;
     say(config.log_format, Level::INFO, "restage stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A stop that came before the server had begun.
+fn stopped_early(config: &Config) -> ExitCode {
+    say(
+        config.log_format,
+        Level::INFO,
+        "restage stopped before it had started",
+    );
+    ExitCode::SUCCESS
 }
 
 /// The ready line, and, to a person at a terminal, what to type next. The console's address lets in whoever has it,

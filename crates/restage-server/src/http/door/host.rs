@@ -86,7 +86,12 @@ pub(crate) fn fault(headers: &HeaderMap, url: &Uri, version: Version) -> Option<
     }
     let of_url = url.authority()?;
     let agrees = authority(host.as_bytes()).is_some_and(|host| {
-        let port = |authority: &Authority| authority.port_u16().unwrap_or(80);
+        let usual = if url.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        };
+        let port = |authority: &Authority| authority.port_u16().unwrap_or(usual);
         bare(host.host()) == bare(of_url.host()) && port(&host) == port(of_url)
     });
     (!agrees).then_some("the Host header names another host than the request's URL; send the same")
@@ -200,6 +205,8 @@ mod tests {
             (Version::HTTP_10, "/", &["a", "b"], true),
             (Version::HTTP_11, "http://a/", &["A"], false),
             (Version::HTTP_11, "http://a/", &["a:80"], false),
+            (Version::HTTP_11, "https://a:443/", &["a"], false),
+            (Version::HTTP_11, "https://a/", &["a:80"], true),
             (Version::HTTP_11, "http://a:4080/", &["a:4080"], false),
             (Version::HTTP_11, "http://a:4080/", &["a"], true),
             (Version::HTTP_11, "http://a/", &["b"], true),

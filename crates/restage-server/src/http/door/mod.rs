@@ -164,7 +164,7 @@ impl Door {
             .wrong_signatures
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        wrong.has(&key, WRONG_SIGNATURES, clock::now())
+        wrong.has(&key, WRONG_SIGNATURES, clock::steady())
     }
 
     /// A client presented a token with a wrong signature.
@@ -176,6 +176,6 @@ impl Door {
             .wrong_signatures
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        wrong.take(key, WRONG_SIGNATURES, clock::now());
+        wrong.take(key, WRONG_SIGNATURES, clock::steady());
     }
 }

@@ -22,6 +22,8 @@ const FREE_MIN: usize = 64;
 pub(crate) const HEAD_MAX: Duration = Duration::from_secs(10);
 /// A connection is closed when nothing was asked over it for this long.
 const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long one that has just come is spared when room is made.
+const NEWCOMER_MIN: Duration = Duration::from_secs(1);
 /// How long to wait for a place before looking again whether somebody can be asked to go.
 const FREED_MAX: Duration = Duration::from_millis(100);
 
@@ -135,12 +137,21 @@ impl Room {
             return 0;
         }
         drop(open);
-        // Some more than need be, so that not every newcomer costs a look at all of them.
-        self.ask_to_go(2 * self.free_min - free)
+        // Some more than need be, so that not every newcomer costs a look at all of them. Who has just come is given the
+        // time to ask, as long as there is a place left at all.
+        let spared = if free == 0 {
+            Duration::ZERO
+        } else {
+            NEWCOMER_MIN
+        };
+        self.ask_to_go(2 * self.free_min - free, spared)
     }
 
-    /// Asks so many of those that have waited longest for nothing to go. Says how many are going.
-    pub(crate) fn ask_to_go(&self, wanted: usize) -> usize {
+    /// Asks so many of those that have waited longest for nothing, and for so long at least, to go. Says how many are
+    /// going.
+    pub(crate) fn ask_to_go(&self, wanted: usize, spared: Duration) -> usize {
+        let now_ms = self.now_ms();
+        let spared_ms = spared.as_millis() as u64;
         let open = self.open();
         let mut going = 0;
         let mut waiting = Vec::new();
@@ -148,7 +159,10 @@ impl Room {
             if seat.asked.load(Ordering::Relaxed) {
                 going += 1;
             } else if seat.waits() {
-                waiting.push((seat.since_ms.load(Ordering::Relaxed), seat));
+                let since = seat.since_ms.load(Ordering::Relaxed);
+                if now_ms.saturating_sub(since) >= spared_ms {
+                    waiting.push((since, seat));
+                }
             }
         }
         let count = wanted.saturating_sub(going).min(waiting.len());
@@ -164,7 +178,7 @@ impl Room {
     /// The accept of a connection failed for want of descriptors: makes room, and waits for it a while.
     pub(crate) async fn starved(&self) {
         let freed = self.freed.notified();
-        self.ask_to_go(self.free_min);
+        self.ask_to_go(self.free_min, Duration::ZERO);
         let _ = tokio::time::timeout(FREED_MAX, freed).await;
     }
 
@@ -203,8 +217,9 @@ impl Room {
 
     /// How many events sockets leave room for connections.
     pub(crate) fn sockets_max(&self, most: usize) -> usize {
-        most.min(self.descriptors.available_permits() / 8 * 7)
-            .max(1)
+        let usable = self.descriptors.available_permits();
+        let rest = (usable / 8).max(4 * self.free_min);
+        most.min(usable.saturating_sub(rest)).max(1)
     }
 }
 

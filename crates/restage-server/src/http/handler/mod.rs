@@ -194,7 +194,7 @@ fn store_failed(error: StoreError) -> ApiError {
     }
     tracing::error!(%error, "the store failed");
     ApiError::internal_server(match error {
-        StoreError::Unknown { .. } => {
+        StoreError::Unknown { .. } | StoreError::Unkept { .. } => {
             "the database stopped answering while the change was made, so that it is not known whether it was; look before \
              you repeat it"
         }

@@ -11,7 +11,11 @@ use super::super::link::Message;
 use super::super::load::Shed;
 use super::super::udp::{Batch, Train};
 use super::{Worker, now};
+use crate::seldom::Seldom;
 
+/// How long every attempt to receive may fail.
+const DEAF_MAX: Duration = Duration::from_secs(5);
+static DEAF: Seldom = Seldom::new();
 /// Batches read at a time before what they cause is sent.
 const BATCHES_PER_READ: usize = 8;
 /// Packets that wait to be forwarded when reading stops, for their audience may be large.
@@ -47,6 +51,7 @@ impl Worker {
         let has_messages = self.hear_neighbours();
         self.taken = 0;
         self.read();
+        self.check_socket()?;
         self.drain();
         let at = now();
         if let Some(due) = self.sfu.poll_timeout().filter(|due| *due <= at) {
@@ -90,8 +95,14 @@ impl Worker {
                 };
                 sfu.handle_input(at, input);
             });
-            if let Err(error) = &got {
-                tracing::warn!(%error, "receiving on the media socket failed");
+            match &got {
+                Ok(_) => self.deaf_since = None,
+                Err(error) => {
+                    self.deaf_since.get_or_insert(at);
+                    if let Some(kept_back) = DEAF.admit() {
+                        tracing::warn!(%error, "receiving on the media socket failed{kept_back}");
+                    }
+                }
             }
             self.is_socket_empty = !matches!(got, Ok(Batch::Full));
             self.gauge
@@ -100,6 +111,19 @@ impl Worker {
             if self.is_socket_empty || self.sfu.packets_pending() >= PENDING_MAX {
                 return;
             }
+        }
+    }
+
+    /// A socket from which nothing can be received for a while will not come back by itself.
+    fn check_socket(&self) -> Result<(), String> {
+        match self.deaf_since {
+            Some(since) if self.read_at.saturating_duration_since(since) >= DEAF_MAX => {
+                Err(format!(
+                    "nothing could be received from its socket for {} s",
+                    DEAF_MAX.as_secs()
+                ))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -135,6 +135,8 @@ impl Engine {
         };
         match &config.address {
             Address::Sqlite(path) => {
+                // Whoever opens a damaged log, and be it to read, has the engine throw away what is behind the damage.
+                sqlite::check_unused(path)?;
                 let connection = sqlite::connect_visit(path, role);
                 Ok(Visit {
                     connection: connection.map_err(|error| failed(sqlite_said(&error)))?,

@@ -157,6 +157,19 @@ pub(super) fn connect(owned: &Owned, role: Role) -> Result<Connection, rusqlite:
     Ok(Connection::Sqlite(connection))
 }
 
+/// Refuses a database with a damaged log, if no server has it open.
+pub(super) fn check_unused(path: &Path) -> Result<(), StoreError> {
+    let path = absolute(path)?;
+    if !path.exists() {
+        return Ok(());
+    }
+    match lock(&path) {
+        Ok(_held) => wal::check(&path, SqliteSync::Full, false),
+        // A server has read its log at its start; where nothing can be locked nothing can be written either.
+        Err(_) => Ok(()),
+    }
+}
+
 /// A connection beside the server's, which leaves the file as it is.
 pub(super) fn connect_visit(path: &Path, role: Role) -> Result<Connection, rusqlite::Error> {
     let connection = SqliteConnection::open(path)?;

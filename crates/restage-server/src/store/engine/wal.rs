@@ -5,12 +5,12 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Result, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::sqlite::log_path;
-use crate::clock;
 use crate::store::SqliteSync;
 use crate::store::error::StoreError;
+use crate::{clock, files};
 
 const HEADER_LEN: usize = 32;
 const FRAME_HEADER_LEN: usize = 24;
@@ -22,6 +22,8 @@ const PAGE_LEN_MAX: usize = 65_536;
 /// A power cut may leave one commit unfinished: it was not acknowledged. Behind a damaged place that has more of them
 /// behind it some were.
 const UNFINISHED_COMMITS_MAX: u64 = 1;
+/// Starts on a damaged log within a second.
+const KEPT_PER_SECOND_MAX: u32 = 100;
 
 /// A place that SQLite will not read past, with something behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,10 +32,13 @@ pub(super) struct Damage {
     at: u64,
     /// Commits behind it that are whole, that of the damaged place's own transaction included.
     commits: u64,
+    /// The damaged frame itself ends a transaction: whatever is whole behind it is another one, which began after this one
+    /// was acknowledged.
+    is_commit: bool,
 }
 
 /// Looks at the log of a database that nobody has open. What would be lost is refused, unless `accepted`: then the log is
-/// kept aside and the start goes on.
+/// kept aside, and cut where it is damaged, so that what is written from then on is not taken for damaged at the next start.
 pub(super) fn check(
     path: &Path,
     sync: SqliteSync,
@@ -47,9 +52,13 @@ pub(super) fn check(
     let Some(damage) = inspect(path, &log).map_err(failed)? else {
         return Ok(());
     };
-    let Damage { at, commits } = damage;
+    let Damage {
+        at,
+        commits,
+        is_commit,
+    } = damage;
     // With `normal` commits do not wait for the disk: a power cut may leave several unfinished.
-    let is_loss = commits > UNFINISHED_COMMITS_MAX && sync == SqliteSync::Full;
+    let is_loss = (is_commit || commits > UNFINISHED_COMMITS_MAX) && sync == SqliteSync::Full;
     if is_loss && !accepted {
         return Err(StoreError::DamagedLog {
             log: log.display().to_string(),
@@ -57,14 +66,42 @@ pub(super) fn check(
             changes: commits,
         });
     }
-    let mut kept = log.as_os_str().to_owned();
-    kept.push(format!(".damaged-{}", clock::now().0 / 1_000_000));
-    std::fs::copy(&log, &kept).map_err(failed)?;
+    let kept = keep(&log).map_err(failed)?;
+    let cut = File::options().write(true).open(&log);
+    cut.and_then(|log| log.set_len(at).and_then(|()| log.sync_all()))
+        .map_err(failed)?;
     tracing::error!(
         log = %log.display(), at, commits, kept = %kept.display(),
         "the log of the last run is damaged: it is applied up to there, and kept"
     );
     Ok(())
+}
+
+/// Copies a log to a file beside it that was not there, durably.
+fn keep(log: &Path) -> Result<PathBuf> {
+    let second = clock::now().0 / 1_000_000;
+    for number in 0..KEPT_PER_SECOND_MAX {
+        let mut name = log.as_os_str().to_owned();
+        name.push(match number {
+            0 => format!(".damaged-{second}"),
+            _ => format!(".damaged-{second}-{number}"),
+        });
+        let kept = PathBuf::from(name);
+        let mut copy = match File::options().write(true).create_new(true).open(&kept) {
+            Ok(copy) => copy,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+            Err(error) => return Err(error),
+        };
+        let mut from = File::open(log)?;
+        copy.set_permissions(from.metadata()?.permissions())?;
+        std::io::copy(&mut from, &mut copy)?;
+        copy.sync_all()?;
+        files::sync_folder_of(&kept)?;
+        return Ok(kept);
+    }
+    Err(std::io::Error::other(
+        "too many copies of damaged logs were made within a second",
+    ))
 }
 
 /// The first place that is wrong, if there are whole commits behind it.
@@ -117,6 +154,7 @@ struct Scan {
     /// What all frames of this round through the file carry; that of the first frame if the header does not tell.
     salt: Option<(u32, u32)>,
     damaged_at: Option<u64>,
+    is_commit: bool,
     commits: u64,
 }
 
@@ -133,6 +171,7 @@ impl Scan {
             chain,
             salt,
             damaged_at: None,
+            is_commit: false,
             commits: 0,
         }
     }
@@ -147,6 +186,7 @@ impl Scan {
         let damage = self.damaged_at.map(|at| Damage {
             at,
             commits: self.commits,
+            is_commit: self.is_commit,
         });
         Ok(damage.filter(|damage| damage.commits > 0))
     }
@@ -161,7 +201,11 @@ impl Scan {
         let is_whole = sum == said && stored(head, 8) == salt;
         self.chain = said;
         match self.damaged_at {
-            None if !is_whole => self.damaged_at = Some(at),
+            None if !is_whole => {
+                self.damaged_at = Some(at);
+                // Of a frame of this round through the file alone: an older one says nothing.
+                self.is_commit = word(head, 4) != 0 && stored(head, 8) == salt;
+            }
             Some(_) if is_whole && word(head, 4) != 0 => self.commits += 1,
             _ => {}
         }
