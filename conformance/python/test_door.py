@@ -300,7 +300,7 @@ def test_a_stop_does_not_wait_for_who_reads_metrics(tmp_path):
     port = free_port(socket.SOCK_STREAM)
     server = Server(tmp_path / "data", "--metrics", f"127.0.0.1:{port}", name="test_door").start()
     with socket.create_connection(("127.0.0.1", port), SOON_S) as connection:
-        connection.sendall(head("GET", "/metrics"))
+        connection.sendall(head("GET", "/metrics", host=f"127.0.0.1:{port}"))
         assert answer(connection)[0] == 200
         began = time.monotonic()
         server.stop()

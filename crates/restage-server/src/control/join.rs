@@ -9,7 +9,7 @@ use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol};
 use restage_core::{Fault, Reply};
 use restage_media::{PeerKey, Published};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connections::{Live, Reach, SocketClose, SocketEnd};
 use super::ended::{Ending, Endings, RESTARTING};
@@ -129,12 +129,31 @@ pub struct EventsSocket {
 impl Control {
     /// Opens a publishing or subscribing connection.
     ///
-    /// Runs to its end even if the HTTP client hangs up meanwhile, so that nothing stays half open.
+    /// Runs to its end even if nobody waits for it any more, so that nothing stays half open; what came about by then is
+    /// ended again, since the client was told, or takes it, that it did not.
     pub async fn join_media(&self, join: MediaJoin) -> Result<Joined, JoinError> {
         let control = self.clone();
-        tokio::spawn(async move { control.join_media_to_the_end(join).await })
+        let (told, outcome) = oneshot::channel();
+        tokio::spawn(async move {
+            let joined = control.join_media_to_the_end(join).await;
+            if let Err(Ok(joined)) = told.send(joined) {
+                control.abandon(joined.connection).await;
+            }
+        });
+        outcome
             .await
             .unwrap_or(Err(JoinError::Media(MediaError::Busy)))
+    }
+
+    /// Ends a connection whose client does not know of it.
+    async fn abandon(&self, connection: ConnectionId) {
+        let Some(live) = self.connections().remove(&connection) else {
+            return;
+        };
+        if let Reach::Peer(peer) = live.reach {
+            self.inner.media.close(peer).await;
+        }
+        self.closed(connection, live.stage, live.participant).await;
     }
 
     /// Nothing is opened that would be closed at once.
