@@ -27,6 +27,7 @@ from support.receiver import Receiver
 from support.server import Server
 from support.silent import SilentProxy
 from support.wait import eventually
+from test_whip import make_offer
 
 POSTGRES = os.environ.get("RESTAGE_TEST_POSTGRES")
 SECRET = "a secret only these tests know"
@@ -107,6 +108,18 @@ def small_disk(tmp_path):
     skip_unless(mounted.returncode == 0, f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@contextlib.contextmanager
+def injected(server, calls, fault="error=EIO"):
+    """These system calls of the server have a fault meanwhile."""
+    inject = ("-e", f"trace={calls}", "-e", f"inject={calls}:{fault}")
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", os.devnull, *inject, "-p", str(server.process.pid)])
+    try:
+        yield
+    finally:
+        tracer.kill()
+        tracer.wait()
 
 
 def fill(place):
@@ -193,8 +206,6 @@ def test_a_disk_that_keeps_nothing_ends_the_server(tmp_path):
     kept = {f"kept-{n}" for n in range(5)}
     for name in kept:
         stages.create(name)
-    inject = ("-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", os.devnull, *inject, "-p", str(server.process.pid)])
 
     def is_refused():
         try:
@@ -204,12 +215,9 @@ def test_a_disk_that_keeps_nothing_ends_the_server(tmp_path):
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
             return True
 
-    try:
+    with injected(server, "fsync,fdatasync"):
         eventually(is_refused, 30, "a call is refused")
         assert ended(server) == 1
-    finally:
-        tracer.kill()
-        tracer.wait()
     assert "failed to keep what was written" in server.tail()
     server.start()
     assert names(Stages(api.client(server))) >= kept, "what was acknowledged is there"
@@ -254,24 +262,49 @@ def test_a_damaged_log_is_refused_until_the_loss_is_accepted(tmp_path):
 
 
 @on_sqlite
+def test_a_join_that_nobody_waits_for_is_ended(tmp_path, media):
+    skip_unless(shutil.which("strace"), "strace is not installed")
+    server = Server(tmp_path / "data", name="test_bad_days_abandoned").start()
+    stages = Stages(api.client(server))
+    arn = stages.create()
+    participant, token = stages.token(arn)
+    offer = make_offer(media).encode()
+    head = (
+        f"POST /whip HTTP/1.1\r\nHost: {server.address}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/sdp\r\nContent-Length: {len(offer)}\r\n\r\n"
+    )
+    # The disk takes two seconds for each commit, and the client does not wait for it.
+    with injected(server, "fsync,fdatasync", "delay_enter=2000000"):
+        with socket.create_connection(("127.0.0.1", server.http_port)) as client:
+            client.sendall(head.encode() + offer)
+            eventually(lambda: peers(server) == 1, what="the join has begun")
+        eventually(lambda: participant in stages.participants(arn), what="the join is written")
+        # A client that never connects is given 15 seconds: this one is gone before.
+        eventually(lambda: peers(server) == 0, 12, "the peer is gone")
+        eventually(lambda: stages.participants(arn)[participant]["state"] == "DISCONNECTED", what="nobody is there")
+    server.stop()
+
+
+def peers(server):
+    """How many WebRTC peers there are."""
+    with urllib.request.urlopen(server.url + "/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("restage_media_peers ")))
+
+
+@on_sqlite
 def test_a_media_socket_that_receives_nothing_ends_the_server(tmp_path):
     skip_unless(shutil.which("strace"), "strace is not installed")
     server = Server(tmp_path / "data", name="test_bad_days_deaf").start()
-    inject = ("-e", "trace=recvmmsg,recvmsg", "-e", "inject=recvmmsg,recvmsg:error=EIO")
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", os.devnull, *inject, "-p", str(server.process.pid)])
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anybody:
+    with injected(server, "recvmmsg,recvmsg"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anybody:
 
-            def has_ended():
-                # Something to be received.
-                anybody.sendto(b"x", ("127.0.0.1", server.media_port))
-                return server.process.poll() is not None
+        def has_ended():
+            # Something to be received.
+            anybody.sendto(b"x", ("127.0.0.1", server.media_port))
+            return server.process.poll() is not None
 
-            eventually(has_ended, 40, "the server ends")
+        eventually(has_ended, 40, "the server ends")
         assert ended(server) == 1
-    finally:
-        tracer.kill()
-        tracer.wait()
     assert "nothing could be received from its socket" in server.tail()
     assert sum("receiving on the media socket failed" in line for line in server.log) <= 5
 

@@ -92,7 +92,7 @@ pub enum Error {
 const PASSING: [u16; 5] = [429, 500, 502, 503, 504];
 
 impl Error {
-    /// Whether the same again may succeed later: no answer, a busy server, or a connection that nobody ended on purpose.
+    /// True if the same may succeed later: no answer, a busy server, or a connection that nobody ended on purpose.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {

@@ -81,7 +81,7 @@ pub struct StageParticipant {
     pub is_publishing: bool,
 }
 
-/// What a server said when it closed an events socket.
+/// The code and the reason with which a server closed an events socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventsClose {
@@ -95,7 +95,7 @@ pub struct EventsClose {
 const REFUSED: std::ops::RangeInclusive<u16> = 4400..=4410;
 
 impl EventsClose {
-    /// Whether the same token may open a socket again.
+    /// True if the same token may open a socket again.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         !REFUSED.contains(&self.code)

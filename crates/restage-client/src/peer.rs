@@ -70,7 +70,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the same participant may come back with a new connection: nobody ended this one on purpose.
+    /// True if the same participant may come back with a new connection: nobody ended this one on purpose.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Restarted | Self::Lost | Self::Failed(_))

@@ -1,4 +1,4 @@
-//! How long to wait between attempts to come back.
+//! Pauses between attempts to come back.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ impl Rejoin {
         }
     }
 
-    /// How long to wait before the next attempt.
+    /// The pause before the next attempt.
     pub fn next_wait(&mut self) -> Duration {
         let elapsed = self.began.elapsed();
         self.wait_after(elapsed, rand::random())

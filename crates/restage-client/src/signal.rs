@@ -103,7 +103,7 @@ pub(crate) struct Answered {
     pub(crate) sdp: String,
     /// The session on the server, if it named one.
     pub(crate) session: Option<HttpSession>,
-    /// What to come back with after the token's end, if the server gave it.
+    /// The resumption secret, to come back with after the token's end, if the server gave one.
     pub(crate) resumption: Option<String>,
 }
 

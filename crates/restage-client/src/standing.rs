@@ -1,4 +1,4 @@
-//! Whether a WHIP or WHEP session is still there, asked at its URL. A server that was killed, or that restarts, says
+//! Asks at a WHIP or WHEP session's URL whether it is still there. A server that was killed, or that restarts, says
 //! nothing over the media path: HTTP tells such an end from a removal, and from a path that is silent for a while.
 
 use std::io::{self, ErrorKind};

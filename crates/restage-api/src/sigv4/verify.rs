@@ -148,7 +148,7 @@ impl fmt::Debug for VerifiedHead<'_> {
 }
 
 impl VerifiedHead<'_> {
-    /// Whether the holder of the key wrote this head: its signature was verified. Otherwise only the body can tell.
+    /// True if the signature was verified: the holder of the key wrote this head. Otherwise only the body can tell.
     pub fn is_proven(&self) -> bool {
         self.promised.is_some()
     }

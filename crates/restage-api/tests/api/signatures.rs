@@ -43,7 +43,7 @@ impl Arrived {
         }
     }
 
-    /// What comes of the head alone.
+    /// The outcome of the head alone.
     fn with_head<T>(&self, then: impl FnOnce(Result<VerifiedHead<'_>, ApiError>) -> T) -> T {
         self.with_head_at(NOW, then)
     }
@@ -398,7 +398,7 @@ proptest! {
     }
 }
 
-/// What can be told before the body is there is told then, and so is who signed it if the head names the body's hash.
+/// A fault of the head is told before the body is there, and so is who signed it if the head names the body's hash.
 #[test]
 fn a_head_is_judged_before_its_body() {
     let with_hash = Signer {

@@ -24,8 +24,8 @@ use crate::standing::Standing;
 
 /// How long a silent path may stay silent before the connection is given up.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long nothing may come from a server before it is asked over HTTP whether the session is still there, and how long
-/// until it is asked again.
+/// A server from which nothing comes for so long is asked over HTTP whether the session is still there, and again each time
+/// [`LOOK_AGAIN`] has passed.
 const SILENCE: Duration = Duration::from_millis(1_500);
 const LOOK_AGAIN: Duration = Duration::from_secs(4);
 /// A server that ends a connection may not have noted why at once.

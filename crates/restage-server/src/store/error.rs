@@ -93,7 +93,7 @@ pub enum StoreError {
     /// The log of changes has a damaged place, and changes after it that were acknowledged.
     #[error(
         "{log} is damaged at byte {at}: {changes} later changes in it cannot be applied; restore the file or a backup, \
-         or start once with --accept-data-loss to go on without them (the log is kept beside itself as .damaged)"
+         or start once with --accept-data-loss to go on without them (the log is kept beside itself as .damaged-<time>)"
     )]
     DamagedLog {
         /// The log.
