@@ -3,7 +3,10 @@ by the time that passes, sessions end after they begin. Needs libfaketime (Debia
 
 import datetime
 import glob
+import itertools
+import json
 import os
+import time
 
 import botocore.auth
 import pytest
@@ -12,7 +15,9 @@ from support import api
 from support.api import Stages
 from support.media import Refused
 from support.server import Server
+from support.tokens import KeyPair
 from support.wait import eventually, stays
+from test_whip import bearer
 
 LIBRARY = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 WINDOW_S = 4
@@ -64,8 +69,8 @@ def served(request, tmp_path, clock):
     """Starts a server by that clock: `served(idle_s)`."""
     started = []
 
-    def start(idle_s):
-        arguments = ("--session-idle-seconds", str(idle_s))
+    def start(idle_s, *more):
+        arguments = ("--session-idle-seconds", str(idle_s), *more)
         name = f"test_clock_{len(started)}"
         server = Server(tmp_path / "data", *arguments, name=name, environment=clock.environment())
         started.append(server.start())
@@ -165,3 +170,24 @@ def test_a_restart_by_a_clock_that_went_back_years(served, clock, media):
     publish(media, stages, arn, minutes=60)[1].leave()
     eventually(lambda: stages.session(arn) is None, 30, "the idle session ends")
     assert all(row["endTime"] >= row["startTime"] for row in sessions(stages, arn))
+
+
+def test_who_was_told_to_wait_waits_no_longer_for_a_clock_that_was_set_back(served, clock, media):
+    server = served(600, "--trusted-proxies", "127.0.0.1")
+    ivs = api.client(server)
+    key = KeyPair().import_into(ivs)
+    stage = ivs.create_stage()["stage"]
+    signed, _, signature = key.token(stage, "ann").rpartition(".")
+
+    def present(token):
+        """The code for a token of somebody behind a proxy; nobody gets in without an offer."""
+        headers = bearer(token, Content_Type="application/sdp") | {"X-Forwarded-For": "203.0.113.1"}
+        return json.loads(media.request("POST", server.url + "/whip", headers=headers)[2])["code"]
+
+    numbers = itertools.count()
+    eventually(lambda: present(f"{signed}.{next(numbers):04d}{signature[4:]}") == "TOO_OFTEN", 60, "told to wait")
+    clock.set(-1)
+    # Seconds at most, by the time that passes; the clock takes an hour to come back to where it was.
+    eventually(
+        lambda: present(key.token(stage, "bob", iat=int(time.time()) - 7200)) == "INVALID_SDP", 30, "heard again"
+    )
