@@ -409,6 +409,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_has_just_come_is_spared_while_there_is_a_place() {
+        // Fewer places are free than are kept, and everybody but the newcomer is served.
+        let room = Room::new(4_096);
+        let busy: Vec<_> = (0..3_800)
+            .map(|_| {
+                let seated = room.seat().unwrap();
+                seated.notes().arrives();
+                seated.notes().begins();
+                seated
+            })
+            .collect();
+        let newcomer = room.admit().await;
+        newcomer.notes().arrives();
+        let next = room.admit().await;
+        assert!(!asked(&newcomer) && !asked(&next));
+        assert_eq!(room.ask_to_go(1, Duration::ZERO), 1);
+        assert!(asked(&newcomer));
+        drop(busy);
+    }
+
+    #[tokio::test]
     async fn a_head_and_a_pause_have_their_times() {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap();
         let (head, idle_for) = (ms(HEAD_MAX), ms(IDLE_MAX));
