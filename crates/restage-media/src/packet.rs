@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::codec::Format;
 use crate::codec::parameter_sets::Lead;
 use crate::io::MediaKind;
-use crate::select::simulcast::{Ladder, Source};
+use crate::send::select::{Ladder, Source};
 
 /// A packet as a publisher's ingress hands it over: decrypted, deduplicated, numbers extended.
 #[derive(Debug)]

@@ -201,7 +201,7 @@ fn is_sequence(unit: &Unit) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Rng;
+    use crate::util::rng::Rng;
 
     /// A sequence parameter set: its identifier is the Exp-Golomb code that follows the level.
     fn sps(id_bits: u8, level: u8) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::media::MediaOffer;
 use super::offer::{IceCredentials, Offer, OfferedSection, Role};
 use crate::codec::{Codec, Format};
-use crate::egress::StreamConfig;
+use crate::send::StreamConfig;
 
 /// This end, as an answer describes it.
 pub(crate) struct Local<'a> {

@@ -2,6 +2,7 @@
 //! trickle-ice-sdpfrag.
 
 pub(crate) mod answer;
+pub(crate) mod decodable;
 pub(crate) mod fingerprint;
 pub(crate) mod fragment;
 pub(crate) mod media;

@@ -11,9 +11,9 @@ use super::Sfu;
 use crate::io::{Burst, MediaKind, Output};
 use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
-use crate::peer::Peer;
 use crate::publication::Publication;
-use crate::slab::Index;
+use crate::sfu::peer::Peer;
+use crate::util::slab::Index;
 
 /// A burst on its way to the subscribers of a publication.
 #[derive(Debug)]

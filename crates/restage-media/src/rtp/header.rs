@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn no_bytes_panic_and_no_length_lies() {
-        let mut rng = crate::rng::Rng::new(4);
+        let mut rng = crate::util::rng::Rng::new(4);
         for length in 0..400 {
             for _ in 0..40 {
                 let mut bytes: Vec<u8> = (0..length).map(|_| rng.next_u64() as u8).collect();

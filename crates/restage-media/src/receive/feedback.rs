@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::Ingress;
-use super::config::Part;
-use super::rtcp::{self, BLOCKS_MAX};
 use super::source::Block;
-use crate::egress::Buffers;
+use super::streams::Part;
 use crate::io::{MediaKind, Output};
 use crate::limits::{
     ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX, REPLAY_WINDOW,
     REPORT_INTERVAL,
 };
 use crate::packet::RidName;
-use crate::transport_event::SenderReport;
+use crate::rtp::rtcp::receiver::{self as rtcp, BLOCKS_MAX};
+use crate::send::Buffers;
+use crate::transport::event::SenderReport;
 
 /// Requests that leave together, before they are sealed.
 const COMPOUND_BYTES_MAX: usize = 1_100;

@@ -11,10 +11,10 @@ use crate::codec::{Codec, Format, carrying};
 use crate::config::H264ProfileMatch;
 use crate::io::MediaKind;
 use crate::packet::{Outgoing, Packet};
-use crate::rewrite::rtp::RtpRewriter;
-use crate::rewrite::vp8::Vp8Rewriter;
-use crate::rng::Rng;
-use crate::select::simulcast::{Choice, Ladder, Rung, Selector, Source};
+use crate::send::rewrite::rtp::RtpRewriter;
+use crate::send::rewrite::vp8::Vp8Rewriter;
+use crate::send::select::{Choice, Ladder, Rung, Selector, Source};
+use crate::util::rng::Rng;
 
 #[derive(Debug)]
 pub(crate) struct TrackOut {

@@ -1,7 +1,7 @@
 //! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as far as a receiver needs it.
 
-use super::source::Block;
-use crate::egress::rtcp::{
+use crate::receive::source::Block;
+use crate::rtp::rtcp::sender::{
     FORMAT_FIR, FORMAT_NACK, FORMAT_PLI, NTP_OFFSET_S, PAYLOAD_FEEDBACK, SENDER_REPORT,
     TRANSPORT_FEEDBACK,
 };
@@ -110,7 +110,7 @@ pub(crate) fn write_fir(buffer: &mut Vec<u8>, sender: u32, media: u32, number: u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::rtcp::{
+    use crate::rtp::rtcp::sender::{
         Feedback, Report, read as read_feedback, write_report as write_sent,
     };
 

@@ -3,12 +3,11 @@
 //! All RTP and RTCP of a subscriber is made and read here. So there is one writer per SSRC and key, and no nonce is used for
 //! two packets (RFC 7714 §8.1, RFC 3711 §9.1).
 
-pub(crate) mod header;
-pub(crate) mod history;
-pub(crate) mod rtcp;
-pub(crate) mod srtp;
+pub(crate) mod rewrite;
+pub(crate) mod select;
 #[cfg(test)]
 mod tests;
+pub(crate) mod track;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,11 +18,11 @@ use crate::limits::{
     BUFFERS_KEPT_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX, TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX,
 };
 use crate::packet::Outgoing;
+use crate::publication::history::{Entry, History, Sent};
+use crate::rtp::rtcp::sender::{self as rtcp, Feedback, Report};
+use crate::rtp::write::{self as header, ExtensionIds, Fixed, MidName};
 use crate::sdp::media::{self, MediaOffer};
-use header::{ExtensionIds, Fixed, MidName};
-use history::{Entry, History, Sent};
-use rtcp::{Feedback, Report};
-use srtp::Srtp;
+use crate::srtp::protect::Srtp;
 
 /// Packets of a burst that are shorter than its longest by no more than this are padded to its length, so that they leave
 /// as one train: encoders split pictures into packets that differ by a byte or two.

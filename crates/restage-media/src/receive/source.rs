@@ -289,7 +289,7 @@ mod tests {
 
     use super::*;
     use crate::limits::NACK_RETRY;
-    use crate::rng::Rng;
+    use crate::util::rng::Rng;
 
     // The sentinel every other instant is relative to; nothing here depends on the clock.
     #[allow(clippy::disallowed_methods)]

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::aead::Aad;
 
-use crate::srtp_keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, SessionKeys};
+use crate::srtp::keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, SessionKeys};
 
 /// Verifies a packet whose payload begins at `body` and replaces `plain` by what it decrypts to. `None`: it is not the remote
 /// end's. `index` is the sequence number with the rollover counter above it.
@@ -41,9 +41,9 @@ pub(crate) fn open(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingress::header::Header;
-    use crate::srtp_keys::tests::hex;
-    use crate::srtp_keys::{Cipher, KeyingMaterial, Use};
+    use crate::rtp::header::Header;
+    use crate::srtp::keys::tests::hex;
+    use crate::srtp::keys::{Cipher, KeyingMaterial, Use};
     use crate::stats::SrtpProfile;
 
     const PROFILES: [SrtpProfile; 3] = [

@@ -3,31 +3,32 @@
 //! Nothing of a packet is believed before its tag is verified: its header names streams, and anybody can write one who can
 //! send from the publisher's address.
 
-pub(crate) mod config;
+pub(crate) mod clock;
 mod feedback;
-pub(crate) mod header;
-mod rtcp;
-mod source;
-pub(crate) mod srtp;
+pub(crate) mod keyframe;
+pub(crate) mod source;
+pub(crate) mod streams;
 #[cfg(test)]
 mod tests;
+pub(crate) mod track;
 mod twcc;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::egress::Path;
 use crate::io::MediaKind;
 use crate::limits::{
     LAYER_SILENCE_MAX, REPORT_INTERVAL, RETRANSMISSION_AGE_MAX, SOURCE_TENURE_DOUBLINGS_MAX,
     SOURCE_TENURE_MIN, SOURCES_MAX, SSRCS_MAX,
 };
 use crate::packet::{Extensions, Received, RidName};
-use crate::srtcp::Srtcp;
-use crate::srtp_keys::{KeyingMaterial, SessionKeys, Use};
-use config::{Config, Part};
-use header::{Header, Said, without_padding};
+use crate::rtp::header::{Header, Said, without_padding};
+use crate::send::Path;
+use crate::srtp::keys::{KeyingMaterial, SessionKeys, Use};
+use crate::srtp::open::open;
+use crate::srtp::srtcp::Srtcp;
 use source::{Found, Missing, Reception, Seen, Times};
+use streams::{Config, Part};
 use twcc::Arrivals;
 
 /// Distance between packet indices with the same sequence number.
@@ -186,7 +187,7 @@ impl Ingress {
     ) -> Option<u64> {
         let mut opens = |index: u64| {
             let (body, ssrc) = (header.body, header.ssrc);
-            srtp::open(&self.rtp, packet, body, ssrc, index, plain).map(|()| index)
+            open(&self.rtp, packet, body, ssrc, index, plain).map(|()| index)
         };
         let Some(place) = known else {
             if let Some(seen) = self.retired(header.ssrc) {

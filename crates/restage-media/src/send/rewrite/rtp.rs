@@ -147,7 +147,7 @@ impl RtpRewriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Rng;
+    use crate::util::rng::Rng;
 
     fn rewriter() -> RtpRewriter {
         let mut rewriter = RtpRewriter::new(100, 5_000);

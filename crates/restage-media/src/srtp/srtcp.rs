@@ -3,7 +3,7 @@
 use aws_lc_rs::aead::Aad;
 
 use crate::limits::RTCP_SOURCES_MAX;
-use crate::srtp_keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, KeyingMaterial, SessionKeys, Use};
+use crate::srtp::keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, KeyingMaterial, SessionKeys, Use};
 
 const INDEX_BYTES: usize = 4;
 /// The header that stays readable: the first packet's first eight bytes.
@@ -191,7 +191,7 @@ fn word(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::srtp_keys::tests::material;
+    use crate::srtp::keys::tests::material;
     use crate::stats::SrtpProfile;
 
     const PROFILES: [SrtpProfile; 3] = [

@@ -7,16 +7,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::*;
-use crate::egress::Buffers;
-use crate::egress::rtcp::{Feedback, Report, read as read_feedback, write_report};
-use crate::egress::srtp::Srtp;
 use crate::io::Output;
 use crate::limits::{NACK_DELAY, REPLAY_WINDOW, RETRANSMISSION_AGE_MAX};
-use crate::rng::Rng;
+use crate::rtp::rtcp::sender::{Feedback, Report, read as read_feedback, write_report};
 use crate::sdp::offer::{Offer, Role};
-use crate::srtp_keys::tests::material;
+use crate::send::Buffers;
+use crate::srtp::keys::tests::material;
+use crate::srtp::protect::Srtp;
 use crate::stats::SrtpProfile;
-use crate::transport_event::SenderReport;
+use crate::transport::event::SenderReport;
+use crate::util::rng::Rng;
 
 const OWN: u32 = 1;
 const AUDIO: u32 = 0x5050;

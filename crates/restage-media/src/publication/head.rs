@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::limits::{HEAD_AGE_MAX, HEAD_PACKETS_MAX, LAYERS_MAX};
 use crate::packet::Packet;
-use crate::select::simulcast::Source;
+use crate::send::select::Source;
 
 /// The heads of a publication's layers.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::egress::rtcp::TRANSPORT_FEEDBACK;
 use crate::limits::{ARRIVALS_INTERVAL, ARRIVALS_MAX};
+use crate::rtp::rtcp::sender::TRANSPORT_FEEDBACK;
 
 /// Times are said in units of 250 µs,
 const TICK: Duration = Duration::from_micros(250);
@@ -200,7 +200,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::rng::Rng;
+    use crate::util::rng::Rng;
 
     // The sentinel every other instant is relative to; nothing here depends on the clock.
     #[allow(clippy::disallowed_methods)]

@@ -2,21 +2,24 @@
 //!
 //! A replica of a participant in another stage is nothing more than further subscribers of the same publication.
 
+pub(crate) mod head;
+pub(crate) mod history;
+
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::clock::FeedClock;
 use crate::codec::Format;
-use crate::egress::history::History;
-use crate::head::Heads;
 use crate::io::{MediaKind, PublicationKey, WorkerId};
-use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
 use crate::packet::{Packet, Received, RidName};
-use crate::select::simulcast::{Ladder, Source};
-use crate::slab::Index;
-use crate::track_in::TrackIn;
-use crate::transport_event::SenderReport;
+use crate::publication::head::Heads;
+use crate::publication::history::History;
+use crate::receive::clock::FeedClock;
+use crate::receive::keyframe::KeyframeRequester;
+use crate::receive::track::TrackIn;
+use crate::send::select::{Ladder, Source};
+use crate::transport::event::SenderReport;
+use crate::util::slab::Index;
 
 #[derive(Debug)]
 pub(crate) struct Publication {

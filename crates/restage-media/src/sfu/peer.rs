@@ -8,18 +8,18 @@ use std::time::Instant;
 use crate::bitrate::{Download, Share, Tale, Upload};
 use crate::codec::Format;
 use crate::config::H264ProfileMatch;
-use crate::head::Start;
 use crate::io::{Excess, MediaKind, PeerKey};
-use crate::keyframe::KeyframeBudget;
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::{Outgoing, Packet};
-use crate::rng::Rng;
+use crate::publication::head::Start;
+use crate::receive::keyframe::KeyframeBudget;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
-use crate::select::simulcast::{Ladder, Source};
-use crate::slab::Index;
-use crate::track_out::{Thinning, TrackOut, Verdict};
+use crate::send::select::{Ladder, Source};
+use crate::send::track::{Thinning, TrackOut, Verdict};
 use crate::transport::Transport;
-use crate::transport_event::{Failure, Sink};
+use crate::transport::event::{Failure, Sink};
+use crate::util::rng::Rng;
+use crate::util::slab::Index;
 
 pub(crate) struct Peer {
     pub(crate) key: PeerKey,
@@ -304,7 +304,7 @@ impl Peer {
         Ok(outcome)
     }
 
-    /// See [`Egress::touch`](crate::egress::Egress::touch).
+    /// See [`Egress::touch`](crate::send::Egress::touch).
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         let track = self.tracks[kind.index()].as_ref();
         u64::from(self.is_connected) ^ track.map_or(0, TrackOut::touch) ^ self.transport.touch(kind)

@@ -6,8 +6,8 @@
 
 use aws_lc_rs::aead::Aad;
 
-use crate::srtcp::Srtcp;
-use crate::srtp_keys::{KeyingMaterial, SessionKeys, Use};
+use crate::srtp::keys::{KeyingMaterial, SessionKeys, Use};
+use crate::srtp::srtcp::Srtcp;
 
 /// Protects what is sent and opens the feedback that is received.
 #[derive(Debug)]
@@ -68,9 +68,9 @@ impl Srtp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingress::srtp::open;
-    use crate::srtp_keys::tests::material;
-    use crate::srtp_keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES};
+    use crate::srtp::keys::tests::material;
+    use crate::srtp::keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES};
+    use crate::srtp::open::open;
     use crate::stats::SrtpProfile;
 
     const PROFILES: [(SrtpProfile, usize); 3] = [

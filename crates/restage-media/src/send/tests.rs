@@ -4,15 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::history::History;
-use super::srtp::Srtp;
 use super::*;
 use crate::codec::{Codec, format};
 use crate::packet::{Extensions, Packet};
-use crate::rng::Rng;
-use crate::select::simulcast::Source;
-use crate::srtp_keys::KeyingMaterial;
+use crate::send::select::Source;
+use crate::srtp::keys::KeyingMaterial;
 use crate::stats::SrtpProfile;
+use crate::util::rng::Rng;
 
 const VIDEO: u32 = 0x1111;
 const RTX: u32 = 0x2222;

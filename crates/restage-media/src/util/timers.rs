@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::slab::Index;
+use crate::util::slab::Index;
 
 const ABSENT: u32 = u32::MAX;
 
@@ -125,7 +125,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::rng::Rng;
+    use crate::util::rng::Rng;
 
     // The sentinel every other instant is relative to; nothing here depends on the clock.
     #[allow(clippy::disallowed_methods)]

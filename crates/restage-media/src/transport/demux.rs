@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use crate::slab::Index;
+use crate::util::slab::Index;
 
 #[derive(Debug, Default)]
 pub(crate) struct Demux {

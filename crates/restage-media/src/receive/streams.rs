@@ -1,8 +1,8 @@
 //! What a publisher's offer says about what it will send, and by that which stream a packet belongs to.
 
-use super::header::{Header, Ids, Said};
 use crate::io::MediaKind;
 use crate::packet::RidName;
+use crate::rtp::header::{Header, Ids, Said};
 use crate::sdp::media::{self, MediaOffer};
 use crate::sdp::offer::Offer;
 

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::clock::FeedClock;
 use crate::codec::h264_start::H264Start;
 use crate::codec::picture::{Size, vp8_size};
 use crate::codec::{Codec, Format, vp8};
 use crate::io::MediaKind;
-use crate::keyframe::KeyframeRequester;
 use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::{Packet, Received, RidName};
-use crate::select::simulcast::{Ladder, Rung, Source};
-use crate::transport_event::SenderReport;
+use crate::receive::clock::FeedClock;
+use crate::receive::keyframe::KeyframeRequester;
+use crate::send::select::{Ladder, Rung, Source};
+use crate::transport::event::SenderReport;
 
 /// How long a layer's rate is measured before layers are compared.
 const RATE_WINDOW: Duration = Duration::from_millis(500);

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::clock::Report;
-use crate::egress::Buffers;
 use crate::io::{self, ConnectFailure, MediaKind};
 use crate::packet::{Received, RidName};
+use crate::receive::clock::Report;
+use crate::send::Buffers;
 
 /// What a connection produces.
 #[derive(Debug, Default)]
