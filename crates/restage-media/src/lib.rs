@@ -29,7 +29,6 @@
 //! everything subscribers need and no peer. Key frame requests go the other way. The caller knows who is where.
 
 mod bitrate;
-mod codec;
 mod config;
 mod error;
 mod io;
@@ -50,9 +49,9 @@ pub use bitrate::Download;
 pub use config::{Config, H264ProfileMatch};
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
-    Burst, ConnectFailure, Excess, GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey,
-    WorkerId,
+    Burst, ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey, WorkerId,
 };
+pub use restage_codec::MediaKind;
 pub use sdp::answer::local_ice_ufrag;
 pub use sdp::decodable::Published;
 pub use sfu::Sfu;

@@ -134,13 +134,14 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
+    use restage_codec::{Codec, MediaKind};
+
     use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::codec::{Codec, Format, format};
-    use crate::io::MediaKind;
     use crate::packet::Extensions;
+    use crate::sdp::format::{Format, format};
 
     const SOURCE: Source = Source {
         feed: 1,

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use restage_codec::vp8::DescriptorNumbers;
+
 use crate::limits::{RESEND_AGE_MAX, RESEND_PACKETS_MAX, SENT_PACKETS_MAX};
-use crate::packet::{Outgoing, Packet, Vp8Numbers};
+use crate::packet::{Outgoing, Packet};
 
 /// The newest video packets of a publication, whoever they were sent to.
 #[derive(Debug, Default)]
@@ -56,7 +58,7 @@ struct Place {
     /// Lower bits.
     seq: u32,
     time: u32,
-    vp8: Option<Vp8Numbers>,
+    vp8: Option<DescriptorNumbers>,
     part: u8,
     pt: u8,
     padding: u8,
@@ -72,7 +74,7 @@ pub(crate) struct Entry {
     pub(crate) pt: u8,
     /// Bytes of padding it was given.
     pub(crate) padding: u8,
-    pub(crate) vp8: Option<Vp8Numbers>,
+    pub(crate) vp8: Option<DescriptorNumbers>,
 }
 
 const PLACES: usize = SENT_PACKETS_MAX;

@@ -8,8 +8,9 @@ pub(crate) mod history;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::codec::Format;
-use crate::io::{MediaKind, PublicationKey, WorkerId};
+use restage_codec::MediaKind;
+
+use crate::io::{PublicationKey, WorkerId};
 use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
 use crate::packet::{Packet, Received, RidName};
 use crate::publication::head::Heads;
@@ -17,6 +18,7 @@ use crate::publication::history::History;
 use crate::receive::clock::FeedClock;
 use crate::receive::keyframe::KeyframeRequester;
 use crate::receive::track::TrackIn;
+use crate::sdp::format::Format;
 use crate::send::select::{Ladder, Source};
 use crate::transport::event::SenderReport;
 use crate::util::slab::Index;

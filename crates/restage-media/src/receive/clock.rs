@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::io::MediaKind;
+use restage_codec::MediaKind;
 
 /// A capture time further back than this is not believed.
 const LAG_MAX: Duration = Duration::from_secs(10);

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use restage_codec::MediaKind;
+
 use super::Ingress;
 use super::source::Block;
 use super::streams::Part;
-use crate::io::{MediaKind, Output};
+use crate::io::Output;
 use crate::limits::{
     ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX, REPLAY_WINDOW,
     REPORT_INTERVAL,

@@ -16,7 +16,8 @@ mod twcc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::io::MediaKind;
+use restage_codec::MediaKind;
+
 use crate::limits::{
     LAYER_SILENCE_MAX, REPORT_INTERVAL, RETRANSMISSION_AGE_MAX, SOURCE_TENURE_DOUBLINGS_MAX,
     SOURCE_TENURE_MIN, SOURCES_MAX, SSRCS_MAX,

@@ -1,6 +1,7 @@
 //! What a publisher's offer says about what it will send, and by that which stream a packet belongs to.
 
-use crate::io::MediaKind;
+use restage_codec::MediaKind;
+
 use crate::packet::RidName;
 use crate::rtp::header::{Header, Ids, Said};
 use crate::sdp::media::{self, MediaOffer};

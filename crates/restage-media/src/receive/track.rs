@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::h264_start::H264Start;
-use crate::codec::picture::{Size, vp8_size};
-use crate::codec::{Codec, Format, vp8};
-use crate::io::MediaKind;
+use restage_codec::h264::StartDetector;
+use restage_codec::{Codec, MediaKind, PictureSize, vp8};
+
 use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::{Packet, Received, RidName};
 use crate::receive::clock::FeedClock;
 use crate::receive::keyframe::KeyframeRequester;
+use crate::sdp::format::Format;
 use crate::send::select::{Ladder, Rung, Source};
 use crate::transport::event::SenderReport;
 
@@ -35,11 +35,11 @@ struct Layer {
     key_frames: KeyframeRequester,
     rate: Rate,
     /// Size of its pictures, once a key frame has told.
-    size: Option<Size>,
+    size: Option<PictureSize>,
     last_at: Instant,
     /// The format of its newest packet.
     format: Option<Arc<Format>>,
-    h264: H264Start,
+    h264: StartDetector,
     report: Option<SenderReport>,
 }
 
@@ -115,7 +115,7 @@ impl TrackIn {
     }
 
     /// Size of a layer's pictures, as far as it is known.
-    pub(crate) fn size(&self, layer: u8) -> Option<Size> {
+    pub(crate) fn size(&self, layer: u8) -> Option<PictureSize> {
         self.layers.get(usize::from(layer))?.size
     }
 
@@ -168,7 +168,7 @@ impl TrackIn {
             size: None,
             last_at: received.arrived,
             format: None,
-            h264: H264Start::new(received.seq),
+            h264: StartDetector::new(received.seq),
             report: None,
         });
         Some(self.layers.len() - 1)
@@ -200,7 +200,7 @@ impl TrackIn {
                     source: self.source(index),
                     bits_per_s: layer.rate.bytes_per_s * 8,
                 };
-                (layer.size.map(Size::pixels), rung)
+                (layer.size.map(PictureSize::pixels), rung)
             })
             .collect();
         rungs.sort_by_key(|(pixels, rung)| (*pixels, rung.bits_per_s));
@@ -218,7 +218,7 @@ impl TrackIn {
 
 impl Layer {
     fn is_better_than(&self, other: &Self) -> bool {
-        let pixels = |layer: &Self| layer.size.map(Size::pixels);
+        let pixels = |layer: &Self| layer.size.map(PictureSize::pixels);
         match (pixels(self), pixels(other)) {
             (Some(own), Some(others)) if own != others => own > others,
             _ => self.rate.bytes_per_s > other.rate.bytes_per_s + other.rate.bytes_per_s / 4,
@@ -234,7 +234,9 @@ impl Layer {
         if !is_known {
             self.format = Some(Arc::clone(format));
             if format.codec == Codec::H264 {
-                self.h264.on_format(&format.fmtp, received.seq);
+                let offered = format.parameter_sets();
+                self.h264
+                    .on_format(offered.iter().map(Vec::as_slice), received.seq);
             }
         }
         match format.codec {
@@ -242,14 +244,14 @@ impl Layer {
             Codec::Vp8 => {
                 let starts = vp8::starts_key_frame(&received.payload);
                 if starts {
-                    self.size = vp8_size(&received.payload).or(self.size);
+                    self.size = vp8::size_in_packet(&received.payload).or(self.size);
                 }
                 starts
             }
             Codec::H264 => {
                 let (seq, time) = (received.seq, received.time);
                 let starts = self.h264.on_packet(seq, time, &received.payload);
-                self.size = self.h264.size.or(self.size);
+                self.size = self.h264.size().or(self.size);
                 starts
             }
         }
@@ -280,9 +282,11 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use restage_codec::Codec;
+
     use super::*;
-    use crate::codec::{Codec, format};
     use crate::packet::Extensions;
+    use crate::sdp::format::format;
 
     // The sentinel every other instant is relative to; nothing here depends on the clock.
     #[allow(clippy::disallowed_methods)]

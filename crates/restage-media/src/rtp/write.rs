@@ -1,6 +1,6 @@
-//! RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285), and the VP8 fields within payloads.
+//! Writing RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285).
 
-use crate::packet::{Extensions, Rotation, Vp8Numbers};
+use crate::packet::{Extensions, Rotation};
 
 /// Begins a block of one-byte elements.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
@@ -150,45 +150,9 @@ fn element_length(id: u8, value: usize) -> usize {
     }
 }
 
-/// Overwrites the fields of a VP8 payload descriptor (RFC 7741 §4.2) that are there, each in the width it has.
-pub(crate) fn patch_vp8(payload: &mut [u8], numbers: &Vp8Numbers) {
-    let (Some(&first), Some(&extension)) = (payload.first(), payload.get(1)) else {
-        return;
-    };
-    if first & 0x80 == 0 {
-        return;
-    }
-    let mut at = 2;
-    if extension & 0x80 != 0 {
-        let is_wide = payload.get(at).is_some_and(|high| high & 0x80 != 0);
-        if let Some(id) = numbers.picture_id {
-            match payload.get_mut(at..) {
-                Some([high, low, ..]) if is_wide => {
-                    [*high, *low] = (id & 0x7fff | 0x8000).to_be_bytes();
-                }
-                Some([low, ..]) if !is_wide => *low = (id & 0x7f) as u8,
-                _ => return,
-            }
-        }
-        at += 1 + usize::from(is_wide);
-    }
-    if extension & 0x40 != 0 {
-        if let (Some(index), Some(byte)) = (numbers.tl0_pic_idx, payload.get_mut(at)) {
-            *byte = index;
-        }
-        at += 1;
-    }
-    if extension & 0x10 != 0
-        && let (Some(index), Some(byte)) = (numbers.key_idx, payload.get_mut(at))
-    {
-        *byte = *byte & 0xe0 | index & 0x1f;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::vp8::Descriptor;
 
     const FIXED: Fixed = Fixed {
         pt: 111,
@@ -287,40 +251,5 @@ mod tests {
             12
         );
         assert_eq!(header(&ids, "", &Extensions::default()).len(), 12);
-    }
-
-    #[test]
-    fn vp8_fields_are_overwritten_in_place() {
-        let numbers = Vp8Numbers {
-            picture_id: Some(0x1234),
-            tl0_pic_idx: Some(9),
-            key_idx: Some(3),
-        };
-        let mut wide = [0x90, 0xf0, 0x80, 0x01, 0x05, 0x60, 0x00];
-        patch_vp8(&mut wide, &numbers);
-        let read = Descriptor::parse(&wide).unwrap();
-        assert_eq!(read.picture_id.unwrap().value, 0x1234);
-        assert_eq!((read.tl0_pic_idx, read.key_idx), (Some(9), Some(3)));
-        assert_eq!(wide[5], 0x63, "the temporal layer stays");
-        let mut narrow = [0x90, 0x80, 0x11, 0x00];
-        patch_vp8(&mut narrow, &numbers);
-        assert_eq!(narrow, [0x90, 0x80, 0x34, 0x00]);
-    }
-
-    #[test]
-    fn no_descriptor_makes_patching_panic() {
-        let numbers = Vp8Numbers {
-            picture_id: Some(1),
-            tl0_pic_idx: Some(9),
-            key_idx: Some(3),
-        };
-        for length in 0..7 {
-            for extension in 0..=255_u8 {
-                for wide in [0, 0x80] {
-                    let mut payload = [0x90, extension, wide, 1, 2, 3, 4];
-                    patch_vp8(&mut payload[..length], &numbers);
-                }
-            }
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Format, carrying};
+use restage_codec::MediaKind;
+
+use super::format::{Format, carrying};
 use crate::config::H264ProfileMatch;
-use crate::io::MediaKind;
 use crate::publication::of_kind;
 use crate::sdp::offer::{Offer, Role};
 

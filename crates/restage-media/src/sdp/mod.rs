@@ -4,7 +4,9 @@
 pub(crate) mod answer;
 pub(crate) mod decodable;
 pub(crate) mod fingerprint;
+pub(crate) mod format;
 pub(crate) mod fragment;
+mod h264_profile;
 pub(crate) mod media;
 pub(crate) mod offer;
 

@@ -13,7 +13,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::io::{MediaKind, Output};
+use restage_codec::MediaKind;
+
+use crate::io::Output;
 use crate::limits::{
     BUFFERS_KEPT_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX, TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX,
 };
@@ -194,7 +196,7 @@ impl Egress {
             let body = train.contents.len();
             train.contents.extend_from_slice(&packet.payload);
             if let Some(numbers) = &packet.vp8 {
-                header::patch_vp8(&mut train.contents[body..], numbers);
+                numbers.write(&mut train.contents[body..]);
             }
             // The last one may be shorter as it is.
             let short = longest.saturating_sub(body - start + packet.payload.len());
@@ -252,7 +254,7 @@ impl Egress {
             let payload = train.contents.len();
             train.contents.extend_from_slice(content);
             if let Some(numbers) = &entry.vp8 {
-                header::patch_vp8(&mut train.contents[payload..], numbers);
+                numbers.write(&mut train.contents[payload..]);
             }
             if !is_rtx {
                 header::pad(&mut train.contents, start, entry.padding);

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use restage_codec::Codec;
+
 use super::*;
-use crate::codec::{Codec, format};
 use crate::packet::{Extensions, Packet};
+use crate::sdp::format::format;
 use crate::send::select::Source;
 use crate::srtp::keys::KeyingMaterial;
 use crate::stats::SrtpProfile;

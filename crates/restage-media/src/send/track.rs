@@ -6,11 +6,12 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::codec::vp8::Descriptor;
-use crate::codec::{Codec, Format, carrying};
+use restage_codec::vp8::Descriptor;
+use restage_codec::{Codec, MediaKind};
+
 use crate::config::H264ProfileMatch;
-use crate::io::MediaKind;
 use crate::packet::{Outgoing, Packet};
+use crate::sdp::format::{Format, carrying};
 use crate::send::rewrite::rtp::RtpRewriter;
 use crate::send::rewrite::vp8::Vp8Rewriter;
 use crate::send::select::{Choice, Ladder, Rung, Selector, Source};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Sfu;
-use crate::codec::Format;
 use crate::io::{GoneReason, Output};
 use crate::limits::TOLD_FORMATS_MAX;
 use crate::sdp::decodable::judge;
+use crate::sdp::format::Format;
 use crate::util::slab::Index;
 
 impl Sfu {

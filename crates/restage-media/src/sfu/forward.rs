@@ -7,8 +7,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_codec::MediaKind;
+
 use super::Sfu;
-use crate::io::{Burst, MediaKind, Output};
+use crate::io::{Burst, Output};
 use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
 use crate::publication::Publication;

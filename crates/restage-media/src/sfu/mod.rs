@@ -15,6 +15,8 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use restage_codec::MediaKind;
+
 use crate::config::Config;
 use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
@@ -376,7 +378,7 @@ impl Sfu {
         self.greet(now, index);
     }
 
-    fn on_packet(&mut self, index: Index, kind: crate::MediaKind, received: Received) {
+    fn on_packet(&mut self, index: Index, kind: MediaKind, received: Received) {
         self.stats.packets_in += 1;
         let Some(peer) = self.peers.get_mut(index) else {
             return;

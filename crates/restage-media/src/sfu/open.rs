@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_codec::MediaKind;
+
 use super::Sfu;
 use crate::bitrate::Download;
 use crate::error::{OfferError, OfferErrorKind};
-use crate::io::{MediaKind, Output, PeerKey};
+use crate::io::{Output, PeerKey};
 use crate::limits::{ICE_RESTARTS_MAX, TRICKLED_CANDIDATES_MAX};
 use crate::sdp::answer::{self, Local};
 use crate::sdp::fragment::Fragment;

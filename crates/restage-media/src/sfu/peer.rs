@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_codec::MediaKind;
+
 use crate::bitrate::{Download, Share, Tale, Upload};
-use crate::codec::Format;
 use crate::config::H264ProfileMatch;
-use crate::io::{Excess, MediaKind, PeerKey};
+use crate::io::{Excess, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::{Outgoing, Packet};
 use crate::publication::head::Start;
 use crate::receive::keyframe::KeyframeBudget;
+use crate::sdp::format::Format;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::send::select::{Ladder, Source};
 use crate::send::track::{Thinning, TrackOut, Verdict};

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::io::{self, ConnectFailure, MediaKind};
+use restage_codec::MediaKind;
+
+use crate::io::{self, ConnectFailure};
 use crate::packet::{Received, RidName};
 use crate::receive::clock::Report;
 use crate::send::Buffers;

@@ -16,8 +16,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_codec::MediaKind;
+
 use crate::error::{OfferError, OfferErrorKind};
-use crate::io::{self, ConnectFailure, MediaKind};
+use crate::io::{self, ConnectFailure};
 use crate::limits::{HELLO_BYTES_MAX, IDLE_TICK};
 use crate::packet::{Outgoing, RidName};
 use crate::publication::history::History;

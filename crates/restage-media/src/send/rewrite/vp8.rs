@@ -1,7 +1,6 @@
 //! Continuous VP8 picture ids, TL0PICIDX and KEYIDX across layers and feeders (RFC 7741 §4.2).
 
-use crate::codec::vp8::Descriptor;
-use crate::packet::Vp8Numbers;
+use restage_codec::vp8::{Descriptor, DescriptorNumbers};
 
 const WIDE: u16 = 0x7fff;
 const NARROW: u16 = 0x7f;
@@ -37,7 +36,7 @@ impl Vp8Rewriter {
     }
 
     /// The fields to write into this packet; `None` when they stay as they are.
-    pub(crate) fn forward(&mut self, descriptor: &Descriptor) -> Option<Vp8Numbers> {
+    pub(crate) fn forward(&mut self, descriptor: &Descriptor) -> Option<DescriptorNumbers> {
         let picture_id = descriptor.picture_id.map(|id| {
             let value = id.value.wrapping_add(self.picture_id_offset) & WIDE;
             if self.picture_id.is_none_or(|newest| is_newer(value, newest)) {
@@ -68,7 +67,7 @@ impl Vp8Rewriter {
         });
         let is_changed =
             self.picture_id_offset != 0 || self.tl0_offset != 0 || self.key_offset != 0;
-        is_changed.then_some(Vp8Numbers {
+        is_changed.then_some(DescriptorNumbers {
             picture_id,
             tl0_pic_idx,
             key_idx,
@@ -82,8 +81,9 @@ fn is_newer(value: u16, than: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use restage_codec::vp8::PictureId;
+
     use super::*;
-    use crate::codec::vp8::PictureId;
 
     fn descriptor(picture_id: u16, tl0: u8, key: u8) -> Descriptor {
         Descriptor {
@@ -99,8 +99,8 @@ mod tests {
         }
     }
 
-    fn numbers(picture_id: u16, tl0: u8, key: u8) -> Option<Vp8Numbers> {
-        Some(Vp8Numbers {
+    fn numbers(picture_id: u16, tl0: u8, key: u8) -> Option<DescriptorNumbers> {
+        Some(DescriptorNumbers {
             picture_id: Some(picture_id),
             tl0_pic_idx: Some(tl0),
             key_idx: Some(key),

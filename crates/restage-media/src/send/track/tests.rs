@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::codec::format;
 use crate::packet::Extensions;
+use crate::sdp::format::format;
 
 // The sentinel every other instant is relative to; nothing here depends on the clock.
 #[allow(clippy::disallowed_methods)]
@@ -46,7 +46,7 @@ impl Rig {
             seq,
             time: feed * 1_000_000 + ms * 90,
             marker: true,
-            starts_key_frame: crate::codec::vp8::starts_key_frame(payload),
+            starts_key_frame: restage_codec::vp8::starts_key_frame(payload),
             lead: None,
             number: seq,
             arrived: self.epoch + Duration::from_millis(ms),
@@ -192,7 +192,7 @@ fn probing_padding_leaves_no_gap() {
 
 #[test]
 fn what_a_decoder_needs_is_sent_where_it_starts_and_nowhere_else() {
-    use crate::codec::parameter_sets::Lead;
+    use restage_codec::h264::Lead;
 
     let format = || format(102, Codec::H264, "packetization-mode=1");
     let mut track = TrackOut::new(MediaKind::Video, vec![format()], &mut Rng::new(3));

@@ -1,24 +1,34 @@
-//! The parameter sets of an H.264 stream: what a decoder has to be given before the picture it starts with (ITU-T H.264
-//! §7.4.1.2.1), wherever the publisher has said them.
+//! The parameter sets of a stream: what a decoder needs before the picture it starts with (ITU-T H.264 §7.4.1.2.1), wherever the
+//! sender has put them.
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use super::UnitType;
+use super::payload::Fragment;
+use crate::bits::BitReader;
 
-use super::bits::Bits;
-use super::h264::{NAL_PPS, NAL_SPS};
-use super::parameter;
-use crate::limits::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX};
+/// Parameter sets kept of a stream. Beyond that, or beyond [`PARAMETER_SETS_BYTES_MAX`], the ones that were sent longest ago are
+/// dropped.
+pub const PARAMETER_SETS_MAX: usize = 32;
+/// Bytes of a stream's parameter sets.
+pub const PARAMETER_SETS_BYTES_MAX: usize = 4_096;
+/// Bytes of one parameter set. A larger one is not kept: it would need fragments. Those of encoders have 10 to 100.
+pub const PARAMETER_SET_BYTES_MAX: usize = 1_200;
 
-/// Parameter sets to be sent before a key frame, each as the payload of a packet of its own: every packetization mode
-/// allows that. Sequence parameter sets come first, because picture parameter sets are read by means of them.
+const _: () = assert!(PARAMETER_SET_BYTES_MAX <= PARAMETER_SETS_BYTES_MAX);
+const _: () = assert!(
+    PARAMETER_SETS_MAX < u8::MAX as usize,
+    "they are counted in a byte"
+);
+
+/// Parameter sets to be sent before a key frame, each a NAL unit and the payload of a packet of its own: every packetization mode
+/// allows that. Sequence parameter sets come first, because picture parameter sets refer to them.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Lead(pub(crate) Vec<Arc<[u8]>>);
+pub struct Lead(pub Vec<Arc<[u8]>>);
 
-/// The newest parameter sets of a layer.
+/// The newest parameter sets of a stream. Packets are named by their sequence numbers without wrap-around.
 #[derive(Debug, Default)]
-pub(crate) struct ParameterSets {
+pub struct ParameterSets {
     units: Vec<Unit>,
     /// One whose fragments are arriving.
     partial: Option<Partial>,
@@ -30,7 +40,7 @@ pub(crate) struct ParameterSets {
 struct Unit {
     name: Name,
     bytes: Arc<[u8]>,
-    /// Number of the packet it was said in last, or at which the offer's began to hold.
+    /// Number of the packet that had it last, or from which on the offer's holds.
     seq: u64,
     is_offered: bool,
 }
@@ -57,15 +67,15 @@ impl Name {
     /// `None`: it is no parameter set, or a damaged one.
     fn of(unit: &[u8]) -> Option<Self> {
         let (header, body) = unit.split_first()?;
-        let mut bits = Bits::new(body);
-        match header & 0x1f {
-            NAL_SPS => {
+        let mut bits = BitReader::new(body);
+        match UnitType(header & 0x1f) {
+            UnitType::SPS => {
                 // The profile, its constraints and the level come first.
                 bits.take(24)?;
                 let id = bits.unsigned()?;
                 (id < SEQUENCE_IDS).then_some(Self::Sequence(id))
             }
-            NAL_PPS => {
+            UnitType::PPS => {
                 let id = bits.unsigned()?;
                 let is_known = bits.unsigned()? < SEQUENCE_IDS;
                 (id < PICTURE_IDS && is_known).then_some(Self::Picture(id))
@@ -76,25 +86,22 @@ impl Name {
 }
 
 impl ParameterSets {
-    /// Takes those that an offer gives for a format (RFC 6184 §8.1), as if the packet of this number had brought them.
-    /// Answers the first sequence parameter set.
-    pub(crate) fn take_offered(&mut self, fmtp: &str, seq: u64) -> Option<Arc<[u8]>> {
-        let offered = parameter(fmtp, "sprop-parameter-sets").unwrap_or_default();
-        for text in offered.split(',').take(PARAMETER_SETS_MAX) {
-            let is_short = text.len() <= 4 * PARAMETER_SET_BYTES_MAX.div_ceil(3);
-            if let Some(unit) = is_short
-                .then(|| STANDARD.decode(text.trim()).ok())
-                .flatten()
-            {
-                self.put(&unit, seq, true);
-            }
+    /// Takes those that an offer gives for a format (RFC 6184 §8.1, `sprop-parameter-sets`), as if the packet `seq` had brought them.
+    /// Answers the first sequence parameter set that is known now.
+    pub fn take_offered<'a>(
+        &mut self,
+        units: impl IntoIterator<Item = &'a [u8]>,
+        seq: u64,
+    ) -> Option<Arc<[u8]>> {
+        for unit in units {
+            self.put(unit, seq, true);
         }
         let first = self.units.iter().find(|unit| is_sequence(unit));
         first.map(|unit| Arc::clone(&unit.bytes))
     }
 
-    /// Takes a unit that came whole, in the packet of this number. Anything that is no parameter set is left alone.
-    pub(crate) fn take(&mut self, unit: &[u8], seq: u64) {
+    /// Takes a unit that came whole, in the packet `seq`. Anything but a parameter set is ignored.
+    pub fn take(&mut self, unit: &[u8], seq: u64) {
         self.put(unit, seq, false);
     }
 
@@ -125,28 +132,25 @@ impl ParameterSets {
         self.keep_to_bounds();
     }
 
-    /// Takes a fragment. Answers the parameter set that it completes.
-    pub(crate) fn take_fragment(&mut self, payload: &[u8], seq: u64) -> Option<Vec<u8>> {
-        let [indicator, header, body @ ..] = payload else {
-            return None;
-        };
-        let kind = header & 0x1f;
-        let (is_first, is_last) = (header & 0x80 != 0, header & 0x40 != 0);
-        if is_first {
-            let is_set = matches!(kind, NAL_SPS | NAL_PPS);
+    /// Takes the payload of the packet `seq`, if it carries a fragment (RFC 6184 §5.8). Answers the parameter set that it completes.
+    pub fn take_fragment(&mut self, payload: &[u8], seq: u64) -> Option<Vec<u8>> {
+        let fragment = Fragment::parse(payload)?;
+        if fragment.is_first {
+            let is_set = UnitType(fragment.header & 0x1f).is_parameter_set();
             self.partial = is_set.then(|| Partial {
-                bytes: vec![indicator & 0xe0 | kind],
+                bytes: vec![fragment.header],
                 next: seq,
             });
         }
         let partial = self.partial.as_mut()?;
-        if partial.next != seq || partial.bytes.len() + body.len() > PARAMETER_SET_BYTES_MAX {
+        let length = partial.bytes.len() + fragment.body.len();
+        if partial.next != seq || length > PARAMETER_SET_BYTES_MAX {
             self.partial = None;
             return None;
         }
-        partial.bytes.extend_from_slice(body);
+        partial.bytes.extend_from_slice(fragment.body);
         partial.next = seq.wrapping_add(1);
-        if !is_last {
+        if !fragment.is_last {
             return None;
         }
         let unit = self.partial.take()?.bytes;
@@ -154,15 +158,14 @@ impl ParameterSets {
         Some(unit)
     }
 
-    /// The encoder's numbers begin anew: whatever comes is newer.
-    pub(crate) fn age(&mut self) {
+    /// The numbers of packets start again: whatever comes from now on is newer than what is known.
+    pub fn age(&mut self) {
         self.partial = None;
         self.units.iter_mut().for_each(|unit| unit.seq = 0);
     }
 
-    /// What a decoder has to be given before the packet of this number; `None` if nothing is known, or all of it is in
-    /// that very packet.
-    pub(crate) fn lead(&mut self, seq: u64) -> Option<Arc<Lead>> {
+    /// What a decoder needs before the packet `seq`; `None` if nothing is known, or if that packet has all of it.
+    pub fn lead(&mut self, seq: u64) -> Option<Arc<Lead>> {
         let mut units = self.units.iter();
         if units.all(|unit| unit.seq == seq && !unit.is_offered) {
             return None;
@@ -170,8 +173,8 @@ impl ParameterSets {
         Some(self.all())
     }
 
-    /// Everything there is, sequence parameter sets first.
-    pub(crate) fn all(&mut self) -> Arc<Lead> {
+    /// All that are known, sequence parameter sets first.
+    pub fn all(&mut self) -> Arc<Lead> {
         let units = &mut self.units;
         let lead = self.lead.get_or_insert_with(|| {
             units.sort_by_key(|unit| unit.name);
@@ -200,8 +203,9 @@ fn is_sequence(unit: &Unit) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::util::rng::Rng;
 
     /// A sequence parameter set: its identifier is the Exp-Golomb code that follows the level.
     fn sps(id_bits: u8, level: u8) -> Vec<u8> {
@@ -265,25 +269,19 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_gives_them_in_base64() {
+    fn an_offer_gives_them_and_no_packet_has_brought_them() {
         let mut sets = ParameterSets::default();
-        let text = format!(
-            "packetization-mode=1;sprop-parameter-sets={},{};profile-level-id=42e01f",
-            STANDARD.encode(sps(ID_0, 31)),
-            STANDARD.encode(PPS_0)
-        );
-        let first = sets.take_offered(&text, 3);
+        let offered = [&sps(ID_0, 31)[..], &PPS_0];
+        let first = sets.take_offered(offered, 3);
         assert_eq!(first.as_deref(), Some(&*sps(ID_0, 31)));
         assert_eq!(all(&mut sets), [sps(ID_0, 31), PPS_0.to_vec()]);
         assert!(
             sets.lead(3).is_some(),
             "the packet itself has brought nothing"
         );
-        for damaged in ["sprop-parameter-sets=,", "sprop-parameter-sets=%,Zw==", ""] {
-            let mut sets = ParameterSets::default();
-            assert_eq!(sets.take_offered(damaged, 3), None);
-            assert_eq!(all(&mut sets), Vec::<Vec<u8>>::new());
-        }
+        let mut sets = ParameterSets::default();
+        assert_eq!(sets.take_offered([&[][..], &[0x67]], 3), None);
+        assert_eq!(all(&mut sets), Vec::<Vec<u8>>::new());
     }
 
     #[test]
@@ -333,22 +331,27 @@ mod tests {
     }
 
     #[test]
-    fn damage_does_no_harm() {
-        let mut rng = Rng::new(9);
-        let mut sets = ParameterSets::default();
-        for seq in 0..5_000 {
-            let length = rng.next_u64() % 12;
-            let mut unit: Vec<u8> = (0..length).map(|_| rng.next_u64() as u8).collect();
-            if let Some(first) = unit.first_mut() {
-                *first = if seq % 2 == 0 { 0x67 } else { 0x68 };
-            }
-            sets.take(&unit, seq);
-            let fragment: Vec<u8> = (0..length).map(|_| rng.next_u64() as u8).collect();
-            sets.take_fragment(&fragment, seq);
-            assert!(sets.all().0.len() <= PARAMETER_SETS_MAX);
-        }
+    fn damaged_units_have_no_name() {
         for unit in [&[][..], &[0x67], &[0x67, 1, 2], &[0x68], &[0x68, 0]] {
             assert_eq!(Name::of(unit), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damage_does_no_harm(packets in prop::collection::vec(
+            (prop::bool::ANY, prop::collection::vec(any::<u8>(), 0..12)),
+            0..200,
+        )) {
+            let mut sets = ParameterSets::default();
+            for (seq, (is_sequence, mut bytes)) in (0..).zip(packets) {
+                sets.take_fragment(&bytes, seq);
+                if let Some(first) = bytes.first_mut() {
+                    *first = if is_sequence { 0x67 } else { 0x68 };
+                }
+                sets.take(&bytes, seq);
+                prop_assert!(sets.all().0.len() <= PARAMETER_SETS_MAX);
+            }
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Where a decoder can start in an H.264 stream, and which parameter sets it needs there.
+//! Where a decoder can start in a stream of RTP packets, and which parameter sets it needs there.
 
 use std::sync::Arc;
 
-use super::h264::{self, NAL_FU_A, NAL_IDR, NAL_PPS, NAL_SPS};
-use super::parameter_sets::{Lead, ParameterSets};
-use super::picture::{Size, h264_size};
+use super::{Lead, ParameterSets, SequenceParameters, UnitType, each_unit};
+use crate::PictureSize;
 
-/// The state of one layer.
+/// Finds the packets of one stream that a decoder can start with. Packets are named by their sequence numbers without wrap-around and
+/// may come in another order.
 #[derive(Debug)]
-pub(crate) struct H264Start {
+pub struct StartDetector {
     sets: ParameterSets,
     /// Highest sequence number and its timestamp.
     newest: (u64, u64),
@@ -21,8 +21,8 @@ pub(crate) struct H264Start {
     are_apart: bool,
     /// Timestamp of the newest picture that a decoder can start with.
     started: Option<u64>,
-    /// Size of the pictures, as the newest sequence parameter set has it.
-    pub(crate) size: Option<Size>,
+    /// Of the newest sequence parameter set.
+    size: Option<PictureSize>,
 }
 
 /// The contents of a packet.
@@ -35,9 +35,9 @@ struct Content {
     is_turned: bool,
 }
 
-impl H264Start {
+impl StartDetector {
     /// For a stream whose first packet has this number.
-    pub(crate) fn new(seq: u64) -> Self {
+    pub fn new(seq: u64) -> Self {
         Self {
             sets: ParameterSets::default(),
             newest: (seq.wrapping_sub(1), u64::MAX),
@@ -50,8 +50,8 @@ impl H264Start {
         }
     }
 
-    /// The encoder starts anew, with a packet of this number. Its parameter sets hold until it sends others.
-    pub(crate) fn restart(&mut self, seq: u64) {
+    /// The encoder starts again, with a packet of this number. Its parameter sets hold until it sends others.
+    pub fn restart(&mut self, seq: u64) {
         let mut sets = std::mem::take(&mut self.sets);
         sets.age();
         *self = Self {
@@ -61,16 +61,21 @@ impl H264Start {
         };
     }
 
-    /// From the packet of this number on, the stream is of a format with these parameters.
-    pub(crate) fn on_format(&mut self, fmtp: &str, seq: u64) {
-        if let Some(sps) = self.sets.take_offered(fmtp, seq) {
-            self.size = h264_size(&sps).or(self.size);
+    /// From the packet of this number on, the stream is of a format whose offer gives these parameter sets.
+    pub fn on_format<'a>(&mut self, offered: impl IntoIterator<Item = &'a [u8]>, seq: u64) {
+        if let Some(sps) = self.sets.take_offered(offered, seq) {
+            self.size = size_of(&sps).or(self.size);
         }
+    }
+
+    /// Size of the pictures, as the newest sequence parameter set has it.
+    pub fn size(&self) -> Option<PictureSize> {
+        self.size
     }
 
     /// Takes a packet of the stream. Whether a decoder can start with it: it carries a sequence parameter set, or it is
     /// the first with a slice of an IDR picture of which nothing is missing before.
-    pub(crate) fn on_packet(&mut self, seq: u64, time: u64, payload: &[u8]) -> bool {
+    pub fn on_packet(&mut self, seq: u64, time: u64, payload: &[u8]) -> bool {
         let is_next = seq == self.newest.0.wrapping_add(1);
         let is_late = !is_next && seq <= self.newest.0;
         if !is_late {
@@ -93,8 +98,8 @@ impl H264Start {
         true
     }
 
-    /// What a decoder has to be given before the packet of this number, with which it starts.
-    pub(crate) fn lead(&mut self, seq: u64, payload: &[u8]) -> Option<Arc<Lead>> {
+    /// What a decoder needs before the packet of this number if it starts with it; `None` if nothing.
+    pub fn lead(&mut self, seq: u64, payload: &[u8]) -> Option<Arc<Lead>> {
         let is_turned = scan(payload, |_, _| {}).is_turned;
         if is_turned {
             return Some(self.sets.all());
@@ -115,38 +120,38 @@ impl H264Start {
 
     fn read(&mut self, seq: u64, payload: &[u8]) -> Content {
         let Self { sets, size, .. } = self;
-        let mut keep = |unit: &[u8]| {
-            if unit.first().is_some_and(|header| header & 0x1f == NAL_SPS) {
-                *size = h264_size(unit).or(*size);
+        let mut note_size = |unit: &[u8]| {
+            if UnitType::of(unit) == UnitType::SPS {
+                *size = size_of(unit).or(*size);
             }
         };
-        let content = scan(payload, |nal, unit| {
-            if let Some(unit) = unit.filter(|_| matches!(nal, NAL_SPS | NAL_PPS)) {
-                keep(unit);
+        let content = scan(payload, |kind, unit| {
+            if let Some(unit) = unit.filter(|_| kind.is_parameter_set()) {
+                note_size(unit);
                 sets.take(unit, seq);
             }
         });
-        if payload
-            .first()
-            .is_some_and(|header| header & 0x1f == NAL_FU_A)
-            && let Some(unit) = sets.take_fragment(payload, seq)
-        {
-            keep(&unit);
+        if let Some(unit) = sets.take_fragment(payload, seq) {
+            note_size(&unit);
         }
         content
     }
 }
 
-fn scan<'a>(payload: &'a [u8], mut callback: impl FnMut(u8, Option<&'a [u8]>)) -> Content {
+fn size_of(sps: &[u8]) -> Option<PictureSize> {
+    Some(SequenceParameters::parse(sps)?.size)
+}
+
+fn scan<'a>(payload: &'a [u8], mut callback: impl FnMut(UnitType, Option<&'a [u8]>)) -> Content {
     let mut content = Content::default();
     let mut has_pps = false;
-    h264::each_nal(payload, |nal, unit| {
-        content.is_turned |= nal == NAL_SPS && has_pps;
-        has_pps |= nal == NAL_PPS;
-        content.has_sps |= nal == NAL_SPS;
-        content.has_slice |= (1..=NAL_IDR).contains(&nal);
-        content.has_idr |= nal == NAL_IDR;
-        callback(nal, unit);
+    each_unit(payload, |kind, unit| {
+        content.is_turned |= kind == UnitType::SPS && has_pps;
+        has_pps |= kind == UnitType::PPS;
+        content.has_sps |= kind == UnitType::SPS;
+        content.has_slice |= kind.is_slice();
+        content.has_idr |= kind == UnitType::IDR_SLICE;
+        callback(kind, unit);
     });
     content
 }
@@ -164,7 +169,7 @@ mod tests {
 
     /// Which of these packets (number, timestamp, payload) a decoder can start with.
     fn starts(packets: &[(u64, u64, &[u8])]) -> Vec<u64> {
-        let mut start = H264Start::new(packets[0].0);
+        let mut start = StartDetector::new(packets[0].0);
         let found = packets
             .iter()
             .filter(|(seq, time, payload)| start.on_packet(*seq, *time, payload));
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_comes_late_is_no_start_but_is_remembered() {
-        let mut start = H264Start::new(1);
+        let mut start = StartDetector::new(1);
         for (seq, time, payload) in [(1, 0, DELTA), (4, 9, IDR), (2, 9, SPS), (3, 9, PPS)] {
             assert!(!start.on_packet(seq, time, payload), "{seq}");
         }
@@ -219,7 +224,7 @@ mod tests {
 
     #[test]
     fn an_encoder_that_starts_anew_keeps_its_sets_until_it_sends_others() {
-        let mut start = H264Start::new(500);
+        let mut start = StartDetector::new(500);
         start.on_packet(500, 0, SPS);
         start.on_packet(501, 0, PPS);
         start.restart(1);
@@ -241,7 +246,7 @@ mod tests {
             payload
         };
         let (right, wrong) = (aggregate([SPS, PPS]), aggregate([PPS, SPS]));
-        let mut start = H264Start::new(1);
+        let mut start = StartDetector::new(1);
         assert!(start.on_packet(1, 0, &right));
         assert!(start.lead(1, &right).is_none());
         assert!(!start.on_packet(2, 0, IDR), "of the same picture");

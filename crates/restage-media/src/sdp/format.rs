@@ -1,49 +1,23 @@
 //! Codecs as they are negotiated, and which payload type of a subscriber carries what a publisher sends.
 
-mod bits;
-pub(crate) mod h264;
-pub(crate) mod h264_start;
-pub(crate) mod parameter_sets;
-pub(crate) mod picture;
-pub(crate) mod vp8;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use restage_codec::Codec;
+use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
 
+use super::h264_profile::Profile;
 use crate::config::H264ProfileMatch;
-use crate::io::MediaKind;
-use h264::Profile;
 
-/// A codec that is forwarded. Others are not offered to anybody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
-    Opus,
-    H264,
-    Vp8,
-}
-
-impl Codec {
-    /// From the encoding name and clock rate of an `a=rtpmap`; names are case-insensitive (RFC 8866 §6.6).
-    pub(crate) fn from_rtpmap(name: &str, clock_rate: u32) -> Option<Self> {
-        let codec = match name.to_ascii_lowercase().as_str() {
-            "opus" => Self::Opus,
-            "h264" => Self::H264,
-            "vp8" => Self::Vp8,
-            _ => return None,
-        };
-        (codec.clock_rate() == clock_rate).then_some(codec)
-    }
-
-    pub(crate) fn clock_rate(self) -> u32 {
-        match self {
-            Self::Opus => 48_000,
-            Self::H264 | Self::Vp8 => 90_000,
-        }
-    }
-
-    pub(crate) fn kind(self) -> MediaKind {
-        match self {
-            Self::Opus => MediaKind::Audio,
-            Self::H264 | Self::Vp8 => MediaKind::Video,
-        }
-    }
+/// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6). `None` for codecs
+/// that are not forwarded: nobody is offered them.
+pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
+    let codec = match name.to_ascii_lowercase().as_str() {
+        "opus" => Codec::Opus,
+        "h264" => Codec::H264,
+        "vp8" => Codec::Vp8,
+        _ => return None,
+    };
+    (codec.clock_rate() == clock_rate).then_some(codec)
 }
 
 /// One payload type of a media section with everything said about it.
@@ -75,6 +49,16 @@ impl Format {
             Some(id) => Profile::parse(id),
             None => Some(Profile::DEFAULT),
         }
+    }
+
+    /// The H.264 parameter sets that the offer gives (RFC 6184 §8.1, `sprop-parameter-sets`). Those that are not base64 or too
+    /// long to be kept are left out.
+    pub(crate) fn parameter_sets(&self) -> Vec<Vec<u8>> {
+        let offered = parameter(&self.fmtp, "sprop-parameter-sets").unwrap_or_default();
+        let texts = offered.split(',').take(PARAMETER_SETS_MAX);
+        let short = texts.filter(|text| text.len() <= 4 * PARAMETER_SET_BYTES_MAX.div_ceil(3));
+        let units = short.filter_map(|text| STANDARD.decode(text.trim()).ok());
+        units.filter(|unit| !unit.is_empty()).collect()
     }
 
     /// RFC 6184 §8.1: absent means 0.
@@ -184,10 +168,34 @@ mod tests {
 
     #[test]
     fn names_and_clock_rates_must_both_be_right() {
-        assert_eq!(Codec::from_rtpmap("OPUS", 48_000), Some(Codec::Opus));
-        assert_eq!(Codec::from_rtpmap("h264", 90_000), Some(Codec::H264));
-        assert_eq!(Codec::from_rtpmap("VP8", 48_000), None);
-        assert_eq!(Codec::from_rtpmap("rtx", 90_000), None);
+        assert_eq!(codec_of_rtpmap("OPUS", 48_000), Some(Codec::Opus));
+        assert_eq!(codec_of_rtpmap("h264", 90_000), Some(Codec::H264));
+        assert_eq!(codec_of_rtpmap("VP8", 48_000), None);
+        assert_eq!(codec_of_rtpmap("rtx", 90_000), None);
+    }
+
+    #[test]
+    fn parameter_sets_of_an_offer_are_read_from_base64() {
+        let sets = |fmtp: &str| format(1, Codec::H264, fmtp).parameter_sets();
+        let fmtp =
+            "packetization-mode=1;sprop-parameter-sets=Z0LgH4A=, aM4= ;profile-level-id=42e01f";
+        assert_eq!(
+            sets(fmtp),
+            [&[0x67, 0x42, 0xe0, 0x1f, 0x80][..], &[0x68, 0xce]]
+        );
+        assert_eq!(
+            sets("sprop-parameter-sets=%,Zw=="),
+            [[0x67]],
+            "damaged ones are left out"
+        );
+        let long = "A".repeat(4 * PARAMETER_SET_BYTES_MAX.div_ceil(3) + 4);
+        assert!(sets(&format!("sprop-parameter-sets={long}")).is_empty());
+        let many = "Zw==,".repeat(PARAMETER_SETS_MAX * 2);
+        assert_eq!(
+            sets(&format!("sprop-parameter-sets={many}")).len(),
+            PARAMETER_SETS_MAX
+        );
+        assert!(sets("").is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! H.264 in RTP (RFC 6184): profiles, and the units in a packet.
+//! Profiles of H.264, as an offer names them (RFC 6184 §8.1).
 
 /// A profile as far as it decides who can decode whom. Levels are left aside: browsers answer with
 /// level-asymmetry-allowed, and nothing here could lower a publisher's level anyway.
@@ -76,45 +76,6 @@ impl Profile {
     }
 }
 
-pub(super) const NAL_IDR: u8 = 5;
-pub(super) const NAL_SPS: u8 = 7;
-pub(super) const NAL_PPS: u8 = 8;
-const NAL_STAP_A: u8 = 24;
-pub(super) const NAL_FU_A: u8 = 28;
-
-/// Calls back with the type of each NAL unit that begins in this payload, and with the unit if it ends here too
-/// (RFC 6184 §5.6 to §5.8).
-pub(super) fn each_nal<'a>(payload: &'a [u8], mut callback: impl FnMut(u8, Option<&'a [u8]>)) {
-    let Some(&header) = payload.first() else {
-        return;
-    };
-    match header & 0x1f {
-        NAL_STAP_A => {
-            let mut rest = &payload[1..];
-            while let [high, low, units @ ..] = rest {
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                let Some((unit, after)) = units.split_at_checked(length) else {
-                    return;
-                };
-                if let Some(&first) = unit.first() {
-                    callback(first & 0x1f, Some(unit));
-                }
-                rest = after;
-            }
-        }
-        NAL_FU_A => {
-            // The S bit: only the first fragment says where the unit begins.
-            if let Some(&fragment) = payload.get(1)
-                && fragment & 0x80 != 0
-            {
-                callback(fragment & 0x1f, None);
-            }
-        }
-        single @ 1..=23 => callback(single, Some(payload)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,32 +97,6 @@ mod tests {
         }
         for id in ["", "42e01", "42e01g", "+2e01f", "42e01f0"] {
             assert_eq!(Profile::parse(id), None, "{id}");
-        }
-    }
-
-    #[test]
-    fn units_are_found_in_every_packaging() {
-        let found = |payload: &[u8]| {
-            let mut found = Vec::new();
-            each_nal(payload, |nal, unit| {
-                found.push((nal, unit.map(<[u8]>::len)))
-            });
-            found
-        };
-        assert_eq!(found(&[0x67, 1, 2]), [(NAL_SPS, Some(3))]);
-        let stap = [0x78, 0, 2, 0x67, 1, 0, 3, 0x68, 1, 2];
-        assert_eq!(found(&stap), [(NAL_SPS, Some(2)), (NAL_PPS, Some(3))]);
-        assert_eq!(found(&[0x7c, 0x85, 1]), [(NAL_IDR, None)]);
-        assert_eq!(found(&[0x7c, 0x05, 1]), [], "no beginning");
-    }
-
-    #[test]
-    fn truncated_aggregates_do_not_panic() {
-        let stap = [0x78, 0, 2, 0x68, 1, 0, 9, 0x67];
-        for end in 0..=stap.len() {
-            each_nal(&stap[..end], |nal, unit| {
-                assert_eq!((nal, unit), (NAL_PPS, Some(&[0x68, 1][..])));
-            });
         }
     }
 }

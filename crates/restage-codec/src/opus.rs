@@ -1,12 +1,12 @@
-//! What an Opus packet says of itself (RFC 6716 §3.1).
+//! Opus packets (RFC 6716): their duration, as the first byte gives it (§3.1).
 
-/// Samples a second; Opus counts time this way whatever it carries (RFC 7845 §4).
-pub(crate) const SAMPLE_RATE: u64 = 48_000;
-/// Longest packet: 120 ms (RFC 6716 §3.2.5).
+/// Samples per second. Opus counts time at this rate whatever it was encoded from (RFC 7845 §4).
+pub const SAMPLE_RATE: u64 = 48_000;
+/// Samples of the longest packet: 120 ms (RFC 6716 §3.2.5).
 const SAMPLES_MAX: u64 = 5_760;
 
-/// Samples of 1/48 000 s in a packet; `None` for what is no Opus packet.
-pub(crate) fn samples(packet: &[u8]) -> Option<u64> {
+/// Duration of a packet in samples of 1/48,000 s; `None` if it is not an Opus packet.
+pub fn samples(packet: &[u8]) -> Option<u64> {
     let toc = *packet.first()?;
     let per_frame = samples_per_frame(toc);
     let frames = match toc & 3 {
@@ -17,9 +17,9 @@ pub(crate) fn samples(packet: &[u8]) -> Option<u64> {
     Some(per_frame * frames).filter(|samples| (1..=SAMPLES_MAX).contains(samples))
 }
 
-/// A packet of the same kind with nothing in it, for which a decoder fills the time (RFC 7845
-/// §4.1), and its samples.
-pub(crate) fn filler(toc: u8) -> ([u8; 1], u64) {
+/// An empty packet with the configuration of this first byte, for which a decoder conceals the loss (RFC 7845 §4.1), and its
+/// duration in samples.
+pub fn filler(toc: u8) -> ([u8; 1], u64) {
     ([toc & !3], samples_per_frame(toc))
 }
 
