@@ -7,9 +7,9 @@
 //!
 //! # The way of a packet
 //!
-//! `sfu` (the door) → `demux` (which peer) → `transport` (STUN, DTLS or media) → `ingress` (SRTP, which stream, NACK, TWCC) →
+//! `sfu` (the door) → `demux` (which peer) → `transport` (STUN, DTLS or media) → `receiver` (SRTP, which stream, NACK, TWCC) →
 //! `track_in` (layer, key frame, capture time) → `sfu/forward` (a burst per publication) → `track_out` with `select`
-//! (which packets) and `rewrite` (under which numbers) → `egress` (header, SRTP) → [`Output::Train`].
+//! (which packets) and `rewrite` (under which numbers) → `sender` (header, SRTP) → [`Output::Train`].
 //!
 //! # Invariants
 //!
@@ -46,7 +46,7 @@ mod transport;
 mod util;
 
 pub use bitrate::Download;
-pub use config::{Config, H264ProfileMatch};
+pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
     Burst, ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey, WorkerId,
@@ -54,5 +54,6 @@ pub use io::{
 pub use restage_codec::MediaKind;
 pub use sdp::answer::local_ice_ufrag;
 pub use sdp::decodable::Published;
+pub use sdp::format::H264ProfileMatch;
 pub use sfu::Sfu;
 pub use stats::Stats;
