@@ -42,3 +42,13 @@ impl Error {
         }
     }
 }
+
+/// A refusal that names the limit, its value and the setting. Settings are named after the fields of
+/// [`Limits`](crate::Limits), with dashes.
+pub(crate) fn limit_reached(what: &str, value: u32, field: &str) -> Error {
+    let setting = field.replace('_', "-");
+    Error::new(
+        Fault::LimitExceeded,
+        format!("{what}: the limit of {value} is reached (setting limit-{setting})"),
+    )
+}
