@@ -2,13 +2,13 @@
 //! Nothing here knows a particular rule.
 
 mod apply;
-pub mod census;
+pub(crate) mod census;
 pub mod command;
 pub(crate) mod context;
-pub mod decision;
+pub(crate) mod decision;
 pub(crate) mod draft;
 pub(crate) mod need;
 mod overlay;
 pub(crate) mod owner;
 mod select;
-pub mod world;
+pub(crate) mod world;

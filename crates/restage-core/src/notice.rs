@@ -1,8 +1,8 @@
-//! What a decision tells the world outside: the matter of EventBridge-shaped events.
+//! What a decision reports to event sinks: the content of EventBridge-shaped events.
 //!
-//! History is for those who ask ([`StageEvent`]), notices are for those who listen. They say the same, but
-//! a notice carries what a listener could not look up any more: whose it is, and, for a stage that is being
-//! deleted, that it happened at all.
+//! History ([`StageEvent`]) is what the API answers, notices are what sinks receive. They say the same, but a notice
+//! also carries what a sink could not look up any more: the participant's label, and events of a stage that is being
+//! deleted.
 
 use crate::id::{StageId, StageSessionId, Time};
 use crate::row::StageEvent;
@@ -10,26 +10,26 @@ use crate::row::StageEvent;
 /// One thing that happened on a stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
-    /// Where.
+    /// The stage it happened on.
     pub stage: StageId,
-    /// In which of its sessions.
+    /// The stage session it happened in.
     pub session: StageSessionId,
-    /// When.
+    /// When it happened.
     pub at: Time,
-    /// What.
+    /// What happened.
     pub what: Occurrence,
 }
 
-/// The kinds of notices.
+/// What a notice reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Occurrence {
-    /// A line of a participant's history.
+    /// An event of a participant's history.
     History {
-        /// The line.
+        /// The event.
         event: Box<StageEvent>,
         /// The customer's label of the participant; may be empty.
         user_id: String,
-        /// For a replica: the stage and session it joined.
+        /// The stage and session that a replica's participant joined; `None` for others.
         source: Option<(StageId, StageSessionId)>,
     },
     /// The stage session began.

@@ -1,19 +1,21 @@
 //! The commands: everything that can be asked of the rules, as plain data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use strum::IntoStaticStr;
 
 use crate::arn::{PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
-use crate::row::{Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError};
+use crate::row::{
+    Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError, Tags,
+};
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewToken {
-    /// Fresh id.
+    /// The fresh id that the participant will have.
     pub participant: ParticipantId,
-    /// When it ends.
+    /// When the token expires.
     pub expires_at: Time,
 }
 
@@ -22,150 +24,151 @@ pub struct NewToken {
 pub enum Signer {
     /// This server.
     Service,
-    /// The owner of this public key; `kid`.
+    /// The owner of the public key that the token's `kid` names.
     PublicKey(PublicKeyArn),
 }
 
 /// What a verified participant token says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claims {
-    /// `jti`
+    /// The token's identity, which becomes the participant's (`jti`).
     pub participant: ParticipantId,
-    /// `resource`
+    /// The stage it is for (`resource`).
     pub stage: StageArn,
-    /// `user_id`, empty if absent.
+    /// The customer's label of the participant (`user_id`); empty if absent.
     pub user_id: String,
-    /// `attributes`
+    /// The participant's attributes (`attributes`).
     pub attributes: Attributes,
-    /// `capabilities`
+    /// What the token allows (`capabilities`).
     pub capabilities: Capabilities,
-    /// `iat`
+    /// When it was issued, by the signer's clock (`iat`).
     pub issued_at: Time,
-    /// `exp`
+    /// When it expires, by the wall clock (`exp`).
     pub expires_at: Time,
-    /// Whose signature it bears.
+    /// Who signed it.
     pub signer: Signer,
 }
 
-/// Every mutation there is; its name is to be had as `&'static str`. Reads do not come through here.
+/// Every change that can be asked for. The variant's name is available as `&'static str` (for spans and metrics).
+/// Reads are no commands.
 #[derive(Clone, PartialEq, Eq, Debug, IntoStaticStr)]
 pub enum Command {
     /// CreateStage.
     CreateStage {
         /// The new ARN, with a fresh id.
         stage: StageArn,
-        /// May be empty.
+        /// The customer's name for it; may be empty.
         name: String,
-        /// At most 50.
-        tags: BTreeMap<String, String>,
-        /// Canonical JSON, fully defaulted.
+        /// At most 50 tags.
+        tags: Tags,
+        /// The recording block with every default filled in, as canonical JSON.
         recording: String,
-        /// At most 12.
+        /// The tokens to issue with the stage, at most 12.
         tokens: Vec<NewToken>,
     },
     /// UpdateStage. `None` leaves a member as it is.
     UpdateStage {
-        /// Which.
+        /// The stage to change.
         stage: StageArn,
-        /// New name.
+        /// The new name.
         name: Option<String>,
-        /// New recording block, canonical JSON.
+        /// The new recording block, as canonical JSON.
         recording: Option<String>,
     },
     /// DeleteStage.
     DeleteStage {
-        /// Which.
+        /// The stage to delete.
         stage: StageArn,
     },
     /// CreateParticipantToken.
     CreateParticipantToken {
-        /// For which stage.
+        /// The stage the token is for.
         stage: StageArn,
-        /// The token's id and end.
+        /// The participant id and the expiry of the token.
         token: NewToken,
     },
     /// ImportPublicKey.
     ImportPublicKey {
         /// The new ARN, with a fresh id.
         key: PublicKeyArn,
-        /// May be empty.
+        /// The customer's name for it; may be empty.
         name: String,
-        /// At most 50.
-        tags: BTreeMap<String, String>,
-        /// The PEM text.
+        /// At most 50 tags.
+        tags: Tags,
+        /// The key as a PEM text.
         material: String,
-        /// Of the key.
+        /// A hash of the key, for people who compare keys.
         fingerprint: String,
-        /// See [`PublicKey::point`](crate::row::PublicKey::point).
+        /// The key itself, however it is written: see [`PublicKey::point`](crate::row::PublicKey::point).
         point: String,
     },
     /// DeletePublicKey.
     DeletePublicKey {
-        /// Which.
+        /// The public key to delete.
         key: PublicKeyArn,
     },
     /// TagResource.
     TagResource {
-        /// Which.
+        /// The resource to tag.
         resource: ResourceArn,
-        /// Put over those it has.
-        tags: BTreeMap<String, String>,
+        /// The tags to add; they replace those with the same key.
+        tags: Tags,
     },
     /// UntagResource.
     UntagResource {
-        /// Which.
+        /// The resource to remove tags from.
         resource: ResourceArn,
-        /// Those it does not have are ignored.
+        /// The keys to remove; those the resource does not have are ignored.
         keys: BTreeSet<String>,
     },
     /// DisconnectParticipant.
     DisconnectParticipant {
-        /// Where.
+        /// The stage the participant is in.
         stage: StageArn,
-        /// Whom.
+        /// The participant to disconnect.
         participant: ParticipantId,
     },
     /// StartParticipantReplication.
     StartParticipantReplication {
-        /// Where the participant publishes.
+        /// The stage in which the participant publishes.
         source: StageArn,
-        /// Where it shall appear.
+        /// The stage in which the replica shall appear.
         destination: StageArn,
-        /// Whom.
+        /// The participant that is replicated.
         participant: ParticipantId,
-        /// 0–300.
+        /// How long the replica waits for its publisher to come back, 0–300 seconds.
         reconnect_window_s: u32,
-        /// Merged over the token's; these win.
+        /// Attributes of the replica: merged over the token's, and they win.
         attributes: Attributes,
     },
     /// StopParticipantReplication.
     StopParticipantReplication {
-        /// Where the participant publishes.
+        /// The stage in which the participant publishes.
         source: StageArn,
-        /// Where it appears.
+        /// The stage in which the replica appears.
         destination: StageArn,
-        /// Whom.
+        /// The participant that is replicated.
         participant: ParticipantId,
     },
     /// A client with a verified token opens a connection.
     OpenConnection {
-        /// Fresh id.
+        /// The fresh id of the connection.
         connection: ConnectionId,
-        /// What for.
+        /// What the connection is for.
         kind: ConnectionKind,
         /// The verified token.
         claims: Claims,
         /// The stage session that the client proved to have been let into before, by its resumption secret: there an
         /// expired token opens connections, too.
         resumes: Option<StageSessionId>,
-        /// For publishing connections.
+        /// How its media arrives; for publishing connections.
         protocol: Protocol,
-        /// From the User-Agent.
+        /// What the User-Agent says of the client.
         client: Client,
     },
     /// The client of an open connection presents a verified token in place of the one it joined with.
     ExchangeToken {
-        /// Through which it came.
+        /// The connection that the new token was presented on.
         connection: ConnectionId,
         /// The connection's stage.
         stage: StageId,
@@ -179,51 +182,51 @@ pub enum Command {
     RecordConnectionError {
         /// The verified token.
         claims: Claims,
-        /// What was tried.
+        /// What the connection was for.
         kind: ConnectionKind,
         /// Why it failed.
         error: StageEventError,
     },
     /// Media (ICE, DTLS) or the socket is up.
     ConnectionEstablished {
-        /// Which; unknown ones are ignored (already closed).
+        /// The connection; an unknown one is ignored, because it was closed already.
         connection: ConnectionId,
-        /// Its stage.
+        /// The connection's stage.
         stage: StageId,
-        /// Its participant.
+        /// The connection's participant.
         participant: ParticipantId,
     },
     /// The client left or vanished.
     ConnectionClosed {
-        /// Which; unknown ones are ignored (already closed).
+        /// The connection; an unknown one is ignored, because it was closed already.
         connection: ConnectionId,
-        /// Its stage.
+        /// The connection's stage.
         stage: StageId,
-        /// Its participant.
+        /// The connection's participant.
         participant: ParticipantId,
     },
     /// The media plane ended a connection because what goes through it exceeds a limit.
     ConnectionExceeded {
-        /// Which; unknown ones are ignored (already closed).
+        /// The connection; an unknown one is ignored, because it was closed already.
         connection: ConnectionId,
-        /// Its stage.
+        /// The connection's stage.
         stage: StageId,
-        /// Its participant.
+        /// The connection's participant.
         participant: ParticipantId,
-        /// Which limit.
+        /// The limit that it exceeds.
         error: StageEventError,
     },
-    /// The media plane says what is wrong with a connection: into the history.
+    /// The media plane reports what is wrong with a connection; it is written into the history.
     ConnectionFailed {
-        /// Which; unknown ones are ignored (already closed).
+        /// The connection; an unknown one is ignored, because it was closed already.
         connection: ConnectionId,
-        /// Its stage.
+        /// The connection's stage.
         stage: StageId,
-        /// Its participant.
+        /// The connection's participant.
         participant: ParticipantId,
-        /// What is wrong.
+        /// What is wrong with it.
         error: StageEventError,
-        /// The media plane has ended it. If not, it goes on.
+        /// Whether the media plane has ended it. If not, it goes on.
         is_over: bool,
     },
     /// Time has passed: end reconnect windows, idle stage sessions and connections that are due.

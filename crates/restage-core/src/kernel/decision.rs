@@ -25,8 +25,8 @@ pub enum Change {
     PutConnection(Connection),
     DeleteConnection(ConnectionId),
     AddEvent(StageEvent),
-    /// The numbers that are kept of a stage session, and of its stage's account and region, change by this. A
-    /// world that holds the rows counts them instead.
+    /// The counters that the store keeps of a stage session, and of its stage's account and Region, change by this
+    /// much. A world that holds all rows counts them instead.
     Count {
         stage: StageId,
         session: StageSessionId,
@@ -49,9 +49,9 @@ pub struct PublicationKey {
 pub enum CloseReason {
     /// A newer connection of the same kind took its place.
     Replaced,
-    /// DisconnectParticipant.
+    /// The participant was disconnected by DisconnectParticipant.
     Disconnected,
-    /// DeleteStage.
+    /// The stage was deleted by DeleteStage.
     StageDeleted,
     /// The publisher it watched is gone.
     PublisherLeft,
@@ -65,33 +65,33 @@ pub enum CloseReason {
     LimitExceeded,
 }
 
-/// An order to the edge, performed in order after the commit.
+/// Something for the edge to do. Effects are performed in order, after the commit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// The connection feeds this publication from now on. An earlier feeder was closed before.
     Publish {
-        /// A connection of kind Publish.
+        /// A connection of the kind `Publish`.
         connection: ConnectionId,
-        /// What it feeds.
+        /// The publication it feeds.
         publication: PublicationKey,
     },
     /// The connection receives this publication.
     Subscribe {
-        /// A connection of kind Subscribe.
+        /// A connection of the kind `Subscribe`.
         connection: ConnectionId,
-        /// What it receives.
+        /// The publication it receives.
         publication: PublicationKey,
     },
-    /// Close it; its row is gone already, nothing is to be reported back.
+    /// Close the connection. Its row is gone already, so nothing is to be reported back.
     Close {
-        /// Any connection.
+        /// A connection of any kind.
         connection: ConnectionId,
-        /// Shown to the client where the protocol allows.
+        /// The reason, which the client is told where the protocol allows it.
         reason: CloseReason,
     },
     /// Who publishes in this stage changed: events sockets get a new STAGE_STATE.
     StageChanged {
-        /// The stage.
+        /// The stage whose publishers changed.
         stage: StageId,
     },
 }
@@ -99,11 +99,11 @@ pub enum Effect {
 /// The answer to a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reply {
-    /// Nothing to say.
+    /// The command is done; there is nothing to tell.
     Done,
-    /// CreateStage, UpdateStage.
+    /// The stage as it now is (CreateStage, UpdateStage).
     Stage(Stage),
-    /// ImportPublicKey.
+    /// The public key that was imported (ImportPublicKey).
     PublicKey(PublicKey),
     /// A connection was opened.
     Opened {
@@ -117,11 +117,11 @@ pub enum Reply {
 /// The outcome of [`crate::decide`]. A refused command may still leave history (an error event).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {
-    /// The reply or why not.
+    /// The reply, or the refusal.
     pub reply: Result<Reply, Error>,
     /// To be written in one transaction.
     pub changes: Vec<Change>,
-    /// For those who listen, in order; to be written in the same transaction.
+    /// Events for sinks outside, in order; to be written in the same transaction.
     pub notices: Vec<Notice>,
     /// To be performed after the commit, in order.
     pub effects: Vec<Effect>,

@@ -14,10 +14,10 @@ use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionI
 use crate::kernel::context::Context;
 use crate::kernel::decision::{CloseReason, Effect, PublicationKey};
 use crate::kernel::overlay::Overlay;
-use crate::kernel::world::{Occupancy, RegionCount, ReplicaKey, World};
+use crate::kernel::world::{Occupancy, RegionCount, World};
 use crate::row::{
-    Connection, ConnectionKind, Participant, PublicKey, Replica, Stage, StageEvent, StageEventName,
-    StageSession, Token,
+    Connection, ConnectionKind, Participant, PublicKey, Replica, ReplicaKey, Stage, StageEvent,
+    StageEventName, StageSession, Token,
 };
 
 type Presence = (StageSessionId, ParticipantId);

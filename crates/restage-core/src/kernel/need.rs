@@ -11,36 +11,36 @@ use crate::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 pub enum Need {
     /// The stage and, if it has one, its active session row.
     Stage(StageId),
-    /// `World::stage_count` for this account and region.
+    /// How many stages this account has in this Region: `World::stage_count`.
     StageCount {
-        /// 12 digits.
+        /// The account: 12 digits.
         account: String,
-        /// Region name.
+        /// The name of the Region.
         region: String,
     },
-    /// `World::public_key_count` for this account and region.
+    /// How many public keys this account has in this Region: `World::public_key_count`.
     PublicKeyCount {
-        /// 12 digits.
+        /// The account: 12 digits.
         account: String,
-        /// Region name.
+        /// The name of the Region.
         region: String,
     },
-    /// `World::region_count` for this account and region. Counts only, no rows.
+    /// What is live in this account and Region: `World::region_count`. Counts only, no rows.
     RegionCount {
-        /// 12 digits.
+        /// The account: 12 digits.
         account: String,
-        /// Region name.
+        /// The name of the Region.
         region: String,
     },
     /// The public key row.
     PublicKey(PublicKeyId),
     /// The public key row with this point in this account and region.
     PublicKeyPoint {
-        /// 12 digits.
+        /// The account: 12 digits.
         account: String,
-        /// Region name.
+        /// The name of the Region.
         region: String,
-        /// Hexadecimal.
+        /// The key's point, in hexadecimal.
         point: String,
     },
     /// The token row of this participant id in this stage.
@@ -65,11 +65,11 @@ pub enum Need {
     Audience(StageId, ParticipantId),
     /// The replica rows (ACTIVE or not) of this participant between the active sessions of two stages.
     Replica {
-        /// Source stage.
+        /// The source stage.
         source: StageId,
-        /// Whom.
+        /// The participant that is replicated.
         participant: ParticipantId,
-        /// Destination stage.
+        /// The destination stage.
         destination: StageId,
     },
     /// Everything live in a stage: [`Stage`](Self::Stage), all open connections of its active session, all

@@ -6,12 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use crate::limits::OVERDUE_PER_TICK_MAX;
 use crate::row::{
-    Connection, ConnectionKind, Participant, PublicKey, Replica, Stage, StageEvent, StageSession,
-    Token,
+    Connection, ConnectionKind, Participant, PublicKey, Replica, ReplicaKey, Stage, StageEvent,
+    StageSession, Token,
 };
-
-/// Key of a [`Replica`]: source session, participant, destination session.
-pub type ReplicaKey = (StageSessionId, ParticipantId, StageSessionId);
 
 /// How many participants a stage session has, counted over all its rows.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]

@@ -6,9 +6,8 @@ use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::kernel::world::ReplicaKey;
 use crate::live::{replica, session};
-use crate::row::Replica;
+use crate::row::{Replica, ReplicaKey};
 
 pub(crate) fn needs() -> Vec<Need> {
     vec![Need::Everything]

@@ -12,10 +12,9 @@ use crate::error::{Error, Fault};
 use crate::id::{ParticipantId, StageSessionId};
 use crate::kernel::decision::CloseReason;
 use crate::kernel::draft::Draft;
-use crate::kernel::world::ReplicaKey;
 use crate::limits::ATTRIBUTES_BYTES_MAX;
 use crate::live::presence;
-use crate::row::{Attributes, Participant, Replica, Replication, StageEventName};
+use crate::row::{Attributes, Participant, Replica, ReplicaKey, Replication, StageEventName};
 
 /// A token's attributes with a replication's overrides put over them.
 ///

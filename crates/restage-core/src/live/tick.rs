@@ -7,9 +7,8 @@ use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::kernel::world::ReplicaKey;
 use crate::live::{presence, replica, session};
-use crate::row::{Connection, ConnectionKind, StageEventError};
+use crate::row::{Connection, ConnectionKind, ReplicaKey, StageEventError};
 
 pub(crate) fn needs(context: &Context) -> Vec<Need> {
     vec![Need::Due {

@@ -3,7 +3,7 @@
 use crate::kernel::decision::Outcome;
 use crate::kernel::owner::own_public_key;
 use crate::kernel::owner::own_stage;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::arn::ResourceArn;
 use crate::error::{Error, Fault};
@@ -11,8 +11,7 @@ use crate::kernel::decision::Reply;
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::limits::TAGS_MAX;
-
-type Tags = BTreeMap<String, String>;
+use crate::row::Tags;
 
 pub(crate) fn needs(resource: &ResourceArn) -> Vec<Need> {
     vec![match resource {

@@ -1,4 +1,4 @@
-//! The notices of a decision: what its history and its changes of stage sessions tell the world outside.
+//! The notices of a decision: what its history and its changes of stage sessions report to event sinks.
 
 use super::Draft;
 use crate::id::StageId;

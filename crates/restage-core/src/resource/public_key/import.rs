@@ -1,21 +1,19 @@
-//! ImportPublicKey: from now on its owner's tokens are heard.
-
-use crate::error::limit_reached;
-use crate::kernel::decision::Outcome;
-use std::collections::BTreeMap;
+//! ImportPublicKey: participant tokens signed with the private half are accepted from now on.
 
 use crate::arn::PublicKeyArn;
+use crate::error::limit_reached;
 use crate::error::{Error, Fault};
+use crate::kernel::decision::Outcome;
 use crate::kernel::decision::Reply;
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::row::PublicKey;
+use crate::row::{PublicKey, Tags};
 
 /// The command's members.
 pub(crate) struct Request<'a> {
     pub(crate) key: &'a PublicKeyArn,
     pub(crate) name: &'a str,
-    pub(crate) tags: &'a BTreeMap<String, String>,
+    pub(crate) tags: &'a Tags,
     pub(crate) material: &'a str,
     pub(crate) fingerprint: &'a str,
     pub(crate) point: &'a str,

@@ -1,17 +1,15 @@
 //! CreateStage: a stage, with the tokens asked for alongside.
 
-use crate::error::limit_reached;
-use crate::kernel::decision::Outcome;
-use std::collections::BTreeMap;
-
 use crate::arn::StageArn;
+use crate::error::limit_reached;
 use crate::error::{Error, Fault};
 use crate::kernel::command::NewToken;
+use crate::kernel::decision::Outcome;
 use crate::kernel::decision::Reply;
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::resource::token::issued;
-use crate::row::Stage;
+use crate::row::{Stage, Tags};
 
 pub(crate) fn needs(stage: &StageArn) -> Vec<Need> {
     vec![Need::StageCount {
@@ -24,7 +22,7 @@ pub(crate) fn decide(
     draft: &mut Draft<'_>,
     arn: &StageArn,
     name: &str,
-    tags: &BTreeMap<String, String>,
+    tags: &Tags,
     recording: &str,
     tokens: &[NewToken],
 ) -> Outcome {
