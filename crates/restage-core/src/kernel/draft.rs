@@ -23,7 +23,7 @@ use crate::row::{
 type Presence = (StageSessionId, ParticipantId);
 type Index = BTreeMap<Presence, BTreeSet<ConnectionId>>;
 
-/// See the module.
+/// A decision in the making. See the module.
 pub(crate) struct Draft<'a> {
     pub(crate) context: &'a Context,
     world: &'a World,
@@ -38,7 +38,7 @@ pub(crate) struct Draft<'a> {
     by_publisher: Index,
     deleted: BTreeSet<StageId>,
     events: Vec<StageEvent>,
-    /// Labels of those whose connection failed, who may have no row.
+    /// User ids of participants whose connection failed; these may have no row.
     claimed_users: BTreeMap<ParticipantId, String>,
     effects: Vec<Effect>,
 }
@@ -254,7 +254,7 @@ impl<'a> Draft<'a> {
         &self.events
     }
 
-    /// Remembers what a token says its bearer is called.
+    /// Keeps the user id of a token whose bearer may have no row.
     pub(crate) fn claim_user(&mut self, participant: &ParticipantId, user_id: &str) {
         self.claimed_users
             .insert(participant.clone(), user_id.to_owned());

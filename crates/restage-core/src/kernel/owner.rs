@@ -1,4 +1,4 @@
-//! A caller's own resources: what belongs to another account is refused, what is not there is not found.
+//! Finds a resource of the caller, or refuses.
 
 use std::fmt;
 

@@ -38,7 +38,7 @@ pub struct World {
     pub stages: BTreeMap<StageId, Stage>,
     /// By id.
     pub sessions: BTreeMap<StageSessionId, StageSession>,
-    /// By stage and participant id: self-signed tokens name themselves, and two stages may hear the same name.
+    /// By stage and participant id: self-signed tokens choose their own id, so two stages may have the same one.
     pub tokens: BTreeMap<(StageId, ParticipantId), Token>,
     /// By id.
     pub public_keys: BTreeMap<PublicKeyId, PublicKey>,

@@ -1,4 +1,4 @@
-//! Whether a verified token is one for this stage, still.
+//! Whether a verified participant token is good for its stage.
 
 use crate::error::{Error, Fault};
 use crate::kernel::command::{Claims, Signer};
@@ -19,8 +19,8 @@ pub(crate) fn needs(claims: &Claims) -> Vec<Need> {
     needs
 }
 
-/// The stage must be there, the signer must have a say in it, and the token's identity must be alive and
-/// the signer's own. When it expires is not looked at: that is a rule about joining.
+/// The stage must exist, the signer must be allowed to sign for it, and the token's identity must be the signer's own and
+/// not revoked. The expiry is not checked: that is a rule about joining.
 pub(crate) fn check(draft: &Draft<'_>, claims: &Claims) -> Result<(), Error> {
     let (id, arn) = (&claims.participant, &claims.stage);
     let stage = draft
@@ -80,7 +80,7 @@ fn check_self_signed(
     Ok(())
 }
 
-/// Remembers a self-signed token's identity, and what the token in force says.
+/// Writes the row of a self-signed token: its identity, and what the newest token allows.
 pub(crate) fn remember(draft: &mut Draft<'_>, claims: &Claims) {
     if claims.signer != Signer::Service {
         draft.put_token(Token {

@@ -1,4 +1,4 @@
-//! Coming and going: a participant is CONNECTED from its first connection to its last.
+//! Presence: a participant is CONNECTED while it has a connection.
 
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::command::Claims;
@@ -10,8 +10,8 @@ use crate::row::{
     Client, ConnectionKind, Participant, Protocol, Replication, StageEventError, StageEventName,
 };
 
-/// Puts the bearer of these claims into the session, or brings it up to date if it is there. JOINED if it
-/// had no connection; a rejoin is the same participant.
+/// Puts the bearer of these claims into the session, or updates its row if it is there. Records JOINED if it had no
+/// connection. A participant that joins again keeps its row.
 pub(crate) fn enter(
     draft: &mut Draft<'_>,
     session: &StageSessionId,
@@ -47,7 +47,8 @@ pub(crate) fn enter(
 }
 
 /// Removes a connection with all that follows: what it published or watched stops, and its participant
-/// leaves if it was the last. With a reason the client is told; without, it is the client that went.
+/// leaves if it was the last. With a reason, the connection is closed and the client receives the reason; without one,
+/// the client closed it.
 pub(crate) fn close(draft: &mut Draft<'_>, id: &ConnectionId, reason: Option<CloseReason>) {
     let Some(connection) = draft.remove_connection(id) else {
         return;
@@ -71,8 +72,8 @@ pub(crate) fn close(draft: &mut Draft<'_>, id: &ConnectionId, reason: Option<Clo
     }
 }
 
-/// Closes several connections for one reason: subscriptions first, so that each goes for this reason and
-/// not because its publisher, who may be among them, went before.
+/// Closes several connections for one reason. Subscriptions are closed first, so that each gets this reason and not the
+/// one that follows when its publisher, which may be among them, is closed.
 pub(crate) fn close_all(draft: &mut Draft<'_>, ids: Vec<ConnectionId>, reason: CloseReason) {
     let watches = |id: &ConnectionId| {
         draft
@@ -85,13 +86,14 @@ pub(crate) fn close_all(draft: &mut Draft<'_>, ids: Vec<ConnectionId>, reason: C
     }
 }
 
-/// Ends a connection that exceeded a limit: the history says so before it says what stopped.
+/// Closes a connection that exceeded a limit. The error is recorded before the events of what stops.
 pub(crate) fn exceed(draft: &mut Draft<'_>, id: &ConnectionId, error: StageEventError) {
     record_error(draft, id, error);
     close(draft, id, Some(CloseReason::LimitExceeded));
 }
 
-/// A client gives a connection up. If it has been waiting for it, the history says that it did not come about.
+/// A client gives up a connection. If it was not established although the client waited for it
+/// ([`GIVEN_UP_AFTER_S`]), an error is recorded.
 pub(crate) fn give_up(draft: &mut Draft<'_>, id: &ConnectionId) {
     let now = draft.context.steady;
     let waited_in_vain = draft.connection(id).is_some_and(|row| {
@@ -103,7 +105,7 @@ pub(crate) fn give_up(draft: &mut Draft<'_>, id: &ConnectionId) {
     }
 }
 
-/// Writes the error event that fits the connection.
+/// Records the error event that fits the kind of the connection.
 pub(crate) fn record_error(draft: &mut Draft<'_>, id: &ConnectionId, error: StageEventError) {
     let Some(connection) = draft.connection(id).cloned() else {
         return;
@@ -125,7 +127,7 @@ pub(crate) fn record_error(draft: &mut Draft<'_>, id: &ConnectionId, error: Stag
     event.remote_participant = remote;
 }
 
-/// LEFT, for a participant without connections.
+/// Marks a participant without connections as DISCONNECTED and records LEFT.
 pub(crate) fn leave(draft: &mut Draft<'_>, session: &StageSessionId, id: &ParticipantId) {
     let Some(row) = draft.edit_participant(session, id) else {
         return;

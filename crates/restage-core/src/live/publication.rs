@@ -1,5 +1,5 @@
-//! What a participant publishes: it starts and stops with its publishing connection, and those who watch
-//! it, here and wherever it is replicated, follow.
+//! Publications. A participant's publication starts and stops with its publishing connection; its subscribers, here and
+//! wherever it is replicated, follow.
 
 use crate::id::{ParticipantId, StageSessionId};
 use crate::kernel::decision::{CloseReason, PublicationKey};
@@ -7,7 +7,7 @@ use crate::kernel::draft::Draft;
 use crate::live::replica;
 use crate::row::{Participant, Replication, StageEventName};
 
-/// Under which name its tracks are known. A replica is a reference, so it has its source's.
+/// The key of a participant's publication. A replica is a reference, so it has its source's key.
 pub(crate) fn key(row: &Participant) -> PublicationKey {
     let session = match &row.replication {
         Replication::Replica { source_session, .. } => source_session,
@@ -19,13 +19,13 @@ pub(crate) fn key(row: &Participant) -> PublicationKey {
     }
 }
 
-/// Whether it can be watched: it is publishing, or away with a reconnect window running. A replication
-/// that is ACTIVE while its publisher does not publish is one whose window runs.
+/// Whether a participant can be watched: it is publishing, or it is away and a reconnect window runs. (The window runs
+/// while a replication is ACTIVE and its publisher does not publish.)
 pub(crate) const fn is_watchable(row: &Participant) -> bool {
     row.publishing || row.in_replication()
 }
 
-/// Media is up: PUBLISH_STARTED, and it reappears wherever a window was running for it.
+/// Media is up: records PUBLISH_STARTED, and resumes each replica whose reconnect window is running.
 pub(crate) fn start(draft: &mut Draft<'_>, session: &StageSessionId, id: &ParticipantId) {
     let Some(row) = draft.edit_participant(session, id) else {
         return;
@@ -50,9 +50,9 @@ pub(crate) fn start(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partic
     replica::settle_source(draft, session, id);
 }
 
-/// The publishing connection is gone: PUBLISH_STOPPED; each of its replications ends or is held for its
-/// reconnect window. Those who watch it where it joined are let go, unless a window runs: then they wait
-/// for it like those elsewhere. Does nothing if it was not publishing.
+/// The publishing connection is gone: records PUBLISH_STOPPED, and ends each replication or holds it for its reconnect
+/// window. Subscribers in the stage it joined are closed, unless a window runs: then they wait like those elsewhere.
+/// Does nothing if the participant was not publishing.
 pub(crate) fn stop(draft: &mut Draft<'_>, session: &StageSessionId, id: &ParticipantId) {
     let Some(row) = draft.edit_participant(session, id) else {
         return;

@@ -1,5 +1,5 @@
-//! The first command after start: media does not survive a restart, so nothing may look as if it had.
-//! Every session ends, with all that was live in it. There is nobody left to tell, so no effects.
+//! Recover, the first command after start. Media does not survive a restart, so every session ends with all that was
+//! live in it. No client is connected any more, so there are no effects.
 
 use crate::id::{ConnectionId, StageId, StageSessionId};
 use crate::kernel::decision::Outcome;

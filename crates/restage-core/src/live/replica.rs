@@ -58,8 +58,7 @@ pub(crate) fn check_attributes(
     Ok(())
 }
 
-/// Shows what the participant says of itself now wherever it is replicated. The attributes must have been
-/// checked.
+/// Copies the participant's user id and attributes to its replicas. The attributes must have been checked.
 pub(crate) fn refresh(draft: &mut Draft<'_>, source: &StageSessionId, id: &ParticipantId) {
     let Some(shown) = draft.participant(source, id).cloned() else {
         return;
@@ -76,8 +75,8 @@ pub(crate) fn refresh(draft: &mut Draft<'_>, source: &StageSessionId, id: &Parti
     }
 }
 
-/// Makes the participant appear in the destination. `replica` names both sessions and is stored ACTIVE; a
-/// row for the same sessions is taken up again and keeps when it first started. The source row must exist.
+/// Makes the participant appear in the destination. `replica` names both sessions and is stored ACTIVE. If there is a row
+/// for the same sessions, it becomes active again and keeps the time of its first start. The source row must exist.
 pub(crate) fn begin(
     draft: &mut Draft<'_>,
     source: &Participant,
@@ -125,8 +124,8 @@ pub(crate) fn begin(
         .destination = Some(destination);
 }
 
-/// The publisher is away and the window begins: DISCONNECTED there, but still ACTIVE, and its subscribers
-/// stay.
+/// The publisher is away and the reconnect window begins: the replica is DISCONNECTED but still ACTIVE, and its
+/// subscribers stay.
 pub(crate) fn hold(draft: &mut Draft<'_>, key: &ReplicaKey) {
     let now = draft.context.steady;
     let Some(row) = draft.edit_replica(key) else {
@@ -206,8 +205,8 @@ pub(crate) fn take_down(draft: &mut Draft<'_>, key: &ReplicaKey, reason: CloseRe
         .destination = Some(destination);
 }
 
-/// After replications of this participant ended: is it still a SOURCE, and do those who watch it where it
-/// joined still have something to wait for?
+/// After replications of this participant ended: updates whether it is a SOURCE. If it neither publishes nor has an
+/// ACTIVE replica, its subscribers in the stage it joined are closed.
 pub(crate) fn settle_source(draft: &mut Draft<'_>, session: &StageSessionId, id: &ParticipantId) {
     let left = !draft.active_replicas(session, id).is_empty();
     let Some(row) = draft.edit_participant(session, id) else {

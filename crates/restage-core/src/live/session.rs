@@ -28,8 +28,8 @@ pub(crate) fn enter(draft: &mut Draft<'_>, stage: &StageId) -> StageSessionId {
     id
 }
 
-/// Whether nothing but time holds a session open: nobody publishes, or is about to, and no replication
-/// leads in or out.
+/// Whether a session may end when it has been idle for long enough: nobody publishes or has a publishing connection open,
+/// and no replication into or out of it is ACTIVE.
 pub(crate) fn is_idle(draft: &Draft<'_>, session: &StageSessionId) -> bool {
     let involved = |id| {
         draft
@@ -45,8 +45,8 @@ pub(crate) fn is_idle(draft: &Draft<'_>, session: &StageSessionId) -> bool {
         && !draft.connections_in(session).iter().any(publishes)
 }
 
-/// Ends everything live in a session. Those who watch what it replicated elsewhere are told that the
-/// replication stopped; its own connections are closed with `reason`.
+/// Ends everything live in a session. Subscribers of its replicas elsewhere are closed with `ReplicationStopped`, its own
+/// connections with `reason`.
 pub(crate) fn shut(draft: &mut Draft<'_>, session: &StageSessionId, reason: CloseReason) {
     let is_subscription = |draft: &Draft<'_>, id: &_| {
         draft
@@ -65,7 +65,7 @@ pub(crate) fn shut(draft: &mut Draft<'_>, session: &StageSessionId, reason: Clos
     }
     let connections = draft.connections_in(session);
     presence::close_all(draft, connections, reason);
-    // Whoever is still here has no connection to lose: rows that outlived theirs.
+    // Participants that are still connected here have rows without any connection.
     for id in &participants {
         publication::stop(draft, session, id);
         presence::leave(draft, session, id);

@@ -58,7 +58,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>) -> Outcome {
     Ok(Reply::Done)
 }
 
-/// Subscriptions first, so that each goes for its own age and not with its publisher.
+/// Subscriptions are closed first, so that each gets this reason and not the one of its publisher.
 fn end_overdue(draft: &mut Draft<'_>, overdue: &[&Connection]) {
     let ids = |publishing: bool| {
         let of_kind = move |row: &&&Connection| (row.kind == ConnectionKind::Publish) == publishing;

@@ -1,5 +1,5 @@
 //! A client with a verified token opens a connection: to publish, to watch a publisher, or for events.
-//! The first one joins; a second of the same kind takes the first one's place.
+//! The first connection joins the stage; a second one of the same kind replaces the first.
 
 use crate::error::limit_reached;
 use crate::error::{Error, Fault};
@@ -28,9 +28,9 @@ pub(crate) fn needs(kind: &ConnectionKind, claims: &Claims, is_expired: bool) ->
     let mut needs = claims::needs(claims);
     let (here, bearer) = (stage.clone(), claims.participant.clone());
     needs.push(match claims.signer {
-        // Its tokens all say the same.
+        // All tokens of the service with one identity say the same.
         Signer::Service if !is_expired => Need::Presence(here, bearer),
-        // A later token may say something new of a participant that is shown elsewhere, and one that has expired may
+        // A later self-signed token may change a participant that is replicated, and the bearer of an expired one may
         // publish while a replication waits for it.
         Signer::Service | Signer::PublicKey(_) => Need::Participant(here, bearer),
     });
@@ -91,7 +91,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
     })
 }
 
-/// The token must be alive, and in time for a join, or come from a client that was let in before.
+/// The token must be good, and not expired unless the client may come back.
 fn check_token(draft: &Draft<'_>, request: &Request<'_>) -> Result<(), Error> {
     let claims = request.claims;
     claims::check(draft, claims)?;
@@ -117,8 +117,9 @@ fn check_token(draft: &Draft<'_>, request: &Request<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Who was let into the session in progress comes back after the token's end: with a resumption secret, and, without one,
-/// to publish while the reconnect window of a replication waits for it. Encoders know nothing but their token.
+/// Whether a participant of the session in progress may come back with an expired token: with a resumption secret; and
+/// without one, to publish while the reconnect window of a replication waits for it, because encoders have only their
+/// token.
 fn may_come_back(draft: &Draft<'_>, request: &Request<'_>, session: &StageSessionId) -> bool {
     let id = &request.claims.participant;
     if draft.participant(session, id).is_none() {
@@ -134,7 +135,8 @@ fn may_come_back(draft: &Draft<'_>, request: &Request<'_>, session: &StageSessio
     request.resumes == Some(session) || (*request.kind == ConnectionKind::Publish && is_awaited())
 }
 
-/// May it do this, and is there room? For a subscription the answer is what will be received.
+/// The token must have the capability, and the limits must allow one more. Returns the publication that a subscription
+/// will receive.
 fn check_role(
     draft: &Draft<'_>,
     request: &Request<'_>,
@@ -182,7 +184,8 @@ fn watchable(
     })
 }
 
-/// Is there room for one more in the stage, and in the account's region? Who is counted already needs none.
+/// The limits of the stage, and of the account and Region, must allow one more. A participant that is counted already
+/// is not counted twice.
 fn check_room(
     draft: &Draft<'_>,
     request: &Request<'_>,
@@ -252,8 +255,8 @@ fn holds(
         .any(|id| draft.connection(id).is_some_and(|row| such(&row.kind)))
 }
 
-/// Takes away the connection of the same kind, if there is one. Nothing stops by it: the new one takes
-/// over its place, and with it whether its start is in the history.
+/// Removes the participant's connection of the same kind, if there is one. Nothing stops: the new connection replaces it.
+/// Returns whether the old one was established, that is, whether its *_STARTED event has been recorded.
 fn replace(draft: &mut Draft<'_>, session: &StageSessionId, request: &Request<'_>) -> bool {
     let ids = draft.connections_of(session, &request.claims.participant);
     let same = |id: &ConnectionId| {

@@ -1,4 +1,4 @@
-//! A join failed at the edge: it goes into the participant's history.
+//! RecordConnectionError: a join that the edge refused is recorded in the participant's history.
 
 use crate::kernel::command::Claims;
 use crate::kernel::decision::Outcome;
@@ -22,7 +22,7 @@ pub(crate) fn decide(
     kind: &ConnectionKind,
     error: StageEventError,
 ) -> Outcome {
-    // A dead token has no say in the history any more.
+    // A revoked token writes no history.
     if claims::check(draft, claims).is_ok() {
         record(draft, claims, kind, error);
     }

@@ -1,5 +1,5 @@
-//! DisconnectParticipant: out, and the token is dead. For a replica it stops just that replication; the
-//! person stays where it joined.
+//! DisconnectParticipant: closes the participant's connections and revokes its token. For a replica it stops that
+//! replication only; the participant stays in the stage it joined.
 
 use crate::arn::StageArn;
 use crate::error::{Error, Fault};

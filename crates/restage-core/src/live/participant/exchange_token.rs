@@ -1,6 +1,6 @@
-//! A token exchange: a connected participant goes on with another self-signed token of the same identity.
-//! What it says of itself changes at once, here and wherever it is replicated; what it may no longer do
-//! ends.
+//! ExchangeToken: a connected participant continues with another self-signed token of the same identity.
+//! Its user id and attributes change at once, here and wherever it is replicated; connections that the new token no
+//! longer allows are closed.
 
 use crate::error::{Error, Fault};
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
@@ -92,7 +92,7 @@ fn check_bearer(
     Ok((row.session.clone(), row.clone()))
 }
 
-/// Both tokens must be self-signed and the new one good for a join. Answers what the old one said.
+/// Both tokens must be self-signed, and the new one good for a join. Returns what the old one said.
 fn check_tokens(
     draft: &Draft<'_>,
     request: &Request<'_>,
@@ -125,7 +125,7 @@ fn check_tokens(
     })
 }
 
-/// Ends what the participant has under way and may no longer do.
+/// Closes connections whose capability the new token lacks.
 fn close_disallowed(
     draft: &mut Draft<'_>,
     session: &StageSessionId,

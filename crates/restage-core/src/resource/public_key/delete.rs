@@ -1,4 +1,4 @@
-//! DeletePublicKey: no token signed with its private half joins any more. Who has joined stays.
+//! DeletePublicKey: tokens signed with the private half are refused from now on. Participants that have joined stay.
 
 use crate::arn::PublicKeyArn;
 use crate::kernel::decision::Outcome;

@@ -1,5 +1,5 @@
 //! DeleteStage: disconnects everyone, ends replications out of the stage and into it, then removes it.
-//! History is written where it survives: in the other stages.
+//! History is kept in the other stages only, because the stage's own is removed with it.
 
 use crate::arn::StageArn;
 use crate::kernel::decision::Outcome;
