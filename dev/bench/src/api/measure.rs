@@ -8,13 +8,13 @@ use restage_sim::process;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::super::server::Server;
 use super::bare::Bare;
-use super::caller::Caller;
 use super::database::Database;
 use super::seed;
 use super::{Aim, ApiArgs, Figure, median};
-use crate::live::Progress;
+use crate::caller::Caller;
+use crate::output;
+use crate::server::Server;
 
 /// Rows of a page, the most there may be.
 const PAGE_ROWS: u32 = 50;
@@ -30,13 +30,13 @@ fn fresh(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Database> {
 }
 
 fn launch(args: &ApiArgs, database: &Database) -> anyhow::Result<Server> {
-    Server::start(args.server.as_deref(), &[], Some(database.address()))
+    Server::start(&args.binary, &[], Some(database.address()))
 }
 
 /// One that reads the store for every answer, however often it has given it.
 fn launch_forgetful(args: &ApiArgs, database: &Database) -> anyhow::Result<Server> {
     let flags = ["--answers-mb=0".to_owned()];
-    Server::start(args.server.as_deref(), &flags, Some(database.address()))
+    Server::start(&args.binary, &flags, Some(database.address()))
 }
 
 fn page(after: Option<&str>) -> Value {
@@ -197,19 +197,20 @@ fn timed(connection: &mut Connection, request: &[u8]) -> anyhow::Result<f64> {
 
 /// Page tokens all over the list, none so late that a page after it is not full.
 fn places(caller: &Caller, replicas: u64) -> anyhow::Result<Vec<String>> {
-    let mut progress = Progress::new(Some(replicas.div_ceil(u64::from(PAGE_ROWS))), "pages");
+    let progress = output::progress(replicas.div_ceil(u64::from(PAGE_ROWS)), "pages");
     let mut connection = Connection::open(caller.address)?;
     let mut found: Vec<String> = Vec::new();
     loop {
         let body = page(found.last().map(String::as_str));
         let request = caller.request("ListParticipantReplicas", &body)?;
         let answer: Value = serde_json::from_slice(connection.succeed(&request)?)?;
-        progress.add(1);
+        progress.inc(1);
         let Some(next) = answer["nextToken"].as_str() else {
             break;
         };
         found.push(next.to_owned());
     }
+    progress.finish_and_clear();
     anyhow::ensure!(
         !found.is_empty(),
         "there are too few replicas for two pages"

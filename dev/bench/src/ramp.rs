@@ -1,4 +1,4 @@
-//! `restage bench ramp`.
+//! `ramp`: viewers that join in steps until the server takes no more.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,12 +7,11 @@ use anyhow::Context as _;
 use restage_sim::{Refused, Srtp, get, percent_missing, process, unix_ns};
 use serde::Serialize;
 
-use super::quota::Quota;
-use super::scene::{Director, Ticket};
-use super::server::Server;
-use super::{RampArgs, rate};
-use crate::api;
 use crate::output;
+use crate::quota::Quota;
+use crate::scene::{Director, Ticket};
+use crate::server::Server;
+use crate::{RampArgs, rate, runtime};
 
 /// Between the last join of a step and counting.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -53,7 +52,7 @@ struct Told {
 }
 
 pub(super) fn run(args: &RampArgs) -> anyhow::Result<ExitCode> {
-    let steps = api::runtime()?.block_on(climb(args))?;
+    let steps = runtime()?.block_on(climb(args))?;
     if args.output == output::Format::Json {
         output::json(&steps)?;
     }
@@ -63,14 +62,14 @@ pub(super) fn run(args: &RampArgs) -> anyhow::Result<ExitCode> {
 async fn climb(args: &RampArgs) -> anyhow::Result<Vec<Step>> {
     // Declared before the server: dropped after it, when its process is no more.
     let mut quota = None;
-    let server = Server::start(args.server.as_deref(), &args.serve_arg, None)?;
+    let server = Server::start(&args.binary, &args.serve_arg, None)?;
     let mut director = Director::new(&server, rate(args.low_rate), Srtp::All)?;
-    let stage = director.stage().await?;
+    let stage = director.stage()?;
     let mut tickets = Vec::new();
     for _ in 0..args.most {
-        tickets.push(director.ticket_to_watch(&stage).await?);
+        tickets.push(director.ticket_to_watch(&stage)?);
     }
-    let (publisher, source) = director.publish(&stage).await?;
+    let (publisher, source) = director.publish(&stage)?;
     if args.quota > 0.0 {
         quota = Some(Quota::impose(server.pid(), args.quota)?);
     }

@@ -1,21 +1,20 @@
-//! `restage bench api`: what requests cost the server, against a handler that does nothing.
+//! `api`: what requests cost the server, against a handler that does nothing.
 
 mod bare;
-mod caller;
 mod database;
 mod measure;
 mod replications;
 mod seed;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::api;
 use crate::output::{self, Format};
+use crate::runtime;
+use crate::server::Binary;
 
 pub(super) use bare::serve as serve_bare;
 
@@ -34,7 +33,7 @@ pub(crate) enum What {
     Replications,
 }
 
-/// Every measurement starts this binary as a server with data of its own: SQLite, unless --database says otherwise.
+/// Every measurement starts restage as a server with data of its own: SQLite, unless --database says otherwise.
 /// Requests are signed before they are sent, once a round, and go over connections that stay open; the server
 /// verifies each. CPU is that of the server's process, user and system.
 #[derive(clap::Args)]
@@ -68,9 +67,8 @@ pub(crate) struct ApiArgs {
     /// user must be allowed to create schemas. A password is better in PGPASSWORD than in a flag
     #[arg(long, value_name = "ADDRESS")]
     database: Option<String>,
-    /// Another binary to run as the server
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
+    #[command(flatten)]
+    binary: Binary,
     /// A table, or JSON
     #[arg(long, value_enum, default_value_t)]
     output: Format,
@@ -150,7 +148,7 @@ fn median(mut of: Vec<f64>) -> anyhow::Result<f64> {
 }
 
 pub(super) fn run(args: &ApiArgs) -> anyhow::Result<ExitCode> {
-    let runtime = api::runtime()?;
+    let runtime = runtime()?;
     let mut figures = Vec::new();
     for what in &args.what {
         figures.extend(match what {

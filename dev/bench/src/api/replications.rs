@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use restage_sim::api::{Connection, open_loop};
 use restage_sim::{Fleet, Percentiles, Rate, Srtp};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::super::server::Server;
-use super::caller::Caller;
 use super::database::Database;
 use super::{Aim, ApiArgs, Figure};
+use crate::caller::{Caller, text};
+use crate::server::Server;
 
 /// Calls a second.
 const PER_SECOND: u32 = 200;
@@ -82,7 +82,7 @@ fn launch(args: &ApiArgs, database: &Database, calls: u32) -> anyhow::Result<Ser
         format!("--limit-publishers={}", calls + 2 * args.publishers.max(1)),
         format!("--limit-stages={}", u32::MAX),
     ];
-    Server::start(args.server.as_deref(), &flags, Some(database.address()))
+    Server::start(&args.binary, &flags, Some(database.address()))
 }
 
 /// New stages.
@@ -109,11 +109,6 @@ fn publish(
     let token = text(&answer["participantToken"]["token"])?;
     fleet.publish(&format!("{}/whip", server.url), &token, Rate::LOW)?;
     text(&answer["participantToken"]["participantId"])
-}
-
-fn text(value: &Value) -> anyhow::Result<String> {
-    let text = value.as_str().context("the answer lacks a member")?;
-    Ok(text.to_owned())
 }
 
 /// `verb`ParticipantReplication into each of these, of one publisher after the other.

@@ -3,13 +3,14 @@
 use std::io::{BufReader, BufWriter};
 
 use anyhow::Context as _;
+use indicatif::ProgressBar;
 use restage_server::store::{self, BackupWriter, PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::caller::REGION;
 use super::database::Database;
-use crate::live::Progress;
+use crate::caller::REGION;
+use crate::output;
 
 /// The account of a server that is told nothing else.
 const ACCOUNT: &str = "000000000000";
@@ -86,9 +87,10 @@ fn fill(
         let mut out = BufWriter::new(to);
         let mut all = Rows {
             backup: BackupWriter::new(&mut out)?,
-            progress: Progress::new(Some(count), "rows"),
+            progress: output::progress(count, "rows"),
         };
         rows(&mut all, began)?;
+        all.progress.finish_and_clear();
         all.backup.finish()
     });
     let mut input = BufReader::new(from);
@@ -106,7 +108,7 @@ fn fill(
 /// Where rows go. The pipe is short, so that what is written is about what the database has.
 struct Rows<'o> {
     backup: BackupWriter<'o, BufWriter<std::io::PipeWriter>>,
-    progress: Progress,
+    progress: ProgressBar,
 }
 
 impl Rows<'_> {
@@ -115,7 +117,7 @@ impl Rows<'_> {
     }
 
     fn row(&mut self, cells: Vec<Value>) -> std::io::Result<()> {
-        self.progress.add(1);
+        self.progress.inc(1);
         self.backup.row(cells)
     }
 }
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_is_made_up_is_a_sound_store() {
-        let runtime = crate::api::runtime().unwrap();
+        let runtime = crate::runtime().unwrap();
         let fresh = || Database::fresh(None, &runtime).unwrap();
         let (first, second) = (fresh(), fresh());
         replicas(&first, 7, &runtime).unwrap();
@@ -250,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_store_that_holds_something_is_refused() {
-        let runtime = crate::api::runtime().unwrap();
+        let runtime = crate::runtime().unwrap();
         let database = Database::fresh(None, &runtime).unwrap();
         replicas(&database, 2, &runtime).unwrap();
         let error = replicas(&database, 2, &runtime).unwrap_err().to_string();

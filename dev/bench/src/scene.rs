@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use aws_sdk_ivsrealtime::operation::start_participant_replication::StartParticipantReplicationError;
-use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use anyhow::bail;
 use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
 use restage_sim::{Fleet, Join, Rate, Srtp, unix_ns};
+use serde_json::{Value, json};
+use tokio::task::block_in_place;
 
-use super::server::Server;
-use super::topology::Topology;
-use crate::api::Api;
-use crate::target::Target;
+use crate::caller::{Caller, text};
+use crate::server::Server;
+use crate::topology::Topology;
 
 /// How long the server may take to see a publisher.
 const PUBLISHING_MAX: Duration = Duration::from_secs(10);
@@ -27,28 +26,23 @@ pub(crate) struct Scene {
     pub(crate) replications: Vec<(u64, usize)>,
 }
 
-pub(super) struct Ticket {
-    pub(super) token: String,
+pub(crate) struct Ticket {
+    pub(crate) token: String,
     participant: String,
 }
 
 pub(crate) struct Director<'a> {
     server: &'a Server,
-    api: Api,
+    api: Caller,
     rate: Rate,
     fleet: Fleet,
 }
 
 impl<'a> Director<'a> {
     pub(crate) fn new(server: &'a Server, rate: Rate, srtp: Srtp) -> anyhow::Result<Self> {
-        let target = Target {
-            data_dir: Some(server.data_dir().to_owned()),
-            endpoint_url: Some(server.url.clone()),
-            ..Target::default()
-        };
         Ok(Self {
             server,
-            api: Api::new(&target)?,
+            api: Caller::of(server)?,
             rate,
             fleet: Fleet::start(srtp)?,
         })
@@ -64,14 +58,14 @@ impl<'a> Director<'a> {
                 subscribers,
             } => {
                 for _ in 0..stages {
-                    let stage = self.stage().await?;
+                    let stage = self.stage()?;
                     let mut sources = Vec::new();
                     for _ in 0..publishers {
-                        sources.push(self.publish(&stage).await?);
+                        sources.push(self.publish(&stage)?);
                     }
                     for number in 0..subscribers {
                         let (publisher, source) = &sources[number % sources.len()];
-                        joins.push(self.subscribe(&stage, publisher, *source).await?);
+                        joins.push(self.subscribe(&stage, publisher, *source)?);
                     }
                 }
             }
@@ -79,17 +73,17 @@ impl<'a> Director<'a> {
                 stages,
                 subscribers,
             } => {
-                let home = self.stage().await?;
-                let (publisher, source) = self.publish(&home).await?;
+                let home = self.stage()?;
+                let (publisher, source) = self.publish(&home)?;
                 for _ in 0..stages {
-                    let stage = self.stage().await?;
+                    let stage = self.stage()?;
                     replications.push((
                         self.replicate_to_a_waiting_subscriber(&home, &stage, &publisher)
                             .await?,
                         joins.len(),
                     ));
                     for _ in 0..subscribers {
-                        joins.push(self.subscribe(&stage, &publisher, source).await?);
+                        joins.push(self.subscribe(&stage, &publisher, source)?);
                     }
                 }
             }
@@ -102,78 +96,55 @@ impl<'a> Director<'a> {
     }
 
     /// Who has joined so far.
-    pub(super) fn fleet(&self) -> &Fleet {
+    pub(crate) fn fleet(&self) -> &Fleet {
         &self.fleet
     }
 
     /// A token to watch with on this stage.
-    pub(super) async fn ticket_to_watch(&self, stage: &str) -> anyhow::Result<Ticket> {
-        self.ticket(stage, ParticipantTokenCapability::Subscribe)
-            .await
+    pub(crate) fn ticket_to_watch(&self, stage: &str) -> anyhow::Result<Ticket> {
+        self.ticket(stage, "SUBSCRIBE")
     }
 
     /// One more subscriber, connected.
-    pub(super) fn watch(
+    pub(crate) fn watch(
         &mut self,
         publisher: &str,
         source: u32,
         ticket: &Ticket,
     ) -> anyhow::Result<Join> {
         let url = format!("{}/whep/{publisher}", self.server.url);
-        tokio::task::block_in_place(|| self.fleet.subscribe(&url, &ticket.token, source))
+        block_in_place(|| self.fleet.subscribe(&url, &ticket.token, source))
     }
 
-    pub(super) async fn stage(&self) -> anyhow::Result<String> {
-        let created = self
-            .api
-            .client
-            .create_stage()
-            .send()
-            .await
-            .map_err(|error| self.api.explain(error))?;
-        Ok(created
-            .stage()
-            .context("the server answered without a stage")?
-            .arn()
-            .to_owned())
+    pub(crate) fn stage(&self) -> anyhow::Result<String> {
+        let created = self.call("CreateStage", &json!({}))?;
+        text(&created["stage"]["arn"])
     }
 
-    async fn ticket(&self, stage: &str, may: ParticipantTokenCapability) -> anyhow::Result<Ticket> {
-        let issued = self
-            .api
-            .client
-            .create_participant_token()
-            .stage_arn(stage)
-            .capabilities(may)
-            .send()
-            .await
-            .map_err(|error| self.api.explain(error))?;
-        let token = issued
-            .participant_token()
-            .context("the server answered without a token")?;
+    fn ticket(&self, stage: &str, capability: &str) -> anyhow::Result<Ticket> {
+        let body = json!({"stageArn": stage, "capabilities": [capability]});
+        let issued = self.call("CreateParticipantToken", &body)?;
+        let token = &issued["participantToken"];
         Ok(Ticket {
-            token: token.token().unwrap_or_default().to_owned(),
-            participant: token.participant_id().unwrap_or_default().to_owned(),
+            token: text(&token["token"])?,
+            participant: text(&token["participantId"])?,
         })
     }
 
-    pub(super) async fn publish(&mut self, stage: &str) -> anyhow::Result<(String, u32)> {
-        let ticket = self
-            .ticket(stage, ParticipantTokenCapability::Publish)
-            .await?;
+    /// A call of the API, for which this thread waits.
+    fn call(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+        block_in_place(|| self.api.call(operation, body))
+    }
+
+    pub(crate) fn publish(&mut self, stage: &str) -> anyhow::Result<(String, u32)> {
+        let ticket = self.ticket(stage, "PUBLISH")?;
         let url = format!("{}/whip", self.server.url);
-        let (source, _) =
-            tokio::task::block_in_place(|| self.fleet.publish(&url, &ticket.token, self.rate))?;
+        let (source, _) = block_in_place(|| self.fleet.publish(&url, &ticket.token, self.rate))?;
         Ok((ticket.participant, source))
     }
 
-    async fn subscribe(
-        &mut self,
-        stage: &str,
-        publisher: &str,
-        source: u32,
-    ) -> anyhow::Result<Join> {
-        let ticket = self.ticket_to_watch(stage).await?;
+    fn subscribe(&mut self, stage: &str, publisher: &str, source: u32) -> anyhow::Result<Join> {
+        let ticket = self.ticket_to_watch(stage)?;
         self.watch(publisher, source, &ticket)
     }
 
@@ -184,9 +155,7 @@ impl<'a> Director<'a> {
         to: &str,
         participant: &str,
     ) -> anyhow::Result<u64> {
-        let ticket = self
-            .ticket(to, ParticipantTokenCapability::Subscribe)
-            .await?;
+        let ticket = self.ticket_to_watch(to)?;
         let token = ParticipantToken::decode(&ticket.token)?;
         let mut events = EventStream::join(&token).await?;
         let appears = async {
@@ -208,32 +177,28 @@ impl<'a> Director<'a> {
 
     /// Returns when it was asked for with success. The server sees a publisher a moment after its media is up.
     async fn replicate(&self, from: &str, to: &str, participant: &str) -> anyhow::Result<u64> {
+        let body = json!({
+            "sourceStageArn": from,
+            "destinationStageArn": to,
+            "participantId": participant,
+        });
+        let mut connection = block_in_place(|| self.api.connect())?;
         let mut ask = tokio::time::interval(ASK_EVERY);
-        let attempts = async {
-            loop {
-                ask.tick().await;
-                let asked_ns = unix_ns();
-                let started = self
-                    .api
-                    .client
-                    .start_participant_replication()
-                    .source_stage_arn(from)
-                    .destination_stage_arn(to)
-                    .participant_id(participant)
-                    .send()
-                    .await;
-                let waits = |error: &StartParticipantReplicationError| {
-                    error.is_conflict_exception() || error.is_resource_not_found_exception()
-                };
-                match started {
-                    Ok(_) => return Ok(asked_ns),
-                    Err(error) if error.as_service_error().is_some_and(waits) => {}
-                    Err(error) => return Err(self.api.explain(error)),
+        let deadline = tokio::time::Instant::now() + PUBLISHING_MAX;
+        loop {
+            let asked_at = ask.tick().await;
+            let request = self.api.request("StartParticipantReplication", &body)?;
+            let asked_ns = unix_ns();
+            let answer = block_in_place(|| connection.exchange(&request))?;
+            match answer.status {
+                200 => return Ok(asked_ns),
+                // The publisher is not seen yet.
+                404 | 409 if asked_at < deadline => {}
+                status => {
+                    let body = String::from_utf8_lossy(answer.body);
+                    bail!("the publisher cannot be replicated: {status}: {body}");
                 }
             }
-        };
-        tokio::time::timeout(PUBLISHING_MAX, attempts)
-            .await
-            .context("the publisher was never seen")?
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `restage bench media`.
+//! `media`: what a forwarded packet costs the server, beside the floor.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,13 +8,12 @@ use restage_sim::floor::{self, Floor};
 use restage_sim::process::{self, Usage};
 use restage_sim::{Join, Percentiles, Srtp, unix_ns};
 
-use super::report::{Measurement, print};
-use super::scene::{Director, Scene};
-use super::server::Server;
-use super::topology::Topology;
-use super::{FLOOR_FRAMES, MediaArgs, rate};
-use crate::api;
 use crate::output;
+use crate::report::{Measurement, print};
+use crate::scene::{Director, Scene};
+use crate::server::Server;
+use crate::topology::Topology;
+use crate::{FLOOR_FRAMES, MediaArgs, rate, runtime};
 
 /// Between the end of the window and counting: late packets and their retransmissions.
 const LATE: Duration = Duration::from_millis(700);
@@ -30,7 +29,7 @@ pub(super) fn run(args: MediaArgs) -> anyhow::Result<ExitCode> {
         for number in 1..=args.runs.max(1) {
             eprintln!("{topology}: run {number} of {}", args.runs.max(1));
             let before = measure_floor(&args, *topology)?;
-            runs.push(api::runtime()?.block_on(measure(&args, *topology, before))?);
+            runs.push(runtime()?.block_on(measure(&args, *topology, before))?);
             floors.extend([before, measure_floor(&args, *topology)?]);
         }
         runs.sort_by(|a, b| a.cpu_us_per_packet.total_cmp(&b.cpu_us_per_packet));
@@ -68,7 +67,7 @@ async fn measure(
 ) -> anyhow::Result<Measurement> {
     let rate = rate(args.low_rate);
     let srtp = if args.aes_cm { Srtp::AesCm } else { Srtp::All };
-    let server = Server::start(args.server.as_deref(), &args.serve_arg, None)?;
+    let server = Server::start(&args.binary, &args.serve_arg, None)?;
     let empty = process::usage(server.pid())?;
     let scene = Director::new(&server, rate, srtp)?.set_up(topology).await?;
     tokio::task::block_in_place(|| scene.fleet.wait_decodable(&scene.joins, PICTURE_MAX))?;

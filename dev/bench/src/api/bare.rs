@@ -10,15 +10,15 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 
-use crate::api;
 use crate::output;
+use crate::runtime;
 
 /// The body comes from standard input; the address goes to standard output. Runs until it is killed.
-pub(in crate::cmd::bench) fn serve() -> anyhow::Result<ExitCode> {
+pub(crate) fn serve() -> anyhow::Result<ExitCode> {
     let mut body = Vec::new();
     std::io::stdin().read_to_end(&mut body)?;
     let body = Bytes::from(body);
-    api::runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         output::line(&listener.local_addr()?.to_string())?;
         let answer = move || {
@@ -44,7 +44,7 @@ impl Bare {
     pub(super) fn start(body: &[u8]) -> anyhow::Result<Self> {
         let binary = std::env::current_exe().context("cannot find this program's own file")?;
         let child = Command::new(binary)
-            .args(["bench", "bare"])
+            .arg("bare")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

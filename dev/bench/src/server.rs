@@ -1,4 +1,4 @@
-//! The server under test: this binary as a process of its own.
+//! The server under test, as a process of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +13,42 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How the names of settings in the environment begin.
 const SETTINGS: &[u8] = b"RESTAGE_";
 
+/// The program under test.
+const PROGRAM: &str = "restage";
+
+/// Which program is run as the server.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Binary {
+    /// The binary to run as the server [default: the restage that was called, or the one beside this program]
+    // `restage bench` names itself in the variable.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "RESTAGE_BENCH_SERVER",
+        hide_env = true
+    )]
+    server: Option<PathBuf>,
+}
+
+impl Binary {
+    /// Its file.
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        if let Some(named) = &self.server {
+            return Ok(named.clone());
+        }
+        let own = std::env::current_exe().context("cannot find this program's own file")?;
+        let beside = own.with_file_name(PROGRAM);
+        if !beside.is_file() {
+            bail!(
+                "there is no {}; build it (cargo build --release -p restage) or give --server",
+                beside.display()
+            );
+        }
+        Ok(beside)
+    }
+}
+
+/// A running server.
 pub(crate) struct Server {
     child: Child,
     data_dir: PathBuf,
@@ -25,14 +61,11 @@ impl Server {
     /// database in use would have the server write there.
     #[allow(clippy::disallowed_methods)]
     pub(crate) fn start(
-        binary: Option<&Path>,
+        binary: &Binary,
         further: &[String],
         database: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let binary = match binary {
-            Some(binary) => binary.to_owned(),
-            None => std::env::current_exe().context("cannot find this program's own file")?,
-        };
+        let binary = binary.path()?;
         let data_dir = fresh_directory()?;
         let mut command = Command::new(&binary);
         for (name, _) in std::env::vars_os() {

@@ -11,19 +11,19 @@ use restage_server::data_dir::DataDir;
 use restage_sim::api::Connection;
 use serde_json::Value;
 
-use super::super::server::Server;
+use crate::server::Server;
 
 /// Where everything happens.
-pub(super) const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 
 /// Who calls which server.
-pub(super) struct Caller {
-    pub(super) address: SocketAddr,
+pub(crate) struct Caller {
+    pub(crate) address: SocketAddr,
     credentials: Credentials,
 }
 
 impl Caller {
-    pub(super) fn of(server: &Server) -> anyhow::Result<Self> {
+    pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
         let authority = server.url.strip_prefix("http://");
         let keys = DataDir::at(server.data_dir()).credentials()?;
         Ok(Self {
@@ -36,7 +36,7 @@ impl Caller {
 
     /// A whole request, signed now: good for five minutes.
     #[allow(clippy::disallowed_methods)]
-    pub(super) fn request(&self, operation: &str, body: &Value) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn request(&self, operation: &str, body: &Value) -> anyhow::Result<Vec<u8>> {
         let body = body.to_string();
         let host = self.address.to_string();
         let headers = [
@@ -65,9 +65,20 @@ impl Caller {
     }
 
     /// One call on a connection of its own.
-    pub(super) fn call(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
-        let mut connection = Connection::open(self.address)?;
+    pub(crate) fn call(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+        let mut connection = self.connect()?;
         let answer = connection.succeed(&self.request(operation, body)?)?;
         serde_json::from_slice(answer).context("the answer is not JSON")
     }
+
+    /// A connection to the server.
+    pub(crate) fn connect(&self) -> anyhow::Result<Connection> {
+        Connection::open(self.address)
+    }
+}
+
+/// A member of an answer that is text.
+pub(crate) fn text(value: &Value) -> anyhow::Result<String> {
+    let text = value.as_str().context("the answer lacks a member")?;
+    Ok(text.to_owned())
 }

@@ -9,7 +9,7 @@ use restage_server::store::{StoreConfig, StoreError};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::runtime::{Handle, Runtime};
 
-use super::super::server::fresh_directory;
+use crate::server::fresh_directory;
 
 /// What schemas are called, before the process's id and a number.
 const SCHEMA_PREFIX: &str = "restage_bench";
@@ -123,10 +123,10 @@ impl Drop for Database {
                     tokio::time::timeout(SCHEMA_TIMEOUT, schema.remove()).await
                 });
                 if !matches!(removed, Ok(Ok(()))) {
-                    crate::output::note(&format!(
+                    eprintln!(
                         "the schema {} could not be dropped; drop it by hand",
                         schema.name
-                    ));
+                    );
                 }
             }
         }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_file_is_gone_with_its_directory() {
-        let runtime = crate::api::runtime().unwrap();
+        let runtime = crate::runtime().unwrap();
         let database = Database::fresh(None, &runtime).unwrap();
         let file = database.config().unwrap().path().unwrap().to_owned();
         assert!(file.parent().unwrap().is_dir());
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_file_is_no_database_of_ours() {
-        let runtime = crate::api::runtime().unwrap();
+        let runtime = crate::runtime().unwrap();
         for (address, reason) in [
             ("sqlite:/tmp/r.db", "names a file"),
             ("mysql://ann:hunter2@db/rs", "no support for mysql"),
