@@ -55,7 +55,8 @@ pub use bitrate::Download;
 pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
-    Burst, ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey, WorkerId,
+    Burst, ConnectFailure, Control, Excess, GoneReason, Input, Output, PeerKey, PublicationKey,
+    WorkerId,
 };
 pub use restage_codec::MediaKind;
 pub use sdp::answer::local_ice_ufrag;

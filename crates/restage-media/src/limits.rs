@@ -157,8 +157,8 @@ pub const HEAD_PACKETS_MAX: usize = 160;
 /// A key frame older than this is not shown to newcomers: the picture may have little to do with what is live.
 pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
 /// Formats a subscriber is told that it cannot decode. Of further ones it is not told.
-pub const TOLD_FORMATS_MAX: usize = 8;
-/// Steps by which the pictures of an overloaded worker are thinned: see [`Input::Shed`](crate::Input::Shed).
+pub const UNDECODABLE_FORMATS_MAX: usize = 8;
+/// Steps by which the pictures of an overloaded worker are thinned: see [`Control::Shed`](crate::Control::Shed).
 pub const SHED_STEPS_MAX: u8 = 1 + SHED_PARTS as u8;
 /// Parts of the subscribers whose pictures are withheld one after the other. Each step takes one more.
 pub const SHED_PARTS: usize = 8;

@@ -17,7 +17,7 @@ pub struct Stats {
     pub sources_refused: u64,
     /// Key frames that a subscriber asked for and had no budget left for.
     pub keyframes_refused: u64,
-    /// Subscribers whose pictures are withheld because the worker is overloaded, as of the last [`Input::Shed`](crate::Input::Shed)
+    /// Subscribers whose pictures are withheld because the worker is overloaded, as of the last [`Control::Shed`](crate::Control::Shed)
     /// that changed anything.
     pub peers_withheld: u64,
     /// Datagrams handed in.

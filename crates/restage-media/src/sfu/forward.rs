@@ -19,14 +19,14 @@ use crate::util::slab::Index;
 
 /// A burst on its way to the subscribers of a publication.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct Delivery {
     pub(super) publication: Index,
     packets: Vec<Packet>,
     /// The subscriber that is next.
     next: usize,
 }
 
-impl Job {
+impl Delivery {
     /// A subscriber has left the list.
     pub(super) fn on_removed(&mut self, place: usize) {
         if place < self.next {
@@ -67,28 +67,28 @@ impl Sfu {
     /// Serves one subscriber. False: nothing is left to forward.
     pub(super) fn forward_step(&mut self) -> bool {
         let Some(now) = self.now else { return false };
-        let Some(job) = self.job.as_mut() else {
-            return self.next_job();
+        let Some(delivery) = self.delivery.as_mut() else {
+            return self.next_delivery();
         };
-        let Some(publication) = self.publications.get_mut(job.publication) else {
-            self.job = None;
+        let Some(publication) = self.publications.get_mut(delivery.publication) else {
+            self.delivery = None;
             return true;
         };
-        let Some(&index) = publication.subscribers.get(job.next) else {
+        let Some(&index) = publication.subscribers.get(delivery.next) else {
             // Everybody is served; the allocation serves the next burst.
-            for packet in job.packets.drain(..) {
+            for packet in delivery.packets.drain(..) {
                 publication.on_forwarded(packet, now);
             }
             if publication.pending.is_empty() {
-                publication.pending = std::mem::take(&mut job.packets);
+                publication.pending = std::mem::take(&mut delivery.packets);
             }
-            self.job = None;
+            self.delivery = None;
             return true;
         };
-        job.next += 1;
-        let next = publication.subscribers.get(job.next);
+        delivery.next += 1;
+        let next = publication.subscribers.get(delivery.next);
         if let Some(peer) = next.and_then(|next| self.peers.get(*next)) {
-            let kind = job
+            let kind = delivery
                 .packets
                 .first()
                 .map_or(MediaKind::Audio, |packet| packet.kind);
@@ -97,10 +97,10 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected) else {
             return true;
         };
-        self.at_work = Some(index);
-        let publication = job.publication;
+        self.serving = Some(index);
+        let publication = delivery.publication;
         let mut is_mismatched = false;
-        let outcome = peer.forward(now, &job.packets, &mut self.scratch, &mut self.sink);
+        let outcome = peer.forward(now, &delivery.packets, &mut self.scratch, &mut self.sink);
         let outcome = outcome.map(|forwarded| {
             self.stats.packets_out += forwarded.sent;
             self.stats.packets_unmappable += forwarded.unmappable;
@@ -145,7 +145,7 @@ impl Sfu {
     }
 
     /// The next burst that waits for nothing.
-    fn next_job(&mut self) -> bool {
+    fn next_delivery(&mut self) -> bool {
         let is_due = |index: &Index| {
             let publication = self.publications.get(*index);
             let waits = publication.and_then(|publication| publication.waits_until);
@@ -169,7 +169,7 @@ impl Sfu {
                     },
                 });
             }
-            self.job = Some(Job {
+            self.delivery = Some(Delivery {
                 publication: index,
                 packets,
                 next: 0,
@@ -212,7 +212,7 @@ impl Sfu {
 
     /// Shows a subscriber that takes video and has none the picture as it stands, and asks for a key frame if that
     /// is not what it should see. Nothing of its publication may be pending.
-    pub(super) fn greet(&mut self, now: Instant, peer_index: Index) {
+    pub(super) fn start_subscriber(&mut self, now: Instant, peer_index: Index) {
         let Some(peer) = self.peers.get_mut(peer_index) else {
             return;
         };

@@ -18,7 +18,9 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::config::Config;
-use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::io::{
+    ConnectFailure, Control, Excess, GoneReason, Input, Output, PeerKey, PublicationKey,
+};
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
 use crate::publication::Publication;
 use crate::receive::Received;
@@ -32,11 +34,11 @@ use crate::transport::event::{Failure, Sink, TransportEvent};
 use crate::util::rng::Rng;
 use crate::util::slab::{Index, Slab};
 use crate::util::timers::Timers;
-use forward::Job;
+use forward::Delivery;
 use shed::Shed;
 
-/// A selective forwarding unit without sockets, clock or threads: feed it [`Input`], drain [`Output`], come back at
-/// [`poll_timeout`](Self::poll_timeout).
+/// A selective forwarding unit without sockets, clock or threads: feed it [`Input`] and [`Control`], drain
+/// [`Output`], come back at [`poll_timeout`](Self::poll_timeout).
 ///
 /// ```no_run
 /// # use std::net::SocketAddr;
@@ -88,11 +90,11 @@ pub struct Sfu {
     /// Publications with packets to forward.
     ready: VecDeque<Index>,
     /// The burst being forwarded.
-    job: Option<Job>,
+    delivery: Option<Delivery>,
     /// What is left out because the worker is overloaded.
     shed: Shed,
     /// The peer that is being served.
-    at_work: Option<Index>,
+    serving: Option<Index>,
     sink: Sink,
     scratch: Vec<Outgoing>,
     stats: Stats,
@@ -129,18 +131,69 @@ impl Sfu {
             publication_timers: Timers::default(),
             feeds: 0,
             ready: VecDeque::new(),
-            job: None,
+            delivery: None,
             shed: Shed::default(),
-            at_work: None,
+            serving: None,
             sink: Sink::default(),
             scratch: Vec::new(),
             stats: Stats::default(),
         }
     }
 
-    /// Takes one input. Drain [`poll_output`](Self::poll_output) afterwards; only datagrams of one batch may follow
-    /// each other without. A `now` before an earlier one counts as that one.
+    /// Takes packets or time. Drain [`poll_output`](Self::poll_output) afterwards; only datagrams of one batch may follow each other
+    /// without. A `now` before an earlier one counts as that one.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        let now = self.begin(now);
+        match input {
+            Input::Datagram {
+                source,
+                destination,
+                payload,
+            } => self.on_datagram(now, source, destination, payload),
+            Input::Relayed { publication, burst } => self.relayed(publication, burst),
+            Input::Timeout => {
+                self.forward_all();
+                self.on_timeout(now);
+            }
+        }
+        self.serving = None;
+    }
+
+    /// Does what the control plane asks. Drain [`poll_output`](Self::poll_output) afterwards. A `now` before an earlier one counts as
+    /// that one.
+    pub fn control(&mut self, now: Instant, control: Control) {
+        let now = self.begin(now);
+        // Who receives what may change now: packets that came before go to those who were there.
+        self.forward_all();
+        match control {
+            Control::OpenPublisher { peer, offer } => {
+                self.open(now, peer, &offer, Role::Publisher, None);
+            }
+            Control::OpenSubscriber {
+                peer,
+                offer,
+                download,
+            } => self.open(now, peer, &offer, Role::Subscriber, download.as_ref()),
+            Control::Patch { peer, fragment } => self.patch(now, peer, &fragment),
+            Control::Publish { peer, publication } => self.publish(now, peer, publication),
+            Control::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
+            Control::Relay { publication, to } => self.relay(publication, to),
+            Control::WantKeyframe { publication, layer } => {
+                self.keyframe_wanted_elsewhere(now, publication, layer);
+            }
+            Control::Yield { publication } => self.yield_feed(publication),
+            Control::Shed { step, turn } => self.shed(step, turn),
+            Control::Close { peer } => {
+                if let Some(&index) = self.peer_keys.get(&peer) {
+                    self.remove_peer(index, true);
+                }
+            }
+        }
+        self.serving = None;
+    }
+
+    /// Takes the time of an input.
+    fn begin(&mut self, now: Instant) -> Instant {
         let now = self.now.map_or(now, |last| last.max(now));
         self.now = Some(now);
         if self.sink.epoch.is_none() {
@@ -150,58 +203,13 @@ impl Sfu {
             self.sink.events.is_empty(),
             "every peer's events are settled"
         );
-        self.take(now, input);
-        self.at_work = None;
-    }
-
-    fn take(&mut self, now: Instant, input: Input<'_>) {
-        if let Input::Datagram {
-            source,
-            destination,
-            payload,
-        } = input
-        {
-            self.on_datagram(now, source, destination, payload);
-            return;
-        }
-        if let Input::Relayed { publication, burst } = input {
-            self.relayed(publication, burst);
-            return;
-        }
-        // Everything else may change who receives what: packets that came before go to those who were there.
-        self.forward_all();
-        match input {
-            Input::Datagram { .. } | Input::Relayed { .. } => {}
-            Input::Timeout => self.on_timeout(now),
-            Input::OpenPublisher { peer, offer } => {
-                self.open(now, peer, offer, Role::Publisher, None);
-            }
-            Input::OpenSubscriber {
-                peer,
-                offer,
-                download,
-            } => self.open(now, peer, offer, Role::Subscriber, download),
-            Input::Patch { peer, fragment } => self.patch(now, peer, fragment),
-            Input::Publish { peer, publication } => self.publish(now, peer, publication),
-            Input::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
-            Input::Relay { publication, to } => self.relay(publication, to),
-            Input::WantKeyframe { publication, layer } => {
-                self.keyframe_wanted_elsewhere(now, publication, layer);
-            }
-            Input::Yield { publication } => self.yield_feed(publication),
-            Input::Shed { step, turn } => self.shed(step, turn),
-            Input::Close { peer } => {
-                if let Some(&index) = self.peer_keys.get(&peer) {
-                    self.remove_peer(index, true);
-                }
-            }
-        }
+        now
     }
 
     /// The next thing to do outside; `None` when there is nothing more until the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.next_output();
-        self.at_work = None;
+        self.serving = None;
         output
     }
 
@@ -257,7 +265,7 @@ impl Sfu {
 
     fn on_timeout(&mut self, now: Instant) {
         while let Some(index) = self.peer_timers.pop_due(now) {
-            self.at_work = Some(index);
+            self.serving = Some(index);
             let Some(peer) = self.peers.get_mut(index) else {
                 continue;
             };
@@ -283,7 +291,7 @@ impl Sfu {
             let outcome = peer.transport.on_timeout(now, &mut self.sink);
             self.settle(now, index, outcome);
         }
-        self.at_work = None;
+        self.serving = None;
         while let Some(index) = self.publication_timers.pop_due(now) {
             let Some(publication) = self.publications.get_mut(index) else {
                 continue;
@@ -297,7 +305,7 @@ impl Sfu {
 
     /// Acts on what a peer's transport produced and sets its next deadline.
     fn settle(&mut self, now: Instant, index: Index, outcome: Result<(), Failure>) {
-        self.at_work = Some(index);
+        self.serving = Some(index);
         let mut is_closed = false;
         let mut events = std::mem::take(&mut self.sink.events);
         for event in events.drain(..) {
@@ -369,14 +377,14 @@ impl Sfu {
             return;
         };
         peer.is_connected = true;
-        peer.heard_at = now;
+        peer.last_seen_at = now;
         if let Some(profile) = peer.transport.srtp_profile() {
             self.stats.count_profile(profile);
         }
         self.sink
             .outputs
             .push_back(Output::Connected { peer: peer.key });
-        self.greet(now, index);
+        self.start_subscriber(now, index);
     }
 
     fn on_packet(&mut self, index: Index, kind: MediaKind, received: Received) {

@@ -9,7 +9,7 @@ use crate::packet::Packet;
 
 impl Sfu {
     /// Sets who receives the publication on behalf of others. What is pending has been forwarded.
-    pub(super) fn relay(&mut self, key: PublicationKey, to: &[WorkerId]) {
+    pub(super) fn relay(&mut self, key: PublicationKey, to: Vec<WorkerId>) {
         let is_known = self.publication_keys.contains_key(&key);
         if !is_known && to.is_empty() {
             return;

@@ -81,11 +81,11 @@ impl Sfu {
             peer.match_profiles(self.config.h264_profile_match);
             peer.publication = Some(index);
         }
-        self.greet(now, peer);
+        self.start_subscriber(now, peer);
     }
 
     /// Forgets a peer, saying goodbye to the remote end unless its connection is broken.
-    pub(super) fn remove_peer(&mut self, index: Index, says_goodbye: bool) {
+    pub(super) fn remove_peer(&mut self, index: Index, sends_bye: bool) {
         self.leave(index);
         let Some(mut peer) = self.peers.remove(index) else {
             return;
@@ -99,7 +99,7 @@ impl Sfu {
         for address in peer.addresses() {
             self.demux.remove_address(address, index);
         }
-        if says_goodbye {
+        if sends_bye {
             peer.transport.close(&mut self.sink);
             // What it may still have received is nobody's any more.
             self.sink.events.clear();
@@ -131,8 +131,12 @@ impl Sfu {
         {
             // Keeps the order, so that a burst under way skips nobody.
             publication.subscribers.remove(place);
-            if let Some(job) = self.job.as_mut().filter(|job| job.publication == index) {
-                job.on_removed(place);
+            if let Some(delivery) = self
+                .delivery
+                .as_mut()
+                .filter(|delivery| delivery.publication == index)
+            {
+                delivery.on_removed(place);
             }
         }
         self.forget_if_idle(index);
@@ -152,11 +156,11 @@ impl Sfu {
         self.publication_timers.clear(index);
         self.ready.retain(|ready| *ready != index);
         if self
-            .job
+            .delivery
             .as_ref()
-            .is_some_and(|job| job.publication == index)
+            .is_some_and(|delivery| delivery.publication == index)
         {
-            self.job = None;
+            self.delivery = None;
         }
     }
 

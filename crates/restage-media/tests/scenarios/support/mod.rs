@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use client::Client;
 use restage_media::{
-    Burst, Config, Download, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu,
-    WorkerId,
+    Burst, Config, Control, Download, GoneReason, Input, OfferError, Output, PeerKey,
+    PublicationKey, Sfu, WorkerId,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -141,11 +141,16 @@ impl World {
         self.drain_sfu();
     }
 
+    pub fn control(&mut self, control: Control) {
+        self.sfu.control(self.now, control);
+        self.drain_sfu();
+    }
+
     /// Opens a publishing client and returns its index. It is not connected yet.
     pub fn publisher(&mut self, key: u64, publication: u64) -> usize {
         let client = Client::publisher(self.now, key, self.clients.len());
         let index = self.open(client, true);
-        self.input(Input::Publish {
+        self.control(Control::Publish {
             peer: PeerKey(key),
             publication: PublicationKey(publication),
         });
@@ -155,7 +160,7 @@ impl World {
     pub fn subscriber(&mut self, key: u64, publication: u64) -> usize {
         let client = Client::subscriber(self.now, key, self.clients.len());
         let index = self.open(client, false);
-        self.input(Input::Subscribe {
+        self.control(Control::Subscribe {
             peer: PeerKey(key),
             publication: PublicationKey(publication),
         });
@@ -167,16 +172,16 @@ impl World {
         let offer = client.take_offer();
         let peer = client.key;
         if publishes {
-            self.input(Input::OpenPublisher {
+            self.control(Control::OpenPublisher {
                 peer,
-                offer: &offer,
+                offer: offer.to_owned(),
             });
         } else {
             let download = self.download.clone();
-            self.input(Input::OpenSubscriber {
+            self.control(Control::OpenSubscriber {
                 peer,
-                offer: &offer,
-                download: download.as_ref(),
+                offer: offer.to_owned(),
+                download,
             });
         }
         let answer = self.answer(peer).expect("an answer");
