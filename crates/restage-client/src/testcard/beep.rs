@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use opus::{Application, Bitrate, Channels, Encoder};
 
-use crate::testcard::TestCardError;
+use super::TestCardError;
 
 /// Samples a second; Opus in RTP always counts this way (RFC 7587 §4.1).
 pub const SAMPLE_RATE: u32 = 48_000;
