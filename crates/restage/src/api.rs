@@ -17,13 +17,9 @@ use restage_client::first_line;
 use restage_server::run_file::RunFile;
 use serde_json::Value;
 
-use crate::connector;
+use crate::connector::{self, CONNECT_TIMEOUT};
 use crate::exit::{Exit, Failure};
 use crate::target::{Connection, Target};
-
-/// How long a connection may take to be made. A server that is not there answers at once; this is
-/// for one behind a firewall.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
