@@ -1,8 +1,8 @@
-# `make install`, `make run` and `make test` are what matters. The work is done by the scripts they name.
+# `make install`, `make run`, `make check` and `make test` are what matters. The work is done by the scripts they name.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run test setup fmt clean
+.PHONY: help install run check test setup fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -14,9 +14,13 @@ run: ## Install what is missing, build, and start a server with its data in ./da
 	@scripts/setup.sh run
 	@scripts/run.sh
 
+check: ## Format, lint, boundaries, unit and scenario tests: minutes, once it has been built
+	@scripts/setup.sh test
+	@scripts/test.sh check
+
 test: ## Install what is missing and run every check and test
 	@scripts/setup.sh test
-	@scripts/test.sh
+	@scripts/test.sh all
 
 setup: ## Only install what `make test` needs
 	@scripts/setup.sh test

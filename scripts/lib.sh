@@ -5,10 +5,42 @@ set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$ROOT/.venv"
 STARTED_AT=$SECONDS
+# The step that runs, since when, and those before it as "SECONDS NAME".
+STEP=""
+STEP_STARTED_AT=$SECONDS
+STEPS=()
 
-# A step's name goes out before it runs, so that a hang shows where it is.
+# Prints a step's name before it runs, so that a hang shows where it is, and how long the step before it took.
 step() {
-    printf '\n== [%4ds] %s\n' "$((SECONDS - STARTED_AT))" "$*"
+    end_step
+    STEP="$*"
+    STEP_STARTED_AT=$SECONDS
+    printf '\n== [%4ds] %s\n' "$((SECONDS - STARTED_AT))" "$STEP"
+}
+
+end_step() {
+    [ -n "$STEP" ] || return 0
+    local took=$((SECONDS - STEP_STARTED_AT))
+    STEPS+=("$took $STEP")
+    STEP=""
+    printf '   took %d s\n' "$took"
+}
+
+# Prints how long each step took, and all of them. An EXIT trap calls it with the exit code: the last step may have failed.
+print_step_times() {
+    local code="$1" failed="$STEP" line
+    end_step
+    [ "${#STEPS[@]}" -gt 0 ] || return 0
+    printf '\n== Seconds of each step\n'
+    for line in "${STEPS[@]}"; do
+        printf '%6d  %s\n' "${line%% *}" "${line#* }"
+    done
+    printf '%6d  in all\n' "$((SECONDS - STARTED_AT))"
+    if [ "$code" -eq 0 ]; then
+        printf '\n== All passed\n'
+    else
+        printf '\n== Failed (exit code %d): %s\n' "$code" "$failed"
+    fi
 }
 
 say() {

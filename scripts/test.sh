@@ -1,11 +1,26 @@
 #!/usr/bin/env bash
-# Every check and every test, cheapest first, stopping at the first failure. `scripts/setup.sh test` comes before.
+# The checks and tests, cheapest first, stopping at the first failure. `test.sh check`: those that need no other program
+# than the compilers, in minutes; `test.sh all`: every one. `scripts/setup.sh test` comes before.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 export PATH="$PATH:$HOME/.cargo/bin"
 # Incremental data is never read again in a clean checkout and costs time and disk there.
 [ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+
+SCOPE="${1:-all}"
+case "$SCOPE" in
+check | all) ;;
+*) die "test.sh takes 'check' or 'all', not '$SCOPE'" ;;
+esac
+
+# Waits for a process that was started in the background with its output in FILE, and then shows that output.
+await() {
+    local process="$1" file="$2" code=0
+    wait "$process" || code=$?
+    cat "$file"
+    return "$code"
+}
 
 # One file after the other: each starts a server, some a browser, and there may be just two cores.
 run_node_tests() {
@@ -15,9 +30,21 @@ run_node_tests() {
     done
 }
 
-# A PostgreSQL of the run's own; it goes with the run, however that ends.
-POSTGRES_DIR="$(mktemp -d "${TMPDIR:-/tmp}/restage-postgres.XXXXXX")"
-trap 'scripts/postgres.sh stop "$POSTGRES_DIR"' EXIT
+# What the run leaves goes with it, however it ends: files, a PostgreSQL of its own, processes in the background.
+WORK="$(mktemp -d "${TMPDIR:-/tmp}/restage-test.XXXXXX")"
+# PostgreSQL, which does not run as root, must reach its own directory in it.
+chmod 711 "$WORK"
+POSTGRES_DIR="$WORK/postgres"
+at_exit() {
+    local code=$? process
+    for process in $(jobs -p); do
+        kill "$process" 2>/dev/null || true
+    done
+    [ ! -e "$POSTGRES_DIR" ] || scripts/postgres.sh stop "$POSTGRES_DIR"
+    rm -rf "$WORK"
+    print_step_times "$code"
+}
+trap at_exit EXIT
 trap 'exit 130' INT TERM
 
 step "Format: Rust"
@@ -58,6 +85,14 @@ step "Cost of a forwarded packet, in instructions"
 # Examples are built with the tests.
 python3 scripts/check_forward_cost.py target/debug/examples/forward_path
 
+step "Unit tests: JavaScript client"
+node --test js/client/test/*.test.js
+
+step "Unit tests: Python, of what the tests are made with"
+"$VENV/bin/python" -m pytest --quiet conformance/model/test_suite.py
+
+[ "$SCOPE" = all ] || exit 0
+
 step "Store tests again, on PostgreSQL"
 POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 # The same binaries as above: what a test is given for a database is all that differs.
@@ -68,9 +103,6 @@ step "Documentation and package of the Rust client"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features
 # Compiled above already; this is about the files and the fields a registry wants.
 cargo package --locked --quiet --no-verify --allow-dirty --package restage-client
-
-step "Unit tests: JavaScript client"
-node --test js/client/test/*.test.js
 
 # The tests above needed it too, so it is there; building it alone would choose other features and compile it all again.
 export RESTAGE_BINARY="$ROOT/target/debug/restage"
@@ -102,5 +134,3 @@ run_node_tests conformance/browser/tests/*.test.js
 
 step "Interop: real clients publish, watch, and watch a replica"
 "$VENV/bin/python" -m pytest conformance/interop --durations=5
-
-step "All passed"

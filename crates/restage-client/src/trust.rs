@@ -14,6 +14,9 @@ use rustls::{
     SignatureScheme,
 };
 
+use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::Decode as _;
+
 use crate::error::Error;
 
 /// Most certificates taken from a bundle; the lists of public authorities have some 150.
@@ -147,14 +150,14 @@ impl Bundle {
 }
 
 fn check_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), TlsError> {
-    let (_, parsed) = x509_parser::parse_x509_certificate(certificate)
+    // `Raw`: serial numbers longer than RFC 5280 allows are no reason to refuse.
+    let parsed = CertificateInner::<Raw>::from_der(certificate)
         .map_err(|_| TlsError::InvalidCertificate(CertificateError::BadEncoding))?;
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let validity = parsed.validity();
-    if now < validity.not_before.timestamp() {
+    let validity = parsed.tbs_certificate().validity();
+    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
         return Err(CertificateError::NotValidYet.into());
     }
-    if now > validity.not_after.timestamp() {
+    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
         return Err(CertificateError::Expired.into());
     }
     Ok(())

@@ -68,10 +68,8 @@ impl Api {
             .region(Region::new(connection.region.clone()))
             .timeout_config(timeouts)
             .credentials_provider(credentials)
+            .http_client(connector::client(&target.trust()?)?)
             .interceptor(KeepAnswer(Arc::clone(&answer)));
-        if let Some(client) = connector::trusting(&target.trust()?)? {
-            config = config.http_client(client);
-        }
         if let Some(url) = &connection.url {
             config = config.endpoint_url(checked_url(url)?);
         }

@@ -1,7 +1,8 @@
-//! The SDK's way to the service when certificates of one's own choice are believed.
+//! The HTTP client under the SDK.
 //!
-//! The SDK's own client takes neither a self-signed certificate that is marked as an authority's,
-//! as `openssl req -x509` makes them, nor any certificate at all. The AWS CLI takes both.
+//! It is reqwest, which WHIP, WHEP and the outbox need in any case. The SDK's own client would be a second one to
+//! build, and it cannot be told to accept a self-signed certificate that is marked as an authority's, as
+//! `openssl req -x509` makes them, nor to accept any certificate. The AWS CLI does both.
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -16,24 +17,25 @@ use crate::api::CONNECT_TIMEOUT;
 /// Longest answer taken; pages have at most 100 items.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// A client of the SDK that believes what `trust` says; `None` if that is the system's matter.
-pub(crate) fn trusting(trust: &Trust) -> anyhow::Result<Option<SharedHttpClient>> {
-    let Some(config) = trust.rustls_config() else {
-        return Ok(None);
-    };
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(config.as_ref().clone())
+/// A client for the SDK that accepts the certificates `trust` names.
+///
+/// # Errors
+/// The TLS library cannot be set up.
+pub(crate) fn client(trust: &Trust) -> anyhow::Result<SharedHttpClient> {
+    let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .build()?;
-    let connector = SharedHttpConnector::new(Trusting(client));
-    Ok(Some(http_client_fn(move |_, _| connector.clone())))
+        .connect_timeout(CONNECT_TIMEOUT);
+    if let Some(config) = trust.rustls_config() {
+        builder = builder.tls_backend_preconfigured(config.as_ref().clone());
+    }
+    let connector = SharedHttpConnector::new(Connector(builder.build()?));
+    Ok(http_client_fn(move |_, _| connector.clone()))
 }
 
 #[derive(Debug)]
-struct Trusting(reqwest::Client);
+struct Connector(reqwest::Client);
 
-impl HttpConnector for Trusting {
+impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move { exchange(&client, request).await })

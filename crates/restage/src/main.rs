@@ -89,9 +89,8 @@ enum Command {
     Completions(cmd::completions::Args),
     /// Write manual pages
     Man(cmd::man::Args),
-    /// Measure what a forwarded packet costs on this machine
-    #[command(subcommand)]
-    Bench(cmd::bench::Command),
+    #[command(about = "Measure what a forwarded packet and a request cost on this machine")]
+    Bench(cmd::bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -125,7 +124,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => cmd::doctor::run(args),
         Command::Completions(args) => cmd::completions::run(&args),
         Command::Man(args) => cmd::man::run(&args),
-        Command::Bench(command) => cmd::bench::run(command),
+        Command::Bench(args) => cmd::bench::run(args),
     };
     outcome.unwrap_or_else(|error| exit::report(format, &error))
 }

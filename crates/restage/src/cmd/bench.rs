@@ -1,164 +1,82 @@
-//! `restage bench`: what a forwarded packet costs, what it costs at least, and what a request costs.
+//! `restage bench`: runs the program `restage-bench`, which only those who judge or change restage need.
 
-mod api;
-mod media;
-mod quota;
-mod ramp;
-mod report;
-mod scene;
-mod server;
-mod topology;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use anyhow::Context as _;
 
-use clap::Subcommand;
-use restage_sim::Rate;
-use restage_sim::floor::{self, Floor};
+use crate::exit::{Exit, Failure};
 
-use crate::output::{self, Format};
-use topology::Topology;
+/// The program that measures.
+const PROGRAM: &str = "restage-bench";
+/// Tells it which binary to run as the server, unless `--server` says otherwise.
+const SERVER_ENV: &str = "RESTAGE_BENCH_SERVER";
 
 /// Measures the media plane and the API on this machine, over the loopback interface only.
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Run this binary as a server under load from WebRTC clients, and say what it costs
-    Media(MediaArgs),
-    /// Let viewers join step by step until the server takes no more, and say what those who are in receive
-    Ramp(RampArgs),
-    /// Encrypt and send to as many receivers, and nothing else: the least that forwarding can cost
-    Floor(FloorArgs),
-    /// Run this binary as a server under API requests, and say what they cost
-    Api(api::ApiArgs),
-    /// What `api` compares with: answers standard input's bytes to everything
-    #[command(hide = true)]
-    Bare,
-}
-
-/// Every measurement starts a fresh server with its own data directory, joins all clients through
-/// the API, WHIP and WHEP, lets the traffic settle, and counts over a window. The floor is measured
-/// before each, in the same run.
+///
+/// This runs the program restage-bench, which is looked for beside this one and then in PATH. It is not installed with
+/// restage: `cargo build --release -p restage -p restage-bench` builds both in a checkout, and
+/// `target/release/restage bench` then finds it.
 #[derive(clap::Args)]
-pub(crate) struct MediaArgs {
-    /// What to measure, each as STAGES:PUBLISHERS:SUBSCRIBERS (both per stage; every subscriber
-    /// receives one publisher), or replicate:STAGES:SUBSCRIBERS (one publisher, replicated into
-    /// STAGES stages of SUBSCRIBERS each)
-    #[arg(value_name = "TOPOLOGY", default_values = ["1:1:200", "20:1:10", "replicate:100:5", "1:1:500"])]
-    topologies: Vec<Topology>,
-    /// Seconds that count
-    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
-    seconds: u64,
-    /// Seconds of traffic before that
-    #[arg(long, default_value_t = 3, value_name = "SECONDS")]
-    warm_up: u64,
-    /// How often each is measured; the report has the median by CPU time
-    #[arg(long, default_value_t = 3)]
-    runs: usize,
-    /// Send video of 300 kbit/s instead of 1.5 Mbit/s
-    #[arg(long)]
-    low_rate: bool,
-    /// Let the clients offer no other SRTP profile than AES128_CM_SHA1_80, as old ones do
-    #[arg(long)]
-    aes_cm: bool,
-    /// Another binary to run as the server
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Further arguments for `serve`, such as --serve-arg=--workers=2
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
-    serve_arg: Vec<String>,
-    /// A table, or JSON
-    #[arg(long, value_enum, default_value_t)]
-    output: Format,
+#[command(after_help = "\
+Examples:
+  restage bench help
+  restage bench media 1:1:200 --runs 1
+  restage bench api --help")]
+pub(crate) struct Args {
+    /// What to measure, and how; `restage bench help` lists it
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
 }
 
-/// Starts a fresh server whose processor time is limited, one publisher, and viewers in steps. After each
-/// step it counts what everybody who is in receives, sound by itself, and what of the publisher's packets
-/// has come to the server. Root may limit processor time, where the control groups of Linux can be written.
-#[derive(clap::Args)]
-pub(crate) struct RampArgs {
-    /// Processors the server may use; 0 does not limit it
-    #[arg(long, default_value_t = 0.4, value_name = "PROCESSORS")]
-    quota: f64,
-    /// Viewers that try to join in each step
-    #[arg(long, default_value_t = 100)]
-    step: usize,
-    /// Viewers that try to join altogether
-    #[arg(long, default_value_t = 1_500)]
-    most: usize,
-    /// Viewers that try to join each second
-    #[arg(long, default_value_t = 50)]
-    rate: u32,
-    /// Seconds that count after each step
-    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
-    seconds: u64,
-    /// Send video of 300 kbit/s instead of 1.5 Mbit/s
-    #[arg(long)]
-    low_rate: bool,
-    /// Another binary to run as the server
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Further arguments for `serve`, such as --serve-arg=--workers=2
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
-    serve_arg: Vec<String>,
-    /// A line for each step, or JSON at the end
-    #[arg(long, value_enum, default_value_t)]
-    output: Format,
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let own = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = find(&own, std::env::var_os("PATH").as_deref()).ok_or_else(|| {
+        let beside = own.parent().unwrap_or(&own).display();
+        Failure::new(
+            Exit::Failure,
+            format!("there is no {PROGRAM} in {beside} or in PATH"),
+        )
+        .advise(format!("cargo build --release -p {PROGRAM}, in a checkout"))
+    })?;
+    let error = Command::new(&program)
+        .args(args.arguments)
+        .env(SERVER_ENV, own)
+        .exec();
+    Err(error).with_context(|| format!("cannot run {}", program.display()))
 }
 
-/// The sockets of the receivers are emptied outside the measured time.
-#[derive(clap::Args)]
-pub(crate) struct FloorArgs {
-    /// Receivers
-    #[arg(long, default_value_t = 200)]
-    receivers: usize,
-    /// Pictures sent to each
-    #[arg(long, default_value_t = FLOOR_FRAMES)]
-    frames: usize,
-    /// Send video of 300 kbit/s instead of 1.5 Mbit/s
-    #[arg(long)]
-    low_rate: bool,
-    /// A line, or JSON
-    #[arg(long, value_enum, default_value_t)]
-    output: Format,
+/// The program beside this one, else the first in PATH.
+fn find(own: &Path, path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
+    let beside = own.parent().map(Path::to_owned);
+    let in_path = path.into_iter().flat_map(std::env::split_paths);
+    beside
+        .into_iter()
+        .chain(in_path)
+        .map(|directory| directory.join(PROGRAM))
+        .find(|candidate| candidate.is_file())
 }
 
-/// Ten seconds of video.
-const FLOOR_FRAMES: usize = 300;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn rate(is_low: bool) -> Rate {
-    if is_low { Rate::LOW } else { Rate::FULL }
-}
-
-pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Media(args) => media::run(args),
-        Command::Ramp(args) => ramp::run(&args),
-        Command::Api(args) => api::run(&args),
-        Command::Bare => api::serve_bare(),
-        Command::Floor(args) => {
-            let floor = floor::measure(args.receivers, args.frames, rate(args.low_rate))?;
-            match args.output {
-                Format::Text => output::line(&sentence(&floor))?,
-                Format::Json => output::json(&floor)?,
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+    #[test]
+    fn the_program_beside_this_one_comes_first() {
+        let (near, far) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let own = near.path().join("restage");
+        let path = Some(far.path().as_os_str());
+        assert_eq!(find(&own, path), None);
+        let (near, far) = (near.path().join(PROGRAM), far.path().join(PROGRAM));
+        std::fs::write(&far, "").unwrap();
+        assert_eq!(find(&own, path), Some(far));
+        std::fs::write(&near, "").unwrap();
+        assert_eq!(find(&own, path), Some(near));
+        assert_eq!(
+            find(&own, None).as_deref().and_then(Path::parent),
+            own.parent()
+        );
     }
-}
-
-fn sentence(floor: &Floor) -> String {
-    format!(
-        "floor  {:.2} µs of CPU per packet and receiver ({:.2} of it sealing; {} receivers, {} packets a picture, {})\n\
-         paced  {:.2} µs at a publisher's pace, sound included, to receivers at work",
-        floor.us_per_packet,
-        floor.seal_us_per_packet,
-        floor.receivers,
-        floor.packets_per_frame,
-        if floor.has_gso {
-            "one GSO train each"
-        } else {
-            "no GSO"
-        },
-        floor.paced_us_per_packet,
-    )
 }

@@ -50,10 +50,6 @@ const COMMANDS: &[&str] = &[
     "completions",
     "man",
     "bench",
-    "bench media",
-    "bench ramp",
-    "bench floor",
-    "bench api",
 ];
 
 fn help(command: &str) -> String {

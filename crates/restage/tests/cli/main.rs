@@ -1,7 +1,6 @@
 //! The built binary as people and scripts use it: against a server of its own on free ports, with
 //! its data in a directory of the test's own.
 
-mod bench;
 mod data;
 mod endings;
 mod exit_codes;

@@ -6,13 +6,14 @@ mod postgres;
 pub(super) mod sqlite;
 mod wal;
 
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, Connection as _, SqlSafeStr as _};
 
 use super::StoreConfig;
 use super::address::Address;
@@ -30,7 +31,24 @@ const QUICK_CHECK: &str = "PRAGMA quick_check(5)";
 
 pub(super) use checkpoint::Checkpoints;
 
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+// The number, the description and the SQL of each file in `migrations`, written by `build.rs`. The macro of sqlx would do
+// the same, but has the build compile sqlx, SQLite and the TLS library a second time, for the compiler's own use.
+include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+
+/// The schema's steps, in order.
+pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let step = |&(number, description, sql): &(i64, &'static str, &'static str)| {
+        let description = Cow::Borrowed(description);
+        Migration::new(
+            number,
+            description,
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    };
+    Migrator::with_migrations(MIGRATION_FILES.iter().map(step).collect())
+});
 
 /// A database that is ours alone until this is dropped.
 pub(super) struct Engine {
@@ -71,7 +89,7 @@ pub(super) fn latest_schema() -> i64 {
 pub(super) fn migrations_to(version: i64) -> Migrator {
     let upto = MIGRATIONS.iter().filter(|step| step.version <= version);
     Migrator {
-        migrations: std::borrow::Cow::Owned(upto.cloned().collect()),
+        migrations: Cow::Owned(upto.cloned().collect()),
         ..Migrator::DEFAULT
     }
 }

@@ -1,24 +1,11 @@
 //! A database of an earlier schema is brought up to date with what it holds.
 
-use std::borrow::Cow;
-
 use restage_core::id::Time;
 use restage_core::row::Token;
-use sqlx::migrate::Migrator;
 use sqlx::{AnyConnection, Connection as _};
 use tempfile::TempDir;
 
 use crate::store::{Store, StoreConfig, engine};
-
-/// Every schema there was, up to this version.
-fn up_to(version: i64) -> Migrator {
-    let all = sqlx::migrate!("./migrations");
-    let migrations = all.iter().filter(|migration| migration.version <= version);
-    Migrator {
-        migrations: Cow::Owned(migrations.cloned().collect()),
-        ..Migrator::DEFAULT
-    }
-}
 
 #[tokio::test]
 async fn tokens_of_the_first_schema_are_found_under_their_stage() {
@@ -27,7 +14,7 @@ async fn tokens_of_the_first_schema_are_found_under_their_stage() {
     let path = directory.path().join("restage.db");
     let url = format!("{}?mode=rwc", engine::sqlite::sqlite_url(&path).unwrap());
     let mut old = AnyConnection::connect(&url).await.unwrap();
-    up_to(1).run(&mut old).await.unwrap();
+    engine::migrations_to(1).run(&mut old).await.unwrap();
     let rows = "INSERT INTO stages VALUES ('A', '1', 'r', '', '{}', '{}', 1, NULL); \
                 INSERT INTO tokens (participant, stage, expires_at, revoked_at) \
                 VALUES ('ann', 'A', 7, NULL), ('bob', 'A', 8, 9)";
@@ -51,4 +38,22 @@ async fn tokens_of_the_first_schema_are_found_under_their_stage() {
             .unwrap();
         assert_eq!(found, Some(expected));
     }
+}
+
+/// A database remembers the checksum of each step it has taken, and is refused when the step has changed since.
+#[test]
+fn the_steps_that_databases_have_taken_are_as_they_were() {
+    let released = [
+        (1, "control plane", "9adc7777151335ba"),
+        (2, "keys and tokens", "2e3a67d02396e9a2"),
+        (3, "outbox", "bbb6807371f50400"),
+        (4, "counts", "918150831760e9d7"),
+        (5, "replications", "c580cec548cd4a6b"),
+    ];
+    for ((number, description, begins), step) in released.iter().zip(engine::MIGRATIONS.iter()) {
+        assert_eq!((step.version, &*step.description), (*number, *description));
+        let checksum = hex::encode(&step.checksum);
+        assert!(checksum.starts_with(begins), "{number}: {checksum}");
+    }
+    assert!(engine::MIGRATIONS.iter().len() >= released.len());
 }

@@ -1,0 +1,204 @@
+//! Setting a topology up through the API, WHIP and WHEP.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
+use restage_sim::{Fleet, Join, Rate, Srtp, unix_ns};
+use serde_json::{Value, json};
+use tokio::task::block_in_place;
+
+use crate::caller::{Caller, text};
+use crate::server::Server;
+use crate::topology::Topology;
+
+/// How long the server may take to see a publisher.
+const PUBLISHING_MAX: Duration = Duration::from_secs(10);
+/// How often it is asked meanwhile.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// Everybody has joined.
+pub(crate) struct Scene {
+    pub(crate) fleet: Fleet,
+    pub(crate) joins: Vec<Join>,
+    /// Of replications: when each was asked for, in nanoseconds since 1970, and the place in `joins` of the subscriber
+    /// that was waiting for it.
+    pub(crate) replications: Vec<(u64, usize)>,
+}
+
+pub(crate) struct Ticket {
+    pub(crate) token: String,
+    participant: String,
+}
+
+pub(crate) struct Director<'a> {
+    server: &'a Server,
+    api: Caller,
+    rate: Rate,
+    fleet: Fleet,
+}
+
+impl<'a> Director<'a> {
+    pub(crate) fn new(server: &'a Server, rate: Rate, srtp: Srtp) -> anyhow::Result<Self> {
+        Ok(Self {
+            server,
+            api: Caller::of(server)?,
+            rate,
+            fleet: Fleet::start(srtp)?,
+        })
+    }
+
+    pub(crate) async fn set_up(mut self, topology: Topology) -> anyhow::Result<Scene> {
+        let mut joins = Vec::new();
+        let mut replications = Vec::new();
+        match topology {
+            Topology::Stages {
+                stages,
+                publishers,
+                subscribers,
+            } => {
+                for _ in 0..stages {
+                    let stage = self.stage()?;
+                    let mut sources = Vec::new();
+                    for _ in 0..publishers {
+                        sources.push(self.publish(&stage)?);
+                    }
+                    for number in 0..subscribers {
+                        let (publisher, source) = &sources[number % sources.len()];
+                        joins.push(self.subscribe(&stage, publisher, *source)?);
+                    }
+                }
+            }
+            Topology::Replicated {
+                stages,
+                subscribers,
+            } => {
+                let home = self.stage()?;
+                let (publisher, source) = self.publish(&home)?;
+                for _ in 0..stages {
+                    let stage = self.stage()?;
+                    replications.push((
+                        self.replicate_to_a_waiting_subscriber(&home, &stage, &publisher)
+                            .await?,
+                        joins.len(),
+                    ));
+                    for _ in 0..subscribers {
+                        joins.push(self.subscribe(&stage, &publisher, source)?);
+                    }
+                }
+            }
+        }
+        Ok(Scene {
+            fleet: self.fleet,
+            joins,
+            replications,
+        })
+    }
+
+    /// Who has joined so far.
+    pub(crate) fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// A token to watch with on this stage.
+    pub(crate) fn ticket_to_watch(&self, stage: &str) -> anyhow::Result<Ticket> {
+        self.ticket(stage, "SUBSCRIBE")
+    }
+
+    /// One more subscriber, connected.
+    pub(crate) fn watch(
+        &mut self,
+        publisher: &str,
+        source: u32,
+        ticket: &Ticket,
+    ) -> anyhow::Result<Join> {
+        let url = format!("{}/whep/{publisher}", self.server.url);
+        block_in_place(|| self.fleet.subscribe(&url, &ticket.token, source))
+    }
+
+    pub(crate) fn stage(&self) -> anyhow::Result<String> {
+        let created = self.call("CreateStage", &json!({}))?;
+        text(&created["stage"]["arn"])
+    }
+
+    fn ticket(&self, stage: &str, capability: &str) -> anyhow::Result<Ticket> {
+        let body = json!({"stageArn": stage, "capabilities": [capability]});
+        let issued = self.call("CreateParticipantToken", &body)?;
+        let token = &issued["participantToken"];
+        Ok(Ticket {
+            token: text(&token["token"])?,
+            participant: text(&token["participantId"])?,
+        })
+    }
+
+    /// A call of the API, for which this thread waits.
+    fn call(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+        block_in_place(|| self.api.call(operation, body))
+    }
+
+    pub(crate) fn publish(&mut self, stage: &str) -> anyhow::Result<(String, u32)> {
+        let ticket = self.ticket(stage, "PUBLISH")?;
+        let url = format!("{}/whip", self.server.url);
+        let (source, _) = block_in_place(|| self.fleet.publish(&url, &ticket.token, self.rate))?;
+        Ok((ticket.participant, source))
+    }
+
+    fn subscribe(&mut self, stage: &str, publisher: &str, source: u32) -> anyhow::Result<Join> {
+        let ticket = self.ticket_to_watch(stage)?;
+        self.watch(publisher, source, &ticket)
+    }
+
+    /// Somebody on the events socket of the destination sees the replica appear; returns when it was asked for.
+    async fn replicate_to_a_waiting_subscriber(
+        &self,
+        from: &str,
+        to: &str,
+        participant: &str,
+    ) -> anyhow::Result<u64> {
+        let ticket = self.ticket_to_watch(to)?;
+        let token = ParticipantToken::decode(&ticket.token)?;
+        let mut events = EventStream::join(&token).await?;
+        let appears = async {
+            while let Some(event) = events.next().await? {
+                let StageEvent::State(state) = event else {
+                    continue;
+                };
+                let is_replica =
+                    |other: &StageParticipant| other.id == participant && other.is_publishing;
+                if state.participants.iter().any(is_replica) {
+                    return Ok(());
+                }
+            }
+            bail!("the events socket was closed")
+        };
+        let (asked_ns, ()) = tokio::try_join!(self.replicate(from, to, participant), appears)?;
+        Ok(asked_ns)
+    }
+
+    /// Returns when it was asked for with success. The server sees a publisher a moment after its media is up.
+    async fn replicate(&self, from: &str, to: &str, participant: &str) -> anyhow::Result<u64> {
+        let body = json!({
+            "sourceStageArn": from,
+            "destinationStageArn": to,
+            "participantId": participant,
+        });
+        let mut connection = block_in_place(|| self.api.connect())?;
+        let mut ask = tokio::time::interval(ASK_EVERY);
+        let deadline = tokio::time::Instant::now() + PUBLISHING_MAX;
+        loop {
+            let asked_at = ask.tick().await;
+            let request = self.api.request("StartParticipantReplication", &body)?;
+            let asked_ns = unix_ns();
+            let answer = block_in_place(|| connection.exchange(&request))?;
+            match answer.status {
+                200 => return Ok(asked_ns),
+                // The publisher is not seen yet.
+                404 | 409 if asked_at < deadline => {}
+                status => {
+                    let body = String::from_utf8_lossy(answer.body);
+                    bail!("the publisher cannot be replicated: {status}: {body}");
+                }
+            }
+        }
+    }
+}
