@@ -1,4 +1,4 @@
-//! Publishing RTP packets as they are, for programs that packetise elsewhere: FFmpeg's or
+//! Publishes RTP packets unchanged, for programs that packetise elsewhere: FFmpeg's or
 //! GStreamer's RTP output, a hardware encoder, a recording of packets.
 
 use std::sync::Arc;
@@ -13,35 +13,35 @@ use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
 use crate::whip::PublishConfig;
 
-/// Longest RTP packet taken; with headers and SRTP's tag it has to fit the Ethernet MTU.
+/// Longest RTP packet accepted; with headers and SRTP's tag it must fit the Ethernet MTU.
 pub const PACKET_BYTES_MAX: usize = 1_400;
 
 /// Fixed part of the RTP header (RFC 3550 §5.1).
 const HEADER_BYTES: usize = 12;
 const VERSION: u8 = 2;
 
-/// One RTP packet. SSRC, payload type and header extensions are the connection's own business.
+/// One RTP packet. The connection sets SSRC, payload type and header extensions itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RtpPacket {
-    /// How the payload is encoded, which decides the track and the payload type.
+    /// The codec of the payload, which determines the track and the payload type.
     pub codec: Codec,
-    /// Sequence number; may wrap. What it says is what was lost and what comes late; the connection
-    /// has numbers of its own. A jump is a new beginning.
+    /// Sequence number; may wrap. It shows which packets were lost or late; the connection
+    /// uses numbers of its own. A jump restarts the numbering.
     pub sequence: u16,
     /// Timestamp in ticks of the codec's clock; may wrap.
     pub timestamp: u32,
-    /// Marker: the last packet of a picture, the first after silence.
+    /// The marker bit: the last packet of a picture, or the first packet after silence.
     pub is_marker: bool,
     /// Payload in the format of the codec's RTP specification.
     pub payload: Arc<[u8]>,
 }
 
 impl RtpPacket {
-    /// Reads a packet from the wire (RFC 3550 §5.1). Contributing sources, the header extension
-    /// and padding are left out.
+    /// Parses a packet (RFC 3550 §5.1). Contributing sources, the header extension
+    /// and padding are dropped.
     ///
     /// # Errors
-    /// [`Error::Rtp`] if it is no RTP packet, has no payload, or is longer than
+    /// [`Error::Rtp`] if it is not an RTP packet, has no payload, or is longer than
     /// [`PACKET_BYTES_MAX`].
     pub fn parse(codec: Codec, packet: &[u8]) -> Result<Self, Error> {
         let fail = |why: &'static str| Error::Rtp(why.to_owned());
@@ -99,8 +99,8 @@ impl RtpPacket {
     }
 }
 
-/// A publisher of RTP packets. Lost packets are sent again when receivers ask; the packets
-/// themselves are the program's.
+/// A publisher of RTP packets. It retransmits lost packets when receivers request them; it does not
+/// change the packets of the program.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -161,11 +161,11 @@ impl RtpPublisher {
         Self::connect(token.whip_url()?, token.as_str(), config).await
     }
 
-    /// Sends one packet. Waits while 64 are queued already. A number sent before is not sent again.
+    /// Sends one packet. Waits while 64 packets are queued. A number that was sent before is not sent again.
     ///
     /// # Errors
     /// [`Error::Rtp`] for a payload longer than [`PACKET_BYTES_MAX`], [`Error::NotNegotiated`] if
-    /// the server did not accept the codec, [`Error::Closed`] once the connection is over.
+    /// the server did not accept the codec, [`Error::Closed`] once the connection has ended.
     pub async fn write(&self, packet: RtpPacket) -> Result<(), Error> {
         if packet.payload.len() > PACKET_BYTES_MAX {
             let length = packet.payload.len();
@@ -205,7 +205,7 @@ impl RtpPublisher {
         self.peer.resumption()
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub fn state(&self) -> ConnectionState {
         self.peer.state()
@@ -217,16 +217,16 @@ impl RtpPublisher {
         self.peer.state_watch()
     }
 
-    /// Figures of the last full second. A track's frames are those whose last packet was written.
+    /// Statistics of the last full second. A track's frames are those whose last packet was written.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.peer.stats()
     }
 
-    /// Leaves, as [`Publisher::close`](crate::Publisher::close).
+    /// Leaves the stage, as [`Publisher::close`](crate::Publisher::close) does.
     ///
     /// # Errors
-    /// What the server said to the DELETE, unless the session was gone already.
+    /// The server's refusal of the DELETE, unless the session had already ended.
     pub async fn close(self) -> Result<(), Error> {
         self.peer.close().await
     }
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!((plain.sequence, plain.timestamp), (0x0102, 0x0304));
         assert!(plain.is_marker);
         assert_eq!(plain.payload[..], [7, 8]);
-        // One source, an extension of one word, three bytes of padding.
+        // The header has one contributing source, an extension of one word, and three bytes of padding.
         packet[0] = 0x80 | 0x20 | 0x10 | 1;
         packet.splice(12..12, [5, 5, 5, 5, 0xbe, 0xde, 0, 1, 6, 6, 6, 6]);
         packet.extend([0, 0, 3]);
