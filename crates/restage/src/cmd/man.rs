@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let problem = || format!("cannot write manual pages to {}", args.dir.display());
     std::fs::create_dir_all(&args.dir).with_context(problem)?;
-    // `restage help COMMAND` is a command of its own to clap, and no page worth having.
+    // For clap `restage help COMMAND` is a command of its own; it needs no page.
     let command = crate::Cli::command().disable_help_subcommand(true);
     clap_mangen::generate_to(command, &args.dir).with_context(problem)?;
     output::note(&format!("manual pages are in {}", args.dir.display()));
