@@ -30,7 +30,7 @@ macro_rules! wire_enum {
             }
         }
 
-        impl $crate::shape::wire_enum::WireEnum for $name {
+        impl $crate::read::WireEnum for $name {
             const VALUES: &'static [Self] = Self::ALL;
 
             fn word(self) -> &'static str {

@@ -1,13 +1,10 @@
-//! The constraints of the model's simple shapes, and the small matchers behind its patterns.
+//! The kinds of rules that members have, and the small matchers behind the model's patterns. Which member has which rule
+//! is in `generated/constraint.rs`.
+
+use std::borrow::Cow;
 
 /// Most bytes all keys and values of one attribute map may have together (the API reference's 1 KB).
 pub const MAX_ATTRIBUTES_BYTES: usize = 1_024;
-/// Most characters of a page token.
-pub(crate) const MAX_PAGE_TOKEN: usize = 1_024;
-/// Most tags of one resource.
-pub(crate) const MAX_TAGS: usize = 50;
-/// Most tokens one CreateStage may ask for.
-pub(crate) const MAX_TOKEN_CONFIGURATIONS: usize = 12;
 
 /// What a text must look like besides its length. Patterns are anchored at both ends.
 #[derive(Clone, Copy)]
@@ -18,17 +15,17 @@ pub(crate) enum Pattern {
     Storable,
     /// `[a-zA-Z0-9-_]*`
     Word,
+    /// `[a-z0-9-.]*`
+    BucketName,
     /// `st-[a-zA-Z0-9]+`
     Session,
-    /// `arn:aws:ivs:[a-z0-9-]+:[0-9]+:stage/[a-zA-Z0-9-]+`
-    StageArn,
-    /// `arn:aws:ivs:[a-z0-9-]+:[0-9]+:public-key/[a-zA-Z0-9-]+`
-    PublicKeyArn,
-    /// The same of any kind of resource. (The model's pattern lets a kind have one letter only, which
+    /// `arn:aws:ivs:[a-z0-9-]+:[0-9]+:<kind>/[a-zA-Z0-9-]+`
+    Arn(&'static str),
+    /// Empty, or an [`Arn`](Self::Arn) of this kind.
+    ArnOrEmpty(&'static str),
+    /// As [`Arn`](Self::Arn), of any kind of resource. (The model's pattern lets a kind have one letter only, which
     /// would exclude every one there is.)
-    ResourceArn,
-    /// Empty, or as a stage ARN but of a storage configuration.
-    StorageConfigurationArnOrEmpty,
+    AnyArn,
     /// `[a-zA-Z0-9+/=_-]*`
     PageToken,
 }
@@ -43,45 +40,48 @@ impl Pattern {
             Self::Any => true,
             Self::Storable => !text.contains('\0'),
             Self::Word => of(b"-_"),
+            Self::BucketName => text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b)),
             Self::Session => text.strip_prefix("st-").is_some_and(|rest| {
                 !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
             }),
-            Self::StageArn => is_arn(text, |kind| kind == "stage"),
-            Self::PublicKeyArn => is_arn(text, |kind| kind == "public-key"),
-            Self::ResourceArn => is_arn(text, |kind| {
+            Self::Arn(wanted) => is_arn(text, |kind| kind == wanted),
+            Self::ArnOrEmpty(wanted) => text.is_empty() || is_arn(text, |kind| kind == wanted),
+            Self::AnyArn => is_arn(text, |kind| {
                 kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
             }),
-            Self::StorageConfigurationArnOrEmpty => {
-                text.is_empty() || is_arn(text, |kind| kind == "storage-configuration")
-            }
             Self::PageToken => of(b"+/=_-"),
         }
     }
 
     /// The rest of a sentence that starts with the member's name.
-    pub(crate) const fn rule(self) -> &'static str {
-        match self {
+    pub(crate) fn rule(self) -> Cow<'static, str> {
+        let rule = match self {
             Self::Any => "may be any text",
             Self::Storable => "may not contain the character U+0000",
             Self::Word => "may contain only ASCII letters, digits, hyphens and underscores",
+            Self::BucketName => {
+                "may contain only ASCII lower-case letters, digits, hyphens and dots"
+            }
             Self::Session => "must be a session id: st- and then ASCII letters and digits",
-            Self::StageArn => {
-                "must be a stage ARN of the form arn:aws:ivs:<region>:<account>:stage/<id>"
-            }
-            Self::PublicKeyArn => {
-                "must be a public key ARN of the form \
-                 arn:aws:ivs:<region>:<account>:public-key/<id>"
-            }
-            Self::ResourceArn => {
-                "must be an ARN of the form arn:aws:ivs:<region>:<account>:<kind>/<id>"
-            }
-            Self::StorageConfigurationArnOrEmpty => {
-                "must be empty, or a storage configuration ARN of the form \
-                 arn:aws:ivs:<region>:<account>:storage-configuration/<id>"
-            }
+            Self::Arn(kind) => return format!("must be {}", arn_of(kind)).into(),
+            Self::ArnOrEmpty(kind) => return format!("must be empty, or {}", arn_of(kind)).into(),
+            Self::AnyArn => "must be an ARN of the form arn:aws:ivs:<region>:<account>:<kind>/<id>",
             Self::PageToken => "must be a token from an earlier page, as it came",
-        }
+        };
+        rule.into()
     }
+}
+
+/// How a message describes the ARN of this kind of resource.
+fn arn_of(kind: &str) -> String {
+    let article = match kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        true => "an",
+        false => "a",
+    };
+    let words = kind.replace('-', " ");
+    format!("{article} {words} ARN of the form arn:aws:ivs:<region>:<account>:{kind}/<id>")
 }
 
 fn is_arn(text: &str, is_kind: impl Fn(&str) -> bool) -> bool {
@@ -106,7 +106,7 @@ fn is_arn(text: &str, is_kind: impl Fn(&str) -> bool) -> bool {
         && all(id, |b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// The constraint of a text member.
+/// The rule of a text member.
 #[derive(Clone, Copy)]
 pub(crate) struct Text {
     /// Fewest characters.
@@ -117,26 +117,11 @@ pub(crate) struct Text {
     pub(crate) pattern: Pattern,
 }
 
-const fn text(min: usize, max: usize, pattern: Pattern) -> Text {
-    Text { min, max, pattern }
+impl Text {
+    pub(crate) const fn new(min: usize, max: usize, pattern: Pattern) -> Self {
+        Self { min, max, pattern }
+    }
 }
-
-pub(crate) const STAGE_NAME: Text = text(0, 128, Pattern::Word);
-pub(crate) const STAGE_ARN: Text = text(1, 128, Pattern::StageArn);
-pub(crate) const PUBLIC_KEY_NAME: Text = text(0, 128, Pattern::Word);
-pub(crate) const PUBLIC_KEY_ARN: Text = text(1, 128, Pattern::PublicKeyArn);
-/// The model bounds it by its pattern alone. A P-384 key has some 215 characters.
-pub(crate) const PUBLIC_KEY_MATERIAL: Text = text(1, 4_096, Pattern::Any);
-pub(crate) const RESOURCE_ARN: Text = text(1, 128, Pattern::ResourceArn);
-pub(crate) const STORAGE_CONFIGURATION_ARN: Text =
-    text(0, 128, Pattern::StorageConfigurationArnOrEmpty);
-pub(crate) const SESSION_ID: Text = text(16, 16, Pattern::Session);
-pub(crate) const PARTICIPANT_ID: Text = text(0, 64, Pattern::Word);
-pub(crate) const USER_ID: Text = text(0, 128, Pattern::Storable);
-pub(crate) const DISCONNECT_REASON: Text = text(0, 128, Pattern::Any);
-pub(crate) const PAGE_TOKEN: Text = text(0, MAX_PAGE_TOKEN, Pattern::PageToken);
-pub(crate) const TAG_KEY: Text = text(1, 128, Pattern::Any);
-pub(crate) const TAG_VALUE: Text = text(0, 256, Pattern::Any);
 
 /// The range of a whole-number member, both ends included.
 #[derive(Clone, Copy)]
@@ -145,22 +130,45 @@ pub(crate) struct Range {
     pub(crate) max: u32,
 }
 
-const fn range(min: u32, max: u32) -> Range {
-    Range { min, max }
+impl Range {
+    pub(crate) const fn new(min: u32, max: u32) -> Self {
+        Self { min, max }
+    }
 }
 
-/// Minutes.
-pub(crate) const TOKEN_DURATION: Range = range(1, 20_160);
-/// Seconds.
-pub(crate) const RECONNECT_WINDOW: Range = range(0, 300);
-/// Seconds.
-pub(crate) const THUMBNAIL_INTERVAL: Range = range(1, 86_400);
-/// Seconds.
-pub(crate) const SEGMENT_DURATION: Range = range(2, 10);
-/// Of every list but the replicas.
-pub(crate) const PAGE_SIZE: Range = range(1, 100);
-/// Of ListParticipantReplicas.
-pub(crate) const REPLICAS_PAGE_SIZE: Range = range(1, 50);
+/// The range of a number that may have a fraction, both ends included.
+#[derive(Clone, Copy)]
+pub(crate) struct Decimals {
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+impl Decimals {
+    pub(crate) const fn new(min: f64, max: f64) -> Self {
+        Self { min, max }
+    }
+}
+
+/// How many entries a list or map may have, both ends included.
+#[derive(Clone, Copy)]
+pub(crate) struct Count {
+    pub(crate) min: usize,
+    pub(crate) max: usize,
+}
+
+impl Count {
+    pub(crate) const fn new(min: usize, max: usize) -> Self {
+        Self { min, max }
+    }
+}
+
+/// The rule of a map from texts to texts.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries {
+    pub(crate) count: Count,
+    pub(crate) key: Text,
+    pub(crate) value: Text,
+}
 
 #[cfg(test)]
 mod tests {
@@ -183,12 +191,17 @@ mod tests {
                 &["st-", "st_a", " st-a", "st-a\n", "st-a-b"],
             ),
             (
+                Pattern::BucketName,
+                &["", "a-b.c9"],
+                &["A", "a_b", "é", "a\n"],
+            ),
+            (
                 Pattern::PageToken,
                 &["", "aZ9+/=_-"],
                 &["a b", "a\n", "é", "a:b"],
             ),
             (
-                Pattern::StorageConfigurationArnOrEmpty,
+                Pattern::ArnOrEmpty("storage-configuration"),
                 &["", storage],
                 &[arn, "x"],
             ),
@@ -201,14 +214,14 @@ mod tests {
                 assert!(!pattern.matches(text), "{text:?}");
             }
         }
-        assert!(Pattern::StageArn.matches(arn));
+        assert!(Pattern::Arn("stage").matches(arn));
         assert!(Pattern::Any.matches("any\nthing"));
     }
 
     #[test]
     fn every_part_of_an_arn_counts() {
         let good = "arn:aws:ivs:x1-2:1:stage/aB-9";
-        assert!(Pattern::StageArn.matches(good));
+        assert!(Pattern::Arn("stage").matches(good));
         for bad in [
             "",
             "arn:aws:ivs:",
@@ -229,7 +242,20 @@ mod tests {
             " arn:aws:ivs:x:1:stage/a",
             "arn:aws:ivs:x:1:stage/a\n",
         ] {
-            assert!(!Pattern::StageArn.matches(bad), "{bad:?}");
+            assert!(!Pattern::Arn("stage").matches(bad), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_message_names_the_kind_of_arn() {
+        assert_eq!(
+            Pattern::Arn("stage").rule(),
+            "must be a stage ARN of the form arn:aws:ivs:<region>:<account>:stage/<id>"
+        );
+        assert_eq!(
+            Pattern::ArnOrEmpty("encoder-configuration").rule(),
+            "must be empty, or an encoder configuration ARN of the form \
+             arn:aws:ivs:<region>:<account>:encoder-configuration/<id>"
+        );
     }
 }

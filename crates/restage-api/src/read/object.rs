@@ -2,12 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::rule::{Count, Decimals, Entries, MAX_ATTRIBUTES_BYTES, Range, Text};
+use super::wire_enum::WireEnum;
+use super::{Shape, StringMap};
 use crate::error::ApiError;
-use crate::shape::StringMap;
-use crate::shape::rule::{
-    MAX_ATTRIBUTES_BYTES, MAX_TAGS, PAGE_TOKEN, Range, TAG_KEY, TAG_VALUE, Text,
-};
-use crate::shape::wire_enum::WireEnum;
 
 /// Largest body any request may have. The largest valid CreateStage (12 tokens with full attributes,
 /// 50 tags at full length, every character written as a `\u` escape) stays below it.
@@ -95,9 +93,9 @@ impl<'a> Object<'a> {
 
     /// A page token. An empty one asks for the first page, as an absent one does: that is what a
     /// loop that starts with `""` means.
-    pub(crate) fn page_token(&self) -> Result<Option<String>> {
+    pub(crate) fn page_token(&self, rule: &Text) -> Result<Option<String>> {
         Ok(self
-            .text("nextToken", &PAGE_TOKEN)?
+            .text("nextToken", rule)?
             .filter(|token| !token.is_empty()))
     }
 
@@ -115,6 +113,27 @@ impl<'a> Object<'a> {
         }
         whole(value)
             .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| (range.min..=range.max).contains(number))
+            .map(Some)
+            .ok_or_else(|| {
+                fail(
+                    &path,
+                    &format!("must be between {} and {}", range.min, range.max),
+                )
+            })
+    }
+
+    /// A number that may have a fraction.
+    pub(crate) fn decimal(&self, name: &str, range: Decimals) -> Result<Option<f64>> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        let path = self.path_of(name);
+        if !value.is_number() {
+            return Err(wrong_kind(&path, "a number", value));
+        }
+        value
+            .as_f64()
             .filter(|number| (range.min..=range.max).contains(number))
             .map(Some)
             .ok_or_else(|| {
@@ -151,42 +170,47 @@ impl<'a> Object<'a> {
     }
 
     /// A list of words of an enumeration.
-    pub(crate) fn words<E: WireEnum>(&self, name: &str, max: usize) -> Result<Option<Vec<E>>> {
-        let Some(items) = self.list(name, max)? else {
-            return Ok(None);
-        };
-        let path = self.path_of(name);
-        items
-            .iter()
-            .enumerate()
-            .map(|(i, item)| word(&format!("{path}[{i}]"), item))
-            .collect::<Result<_>>()
-            .map(Some)
+    pub(crate) fn words<E: WireEnum>(&self, name: &str, count: Count) -> Result<Option<Vec<E>>> {
+        self.list(name, count, word)
     }
 
-    /// A nested object.
-    pub(crate) fn object(&self, name: &str) -> Result<Option<Self>> {
+    /// A list of texts.
+    pub(crate) fn texts(
+        &self,
+        name: &str,
+        count: Count,
+        rule: &Text,
+    ) -> Result<Option<Vec<String>>> {
+        self.list(name, count, |path, value| {
+            let text = value
+                .as_str()
+                .ok_or_else(|| wrong_kind(path, "a string", value))?;
+            check_text(path, text, rule)?;
+            Ok(text.to_owned())
+        })
+    }
+
+    /// A list of structures.
+    pub(crate) fn shapes<T: Shape>(&self, name: &str, count: Count) -> Result<Option<Vec<T>>> {
+        self.list(name, count, |path, value| {
+            T::read(&object(path.to_owned(), value)?)
+        })
+    }
+
+    /// A structure.
+    pub(crate) fn shape<T: Shape>(&self, name: &str) -> Result<Option<T>> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
-        object(self.path_of(name), value).map(Some)
+        T::read(&object(self.path_of(name), value)?).map(Some)
     }
 
-    /// A list of objects.
-    pub(crate) fn objects(&self, name: &str, max: usize) -> Result<Option<Vec<Self>>> {
-        let Some(items) = self.list(name, max)? else {
-            return Ok(None);
-        };
-        let path = self.path_of(name);
-        items
-            .iter()
-            .enumerate()
-            .map(|(i, item)| object(format!("{path}[{i}]"), item))
-            .collect::<Result<_>>()
-            .map(Some)
-    }
-
-    fn list(&self, name: &str, max: usize) -> Result<Option<&'a [Value]>> {
+    fn list<T>(
+        &self,
+        name: &str,
+        count: Count,
+        read: impl Fn(&str, &Value) -> Result<T>,
+    ) -> Result<Option<Vec<T>>> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
@@ -194,11 +218,13 @@ impl<'a> Object<'a> {
         let items = value
             .as_array()
             .ok_or_else(|| wrong_kind(&path, "a list", value))?;
-        if items.len() > max {
-            let rule = format!("may have at most {max} entries (it has {})", items.len());
-            return Err(fail(&path, &rule));
-        }
-        Ok(Some(items))
+        check_count(&path, items.len(), count)?;
+        items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| read(&format!("{path}[{i}]"), item))
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     /// A map from texts to texts. A null value is as good as none, like everywhere.
@@ -222,8 +248,8 @@ impl<'a> Object<'a> {
     }
 
     /// An attribute map of a token, participant or replica.
-    pub(crate) fn attributes(&self) -> Result<Option<StringMap>> {
-        let Some(map) = self.map("attributes")? else {
+    pub(crate) fn attributes(&self, name: &str) -> Result<Option<StringMap>> {
+        let Some(map) = self.map(name)? else {
             return Ok(None);
         };
         let bytes: usize = map.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -232,25 +258,22 @@ impl<'a> Object<'a> {
                 "may have at most {MAX_ATTRIBUTES_BYTES} bytes of UTF-8, all keys and values \
                  together (it has {bytes})"
             );
-            return Err(fail(&self.path_of("attributes"), &rule));
+            return Err(fail(&self.path_of(name), &rule));
         }
         Ok(Some(map))
     }
 
     /// Tags to put on a resource.
-    pub(crate) fn tags(&self) -> Result<Option<StringMap>> {
-        let Some(map) = self.map("tags")? else {
+    pub(crate) fn tags(&self, name: &str, rule: &Entries) -> Result<Option<StringMap>> {
+        let Some(map) = self.map(name)? else {
             return Ok(None);
         };
-        let path = self.path_of("tags");
-        if map.len() > MAX_TAGS {
-            let rule = format!("may have at most {MAX_TAGS} entries (it has {})", map.len());
-            return Err(fail(&path, &rule));
-        }
+        let path = self.path_of(name);
+        check_count(&path, map.len(), rule.count)?;
         for (key, value) in &map {
             let path = entry(&path, key);
-            check_tag_key(&format!("the key of {path}"), key)?;
-            check_text(&path, value, &TAG_VALUE)?;
+            check_tag_key(&format!("the key of {path}"), key, &rule.key)?;
+            check_text(&path, value, &rule.value)?;
         }
         Ok(Some(map))
     }
@@ -281,13 +304,29 @@ fn word<E: WireEnum>(path: &str, value: &Value) -> Result<E> {
 }
 
 /// The key of a tag. Those that start with `aws:` are the service's own.
-pub(crate) fn check_tag_key(path: &str, key: &str) -> Result<()> {
-    check_text(path, key, &TAG_KEY)?;
+pub(crate) fn check_tag_key(path: &str, key: &str, rule: &Text) -> Result<()> {
+    check_text(path, key, rule)?;
     let reserved = key
         .get(..4)
         .is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
     if reserved {
         return Err(fail(path, "may not start with aws:"));
+    }
+    Ok(())
+}
+
+fn check_count(path: &str, given: usize, count: Count) -> Result<()> {
+    if given < count.min {
+        let entries = if count.min == 1 { "entry" } else { "entries" };
+        let rule = format!(
+            "must have at least {} {entries} (it has {given})",
+            count.min
+        );
+        return Err(fail(path, &rule));
+    }
+    if given > count.max {
+        let rule = format!("may have at most {} entries (it has {given})", count.max);
+        return Err(fail(path, &rule));
     }
     Ok(())
 }
@@ -310,7 +349,7 @@ pub(crate) fn check_text(path: &str, text: &str, rule: &Text) -> Result<()> {
         ));
     }
     if !rule.pattern.matches(text) {
-        return Err(fail(path, rule.pattern.rule()));
+        return Err(fail(path, &rule.pattern.rule()));
     }
     Ok(())
 }

@@ -1,35 +1,35 @@
-//! Replication: StartParticipantReplication, StopParticipantReplication, ListParticipantReplicas.
+//! Replication of participants to other stages.
+// Written by scripts/generate_shapes.py from the service's model and scripts/shapes/choices.toml; do not edit.
 
 use serde::Serialize;
 
 use crate::error::ApiError;
-use crate::operation::Operation;
-use crate::shape::participant::ReplicationState;
-use crate::shape::read::Body;
-use crate::shape::rule::{PARTICIPANT_ID, RECONNECT_WINDOW, REPLICAS_PAGE_SIZE, STAGE_ARN};
-use crate::shape::{Request, StringMap};
-
-/// Replicas per page when the request does not say; also the most.
-const DEFAULT_MAX_RESULTS: u32 = 50;
+use crate::generated::constraint::{
+    MAX_PARTICIPANT_REPLICA_RESULTS, PAGINATION_TOKEN, PARTICIPANT_ID, RECONNECT_WINDOW_SECONDS,
+    STAGE_ARN,
+};
+use crate::generated::participant::ReplicationState;
+use crate::operation::{EmptyResponse, Operation, Request};
+use crate::read::{Body, StringMap};
 
 /// Input of StartParticipantReplication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StartParticipantReplicationRequest {
-    /// Where the participant publishes.
+    /// `sourceStageArn`: the ARN of a stage, 1–128 characters.
     pub source_stage_arn: String,
-    /// Where it shall appear.
+    /// `destinationStageArn`: the ARN of a stage, 1–128 characters.
     pub destination_stage_arn: String,
-    /// Whom. May be empty, which names nobody.
+    /// `participantId`: ASCII letters, digits, hyphens and underscores, 0–64 characters.
     pub participant_id: String,
-    /// 0–300 s; 0 unless given.
+    /// `reconnectWindowSeconds`: 0–300. 0 unless given.
     pub reconnect_window_seconds: u32,
-    /// Merged over the token's, these win. At most
-    /// [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) before the merge.
+    /// `attributes`: at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values together. Empty unless given.
     pub attributes: StringMap,
 }
 
 impl Request for StartParticipantReplicationRequest {
     const OPERATION: Operation = Operation::StartParticipantReplication;
+    type Response = EmptyResponse;
 
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body)?;
@@ -39,9 +39,9 @@ impl Request for StartParticipantReplicationRequest {
             destination_stage_arn: members.required_text("destinationStageArn", &STAGE_ARN)?,
             participant_id: members.required_text("participantId", &PARTICIPANT_ID)?,
             reconnect_window_seconds: members
-                .number("reconnectWindowSeconds", RECONNECT_WINDOW)?
-                .unwrap_or(0),
-            attributes: members.attributes()?.unwrap_or_default(),
+                .number("reconnectWindowSeconds", RECONNECT_WINDOW_SECONDS)?
+                .unwrap_or_default(),
+            attributes: members.attributes("attributes")?.unwrap_or_default(),
         })
     }
 }
@@ -49,16 +49,17 @@ impl Request for StartParticipantReplicationRequest {
 /// Input of StopParticipantReplication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StopParticipantReplicationRequest {
-    /// Where the participant publishes.
+    /// `sourceStageArn`: the ARN of a stage, 1–128 characters.
     pub source_stage_arn: String,
-    /// Where it appears.
+    /// `destinationStageArn`: the ARN of a stage, 1–128 characters.
     pub destination_stage_arn: String,
-    /// Whom. May be empty, which names nobody.
+    /// `participantId`: ASCII letters, digits, hyphens and underscores, 0–64 characters.
     pub participant_id: String,
 }
 
 impl Request for StopParticipantReplicationRequest {
     const OPERATION: Operation = Operation::StopParticipantReplication;
+    type Response = EmptyResponse;
 
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body)?;
@@ -74,28 +75,19 @@ impl Request for StopParticipantReplicationRequest {
 /// Input of ListParticipantReplicas.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListParticipantReplicasRequest {
-    /// Where the participant publishes.
+    /// `sourceStageArn`: the ARN of a stage, 1–128 characters.
     pub source_stage_arn: String,
-    /// Whose replicas. May be empty, which names nobody.
+    /// `participantId`: ASCII letters, digits, hyphens and underscores, 0–64 characters.
     pub participant_id: String,
-    /// `None` for the first page.
+    /// `nextToken`: `None` for the first page.
     pub next_token: Option<String>,
-    /// 1–50.
+    /// `maxResults`: 1–50, 50 unless given.
     pub max_results: u32,
-}
-
-impl ListParticipantReplicasRequest {
-    /// What a page token of this request is bound to.
-    pub fn filters(&self) -> [(&'static str, &str); 2] {
-        [
-            ("sourceStageArn", &self.source_stage_arn),
-            ("participantId", &self.participant_id),
-        ]
-    }
 }
 
 impl Request for ListParticipantReplicasRequest {
     const OPERATION: Operation = Operation::ListParticipantReplicas;
+    type Response = ListParticipantReplicasResponse;
 
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body)?;
@@ -103,23 +95,20 @@ impl Request for ListParticipantReplicasRequest {
         Ok(Self {
             source_stage_arn: members.required_text("sourceStageArn", &STAGE_ARN)?,
             participant_id: members.required_text("participantId", &PARTICIPANT_ID)?,
-            next_token: members.page_token()?,
-            max_results: members.max_results(DEFAULT_MAX_RESULTS, REPLICAS_PAGE_SIZE)?,
+            next_token: members.page_token(&PAGINATION_TOKEN)?,
+            max_results: members.max_results(50, MAX_PARTICIPANT_REPLICA_RESULTS)?,
         })
     }
 }
 
-/// One destination of a replicated participant.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub struct ParticipantReplica {
-    pub source_stage_arn: String,
-    pub participant_id: String,
-    pub source_session_id: String,
-    pub destination_stage_arn: String,
-    pub destination_session_id: String,
-    pub replication_state: ReplicationState,
+impl ListParticipantReplicasRequest {
+    /// What a page token of this request is bound to, besides account and Region.
+    pub fn filters(&self) -> [(&'static str, &str); 2] {
+        [
+            ("sourceStageArn", self.source_stage_arn.as_str()),
+            ("participantId", self.participant_id.as_str()),
+        ]
+    }
 }
 
 /// Output of ListParticipantReplicas.
@@ -130,4 +119,17 @@ pub struct ListParticipantReplicasResponse {
     pub replicas: Vec<ParticipantReplica>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+}
+
+/// `ParticipantReplica` of the model.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct ParticipantReplica {
+    pub source_stage_arn: String,
+    pub participant_id: String,
+    pub source_session_id: String,
+    pub destination_stage_arn: String,
+    pub destination_session_id: String,
+    pub replication_state: ReplicationState,
 }

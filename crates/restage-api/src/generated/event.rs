@@ -1,36 +1,16 @@
-//! A participant's history: ListParticipantEvents.
+//! A participant's history.
+// Written by scripts/generate_shapes.py from the service's model and scripts/shapes/choices.toml; do not edit.
 
 use serde::Serialize;
 
 use crate::error::ApiError;
-use crate::operation::Operation;
-use crate::shape::read::Body;
-use crate::shape::rule::{PAGE_SIZE, PARTICIPANT_ID, SESSION_ID, STAGE_ARN};
-use crate::shape::token::Capability;
-use crate::shape::wire_enum::wire_enum;
-use crate::shape::{Request, StringMap};
+use crate::generated::constraint::{
+    MAX_PARTICIPANT_EVENT_RESULTS, PAGINATION_TOKEN, PARTICIPANT_ID, STAGE_ARN, STAGE_SESSION_ID,
+};
+use crate::generated::token::Capability;
+use crate::operation::{Operation, Request};
+use crate::read::{Body, StringMap, wire_enum};
 use crate::time::Timestamp;
-
-/// Events per page when the request does not say.
-const DEFAULT_MAX_RESULTS: u32 = 50;
-
-wire_enum! {
-    /// What happened.
-    EventName {
-        Joined = "JOINED",
-        Left = "LEFT",
-        PublishStarted = "PUBLISH_STARTED",
-        PublishStopped = "PUBLISH_STOPPED",
-        SubscribeStarted = "SUBSCRIBE_STARTED",
-        SubscribeStopped = "SUBSCRIBE_STOPPED",
-        PublishError = "PUBLISH_ERROR",
-        SubscribeError = "SUBSCRIBE_ERROR",
-        JoinError = "JOIN_ERROR",
-        ReplicationStarted = "REPLICATION_STARTED",
-        ReplicationStopped = "REPLICATION_STOPPED",
-        TokenExchanged = "TOKEN_EXCHANGED",
-    }
-}
 
 wire_enum! {
     /// Why it failed.
@@ -52,50 +32,79 @@ wire_enum! {
     }
 }
 
+wire_enum! {
+    /// What happened.
+    EventName {
+        Joined = "JOINED",
+        Left = "LEFT",
+        PublishStarted = "PUBLISH_STARTED",
+        PublishStopped = "PUBLISH_STOPPED",
+        SubscribeStarted = "SUBSCRIBE_STARTED",
+        SubscribeStopped = "SUBSCRIBE_STOPPED",
+        PublishError = "PUBLISH_ERROR",
+        SubscribeError = "SUBSCRIBE_ERROR",
+        JoinError = "JOIN_ERROR",
+        ReplicationStarted = "REPLICATION_STARTED",
+        ReplicationStopped = "REPLICATION_STOPPED",
+        TokenExchanged = "TOKEN_EXCHANGED",
+    }
+}
+
 /// Input of ListParticipantEvents.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListParticipantEventsRequest {
-    /// Of which stage.
+    /// `stageArn`: the ARN of a stage, 1–128 characters.
     pub stage_arn: String,
-    /// Of which session.
+    /// `sessionId`: a session id, 16 characters.
     pub session_id: String,
-    /// Whose. May be empty, which names nobody.
+    /// `participantId`: ASCII letters, digits, hyphens and underscores, 0–64 characters.
     pub participant_id: String,
-    /// `None` for the first page.
+    /// `nextToken`: `None` for the first page.
     pub next_token: Option<String>,
-    /// 1–100.
+    /// `maxResults`: 1–100, 50 unless given.
     pub max_results: u32,
-}
-
-impl ListParticipantEventsRequest {
-    /// What a page token of this request is bound to.
-    pub fn filters(&self) -> [(&'static str, &str); 3] {
-        [
-            ("stageArn", &self.stage_arn),
-            ("sessionId", &self.session_id),
-            ("participantId", &self.participant_id),
-        ]
-    }
 }
 
 impl Request for ListParticipantEventsRequest {
     const OPERATION: Operation = Operation::ListParticipantEvents;
+    type Response = ListParticipantEventsResponse;
 
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body)?;
         let members = body.members();
         Ok(Self {
             stage_arn: members.required_text("stageArn", &STAGE_ARN)?,
-            session_id: members.required_text("sessionId", &SESSION_ID)?,
+            session_id: members.required_text("sessionId", &STAGE_SESSION_ID)?,
             participant_id: members.required_text("participantId", &PARTICIPANT_ID)?,
-            next_token: members.page_token()?,
-            max_results: members.max_results(DEFAULT_MAX_RESULTS, PAGE_SIZE)?,
+            next_token: members.page_token(&PAGINATION_TOKEN)?,
+            max_results: members.max_results(50, MAX_PARTICIPANT_EVENT_RESULTS)?,
         })
     }
 }
 
-/// One line of a participant's history (`Event` in the model). Members that do not belong to the
-/// event's name are left out; `replica` always is there.
+impl ListParticipantEventsRequest {
+    /// What a page token of this request is bound to, besides account and Region.
+    pub fn filters(&self) -> [(&'static str, &str); 3] {
+        [
+            ("stageArn", self.stage_arn.as_str()),
+            ("sessionId", self.session_id.as_str()),
+            ("participantId", self.participant_id.as_str()),
+        ]
+    }
+}
+
+/// Output of ListParticipantEvents.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct ListParticipantEventsResponse {
+    pub events: Vec<EventShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// One event of a participant's history. Members that do not belong to the event's name are left out.
+/// `Event` in the model.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -127,14 +136,4 @@ pub struct ExchangedParticipantToken {
     pub attributes: StringMap,
     pub user_id: String,
     pub expiration_time: Timestamp,
-}
-
-/// Output of ListParticipantEvents.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub struct ListParticipantEventsResponse {
-    pub events: Vec<EventShape>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }
