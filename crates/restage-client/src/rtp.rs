@@ -1,4 +1,4 @@
-//! Publishing RTP packets as they are, for programs that packetise elsewhere: FFmpeg's or
+//! Publishes RTP packets unchanged, for programs that packetise elsewhere: FFmpeg's or
 //! GStreamer's RTP output, a hardware encoder, a recording of packets.
 
 use str0m::media::Direction;
@@ -13,8 +13,8 @@ use crate::whip::PublishConfig;
 
 pub use crate::packet::{PACKET_BYTES_MAX, RtpPacket};
 
-/// A publisher of RTP packets. Lost packets are sent again when receivers ask; the packets
-/// themselves are the program's.
+/// A publisher of RTP packets. It retransmits lost packets when receivers request them; it does not
+/// change the packets of the program.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -75,11 +75,11 @@ impl RtpPublisher {
         Self::connect(token.whip_url()?, token.as_str(), config).await
     }
 
-    /// Sends one packet. Waits while 64 are queued already. A number sent before is not sent again.
+    /// Sends one packet. Waits while 64 packets are queued. A number that was sent before is not sent again.
     ///
     /// # Errors
     /// [`Error::Rtp`] for a payload longer than [`PACKET_BYTES_MAX`], [`Error::NotNegotiated`] if
-    /// the server did not accept the codec, [`Error::Closed`] once the connection is over.
+    /// the server did not accept the codec, [`Error::Closed`] once the connection has ended.
     pub async fn write(&self, packet: RtpPacket) -> Result<(), Error> {
         if packet.payload.len() > PACKET_BYTES_MAX {
             let length = packet.payload.len();
@@ -119,7 +119,7 @@ impl RtpPublisher {
         self.peer.resumption()
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub fn state(&self) -> ConnectionState {
         self.peer.state()
@@ -131,16 +131,16 @@ impl RtpPublisher {
         self.peer.state_watch()
     }
 
-    /// Figures of the last full second. A track's frames are those whose last packet was written.
+    /// Statistics of the last full second. A track's frames are those whose last packet was written.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.peer.stats()
     }
 
-    /// Leaves, as [`Publisher::close`](crate::Publisher::close).
+    /// Leaves the stage, as [`Publisher::close`](crate::Publisher::close) does.
     ///
     /// # Errors
-    /// What the server said to the DELETE, unless the session was gone already.
+    /// The server's refusal of the DELETE, unless the session had already ended.
     pub async fn close(self) -> Result<(), Error> {
         self.peer.close().await
     }
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!((plain.sequence, plain.timestamp), (0x0102, 0x0304));
         assert!(plain.is_marker);
         assert_eq!(plain.payload[..], [7, 8]);
-        // One source, an extension of one word, three bytes of padding.
+        // The header has one contributing source, an extension of one word, and three bytes of padding.
         packet[0] = 0x80 | 0x20 | 0x10 | 1;
         packet.splice(12..12, [5, 5, 5, 5, 0xbe, 0xde, 0, 1, 6, 6, 6, 6]);
         packet.extend([0, 0, 3]);

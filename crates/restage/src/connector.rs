@@ -1,8 +1,8 @@
-//! The HTTP client under the SDK.
+//! The HTTP client that the SDK uses.
 //!
-//! It is reqwest, which WHIP, WHEP and the outbox need in any case. The SDK's own client would be a second one to
-//! build, and it cannot be told to accept a self-signed certificate that is marked as an authority's, as
-//! `openssl req -x509` makes them, nor to accept any certificate. The AWS CLI does both.
+//! It is reqwest, which WHIP, WHEP and the outbox use too. The SDK's own client would be a second one to
+//! build. It also cannot be configured to accept a self-signed certificate that is marked as an authority's, as
+//! `openssl req -x509` makes them, or to accept any certificate; the AWS CLI can do both.
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use restage_server::config::LogFormat;
 use tracing::Level;
 
-/// Gives memory back to the system when it is free again, which the C library's allocator does for the top of its heap alone.
+/// Returns free memory to the system; the C library's allocator does so only for the top of its heap.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

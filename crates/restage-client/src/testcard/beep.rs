@@ -7,7 +7,7 @@ use opus::{Application, Bitrate, Channels, Encoder};
 
 use super::TestCardError;
 
-/// Samples a second; Opus in RTP always counts this way (RFC 7587 §4.1).
+/// Samples per second. Opus in RTP always uses this rate (RFC 7587 §4.1).
 pub const SAMPLE_RATE: u32 = 48_000;
 /// Length of one Opus frame.
 pub const FRAME: Duration = Duration::from_millis(20);
@@ -17,7 +17,7 @@ pub const FRAME_SAMPLES: usize = 960;
 const TONE_HZ: f32 = 1_000.0;
 const BEEP: Duration = Duration::from_millis(100);
 const ATTACK_S: f32 = 0.004;
-/// A quarter of full scale: well heard, not startling.
+/// A quarter of full scale: clearly audible and not loud.
 const LOUDNESS: f32 = 0.25;
 const BITRATE_BPS: i32 = 48_000;
 /// Longest Opus packet (RFC 6716 §3.4).
@@ -25,7 +25,7 @@ const PACKET_BYTES_MAX: usize = 1_275;
 
 const _: () = assert!(FRAME_SAMPLES as u128 == FRAME.as_millis() * SAMPLE_RATE as u128 / 1000);
 
-/// Makes Opus frames of silence with a beep at every full second.
+/// Encodes Opus frames of silence with a beep at every full second.
 pub struct Beep {
     encoder: Encoder,
     /// Samples from the last full second to the first sample of the next frame.
@@ -34,8 +34,8 @@ pub struct Beep {
 }
 
 impl Beep {
-    /// Starts `into_second` past a full second of the clock the beeps go by; only the part below
-    /// one second counts.
+    /// Starts at `into_second` after a full second of the clock that the beeps follow; only the part
+    /// below one second counts.
     ///
     /// # Errors
     /// [`TestCardError::Audio`] if libopus refuses.
@@ -51,7 +51,7 @@ impl Beep {
         })
     }
 
-    /// The next 20 ms.
+    /// Encodes the next 20 ms.
     ///
     /// # Errors
     /// [`TestCardError::Audio`] if libopus refuses.

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::output;
 
-/// Shells people use here. `clap_complete` has more, which nobody tests.
+/// Shells that are tested. `clap_complete` supports more.
 #[derive(Clone, Copy, ValueEnum)]
 enum Known {
     Bash,

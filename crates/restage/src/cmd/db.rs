@@ -113,7 +113,7 @@ async fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Beside the file, so that renaming it is one step.
+/// The temporary file, in the same directory, so that renaming it is atomic.
 fn partial(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".partial");

@@ -220,7 +220,7 @@ async fn delete(args: DeleteArgs) -> anyhow::Result<ExitCode> {
         true => args.stages,
         false => args.flag,
     };
-    // All of them before the first is deleted: a name that is wrong deletes nothing.
+    // All names are resolved before the first stage is deleted, so a wrong name deletes nothing.
     let arns = naming::stage_arns(&api, &named).await?;
     let mut progress = Progress::new(Some(arns.len() as u64), "stages");
     for arn in &arns {

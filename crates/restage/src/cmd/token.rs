@@ -70,7 +70,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The URLs that tokens for this stage carry.
+/// The URLs that tokens of this stage contain.
 async fn endpoints_of(api: &Api, stage: &StageArn) -> Result<Endpoints, SdkError<GetStageError>> {
     let answer = api.client.get_stage().arn(stage.to_string()).send().await?;
     let given = answer.stage().and_then(|stage| stage.endpoints());
@@ -81,7 +81,7 @@ async fn endpoints_of(api: &Api, stage: &StageArn) -> Result<Endpoints, SdkError
     })
 }
 
-/// The same server, in another region.
+/// The same server in another Region.
 fn in_region(target: &Target, region: &str) -> Target {
     Target {
         region: Some(region.to_owned()),

@@ -1,4 +1,4 @@
-//! `restage events dead-letters` and `restage events replay`: what a sink would not take.
+//! `restage events dead-letters` and `restage events replay`: events that a sink refused.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use crate::cmd::place::Place;
 use crate::output::{self, Lines};
 use crate::table::printable;
 
-/// Dead letters read at a time.
+/// Most dead letters that are read at a time.
 const LETTERS_MAX: u32 = 100_000;
 
 /// Prints the events that a sink refused for good, oldest first, beside a running server.

@@ -170,7 +170,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The imported key that is this private key's public half.
+/// The imported key whose public key belongs to this private key.
 async fn imported_key(target: &Target, point: &str) -> anyhow::Result<PublicKeyArn> {
     let api = Api::new(target)?;
     let mut listed = api
