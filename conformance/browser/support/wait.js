@@ -21,3 +21,25 @@ export async function eventually(check, what, timeoutMs = 20_000) {
     await new Promise(resolve => setTimeout(resolve, POLL_MS));
   }
 }
+
+/**
+ * Reads a state until it is as wanted, and returns it. Says the last one that was seen if it never is.
+ * @template T
+ * @param {() => T | Promise<T>} read
+ * @param {(state: T) => boolean} isWanted
+ * @param {string} what
+ * @param {number} [timeoutMs]
+ * @returns {Promise<T>}
+ */
+export async function eventuallySeen(read, isWanted, what, timeoutMs = 20_000) {
+  const endsAt = performance.now() + timeoutMs;
+  for (;;) {
+    const state = await read();
+    if (isWanted(state)) return state;
+    assert.ok(
+      performance.now() < endsAt,
+      `not within ${timeoutMs} ms: ${what} (last seen: ${JSON.stringify(state)})`,
+    );
+    await new Promise(resolve => setTimeout(resolve, POLL_MS));
+  }
+}

@@ -1,5 +1,5 @@
-"""The last section of docs/compatibility.md: every operation of the model, every member of it, and its state here,
-from the suite's own tables.
+"""docs/compatibility-model.md: every operation of the service's model, every member of it, and its state here. The page
+is written from the suite's own tables.
 
 `python -m suite.members` in conformance/model writes it anew.
 """
@@ -10,26 +10,29 @@ import tomllib
 from . import answers, excuses, service
 from .spot import spots
 
-PAGE = service.HERE.parents[1] / "docs" / "compatibility.md"
+PAGE = service.HERE.parents[1] / "docs" / "compatibility-model.md"
 
 TABLE = service.HERE / "limited.toml"
 
-# Everything from this line to the end of the page is written by this module.
-HEAD = "## Every operation and member\n"
-
 LEGEND = """\
-Written from the service's model and the tables of the conformance suite (`conformance/model`); a test holds it to both.
-A member in parentheses is a part of the one before them, `[]` marks a list of such. Members of a *complete* operation
-are complete: as input every rule of theirs is tested on both sides, as output they were seen and kept their rules. What
-is otherwise, or does less than its name says, is said below them. An operation that is *not yet* there is answered as
-an unknown one, whatever is in its input.
+This page is generated from the service's model and the tables of the conformance suite (`conformance/model`), and a
+test compares it with both. [compatibility.md](compatibility.md) describes the behaviour behind it.
+
+A member in parentheses is a part of the member before it; `[]` marks a list of such members.
+
+- **complete**: the operation is implemented. The tests send every input member with values on both sides of each of
+  its constraints. They have seen every output member with a value that keeps its constraints. Exceptions are listed
+  below the members.
+- **not yet**: the operation is answered as an unknown one (UnknownOperationException), whatever its input is.
 """
 
 
-def section():
-    """What has to stand in the page, from its heading to the end."""
+def page():
+    """The text of the whole page."""
     table = excuses.excuses()
-    parts = [HEAD, LEGEND]
+    implemented, all_of_them = len(service.served()), len(service.model().operation_names)
+    count = f"{implemented} of the {all_of_them} operations are implemented.\n"
+    parts = ["# Every operation and member\n", LEGEND, count]
     parts += [part for operation in service.served() for part in complete(operation, table)]
     parts += [part for operation in sorted(service.not_served(), key=name_of) for part in missing(operation)]
     return "\n".join(parts)
@@ -57,7 +60,7 @@ def paths(operation):
 
 
 def complete(operation, table):
-    yield f"### {operation.name}: complete\n"
+    yield f"## {operation.name}: complete\n"
     yield f"In: {listed(inputs(operation))}.\n"
     yield from remarks(operation, "in", {})
     excused = {place: reason_of(table, operation, place) for place in outputs(operation)}
@@ -79,7 +82,7 @@ def remarks(operation, side, excused):
 
 
 def missing(operation):
-    yield f"### {operation.name}: not yet\n"
+    yield f"## {operation.name}: not yet\n"
     yield f"In: {listed(inputs(operation))}.\n"
     yield f"Out: {listed(outputs(operation))}.\n"
 
@@ -124,5 +127,4 @@ def written(paths):
 
 
 if __name__ == "__main__":
-    before = PAGE.read_text(encoding="utf-8").partition(HEAD)[0]
-    PAGE.write_text(before + section(), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -128,7 +128,7 @@ impl ApiError {
             exception_message: &self.message,
             message: &self.message,
         };
-        crate::shape::to_json(&body)
+        crate::json::to_json(&body)
     }
 }
 

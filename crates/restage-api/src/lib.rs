@@ -12,18 +12,20 @@
 #![deny(missing_docs)]
 
 pub mod error;
+mod generated;
+mod json;
 mod mac;
 pub mod operation;
 pub mod page;
 mod percent;
 pub mod position;
+mod read;
 pub mod shape;
 pub mod sigv4;
 pub mod time;
 
 pub use error::{ApiError, ErrorCode, RESPONSE_HEADERS};
-pub use operation::Operation;
+pub use operation::{Operation, Request};
 pub use page::{PageScope, PageTokens};
 pub use position::{Position, PositionReader};
-pub use shape::Request;
 pub use time::Timestamp;

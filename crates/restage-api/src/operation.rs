@@ -1,62 +1,66 @@
-//! The operations of the service that restage has.
+//! The operations of the service, which of them restage has, and what a request for one is.
+
+mod table;
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::error::ApiError;
 
-macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// An operation of the service (API version 2020-07-14). Each is `POST /<name>`, except for
-        /// those about tags, which are methods of `/tags/<ARN>`.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        #[allow(missing_docs)]
-        pub enum Operation {
-            $($name,)*
-        }
+pub use self::table::Operation;
 
-        impl Operation {
-            /// Every operation.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+/// The input of one operation, from its body. (Those about tags have a path and a query to read as well: see
+/// [`TagResourceRequest`](crate::shape::TagResourceRequest).)
+pub trait Request: Sized {
+    /// The operation whose input it is.
+    const OPERATION: Operation;
 
-            /// The name as it stands in the path and in page tokens.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)*
-                }
-            }
-        }
-    };
+    /// What the operation answers.
+    type Response: Serialize;
+
+    /// Reads a body and checks every rule that can be checked without looking at a resource.
+    ///
+    /// # Errors
+    /// `SerializationException` or `RequestEntityTooLargeException` for the body as a whole,
+    /// `ValidationException` for a member.
+    fn parse(body: &[u8]) -> Result<Self, ApiError>;
 }
 
-operations! {
-    CreateStage,
-    GetStage,
-    ListStages,
-    UpdateStage,
-    DeleteStage,
-    CreateParticipantToken,
-    DisconnectParticipant,
-    ListStageSessions,
-    GetStageSession,
-    ListParticipants,
-    GetParticipant,
-    ListParticipantEvents,
-    StartParticipantReplication,
-    StopParticipantReplication,
-    ListParticipantReplicas,
-    ImportPublicKey,
-    GetPublicKey,
-    ListPublicKeys,
-    DeletePublicKey,
-    TagResource,
-    UntagResource,
-    ListTagsForResource,
-}
+/// The answer of operations that have nothing to say, such as DeleteStage: `{}`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct EmptyResponse {}
 
 /// What the path of an operation about tags starts with; the rest is the ARN.
 pub(crate) const TAGS_PATH: &str = "/tags/";
 
 impl Operation {
+    /// The operations that restage has. All others are answered as unknown.
+    pub const BUILT: &'static [Self] = &[
+        Self::CreateStage,
+        Self::GetStage,
+        Self::ListStages,
+        Self::UpdateStage,
+        Self::DeleteStage,
+        Self::CreateParticipantToken,
+        Self::DisconnectParticipant,
+        Self::ListStageSessions,
+        Self::GetStageSession,
+        Self::ListParticipants,
+        Self::GetParticipant,
+        Self::ListParticipantEvents,
+        Self::StartParticipantReplication,
+        Self::StopParticipantReplication,
+        Self::ListParticipantReplicas,
+        Self::ImportPublicKey,
+        Self::GetPublicKey,
+        Self::ListPublicKeys,
+        Self::DeletePublicKey,
+        Self::TagResource,
+        Self::UntagResource,
+        Self::ListTagsForResource,
+    ];
+
     /// The operation a request line names. `path` is the path alone, without a query. `None` stands
     /// for operations of the service that restage does not have as well as for anything else; the
     /// answer to both is [`Operation::unknown`].
@@ -73,7 +77,7 @@ impl Operation {
             return None;
         }
         let name = path.strip_prefix('/')?;
-        Self::ALL
+        Self::BUILT
             .iter()
             .copied()
             .find(|operation| operation.name() == name && !operation.is_about_tags())
@@ -109,8 +113,8 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_name_only() {
-        assert_eq!(Operation::ALL.len(), 22);
-        for &operation in Operation::ALL {
+        assert_eq!(Operation::BUILT.len(), 22);
+        for &operation in Operation::BUILT {
             let path = format!("/{operation}");
             if operation.is_about_tags() {
                 assert_eq!(Operation::resolve("POST", &path), None);
@@ -150,15 +154,34 @@ mod tests {
     }
 
     #[test]
+    fn every_operation_has_the_route_of_its_name() {
+        assert_eq!(Operation::ALL.len(), 40);
+        for &operation in Operation::ALL {
+            let (method, path) = operation.route();
+            match operation.is_about_tags() {
+                true => assert_eq!(path, format!("{TAGS_PATH}{{resourceArn}}")),
+                false => assert_eq!((method, path), ("POST", &*format!("/{operation}"))),
+            }
+            let is_built = Operation::BUILT.contains(&operation);
+            let resolved = Operation::resolve(method, path);
+            assert_eq!(resolved, is_built.then_some(operation), "{operation}");
+        }
+    }
+
+    #[test]
     fn operations_that_are_not_here_are_unknown() {
-        for path in [
-            "",
-            "/",
-            "/ListCompositions",
-            "/tags",
-            "/Tags/arn%3Aaws",
-            "/CreateStage?x",
-        ] {
+        let others = Operation::ALL.iter();
+        let others = others.filter(|operation| !Operation::BUILT.contains(operation));
+        let mut count = 0;
+        for operation in others {
+            let path = format!("/{operation}");
+            for method in ["POST", "GET", "PUT", "DELETE"] {
+                assert_eq!(Operation::resolve(method, &path), None, "{method} {path}");
+            }
+            count += 1;
+        }
+        assert_eq!(count, Operation::ALL.len() - Operation::BUILT.len());
+        for path in ["", "/", "/tags", "/Tags/arn%3Aaws", "/CreateStage?x"] {
             assert_eq!(Operation::resolve("POST", path), None, "{path}");
         }
         let error = Operation::unknown();

@@ -21,10 +21,12 @@
 use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
+use crate::generated::constraint::PAGINATION_TOKEN;
 use crate::mac::hmac_sha256;
 use crate::operation::Operation;
-use crate::shape::MAX_PAGE_TOKEN;
 
+/// Most characters of a page token.
+const MAX_PAGE_TOKEN: usize = PAGINATION_TOKEN.max;
 /// First letter of a token; the version of the format.
 const VERSION: char = 'p';
 /// Bytes of the tag.

@@ -10,67 +10,37 @@
 //! * lengths are counted in Unicode characters, patterns match the whole text;
 //! * a whole number may be written `2` or `2.0`, not `"2"`.
 //!
+//! The structs and the rules of their members are generated from the service's model, for all operations, built or not
+//! (`generated`, written by `scripts/generate_shapes.py`). The files here hold what the model does not say: rules that
+//! are no member's own, defaults, and conversions.
+//!
 //! Responses are plain data that serialises to exactly what SDKs expect: an `Option` is left out when
 //! it is `None`; a `String` is always there and empty when there is nothing to say.
 
-pub mod event;
-pub mod participant;
-pub mod public_key;
-mod read;
-pub mod recording;
-pub mod replica;
-mod rule;
-pub mod session;
-pub mod stage;
-pub mod tag;
-pub mod token;
-mod wire_enum;
+mod participant;
+mod public_key;
+mod recording;
+mod tag;
+mod token;
 
-use std::collections::BTreeMap;
+pub use crate::generated::composition::*;
+pub use crate::generated::connection_token::*;
+pub use crate::generated::encoder_configuration::*;
+pub use crate::generated::event::*;
+pub use crate::generated::ingest_configuration::*;
+pub use crate::generated::layout::*;
+pub use crate::generated::participant::*;
+pub use crate::generated::public_key::*;
+pub use crate::generated::recording::*;
+pub use crate::generated::replication::*;
+pub use crate::generated::session::*;
+pub use crate::generated::stage::*;
+pub use crate::generated::storage_configuration::*;
+pub use crate::generated::tag::*;
+pub use crate::generated::token::*;
+pub use crate::json::to_json;
+pub use crate::operation::{EmptyResponse, Request};
+pub use crate::read::{MAX_ATTRIBUTES_BYTES, MAX_BODY_BYTES, StringMap};
 
-use serde::Serialize;
-
-use crate::error::ApiError;
-use crate::operation::Operation;
-
-pub use self::event::*;
-pub use self::participant::*;
-pub use self::public_key::*;
-pub use self::read::MAX_BODY_BYTES;
-pub use self::recording::*;
-pub use self::replica::*;
-pub use self::rule::MAX_ATTRIBUTES_BYTES;
-pub(crate) use self::rule::MAX_PAGE_TOKEN;
-pub use self::session::*;
-pub use self::stage::*;
-pub use self::tag::*;
-pub use self::token::*;
-
-/// Attributes or tags.
-pub type StringMap = BTreeMap<String, String>;
-
-/// The input of one operation, from its body. (Those about tags have a path and a query to read as well:
-/// see [`tag`].)
-pub trait Request: Sized {
-    /// Whose input it is.
-    const OPERATION: Operation;
-
-    /// Reads a body and checks every rule that can be checked without looking at a stage.
-    ///
-    /// # Errors
-    /// `SerializationException` or `RequestEntityTooLargeException` for the body as a whole,
-    /// `ValidationException` for a member.
-    fn parse(body: &[u8]) -> Result<Self, ApiError>;
-}
-
-/// The answer of operations that have nothing to say (DeleteStage, DisconnectParticipant,
-/// StartParticipantReplication, StopParticipantReplication, DeletePublicKey, TagResource,
-/// UntagResource): `{}`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct EmptyResponse {}
-
-/// Serialises a response body. The shapes here are trees of strings, numbers and string-keyed maps,
-/// which always serialise.
-pub fn to_json<T: Serialize>(shape: &T) -> String {
-    serde_json::to_string(shape).expect("shapes have string keys and no fallible parts")
-}
+pub use self::public_key::{pem_base64, pem_space};
+pub use self::token::DEFAULT_TOKEN_DURATION_MINUTES;

@@ -24,11 +24,11 @@ macro_rules! arn {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub struct $name {
-            /// Region name.
+            /// The name of the Region: lower-case letters, digits and hyphens.
             pub region: String,
-            /// Account, digits.
+            /// The owning account: digits.
             pub account: String,
-            /// The id.
+            /// The last part of the ARN.
             pub id: $id,
         }
 
@@ -54,11 +54,11 @@ macro_rules! arn {
 }
 
 arn! {
-    /// A stage's name on the wire.
+    /// The ARN of a stage.
     StageArn, StageId, "stage"
 }
 arn! {
-    /// A public key's name on the wire, and the `kid` of tokens signed with its private half.
+    /// The ARN of a public key. It is also the `kid` of tokens signed with the private half.
     PublicKeyArn, PublicKeyId, "public-key"
 }
 
@@ -78,7 +78,7 @@ impl ResourceArn {
         stage.or_else(|| PublicKeyArn::parse(text).map(Self::PublicKey))
     }
 
-    /// Digits.
+    /// The owning account: digits.
     pub fn account(&self) -> &str {
         match self {
             Self::Stage(arn) => &arn.account,
@@ -86,7 +86,7 @@ impl ResourceArn {
         }
     }
 
-    /// Region name.
+    /// The name of the Region.
     pub fn region(&self) -> &str {
         match self {
             Self::Stage(arn) => &arn.region,

@@ -6,32 +6,26 @@
 #![deny(missing_docs)]
 
 pub mod arn;
-pub mod census;
-pub mod command;
-pub mod decision;
-mod draft;
+mod decide;
 pub mod error;
 pub mod id;
+mod kernel;
 pub mod limits;
+mod live;
 pub mod notice;
-pub mod op;
-mod overlay;
-mod presence;
-mod publication;
 pub mod rate;
-mod replica;
+mod resource;
 pub mod row;
-mod select;
-mod session;
-mod token;
-pub mod world;
 
 pub use arn::{PublicKeyArn, ResourceArn, StageArn};
-pub use census::Census;
-pub use command::{Claims, Command, Need, Signer, needs};
-pub use decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
+pub use decide::{decide, needs};
 pub use error::{Error, Fault};
+pub use kernel::census::Census;
+pub use kernel::command;
+pub use kernel::command::{Claims, Command, Signer};
+pub use kernel::context::Context;
+pub use kernel::decision::{Change, CloseReason, Decision, Effect, PublicationKey, Reply};
+pub use kernel::need::Need;
+pub use kernel::world::{Occupancy, RegionCount, World};
 pub use limits::{ATTRIBUTES_BYTES_MAX, ISSUED_AHEAD_MAX_S, Limits, Rates, TAGS_MAX};
 pub use notice::{Notice, Occurrence};
-pub use op::{Context, decide};
-pub use world::{Occupancy, RegionCount, World};

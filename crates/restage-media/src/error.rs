@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::io::MediaKind;
+use restage_codec::MediaKind;
 
 /// Why an offer or a fragment was refused: a kind for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use restage_codec::MediaKind;
+
 use crate::bitrate::Download;
-use crate::codec::Format;
 use crate::error::OfferError;
 use crate::packet::Packet;
+use crate::sdp::format::Format;
 
 /// One WebRTC connection, named by the caller. Never interpreted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,35 +29,6 @@ pub struct Burst {
     pub(crate) packets: Arc<[Packet]>,
     /// What their publisher may send.
     pub(crate) formats: Arc<[Arc<Format>]>,
-}
-
-/// Audio or video.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum MediaKind {
-    /// Audio.
-    Audio,
-    /// Video.
-    Video,
-}
-
-impl MediaKind {
-    pub(crate) const BOTH: [Self; 2] = [Self::Audio, Self::Video];
-
-    pub(crate) fn index(self) -> usize {
-        match self {
-            Self::Audio => 0,
-            Self::Video => 1,
-        }
-    }
-}
-
-impl fmt::Display for MediaKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Audio => "audio",
-            Self::Video => "video",
-        })
-    }
 }
 
 /// Something that happened outside, with the time it happened.

@@ -29,44 +29,30 @@
 //! everything subscribers need and no peer. Key frame requests go the other way. The caller knows who is where.
 
 mod bitrate;
-mod clock;
-mod codec;
 mod config;
-mod decodable;
-mod demux;
-mod egress;
 mod error;
-mod head;
-mod ingress;
 mod io;
-mod keyframe;
 pub mod limits;
 mod packet;
-mod peer;
 mod publication;
-mod rewrite;
-mod rng;
+mod receive;
+mod rtp;
 mod sdp;
-mod select;
+mod send;
 mod sfu;
-mod slab;
-mod srtcp;
-mod srtp_keys;
+mod srtp;
 mod stats;
-mod timers;
-mod track_in;
-mod track_out;
 mod transport;
-mod transport_event;
+mod util;
 
 pub use bitrate::Download;
 pub use config::{Config, H264ProfileMatch};
-pub use decodable::Published;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
-    Burst, ConnectFailure, Excess, GoneReason, Input, MediaKind, Output, PeerKey, PublicationKey,
-    WorkerId,
+    Burst, ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey, WorkerId,
 };
+pub use restage_codec::MediaKind;
 pub use sdp::answer::local_ice_ufrag;
+pub use sdp::decodable::Published;
 pub use sfu::Sfu;
 pub use stats::Stats;

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+pub use restage_codec::h264::{
+    PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX,
+};
+
 /// Peers of one [`Sfu`](crate::Sfu). One more is refused with [`OfferErrorKind::Full`](crate::OfferErrorKind::Full).
 pub const PEERS_MAX: usize = 10_000;
 /// Publications of one [`Sfu`](crate::Sfu). A `Publish` or `Subscribe` that would need one more is ignored and counted.
@@ -152,13 +156,6 @@ pub const BUFFERS_KEPT_MAX: usize = 64;
 pub const HEAD_PACKETS_MAX: usize = 160;
 /// A key frame older than this is not shown to newcomers: the picture may have little to do with what is live.
 pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
-/// H.264 parameter sets kept of a layer. Beyond that, or beyond [`PARAMETER_SETS_BYTES_MAX`], those make room that were not
-/// said for longest.
-pub const PARAMETER_SETS_MAX: usize = 32;
-/// Bytes of a layer's parameter sets.
-pub const PARAMETER_SETS_BYTES_MAX: usize = 4_096;
-/// Bytes of one parameter set. A larger one is not kept: it would need fragments. Those of encoders have 10 to 100.
-pub const PARAMETER_SET_BYTES_MAX: usize = 1_200;
 /// Formats a subscriber is told that it cannot decode. Of further ones it is not told.
 pub const TOLD_FORMATS_MAX: usize = 8;
 /// Steps by which the pictures of an overloaded worker are thinned: see [`Input::Shed`](crate::Input::Shed).
@@ -173,11 +170,6 @@ pub const PICTURE_WAIT_AUDIENCE_MIN: usize = 8;
 pub const TICK_MIN: Duration = Duration::from_millis(1);
 
 const _: () = assert!(PAYLOAD_BYTES_MAX < DATAGRAM_BYTES_MAX);
-const _: () = assert!(PARAMETER_SET_BYTES_MAX <= PARAMETER_SETS_BYTES_MAX);
-const _: () = assert!(
-    PARAMETER_SETS_MAX < u8::MAX as usize,
-    "they are counted in a byte"
-);
 const _: () = assert!(
     PEER_SILENCE_MAX.as_secs() < 10,
     "a vanished client is disconnected within 10 s"

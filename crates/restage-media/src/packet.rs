@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::codec::Format;
-use crate::codec::parameter_sets::Lead;
-use crate::io::MediaKind;
-use crate::select::simulcast::{Ladder, Source};
+use restage_codec::MediaKind;
+use restage_codec::h264::Lead;
+use restage_codec::vp8::DescriptorNumbers;
+
+use crate::sdp::format::Format;
+use crate::send::select::{Ladder, Source};
 
 /// A packet as a publisher's ingress hands it over: decrypted, deduplicated, numbers extended.
 #[derive(Debug)]
@@ -123,13 +125,5 @@ pub(crate) struct Outgoing {
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
     pub(crate) extensions: Extensions,
-    pub(crate) vp8: Option<Vp8Numbers>,
-}
-
-/// VP8 descriptor fields to write instead of the publisher's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Vp8Numbers {
-    pub(crate) picture_id: Option<u16>,
-    pub(crate) tl0_pic_idx: Option<u8>,
-    pub(crate) key_idx: Option<u8>,
+    pub(crate) vp8: Option<DescriptorNumbers>,
 }

@@ -1,15 +1,9 @@
-//! Public keys: ImportPublicKey, GetPublicKey, ListPublicKeys, DeletePublicKey.
+//! The material of a public key: PEM, in a wider form than the model's pattern.
 
-use serde::Serialize;
-
+use super::ImportPublicKeyRequest;
 use crate::error::ApiError;
-use crate::operation::Operation;
-use crate::shape::read::{Body, fail};
-use crate::shape::rule::{PAGE_SIZE, PUBLIC_KEY_ARN, PUBLIC_KEY_MATERIAL, PUBLIC_KEY_NAME};
-use crate::shape::{Request, StringMap};
+use crate::read::fail;
 
-/// Keys per page when the request does not say.
-const DEFAULT_MAX_RESULTS: u32 = 50;
 /// First line of a key (RFC 7468 §13).
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 /// Characters of a line of base64, but for the last.
@@ -17,40 +11,23 @@ const LINE_LEN: usize = 64;
 /// Last line of a key.
 const END: &str = "-----END PUBLIC KEY-----";
 
-/// Input of ImportPublicKey.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ImportPublicKeyRequest {
-    /// A PEM text of the form the model wants, with one block; what the block holds has not been looked at. It is the
-    /// text as it was sent, unless white space kept that from being of this form: then it is as openssl writes it.
-    pub public_key_material: String,
-    /// Empty unless given.
-    pub name: String,
-    /// At most 50.
-    pub tags: StringMap,
-}
-
 impl ImportPublicKeyRequest {
     /// The base64 text of the one block, without line breaks.
     pub fn base64(&self) -> String {
         body_of(&self.public_key_material)
     }
-}
 
-impl Request for ImportPublicKeyRequest {
-    const OPERATION: Operation = Operation::ImportPublicKey;
-
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body)?;
-        let members = body.members();
-        let material = members.required_text("publicKeyMaterial", &PUBLIC_KEY_MATERIAL)?;
+    /// The material must be PEM with one block; what the block holds is not looked at. It stays as it was sent, unless
+    /// white space keeps it from being of the model's form: then it is as openssl writes it.
+    pub(crate) fn checked(self) -> Result<Self, ApiError> {
+        let material = self.public_key_material;
         check_pem(&material).map_err(|rule| fail("publicKeyMaterial", rule))?;
         Ok(Self {
             public_key_material: match keeps_pattern(&material) {
                 true => material,
                 false => written_anew(&body_of(&material)),
             },
-            name: members.text("name", &PUBLIC_KEY_NAME)?.unwrap_or_default(),
-            tags: members.tags()?.unwrap_or_default(),
+            ..self
         })
     }
 }
@@ -146,110 +123,4 @@ fn check_pem(text: &str) -> Result<(), &'static str> {
         );
     }
     Ok(())
-}
-
-/// Input of GetPublicKey.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GetPublicKeyRequest {
-    /// Which.
-    pub arn: String,
-}
-
-impl Request for GetPublicKeyRequest {
-    const OPERATION: Operation = Operation::GetPublicKey;
-
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body)?;
-        Ok(Self {
-            arn: body.members().required_text("arn", &PUBLIC_KEY_ARN)?,
-        })
-    }
-}
-
-/// Input of ListPublicKeys.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ListPublicKeysRequest {
-    /// `None` for the first page.
-    pub next_token: Option<String>,
-    /// 1–100.
-    pub max_results: u32,
-}
-
-impl Request for ListPublicKeysRequest {
-    const OPERATION: Operation = Operation::ListPublicKeys;
-
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body)?;
-        let members = body.members();
-        Ok(Self {
-            next_token: members.page_token()?,
-            max_results: members.max_results(DEFAULT_MAX_RESULTS, PAGE_SIZE)?,
-        })
-    }
-}
-
-/// Input of DeletePublicKey.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DeletePublicKeyRequest {
-    /// Which.
-    pub arn: String,
-}
-
-impl Request for DeletePublicKeyRequest {
-    const OPERATION: Operation = Operation::DeletePublicKey;
-
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body)?;
-        Ok(Self {
-            arn: body.members().required_text("arn", &PUBLIC_KEY_ARN)?,
-        })
-    }
-}
-
-/// A public key (`PublicKey` in the model). The material is the text that was imported.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub struct PublicKeyShape {
-    pub arn: String,
-    pub name: String,
-    pub public_key_material: String,
-    pub fingerprint: String,
-    pub tags: StringMap,
-}
-
-/// A public key in a list.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub struct PublicKeySummary {
-    pub arn: String,
-    pub name: String,
-    pub tags: StringMap,
-}
-
-/// Output of ImportPublicKey.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub struct ImportPublicKeyResponse {
-    pub public_key: PublicKeyShape,
-}
-
-/// Output of GetPublicKey.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub struct GetPublicKeyResponse {
-    pub public_key: PublicKeyShape,
-}
-
-/// Output of ListPublicKeys.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub struct ListPublicKeysResponse {
-    pub public_keys: Vec<PublicKeySummary>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }

@@ -5,23 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
+use super::{ListTagsForResourceRequest, TagResourceRequest, UntagResourceRequest};
 use crate::error::ApiError;
+use crate::generated::constraint::{RESOURCE_ARN, TAG_KEY, TAG_KEY_LIST, TAGS};
 use crate::operation::TAGS_PATH;
 use crate::percent::{decode_form, decode_path};
-use crate::shape::StringMap;
-use crate::shape::read::{Body, check_tag_key, check_text, fail};
-use crate::shape::rule::{MAX_TAGS, RESOURCE_ARN};
-
-/// Input of TagResource.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TagResourceRequest {
-    /// Which.
-    pub resource_arn: String,
-    /// At most 50; put over those there are.
-    pub tags: StringMap,
-}
+use crate::read::{Body, check_tag_key, check_text, fail};
 
 impl TagResourceRequest {
     /// Reads path and body.
@@ -32,21 +21,12 @@ impl TagResourceRequest {
         let resource_arn = resource_arn(path)?;
         let body = Body::parse(body)?;
         let members = body.members();
-        let tags = members.tags()?;
+        let tags = members.tags("tags", &TAGS)?;
         Ok(Self {
             resource_arn,
             tags: members.required("tags", tags)?,
         })
     }
-}
-
-/// Input of UntagResource.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UntagResourceRequest {
-    /// Which.
-    pub resource_arn: String,
-    /// 1–50 keys.
-    pub tag_keys: BTreeSet<String>,
 }
 
 impl UntagResourceRequest {
@@ -65,13 +45,13 @@ impl UntagResourceRequest {
             }
             let place = format!("tagKeys[{given}]");
             given += 1;
-            if given > MAX_TAGS {
-                let rule = format!("may have at most {MAX_TAGS} entries");
+            if given > TAG_KEY_LIST.max {
+                let rule = format!("may have at most {} entries", TAG_KEY_LIST.max);
                 return Err(fail("tagKeys", &rule));
             }
             let key = String::from_utf8(decode_form(value))
                 .map_err(|_| fail(&place, "must be percent-encoded UTF-8"))?;
-            check_tag_key(&place, &key)?;
+            check_tag_key(&place, &key, &TAG_KEY)?;
             tag_keys.insert(key);
         }
         if given == 0 {
@@ -82,13 +62,6 @@ impl UntagResourceRequest {
             tag_keys,
         })
     }
-}
-
-/// Input of ListTagsForResource.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ListTagsForResourceRequest {
-    /// Which.
-    pub resource_arn: String,
 }
 
 impl ListTagsForResourceRequest {
@@ -110,11 +83,4 @@ fn resource_arn(path: &str) -> Result<String, ApiError> {
         .map_err(|_| fail("resourceArn", "must be percent-encoded UTF-8"))?;
     check_text("resourceArn", &arn, &RESOURCE_ARN)?;
     Ok(arn)
-}
-
-/// Output of ListTagsForResource.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct ListTagsForResourceResponse {
-    pub tags: StringMap,
 }

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use restage_codec::Codec;
+
+use super::format::Format;
 use super::media::MediaOffer;
 use super::offer::{IceCredentials, Offer, OfferedSection, Role};
-use crate::codec::{Codec, Format};
-use crate::egress::StreamConfig;
+use crate::send::StreamConfig;
 
 /// This end, as an answer describes it.
 pub(crate) struct Local<'a> {

@@ -1,10 +1,11 @@
 //! One media section of an offer: what is understood of it.
 
+use restage_codec::{Codec, MediaKind};
+
+use super::format::{Format, codec_of_rtpmap, parameter};
 use super::offer::Role;
 use super::{Section, attribute, attributes};
-use crate::codec::{Codec, Format, parameter};
 use crate::error::{OfferError, OfferErrorKind};
-use crate::io::MediaKind;
 use crate::limits::{FORMATS_PER_SECTION_MAX, LAYERS_MAX};
 use crate::packet::RidName;
 
@@ -133,7 +134,7 @@ impl<'a> PayloadLines<'a> {
 
     fn codec(&self, pt: u8, kind: MediaKind) -> Option<Codec> {
         let mut fields = self.rtpmap[usize::from(pt)]?.split('/');
-        let codec = Codec::from_rtpmap(fields.next()?, fields.next()?.parse().ok()?)?;
+        let codec = codec_of_rtpmap(fields.next()?, fields.next()?.parse().ok()?)?;
         // RFC 7587 §7: Opus is always declared with two channels. Senders that leave them out mean it all the same.
         let channels = fields.next().unwrap_or("2");
         let is_right = codec != Codec::Opus || channels == "2";

@@ -2,8 +2,11 @@
 //! trickle-ice-sdpfrag.
 
 pub(crate) mod answer;
+pub(crate) mod decodable;
 pub(crate) mod fingerprint;
+pub(crate) mod format;
 pub(crate) mod fragment;
+mod h264_profile;
 pub(crate) mod media;
 pub(crate) mod offer;
 

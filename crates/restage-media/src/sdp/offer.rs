@@ -3,12 +3,13 @@
 //! At most one audio and one video section are taken, the first of each that fits the role. Remote candidates are
 //! left out: an ICE-lite agent answers checks and learns addresses from them (RFC 8445 §2.5).
 
+use restage_codec::MediaKind;
+
 use super::fingerprint::{self, Fingerprint};
+use super::format::Format;
 use super::media::MediaOffer;
 use super::{Description, Section, SyntaxError, any_of, attribute, has_flag, is_ice_chars};
-use crate::codec::Format;
 use crate::error::{OfferError, OfferErrorKind};
-use crate::io::MediaKind;
 use crate::limits::OFFER_BYTES_MAX;
 
 /// What a client wants to do.

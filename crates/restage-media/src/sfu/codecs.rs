@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::Sfu;
-use crate::codec::Format;
-use crate::decodable::judge;
 use crate::io::{GoneReason, Output};
 use crate::limits::TOLD_FORMATS_MAX;
-use crate::slab::Index;
+use crate::sdp::decodable::judge;
+use crate::sdp::format::Format;
+use crate::util::slab::Index;
 
 impl Sfu {
     /// The publication's packets come from a publisher that may send these.

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Sfu;
-use crate::demux::Protocol;
-use crate::egress::Path;
 use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX};
 use crate::sdp::offer::Role;
-use crate::slab::Index;
+use crate::send::Path;
+use crate::transport::demux::Protocol;
 use crate::transport::ice::Outcome;
 use crate::transport::is_media;
 use crate::transport::stun::{Kind, Message};
+use crate::util::slab::Index;
 
 impl Sfu {
     /// Whether a datagram is what a subscriber says of what it receives: reports and requests. A worker that is late may drop

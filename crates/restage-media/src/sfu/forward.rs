@@ -7,13 +7,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_codec::MediaKind;
+
 use super::Sfu;
-use crate::io::{Burst, MediaKind, Output};
+use crate::io::{Burst, Output};
 use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
-use crate::peer::Peer;
 use crate::publication::Publication;
-use crate::slab::Index;
+use crate::sfu::peer::Peer;
+use crate::util::slab::Index;
 
 /// A burst on its way to the subscribers of a publication.
 #[derive(Debug)]

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_codec::MediaKind;
+
 use super::Sfu;
 use crate::bitrate::Download;
-use crate::egress::StreamConfig;
 use crate::error::{OfferError, OfferErrorKind};
-use crate::io::{MediaKind, Output, PeerKey};
+use crate::io::{Output, PeerKey};
 use crate::limits::{ICE_RESTARTS_MAX, TRICKLED_CANDIDATES_MAX};
-use crate::peer::Peer;
-use crate::rng::Rng;
 use crate::sdp::answer::{self, Local};
 use crate::sdp::fragment::Fragment;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
-use crate::slab::Index;
+use crate::send::StreamConfig;
+use crate::sfu::peer::Peer;
+use crate::transport::event::Failure;
 use crate::transport::{self, Transport};
-use crate::transport_event::Failure;
+use crate::util::rng::Rng;
+use crate::util::slab::Index;
 
 impl Sfu {
     pub(super) fn open(

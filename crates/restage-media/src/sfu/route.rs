@@ -7,7 +7,7 @@ use super::Sfu;
 use crate::io::{PeerKey, PublicationKey};
 use crate::publication::{Feed, Publication};
 use crate::sdp::offer::Role;
-use crate::slab::Index;
+use crate::util::slab::Index;
 
 impl Sfu {
     pub(super) fn publish(&mut self, now: Instant, key: PeerKey, publication: PublicationKey) {

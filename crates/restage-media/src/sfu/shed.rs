@@ -3,8 +3,8 @@
 use super::Sfu;
 use crate::limits::{SHED_PARTS, SHED_STEPS_MAX};
 use crate::sdp::offer::Role;
-use crate::slab::Index;
-use crate::track_out::Thinning;
+use crate::send::track::Thinning;
+use crate::util::slab::Index;
 
 /// See [`Input::Shed`](crate::Input::Shed).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::identity::{Identity, Refusal, Verdict};
 use crate::io::ConnectFailure;
 use crate::limits::{DTLS_ALERT_GRACE, DTLS_RESEND_FIRST, DTLS_RESEND_MAX};
 use crate::sdp::fingerprint::Fingerprint;
-use crate::srtp_keys::KeyingMaterial;
+use crate::srtp::keys::KeyingMaterial;
 use crate::stats::SrtpProfile;
 use wire::Wire;
 

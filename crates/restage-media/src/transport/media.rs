@@ -1,9 +1,9 @@
 //! The media of a connection: what is received from a publisher and sent to a subscriber under the keys of DTLS.
 
 use super::*;
-use crate::egress::rtcp;
-use crate::egress::srtp::Srtp;
-use crate::ingress::Heard;
+use crate::receive::Heard;
+use crate::rtp::rtcp::sender as rtcp;
+use crate::srtp::protect::Srtp;
 
 impl Transport {
     /// Takes RTP or RTCP. `Ok(false)`: it was malformed or is not the remote end's.

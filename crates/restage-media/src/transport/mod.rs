@@ -2,7 +2,9 @@
 //!
 //! A panic inside is caught and ends this connection alone; it shares nothing mutable with others.
 
+pub(crate) mod demux;
 pub(crate) mod dtls;
+pub(crate) mod event;
 pub(crate) mod ice;
 pub(crate) mod identity;
 mod media;
@@ -14,17 +16,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::egress::history::History;
-use crate::egress::{Egress, Path, StreamConfig};
+use restage_codec::MediaKind;
+
 use crate::error::{OfferError, OfferErrorKind};
-use crate::ingress::Ingress;
-use crate::ingress::config::Config;
-use crate::io::{self, ConnectFailure, MediaKind};
+use crate::io::{self, ConnectFailure};
 use crate::limits::{HELLO_BYTES_MAX, IDLE_TICK};
 use crate::packet::{Outgoing, RidName};
+use crate::publication::history::History;
+use crate::receive::Ingress;
+use crate::receive::streams::Config;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
+use crate::send::{Egress, Path, StreamConfig};
 use crate::stats::SrtpProfile;
-use crate::transport_event::{Failure, Sink, TransportEvent};
+use crate::transport::event::{Failure, Sink, TransportEvent};
 use dtls::{Dtls, Progress};
 use ice::{Ice, Outcome};
 use identity::Identity;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 use restage_client::{Codec, EncodedFrame};
+use restage_codec::h264::annexb::{start_code, without_trailing_zeros};
+use restage_codec::h264::{SequenceParameters, SliceHeader, UnitType, begins_access_unit};
 
 use crate::exit::Failure;
-use crate::media::h264::{self, kind};
-use crate::media::{FRAME_BYTES_MAX, Source, sps};
+use crate::media::{FRAME_BYTES_MAX, Source};
 
 /// Bytes taken from the file at a time.
 const CHUNK: usize = 64 << 10;
@@ -65,23 +66,11 @@ impl<R: Read> Reader<R> {
             .take()
             .map_or_else(|| self.nals.next(), |nal| Ok(Some(nal)))?
         {
-            let nal_kind = h264::nal_kind(&nal);
-            let is_slice = matches!(nal_kind, kind::SLICE..=kind::IDR_SLICE);
-            // §7.4.1.2.3: after a picture, the next one begins with its first slice or with
-            // anything that only stands before pictures.
-            let begins_next = match nal_kind {
-                kind::SLICE | kind::IDR_SLICE => {
-                    h264::slice_head(&nal).is_none_or(|head| head.is_first)
-                }
-                2..=4 | 12 | kind::END_OF_SEQUENCE | kind::END_OF_STREAM => false,
-                19..=31 => false,
-                _ => true,
-            };
-            if has_picture && begins_next {
+            if has_picture && begins_access_unit(&nal) {
                 self.held = Some(nal);
                 break;
             }
-            has_picture |= is_slice;
+            has_picture |= UnitType::of(&nal).is_slice();
             bytes += nal.len();
             if bytes > FRAME_BYTES_MAX {
                 bail!("a picture is longer than {FRAME_BYTES_MAX} bytes");
@@ -92,24 +81,25 @@ impl<R: Read> Reader<R> {
     }
 
     fn note_parameters(&mut self, nal: &[u8]) {
-        match h264::nal_kind(nal) {
-            kind::SPS => {
+        match UnitType::of(nal) {
+            UnitType::SPS => {
                 self.sps = Some(nal.to_vec());
                 if !self.is_rate_given
-                    && let Some(rate) = sps::read(nal).and_then(|sequence| sequence.frame_rate)
+                    && let Some(rate) =
+                        SequenceParameters::parse(nal).and_then(|sps| sps.frame_rate)
                 {
                     self.frame_rate = Some(rate.min(FRAME_RATE_MAX));
                 }
             }
-            kind::PPS => self.pps = Some(nal.to_vec()),
+            UnitType::PPS => self.pps = Some(nal.to_vec()),
             _ => {}
         }
     }
 
     fn refuse_bidirectional(&self, unit: &[Vec<u8>]) -> anyhow::Result<()> {
         let is_bidirectional = |nal: &Vec<u8>| {
-            h264::nal_kind(nal) == kind::SLICE
-                && h264::slice_head(nal).is_some_and(|head| head.is_bidirectional)
+            UnitType::of(nal) == UnitType::SLICE
+                && SliceHeader::parse(nal).is_some_and(|slice| slice.is_bidirectional)
         };
         if !unit.iter().any(is_bidirectional) {
             return Ok(());
@@ -147,14 +137,14 @@ impl<R: Read + Send> Source for Reader<R> {
             };
         }
         self.refuse_bidirectional(&unit)?;
-        let has = |wanted: u8| unit.iter().any(|nal| h264::nal_kind(nal) == wanted);
-        let is_key_frame = has(kind::IDR_SLICE);
+        let has = |wanted| unit.iter().any(|nal| UnitType::of(nal) == wanted);
+        let is_key_frame = has(UnitType::IDR_SLICE);
         let mut data = Vec::new();
         let mut push = |nal: &[u8]| {
             data.extend_from_slice(&START_CODE);
             data.extend_from_slice(nal);
         };
-        if is_key_frame && !has(kind::SPS) {
+        if is_key_frame && !has(UnitType::SPS) {
             self.sps.iter().chain(&self.pps).for_each(|nal| push(nal));
         }
         unit.iter().for_each(|nal| push(nal));
@@ -186,8 +176,8 @@ impl<R: Read> Nals<R> {
     fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
         let mut searched = 0;
         loop {
-            if let Some(at) = h264::start_code(&self.buffer[searched..]).map(|at| at + searched) {
-                let nal = h264::trimmed(&self.buffer[..at]).to_vec();
+            if let Some(at) = start_code(&self.buffer[searched..]).map(|at| at + searched) {
+                let nal = without_trailing_zeros(&self.buffer[..at]).to_vec();
                 self.buffer.drain(..at + 3);
                 searched = 0;
                 // What stands before the first start code is no NAL unit.
@@ -198,7 +188,7 @@ impl<R: Read> Nals<R> {
             }
             if self.is_ended {
                 let rest = std::mem::take(&mut self.buffer);
-                let nal = h264::trimmed(&rest).to_vec();
+                let nal = without_trailing_zeros(&rest).to_vec();
                 return Ok(Some(nal).filter(|nal| self.is_begun && !nal.is_empty()));
             }
             // A start code may lie across the border of two chunks.
@@ -224,6 +214,7 @@ impl<R: Read> Nals<R> {
 mod tests {
     use super::*;
     use restage_client::testcard::{TestCard, TestCardConfig};
+    use restage_codec::h264::annexb::units;
     use std::time::SystemTime;
 
     /// A few pictures of the test card, and the byte stream of all of them.
@@ -250,7 +241,7 @@ mod tests {
     }
 
     fn nals_of(frame: &EncodedFrame) -> Vec<&[u8]> {
-        h264::nals(&frame.data).collect()
+        units(&frame.data).collect()
     }
 
     #[test]
@@ -297,16 +288,14 @@ mod tests {
         let nals = nals_of(&frames[0]);
         let idr = nals
             .iter()
-            .find(|nal| h264::nal_kind(nal) == kind::IDR_SLICE)
+            .find(|nal| UnitType::of(nal) == UnitType::IDR_SLICE)
             .unwrap();
         let mut bytes = frames[0].data.to_vec();
         bytes.extend_from_slice(&START_CODE);
         bytes.extend_from_slice(idr);
         let read = all(&bytes, None).unwrap();
-        let kinds = |frame: &EncodedFrame| -> Vec<u8> {
-            h264::nals(&frame.data).map(h264::nal_kind).collect()
-        };
-        assert_eq!(kinds(&read[1]), [kind::SPS, kind::PPS, kind::IDR_SLICE]);
+        let types: Vec<UnitType> = units(&read[1].data).map(UnitType::of).collect();
+        assert_eq!(types, [UnitType::SPS, UnitType::PPS, UnitType::IDR_SLICE]);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use restage_client::{Codec, EncodedFrame};
+use restage_codec::vp8;
 
 use crate::exit::Failure;
-use crate::media::{FRAME_BYTES_MAX, Source, vp8};
+use crate::media::{FRAME_BYTES_MAX, Source};
 
 pub(crate) const SIGNATURE: &[u8; 4] = b"DKIF";
 const HEADER_BYTES: u16 = 32;

@@ -1,15 +1,10 @@
 //! Files of encoded media: read to publish, written to keep what was watched.
 
 pub(crate) mod annexb;
-mod bits;
 pub(crate) mod files;
-pub(crate) mod h264;
 pub(crate) mod ivf;
 pub(crate) mod ogg_opus;
-pub(crate) mod opus_packet;
 pub(crate) mod save;
-mod sps;
-pub(crate) mod vp8;
 
 use restage_client::EncodedFrame;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use ogg::{PacketReader, PacketWriteEndInfo, PacketWriter};
 use restage_client::{Codec, EncodedFrame};
+use restage_codec::opus::{self, SAMPLE_RATE};
 
 use crate::exit::Failure;
 use crate::media::Source;
-use crate::media::opus_packet::{self, SAMPLE_RATE};
 
 pub(crate) const SIGNATURE: &[u8; 4] = b"OggS";
 /// Any number; a file written here has one stream.
@@ -80,7 +80,7 @@ impl<R: Read + Seek + Send> Source for Reader<R> {
             if packet.stream_serial() != self.serial || packet.data.starts_with(b"OpusTags") {
                 continue;
             }
-            let Some(samples) = opus_packet::samples(&packet.data) else {
+            let Some(samples) = opus::samples(&packet.data) else {
                 bail!("packet {} is no Opus packet", self.samples);
             };
             let time = Duration::from_nanos(self.samples * 1_000_000_000 / SAMPLE_RATE);
@@ -134,7 +134,7 @@ impl<W: Write> Writer<W> {
 
     /// What is no Opus packet, or comes again, is left out.
     pub(crate) fn write(&mut self, time: Duration, packet: &[u8]) -> io::Result<()> {
-        let Some(samples) = opus_packet::samples(packet) else {
+        let Some(samples) = opus::samples(packet) else {
             return Ok(());
         };
         let nanos = time.as_nanos() * u128::from(SAMPLE_RATE) + 500_000_000;
@@ -148,7 +148,7 @@ impl<W: Write> Writer<W> {
         }
         let gap = (at - self.samples.min(at)).min(GAP_SAMPLES_MAX);
         if gap >= GAP_SAMPLES_MIN {
-            let (filler, length) = opus_packet::filler(packet[0]);
+            let (filler, length) = opus::filler(packet[0]);
             for _ in 0..(gap + length / 2) / length {
                 self.push(filler.to_vec(), length)?;
             }

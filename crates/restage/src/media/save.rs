@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use restage_client::{Codec, EncodedFrame, TrackKind};
+use restage_codec::{h264, vp8};
 
 use crate::exit::Failure;
-use crate::media::{h264, ivf, ogg_opus, vp8};
+use crate::media::{ivf, ogg_opus};
 
 /// Endings that are taken off a name, since what comes decides about them.
 const ENDINGS: [&str; 5] = ["h264", "264", "ivf", "ogg", "opus"];
@@ -107,16 +108,17 @@ impl Recorder {
             return Ok(None);
         }
         if frame.codec == Codec::H264 {
-            if h264::size(&frame.data).is_none() {
+            if h264::annexb::picture_size(&frame.data).is_none() {
                 return Ok(None);
             }
             return Ok(Some(Video::ByteStream(self.create("h264")?)));
         }
         // Players read the size from the stream; the header's is for those that list files.
         let size = match frame.codec {
-            Codec::Vp8 => vp8::size(&frame.data).unwrap_or_default(),
-            _ => (0, 0),
+            Codec::Vp8 => vp8::picture_size(&frame.data),
+            _ => None,
         };
+        let size = size.map_or((0, 0), |size| (size.width, size.height));
         let file = self.create("ivf")?;
         Ok(Some(Video::Ivf(ivf::Writer::new(file, frame.codec, size)?)))
     }

@@ -61,6 +61,8 @@ pub(super) async fn call(
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
         Operation::ListTagsForResource => tag::list(app, caller, input).await,
+        // `Operation::resolve` answers none of the others.
+        _ => Err(Operation::unknown()),
     };
     answered.map(Answer::from)
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use restage_client::{Codec, ReceivedFrame, Stats, TrackKind};
 use serde::Serialize;
 
-use crate::media::{h264, vp8};
+use restage_codec::h264::annexb;
+use restage_codec::{PictureSize, vp8};
 
 /// A connection begins with what leads to the present picture, all at once. That is no rate, so rates
 /// are of what comes after this.
@@ -24,7 +25,7 @@ pub(crate) struct Gauge {
 
 struct Track {
     codec: Codec,
-    size: Option<(u32, u32)>,
+    size: Option<PictureSize>,
     frames: u64,
     key_frames: u64,
     damaged: u64,
@@ -128,8 +129,8 @@ impl Gauge {
         if frame.is_key_frame && frame.codec.kind() == TrackKind::Video {
             track.key_frames += 1;
             track.size = match frame.codec {
-                Codec::H264 => h264::size(&frame.data),
-                Codec::Vp8 => vp8::size(&frame.data),
+                Codec::H264 => annexb::picture_size(&frame.data),
+                Codec::Vp8 => vp8::picture_size(&frame.data),
                 _ => None,
             }
             .or(track.size);
@@ -206,8 +207,8 @@ impl Track {
         TrackReading {
             kind: kind.to_string(),
             codec: self.codec.to_string(),
-            width: self.size.map(|size| size.0),
-            height: self.size.map(|size| size.1),
+            width: self.size.map(|size| size.width),
+            height: self.size.map(|size| size.height),
             frames: self.frames,
             frames_per_second: rates.map(|(frames, _)| frames),
             bits_per_second: rates.map(|(_, bits)| bits),

@@ -1,0 +1,82 @@
+//! Which codecs there are, and what is the same for all of them.
+
+use std::fmt;
+
+/// Audio or video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MediaKind {
+    /// Audio.
+    Audio,
+    /// Video.
+    Video,
+}
+
+impl MediaKind {
+    /// Both, in the order of [`index`](Self::index).
+    pub const BOTH: [Self; 2] = [Self::Audio, Self::Video];
+
+    /// Position in an array with one element per kind: 0 for audio, 1 for video.
+    #[inline]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Audio => 0,
+            Self::Video => 1,
+        }
+    }
+}
+
+impl fmt::Display for MediaKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+        })
+    }
+}
+
+/// A codec that is forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// Opus (RFC 6716).
+    Opus,
+    /// H.264 (ITU-T H.264).
+    H264,
+    /// VP8 (RFC 6386).
+    Vp8,
+}
+
+impl Codec {
+    /// Ticks per second of its RTP timestamps (RFC 7587 §4.1, RFC 6184 §5.1, RFC 7741 §4.1).
+    #[inline]
+    pub fn clock_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::H264 | Self::Vp8 => 90_000,
+        }
+    }
+
+    /// What it encodes.
+    #[inline]
+    pub fn kind(self) -> MediaKind {
+        match self {
+            Self::Opus => MediaKind::Audio,
+            Self::H264 | Self::Vp8 => MediaKind::Video,
+        }
+    }
+}
+
+/// Size of a picture as it is shown, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureSize {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+impl PictureSize {
+    /// Width times height.
+    pub fn pixels(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+}

@@ -1,0 +1,17 @@
+//! H.264 (ITU-T H.264): NAL units as they stand in a byte stream (Annex B) and in RTP packets (RFC 6184), and what they say of
+//! themselves.
+
+pub mod annexb;
+mod nal;
+mod parameter_sets;
+mod payload;
+mod sps;
+mod start;
+
+pub use nal::{SliceHeader, UnitType, begins_access_unit};
+pub use parameter_sets::{
+    Lead, PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX, ParameterSets,
+};
+pub use payload::each_unit;
+pub use sps::SequenceParameters;
+pub use start::StartDetector;

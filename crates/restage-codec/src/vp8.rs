@@ -1,0 +1,293 @@
+//! VP8: the frame header (RFC 6386 §9.1) and the payload descriptor before it in RTP packets (RFC 7741 §4.2).
+
+use crate::PictureSize;
+
+/// Whether a decoder can start with this frame: its P bit is clear.
+pub fn is_key_frame(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|tag| tag & 1 == 0)
+}
+
+/// Size of the picture, which only key frames carry: after three bytes of frame tag and a start code, in 14 bits each.
+pub fn picture_size(frame: &[u8]) -> Option<PictureSize> {
+    let [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = frame else {
+        return None;
+    };
+    // The upper two bits of each side say how a player may scale.
+    let side = |low: &u8, high: &u8| u32::from(u16::from_le_bytes([*low, *high]) & 0x3fff);
+    is_key_frame(frame).then_some(PictureSize {
+        width: side(w0, w1),
+        height: side(h0, h1),
+    })
+}
+
+/// The payload descriptor of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Bytes of the descriptor: what follows is the frame.
+    pub length: usize,
+    /// The packet begins a partition (S).
+    pub starts_partition: bool,
+    /// Index of the partition (PID).
+    pub partition: u8,
+    /// Number of the picture.
+    pub picture_id: Option<PictureId>,
+    /// Number of the newest picture of the lowest temporal layer (TL0PICIDX).
+    pub tl0_pic_idx: Option<u8>,
+    /// Number of the newest key frame, in 5 bits (KEYIDX).
+    pub key_idx: Option<u8>,
+}
+
+/// A picture id with its width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureId {
+    /// In 7 or 15 bits.
+    pub value: u16,
+    /// It has 15 bits.
+    pub is_wide: bool,
+}
+
+/// The numbers of a descriptor that receivers expect to be continuous, to be written instead of the sender's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DescriptorNumbers {
+    /// Written in as many bits as the descriptor has.
+    pub picture_id: Option<u16>,
+    /// TL0PICIDX.
+    pub tl0_pic_idx: Option<u8>,
+    /// KEYIDX; its lower 5 bits count.
+    pub key_idx: Option<u8>,
+}
+
+impl DescriptorNumbers {
+    /// Overwrites the fields that the descriptor at the beginning of `payload` has.
+    pub fn write(&self, payload: &mut [u8]) {
+        let (Some(&first), Some(&extension)) = (payload.first(), payload.get(1)) else {
+            return;
+        };
+        if first & 0x80 == 0 {
+            return;
+        }
+        let mut at = 2;
+        if extension & 0x80 != 0 {
+            let is_wide = payload.get(at).is_some_and(|high| high & 0x80 != 0);
+            if let Some(id) = self.picture_id {
+                match payload.get_mut(at..) {
+                    Some([high, low, ..]) if is_wide => {
+                        [*high, *low] = (id & 0x7fff | 0x8000).to_be_bytes();
+                    }
+                    Some([low, ..]) if !is_wide => *low = (id & 0x7f) as u8,
+                    _ => return,
+                }
+            }
+            at += 1 + usize::from(is_wide);
+        }
+        if extension & 0x40 != 0 {
+            if let (Some(index), Some(byte)) = (self.tl0_pic_idx, payload.get_mut(at)) {
+                *byte = index;
+            }
+            at += 1;
+        }
+        if extension & 0x10 != 0
+            && let (Some(index), Some(byte)) = (self.key_idx, payload.get_mut(at))
+        {
+            *byte = *byte & 0xe0 | index & 0x1f;
+        }
+    }
+}
+
+impl Descriptor {
+    /// Reads the descriptor at the beginning of a payload. `None` if it is cut short.
+    pub fn parse(payload: &[u8]) -> Option<Self> {
+        let mut reader = payload.iter().copied();
+        let first = reader.next()?;
+        let mut descriptor = Self {
+            length: 0,
+            starts_partition: first & 0x10 != 0,
+            partition: first & 0x07,
+            picture_id: None,
+            tl0_pic_idx: None,
+            key_idx: None,
+        };
+        if first & 0x80 != 0 {
+            let extension = reader.next()?;
+            if extension & 0x80 != 0 {
+                let high = reader.next()?;
+                descriptor.picture_id = Some(if high & 0x80 != 0 {
+                    let value = u16::from_be_bytes([high & 0x7f, reader.next()?]);
+                    PictureId {
+                        value,
+                        is_wide: true,
+                    }
+                } else {
+                    PictureId {
+                        value: u16::from(high),
+                        is_wide: false,
+                    }
+                });
+            }
+            if extension & 0x40 != 0 {
+                descriptor.tl0_pic_idx = Some(reader.next()?);
+            }
+            if extension & 0x30 != 0 {
+                let byte = reader.next()?;
+                if extension & 0x10 != 0 {
+                    descriptor.key_idx = Some(byte & 0x1f);
+                }
+            }
+        }
+        descriptor.length = payload.len() - reader.len();
+        Some(descriptor)
+    }
+}
+
+/// Whether a packet begins a key frame: the first packet of partition 0 of a frame whose P bit is clear (RFC 7741 §4.3).
+pub fn starts_key_frame(payload: &[u8]) -> bool {
+    let Some(descriptor) = Descriptor::parse(payload) else {
+        return false;
+    };
+    descriptor.starts_partition
+        && descriptor.partition == 0
+        && payload.get(descriptor.length..).is_some_and(is_key_frame)
+}
+
+/// Size of the picture that the first packet of a key frame begins; `None` if the packet does not say it.
+pub fn size_in_packet(payload: &[u8]) -> Option<PictureSize> {
+    let length = Descriptor::parse(payload)?.length;
+    picture_size(payload.get(length..)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_optional_field_is_read() {
+        let payload = [0x90, 0xf0, 0x92, 0x34, 0x56, 0x65, 0x00];
+        assert_eq!(
+            Descriptor::parse(&payload),
+            Some(Descriptor {
+                length: 6,
+                starts_partition: true,
+                partition: 0,
+                picture_id: Some(PictureId {
+                    value: 0x1234,
+                    is_wide: true
+                }),
+                tl0_pic_idx: Some(0x56),
+                key_idx: Some(5),
+            })
+        );
+        assert!(starts_key_frame(&payload));
+    }
+
+    #[test]
+    fn narrow_picture_ids_and_plain_descriptors() {
+        let descriptor = Descriptor::parse(&[0x80, 0x80, 0x12, 0x00]).unwrap();
+        assert_eq!(
+            descriptor.picture_id,
+            Some(PictureId {
+                value: 0x12,
+                is_wide: false
+            })
+        );
+        let descriptor = Descriptor::parse(&[0x10, 0x01]).unwrap();
+        assert_eq!((descriptor.length, descriptor.picture_id), (1, None));
+    }
+
+    #[test]
+    fn only_the_first_packet_of_an_intra_picture_starts_a_key_frame() {
+        assert!(starts_key_frame(&[0x10, 0x00]));
+        assert!(!starts_key_frame(&[0x10, 0x01]), "inter picture");
+        assert!(!starts_key_frame(&[0x00, 0x00]), "continuation");
+        assert!(!starts_key_frame(&[0x11, 0x00]), "partition 1");
+        assert!(!starts_key_frame(&[0x10]), "no payload header");
+    }
+
+    #[test]
+    fn truncation_anywhere_is_not_a_descriptor() {
+        let payload = [0x90, 0xf0, 0x92, 0x34, 0x56, 0x65];
+        for end in 0..payload.len() {
+            assert_eq!(Descriptor::parse(&payload[..end]), None, "{end} bytes");
+        }
+    }
+
+    #[test]
+    fn key_frames_carry_the_size() {
+        let frame = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0x68, 0x01];
+        let size = PictureSize {
+            width: 640,
+            height: 360,
+        };
+        assert_eq!(picture_size(&frame), Some(size), "without the scaling bits");
+        assert_eq!(picture_size(&frame[..9]), None);
+        let mut packet = vec![0x10];
+        packet.extend(frame);
+        assert_eq!(size_in_packet(&packet), Some(size));
+        let inter = [0x11, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 2, 0x68, 1];
+        assert_eq!(picture_size(&inter), None);
+        let other = [0x10, 0, 0, 1, 2, 3, 0x80, 2, 0x68, 1];
+        assert_eq!(picture_size(&other), None, "no start code");
+        assert!(is_key_frame(&frame) && !is_key_frame(&[]) && !is_key_frame(&[1]));
+    }
+
+    #[test]
+    fn fields_are_overwritten_in_place() {
+        let numbers = DescriptorNumbers {
+            picture_id: Some(0x1234),
+            tl0_pic_idx: Some(9),
+            key_idx: Some(3),
+        };
+        let mut wide = [0x90, 0xf0, 0x80, 0x01, 0x05, 0x60, 0x00];
+        numbers.write(&mut wide);
+        let read = Descriptor::parse(&wide).unwrap();
+        assert_eq!(read.picture_id.unwrap().value, 0x1234);
+        assert_eq!((read.tl0_pic_idx, read.key_idx), (Some(9), Some(3)));
+        assert_eq!(wide[5], 0x63, "the temporal layer stays");
+        let mut narrow = [0x90, 0x80, 0x11, 0x00];
+        numbers.write(&mut narrow);
+        assert_eq!(narrow, [0x90, 0x80, 0x34, 0x00]);
+    }
+
+    #[test]
+    fn no_descriptor_makes_writing_panic() {
+        let numbers = DescriptorNumbers {
+            picture_id: Some(1),
+            tl0_pic_idx: Some(9),
+            key_idx: Some(3),
+        };
+        for length in 0..7 {
+            for extension in 0..=255_u8 {
+                for wide in [0, 0x80] {
+                    let mut payload = [0x90, extension, wide, 1, 2, 3, 4];
+                    numbers.write(&mut payload[..length]);
+                }
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_and_numbers_are_read_as_they_were_written(
+            mut payload in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..20),
+            id in 0..0x80_u16, tl0: u8, key in 0..0x20_u8,
+        ) {
+            let _ = (starts_key_frame(&payload), size_in_packet(&payload), picture_size(&payload));
+            let before = Descriptor::parse(&payload);
+            let numbers = DescriptorNumbers {
+                picture_id: Some(id),
+                tl0_pic_idx: Some(tl0),
+                key_idx: Some(key),
+            };
+            numbers.write(&mut payload);
+            if let Some(before) = before {
+                let after = Descriptor::parse(&payload).unwrap();
+                assert_eq!(after.length, before.length);
+                assert_eq!(
+                    after.picture_id.map(|id| (id.value, id.is_wide)),
+                    before.picture_id.map(|before| (id, before.is_wide))
+                );
+                assert_eq!(after.tl0_pic_idx, before.tl0_pic_idx.map(|_| tl0));
+                assert_eq!(after.key_idx, before.key_idx.map(|_| key));
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The door to the rules: which rule decides a command, and which rows it needs.
+
+use crate::kernel::command::Command;
+use crate::kernel::context::Context;
+use crate::kernel::decision::{Decision, Outcome};
+use crate::kernel::draft::Draft;
+use crate::kernel::need::Need;
+use crate::kernel::world::World;
+use crate::live::connection::{self, closed, established, exceeded, failed, open, record_error};
+use crate::live::participant::{disconnect, exchange_token};
+use crate::live::{recover, replica, tick};
+use crate::resource::{public_key, stage, tag, token};
+
+/// Decides a command on the rows given. Total: rows that are missing count as absent.
+pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
+    let mut draft = Draft::new(world, context);
+    let reply = answer(&mut draft, command);
+    if *command == Command::Recover {
+        draft.without_effects(reply)
+    } else {
+        draft.finish(reply)
+    }
+}
+
+fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
+    match command {
+        Command::CreateStage {
+            stage,
+            name,
+            tags,
+            recording,
+            tokens,
+        } => stage::create::decide(draft, stage, name, tags, recording, tokens),
+        Command::UpdateStage {
+            stage,
+            name,
+            recording,
+        } => stage::update::decide(draft, stage, name.as_deref(), recording.as_deref()),
+        Command::DeleteStage { stage } => stage::delete::decide(draft, stage),
+        Command::CreateParticipantToken { stage, token } => token::create(draft, stage, token),
+        Command::ImportPublicKey {
+            key,
+            name,
+            tags,
+            material,
+            fingerprint,
+            point,
+        } => {
+            let request = public_key::import::Request {
+                key,
+                name,
+                tags,
+                material,
+                fingerprint,
+                point,
+            };
+            public_key::import::decide(draft, &request)
+        }
+        Command::DeletePublicKey { key } => public_key::delete::decide(draft, key),
+        Command::TagResource { resource, tags } => tag::tag(draft, resource, tags),
+        Command::UntagResource { resource, keys } => tag::untag(draft, resource, keys),
+        Command::DisconnectParticipant { stage, participant } => {
+            disconnect::decide(draft, stage, participant)
+        }
+        Command::StartParticipantReplication {
+            source,
+            destination,
+            participant,
+            reconnect_window_s,
+            attributes,
+        } => {
+            let request = replica::start::Request {
+                source,
+                destination,
+                participant,
+                reconnect_window_s: *reconnect_window_s,
+                attributes,
+            };
+            replica::start::decide(draft, &request)
+        }
+        Command::StopParticipantReplication {
+            source,
+            destination,
+            participant,
+        } => replica::stop::decide(draft, source, destination, participant),
+        Command::OpenConnection {
+            connection,
+            kind,
+            claims,
+            resumes,
+            protocol,
+            client,
+        } => {
+            let request = open::Request {
+                connection,
+                kind,
+                claims,
+                resumes: resumes.as_ref(),
+                protocol: *protocol,
+                client,
+            };
+            open::decide(draft, &request)
+        }
+        Command::ExchangeToken {
+            connection,
+            stage,
+            participant,
+            claims,
+        } => {
+            let request = exchange_token::Request {
+                connection,
+                stage,
+                participant,
+                claims,
+            };
+            exchange_token::decide(draft, &request)
+        }
+        Command::RecordConnectionError {
+            claims,
+            kind,
+            error,
+        } => record_error::decide(draft, claims, kind, *error),
+        Command::ConnectionEstablished {
+            connection,
+            stage,
+            participant,
+        } => established::decide(draft, connection, stage, participant),
+        Command::ConnectionClosed {
+            connection,
+            stage,
+            participant,
+        } => closed::decide(draft, connection, stage, participant),
+        Command::ConnectionExceeded {
+            connection,
+            stage,
+            participant,
+            error,
+        } => exceeded::decide(draft, connection, stage, participant, *error),
+        Command::ConnectionFailed {
+            connection,
+            stage,
+            participant,
+            error,
+            is_over,
+        } => {
+            let report = failed::Report {
+                connection,
+                stage,
+                participant,
+                error: *error,
+                is_over: *is_over,
+            };
+            failed::decide(draft, &report)
+        }
+        Command::Tick => tick::decide(draft),
+        Command::Recover => recover::decide(draft),
+    }
+}
+
+/// The rows `command` looks at. Times and limits only matter for [`Command::Tick`].
+pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
+    match command {
+        Command::CreateStage { stage, .. } => stage::create::needs(stage),
+        Command::UpdateStage { stage, .. } => stage::update::needs(stage),
+        Command::DeleteStage { stage } => stage::delete::needs(stage),
+        Command::CreateParticipantToken { stage, .. } => token::needs(stage),
+        Command::ImportPublicKey { key, point, .. } => public_key::import::needs(key, point),
+        Command::DeletePublicKey { key } => public_key::delete::needs(key),
+        Command::TagResource { resource, .. } | Command::UntagResource { resource, .. } => {
+            tag::needs(resource)
+        }
+        Command::DisconnectParticipant { stage, participant } => {
+            disconnect::needs(stage, participant)
+        }
+        Command::StartParticipantReplication {
+            source,
+            destination,
+            participant,
+            ..
+        } => replica::start::needs(source, destination, participant),
+        Command::StopParticipantReplication {
+            source,
+            destination,
+            participant,
+        } => replica::stop::needs(source, destination, participant),
+        Command::OpenConnection { kind, claims, .. } => {
+            open::needs(kind, claims, context.wall >= claims.expires_at)
+        }
+        Command::ExchangeToken {
+            stage,
+            participant,
+            claims,
+            ..
+        } => exchange_token::needs(stage, participant, claims),
+        Command::RecordConnectionError { claims, kind, .. } => record_error::needs(kind, claims),
+        Command::ConnectionEstablished {
+            stage, participant, ..
+        }
+        | Command::ConnectionClosed {
+            stage, participant, ..
+        }
+        | Command::ConnectionExceeded {
+            stage, participant, ..
+        }
+        | Command::ConnectionFailed {
+            stage, participant, ..
+        } => connection::needs_of_report(stage, participant),
+        Command::Tick => tick::needs(context),
+        Command::Recover => recover::needs(),
+    }
+}

@@ -1,0 +1,236 @@
+//! The commands: everything that can be asked of the rules, as plain data.
+
+use std::collections::BTreeSet;
+
+use strum::IntoStaticStr;
+
+use crate::arn::{PublicKeyArn, ResourceArn, StageArn};
+use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use crate::row::{
+    Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError, Tags,
+};
+
+/// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewToken {
+    /// The fresh id that the participant will have.
+    pub participant: ParticipantId,
+    /// When the token expires.
+    pub expires_at: Time,
+}
+
+/// Who signed a participant token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Signer {
+    /// This server.
+    Service,
+    /// The owner of the public key that the token's `kid` names.
+    PublicKey(PublicKeyArn),
+}
+
+/// What a verified participant token says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claims {
+    /// The token's identity, which becomes the participant's (`jti`).
+    pub participant: ParticipantId,
+    /// The stage it is for (`resource`).
+    pub stage: StageArn,
+    /// The customer's label of the participant (`user_id`); empty if absent.
+    pub user_id: String,
+    /// The participant's attributes (`attributes`).
+    pub attributes: Attributes,
+    /// What the token allows (`capabilities`).
+    pub capabilities: Capabilities,
+    /// When it was issued, by the signer's clock (`iat`).
+    pub issued_at: Time,
+    /// When it expires, by the wall clock (`exp`).
+    pub expires_at: Time,
+    /// Who signed it.
+    pub signer: Signer,
+}
+
+/// Every change that can be asked for. The variant's name is available as `&'static str` (for spans and metrics).
+/// Reads are no commands.
+#[derive(Clone, PartialEq, Eq, Debug, IntoStaticStr)]
+pub enum Command {
+    /// CreateStage.
+    CreateStage {
+        /// The new ARN, with a fresh id.
+        stage: StageArn,
+        /// The customer's name for it; may be empty.
+        name: String,
+        /// At most 50 tags.
+        tags: Tags,
+        /// The recording block with every default filled in, as canonical JSON.
+        recording: String,
+        /// The tokens to issue with the stage, at most 12.
+        tokens: Vec<NewToken>,
+    },
+    /// UpdateStage. `None` leaves a member as it is.
+    UpdateStage {
+        /// The stage to change.
+        stage: StageArn,
+        /// The new name.
+        name: Option<String>,
+        /// The new recording block, as canonical JSON.
+        recording: Option<String>,
+    },
+    /// DeleteStage.
+    DeleteStage {
+        /// The stage to delete.
+        stage: StageArn,
+    },
+    /// CreateParticipantToken.
+    CreateParticipantToken {
+        /// The stage the token is for.
+        stage: StageArn,
+        /// The participant id and the expiry of the token.
+        token: NewToken,
+    },
+    /// ImportPublicKey.
+    ImportPublicKey {
+        /// The new ARN, with a fresh id.
+        key: PublicKeyArn,
+        /// The customer's name for it; may be empty.
+        name: String,
+        /// At most 50 tags.
+        tags: Tags,
+        /// The key as a PEM text.
+        material: String,
+        /// A hash of the key, for people who compare keys.
+        fingerprint: String,
+        /// The key itself, however it is written: see [`PublicKey::point`](crate::row::PublicKey::point).
+        point: String,
+    },
+    /// DeletePublicKey.
+    DeletePublicKey {
+        /// The public key to delete.
+        key: PublicKeyArn,
+    },
+    /// TagResource.
+    TagResource {
+        /// The resource to tag.
+        resource: ResourceArn,
+        /// The tags to add; they replace those with the same key.
+        tags: Tags,
+    },
+    /// UntagResource.
+    UntagResource {
+        /// The resource to remove tags from.
+        resource: ResourceArn,
+        /// The keys to remove; those the resource does not have are ignored.
+        keys: BTreeSet<String>,
+    },
+    /// DisconnectParticipant.
+    DisconnectParticipant {
+        /// The stage the participant is in.
+        stage: StageArn,
+        /// The participant to disconnect.
+        participant: ParticipantId,
+    },
+    /// StartParticipantReplication.
+    StartParticipantReplication {
+        /// The stage in which the participant publishes.
+        source: StageArn,
+        /// The stage in which the replica shall appear.
+        destination: StageArn,
+        /// The participant that is replicated.
+        participant: ParticipantId,
+        /// How long the replica waits for its publisher to come back, 0–300 seconds.
+        reconnect_window_s: u32,
+        /// Attributes of the replica: merged over the token's, and they win.
+        attributes: Attributes,
+    },
+    /// StopParticipantReplication.
+    StopParticipantReplication {
+        /// The stage in which the participant publishes.
+        source: StageArn,
+        /// The stage in which the replica appears.
+        destination: StageArn,
+        /// The participant that is replicated.
+        participant: ParticipantId,
+    },
+    /// A client with a verified token opens a connection.
+    OpenConnection {
+        /// The fresh id of the connection.
+        connection: ConnectionId,
+        /// What the connection is for.
+        kind: ConnectionKind,
+        /// The verified token.
+        claims: Claims,
+        /// The stage session that the client proved to have been let into before, by its resumption secret: there an
+        /// expired token opens connections, too.
+        resumes: Option<StageSessionId>,
+        /// How its media arrives; for publishing connections.
+        protocol: Protocol,
+        /// What the User-Agent says of the client.
+        client: Client,
+    },
+    /// The client of an open connection presents a verified token in place of the one it joined with.
+    ExchangeToken {
+        /// The connection that the new token was presented on.
+        connection: ConnectionId,
+        /// The connection's stage.
+        stage: StageId,
+        /// The connection's participant.
+        participant: ParticipantId,
+        /// The new token.
+        claims: Claims,
+    },
+    /// The edge refused a join for a reason the rules did not see (an unusable SDP offer, say):
+    /// write it into the history.
+    RecordConnectionError {
+        /// The verified token.
+        claims: Claims,
+        /// What the connection was for.
+        kind: ConnectionKind,
+        /// Why it failed.
+        error: StageEventError,
+    },
+    /// Media (ICE, DTLS) or the socket is up.
+    ConnectionEstablished {
+        /// The connection; an unknown one is ignored, because it was closed already.
+        connection: ConnectionId,
+        /// The connection's stage.
+        stage: StageId,
+        /// The connection's participant.
+        participant: ParticipantId,
+    },
+    /// The client left or vanished.
+    ConnectionClosed {
+        /// The connection; an unknown one is ignored, because it was closed already.
+        connection: ConnectionId,
+        /// The connection's stage.
+        stage: StageId,
+        /// The connection's participant.
+        participant: ParticipantId,
+    },
+    /// The media plane ended a connection because what goes through it exceeds a limit.
+    ConnectionExceeded {
+        /// The connection; an unknown one is ignored, because it was closed already.
+        connection: ConnectionId,
+        /// The connection's stage.
+        stage: StageId,
+        /// The connection's participant.
+        participant: ParticipantId,
+        /// The limit that it exceeds.
+        error: StageEventError,
+    },
+    /// The media plane reports what is wrong with a connection; it is written into the history.
+    ConnectionFailed {
+        /// The connection; an unknown one is ignored, because it was closed already.
+        connection: ConnectionId,
+        /// The connection's stage.
+        stage: StageId,
+        /// The connection's participant.
+        participant: ParticipantId,
+        /// What is wrong with it.
+        error: StageEventError,
+        /// Whether the media plane has ended it. If not, it goes on.
+        is_over: bool,
+    },
+    /// Time has passed: end reconnect windows, idle stage sessions and connections that are due.
+    Tick,
+    /// First command after start: close everything the last run left open.
+    Recover,
+}

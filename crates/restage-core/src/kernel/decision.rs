@@ -1,0 +1,131 @@
+//! What a decision consists of: a reply, row changes, and effects to perform after the commit.
+
+use crate::error::Error;
+use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
+use crate::kernel::census::Census;
+use crate::notice::Notice;
+use crate::row::{
+    Connection, Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token,
+};
+
+/// A change of one row. `Put` inserts or replaces by key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Change {
+    PutStage(Stage),
+    /// Removes the stage with everything that belongs to it (sessions, participants, tokens, events,
+    /// and replicas that have it as source).
+    DeleteStage(StageId),
+    PutPublicKey(PublicKey),
+    DeletePublicKey(PublicKeyId),
+    PutToken(Token),
+    PutSession(StageSession),
+    PutParticipant(Participant),
+    PutReplica(Replica),
+    PutConnection(Connection),
+    DeleteConnection(ConnectionId),
+    AddEvent(StageEvent),
+    /// The counters that the store keeps of a stage session, and of its stage's account and Region, change by this
+    /// much. A world that holds all rows counts them instead.
+    Count {
+        stage: StageId,
+        session: StageSessionId,
+        by: Census,
+    },
+}
+
+/// The tracks of one publisher, wherever they are watched: named by where the participant joined.
+/// Replicas share the source's key, because a replica is a reference.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PublicationKey {
+    /// The session the publisher joined (the source session for a replica).
+    pub session: StageSessionId,
+    /// The publisher.
+    pub participant: ParticipantId,
+}
+
+/// Why a connection is closed from our side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// A newer connection of the same kind took its place.
+    Replaced,
+    /// The participant was disconnected by DisconnectParticipant.
+    Disconnected,
+    /// The stage was deleted by DeleteStage.
+    StageDeleted,
+    /// The publisher it watched is gone.
+    PublisherLeft,
+    /// The replication it watched was stopped.
+    ReplicationStopped,
+    /// A token exchange took the capability it needs.
+    CapabilityLost,
+    /// The stage session ended because nobody was publishing.
+    SessionEnded,
+    /// It exceeded a limit: it lasted too long, or too much went through it.
+    LimitExceeded,
+}
+
+/// Something for the edge to do. Effects are performed in order, after the commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// The connection feeds this publication from now on. An earlier feeder was closed before.
+    Publish {
+        /// A connection of the kind `Publish`.
+        connection: ConnectionId,
+        /// The publication it feeds.
+        publication: PublicationKey,
+    },
+    /// The connection receives this publication.
+    Subscribe {
+        /// A connection of the kind `Subscribe`.
+        connection: ConnectionId,
+        /// The publication it receives.
+        publication: PublicationKey,
+    },
+    /// Close the connection. Its row is gone already, so nothing is to be reported back.
+    Close {
+        /// A connection of any kind.
+        connection: ConnectionId,
+        /// The reason, which the client is told where the protocol allows it.
+        reason: CloseReason,
+    },
+    /// Who publishes in this stage changed: events sockets get a new STAGE_STATE.
+    StageChanged {
+        /// The stage whose publishers changed.
+        stage: StageId,
+    },
+}
+
+/// The answer to a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// The command is done; there is nothing to tell.
+    Done,
+    /// The stage as it now is (CreateStage, UpdateStage).
+    Stage(Stage),
+    /// The public key that was imported (ImportPublicKey).
+    PublicKey(PublicKey),
+    /// A connection was opened.
+    Opened {
+        /// The session it belongs to.
+        session: StageSessionId,
+        /// The participant as it now is.
+        participant: Participant,
+    },
+}
+
+/// The outcome of [`crate::decide`]. A refused command may still leave history (an error event).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// The reply, or the refusal.
+    pub reply: Result<Reply, Error>,
+    /// To be written in one transaction.
+    pub changes: Vec<Change>,
+    /// Events for sinks outside, in order; to be written in the same transaction.
+    pub notices: Vec<Notice>,
+    /// To be performed after the commit, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// What a rule answers: the reply, or the refusal.
+pub(crate) type Outcome = Result<Reply, Error>;

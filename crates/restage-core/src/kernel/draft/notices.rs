@@ -1,0 +1,72 @@
+//! The notices of a decision: what its history and its changes of stage sessions report to event sinks.
+
+use super::Draft;
+use crate::id::StageId;
+use crate::notice::{Notice, Occurrence};
+use crate::row::{Replication, StageEvent};
+
+/// The notices of a decision: a session begins before what happens in it, and ends after.
+pub(super) fn of(draft: &Draft<'_>) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut ended = Vec::new();
+    for (id, before, after) in draft.session_differences() {
+        let notice = |stage: &StageId, what| Notice {
+            stage: stage.clone(),
+            session: id.clone(),
+            at: draft.context.now,
+            what,
+        };
+        match (before, after) {
+            (None, Some(row)) => notices.push(notice(&row.stage, Occurrence::SessionStarted)),
+            (Some(was), Some(is)) if was.ended_at.is_none() && is.ended_at.is_some() => {
+                ended.push(notice(&is.stage, Occurrence::SessionEnded));
+            }
+            _ => {}
+        }
+    }
+    for (stage, session) in draft.deleted_sessions() {
+        ended.push(Notice {
+            stage,
+            session,
+            at: draft.context.now,
+            what: Occurrence::SessionEnded,
+        });
+    }
+    notices.extend(
+        draft
+            .events()
+            .iter()
+            .filter_map(|event| history(draft, event)),
+    );
+    notices.extend(ended);
+    notices
+}
+
+fn history(draft: &Draft<'_>, event: &StageEvent) -> Option<Notice> {
+    let row = draft.participant(&event.session, &event.participant);
+    let stage = match row {
+        Some(row) => &row.stage,
+        None => &draft.session(&event.session)?.stage,
+    };
+    let source = match row.map(|row| &row.replication) {
+        Some(Replication::Replica {
+            source_stage,
+            source_session,
+            ..
+        }) => Some((source_stage.clone(), source_session.clone())),
+        _ => None,
+    };
+    let user_id = draft
+        .claimed_user(&event.participant)
+        .or_else(|| row.map(|row| row.user_id.as_str()));
+    Some(Notice {
+        stage: stage.clone(),
+        session: event.session.clone(),
+        at: event.at,
+        what: Occurrence::History {
+            event: Box::new(event.clone()),
+            user_id: user_id.unwrap_or_default().to_owned(),
+            source,
+        },
+    })
+}

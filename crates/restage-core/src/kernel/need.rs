@@ -1,0 +1,99 @@
+//! The rows that a command needs, by name. The edge loads them before the command is decided.
+
+use crate::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+
+/// Rows to load before deciding. Loading more never changes a decision.
+///
+/// "The stage" below means its row; "the active session" the one the stage's row names. A need that names
+/// a stage without an active session (or a missing stage) loads what there is, which may be nothing.
+/// [`World::select`](crate::World::select) is the reference for every line here.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Need {
+    /// The stage and, if it has one, its active session row.
+    Stage(StageId),
+    /// How many stages this account has in this Region: `World::stage_count`.
+    StageCount {
+        /// The account: 12 digits.
+        account: String,
+        /// The name of the Region.
+        region: String,
+    },
+    /// How many public keys this account has in this Region: `World::public_key_count`.
+    PublicKeyCount {
+        /// The account: 12 digits.
+        account: String,
+        /// The name of the Region.
+        region: String,
+    },
+    /// What is live in this account and Region: `World::region_count`. Counts only, no rows.
+    RegionCount {
+        /// The account: 12 digits.
+        account: String,
+        /// The name of the Region.
+        region: String,
+    },
+    /// The public key row.
+    PublicKey(PublicKeyId),
+    /// The public key row with this point in this account and region.
+    PublicKeyPoint {
+        /// The account: 12 digits.
+        account: String,
+        /// The name of the Region.
+        region: String,
+        /// The key's point, in hexadecimal.
+        point: String,
+    },
+    /// The token row of this participant id in this stage.
+    Token(StageId, ParticipantId),
+    /// In the stage's active session: this participant's row, its open connections, and the participant
+    /// row of every publisher it has a subscription to.
+    Presence(StageId, ParticipantId),
+    /// In the stage's active session: how many ACTIVE replicas this participant is the source of, as
+    /// `World::replications`.
+    Replications(StageId, ParticipantId),
+    /// All that changes when this participant comes or goes:
+    /// - [`Presence`](Self::Presence), [`Audience`](Self::Audience) and [`Occupancy`](Self::Occupancy) here,
+    ///   and every ACTIVE replica row of this participant id, whatever its stages;
+    /// - for each of those replica rows whose source session is this stage's active session: the
+    ///   destination session row, its `World::occupancy`, the participant's row there, and the audience there
+    ///   (every subscription to it in that session, with the presence of each subscriber);
+    /// - for each of those replica rows whose destination session is this stage's active session: the
+    ///   participant's row in the source session and, if that row is not publishing, the audience there.
+    Participant(StageId, ParticipantId),
+    /// In the stage's active session: every subscription to this participant, with
+    /// [`Presence`](Self::Presence) of each subscriber.
+    Audience(StageId, ParticipantId),
+    /// The replica rows (ACTIVE or not) of this participant between the active sessions of two stages.
+    Replica {
+        /// The source stage.
+        source: StageId,
+        /// The participant that is replicated.
+        participant: ParticipantId,
+        /// The destination stage.
+        destination: StageId,
+    },
+    /// Everything live in a stage: [`Stage`](Self::Stage), all open connections of its active session, all
+    /// participant rows of it that are connected, publishing or in an ACTIVE replication (SOURCE or
+    /// REPLICA), and [`Participant`](Self::Participant) of each of those.
+    Live(StageId),
+    /// The `World::occupancy` of the stage's active session. Counts only, no rows.
+    Occupancy(StageId),
+    /// For Tick. Every ACTIVE replica row whose `window_ends_at` is at or before `now`, with
+    /// [`Participant`](Self::Participant) of its source stage; every active session whose `idle_since` is at
+    /// or before `idle_before`, with [`Live`](Self::Live) of its stage; and, if `opened_before` says so, the first
+    /// [`OVERDUE_PER_TICK_MAX`](crate::limits::OVERDUE_PER_TICK_MAX) connections for media, by `opened_at` and id,
+    /// that were opened at or before it, each with [`Stage`](Self::Stage) and [`Participant`](Self::Participant) of
+    /// its own.
+    Due {
+        /// Now, by the steady clock.
+        now: Time,
+        /// Now minus the idle time.
+        idle_before: Time,
+        /// Now minus how long a connection may last, if that is limited.
+        opened_before: Option<Time>,
+    },
+    /// [`Live`](Self::Live) of every stage with an active session, all ACTIVE replica rows, all connections.
+    Everything,
+    /// A session row by id.
+    Session(StageSessionId),
+}

@@ -1,0 +1,269 @@
+//! Which rows each [`Need`] names, on a world that holds every row. This is the reference that the store's
+//! queries are compared with, and shows in tests that decisions look at nothing else.
+
+use crate::id::{ParticipantId, StageId, StageSessionId, Time};
+use crate::kernel::need::Need;
+use crate::kernel::world::World;
+use crate::row::{ConnectionKind, Participant, PublicKey, Replica};
+
+impl World {
+    /// The rows these needs name, and no others.
+    pub fn select(&self, needs: &[Need]) -> Self {
+        let mut selection = Selection {
+            all: self,
+            rows: Self::default(),
+        };
+        for need in needs {
+            selection.need(need);
+        }
+        selection.rows
+    }
+}
+
+struct Selection<'a> {
+    all: &'a World,
+    rows: World,
+}
+
+impl Selection<'_> {
+    fn need(&mut self, need: &Need) {
+        match need {
+            Need::Stage(id) => self.stage(id),
+            Need::StageCount { account, region } => {
+                self.rows.stage_count = self.all.stage_count_of(account, region)
+            }
+            Need::PublicKeyCount { account, region } => {
+                self.rows.public_key_count = self.all.public_key_count_of(account, region);
+            }
+            Need::RegionCount { account, region } => {
+                let key = (account.clone(), region.clone());
+                let count = self.all.region_count(account, region);
+                self.rows.regions.insert(key, count);
+            }
+            Need::PublicKey(id) => self.public_keys(|row| row.id == *id),
+            Need::PublicKeyPoint {
+                account,
+                region,
+                point,
+            } => self.public_keys(|row| {
+                (&row.account, &row.region, &row.point) == (account, region, point)
+            }),
+            Need::Token(stage, id) => {
+                let key = (stage.clone(), id.clone());
+                let row = self.all.tokens.get(&key).cloned();
+                self.rows.tokens.extend(row.map(|row| (key, row)));
+            }
+            Need::Presence(stage, id) => {
+                self.in_active(stage, |this, session| this.presence(session, id))
+            }
+            Need::Replications(stage, id) => self.in_active(stage, |this, session| {
+                let count = this.all.replications_of(session, id);
+                let key = (session.clone(), id.clone());
+                this.rows.replications.insert(key, count);
+            }),
+            Need::Participant(stage, id) => self.everything_of(stage, id),
+            Need::Audience(stage, id) => {
+                self.in_active(stage, |this, session| this.audience(session, id))
+            }
+            Need::Replica {
+                source,
+                participant,
+                destination,
+            } => {
+                if let Some(between) = self.active(source).zip(self.active(destination)) {
+                    let named = |row: &Replica| {
+                        (row.source_session.clone(), row.destination_session.clone()) == between
+                    };
+                    self.replicas(|row| row.participant == *participant && named(row));
+                }
+            }
+            Need::Live(stage) => self.live(stage),
+            Need::Occupancy(stage) => self.in_active(stage, Self::occupancy),
+            Need::Due {
+                now,
+                idle_before,
+                opened_before,
+            } => {
+                self.due(*now, *idle_before);
+                if let Some(opened_before) = opened_before {
+                    self.overdue(*opened_before);
+                }
+            }
+            Need::Everything => {
+                let stages = self
+                    .all
+                    .stages
+                    .values()
+                    .filter(|row| row.active_session.is_some());
+                for id in stages.map(|row| row.id.clone()).collect::<Vec<_>>() {
+                    self.live(&id);
+                }
+                self.replicas(|row| row.active);
+                self.rows.connections.clone_from(&self.all.connections);
+            }
+            Need::Session(id) => self.session(id),
+        }
+    }
+
+    fn active(&self, stage: &StageId) -> Option<StageSessionId> {
+        self.all.stages.get(stage)?.active_session.clone()
+    }
+
+    fn in_active(&mut self, stage: &StageId, load: impl FnOnce(&mut Self, &StageSessionId)) {
+        if let Some(session) = self.active(stage) {
+            load(self, &session);
+        }
+    }
+
+    fn stage(&mut self, id: &StageId) {
+        let Some(row) = self.all.stages.get(id) else {
+            return;
+        };
+        self.rows.stages.insert(id.clone(), row.clone());
+        self.in_active(id, Self::session);
+    }
+
+    fn public_keys(&mut self, wanted: impl Fn(&PublicKey) -> bool) {
+        let rows = self.all.public_keys.iter().filter(|(_, row)| wanted(row));
+        self.rows
+            .public_keys
+            .extend(rows.map(|(id, row)| (id.clone(), row.clone())));
+    }
+
+    fn session(&mut self, id: &StageSessionId) {
+        let row = self.all.sessions.get(id);
+        self.rows
+            .sessions
+            .extend(row.map(|row| (id.clone(), row.clone())));
+    }
+
+    fn participant(
+        &mut self,
+        session: &StageSessionId,
+        id: &ParticipantId,
+    ) -> Option<&Participant> {
+        let key = (session.clone(), id.clone());
+        let row = self.all.participants.get(&key)?;
+        self.rows.participants.insert(key, row.clone());
+        Some(row)
+    }
+
+    fn presence(&mut self, session: &StageSessionId, id: &ParticipantId) {
+        self.participant(session, id);
+        for row in self
+            .all
+            .connections
+            .values()
+            .filter(|row| row.session == *session && row.participant == *id)
+        {
+            self.rows.connections.insert(row.id.clone(), row.clone());
+            if let ConnectionKind::Subscribe { publisher } = &row.kind {
+                self.participant(session, publisher);
+            }
+        }
+    }
+
+    fn audience(&mut self, session: &StageSessionId, publisher: &ParticipantId) {
+        let watching = ConnectionKind::Subscribe {
+            publisher: publisher.clone(),
+        };
+        for row in self
+            .all
+            .connections
+            .values()
+            .filter(|row| row.session == *session && row.kind == watching)
+        {
+            self.presence(session, &row.participant);
+        }
+    }
+
+    fn occupancy(&mut self, session: &StageSessionId) {
+        self.rows
+            .occupancy
+            .insert(session.clone(), self.all.occupancy_of(session));
+    }
+
+    fn replicas(&mut self, wanted: impl Fn(&Replica) -> bool) {
+        let rows = self.all.replicas.iter().filter(|(_, row)| wanted(row));
+        self.rows
+            .replicas
+            .extend(rows.map(|(key, row)| (key.clone(), row.clone())));
+    }
+
+    fn everything_of(&mut self, stage: &StageId, id: &ParticipantId) {
+        let here = self.active(stage);
+        if let Some(session) = &here {
+            self.presence(session, id);
+            self.audience(session, id);
+            self.occupancy(session);
+        }
+        for row in self
+            .all
+            .replicas
+            .values()
+            .filter(|row| row.active && row.participant == *id)
+        {
+            self.rows.replicas.insert(row.key(), row.clone());
+            if here.as_ref() == Some(&row.source_session) {
+                let there = &row.destination_session;
+                self.session(there);
+                self.occupancy(there);
+                self.participant(there, id);
+                self.audience(there, id);
+            }
+            if here.as_ref() == Some(&row.destination_session) {
+                let source = self.participant(&row.source_session, id);
+                if source.is_some_and(|row| !row.publishing) {
+                    self.audience(&row.source_session, id);
+                }
+            }
+        }
+    }
+
+    fn live(&mut self, stage: &StageId) {
+        self.stage(stage);
+        let Some(session) = self.active(stage) else {
+            return;
+        };
+        let connections = self
+            .all
+            .connections
+            .iter()
+            .filter(|(_, row)| row.session == session);
+        self.rows
+            .connections
+            .extend(connections.map(|(id, row)| (id.clone(), row.clone())));
+        let live = |row: &&Participant| row.connected || row.publishing || row.in_replication();
+        let ids: Vec<ParticipantId> = self
+            .all
+            .participants_of(&session)
+            .filter(live)
+            .map(|row| row.id.clone())
+            .collect();
+        for id in ids {
+            self.everything_of(stage, &id);
+        }
+    }
+
+    fn overdue(&mut self, opened_before: Time) {
+        for row in self.all.overdue(opened_before) {
+            self.rows.connections.insert(row.id.clone(), row.clone());
+            self.stage(&row.stage);
+            self.everything_of(&row.stage, &row.participant);
+        }
+    }
+
+    fn due(&mut self, now: Time, idle_before: Time) {
+        let over =
+            |row: &&Replica| row.active && row.window_ends_at.is_some_and(|ends_at| ends_at <= now);
+        for row in self.all.replicas.values().filter(over) {
+            self.rows.replicas.insert(row.key(), row.clone());
+            self.everything_of(&row.source_stage, &row.participant);
+        }
+        for row in self.all.sessions.values() {
+            if row.ended_at.is_none() && row.idle_since.is_some_and(|since| since <= idle_before) {
+                self.live(&row.stage);
+            }
+        }
+    }
+}

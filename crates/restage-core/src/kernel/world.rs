@@ -1,0 +1,191 @@
+//! The rows a command looks at. The edge loads just what [`crate::needs`] names; tests and the
+//! simulator keep a whole one and apply changes to it. Both must lead to the same decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use crate::limits::OVERDUE_PER_TICK_MAX;
+use crate::row::{
+    Connection, ConnectionKind, Participant, PublicKey, Replica, ReplicaKey, Stage, StageEvent,
+    StageSession, Token,
+};
+
+/// How many participants a stage session has, counted over all its rows.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Occupancy {
+    /// Participants that are publishing right now, replicas included.
+    pub publishing: u64,
+    /// Participants that hold a publisher's place: they are publishing, or are an ACTIVE replica (its
+    /// reconnect window included), or have a publishing connection open, established or not.
+    pub publishers: u64,
+    /// Participants with at least one subscription open, established or not.
+    pub subscribers: u64,
+}
+
+/// What is live in one region of an account.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct RegionCount {
+    /// Participants that hold a publisher's place, as in [`Occupancy`].
+    pub publishers: u64,
+    /// Open subscriptions.
+    pub subscriptions: u64,
+}
+
+/// A set of rows by key.
+#[derive(Clone, Default, Debug, PartialEq, Eq)]
+pub struct World {
+    /// By id.
+    pub stages: BTreeMap<StageId, Stage>,
+    /// By id.
+    pub sessions: BTreeMap<StageSessionId, StageSession>,
+    /// By stage and participant id: self-signed tokens choose their own id, so two stages may have the same one.
+    pub tokens: BTreeMap<(StageId, ParticipantId), Token>,
+    /// By id.
+    pub public_keys: BTreeMap<PublicKeyId, PublicKey>,
+    /// By session and participant id.
+    pub participants: BTreeMap<(StageSessionId, ParticipantId), Participant>,
+    /// By source session, participant, destination session.
+    pub replicas: BTreeMap<ReplicaKey, Replica>,
+    /// Open connections by id.
+    pub connections: BTreeMap<ConnectionId, Connection>,
+    /// Written history; never read by the rules, kept here for tests and the simulator.
+    pub events: Vec<StageEvent>,
+    /// How many stages the caller's account and region have, for the stage limit. A world that holds every
+    /// row may leave it at zero: loaded stages are counted as well, and the larger number holds.
+    pub stage_count: u64,
+    /// How many public keys they have, in the same way.
+    pub public_key_count: u64,
+    /// Counts of sessions whose rows are not all loaded. A world that holds every row leaves it empty:
+    /// loaded rows are counted as well, and the larger numbers hold.
+    pub occupancy: BTreeMap<StageSessionId, Occupancy>,
+    /// How many ACTIVE replicas participants are the source of, by source session and participant, in the same way.
+    pub replications: BTreeMap<(StageSessionId, ParticipantId), u64>,
+    /// Counts of regions (account, region) whose rows are not all loaded, in the same way.
+    pub regions: BTreeMap<(String, String), RegionCount>,
+}
+
+impl World {
+    /// How many stages an account has in a region.
+    pub fn stage_count_of(&self, account: &str, region: &str) -> u64 {
+        let loaded = self
+            .stages
+            .values()
+            .filter(|row| row.account == account && row.region == region)
+            .count();
+        self.stage_count.max(loaded as u64)
+    }
+
+    /// How many public keys an account has in a region.
+    pub fn public_key_count_of(&self, account: &str, region: &str) -> u64 {
+        let loaded = self
+            .public_keys
+            .values()
+            .filter(|row| row.account == account && row.region == region)
+            .count();
+        self.public_key_count.max(loaded as u64)
+    }
+
+    /// How many participants publish in a session.
+    pub fn publishing_in(&self, session: &StageSessionId) -> u64 {
+        let loaded = self
+            .participants_of(session)
+            .filter(|row| row.publishing)
+            .count();
+        self.occupancy
+            .get(session)
+            .map_or(0, |counted| counted.publishing)
+            .max(loaded as u64)
+    }
+
+    /// How full a session is.
+    pub fn occupancy_of(&self, session: &StageSessionId) -> Occupancy {
+        let mut publishers: BTreeSet<&ParticipantId> = self
+            .participants_of(session)
+            .filter(|row| row.holds_place())
+            .map(|row| &row.id)
+            .collect();
+        let mut subscribers = BTreeSet::new();
+        for row in self
+            .connections
+            .values()
+            .filter(|row| row.session == *session)
+        {
+            match row.kind {
+                ConnectionKind::Publish => publishers.insert(&row.participant),
+                ConnectionKind::Subscribe { .. } => subscribers.insert(&row.participant),
+                ConnectionKind::Events => false,
+            };
+        }
+        let counted = self.occupancy.get(session).copied().unwrap_or_default();
+        Occupancy {
+            publishing: self.publishing_in(session),
+            publishers: counted.publishers.max(publishers.len() as u64),
+            subscribers: counted.subscribers.max(subscribers.len() as u64),
+        }
+    }
+
+    /// How many ACTIVE replicas a participant that joined this session is the source of.
+    pub fn replications_of(&self, source: &StageSessionId, id: &ParticipantId) -> u64 {
+        let key = (source.clone(), id.clone());
+        let first = (source.clone(), id.clone(), StageSessionId::new(""));
+        let loaded = self
+            .replicas
+            .range(first..)
+            .take_while(|((session, of, _), _)| session == source && of == id)
+            .filter(|(_, row)| row.active)
+            .count();
+        let counted = self.replications.get(&key).copied().unwrap_or_default();
+        counted.max(loaded as u64)
+    }
+
+    /// How much an account has live in a region.
+    pub fn region_count(&self, account: &str, region: &str) -> RegionCount {
+        let here = |stage: &StageId| {
+            self.stages
+                .get(stage)
+                .is_some_and(|row| row.account == account && row.region == region)
+        };
+        let holders = self.participants.values().filter(|row| row.holds_place());
+        let mut publishers: BTreeSet<(&StageSessionId, &ParticipantId)> = holders
+            .filter(|row| here(&row.stage))
+            .map(|row| (&row.session, &row.id))
+            .collect();
+        let mut subscriptions = 0;
+        for row in self.connections.values().filter(|row| here(&row.stage)) {
+            match row.kind {
+                ConnectionKind::Publish => {
+                    publishers.insert((&row.session, &row.participant));
+                }
+                ConnectionKind::Subscribe { .. } => subscriptions += 1,
+                ConnectionKind::Events => {}
+            }
+        }
+        let key = (account.to_owned(), region.to_owned());
+        let counted = self.regions.get(&key).copied().unwrap_or_default();
+        RegionCount {
+            publishers: counted.publishers.max(publishers.len() as u64),
+            subscriptions: counted.subscriptions.max(subscriptions),
+        }
+    }
+
+    /// The loaded participant rows of a session, by id.
+    pub fn participants_of(&self, session: &StageSessionId) -> impl Iterator<Item = &Participant> {
+        let first = (session.clone(), ParticipantId::new(""));
+        self.participants
+            .range(first..)
+            .map(|(_, row)| row)
+            .take_while(move |row| row.session == *session)
+    }
+
+    /// The media connections that were opened at or before this time of the steady clock, oldest first; at most
+    /// [`OVERDUE_PER_TICK_MAX`].
+    pub(crate) fn overdue(&self, opened_before: Time) -> Vec<&Connection> {
+        let is_media = |row: &&Connection| row.kind != ConnectionKind::Events;
+        let rows = self.connections.values().filter(is_media);
+        let mut rows: Vec<&Connection> =
+            rows.filter(|row| row.opened_at <= opened_before).collect();
+        rows.sort_unstable_by_key(|row| (row.opened_at, &row.id));
+        rows.truncate(OVERDUE_PER_TICK_MAX);
+        rows
+    }
+}

@@ -1,0 +1,12 @@
+//! What is live in a stage: its session, who takes part in it, their connections, what they publish, and replicas.
+//! These rules call each other, because one thing ends another; nothing outside of this room depends on how.
+
+pub(crate) mod claims;
+pub(crate) mod connection;
+pub(crate) mod participant;
+mod presence;
+mod publication;
+pub(crate) mod recover;
+pub(crate) mod replica;
+pub(crate) mod session;
+pub(crate) mod tick;

@@ -1,0 +1,71 @@
+//! Time has passed: reconnect windows that are over, connections that have lasted as long as they may, then
+//! sessions that have been idle long enough.
+
+use crate::id::{ConnectionId, StageId, StageSessionId, Time};
+use crate::kernel::context::Context;
+use crate::kernel::decision::Outcome;
+use crate::kernel::decision::{CloseReason, Reply};
+use crate::kernel::draft::Draft;
+use crate::kernel::need::Need;
+use crate::live::{presence, replica, session};
+use crate::row::{Connection, ConnectionKind, ReplicaKey, StageEventError};
+
+pub(crate) fn needs(context: &Context) -> Vec<Need> {
+    vec![Need::Due {
+        now: context.steady,
+        idle_before: context.steady.minus_seconds(context.session_idle_s),
+        opened_before: opened_before(context),
+    }]
+}
+
+fn opened_before(context: &Context) -> Option<Time> {
+    let limit = context.limits.connection_seconds;
+    (limit > 0).then(|| context.steady.minus_seconds(limit))
+}
+
+pub(crate) fn decide(draft: &mut Draft<'_>) -> Outcome {
+    let context = draft.context;
+    let world = draft.given();
+    let over: Vec<ReplicaKey> = world
+        .replicas
+        .iter()
+        .filter(|(_, row)| {
+            row.active
+                && row
+                    .window_ends_at
+                    .is_some_and(|ends_at| ends_at <= context.steady)
+        })
+        .map(|(key, _)| key.clone())
+        .collect();
+    replica::end(draft, over, CloseReason::PublisherLeft);
+    if let Some(opened_before) = opened_before(context) {
+        end_overdue(draft, &world.overdue(opened_before));
+    }
+    let idle_before = context.steady.minus_seconds(context.session_idle_s);
+    let idle: Vec<(&StageSessionId, &StageId)> = world
+        .sessions
+        .iter()
+        .filter(|(_, row)| {
+            row.ended_at.is_none() && row.idle_since.is_some_and(|since| since <= idle_before)
+        })
+        .map(|(id, row)| (id, &row.stage))
+        .collect();
+    for (id, stage) in idle {
+        if session::is_idle(draft, id) {
+            session::end(draft, stage, id, CloseReason::SessionEnded);
+        }
+    }
+    Ok(Reply::Done)
+}
+
+/// Subscriptions are closed first, so that each gets this reason and not the one of its publisher.
+fn end_overdue(draft: &mut Draft<'_>, overdue: &[&Connection]) {
+    let ids = |publishing: bool| {
+        let of_kind = move |row: &&&Connection| (row.kind == ConnectionKind::Publish) == publishing;
+        overdue.iter().filter(of_kind).map(|row| &row.id)
+    };
+    let ids: Vec<&ConnectionId> = ids(false).chain(ids(true)).collect();
+    for id in ids {
+        presence::exceed(draft, id, StageEventError::StreamDurationExceeded);
+    }
+}

@@ -1,0 +1,220 @@
+//! What a publisher is told: what has arrived, what is missing, and that a key frame is needed. And what it tells.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use restage_codec::MediaKind;
+
+use super::Ingress;
+use super::source::Block;
+use super::streams::Part;
+use crate::io::Output;
+use crate::limits::{
+    ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX, REPLAY_WINDOW,
+    REPORT_INTERVAL,
+};
+use crate::packet::RidName;
+use crate::rtp::rtcp::receiver::{self as rtcp, BLOCKS_MAX};
+use crate::send::Buffers;
+use crate::transport::event::SenderReport;
+
+/// Requests that leave together, before they are sealed.
+const COMPOUND_BYTES_MAX: usize = 1_100;
+
+impl Ingress {
+    /// Reads a compound packet of reports. False: it is not the publisher's, or has been here before.
+    pub(crate) fn hear(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        mut take: impl FnMut(MediaKind, Option<RidName>, SenderReport),
+    ) -> bool {
+        let Some(opened) = self.rtcp.open(bytes) else {
+            return false;
+        };
+        rtcp::read(&opened, |sent| {
+            if sent.ntp == 0 {
+                // A sender without a clock (RFC 3550 §6.4.1).
+                return;
+            }
+            let report = SenderReport {
+                ntp_us: sent.wall_us(),
+                time: sent.time,
+                arrived: now,
+            };
+            let source = self
+                .sources
+                .iter_mut()
+                .find(|source| source.ssrc == sent.ssrc);
+            let Some(source) = source else {
+                // Its first packet is still on the way, or lost.
+                let identity = self.config.announced(sent.ssrc);
+                let is_new = |kind| self.tracks.iter().all(|track| track.kind != kind);
+                if let Some(identity) = identity.filter(|identity| identity.part == Part::Main)
+                    && let Some(kind) = identity.kind.filter(|kind| is_new(*kind))
+                {
+                    take(kind, identity.rid, report);
+                }
+                return;
+            };
+            source.reception.on_report((sent.ntp >> 16) as u32, now);
+            let track = source.track.and_then(|place| self.tracks.get(place));
+            if let Some(track) = track.filter(|track| track.ssrc == sent.ssrc) {
+                take(track.kind, track.rid, report);
+            }
+        });
+        true
+    }
+
+    /// When [`report`](Self::report) is due by the clock. It may come before: with a packet.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let reports = [self.report_at, self.arrivals.deadline()];
+        let reports = reports.into_iter().flatten().map(|at| at + FEEDBACK_SLACK);
+        reports.chain(self.nack_at()).min()
+    }
+
+    fn nack_at(&self) -> Option<Instant> {
+        let sources = self.sources.iter();
+        let soonest = sources
+            .filter_map(|source| source.missing.deadline())
+            .min()?;
+        let again = self.asked_at.map(|asked_at| asked_at + NACK_INTERVAL);
+        Some(again.map_or(soonest, |again| again.max(soonest)))
+    }
+
+    /// Sends the reports and requests that are due.
+    pub(crate) fn report(
+        &mut self,
+        now: Instant,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_due(self.report_at) || is_due(self.arrivals.deadline()) {
+            self.say_what_arrived(now, buffers, outputs);
+        }
+        if is_due(self.nack_at()) {
+            self.ask_for_missing(now, buffers, outputs);
+        }
+    }
+
+    /// Receiver report and times of arrival, in one packet where both are due.
+    fn say_what_arrived(
+        &mut self,
+        now: Instant,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let mut buffer = buffers.take();
+        if self.report_at.is_some_and(|at| at <= now) {
+            let blocks = self.blocks(now);
+            rtcp::write_report(&mut buffer, self.ssrc, &blocks);
+            // Nobody sends: the next packet starts it again.
+            self.report_at = (!blocks.is_empty()).then_some(now + REPORT_INTERVAL);
+        }
+        for _ in 0..ARRIVAL_MESSAGES_MAX {
+            if !self.arrivals.write(&mut buffer, self.ssrc) {
+                break;
+            }
+            let full = std::mem::replace(&mut buffer, buffers.take());
+            self.send(full, buffers, outputs);
+        }
+        self.arrivals.forget();
+        self.send(buffer, buffers, outputs);
+    }
+
+    /// What has become of those that have sent since their last block. Where there are more than a report takes, they take
+    /// turns.
+    fn blocks(&mut self, now: Instant) -> Vec<Block> {
+        let mut blocks = Vec::with_capacity(self.sources.len().min(BLOCKS_MAX));
+        let count = self.sources.len();
+        for _ in 0..count {
+            self.reported = (self.reported + 1) % count;
+            let source = &mut self.sources[self.reported];
+            if let Some(highest) = source.seen.highest()
+                && source.track.is_some()
+            {
+                blocks.extend(source.reception.block(source.ssrc, highest, now));
+            }
+            if blocks.len() == BLOCKS_MAX {
+                break;
+            }
+        }
+        blocks
+    }
+
+    fn ask_for_missing(
+        &mut self,
+        now: Instant,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let round_trip = self.round_trip.unwrap_or_default();
+        let retry = (round_trip * 5 / 4).clamp(NACK_RETRY, NACK_RETRY_MAX);
+        let mut buffer = buffers.take();
+        for place in 0..self.sources.len() {
+            let source = &mut self.sources[place];
+            let highest = source.seen.highest().unwrap_or_default();
+            let oldest = (highest + 1).saturating_sub(REPLAY_WINDOW);
+            let due = source.missing.take_due(now, retry, oldest);
+            if due.is_empty() {
+                continue;
+            }
+            if buffer.len() + 12 + 4 * due.len() > COMPOUND_BYTES_MAX {
+                let full = std::mem::replace(&mut buffer, buffers.take());
+                self.send(full, buffers, outputs);
+            }
+            rtcp::write_nack(&mut buffer, self.ssrc, self.sources[place].ssrc, &due);
+        }
+        if !buffer.is_empty() {
+            self.asked_at = Some(now);
+        }
+        self.send(buffer, buffers, outputs);
+    }
+
+    /// Asks for a key frame. False: there is no such stream yet.
+    pub(crate) fn request_key_frame(
+        &mut self,
+        rid: Option<RidName>,
+        with_fir: bool,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) -> bool {
+        let Some(place) = self.find_track(MediaKind::Video, rid) else {
+            return false;
+        };
+        let track = &mut self.tracks[place];
+        let mut buffer = buffers.take();
+        if with_fir {
+            rtcp::write_fir(&mut buffer, self.ssrc, track.ssrc, track.requests);
+            track.requests = track.requests.wrapping_add(1);
+        } else {
+            rtcp::write_pli(&mut buffer, self.ssrc, track.ssrc);
+        }
+        self.send(buffer, buffers, outputs);
+        true
+    }
+
+    /// Seals a compound packet and sends it where the publisher was heard from.
+    fn send(
+        &mut self,
+        mut contents: Vec<u8>,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Some(path) = self.path.filter(|_| !contents.is_empty()) else {
+            buffers.give(contents);
+            return;
+        };
+        if !self.rtcp.protect(&mut contents, 0) {
+            buffers.give(contents);
+            return;
+        }
+        outputs.push_back(Output::Train {
+            source: path.source,
+            destination: path.destination,
+            segment: contents.len(),
+            contents,
+        });
+    }
+}

@@ -1,0 +1,466 @@
+//! Receiving from a publisher: verify and decrypt, tell streams apart, undo retransmission, and say what has arrived.
+//!
+//! Nothing of a packet is believed before its tag is verified: its header names streams, and anybody can write one who can
+//! send from the publisher's address.
+
+pub(crate) mod clock;
+mod feedback;
+pub(crate) mod keyframe;
+pub(crate) mod source;
+pub(crate) mod streams;
+#[cfg(test)]
+mod tests;
+pub(crate) mod track;
+mod twcc;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use restage_codec::MediaKind;
+
+use crate::limits::{
+    LAYER_SILENCE_MAX, REPORT_INTERVAL, RETRANSMISSION_AGE_MAX, SOURCE_TENURE_DOUBLINGS_MAX,
+    SOURCE_TENURE_MIN, SOURCES_MAX, SSRCS_MAX,
+};
+use crate::packet::{Extensions, Received, RidName};
+use crate::rtp::header::{Header, Said, without_padding};
+use crate::send::Path;
+use crate::srtp::keys::{KeyingMaterial, SessionKeys, Use};
+use crate::srtp::open::open;
+use crate::srtp::srtcp::Srtcp;
+use source::{Found, Missing, Reception, Seen, Times};
+use streams::{Config, Part};
+use twcc::Arrivals;
+
+/// Distance between packet indices with the same sequence number.
+const ROLLOVER: u64 = 1 << 16;
+
+/// What a publisher's datagram came to.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// It is not the publisher's, or has been here before.
+    Refused,
+    /// It is the publisher's, and of an SSRC beyond [`SSRCS_MAX`].
+    OneTooMany,
+    /// There is nothing to forward in it.
+    Nothing,
+    Packet(MediaKind, Received),
+}
+
+/// The receiving half of a publisher's connection.
+#[derive(Debug)]
+pub(crate) struct Ingress {
+    rtp: SessionKeys,
+    rtcp: Srtcp,
+    config: Config,
+    /// Ours, in reports and requests.
+    ssrc: u32,
+    tracks: Vec<Track>,
+    sources: Vec<Source>,
+    /// SSRCs that were in use before, and the highest packet index of each: kept as long as the key.
+    retired: Vec<(u32, u64)>,
+    arrivals: Arrivals,
+    /// Where the newest packet came from, and so where feedback goes to: an address whose STUN was verified.
+    path: Option<Path>,
+    epoch: Instant,
+    report_at: Option<Instant>,
+    /// Place of the source that the next report begins with.
+    reported: usize,
+    /// When packets were asked for last.
+    asked_at: Option<Instant>,
+    /// Between asking for a packet and its coming.
+    round_trip: Option<Duration>,
+}
+
+/// A media section, or one of its simulcast encodings.
+#[derive(Debug)]
+struct Track {
+    kind: MediaKind,
+    rid: Option<RidName>,
+    /// The SSRC it has now, and since when.
+    ssrc: u32,
+    since: Instant,
+    /// How often an SSRC that had it before has taken it back.
+    comebacks: u32,
+    /// Requests by FIR so far.
+    requests: u8,
+}
+
+/// An SSRC of which a packet has been verified.
+#[derive(Debug)]
+struct Source {
+    ssrc: u32,
+    /// Place of its track.
+    track: Option<usize>,
+    part: Part,
+    /// Of retransmissions: the SSRC that they repeat.
+    repeats: u32,
+    heard_at: Instant,
+    seen: Seen,
+    times: Times,
+    missing: Missing,
+    reception: Reception,
+}
+
+impl Ingress {
+    /// `ssrc` is our own. `None` when the material is not as long as its profile asks.
+    pub(crate) fn new(
+        material: &KeyingMaterial,
+        config: Config,
+        ssrc: u32,
+        now: Instant,
+    ) -> Option<Self> {
+        let (_, remote) = material.masters()?;
+        Some(Self {
+            rtp: SessionKeys::derive(&remote, Use::Rtp)?,
+            rtcp: Srtcp::new(material)?,
+            config,
+            ssrc,
+            tracks: Vec::new(),
+            sources: Vec::new(),
+            retired: Vec::new(),
+            arrivals: Arrivals::default(),
+            path: None,
+            epoch: now,
+            report_at: None,
+            reported: 0,
+            asked_at: None,
+            round_trip: None,
+        })
+    }
+
+    /// Takes an RTP packet. `plain` is room to decrypt it in.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        path: Path,
+        packet: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Heard {
+        let Some(header) = Header::parse(packet) else {
+            return Heard::Refused;
+        };
+        let known = self.place(header.ssrc);
+        let Some(index) = self.open(known, &header, packet, plain) else {
+            return Heard::Refused;
+        };
+        let Some(place) = known.or_else(|| self.add(now, header.ssrc, index)) else {
+            return Heard::OneTooMany;
+        };
+        // More padding than bytes is nothing to forward, but has arrived.
+        let payload = without_padding(plain, header.is_padded).unwrap_or_default();
+        let said = header.said(packet, &self.config.ids);
+        if let Some(seq) = said.transport_seq {
+            self.arrivals.add(seq, header.ssrc, now);
+        }
+        self.path = Some(path);
+        self.report_at.get_or_insert(now + REPORT_INTERVAL);
+        if self.sources[place].part == Part::Unknown {
+            self.identify(now, place, &header, &said, payload);
+            // Of what came before, nothing was known that could be reported.
+            self.sources[place].reception = Reception::new(index);
+        }
+        self.note(now, place, &header, index);
+        let arrived = Arrived {
+            now,
+            header,
+            index,
+            payload,
+            extensions: said.extensions,
+        };
+        let heard = match self.sources[place].part {
+            Part::Main => self.main(place, &arrived),
+            Part::Retransmission => self.retransmission(place, &arrived),
+            Part::Probe | Part::Unknown => None,
+        };
+        heard.map_or(Heard::Nothing, |(kind, received)| {
+            Heard::Packet(kind, received)
+        })
+    }
+
+    /// Decrypts a packet that is the publisher's and has not been here before. Returns its index.
+    fn open(
+        &self,
+        known: Option<usize>,
+        header: &Header,
+        packet: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Option<u64> {
+        let mut opens = |index: u64| {
+            let (body, ssrc) = (header.body, header.ssrc);
+            open(&self.rtp, packet, body, ssrc, index, plain).map(|()| index)
+        };
+        let Some(place) = known else {
+            if let Some(seen) = self.retired(header.ssrc) {
+                let index = seen.index_of(header.seq);
+                return opens(index.filter(|index| !seen.has(*index))?);
+            }
+            // The first packets of an SSRC that began shortly before the rollover may be lost.
+            let behind = u64::from(header.seq) | ROLLOVER;
+            let is_low = u64::from(header.seq) < ROLLOVER / 2;
+            return opens(u64::from(header.seq)).or_else(|| opens(behind).filter(|_| is_low));
+        };
+        let seen = &self.sources[place].seen;
+        let index = seen
+            .index_of(header.seq)
+            .filter(|index| !seen.has(*index))?;
+        opens(index)
+    }
+
+    fn place(&self, ssrc: u32) -> Option<usize> {
+        self.sources.iter().position(|source| source.ssrc == ssrc)
+    }
+
+    /// Reports refused because they came from one SSRC too many, since this was asked for last.
+    pub(crate) fn take_sources_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.rtcp.sources_refused)
+    }
+
+    /// What is left to be known of an SSRC that was retired.
+    fn retired(&self, ssrc: u32) -> Option<Seen> {
+        let (_, highest) = self.retired.iter().find(|(retired, _)| *retired == ssrc)?;
+        Some(Seen::after(*highest))
+    }
+
+    /// Takes up an SSRC that is new, or was retired. `None`: it is one too many.
+    fn add(&mut self, now: Instant, ssrc: u32, index: u64) -> Option<usize> {
+        let before = self
+            .retired
+            .iter()
+            .position(|(retired, _)| *retired == ssrc);
+        if before.is_none() && self.sources.len() + self.retired.len() >= SSRCS_MAX {
+            return None;
+        }
+        let before = before.map(|place| self.retired.swap_remove(place));
+        if self.sources.len() >= SOURCES_MAX {
+            self.retire_one();
+        }
+        self.sources.push(Source {
+            ssrc,
+            track: None,
+            part: Part::Unknown,
+            repeats: 0,
+            heard_at: now,
+            seen: before.map_or_else(Seen::default, |(_, highest)| Seen::after(highest)),
+            times: Times::default(),
+            missing: Missing::default(),
+            reception: Reception::new(index),
+        });
+        Some(self.sources.len() - 1)
+    }
+
+    /// Finds out what an SSRC is. A main one that says anything takes its track over.
+    fn identify(
+        &mut self,
+        now: Instant,
+        place: usize,
+        header: &Header,
+        said: &Said<'_>,
+        payload: &[u8],
+    ) {
+        let Some(identity) = self.config.identify(header, said) else {
+            return;
+        };
+        let track = match (identity.part, identity.kind) {
+            (Part::Main, Some(kind)) if !payload.is_empty() => {
+                self.track(now, kind, identity.rid, header.ssrc)
+            }
+            // Before the first packet of what it repeats there is nothing it could be the retransmission of.
+            (Part::Retransmission, Some(kind)) => match self.find_track(kind, identity.rid) {
+                Some(track) => track,
+                None => return,
+            },
+            (Part::Probe, _) => {
+                self.sources[place].part = Part::Probe;
+                return;
+            }
+            _ => return,
+        };
+        let repeats = self.config.repeated_by(header.ssrc);
+        let source = &mut self.sources[place];
+        source.part = identity.part;
+        source.track = Some(track);
+        source.repeats = repeats.unwrap_or(self.tracks[track].ssrc);
+    }
+
+    fn find_track(&self, kind: MediaKind, rid: Option<RidName>) -> Option<usize> {
+        let is_it = |track: &Track| track.kind == kind && track.rid == rid;
+        self.tracks.iter().position(is_it)
+    }
+
+    /// The place of a track that has this new SSRC from now on.
+    fn track(&mut self, now: Instant, kind: MediaKind, rid: Option<RidName>, ssrc: u32) -> usize {
+        if let Some(place) = self.find_track(kind, rid) {
+            self.take_over(now, place, ssrc);
+            return place;
+        }
+        self.tracks.push(Track {
+            kind,
+            rid,
+            ssrc,
+            since: now,
+            comebacks: 0,
+            requests: 0,
+        });
+        self.tracks.len() - 1
+    }
+
+    fn take_over(&mut self, now: Instant, track: usize, ssrc: u32) {
+        let track = &mut self.tracks[track];
+        let former = std::mem::replace(&mut track.ssrc, ssrc);
+        track.since = now;
+        if let Some(former) = self.place(former) {
+            self.sources[former].missing.clear();
+        }
+    }
+
+    /// One that belongs to nothing, else one that no track has, else any: of those the one that is silent for longest.
+    fn retire_one(&mut self) {
+        let use_of = |source: &Source| match source.part {
+            Part::Unknown => 0,
+            Part::Main if self.tracks.iter().any(|track| track.ssrc == source.ssrc) => 2,
+            _ => 1,
+        };
+        let oldest = (0..self.sources.len()).min_by_key(|place| {
+            let source = &self.sources[*place];
+            (use_of(source), source.heard_at)
+        });
+        if let Some(place) = oldest {
+            let source = self.sources.remove(place);
+            // Every source has at least the packet it was taken up for.
+            let highest = source.seen.highest().unwrap_or_default();
+            self.retired.push((source.ssrc, highest));
+        }
+    }
+
+    /// Remembers that a packet has arrived.
+    fn note(&mut self, now: Instant, place: usize, header: &Header, index: u64) {
+        let source = &mut self.sources[place];
+        let section = source
+            .track
+            .and_then(|track| self.config.section(self.tracks[track].kind));
+        let rate = section.map_or(0, |section| section.clock_rate);
+        let elapsed = now.saturating_duration_since(self.epoch).as_micros();
+        let ticks = elapsed * u128::from(rate) / 1_000_000;
+        source.heard_at = now;
+        source.reception.add(ticks as u32, header.time);
+        let gap = source.seen.add(index);
+        let found = source.missing.remove(index);
+        let is_asked_for = source.part == Part::Main && section.is_some_and(|it| it.can_nack);
+        if gap > 0 && is_asked_for {
+            source.missing.add(now, gap, index);
+        }
+        self.learn_round_trip(now, found);
+    }
+
+    /// The time from asking for a packet first to its coming, smoothed as TCP does (RFC 6298). Where the first answer was lost it
+    /// comes out too long, and packets are asked for less often.
+    fn learn_round_trip(&mut self, now: Instant, found: Option<Found>) {
+        let Some(asked_at) = found.and_then(|found| found.asked_at) else {
+            return;
+        };
+        let sample = now.saturating_duration_since(asked_at);
+        let before = self.round_trip.unwrap_or(sample);
+        self.round_trip = Some(before * 7 / 8 + sample / 8);
+    }
+
+    /// A packet of a track itself.
+    fn main(&mut self, place: usize, arrived: &Arrived<'_>) -> Option<(MediaKind, Received)> {
+        let source = &mut self.sources[place];
+        let is_newest = source.seen.highest() == Some(arrived.index);
+        let time = source.times.extend(arrived.header.time, is_newest);
+        if source.seen.is_restored(arrived.index) {
+            return None;
+        }
+        let track = source.track?;
+        if self.tracks[track].ssrc != arrived.header.ssrc {
+            // A source that had the track before comes back, unless these are its last packets, late.
+            let is_back = is_newest && !arrived.payload.is_empty();
+            if !is_back || !self.may_come_back(arrived.now, track) {
+                return None;
+            }
+            self.tracks[track].comebacks += 1;
+            self.take_over(arrived.now, track, arrived.header.ssrc);
+        }
+        let track = &self.tracks[track];
+        let (ssrc, pt) = (arrived.header.ssrc, arrived.header.pt);
+        let received = arrived.received(track, ssrc, pt, arrived.index, time, arrived.payload);
+        Some((track.kind, received))
+    }
+
+    fn may_come_back(&self, now: Instant, track: usize) -> bool {
+        let track = &self.tracks[track];
+        let doublings = track.comebacks.min(SOURCE_TENURE_DOUBLINGS_MAX);
+        let is_silent = |place: usize| self.sources[place].heard_at + LAYER_SILENCE_MAX <= now;
+        now >= track.since + SOURCE_TENURE_MIN * (1 << doublings)
+            || self.place(track.ssrc).is_none_or(is_silent)
+    }
+
+    /// A packet that repeats another (RFC 4588 §4), which was asked for. Probes for bandwidth look like it and repeat what
+    /// was not, or nothing.
+    fn retransmission(
+        &mut self,
+        place: usize,
+        arrived: &Arrived<'_>,
+    ) -> Option<(MediaKind, Received)> {
+        let now = arrived.now;
+        let source = &mut self.sources[place];
+        let track = &self.tracks[source.track?];
+        let (seq, payload) = arrived.payload.split_first_chunk::<2>()?;
+        let types = &self.config.section(track.kind)?.types;
+        let (pt, _) = types
+            .iter()
+            .find(|(_, rtx)| *rtx == Some(arrived.header.pt))?;
+        if source.repeats != track.ssrc {
+            // It may go on for another, but not while it may still be answering what the former one was asked for.
+            if now < track.since + RETRANSMISSION_AGE_MAX {
+                return None;
+            }
+            source.repeats = track.ssrc;
+        }
+        let repeated = self.place(self.sources[place].repeats)?;
+        let source = &mut self.sources[repeated];
+        let index = source.seen.index_of(u16::from_be_bytes(*seq))?;
+        let found = source.missing.remove(index)?;
+        source.seen.restore(index);
+        let time = source.times.extend(arrived.header.time, false);
+        let received = arrived.received(track, source.ssrc, *pt, index, time, payload);
+        let kind = track.kind;
+        self.learn_round_trip(now, Some(found));
+        Some((kind, received))
+    }
+}
+
+/// A packet that was verified and decrypted.
+struct Arrived<'a> {
+    now: Instant,
+    header: Header,
+    index: u64,
+    /// Without padding.
+    payload: &'a [u8],
+    extensions: Extensions,
+}
+
+impl Arrived<'_> {
+    fn received(
+        &self,
+        track: &Track,
+        ssrc: u32,
+        pt: u8,
+        seq: u64,
+        time: u64,
+        payload: &[u8],
+    ) -> Received {
+        Received {
+            ssrc,
+            rid: track.rid,
+            pt,
+            seq,
+            time,
+            marker: self.header.marker,
+            payload: Arc::from(payload),
+            arrived: self.now,
+            extensions: self.extensions,
+        }
+    }
+}

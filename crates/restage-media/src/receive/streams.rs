@@ -1,0 +1,196 @@
+//! What a publisher's offer says about what it will send, and by that which stream a packet belongs to.
+
+use restage_codec::MediaKind;
+
+use crate::packet::RidName;
+use crate::rtp::header::{Header, Ids, Said};
+use crate::sdp::media::{self, MediaOffer};
+use crate::sdp::offer::Offer;
+
+/// Probes for bandwidth that belong to no stream have this SSRC, which no other may.
+const PROBE_SSRC: u32 = 0;
+
+/// As negotiated.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// One id means the same in all sections (RFC 8843 §7.1.3, RFC 8859).
+    pub(crate) ids: Ids,
+    sections: Vec<Section>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    kind: MediaKind,
+    mid: String,
+    /// Names of simulcast encodings, none for a plain track.
+    rids: Vec<RidName>,
+    /// SSRC of a plain track and of its retransmissions, if announced.
+    ssrcs: Option<(u32, Option<u32>)>,
+    /// Payload types and those of their retransmissions.
+    pub(crate) types: Vec<(u8, Option<u8>)>,
+    /// Lost packets may be asked for.
+    pub(crate) can_nack: bool,
+    pub(crate) clock_rate: u32,
+}
+
+/// What an SSRC carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Main,
+    Retransmission,
+    Probe,
+    /// Not known yet.
+    Unknown,
+}
+
+/// What an SSRC is. A probe has no kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) part: Part,
+    pub(crate) kind: Option<MediaKind>,
+    pub(crate) rid: Option<RidName>,
+}
+
+impl Config {
+    pub(crate) fn new(offer: &Offer) -> Self {
+        let mut ids = Ids::default();
+        for (id, uri) in offer.media().flat_map(|section| &section.extensions) {
+            let place = match uri.as_str() {
+                media::MID => &mut ids.mid,
+                media::RID => &mut ids.rid,
+                media::REPAIRED_RID => &mut ids.repaired_rid,
+                media::TRANSPORT_SEQ => &mut ids.transport_seq,
+                media::AUDIO_LEVEL => &mut ids.audio_level,
+                media::ROTATION => &mut ids.rotation,
+                _ => continue,
+            };
+            place.get_or_insert(*id);
+        }
+        Self {
+            ids,
+            sections: offer.media().map(Section::new).collect(),
+        }
+    }
+
+    pub(crate) fn section(&self, kind: MediaKind) -> Option<&Section> {
+        self.sections.iter().find(|section| section.kind == kind)
+    }
+
+    /// What a packet's SSRC is (RFC 8843 §9.2): the section is the one that its MID names; without, the one that has announced
+    /// the SSRC, or the only one that has the payload type. `None`: nothing that was negotiated.
+    pub(crate) fn identify(&self, header: &Header, said: &Said<'_>) -> Option<Identity> {
+        if header.ssrc == PROBE_SSRC {
+            return Some(Identity {
+                part: Part::Probe,
+                kind: None,
+                rid: None,
+            });
+        }
+        let named = said.mid.and_then(|mid| {
+            let mut sections = self.sections.iter();
+            sections.find(|section| section.mid.as_bytes() == mid)
+        });
+        let announced = || {
+            let mut sections = self.sections.iter();
+            sections.find(|section| section.announced(header.ssrc).is_some())
+        };
+        let section = match (named, said.mid) {
+            (Some(section), _) => section,
+            (None, Some(_)) => announced()?,
+            (None, None) => announced().or_else(|| self.only_section_of(header.pt))?,
+        };
+        section.identify(header.ssrc, header.pt, said)
+    }
+
+    /// What an announced SSRC is.
+    pub(crate) fn announced(&self, ssrc: u32) -> Option<Identity> {
+        self.sections.iter().find_map(|section| {
+            let part = section.announced(ssrc)?;
+            Some(section.identity(part, None))
+        })
+    }
+
+    /// What the retransmissions of this SSRC repeat, if that was announced.
+    pub(crate) fn repeated_by(&self, ssrc: u32) -> Option<u32> {
+        let mut pairs = self.sections.iter().filter_map(|section| section.ssrcs);
+        let (main, _) = pairs.find(|(_, rtx)| *rtx == Some(ssrc))?;
+        Some(main)
+    }
+
+    fn only_section_of(&self, pt: u8) -> Option<&Section> {
+        let mut sections = self.sections.iter().filter(|section| section.has(pt));
+        let only = sections.next()?;
+        sections.next().is_none().then_some(only)
+    }
+}
+
+impl Section {
+    fn new(media: &MediaOffer) -> Self {
+        let formats = &media.formats;
+        Self {
+            kind: media.kind,
+            mid: media.mid.clone(),
+            rids: media
+                .rids
+                .iter()
+                .filter_map(|rid| RidName::new(rid))
+                .collect(),
+            ssrcs: media.ssrcs,
+            types: formats
+                .iter()
+                .map(|format| (format.pt, format.rtx))
+                .collect(),
+            can_nack: formats.iter().any(|format| format.has_feedback("nack")),
+            clock_rate: formats
+                .first()
+                .map_or(0, |format| format.codec.clock_rate()),
+        }
+    }
+
+    fn has(&self, pt: u8) -> bool {
+        self.is_main(pt) || self.types.iter().any(|(_, rtx)| *rtx == Some(pt))
+    }
+
+    fn is_main(&self, pt: u8) -> bool {
+        self.types.iter().any(|(main, _)| *main == pt)
+    }
+
+    fn identity(&self, part: Part, rid: Option<RidName>) -> Identity {
+        Identity {
+            part,
+            kind: Some(self.kind),
+            rid,
+        }
+    }
+
+    fn announced(&self, ssrc: u32) -> Option<Part> {
+        match self.ssrcs? {
+            (main, _) if main == ssrc => Some(Part::Main),
+            (_, rtx) if rtx == Some(ssrc) => Some(Part::Retransmission),
+            _ => None,
+        }
+    }
+
+    /// By RID where there are encodings (RFC 8852). What is a retransmission the payload type says; what is
+    /// announced as one is one even so: padding may have any.
+    fn identify(&self, ssrc: u32, pt: u8, said: &Said<'_>) -> Option<Identity> {
+        if !self.has(pt) {
+            return None;
+        }
+        let repeats = !self.is_main(pt) || self.announced(ssrc) == Some(Part::Retransmission);
+        let part = |repeats| {
+            if repeats {
+                Part::Retransmission
+            } else {
+                Part::Main
+            }
+        };
+        if self.rids.is_empty() {
+            return Some(self.identity(part(repeats), None));
+        }
+        let name = said.rid.or(said.repaired_rid)?;
+        let mut rids = self.rids.iter();
+        let rid = rids.find(|rid| rid.as_str().as_bytes() == name)?;
+        Some(self.identity(part(repeats || said.rid.is_none()), Some(*rid)))
+    }
+}

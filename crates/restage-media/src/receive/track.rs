@@ -1,0 +1,452 @@
+//! What one publisher sends of one kind: its simulcast layers, which of them is best, and its key frames.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use restage_codec::h264::StartDetector;
+use restage_codec::{Codec, MediaKind, PictureSize, vp8};
+
+use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
+use crate::packet::{Packet, Received, RidName};
+use crate::receive::clock::FeedClock;
+use crate::receive::keyframe::KeyframeRequester;
+use crate::sdp::format::Format;
+use crate::send::select::{Ladder, Rung, Source};
+use crate::transport::event::SenderReport;
+
+/// How long a layer's rate is measured before layers are compared.
+const RATE_WINDOW: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(crate) struct TrackIn {
+    kind: MediaKind,
+    feed: u64,
+    layers: Vec<Layer>,
+    best: usize,
+    /// As it was when layers were compared last; `None` for a single one.
+    ladder: Option<Arc<Ladder>>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    rid: Option<RidName>,
+    ssrc: u32,
+    epoch: u32,
+    key_frames: KeyframeRequester,
+    rate: Rate,
+    /// Size of its pictures, once a key frame has told.
+    size: Option<PictureSize>,
+    last_at: Instant,
+    /// The format of its newest packet.
+    format: Option<Arc<Format>>,
+    h264: StartDetector,
+    report: Option<SenderReport>,
+}
+
+impl TrackIn {
+    pub(crate) fn new(kind: MediaKind, feed: u64) -> Self {
+        Self {
+            kind,
+            feed,
+            layers: Vec::new(),
+            best: 0,
+            ladder: None,
+        }
+    }
+
+    /// Places a packet. `None`: it belongs to one layer too many.
+    pub(crate) fn on_packet(
+        &mut self,
+        received: Received,
+        format: &Arc<Format>,
+        clock: &mut FeedClock,
+    ) -> Option<Packet> {
+        let now = received.arrived;
+        let index = self.layer_of(&received)?;
+        let layer = &mut self.layers[index];
+        layer.last_at = now;
+        let is_measured = layer.rate.add(now, received.payload.len());
+        let starts_key_frame = layer.starts_key_frame(&received, format);
+        let mut lead = None;
+        if starts_key_frame {
+            layer.key_frames.on_key_frame();
+            if format.codec == Codec::H264 {
+                lead = layer.h264.lead(received.seq, &received.payload);
+            }
+        }
+        let report = layer
+            .report
+            .map(|report| report.at_rate(format.codec.clock_rate()));
+        let wallclock = clock.wallclock(self.kind, report.as_ref(), received.time, now);
+        if is_measured
+            || starts_key_frame
+            || now > self.layers[self.best].last_at + LAYER_SILENCE_MAX
+        {
+            self.choose_best(now);
+        }
+        Some(Packet {
+            kind: self.kind,
+            source: self.source(index),
+            target: self.source(self.best),
+            ladder: self.ladder.clone(),
+            format: Arc::clone(format),
+            seq: received.seq,
+            time: received.time,
+            marker: received.marker,
+            starts_key_frame,
+            lead,
+            number: 0,
+            arrived: now,
+            wallclock,
+            payload: received.payload,
+            extensions: received.extensions,
+        })
+    }
+
+    pub(crate) fn on_report(&mut self, rid: Option<RidName>, report: SenderReport) {
+        if let Some(layer) = self.layers.iter_mut().find(|layer| layer.rid == rid) {
+            layer.report = Some(report);
+        }
+    }
+
+    /// The name of a layer, if there is such a layer.
+    pub(crate) fn rid(&self, layer: u8) -> Option<Option<RidName>> {
+        self.layers.get(usize::from(layer)).map(|layer| layer.rid)
+    }
+
+    /// Size of a layer's pictures, as far as it is known.
+    pub(crate) fn size(&self, layer: u8) -> Option<PictureSize> {
+        self.layers.get(usize::from(layer))?.size
+    }
+
+    pub(crate) fn key_frames(&mut self, layer: u8) -> Option<&mut KeyframeRequester> {
+        self.layers
+            .get_mut(usize::from(layer))
+            .map(|layer| &mut layer.key_frames)
+    }
+
+    /// When a key frame request is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.layers
+            .iter()
+            .filter_map(|layer| layer.key_frames.deadline())
+            .min()
+    }
+
+    /// Layers whose key frame request is due now.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<u8> {
+        (0..)
+            .zip(&mut self.layers)
+            .filter_map(|(index, layer)| layer.key_frames.on_deadline(now).then_some(index))
+            .collect()
+    }
+
+    fn layer_of(&mut self, received: &Received) -> Option<usize> {
+        if let Some(index) = self
+            .layers
+            .iter()
+            .position(|layer| layer.rid == received.rid)
+        {
+            let layer = &mut self.layers[index];
+            if layer.ssrc != received.ssrc {
+                layer.ssrc = received.ssrc;
+                layer.epoch += 1;
+                layer.h264.restart(received.seq);
+                layer.report = None;
+            }
+            return Some(index);
+        }
+        if self.layers.len() == LAYERS_MAX {
+            return None;
+        }
+        self.layers.push(Layer {
+            rid: received.rid,
+            ssrc: received.ssrc,
+            epoch: 0,
+            key_frames: KeyframeRequester::default(),
+            rate: Rate::default(),
+            size: None,
+            last_at: received.arrived,
+            format: None,
+            h264: StartDetector::new(received.seq),
+            report: None,
+        });
+        Some(self.layers.len() - 1)
+    }
+
+    /// The living layer with the largest picture. Where sizes are unknown or alike the rate decides, and a close
+    /// call changes nothing.
+    fn choose_best(&mut self, now: Instant) {
+        let alive = |layer: &Layer| layer.last_at + LAYER_SILENCE_MAX >= now;
+        let mut best = self.best;
+        for (index, layer) in self.layers.iter().enumerate() {
+            if alive(layer)
+                && (!alive(&self.layers[best]) || layer.is_better_than(&self.layers[best]))
+            {
+                best = index;
+            }
+        }
+        self.best = best;
+        self.ladder = (self.layers.len() > 1).then(|| self.climbable(now));
+    }
+
+    /// The living layers, smallest picture first; where sizes are unknown or alike the rate decides.
+    fn climbable(&self, now: Instant) -> Arc<Ladder> {
+        let layers = self.layers.iter().enumerate();
+        let alive = layers.filter(|(_, layer)| layer.last_at + LAYER_SILENCE_MAX >= now);
+        let mut rungs: Vec<(Option<u64>, Rung)> = alive
+            .map(|(index, layer)| {
+                let rung = Rung {
+                    source: self.source(index),
+                    bits_per_s: layer.rate.bytes_per_s * 8,
+                };
+                (layer.size.map(PictureSize::pixels), rung)
+            })
+            .collect();
+        rungs.sort_by_key(|(pixels, rung)| (*pixels, rung.bits_per_s));
+        rungs.into_iter().map(|(_, rung)| rung).collect()
+    }
+
+    fn source(&self, index: usize) -> Source {
+        Source {
+            feed: self.feed,
+            layer: index as u8,
+            epoch: self.layers[index].epoch,
+        }
+    }
+}
+
+impl Layer {
+    fn is_better_than(&self, other: &Self) -> bool {
+        let pixels = |layer: &Self| layer.size.map(PictureSize::pixels);
+        match (pixels(self), pixels(other)) {
+            (Some(own), Some(others)) if own != others => own > others,
+            _ => self.rate.bytes_per_s > other.rate.bytes_per_s + other.rate.bytes_per_s / 4,
+        }
+    }
+
+    /// Whether a decoder can start with this packet. What it tells about the stream is remembered.
+    fn starts_key_frame(&mut self, received: &Received, format: &Arc<Format>) -> bool {
+        let is_known = self
+            .format
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, format));
+        if !is_known {
+            self.format = Some(Arc::clone(format));
+            if format.codec == Codec::H264 {
+                let offered = format.parameter_sets();
+                self.h264
+                    .on_format(offered.iter().map(Vec::as_slice), received.seq);
+            }
+        }
+        match format.codec {
+            Codec::Opus => false,
+            Codec::Vp8 => {
+                let starts = vp8::starts_key_frame(&received.payload);
+                if starts {
+                    self.size = vp8::size_in_packet(&received.payload).or(self.size);
+                }
+                starts
+            }
+            Codec::H264 => {
+                let (seq, time) = (received.seq, received.time);
+                let starts = self.h264.on_packet(seq, time, &received.payload);
+                self.size = self.h264.size().or(self.size);
+                starts
+            }
+        }
+    }
+}
+
+/// Bytes per second, measured window by window.
+#[derive(Debug, Default)]
+struct Rate {
+    window: Option<(Instant, u64)>,
+    bytes_per_s: u64,
+}
+
+impl Rate {
+    /// True: a window has ended and the rate is new.
+    fn add(&mut self, now: Instant, bytes: usize) -> bool {
+        let (since, sum) = self.window.get_or_insert((now, 0));
+        let length = now.saturating_duration_since(*since);
+        if length < RATE_WINDOW {
+            *sum += bytes as u64;
+            return false;
+        }
+        self.bytes_per_s = *sum * 1_000 / (length.as_millis() as u64).max(1);
+        self.window = Some((now, bytes as u64));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use restage_codec::Codec;
+
+    use super::*;
+    use crate::packet::Extensions;
+    use crate::sdp::format::format;
+
+    // The sentinel every other instant is relative to; nothing here depends on the clock.
+    #[allow(clippy::disallowed_methods)]
+    fn epoch() -> Instant {
+        Instant::now()
+    }
+
+    fn received(
+        rid: Option<&str>,
+        ssrc: u32,
+        seq: u64,
+        time: u64,
+        arrived: Instant,
+        bytes: usize,
+    ) -> Received {
+        Received {
+            ssrc,
+            rid: rid.map(|rid| RidName::new(rid).unwrap()),
+            pt: 96,
+            seq,
+            time,
+            marker: false,
+            payload: vec![0x61; bytes].into(),
+            arrived,
+            extensions: Extensions::default(),
+        }
+    }
+
+    struct Rig {
+        track: TrackIn,
+        clock: FeedClock,
+        format: Arc<Format>,
+        epoch: Instant,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let epoch = epoch();
+            Self {
+                track: TrackIn::new(MediaKind::Video, 1),
+                clock: FeedClock::new(epoch),
+                format: Arc::new(format(
+                    96,
+                    Codec::H264,
+                    "packetization-mode=1;profile-level-id=42e01f",
+                )),
+                epoch,
+            }
+        }
+
+        fn feed(&mut self, rid: &str, ms: u64, bytes: usize) -> Option<Packet> {
+            let at = self.epoch + Duration::from_millis(ms);
+            let packet = received(Some(rid), 1, ms, ms * 90, at, bytes);
+            self.track.on_packet(packet, &self.format, &mut self.clock)
+        }
+    }
+
+    #[test]
+    fn the_layer_with_most_bytes_becomes_the_target() {
+        let mut rig = Rig::new();
+        let mut target = 0;
+        for ms in (0..1_200).step_by(10) {
+            rig.feed("q", ms, 100);
+            rig.feed("h", ms, 400);
+            target = rig.feed("f", ms, 1_200).unwrap().target.layer;
+        }
+        assert_eq!(rig.track.rid(target), Some(RidName::new("f")));
+    }
+
+    #[test]
+    fn a_silent_layer_is_left_for_the_best_of_the_others() {
+        let mut rig = Rig::new();
+        for ms in (0..1_000).step_by(10) {
+            rig.feed("q", ms, 100);
+            rig.feed("h", ms, 400);
+            rig.feed("f", ms, 1_200);
+        }
+        let mut target = 9;
+        for ms in (1_000..2_200).step_by(10) {
+            rig.feed("q", ms, 100);
+            target = rig.feed("h", ms, 400).unwrap().target.layer;
+        }
+        assert_eq!(rig.track.rid(target), Some(RidName::new("h")));
+    }
+
+    #[test]
+    fn layers_of_like_rates_do_not_take_turns() {
+        let mut rig = Rig::new();
+        let mut targets = Vec::new();
+        for ms in (0..10_000).step_by(10) {
+            rig.feed("a", ms, 500 + (ms as usize * 7) % 90);
+            targets.push(
+                rig.feed("b", ms, 500 + (ms as usize * 3) % 90)
+                    .unwrap()
+                    .target
+                    .layer,
+            );
+        }
+        targets.dedup();
+        assert!(targets.len() <= 2, "{targets:?}");
+    }
+
+    #[test]
+    fn the_larger_picture_wins_even_with_fewer_bytes() {
+        let mut rig = Rig::new();
+        let vp8 = Arc::new(format(96, Codec::Vp8, ""));
+        let key = |width: u8| vec![0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 0, width, 0, width];
+        let mut target = 9;
+        for ms in (0..2_000).step_by(10) {
+            for (layer, width, bytes) in [("a", 1, 900), ("b", 2, 300)] {
+                let at = rig.epoch + Duration::from_millis(ms);
+                let mut packet = received(Some(layer), 1, ms, ms * 90, at, bytes);
+                if ms % 500 == 0 {
+                    packet.payload = key(width).into();
+                }
+                let packet = rig.track.on_packet(packet, &vp8, &mut rig.clock);
+                target = packet.unwrap().target.layer;
+            }
+        }
+        assert_eq!(rig.track.rid(target), Some(RidName::new("b")));
+    }
+
+    #[test]
+    fn layers_are_bounded() {
+        let mut rig = Rig::new();
+        for layer in 0..LAYERS_MAX {
+            assert!(rig.feed(&layer.to_string(), 1, 10).is_some());
+        }
+        assert!(rig.feed("more", 1, 10).is_none());
+    }
+
+    #[test]
+    fn a_new_ssrc_is_a_new_epoch_of_the_same_layer() {
+        let mut rig = Rig::new();
+        let mut epochs = Vec::new();
+        for (ssrc, seq) in [(1, 5), (1, 6), (2, 1), (2, 2)] {
+            let packet = received(None, ssrc, seq, 0, rig.epoch, 10);
+            let packet = rig
+                .track
+                .on_packet(packet, &rig.format, &mut rig.clock)
+                .unwrap();
+            epochs.push((packet.source.layer, packet.source.epoch));
+        }
+        assert_eq!(epochs, [(0, 0), (0, 0), (0, 1), (0, 1)]);
+    }
+
+    #[test]
+    fn an_idr_fragment_starts_a_key_frame_only_right_after_another_frame() {
+        let mut rig = Rig::new();
+        let mut idr = |seq, time| {
+            let mut packet = received(None, 1, seq, time, rig.epoch, 10);
+            packet.payload = vec![0x7c, 0x85, 0].into();
+            rig.track
+                .on_packet(packet, &rig.format, &mut rig.clock)
+                .unwrap()
+                .starts_key_frame
+        };
+        assert!(idr(10, 1), "the very first packet");
+        assert!(idr(11, 2), "follows another frame");
+        assert!(!idr(13, 3), "a packet is missing before it");
+        assert!(!idr(14, 3), "same frame");
+    }
+}

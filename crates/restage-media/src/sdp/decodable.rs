@@ -1,0 +1,92 @@
+//! Whether a subscriber can decode what is published.
+
+use std::sync::Arc;
+
+use restage_codec::MediaKind;
+
+use super::format::{Format, carrying};
+use crate::config::H264ProfileMatch;
+use crate::publication::of_kind;
+use crate::sdp::offer::{Offer, Role};
+
+/// What was found about a subscriber.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// What it wants and cannot decode, with what is published of it.
+    pub(crate) undecodable: Vec<(MediaKind, String)>,
+    /// That is all it wants of what is published.
+    pub(crate) is_hopeless: bool,
+}
+
+/// Compares what a subscriber has offered with what is published of each kind.
+pub(crate) fn judge<'a>(
+    offer: &Offer,
+    published: impl Fn(MediaKind) -> Vec<&'a Format>,
+    rule: H264ProfileMatch,
+) -> Judgement {
+    let mut judgement = Judgement::default();
+    let mut has_any = false;
+    for (kind, own) in offer.wishes() {
+        let published = published(kind);
+        let Some(first) = published.first() else {
+            continue;
+        };
+        if published
+            .iter()
+            .any(|sent| carrying(own, sent, rule).is_some())
+        {
+            has_any = true;
+        } else {
+            judgement.undecodable.push((kind, first.name()));
+        }
+    }
+    judgement.is_hopeless = !has_any && !judgement.undecodable.is_empty();
+    judgement
+}
+
+impl Judgement {
+    /// The kind that is missed most: who wants pictures is told about these first.
+    pub(crate) fn kind(&self) -> Option<MediaKind> {
+        let kinds = self.undecodable.iter().map(|(kind, _)| *kind);
+        kinds.max_by_key(|kind| kind.index())
+    }
+
+    /// Everything undecodable in one line.
+    pub(crate) fn published(&self) -> String {
+        let names: Vec<&str> = self
+            .undecodable
+            .iter()
+            .map(|(_, name)| name.as_str())
+            .collect();
+        names.join(", ")
+    }
+}
+
+/// What a publisher may send, as its offer has it: enough to refuse a subscriber that could decode nothing of it before
+/// anything is opened.
+#[derive(Debug, Clone)]
+pub struct Published(Arc<[Arc<Format>]>);
+
+impl Published {
+    /// `None` if the offer is none that [`Input::OpenPublisher`](crate::Input::OpenPublisher) takes.
+    pub fn of(offer: &str) -> Option<Self> {
+        let offer = Offer::parse(offer, Role::Publisher).ok()?;
+        let formats = offer
+            .media()
+            .flat_map(|media| media.formats.iter().cloned().map(Arc::new));
+        Some(Self(formats.collect()))
+    }
+
+    /// What is published, if a subscriber with this offer can decode nothing of it. `None` if it can decode something, wants
+    /// nothing that is published, or its offer is none that [`Input::OpenSubscriber`](crate::Input::OpenSubscriber) takes.
+    pub fn undecodable_by(
+        &self,
+        offer: &str,
+        rule: H264ProfileMatch,
+    ) -> Option<(MediaKind, String)> {
+        let offer = Offer::parse(offer, Role::Subscriber).ok()?;
+        let judgement = judge(&offer, |kind| of_kind(&self.0, kind).collect(), rule);
+        let kind = judgement.kind()?;
+        judgement.is_hopeless.then(|| (kind, judgement.published()))
+    }
+}

@@ -1,0 +1,320 @@
+//! Codecs as they are negotiated, and which payload type of a subscriber carries what a publisher sends.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use restage_codec::Codec;
+use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
+
+use super::h264_profile::Profile;
+use crate::config::H264ProfileMatch;
+
+/// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6). `None` for codecs
+/// that are not forwarded: nobody is offered them.
+pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
+    let codec = match name.to_ascii_lowercase().as_str() {
+        "opus" => Codec::Opus,
+        "h264" => Codec::H264,
+        "vp8" => Codec::Vp8,
+        _ => return None,
+    };
+    (codec.clock_rate() == clock_rate).then_some(codec)
+}
+
+/// One payload type of a media section with everything said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Format {
+    pub(crate) pt: u8,
+    /// Payload type of its retransmissions (RFC 4588).
+    pub(crate) rtx: Option<u8>,
+    pub(crate) codec: Codec,
+    /// The parameters of `a=fmtp`, as offered.
+    pub(crate) fmtp: String,
+    /// The values of `a=rtcp-fb`, as offered.
+    pub(crate) feedback: Vec<String>,
+}
+
+impl Format {
+    pub(crate) fn has_feedback(&self, value: &str) -> bool {
+        self.feedback
+            .iter()
+            .any(|offered| offered.eq_ignore_ascii_case(value))
+    }
+
+    /// `None` for a codec other than H.264 or a profile-level-id that is not one.
+    pub(crate) fn h264_profile(&self) -> Option<Profile> {
+        if self.codec != Codec::H264 {
+            return None;
+        }
+        match parameter(&self.fmtp, "profile-level-id") {
+            Some(id) => Profile::parse(id),
+            None => Some(Profile::DEFAULT),
+        }
+    }
+
+    /// The H.264 parameter sets that the offer gives (RFC 6184 §8.1, `sprop-parameter-sets`). Those that are not base64 or too
+    /// long to be kept are left out.
+    pub(crate) fn parameter_sets(&self) -> Vec<Vec<u8>> {
+        let offered = parameter(&self.fmtp, "sprop-parameter-sets").unwrap_or_default();
+        let texts = offered.split(',').take(PARAMETER_SETS_MAX);
+        let short = texts.filter(|text| text.len() <= 4 * PARAMETER_SET_BYTES_MAX.div_ceil(3));
+        let units = short.filter_map(|text| STANDARD.decode(text.trim()).ok());
+        units.filter(|unit| !unit.is_empty()).collect()
+    }
+
+    /// RFC 6184 §8.1: absent means 0.
+    pub(crate) fn packetization_mode(&self) -> u8 {
+        parameter(&self.fmtp, "packetization-mode")
+            .and_then(|mode| mode.parse().ok())
+            .unwrap_or(0)
+    }
+
+    fn says_packetization_mode(&self) -> bool {
+        parameter(&self.fmtp, "packetization-mode").is_some()
+    }
+
+    /// Place in an answer, lower first. Senders use the first they can, so this decides what is published: H.264 as
+    /// the service has it, in the form most receivers decode.
+    pub(crate) fn preference(&self) -> u32 {
+        match self.codec {
+            Codec::Opus => 0,
+            Codec::H264 => {
+                let mode = if self.packetization_mode() == 1 {
+                    0
+                } else {
+                    10
+                };
+                mode + self.h264_profile().map_or(9, Profile::preference)
+            }
+            Codec::Vp8 => 5,
+        }
+    }
+
+    /// How well this format of a subscriber carries `sent`, a publisher's; `None` if it does not.
+    pub(crate) fn carries(&self, sent: &Self, rule: H264ProfileMatch) -> Option<u32> {
+        if self.codec != sent.codec {
+            return None;
+        }
+        if self.codec != Codec::H264 {
+            return Some(0);
+        }
+        // Mode 1 allows everything mode 0 does (RFC 6184 §6.2), not the other way round. Other modes interleave.
+        let mode = match (sent.packetization_mode(), self.packetization_mode()) {
+            (sent, own) if sent == own => 0,
+            (0, 1) => 10,
+            // Absent means 0 by the letter; clients that say nothing (webrtcbin) put fragments together all the same.
+            (1, 0) if rule == H264ProfileMatch::Lenient && !self.says_packetization_mode() => 20,
+            _ => return None,
+        };
+        let (own, sent) = (self.h264_profile()?, sent.h264_profile()?);
+        let exact = own.decodes(sent);
+        let tried = || (rule == H264ProfileMatch::Lenient).then(|| own.may_decode(sent))?;
+        Some(mode + exact.or_else(tried)?)
+    }
+
+    /// What people call it.
+    pub(crate) fn name(&self) -> String {
+        match self.codec {
+            Codec::Opus => "Opus".into(),
+            Codec::Vp8 => "VP8".into(),
+            Codec::H264 => match parameter(&self.fmtp, "profile-level-id") {
+                Some(id) => format!("H264 profile-level-id {}", id.to_ascii_lowercase()),
+                None => "H264".into(),
+            },
+        }
+    }
+}
+
+/// The payload type among `own` that carries `sent` best.
+pub(crate) fn carrying(own: &[Format], sent: &Format, rule: H264ProfileMatch) -> Option<u8> {
+    own.iter()
+        .filter_map(|format| Some((format.carries(sent, rule)?, format.pt)))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, pt)| pt)
+}
+
+/// The value of a parameter in an `a=fmtp` value; names are case-insensitive.
+pub(crate) fn parameter<'a>(fmtp: &'a str, name: &str) -> Option<&'a str> {
+    fmtp.split(';').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+#[cfg(test)]
+pub(crate) fn format(pt: u8, codec: Codec, fmtp: &str) -> Format {
+    Format {
+        pt,
+        rtx: None,
+        codec,
+        fmtp: fmtp.into(),
+        feedback: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carrying(own: &[Format], sent: &Format) -> Option<u8> {
+        super::carrying(own, sent, H264ProfileMatch::Strict)
+    }
+
+    fn h264(pt: u8, mode: u8, profile: &str) -> Format {
+        let fmtp = format!(
+            "level-asymmetry-allowed=1;packetization-mode={mode};profile-level-id={profile}"
+        );
+        format(pt, Codec::H264, &fmtp)
+    }
+
+    #[test]
+    fn names_and_clock_rates_must_both_be_right() {
+        assert_eq!(codec_of_rtpmap("OPUS", 48_000), Some(Codec::Opus));
+        assert_eq!(codec_of_rtpmap("h264", 90_000), Some(Codec::H264));
+        assert_eq!(codec_of_rtpmap("VP8", 48_000), None);
+        assert_eq!(codec_of_rtpmap("rtx", 90_000), None);
+    }
+
+    #[test]
+    fn parameter_sets_of_an_offer_are_read_from_base64() {
+        let sets = |fmtp: &str| format(1, Codec::H264, fmtp).parameter_sets();
+        let fmtp =
+            "packetization-mode=1;sprop-parameter-sets=Z0LgH4A=, aM4= ;profile-level-id=42e01f";
+        assert_eq!(
+            sets(fmtp),
+            [&[0x67, 0x42, 0xe0, 0x1f, 0x80][..], &[0x68, 0xce]]
+        );
+        assert_eq!(
+            sets("sprop-parameter-sets=%,Zw=="),
+            [[0x67]],
+            "damaged ones are left out"
+        );
+        let long = "A".repeat(4 * PARAMETER_SET_BYTES_MAX.div_ceil(3) + 4);
+        assert!(sets(&format!("sprop-parameter-sets={long}")).is_empty());
+        let many = "Zw==,".repeat(PARAMETER_SETS_MAX * 2);
+        assert_eq!(
+            sets(&format!("sprop-parameter-sets={many}")).len(),
+            PARAMETER_SETS_MAX
+        );
+        assert!(sets("").is_empty());
+    }
+
+    #[test]
+    fn parameters_are_found_whatever_the_spelling() {
+        assert_eq!(
+            parameter("minptime=10; useinbandfec=1", "useinbandfec"),
+            Some("1")
+        );
+        assert_eq!(
+            parameter("Packetization-Mode = 1", "packetization-mode"),
+            Some("1")
+        );
+        assert_eq!(parameter("0-16", "x"), None);
+    }
+
+    #[test]
+    fn the_exact_profile_wins_over_a_compatible_one() {
+        let own = [
+            h264(1, 1, "64001f"),
+            h264(2, 1, "42e01f"),
+            h264(3, 0, "42e01f"),
+            h264(4, 1, "42001f"),
+        ];
+        assert_eq!(carrying(&own, &h264(99, 1, "42e034")), Some(2));
+        assert_eq!(carrying(&own, &h264(99, 0, "42e01f")), Some(3));
+        assert_eq!(carrying(&own, &h264(99, 1, "42001f")), Some(4));
+    }
+
+    #[test]
+    fn a_decoder_of_a_higher_profile_takes_a_lower_one_but_not_the_reverse() {
+        assert_eq!(
+            carrying(&[h264(1, 1, "64001f")], &h264(99, 1, "42e01f")),
+            Some(1)
+        );
+        assert_eq!(
+            carrying(&[h264(1, 1, "42e01f")], &h264(99, 1, "64001f")),
+            None
+        );
+    }
+
+    #[test]
+    fn higher_profiles_are_tried_only_where_that_is_allowed_and_nothing_better_is_there() {
+        let lenient = |own: &[Format], sent| {
+            super::carrying(own, &h264(99, 1, sent), H264ProfileMatch::Lenient)
+        };
+        let own = [h264(1, 1, "42e01f"), h264(2, 1, "4d001f")];
+        assert_eq!(lenient(&own[..1], "4d001f"), Some(1));
+        assert_eq!(lenient(&own[..1], "640028"), Some(1));
+        assert_eq!(lenient(&own, "640c28"), Some(2), "the nearest");
+        assert_eq!(lenient(&own, "42e01f"), Some(1));
+        assert_eq!(lenient(&own, "f4001f"), None, "4:4:4 is no matter of luck");
+        let other = [h264(1, 0, "42e01f")];
+        assert_eq!(lenient(&other, "640028"), None, "of another mode");
+    }
+
+    #[test]
+    fn formats_have_names() {
+        assert_eq!(h264(1, 1, "64001F").name(), "H264 profile-level-id 64001f");
+        assert_eq!(format(1, Codec::H264, "").name(), "H264");
+        assert_eq!(format(1, Codec::Vp8, "").name(), "VP8");
+    }
+
+    #[test]
+    fn mode_one_carries_mode_zero_but_not_the_reverse() {
+        assert_eq!(
+            carrying(&[h264(1, 1, "42e01f")], &h264(99, 0, "42e01f")),
+            Some(1)
+        );
+        assert_eq!(
+            carrying(&[h264(1, 0, "42e01f")], &h264(99, 1, "42e01f")),
+            None
+        );
+    }
+
+    #[test]
+    fn who_says_no_mode_is_sent_mode_one_unless_the_rule_is_strict() {
+        let silent = [format(1, Codec::H264, "profile-level-id=42e01f")];
+        let sent = h264(99, 1, "42e01f");
+        assert_eq!(
+            super::carrying(&silent, &sent, H264ProfileMatch::Lenient),
+            Some(1)
+        );
+        assert_eq!(
+            super::carrying(&silent, &sent, H264ProfileMatch::Strict),
+            None
+        );
+        let explicit = [h264(1, 0, "42e01f")];
+        assert_eq!(
+            super::carrying(&explicit, &sent, H264ProfileMatch::Lenient),
+            None
+        );
+    }
+
+    #[test]
+    fn vp8_and_opus_match_by_name_alone() {
+        let own = [
+            format(96, Codec::Vp8, ""),
+            format(111, Codec::Opus, "minptime=10"),
+        ];
+        assert_eq!(
+            carrying(&own, &format(100, Codec::Vp8, "max-fr=30")),
+            Some(96)
+        );
+        assert_eq!(
+            carrying(&own, &format(100, Codec::Opus, "stereo=1")),
+            Some(111)
+        );
+        assert_eq!(carrying(&own, &h264(100, 1, "42e01f")), None);
+    }
+
+    #[test]
+    fn constrained_baseline_in_mode_one_comes_first() {
+        let mut formats = [
+            format(1, Codec::Vp8, ""),
+            h264(2, 0, "42e01f"),
+            h264(3, 1, "64001f"),
+            h264(4, 1, "42e01f"),
+        ];
+        formats.sort_by_key(Format::preference);
+        assert_eq!(formats.map(|format| format.pt), [4, 3, 1, 2]);
+    }
+}

@@ -1,0 +1,505 @@
+//! Sending to a subscriber: header, shared payload, seal, one train per burst.
+//!
+//! All RTP and RTCP of a subscriber is made and read here. So there is one writer per SSRC and key, and no nonce is used for
+//! two packets (RFC 7714 §8.1, RFC 3711 §9.1).
+
+pub(crate) mod rewrite;
+pub(crate) mod select;
+#[cfg(test)]
+mod tests;
+pub(crate) mod track;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use restage_codec::MediaKind;
+
+use crate::io::Output;
+use crate::limits::{
+    BUFFERS_KEPT_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX, TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX,
+};
+use crate::packet::Outgoing;
+use crate::publication::history::{Entry, History, Sent};
+use crate::rtp::rtcp::sender::{self as rtcp, Feedback, Report};
+use crate::rtp::write::{self as header, ExtensionIds, Fixed, MidName};
+use crate::sdp::media::{self, MediaOffer};
+use crate::srtp::protect::Srtp;
+
+/// Packets of a burst that are shorter than its longest by no more than this are padded to its length, so that they leave
+/// as one train: encoders split pictures into packets that differ by a byte or two.
+const PADDING_BYTES_MAX: usize = 8;
+/// Retransmissions allowed per hundred packets sent.
+const RESEND_PERCENT: u32 = 30;
+
+/// Buffers of trains that were sent, to be filled again.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers(Vec<Vec<u8>>);
+
+impl Buffers {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give(&mut self, mut buffer: Vec<u8>) {
+        if self.0.len() < BUFFERS_KEPT_MAX {
+            buffer.clear();
+            self.0.push(buffer);
+        }
+    }
+}
+
+/// Where a subscriber's datagrams leave and go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Path {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+}
+
+/// One stream as it was negotiated.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamConfig {
+    pub(crate) mid: MidName,
+    pub(crate) ssrc: u32,
+    /// Where retransmissions go, and the payload type of each payload type's (RFC 4588).
+    pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) rtx_types: Vec<(u8, u8)>,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) clock_rate: u32,
+}
+
+impl StreamConfig {
+    /// As a subscriber's offer has it.
+    pub(crate) fn new(media: &MediaOffer, ssrc: u32, rtx_ssrc: Option<u32>) -> Self {
+        let id = |uri: &str| {
+            let mut extensions = media.extensions.iter();
+            extensions
+                .find(|(_, known)| known == uri)
+                .map(|(id, _)| *id)
+        };
+        let formats = media.formats.iter();
+        Self {
+            mid: MidName::new(&media.mid),
+            ssrc,
+            rtx_ssrc,
+            rtx_types: formats
+                .filter_map(|format| Some((format.pt, format.rtx?)))
+                .collect(),
+            extensions: ExtensionIds {
+                mid: id(media::MID),
+                audio_level: id(media::AUDIO_LEVEL),
+                rotation: id(media::ROTATION),
+            },
+            clock_rate: media
+                .formats
+                .first()
+                .map_or(0, |format| format.codec.clock_rate()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Stream {
+    config: StreamConfig,
+    sent: Sent,
+    rtx_seq: u64,
+    packets: u32,
+    octets: u32,
+    /// Timestamp and capture time of the newest packet.
+    newest: Option<(u32, Instant)>,
+    /// Retransmissions that may still be sent, in hundredths.
+    credit: u32,
+}
+
+/// What a subscriber's feedback came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) wants_key_frame: bool,
+    /// Sequence numbers of video to send again.
+    pub(crate) missing: Vec<u16>,
+}
+
+/// The sending half of a subscriber's connection.
+#[derive(Debug)]
+pub(crate) struct Egress {
+    srtp: Srtp,
+    streams: [Option<Stream>; 2],
+    cname: String,
+    pub(crate) path: Path,
+    report_at: Option<Instant>,
+}
+
+impl Egress {
+    pub(crate) fn new(
+        srtp: Srtp,
+        streams: [Option<StreamConfig>; 2],
+        cname: String,
+        path: Path,
+    ) -> Self {
+        let streams = streams.map(|config| {
+            config.map(|config| Stream {
+                sent: Sent::default(),
+                rtx_seq: 0,
+                packets: 0,
+                octets: 0,
+                newest: None,
+                credit: RESENDS_AT_ONCE_MAX * 100,
+                config,
+            })
+        });
+        Self {
+            srtp,
+            streams,
+            cname,
+            path,
+            report_at: None,
+        }
+    }
+
+    /// Sends a burst of one kind. Datagrams of one size leave as one train, of which the last may be shorter.
+    pub(crate) fn send(
+        &mut self,
+        kind: MediaKind,
+        burst: &[Outgoing],
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Some(stream) = &mut self.streams[kind.index()] else {
+            return;
+        };
+        let mut train = Train::new(self.path, buffers.take());
+        let longest = match burst {
+            [_] => 0,
+            _ => burst
+                .iter()
+                .map(|packet| stream.config.size(packet))
+                .max()
+                .unwrap_or(0),
+        };
+        for (place, packet) in (1..).zip(burst) {
+            let start = train.contents.len();
+            let fixed = Fixed {
+                pt: packet.pt,
+                marker: packet.marker,
+                seq: packet.seq as u16,
+                time: packet.time,
+                ssrc: stream.config.ssrc,
+            };
+            let config = &stream.config;
+            header::write(
+                &mut train.contents,
+                fixed,
+                &config.extensions,
+                &config.mid,
+                &packet.extensions,
+            );
+            let body = train.contents.len();
+            train.contents.extend_from_slice(&packet.payload);
+            if let Some(numbers) = &packet.vp8 {
+                numbers.write(&mut train.contents[body..]);
+            }
+            // The last one may be shorter as it is.
+            let short = longest.saturating_sub(body - start + packet.payload.len());
+            let is_padded = short <= PADDING_BYTES_MAX && place < burst.len();
+            let padding = if is_padded { short as u8 } else { 0 };
+            header::pad(&mut train.contents, start, padding);
+            self.srtp
+                .protect_rtp(&mut train.contents, start, body, config.ssrc, packet.seq);
+            train.close(start, buffers, outputs);
+            stream.on_sent(packet, padding);
+        }
+        train.finish(buffers, outputs);
+    }
+
+    /// Sends again what was lost, as far as it is known and the share of retransmissions allows. Returns how many.
+    pub(crate) fn resend(
+        &mut self,
+        missing: &[u16],
+        history: &History,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) -> u64 {
+        let Some(stream) = &mut self.streams[MediaKind::Video.index()] else {
+            return 0;
+        };
+        let mut count = 0;
+        let mut train = Train::new(self.path, buffers.take());
+        for seq in missing {
+            let Some((entry, packet)) = stream.sent.find(*seq, history) else {
+                continue;
+            };
+            let Some(content) = packet.part(entry.part) else {
+                continue;
+            };
+            let Some(credit) = stream.credit.checked_sub(100) else {
+                break;
+            };
+            stream.credit = credit;
+            let start = train.contents.len();
+            let marker = packet.marker && entry.part == 0;
+            let (fixed, index, is_rtx) = stream.again(&entry, marker);
+            let config = &stream.config;
+            header::write(
+                &mut train.contents,
+                fixed,
+                &config.extensions,
+                &config.mid,
+                &packet.extensions,
+            );
+            let body = train.contents.len();
+            if is_rtx {
+                // RFC 4588 §4: the original number goes before the payload.
+                train.contents.extend((entry.seq as u16).to_be_bytes());
+            }
+            let payload = train.contents.len();
+            train.contents.extend_from_slice(content);
+            if let Some(numbers) = &entry.vp8 {
+                numbers.write(&mut train.contents[payload..]);
+            }
+            if !is_rtx {
+                header::pad(&mut train.contents, start, entry.padding);
+            }
+            self.srtp
+                .protect_rtp(&mut train.contents, start, body, fixed.ssrc, index);
+            train.close(start, buffers, outputs);
+            count += 1;
+        }
+        train.finish(buffers, outputs);
+        count
+    }
+
+    /// Reads feedback. `None`: it is not the subscriber's, or has been here before.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) -> Option<Heard> {
+        let opened = self.srtp.rtcp.open(bytes)?;
+        let mut heard = Heard::default();
+        let video = self.streams[MediaKind::Video.index()]
+            .as_ref()
+            .map(|stream| stream.config.ssrc);
+        rtcp::read(&opened, |feedback| match feedback {
+            Feedback::Nack {
+                ssrc,
+                first,
+                following,
+            } if Some(ssrc) == video => {
+                let bits = (0..16).filter(|bit| following >> bit & 1 == 1);
+                let missing =
+                    std::iter::once(first).chain(bits.map(|bit| first.wrapping_add(bit + 1)));
+                let room = (RESENDS_AT_ONCE_MAX as usize).saturating_sub(heard.missing.len());
+                heard.missing.extend(missing.take(room));
+            }
+            Feedback::KeyFrame { ssrc } if Some(ssrc) == video => heard.wants_key_frame = true,
+            Feedback::Nack { .. } | Feedback::KeyFrame { .. } => {}
+        });
+        Some(heard)
+    }
+
+    /// Feedback refused because it came from one SSRC too many, since this was asked for last.
+    pub(crate) fn take_sources_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.srtp.rtcp.sources_refused)
+    }
+
+    /// Reads what the next burst of this kind will begin with, without needing it: the processor fetches all of it
+    /// at once while it is busy with somebody else's burst.
+    pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
+        self.streams[kind.index()].as_ref().map_or(0, |stream| {
+            stream.sent.touch()
+                ^ u64::from(stream.packets)
+                ^ u64::from(stream.config.clock_rate)
+                ^ self.srtp.touch()
+        })
+    }
+
+    /// When reports are due; `None` before the first packet.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.report_at
+    }
+
+    /// Sends the reports that are due (RFC 3550 §6.4.1). `since_1970` is the time at `now`.
+    pub(crate) fn report(
+        &mut self,
+        now: Instant,
+        since_1970: Duration,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        if self.report_at.is_some_and(|at| at > now)
+            || self.streams.iter().flatten().all(|s| s.newest.is_none())
+        {
+            return;
+        }
+        self.report_at = Some(now + REPORT_INTERVAL);
+        let mut train = Train::new(self.path, buffers.take());
+        for stream in self.streams.iter().flatten() {
+            let Some((time, captured)) = stream.newest else {
+                continue;
+            };
+            let elapsed = now.saturating_duration_since(captured);
+            let ticks = elapsed.as_micros() * u128::from(stream.config.clock_rate) / 1_000_000;
+            let report = Report {
+                ssrc: stream.config.ssrc,
+                wall_us: since_1970.as_micros() as u64,
+                time: time.wrapping_add(ticks as u32),
+                packets: stream.packets,
+                octets: stream.octets,
+            };
+            let start = train.contents.len();
+            rtcp::write_report(&mut train.contents, &report, &self.cname);
+            if self.srtp.rtcp.protect(&mut train.contents, start) {
+                train.close(start, buffers, outputs);
+            }
+        }
+        train.finish(buffers, outputs);
+    }
+
+    /// Says goodbye on every stream (RFC 3550 §6.6).
+    pub(crate) fn close(&mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
+        let mut train = Train::new(self.path, buffers.take());
+        for stream in self.streams.iter().flatten() {
+            let start = train.contents.len();
+            rtcp::write_bye(&mut train.contents, stream.config.ssrc);
+            if self.srtp.rtcp.protect(&mut train.contents, start) {
+                train.close(start, buffers, outputs);
+            }
+        }
+        train.finish(buffers, outputs);
+    }
+
+    /// It now receives another publication.
+    pub(crate) fn forget_sent(&mut self) {
+        for stream in self.streams.iter_mut().flatten() {
+            stream.sent.clear();
+        }
+    }
+}
+
+impl StreamConfig {
+    /// Bytes of the packet before padding and sealing.
+    fn size(&self, packet: &Outgoing) -> usize {
+        header::length(&self.extensions, &self.mid, &packet.extensions) + packet.payload.len()
+    }
+}
+
+impl Stream {
+    fn on_sent(&mut self, packet: &Outgoing, padding: u8) {
+        if packet.nackable {
+            self.sent.push(packet, padding);
+            self.credit = (self.credit + RESEND_PERCENT).min(RESENDS_AT_ONCE_MAX * 100);
+        }
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
+        if self
+            .newest
+            .is_none_or(|(_, captured)| captured <= packet.wallclock)
+        {
+            self.newest = Some((packet.time, packet.wallclock));
+        }
+    }
+
+    /// Header and packet index of a retransmission: on the stream of its own where one was negotiated, else the
+    /// very same packet.
+    fn again(&mut self, entry: &Entry, marker: bool) -> (Fixed, u64, bool) {
+        let same = Fixed {
+            pt: entry.pt,
+            marker,
+            seq: entry.seq as u16,
+            time: entry.time,
+            ssrc: self.config.ssrc,
+        };
+        let rtx_type = self.config.rtx_types.iter().find(|(pt, _)| *pt == entry.pt);
+        match (self.config.rtx_ssrc, rtx_type) {
+            (Some(ssrc), Some((_, pt))) => {
+                self.rtx_seq += 1;
+                let seq = self.rtx_seq;
+                (
+                    Fixed {
+                        pt: *pt,
+                        seq: seq as u16,
+                        ssrc,
+                        ..same
+                    },
+                    seq,
+                    true,
+                )
+            }
+            _ => (same, entry.seq, false),
+        }
+    }
+}
+
+/// Datagrams of one size on their way out.
+struct Train {
+    path: Path,
+    contents: Vec<u8>,
+    /// Size of all datagrams but the last; 0 while there is none.
+    segment: usize,
+}
+
+impl Train {
+    fn new(path: Path, contents: Vec<u8>) -> Self {
+        Self {
+            path,
+            contents,
+            segment: 0,
+        }
+    }
+
+    /// A datagram has been written from `start` on. One of another size begins a train of its own.
+    fn close(&mut self, start: usize, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
+        let size = self.contents.len() - start;
+        if self.segment == 0 {
+            self.segment = size;
+        } else if size > self.segment {
+            let mut next = buffers.take();
+            next.extend_from_slice(&self.contents[start..]);
+            self.contents.truncate(start);
+            self.leave(next, size, outputs);
+        }
+        let is_full = self.contents.len() + self.segment > TRAIN_BYTES_MAX
+            || self.contents.len() >= self.segment * TRAIN_SEGMENTS_MAX;
+        if size < self.segment || is_full {
+            self.leave(buffers.take(), 0, outputs);
+        }
+    }
+
+    /// A single datagram becomes the last of the train before, which may be shorter: sound that comes with a picture.
+    /// `false`: it is to leave by itself.
+    fn joins(&self, outputs: &mut VecDeque<Output>) -> bool {
+        let Some(Output::Train {
+            destination,
+            contents,
+            segment,
+            ..
+        }) = outputs.back_mut()
+        else {
+            return false;
+        };
+        let size = self.contents.len();
+        let fits = size <= *segment
+            && contents.len().is_multiple_of(*segment)
+            && contents.len() + size <= TRAIN_BYTES_MAX
+            && contents.len() < *segment * TRAIN_SEGMENTS_MAX;
+        let is_one = size == self.segment && *destination == self.path.destination;
+        if is_one && fits {
+            contents.extend_from_slice(&self.contents);
+        }
+        is_one && fits
+    }
+
+    /// What there is leaves; what follows goes into `next`.
+    fn leave(&mut self, next: Vec<u8>, segment: usize, outputs: &mut VecDeque<Output>) {
+        outputs.push_back(Output::Train {
+            source: self.path.source,
+            destination: self.path.destination,
+            contents: std::mem::replace(&mut self.contents, next),
+            segment: std::mem::replace(&mut self.segment, segment),
+        });
+    }
+
+    fn finish(mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
+        if self.contents.is_empty() || self.joins(outputs) {
+            buffers.give(self.contents);
+        } else {
+            self.leave(Vec::new(), 0, outputs);
+        }
+    }
+}

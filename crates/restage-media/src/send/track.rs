@@ -1,0 +1,325 @@
+//! What one subscriber receives of one kind: which packets, and under which numbers.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use restage_codec::vp8::Descriptor;
+use restage_codec::{Codec, MediaKind};
+
+use crate::config::H264ProfileMatch;
+use crate::packet::{Outgoing, Packet};
+use crate::sdp::format::{Format, carrying};
+use crate::send::rewrite::rtp::RtpRewriter;
+use crate::send::rewrite::vp8::Vp8Rewriter;
+use crate::send::select::{Choice, Ladder, Rung, Selector, Source};
+use crate::util::rng::Rng;
+
+#[derive(Debug)]
+pub(crate) struct TrackOut {
+    kind: MediaKind,
+    /// What the subscriber takes.
+    formats: Vec<Format>,
+    profiles: H264ProfileMatch,
+    /// The publisher's format last seen and the subscriber's payload type for it.
+    mapping: Option<(Arc<Format>, Option<u8>)>,
+    /// A format has been seen that the subscriber does not take, and nobody has asked about it yet.
+    is_mismatched: bool,
+    selector: Selector,
+    rtp: RtpRewriter,
+    vp8: Vp8Rewriter,
+    /// Capture time of the newest packet sent.
+    sent_at: Option<Instant>,
+    /// The largest layer this subscriber is to be shown, if not just the best.
+    bound: Option<Source>,
+    /// How much of the picture is left out because the worker is overloaded.
+    thinning: Thinning,
+    /// There is such a layer, or something is left out: the one thing that is looked at for every packet.
+    is_bound: bool,
+    /// When the picture is to be withheld: the time of the last one that is still sent.
+    last_picture: Option<u64>,
+    /// It has lost the picture, and maybe what came before it: the next key frame it is sent has everything a decoder needs.
+    starts_anew: bool,
+}
+
+/// What an overloaded worker leaves out of the pictures of a subscriber. Sound always goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Thinning {
+    /// Nothing.
+    #[default]
+    None,
+    /// All layers but the smallest, where there are several.
+    Smallest,
+    /// Everything. The picture under way is sent to its end; then it stands until a key frame after this is over.
+    Withheld,
+}
+
+/// What becomes of a packet.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Send(Outgoing),
+    /// The subscriber has no payload type for its codec.
+    Unmappable,
+    /// Not of the layer being sent, or before its key frame.
+    Unselected,
+}
+
+impl TrackOut {
+    pub(crate) fn new(kind: MediaKind, formats: Vec<Format>, rng: &mut Rng) -> Self {
+        Self {
+            kind,
+            formats,
+            profiles: H264ProfileMatch::default(),
+            mapping: None,
+            is_mismatched: false,
+            selector: Selector::default(),
+            rtp: RtpRewriter::new(rng.next_u32() as u16, rng.next_u32()),
+            vp8: Vp8Rewriter::default(),
+            sent_at: None,
+            bound: None,
+            thinning: Thinning::None,
+            is_bound: false,
+            last_picture: None,
+            starts_anew: false,
+        }
+    }
+
+    /// Decides about a packet. What has to be sent before it is put into `before`.
+    pub(crate) fn route(&mut self, packet: &Packet, before: &mut Vec<Outgoing>) -> Verdict {
+        let Some(pt) = self.payload_type(&packet.format) else {
+            return Verdict::Unmappable;
+        };
+        if packet.payload.is_empty() {
+            // Padding that probes the publisher's path: its number must not look like a loss further on.
+            if self.selector.current() == Some(packet.source) {
+                self.rtp.skip(packet.seq);
+            }
+            return Verdict::Unselected;
+        }
+        if self.is_bound && self.withholds(packet) {
+            return Verdict::Unselected;
+        }
+        let can_start = self.kind == MediaKind::Audio || packet.starts_key_frame;
+        let target = self.target(packet);
+        let choice = self.selector.select(packet.source, can_start, target);
+        if choice == Choice::Drop {
+            return Verdict::Unselected;
+        }
+        let vp8 = (packet.format.codec == Codec::Vp8)
+            .then(|| Descriptor::parse(&packet.payload))
+            .flatten();
+        if choice == Choice::Switch {
+            self.rtp
+                .switch(packet.seq, packet.time, self.elapsed(packet));
+            if let Some(descriptor) = &vp8 {
+                self.vp8.switch(descriptor);
+            }
+        }
+        if packet.lead.is_some() {
+            self.send_lead(packet, pt, choice, before);
+        }
+        let Some(numbers) = self.rtp.forward(packet.seq, packet.time) else {
+            return Verdict::Unselected;
+        };
+        self.sent_at = Some(
+            self.sent_at
+                .map_or(packet.wallclock, |newest| newest.max(packet.wallclock)),
+        );
+        Verdict::Send(Outgoing {
+            number: packet.number,
+            part: 0,
+            pt,
+            seq: numbers.seq,
+            time: numbers.time,
+            marker: packet.marker,
+            nackable: self.kind == MediaKind::Video,
+            wallclock: packet.wallclock,
+            payload: Arc::clone(&packet.payload),
+            extensions: packet.extensions,
+            vp8: vp8.and_then(|descriptor| self.vp8.forward(&descriptor)),
+        })
+    }
+
+    /// Whether a packet is left out. Pictures are cut off between one and the next, so that none is broken.
+    #[cold]
+    fn withholds(&mut self, packet: &Packet) -> bool {
+        if self.thinning != Thinning::Withheld || self.kind != MediaKind::Video {
+            return false;
+        }
+        if self.selector.is_still() || self.selector.current() != Some(packet.source) {
+            return true;
+        }
+        if packet.time <= *self.last_picture.get_or_insert(packet.time) {
+            return false;
+        }
+        self.selector.hold();
+        true
+    }
+
+    /// What is left out from now on. Nobody is asked for key frames meanwhile; when pictures that were withheld may go on,
+    /// they do so with one.
+    pub(crate) fn thin(&mut self, thinning: Thinning) {
+        if self.thinning != thinning {
+            self.thinning = thinning;
+            self.last_picture = None;
+            self.bind(self.bound);
+        }
+    }
+
+    fn bind(&mut self, bound: Option<Source>) {
+        self.bound = bound;
+        self.is_bound = bound.is_some() || self.thinning != Thinning::None;
+    }
+
+    /// Whether the picture is left out altogether.
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.thinning == Thinning::Withheld
+    }
+
+    /// The packet starts a key frame that needs more than the stream says at this place: whoever starts here is given it.
+    #[cold]
+    fn send_lead(&mut self, packet: &Packet, pt: u8, choice: Choice, before: &mut Vec<Outgoing>) {
+        let starts_anew = std::mem::take(&mut self.starts_anew);
+        if choice != Choice::Switch && !starts_anew {
+            return;
+        }
+        let payloads = packet.lead.iter().flat_map(|lead| &lead.0);
+        for (part, payload) in (1..).zip(payloads) {
+            let Some(numbers) = self.rtp.insert(packet.seq, packet.time) else {
+                return;
+            };
+            before.push(Outgoing {
+                number: packet.number,
+                part,
+                pt,
+                seq: numbers.seq,
+                time: numbers.time,
+                marker: false,
+                nackable: true,
+                wallclock: packet.wallclock,
+                payload: Arc::clone(payload),
+                extensions: packet.extensions,
+                vp8: None,
+            });
+        }
+    }
+
+    /// Which H.264 it is sent.
+    pub(crate) fn match_profiles(&mut self, profiles: H264ProfileMatch) {
+        self.profiles = profiles;
+        self.mapping = None;
+    }
+
+    /// Whether a format has been seen that the subscriber does not take, since the last time this was asked.
+    pub(crate) fn take_mismatch(&mut self) -> bool {
+        std::mem::take(&mut self.is_mismatched)
+    }
+
+    /// The subscriber has asked for a key frame.
+    pub(crate) fn on_picture_lost(&mut self) {
+        self.starts_anew = true;
+    }
+
+    /// Reads what the next packet needs.
+    pub(crate) fn touch(&self) -> u64 {
+        self.rtp.touch() ^ u64::from(self.sent_at.is_some()) ^ u64::from(self.mapping.is_some())
+    }
+
+    /// Whether a key frame of `target` is needed.
+    pub(crate) fn is_waiting(&self, target: Source) -> bool {
+        self.kind == MediaKind::Video
+            && self.thinning != Thinning::Withheld
+            && self.selector.is_waiting(target)
+    }
+
+    /// The layer that this subscriber should see.
+    pub(crate) fn target(&self, packet: &Packet) -> Source {
+        if !self.is_bound {
+            return packet.target;
+        }
+        let ladder = packet.ladder.as_deref().unwrap_or_default();
+        if self.thinning != Thinning::None
+            && let Some(smallest) = ladder.first()
+        {
+            return smallest.source;
+        }
+        let Some(bound) = self.bound else {
+            return packet.target;
+        };
+        let place = place_of(ladder, bound);
+        place.map_or(packet.target, |place| ladder[place].source)
+    }
+
+    /// Goes down to the largest layer that fits into this rate, or to the smallest there is. Answers which; `None` if
+    /// there is no smaller one than what is shown.
+    pub(crate) fn descend(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
+        let place = self.place(ladder)?;
+        let smaller = ladder.get(..place)?;
+        let fitting = smaller.iter().rev().find(|rung| fits(rung, bits_per_s));
+        let rung = *fitting.or_else(|| smaller.first())?;
+        self.bind(Some(rung.source));
+        Some(rung)
+    }
+
+    /// Goes up by one layer if that fits into this rate.
+    pub(crate) fn climb(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
+        self.bound?;
+        let rung = *ladder.get(self.place(ladder)? + 1)?;
+        if !fits(&rung, bits_per_s) {
+            return None;
+        }
+        self.bind((ladder.last() != Some(&rung)).then_some(rung.source));
+        Some(rung)
+    }
+
+    /// The place of what this subscriber should see.
+    fn place(&self, ladder: &Ladder) -> Option<usize> {
+        let bound = self.bound.and_then(|bound| place_of(ladder, bound));
+        bound.or_else(|| ladder.len().checked_sub(1))
+    }
+
+    /// What was sent last stands still: see [`Selector::hold`].
+    pub(crate) fn hold(&mut self) {
+        self.selector.hold();
+    }
+
+    /// What is being sent.
+    pub(crate) fn current(&self) -> Option<Source> {
+        self.selector.current()
+    }
+
+    fn payload_type(&mut self, sent: &Arc<Format>) -> Option<u8> {
+        if let Some((known, pt)) = &self.mapping
+            && Arc::ptr_eq(known, sent)
+        {
+            return *pt;
+        }
+        let pt = carrying(&self.formats, sent, self.profiles);
+        self.is_mismatched |= pt.is_none();
+        self.mapping = Some((Arc::clone(sent), pt));
+        pt
+    }
+
+    /// Timestamp units from the newest packet sent to this one, at least one: two sources never share a frame.
+    fn elapsed(&self, packet: &Packet) -> u32 {
+        let Some(sent_at) = self.sent_at else {
+            return 0;
+        };
+        let elapsed = packet.wallclock.saturating_duration_since(sent_at);
+        let ticks = elapsed.as_micros() * u128::from(packet.format.codec.clock_rate()) / 1_000_000;
+        (ticks as u32).max(1)
+    }
+}
+
+/// Rates are never quite what they were; a layer needs a little more room than it takes now.
+fn fits(rung: &Rung, bits_per_s: u64) -> bool {
+    rung.bits_per_s + rung.bits_per_s / 10 <= bits_per_s
+}
+
+/// The encoder may have been restarted meanwhile; a layer of another feeder is another one.
+fn place_of(ladder: &Ladder, bound: Source) -> Option<usize> {
+    let is_it = |rung: &Rung| (rung.source.feed, rung.source.layer) == (bound.feed, bound.layer);
+    ladder.iter().position(is_it)
+}

@@ -1,0 +1,240 @@
+//! What a subscriber is sent, and under which numbers.
+
+use std::time::Duration;
+
+use super::*;
+use crate::packet::Extensions;
+use crate::sdp::format::format;
+
+// The sentinel every other instant is relative to; nothing here depends on the clock.
+#[allow(clippy::disallowed_methods)]
+fn epoch() -> Instant {
+    Instant::now()
+}
+
+const KEY: &[u8] = &[0x90, 0x80, 0x80, 0x01, 0x00];
+const DELTA: &[u8] = &[0x90, 0x80, 0x80, 0x02, 0x01];
+
+struct Rig {
+    track: TrackOut,
+    vp8: Arc<Format>,
+    epoch: Instant,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let formats = vec![format(120, Codec::Vp8, "")];
+        Self {
+            track: TrackOut::new(MediaKind::Video, formats, &mut Rng::new(3)),
+            vp8: Arc::new(format(96, Codec::Vp8, "")),
+            epoch: epoch(),
+        }
+    }
+
+    fn packet(&self, feed: u64, seq: u64, ms: u64, payload: &[u8]) -> Packet {
+        let source = Source {
+            feed,
+            layer: 0,
+            epoch: 0,
+        };
+        Packet {
+            kind: MediaKind::Video,
+            source,
+            target: source,
+            ladder: None,
+            format: Arc::clone(&self.vp8),
+            seq,
+            time: feed * 1_000_000 + ms * 90,
+            marker: true,
+            starts_key_frame: restage_codec::vp8::starts_key_frame(payload),
+            lead: None,
+            number: seq,
+            arrived: self.epoch + Duration::from_millis(ms),
+            wallclock: self.epoch + Duration::from_millis(ms),
+            payload: payload.into(),
+            extensions: Extensions::default(),
+        }
+    }
+
+    fn send(&mut self, feed: u64, seq: u64, ms: u64, payload: &[u8]) -> Option<Outgoing> {
+        let packet = self.packet(feed, seq, ms, payload);
+        match self.track.route(&packet, &mut Vec::new()) {
+            Verdict::Send(outgoing) => Some(outgoing),
+            Verdict::Unmappable | Verdict::Unselected => None,
+        }
+    }
+}
+
+#[test]
+fn the_picture_starts_at_a_key_frame_under_the_subscribers_payload_type() {
+    let mut rig = Rig::new();
+    assert!(rig.send(1, 10, 0, DELTA).is_none());
+    let first = rig.send(1, 11, 33, KEY).unwrap();
+    let second = rig.send(1, 12, 66, DELTA).unwrap();
+    assert_eq!(first.pt, 120);
+    assert!(first.nackable);
+    assert_eq!(second.seq, first.seq + 1);
+    assert_eq!(second.time, first.time.wrapping_add(33 * 90));
+}
+
+#[test]
+fn a_change_of_feeder_is_invisible_in_numbers_and_time() {
+    let mut rig = Rig::new();
+    rig.send(1, 10, 0, KEY).unwrap();
+    let last = rig.send(1, 11, 40, DELTA).unwrap();
+    assert!(rig.send(2, 900, 1_000, DELTA).is_none());
+    let next = rig.send(2, 901, 1_040, KEY).unwrap();
+    assert_eq!(next.seq, last.seq + 1);
+    assert_eq!(next.time, last.time.wrapping_add(90_000));
+    let picture_id = next.vp8.unwrap().picture_id;
+    assert_eq!(picture_id, Some(3), "after 1 and 2");
+}
+
+#[test]
+fn timestamps_go_forward_even_when_capture_times_do_not() {
+    let mut rig = Rig::new();
+    let last = rig.send(1, 10, 500, KEY).unwrap();
+    let next = rig.send(2, 5, 400, KEY).unwrap();
+    assert_eq!(next.time, last.time.wrapping_add(1));
+}
+
+/// Three layers of 100, 200 and 400 bits a second.
+fn ladder(feed: u64) -> [Rung; 3] {
+    [0, 1, 2].map(|layer| Rung {
+        source: Source {
+            feed,
+            layer,
+            epoch: 0,
+        },
+        bits_per_s: 100 << layer,
+    })
+}
+
+#[test]
+fn a_bound_is_the_largest_layer_that_fits_with_room_to_spare() {
+    let ladder = ladder(1);
+    let mut rig = Rig::new();
+    let layer = |rung: Option<Rung>| rung.map(|rung| rung.source.layer);
+    assert_eq!(layer(rig.track.climb(&ladder, 10_000)), None, "it is there");
+    assert_eq!(layer(rig.track.descend(&ladder, 10_000)), Some(1));
+    assert_eq!(layer(rig.track.climb(&ladder, 439)), None);
+    assert_eq!(layer(rig.track.climb(&ladder, 440)), Some(2));
+    assert_eq!(layer(rig.track.descend(&ladder, 219)), Some(0));
+    assert_eq!(layer(rig.track.climb(&ladder, 10_000)), Some(1));
+    assert_eq!(layer(rig.track.descend(&ladder, 0)), Some(0));
+    assert_eq!(layer(rig.track.descend(&ladder, 0)), None, "no smaller one");
+    assert_eq!(layer(rig.track.descend(&[], 10_000)), None);
+}
+
+#[test]
+fn a_bound_holds_for_one_feeder() {
+    let mut rig = Rig::new();
+    let shown = |rig: &Rig, feed| {
+        let mut packet = rig.packet(feed, 1, 0, KEY);
+        let ladder = ladder(feed);
+        packet.target = ladder[2].source;
+        packet.ladder = Some(ladder.into());
+        rig.track.target(&packet).layer
+    };
+    assert_eq!(shown(&rig, 1), 2);
+    rig.track.descend(&ladder(1), 250);
+    assert_eq!(shown(&rig, 1), 1);
+    assert_eq!(shown(&rig, 2), 2, "another encoder's layers are others");
+}
+
+#[test]
+fn pictures_are_withheld_between_two_of_them_and_come_back_with_a_key_frame() {
+    let mut rig = Rig::new();
+    let target = rig.packet(1, 0, 0, KEY).source;
+    rig.send(1, 10, 0, KEY).unwrap();
+    let first = rig.send(1, 11, 33, DELTA).unwrap();
+    rig.track.thin(Thinning::Withheld);
+    // The rest of the picture under way, and what comes late of it.
+    let last = rig.send(1, 13, 33, DELTA).unwrap();
+    assert_eq!(last.seq, first.seq + 2);
+    assert!(rig.send(1, 12, 33, DELTA).is_some());
+    for (seq, ms, payload) in [(14, 66, DELTA), (15, 99, KEY), (16, 132, DELTA)] {
+        assert!(rig.send(1, seq, ms, payload).is_none());
+    }
+    assert!(!rig.track.is_waiting(target), "nobody is asked meanwhile");
+    rig.track.thin(Thinning::None);
+    assert!(rig.track.is_waiting(target));
+    assert!(rig.send(1, 17, 165, DELTA).is_none());
+    let next = rig.send(1, 18, 198, KEY).unwrap();
+    assert_eq!(next.seq, last.seq + 1, "as if nothing were missing");
+    assert!(!rig.track.is_waiting(target));
+}
+
+#[test]
+fn the_smallest_layer_is_shown_where_there_are_several() {
+    let mut rig = Rig::new();
+    let mut packet = rig.packet(1, 1, 0, KEY);
+    let ladder = ladder(1);
+    packet.target = ladder[2].source;
+    assert_eq!(rig.track.target(&packet).layer, 2);
+    rig.track.thin(Thinning::Smallest);
+    assert_eq!(rig.track.target(&packet).layer, 2, "it is the only one");
+    packet.ladder = Some(ladder.into());
+    assert_eq!(rig.track.target(&packet).layer, 0);
+    rig.track.descend(&ladder, 250);
+    assert_eq!(rig.track.target(&packet).layer, 0);
+    rig.track.thin(Thinning::None);
+    assert_eq!(rig.track.target(&packet).layer, 1);
+}
+
+#[test]
+fn probing_padding_leaves_no_gap() {
+    let mut rig = Rig::new();
+    let first = rig.send(1, 10, 0, KEY).unwrap();
+    assert!(rig.send(1, 11, 0, &[]).is_none());
+    assert_eq!(rig.send(1, 12, 33, DELTA).unwrap().seq, first.seq + 1);
+}
+
+#[test]
+fn what_a_decoder_needs_is_sent_where_it_starts_and_nowhere_else() {
+    use restage_codec::h264::Lead;
+
+    let format = || format(102, Codec::H264, "packetization-mode=1");
+    let mut track = TrackOut::new(MediaKind::Video, vec![format()], &mut Rng::new(3));
+    let (rig, sent) = (Rig::new(), Arc::new(format()));
+    let lead = Arc::new(Lead(vec![vec![0x67].into(), vec![0x68].into()]));
+    let send = |track: &mut TrackOut, seq: u64, is_key: bool| {
+        let mut packet = rig.packet(1, seq, seq * 33, &[0x65]);
+        packet.format = Arc::clone(&sent);
+        packet.starts_key_frame = is_key;
+        packet.lead = is_key.then(|| Arc::clone(&lead));
+        let mut burst = Vec::new();
+        if let Verdict::Send(outgoing) = track.route(&packet, &mut burst) {
+            burst.push(outgoing);
+        }
+        burst
+    };
+    assert!(send(&mut track, 9, false).is_empty());
+    let first = send(&mut track, 10, true);
+    let parts: Vec<(u8, u8, bool)> = first
+        .iter()
+        .map(|outgoing| (outgoing.part, outgoing.payload[0], outgoing.marker))
+        .collect();
+    assert_eq!(parts, [(1, 0x67, false), (2, 0x68, false), (0, 0x65, true)]);
+    assert!(first.iter().all(|outgoing| {
+        (outgoing.number, outgoing.time) == (10, first[2].time) && outgoing.nackable
+    }));
+    let seqs = |burst: &[Outgoing]| burst.iter().map(|one| one.seq).collect::<Vec<u64>>();
+    let start = first[0].seq;
+    assert_eq!(seqs(&first), [start, start + 1, start + 2]);
+    assert_eq!(seqs(&send(&mut track, 11, false)), [start + 3]);
+    assert_eq!(seqs(&send(&mut track, 12, true)), [start + 4], "it goes on");
+    track.on_picture_lost();
+    assert_eq!(seqs(&send(&mut track, 13, false)), [start + 5]);
+    assert_eq!(send(&mut track, 14, true).len(), 3, "it starts anew");
+    assert_eq!(seqs(&send(&mut track, 15, true)), [start + 9], "once");
+}
+
+#[test]
+fn a_codec_the_subscriber_lacks_is_not_sent() {
+    let mut rig = Rig::new();
+    let mut packet = rig.packet(1, 1, 0, KEY);
+    packet.format = Arc::new(format(97, Codec::H264, "packetization-mode=1"));
+    let verdict = rig.track.route(&packet, &mut Vec::new());
+    assert!(matches!(verdict, Verdict::Unmappable));
+}

@@ -1,0 +1,441 @@
+//! The door: inputs are told apart here, and whatever they cause is brought to an end before the next.
+
+mod codecs;
+mod datagram;
+mod forward;
+mod open;
+pub(crate) mod peer;
+mod recover;
+mod relay;
+mod route;
+mod shed;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use restage_codec::MediaKind;
+
+use crate::config::Config;
+use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
+use crate::packet::{Outgoing, Received};
+use crate::publication::Publication;
+use crate::sdp::offer::Role;
+use crate::sfu::peer::{Overdue, Peer};
+use crate::stats::Stats;
+use crate::transport::Shared;
+use crate::transport::demux::Demux;
+use crate::transport::event::{Failure, Sink, TransportEvent};
+use crate::util::rng::Rng;
+use crate::util::slab::{Index, Slab};
+use crate::util::timers::Timers;
+use forward::Job;
+use shed::Shed;
+
+/// A selective forwarding unit without sockets, clock or threads: feed it [`Input`], drain [`Output`], come back at
+/// [`poll_timeout`](Self::poll_timeout).
+///
+/// ```no_run
+/// # use std::net::SocketAddr;
+/// # use std::time::Instant;
+/// # use restage_media::{Config, Input, Output, Sfu};
+/// # type Datagram = (SocketAddr, SocketAddr, Vec<u8>);
+/// fn run(
+///     mut sfu: Sfu,
+///     now: impl Fn() -> Instant,
+///     receive_until: impl Fn(Option<Instant>) -> Vec<Datagram>,
+///     send: impl Fn(SocketAddr, SocketAddr, &[u8]),
+/// ) {
+///     loop {
+///         let batch = receive_until(sfu.poll_timeout());
+///         for (source, destination, payload) in &batch {
+///             let (source, destination) = (*source, *destination);
+///             sfu.handle_input(now(), Input::Datagram { source, destination, payload });
+///         }
+///         if batch.is_empty() {
+///             sfu.handle_input(now(), Input::Timeout);
+///         }
+///         while let Some(output) = sfu.poll_output() {
+///             match output {
+///                 Output::Transmit { source, destination, payload } => send(source, destination, &payload),
+///                 Output::Train { source, destination, contents, segment } => {
+///                     contents.chunks(segment).for_each(|one| send(source, destination, one));
+///                     sfu.reuse(contents);
+///                 }
+///                 _ => {}
+///             }
+///         }
+///     }
+/// }
+/// ```
+pub struct Sfu {
+    config: Config,
+    shared: Shared,
+    rng: Rng,
+    /// The time of the last input; never goes back.
+    now: Option<Instant>,
+    peers: Slab<Peer>,
+    peer_keys: HashMap<PeerKey, Index>,
+    peer_timers: Timers,
+    demux: Demux,
+    publications: Slab<Publication>,
+    publication_keys: HashMap<PublicationKey, Index>,
+    publication_timers: Timers,
+    feeds: u64,
+    /// Publications with packets to forward.
+    ready: VecDeque<Index>,
+    /// The burst being forwarded.
+    job: Option<Job>,
+    /// What is left out because the worker is overloaded.
+    shed: Shed,
+    /// The peer that is being served.
+    at_work: Option<Index>,
+    sink: Sink,
+    scratch: Vec<Outgoing>,
+    stats: Stats,
+}
+
+/// A worker thread owns its `Sfu`.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Sfu>();
+};
+
+impl std::fmt::Debug for Sfu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sfu")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sfu {
+    /// Makes the DTLS certificate that all peers of this instance share.
+    pub fn new(config: Config) -> Self {
+        Self {
+            shared: Shared::new(&config.candidates, config.since_1970),
+            rng: Rng::new(config.seed),
+            config,
+            now: None,
+            peers: Slab::new(),
+            peer_keys: HashMap::new(),
+            peer_timers: Timers::default(),
+            demux: Demux::default(),
+            publications: Slab::new(),
+            publication_keys: HashMap::new(),
+            publication_timers: Timers::default(),
+            feeds: 0,
+            ready: VecDeque::new(),
+            job: None,
+            shed: Shed::default(),
+            at_work: None,
+            sink: Sink::default(),
+            scratch: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes one input. Drain [`poll_output`](Self::poll_output) afterwards; only datagrams of one batch may follow
+    /// each other without. A `now` before an earlier one counts as that one.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        let now = self.now.map_or(now, |last| last.max(now));
+        self.now = Some(now);
+        if self.sink.epoch.is_none() {
+            self.sink.epoch = Some((now, self.config.since_1970));
+        }
+        debug_assert!(
+            self.sink.events.is_empty(),
+            "every peer's events are settled"
+        );
+        self.take(now, input);
+        self.at_work = None;
+    }
+
+    fn take(&mut self, now: Instant, input: Input<'_>) {
+        if let Input::Datagram {
+            source,
+            destination,
+            payload,
+        } = input
+        {
+            self.on_datagram(now, source, destination, payload);
+            return;
+        }
+        if let Input::Relayed { publication, burst } = input {
+            self.relayed(publication, burst);
+            return;
+        }
+        // Everything else may change who receives what: packets that came before go to those who were there.
+        self.forward_all();
+        match input {
+            Input::Datagram { .. } | Input::Relayed { .. } => {}
+            Input::Timeout => self.on_timeout(now),
+            Input::OpenPublisher { peer, offer } => {
+                self.open(now, peer, offer, Role::Publisher, None);
+            }
+            Input::OpenSubscriber {
+                peer,
+                offer,
+                download,
+            } => self.open(now, peer, offer, Role::Subscriber, download),
+            Input::Patch { peer, fragment } => self.patch(now, peer, fragment),
+            Input::Publish { peer, publication } => self.publish(now, peer, publication),
+            Input::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
+            Input::Relay { publication, to } => self.relay(publication, to),
+            Input::WantKeyframe { publication, layer } => {
+                self.keyframe_wanted_elsewhere(now, publication, layer);
+            }
+            Input::Yield { publication } => self.yield_feed(publication),
+            Input::Shed { step, turn } => self.shed(step, turn),
+            Input::Close { peer } => {
+                if let Some(&index) = self.peer_keys.get(&peer) {
+                    self.remove_peer(index, true);
+                }
+            }
+        }
+    }
+
+    /// The next thing to do outside; `None` when there is nothing more until the next input.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        let output = self.next_output();
+        self.at_work = None;
+        output
+    }
+
+    fn next_output(&mut self) -> Option<Output> {
+        loop {
+            if let Some(output) = self.sink.outputs.pop_front() {
+                self.stats.datagrams_out += match &output {
+                    Output::Transmit { .. } => 1,
+                    Output::Train {
+                        contents, segment, ..
+                    } => contents.len().div_ceil(*segment) as u64,
+                    _ => 0,
+                };
+                return Some(output);
+            }
+            if !self.forward_step() {
+                return None;
+            }
+        }
+    }
+
+    /// Takes back the buffer of an [`Output::Train`], so that the next one need not be allocated.
+    pub fn reuse(&mut self, contents: Vec<u8>) {
+        self.sink.buffers.give(contents);
+    }
+
+    /// When [`Input::Timeout`] is due, unless another input comes first.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let timers = [
+            self.peer_timers.soonest(),
+            self.publication_timers.soonest(),
+            self.burst_due(),
+        ];
+        timers.into_iter().flatten().min()
+    }
+
+    /// How far a peer has come that is not connected; `None` of one that is, or that there is not.
+    pub fn connect_failure(&self, peer: PeerKey) -> Option<ConnectFailure> {
+        let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
+        (!peer.is_connected).then(|| peer.transport.unfinished())
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            peers: self.peers.len() as u64,
+            publications: self.publications.len() as u64,
+            addresses: self.demux.addresses() as u64,
+            sources_refused: self.sink.sources_refused,
+            ..self.stats
+        }
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        while let Some(index) = self.peer_timers.pop_due(now) {
+            self.at_work = Some(index);
+            let Some(peer) = self.peers.get_mut(index) else {
+                continue;
+            };
+            if let Some(overdue) = peer.overdue(now) {
+                let reason = match overdue {
+                    Overdue::Silent => GoneReason::Silent,
+                    Overdue::NeverConnected => {
+                        GoneReason::NeverConnected(peer.transport.unfinished())
+                    }
+                };
+                self.gone(index, reason);
+                continue;
+            }
+            let publication = peer
+                .publication
+                .and_then(|index| self.publications.get(index));
+            let ladder = publication.and_then(|publication| publication.ladder.as_deref());
+            if let Some(excess) = peer.excess(now, ladder) {
+                self.gone(index, GoneReason::Exceeded(excess));
+                continue;
+            }
+            peer.rests_until = now + TICK_MIN;
+            let outcome = peer.transport.on_timeout(now, &mut self.sink);
+            self.settle(now, index, outcome);
+        }
+        self.at_work = None;
+        while let Some(index) = self.publication_timers.pop_due(now) {
+            let Some(publication) = self.publications.get_mut(index) else {
+                continue;
+            };
+            for layer in publication.due(now) {
+                self.send_keyframe_request(now, index, layer);
+            }
+            self.set_publication_timer(index);
+        }
+    }
+
+    /// Acts on what a peer's transport produced and sets its next deadline.
+    fn settle(&mut self, now: Instant, index: Index, outcome: Result<(), Failure>) {
+        self.at_work = Some(index);
+        let mut is_closed = false;
+        let mut events = std::mem::take(&mut self.sink.events);
+        for event in events.drain(..) {
+            match event {
+                TransportEvent::Closed => is_closed = true,
+                event => self.on_event(now, index, event),
+            }
+        }
+        // Keeps the allocation, unless something within has left events of its own.
+        if self.sink.events.is_empty() {
+            self.sink.events = events;
+        }
+        match outcome {
+            Err(Failure::Panic) => {
+                self.stats.peer_panics += 1;
+                self.gone(index, GoneReason::Panicked);
+            }
+            Err(Failure::Error(error)) => self.gone(index, GoneReason::Broken(error)),
+            Err(Failure::Connect(failure)) => {
+                self.gone(index, GoneReason::NeverConnected(failure));
+            }
+            Ok(()) if is_closed => self.gone(index, GoneReason::ClosedByRemote),
+            Ok(()) => {
+                if let Some(peer) = self.peers.get(index) {
+                    self.peer_timers.set(index, peer.deadline());
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, index: Index, event: TransportEvent) {
+        if matches!(event, TransportEvent::Connected) {
+            return self.on_connected(now, index);
+        }
+        let Some(peer) = self.peers.get_mut(index) else {
+            return;
+        };
+        match event {
+            TransportEvent::Packet(kind, received) => self.on_packet(index, kind, received),
+            TransportEvent::Missing(missing) => {
+                let publication = peer
+                    .publication
+                    .and_then(|index| self.publications.get(index));
+                if let Some(publication) = publication {
+                    let resent =
+                        peer.transport
+                            .resend(&missing, &publication.history, &mut self.sink);
+                    self.stats.packets_resent += resent;
+                }
+            }
+            TransportEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
+            TransportEvent::SenderReport(kind, rid, report) => {
+                let rate = peer.clock_rate(kind);
+                let feed = peer
+                    .publication
+                    .and_then(|index| self.publications.get_mut(index)?.feed.as_mut());
+                if let (Some(feed), Some(rate)) = (feed.filter(|feed| feed.peer == index), rate) {
+                    feed.on_report(kind, rid, report, rate);
+                }
+            }
+            TransportEvent::Connected | TransportEvent::Closed => {}
+        }
+    }
+
+    fn on_connected(&mut self, now: Instant, index: Index) {
+        // Packets that came before go to those who were there.
+        self.forward_all();
+        let Some(peer) = self.peers.get_mut(index) else {
+            return;
+        };
+        peer.is_connected = true;
+        peer.heard_at = now;
+        if let Some(profile) = peer.transport.srtp_profile() {
+            self.stats.count_profile(profile);
+        }
+        self.sink
+            .outputs
+            .push_back(Output::Connected { peer: peer.key });
+        self.greet(now, index);
+    }
+
+    fn on_packet(&mut self, index: Index, kind: MediaKind, received: Received) {
+        self.stats.packets_in += 1;
+        let Some(peer) = self.peers.get_mut(index) else {
+            return;
+        };
+        if let Some(excess) = peer.on_upload(received.arrived, received.payload.len()) {
+            self.gone(index, GoneReason::Exceeded(excess));
+            return;
+        }
+        let Some(publication_index) = peer.publication else {
+            return;
+        };
+        let Some(publication) = self.publications.get_mut(publication_index) else {
+            return;
+        };
+        let Some(feed) = publication.feed.as_mut().filter(|feed| feed.peer == index) else {
+            return;
+        };
+        let format = peer
+            .format(received.pt)
+            .filter(|format| format.codec.kind() == kind);
+        let packet = match format {
+            Some(format) if received.payload.len() <= PAYLOAD_BYTES_MAX => {
+                feed.on_packet(kind, received, format)
+            }
+            _ => None,
+        };
+        let Some(packet) = packet else {
+            self.stats.packets_unusable += 1;
+            return;
+        };
+        if packet.starts_key_frame {
+            self.stats.keyframes += 1;
+            let size = feed.video().size(packet.source.layer);
+            let most = self.config.publish_pixels_max.unwrap_or(u64::MAX);
+            if let Some(size) = size.filter(|size| size.pixels() > most) {
+                let excess = Excess::PublishResolution {
+                    width: size.width,
+                    height: size.height,
+                };
+                self.gone(index, GoneReason::Exceeded(excess));
+                return;
+            }
+        }
+        self.queue(publication_index, packet);
+    }
+
+    /// A peer has ended by itself.
+    fn gone(&mut self, index: Index, reason: GoneReason) {
+        let Some(key) = self.peers.get(index).map(|peer| peer.key) else {
+            return;
+        };
+        tracing::debug!(peer = key.0, %reason, "peer gone");
+        self.stats.peers_gone += 1;
+        self.stats.peers_exceeding += u64::from(matches!(reason, GoneReason::Exceeded(_)));
+        self.remove_peer(index, reason != GoneReason::Panicked);
+        self.sink
+            .outputs
+            .push_back(Output::Gone { peer: key, reason });
+    }
+}

@@ -1,0 +1,375 @@
+//! One WebRTC connection: its transport, where it is reached, whether it is alive, and what it sends or receives.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use restage_codec::MediaKind;
+
+use crate::bitrate::{Download, Share, Tale, Upload};
+use crate::config::H264ProfileMatch;
+use crate::io::{Excess, PeerKey};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
+use crate::packet::{Outgoing, Packet};
+use crate::publication::head::Start;
+use crate::receive::keyframe::KeyframeBudget;
+use crate::sdp::format::Format;
+use crate::sdp::offer::{IceCredentials, Offer, Role};
+use crate::send::select::{Ladder, Source};
+use crate::send::track::{Thinning, TrackOut, Verdict};
+use crate::transport::Transport;
+use crate::transport::event::{Failure, Sink};
+use crate::util::rng::Rng;
+use crate::util::slab::Index;
+
+pub(crate) struct Peer {
+    pub(crate) key: PeerKey,
+    pub(crate) transport: Transport,
+    pub(crate) offer: Offer,
+    /// Credentials of this ICE session, which a restart replaces.
+    pub(crate) remote_ice: IceCredentials,
+    pub(crate) local_ufrag: String,
+    pub(crate) ice_restarts: u32,
+    pub(crate) candidates_trickled: u32,
+    /// Newest last.
+    addresses: VecDeque<SocketAddr>,
+    /// An address of another peer that this one says is its own.
+    pub(crate) claimed: Option<SocketAddr>,
+    pub(crate) address_changes: u32,
+    opened_at: Instant,
+    pub(crate) heard_at: Instant,
+    pub(crate) is_connected: bool,
+    /// It is not looked at before, however busy it is.
+    pub(crate) rests_until: Instant,
+    /// What it feeds or receives.
+    pub(crate) publication: Option<Index>,
+    /// A publisher's payload types.
+    pub(crate) formats: Arc<[Arc<Format>]>,
+    /// A subscriber's tracks.
+    tracks: [Option<TrackOut>; 2],
+    /// Key frames that a subscriber may ask for.
+    pub(crate) key_frames: KeyframeBudget,
+    /// What a subscriber has been told that it cannot decode.
+    pub(crate) told: Vec<(MediaKind, String)>,
+    /// What a publisher sends, if that is limited.
+    upload: Option<Upload>,
+    /// What a subscriber is sent, if that is limited. Apart: where it is not, nothing of it is touched.
+    share: Option<Box<Share>>,
+}
+
+/// Why a peer that is otherwise well has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    Silent,
+    NeverConnected,
+}
+
+/// What became of a burst.
+#[derive(Debug, Default)]
+pub(crate) struct Forwarded {
+    pub(crate) sent: u64,
+    pub(crate) unmappable: u64,
+    pub(crate) unselected: u64,
+    /// The layer whose key frame is needed.
+    pub(crate) wanted: Option<Source>,
+    /// The peer's deadline may have moved.
+    pub(crate) is_unsettled: bool,
+    /// Packets have begun to come in a format that the subscriber does not take.
+    pub(crate) is_mismatched: bool,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        key: PeerKey,
+        transport: Transport,
+        offer: Offer,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Self {
+        let mut formats = Vec::new();
+        let mut tracks = [None, None];
+        for media in offer.media() {
+            match offer.role {
+                Role::Publisher => formats.extend(media.formats.iter().cloned().map(Arc::new)),
+                Role::Subscriber => {
+                    tracks[media.kind.index()] =
+                        Some(TrackOut::new(media.kind, media.formats.clone(), rng));
+                }
+            }
+        }
+        Self {
+            key,
+            remote_ice: offer.ice.clone(),
+            offer,
+            local_ufrag: transport.local().ufrag.clone(),
+            transport,
+            ice_restarts: 0,
+            candidates_trickled: 0,
+            addresses: VecDeque::new(),
+            claimed: None,
+            address_changes: 0,
+            opened_at: now,
+            heard_at: now,
+            is_connected: false,
+            rests_until: now,
+            publication: None,
+            formats: formats.into(),
+            tracks,
+            key_frames: KeyframeBudget::new(now),
+            told: Vec::new(),
+            upload: None,
+            share: None,
+        }
+    }
+
+    /// Limits what a publisher may send.
+    pub(crate) fn limit_upload(&mut self, now: Instant, bits_per_s_max: u64) {
+        self.upload = Some(Upload::new(now, bits_per_s_max));
+    }
+
+    /// Lets what a subscriber is sent count towards `download`.
+    pub(crate) fn limit_download(&mut self, now: Instant, download: &Arc<Download>) {
+        self.share = Some(Box::new(Share::new(now, download)));
+    }
+
+    /// A publisher has sent a packet.
+    pub(crate) fn on_upload(&mut self, now: Instant, bytes: usize) -> Option<Excess> {
+        let bits_per_s = self.upload.as_mut()?.add(now, bytes)?;
+        Some(Excess::PublishBitrate { bits_per_s })
+    }
+
+    /// Whether this subscriber has to go because its receiver is sent too much. It is shown a smaller layer first, if
+    /// there is one, and a larger one again once there is room for it.
+    pub(crate) fn excess(&mut self, now: Instant, ladder: Option<&Ladder>) -> Option<Excess> {
+        let share = self.share.as_mut()?;
+        let ladder = ladder.unwrap_or_default();
+        let video = self.tracks[MediaKind::Video.index()].as_mut();
+        let rung = match share.tell(now) {
+            Tale::Fine => return None,
+            Tale::Room { bits_per_s } => video?.climb(ladder, bits_per_s)?,
+            Tale::Over { sum, rest } => match video.and_then(|track| track.descend(ladder, rest)) {
+                Some(rung) => rung,
+                None => return Some(Excess::DownloadBitrate { bits_per_s: sum }),
+            },
+        };
+        share.expect(now, rung.bits_per_s);
+        None
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.offer.role
+    }
+
+    /// What a payload type of this publisher means.
+    pub(crate) fn format(&self, pt: u8) -> Option<&Arc<Format>> {
+        self.formats.iter().find(|format| format.pt == pt)
+    }
+
+    /// The clock rate of a kind, which all its formats share.
+    pub(crate) fn clock_rate(&self, kind: MediaKind) -> Option<u32> {
+        self.formats
+            .iter()
+            .map(|format| format.codec)
+            .find(|codec| codec.kind() == kind)
+            .map(|codec| codec.clock_rate())
+    }
+
+    /// Whether key frames must be asked for by FIR (RFC 5104), because PLI (RFC 4585) was not offered.
+    pub(crate) fn needs_fir(&self) -> bool {
+        let mut video = self
+            .formats
+            .iter()
+            .filter(|format| format.codec.kind() == MediaKind::Video);
+        video.all(|format| !format.has_feedback("nack pli") && format.has_feedback("ccm fir"))
+    }
+
+    /// When it has to be looked at next. What arrives before does not put that off.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.transport
+            .deadline()
+            .min(self.overdue_at().0)
+            .max(self.rests_until)
+    }
+
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Overdue> {
+        let (at, overdue) = self.overdue_at();
+        (now >= at).then_some(overdue)
+    }
+
+    fn overdue_at(&self) -> (Instant, Overdue) {
+        if self.is_connected {
+            (self.heard_at + PEER_SILENCE_MAX, Overdue::Silent)
+        } else {
+            (self.opened_at + CONNECT_MAX, Overdue::NeverConnected)
+        }
+    }
+
+    /// Remembers an address; returns the one that had to make room, which is never the one that media goes to.
+    pub(crate) fn add_address(&mut self, source: SocketAddr) -> Option<SocketAddr> {
+        self.address_changes += 1;
+        self.claimed.take_if(|claimed| *claimed == source);
+        self.addresses.retain(|known| *known != source);
+        self.addresses.push_back(source);
+        if self.addresses.len() <= ADDRESSES_PER_PEER_MAX {
+            return None;
+        }
+        let used = self.transport.destination();
+        let oldest = self
+            .addresses
+            .iter()
+            .position(|known| Some(*known) != used)?;
+        let forgotten = self.addresses.remove(oldest)?;
+        // Another peer may be given it; this one would have to prove it again.
+        self.transport.disprove(forgotten);
+        Some(forgotten)
+    }
+
+    /// An address has become another peer's.
+    pub(crate) fn lose_address(&mut self, source: SocketAddr) {
+        self.addresses.retain(|known| *known != source);
+        self.transport.disprove(source);
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().copied()
+    }
+
+    /// The layer of video that this subscriber is shown.
+    pub(crate) fn video_source(&self) -> Option<Source> {
+        self.tracks[MediaKind::Video.index()].as_ref()?.current()
+    }
+
+    /// Whether this subscriber takes video and is not shown `target`.
+    pub(crate) fn is_waiting(&self, target: Source) -> bool {
+        self.tracks[MediaKind::Video.index()]
+            .as_ref()
+            .is_some_and(|track| track.is_waiting(target))
+    }
+
+    /// What is left out of this subscriber's pictures from now on.
+    pub(crate) fn thin(&mut self, thinning: Thinning) {
+        if let Some(track) = &mut self.tracks[MediaKind::Video.index()] {
+            track.thin(thinning);
+        }
+    }
+
+    /// Whether this subscriber's pictures are withheld.
+    pub(crate) fn is_withheld(&self) -> bool {
+        let track = self.tracks[MediaKind::Video.index()].as_ref();
+        track.is_some_and(TrackOut::is_withheld)
+    }
+
+    /// Which H.264 this subscriber is sent.
+    pub(crate) fn match_profiles(&mut self, profiles: H264ProfileMatch) {
+        let tracks = self.tracks.iter_mut().flatten();
+        tracks.for_each(|track| track.match_profiles(profiles));
+    }
+
+    /// This subscriber has asked for a key frame.
+    pub(crate) fn on_picture_lost(&mut self) {
+        if let Some(track) = &mut self.tracks[MediaKind::Video.index()] {
+            track.on_picture_lost();
+        }
+    }
+
+    /// Shows a newcomer where the picture stands. The pictures lead up to the newest in next to no time, so that the
+    /// receiver shows that one at once instead of playing the way there.
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        start: &Start<'_>,
+        scratch: &mut Vec<Outgoing>,
+        sink: &mut Sink,
+    ) -> Result<Forwarded, Failure> {
+        let mut outcome = Forwarded::default();
+        let Some(track) = &mut self.tracks[MediaKind::Video.index()] else {
+            return Ok(outcome);
+        };
+        for packet in start.packets {
+            if let Verdict::Send(outgoing) = track.route(packet, scratch) {
+                scratch.push(outgoing);
+            }
+        }
+        if start.is_still && !scratch.is_empty() {
+            track.hold();
+        }
+        if start.is_unbroken {
+            // A packet that comes later would have the time its picture has no more.
+            draw_together(scratch);
+        }
+        outcome.sent = scratch.len() as u64;
+        let result = self.transport.send(MediaKind::Video, scratch, sink);
+        scratch.clear();
+        result?;
+        outcome.is_unsettled = self.transport.after_send(now, sink)?;
+        Ok(outcome)
+    }
+
+    /// See [`Egress::touch`](crate::send::Egress::touch).
+    pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
+        let track = self.tracks[kind.index()].as_ref();
+        u64::from(self.is_connected) ^ track.map_or(0, TrackOut::touch) ^ self.transport.touch(kind)
+    }
+
+    /// Gives this subscriber a burst: every packet is written before the timers are looked at once, so that its state
+    /// is touched once and its datagrams leave together. `scratch` is reused between calls.
+    pub(crate) fn forward(
+        &mut self,
+        now: Instant,
+        packets: &[Packet],
+        scratch: &mut Vec<Outgoing>,
+        sink: &mut Sink,
+    ) -> Result<Forwarded, Failure> {
+        let mut outcome = Forwarded::default();
+        // Pictures first: sound can end their train.
+        for kind in [MediaKind::Video, MediaKind::Audio] {
+            let Some(track) = &mut self.tracks[kind.index()] else {
+                continue;
+            };
+            for packet in packets.iter().filter(|packet| packet.kind == kind) {
+                match track.route(packet, scratch) {
+                    Verdict::Send(outgoing) => scratch.push(outgoing),
+                    Verdict::Unmappable => {
+                        outcome.unmappable += 1;
+                        outcome.is_mismatched |= track.take_mismatch();
+                    }
+                    Verdict::Unselected => {
+                        outcome.unselected += 1;
+                        let target = track.target(packet);
+                        if track.is_waiting(target) {
+                            outcome.wanted = Some(target);
+                        }
+                    }
+                }
+            }
+            outcome.sent += scratch.len() as u64;
+            if let Some(share) = &mut self.share {
+                let sizes = scratch.iter().map(|packet| packet.payload.len());
+                share.add(now, sizes.sum());
+            }
+            let result = self.transport.send(kind, scratch, sink);
+            scratch.clear();
+            result?;
+        }
+        if outcome.sent > 0 {
+            outcome.is_unsettled = self.transport.after_send(now, sink)?;
+        }
+        Ok(outcome)
+    }
+}
+
+/// Puts pictures one tick of the clock apart, the last where it is.
+fn draw_together(burst: &mut [Outgoing]) {
+    let Some(newest) = burst.last().map(|last| last.time) else {
+        return;
+    };
+    let (mut picture, mut time) = (newest, newest);
+    for packet in burst.iter_mut().rev() {
+        if packet.time != picture {
+            picture = packet.time;
+            time = time.wrapping_sub(1);
+        }
+        packet.time = time;
+    }
+}

@@ -1,0 +1,145 @@
+//! Which peer a datagram belongs to: two table look-ups, never a walk over peers.
+//!
+//! A STUN request names its peer by the local part of USERNAME (RFC 8445 §7.2.2), so it finds it from any address. All else
+//! is looked up by source address; the addresses come from STUN messages whose integrity was checked.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use crate::util::slab::Index;
+
+#[derive(Debug, Default)]
+pub(crate) struct Demux {
+    addresses: HashMap<SocketAddr, Index>,
+    /// Peers that say of an address of another peer that it is theirs, until it is proven. At most one address a peer.
+    claims: HashMap<SocketAddr, Index>,
+    ufrags: HashMap<Box<str>, Index>,
+}
+
+/// What the first byte says about a datagram (RFC 7983 §7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Stun,
+    /// DTLS, RTP or RTCP.
+    Session,
+    Other,
+}
+
+impl Protocol {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        match bytes.first() {
+            Some(0..=3) => Self::Stun,
+            Some(20..=63 | 128..=191) => Self::Session,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Demux {
+    pub(crate) fn by_address(&self, source: SocketAddr) -> Option<Index> {
+        self.addresses.get(&source).copied()
+    }
+
+    /// Whose name fragment this is.
+    pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<Index> {
+        self.ufrags.get(ufrag).copied()
+    }
+
+    /// The peer that says that this address, which is another's, has become its own.
+    pub(crate) fn claimant(&self, source: SocketAddr) -> Option<Index> {
+        self.claims.get(&source).copied()
+    }
+
+    pub(crate) fn claim(&mut self, source: SocketAddr, peer: Index) {
+        self.claims.insert(source, peer);
+    }
+
+    /// Only if no other peer has claimed it since.
+    pub(crate) fn withdraw(&mut self, source: SocketAddr, peer: Index) {
+        if self.claims.get(&source) == Some(&peer) {
+            self.claims.remove(&source);
+        }
+    }
+
+    pub(crate) fn has_ufrag(&self, ufrag: &str) -> bool {
+        self.ufrags.contains_key(ufrag)
+    }
+
+    pub(crate) fn add_ufrag(&mut self, ufrag: &str, peer: Index) {
+        self.ufrags.insert(ufrag.into(), peer);
+    }
+
+    pub(crate) fn remove_ufrag(&mut self, ufrag: &str) {
+        self.ufrags.remove(ufrag);
+    }
+
+    /// Gives an address to a peer; returns the one that had it.
+    pub(crate) fn add_address(&mut self, source: SocketAddr, peer: Index) -> Option<Index> {
+        self.addresses.insert(source, peer)
+    }
+
+    /// Only if it has not become another peer's.
+    pub(crate) fn remove_address(&mut self, source: SocketAddr, peer: Index) {
+        if self.addresses.get(&source) == Some(&peer) {
+            self.addresses.remove(&source);
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> usize {
+        self.addresses.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn ufrags(&self) -> usize {
+        self.ufrags.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_fragment_is_known_until_it_is_removed() {
+        let mut demux = Demux::default();
+        demux.add_ufrag("ours", 7);
+        assert_eq!(demux.by_ufrag("ours"), Some(7));
+        demux.remove_ufrag("ours");
+        assert_eq!((demux.by_ufrag("ours"), demux.ufrags()), (None, 0));
+    }
+
+    #[test]
+    fn an_address_taken_over_by_another_peer_stays_with_it() {
+        let source = "192.0.2.1:5000".parse().unwrap();
+        let mut demux = Demux::default();
+        assert_eq!(demux.add_address(source, 1), None);
+        assert_eq!(demux.add_address(source, 2), Some(1));
+        demux.remove_address(source, 1);
+        assert_eq!(demux.by_address(source), Some(2));
+        demux.remove_address(source, 2);
+        assert_eq!(demux.by_address(source), None);
+        assert_eq!(demux.addresses(), 0);
+    }
+
+    #[test]
+    fn a_claim_is_the_newest_claimants() {
+        let source = "192.0.2.1:5000".parse().unwrap();
+        let mut demux = Demux::default();
+        demux.claim(source, 1);
+        demux.claim(source, 2);
+        demux.withdraw(source, 1);
+        assert_eq!(demux.claimant(source), Some(2));
+        demux.withdraw(source, 2);
+        assert_eq!(demux.claimant(source), None);
+    }
+
+    #[test]
+    fn first_bytes() {
+        let of = |byte: u8| Protocol::of(&[byte]);
+        assert_eq!(
+            [of(0), of(22), of(0x80), of(0x10), of(0xc0)].map(|p| p as u8),
+            [0, 1, 1, 2, 2]
+        );
+        assert_eq!(Protocol::of(&[]), Protocol::Other);
+    }
+}

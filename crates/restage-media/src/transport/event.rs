@@ -1,0 +1,81 @@
+//! What a connection produces.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use restage_codec::MediaKind;
+
+use crate::io::{self, ConnectFailure};
+use crate::packet::{Received, RidName};
+use crate::receive::clock::Report;
+use crate::send::Buffers;
+
+/// What a connection produces.
+#[derive(Debug, Default)]
+pub(crate) struct Sink {
+    pub(crate) buffers: Buffers,
+    /// Where a publisher's packet is decrypted.
+    pub(crate) plain: Vec<u8>,
+    /// An instant and its time since 1970.
+    pub(crate) epoch: Option<(Instant, Duration)>,
+    pub(crate) outputs: VecDeque<io::Output>,
+    pub(crate) events: Vec<TransportEvent>,
+    /// Packets of one SSRC too many.
+    pub(crate) sources_refused: u64,
+}
+
+impl Sink {
+    pub(crate) fn since_1970(&self, now: Instant) -> Duration {
+        let (at, since_1970) = self.epoch.unwrap_or((now, Duration::ZERO));
+        since_1970 + now.saturating_duration_since(at)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum TransportEvent {
+    Connected,
+    Closed,
+    Packet(MediaKind, Received),
+    /// These sequence numbers of video did not arrive.
+    Missing(Vec<u16>),
+    /// The remote end cannot decode what it receives.
+    KeyframeWanted,
+    SenderReport(MediaKind, Option<RidName>, SenderReport),
+}
+
+/// A sender report with the time it arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SenderReport {
+    pub(crate) ntp_us: i64,
+    pub(crate) time: u32,
+    pub(crate) arrived: Instant,
+}
+
+impl SenderReport {
+    pub(crate) fn at_rate(&self, clock_rate: u32) -> Report {
+        Report {
+            ntp_us: self.ntp_us,
+            time: self.time,
+            clock_rate,
+        }
+    }
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Panic,
+    Error(String),
+    /// It did not come about.
+    Connect(ConnectFailure),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Panic => f.write_str("an internal error"),
+            Self::Error(error) => f.write_str(error),
+            Self::Connect(failure) => failure.fmt(f),
+        }
+    }
+}

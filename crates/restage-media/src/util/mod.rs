@@ -1,0 +1,5 @@
+//! Tables, timers and numbers, for whoever needs them.
+
+pub(crate) mod rng;
+pub(crate) mod slab;
+pub(crate) mod timers;
