@@ -18,6 +18,16 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;
+/// Taps of one [`Sfu`](crate::Sfu). One more is refused with [`TapError::Full`](crate::TapError::Full).
+pub const TAPS_MAX: usize = 1_000;
+/// Taps of one publication. One more is refused with [`TapError::Full`](crate::TapError::Full).
+pub const TAPS_PER_PUBLICATION_MAX: usize = 16;
+/// Formats of an external inlet. More are refused with [`InletError::TooManyFormats`](crate::InletError::TooManyFormats).
+pub const INLET_FORMATS_MAX: usize = 16;
+/// Packets pushed into an external inlet at a time. More are refused with [`InletError::TooManyPackets`](crate::InletError::TooManyPackets).
+pub const PUSH_PACKETS_MAX: usize = 1_024;
+/// Bytes of the parameters of a [`Format`](crate::Format) that the caller makes.
+pub const FORMAT_PARAMETERS_BYTES_MAX: usize = 16 * 1024;
 /// Packets a publication collects before they are forwarded even though the caller is still handing in datagrams.
 pub const BATCH_PACKETS_MAX: usize = 256;
 /// Bytes of an offer or a fragment. Larger ones are refused. Chromium's largest are about 12 kB.

@@ -2,6 +2,7 @@
 
 mod control;
 pub(crate) mod datagrams;
+mod inlet;
 mod reason;
 
 use std::net::SocketAddr;
@@ -10,9 +11,10 @@ use std::sync::Arc;
 use restage_codec::MediaKind;
 
 use crate::error::OfferError;
-use crate::packet::Packet;
+use crate::packet::{InletPacket, MediaPacket, Packet};
 use crate::sdp::format::Format;
 pub use control::Control;
+pub use inlet::{InletEnd, InletError, TapError};
 pub use reason::{ConnectFailure, Excess, GoneReason};
 
 /// One WebRTC connection, named by the caller. Never interpreted here.
@@ -22,6 +24,14 @@ pub struct PeerKey(pub u64);
 /// One publisher's audio and video, named by the caller. It outlives the peers that feed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicationKey(pub u64);
+
+/// An outlet to the caller, named by the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TapKey(pub u64);
+
+/// An inlet that the caller feeds, named by the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InletKey(pub u64);
 
 /// One of several [`Sfu`](crate::Sfu)s that serve the same publications, named by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,6 +67,14 @@ pub enum Input<'a> {
         /// The packets.
         burst: &'a Burst,
     },
+    /// Packets for the publication of an external inlet. Several of these may be handed in before the output is drained. What cannot be
+    /// taken is answered with [`Output::InletRefused`].
+    Push {
+        /// An inlet opened with [`Control::OpenInlet`].
+        inlet: InletKey,
+        /// In any order; at most [`PUSH_PACKETS_MAX`](crate::limits::PUSH_PACKETS_MAX).
+        packets: &'a [InletPacket],
+    },
 }
 
 /// Something for the outside to do or to know.
@@ -91,6 +109,46 @@ pub enum Output {
         to: Arc<[WorkerId]>,
         /// The packets.
         burst: Burst,
+    },
+    /// Packets of a publication for the caller: those of one burst, at most
+    /// [`BATCH_PACKETS_MAX`](crate::limits::BATCH_PACKETS_MAX), or the picture as it stands when the tap begins, at most
+    /// [`HEAD_PACKETS_MAX`](crate::limits::HEAD_PACKETS_MAX) a layer. Like every output they wait in the queue that
+    /// [`Sfu::poll_output`](crate::Sfu::poll_output) empties; nothing else is kept for a tap.
+    Tapped {
+        /// The tap.
+        tap: TapKey,
+        /// Whose packets.
+        publication: PublicationKey,
+        /// The packets, in the order of their arrival.
+        packets: Vec<MediaPacket>,
+    },
+    /// A tap was not opened.
+    TapRefused {
+        /// The tap.
+        tap: TapKey,
+        /// Why.
+        error: TapError,
+    },
+    /// An inlet was not opened, or a push into it was not taken.
+    InletRefused {
+        /// The inlet.
+        inlet: InletKey,
+        /// Why.
+        error: InletError,
+    },
+    /// An inlet is closed without [`Control::CloseInlet`]. Its key is free again.
+    InletEnded {
+        /// The inlet.
+        inlet: InletKey,
+        /// Why.
+        reason: InletEnd,
+    },
+    /// Somebody needs a key frame of an external inlet. Asked at most twice a second for each layer, and again if none comes.
+    InletKeyframeWanted {
+        /// The inlet.
+        inlet: InletKey,
+        /// The simulcast layer, as [`InletPacket::layer`] has it.
+        layer: u8,
     },
     /// Subscribers here need a key frame of a publication that is fed on another worker: tell that one with
     /// [`Control::WantKeyframe`].

@@ -19,7 +19,7 @@ impl Sfu {
             return;
         }
         publication.offered = Arc::clone(formats);
-        for subscriber in publication.subscribers.clone() {
+        for subscriber in publication.outlets.peers.clone() {
             self.judge_codecs(subscriber);
         }
     }

@@ -3,12 +3,14 @@
 mod codecs;
 mod datagram;
 mod forward;
+mod inlet;
 mod open;
 pub(crate) mod peer;
 mod recover;
 mod relay;
 mod route;
 mod shed;
+mod tap;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,7 @@ use restage_codec::MediaKind;
 
 use crate::config::Config;
 use crate::io::{
-    ConnectFailure, Control, Excess, GoneReason, Input, Output, PeerKey, PublicationKey,
+    ConnectFailure, Control, GoneReason, InletKey, Input, Output, PeerKey, PublicationKey, TapKey,
 };
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
 use crate::publication::Publication;
@@ -86,6 +88,10 @@ pub struct Sfu {
     publications: Slab<Publication>,
     publication_keys: HashMap<PublicationKey, Index>,
     publication_timers: Timers,
+    /// The publication of each external inlet.
+    inlet_keys: HashMap<InletKey, Index>,
+    /// The publication of each tap.
+    tap_keys: HashMap<TapKey, Index>,
     feeds: u64,
     /// Publications with packets to forward.
     ready: VecDeque<Index>,
@@ -129,6 +135,8 @@ impl Sfu {
             publications: Slab::new(),
             publication_keys: HashMap::new(),
             publication_timers: Timers::default(),
+            inlet_keys: HashMap::new(),
+            tap_keys: HashMap::new(),
             feeds: 0,
             ready: VecDeque::new(),
             delivery: None,
@@ -151,6 +159,7 @@ impl Sfu {
                 payload,
             } => self.on_datagram(now, source, destination, payload),
             Input::Relayed { publication, burst } => self.relayed(publication, burst),
+            Input::Push { inlet, packets } => self.push(now, inlet, packets),
             Input::Timeout => {
                 self.forward_all();
                 self.on_timeout(now);
@@ -182,6 +191,19 @@ impl Sfu {
                 self.keyframe_wanted_elsewhere(now, publication, layer);
             }
             Control::Yield { publication } => self.yield_feed(publication),
+            Control::OpenTap {
+                tap,
+                publication,
+                layers,
+            } => self.open_tap(now, tap, publication, layers),
+            Control::CloseTap { tap } => self.close_tap(tap),
+            Control::RequestKeyframe { tap } => self.keyframe_wanted_by_tap(now, tap),
+            Control::OpenInlet {
+                inlet,
+                publication,
+                formats,
+            } => self.open_inlet(now, inlet, publication, formats),
+            Control::CloseInlet { inlet } => self.close_inlet(inlet),
             Control::Shed { step, turn } => self.shed(step, turn),
             Control::Close { peer } => {
                 if let Some(&index) = self.peer_keys.get(&peer) {
@@ -257,6 +279,8 @@ impl Sfu {
         Stats {
             peers: self.peers.len() as u64,
             publications: self.publications.len() as u64,
+            inlets: self.inlet_keys.len() as u64,
+            taps: self.tap_keys.len() as u64,
             addresses: self.demux.addresses() as u64,
             sources_refused: self.sink.sources_refused,
             ..self.stats
@@ -296,7 +320,7 @@ impl Sfu {
             let Some(publication) = self.publications.get_mut(index) else {
                 continue;
             };
-            for layer in publication.due(now) {
+            for layer in publication.inlet.due(now) {
                 self.send_keyframe_request(now, index, layer);
             }
             self.set_publication_timer(index);
@@ -361,8 +385,8 @@ impl Sfu {
                 let rate = peer.clock_rate(kind);
                 let feed = peer
                     .publication
-                    .and_then(|index| self.publications.get_mut(index)?.feed.as_mut());
-                if let (Some(feed), Some(rate)) = (feed.filter(|feed| feed.peer == index), rate) {
+                    .and_then(|fed| self.publications.get_mut(fed)?.inlet.feed_of(index));
+                if let (Some(feed), Some(rate)) = (feed, rate) {
                     feed.on_report(kind, rid, report, rate);
                 }
             }
@@ -402,7 +426,7 @@ impl Sfu {
         let Some(publication) = self.publications.get_mut(publication_index) else {
             return;
         };
-        let Some(feed) = publication.feed.as_mut().filter(|feed| feed.peer == index) else {
+        let Some(feed) = publication.inlet.feed_of(index) else {
             return;
         };
         let format = peer
@@ -421,12 +445,7 @@ impl Sfu {
         if packet.starts_key_frame {
             self.stats.keyframes += 1;
             let size = feed.video().size(packet.encoding.layer);
-            let most = self.config.publish_pixels_max.unwrap_or(u64::MAX);
-            if let Some(size) = size.filter(|size| size.pixels() > most) {
-                let excess = Excess::PublishResolution {
-                    width: size.width,
-                    height: size.height,
-                };
+            if let Some(excess) = self.config.excess_of(size) {
                 self.gone(index, GoneReason::Exceeded(excess));
                 return;
             }

@@ -270,6 +270,12 @@ impl Worker {
                     let event = MediaEvent::Undecodable(peer, kind, published);
                     self.unsent.push_back(event);
                 }
+                // The server opens no taps and no external inlets.
+                Output::Tapped { .. }
+                | Output::TapRefused { .. }
+                | Output::InletRefused { .. }
+                | Output::InletEnded { .. }
+                | Output::InletKeyframeWanted { .. } => {}
                 Output::Gone { peer, reason } => {
                     tracing::debug!(peer = peer.0, ?reason, "peer gone");
                     self.forget(peer);
