@@ -2,7 +2,7 @@
 
 use crate::srtp::keys::SrtpProfile;
 
-/// Counters since the start, and a few present sizes. Cheap to copy.
+/// Counters since the start, and a few present values. Cheap to copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Peers now.
@@ -15,7 +15,7 @@ pub struct Stats {
     pub taps: u64,
     /// Entries in the address table now.
     pub addresses: u64,
-    /// STUN checks that said of another peer's address that it is theirs. Nothing follows unless that is proven.
+    /// STUN checks by which a peer claimed an address of another peer. Nothing follows unless it proves that it receives there.
     pub addresses_contested: u64,
     /// Packets of SSRCs that were refused because their sender has used too many under one key.
     pub sources_refused: u64,
@@ -55,7 +55,7 @@ pub struct Stats {
     pub packets_unusable: u64,
     /// Packets not forwarded to a subscriber because it has no payload type for their codec.
     pub packets_unmappable: u64,
-    /// Kinds of media that a subscriber wanted and could decode nothing of, each format counted once.
+    /// Kinds of media that a subscriber wanted and could not decode, each format counted once.
     pub undecodable: u64,
     /// Packets not forwarded to a subscriber because they belong to another layer or precede its key frame.
     pub packets_unselected: u64,

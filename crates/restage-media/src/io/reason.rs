@@ -18,18 +18,18 @@ pub enum GoneReason {
     Broken(String),
     /// A bug: the code that serves the peer panicked. Only this peer is affected.
     Panicked,
-    /// More goes through it than is allowed.
+    /// It exceeded a limit.
     Exceeded(Excess),
     /// A subscriber can decode nothing of what is published.
     CodecMismatch {
-        /// What it wanted above all.
+        /// The kind it wanted: video, if it wanted both.
         kind: MediaKind,
         /// What is published.
         published: String,
     },
 }
 
-/// How far a connection came that was never up.
+/// How far a connection came that was never established.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectFailure {
@@ -94,12 +94,12 @@ impl fmt::Display for ConnectFailure {
     }
 }
 
-/// What is more than a limit allows.
+/// Which limit was exceeded, and by how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excess {
     /// A publisher sends more than [`Config::publish_bits_per_s_max`](crate::Config::publish_bits_per_s_max).
     PublishBitrate {
-        /// All its tracks and layers together, on average since it was too much.
+        /// Average of all its tracks and layers together since they began to exceed the limit.
         bits_per_s: u64,
     },
     /// A publisher sends pictures of more pixels than

@@ -1,4 +1,4 @@
-//! What may be asked for again: one history of packets per publication, and per subscriber which number each had.
+//! The packets of a publication that can be sent again.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,7 +13,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Numbers of packets follow each other, so that a number is a place.
+    /// Numbers are consecutive, so that a number gives the position.
     pub(crate) fn push(&mut self, packet: Packet, now: Instant) {
         if self
             .packets

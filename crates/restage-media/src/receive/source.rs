@@ -20,7 +20,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Of an SSRC of which only its highest index is known: nothing up to that is taken again.
+    /// For an SSRC of which only the highest index is known: nothing up to that index is accepted again.
     pub(crate) fn after(highest: u64) -> Self {
         Self {
             highest: Some(highest),
@@ -33,7 +33,7 @@ impl Seen {
         self.highest
     }
 
-    /// The index nearest to the highest one. A new SSRC's rollover counter is zero. `None`: it would be before the
+    /// The index nearest to the highest one. The rollover counter of a new SSRC is zero. `None`: the index would be before the
     /// first.
     pub(crate) fn index_of(&self, seq: u16) -> Option<u64> {
         let Some(highest) = self.highest else {
@@ -43,7 +43,7 @@ impl Seen {
         highest.checked_add_signed(i64::from(ahead))
     }
 
-    /// Whether it has arrived, or is too old for that to be known.
+    /// Whether the packet has arrived, or is too old to know.
     pub(crate) fn has(&self, index: u64) -> bool {
         let Some(highest) = self.highest else {
             return false;
@@ -54,7 +54,7 @@ impl Seen {
         }
     }
 
-    /// It has arrived. Returns how many before it have not that should have: those after the highest so far.
+    /// Records the arrival of a packet. Returns how many packets between the former highest index and this one are missing.
     pub(crate) fn add(&mut self, index: u64) -> u64 {
         let mut gap = 0;
         match self.highest {
@@ -73,12 +73,12 @@ impl Seen {
         gap
     }
 
-    /// The content of one that has not arrived has come by retransmission.
+    /// The content of a missing packet has come by retransmission.
     pub(crate) fn restore(&mut self, index: u64) {
         self.restored[word(index)] |= bit(index);
     }
 
-    /// Whether the content of a packet that is not too old is here already, though the packet is not.
+    /// Whether the content of a missing packet that is not too old has come by retransmission.
     pub(crate) fn is_restored(&self, index: u64) -> bool {
         self.restored[word(index)] & bit(index) != 0
     }
@@ -92,11 +92,11 @@ fn bit(index: u64) -> u64 {
     1 << (index % WORD_BITS)
 }
 
-/// Packets to ask for (RFC 4585 §6.2.1), oldest first.
+/// Packets to request (RFC 4585 §6.2.1), oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     packets: Vec<Lost>,
-    /// Not after the first one is due.
+    /// When the first one is due, or earlier.
     soonest: Option<Instant>,
 }
 
@@ -111,7 +111,7 @@ struct Lost {
 /// How a missing packet was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// When it was asked for first.
+    /// When it was first requested.
     pub(crate) asked_at: Option<Instant>,
 }
 
@@ -147,7 +147,7 @@ impl Missing {
         })
     }
 
-    /// They will not come any more.
+    /// They are not expected any more.
     pub(crate) fn clear(&mut self) {
         self.packets.clear();
         self.soonest = None;
@@ -157,8 +157,8 @@ impl Missing {
         self.soonest
     }
 
-    /// Those to ask for now, of which those before `oldest` would be refused. They are due again after `retry`, or given
-    /// up.
+    /// The packets to request now; those before `oldest` would be refused when they come and are left out. They are due again
+    /// after `retry`, or given up.
     pub(crate) fn take_due(&mut self, now: Instant, retry: Duration, oldest: u64) -> Vec<u64> {
         let is_over =
             |lost: &Lost| lost.index < oldest || lost.times == NACKS_MAX && lost.next_at <= now;
@@ -179,7 +179,7 @@ impl Missing {
     }
 }
 
-/// What has become of an SSRC's packets (RFC 3550 §6.4.1, appendices A.3 and A.8).
+/// Statistics of an SSRC for report blocks (RFC 3550 §6.4.1, appendices A.3 and A.8).
 #[derive(Debug)]
 pub(crate) struct Reception {
     first: u64,
@@ -188,7 +188,7 @@ pub(crate) struct Reception {
     prior: (u64, u64),
     /// In sixteenths of a tick of the RTP clock.
     jitter: u32,
-    /// Time of arrival minus timestamp, in ticks, of the last packet.
+    /// Time of arrival minus timestamp of the last packet, in ticks.
     transit: Option<u32>,
     /// The middle of the last sender report's NTP time, and when that arrived.
     last_report: Option<(u32, Instant)>,
@@ -258,9 +258,9 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// The one nearest to the newest, which `is_newest` makes this.
+    /// The extended timestamp nearest to the newest, which `is_newest` makes this one.
     pub(crate) fn extend(&mut self, time: u32, is_newest: bool) -> u64 {
-        // Above zero, so that packets before the first have one, too.
+        // Not zero, so that packets before the first one have a timestamp, too.
         let newest = self.newest.unwrap_or_else(|| 1 << 32 | u64::from(time));
         let ahead = time.wrapping_sub(newest as u32).cast_signed();
         let extended = newest.saturating_add_signed(i64::from(ahead));
@@ -278,12 +278,7 @@ mod tests {
     use super::*;
     use crate::limits::NACK_RETRY;
     use crate::util::rng::Rng;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     #[test]
     fn what_was_seen_agrees_with_a_plain_set() {

@@ -1,4 +1,4 @@
-//! Codecs as they are negotiated, and which payload type of a subscriber carries what a publisher sends.
+//! Formats as they are negotiated, and which payload type of a subscriber fits what a publisher sends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
     (codec.clock_rate() == clock_rate).then_some(codec)
 }
 
-/// Whether a subscriber is sent H.264 of a profile above the one it has offered. Decoders mostly can do more than they say.
+/// Whether a subscriber is sent H.264 of a higher profile than it has offered. Most decoders can do more than they offer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum H264ProfileMatch {
     /// Main and High are sent to those who offer Constrained Baseline, Baseline or Main, too.
@@ -160,8 +160,8 @@ impl Format {
         parameter(&self.fmtp, "packetization-mode").is_some()
     }
 
-    /// Place in an answer, lower first. Senders use the first they can, so this decides what is published: H.264 as
-    /// the service has it, in the form most receivers decode.
+    /// Order in an answer, lower first. Senders use the first format that they can, so this decides what is published: H.264, as
+    /// with the service, in the form that most receivers decode.
     pub(crate) fn preference(&self) -> u32 {
         match self.codec {
             Codec::Opus => 0,
@@ -189,7 +189,7 @@ impl Format {
         let mode = match (sent.packetization_mode(), self.packetization_mode()) {
             (sent, own) if sent == own => 0,
             (0, 1) => 10,
-            // Absent means 0 by the letter; clients that say nothing (webrtcbin) put fragments together all the same.
+            // By the RFC absent means 0, but clients that say nothing (webrtcbin) accept fragments all the same.
             (1, 0) if rule == H264ProfileMatch::Lenient && !self.says_packetization_mode() => 20,
             _ => return None,
         };
@@ -199,7 +199,7 @@ impl Format {
         Some(mode + exact.or_else(tried)?)
     }
 
-    /// What people call it.
+    /// Its name for people.
     pub(crate) fn name(&self) -> String {
         match self.codec {
             Codec::Opus => "Opus".into(),
@@ -212,7 +212,7 @@ impl Format {
     }
 }
 
-/// Those formats that are of a kind.
+/// The formats of one kind.
 pub(crate) fn of_kind(formats: &[Arc<Format>], kind: MediaKind) -> impl Iterator<Item = &Format> {
     let formats = formats.iter().map(Arc::as_ref);
     formats.filter(move |format| format.codec.kind() == kind)

@@ -11,12 +11,12 @@ use crate::util::slab::Index;
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
     addresses: HashMap<SocketAddr, Index>,
-    /// Peers that say of an address of another peer that it is theirs, until it is proven. At most one address a peer.
+    /// Peers that claim an address of another peer, until they have proven that they receive there. At most one address a peer.
     claims: HashMap<SocketAddr, Index>,
     ufrags: HashMap<Box<str>, Index>,
 }
 
-/// What a datagram is, as its first two bytes say. It is decided once for each datagram, and nowhere else.
+/// What a datagram is, by its first two bytes. This is decided once for each datagram, and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DatagramKind {
     Stun,
@@ -45,12 +45,12 @@ impl Demux {
         self.addresses.get(&source).copied()
     }
 
-    /// Whose name fragment this is.
+    /// The peer that has this name fragment.
     pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<Index> {
         self.ufrags.get(ufrag).copied()
     }
 
-    /// The peer that says that this address, which is another's, has become its own.
+    /// The peer that claims this address of another peer.
     pub(crate) fn claimant(&self, source: SocketAddr) -> Option<Index> {
         self.claims.get(&source).copied()
     }

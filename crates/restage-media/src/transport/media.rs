@@ -114,7 +114,7 @@ impl Transport {
         Ok(())
     }
 
-    /// What has to follow a [`send`](Self::send). True: the deadline may be another one now.
+    /// Has to be called after [`send`](Self::send). True: the deadline may have changed.
     pub(crate) fn after_send(&mut self, now: Instant, sink: &mut Sink) -> Result<bool, Failure> {
         let is_reporting = self
             .sender
@@ -126,7 +126,7 @@ impl Transport {
         self.on_timeout(now, sink).map(|()| true)
     }
 
-    /// Sends again what a subscriber misses. Returns how many packets.
+    /// Sends packets again that a subscriber has not received. Returns how many.
     pub(crate) fn resend(&mut self, missing: &[u16], history: &History, sink: &mut Sink) -> u64 {
         match &mut self.sender {
             Some(sender) => sender.resend(missing, history, &mut sink.buffers, &mut sink.outputs),
@@ -162,8 +162,9 @@ impl Transport {
         }
     }
 
-    /// Sends a burst where the client is known to receive, if anywhere, and copies of what the bound allows to where it says it is now.
-    /// Copies, because whoever replays a check of the client must not take its media away.
+    /// Sends a burst to the address where the client is known to receive, if there is one, and copies to the address that it
+    /// claims, within the bound for unproven addresses. They are copies because whoever replays a check of the client must not
+    /// take its media away.
     fn send_on_trial(&mut self, kind: MediaKind, burst: &[Outgoing], sink: &mut Sink) {
         if burst.is_empty() || !self.session.ice.is_proven() {
             return;
@@ -208,5 +209,5 @@ impl Transport {
     }
 }
 
-/// RFC 5246 §7.2.2.
+/// The alert handshake_failure (RFC 5246 §7.2.2).
 const HANDSHAKE_FAILURE: u8 = 40;

@@ -1,6 +1,6 @@
-//! A client's connection: ICE-lite and DTLS, and by the keys that DTLS agrees on the receiving and the sending of media.
+//! The connection of a client: ICE-lite, DTLS, and media under the keys of DTLS.
 //!
-//! A panic inside is caught and ends this connection alone; it shares nothing mutable with others.
+//! A panic inside is caught and ends this connection only; it shares nothing mutable with others.
 
 pub(crate) mod demux;
 pub(crate) mod dtls;
@@ -40,7 +40,7 @@ use stun::Message;
 
 /// Runs code that handles what the remote end sends; a panic becomes a [`Failure`].
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
-    // Nothing the closure can see outlives the peer, except the sink, whose queues are whole after any push.
+    // Nothing that the closure can see outlives the peer, except the sink, whose queues are complete after every push.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failure::Panic)
 }
 
@@ -75,7 +75,7 @@ impl Shared {
 
 /// One WebRTC connection.
 pub(crate) struct Transport {
-    /// Apart, so that what is touched for every packet lies close together.
+    /// Boxed, so that what is touched for every packet lies close together.
     session: Box<Session>,
     role: Role,
     /// Receives from a publisher once the keys are there. A subscriber sends no media.
@@ -101,14 +101,14 @@ struct Session {
     profile: Option<SrtpProfile>,
     /// Where the flights of the handshake went, as long as it was one path.
     handshake: Handshake,
-    /// Bytes of hellos that may still be sent by a DTLS client to whom nothing has come.
+    /// Bytes that a DTLS client may still send in hellos to a server that has sent nothing.
     hello_credit: usize,
-    /// What a publisher has offered to send, until it can be received.
+    /// The streams of a publisher, until they can be received.
     config: Option<Box<StreamMap>>,
-    /// What a subscriber is sent, until it can be.
+    /// The streams of a subscriber, until they can be sent.
     streams: [Option<StreamConfig>; 2],
     cname: String,
-    /// Ours, in reports to a publisher.
+    /// Our SSRC in reports to a publisher.
     report_ssrc: u32,
 }
 
@@ -211,7 +211,7 @@ impl Transport {
         self.session.profile
     }
 
-    /// How far a connection has come that is given up because it took too long.
+    /// How far a connection came that is given up because it took too long.
     pub(crate) fn unfinished(&self) -> ConnectFailure {
         let (ice, dtls) = (&self.session.ice, &self.session.dtls);
         match (ice.is_reached(), ice.has_forgeries) {
@@ -252,7 +252,7 @@ impl Transport {
         sink: &mut Sink,
     ) -> Result<bool, Failure> {
         guard(|| {
-            // Only the handshake needs it: afterwards anybody could earn media elsewhere by noise.
+            // Only the handshake needs this. Afterwards random datagrams from an address could make it receive media.
             if !self.session.dtls.is_connected() {
                 self.session.ice.on_datagram(path, bytes.len());
             }
@@ -290,7 +290,7 @@ impl Transport {
         self.session.ice.restart(remote, secrets);
     }
 
-    /// Says goodbye: RTCP BYE and DTLS close_notify, as far as the connection has got.
+    /// Sends RTCP BYE and DTLS close_notify, as far as the connection has come.
     pub(crate) fn close(&mut self, sink: &mut Sink) {
         let outcome = guard(|| {
             if let Some(sender) = &mut self.sender {
@@ -304,7 +304,7 @@ impl Transport {
         }
     }
 
-    /// Acts on what DTLS has come to.
+    /// Acts on the progress of DTLS.
     fn settle(
         &mut self,
         now: Instant,
@@ -349,7 +349,7 @@ impl Session {
         }
     }
 
-    /// A DTLS server waits for the hello and sends nothing that would allow its repetition.
+    /// Whether a DTLS client may send its hello again: the server waits for it and sends nothing that would allow it.
     fn may_send_hello(&mut self, bytes: usize) -> bool {
         let is_hello = self.dtls.is_client() && !self.dtls.has_begun;
         let rest = self.hello_credit.checked_sub(bytes);
@@ -358,7 +358,7 @@ impl Session {
         rest.is_some()
     }
 
-    /// Hands out what ICE and DTLS have to say.
+    /// Hands out the datagrams of ICE and DTLS.
     fn flush(&mut self, sink: &mut Sink) {
         for reply in self.ice.take_replies() {
             transmit(sink, reply.path, reply.bytes);
@@ -371,7 +371,7 @@ impl Session {
             if !self.ice.may_send(datagram.len()) && !self.may_send_hello(datagram.len()) {
                 continue;
             }
-            // The last flight of this end says nothing of where the remote end receives.
+            // The last flight of this end does not show where the remote end receives.
             if !self.dtls.is_connected() {
                 self.handshake = match self.handshake {
                     Handshake::Nowhere => Handshake::To(path),
