@@ -51,8 +51,12 @@ step "Format: Rust"
 cargo fmt --all --check
 
 step "Format and lint: Python"
-"$VENV/bin/ruff" format --quiet --check conformance
-"$VENV/bin/ruff" check --quiet conformance
+"$VENV/bin/ruff" format --quiet --check conformance scripts/generate_shapes.py scripts/shapes
+"$VENV/bin/ruff" check --quiet conformance scripts/generate_shapes.py scripts/shapes
+
+step "Shapes of the API: what the service's model says"
+"$VENV/bin/python" scripts/generate_shapes.py --check
+"$VENV/bin/python" -m pytest --quiet scripts/shapes
 
 step "Format, lint and types: JavaScript"
 js/node_modules/.bin/biome check --error-on-warnings
