@@ -28,7 +28,7 @@ use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{H264ProfileMatch, PeerKey};
 use restage_store::system::clock::StepWatch;
 use restage_store::system::{clock, ids};
-use restage_store::{Job, Store, StoreError, TURN_MAX};
+use restage_store::{Execution, Store, StoreError, TURN_MAX};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
@@ -223,7 +223,7 @@ impl Control {
         let decision = self
             .inner
             .store
-            .execute_holding(Job { context, command }, place, ends_at)
+            .execute_holding(Execution { context, command }, place, ends_at)
             .instrument(span)
             .await?;
         Ok(decision.reply?)
