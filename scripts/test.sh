@@ -96,8 +96,10 @@ step "Unit tests: Python, of what the tests are made with"
 step "Store tests again, on PostgreSQL"
 POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 # The same binaries as above: what a test is given for a database is all that differs.
-RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --lib store::
-RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --test 'store_*'
+cargo test --workspace --locked --quiet --no-run --message-format=json | python3 scripts/test_binaries.py restage-store |
+    while read -r binary; do
+        (cd crates/restage-store && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
+    done
 
 step "Documentation and package of the Rust client"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features
