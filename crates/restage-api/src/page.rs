@@ -39,9 +39,9 @@ pub const MAX_POSITION: usize = (MAX_PAGE_TOKEN - VERSION.len_utf8()) / 2 - TAG;
 pub struct PageScope<'a> {
     /// The list operation.
     pub operation: Operation,
-    /// Whose rows.
+    /// The account whose rows are listed.
     pub account: &'a str,
-    /// In which region.
+    /// The Region whose rows are listed.
     pub region: &'a str,
     /// Every member of the request that chooses rows, by name and value (the requests' `filters()`).
     /// Not the page size, which may change from page to page.

@@ -51,7 +51,7 @@ impl fmt::Debug for SignedRequest<'_> {
     }
 }
 
-/// Who signed.
+/// Who signed a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// The access key whose secret was used.
