@@ -26,7 +26,6 @@ OUTSIDE_CRATES = {
     "fastrand",
     "getrandom",
     "chrono",
-    "time",
     "uuid",
 }
 
@@ -34,7 +33,7 @@ OUTSIDE_CRATES = {
 OUTSIDE_NAMES = [
     (re.compile(r"\bstd::net::(?:Udp|Tcp)\w+"), "a socket"),
     (re.compile(r"\b(?:Udp|Tcp)(?:Socket|Stream|Listener)\b"), "a socket"),
-    (re.compile(r"\b(?:Instant|SystemTime|Utc|Local)::now\b"), "the clock"),
+    (re.compile(r"\b(?:Instant|SystemTime|Utc|Local)::now\b|\bnow_utc\b|\bnow_local\b|\bUtcDateTime::now\b"), "the clock"),
     (re.compile(r"\bstd::(?:fs|env|process|thread)\b"), "the operating system"),
     (re.compile(r"\bthread_rng\b|\brand::|\bOsRng\b|\bgetrandom\b|\bSystemRandom\b|\baws_lc_rs::rand\b"), "a random source"),
     (re.compile(r"\btokio\b"), "the async runtime"),
