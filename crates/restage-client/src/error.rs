@@ -1,9 +1,9 @@
-//! What can go wrong between a program and a stage.
+//! Errors between a program and a stage.
 
 use std::time::Duration;
 
+use crate::close::CloseReason;
 use crate::frame::Codec;
-use crate::peer::CloseReason;
 use crate::token::TokenError;
 
 /// An error of the stage client: [`Publisher`](crate::Publisher), [`Subscriber`](crate::Subscriber)
@@ -11,10 +11,10 @@ use crate::token::TokenError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A URL could not be used: it does not parse, or its scheme is not the one needed.
+    /// A URL cannot be used: it does not parse, or its scheme is not the required one.
     #[error("{url:?} cannot be used: {reason}")]
     Url {
-        /// The text given.
+        /// The URL as given.
         url: String,
         /// Why it cannot be used.
         reason: String,
@@ -24,23 +24,23 @@ pub enum Error {
     #[error(transparent)]
     Token(#[from] TokenError),
 
-    /// The HTTP exchange itself failed: name, route, TLS, a connection cut short.
+    /// The HTTP exchange itself failed: name resolution, route, TLS, a connection that ended early.
     #[error("the HTTP exchange with {host} failed: {reason}")]
     Http {
-        /// Host and port that were asked.
+        /// Host and port of the request.
         host: String,
         /// The whole chain of causes, in one line.
         reason: String,
     },
 
-    /// The server answered and said no.
+    /// The server answered with a refusal.
     #[error("the server refused with HTTP {status}{}: {message}", code_suffix(.code.as_deref()))]
     Refused {
         /// HTTP status.
         status: u16,
         /// The `x-amzn-ErrorType` header, if the server sent one.
         code: Option<String>,
-        /// The server's words, cut to a line.
+        /// The server's message, cut to one line.
         message: String,
     },
 
@@ -49,19 +49,19 @@ pub enum Error {
     Redirect {
         /// Where the redirect came from.
         from: String,
-        /// Why it stops here.
+        /// Why the redirect is not followed.
         reason: String,
     },
 
-    /// The server's SDP answer is not one this client can work with.
+    /// The server's SDP answer cannot be used.
     #[error("the SDP answer cannot be used: {0}")]
     Answer(String),
 
-    /// The local end of the media transport could not be set up or driven.
+    /// The local side of the media transport could not be set up or run.
     #[error("the media transport failed: {0}")]
     Transport(String),
 
-    /// ICE, DTLS and SRTP were not up in time.
+    /// ICE, DTLS and SRTP were not connected in time.
     #[error(
         "no media connection within {0:?}: are the server's candidates reachable over UDP from here?"
     )]
@@ -75,24 +75,24 @@ pub enum Error {
     #[error("{0} was not negotiated with the server")]
     NotNegotiated(Codec),
 
-    /// What was to be published as an RTP packet is none, or too long.
+    /// The bytes to publish are not an RTP packet, or the packet is too long.
     #[error("the RTP packet cannot be sent: {0}")]
     Rtp(String),
 
-    /// The certificates to believe in cannot be used.
+    /// The certificates to trust cannot be used.
     #[error("the certificates cannot be used: {0}")]
     Trust(String),
 
-    /// The events socket broke or the server spoke something else than JSON text frames.
+    /// The events socket broke, or the server sent something other than JSON text frames.
     #[error("the events socket failed: {0}")]
     Events(String),
 }
 
-/// HTTP statuses that may pass: the server is starting, stopping or busy.
+/// HTTP statuses of temporary refusals: the server is starting, stopping or busy.
 const PASSING: [u16; 5] = [429, 500, 502, 503, 504];
 
 impl Error {
-    /// True if the same may succeed later: no answer, a busy server, or a connection that nobody ended on purpose.
+    /// True if the same call may succeed later: no answer, a busy server, or a connection that was not ended on purpose.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
@@ -108,21 +108,21 @@ fn code_suffix(code: Option<&str>) -> String {
     code.map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
-/// Longest piece of a stranger's words that is repeated.
+/// Longest quotation of another server's text, in characters.
 const QUOTE_CHARS_MAX: usize = 300;
 
-/// The first line of a body that says something, cut. Control characters and those that turn the
-/// direction of text are escaped, so that nothing a stranger sends is obeyed by a terminal. `None`
-/// for a body that says nothing.
+/// The first non-empty line of a body, cut to [`QUOTE_CHARS_MAX`]. Control characters and those
+/// that change the direction of text are escaped, so that they have no effect on a terminal.
+/// `None` for an empty body.
 #[must_use]
 pub fn first_line(body: &[u8]) -> Option<String> {
-    // More than the part that is repeated needs; a body can be long.
+    // Only the beginning is decoded, because a body can be long.
     let head = String::from_utf8_lossy(&body[..body.len().min(8 * QUOTE_CHARS_MAX)]);
     let line = head.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(harmless(line))
 }
 
-/// Somebody else's words, cut and escaped.
+/// Another server's text, cut and escaped.
 pub(crate) fn harmless(text: &str) -> String {
     let mut quoted = String::new();
     for c in text.chars().take(QUOTE_CHARS_MAX) {
@@ -138,8 +138,8 @@ pub(crate) fn harmless(text: &str) -> String {
     quoted
 }
 
-/// An error and all its causes in one line, for errors of libraries that hide the useful part
-/// in their sources.
+/// An error and all its causes in one line, because some libraries put the useful part into the
+/// sources of their errors.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,9 +1,9 @@
-//! The events socket of a stage: who is there and who publishes.
+//! The events socket of a stage: who is connected and who publishes.
 //!
-//! A WebSocket at `<events_url>/<topic>` with the participant token as sub-protocol. Text frames
-//! are JSON objects `{"type": …}`; the client sends `PING` and gets `PONG`; the server pushes
-//! `STAGE_STATE`. This is the channel AWS's published samples use; other types may appear and come
-//! out as [`StageEvent::Other`].
+//! It is a WebSocket at `<events_url>/<topic>` with the participant token as sub-protocol. Text
+//! frames are JSON objects `{"type": …}`; the client sends `PING` and gets `PONG`; the server
+//! pushes `STAGE_STATE`. AWS's published samples use this channel. Messages of other types are
+//! returned as [`StageEvent::Other`].
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,11 +26,11 @@ use crate::trust::Trust;
 
 /// How often a PING is sent.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// How long nothing at all may come before the socket counts as dead.
+/// The socket counts as dead when nothing has arrived for this long.
 const SILENCE_MAX: Duration = Duration::from_secs(35);
 /// Longest handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest message taken: a stage state of some ten thousand participants.
+/// Longest message accepted: a stage state of about ten thousand participants.
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// Longest wait for the closing handshake.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,18 +39,18 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum StageEvent {
-    /// `STAGE_STATE`: everyone on the stage, as of now.
+    /// `STAGE_STATE`: all participants of the stage at this moment.
     State(StageState),
-    /// A type this version does not know, with the whole message.
+    /// A message of a type that this version does not know.
     Other {
         /// The member `type`.
         kind: String,
-        /// The message.
+        /// The whole message.
         message: Value,
     },
 }
 
-/// Everyone on a stage.
+/// The participants of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -58,7 +58,7 @@ pub struct StageState {
     /// Id of the stage.
     #[serde(default)]
     pub stage_id: String,
-    /// The participants, replicas among them.
+    /// The participants, including replicas.
     #[serde(default)]
     pub participants: Vec<StageParticipant>,
 }
@@ -70,13 +70,13 @@ pub struct StageState {
 pub struct StageParticipant {
     /// Participant id.
     pub id: String,
-    /// The label the token's maker chose; empty if none.
+    /// The user id that the token's issuer chose; empty if none.
     #[serde(default)]
     pub user_id: String,
-    /// What the participant shows of itself.
+    /// The participant's attributes.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
-    /// Whether there is something to subscribe to.
+    /// Whether the participant publishes.
     #[serde(default)]
     pub is_publishing: bool,
 }
@@ -87,11 +87,11 @@ pub struct StageParticipant {
 pub struct EventsClose {
     /// The close code (RFC 6455 §7.4): 1012 when the server restarts, 4400 to 4499 for a token that is refused.
     pub code: u16,
-    /// A code in words, or a sentence.
+    /// The reason: a code in words, or a sentence.
     pub reason: String,
 }
 
-/// Close codes after which the same token is refused again, or a newer socket of the participant has taken the place.
+/// Close codes after which the same token is refused again, or a newer socket of the participant has replaced this one.
 const REFUSED: std::ops::RangeInclusive<u16> = 4400..=4410;
 
 impl EventsClose {
@@ -135,7 +135,7 @@ impl EventStream {
         Self::connect_trusting(url, token, &Trust::system()).await
     }
 
-    /// The same, with a choice of whose certificates are believed.
+    /// Like [`EventStream::connect`], with a choice of the trusted certificates.
     ///
     /// # Errors
     /// As [`EventStream::connect`].
@@ -163,7 +163,7 @@ impl EventStream {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        // Boxed: a TLS handshake's state is some twenty kilobytes.
+        // Boxed, because the state of a TLS handshake is about twenty kilobytes.
         let handshake = Box::pin(tokio_tungstenite::connect_async_tls_with_config(
             request,
             Some(config),
@@ -192,7 +192,7 @@ impl EventStream {
         Self::join_trusting(token, &Trust::system()).await
     }
 
-    /// The same, with a choice of whose certificates are believed.
+    /// Like [`EventStream::join`], with a choice of the trusted certificates.
     ///
     /// # Errors
     /// As [`EventStream::join`].
@@ -200,7 +200,7 @@ impl EventStream {
         Self::join_resuming(token, None, trust).await
     }
 
-    /// The same with the newest resumption secret of an earlier connection of the participant, if there was one.
+    /// Like [`EventStream::join_trusting`], with the newest resumption secret of an earlier connection of the participant.
     ///
     /// # Errors
     /// As [`EventStream::join`].
@@ -220,7 +220,7 @@ impl EventStream {
     }
 
     /// Waits for the next event and keeps the socket alive meanwhile. `None` once the server has
-    /// closed it. Nothing is lost if the wait is given up.
+    /// closed it. Dropping the future loses no event.
     ///
     /// # Errors
     /// [`Error::Events`] if the connection breaks, is silent for 35 seconds, or carries something
@@ -267,13 +267,13 @@ impl EventStream {
         }
     }
 
-    /// Why the server closed the socket, once [`next`](Self::next) has returned `None`, if it said so.
+    /// The server's reason for closing the socket, if it gave one. Set once [`next`](Self::next) has returned `None`.
     #[must_use]
     pub const fn closed(&self) -> Option<&EventsClose> {
         self.closed.as_ref()
     }
 
-    /// Closes the socket in good order.
+    /// Closes the socket with the closing handshake.
     ///
     /// # Errors
     /// [`Error::Events`] if the closing handshake fails or takes more than two seconds.
@@ -285,7 +285,7 @@ impl EventStream {
     }
 }
 
-/// `None` for what only keeps the socket alive.
+/// Parses a message; `None` for messages that only keep the socket alive.
 fn parse_event(text: &str) -> Result<Option<StageEvent>, Error> {
     let fail = |why: String| Error::Events(why);
     let mut message: Value = serde_json::from_str(text)
@@ -310,7 +310,7 @@ fn parse_event(text: &str) -> Result<Option<StageEvent>, Error> {
     }
 }
 
-/// The server's answer when it does not open the socket.
+/// The error for a refused handshake, from the server's answer.
 fn handshake_error(error: SocketError) -> Error {
     let SocketError::Http(response) = error else {
         return socket_error(error);

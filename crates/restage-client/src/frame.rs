@@ -1,4 +1,4 @@
-//! Encoded audio and video frames, as they go in and come out.
+//! Encoded audio and video frames, sent and received.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use str0m::format::Codec as EngineCodec;
 
-/// Whether a track carries sound or picture.
+/// Whether a track carries audio or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TrackKind {
-    /// Sound.
+    /// Audio.
     Audio,
-    /// Picture.
+    /// Video.
     Video,
 }
 
@@ -24,8 +24,8 @@ impl fmt::Display for TrackKind {
     }
 }
 
-/// A codec a stage can carry. Amazon IVS takes [`Codec::H264`] and [`Codec::Opus`]; a restage
-/// server passes the others through where both ends have them.
+/// A codec that a stage can carry. Amazon IVS accepts [`Codec::H264`] and [`Codec::Opus`]; a
+/// restage server forwards the others when both sides support them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -42,7 +42,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// Whether this codec is for sound or picture.
+    /// Whether this codec is for audio or video.
     #[must_use]
     pub fn kind(self) -> TrackKind {
         match self {
@@ -87,7 +87,7 @@ impl fmt::Display for Codec {
 /// One encoded frame.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncodedFrame {
-    /// How it is encoded.
+    /// The codec of the frame.
     pub codec: Codec,
     /// Its place on the media timeline. Audio and video of one publisher share the timeline, so
     /// frames that belong together carry the same time. On frames received it counts from the
@@ -118,7 +118,7 @@ impl fmt::Debug for EncodedFrame {
     }
 }
 
-/// One frame that came from a stage.
+/// One frame received from a stage.
 #[derive(Debug, Clone)]
 pub struct ReceivedFrame {
     /// The frame.

@@ -1,12 +1,12 @@
-//! Pagination as botocore has it, for Rust: `MaxItems`, `PageSize`, `StartingToken`, and a resume
+//! Pagination as in botocore, for Rust: `MaxItems`, `PageSize`, `StartingToken`, and a resume
 //! token to continue with later, in this crate, in boto3 or in the AWS CLI.
 //!
-//! [`Pagination`] is the whole of the rules, without I/O. [`Pages`] runs it over anything that can
+//! [`Pagination`] has all rules and does no I/O. [`Pages`] runs it over any source that can
 //! fetch a page ([`PageSource`]). With the feature `aws`, every list operation of
 //! `aws-sdk-ivsrealtime` is such a source; see `aws::Paginated`.
 //!
-//! The rules are those of `botocore/paginate.py`, to the letter of the tokens. Where botocore
-//! crashes or goes astray, there is a clear error instead, before anything is requested:
+//! The rules are exactly those of `botocore/paginate.py`, including the tokens. Where botocore
+//! crashes or misbehaves, this crate returns a clear error before it sends any request:
 //!
 //! | starting token | botocore | here |
 //! |---|---|---|
@@ -18,8 +18,9 @@
 //! | `nextToken` that is not a string | `ParamValidationError` | the same |
 //! | carries `boto_encoded_keys` | `KeyError` or `ParamValidationError` | the same |
 //!
-//! And a `nextToken` that the request had of its own is part of the bookkeeping here, so that
-//! cutting its first page resumes in the right place; botocore resumes at the very start.
+//! One more difference: a `nextToken` that the request itself had is part of the resume token
+//! here, so that resuming after a truncated first page continues in the right place. botocore
+//! starts again at the beginning.
 
 mod base64;
 mod config;

@@ -1,8 +1,8 @@
 //! One WebRTC connection of this program: offer, ICE, DTLS and SRTP, driven by a task of its own.
 //!
-//! [`Peer::connect`] does the whole set-up for publishers and subscribers alike. The engine is
-//! sans-IO; `driver.rs` runs it over the sockets of `sockets.rs`, and `negotiation.rs` knows what
-//! is offered and what was agreed.
+//! [`Peer::connect`] does the whole set-up for publishers and subscribers. The WebRTC engine is
+//! sans-IO: `driver.rs` runs it over the sockets of `sockets.rs`, and `negotiation.rs` makes the
+//! offer and reads the answer.
 
 mod driver;
 mod negotiation;
@@ -10,7 +10,6 @@ mod sequences;
 mod sockets;
 mod stats;
 
-use std::fmt;
 use std::time::Duration;
 
 use str0m::media::Direction;
@@ -18,9 +17,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::close::CloseReason;
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame, ReceivedFrame};
-use crate::rtp::RtpPacket;
+use crate::packet::RtpPacket;
 use crate::signal::{HttpClient, post_offer, resolve};
 use driver::Driver;
 use negotiation::Offer;
@@ -29,69 +29,23 @@ pub use stats::{Stats, TrackStats};
 
 /// Frames that may wait for the driver to send them.
 const COMMAND_QUEUE: usize = 64;
-/// Received frames that may wait for the program: about ten seconds of picture and sound.
+/// Received frames that may wait for the program: about ten seconds of video and audio.
 const FRAME_QUEUE: usize = 1024;
 
-/// Where a connection stands.
+/// The state of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// ICE, DTLS or SRTP are not up yet.
+    /// ICE, DTLS or SRTP is not connected yet.
     Connecting,
-    /// Media flows.
+    /// Media can flow.
     Connected,
-    /// The path is silent. It may come back; after 15 seconds the connection closes.
+    /// Nothing arrives. The connection may recover; after 15 seconds it closes.
     Disconnected,
-    /// Over, for good.
+    /// The connection has ended.
     Closed(CloseReason),
 }
 
-/// Why a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// This program closed or dropped it.
-    Local,
-    /// The server ended it and does not say why.
-    Remote,
-    /// The server ended it, and says why: the participant was disconnected or replaced, the stage deleted, the publisher
-    /// left.
-    Ended {
-        /// The server's name for it, such as `PARTICIPANT_DISCONNECTED`.
-        code: String,
-        /// The server's words.
-        message: String,
-    },
-    /// The server stopped, or another process took its place: a new connection may begin as soon as it is back.
-    Restarted,
-    /// Nothing came from the server any more.
-    Lost,
-    /// The media transport failed; the text says how.
-    Failed(String),
-}
-
-impl CloseReason {
-    /// True if the same participant may come back with a new connection: nobody ended this one on purpose.
-    #[must_use]
-    pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Restarted | Self::Lost | Self::Failed(_))
-    }
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local => f.write_str("by this program"),
-            Self::Remote => f.write_str("by the server"),
-            Self::Ended { message, .. } if !message.is_empty() => f.write_str(message),
-            Self::Ended { code, .. } => f.write_str(code),
-            Self::Restarted => f.write_str("the server restarts"),
-            Self::Lost => f.write_str("nothing came from the server any more"),
-            Self::Failed(why) => f.write_str(why),
-        }
-    }
-}
-
-/// What to connect to and what to offer.
+/// The server to connect to, and what to offer it.
 pub(crate) struct Wanted<'a> {
     pub(crate) http: HttpClient,
     pub(crate) endpoint: Url,
@@ -106,14 +60,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) initial_bps: Option<u64>,
 }
 
-/// The form media passes between the program and the engine in.
+/// The unit in which the program and the engine exchange media.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Media {
     Frames,
     Packets,
 }
 
-/// An order to the driver.
+/// A command for the driver.
 pub(crate) enum Command {
     Write(EncodedFrame),
     WritePacket(RtpPacket),
@@ -121,7 +75,7 @@ pub(crate) enum Command {
     Close,
 }
 
-/// The program's end of a connection. Dropping it closes the connection in the background.
+/// The program's side of a connection. Dropping it closes the connection in the background.
 pub(crate) struct Peer {
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<ConnectionState>,
@@ -133,8 +87,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Offers, waits for the answer and then for media to be able to flow. `frames` comes back as
-    /// the receiving end of what the server sends.
+    /// Sends the offer, then waits for the answer and until media can flow. The returned `frames` is
+    /// the receiver of what the server sends.
     pub(crate) async fn connect(
         wanted: Wanted<'_>,
     ) -> Result<(Self, mpsc::Receiver<ReceivedFrame>), Error> {
@@ -151,7 +105,7 @@ impl Peer {
         let agreed = match offer.accept(&answered.sdp, &mut sockets) {
             Ok(agreed) => agreed,
             Err(error) => {
-                // The server keeps a session that can never carry media; tell it.
+                // The server has opened a session that can never carry media, so end it.
                 if let Some(session) = answered.session {
                     let _ = session.delete().await;
                 }
@@ -184,7 +138,7 @@ impl Peer {
             task: tokio::spawn(driver.run()),
         };
         if let Err(error) = peer.wait_connected(wanted.connect_timeout).await {
-            // The server keeps its half otherwise until it gives up by itself.
+            // Otherwise the server keeps its session until its own timeout.
             let _ = peer.close().await;
             return Err(error);
         }
@@ -205,7 +159,7 @@ impl Peer {
         }
     }
 
-    /// Hands a frame to the driver; waits while [`COMMAND_QUEUE`] frames are waiting.
+    /// Passes a frame to the driver; waits while [`COMMAND_QUEUE`] frames are queued.
     pub(crate) async fn write(&self, frame: EncodedFrame) -> Result<(), Error> {
         if !self.codecs.contains(&frame.codec) {
             return Err(Error::NotNegotiated(frame.codec));
@@ -253,7 +207,7 @@ impl Peer {
 
     /// Ends the connection and the session on the server, and waits for both.
     pub(crate) async fn close(self) -> Result<(), Error> {
-        // A closed queue means the driver is on its way out already.
+        // If the queue is closed, the driver is already ending.
         let _ = self.commands.send(Command::Close).await;
         self.task
             .await

@@ -1,15 +1,15 @@
-//! Pauses between attempts to come back.
+//! Waits between attempts to reconnect.
 
 use std::time::{Duration, Instant};
 
-/// Servers that restart are back within seconds: so long the attempts follow closely.
+/// How long attempts follow closely: servers that restart are back within seconds.
 const QUICK_FOR: Duration = Duration::from_secs(10);
-/// Each of these waits is cut by up to half at random, so that those who lost the same server do not come back at once.
+/// Each wait is shortened by up to half at random, so that the clients of one server do not all reconnect at once.
 const QUICK: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// The waits between attempts to come back after a connection was lost: a quarter to half a second for ten seconds, then
-/// longer ones, up to five seconds.
+/// The waits between attempts to reconnect after a connection was lost: a quarter to half a second for ten seconds,
+/// then longer ones, up to five seconds.
 ///
 /// ```no_run
 /// # async fn run(token: restage_client::ParticipantToken) -> Result<(), restage_client::Error> {
@@ -40,7 +40,7 @@ impl Default for Rejoin {
 }
 
 impl Rejoin {
-    /// The connection was lost now.
+    /// Starts at the moment when the connection was lost.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -49,13 +49,13 @@ impl Rejoin {
         }
     }
 
-    /// The pause before the next attempt.
+    /// The wait before the next attempt.
     pub fn next_wait(&mut self) -> Duration {
         let elapsed = self.began.elapsed();
         self.wait_after(elapsed, rand::random())
     }
 
-    /// `cut` is anything; it is what is random about it.
+    /// The wait at a time after the loss; `cut` is a random number.
     fn wait_after(&mut self, elapsed: Duration, cut: u32) -> Duration {
         if elapsed > QUICK_FOR {
             self.longest = (self.longest * 2).min(LONGEST);

@@ -13,11 +13,11 @@ use aws_sdk_ivsrealtime::operation::stop_participant_replication::{
 };
 use tokio::time::Instant;
 
-/// The first wait before a publisher is looked for again; it doubles up to the longest.
+/// The first wait before asking again whether the participant publishes; it doubles up to the longest wait.
 const ASK_FIRST: Duration = Duration::from_millis(100);
 const ASK_MAX: Duration = Duration::from_secs(2);
 
-/// A way from one stage to another for a participant. Making one starts nothing.
+/// A participant and the two stages of a replication. Creating this value starts nothing.
 ///
 /// ```no_run
 /// # async fn run(client: aws_sdk_ivsrealtime::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -47,7 +47,7 @@ pub struct Replication {
 }
 
 impl Replication {
-    /// A participant who publishes to one stage, shown in another.
+    /// Shows a participant that publishes to the source stage in the destination stage.
     #[must_use]
     pub fn new(
         source_stage_arn: impl Into<String>,
@@ -63,7 +63,7 @@ impl Replication {
         }
     }
 
-    /// How long the replica outlives its publisher's connection, 0 to 60; the service's default
+    /// How long the replica outlives its publisher's connection, 0 to 60 seconds; the service's default
     /// is 0.
     #[must_use]
     pub fn reconnect_window_seconds(mut self, seconds: i32) -> Self {
@@ -71,20 +71,20 @@ impl Replication {
         self
     }
 
-    /// An attribute of the replica, over the participant's own.
+    /// Sets an attribute of the replica, which overrides the participant's own.
     #[must_use]
     pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.insert(key.into(), value.into());
         self
     }
 
-    /// Starts it (StartParticipantReplication).
+    /// Starts the replication (StartParticipantReplication).
     ///
     /// # Errors
-    /// The operation's own: `ConflictException` if the participant does not publish, or is
-    /// replicated there already; `ResourceNotFoundException` for a stage or participant that is
-    /// not known; `ServiceQuotaExceededException` for one destination, or one publisher there, too
-    /// many; and the rest of
+    /// The operation's errors: `ConflictException` if the participant does not publish, or is
+    /// already replicated there; `ResourceNotFoundException` for an unknown stage or participant;
+    /// `ServiceQuotaExceededException` for too many destinations, or too many publishers there;
+    /// and the others of
     /// [its reference](https://docs.aws.amazon.com/ivs/latest/RealTimeAPIReference/API_StartParticipantReplication.html).
     pub async fn start(
         &self,
@@ -102,12 +102,12 @@ impl Replication {
             .await
     }
 
-    /// Starts it as soon as the participant publishes, which is a moment after a publisher has
-    /// joined. Asks again for so long while the service does not know the participant or says
+    /// Starts the replication as soon as the participant publishes, which is a moment after a publisher has
+    /// joined. Repeats the call for up to `patience` while the service does not know the participant or answers
     /// that it does not publish.
     ///
     /// # Errors
-    /// As [`Replication::start`]; after the time, what the service said last.
+    /// As [`Replication::start`]; after that time, the last error of the service.
     pub async fn start_within(
         &self,
         client: &Client,
@@ -129,11 +129,11 @@ impl Replication {
         }
     }
 
-    /// Ends it (StopParticipantReplication).
+    /// Stops the replication (StopParticipantReplication).
     ///
     /// # Errors
-    /// The operation's own: `ResourceNotFoundException` if there is no such replication, and the
-    /// rest of
+    /// The operation's errors: `ResourceNotFoundException` if there is no such replication, and the
+    /// others of
     /// [its reference](https://docs.aws.amazon.com/ivs/latest/RealTimeAPIReference/API_StopParticipantReplication.html).
     pub async fn stop(
         &self,
@@ -149,7 +149,7 @@ impl Replication {
     }
 }
 
-/// Whether a refusal may only mean that the publisher is not there yet.
+/// Whether a refusal may only mean that the participant does not publish yet.
 fn is_early(error: &StartParticipantReplicationError) -> bool {
     error.is_conflict_exception() || error.is_resource_not_found_exception()
 }
@@ -171,7 +171,7 @@ mod tests {
 
     type Requests = Arc<Mutex<Vec<(String, Value)>>>;
 
-    /// A service that answers with these refusals in turn, and then with success.
+    /// A service that answers with these refusals one after the other, and then with success.
     fn service(refusals: &'static [(u16, &'static str)]) -> (Client, Requests) {
         let requests = Requests::default();
         let seen = Arc::clone(&requests);
@@ -234,7 +234,7 @@ mod tests {
         let outcome = replication().start_within(&client, patience).await;
         assert_eq!(outcome.unwrap_err().code(), Some("ConflictException"));
         let taken = begun_at.elapsed();
-        // 0.1, 0.2 and 0.4 seconds lie between them; another 0.8 would be too many.
+        // The waits between the four requests are 0.1, 0.2 and 0.4 seconds; another 0.8 would be too long.
         assert_eq!(requests.lock().unwrap().len(), 4);
         assert!(taken >= Duration::from_millis(700), "{taken:?}");
     }

@@ -1,7 +1,5 @@
-//! Publishing RTP packets as they are, for programs that packetise elsewhere: FFmpeg's or
+//! Publishes RTP packets unchanged, for programs that packetise elsewhere: FFmpeg's or
 //! GStreamer's RTP output, a hardware encoder, a recording of packets.
-
-use std::sync::Arc;
 
 use str0m::media::Direction;
 use tokio::sync::watch;
@@ -13,94 +11,10 @@ use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
 use crate::whip::PublishConfig;
 
-/// Longest RTP packet taken; with headers and SRTP's tag it has to fit the Ethernet MTU.
-pub const PACKET_BYTES_MAX: usize = 1_400;
+pub use crate::packet::{PACKET_BYTES_MAX, RtpPacket};
 
-/// Fixed part of the RTP header (RFC 3550 §5.1).
-const HEADER_BYTES: usize = 12;
-const VERSION: u8 = 2;
-
-/// One RTP packet. SSRC, payload type and header extensions are the connection's own business.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RtpPacket {
-    /// How the payload is encoded, which decides the track and the payload type.
-    pub codec: Codec,
-    /// Sequence number; may wrap. What it says is what was lost and what comes late; the connection
-    /// has numbers of its own. A jump is a new beginning.
-    pub sequence: u16,
-    /// Timestamp in ticks of the codec's clock; may wrap.
-    pub timestamp: u32,
-    /// Marker: the last packet of a picture, the first after silence.
-    pub is_marker: bool,
-    /// Payload in the format of the codec's RTP specification.
-    pub payload: Arc<[u8]>,
-}
-
-impl RtpPacket {
-    /// Reads a packet from the wire (RFC 3550 §5.1). Contributing sources, the header extension
-    /// and padding are left out.
-    ///
-    /// # Errors
-    /// [`Error::Rtp`] if it is no RTP packet, has no payload, or is longer than
-    /// [`PACKET_BYTES_MAX`].
-    pub fn parse(codec: Codec, packet: &[u8]) -> Result<Self, Error> {
-        let fail = |why: &'static str| Error::Rtp(why.to_owned());
-        if packet.len() > PACKET_BYTES_MAX {
-            return Err(Error::Rtp(format!(
-                "it has {} bytes; the most is {PACKET_BYTES_MAX}",
-                packet.len()
-            )));
-        }
-        let (&header, mut rest) = packet
-            .split_first_chunk::<HEADER_BYTES>()
-            .ok_or_else(|| fail("it is shorter than a header"))?;
-        let [
-            first,
-            second,
-            sequence_high,
-            sequence_low,
-            t0,
-            t1,
-            t2,
-            t3,
-            ..,
-        ] = header;
-        if first >> 6 != VERSION {
-            return Err(fail("its version is not 2"));
-        }
-        let sources = usize::from(first & 0x0f) * 4;
-        rest = rest
-            .get(sources..)
-            .ok_or_else(|| fail("its sources are cut short"))?;
-        if first & 0x10 != 0 {
-            let (&[_, _, high, low], body) = rest
-                .split_first_chunk::<4>()
-                .ok_or_else(|| fail("its extension is cut short"))?;
-            let length = usize::from(u16::from_be_bytes([high, low])) * 4;
-            rest = body
-                .get(length..)
-                .ok_or_else(|| fail("its extension is cut short"))?;
-        }
-        if first & 0x20 != 0 {
-            let padding = usize::from(*rest.last().ok_or_else(|| fail("its padding is missing"))?);
-            let kept = rest.len().checked_sub(padding).filter(|_| padding > 0);
-            rest = &rest[..kept.ok_or_else(|| fail("its padding is longer than the rest"))?];
-        }
-        if rest.is_empty() {
-            return Err(fail("it has no payload"));
-        }
-        Ok(Self {
-            codec,
-            sequence: u16::from_be_bytes([sequence_high, sequence_low]),
-            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
-            is_marker: second & 0x80 != 0,
-            payload: rest.into(),
-        })
-    }
-}
-
-/// A publisher of RTP packets. Lost packets are sent again when receivers ask; the packets
-/// themselves are the program's.
+/// A publisher of RTP packets. It retransmits lost packets when receivers request them; it does not
+/// change the packets of the program.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -161,11 +75,11 @@ impl RtpPublisher {
         Self::connect(token.whip_url()?, token.as_str(), config).await
     }
 
-    /// Sends one packet. Waits while 64 are queued already. A number sent before is not sent again.
+    /// Sends one packet. Waits while 64 packets are queued. A number that was sent before is not sent again.
     ///
     /// # Errors
     /// [`Error::Rtp`] for a payload longer than [`PACKET_BYTES_MAX`], [`Error::NotNegotiated`] if
-    /// the server did not accept the codec, [`Error::Closed`] once the connection is over.
+    /// the server did not accept the codec, [`Error::Closed`] once the connection has ended.
     pub async fn write(&self, packet: RtpPacket) -> Result<(), Error> {
         if packet.payload.len() > PACKET_BYTES_MAX {
             let length = packet.payload.len();
@@ -205,7 +119,7 @@ impl RtpPublisher {
         self.peer.resumption()
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub fn state(&self) -> ConnectionState {
         self.peer.state()
@@ -217,16 +131,16 @@ impl RtpPublisher {
         self.peer.state_watch()
     }
 
-    /// Figures of the last full second. A track's frames are those whose last packet was written.
+    /// Statistics of the last full second. A track's frames are those whose last packet was written.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.peer.stats()
     }
 
-    /// Leaves, as [`Publisher::close`](crate::Publisher::close).
+    /// Leaves the stage, as [`Publisher::close`](crate::Publisher::close) does.
     ///
     /// # Errors
-    /// What the server said to the DELETE, unless the session was gone already.
+    /// The server's refusal of the DELETE, unless the session had already ended.
     pub async fn close(self) -> Result<(), Error> {
         self.peer.close().await
     }
@@ -247,7 +161,7 @@ mod tests {
         assert_eq!((plain.sequence, plain.timestamp), (0x0102, 0x0304));
         assert!(plain.is_marker);
         assert_eq!(plain.payload[..], [7, 8]);
-        // One source, an extension of one word, three bytes of padding.
+        // The header has one contributing source, an extension of one word, and three bytes of padding.
         packet[0] = 0x80 | 0x20 | 0x10 | 1;
         packet.splice(12..12, [5, 5, 5, 5, 0xbe, 0xde, 0, 1, 6, 6, 6, 6]);
         packet.extend([0, 0, 3]);

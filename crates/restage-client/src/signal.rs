@@ -1,4 +1,4 @@
-//! The HTTP half of WHIP and WHEP: an offer goes out, an answer comes back, a DELETE ends it
+//! The HTTP part of WHIP and WHEP: send an offer, receive an answer, end the session with DELETE
 //! (RFC 9725 §4; WHEP draft-ietf-wish-whep §4 is the same exchange in the other direction).
 
 use std::net::SocketAddr;
@@ -13,29 +13,29 @@ use url::Url;
 use crate::error::{Error, chain, first_line, harmless};
 use crate::trust::Trust;
 
-/// Redirects followed from the URL given to the answer. IVS needs one; its samples allow five.
+/// Redirects followed from the given URL to the answer. IVS needs one; its samples allow five.
 const REDIRECTS_MAX: usize = 6;
 /// Longest SDP answer read.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Longest error body read.
 pub(crate) const REFUSAL_BYTES_MAX: usize = 16 * 1024;
-/// One HTTP request, from connect to the last byte of the body.
+/// Time limit of one HTTP request, from connecting to the last byte of the body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The header of a resumption secret, in requests and answers.
 pub(crate) const RESUMPTION: &str = "restage-resumption";
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
 
-/// The HTTP client that offers go out with. Cheap to clone; give one to many publishers and
+/// The HTTP client that sends offers. Cheap to clone; give one to many publishers and
 /// subscribers to share its set-up (TLS roots, name resolution).
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     pub(crate) client: reqwest::Client,
-    /// Sessions on servers that were not ended yet.
+    /// The number of sessions on servers that have not ended yet.
     open: Arc<watch::Sender<usize>>,
 }
 
 impl HttpClient {
-    /// A client that follows no redirect by itself and keeps no idle connection.
+    /// A client that follows no redirects itself and keeps no idle connections.
     ///
     /// # Errors
     /// [`Error::Http`] if the system's TLS roots cannot be read.
@@ -43,14 +43,14 @@ impl HttpClient {
         Self::trusting(&Trust::system())
     }
 
-    /// The same, with a choice of whose certificates are believed.
+    /// Like [`HttpClient::new`], with a choice of the trusted certificates.
     ///
     /// # Errors
     /// As [`HttpClient::new`].
     pub fn trusting(trust: &Trust) -> Result<Self, Error> {
-        // Redirects are followed in `post_offer`, since a general client drops the bearer token
-        // when the host changes and WHIP must not. Idle connections would tie the client to the
-        // runtime it was first used in.
+        // `post_offer` follows the redirects, because a general client drops the bearer token
+        // when the host changes, which WHIP must not. Idle connections would bind the client to the
+        // runtime that used it first.
         let mut builder = reqwest::Client::builder();
         if let Some(config) = trust.rustls_config() {
             builder = builder.tls_backend_preconfigured(config.as_ref().clone());
@@ -71,17 +71,17 @@ impl HttpClient {
             })
     }
 
-    /// Waits until the servers were told of every connection of this client that has ended, or
-    /// did not take it. Publishers and subscribers that were dropped tell it in the background: a
-    /// program that ends waits for this first.
+    /// Waits until the servers know that every connection of this client has ended, or have refused
+    /// the DELETE. Publishers and subscribers that are dropped send the DELETE in the background: a
+    /// program should await this before it exits.
     pub async fn hung_up(&self) {
         let mut open = self.open.subscribe();
-        // It fails only without a sender, and this client is one.
+        // `wait_for` fails only when there is no sender, and this client holds one.
         let _ = open.wait_for(|count| *count == 0).await;
     }
 }
 
-/// A session that is open on a server, as far as is known here.
+/// Counts one session that is open on a server, as far as this client knows.
 struct Open(Arc<watch::Sender<usize>>);
 
 impl Open {
@@ -97,17 +97,17 @@ impl Drop for Open {
     }
 }
 
-/// What a server said to an offer.
+/// A server's answer to an offer.
 pub(crate) struct Answered {
     /// The SDP answer.
     pub(crate) sdp: String,
-    /// The session on the server, if it named one.
+    /// The session on the server, if the answer named one.
     pub(crate) session: Option<HttpSession>,
-    /// The resumption secret, to come back with after the token's end, if the server gave one.
+    /// The resumption secret, for connections after the token has expired, if the server issued one.
     pub(crate) resumption: Option<String>,
 }
 
-/// A WHIP or WHEP session on a server: what DELETE is sent to.
+/// A WHIP or WHEP session on a server: the target of DELETE.
 pub(crate) struct HttpSession {
     pub(crate) http: HttpClient,
     pub(crate) url: Url,
@@ -133,7 +133,7 @@ pub(crate) fn parse_url(text: &str, schemes: [&str; 2]) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// The addresses behind a URL, to learn which local address faces the server.
+/// The addresses behind a URL, from which the local address towards the server is found.
 pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Error> {
     let host = url
         .host_str()
@@ -218,7 +218,7 @@ pub(crate) async fn post_offer(
     })
 }
 
-/// Something answered that is no WHIP or WHEP server.
+/// The error for an answer that is not from a WHIP or WHEP server.
 fn no_sdp(url: &Url, status: u16, body: &str) -> Error {
     let host = authority(url);
     let line = first_line(body.as_bytes());
@@ -233,8 +233,8 @@ impl HttpSession {
         authority(&self.url)
     }
 
-    /// Ends the session on the server. A session that is gone already (404, 410) counts as ended:
-    /// IVS's own clients see that on an ordinary leave.
+    /// Ends the session on the server. A session that has already ended (404, 410) counts as success:
+    /// IVS's own clients see these statuses when they leave normally.
     pub(crate) async fn delete(self) -> Result<(), Error> {
         let mut url = self.url;
         for _ in 0..=REDIRECTS_MAX {
@@ -272,7 +272,7 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-/// A resumption secret as a header; what cannot be one proves nothing, and is left out.
+/// A resumption secret as a header value; `None` for a text that cannot be one.
 pub(crate) fn secret(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
@@ -306,7 +306,7 @@ fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
     Ok(target)
 }
 
-/// The bearer token follows redirects to other hosts, as WHIP needs, but never out of TLS.
+/// Whether the bearer token may follow a redirect: to other hosts yes, as WHIP needs, but never from TLS to plain text.
 fn is_same_or_safer(from: &Url, to: &Url) -> bool {
     from.scheme() != "https" || to.scheme() == "https"
 }
@@ -323,8 +323,8 @@ async fn refused(url: &Url, response: Response) -> Error {
     refusal(status, code.as_deref(), body.as_bytes())
 }
 
-/// A refusal in the words of whoever refused: the message, else the first line of the body, which
-/// shows what a server is that knows nothing of stages, else what the status means.
+/// The error for a refusal. Its text is the message of the body, else the first line of the body
+/// (which shows what kind of server answered), else the meaning of the status.
 pub(crate) fn refusal(status: StatusCode, code: Option<&str>, body: &[u8]) -> Error {
     let message = refusal_words(body)
         .or_else(|| first_line(body))
@@ -334,7 +334,7 @@ pub(crate) fn refusal(status: StatusCode, code: Option<&str>, body: &[u8]) -> Er
         });
     Error::Refused {
         status: status.as_u16(),
-        // A colon parts the name from an address nobody needs.
+        // A colon separates the name from an address that is not needed.
         code: code.map(|value| harmless(value.split(':').next().unwrap_or(value))),
         message,
     }

@@ -1,5 +1,5 @@
-//! Asks at a WHIP or WHEP session's URL whether it is still there. A server that was killed, or that restarts, says
-//! nothing over the media path: HTTP tells such an end from a removal, and from a path that is silent for a while.
+//! Asks over HTTP, at the URL of a WHIP or WHEP session, whether the session still exists. A server that was killed or
+//! restarts sends nothing over the media path. The answer distinguishes this from a removal and from a silent path.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
+use crate::close::CloseReason;
 use crate::error::harmless;
-use crate::peer::CloseReason;
 use crate::signal::{HttpSession, REFUSAL_BYTES_MAX, read_body};
 
 /// Longest wait for an answer.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Codes of endings after which the same participant may come back: the path, or the server, was at fault.
+/// Codes of endings after which the same participant may reconnect: the path or the server was the cause.
 const PASSING: [&str; 8] = [
     "SILENT",
     "CLOSED",
@@ -26,20 +26,20 @@ const PASSING: [&str; 8] = [
     "SERVER_RESTART",
 ];
 
-/// What a session's URL says of it.
+/// The state of a session according to its URL.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It is open.
+    /// The session is open.
     Open,
-    /// It has ended; why.
+    /// The session has ended, with the reason.
     Ended(CloseReason),
-    /// The server does not know it: another process has taken over.
+    /// The server does not know the session: another process has replaced it.
     Forgotten,
-    /// There is no server, or a proxy says so.
+    /// There is no server, or a proxy reports so.
     Away,
-    /// No answer in time.
+    /// No answer arrived in time.
     Unanswered,
-    /// Not a server that says it this way.
+    /// The answer is not that of a restage server.
     Unclear,
 }
 
@@ -76,7 +76,7 @@ impl Standing {
                 Self::Ended(ending(&ended.code, &ended.message))
             }
             (StatusCode::NOT_FOUND, None) if refusal.code == "NO_SESSION" => Self::Forgotten,
-            // The token is void by now.
+            // The token is no longer valid.
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => {
                 Self::Ended(ending(&refusal.code, &refusal.message))
             }
@@ -121,8 +121,8 @@ impl HttpSession {
     }
 }
 
-/// Whether the machine answered that nobody listens, or the connection was cut before the answer; not a name that is not
-/// found, or a network that is away.
+/// Whether the machine refused the connection, or the connection was cut before the answer. False when the name is not
+/// found or the network is unreachable.
 fn is_away(error: &reqwest::Error) -> bool {
     if !error.is_connect() {
         return !error.is_timeout();

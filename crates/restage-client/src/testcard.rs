@@ -1,9 +1,10 @@
-//! A generated test card to publish: picture as H.264, sound as Opus, in step with each other.
+//! A generated test card to publish: video as H.264 and audio as Opus, synchronised.
 //!
 //! The picture carries colour bars, a dial whose hand turns once a second, the time of day and a
-//! frame counter; the sound is a [beep](mod@crate::beep) with which the dial's hub flashes. A program
+//! frame counter; the sound is a [beep](mod@beep) with which the dial's hub flashes. A program
 //! that decodes the picture reads the counter back with [`read_frame_counter`].
 
+pub mod beep;
 mod canvas;
 mod font;
 mod picture;
@@ -20,40 +21,40 @@ use openh264::encoder::{
 use openh264::formats::YUVSlices;
 use tokio::sync::mpsc;
 
-use crate::beep::{self, Beep};
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame};
 use crate::whip::Publisher;
+use beep::Beep;
 use picture::Picture;
 
 /// How long the dial's hub is lit at the start of a second.
 const FLASH: Duration = Duration::from_millis(100);
-/// Seconds from one key frame to the next, if nobody asks for one.
+/// Seconds from one key frame to the next, unless one is requested.
 const KEY_FRAME_INTERVAL_S: u32 = 2;
 /// Frames encoded ahead of their time.
 const FRAMES_AHEAD: usize = 4;
-/// A machine this far behind leaves frames out to catch up.
+/// A card that is this late leaves out frames to catch up.
 const LATENESS_MAX: Duration = Duration::from_millis(400);
-/// Fewest bits per second that leave something to see.
+/// Lowest bit rate at which the picture is recognisable, in bits per second.
 const VIDEO_BPS_MIN: u32 = 50_000;
-/// Most bits per second at level 3.1, which is that of the card (ITU-T H.264, Table A-1).
+/// Highest bit rate at level 3.1, the level of the card (ITU-T H.264, Table A-1).
 const VIDEO_BPS_MAX: u32 = 14_000_000;
-/// Pictures the encoder may leave out in a row before that counts as a failure.
+/// More skipped pictures in a row than this count as a failure of the encoder.
 const SKIPS_MAX: usize = 120;
-/// Most frames a second; the counter and the dial are made to be watched.
+/// Highest frame rate; the counter and the dial are made for viewers.
 const FRAME_RATE_MAX: u32 = 60;
 
 /// Why a test card could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TestCardError {
-    /// A setting is outside what the card can do.
+    /// A setting is outside the supported range.
     #[error("{0}")]
     Config(String),
-    /// OpenH264 refused.
+    /// The H.264 encoder (OpenH264) failed.
     #[error("the H.264 encoder failed: {0}")]
     Video(#[from] openh264::Error),
-    /// libopus refused.
+    /// The Opus encoder (libopus) failed.
     #[error("the Opus encoder failed: {0}")]
     Audio(#[from] opus::Error),
 }
@@ -65,7 +66,7 @@ pub enum CardSize {
     /// 640 by 360.
     #[default]
     P360,
-    /// 1280 by 720, the most Amazon IVS takes.
+    /// 1280 by 720, the largest picture that Amazon IVS accepts.
     P720,
 }
 
@@ -80,27 +81,27 @@ impl CardSize {
     }
 }
 
-/// How the test card looks and sounds.
+/// Settings of a test card.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TestCardConfig {
     /// Size of the picture.
     pub size: CardSize,
-    /// Frames a second, 1 to 60.
+    /// Frames per second, 1 to 60.
     pub frame_rate: u32,
-    /// Bits per second the picture may take, 50 000 to 14 000 000. The encoder leaves pictures out to
-    /// keep to it. `None` keeps the quality constant instead, at about 0.6 Mbit/s for 640 by 360
+    /// Bits per second of the video, 50 000 to 14 000 000. The encoder leaves pictures out to
+    /// keep this rate. `None` keeps the quality constant instead, at about 0.6 Mbit/s for 640 by 360
     /// and 1.3 Mbit/s for 1280 by 720, and leaves no picture out.
     pub video_bps: Option<u32>,
-    /// Shown in capitals at the top; 13 characters have room. Latin letters, digits and
+    /// Shown in capitals at the top; up to 13 characters fit. Latin letters, digits and
     /// `.,:-_+/()!@#` have glyphs.
     pub title: String,
-    /// Whether there is a beep.
+    /// Whether the card has audio (the beep).
     pub has_audio: bool,
 }
 
 impl Default for TestCardConfig {
-    /// 640 by 360, 30 frames a second, with sound.
+    /// 640 by 360, 30 frames per second, with audio.
     fn default() -> Self {
         Self {
             size: CardSize::default(),
@@ -138,7 +139,7 @@ pub struct TestCard {
 }
 
 impl TestCard {
-    /// A card whose media time zero is `started_at` on the clock it shows.
+    /// A card whose media time zero is `started_at` on the clock that it shows.
     ///
     /// # Errors
     /// [`TestCardError::Config`] for a frame rate outside 1 to 60 or a bit rate outside 50 000 to 14 000 000, the
@@ -188,7 +189,7 @@ impl TestCard {
         }
     }
 
-    /// The next frame in order of time, picture before sound.
+    /// The next frame in order of time, video before audio.
     ///
     /// # Errors
     /// If an encoder fails.
@@ -213,13 +214,13 @@ impl TestCard {
         self.wants_key_frame = true;
     }
 
-    /// Leaves out pictures before `time`; the counter jumps. Sound is never left out.
+    /// Leaves out pictures before `time`; the counter jumps. Audio is never left out.
     pub fn skip_pictures(&mut self, time: Duration) {
         let due = time.as_nanos() * u128::from(self.frame_rate) / 1_000_000_000;
         self.video_count = self.video_count.max(u64::try_from(due).unwrap_or(u64::MAX));
     }
 
-    /// The luma plane of the picture drawn last, and its width; before encoding, so without loss.
+    /// The luma plane of the picture drawn last, and its width; before encoding, so without losses.
     #[must_use]
     pub fn luma(&self) -> (&[u8], usize) {
         let canvas = self.picture.canvas();
@@ -232,12 +233,12 @@ impl TestCard {
         self.picture.size()
     }
 
-    /// Plays the card into a publisher in real time, with key frames when receivers ask for them,
-    /// until the connection ends or the wait is given up. The card's clock starts anew.
+    /// Plays the card into a publisher in real time, with key frames when receivers request them,
+    /// until the connection ends or the future is dropped. The card's clock restarts.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the connection is over, [`Error::NotNegotiated`] if the server takes
-    /// no H.264, [`Error::Transport`] if an encoder fails.
+    /// [`Error::Closed`] when the connection has ended, [`Error::NotNegotiated`] if the server does
+    /// not accept H.264, [`Error::Transport`] if an encoder fails.
     pub async fn play(mut self, publisher: &mut Publisher) -> Result<(), Error> {
         if !publisher.codecs().contains(&Codec::Opus) {
             self.beep = None;
@@ -293,7 +294,7 @@ impl TestCard {
     }
 
     fn next_picture(&mut self) -> Result<EncodedFrame, TestCardError> {
-        // The encoder can only be told once it has been set up by its first picture, and that is
+        // The encoder accepts the request only after its first picture, and that picture is
         // a key frame anyway.
         if std::mem::take(&mut self.wants_key_frame) && self.has_encoded {
             self.encoder.force_intra_frame();
@@ -317,7 +318,7 @@ impl TestCard {
         Err(TestCardError::Config(why))
     }
 
-    /// Empty data is a picture the encoder left out.
+    /// Encodes the picture; empty data means that the encoder left it out.
     fn encode_picture(&mut self, time: Duration) -> Result<(bool, Vec<u8>), TestCardError> {
         let canvas = self.picture.draw(self.video_count, self.started_at + time);
         let (width, height) = (canvas.width, canvas.height);

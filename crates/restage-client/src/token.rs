@@ -1,8 +1,8 @@
 //! Reading a participant token.
 //!
-//! A participant token is a JWT (RFC 7519). Its payload says where to publish, where the events
-//! are and which stage it is for; a client reads that without verifying the signature, which only
-//! the server can do. Claim names follow the Amazon IVS Real-Time user guide, "Create participant
+//! A participant token is a JWT (RFC 7519). Its payload contains the URLs for publishing and for
+//! events, and the stage. A client reads these without verifying the signature, which only
+//! the server can verify. Claim names follow the Amazon IVS Real-Time user guide, "Create participant
 //! tokens".
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 /// Longest token read; those of IVS are around one to three kilobytes.
 pub const TOKEN_LENGTH_MAX: usize = 16 * 1024;
 
-/// Base64url, with or without padding: tokens of both kinds are about.
+/// Base64url, with or without padding, because both kinds of tokens exist.
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
     GeneralPurposeConfig::new()
@@ -40,12 +40,12 @@ pub enum TokenError {
     /// The payload is not the JSON object a participant token carries.
     #[error("the payload of the participant token cannot be read: {0}")]
     Payload(String),
-    /// The payload lacks a claim that the use at hand needs.
+    /// The payload lacks a claim that is needed.
     #[error("the participant token has no {0:?} claim")]
     Missing(&'static str),
 }
 
-/// What the holder of a token may do. An absent claim means no.
+/// The permissions of a token. An absent claim means no.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -144,7 +144,7 @@ impl ParticipantToken {
         &self.text
     }
 
-    /// `jti`: the id of the participant this token makes.
+    /// `jti`: the id of the participant.
     #[must_use]
     pub fn participant_id(&self) -> Option<&str> {
         self.claims.jti.as_deref()
@@ -162,13 +162,13 @@ impl ParticipantToken {
         self.claims.topic.as_deref()
     }
 
-    /// `user_id`: the label the token's maker chose.
+    /// `user_id`: the label that the token's issuer chose.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         self.claims.user_id.as_deref()
     }
 
-    /// `attributes`: what other participants see, empty if there are none.
+    /// `attributes`: visible to other participants; empty if there are none.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.claims
             .attributes
@@ -177,19 +177,19 @@ impl ParticipantToken {
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// `capabilities`.
+    /// `capabilities`: the permissions of the token.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         self.claims.capabilities
     }
 
-    /// `exp`: until when a participant may join with it.
+    /// `exp`: the time until which the token admits a participant.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         unix_time(self.claims.exp?)
     }
 
-    /// `iat`: when it was made.
+    /// `iat`: the time when the token was issued.
     #[must_use]
     pub fn issued_at(&self) -> Option<SystemTime> {
         unix_time(self.claims.iat?)
@@ -202,10 +202,10 @@ impl ParticipantToken {
             .is_some_and(|expires_at| now >= expires_at)
     }
 
-    /// `whip_url`: where to publish (WHIP, RFC 9725).
+    /// `whip_url`: the URL to publish to (WHIP, RFC 9725).
     ///
     /// # Errors
-    /// [`TokenError::Missing`] if the token does not say.
+    /// [`TokenError::Missing`] if the token has no `whip_url`.
     pub fn whip_url(&self) -> Result<&str, TokenError> {
         self.claims
             .whip_url
@@ -213,7 +213,7 @@ impl ParticipantToken {
             .ok_or(TokenError::Missing("whip_url"))
     }
 
-    /// Where to subscribe to one publisher: `<whip_url>/subscribe/<participant id>`.
+    /// The URL to subscribe to one publisher: `<whip_url>/subscribe/<participant id>`.
     ///
     /// # Errors
     /// [`TokenError::Missing`] if the token has no `whip_url`.
@@ -239,7 +239,7 @@ impl ParticipantToken {
     }
 }
 
-/// Shows the claims and never the token itself.
+/// Shows the claims, but never the token itself.
 impl fmt::Debug for ParticipantToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ParticipantToken")

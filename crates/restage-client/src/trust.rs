@@ -1,4 +1,4 @@
-//! The TLS certificates that are accepted: those of the system's authorities, of a file's, or all.
+//! The TLS certificates to trust: those of the system's authorities, those of a file, or all.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use x509_cert::der::Decode as _;
 
 use crate::error::Error;
 
-/// Most certificates taken from a bundle; the lists of public authorities have some 150.
+/// Most certificates read from a bundle; the lists of public authorities have about 150.
 const CERTIFICATES_MAX: usize = 4_096;
 
-/// The certificates that are accepted when a server is called over TLS. Cheap to clone.
+/// The certificates to trust for TLS connections to a server. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Trust {
     /// `None` leaves the choice to the TLS library, which asks the system.
@@ -30,20 +30,20 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// The authorities this system knows. `SSL_CERT_FILE` names others.
+    /// Trusts the system's authorities. `SSL_CERT_FILE` names others.
     #[must_use]
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// The certificates in `pem` and no others: those they signed, and these themselves.
+    /// Trusts only the certificates in `pem`: those signed by them, and they themselves.
     ///
-    /// A server that shows a certificate of the bundle is believed while that certificate is valid
-    /// and names the server, whether it is marked as an authority's or not. That is how OpenSSL
-    /// sees a self-signed certificate, and with it the AWS CLI.
+    /// A server that shows a certificate of the bundle is trusted while that certificate is valid
+    /// and names the server, whether it is marked as an authority's or not. OpenSSL, and so the AWS CLI,
+    /// treats a self-signed certificate in this way.
     ///
     /// # Errors
-    /// [`Error::Trust`] if there is no certificate in it that can be read.
+    /// [`Error::Trust`] if it contains no readable certificate.
     pub fn bundle(pem: &[u8]) -> Result<Self, Error> {
         let mut certificates = Vec::new();
         for found in CertificateDer::pem_slice_iter(pem) {
@@ -76,7 +76,7 @@ impl Trust {
         )
     }
 
-    /// Everybody: who is between this program and the server can read and change everything.
+    /// Trusts every certificate: anybody between this program and the server can read and change everything.
     ///
     /// # Errors
     /// [`Error::Trust`] if the TLS library cannot be set up.
@@ -103,7 +103,7 @@ impl Trust {
         })
     }
 
-    /// The same as a configuration of rustls; `None` means the system's authorities.
+    /// This choice as a configuration of rustls; `None` means the system's authorities.
     #[must_use]
     pub fn rustls_config(&self) -> Option<Arc<ClientConfig>> {
         self.config.clone()
@@ -123,7 +123,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// Chains that lead to a certificate of a bundle, and the certificates of the bundle themselves.
+/// Verifies chains that lead to a certificate of a bundle, and the certificates of the bundle themselves.
 #[derive(Debug)]
 struct Bundle {
     certificates: Vec<CertificateDer<'static>>,
@@ -131,7 +131,7 @@ struct Bundle {
 }
 
 impl Bundle {
-    /// A certificate of the bundle needs no chain. Its name and its time are looked at here.
+    /// Verifies name and validity of a certificate that is in the bundle, which needs no chain.
     fn verify_itself(
         &self,
         shown: &CertificateDer<'_>,
@@ -150,7 +150,7 @@ impl Bundle {
 }
 
 fn check_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), TlsError> {
-    // `Raw`: serial numbers longer than RFC 5280 allows are no reason to refuse.
+    // `Raw` accepts serial numbers longer than RFC 5280 allows.
     let parsed = CertificateInner::<Raw>::from_der(certificate)
         .map_err(|_| TlsError::InvalidCertificate(CertificateError::BadEncoding))?;
     let validity = parsed.tbs_certificate().validity();
@@ -204,7 +204,7 @@ impl ServerCertVerifier for Bundle {
     }
 }
 
-/// Believes whatever is shown. A signature proves nothing when the key may be anybody's.
+/// Accepts every certificate and every signature: a signature proves nothing when any key is accepted.
 #[derive(Debug)]
 struct Unverified {
     schemes: Vec<SignatureScheme>,
@@ -272,7 +272,7 @@ mod tests {
     fn verify(pem: &str, shown: &Made, name: &str) -> Result<(), TlsError> {
         let bundle = Trust::bundle(pem.as_bytes()).unwrap();
         assert!(bundle.rustls_config().is_some());
-        // The verifier inside a configuration cannot be taken out again, so it is made once more.
+        // The verifier inside a configuration cannot be extracted, so a second one is built.
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
             .map(Result::unwrap)
             .collect();
@@ -295,7 +295,7 @@ mod tests {
     fn a_self_signed_certificate_is_its_own_authority() {
         let plain = made(|_| {});
         assert_eq!(verify(&plain.pem, &plain, "localhost"), Ok(()));
-        // As `openssl req -x509` makes them: an authority's, shown by a server.
+        // As `openssl req -x509` makes them: marked as an authority's, and used by a server.
         let marked = made(|params| params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
         assert_eq!(verify(&marked.pem, &marked, "localhost"), Ok(()));
         let both = format!("{}\n{}", plain.pem, marked.pem);

@@ -1,4 +1,4 @@
-//! Subscribing over WHEP (draft-ietf-wish-whep): one connection for each publisher watched.
+//! Subscribing over WHEP (draft-ietf-wish-whep): one connection for each publisher.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use crate::peer::{Command, ConnectionState, Media, Peer, Stats, Wanted};
 use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
 
-/// What to take from a publisher and how to get there.
+/// What to receive from a publisher, and how to connect.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SubscribeConfig {
-    /// Codecs this program can do something with. Audio or video is left out of the offer if none
-    /// of its codecs is here.
+    /// Codecs that this program can decode. Audio or video is left out of the offer if none
+    /// of its codecs is listed.
     pub codecs: Vec<Codec>,
-    /// How long the answer and then ICE and DTLS may each take.
+    /// Time limit for the answer, and then again for ICE and DTLS.
     pub connect_timeout: Duration,
-    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one: with
-    /// it a token that has expired meanwhile is good for as long as the stage session lasts.
+    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one. With
+    /// it, a token that has expired meanwhile stays usable until the stage session ends.
     pub resumption: Option<String>,
     /// A shared HTTP client; `None` makes one.
     pub http: Option<HttpClient>,
 }
 
 impl Default for SubscribeConfig {
-    /// Every codec there is, ten seconds.
+    /// All codecs, ten seconds.
     fn default() -> Self {
         Self {
             codecs: vec![Codec::Opus, Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1],
@@ -39,9 +39,9 @@ impl Default for SubscribeConfig {
     }
 }
 
-/// A subscriber: whole encoded frames come out, in order.
+/// A subscriber. It returns complete encoded frames in order.
 ///
-/// Video begins with a key frame, which is asked for as long as it is missing, and again after a
+/// Video begins with a key frame, which is requested while it is missing, and again after a
 /// loss. Dropping the subscriber ends the connection in the background.
 ///
 /// ```no_run
@@ -64,7 +64,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Subscribes at any WHEP URL. Follows 307 and 308 with the token, and returns once media can
+    /// Subscribes at any WHEP URL. Follows redirects 307 and 308 with the token, and returns once media can
     /// flow.
     ///
     /// # Errors
@@ -106,8 +106,8 @@ impl Subscriber {
         .await
     }
 
-    /// Waits for the next frame of either track. `None` once the connection is over and every
-    /// frame has been taken. A program that takes frames too slowly loses the newest; see
+    /// Waits for the next frame of either track. `None` once the connection has ended and every
+    /// frame has been returned. A program that reads frames too slowly loses the newest ones; see
     /// [`Stats::frames_dropped`].
     pub async fn frame(&mut self) -> Option<ReceivedFrame> {
         self.frames.recv().await
@@ -116,12 +116,12 @@ impl Subscriber {
     /// Asks the publisher for a key frame, at most twice a second.
     ///
     /// # Errors
-    /// [`Error::Closed`] once the connection is over.
+    /// [`Error::Closed`] once the connection has ended.
     pub async fn request_key_frame(&self) -> Result<(), Error> {
         self.peer.command(Command::RequestKeyFrame).await
     }
 
-    /// Codecs both sides have.
+    /// Codecs that both sides support.
     #[must_use]
     pub fn codecs(&self) -> &[Codec] {
         self.peer.codecs()
@@ -134,7 +134,7 @@ impl Subscriber {
         self.peer.resumption()
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub fn state(&self) -> ConnectionState {
         self.peer.state()
@@ -146,16 +146,16 @@ impl Subscriber {
         self.peer.state_watch()
     }
 
-    /// Figures of the last full second.
+    /// Statistics of the last full second.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.peer.stats()
     }
 
-    /// Leaves: DELETE to the server, then RTCP BYE and DTLS close.
+    /// Leaves the stage: sends DELETE to the server, then RTCP BYE and DTLS close.
     ///
     /// # Errors
-    /// What the server said to the DELETE, unless the session was gone already.
+    /// The server's refusal of the DELETE, unless the session had already ended.
     pub async fn close(self) -> Result<(), Error> {
         self.peer.close().await
     }

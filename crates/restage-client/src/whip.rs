@@ -11,22 +11,22 @@ use crate::peer::{ConnectionState, Media, Peer, Stats, Wanted};
 use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
 
-/// What to publish and how to get there.
+/// What to publish, and how to connect.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PublishConfig {
-    /// Codec of the picture; `None` offers no video. Amazon IVS refuses an offer without H.264,
-    /// so leave it in even for sound alone and simply write no video frame.
+    /// Codec of the video; `None` offers no video. Amazon IVS refuses an offer without H.264, so
+    /// offer it even for audio alone, and write no video frames.
     pub video: Option<Codec>,
-    /// Codec of the sound; `None` offers no audio.
+    /// Codec of the audio; `None` offers no audio.
     pub audio: Option<Codec>,
-    /// How long the answer and then ICE and DTLS may each take.
+    /// Time limit for the answer, and then again for ICE and DTLS.
     pub connect_timeout: Duration,
     /// Turns bandwidth estimation and pacing on, starting from this many bits per second. The
-    /// estimate is in [`Stats::available_bps`]. `None` sends frames at once, whole.
+    /// estimate is in [`Stats::available_bps`]. `None` sends each frame at once, without pacing.
     pub initial_bps: Option<u64>,
-    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one: with
-    /// it a token that has expired meanwhile is good for as long as the stage session lasts.
+    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one. With
+    /// it, a token that has expired meanwhile stays usable until the stage session ends.
     pub resumption: Option<String>,
     /// A shared HTTP client; `None` makes one.
     pub http: Option<HttpClient>,
@@ -46,7 +46,7 @@ impl Default for PublishConfig {
     }
 }
 
-/// A publisher: encoded frames go in, a stage's other participants see and hear them.
+/// A publisher: it sends encoded frames to the other participants of a stage.
 ///
 /// Dropping it ends the connection in the background; [`Publisher::close`] waits for that.
 ///
@@ -75,13 +75,13 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes to any WHIP server. Follows the redirects WHIP has (307, 308) with the token, and
+    /// Publishes to any WHIP server. Follows WHIP's redirects (307, 308) with the token, and
     /// returns once media can flow.
     ///
     /// # Errors
     /// [`Error::Url`], [`Error::Http`], [`Error::Redirect`] if the server cannot be reached;
-    /// [`Error::Refused`] if it says no (a bad token, most often); [`Error::Answer`] if it accepts
-    /// none of the codecs; [`Error::ConnectTimeout`] or [`Error::Closed`] if media does not come up.
+    /// [`Error::Refused`] if it refuses (usually because of the token); [`Error::Answer`] if it accepts
+    /// none of the codecs; [`Error::ConnectTimeout`] or [`Error::Closed`] if media cannot flow.
     pub async fn connect(url: &str, token: &str, config: PublishConfig) -> Result<Self, Error> {
         let wanted = Wanted {
             endpoint: parse_url(url, ["http", "https"])?,
@@ -114,12 +114,12 @@ impl Publisher {
         Self::connect(token.whip_url()?, token.as_str(), config).await
     }
 
-    /// Sends one frame. Waits while 64 frames are queued already; frames written while the path
-    /// is [`ConnectionState::Disconnected`] are lost, like packets would be.
+    /// Sends one frame. Waits while 64 frames are queued. Frames written while the connection
+    /// is [`ConnectionState::Disconnected`] are lost, like packets.
     ///
     /// # Errors
     /// [`Error::NotNegotiated`] if the server did not accept the frame's codec, [`Error::Closed`]
-    /// once the connection is over.
+    /// once the connection has ended.
     pub async fn write(&self, frame: EncodedFrame) -> Result<(), Error> {
         self.peer.write(frame).await
     }
@@ -130,7 +130,7 @@ impl Publisher {
         self.peer.codecs()
     }
 
-    /// Whether a receiver asked for a key frame since this was last asked or
+    /// Whether a receiver has requested a key frame since the last call, or since
     /// [`Publisher::key_frame_requested`] last returned.
     pub fn take_key_frame_request(&mut self) -> bool {
         let requested = self.requests_seen.has_changed().unwrap_or(false);
@@ -138,8 +138,8 @@ impl Publisher {
         requested
     }
 
-    /// Waits until a receiver asks for a key frame. The next video frame should then be one.
-    /// Never returns once the connection is over.
+    /// Waits until a receiver requests a key frame. The next video frame should then be one.
+    /// Never returns once the connection has ended.
     pub async fn key_frame_requested(&mut self) {
         if self.requests_seen.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -153,7 +153,7 @@ impl Publisher {
         self.peer.resumption()
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub fn state(&self) -> ConnectionState {
         self.peer.state()
@@ -165,17 +165,17 @@ impl Publisher {
         self.peer.state_watch()
     }
 
-    /// Figures of the last full second.
+    /// Statistics of the last full second.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.peer.stats()
     }
 
-    /// Leaves: DELETE to the server (RFC 9725 §4.2), then RTCP BYE and DTLS close.
+    /// Leaves the stage: sends DELETE to the server (RFC 9725 §4.2), then RTCP BYE and DTLS close.
     ///
     /// # Errors
-    /// What the server said to the DELETE, unless the session was gone already. The connection is
-    /// over in any case.
+    /// The server's refusal of the DELETE, unless the session had already ended. The connection
+    /// ends in any case.
     pub async fn close(self) -> Result<(), Error> {
         self.peer.close().await
     }

@@ -1,4 +1,4 @@
-//! The API as a client of it: the AWS SDK, and what its errors mean to a person.
+//! A client of the API: the AWS SDK, and explanations of its errors for users.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -17,23 +17,19 @@ use restage_client::first_line;
 use restage_server::run_file::RunFile;
 use serde_json::Value;
 
-use crate::connector;
+use crate::connector::{self, CONNECT_TIMEOUT};
 use crate::exit::{Exit, Failure};
 use crate::target::{Connection, Target};
-
-/// How long a connection may take to be made. A server that is not there answers at once; this is
-/// for one behind a firewall.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longest label of a host name (RFC 1035 §2.3.4).
 const HOST_LABEL_MAX: usize = 63;
 
-/// What to do about a certificate that is not believed.
+/// Advice for a certificate that is not trusted.
 pub(crate) const CERTIFICATE: &str = "--ca-bundle or AWS_CA_BUNDLE names a file with a certificate of your own; --no-verify-ssl takes any";
 
-/// What a starting token has to be.
+/// Description of a valid starting token.
 pub(crate) const NEXT_TOKEN: &str =
     "the NextToken of an earlier list with the same arguments, whole and unchanged";
 
@@ -46,7 +42,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// A client of the server a command is about.
+    /// A client of the target server.
     pub(crate) fn new(target: &Target) -> anyhow::Result<Self> {
         let connection = target.connect()?;
         checked_region(&connection.region)?;
@@ -80,7 +76,7 @@ impl Api {
         })
     }
 
-    /// The answer of a call as the service wrote it, member for member.
+    /// The answer of a call as the service wrote it, with every member.
     pub(crate) fn answered<T, E>(&self, outcome: Result<T, SdkError<E>>) -> anyhow::Result<Value>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -93,7 +89,7 @@ impl Api {
         }
     }
 
-    /// The service's own words about a failed call, or what to do when nobody answered.
+    /// The error of a failed call: the service's own message, or advice when nothing answered.
     pub(crate) fn explain<E>(&self, error: SdkError<E>) -> anyhow::Error
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -126,7 +122,7 @@ impl Api {
         }
     }
 
-    /// Something answered that is not the API: its own words show what it is.
+    /// The error for an answer that is not from the API. It quotes the answer, which shows what kind of server it is.
     fn foreign(&self, answer: &HttpResponse) -> Failure {
         let status = answer.status().as_u16();
         let body = answer.body().bytes().unwrap_or_default();
@@ -142,7 +138,7 @@ impl Api {
         .advise("check that the URL is that of a restage server or of Amazon IVS Real-Time")
     }
 
-    /// What the service said, with advice for the refusals a person can do something about.
+    /// The service's refusal, with advice where the user can do something about it.
     pub(crate) fn refusal(&self, code: Option<&str>, message: Option<&str>) -> Failure {
         let code = code.unwrap_or("the service refused");
         let failure = Failure::new(
@@ -157,7 +153,7 @@ impl Api {
 
     fn advice(&self, code: &str, message: &str) -> Option<String> {
         let region = &self.connection.region;
-        // The account and the region are part of every ARN; asking in another one cannot find it.
+        // Account and Region are part of every ARN, so a call in another Region cannot find the resource.
         let other_region = message
             .split(|c: char| c.is_whitespace() || c == '"' || c == '\'')
             .filter_map(|word| word.strip_prefix("arn:aws:ivs:")?.split(':').next())
@@ -198,7 +194,7 @@ impl Api {
     }
 }
 
-/// Whether this is a region and no place holder, as in `arn:aws:ivs:<region>:…`.
+/// Whether this is a Region and not a placeholder, as in `arn:aws:ivs:<region>:…`.
 fn is_region(text: &str) -> bool {
     let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     !text.is_empty() && text.chars().all(is_one)
@@ -209,7 +205,7 @@ pub(crate) fn console_url(data_dir: &Path) -> Option<String> {
     RunFile::read(data_dir).map(|run| run.console)
 }
 
-/// A runtime for one command.
+/// The async runtime of one command.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -217,7 +213,7 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// The SDK puts the region into a host name, with restage too.
+/// Refuses Regions that cannot be part of a host name, because the SDK puts the Region into one, with restage too.
 fn checked_region(region: &str) -> anyhow::Result<()> {
     let is_inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let is_label = (1..=HOST_LABEL_MAX).contains(&region.len())
@@ -234,7 +230,7 @@ fn checked_region(region: &str) -> anyhow::Result<()> {
     .into())
 }
 
-/// The SDK takes any text and fails at the first call with words that help nobody.
+/// Refuses invalid URLs. The SDK accepts any text and then fails at the first call with an unclear error.
 fn checked_url(url: &str) -> anyhow::Result<&str> {
     let rest = url
         .strip_prefix("http://")
@@ -247,7 +243,7 @@ fn checked_url(url: &str) -> anyhow::Result<&str> {
     }
 }
 
-/// What went wrong and why, each cause once.
+/// An error and its causes, each cause once.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut said = vec![error.to_string()];
     let mut error = error;
@@ -261,7 +257,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     said.join(": ")
 }
 
-/// The innermost cause, which is the one that says something: "Connection refused", for example.
+/// The innermost cause, which is the specific one: "Connection refused", for example.
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(cause) = error.source() {
@@ -282,7 +278,7 @@ impl LastAnswer {
     }
 }
 
-/// Keeps what the service wrote, since the SDK's types cannot be written as JSON again.
+/// Stores the body of each answer, because the SDK's types cannot be converted back to JSON.
 #[derive(Debug)]
 struct KeepAnswer(Arc<LastAnswer>);
 

@@ -1,4 +1,4 @@
-//! How a command ends: exit codes, and errors that say what to do next.
+//! The end of a command: exit codes, and errors with advice.
 
 use std::fmt;
 use std::io;
@@ -9,17 +9,17 @@ use tracing::Level;
 
 use crate::logging;
 
-/// Why a command did not do what it was asked to. The numbers are a promise to scripts;
+/// Why a command failed. Scripts rely on the numbers;
 /// `docs/cli.md` and `restage --help` list them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
-    /// Something on this machine: a file, a port, a check that found a fault.
+    /// A failure on this machine: a file, a port, a check that found a fault.
     Failure = 1,
     /// The command line, the environment or a profile is wrong. clap uses the same number.
     Usage = 2,
-    /// The service answered and said no.
+    /// The service refused the request.
     Refused = 3,
-    /// The service did not answer, or no media came through.
+    /// The service did not answer, or no media arrived.
     NoAnswer = 4,
 }
 
@@ -53,7 +53,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Says what to do next, in one sentence or command.
+    /// Adds advice: one sentence or command.
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
@@ -68,7 +68,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Standard output was closed by its reader, `head` for example. That is the reader's choice.
+/// The reader of standard output has closed it, for example `head`. This is not a failure.
 #[derive(Debug)]
 pub(crate) struct StdoutClosed;
 
@@ -88,7 +88,7 @@ pub(crate) fn stdout_error(error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context("cannot write to standard output")
 }
 
-/// Says what went wrong and gives the exit code for it. A server that logs JSON says it so.
+/// Prints the error and returns its exit code. A server that logs JSON prints it as JSON.
 pub(crate) fn report(format: LogFormat, error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<StdoutClosed>().is_some() {
         return ExitCode::SUCCESS;
@@ -103,7 +103,7 @@ pub(crate) fn report(format: LogFormat, error: &anyhow::Error) -> ExitCode {
     ExitCode::from(failure.exit as u8)
 }
 
-/// The error and its causes, leaving out those that the text before them tells already.
+/// The error and its causes, without those that an earlier text already contains.
 fn told(error: &anyhow::Error) -> String {
     let mut text = error.to_string().trim_end().to_owned();
     for cause in error.chain().skip(1) {

@@ -1,14 +1,14 @@
-//! Live lines on standard error: progress of long work, and figures that change.
+//! Live lines on standard error: progress of long work, and statistics that change.
 //!
-//! On a terminal they are redrawn in place. Elsewhere progress says nothing, since its end is what
-//! counts, and figures are a line now and then.
+//! On a terminal they are redrawn in place. Elsewhere progress prints nothing, because only its end
+//! matters, and statistics are printed as a line at intervals.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How often figures are a line of their own where no terminal shows them.
+/// Interval between lines of statistics where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Work shorter than this needs no progress bar.
 const SHORT: Duration = Duration::from_millis(300);
@@ -21,7 +21,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `what` is what is counted: "stages", "replicas".
+    /// `what` names what is counted: "stages", "replicas".
     pub(crate) fn new(steps: Option<u64>, what: &str) -> Self {
         let bar = ProgressBar::with_draw_target(steps, ProgressDrawTarget::hidden());
         let template = match steps {
@@ -38,17 +38,17 @@ impl Progress {
         }
     }
 
-    /// Steps done.
+    /// Records completed steps.
     pub(crate) fn add(&mut self, steps: u64) {
         if !self.is_shown && self.started_at.elapsed() >= SHORT {
             self.is_shown = true;
-            // A hidden target draws nothing where standard error is no terminal.
+            // Where standard error is not a terminal, this target draws nothing.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.inc(steps);
     }
 
-    /// Says something above the bar.
+    /// Prints a line above the bar.
     pub(crate) fn note(&self, text: &str) {
         self.bar.suspend(|| crate::output::note(text));
     }
@@ -60,12 +60,12 @@ impl Drop for Progress {
     }
 }
 
-/// Figures that change.
+/// Statistics that change.
 pub(crate) struct Figures {
     bar: ProgressBar,
     is_terminal: bool,
     next_line_at: Instant,
-    /// Figures no line has shown yet.
+    /// Statistics that no line has shown yet.
     unshown: Option<String>,
     has_figures: bool,
 }
@@ -86,7 +86,7 @@ impl Figures {
         }
     }
 
-    /// Shows new figures in the place of the old ones.
+    /// Replaces the shown statistics.
     pub(crate) fn show(&mut self, figures: String) {
         self.has_figures = true;
         if self.is_terminal {
@@ -101,14 +101,14 @@ impl Figures {
         }
     }
 
-    /// Says something that stays.
+    /// Prints a line that stays.
     pub(crate) fn note(&self, text: &str) {
         self.bar.suspend(|| crate::output::note(text));
     }
 }
 
 impl Drop for Figures {
-    /// The last figures stay: they are what it came to.
+    /// The last statistics stay visible, because they are the result.
     fn drop(&mut self) {
         match self.has_figures {
             true => self.bar.abandon(),

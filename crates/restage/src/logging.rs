@@ -1,4 +1,4 @@
-//! Log lines to stderr and, where asked for, traces to an OpenTelemetry collector.
+//! Writes log lines to stderr and, if configured, traces to an OpenTelemetry collector.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
@@ -9,7 +9,8 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use restage_server::config::LogFormat;
-use restage_server::{clock, panics};
+use restage_server::panics;
+use restage_store::system::clock;
 use serde_json::json;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, dynamic_filter_fn, filter_fn};
@@ -17,28 +18,28 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
-/// What is logged unless RUST_LOG says otherwise.
+/// The default of RUST_LOG.
 const DEFAULT_FILTER: &str = "info,str0m=warn,dimpl=warn,is=warn,sqlx=warn";
-/// Where a collector takes traces (OTLP specification, "OTLP/HTTP Request").
+/// The path at which a collector accepts traces (OTLP specification, "OTLP/HTTP Request").
 const TRACES_PATH: &str = "/v1/traces";
-/// Our own code: what is traced, and what may be logged in every detail.
+/// Prefix of our own crates, which are traced and may be logged in every detail.
 const OWN_CRATES: &str = "restage";
 
-/// Keeps tracing going; what is still queued is sent when it is dropped.
+/// Keeps tracing active; dropping it sends what is still queued.
 pub(crate) struct Logging {
     traces: Option<SdkTracerProvider>,
 }
 
-/// Starts logging, and tracing if there is a collector's address. Must not be called inside an
-/// asynchronous runtime, nor must what it answers be dropped there: the exporter waits for its client.
+/// Starts logging, and tracing if a collector's address is given. It must not be called inside an
+/// asynchronous runtime, and its result must not be dropped there, because the exporter blocks on its client.
 ///
 /// # Errors
 /// The collector's address cannot be used.
 pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Result<Logging> {
     let chosen =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    // Asked for every line, never answered from memory: a library that asks whether it may log, and then does not
-    // (sqlx does so at each statement), would otherwise take the next line's turn, and that line would be lost.
+    // The filter is evaluated for every line and never cached. A library that asks whether it may log, and then does not
+    // (sqlx does so at each statement), would otherwise consume the next line's result, and that line would be lost.
     let safe = dynamic_filter_fn(|at, _| is_safe(at)).with_max_level_hint(LevelFilter::TRACE);
     let filter = chosen.and(safe);
     let lines = tracing_subscriber::fmt::layer()
@@ -49,7 +50,7 @@ pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Resul
         LogFormat::Json => lines.json().with_filter(filter).boxed(),
     };
     let traces = collector.map(tracer).transpose()?;
-    // A list, because a layer that is not there would have every span made for it.
+    // A list, because an absent optional layer would still cause every span to be made.
     let mut layers = vec![lines];
     if let Some(provider) = &traces {
         let spans = tracing_opentelemetry::layer()
@@ -61,7 +62,7 @@ pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Resul
     Ok(Logging { traces })
 }
 
-/// Colours are for people: a journal or a file would keep their codes. `NO_COLOR` is <https://no-color.org>'s.
+// Colour codes are only for terminals; a journal or a file would store them. `NO_COLOR` is <https://no-color.org>'s.
 fn is_coloured() -> bool {
     let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     std::io::stderr().is_terminal() && !is_unwanted
@@ -88,8 +89,8 @@ fn tracer(collector: &str) -> anyhow::Result<SdkTracerProvider> {
         .build())
 }
 
-/// What libraries say in detail may be what goes over the wire, keys, tokens and ICE passwords included: it is never
-/// logged, whatever RUST_LOG says. What they say at INFO and above is for operators.
+/// Whether a line may be logged. Detailed lines of libraries may contain transmitted data, including keys, tokens and ICE
+/// passwords, so they are never logged, whatever RUST_LOG says. Their lines at INFO and above are for operators.
 fn is_safe(at: &Metadata<'_>) -> bool {
     is_own(at) || *at.level() <= Level::INFO
 }
@@ -98,27 +99,27 @@ fn is_own(at: &Metadata<'_>) -> bool {
     at.target().starts_with(OWN_CRATES)
 }
 
-/// Says it whatever `RUST_LOG` leaves out, in the form that log lines have.
+/// Writes a line whatever `RUST_LOG` leaves out, in the form of log lines.
 pub(crate) fn say(format: LogFormat, level: Level, text: &str) {
     match format {
-        LogFormat::Text => crate::output::note(text),
-        LogFormat::Json => crate::output::note(&line(level, json!({ "message": text }))),
+        LogFormat::Text => crate::note::note(text),
+        LogFormat::Json => crate::note::note(&line(level, json!({ "message": text }))),
     }
 }
 
-/// Has panics counted and, as JSON, told as an error like any other. For people Rust's own words are as good.
+/// Counts panics and, with JSON, logs them like any other error. As text, Rust's own message is sufficient.
 pub(crate) fn hear_panics(format: LogFormat) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         panics::note();
         match format {
             LogFormat::Text => default(panic),
-            LogFormat::Json => crate::output::note(&line(Level::ERROR, told(panic))),
+            LogFormat::Json => crate::note::note(&line(Level::ERROR, told(panic))),
         }
     }));
 }
 
-/// A log line that does not pass through the subscriber: there may be none yet, or it is what panicked.
+/// A log line that does not pass through the subscriber, which may not exist yet or may be what panicked.
 fn line(level: Level, fields: serde_json::Value) -> String {
     json!({
         "timestamp": clock::iso(clock::now().0 / 1_000_000),
@@ -136,7 +137,7 @@ fn told(panic: &PanicHookInfo<'_>) -> serde_json::Value {
         "thread": thread.name().unwrap_or("unnamed"),
         "location": panic.location().map(ToString::to_string),
     });
-    // There is one if RUST_BACKTRACE asks for it.
+    // Contains frames only if RUST_BACKTRACE asks for them.
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         fields["backtrace"] = backtrace.to_string().into();
@@ -185,10 +186,10 @@ mod tests {
         assert!(text.contains("told-1") && text.contains("told-2"), "{text}");
     }
 
-    /// Says that the process is the child of the test below.
+    /// Marks the child process of the test below.
     const CHILD: &str = "RESTAGE_TEST_PANICS";
 
-    /// Does something only in the process that the test below starts: a hook is there for a whole process.
+    /// Runs only in the child process that the test starts, because a panic hook applies to a whole process.
     #[test]
     fn panics_in_two_threads() {
         if std::env::var_os(CHILD).is_none() {

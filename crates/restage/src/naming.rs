@@ -1,4 +1,4 @@
-//! Stages and participants as people name them, and the words of a command line that no flag takes.
+//! Stages and participants as users name them, and the arguments of a command line without flags.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::paging;
 use crate::table::printable;
 
-/// Length of an id that the service makes, the last part of a stage's ARN for example.
+/// Length of an id that the service makes, for example the last part of a stage's ARN.
 const ID_LEN: usize = 12;
 /// What every ARN begins with.
 const ARN: &str = "arn:";
@@ -22,7 +22,7 @@ pub(crate) fn is_arn(text: &str) -> bool {
     text.starts_with(ARN)
 }
 
-/// Whether a text looks like an id the service made.
+/// Whether a text looks like an id of the service.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == ID_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
@@ -68,8 +68,8 @@ pub(crate) async fn stage_arns(api: &Api, named: &[String]) -> anyhow::Result<Ve
     Ok(arns)
 }
 
-/// The id of a participant that was named by its id or, if just one such is on the stage, by its
-/// user id. What is neither is left as it is: the service says what is wrong with it.
+/// The id of a participant that was named by its id or, if exactly one such participant is connected, by its
+/// user id. Any other text is returned unchanged, so that the service reports what is wrong with it.
 pub(crate) async fn participant_id(
     api: &Api,
     stage_arn: &str,
@@ -104,7 +104,7 @@ pub(crate) async fn participant_id(
     }
 }
 
-/// A stage's ARN and a participant's id, of names for both.
+/// A stage's ARN and a participant's id, from the names of both.
 pub(crate) async fn participant_on(
     api: &Api,
     stage: &str,
@@ -115,7 +115,7 @@ pub(crate) async fn participant_on(
     Ok((stage, participant))
 }
 
-/// Whom a text means among people, given as (id, user id). `Ok(None)` if nobody.
+/// The participant that a text names, among pairs of (id, user id). `Ok(None)` if none matches.
 pub(crate) fn one_of<'a>(
     people: &[(&'a str, &'a str)],
     named: &str,
@@ -150,7 +150,7 @@ fn listed(names: &[&str]) -> String {
     printable(&shown)
 }
 
-/// The words of a command line that stand alone. Each goes to the first thing that no flag gave.
+/// The arguments of a command line without flags. Each one fills the first place that no flag has filled.
 pub(crate) struct Words(VecDeque<String>);
 
 impl Words {
@@ -158,12 +158,12 @@ impl Words {
         Self(words.into())
     }
 
-    /// What a flag gave, else the next word.
+    /// The value of a flag, else the next argument.
     pub(crate) fn take(&mut self, flag: Option<String>) -> Option<String> {
         flag.or_else(|| self.0.pop_front())
     }
 
-    /// The same, of something that must be there. `what` is `("the stage", "--stage")`.
+    /// The same for a required value. `what` is `("the stage", "--stage")`.
     pub(crate) fn require(
         &mut self,
         flag: Option<String>,
@@ -178,7 +178,7 @@ impl Words {
         })
     }
 
-    /// Several: what a flag gave, else all words that are left, of which there must be one.
+    /// The same for several values: a flag's values, else all remaining arguments, at least one.
     pub(crate) fn require_all(
         &mut self,
         flag: Vec<String>,
@@ -191,7 +191,7 @@ impl Words {
         Ok(std::iter::once(first).chain(self.0.drain(..)).collect())
     }
 
-    /// Nothing may be left over.
+    /// Checks that no argument is left.
     pub(crate) fn end(self) -> anyhow::Result<()> {
         match self.0.front() {
             None => Ok(()),

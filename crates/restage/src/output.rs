@@ -1,7 +1,7 @@
-//! Data goes to standard output, everything else to standard error.
+//! Writes data to standard output and everything else to standard error.
 //!
-//! People get tables in colour, programs JSON; which of them is reading shows in whether standard
-//! output is a terminal. `NO_COLOR` and `CLICOLOR_FORCE` are honoured by `anstream`.
+//! On a terminal data is printed as tables in colour, elsewhere as JSON. `anstream` respects
+//! `NO_COLOR` and `CLICOLOR_FORCE`.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::exit::stdout_error;
 use crate::query::Query;
 use crate::table::{self, Columns};
+
+pub(crate) use crate::note::note;
 
 /// How a command with one natural text form prints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -59,7 +61,7 @@ impl Output {
         self.query.is_some()
     }
 
-    /// What the query makes of an answer.
+    /// Applies the query to an answer.
     pub(crate) fn select(&self, answer: Value) -> anyhow::Result<Value> {
         match &self.query {
             Some(query) => query.search(answer),
@@ -67,8 +69,8 @@ impl Output {
         }
     }
 
-    /// Prints an answer; `columns` says how a table of it looks, unless a query made something
-    /// else.
+    /// Prints an answer. `columns` describes its table, unless a query has changed the
+    /// answer.
     pub(crate) fn print(&self, mut answer: Value, columns: &Columns) -> anyhow::Result<()> {
         answer.sort_all_objects();
         let is_whole = self.query.is_none();
@@ -96,7 +98,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Whether a program is reading.
+    /// Whether the output is JSON.
     pub(crate) fn is_json(&self) -> bool {
         let format = self
             .output
@@ -128,7 +130,7 @@ pub(crate) fn line(line: &str) -> anyhow::Result<()> {
 
 /// Prints data as indented JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    // Whether maps keep their order depends on what else is in the build; output must not.
+    // Converted to a value first, because the order of map members depends on features of the build, and output must not.
     let mut value = serde_json::to_value(value)?;
     value.sort_all_objects();
     line(&serde_json::to_string_pretty(&value)?)
@@ -139,9 +141,4 @@ fn text(text: &str) -> anyhow::Result<()> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(stdout_error)
-}
-
-/// Tells a person something. If nobody can be told, the work goes on.
-pub(crate) fn note(text: &str) {
-    writeln!(anstream::stderr(), "{text}").ok();
 }

@@ -1,4 +1,4 @@
-//! Lists: all pages of an operation, cut and continued as the AWS CLI does it.
+//! Lists: all pages of an operation, truncated and continued as by the AWS CLI.
 
 use std::process::ExitCode;
 
@@ -38,13 +38,13 @@ impl Paging {
     }
 }
 
-/// What a list came to.
+/// The result of a list.
 struct Listed {
     items: Vec<Value>,
     next_token: Option<String>,
 }
 
-/// Lists and prints.
+/// Runs a list operation and prints the items.
 pub(crate) async fn list<B: Paginated>(
     api: &Api,
     call: B,

@@ -1,9 +1,9 @@
 //! AWS shared configuration: `~/.aws/config` and `~/.aws/credentials`, as far as a client of one
 //! service needs them.
 //!
-//! What the format is: <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>. Keys,
-//! region and endpoints are read; roles, SSO and external processes are the AWS CLI's, which can
-//! export what they give.
+//! The format is described at <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>. Keys,
+//! Region and endpoints are read. Roles, SSO and external processes are left to the AWS CLI, which can
+//! export its credentials.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::exit::Failure;
 
 /// Longest file read. Real ones have a few kilobytes.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-/// What the SDKs call the service in `[services …]` sections.
+/// The service's name in `[services …]` sections.
 const SERVICE: &str = "ivs_realtime";
 
-/// What a profile says that is of use here.
+/// The settings of a profile that are used here.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Profile {
     pub(crate) access_key: Option<String>,
@@ -25,13 +25,13 @@ pub(crate) struct Profile {
     pub(crate) session_token: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) endpoint_url: Option<String>,
-    /// A file of certificates to believe.
+    /// A file of certificates to trust.
     pub(crate) ca_bundle: Option<String>,
-    /// A setting by which the keys would have to be fetched from elsewhere.
+    /// A setting that fetches the keys from elsewhere, which is not supported.
     pub(crate) indirect: Option<&'static str>,
 }
 
-/// Both files, read.
+/// The contents of both files.
 #[derive(Default)]
 pub(crate) struct Profiles {
     config: Sections,
@@ -41,7 +41,7 @@ pub(crate) struct Profiles {
 type Sections = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Profiles {
-    /// Reads the files that `variable` and the home directory name. One that is not there is empty.
+    /// Reads the files that `variable` and the home directory name. A missing file counts as empty.
     pub(crate) fn load(variable: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let path = |name: &str, file: &str| {
             variable(name)
@@ -71,7 +71,7 @@ impl Profiles {
         if in_config.is_none() && in_credentials.is_none() {
             return None;
         }
-        // For keys, the credentials file goes before the configuration file.
+        // For keys the credentials file takes precedence over the configuration file.
         let value = |key: &str| {
             let found = in_credentials.and_then(|section| section.get(key));
             let found = found.or_else(|| in_config.and_then(|section| section.get(key)));
@@ -100,7 +100,7 @@ impl Profiles {
         })
     }
 
-    /// A profile someone asked for by name.
+    /// A profile that the user named, which must exist.
     pub(crate) fn require(&self, name: &str) -> anyhow::Result<Profile> {
         self.get(name).ok_or_else(|| {
             let known = self.names();
@@ -143,7 +143,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// Sections with their settings; one that is nested under another has the name `outer.inner`.
+/// Sections with their settings; a section nested in another has the name `outer.inner`.
 fn parse(text: &str) -> Sections {
     let mut sections = Sections::new();
     let mut section: Option<String> = None;

@@ -1,4 +1,4 @@
-//! `--query`: JMESPath, as the AWS CLI has it.
+//! `--query`: JMESPath, as in the AWS CLI.
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -15,7 +15,7 @@ impl std::str::FromStr for Query {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let one_line = |error: jmespath::JmespathError| {
             let what = error.to_string();
-            // The library draws an arrow under the expression; a usage error is one line.
+            // The library's message draws an arrow under the expression; a usage error is one line.
             what.lines().next().unwrap_or_default().to_owned()
         };
         jmespath::compile(&with_json_literals(text))
@@ -24,8 +24,8 @@ impl std::str::FromStr for Query {
     }
 }
 
-/// Bare words between backticks become JSON strings: `` [?name==`lobby`] `` is how people write it,
-/// and the AWS CLI takes it.
+/// Converts bare words between backticks to JSON strings: users write `` [?name==`lobby`] ``,
+/// and the AWS CLI accepts it.
 fn with_json_literals(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -43,7 +43,7 @@ fn with_json_literals(text: &str) -> String {
             false => out.push_str(inside),
         }
         rest = after;
-        // The closing quote itself.
+        // The closing quote.
         out.push_str(&rest[..1]);
         rest = &rest[1..];
     }
@@ -51,7 +51,7 @@ fn with_json_literals(text: &str) -> String {
     out
 }
 
-/// Where a quoted part ends; a backslash takes the next byte with it.
+/// The end of a quoted part; a backslash escapes the next byte.
 fn closing(bytes: &[u8], quote: u8) -> Option<usize> {
     let mut at = 0;
     while at < bytes.len() {
@@ -65,7 +65,7 @@ fn closing(bytes: &[u8], quote: u8) -> Option<usize> {
 }
 
 impl Query {
-    /// What the expression finds; `null` if that is nothing.
+    /// The result of the expression; `null` if it matches nothing.
     pub(crate) fn search(&self, answer: Value) -> anyhow::Result<Value> {
         let found = self.0.search(answer).map_err(|error| {
             Failure::usage(format!("--query {}: {}", self.0.as_str(), error.reason))

@@ -1,4 +1,4 @@
-//! What `publish`, `watch` and `events tail` share: getting into a stage, staying there, leaving
+//! What `publish`, `watch` and `events tail` have in common: joining a stage, reconnecting, leaving
 //! it.
 
 use std::future::Future;
@@ -12,9 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::api::{Api, CERTIFICATE};
-use crate::cmd::pair;
 use crate::exit::{Exit, Failure};
 use crate::naming;
+use crate::pair::pair;
 use crate::target::{Target, variable};
 
 /// Longest token read from standard input.
@@ -46,12 +46,12 @@ pub(crate) struct Identity {
 }
 
 impl Join {
-    /// Whether it is said how to get in: by a flag, or by the environment.
+    /// Whether a token or a stage is given: by a flag, or by the environment.
     pub(crate) fn is_given(&self) -> bool {
         self.token.is_some() || self.stage.is_some() || variable("RESTAGE_TOKEN").is_some()
     }
 
-    /// Takes a stage that stood on the command line without a flag.
+    /// Takes a stage that was given as an argument without a flag.
     pub(crate) fn take_stage(&mut self, word: String) -> anyhow::Result<()> {
         if self.stage.is_some() || self.token.is_some() {
             return Err(Failure::usage(format!(
@@ -74,19 +74,19 @@ impl Join {
         Ok(Self { stage, ..self })
     }
 
-    /// The stage, if it was named.
+    /// The stage, if one was named.
     pub(crate) fn stage(&self) -> Option<&str> {
         self.stage.as_deref()
     }
 
-    /// The token given, or a new one.
+    /// The given token, or a new one.
     pub(crate) async fn token(
         &self,
         target: &Target,
         identity: &Identity,
         capability: ParticipantTokenCapability,
     ) -> anyhow::Result<ParticipantToken> {
-        // Not clap's: a token left in the environment would be in conflict with --stage.
+        // Read here and not by clap, because clap would report a conflict between --stage and a token left in the environment.
         let from_environment = || variable("RESTAGE_TOKEN").filter(|_| self.stage.is_none());
         let token = self.token.clone().or_else(from_environment);
         let is_described = identity.user_id.is_some() || !identity.attributes.is_empty();
@@ -125,7 +125,7 @@ fn decode(text: &str) -> anyhow::Result<ParticipantToken> {
     })
 }
 
-/// Makes a token through the API.
+/// Creates a token through the API.
 pub(crate) async fn mint(
     target: &Target,
     stage: &str,
@@ -149,7 +149,7 @@ pub(crate) async fn mint(
     decode(token.context("the service answered without a token")?)
 }
 
-/// What an error of the stage client means to a person and to a script.
+/// Converts an error of the stage client to an error for the user with its exit code.
 pub(crate) fn failure(error: Error) -> anyhow::Error {
     let message = error.to_string();
     let failure = match error {
@@ -181,7 +181,7 @@ pub(crate) fn failure(error: Error) -> anyhow::Error {
     failure.into()
 }
 
-/// What it means that the server ended a connection on purpose.
+/// The error for a connection that the server ended on purpose.
 pub(crate) fn ended(reason: &CloseReason) -> anyhow::Error {
     let advice = match reason {
         CloseReason::Ended { code, .. } if code == "REPLACED" => {
@@ -202,10 +202,10 @@ pub(crate) fn ended(reason: &CloseReason) -> anyhow::Error {
     .into()
 }
 
-/// Longest wait at the end for servers to be told that connections are over.
+/// Longest wait at the end until servers know that connections have ended.
 const HANG_UP_MAX: Duration = Duration::from_secs(6);
 
-/// What this program calls servers with.
+/// The HTTP client and trusted certificates of this program.
 pub(crate) struct Caller {
     pub(crate) http: HttpClient,
     pub(crate) trust: Trust,
@@ -218,8 +218,8 @@ impl Caller {
         Ok(Self { http, trust })
     }
 
-    /// Waits until every connection that was dropped is ended on its server too. Whatever a
-    /// command ended with, nothing of it stays behind on the stage.
+    /// Waits until the server has ended every connection that was dropped, so that a command never leaves a session
+    /// behind on the stage.
     pub(crate) async fn hang_up(&self) {
         let ended = self.http.hung_up();
         tokio::time::timeout(HANG_UP_MAX, ended).await.ok();
@@ -240,8 +240,8 @@ pub(crate) struct Reconnect {
 }
 
 impl Reconnect {
-    /// Connects again, saying so. `None` if the person ended it meanwhile. `may_pass` adds to the
-    /// errors after which the same again may succeed.
+    /// Reconnects, and reports it. `None` if the user ended the command meanwhile. `may_pass` selects further
+    /// errors after which another attempt may succeed.
     pub(crate) async fn again<T, F>(
         self,
         why: &str,
@@ -293,14 +293,14 @@ impl Reconnect {
     }
 }
 
-/// Keeps the newest resumption secret: with it one comes back after the token's end.
+/// Stores the newest resumption secret, which is needed to reconnect after the token has expired.
 pub(crate) fn keep(newest: &mut Option<String>, given: Option<&str>) {
     if let Some(secret) = given {
         *newest = Some(secret.to_owned());
     }
 }
 
-/// When to end: Ctrl-C, SIGTERM, a terminal that is closed, or a time that was set.
+/// The end of a command: Ctrl-C, SIGTERM, a closed terminal, or a time limit.
 pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
@@ -309,7 +309,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Needs a runtime.
+    /// Must be called within a runtime.
     pub(crate) fn new(after: Option<Duration>) -> anyhow::Result<Self> {
         let problem = "cannot listen for signals";
         Ok(Self {
@@ -320,7 +320,7 @@ impl Stop {
         })
     }
 
-    /// Waits for the end. Nothing is lost if the wait is given up.
+    /// Waits for the end. Dropping the future loses nothing.
     pub(crate) async fn wait(&mut self) {
         let at = self.at;
         let timer = async {
@@ -338,7 +338,7 @@ impl Stop {
     }
 }
 
-/// Seconds as a person writes them.
+/// Parses seconds as a user writes them.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let rule = || "write a number of seconds above 0, 2.5 for example".to_owned();
     let seconds: f64 = text.parse().map_err(|_| rule())?;

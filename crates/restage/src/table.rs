@@ -1,4 +1,4 @@
-//! Tables for people, and lines with tabs for shell scripts.
+//! Tables for terminals, and lines with tabs for shell scripts.
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
@@ -11,16 +11,16 @@ const FAINT: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 
-/// A column: its heading, and the members its value is taken from, the first one that is there.
+/// A column: its heading, and the members that may hold its value; the first existing one is used.
 pub(crate) type Column = (&'static str, &'static str);
 
-/// How a table of an answer looks.
+/// The table of an answer.
 pub(crate) struct Columns {
-    /// The member of the answer that holds the rows, or the one record.
+    /// The member of the answer that has the rows, or the single record.
     pub(crate) member: &'static str,
-    /// What people see of each row; JSON has everything.
+    /// The columns of a table; JSON has all members.
     pub(crate) columns: &'static [Column],
-    /// What is said instead of an empty table.
+    /// The text shown instead of an empty table.
     pub(crate) nothing: &'static str,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn answer(answer: &Value, columns: &Columns) -> String {
         _ => {
             let rows = columns.rows(answer);
             if rows.is_empty() {
-                crate::output::note(columns.nothing);
+                crate::note::note(columns.nothing);
                 return String::new();
             }
             let headings: Vec<String> = columns
@@ -66,7 +66,7 @@ pub(crate) fn answer(answer: &Value, columns: &Columns) -> String {
     }
 }
 
-/// What a query found.
+/// The result of a query.
 pub(crate) fn anything(found: &Value) -> String {
     match found {
         Value::Array(rows) if rows.iter().any(Value::is_object) => {
@@ -92,7 +92,7 @@ pub(crate) fn anything(found: &Value) -> String {
     }
 }
 
-/// A line for each row.
+/// One line for each row.
 pub(crate) fn tabs(rows: Vec<&Value>, columns: &Columns) -> String {
     let line = |row: &Value| {
         let values = columns
@@ -104,7 +104,7 @@ pub(crate) fn tabs(rows: Vec<&Value>, columns: &Columns) -> String {
     rows.into_iter().map(line).collect()
 }
 
-/// A line for each thing a query found.
+/// One line for each element of a query's result.
 pub(crate) fn tabs_of_anything(found: &Value) -> String {
     let line = |row: &Value| match row {
         Value::Array(values) => values
@@ -143,8 +143,8 @@ fn cell(value: Option<&Value>) -> Cell {
     Cell { text, style }
 }
 
-/// A value as one word or phrase without control characters: names are chosen by strangers, and a
-/// terminal obeys escape sequences.
+/// A value as one word or phrase without control characters, because names are chosen by others and a
+/// terminal interprets escape sequences.
 fn plain(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
@@ -163,14 +163,14 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
-/// Text that a terminal only shows.
+/// Text without characters that a terminal interprets.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
 }
 
-/// Names and values, those with a column first.
+/// Names and values, beginning with those that have a column.
 fn record_lines(record: &Value, columns: &[Column]) -> String {
     let mut pairs = Vec::new();
     flatten("", record, &mut pairs);
@@ -196,7 +196,7 @@ fn flatten(prefix: &str, value: &Value, pairs: &mut Vec<(String, Cell)>) {
     let Value::Object(members) = value else {
         return pairs.push((prefix.to_owned(), cell(Some(value))));
     };
-    // Maps with keys of somebody's choice stay together on one line.
+    // Maps with free keys stay together on one line.
     let is_free_form = ["tags", "attributes"]
         .iter()
         .any(|name| prefix.ends_with(name));
@@ -243,7 +243,7 @@ fn aligned(headings: &[String], rows: Vec<Vec<Cell>>) -> String {
         for (index, cell) in row.iter().enumerate() {
             let style = cell.style;
             text.push_str(&format!("{style}{}{style:#}", cell.text));
-            // No blanks at the end of a line.
+            // No spaces at the end of a line.
             if index + 1 < row.len() {
                 text.push_str(&" ".repeat(widths[index] - cell.text.width() + GAP));
             }

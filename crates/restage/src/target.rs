@@ -1,4 +1,4 @@
-//! Which server a command talks to, as whom, and in which region: flags as the AWS CLI has them.
+//! The server, keys and Region of a command: flags as in the AWS CLI.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use restage_server::run_file::RunFile;
 use crate::exit::Failure;
 use crate::profile::{Profile, Profiles};
 
-/// The environment variables that name an endpoint, the nearer one first.
+/// The environment variables that name an endpoint, the more specific one first.
 const ENDPOINT_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_IVS_REALTIME", "AWS_ENDPOINT_URL"];
 const REGION_VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-/// Names a file of certificates to believe, as for the AWS CLI.
+/// The environment variable that names a file of certificates to trust, as for the AWS CLI.
 const CA_BUNDLE_VARIABLE: &str = "AWS_CA_BUNDLE";
-/// Longest bundle read; the public authorities together are some 200 kilobytes.
+/// Longest bundle read; all public authorities together are about 200 kilobytes.
 const CA_BUNDLE_BYTES_MAX: u64 = 16 << 20;
-/// Any name works with restage; this is the one AWS's own tools begin with.
+/// Any name works with restage; this is the default of AWS's own tools.
 const REGION_DEFAULT: &str = "us-east-1";
 
 /// Where the server is and who asks.
@@ -56,15 +56,15 @@ pub(crate) struct Target {
     pub(crate) no_verify_ssl: bool,
 }
 
-/// Everything needed to call the API, and where each part came from, for error messages.
+/// Everything needed to call the API, with the source of each part for error messages.
 #[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) data_dir: PathBuf,
-    /// `None` is Amazon IVS in the region.
+    /// The server's URL; `None` means Amazon IVS in the Region.
     pub(crate) url: Option<String>,
     pub(crate) region: String,
     pub(crate) keys: Keys,
-    /// The source of the keys, as a person would name it.
+    /// The source of the keys, in words for the user.
     pub(crate) keys_from: String,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Keys {
 }
 
 impl Connection {
-    /// The address for people.
+    /// The address in words for the user.
     pub(crate) fn shown(&self) -> String {
         match &self.url {
             Some(url) => url.clone(),
@@ -86,7 +86,7 @@ impl Connection {
     }
 }
 
-/// What an address was taken from.
+/// The source of an address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Named,
@@ -94,13 +94,13 @@ enum Origin {
     Aws,
 }
 
-/// The process environment, or a test's.
+/// Looks up an environment variable, in the process or in a test.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Target {
-    /// Settles everything. Precedence: flag, environment, profile, the server's data directory. An
-    /// address taken from a data directory brings that directory's credentials with it, since keys
-    /// meant for elsewhere cannot fit.
+    /// Resolves server, keys and Region. Precedence: flag, environment, profile, the server's data directory. An
+    /// address from a data directory is used with that directory's credentials, because other keys
+    /// cannot be valid there.
     pub(crate) fn connect(&self) -> anyhow::Result<Connection> {
         self.connect_in(&variable)
     }
@@ -127,8 +127,8 @@ impl Target {
         })
     }
 
-    /// The server of the data directory, whatever AWS configuration there is: for `restage env`,
-    /// which is there to replace that configuration.
+    /// The server of the data directory, whatever AWS configuration exists: for `restage env`,
+    /// which replaces that configuration.
     pub(crate) fn connect_to_own(&self) -> anyhow::Result<Connection> {
         if self.profile.is_some() {
             return self.connect();
@@ -153,7 +153,7 @@ impl Target {
         })
     }
 
-    /// The certificates that are accepted for the API, WHIP, WHEP and the events socket.
+    /// The certificates to trust for the API, WHIP, WHEP and the events socket.
     pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
         self.trust_in(&variable)
     }
@@ -175,7 +175,7 @@ impl Target {
             let profiles = Profiles::load(variable)?;
             let profile = match &self.profile {
                 Some(name) => profiles.require(name)?,
-                // A token needs no profile, so one that is not there is no fault here.
+                // A token needs no profile, so a missing profile is no error here.
                 None => {
                     let name = variable("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
                     profiles.get(&name).unwrap_or_default()
@@ -209,7 +209,7 @@ impl Target {
             .unwrap_or_else(|| Config::default().data_dir)
     }
 
-    /// The profile asked for, which must be there, or the default one, which need not.
+    /// The profile that was named, which must exist, or the default one, which need not.
     fn profile_in(&self, profiles: &Profiles, variable: Variables<'_>) -> anyhow::Result<Profile> {
         match self.profile.clone().or_else(|| variable("AWS_PROFILE")) {
             Some(name) => profiles.require(&name),
@@ -233,7 +233,7 @@ impl Target {
         let named = first(variable, &ENDPOINT_VARIABLES).or_else(|| profile.endpoint_url.clone());
         match named {
             Some(url) => (Some(url), Origin::Named),
-            // Only a profile named on this very command line leads out of the house.
+            // Only a profile that is named on the command line may lead to Amazon IVS.
             None if self.profile.is_some() => (None, Origin::Aws),
             None => (Some(own()), Origin::DataDir),
         }
@@ -257,7 +257,7 @@ impl Target {
         let own = || own_keys(data_dir).map(|keys| (keys, shown_dir(data_dir)));
         let from_environment = || Some((environment_keys(variable)?, "the environment".to_owned()));
         if self.data_dir.is_some() || origin == Origin::DataDir {
-            // A server started with keys from its environment keeps none in the directory.
+            // A server that got its keys from its environment stores none in the directory.
             return own().or_else(|error| from_environment().ok_or(error));
         }
         if let Some(found) = from_environment() {
@@ -282,7 +282,7 @@ fn read_bundle(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(pem)
 }
 
-/// A variable of the process, if it says anything.
+/// An environment variable of the process, if it is set and not empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// A home with AWS files, a data directory with a server's files, and an environment.
+/// A home directory with AWS files, a data directory with a server's files, and an environment.
 struct House {
     home: tempfile::TempDir,
     variables: BTreeMap<String, String>,
@@ -54,7 +54,7 @@ impl House {
         target.connect_in(&|name| self.variables.get(name).cloned())
     }
 
-    /// (URL, access key)
+    /// The resolved pair of (URL, access key).
     fn settled(&self, target: &Target) -> (Option<String>, String) {
         let connection = self.connect(target).unwrap();
         (connection.url, connection.keys.access_key)
@@ -116,7 +116,7 @@ fn an_endpoint_goes_with_the_environment_then_the_profile() {
             .settled(&endpoint(url)),
         found(url, "PROD")
     );
-    // The running server's own keys fit it better than a default profile.
+    // The running server's own keys take precedence over the default profile.
     assert_eq!(
         House::new().settled(&endpoint(RUNNING)),
         found(RUNNING, "OWN")
@@ -191,7 +191,7 @@ fn regions_in_order() {
     assert_eq!(region(&house, &flag), "f");
 }
 
-/// A certificate nobody needs to believe in, but which can be read.
+/// A readable file with a certificate.
 fn bundle(house: &House, name: &str) -> PathBuf {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let path = house.home.path().join(name);
@@ -242,7 +242,7 @@ fn certificates_come_from_the_flag_then_the_environment_then_the_profile() {
     assert!(error.contains("the profile's ca_bundle"), "{error}");
     let house = house.with("AWS_PROFILE", "lab");
     assert!(trusted(&house, &Target::default()).unwrap());
-    // A token needs no profile, so one that is gone is no fault of it.
+    // A token needs no profile, so a missing profile is no error.
     let house = house.with("AWS_PROFILE", "gone");
     assert!(!trusted(&house, &Target::default()).unwrap());
 }

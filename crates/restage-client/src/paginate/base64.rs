@@ -1,20 +1,20 @@
-//! Base64 as lenient as Python's `base64.b64decode` (module `binascii`, not strict): characters
-//! outside the alphabet are skipped, padding must be there but may be more than enough, and what
-//! follows complete padding is not read.
+//! Base64 decoding as lenient as Python's `base64.b64decode` (module `binascii`, not strict):
+//! characters outside the alphabet are skipped, padding is required but may be too long, and
+//! whatever follows complete padding is ignored.
 
 use base64::Engine as _;
 
-/// Standard alphabet with padding, as `base64.b64encode` writes it.
+/// Encodes with the standard alphabet and padding, as `base64.b64encode` does.
 pub(super) fn encode(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// `None` where Python raises `binascii.Error`: characters left over that padding does not
-/// complete.
+/// Decodes; `None` where Python raises `binascii.Error`: characters are left over that padding
+/// does not complete.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let mut bits: u32 = 0;
-    // Characters of the group of four read so far, and `=` seen since the last of them.
+    // Characters of the current group of four, and the `=` characters since the last of them.
     let (mut group, mut padding) = (0, 0);
     for &character in text {
         if character == b'=' {
@@ -33,7 +33,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
         bits = bits << 6 | u32::from(value);
         group += 1;
         if group > 1 {
-            // Bits that are not output yet: 4 after the second character, 2 after the third.
+            // Bits that have not been output yet: 4 after the second character, 2 after the third.
             let left = (4 - group) * 2;
             bytes.push((bits >> left) as u8);
             bits &= (1 << left) - 1;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::error::PaginateError;
 use super::pyint;
 
-/// How far and in what steps to paginate; botocore's `PaginationConfig`.
+/// How many items to deliver, in pages of which size, from where; botocore's `PaginationConfig`.
 ///
 /// ```
 /// use restage_client::paginate::PaginationConfig;
@@ -31,14 +31,14 @@ pub struct PaginationConfig {
 }
 
 impl PaginationConfig {
-    /// Delivers no more than so many items.
+    /// Delivers at most this many items.
     #[must_use]
     pub fn max_items(mut self, max_items: i64) -> Self {
         self.max_items = Some(max_items);
         self
     }
 
-    /// Asks for so many items at a time.
+    /// Requests this many items at a time.
     #[must_use]
     pub fn page_size(mut self, page_size: i32) -> Self {
         self.page_size = Some(page_size);
@@ -96,7 +96,7 @@ fn integer(value: Option<&Value>, name: &str) -> Result<Option<i64>, PaginateErr
         Some(Value::Bool(one)) => Ok(Some(i64::from(*one))),
         Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
             (Some(integer), _) => Ok(Some(integer)),
-            // Python cuts towards zero; 2⁶³ is the first that does not fit.
+            // Python rounds towards zero; 2⁶³ is the first value that does not fit.
             (None, Some(real)) if real.abs() < 9_223_372_036_854_775_808.0 => Ok(Some(real as i64)),
             _ => Err(fail("does not fit in 64 bits")),
         },

@@ -1,4 +1,4 @@
-//! The pagination itself, without any I/O: which page to ask for next, what to keep of it, and
+//! The rules of pagination, without I/O: which page to request next, which of its items to keep, and
 //! where to continue later.
 
 use std::ops::Range;
@@ -22,9 +22,9 @@ pub struct PageRequest {
 
 /// The state of one pagination.
 ///
-/// Ask [`Pagination::next_request`] for what to fetch, fetch it, tell [`Pagination::accept`] what
-/// came, keep the part of the page it names, and begin again, until there is no next request. Then
-/// [`Pagination::resume_token`] says where the rest begins, if anything is left.
+/// Call [`Pagination::next_request`] for the page to fetch, fetch it, report it to
+/// [`Pagination::accept`], keep the range of items that this returns, and repeat until there is no next request.
+/// Then [`Pagination::resume_token`] says where the rest begins, if anything is left.
 ///
 /// ```
 /// use restage_client::paginate::{Pagination, PaginationConfig};
@@ -48,9 +48,9 @@ pub struct Pagination {
     page_size: Option<i32>,
     /// Items delivered so far.
     delivered: i64,
-    /// The page being asked for.
+    /// The page that is being requested.
     page: Page,
-    /// The token that came before the one in `page`.
+    /// The token before the one in `page`.
     previous_token: Option<String>,
     step: Step,
     resume_token: Option<String>,
@@ -60,13 +60,13 @@ pub struct Pagination {
 
 #[derive(Debug, Clone)]
 struct Page {
-    /// The token a resume token names for this page.
+    /// The token by which a resume token names this page.
     token: Option<String>,
-    /// The token that is sent, which differs where botocore drops one.
+    /// The token that is sent; it differs from `token` where botocore drops one.
     sent: Option<String>,
-    /// Items to leave out at the front, or from the end if negative; only of a first page.
+    /// Items to leave out at the front, or from the end if negative; only for a first page.
     index: i64,
-    /// Whether a resume token can be written that leads back into this page.
+    /// Whether a resume token that leads back into this page can be written.
     is_resumable: bool,
 }
 
@@ -78,11 +78,11 @@ enum Step {
 }
 
 impl Pagination {
-    /// Begins a pagination. `own_token` is a `nextToken` the request had of its own; it counts
-    /// where no starting token does.
+    /// Begins a pagination. `own_token` is a `nextToken` that the request itself had; it applies
+    /// when there is no starting token.
     ///
-    /// In botocore the request's own token is outside the bookkeeping, so that a first page cut
-    /// short resumes at the wrong place; here it is inside.
+    /// botocore does not track the request's own token, so it resumes at the wrong place after a
+    /// truncated first page; this crate tracks it.
     ///
     /// # Errors
     /// [`PaginateError::Config`] for a page size below 1, [`PaginateError::StartingToken`] for a
@@ -145,12 +145,12 @@ impl Pagination {
         }
     }
 
-    /// Takes note of a fetched page: how many items it has (`None` if it has no list at all) and
-    /// its `nextToken`. Returns which of its items to keep.
+    /// Records a fetched page: the number of its items (`None` if it has no list) and its
+    /// `nextToken`. Returns the range of items to keep.
     ///
     /// # Errors
-    /// [`PaginateError::StartingToken`] if the page has to be cut, but the starting token is one
-    /// that no resume token can be made of. The page is then not delivered.
+    /// [`PaginateError::StartingToken`] if the page must be truncated, but no resume token can be
+    /// made from the starting token. The page is then not delivered.
     pub fn accept(
         &mut self,
         item_count: Option<usize>,
@@ -170,30 +170,30 @@ impl Pagination {
         Ok(first..length)
     }
 
-    /// Where to continue, if the pagination is over and something is left.
+    /// Where to continue, if the pagination is over and items are left.
     #[must_use]
     pub fn resume_token(&self) -> Option<&str> {
         self.resume_token.as_deref()
     }
 
-    /// Whether nothing more is to be fetched.
+    /// Whether there is nothing more to fetch.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.step == Step::Over
     }
 
-    /// Whether the page accepted last was cut at its end.
+    /// Whether the page accepted last was truncated.
     pub(super) fn has_cut(&self) -> bool {
         self.has_cut
     }
 
-    /// Ends the pagination for good, as after a failed request; there is no way to resume it.
+    /// Ends the pagination after a failed request; it cannot be resumed.
     pub(super) fn stop(&mut self) {
         self.step = Step::Over;
         self.resume_token = None;
     }
 
-    /// Ends with a page of which only `wanted` items are delivered, less than it has.
+    /// Ends with a page of which only the first `wanted` items are delivered.
     fn cut(
         &mut self,
         first: usize,
@@ -213,7 +213,7 @@ impl Pagination {
         Ok(first..first + end)
     }
 
-    /// Goes on to the next page, or ends.
+    /// Continues with the next page, or ends.
     fn advance(&mut self, next_token: Option<&str>) {
         self.step = Step::Over;
         let Some(next) = next_token.filter(|token| !token.is_empty()) else {
@@ -236,7 +236,7 @@ impl Pagination {
     }
 }
 
-/// Refuses page sizes that no service takes; also for `maxResults` of the request itself.
+/// Refuses page sizes below the minimum, also for `maxResults` of the request itself.
 pub(super) fn check_page_size(page_size: Option<i32>) -> Result<(), PaginateError> {
     match page_size {
         Some(size) if size < PAGE_SIZE_MIN => Err(PaginateError::Config(format!(
@@ -246,8 +246,8 @@ pub(super) fn check_page_size(page_size: Option<i32>) -> Result<(), PaginateErro
     }
 }
 
-/// Where an index lies in a list of so many items, as in a Python slice: negative counts from the
-/// end, too far either way stops at the edge.
+/// Position of an index in a list of `length` items, as in a Python slice: a negative index counts from the
+/// end, and an index outside the list stops at its edge.
 fn from_index(length: usize, index: i64) -> usize {
     let magnitude = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
     if index < 0 {

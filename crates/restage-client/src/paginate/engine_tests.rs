@@ -1,4 +1,4 @@
-//! Every row and rule of what botocore does, as seen by running it, against a service of seven
+//! Tests of every rule of botocore, as observed by running it, with a service of seven
 //! items in pages of three with the tokens t3 and t6.
 
 use super::super::base64;
@@ -35,7 +35,7 @@ impl Service {
     }
 }
 
-/// What a whole pagination came to.
+/// The result of a whole pagination.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     items: Vec<usize>,
@@ -258,7 +258,7 @@ fn max_items_zero_on_an_empty_page_with_a_token_is_a_page_boundary() {
     assert_eq!(pagination.resume_token(), None);
 }
 
-/// A service that answers one item and always the same token.
+/// A service that answers with one item and always the same token.
 fn stuck(config: &PaginationConfig, token: &str) -> (usize, Option<PaginateError>, Option<String>) {
     let mut pagination = Pagination::new(config, None).unwrap();
     let mut pages = 0;
@@ -286,7 +286,7 @@ fn the_same_token_twice_is_an_error_after_the_page() {
     // The starting token does not count as received.
     let config = PaginationConfig::default().starting_token("T");
     assert_eq!(stuck(&config, "T"), (2, twice.clone(), None));
-    // Reaching MaxItems at that moment comes first.
+    // MaxItems is reached at that moment, which is checked first.
     let boundary = Some(token::write(Some("T"), None));
     assert_eq!(stuck(&limited(2), "T"), (2, None, boundary));
     assert_eq!(stuck(&limited(3), "T"), (2, twice, None));

@@ -1,4 +1,4 @@
-//! What can stop a pagination.
+//! Errors of a pagination.
 
 use std::convert::Infallible;
 
@@ -10,13 +10,13 @@ pub enum PaginateError<E = Infallible> {
     #[error("{0}")]
     Config(String),
 
-    /// The starting token is none that a pagination can continue from. Nothing was requested,
-    /// except for a token without `nextToken`, which serves as long as its page is not cut.
+    /// The starting token cannot be continued from. Nothing was requested,
+    /// except for a token without `nextToken`, which can be used as long as its page is not truncated.
     #[error("the starting token cannot be used: {0}")]
     StartingToken(String),
 
-    /// The service answered with the token it had answered with before, which would never end.
-    /// The pages up to there were delivered.
+    /// The service answered with the same token twice, which would never end.
+    /// The pages before that were delivered.
     #[error("the same next token was received twice: {0:?}")]
     SameTokenTwice(String),
 
@@ -30,7 +30,7 @@ pub enum PaginateError<E = Infallible> {
 }
 
 impl PaginateError {
-    /// The same error where an operation may also fail.
+    /// The same error, as the error type of an operation that can also fail itself.
     pub(crate) fn widen<E>(self) -> PaginateError<E> {
         match self {
             Self::Config(why) => PaginateError::Config(why),

@@ -1,4 +1,4 @@
-//! The pagination over anything that can fetch a page.
+//! Pagination over any source of pages.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,16 +11,16 @@ use super::config::PaginationConfig;
 use super::engine::{PageRequest, Pagination, check_page_size};
 use super::error::PaginateError;
 
-/// A list operation with everything its request needs but the token and the page size.
+/// A list operation with its whole request except the token and the page size.
 pub trait PageSource: Send + Unpin {
-    /// What the operation answers.
+    /// The operation's answer.
     type Page: Send;
     /// One element of the answer's list.
     type Item: Send + Unpin;
-    /// Why the operation fails.
+    /// The operation's error.
     type Error: Send;
 
-    /// Fetches one page, with exactly the token of `request` (its own, if any, comes back there),
+    /// Fetches one page with exactly the token of `request` (which may be the request's own),
     /// and with its page size unless that is `None`.
     fn fetch(
         &self,
@@ -33,8 +33,8 @@ pub trait PageSource: Send + Unpin {
     /// `nextToken` of a page.
     fn next_token(page: &Self::Page) -> Option<&str>;
 
-    /// Gives a page without a list an empty one, where pages can be without. botocore does so when
-    /// it cuts one, which takes a negative number of items.
+    /// Adds an empty list to a page without one, for pages that can lack it. botocore does so when
+    /// it truncates such a page, which needs a negative number of items.
     fn add_list(page: &mut Self::Page) {
         let _ = page;
     }
@@ -50,16 +50,16 @@ pub trait PageSource: Send + Unpin {
     }
 }
 
-/// A source whose pages can be had as JSON, for [`Pages::search`].
+/// A source whose pages are available as JSON, for [`Pages::search`].
 pub trait JsonSource: PageSource {
-    /// The same operation, answering JSON.
+    /// The same operation with JSON answers.
     type Json: PageSource<Page = JsonPage, Item = Value, Error = Self::Error>;
 
-    /// Turns to JSON.
+    /// Converts the source to one with JSON pages.
     fn into_json(self) -> Self::Json;
 }
 
-/// A page as JSON, member names as on the wire.
+/// A page as JSON, with member names as on the wire.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonPage {
     value: Value,
@@ -73,38 +73,38 @@ impl JsonPage {
         Self { value, list }
     }
 
-    /// The page.
+    /// The JSON of the page.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
     }
 
-    /// The list in it, to implement [`PageSource::items`] with.
+    /// The list of the page, to implement [`PageSource::items`] with.
     pub fn items(&mut self) -> Option<&mut Vec<Value>> {
         self.value.get_mut(self.list)?.as_array_mut()
     }
 
-    /// Gives it an empty list, to implement [`PageSource::add_list`] with.
+    /// Adds an empty list, to implement [`PageSource::add_list`] with.
     pub fn add_list(&mut self) {
         if let Value::Object(members) = &mut self.value {
             members.insert(self.list.to_owned(), Value::Array(Vec::new()));
         }
     }
 
-    /// Its `nextToken`, to implement [`PageSource::next_token`] with.
+    /// `nextToken` of the page, to implement [`PageSource::next_token`] with.
     #[must_use]
     pub fn next_token(&self) -> Option<&str> {
         self.value.get("nextToken")?.as_str()
     }
 }
 
-/// A pagination in progress: a stream of pages, each cut to what is to be delivered.
+/// A pagination in progress: a stream of pages, each truncated to the items to deliver.
 ///
-/// Pages are fetched one at a time, when they are asked for. An error ends the stream.
+/// Pages are fetched one at a time, on demand. An error ends the stream.
 #[must_use = "a pagination does nothing until its pages are asked for"]
 pub struct Pages<S: PageSource> {
     source: S,
-    /// Before the first page, what was wrong from the start.
+    /// An error in the settings, returned instead of the first page.
     refusal: Option<PaginateError>,
     pagination: Option<Pagination>,
     in_flight: Option<InFlight<S>>,
@@ -113,21 +113,21 @@ pub struct Pages<S: PageSource> {
 type InFlight<S> =
     Pin<Box<dyn Future<Output = Result<<S as PageSource>::Page, <S as PageSource>::Error>> + Send>>;
 
-/// The next thing a stream delivers: nothing more, an error, or a `T`.
+/// The next element of a stream: the end, an error, or a `T`.
 type Next<T, S> = Option<Result<T, PaginateError<<S as PageSource>::Error>>>;
 
-/// What [`Pages::build_full_result`] comes to.
+/// The result of [`Pages::build_full_result`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FullResult<T> {
-    /// Every item delivered; `None` if no page had a list at all.
+    /// All delivered items; `None` if no page had a list.
     pub items: Option<Vec<T>>,
-    /// Where the rest begins, if anything is left; botocore's `NextToken`.
+    /// Where the rest begins, if items are left; botocore's `NextToken`.
     pub next_token: Option<String>,
 }
 
 impl<S: PageSource> Pages<S> {
-    /// Begins a pagination. What is wrong with the settings is the stream's first and only element.
+    /// Begins a pagination. An error in the settings becomes the stream's first and only element.
     pub fn new(source: S, config: &PaginationConfig) -> Self {
         let own_page_size = match config.page_size {
             Some(_) => Ok(()),
@@ -147,22 +147,22 @@ impl<S: PageSource> Pages<S> {
         }
     }
 
-    /// Waits for the next page. `None` when there is none to deliver any more.
+    /// Waits for the next page. `None` when no more pages follow.
     ///
     /// # Errors
-    /// See [`PaginateError`]; whatever it is ends the pagination.
+    /// See [`PaginateError`]; every error ends the pagination.
     pub async fn next(&mut self) -> Option<Result<S::Page, PaginateError<S::Error>>> {
         std::future::poll_fn(|context| self.poll_page(context)).await
     }
 
-    /// Where the rest begins. Meaningful once the last page has been delivered; `None` if nothing
-    /// is left.
+    /// Where the rest begins; `None` if nothing is left. Valid once the last page has been
+    /// delivered.
     #[must_use]
     pub fn resume_token(&self) -> Option<&str> {
         self.pagination.as_ref()?.resume_token()
     }
 
-    /// The items of all pages, one by one.
+    /// The items of all pages, one at a time.
     pub fn items(self) -> Items<S> {
         Items {
             pages: self,
@@ -170,7 +170,7 @@ impl<S: PageSource> Pages<S> {
         }
     }
 
-    /// Fetches everything that is to be delivered.
+    /// Fetches all remaining pages and collects their items.
     ///
     /// # Errors
     /// See [`PaginateError`].
@@ -190,8 +190,8 @@ impl<S: PageSource> Pages<S> {
         })
     }
 
-    /// Applies a JMESPath expression to every page that is still to come. Of a result that is a
-    /// list, the elements are delivered one by one; any other result, null too, as it is.
+    /// Applies a JMESPath expression to every remaining page. If the result is a list, its elements are
+    /// delivered one at a time; any other result, including null, is delivered as it is.
     ///
     /// # Errors
     /// [`PaginateError::Search`] if the expression does not parse.
@@ -208,7 +208,7 @@ impl<S: PageSource> Pages<S> {
         })
     }
 
-    /// The pages that are still to come, as JSON.
+    /// The remaining pages, as JSON.
     pub fn into_json(self) -> Pages<S::Json>
     where
         S: JsonSource,
@@ -248,7 +248,7 @@ impl<S: PageSource> Pages<S> {
     }
 }
 
-/// Cuts a fetched page to what is to be delivered of it.
+/// Truncates a fetched page to the items to deliver.
 fn keep<S: PageSource>(
     pagination: &mut Pagination,
     mut page: S::Page,
@@ -276,7 +276,7 @@ impl<S: PageSource> Stream for Pages<S> {
     }
 }
 
-/// The items of a pagination, one by one. See [`Pages::items`].
+/// The items of a pagination, one at a time. See [`Pages::items`].
 #[must_use = "a pagination does nothing until its items are asked for"]
 pub struct Items<S: PageSource> {
     pages: Pages<S>,

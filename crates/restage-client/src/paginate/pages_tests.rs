@@ -1,4 +1,4 @@
-//! Streams over a service of seven items in pages of three, with no network in between.
+//! Tests of the streams with a service of seven items in pages of three, without a network.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,6 +1,6 @@
-//! Integers as Python's `int()` reads them from text.
+//! Integers in text, parsed as Python's `int()` does.
 
-/// What `int()` makes of a text.
+/// The result of `int()` for a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Integer {
     Small(i64),
@@ -8,8 +8,8 @@ pub(super) enum Integer {
     Big,
 }
 
-/// `None` where Python raises `ValueError`. White space around, a sign and single underscores
-/// between digits are fine. Digits of other scripts, which Python takes too, are not read.
+/// Parses a text; `None` where Python raises `ValueError`. White space around the number, a sign and single
+/// underscores between digits are accepted. Digits of other scripts, which Python accepts too, are not.
 pub(super) fn parse(text: &str) -> Option<Integer> {
     let text = text.trim_matches(is_python_space);
     let (sign, digits) = match text.strip_prefix(['+', '-']) {
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Option<Integer> {
     Some(plain.parse().map_or(Integer::Big, Integer::Small))
 }
 
-/// `str.isspace` of Python: Unicode's white space and the four separators of ASCII.
+/// Python's `str.isspace`: Unicode's white space and the four separators of ASCII.
 fn is_python_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }

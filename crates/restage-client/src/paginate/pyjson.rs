@@ -1,24 +1,24 @@
 //! JSON as Python's `json` module reads and writes it, as far as pagination tokens need it.
 //!
-//! Reading: `NaN` and the infinities are numbers, the last of equal member names wins, a byte
-//! order mark is an error. Writing: `", "` and `": "` between things, everything outside printable
+//! Reading: `NaN` and the infinities are numbers, the last of several equal member names wins, a byte
+//! order mark is an error. Writing: `", "` and `": "` as separators, and everything outside printable
 //! ASCII escaped (`json.dumps` with its defaults).
 
 use std::fmt::Write as _;
 
-/// Deepest nesting read. Python gives up near a thousand; a token nests once.
+/// Deepest nesting that is read. Python stops near a thousand; a token nests once.
 const DEPTH_MAX: usize = 200;
 
-/// A JSON value; of lists only their length matters to a token.
+/// A JSON value. Of a list only the length is kept, because a token needs no more.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Null,
     Bool(bool),
-    /// An integer, as written.
+    /// An integer, as its digits in the text.
     Integer(String),
     Float,
     Text(String),
-    /// Text with half of a surrogate pair, which Python can hold and Rust cannot.
+    /// Text with half of a surrogate pair, which Python can store and Rust cannot.
     BrokenText,
     List(usize),
     Object(Vec<(String, Self)>),
@@ -126,7 +126,7 @@ impl Parser<'_> {
         }
         loop {
             self.skip_space();
-            // A name that is broken text names nothing a token has; any stand-in will do.
+            // A name with half a surrogate pair matches no member of a token, so any replacement will do.
             let name = self.text()?.unwrap_or_else(|| "\u{fffd}".to_owned());
             self.skip_space();
             self.expect(":")?;
@@ -181,7 +181,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `None` for text with half a surrogate pair.
+    /// Reads a string; `None` for text with half a surrogate pair.
     fn text(&mut self) -> Result<Option<String>, Failure> {
         self.expect("\"")?;
         let mut text = Some(String::new());
@@ -221,7 +221,7 @@ impl Parser<'_> {
         self.expect("u")?;
         let unit = self.hex4()?;
         if !(0xd800..0xdc00).contains(&unit) {
-            // A low half alone is no character, which is what `from_u32` says.
+            // A low half alone is not a character; `from_u32` returns `None` for it.
             return Ok(char::from_u32(unit));
         }
         let after_high = self.rest;

@@ -1,9 +1,9 @@
-//! Resume tokens: written exactly as botocore writes them, read as leniently as botocore reads
+//! Resume tokens: written exactly as botocore writes them, and read as leniently as botocore reads
 //! them (`botocore/paginate.py`, class `PageIterator`).
 //!
-//! A token is base64 of a JSON object with the service's own token, and how many items of the
-//! page it fetches are already delivered. Before that form there was `<service token>___<count>`,
-//! and a bare service token has always been taken too.
+//! A token is the base64 of a JSON object with the service's own token and the number of items of
+//! its page that were already delivered. An older form is `<service token>___<count>`,
+//! and a bare service token is accepted too.
 
 use super::error::PaginateError;
 use super::pyjson::{self, Failure, Value};
@@ -12,14 +12,14 @@ use super::{base64, pyint};
 const NEXT_TOKEN: &str = "nextToken";
 const TRUNCATE_AMOUNT: &str = "boto_truncate_amount";
 const ENCODED_KEYS: &str = "boto_encoded_keys";
-/// Python's `None` as text, which botocore takes for no token at all.
+/// Python's `None` as text, which botocore treats as no token.
 const NONE: &str = "None";
 const LEGACY_SEPARATOR: &str = "___";
 
-/// Where a pagination starts, as its starting token says.
+/// Where a pagination starts, according to its starting token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Start {
-    /// What the token says about the service's token; `None` if it says nothing.
+    /// The service's token in the starting token; `None` if the starting token has no such member.
     pub(super) member: Option<Option<String>>,
     /// Items of the first page to leave out, counted from its end if negative.
     pub(super) index: i64,
@@ -43,7 +43,7 @@ pub(super) fn write(service_token: Option<&str>, amount: Option<i128>) -> String
     base64::encode(json.as_bytes())
 }
 
-/// The service's token as it is to be sent: botocore leaves `None` and the text `"None"` out.
+/// The service's token to send: botocore leaves `None` and the text `"None"` out.
 pub(super) fn to_send(service_token: Option<&str>) -> Option<&str> {
     service_token.filter(|token| *token != NONE)
 }
@@ -56,7 +56,7 @@ pub(super) fn parse(text: &str) -> Result<Start, PaginateError> {
     };
     match pyjson::parse(&json) {
         Ok(Value::Object(members)) => parse_members(text, members),
-        // In botocore a list falls back to the old form, and a bare value crashes.
+        // For a list botocore falls back to the old form; for a bare value it crashes.
         Err(Failure::Syntax) | Ok(Value::List(_)) => parse_legacy(text),
         Ok(_) => Err(bad("it is base64 of a JSON value that is no object")),
         Err(Failure::TooDeep) => Err(bad("it is base64 of JSON nested too deep")),
@@ -77,11 +77,11 @@ fn parse_members(text: &str, members: Vec<(String, Value)>) -> Result<Start, Pag
                 Value::Null | Value::List(0) => {}
                 Value::Object(members) if members.is_empty() => {}
                 Value::Text(keys) if keys.is_empty() => {}
-                // Cannot be walked through, which sends botocore to the old form.
+                // botocore cannot iterate over these and falls back to the old form.
                 Value::Bool(_) | Value::Integer(_) | Value::Float => return parse_legacy(text),
                 _ => return Err(bad("it carries encoded bytes, which no IVS token does")),
             },
-            // Unset members are dropped on the way to the request and do no harm.
+            // Unset members are dropped from the request and have no effect.
             _ if value == Value::Null || value == Value::Text(NONE.to_owned()) => {
                 start.is_regular = false;
             }

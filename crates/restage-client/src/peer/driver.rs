@@ -1,6 +1,6 @@
-//! The task that runs the engine: datagrams, deadlines and orders in; datagrams, frames and
-//! states out. Every mutation of the engine is followed by a drain to its next deadline, which is
-//! the contract str0m asks for.
+//! The task that runs the WebRTC engine: datagrams, deadlines and commands go in; datagrams, frames and
+//! states come out. After every change the engine's outputs are drained until it returns its next
+//! deadline, as str0m requires.
 
 use std::time::{Duration, Instant};
 
@@ -18,28 +18,28 @@ use super::stats::{Stats, StatsBook};
 use super::{CloseReason, Command, ConnectionState};
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind, ticks_to_duration};
-use crate::rtp::RtpPacket;
+use crate::packet::RtpPacket;
 use crate::signal::HttpSession;
 use crate::standing::Standing;
 
-/// How long a silent path may stay silent before the connection is given up.
+/// The connection is given up after nothing has arrived for this long.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
-/// A server from which nothing comes for so long is asked over HTTP whether the session is still there, and again each time
-/// [`LOOK_AGAIN`] has passed.
+/// When nothing has arrived from the server for this long, it is asked over HTTP whether the session still exists, and
+/// again each time [`LOOK_AGAIN`] has passed.
 const SILENCE: Duration = Duration::from_millis(1_500);
 const LOOK_AGAIN: Duration = Duration::from_secs(4);
-/// A server that ends a connection may not have noted why at once.
+/// Wait before asking again, because a server that ends a connection may not have stored the reason yet.
 const WHY_AGAIN: Duration = Duration::from_millis(300);
-/// How often a missing key frame is asked for again.
+/// Interval between requests for a missing key frame.
 const KEY_FRAME_RETRY: Duration = Duration::from_millis(500);
-/// Longest wait for the goodbye (RTCP BYE, DTLS close_notify) to leave.
+/// Longest wait until RTCP BYE and DTLS close_notify are sent.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);
 /// Longest wait for the server to confirm the DELETE.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest sleep; the engine's "never" is a date too far away for timers.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
-/// Media time may stray from the clock by this much before the two are tied together anew: files
-/// that loop and programs that pause do that.
+/// When media time differs from the clock by more than this, the two are aligned again: this happens with files
+/// that loop and programs that pause.
 const TIMELINE_SLACK: Duration = Duration::from_secs(2);
 
 pub(super) struct Parts {
@@ -62,7 +62,7 @@ pub(super) struct Driver {
     inbound: Inbound,
     sent_profile: SentProfile,
     silent_since: Option<Instant>,
-    /// When the session is to be asked after, unless something comes before. `None` until media can flow, and with a
+    /// When to ask the server about the session, unless something arrives before. `None` until media can flow, and for a
     /// server that gives no clear answer.
     look_at: Option<Instant>,
     look: Option<JoinHandle<Standing>>,
@@ -70,19 +70,19 @@ pub(super) struct Driver {
     ending: Option<CloseReason>,
 }
 
-/// Ties media time to the clock, for the sender reports that receivers synchronise by.
+/// Relates media time to the clock, for the sender reports by which receivers synchronise.
 #[derive(Clone, Copy)]
 struct Timeline {
     clock: Instant,
     media: Duration,
 }
 
-/// What is known about the video coming in.
+/// State of the received video.
 #[derive(Default)]
 struct Inbound {
-    /// A decoder could not start, or would show damage, before the next key frame.
+    /// Set when a decoder cannot start, or would show damage, before the next key frame.
     needs_key_frame: Option<Mid>,
-    /// No key frame has come yet, so nothing of the video is of use.
+    /// False until the first key frame; video before it cannot be decoded.
     has_started: bool,
     asked_at: Option<Instant>,
 }
@@ -117,7 +117,7 @@ impl Driver {
             CloseReason::Remote => self.ask_why().await,
             reason => reason,
         };
-        // Who waits for it need not wait for the server to be told.
+        // When this program closes the connection itself, `Closed` is announced only after the DELETE.
         let is_told_late = reason == CloseReason::Local;
         if !is_told_late {
             self.announce(&reason);
@@ -134,7 +134,7 @@ impl Driver {
         deleted
     }
 
-    /// The connection is over: nothing comes or goes any more.
+    /// Announces that the connection has ended: nothing is sent or received any more.
     fn announce(&mut self, reason: &CloseReason) {
         self.parts
             .state
@@ -143,7 +143,7 @@ impl Driver {
         self.parts.frames = mpsc::channel(1).0;
     }
 
-    /// The server has ended the connection; its HTTP side says whether that was meant for this participant.
+    /// Asks the server over HTTP why it has ended the connection, and whether that was meant for this participant.
     async fn ask_why(&self) -> CloseReason {
         let Some(session) = &self.parts.session else {
             return CloseReason::Remote;
@@ -160,7 +160,7 @@ impl Driver {
         }
     }
 
-    /// Nothing has come for a while: what its HTTP side says of it ends the connection, or lets it wait.
+    /// Nothing has arrived for a while: decides from the server's answer over HTTP whether the connection has ended.
     fn judge(&mut self, standing: Standing) -> Option<CloseReason> {
         self.look_at = Some(Instant::now() + LOOK_AGAIN);
         match standing {
@@ -173,7 +173,7 @@ impl Driver {
         None
     }
 
-    /// Asks after the session if it is time to.
+    /// Asks the server about the session when it is time.
     fn look(&mut self, now: Instant) {
         if self.look.is_none()
             && self.look_at.is_some_and(|at| now >= at)
@@ -226,7 +226,7 @@ impl Driver {
         }
     }
 
-    /// Takes everything the engine has to say. Returns when it wants to be woken.
+    /// Processes all outputs of the engine. Returns when the engine wants to be called again.
     async fn drain(&mut self) -> Result<Instant, RtcError> {
         loop {
             match self.parts.agreed.rtc.poll_output()? {
@@ -251,12 +251,12 @@ impl Driver {
         remote: std::net::SocketAddr,
         length: usize,
     ) -> Result<(), RtcError> {
-        // A server that is heard need not be asked.
+        // The server is alive, so it need not be asked.
         if self.look_at.is_some() {
             self.look_at = Some(Instant::now() + SILENCE);
             self.look = None;
         }
-        // What is neither STUN, DTLS, RTP nor RTCP is nobody's business.
+        // Datagrams that are not STUN, DTLS, RTP or RTCP are ignored.
         let Ok(receive) = Receive::new(Protocol::Udp, remote, local, &self.buffer[..length]) else {
             return Ok(());
         };
@@ -363,14 +363,14 @@ impl Driver {
             Instant::now(),
             packet.payload,
         );
-        // Retransmission is negotiated for video alone.
+        // Retransmission is negotiated only for video.
         let is_video = packet.codec.kind() == TrackKind::Video;
         stream.write_rtp(write.marker(packet.is_marker).nackable(is_video));
         let ends_frame = packet.is_marker || !is_video;
         self.book.count_packet(mid, length, ends_frame);
     }
 
-    /// The clock's reading for a media time.
+    /// Converts media time to the clock.
     fn clock_at(&mut self, media: Duration) -> Instant {
         let now = Instant::now();
         let fresh = Timeline { clock: now, media };
@@ -423,7 +423,7 @@ impl Driver {
         }
     }
 
-    /// Keeps asking for a key frame while one is missing. Returns whether the frame is of use.
+    /// Requests a key frame while one is missing. Returns whether the frame can be used.
     fn on_video(&mut self, data: &MediaData, is_key_frame: bool) -> bool {
         if is_key_frame {
             self.inbound.has_started = true;
@@ -467,7 +467,7 @@ impl Driver {
             .into_iter()
             .find(|kind| writer.is_request_keyframe_possible(*kind));
         if let Some(kind) = kind {
-            // Before the first packet there is no source to ask; the next frame asks again.
+            // Before the first packet there is no SSRC to send the request to; the next frame tries again.
             let _ = writer.request_keyframe(None, kind);
         }
     }
@@ -499,7 +499,7 @@ impl Driver {
     }
 }
 
-/// The answer to a look that is under way.
+/// Waits for the result of the HTTP request about the session, if one is under way.
 async fn told(look: &mut Option<JoinHandle<Standing>>) -> Standing {
     match look {
         Some(look) => look.await.unwrap_or(Standing::Unclear),

@@ -1,4 +1,4 @@
-//! What is offered to the server, and what its answer leaves of it.
+//! The SDP offer, and the media that the server's answer agrees to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::{Media, Wanted};
 use crate::error::Error;
 use crate::frame::{Codec, TrackKind};
 
-/// How often figures are renewed.
+/// Interval at which statistics are updated.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// H.264 payload types offered for sending: payload type, its RTX, profile-level-id (RFC 6184
@@ -25,7 +25,7 @@ const H264_OFFER: [(u8, u8, u32); 4] = [
     (114, 115, 0x64_001f),
 ];
 
-/// An offer that has been made and waits for its answer.
+/// An offer that was sent and waits for its answer.
 pub(super) struct Offer {
     rtc: Box<Rtc>,
     pending: SdpPendingOffer,
@@ -40,7 +40,7 @@ pub(super) struct Agreed {
     pub(super) tracks: Vec<AgreedTrack>,
 }
 
-/// A media section both sides want.
+/// A media section that both sides accept.
 pub(super) struct AgreedTrack {
     pub(super) mid: Mid,
     pub(super) kind: TrackKind,
@@ -68,7 +68,7 @@ impl Offer {
                     TrackKind::Audio => MediaKind::Audio,
                     TrackKind::Video => MediaKind::Video,
                 };
-                // One stream id ties sound and picture together for lip sync (RFC 8830).
+                // One stream id groups audio and video for lip sync (RFC 8830).
                 let stream = Some("restage".to_owned());
                 let mid = change.add_media(engine_kind, wanted.direction, stream, None, None);
                 mids.push((mid, kind));
@@ -91,8 +91,8 @@ impl Offer {
         &self.sdp
     }
 
-    /// Takes the server's answer. Opens further sockets if its candidates are reached from
-    /// addresses we have none on yet; the server learns those from our checks (peer-reflexive).
+    /// Applies the server's answer. Opens further sockets if its candidates are reached from
+    /// local addresses without a socket; the server learns those from our checks (peer-reflexive).
     pub(super) fn accept(mut self, answer: &str, sockets: &mut Sockets) -> Result<Agreed, Error> {
         let unusable = |why: String| Error::Answer(why);
         let remotes = candidate_addresses(answer);
@@ -129,7 +129,7 @@ impl Offer {
 }
 
 impl Agreed {
-    /// Every codec that may be used, without repeats.
+    /// Every negotiated codec, without repetitions.
     pub(super) fn codecs(&self) -> Vec<Codec> {
         let mut codecs = Vec::new();
         for format in self.tracks.iter().flat_map(|track| &track.formats) {
@@ -142,8 +142,8 @@ impl Agreed {
 }
 
 impl AgreedTrack {
-    /// The payload type for a frame. H.264 goes by its profile, so that a receiver that asked for
-    /// several profiles sees the right one.
+    /// The payload type for a frame. For H.264 it depends on the profile, so that a receiver that
+    /// accepted several profiles sees the right one.
     pub(super) fn payload_type(&self, codec: Codec, h264_profile: Option<u8>) -> Option<Pt> {
         let mut formats = self.formats.iter().filter(|format| format.codec == codec);
         let first = formats.next()?;
@@ -235,13 +235,13 @@ fn transport(error: impl std::fmt::Display) -> Error {
     Error::Transport(error.to_string())
 }
 
-/// The profile of the H.264 that is sent. Only key frames tell it, and a receiver starts its decoder
-/// anew at each change of payload type, so that the frames between must be of the same.
+/// The profile of the H.264 that is sent. Only key frames contain it. A receiver restarts its decoder
+/// when the payload type changes, so the frames between key frames must keep the same profile.
 #[derive(Default)]
 pub(super) struct SentProfile(Option<u8>);
 
 impl SentProfile {
-    /// The profile that this access unit, the next one sent, is of.
+    /// The profile of `access_unit`, which is the next one to be sent.
     pub(super) fn of(&mut self, access_unit: &[u8]) -> Option<u8> {
         self.0 = h264_profile(access_unit).or(self.0);
         self.0
@@ -322,7 +322,7 @@ mod tests {
         rtc.sdp_api().accept_offer(offer).unwrap().to_sdp_string()
     }
 
-    /// Every line of a good answer left out, doubled, cut short or spoilt; nothing may panic.
+    /// Leaves out, doubles, truncates or damages every line of a good answer; nothing may panic.
     #[tokio::test]
     async fn answers_spoilt_anywhere_are_taken_or_refused() {
         let wanted = wanted();

@@ -1,36 +1,36 @@
-//! Sequence numbers of published RTP packets, from the program's 16 bits to the connection's 64.
+//! Sequence numbers of published RTP packets: maps the program's 16-bit numbers to the connection's 64-bit ones.
 //!
 //! SRTP derives its key stream from the number (RFC 3711 §4.1.1), so no number may be used twice,
 //! whatever the program writes.
 
 use crate::frame::TrackKind;
 
-/// Packets that may be missing before a number counts as a new beginning (RFC 3550 appendix A.1).
+/// A larger forward gap in sequence numbers counts as a restart (RFC 3550 appendix A.1).
 const GAP_MAX: u16 = 3_000;
-/// Packets a late one may be behind the newest (RFC 3550 appendix A.1).
+/// How far a late packet may be behind the newest one (RFC 3550 appendix A.1).
 const LATE_MAX: u16 = 100;
 
-/// The numbering of every track.
+/// The sequence numbers of every track.
 #[derive(Default)]
 pub(super) struct Sequences {
     audio: Option<Sequence>,
     video: Option<Sequence>,
 }
 
-/// The numbering of one track.
+/// The sequence numbers of one track.
 struct Sequence {
     /// The highest number sent.
     highest: u64,
-    /// The program's number for it.
+    /// The program's number of the packet `highest`.
     newest: u16,
-    /// Which of the numbers below were sent; bit 0 is for `highest` itself.
+    /// Which of the numbers up to `highest` were sent; bit 0 stands for `highest` itself.
     sent: u128,
 }
 
 impl Sequences {
-    /// The number to send a packet under; `None` for a packet that must not be sent, being a
-    /// repetition or too late. Gaps stay gaps and late packets keep their place, except that a
-    /// jump of the program's numbers goes on right behind the packet before.
+    /// The number under which to send a packet; `None` for a packet that must not be sent because it is a
+    /// repetition or too late. Gaps and the positions of late packets are preserved, except that after a
+    /// jump of the program's numbers the numbering continues directly after the packet before.
     pub(super) fn next(&mut self, kind: TrackKind, number: u16) -> Option<u64> {
         let track = match kind {
             TrackKind::Audio => &mut self.audio,
@@ -63,7 +63,7 @@ impl Sequence {
             return is_new.then_some(late);
         }
         let step = if ahead <= GAP_MAX { ahead } else { 1 };
-        // What was sent before a new beginning cannot come late any more.
+        // Packets sent before a restart of the numbering can no longer be late.
         let before = if ahead <= GAP_MAX {
             self.sent
         } else {
@@ -115,7 +115,7 @@ mod tests {
             "nothing is before the first"
         );
         let far = numbers(&[500, 1_000, 500, 899, 900, 900]);
-        // 500 is too far back to be late, so it is a new beginning.
+        // 500 is too far back for a late packet, so it restarts the numbering.
         assert_eq!(
             far,
             [500, 1_000, 1_001, 1_400, 1_401]
@@ -149,7 +149,7 @@ mod tests {
         let given: Vec<u16> = (0..20_000)
             .map(|index: u32| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                // Neighbours, gaps and jumps in turn.
+                // Alternates small steps, gaps and jumps.
                 let spread = [3, 150, 4_000, 65_535][(index / 64 % 4) as usize];
                 (index as u16).wrapping_add((state >> 16) as u16 % spread)
             })

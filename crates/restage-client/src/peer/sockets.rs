@@ -1,5 +1,5 @@
-//! The UDP sockets of one connection: one for each local address that faces the server, so that
-//! ICE knows which address a datagram came in on (RFC 8445 §5.1.1.1).
+//! The UDP sockets of one connection: one for each local address from which the server is reached, so that
+//! ICE knows at which address a datagram arrived (RFC 8445 §5.1.1.1).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,15 +11,15 @@ use tokio::net::UdpSocket;
 
 use crate::error::Error;
 
-/// Local addresses used at once.
+/// Most local addresses used at once.
 const SOCKETS_MAX: usize = 8;
-/// Room for a burst of packets around a key frame; the system may grant less.
+/// Socket buffer size, enough for the packets around a key frame; the system may grant less.
 const SOCKET_BUFFER: usize = 1 << 20;
-/// Longest datagram taken; WebRTC keeps below the Ethernet MTU.
+/// Longest datagram accepted; WebRTC stays below the Ethernet MTU.
 pub(super) const DATAGRAM_MAX: usize = 2048;
 
-/// Documentation addresses (RFC 5737, RFC 3849): asking the system for a route to them finds the
-/// address that faces the open network, and sends nothing.
+/// Documentation addresses (RFC 5737, RFC 3849). Asking the system for a route to them finds the
+/// local address towards the internet and sends nothing.
 const ANYWHERE: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
@@ -27,18 +27,18 @@ const ANYWHERE: [IpAddr; 2] = [
 
 pub(super) struct Sockets {
     sockets: Vec<(UdpSocket, SocketAddr)>,
-    /// Whose turn it is to be read first, so that none starves another.
+    /// The socket to read first; it rotates so that no socket starves another.
     turn: usize,
 }
 
 impl Sockets {
-    /// Opens sockets on the addresses that face the signalling server and the open network.
+    /// Opens sockets on the local addresses towards the signalling server and the internet.
     pub(super) fn facing(server: &[SocketAddr]) -> Result<Self, Error> {
         let mut this = Self {
             sockets: Vec::new(),
             turn: 0,
         };
-        // A server on this machine is met on this machine, unless its answer says otherwise.
+        // A server on this machine is reached over loopback, unless its answer says otherwise.
         let is_here = server.iter().all(|address| address.ip().is_loopback());
         let further: &[IpAddr] = if is_here { &[] } else { &ANYWHERE };
         let anywhere = further.iter().map(|&ip| SocketAddr::new(ip, 9));
@@ -51,8 +51,8 @@ impl Sockets {
         Ok(this)
     }
 
-    /// Opens a socket on the address the system would reach `remote` from, unless there is one.
-    /// Returns its address if it is new.
+    /// Opens a socket on the local address from which the system would reach `remote`, unless there is
+    /// one. Returns the address if it is new.
     pub(super) fn face(&mut self, remote: SocketAddr) -> Option<SocketAddr> {
         if self.sockets.len() >= SOCKETS_MAX {
             return None;
@@ -75,7 +75,7 @@ impl Sockets {
         self.sockets.iter().map(|(_, address)| *address)
     }
 
-    /// Waits for a datagram. Returns where it came in, where it came from, and its length.
+    /// Waits for a datagram. Returns the local address, the sender's address, and the length.
     pub(super) async fn receive(
         &mut self,
         buffer: &mut [u8],
@@ -102,8 +102,8 @@ impl Sockets {
         Poll::Pending
     }
 
-    /// Sends a datagram from one of our addresses. What the network refuses is lost, as any
-    /// datagram may be; ICE notices if it stays that way.
+    /// Sends a datagram from one of our addresses. A datagram that the network refuses is lost, as any
+    /// datagram may be; ICE notices if this persists.
     pub(super) async fn send(&self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
         let socket = self.sockets.iter().find(|(_, address)| *address == from);
         if let Some((socket, _)) = socket
@@ -134,7 +134,7 @@ fn unspecified(like: IpAddr) -> IpAddr {
 fn open(local: IpAddr) -> io::Result<UdpSocket> {
     let address = SocketAddr::new(local, 0);
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
-    // Best effort: a small buffer costs retransmissions, not the connection.
+    // Best effort: a smaller buffer causes retransmissions but does not break the connection.
     let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
     socket.set_nonblocking(true)?;

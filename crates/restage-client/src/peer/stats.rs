@@ -1,4 +1,4 @@
-//! Figures about a connection, renewed once a second.
+//! Statistics of a connection, updated once a second.
 
 use std::time::Duration;
 
@@ -7,47 +7,47 @@ use str0m::media::Mid;
 
 use crate::frame::TrackKind;
 
-/// Figures about one connection, as of the last full second.
+/// Statistics of one connection, as of the last full second.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Round trip time to the server, once measured.
+    /// Round trip time to the server; `None` until it is measured.
     pub rtt: Option<Duration>,
     /// Bytes of datagrams sent since the start.
     pub bytes_sent: u64,
     /// Bytes of datagrams received since the start.
     pub bytes_received: u64,
-    /// Share of our packets the server missed over the last second, 0.0 to 1.0.
+    /// Share of our packets that the server did not receive in the last second, 0.0 to 1.0.
     pub loss_sent: Option<f32>,
-    /// Share of the server's packets we missed over the last second, 0.0 to 1.0.
+    /// Share of the server's packets that we did not receive in the last second, 0.0 to 1.0.
     pub loss_received: Option<f32>,
-    /// Bits per second the path to the server is estimated to carry, if estimation is on.
+    /// Estimated capacity of the path to the server in bits per second, if estimation is on.
     pub available_bps: Option<u64>,
-    /// Received frames thrown away because the program did not take them in time.
+    /// Received frames that were dropped because the program did not take them in time.
     pub frames_dropped: u64,
-    /// Figures of each track.
+    /// Statistics of each track.
     pub tracks: Vec<TrackStats>,
 }
 
-/// Figures about one track of a connection, counted since the start.
+/// Statistics of one track of a connection, counted since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackStats {
-    /// Sound or picture.
+    /// Audio or video.
     pub kind: TrackKind,
-    /// Encoded frames written, or received whole.
+    /// Encoded frames that were written, or received completely.
     pub frames: u64,
     /// Key frames among them.
     pub key_frames: u64,
     /// Bytes of those frames.
     pub frame_bytes: u64,
-    /// RTP packets sent or received, retransmissions included.
+    /// RTP packets sent or received, including retransmissions.
     pub packets: u64,
     /// Key frame requests (PLI, FIR) received from or sent to the server.
     pub key_frame_requests: u64,
     /// Retransmission requests (NACK) received from or sent to the server.
     pub nacks: u64,
-    /// Packets the receiving side never got, as reported by the server. Only for tracks sent.
+    /// Packets that the receiving side never got, as the server reports. Only for tracks that are sent.
     pub packets_lost: Option<u64>,
 }
 
@@ -66,7 +66,7 @@ impl TrackStats {
     }
 }
 
-/// Gathers figures from the engine's events.
+/// Collects statistics from the engine's events.
 #[derive(Default)]
 pub(super) struct StatsBook {
     stats: Stats,
@@ -99,7 +99,7 @@ impl StatsBook {
         self.stats.frames_dropped += 1;
     }
 
-    /// Takes the figures out of an event.
+    /// Records the statistics in an event.
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
             Event::MediaEgressStats(egress) => {
@@ -135,8 +135,8 @@ impl StatsBook {
         }
     }
 
-    /// The figures, if a second has become complete since this was last asked. To be asked when
-    /// the engine has nothing more to say, as the tracks' figures follow those of the whole.
+    /// The statistics, if a second has been completed since the last call. Call it when the engine
+    /// has no more outputs, because the tracks' statistics follow those of the connection.
     pub(super) fn take_news(&mut self) -> Option<&Stats> {
         std::mem::take(&mut self.has_news).then_some(&self.stats)
     }

@@ -1,6 +1,6 @@
-//! A picture in planar 4:2:0 (I420), BT.709 limited range, that shapes are blended onto.
+//! A picture in planar 4:2:0 (I420), BT.709 limited range, onto which shapes are blended.
 
-/// A colour as it lies in the planes.
+/// A colour as stored in the planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Colour {
     pub(super) y: u8,
@@ -20,7 +20,7 @@ impl Colour {
         }
     }
 
-    /// Part of the way from this colour to another, 0.0 to 1.0.
+    /// A mixture of this colour and another; `part` is the share of the other, 0.0 to 1.0.
     pub(super) fn mix(self, other: Self, part: f32) -> Self {
         Self {
             y: blend(self.y, other.y, part),
@@ -30,7 +30,7 @@ impl Colour {
     }
 }
 
-/// A rectangle in pixels: left, top, right, bottom; the latter two outside.
+/// A rectangle in pixels: left, top, right, bottom; the latter two are exclusive.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Area {
     pub(super) left: f32,
@@ -89,8 +89,8 @@ impl Canvas {
         self.v.copy_from_slice(&other.v);
     }
 
-    /// Blends a shape. `paint` says for a point how much of what colour lies there, 0.0 to 1.0.
-    /// Luma asks at the middle of every pixel, chroma at the middle of every four.
+    /// Blends a shape. `paint` returns for a point the coverage, 0.0 to 1.0, and the colour.
+    /// Luma samples the middle of every pixel, chroma the middle of every four.
     pub(super) fn paint(&mut self, area: Area, paint: impl Fn(f32, f32) -> (Colour, f32)) {
         let (columns, rows) = clip(area, self.width, self.height);
         for row in rows {

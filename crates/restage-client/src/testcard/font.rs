@@ -124,7 +124,7 @@ const LETTERS: [Glyph; 26] = [
     ],
 ];
 
-/// The glyph for a character. Lower case shares the capitals; what is not here is a hollow box.
+/// The glyph for a character. Lower case uses the capitals; unknown characters are a hollow box.
 pub(super) fn glyph(character: char) -> Glyph {
     let at = |first: char| character.to_ascii_uppercase() as usize - first as usize;
     match character {

@@ -8,11 +8,11 @@ use super::canvas::{Area, Canvas, Colour};
 use super::font::{ADVANCE, DIGITS, GLYPH_HEIGHT, GLYPH_WIDTH, Glyph, glyph, is_lit};
 use super::{CardSize, FLASH};
 
-/// Digits of the frame counter; it starts over after 999 999, nine hours at 30 frames a second.
+/// Digits of the frame counter; it restarts after 999 999, nine hours at 30 frames per second.
 pub(super) const COUNTER_DIGITS: usize = 6;
 const COUNTER_WRAP: u64 = 10_u64.pow(COUNTER_DIGITS as u32);
 
-// The layout, in units of which the picture is 640 wide and 360 high.
+// The layout, in units; the picture is 640 units wide and 360 high.
 const BARS_HEIGHT: f32 = 40.0;
 const RAMP_HEIGHT: f32 = 14.0;
 const RAMP_STEPS: usize = 16;
@@ -54,7 +54,7 @@ pub(super) struct Picture {
     /// Pixels per layout unit.
     unit: f32,
     palette: Palette,
-    /// What does not move.
+    /// The parts that do not move.
     backdrop: Canvas,
     canvas: Canvas,
 }
@@ -132,7 +132,7 @@ impl Picture {
             .paint(whole, |_, y| (night.mix(dusk, y / height), 1.0));
     }
 
-    /// 75 % colour bars above, a grey staircase below: what people look at to judge colours.
+    /// 75 % colour bars above and a grey staircase below, for judging colours.
     fn draw_bars(&mut self) {
         const BARS: [u32; 8] = [
             0xbf_bfbf, 0xbf_bf00, 0x00_bfbf, 0x00_bf00, 0xbf_00bf, 0xbf_0000, 0x00_00bf, 0x00_0000,
@@ -193,7 +193,7 @@ impl Picture {
             if edge == 0.0 {
                 return (glow, 0.0);
             }
-            // Turned so that the hand is at zero, the angle behind it is the age of the trail.
+            // In coordinates rotated so that the hand is at zero, the angle behind the hand is the age of the trail.
             let across = dx * hand_cos - dy * hand_sin;
             let along = dx * hand_sin + dy * hand_cos;
             let behind = (-across).atan2(along).rem_euclid(TAU) / TAU;
@@ -214,7 +214,7 @@ impl Picture {
         }
     }
 
-    /// A bar that fills with the second.
+    /// A bar that fills during each second.
     fn draw_second(&mut self, since_epoch: Duration) {
         let part = since_epoch.subsec_nanos() as f32 / 1e9;
         let radius = SECOND_HEIGHT / 2.0;
@@ -259,7 +259,7 @@ impl Picture {
         }
     }
 
-    /// One glyph of round-cornered dots; with `matrix`, dark dots are faintly there too.
+    /// One glyph of round dots; with `matrix`, dark dots are faintly visible too.
     fn glyph(
         &mut self,
         (left, top): (f32, f32),
@@ -297,7 +297,7 @@ impl Picture {
     }
 }
 
-/// Full at the start of a second, gone after [`FLASH`].
+/// The brightness of the flash: full at the start of a second, zero after [`FLASH`].
 fn flash_strength(since_epoch: Duration) -> f32 {
     let into = Duration::from_nanos(u64::from(since_epoch.subsec_nanos()));
     if into >= FLASH {

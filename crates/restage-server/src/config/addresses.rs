@@ -1,50 +1,14 @@
 //! Which addresses media is offered at, and to whom.
 
-use std::fmt;
 use std::net::IpAddr;
+
+use restage_node::media::{Audience, MediaPlaces};
 
 use super::{Config, ConfigError};
 
 /// Addresses of this machine that are offered besides loopback while only this machine is served. Each is a candidate
 /// in every answer, which clients try in pairs with their own; a host with many bridges has dozens.
 pub const LOCAL_CANDIDATES_MAX: usize = 8;
-
-/// Whose datagrams are taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Audience {
-    /// Those that come from an address of this machine.
-    ThisMachine,
-    /// All.
-    Anybody,
-}
-
-impl fmt::Display for Audience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ThisMachine => "clients on this machine only",
-            Self::Anybody => "whoever reaches it",
-        })
-    }
-}
-
-/// What clients are told about where to send media.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MediaPlaces {
-    /// In the order of the answers' candidates; at least one.
-    pub addresses: Vec<IpAddr>,
-    /// Who is heard there.
-    pub audience: Audience,
-}
-
-impl MediaPlaces {
-    /// Addresses that anybody may use.
-    pub fn open(addresses: Vec<IpAddr>) -> Self {
-        Self {
-            addresses,
-            audience: Audience::Anybody,
-        }
-    }
-}
 
 impl Config {
     /// The addresses to offer for media, in order, and to whom.

@@ -2,7 +2,7 @@
 //!
 //! Pages of replicas and stages are asked for again and again, by clients that wait for a change. The answer to the
 //! very same request, of the same account and Region, is the same until a commit changes what was read for it: see
-//! [`Store::holds`](crate::store::Store::holds). Who asks is verified, permitted and counted before.
+//! [`Store::holds`](restage_store::Store::holds). Who asks is verified, permitted and counted before.
 
 use std::hash::{Hash, Hasher};
 
@@ -10,9 +10,9 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use restage_api::Operation;
+use restage_store::Watch;
 
 use super::api::Caller;
-use crate::store::Watch;
 
 /// Longer requests are not kept: they are rare, and the first of their kind.
 const REQUEST_LEN_MAX: usize = 2_048;
@@ -141,7 +141,7 @@ mod tests {
     use restage_core::id::StageId;
 
     use super::*;
-    use crate::store::Subject;
+    use restage_store::Subject;
 
     fn caller(account: &str, region: &str) -> Caller {
         Caller {

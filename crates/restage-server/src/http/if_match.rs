@@ -2,73 +2,29 @@
 
 use http::header::IF_MATCH;
 use http::{HeaderMap, StatusCode};
+use restage_node::control::IfMatch;
 
 use super::refusal::Refusal;
 
-/// What a request may be carried out on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum IfMatch {
-    /// Whatever there is.
-    Any,
-    /// What has one of these tags, quotes included. Weak ones are left out: they never match here (§8.8.3.2).
-    Tags(Vec<String>),
-}
-
-impl IfMatch {
-    /// From all the header's lines; `None` if there are none.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
-        let lines: Option<Vec<&str>> = headers
-            .get_all(IF_MATCH)
-            .iter()
-            .map(|line| line.to_str().ok())
-            .collect();
-        let parsed = match lines {
-            Some(lines) if lines.is_empty() => return Ok(None),
-            Some(lines) => Self::parse(&lines.join(",")),
-            None => None,
-        };
-        parsed.map(Some).ok_or_else(|| {
-            Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "INVALID",
-                "If-Match must be * or a list of entity tags, each in double quotes",
-            )
-        })
-    }
-
-    /// RFC 9725's examples write the star in quotes; it counts the same.
-    fn parse(text: &str) -> Option<Self> {
-        if matches!(text.trim(), "*" | "\"*\"") {
-            return Some(Self::Any);
-        }
-        let mut tags = Vec::new();
-        let mut rest = text.trim_start_matches([' ', '\t', ',']);
-        while !rest.is_empty() {
-            let strong = rest.strip_prefix("W/");
-            let quoted = strong.unwrap_or(rest).strip_prefix('"')?;
-            let (opaque, after) = quoted.split_once('"')?;
-            if opaque.contains([' ', '\t']) {
-                return None;
-            }
-            if strong.is_none() {
-                tags.push(format!("\"{opaque}\""));
-            }
-            let after = after.trim_start_matches([' ', '\t']);
-            if !after.is_empty() && !after.starts_with(',') {
-                return None;
-            }
-            rest = after.trim_start_matches([' ', '\t', ',']);
-        }
-        Some(Self::Tags(tags))
-    }
-
-    /// Whether what has this tag, quotes included, may be touched.
-    pub fn allows(&self, current: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Tags(tags) => tags.iter().any(|tag| tag == current),
-        }
-    }
+/// From all the header's lines; `None` if there are none.
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Refusal> {
+    let lines: Option<Vec<&str>> = headers
+        .get_all(IF_MATCH)
+        .iter()
+        .map(|line| line.to_str().ok())
+        .collect();
+    let parsed = match lines {
+        Some(lines) if lines.is_empty() => return Ok(None),
+        Some(lines) => IfMatch::parse(&lines.join(",")),
+        None => None,
+    };
+    parsed.map(Some).ok_or_else(|| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID",
+            "If-Match must be * or a list of entity tags, each in double quotes",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -82,7 +38,7 @@ mod tests {
         for line in lines {
             headers.append(IF_MATCH, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        IfMatch::of(&headers).map_err(|_| ())
+        if_match(&headers).map_err(|_| ())
     }
 
     #[test]

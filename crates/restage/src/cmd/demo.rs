@@ -1,4 +1,4 @@
-//! `restage demo`: the main job, to look at.
+//! `restage demo`: shows replication with a test card.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::paging;
 use crate::stage::{self, Caller, Stop};
 use crate::target::Target;
 
-/// A publisher that drops out comes back by itself for this long.
+/// A publisher that is disconnected can return within this time.
 const RECONNECT_WINDOW_S: i32 = 60;
 /// Longest wait at the end for the stages to be deleted.
 const CLEAN_UP_MAX: Duration = Duration::from_secs(10);
@@ -48,14 +48,14 @@ struct Stages {
 }
 
 async fn demo(args: Args) -> anyhow::Result<ExitCode> {
-    // Before anything is made, so that a signal at any time finds somebody who cleans up.
+    // The handler is installed before anything is created, so that a signal always leads to the clean-up.
     let mut stop = Stop::new(None)?;
     let api = Api::new(&args.target)?;
     let caller = Caller::new(&args.target)?;
     let mut made = Vec::new();
-    // Boxed: it holds a publisher, a test card and several calls, some twenty kilobytes.
+    // Boxed, because it holds a publisher, a test card and several calls: about twenty kilobytes.
     let outcome = Box::pin(show(&api, &caller, &mut made, &mut stop)).await;
-    // The publisher is gone by now; its session is ended before its stage is.
+    // The publisher has been dropped. Its session ends before its stage is deleted.
     caller.hang_up().await;
     if !args.keep {
         delete_stages(&api, &made).await;
@@ -63,15 +63,15 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-/// Everything until the end. `made` has the stages that are there, whatever this returns.
+/// The demonstration until its end. `made` lists the stages that exist, whatever this returns.
 async fn show(
     api: &Api,
     caller: &Caller,
     made: &mut Vec<String>,
     stop: &mut Stop,
 ) -> anyhow::Result<()> {
-    // Not given up in the middle: a stage whose answer nobody heard could not be deleted. A signal
-    // that comes meanwhile is heard afterwards.
+    // The calls are not interrupted, because a stage whose ARN never arrived could not be deleted. A
+    // signal that arrives meanwhile is handled afterwards.
     for name in ["demo-source", "demo-viewers"] {
         made.push(create_stage(api, name).await?);
     }
@@ -88,7 +88,7 @@ async fn show(
     }
 }
 
-/// Says which stages stay, if any do. A server that is gone has told so by another error already.
+/// Deletes the stages and reports those that remain. When the server is gone, another error has already said so.
 async fn delete_stages(api: &Api, stages: &[String]) {
     let deleted = async {
         for arn in stages {
@@ -165,7 +165,7 @@ async fn publish(api: &Api, caller: &Caller, stages: &Stages) -> anyhow::Result<
     }
 }
 
-/// The server sees a publisher as soon as its media is up, which is a moment after it joined.
+/// Repeats the call until it succeeds: the server sees a publisher a moment after it has joined.
 async fn replicate(api: &Api, stages: &Stages, participant: &str) -> anyhow::Result<()> {
     let replication = Replication::new(&stages.source, participant, &stages.destination)
         .reconnect_window_seconds(RECONNECT_WINDOW_S);

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             for (name, value) in pairs {
                 output::line(&format!("export {name}={}", quoted(value)))?;
             }
-            // An older session token would make every request someone else's.
+            // A session token left in the environment would not match these keys.
             output::line(match keys.session_token {
                 Some(_) => "unset AWS_PROFILE",
                 None => "unset AWS_SESSION_TOKEN AWS_PROFILE",
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// As a POSIX shell reads it back.
+/// Quotes a text for a POSIX shell.
 fn quoted(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:+=@%".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use restage_server::clock;
 use restage_server::config::{Config, Settings};
 use restage_server::data_dir::{DataDir, existing_credentials};
 use restage_server::keys::{KeyFile, KeyFileError, Listed, Made, Permission};
+use restage_store::system::clock;
 use serde_json::{Value, json};
 
 use super::place;
@@ -135,7 +135,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Create(args) => {
             let data_dir = args.place.data_dir()?;
-            // A key may be made before the server's first start.
+            // A key can be created before the server's first start.
             DataDir::open(&data_dir)?;
             let file = KeyFile::of(&data_dir);
             let made = file.create(&args.account_id, &args.permission, now);
@@ -184,7 +184,7 @@ fn there(data_dir: &Path) -> anyhow::Result<KeyFile> {
         .into())
 }
 
-/// The key in `credentials` is the data directory's own; these commands make and end others.
+/// Refuses the key in `credentials`: it is the data directory's own, and these commands manage the others.
 fn not_its_own(data_dir: &Path, key: &str) -> anyhow::Result<()> {
     let path = DataDir::at(data_dir).credentials_file();
     match existing_credentials(data_dir) {
@@ -223,7 +223,7 @@ fn show(made: &Made, format: Format) -> anyhow::Result<()> {
 }
 
 /// The server's own key; none before its first start. It belongs to the account of the
-/// configuration and may do everything.
+/// configuration and may call every operation.
 fn own_row(config: &Config) -> Option<Value> {
     let own = existing_credentials(&config.data_dir).ok()?;
     let mut row = json!({
@@ -232,7 +232,7 @@ fn own_row(config: &Config) -> Option<Value> {
         "accountId": config.account_id,
         "permission": Permission::Full.to_string(),
     });
-    // A key that comes from the environment has no file, and no time it was made at.
+    // A key from the environment has no file, and so no time of creation.
     let file = DataDir::at(&config.data_dir).credentials_file();
     let made = std::fs::metadata(file)
         .and_then(|about| about.modified())

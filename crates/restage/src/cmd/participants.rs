@@ -99,7 +99,7 @@ pub(crate) struct Place {
     session_id: Option<String>,
 }
 
-/// At most one of these.
+/// Filters of the list; at most one may be given.
 #[derive(clap::Args)]
 #[group(multiple = false)]
 struct Filter {
@@ -149,17 +149,17 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The words for what is missing.
+/// The name of a missing argument and its flags, for error messages.
 pub(crate) const STAGE: (&str, &str) = ("the stage", "--stage or --stage-arn");
 const WHO: (&str, &str) = ("the participant", "--participant or --participant-id");
 
 impl Place {
-    /// The stage as it was named.
+    /// The stage as the user named it.
     fn named(&mut self, words: &mut Words) -> anyhow::Result<String> {
         words.require(self.stage.take(), STAGE)
     }
 
-    /// The stage's ARN, and the session given or the active one.
+    /// The stage's ARN, and the given session or the active one.
     async fn resolve(self, api: &Api, named: &str) -> anyhow::Result<(String, String)> {
         let stage = naming::stage_arn(api, named).await?;
         let session = match self.session_id {

@@ -1,15 +1,16 @@
-//! Which database a command is about, for commands that work on it without the server.
+//! The database for commands that use it without the server.
 
 use std::path::{Path, PathBuf};
 
-use restage_server::config::{Config, Secret, Settings};
+use restage_node::Secret;
+use restage_server::config::{Config, Settings};
 use restage_server::data_dir::DataDir;
 use restage_server::server::store_config;
-use restage_server::store::StoreConfig;
+use restage_store::StoreConfig;
 
 use crate::exit::{Exit, Failure};
 
-/// Where the server keeps its rows; the same flags, environment and file as `serve` has.
+/// Where the server stores its rows: the same flags, environment and file as for `serve`.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
 pub(crate) struct Place {
@@ -31,7 +32,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The database itself, which must be there.
+    /// The database, which must exist.
     pub(crate) fn database(&self) -> anyhow::Result<StoreConfig> {
         let config = self.config()?;
         let data = DataDir::at(&config.data_dir);
@@ -44,7 +45,7 @@ impl Place {
         Ok(store_config(&config, &data)?)
     }
 
-    /// The database itself; if it is to be in the data directory, that is made.
+    /// The database, which may be new; a missing data directory is created.
     pub(crate) fn new_database(&self) -> anyhow::Result<StoreConfig> {
         let config = self.config()?;
         let data = match config.database {
@@ -64,8 +65,8 @@ impl Place {
     }
 }
 
-/// What the server makes of these flags and its configuration file, as far as it is about where its things are.
-/// Secrets that only the server is given, in its environment, are not asked for.
+/// The part of the server's configuration, from flags and file, that says where its data is.
+/// Secrets that only the server gets, from its environment, are not needed.
 pub(crate) fn resolve(flags: Settings, file: Option<&Path>) -> anyhow::Result<Config> {
     let file = match file {
         Some(path) => Settings::read(path)?,

@@ -112,9 +112,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The domain of Amazon IVS's media servers.
 const AMAZON_HOST: &str = "live-video.net";
 
-/// What is published.
+/// The media to publish.
 enum Programme {
-    /// Made anew for every connection, so that its clock is right.
+    /// A test card, created again for every connection so that its clock is right.
     Card(TestCardConfig),
     Files(Feed),
 }
@@ -122,7 +122,7 @@ enum Programme {
 async fn publish(mut args: Args) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new(args.stop_after)?;
     take_stage(&mut args)?;
-    // Before a token is made: a file that cannot be published needs none.
+    // Files are checked before a token is created: an unusable file needs none.
     let (mut programme, config) = programme(&args)?;
     let caller = Caller::new(&args.target)?;
     let outcome = join(&args, &caller, &mut programme, config, &mut stop).await;
@@ -130,7 +130,7 @@ async fn publish(mut args: Args) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-/// An ARN among the files is the stage: no file is called so.
+/// Takes an ARN among the files as the stage, because no file has such a name.
 fn take_stage(args: &mut Args) -> anyhow::Result<()> {
     let is_stage = |file: &PathBuf| file.to_str().is_some_and(naming::is_arn);
     if let Some(at) = args.files.iter().position(is_stage) {
@@ -145,8 +145,8 @@ fn take_stage(args: &mut Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gets into the stage and stays until one of the ends. The connection is closed, or closes itself
-/// in the background, whichever way this returns.
+/// Joins the stage and publishes until one of the endings. Whichever way this returns, the connection is
+/// closed, or closes itself in the background.
 async fn join(
     args: &Args,
     caller: &Caller,
@@ -163,7 +163,7 @@ async fn join(
         )
         .await?;
     if config.video.is_none() && is_amazon(&token) {
-        // A stage of Amazon IVS takes no offer without H.264, not even for sound alone.
+        // Amazon IVS accepts no offer without H.264, not even for audio alone.
         config.video = Some(Codec::H264);
     }
     config.http = Some(caller.http.clone());
@@ -183,7 +183,7 @@ async fn join(
         };
         let reason = match ending {
             Ending::Complete | Ending::Stopped => {
-                // The server may be gone already; this end has left in any case.
+                // The server may already be gone; this side has left in any case.
                 publisher.close().await.ok();
                 return Ok(ExitCode::SUCCESS);
             }
@@ -223,7 +223,7 @@ fn programme(args: &Args) -> anyhow::Result<(Programme, PublishConfig)> {
         if args.mute {
             config.audio = None;
         }
-        // Its settings are checked here, before anything is asked of a server.
+        // The settings are checked here, before any request to a server.
         Feed::card(card.clone())?;
         return Ok((Programme::Card(card), config));
     }
@@ -232,13 +232,13 @@ fn programme(args: &Args) -> anyhow::Result<(Programme, PublishConfig)> {
         is_looped: args.is_looped,
     };
     let files = Files::open(&args.files, reading)?;
-    // What is not there is not announced, or viewers would wait for it.
+    // A medium that is not in the files is not offered, so that viewers do not wait for it.
     config.video = files.codec(TrackKind::Video);
     config.audio = files.codec(TrackKind::Audio);
     Ok((Programme::Files(Feed::start(Box::new(files))), config))
 }
 
-/// Whether a token leads to Amazon IVS itself, which has its WHIP servers under this name.
+/// Whether the token's WHIP server is Amazon IVS, whose servers have this host name.
 fn is_amazon(token: &ParticipantToken) -> bool {
     let url = token.whip_url().ok();
     let url = url.and_then(|url| reqwest::Url::parse(url).ok());

@@ -6,11 +6,11 @@ use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
 use restage_client::replication::Replication;
 
 use crate::api::{self, Api};
-use crate::cmd::pair;
 use crate::live::Progress;
 use crate::naming::{self, Words};
 use crate::output::Output;
 use crate::paging::{self, Paging};
+use crate::pair::pair;
 use crate::table::Columns;
 use crate::target::Target;
 
@@ -83,7 +83,7 @@ pub(crate) struct StopArgs {
     target: Target,
 }
 
-/// Who is replicated.
+/// The participant that is replicated.
 #[derive(clap::Args)]
 struct Source {
     /// The stage the participant publishes to, by ARN, name or id
@@ -95,7 +95,7 @@ struct Source {
 }
 
 impl Source {
-    /// The stage and the participant as they were named.
+    /// The stage and the participant as the user named them.
     fn named(self, words: &mut Words) -> anyhow::Result<(String, String)> {
         let stage = words.require(
             self.source_stage,
@@ -109,7 +109,7 @@ impl Source {
     }
 }
 
-/// Who is shown where.
+/// The participant and the destination stages.
 #[derive(clap::Args)]
 struct Route {
     /// The source stage, the participant and the stages of the replicas, in place of their flags
@@ -127,7 +127,7 @@ struct Route {
     destinations: Vec<String>,
 }
 
-/// The same with nothing left to be looked up.
+/// The same with all names resolved.
 struct Resolved {
     source_stage_arn: String,
     participant_id: String,
@@ -135,7 +135,7 @@ struct Resolved {
 }
 
 impl Route {
-    /// What is missing is said before anything is asked of a server.
+    // Missing arguments are reported before any request to a server.
     async fn resolve(self, target: &Target) -> anyhow::Result<(Api, Resolved)> {
         let mut words = Words::new(self.words);
         let (stage, participant) = self.source.named(&mut words)?;
@@ -231,7 +231,7 @@ async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
     each(&api, "no longer replicated into", calls).await
 }
 
-/// One call for each destination, in order. The first refusal ends it, and says how far it came.
+/// Makes one call for each destination, in order. The first refusal ends it and reports how many calls succeeded.
 async fn each<'a, E, F>(
     api: &Api,
     done: &str,

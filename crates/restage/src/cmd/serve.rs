@@ -18,10 +18,10 @@ use crate::api;
 use crate::logging::{self, say};
 use crate::output;
 
-/// Variables that say what [`Settings`] and [`Args`] say.
+/// Environment variables of settings that are needed before [`Settings`] and [`Args`] are parsed.
 const LOG_FORMAT: &str = "RESTAGE_LOG_FORMAT";
 const CONFIG: &str = "RESTAGE_CONFIG";
-/// How long what is being read or written when the server has stopped may take to end.
+/// How long blocking reads and writes may take to end after the server has stopped.
 const BLOCKED_MAX: Duration = Duration::from_secs(1);
 
 /// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0. A server that cannot go on, because its
@@ -55,14 +55,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let logging = logging::start(config.log_format, config.otlp_endpoint.as_deref())?;
     let runtime = api::runtime()?;
     let code = runtime.block_on(serve(config));
-    // A file system that does not answer holds up no stop.
+    // A file system that does not answer must not delay the stop.
     runtime.shutdown_timeout(BLOCKED_MAX);
     drop(logging);
     code
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
-    // Before anything else, so that a signal during the start is not lost.
+    // The handler is installed first, so that a signal during the start is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let server = tokio::select! {
@@ -75,7 +75,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         console: server.console_url(),
         pid: std::process::id(),
     };
-    // Other commands find the server by it; clients do without, also while the disk is full.
+    // Other commands find the server through this file. Clients do not need it, so a full disk is no reason to stop.
     let _guard = match run_file.write(&config.data_dir) {
         Ok(guard) => Some(guard),
         Err(error) => {
@@ -97,7 +97,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A stop that came before the server had begun.
+/// Handles a stop that came before the server had started.
 fn stopped_early(config: &Config) -> ExitCode {
     say(
         config.log_format,
@@ -107,8 +107,8 @@ fn stopped_early(config: &Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The ready line, and, to a person at a terminal, what to type next. The console's address lets in whoever has it,
-/// so it is not for a log: there it is said where it stands.
+/// Prints the ready line and, on a terminal, what to type next. The console's address contains its key,
+/// so it is not written to a log; there the line names the file that has it.
 fn announce(server: &Server, config: &Config) {
     let udp = server.udp();
     let media: Vec<String> = server.media().iter().map(ToString::to_string).collect();
@@ -158,8 +158,8 @@ fn announce(server: &Server, config: &Config) {
     ));
 }
 
-/// Whether a `restage serve` that was started like this logs JSON, as far as that can be told when its arguments or its
-/// settings are wrong: what keeps it from starting is then told in the same form.
+/// Whether `restage serve` with these arguments logs JSON, as far as this can be found when the arguments or
+/// settings are wrong. An error that prevents the start is then printed in that form.
 pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().skip(1).map(|word| word.to_string_lossy());
     if words.next().as_deref() != Some("serve") {
@@ -170,7 +170,7 @@ pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
     let named = named.or_else(|| {
         let path = given(&words, "--config").or_else(|| std::env::var(CONFIG).ok())?;
         let text = std::fs::read_to_string(path).ok()?;
-        // A file that is no TOML is read as far as a line of it says.
+        // A file that is not valid TOML is read line by line as far as needed.
         let Ok(table) = text.parse::<toml::Table>() else {
             let mut lines = text.lines().map(str::trim);
             let value = lines.find_map(|line| line.strip_prefix("log-format"))?;

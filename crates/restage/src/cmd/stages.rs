@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 
 use crate::api::{self, Api};
-use crate::cmd::pair;
 use crate::live::Progress;
 use crate::naming;
 use crate::output::Output;
 use crate::paging::{self, Paging};
+use crate::pair::pair;
 use crate::table::Columns;
 use crate::target::Target;
 
@@ -220,7 +220,7 @@ async fn delete(args: DeleteArgs) -> anyhow::Result<ExitCode> {
         true => args.stages,
         false => args.flag,
     };
-    // All of them before the first is deleted: a name that is wrong deletes nothing.
+    // All names are resolved before the first stage is deleted, so a wrong name deletes nothing.
     let arns = naming::stage_arns(&api, &named).await?;
     let mut progress = Progress::new(Some(arns.len() as u64), "stages");
     for arn in &arns {

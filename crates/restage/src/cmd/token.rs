@@ -10,14 +10,14 @@ use aws_sdk_ivsrealtime::error::SdkError;
 use aws_sdk_ivsrealtime::operation::get_stage::GetStageError;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_core::StageArn;
-use restage_server::http::Endpoints;
+use restage_node::token::Endpoints;
 use serde::Serialize;
 
 use crate::api::{self, Api};
-use crate::cmd::pair;
 use crate::cmd::participants::STAGE;
 use crate::naming::{self, Words};
 use crate::output::{self, Format};
+use crate::pair::pair;
 use crate::target::Target;
 
 /// Make participant tokens, or explain one.
@@ -70,7 +70,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The URLs that tokens for this stage carry.
+/// The URLs that tokens of this stage contain.
 async fn endpoints_of(api: &Api, stage: &StageArn) -> Result<Endpoints, SdkError<GetStageError>> {
     let answer = api.client.get_stage().arn(stage.to_string()).send().await?;
     let given = answer.stage().and_then(|stage| stage.endpoints());
@@ -81,7 +81,7 @@ async fn endpoints_of(api: &Api, stage: &StageArn) -> Result<Endpoints, SdkError
     })
 }
 
-/// The same server, in another region.
+/// The same server in another Region.
 fn in_region(target: &Target, region: &str) -> Target {
     Target {
         region: Some(region.to_owned()),

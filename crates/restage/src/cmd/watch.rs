@@ -25,10 +25,10 @@ use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use gauge::Gauge;
 
-/// The connection renews its figures this often.
+/// Interval at which the connection updates its statistics.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
 
-/// How a subscription ends that came to its end.
+/// Codes of a subscription's regular end.
 const OVER: [&str; 3] = ["PUBLISHER_LEFT", "REPLICATION_STOPPED", "SESSION_ENDED"];
 
 /// Watches one publisher of a stage by WHEP: figures every second, and files with --save.
@@ -80,7 +80,7 @@ enum Ending {
     Closed(CloseReason),
 }
 
-/// Someone who watches: where the frames go.
+/// A viewer: where the frames go.
 struct Viewer<'a> {
     gauge: Gauge,
     recorder: Option<Recorder>,
@@ -88,7 +88,7 @@ struct Viewer<'a> {
     lines: &'a Lines,
 }
 
-/// The participant that was named. A stage that was named goes to the flags.
+/// The participant that was named. A stage that was named is moved to the flags.
 fn participant(args: &mut Args) -> anyhow::Result<Option<String>> {
     let mut words = Words::new(std::mem::take(&mut args.words));
     let mut word = words.take(None);
@@ -109,7 +109,7 @@ async fn watch(mut args: Args) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-/// Gets into the stage and watches until one of the ends.
+/// Joins the stage and watches until one of the endings.
 async fn join(
     args: &Args,
     named: Option<&str>,
@@ -151,7 +151,7 @@ async fn join(
         lines,
     } = viewer;
     drop(figures);
-    // Whatever ended it, what came is worth keeping.
+    // Whatever ended it, the received media is saved.
     if let Some(recorder) = recorder {
         report_saved(recorder.finish()?, lines)?;
     }
@@ -196,7 +196,7 @@ async fn follow(
     loop {
         let reason = match view(&mut subscriber, viewer, stop).await? {
             Ending::Stopped => {
-                // The server may be gone already; this end has left in any case.
+                // The server may already be gone; this side has left in any case.
                 subscriber.close().await.ok();
                 return Ok(());
             }
@@ -225,7 +225,7 @@ async fn follow(
     }
 }
 
-/// Whether there is nothing more to watch. A server that does not say why ends it so, too.
+/// Whether the publication has ended. An end without a reason from the server counts as such, too.
 fn is_over(reason: &CloseReason) -> bool {
     match reason {
         CloseReason::Remote => true,
@@ -234,7 +234,7 @@ fn is_over(reason: &CloseReason) -> bool {
     }
 }
 
-/// After a crash of the server, whoever comes back first finds nobody.
+/// Whether the error only means that the publisher has not reconnected yet after a crash of the server.
 fn is_not_back_yet(error: &Error) -> bool {
     matches!(error, Error::Refused { status: 404, .. })
 }
@@ -248,7 +248,7 @@ async fn view(
     let mut is_state_known = true;
     let mut tick = interval(FIGURES_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first one is at once, and says nothing yet.
+    // The first tick is immediate, when there is nothing to report yet.
     tick.tick().await;
     viewer.gauge.connected(Instant::now());
     loop {

@@ -12,12 +12,12 @@ use restage_codec::h264::{SequenceParameters, SliceHeader, UnitType, begins_acce
 use crate::exit::Failure;
 use crate::media::{FRAME_BYTES_MAX, Source};
 
-/// Bytes taken from the file at a time.
+/// Bytes read from the file at a time.
 const CHUNK: usize = 64 << 10;
-/// How much of a file is looked through before it is published: minutes of any stream, in about a
+/// How much of a file is checked before it is published: minutes of any stream, in about a
 /// second. An encoder that makes B-frames does so from the first second on.
 const LOOK_BYTES_MAX: u64 = 64 << 20;
-/// For streams that do not tell.
+/// Frame rate of streams that do not state one.
 const FRAME_RATE_DEFAULT: f64 = 30.0;
 const FRAME_RATE_MAX: f64 = 240.0;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -29,7 +29,7 @@ pub(crate) struct Reader<R> {
     held: Option<Vec<u8>>,
     frame_rate: Option<f64>,
     is_rate_given: bool,
-    /// The last parameter sets, for key frames that come without.
+    /// The last parameter sets, for key frames without them.
     sps: Option<Vec<u8>>,
     pps: Option<Vec<u8>>,
     count: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// `frame_rate` replaces what the stream may say.
+    /// `frame_rate` overrides what the stream states.
     pub(crate) fn new(input: R, frame_rate: Option<f64>) -> Self {
         Self {
             nals: Nals {
@@ -104,7 +104,7 @@ impl<R: Read> Reader<R> {
         if !unit.iter().any(is_bidirectional) {
             return Ok(());
         }
-        // Counted from 0, as ffprobe does.
+        // Frames are counted from 0, as ffprobe does.
         let what = format!(
             "picture {} is a B-frame: real-time viewers show pictures in the order they are sent, \
              and Amazon IVS ends such a connection (B_FRAME_PRESENT)",
@@ -119,8 +119,8 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Looks through the beginning of a byte stream for what cannot be published, before anybody is
-/// told of it. What comes after [`LOOK_BYTES_MAX`] is looked at as it is played.
+/// Checks the beginning of a byte stream for B-frames before any request is sent. What follows after
+/// [`LOOK_BYTES_MAX`] is checked while it is played.
 pub(crate) fn look_through(input: impl Read + Send) -> anyhow::Result<()> {
     let mut reader = Reader::new(input.take(LOOK_BYTES_MAX), None);
     while reader.next_frame()?.is_some() {}
@@ -163,7 +163,7 @@ impl<R: Read + Send> Source for Reader<R> {
     }
 }
 
-/// Cuts a byte stream at its start codes.
+/// Splits a byte stream at its start codes.
 struct Nals<R> {
     input: R,
     buffer: Vec<u8>,
@@ -180,7 +180,7 @@ impl<R: Read> Nals<R> {
                 let nal = without_trailing_zeros(&self.buffer[..at]).to_vec();
                 self.buffer.drain(..at + 3);
                 searched = 0;
-                // What stands before the first start code is no NAL unit.
+                // Bytes before the first start code are not a NAL unit.
                 if std::mem::replace(&mut self.is_begun, true) && !nal.is_empty() {
                     return Ok(Some(nal));
                 }
@@ -191,7 +191,7 @@ impl<R: Read> Nals<R> {
                 let nal = without_trailing_zeros(&rest).to_vec();
                 return Ok(Some(nal).filter(|nal| self.is_begun && !nal.is_empty()));
             }
-            // A start code may lie across the border of two chunks.
+            // A start code may cross the border of two chunks.
             searched = self.buffer.len().saturating_sub(2);
             if self.buffer.len() > FRAME_BYTES_MAX {
                 bail!("no H.264 start code within {FRAME_BYTES_MAX} bytes");
@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    /// Start codes, chunks and reads may be cut anywhere.
+    /// Start codes, chunks and reads may end anywhere.
     #[test]
     fn a_reader_that_gives_one_byte_at_a_time_changes_nothing() {
         struct Dripping<'a>(&'a [u8]);

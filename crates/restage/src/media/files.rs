@@ -1,4 +1,4 @@
-//! Files to publish: at most one of pictures and one of sound, played together.
+//! Files to publish: at most one of video and one of audio, played together.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
@@ -14,12 +14,12 @@ use crate::media::{Source, annexb, ivf, ogg_opus};
 /// Between the last frame and the first one of the next round, for a file of a single frame.
 const FRAME_LENGTH_DEFAULT: Duration = Duration::from_millis(33);
 
-/// How files are read.
+/// Options for reading files.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
-    /// For H.264, in place of what the stream says.
+    /// For H.264, overrides the frame rate in the stream.
     pub(crate) frame_rate: Option<f64>,
-    /// Begin again at the end.
+    /// Start again at the end.
     pub(crate) is_looped: bool,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Reading {
 pub(crate) struct Files {
     tracks: Vec<Track>,
     reading: Reading,
-    /// Added to the times in the files: the length of the rounds before.
+    /// Added to the times in the files: the duration of the previous rounds.
     offset: Duration,
 }
 
@@ -36,14 +36,14 @@ struct Track {
     codec: Codec,
     source: Box<dyn Source>,
     next: Option<EncodedFrame>,
-    /// Of the frame before `next`.
+    /// Time of the frame before `next`.
     last: Option<Duration>,
     /// Where the track ends: its last frame's time and about that frame's length.
     end: Duration,
 }
 
 impl Files {
-    /// Opens files; what they hold shows in their first bytes.
+    /// Opens files; their format is detected from the first bytes.
     pub(crate) fn open(paths: &[PathBuf], reading: Reading) -> anyhow::Result<Self> {
         let mut tracks: Vec<Track> = Vec::new();
         for path in paths {
@@ -68,7 +68,7 @@ impl Files {
         })
     }
 
-    /// The codec of the pictures or the sound.
+    /// The codec of the video or the audio.
     pub(crate) fn codec(&self, kind: TrackKind) -> Option<Codec> {
         self.tracks
             .iter()
@@ -124,7 +124,7 @@ impl Track {
             return Err(Failure::usage("it is empty").into());
         }
         let mut head = [0; 4];
-        // A file shorter than this is none of the kinds.
+        // A shorter file has none of the formats.
         file.read_exact(&mut head).map_err(|_| unknown())?;
         file.seek(SeekFrom::Start(0))?;
         let file = BufReader::new(file);
@@ -147,7 +147,7 @@ impl Track {
         })
     }
 
-    /// Looks for what cannot be published further on in a file; a pipe can only be read once.
+    /// Checks a file beyond its beginning for what cannot be published; not a pipe, which can be read only once.
     fn look_through(&self) -> anyhow::Result<()> {
         if self.codec != Codec::H264 || !self.path.is_file() {
             return Ok(());
@@ -172,7 +172,7 @@ impl Track {
     }
 }
 
-/// Names the file. Whatever is wrong with a file, it is what was asked for that is wrong.
+/// Adds the file's name to an error and marks it as a usage error, because the user chose the file.
 fn explained<T>(path: &Path, read: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     read().map_err(|error| {
         let problem = format!("cannot publish {}", path.display());

@@ -14,9 +14,9 @@ use crate::media::{FRAME_BYTES_MAX, Source};
 
 pub(crate) const SIGNATURE: &[u8; 4] = b"DKIF";
 const HEADER_BYTES: u16 = 32;
-/// Where the number of frames stands.
+/// Offset of the number of frames.
 const COUNT_AT: u64 = 24;
-/// Ticks a second in files written here: that of the RTP clock, so that no time is rounded.
+/// Ticks per second in the files written here: those of the RTP clock, so that no time is rounded.
 const RATE: u32 = 90_000;
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
@@ -91,7 +91,7 @@ impl<R: Read + Send> Source for Reader<R> {
                 .read_exact(&mut data)
                 .context("the IVF file ends inside a frame")?;
             if data.is_empty() {
-                // An encoder writes these for pictures it dropped.
+                // Encoders write such frames for pictures that they dropped.
                 continue;
             }
             let time = self.time(u64::from_le_bytes(ticks));
@@ -117,14 +117,14 @@ fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Writes frames of a codec an IVF header has a name for.
+/// Writes frames of a codec that has a name in IVF.
 pub(crate) struct Writer<W> {
     output: W,
     count: u32,
 }
 
 impl<W: Write + Seek> Writer<W> {
-    /// Writes the header. The size is what the first key frame says.
+    /// Writes the header. `size` is the size of the first key frame.
     pub(crate) fn new(mut output: W, codec: Codec, size: (u32, u32)) -> io::Result<Self> {
         let name = match codec {
             Codec::Vp8 => b"VP80",
@@ -160,7 +160,7 @@ impl<W: Write + Seek> Writer<W> {
         Ok(())
     }
 
-    /// Puts the number of frames into the header. Players do without it if this is never reached.
+    /// Writes the number of frames into the header. Players can use a file without it.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.output.seek(SeekFrom::Start(COUNT_AT))?;
         self.output.write_all(&self.count.to_le_bytes())?;

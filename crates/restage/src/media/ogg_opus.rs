@@ -13,15 +13,15 @@ use crate::exit::Failure;
 use crate::media::Source;
 
 pub(crate) const SIGNATURE: &[u8; 4] = b"OggS";
-/// Any number; a file written here has one stream.
+/// Any number will do, because a file written here has one stream.
 const SERIAL: u32 = 0x7273_7467;
 /// A decoder that starts in the middle of a stream needs 80 ms to settle (RFC 7845 §4.2).
 const PRE_SKIP: u64 = 3_840;
 /// Packets on a page: about a second.
 const PAGE_PACKETS: u32 = 50;
-/// A longer silence is kept short: the sender went away and came back.
+/// A longer gap is not filled completely: the sender was disconnected.
 const GAP_SAMPLES_MAX: u64 = 60 * SAMPLE_RATE;
-/// A smaller difference is the jitter of a sender's clock.
+/// A smaller difference is jitter of the sender's clock.
 const GAP_SAMPLES_MIN: u64 = 120;
 
 /// Reads the packets of the first Opus stream.
@@ -46,7 +46,7 @@ impl<R: Read + Seek> Reader<R> {
             .advise("ffmpeg -i FILE -c:a libopus -b:a 64k out.ogg")
             .into());
         }
-        // Version 1 and what may still be compatible; channel mapping 0 is mono and stereo (§5.1).
+        // Version 1 and later compatible ones; channel mapping 0 is mono and stereo (§5.1).
         let version = head.data.get(8).copied().unwrap_or_default();
         let mapping = head.data.get(18).copied();
         if version > 15 || mapping.is_none() {
@@ -95,14 +95,14 @@ impl<R: Read + Seek + Send> Source for Reader<R> {
     }
 }
 
-/// Writes packets; time in which nothing came is filled, so that the file plays in time.
+/// Writes packets and fills gaps, so that the file plays in time.
 pub(crate) struct Writer<W: Write> {
     packets: PacketWriter<'static, W>,
     /// Time of the first packet, in samples.
     first: Option<u64>,
     /// Samples written.
     samples: u64,
-    /// Written only when the next one comes, since the last one ends the stream.
+    /// The newest packet, written only when the next one arrives, because the last one is marked as the end of the stream.
     held: Option<Vec<u8>>,
     on_page: u32,
 }
@@ -132,7 +132,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// What is no Opus packet, or comes again, is left out.
+    /// Writes a packet. Packets that are not Opus, or that are repeated, are left out.
     pub(crate) fn write(&mut self, time: Duration, packet: &[u8]) -> io::Result<()> {
         let Some(samples) = opus::samples(packet) else {
             return Ok(());
@@ -152,7 +152,7 @@ impl<W: Write> Writer<W> {
             for _ in 0..(gap + length / 2) / length {
                 self.push(filler.to_vec(), length)?;
             }
-            // What was too long to fill, or no multiple of a packet, is left out of the timeline.
+            // The part of a gap that was too long to fill, or is not a multiple of a packet, is removed from the timeline.
             self.first = Some(first + at.saturating_sub(self.samples));
         }
         self.push(packet.to_vec(), samples)
@@ -169,7 +169,7 @@ impl<W: Write> Writer<W> {
             if is_last {
                 self.on_page = 0;
             }
-            // The position after this packet, everything a decoder puts out counted (RFC 7845 §4).
+            // The position after this packet, including all samples that a decoder outputs (RFC 7845 §4).
             self.packets.write_packet(held, SERIAL, end, self.samples)?;
         }
         self.samples += samples;

@@ -1,4 +1,4 @@
-//! What was watched, in files that players play: `.h264` or `.ivf`, and `.ogg`.
+//! Saves received media in files for players: `.h264` or `.ivf`, and `.ogg`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
@@ -11,10 +11,10 @@ use restage_codec::{h264, vp8};
 use crate::exit::Failure;
 use crate::media::{ivf, ogg_opus};
 
-/// Endings that are taken off a name, since what comes decides about them.
+/// Extensions that are removed from the name, because the received codec determines the extension.
 const ENDINGS: [&str; 5] = ["h264", "264", "ivf", "ogg", "opus"];
 
-/// Writes frames as they come. Files are made when their first frame is there.
+/// Writes frames as they arrive. A file is created with its first frame.
 pub(crate) struct Recorder {
     base: PathBuf,
     may_overwrite: bool,
@@ -31,7 +31,7 @@ enum Video {
 }
 
 impl Recorder {
-    /// Files will be called `name` and an ending. Refuses at once if one of them is there already.
+    /// Files will be called `name` with an extension. Fails at once if one of them exists already.
     pub(crate) fn new(name: &Path, may_overwrite: bool) -> anyhow::Result<Self> {
         let is_known = |ending: &str| ENDINGS.contains(&ending);
         let base = match name.extension().and_then(|ending| ending.to_str()) {
@@ -69,7 +69,7 @@ impl Recorder {
         PathBuf::from(name)
     }
 
-    /// Adds a frame. Pictures before the first key frame are left out, since nothing can show them.
+    /// Adds a frame. Pictures before the first key frame are left out, because they cannot be decoded.
     pub(crate) fn write(&mut self, frame: &EncodedFrame) -> anyhow::Result<()> {
         match frame.codec.kind() {
             TrackKind::Audio => self.write_audio(frame),
@@ -113,7 +113,7 @@ impl Recorder {
             }
             return Ok(Some(Video::ByteStream(self.create("h264")?)));
         }
-        // Players read the size from the stream; the header's is for those that list files.
+        // Players read the size from the stream; the one in the header is for tools that list files.
         let size = match frame.codec {
             Codec::Vp8 => vp8::picture_size(&frame.data),
             _ => None,
@@ -141,7 +141,7 @@ impl Recorder {
         Ok(BufWriter::new(file))
     }
 
-    /// Completes the files and says which there are.
+    /// Completes the files and returns their names.
     pub(crate) fn finish(mut self) -> anyhow::Result<Vec<PathBuf>> {
         let problem = || format!("cannot complete the files {}.*", self.base.display());
         match self.video {
@@ -152,7 +152,7 @@ impl Recorder {
         if let Some(audio) = self.audio {
             audio.finish().map(drop).with_context(problem)?;
         }
-        // Pictures before sound, whichever came first.
+        // Video before audio, whichever arrived first.
         self.saved.sort();
         Ok(self.saved)
     }
@@ -216,7 +216,7 @@ mod tests {
             times.push((frame.codec, frame.time.as_millis()));
         }
         assert_eq!(times, [(Codec::Vp8, 0), (Codec::Opus, 0), (Codec::Vp8, 40)]);
-        // The same name again is refused, and taken when told so.
+        // The same name again is refused, unless overwriting is allowed.
         let error = Recorder::new(&name, false).err().unwrap();
         assert!(error.to_string().contains("is there already"), "{error}");
         assert!(Recorder::new(&name, true).is_ok());

@@ -13,10 +13,10 @@ use crate::output::{self, Lines};
 use crate::stage::Stop;
 use crate::table::printable;
 
-/// How often the end of the file is looked at.
+/// Interval at which the end of the file is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Prints the events in a file, and those that are appended.
+/// Prints the events in a file, and those that are appended later.
 pub(crate) async fn tail(
     path: &Path,
     no_follow: bool,
@@ -38,7 +38,7 @@ pub(crate) async fn tail(
             () = stop.wait() => return Ok(ExitCode::SUCCESS),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        // Somebody who rotates logs put a new file in its place, or emptied it.
+        // Log rotation has replaced or emptied the file.
         if is_another(path, &mut file) {
             file = BufReader::new(File::open(path).with_context(cannot_read)?);
             line.clear();
@@ -55,7 +55,7 @@ fn is_another(path: &Path, open: &mut BufReader<File>) -> bool {
     there.ino() != here.ino() || there.dev() != here.dev() || there.len() < read
 }
 
-/// A line that is no event, such as one a crash left unfinished, is passed over: the event comes again.
+/// Prints an event. A line that is not an event, such as one that a crash left incomplete, is skipped: the event follows again.
 fn print(line: &str, lines: &Lines) -> anyhow::Result<()> {
     let Ok(event) = serde_json::from_str::<Value>(line) else {
         return Ok(());
@@ -66,7 +66,7 @@ fn print(line: &str, lines: &Lines) -> anyhow::Result<()> {
     output::line(&shown(&event))
 }
 
-/// Time, name, who, where.
+/// One line with time, event name, participant and stage.
 fn shown(event: &Value) -> String {
     let text = |pointer: &str| {
         event

@@ -1,4 +1,4 @@
-//! The events of a participant, as they come.
+//! The events of a participant, printed as they appear.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::output::{self, Lines};
 use crate::paging;
 use crate::table::printable;
 
-/// How often the service is asked.
+/// Interval between calls of ListParticipantEvents.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// What was seen of a participant's events.
+/// The events of a participant that were printed already.
 pub(crate) struct History {
     api: Api,
     stage_arn: String,
     session_id: String,
     participant_id: String,
-    /// How often each event was seen: two may be equal to the second.
+    /// How often each event was seen, because two events can be equal within a second.
     seen: HashMap<String, usize>,
     next_at: Instant,
 }
@@ -37,7 +37,7 @@ impl History {
         }
     }
 
-    /// Waits until it is time to ask again; for ever if there is nothing to ask about.
+    /// Waits until the next call is due; forever if no participant is followed.
     pub(crate) async fn due(history: Option<&mut Self>) {
         match history {
             Some(history) => tokio::time::sleep_until(history.next_at).await,
@@ -45,7 +45,7 @@ impl History {
         }
     }
 
-    /// Asks for the events and prints those that were not printed yet.
+    /// Lists the events and prints the new ones.
     pub(crate) async fn print_new(&mut self, lines: &Lines) -> anyhow::Result<()> {
         let events = self.fetch().await?;
         self.next_at = Instant::now() + ASK_EVERY;
@@ -70,7 +70,7 @@ impl History {
         paging::all(&self.api, call).await
     }
 
-    /// Those that are in the list more often than they were seen.
+    /// The events that the list contains more often than they were seen.
     fn take_new(&mut self, events: Vec<Value>) -> Vec<Value> {
         let mut counts: HashMap<String, usize> = HashMap::new();
         let mut new = Vec::new();

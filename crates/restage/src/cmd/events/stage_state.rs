@@ -1,4 +1,4 @@
-//! What changed from one STAGE_STATE to the next.
+//! The changes from one STAGE_STATE to the next.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::output;
 use crate::table::printable;
 
-/// A state as the socket carried it.
+/// A state as JSON, as the socket carried it.
 pub(crate) fn json(state: &StageState) -> Value {
     let participants: Vec<Value> = state
         .participants
@@ -29,7 +29,7 @@ pub(crate) fn json(state: &StageState) -> Value {
     })
 }
 
-/// The participants seen last, by id.
+/// The participants of the last state, by id.
 #[derive(Default)]
 pub(crate) struct Changes {
     known: BTreeMap<String, StageParticipant>,

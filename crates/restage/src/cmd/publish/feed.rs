@@ -1,4 +1,4 @@
-//! Frames made or read ahead of their time, in a thread of their own.
+//! Frames that a thread of its own generates or reads ahead of time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,22 +15,22 @@ use crate::media::Source;
 /// Frames ready ahead of their time.
 const FRAMES_AHEAD: usize = 8;
 
-/// A source with its thread.
+/// A source of frames with its thread.
 pub(crate) struct Feed {
     frames: mpsc::Receiver<anyhow::Result<EncodedFrame>>,
     orders: Arc<Orders>,
 }
 
-/// What the player tells the source.
+/// Requests from the player to the source.
 #[derive(Default)]
 struct Orders {
     wants_key_frame: AtomicBool,
-    /// Pictures before this time, in microseconds, are too late to be of use.
+    /// Pictures before this time, in microseconds, are too late to be shown.
     skip_to_us: AtomicU64,
 }
 
 impl Feed {
-    /// Runs a source. The thread ends with the source, or when the feed is dropped.
+    /// Starts a source. The thread ends with the source, or when the feed is dropped.
     pub(crate) fn start(source: Box<dyn Source>) -> Self {
         let orders = Arc::new(Orders::default());
         let (frame_tx, frames) = mpsc::channel(FRAMES_AHEAD);
@@ -41,14 +41,14 @@ impl Feed {
         Self { frames, orders }
     }
 
-    /// A test card that begins now.
+    /// Starts a test card whose media time begins now.
     pub(crate) fn card(config: TestCardConfig) -> anyhow::Result<Self> {
         let card = TestCard::new(config, SystemTime::now())
             .map_err(|error| Failure::usage(format!("this test card cannot be made: {error}")))?;
         Ok(Self::start(Box::new(card)))
     }
 
-    /// The next frame; `None` at the end. Nothing is lost if the wait is given up.
+    /// The next frame; `None` at the end. Dropping the future loses no frame.
     pub(crate) async fn next(&mut self) -> Option<anyhow::Result<EncodedFrame>> {
         self.frames.recv().await
     }
@@ -57,7 +57,7 @@ impl Feed {
         self.orders.wants_key_frame.store(true, Ordering::Relaxed);
     }
 
-    /// Lets a source that makes its pictures leave out those before `time`.
+    /// Asks a source that generates its pictures to leave out those before `time`.
     pub(crate) fn skip_to(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.orders.skip_to_us.fetch_max(micros, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Playing frames into a connection in real time.
+//! Sends frames to a connection in real time.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use super::feed::Feed;
 use crate::live::Figures;
 use crate::stage::{self, Stop};
 
-/// The connection renews its figures this often.
+/// Interval at which the connection updates its statistics.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
-/// Frames that are later than this are not caught up with.
+/// Frames that are later than this move the timeline instead of being sent in a burst.
 const LATENESS_MAX: Duration = Duration::from_millis(400);
 
 /// Why playing ended.
 pub(crate) enum Ending {
     /// Every frame was sent.
     Complete,
-    /// The person, or the time that was set, ended it.
+    /// The user, or the time limit, stopped it.
     Stopped,
-    /// The connection is over.
+    /// The connection has ended.
     Closed(CloseReason),
 }
 
-/// A frame and when it is to be sent.
+/// A frame and the time when it must be sent.
 struct Due {
     at: Instant,
     frame: EncodedFrame,
@@ -84,15 +84,15 @@ pub(crate) async fn play(
     }
 }
 
-/// Where the media timeline lies on the machine's clock.
+/// The start of the media timeline on the machine's clock.
 #[derive(Default)]
 struct Clock {
     zero: Option<(Instant, Duration)>,
 }
 
 impl Clock {
-    /// When a frame is to be sent. The first one is due at once; one that is much too late moves
-    /// the timeline, so that a machine that slept does not send everything in a burst.
+    /// The time to send a frame. The first frame is due at once. A frame that is much too late moves
+    /// the timeline, so that a machine that was suspended does not send everything in a burst.
     fn due(&mut self, frame: &EncodedFrame, feed: &Feed) -> Instant {
         let now = Instant::now();
         let (zero, first) = *self.zero.get_or_insert((now, frame.time));
@@ -104,7 +104,7 @@ impl Clock {
             return at;
         };
         match frame.codec.kind() {
-            // A test card leaves out pictures and is in time again; of a file everything is played.
+            // A test card leaves out pictures to catch up; a file is played completely.
             TrackKind::Video => feed.skip_to(frame.time + late),
             TrackKind::Audio => {}
         }
@@ -115,7 +115,7 @@ impl Clock {
     }
 }
 
-/// Figures of the last second from counts since the start.
+/// Statistics of the last second, computed from counts since the start.
 #[derive(Default)]
 struct Rates {
     last: Option<(Instant, Stats)>,

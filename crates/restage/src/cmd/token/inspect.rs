@@ -1,4 +1,4 @@
-//! `restage token inspect`: everything a token says, and everything that would get it refused.
+//! `restage token inspect`: the claims of a token, and all reasons why it would be refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
 use restage_client::token::ParticipantToken;
 use restage_core::{ISSUED_AHEAD_MAX_S, PublicKeyArn, StageArn};
-use restage_server::clock;
+use restage_node::token::Endpoints;
+use restage_node::token::{TokenError, Tokens, Unverified, is_of_service};
 use restage_server::data_dir::DataDir;
-use restage_server::http::Endpoints;
 use restage_server::public_key::PublicKey;
-use restage_server::token::{TokenError, Tokens, Unverified, is_of_service};
+use restage_store::system::clock;
 use serde::Serialize;
 
 use super::{endpoints_of, in_region};
@@ -38,9 +38,9 @@ pub(crate) struct Args {
 #[serde(rename_all = "camelCase")]
 struct Inspection {
     claims: BTreeMap<&'static str, String>,
-    /// Why the server would refuse it; empty if nothing is wrong that can be seen from here.
+    /// Reasons why the server would refuse it; empty if no fault can be found.
     refused_because: Vec<String>,
-    /// What was not looked at.
+    /// What was not checked.
     notes: Vec<String>,
 }
 
@@ -97,13 +97,13 @@ fn print(found: &Inspection, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A token of CreateParticipantToken or CreateStage.
+/// Checks a token of CreateParticipantToken or CreateStage.
 fn check_own(found: &mut Inspection, text: &str, data_dir: &Path) -> anyhow::Result<()> {
     let data = DataDir::at(data_dir);
     let file = data.token_secret_file();
     if file.exists() {
         let secret = data.token_secret()?;
-        // The URLs of such a token are not looked at.
+        // The server does not check the URLs of such a token.
         if let Err(error) = Tokens::new(&secret, Endpoints::of("")).read(text) {
             found.refuse(error.to_string());
         }
@@ -116,7 +116,7 @@ fn check_own(found: &mut Inspection, text: &str, data_dir: &Path) -> anyhow::Res
     Ok(())
 }
 
-/// A token that names an imported key, or nothing that can be used.
+/// Checks a token that names an imported key, or one that names no usable key.
 async fn check_self_signed(found: &mut Inspection, text: &str, args: &Args) -> anyhow::Result<()> {
     let token = match Unverified::parse(text, None) {
         Ok(token) => token,
@@ -150,7 +150,7 @@ async fn check_self_signed(found: &mut Inspection, text: &str, args: &Args) -> a
     Ok(())
 }
 
-/// The key in a file.
+/// Reads the public key from a file.
 fn point_in(file: &Path) -> anyhow::Result<String> {
     let pem = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read the public key {}", file.display()))?;
@@ -159,7 +159,7 @@ fn point_in(file: &Path) -> anyhow::Result<String> {
     Ok(key.point)
 }
 
-/// The key as the server has it.
+/// Gets the imported public key from the server.
 async fn imported_point(
     found: &mut Inspection,
     key: &PublicKeyArn,
@@ -188,7 +188,7 @@ async fn imported_point(
     }
 }
 
-/// The URLs a token for this stage must carry.
+/// Gets the URLs that a token of this stage must contain from the server.
 async fn stage_endpoints(
     found: &mut Inspection,
     stage: &StageArn,
@@ -204,7 +204,7 @@ async fn stage_endpoints(
     }
 }
 
-/// The server's refusal is one of the token; without an answer something stays unchecked.
+/// A refusal by the server is a fault of the token; without an answer, a note says what was not checked.
 fn unanswered<E>(
     found: &mut Inspection,
     api: &Api,
@@ -223,7 +223,7 @@ fn unanswered<E>(
     }
 }
 
-/// What it says, as far as that can be read, and what of it is a matter of time.
+/// Shows the claims, as far as they can be read, and the faults that depend on time.
 fn show_claims(found: &mut Inspection, text: &str) {
     let Ok(token) = ParticipantToken::decode(text) else {
         return;
@@ -282,7 +282,7 @@ fn unix_seconds(time: std::time::SystemTime) -> Option<i64> {
     i64::try_from(elapsed.as_secs()).ok()
 }
 
-/// The two largest units, which is all a person wants.
+/// A duration in its two largest units.
 fn duration(seconds: i64) -> String {
     match seconds {
         s if s < 60 => format!("{s} s"),

@@ -1,4 +1,4 @@
-//! Whom to watch, when nobody was named.
+//! Chooses the publisher to watch.
 
 use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
 
@@ -11,7 +11,7 @@ fn is_called(participant: &StageParticipant, named: &str) -> bool {
     participant.id == named || participant.user_id == named
 }
 
-/// The one participant that publishes, or the one with this id or user id; waits until it is there.
+/// The only participant that publishes, or the one with this id or user id; waits until it is connected.
 pub(crate) async fn publisher(
     token: &ParticipantToken,
     named: Option<&str>,
@@ -32,7 +32,7 @@ pub(crate) async fn publisher(
             .filter(|participant| participant.is_publishing)
             .filter(|participant| named.is_none_or(|named| is_called(participant, named)))
             .collect();
-        // An id goes before a user id.
+        // An id takes precedence over a user id.
         let exact = publishing
             .iter()
             .position(|one| named == Some(one.id.as_str()));

@@ -1,4 +1,4 @@
-//! Figures about what is watched.
+//! Statistics of the watched publication.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -9,16 +9,16 @@ use serde::Serialize;
 use restage_codec::h264::annexb;
 use restage_codec::{PictureSize, vp8};
 
-/// A connection begins with what leads to the present picture, all at once. That is no rate, so rates
-/// are of what comes after this.
+/// A new subscriber first gets the newest key frame and what followed it in one burst. These frames would distort
+/// the rates, so rates are computed from what arrives later than this.
 const SETTLING: Duration = Duration::from_millis(250);
-/// Rates over less than this would be chance.
+/// Rates over a shorter time would be random.
 const SPAN_MIN: Duration = Duration::from_millis(250);
 
-/// Counts what comes.
+/// Counts received frames.
 pub(crate) struct Gauge {
     participant_id: String,
-    /// When the first connection was up.
+    /// When the first connection was established.
     started_at: Option<Instant>,
     tracks: [Option<Track>; 2],
 }
@@ -30,29 +30,29 @@ struct Track {
     key_frames: u64,
     damaged: u64,
     bytes: u64,
-    /// What was there when the window began that the next rates are of.
+    /// The number of frames when the window of the next rates began.
     frames_before: u64,
     bytes_before: u64,
-    /// `None` before the first frame of a connection.
+    /// The start of that window; `None` before the first frame of a connection.
     window_from: Option<Instant>,
     last_at: Instant,
     longest_gap: Duration,
 }
 
-/// Figures of the last second and since the start.
+/// Statistics of the last second and since the start.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Reading {
     participant_id: String,
     seconds: f64,
-    /// `None` while it cannot be told.
+    /// `None` while it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     bits_per_second: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rtt_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     loss: Option<f32>,
-    /// Frames this program was too slow for.
+    /// Frames that were dropped because this program was too slow.
     frames_dropped: u64,
     tracks: Vec<TrackReading>,
 }
@@ -72,11 +72,11 @@ struct TrackReading {
     #[serde(skip_serializing_if = "Option::is_none")]
     bits_per_second: Option<u64>,
     key_frames: u64,
-    /// Frames with something lost before them.
+    /// Frames before which something was lost.
     damaged: u64,
     /// Longest time between two frames.
     longest_gap_ms: u64,
-    /// Packets asked for again.
+    /// Packets that were requested again.
     nacks: u64,
 }
 
@@ -89,7 +89,7 @@ impl Gauge {
         }
     }
 
-    /// A connection is up, the first one or another after a loss.
+    /// Records that a connection is established: the first one, or another after a loss.
     pub(crate) fn connected(&mut self, now: Instant) {
         self.started_at.get_or_insert(now);
         for track in self.tracks.iter_mut().flatten() {
@@ -137,7 +137,7 @@ impl Gauge {
         }
     }
 
-    /// Takes a reading; the next one is about the time from now on.
+    /// Takes a reading; the next reading covers the time from now on.
     pub(crate) fn read(&mut self, stats: &Stats, now: Instant) -> Reading {
         let tracks: Vec<_> = self
             .tracks
@@ -178,7 +178,7 @@ impl Track {
         }
     }
 
-    /// Frames and bits per second since the last reading, and the window of the next one begins.
+    /// Frames and bits per second since the last reading; starts the next window.
     fn rates(&mut self, now: Instant) -> Option<(f64, u64)> {
         let span = now.saturating_duration_since(self.window_from?);
         if span < SPAN_MIN {
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    /// The head of a VP8 key frame of 640 by 360.
+    /// The header of a VP8 key frame of 640 by 360.
     const KEY: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 2, 0x68, 1];
 
     fn frame(received_at: Instant, is_key_frame: bool, is_contiguous: bool) -> ReceivedFrame {
@@ -314,13 +314,13 @@ mod tests {
         assert_eq!(gauge.frames(), 11);
     }
 
-    /// A newcomer is given forty pictures at once, and then twenty a second.
+    /// A new subscriber gets forty pictures at once, and then twenty per second.
     #[test]
     fn the_first_figures_are_those_of_the_stream_and_not_of_its_beginning() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut gauge = Gauge::new("Ab3dEf6hIj9k");
-        // The time it took to connect is none of the stream's.
+        // The time for connecting does not count.
         gauge.connected(at(5_000));
         assert_eq!(reading(&mut gauge, at(5_000))["bitsPerSecond"], 0);
         for count in 0..40 {
@@ -342,7 +342,7 @@ mod tests {
         let bits = first["bitsPerSecond"].as_f64().unwrap();
         assert!((1_400.0..=1_800.0).contains(&bits), "{first}");
         assert_eq!(first["tracks"][0]["frames"], 59);
-        // The same after a loss.
+        // The same after a reconnection.
         gauge.connected(at(9_000));
         for _ in 0..40 {
             gauge.count(&frame(at(9_050), false, true));
