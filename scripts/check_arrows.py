@@ -33,10 +33,12 @@ ARROWS = {
     ),
     # For developers only: nothing that ships depends on these.
     "restage-sim": (),
-    "restage-bench": ("restage-client", "restage-server", "restage-sim", "restage-store"),
+    "restage-testkit": (),
+    "restage-bench": ("restage-client", "restage-sim", "restage-store", "restage-testkit"),
 }
 # Crate → the crates that its tests, examples and benches may depend on besides.
 DEV_ARROWS = {
+    "restage": ("restage-testkit",),
     "restage-media": ("restage-sim",),
 }
 
@@ -45,13 +47,13 @@ PURE = ("restage-api", "restage-codec", "restage-core", "restage-media")
 # Crates whose only use is to reach outside.
 OUTSIDE_CRATES = {
     *("axum", "chrono", "fastrand", "getrandom", "hyper", "mio", "nix", "quinn-udp", "rand", "reqwest"),
-    *("rusqlite", "socket2", "sqlx", "time", "tokio", "uuid"),
+    *("rusqlite", "socket2", "sqlx", "tokio", "uuid"),
 }
 # Names through which the standard library, or a crate that is otherwise pure, reaches outside.
 OUTSIDE_NAMES = [
     (re.compile(r"\bstd::net::(?:Udp|Tcp)\w+"), "a socket"),
     (re.compile(r"\b(?:Udp|Tcp)(?:Socket|Stream|Listener)\b"), "a socket"),
-    (re.compile(r"\b(?:Instant|SystemTime|Utc|Local)::now\b"), "the clock"),
+    (re.compile(r"\b(?:Instant|SystemTime|Utc|Local|UtcDateTime)::now\b|\bnow_(?:utc|local)\b"), "the clock"),
     (re.compile(r"\bstd::(?:fs|env|process|thread)\b"), "the operating system"),
     (
         re.compile(r"\bthread_rng\b|\brand::|\bOsRng\b|\bgetrandom\b|\bSystemRandom\b|\baws_lc_rs::rand\b"),

@@ -159,7 +159,7 @@ async fn count(
 }
 
 fn told(server: &Server) -> anyhow::Result<Told> {
-    let text = get(&format!("{}/metrics", server.url))?;
+    let text = get(&format!("{}/metrics", server.url()))?;
     let value = |name: &str| -> anyhow::Result<f64> {
         let lines = text.lines().filter_map(|line| line.split_once(' '));
         let mut found = lines.filter(|(key, _)| *key == name);
