@@ -61,7 +61,8 @@ pub enum CloseReason {
         /// The server's message.
         message: String,
     },
-    /// The server stopped, or another process replaced it: a new connection can be opened as soon as the server is back.
+    /// The server stopped, or another process replaced it: a new connection can be opened as soon as the server is
+    /// back.
     Restarted,
     /// Nothing arrives from the server any more.
     Lost,

@@ -1,8 +1,8 @@
-//! Settings: flag over environment over file over default.
+//! Settings. A flag wins over the environment, the environment over the file, and the file over the default.
 //!
 //! Every setting is a flag of `restage serve`, an environment variable `RESTAGE_*` and a line in
-//! `restage.toml`. Flags are `Option`s here so that a value from the file is not clobbered by a
-//! flag's default.
+//! `restage.toml`. Flags are `Option`s here, so that a flag's default does not override a value
+//! from the file.
 
 mod access_key;
 mod addresses;
@@ -29,17 +29,17 @@ pub use self::addresses::{Audience, LOCAL_CANDIDATES_MAX, MediaPlaces};
 pub use self::network::{Network, NetworkError};
 pub use self::secret::Secret;
 
-/// Refusals after which an event becomes a dead letter: over half an hour of trying.
+/// Refusals after which an event becomes a dead letter; the attempts take more than half an hour.
 const WEBHOOK_ATTEMPTS: u32 = 16;
 /// Stages whose events are posted at the same time.
 const WEBHOOK_LANES: u16 = 64;
 const WEBHOOK_LANES_MAX: u16 = 1_024;
 
-/// Connections of one client address: of a house or an office behind one address, and few enough that twenty such leave
-/// room for others.
+/// Connections of one client address. Enough for a house or an office behind one address, and few enough that twenty
+/// such addresses leave room for others.
 const CONNECTIONS_PER_ADDRESS: u32 = 1_000;
 
-/// More threads than this have nothing to run on.
+/// Most media threads.
 pub const WORKERS_MAX: u16 = 256;
 
 /// Whether API requests must carry a valid signature.
@@ -52,33 +52,33 @@ pub enum Auth {
     None,
 }
 
-/// Which set of limits is in force.
+/// The set of limits in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitSet {
-    /// Generous ones for people who host themselves.
+    /// Generous limits, for self-hosting.
     Open,
-    /// The service's own.
+    /// The limits of Amazon IVS.
     Aws,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Who is sent H.264 of which profile.
+/// Which viewers get H.264 of a higher profile than they offer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProfileMatch {
-    /// Main and High also to viewers that offer only Baseline: most decode them.
+    /// Viewers that offer only Baseline also get Main and High, because most can decode them.
     Lenient,
-    /// Only what the profile that a viewer offers decodes.
+    /// Viewers get only profiles that they offer to decode.
     Strict,
 }
 
@@ -217,7 +217,7 @@ pub struct Settings {
     /// Calls of each other operation a second, per account and region; 0: any [default: as --limits says]
     #[arg(long, env = "RESTAGE_RATE_OTHERS", value_name = "CALLS")]
     pub rate_others: Option<u32>,
-    /// Access keys besides those in the data directory; only in the file.
+    /// Access keys in addition to those in the data directory; only in the file.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub access_keys: Vec<AccessKey>,
@@ -287,7 +287,7 @@ pub struct Settings {
     pub log_format: Option<LogFormat>,
 }
 
-/// What is wrong with the settings, and what to do.
+/// A fault in the settings, with advice.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ConfigError {
@@ -332,7 +332,7 @@ pub enum ConfigError {
     Workers,
 }
 
-/// Settings with every question answered.
+/// The settings with defaults filled in.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub struct Config {
@@ -342,38 +342,38 @@ pub struct Config {
     pub http: SocketAddr,
     pub media_port: u16,
     pub workers: u16,
-    /// Empty means: found out when the server starts.
+    /// Addresses offered for media; if empty, the server finds them when it starts.
     pub media_ip: Vec<IpAddr>,
-    /// Who is sent H.264 of which profile.
+    /// Which viewers get H.264 of a higher profile than they offer.
     pub h264_profile_match: ProfileMatch,
-    /// Without a trailing slash; `None` means `http://<http>`.
+    /// The URL at which clients reach the server, without a trailing slash; `None` means `http://<http>`.
     pub public_url: Option<String>,
     pub account_id: String,
     pub auth: Auth,
-    /// Whether HTTP beyond loopback is meant although signatures are not verified.
+    /// Whether HTTP may listen beyond loopback although signatures are not verified.
     pub expose_without_auth: bool,
-    /// Whose word about their clients' addresses is believed.
+    /// Proxies whose statement about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
-    /// 0: any number.
+    /// Connections that one client address may have; 0 means no limit.
     pub connections_per_address: u32,
     pub limits: Limits,
     pub rates: Rates,
-    /// Those of the configuration file.
+    /// The access keys in the configuration file.
     pub access_keys: Vec<AccessKey>,
     pub session_idle_s: u32,
-    /// Who is told of what happens.
+    /// Where events are sent.
     pub sinks: Sinks,
-    /// For answers that may be given again, in megabytes; 0 for none.
+    /// Size of the answer cache in megabytes; 0 turns it off.
     pub answers_mb: u32,
     /// What a commit to SQLite waits for.
     pub sqlite_sync: SqliteSync,
     /// Whether to start although data is lost or damaged.
     pub accept_data_loss: bool,
-    /// 0 keeps history for ever.
+    /// Days to keep history; 0 keeps it without limit.
     pub retention_days: u32,
-    /// A listener of its own for metrics.
+    /// Address of a separate listener for metrics.
     pub metrics: Option<SocketAddr>,
-    /// Without a trailing slash; `None` sends no traces.
+    /// URL of the trace collector, without a trailing slash; `None` sends no traces.
     pub otlp_endpoint: Option<String>,
     pub log_format: LogFormat,
 }
@@ -423,7 +423,7 @@ impl Settings {
         })
     }
 
-    /// Fills what is not set here from `lower`, the next source down.
+    /// Fills settings that are absent here from `lower`, the source with the next lower precedence.
     #[must_use]
     pub fn or(self, lower: Self) -> Self {
         Self {
@@ -500,7 +500,7 @@ impl Settings {
         }
     }
 
-    /// Where events go.
+    /// The sinks for events.
     fn sinks(&self) -> Result<Sinks, ConfigError> {
         let attempts = self.webhook_attempts.unwrap_or(WEBHOOK_ATTEMPTS);
         if attempts == 0 {
@@ -527,7 +527,7 @@ impl Settings {
         })
     }
 
-    /// Defaults for the rest, and the checks.
+    /// Fills in the defaults and checks the settings.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let default = Config::default();
         let (limits, rates) = (self.limits(), self.rates());
@@ -598,7 +598,7 @@ impl Settings {
     }
 }
 
-/// Without a trailing slash; an empty one is none.
+/// Removes a trailing slash; an empty URL counts as absent.
 fn plain_url(url: Option<String>) -> Option<String> {
     url.filter(|url| !url.is_empty())
         .map(|url| url.trim_end_matches('/').to_owned())

@@ -128,7 +128,8 @@ pub(crate) fn line(line: &str) -> anyhow::Result<()> {
 
 /// Prints data as indented JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    // Converted to a value first, because the order of map members depends on features of the build, and output must not.
+    // Converted to a value first, because the order of map members depends on features of the build, and output must
+    // not.
     let mut value = serde_json::to_value(value)?;
     value.sort_all_objects();
     line(&serde_json::to_string_pretty(&value)?)

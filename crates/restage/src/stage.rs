@@ -86,7 +86,8 @@ impl Join {
         identity: &Identity,
         capability: ParticipantTokenCapability,
     ) -> anyhow::Result<ParticipantToken> {
-        // Read here and not by clap, because clap would report a conflict between --stage and a token left in the environment.
+        // Read here and not by clap, because clap would report a conflict between --stage and a token left in the
+        // environment.
         let from_environment = || variable("RESTAGE_TOKEN").filter(|_| self.stage.is_none());
         let token = self.token.clone().or_else(from_environment);
         let is_described = identity.user_id.is_some() || !identity.attributes.is_empty();

@@ -1,5 +1,5 @@
-//! The kinds of rules that members have, and the small matchers behind the model's patterns. Which member has which rule
-//! is in `generated/constraint.rs`.
+//! The kinds of rules that members have, and the small matchers behind the model's patterns. Which member has which
+//! rule is in `generated/constraint.rs`.
 
 use std::borrow::Cow;
 

@@ -5,17 +5,18 @@ use http::{HeaderMap, StatusCode};
 
 use super::refusal::Refusal;
 
-/// What a request may be carried out on.
+/// The condition of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IfMatch {
-    /// Whatever there is.
+    /// `*`: any entity.
     Any,
-    /// What has one of these tags, quotes included. Weak ones are left out: they never match here (§8.8.3.2).
+    /// An entity with one of these tags, quotes included. Weak tags are dropped, because they never match here
+    /// (§8.8.3.2).
     Tags(Vec<String>),
 }
 
 impl IfMatch {
-    /// From all the header's lines; `None` if there are none.
+    /// Parses all lines of the header; `None` if there are none.
     pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
         let lines: Option<Vec<&str>> = headers
             .get_all(IF_MATCH)
@@ -36,7 +37,7 @@ impl IfMatch {
         })
     }
 
-    /// RFC 9725's examples write the star in quotes; it counts the same.
+    /// Parses one line. RFC 9725's examples write the star in quotes, which is accepted too.
     fn parse(text: &str) -> Option<Self> {
         if matches!(text.trim(), "*" | "\"*\"") {
             return Some(Self::Any);
@@ -62,7 +63,7 @@ impl IfMatch {
         Some(Self::Tags(tags))
     }
 
-    /// Whether what has this tag, quotes included, may be touched.
+    /// Whether the condition is true for an entity with this tag, quotes included.
     pub fn allows(&self, current: &str) -> bool {
         match self {
             Self::Any => true,

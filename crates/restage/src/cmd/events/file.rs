@@ -55,7 +55,8 @@ fn is_another(path: &Path, open: &mut BufReader<File>) -> bool {
     there.ino() != here.ino() || there.dev() != here.dev() || there.len() < read
 }
 
-/// Prints an event. A line that is not an event, such as one that a crash left incomplete, is skipped: the event follows again.
+/// Prints an event. A line that is not an event, such as one that a crash left incomplete, is skipped: the event
+/// follows again.
 fn print(line: &str, lines: &Lines) -> anyhow::Result<()> {
     let Ok(event) = serde_json::from_str::<Value>(line) else {
         return Ok(());
