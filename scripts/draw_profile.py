@@ -1,4 +1,4 @@
-"""Draws where the microseconds of a forwarded packet go, from a profile of a server under load.
+"""Draws how the time of a forwarded packet is spent, from a profile of a server under load.
 
 restage bench media 1:1:200 --runs 1 &
 perf record -F 4000 -g -e cpu-clock -p <the server it started> -o perf.data -- sleep 8
@@ -12,7 +12,7 @@ import pathlib
 import re
 import subprocess
 
-# The first group with a matching frame anywhere in the stack has the sample; frames are functions.
+# A sample belongs to the first group with a matching function anywhere in its stack.
 GROUPS = [
     ("wake", "Wake the receiver", r"sock_def_readable|ep_poll_callback|try_to_wake_up"),
     ("segment", "Take the GSO train apart", r"skb_mac_gso_segment|__skb_gso_segment"),
@@ -31,7 +31,7 @@ GROUPS = [
     ),
     ("wait", "Wait for the next event", r"epoll_wait|schedule"),
 ]
-# What is left is user space, told apart by the function that was running.
+# The rest is user space, grouped by the function that was running.
 SELF = [
     (
         "seal",
