@@ -17,7 +17,7 @@ CHUNK = 64 << 10
 
 
 def self_signed(directory, names=("localhost",), ends_in_days=30, is_authority=True):
-    """(certificate, key) as PEM files, as `openssl req -x509` makes them: marked as an authority's, used by a server."""
+    """(certificate, key) as PEM files, as of `openssl req -x509`: marked as an authority's, sent by a server."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)
