@@ -1,4 +1,4 @@
-"""Writes the shapes, rules and operations of crates/restage-api from the service's model.
+"""Writes the shapes, rules and operations of crates/restage-api, and tests of them, from the service's model.
 
     .venv/bin/python scripts/generate_shapes.py            # writes the files anew
     .venv/bin/python scripts/generate_shapes.py --check    # fails if they are not what would be written
@@ -13,8 +13,13 @@ import sys
 
 from shapes.model import Model, load
 from shapes.rust import Writer
+from shapes.samples import Samples
 
-SOURCE = pathlib.Path(__file__).resolve().parents[1] / "crates/restage-api/src"
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CRATE = ROOT / "crates/restage-api"
+# Requests just inside and just outside of each rule are made by the conformance suite, which shares nothing with the
+# generator but the model.
+sys.path += [str(ROOT / "conformance/model"), str(ROOT / "conformance/python")]
 
 
 def formatted(text):
@@ -26,6 +31,17 @@ def formatted(text):
     return done.stdout
 
 
+def generated():
+    """Text by path of every file."""
+    from suite import parsing
+
+    writer = Writer(Model(*load()))
+    files = {CRATE / "src" / name: formatted(text) for name, text in writer.files().items()}
+    files[CRATE / "tests/model/answers.rs"] = formatted(Samples(writer).text())
+    files[CRATE / "tests/model/requests.json"] = parsing.text()
+    return files
+
+
 def stale(path, text):
     return not path.exists() or path.read_text(encoding="utf-8") != text
 
@@ -34,12 +50,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file would change")
     check = parser.parse_args().check
-    files = {SOURCE / name: formatted(text) for name, text in Writer(Model(*load())).files().items()}
+    files = generated()
     changed = [path for path, text in files.items() if stale(path, text)]
-    known = {path for path in files if path.parent.name == "generated"}
-    changed += sorted(set((SOURCE / "generated").glob("*.rs")) - known)
+    changed += sorted(set((CRATE / "src/generated").glob("*.rs")) - set(files))
     if check and changed:
-        names = "\n".join(str(path.relative_to(SOURCE)) for path in changed)
+        names = "\n".join(str(path.relative_to(ROOT)) for path in changed)
         sys.exit(f"not what scripts/generate_shapes.py writes:\n{names}")
     for path in () if check else changed:
         if path in files:

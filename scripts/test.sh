@@ -51,8 +51,12 @@ step "Format: Rust"
 cargo fmt --all --check
 
 step "Format and lint: Python"
-"$VENV/bin/ruff" format --quiet --check conformance
-"$VENV/bin/ruff" check --quiet conformance
+"$VENV/bin/ruff" format --quiet --check conformance scripts/generate_shapes.py scripts/shapes
+"$VENV/bin/ruff" check --quiet conformance scripts/generate_shapes.py scripts/shapes
+
+step "Shapes of the API: what the service's model says"
+"$VENV/bin/python" scripts/generate_shapes.py --check
+"$VENV/bin/python" -m pytest --quiet scripts/shapes
 
 step "Format, lint and types: JavaScript"
 js/node_modules/.bin/biome check --error-on-warnings
@@ -92,8 +96,10 @@ step "Unit tests: Python, of what the tests are made with"
 step "Store tests again, on PostgreSQL"
 POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 # The same binaries as above: what a test is given for a database is all that differs.
-RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --lib store::
-RESTAGE_TEST_POSTGRES="$POSTGRES_URL" cargo test --workspace --locked --quiet --test 'store_*'
+cargo test --workspace --locked --quiet --no-run --message-format=json | python3 scripts/test_binaries.py restage-store |
+    while read -r binary; do
+        (cd crates/restage-store && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
+    done
 
 step "Documentation and package of the Rust client"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features

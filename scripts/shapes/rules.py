@@ -79,7 +79,9 @@ class Rules:
         if kind in ("integer", "float"):
             return span(least, INTEGER_MAX if most is None else most, None)
         if self.model.choices["maps"].get(name) == "attributes":
-            return "at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values together"
+            return (
+                "at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values together"
+            )
         return span(least, most, "entry")
 
     def written(self):
@@ -102,7 +104,7 @@ class Rules:
         if most is None:
             raise Unknown(f"{name} has no bound")
         if kind == "float":
-            return f"pub(crate) const {constant}: Decimals = Decimals::new({float(least)}, {float(most)});"
+            return f"pub(crate) const {constant}: Decimals = Decimals::new({decimal(least)}, {decimal(most)});"
         count = f"Count::new({number(least)}, {number(most)})"
         if kind == "list":
             return f"pub(crate) const {constant}: Count = {count};"
@@ -119,12 +121,14 @@ def number(value):
     return f"{value:,}".replace(",", "_")
 
 
-def float(value):
+def decimal(value):
     return f"{value}.0"
 
 
 def span(least, most, noun):
     """`1–128 characters`."""
+    if most is None:
+        raise Unknown(f"a number of {noun}s without a bound")
     digits = f"{least:,}–{most:,}" if least != most else f"{most:,}"
     if noun is None:
         return digits

@@ -4,7 +4,9 @@ from .model import Unknown
 from .names import camel, screaming, snake, variant
 from .rules import Rules
 
-NOTE = "// Written by scripts/generate_shapes.py from the service's model and scripts/shapes/choices.toml; do not edit.\n"
+NOTE = (
+    "// Written by scripts/generate_shapes.py from the service's model and scripts/shapes/choices.toml; do not edit.\n"
+)
 SIMPLE = {
     "string": "String",
     "integer": "u32",
@@ -257,7 +259,11 @@ class Writer:
         else:
             head = said or f"`{name}` of the model."
             said = None if said else said
-            said = f"`{name}` in the model." if head != f"`{name}` of the model." and self.rust_name(name) != name else None
+            said = (
+                f"`{name}` in the model."
+                if head != f"`{name}` of the model." and self.rust_name(name) != name
+                else None
+            )
         return [head] + ([said] if said else [])
 
     def declared(self, structure, field):
@@ -345,7 +351,7 @@ class Writer:
                 if field.flat:
                     lines.append(f"filters.extend(self.{field.name}.as_ref().map({field.kind}::as_pair));")
                 elif field.optional:
-                    given = f"self.{field.name}.as_ref().map(|given| (\"{field.wire}\", given.as_str()))"
+                    given = f'self.{field.name}.as_ref().map(|given| ("{field.wire}", given.as_str()))'
                     lines.append(f"filters.extend({given});")
             lines += ["filters", "}"]
         return [*lines, "}", ""]
@@ -489,7 +495,9 @@ class Writer:
             for _, member in self.model.members(structure):
                 self.rules.constant(member["shape"])
         lines = self.rules.written()
-        kinds = [kind for kind in ("Count", "Decimals", "Entries", "Pattern", "Range", "Text") if kind in words(str(lines))]
+        kinds = [
+            kind for kind in ("Count", "Decimals", "Entries", "Pattern", "Range", "Text") if kind in words(str(lines))
+        ]
         return (
             "//! The rules of the model's simple shapes, by the shape's name.\n"
             f"{NOTE}\nuse crate::read::{{{', '.join(kinds)}}};\n\n" + "\n".join(lines) + "\n"

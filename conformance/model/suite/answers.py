@@ -31,6 +31,7 @@ COMMON_ERRORS = {
 
 TYPES = {
     "boolean": bool,
+    "float": (int, float),
     "integer": int,
     "list": list,
     "map": dict,
@@ -149,7 +150,7 @@ class Ledger:
 def broken(shape, value):
     """The constraints of its shape that a value of the right type violates."""
     least, most = service.bounds(shape)
-    size = value if shape.type_name == "integer" else len(value) if hasattr(value, "__len__") else None
+    size = value if shape.type_name in ("integer", "float") else len(value) if hasattr(value, "__len__") else None
     if size is not None and least is not None and size < least:
         yield f"{size} is below the least, {least}"
     if size is not None and most is not None and size > most:

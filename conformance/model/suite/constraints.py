@@ -18,6 +18,7 @@ LINE_MAX = 2_000
 WRONG = {
     "string": {"number": 7, "flag": True, "list": ["x"], "object": {"x": "y"}},
     "integer": {"text": "5", "flag": True, "list": [5], "object": {"x": 5}, "fraction": 5.5},
+    "float": {"text": "5", "flag": True, "list": [5], "object": {"x": 5}},
     "boolean": {"text": "true", "number": 1, "list": [True], "object": {"x": True}},
     "list": {"text": "x", "number": 1, "flag": True, "object": {"x": "y"}},
     "map": {"text": "x", "number": 1, "flag": True, "list": ["x"]},
@@ -124,6 +125,22 @@ def integers_outside(shape):
         yield "nearly-infinite", 1e308
 
 
+def floats_inside(shape):
+    yield from integers_inside(shape)
+    least, most = service.bounds(shape)
+    if least is not None and most is not None:
+        yield "between", least + (most - least) / 3
+
+
+def floats_outside(shape):
+    yield from integers_outside(shape)
+    least, most = service.bounds(shape)
+    if least is not None:
+        yield "just-below", least - 0.001
+    if most is not None:
+        yield "just-above", most + 0.001
+
+
 def booleans_inside(_shape):
     yield "true", True
     yield "false", False
@@ -188,6 +205,9 @@ def distinct(shape, count):
     """This many items, as different as possible."""
     if shape.metadata.get("enum"):
         return list(itertools.islice(itertools.cycle(shape.metadata["enum"]), count))
+    if expression := service.pattern(shape) if shape.type_name == "string" else None:
+        first = len(pattern.shortest(expression))
+        return [pattern.matching(expression, first + index) for index in range(count)]
     if shape.type_name == "string":
         return [f"item-{index}" for index in range(count)]
     return [sample(shape) for _ in range(count)]
@@ -243,6 +263,7 @@ def maps_outside(shape):
 KINDS = {
     "string": (texts_inside, texts_outside),
     "integer": (integers_inside, integers_outside),
+    "float": (floats_inside, floats_outside),
     "boolean": (booleans_inside, nothing),
     "list": (lists_inside, lists_outside),
     "map": (maps_inside, maps_outside),

@@ -12,7 +12,7 @@ from support.media import Refused
 from support.tokens import KeyPair
 from support.wait import eventually
 
-from . import answers, service, wire
+from . import answers, pattern, service, wire
 
 REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
@@ -236,12 +236,14 @@ def sample(shape):
         return {sample(shape.key): sample(shape.value)}
     if shape.type_name == "boolean":
         return True
-    if shape.type_name == "integer":
+    if shape.type_name in ("integer", "float"):
         return least or 0
     if shape.metadata.get("enum"):
         return shape.metadata["enum"][0]
     if shape.name == "AutoParticipantRecordingStorageConfigurationArn":
         return ""
+    if expression := service.pattern(shape):
+        return pattern.matching(expression, max(least or 0, len(pattern.shortest(expression)), 1))
     return "x" * max(least or 0, 1)
 
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::close::CloseReason;
 use crate::frame::Codec;
-use crate::peer::CloseReason;
 use crate::token::TokenError;
 
 /// An error of the stage client: [`Publisher`](crate::Publisher), [`Subscriber`](crate::Subscriber)

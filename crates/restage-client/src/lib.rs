@@ -19,14 +19,16 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
-#[cfg(feature = "testcard")]
-pub mod beep;
+#[cfg(feature = "stage")]
+mod close;
 #[cfg(feature = "stage")]
 mod error;
 #[cfg(feature = "stage")]
 pub mod events;
 #[cfg(feature = "stage")]
 mod frame;
+#[cfg(feature = "stage")]
+mod packet;
 pub mod paginate;
 #[cfg(feature = "stage")]
 mod peer;
@@ -51,12 +53,15 @@ pub mod whep;
 #[cfg(feature = "stage")]
 pub mod whip;
 
+#[cfg(feature = "testcard")]
+pub use testcard::beep;
 #[cfg(feature = "stage")]
 pub use {
+    close::CloseReason,
     error::{Error, first_line},
     events::{EventStream, EventsClose, StageEvent, StageParticipant, StageState},
     frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind},
-    peer::{CloseReason, ConnectionState, Stats, TrackStats},
+    peer::{ConnectionState, Stats, TrackStats},
     rejoin::Rejoin,
     signal::HttpClient,
     token::{Capabilities, ParticipantToken, TokenError},

@@ -10,7 +10,6 @@ mod sequences;
 mod sockets;
 mod stats;
 
-use std::fmt;
 use std::time::Duration;
 
 use str0m::media::Direction;
@@ -18,9 +17,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::close::CloseReason;
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame, ReceivedFrame};
-use crate::rtp::RtpPacket;
+use crate::packet::RtpPacket;
 use crate::signal::{HttpClient, post_offer, resolve};
 use driver::Driver;
 use negotiation::Offer;
@@ -43,53 +43,6 @@ pub enum ConnectionState {
     Disconnected,
     /// The connection has ended.
     Closed(CloseReason),
-}
-
-/// Why a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// This program closed or dropped it.
-    Local,
-    /// The server ended it without a reason.
-    Remote,
-    /// The server ended it with a reason: the participant was disconnected or replaced, the stage was deleted, the
-    /// publisher left.
-    Ended {
-        /// The server's code for the reason, such as `PARTICIPANT_DISCONNECTED`.
-        code: String,
-        /// The server's message.
-        message: String,
-    },
-    /// The server stopped, or another process replaced it: a new connection can be opened as soon as the server is
-    /// back.
-    Restarted,
-    /// Nothing arrives from the server any more.
-    Lost,
-    /// The media transport failed; the text describes the failure.
-    Failed(String),
-}
-
-impl CloseReason {
-    /// True if the same participant may open a new connection: this one was not ended on purpose.
-    #[must_use]
-    pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Restarted | Self::Lost | Self::Failed(_))
-    }
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local => f.write_str("by this program"),
-            Self::Remote => f.write_str("by the server"),
-            Self::Ended { message, .. } if !message.is_empty() => f.write_str(message),
-            Self::Ended { code, .. } => f.write_str(code),
-            Self::Restarted => f.write_str("the server restarts"),
-            Self::Lost => f.write_str("nothing came from the server any more"),
-            Self::Failed(why) => f.write_str(why),
-        }
-    }
 }
 
 /// The server to connect to, and what to offer it.

@@ -1,8 +1,6 @@
 //! Publishes RTP packets unchanged, for programs that packetise elsewhere: FFmpeg's or
 //! GStreamer's RTP output, a hardware encoder, a recording of packets.
 
-use std::sync::Arc;
-
 use str0m::media::Direction;
 use tokio::sync::watch;
 
@@ -13,91 +11,7 @@ use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
 use crate::whip::PublishConfig;
 
-/// Longest RTP packet accepted; with headers and SRTP's tag it must fit the Ethernet MTU.
-pub const PACKET_BYTES_MAX: usize = 1_400;
-
-/// Fixed part of the RTP header (RFC 3550 §5.1).
-const HEADER_BYTES: usize = 12;
-const VERSION: u8 = 2;
-
-/// One RTP packet. The connection sets SSRC, payload type and header extensions itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RtpPacket {
-    /// The codec of the payload, which determines the track and the payload type.
-    pub codec: Codec,
-    /// Sequence number; may wrap. It shows which packets were lost or late; the connection
-    /// uses numbers of its own. A jump restarts the numbering.
-    pub sequence: u16,
-    /// Timestamp in ticks of the codec's clock; may wrap.
-    pub timestamp: u32,
-    /// The marker bit: the last packet of a picture, or the first packet after silence.
-    pub is_marker: bool,
-    /// Payload in the format of the codec's RTP specification.
-    pub payload: Arc<[u8]>,
-}
-
-impl RtpPacket {
-    /// Parses a packet (RFC 3550 §5.1). Contributing sources, the header extension
-    /// and padding are dropped.
-    ///
-    /// # Errors
-    /// [`Error::Rtp`] if it is not an RTP packet, has no payload, or is longer than
-    /// [`PACKET_BYTES_MAX`].
-    pub fn parse(codec: Codec, packet: &[u8]) -> Result<Self, Error> {
-        let fail = |why: &'static str| Error::Rtp(why.to_owned());
-        if packet.len() > PACKET_BYTES_MAX {
-            return Err(Error::Rtp(format!(
-                "it has {} bytes; the most is {PACKET_BYTES_MAX}",
-                packet.len()
-            )));
-        }
-        let (&header, mut rest) = packet
-            .split_first_chunk::<HEADER_BYTES>()
-            .ok_or_else(|| fail("it is shorter than a header"))?;
-        let [
-            first,
-            second,
-            sequence_high,
-            sequence_low,
-            t0,
-            t1,
-            t2,
-            t3,
-            ..,
-        ] = header;
-        if first >> 6 != VERSION {
-            return Err(fail("its version is not 2"));
-        }
-        let sources = usize::from(first & 0x0f) * 4;
-        rest = rest
-            .get(sources..)
-            .ok_or_else(|| fail("its sources are cut short"))?;
-        if first & 0x10 != 0 {
-            let (&[_, _, high, low], body) = rest
-                .split_first_chunk::<4>()
-                .ok_or_else(|| fail("its extension is cut short"))?;
-            let length = usize::from(u16::from_be_bytes([high, low])) * 4;
-            rest = body
-                .get(length..)
-                .ok_or_else(|| fail("its extension is cut short"))?;
-        }
-        if first & 0x20 != 0 {
-            let padding = usize::from(*rest.last().ok_or_else(|| fail("its padding is missing"))?);
-            let kept = rest.len().checked_sub(padding).filter(|_| padding > 0);
-            rest = &rest[..kept.ok_or_else(|| fail("its padding is longer than the rest"))?];
-        }
-        if rest.is_empty() {
-            return Err(fail("it has no payload"));
-        }
-        Ok(Self {
-            codec,
-            sequence: u16::from_be_bytes([sequence_high, sequence_low]),
-            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
-            is_marker: second & 0x80 != 0,
-            payload: rest.into(),
-        })
-    }
-}
+pub use crate::packet::{PACKET_BYTES_MAX, RtpPacket};
 
 /// A publisher of RTP packets. It retransmits lost packets when receivers request them; it does not
 /// change the packets of the program.

@@ -8,8 +8,8 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
+use crate::close::CloseReason;
 use crate::error::harmless;
-use crate::peer::CloseReason;
 use crate::signal::{HttpSession, REFUSAL_BYTES_MAX, read_body};
 
 /// Longest wait for an answer.

@@ -1,9 +1,10 @@
 //! A generated test card to publish: video as H.264 and audio as Opus, synchronised.
 //!
 //! The picture carries colour bars, a dial whose hand turns once a second, the time of day and a
-//! frame counter; the sound is a [beep](mod@crate::beep) with which the dial's hub flashes. A program
+//! frame counter; the sound is a [beep](mod@beep) with which the dial's hub flashes. A program
 //! that decodes the picture reads the counter back with [`read_frame_counter`].
 
+pub mod beep;
 mod canvas;
 mod font;
 mod picture;
@@ -20,10 +21,10 @@ use openh264::encoder::{
 use openh264::formats::YUVSlices;
 use tokio::sync::mpsc;
 
-use crate::beep::{self, Beep};
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame};
 use crate::whip::Publisher;
+use beep::Beep;
 use picture::Picture;
 
 /// How long the dial's hub is lit at the start of a second.

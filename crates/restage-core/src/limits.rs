@@ -103,6 +103,8 @@ pub const OVERDUE_PER_TICK_MAX: usize = 64;
 pub const GIVEN_UP_AFTER_S: u32 = 2;
 /// Most tags of one resource (the API model's `Tags`).
 pub const TAGS_MAX: usize = 50;
+/// Longest life of a participant token, from `iat` to `exp`, in seconds: 14 days (IVS user guide, "Distribute participant tokens").
+pub const TOKEN_LIFE_MAX_S: i64 = 14 * 24 * 3_600;
 /// How far a self-signed token's `iat` may be ahead of our clock, in seconds. Clocks differ; but a token
 /// from the far future would outlive the 14 days that one may live.
 pub const ISSUED_AHEAD_MAX_S: u32 = 300;

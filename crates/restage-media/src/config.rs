@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::io::WorkerId;
 use crate::limits;
+use crate::sdp::format::H264ProfileMatch;
 
 /// Settings of one [`Sfu`](crate::Sfu). Bounds that are no setting are in [`limits`].
 #[derive(Debug, Clone)]
@@ -36,16 +37,6 @@ pub struct Config {
     pub publications_max: usize,
     /// Subscribers of one publication.
     pub subscribers_per_publication_max: usize,
-}
-
-/// Whether a subscriber is sent H.264 of a profile above the one it has offered. Decoders mostly can do more than they say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum H264ProfileMatch {
-    /// Main and High are sent to those who offer Constrained Baseline, Baseline or Main, too.
-    #[default]
-    Lenient,
-    /// Only what the offered profile decodes by the standard.
-    Strict,
 }
 
 impl Default for Config {

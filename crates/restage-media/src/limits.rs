@@ -12,9 +12,9 @@ pub const PEERS_MAX: usize = 10_000;
 pub const PUBLICATIONS_MAX: usize = 10_000;
 /// Subscribers of one publication. One more `Subscribe` is ignored and counted.
 pub const SUBSCRIBERS_PER_PUBLICATION_MAX: usize = 10_000;
-/// Source addresses remembered per peer. The oldest makes room, so a peer behind a busy NAT keeps working.
+/// Encoding addresses remembered per peer. The oldest makes room, so a peer behind a busy NAT keeps working.
 pub const ADDRESSES_PER_PEER_MAX: usize = 16;
-/// Source addresses a peer may show between two ICE restarts. Checks from further ones are ignored.
+/// Encoding addresses a peer may show between two ICE restarts. Checks from further ones are ignored.
 pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;

@@ -1,12 +1,6 @@
 //! Counters of one [`Sfu`](crate::Sfu).
 
-/// How media is protected (RFC 5764 §4.1.2, RFC 7714 §14.2), as DTLS agreed on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SrtpProfile {
-    AeadAes256Gcm,
-    AeadAes128Gcm,
-    Aes128CmSha1,
-}
+use crate::srtp::keys::SrtpProfile;
 
 /// Counters since the start, and a few present sizes. Cheap to copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -9,7 +9,6 @@ mod addresses;
 mod limits;
 mod network;
 mod public_url;
-mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -18,16 +17,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use restage_core::{Limits, Rates};
+use restage_node::Secret;
+use restage_node::outbox::{Sinks, Webhook};
+use restage_store::SqliteSync;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::is_account;
-use crate::outbox::{Sinks, Webhook};
-use crate::store::SqliteSync;
 
 pub use self::access_key::AccessKey;
-pub use self::addresses::{Audience, LOCAL_CANDIDATES_MAX, MediaPlaces};
+pub use self::addresses::LOCAL_CANDIDATES_MAX;
 pub use self::network::{Network, NetworkError};
-pub use self::secret::Secret;
 
 /// Refusals after which an event becomes a dead letter; the attempts take more than half an hour.
 const WEBHOOK_ATTEMPTS: u32 = 16;

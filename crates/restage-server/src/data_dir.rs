@@ -1,13 +1,13 @@
 //! The data directory: its files, and how secrets are created.
 //!
 //! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `tokens.key` (hexadecimal, mode 0600) ·
-//! `console.key` (mode 0600) · `database.id` (see [`crate::store::Mark`]) · `access-keys.toml`, `access-keys.key`
+//! `console.key` (mode 0600) · `database.id` (see [`restage_store::Mark`]) · `access-keys.toml`, `access-keys.key`
 //! (see [`crate::keys`]).
 
 use std::path::{Path, PathBuf};
 
-use crate::token::SECRET_LEN;
-use crate::{files, ids};
+use restage_node::token::SECRET_LEN;
+use restage_store::system::{files, ids};
 
 /// Environment variables that replace the generated credentials.
 pub const ACCESS_KEY_ENV: &str = "RESTAGE_ACCESS_KEY_ID";

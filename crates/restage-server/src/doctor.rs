@@ -7,6 +7,7 @@ mod media;
 
 use std::time::Duration;
 
+use restage_node::media::worker_port;
 use serde::Serialize;
 
 pub use self::database::examine_database;
@@ -14,7 +15,6 @@ use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};
 use self::media::{buffers, candidate, candidates, media_port, offload, workers};
 use crate::config::Config;
-use crate::media::worker_port;
 
 /// Time limit of one probe.
 const PROBE_MAX: Duration = Duration::from_secs(2);

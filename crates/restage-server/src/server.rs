@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use hyper_util::service::TowerToHyperService;
 use restage_api::PageTokens;
+use restage_node::control::{Control, Failure, Rules, effect_queue, publish_limits};
+use restage_node::media::{Audience, Media, MediaStartError, UdpReport};
+use restage_node::outbox::{self, Senders, WebhookError};
+use restage_node::retention;
+use restage_node::supervise::{Ended, Parts, why};
+use restage_node::token::{Endpoints, Tokens};
+use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{Audience, Auth, Config, ConfigError};
-use crate::control::{Control, Failure, Rules, effect_queue, publish_limits};
+use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
 use crate::exposed::exposed;
-use crate::http::{self, Answers, AppState, ConsoleKey, Door, DoorSettings, Endpoints, Throttle};
+use crate::http::{self, Answers, AppState, ConsoleKey, Door, DoorSettings, Throttle};
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
-use crate::media::{Media, MediaStartError, UdpReport};
 use crate::metrics::Metrics;
-use crate::outbox::{self, Senders, WebhookError};
-use crate::retention;
-use crate::store::{Mark, Store, StoreConfig, StoreError};
-use crate::supervise::{Ended, Parts, why};
-use crate::token::Tokens;
 
 /// Name under which the store keeps the page-token key. Every store that was ever served has one.
 const PAGE_KEY: &str = "page-token-key";

@@ -17,14 +17,10 @@ use restage_client::first_line;
 use restage_server::run_file::RunFile;
 use serde_json::Value;
 
-use crate::connector;
+use crate::connector::{self, CONNECT_TIMEOUT};
 use crate::exit::{Exit, Failure};
 use crate::target::{Connection, Target};
-
-/// Time limit for opening a connection. A host without a server refuses at once; the limit is
-/// for one behind a firewall.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time limit for one call, including retries.
+/// How long one call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longest label of a host name (RFC 1035 §2.3.4).

@@ -4,6 +4,8 @@
 //! build. It also cannot be configured to accept a self-signed certificate that is marked as an authority's, as
 //! `openssl req -x509` makes them, or to accept any certificate; the AWS CLI can do both.
 
+use std::time::Duration;
+
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -12,9 +14,10 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use restage_client::Trust;
 
-use crate::api::CONNECT_TIMEOUT;
-
-/// Longest answer accepted; pages have at most 100 items.
+/// How long a connection may take to be made. A server that is not there answers at once; this is
+/// for one behind a firewall.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest answer taken; pages have at most 100 items.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// A client for the SDK that accepts the certificates `trust` names.

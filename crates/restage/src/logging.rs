@@ -9,7 +9,8 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use restage_server::config::LogFormat;
-use restage_server::{clock, panics};
+use restage_server::panics;
+use restage_store::system::clock;
 use serde_json::json;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, dynamic_filter_fn, filter_fn};
@@ -102,8 +103,8 @@ fn is_own(at: &Metadata<'_>) -> bool {
 /// Writes a line whatever `RUST_LOG` leaves out, in the form of log lines.
 pub(crate) fn say(format: LogFormat, level: Level, text: &str) {
     match format {
-        LogFormat::Text => crate::output::note(text),
-        LogFormat::Json => crate::output::note(&line(level, json!({ "message": text }))),
+        LogFormat::Text => crate::note::note(text),
+        LogFormat::Json => crate::note::note(&line(level, json!({ "message": text }))),
     }
 }
 
@@ -114,7 +115,7 @@ pub(crate) fn hear_panics(format: LogFormat) {
         panics::note();
         match format {
             LogFormat::Text => default(panic),
-            LogFormat::Json => crate::output::note(&line(Level::ERROR, told(panic))),
+            LogFormat::Json => crate::note::note(&line(Level::ERROR, told(panic))),
         }
     }));
 }

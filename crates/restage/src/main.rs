@@ -8,8 +8,10 @@ mod live;
 mod logging;
 mod media;
 mod naming;
+mod note;
 mod output;
 mod paging;
+mod pair;
 mod profile;
 mod query;
 mod stage;
@@ -19,7 +21,7 @@ mod target;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use restage_server::config::LogFormat;
 use tracing::Level;
 
@@ -122,8 +124,8 @@ fn main() -> ExitCode {
         Command::Watch(args) => cmd::watch::run(args),
         Command::Db(command) => cmd::db::run(command),
         Command::Doctor(args) => cmd::doctor::run(args),
-        Command::Completions(args) => cmd::completions::run(&args),
-        Command::Man(args) => cmd::man::run(&args),
+        Command::Completions(args) => cmd::completions::run(&args, &mut Cli::command()),
+        Command::Man(args) => cmd::man::run(&args, Cli::command()),
         Command::Bench(args) => cmd::bench::run(args),
     };
     outcome.unwrap_or_else(|error| exit::report(format, &error))

@@ -13,6 +13,8 @@ use crate::exit::stdout_error;
 use crate::query::Query;
 use crate::table::{self, Columns};
 
+pub(crate) use crate::note::note;
+
 /// How a command with one natural text form prints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(crate) enum Format {
@@ -140,9 +142,4 @@ fn text(text: &str) -> anyhow::Result<()> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(stdout_error)
-}
-
-/// Prints a line for the user on standard error. A failure to print is ignored.
-pub(crate) fn note(text: &str) {
-    writeln!(anstream::stderr(), "{text}").ok();
 }

@@ -12,9 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::api::{Api, CERTIFICATE};
-use crate::cmd::pair;
 use crate::exit::{Exit, Failure};
 use crate::naming;
+use crate::pair::pair;
 use crate::target::{Target, variable};
 
 /// Longest token read from standard input.

@@ -46,7 +46,7 @@ pub(crate) fn answer(answer: &Value, columns: &Columns) -> String {
         _ => {
             let rows = columns.rows(answer);
             if rows.is_empty() {
-                crate::output::note(columns.nothing);
+                crate::note::note(columns.nothing);
                 return String::new();
             }
             let headings: Vec<String> = columns

@@ -18,7 +18,7 @@ use super::stats::{Stats, StatsBook};
 use super::{CloseReason, Command, ConnectionState};
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind, ticks_to_duration};
-use crate::rtp::RtpPacket;
+use crate::packet::RtpPacket;
 use crate::signal::HttpSession;
 use crate::standing::Standing;
 

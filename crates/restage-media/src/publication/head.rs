@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use crate::limits::{HEAD_AGE_MAX, HEAD_PACKETS_MAX, LAYERS_MAX};
+use crate::packet::Encoding;
 use crate::packet::Packet;
-use crate::send::select::Source;
 
 /// The heads of a publication's layers.
 #[derive(Debug, Default)]
@@ -35,18 +35,18 @@ pub(crate) struct Start<'a> {
 impl Heads {
     /// A packet of video has been forwarded.
     pub(crate) fn push(&mut self, packet: &Packet) {
-        if let Some(head) = self.layers.get_mut(usize::from(packet.source.layer)) {
+        if let Some(head) = self.layers.get_mut(usize::from(packet.encoding.layer)) {
             head.push(packet);
         }
     }
 
     /// Where to begin, if there is a picture that is new enough: with the target, else with any layer of its feeder.
-    pub(crate) fn start(&self, target: Source, now: Instant) -> Option<Start<'_>> {
+    pub(crate) fn start(&self, target: Encoding, now: Instant) -> Option<Start<'_>> {
         let of_target = self.layers.get(usize::from(target.layer));
         let of_target = of_target.and_then(|head| head.start(now, |source| source == target));
         of_target.or_else(|| {
             let is_other =
-                |source: Source| source.feed == target.feed && source.layer != target.layer;
+                |encoding: Encoding| encoding.feed == target.feed && encoding.layer != target.layer;
             self.layers
                 .iter()
                 .find_map(|head| head.start(now, is_other))
@@ -73,7 +73,7 @@ impl Head {
             }
             return;
         };
-        if packet.source != first.source || packet.starts_key_frame && packet.seq > first.seq {
+        if packet.encoding != first.encoding || packet.starts_key_frame && packet.seq > first.seq {
             self.packets.clear();
             self.is_still = false;
             return self.push(packet);
@@ -107,10 +107,10 @@ impl Head {
         }
     }
 
-    fn start(&self, now: Instant, is_fit: impl Fn(Source) -> bool) -> Option<Start<'_>> {
+    fn start(&self, now: Instant, is_fit: impl Fn(Encoding) -> bool) -> Option<Start<'_>> {
         let first = self.packets.first()?;
         let is_unbroken = self.is_unbroken();
-        let is_usable = is_fit(first.source)
+        let is_usable = is_fit(first.encoding)
             && first.arrived + HEAD_AGE_MAX >= now
             && (!self.is_still || is_unbroken && self.is_ended());
         is_usable.then_some(Start {
@@ -140,10 +140,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::packet::Extensions;
+    use crate::rtp::extensions::Extensions;
     use crate::sdp::format::{Format, format};
 
-    const SOURCE: Source = Source {
+    const ENCODING: Encoding = Encoding {
         feed: 1,
         layer: 1,
         epoch: 0,
@@ -173,8 +173,8 @@ mod tests {
         fn push(&mut self, seq: u64, picture: u64, is_key: bool, is_last: bool) {
             self.heads.push(&Packet {
                 kind: MediaKind::Video,
-                source: SOURCE,
-                target: SOURCE,
+                encoding: ENCODING,
+                target: ENCODING,
                 ladder: None,
                 format: Arc::clone(&self.format),
                 seq,
@@ -192,7 +192,7 @@ mod tests {
 
         /// The numbers a newcomer is given, and whether they are a still.
         fn start(&self) -> Option<(Vec<u64>, bool)> {
-            let start = self.heads.start(SOURCE, self.epoch)?;
+            let start = self.heads.start(ENCODING, self.epoch)?;
             let seqs = start.packets.iter().map(|packet| packet.seq).collect();
             Some((seqs, start.is_still))
         }
@@ -256,10 +256,16 @@ mod tests {
         let mut rig = Rig::new();
         rig.push(1, 0, true, true);
         let late = rig.epoch + HEAD_AGE_MAX + Duration::from_millis(1);
-        assert!(rig.heads.start(SOURCE, late).is_none());
-        let other = Source { epoch: 1, ..SOURCE };
+        assert!(rig.heads.start(ENCODING, late).is_none());
+        let other = Encoding {
+            epoch: 1,
+            ..ENCODING
+        };
         assert!(rig.heads.start(other, rig.epoch).is_none());
-        let better = Source { layer: 2, ..SOURCE };
+        let better = Encoding {
+            layer: 2,
+            ..ENCODING
+        };
         assert!(
             rig.heads.start(better, rig.epoch).is_some(),
             "better than none"

@@ -12,15 +12,17 @@ use restage_codec::MediaKind;
 
 use crate::io::{PublicationKey, WorkerId};
 use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
-use crate::packet::{Packet, Received, RidName};
+use crate::packet::Packet;
+use crate::packet::{Encoding, Ladder};
 use crate::publication::head::Heads;
 use crate::publication::history::History;
+use crate::receive::Received;
 use crate::receive::clock::FeedClock;
+use crate::receive::clock::SenderReport;
 use crate::receive::keyframe::KeyframeRequester;
 use crate::receive::track::TrackIn;
-use crate::sdp::format::Format;
-use crate::send::select::{Ladder, Source};
-use crate::transport::event::SenderReport;
+use crate::rtp::extensions::RidName;
+use crate::sdp::format::{Format, of_kind};
 use crate::util::slab::Index;
 
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub(crate) struct Publication {
     /// Key frame requests to the worker that feeds it, by layer, while that is another one.
     upstream: [KeyframeRequester; LAYERS_MAX],
     /// The layer of video that subscribers should see; `None` before the present feeder's first packet.
-    pub(crate) target: Option<Source>,
+    pub(crate) target: Option<Encoding>,
     /// What else they could see.
     pub(crate) ladder: Option<Arc<Ladder>>,
     /// What its publisher may send, as far as that is known.
@@ -151,7 +153,7 @@ impl Publication {
     /// A packet of another worker has come.
     pub(crate) fn on_relayed(&mut self, packet: &Packet) {
         if packet.starts_key_frame
-            && let Some(requester) = self.upstream.get_mut(usize::from(packet.source.layer))
+            && let Some(requester) = self.upstream.get_mut(usize::from(packet.encoding.layer))
         {
             requester.on_key_frame();
         }
@@ -180,12 +182,6 @@ impl Publication {
     pub(crate) fn is_idle(&self) -> bool {
         self.feed.is_none() && !self.has_audience()
     }
-}
-
-/// Those formats that are of a kind.
-pub(crate) fn of_kind(formats: &[Arc<Format>], kind: MediaKind) -> impl Iterator<Item = &Format> {
-    let formats = formats.iter().map(Arc::as_ref);
-    formats.filter(move |format| format.codec.kind() == kind)
 }
 
 /// A peer that feeds a publication, from the moment it was told to.

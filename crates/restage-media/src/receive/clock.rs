@@ -13,7 +13,7 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 
 /// What a sender report says about a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Report {
+pub(crate) struct ReportedTime {
     /// The publisher's clock, in microseconds since any fixed time.
     pub(crate) ntp_us: i64,
     /// The timestamp that belongs to it.
@@ -21,12 +21,30 @@ pub(crate) struct Report {
     pub(crate) clock_rate: u32,
 }
 
-impl Report {
+impl ReportedTime {
     fn ntp_us_at(&self, time: u64) -> Option<i64> {
         // The nearest of the timestamps that look like this one modulo 2^32.
         let ticks = i64::from((time as u32).wrapping_sub(self.time) as i32);
         self.ntp_us
             .checked_add(ticks * 1_000_000 / i64::from(self.clock_rate.max(1)))
+    }
+}
+
+/// A sender report with the time it arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SenderReport {
+    pub(crate) ntp_us: i64,
+    pub(crate) time: u32,
+    pub(crate) arrived: Instant,
+}
+
+impl SenderReport {
+    pub(crate) fn at_rate(&self, clock_rate: u32) -> ReportedTime {
+        ReportedTime {
+            ntp_us: self.ntp_us,
+            time: self.time,
+            clock_rate,
+        }
     }
 }
 
@@ -52,7 +70,7 @@ impl FeedClock {
     }
 
     /// A sender report for a stream of `kind` has arrived.
-    pub(crate) fn on_report(&mut self, kind: MediaKind, report: &Report, arrived: Instant) {
+    pub(crate) fn on_report(&mut self, kind: MediaKind, report: &ReportedTime, arrived: Instant) {
         let arrived_us = arrived.saturating_duration_since(self.epoch).as_micros() as i64;
         let Some(offset_us) = arrived_us.checked_sub(report.ntp_us) else {
             return;
@@ -68,7 +86,7 @@ impl FeedClock {
     pub(crate) fn wallclock(
         &mut self,
         kind: MediaKind,
-        report: Option<&Report>,
+        report: Option<&ReportedTime>,
         time: u64,
         arrived: Instant,
     ) -> Instant {
@@ -76,7 +94,12 @@ impl FeedClock {
         self.captured(report, time, arrived).unwrap_or(arrived)
     }
 
-    fn captured(&self, report: Option<&Report>, time: u64, arrived: Instant) -> Option<Instant> {
+    fn captured(
+        &self,
+        report: Option<&ReportedTime>,
+        time: u64,
+        arrived: Instant,
+    ) -> Option<Instant> {
         if MediaKind::BOTH
             .iter()
             .any(|kind| self.has_packets[kind.index()] && !self.has_report[kind.index()])
@@ -108,16 +131,16 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn video(ntp_ms: i64, time: u32) -> Report {
-        Report {
+    fn video(ntp_ms: i64, time: u32) -> ReportedTime {
+        ReportedTime {
             ntp_us: ntp_ms * 1_000,
             time,
             clock_rate: 90_000,
         }
     }
 
-    fn audio(ntp_ms: i64, time: u32) -> Report {
-        Report {
+    fn audio(ntp_ms: i64, time: u32) -> ReportedTime {
+        ReportedTime {
             ntp_us: ntp_ms * 1_000,
             time,
             clock_rate: 48_000,
@@ -192,7 +215,7 @@ mod tests {
         let arrived = epoch + ms(60_000);
         for ntp_us in [i64::MIN, i64::MAX, -1, 0] {
             let mut clock = FeedClock::new(epoch);
-            let report = Report {
+            let report = ReportedTime {
                 ntp_us,
                 time: 0,
                 clock_rate: 0,

@@ -5,25 +5,25 @@ use std::time::Instant;
 
 use restage_codec::MediaKind;
 
-use super::Ingress;
-use super::source::Block;
+use super::Receiver;
 use super::streams::Part;
 use crate::io::Output;
+use crate::io::datagrams::Buffers;
 use crate::limits::{
     ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX, REPLAY_WINDOW,
     REPORT_INTERVAL,
 };
-use crate::packet::RidName;
+use crate::receive::clock::SenderReport;
+use crate::rtp::extensions::RidName;
+use crate::rtp::rtcp::receiver::Block;
 use crate::rtp::rtcp::receiver::{self as rtcp, BLOCKS_MAX};
-use crate::send::Buffers;
-use crate::transport::event::SenderReport;
 
 /// Requests that leave together, before they are sealed.
 const COMPOUND_BYTES_MAX: usize = 1_100;
 
-impl Ingress {
+impl Receiver {
     /// Reads a compound packet of reports. False: it is not the publisher's, or has been here before.
-    pub(crate) fn hear(
+    pub(crate) fn receive_rtcp(
         &mut self,
         now: Instant,
         bytes: &[u8],

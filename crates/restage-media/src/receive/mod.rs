@@ -18,26 +18,44 @@ use std::time::{Duration, Instant};
 
 use restage_codec::MediaKind;
 
+use crate::io::datagrams::Path;
 use crate::limits::{
     LAYER_SILENCE_MAX, REPORT_INTERVAL, RETRANSMISSION_AGE_MAX, SOURCE_TENURE_DOUBLINGS_MAX,
     SOURCE_TENURE_MIN, SOURCES_MAX, SSRCS_MAX,
 };
-use crate::packet::{Extensions, Received, RidName};
-use crate::rtp::header::{Header, Said, without_padding};
-use crate::send::Path;
+use crate::rtp::extensions::{Extensions, RidName};
+use crate::rtp::header::{Elements, Header, without_padding};
 use crate::srtp::keys::{KeyingMaterial, SessionKeys, Use};
 use crate::srtp::open::open;
 use crate::srtp::srtcp::Srtcp;
 use source::{Found, Missing, Reception, Seen, Times};
-use streams::{Config, Part};
+use streams::{Part, StreamMap};
 use twcc::Arrivals;
+
+/// A packet as a publisher's receiver hands it over: decrypted, deduplicated, numbers extended.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// Its synchronization source; a change starts numbers anew.
+    pub(crate) ssrc: u32,
+    /// The simulcast encoding, if the publisher names one.
+    pub(crate) rid: Option<RidName>,
+    pub(crate) pt: u8,
+    /// Sequence number without wrap-around.
+    pub(crate) seq: u64,
+    /// RTP timestamp without wrap-around, in the codec's clock rate.
+    pub(crate) time: u64,
+    pub(crate) marker: bool,
+    pub(crate) payload: Arc<[u8]>,
+    pub(crate) arrived: Instant,
+    pub(crate) extensions: Extensions,
+}
 
 /// Distance between packet indices with the same sequence number.
 const ROLLOVER: u64 = 1 << 16;
 
 /// What a publisher's datagram came to.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum Arrival {
     /// It is not the publisher's, or has been here before.
     Refused,
     /// It is the publisher's, and of an SSRC beyond [`SSRCS_MAX`].
@@ -49,10 +67,10 @@ pub(crate) enum Heard {
 
 /// The receiving half of a publisher's connection.
 #[derive(Debug)]
-pub(crate) struct Ingress {
+pub(crate) struct Receiver {
     rtp: SessionKeys,
     rtcp: Srtcp,
-    config: Config,
+    config: StreamMap,
     /// Ours, in reports and requests.
     ssrc: u32,
     tracks: Vec<Track>,
@@ -102,11 +120,11 @@ struct Source {
     reception: Reception,
 }
 
-impl Ingress {
+impl Receiver {
     /// `ssrc` is our own. `None` when the material is not as long as its profile asks.
     pub(crate) fn new(
         material: &KeyingMaterial,
-        config: Config,
+        config: StreamMap,
         ssrc: u32,
         now: Instant,
     ) -> Option<Self> {
@@ -136,27 +154,27 @@ impl Ingress {
         path: Path,
         packet: &[u8],
         plain: &mut Vec<u8>,
-    ) -> Heard {
+    ) -> Arrival {
         let Some(header) = Header::parse(packet) else {
-            return Heard::Refused;
+            return Arrival::Refused;
         };
         let known = self.place(header.ssrc);
         let Some(index) = self.open(known, &header, packet, plain) else {
-            return Heard::Refused;
+            return Arrival::Refused;
         };
         let Some(place) = known.or_else(|| self.add(now, header.ssrc, index)) else {
-            return Heard::OneTooMany;
+            return Arrival::OneTooMany;
         };
         // More padding than bytes is nothing to forward, but has arrived.
         let payload = without_padding(plain, header.is_padded).unwrap_or_default();
-        let said = header.said(packet, &self.config.ids);
-        if let Some(seq) = said.transport_seq {
+        let elements = header.elements(packet, &self.config.ids);
+        if let Some(seq) = elements.transport_seq {
             self.arrivals.add(seq, header.ssrc, now);
         }
         self.path = Some(path);
         self.report_at.get_or_insert(now + REPORT_INTERVAL);
         if self.sources[place].part == Part::Unknown {
-            self.identify(now, place, &header, &said, payload);
+            self.identify(now, place, &header, &elements, payload);
             // Of what came before, nothing was known that could be reported.
             self.sources[place].reception = Reception::new(index);
         }
@@ -166,15 +184,15 @@ impl Ingress {
             header,
             index,
             payload,
-            extensions: said.extensions,
+            extensions: elements.extensions,
         };
         let heard = match self.sources[place].part {
             Part::Main => self.main(place, &arrived),
             Part::Retransmission => self.retransmission(place, &arrived),
             Part::Probe | Part::Unknown => None,
         };
-        heard.map_or(Heard::Nothing, |(kind, received)| {
-            Heard::Packet(kind, received)
+        heard.map_or(Arrival::Nothing, |(kind, received)| {
+            Arrival::Packet(kind, received)
         })
     }
 
@@ -255,10 +273,10 @@ impl Ingress {
         now: Instant,
         place: usize,
         header: &Header,
-        said: &Said<'_>,
+        elements: &Elements<'_>,
         payload: &[u8],
     ) {
-        let Some(identity) = self.config.identify(header, said) else {
+        let Some(identity) = self.config.identify(header, elements) else {
             return;
         };
         let track = match (identity.part, identity.kind) {

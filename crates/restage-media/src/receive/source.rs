@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::limits::{MISSING_MAX, NACK_DELAY, NACKS_MAX, REPLAY_WINDOW};
+use crate::rtp::rtcp::receiver::Block;
 
 const WORD_BITS: u64 = u64::BITS as u64;
 const WORDS: usize = (REPLAY_WINDOW / WORD_BITS) as usize;
@@ -191,19 +192,6 @@ pub(crate) struct Reception {
     transit: Option<u32>,
     /// The middle of the last sender report's NTP time, and when that arrived.
     last_report: Option<(u32, Instant)>,
-}
-
-/// A report block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Block {
-    pub(crate) ssrc: u32,
-    pub(crate) fraction_lost: u8,
-    pub(crate) lost: i32,
-    pub(crate) highest: u32,
-    pub(crate) jitter: u32,
-    pub(crate) last_report: u32,
-    /// In 65,536ths of a second.
-    pub(crate) since_last_report: u32,
 }
 
 impl Reception {

@@ -2,8 +2,8 @@
 
 use restage_codec::MediaKind;
 
-use crate::packet::RidName;
-use crate::rtp::header::{Header, Ids, Said};
+use crate::rtp::extensions::RidName;
+use crate::rtp::header::{Elements, Header, Ids};
 use crate::sdp::media::{self, MediaOffer};
 use crate::sdp::offer::Offer;
 
@@ -12,7 +12,7 @@ const PROBE_SSRC: u32 = 0;
 
 /// As negotiated.
 #[derive(Debug, Clone)]
-pub(crate) struct Config {
+pub(crate) struct StreamMap {
     /// One id means the same in all sections (RFC 8843 §7.1.3, RFC 8859).
     pub(crate) ids: Ids,
     sections: Vec<Section>,
@@ -51,7 +51,7 @@ pub(crate) struct Identity {
     pub(crate) rid: Option<RidName>,
 }
 
-impl Config {
+impl StreamMap {
     pub(crate) fn new(offer: &Offer) -> Self {
         let mut ids = Ids::default();
         for (id, uri) in offer.media().flat_map(|section| &section.extensions) {
@@ -78,7 +78,7 @@ impl Config {
 
     /// What a packet's SSRC is (RFC 8843 §9.2): the section is the one that its MID names; without, the one that has announced
     /// the SSRC, or the only one that has the payload type. `None`: nothing that was negotiated.
-    pub(crate) fn identify(&self, header: &Header, said: &Said<'_>) -> Option<Identity> {
+    pub(crate) fn identify(&self, header: &Header, elements: &Elements<'_>) -> Option<Identity> {
         if header.ssrc == PROBE_SSRC {
             return Some(Identity {
                 part: Part::Probe,
@@ -86,7 +86,7 @@ impl Config {
                 rid: None,
             });
         }
-        let named = said.mid.and_then(|mid| {
+        let named = elements.mid.and_then(|mid| {
             let mut sections = self.sections.iter();
             sections.find(|section| section.mid.as_bytes() == mid)
         });
@@ -94,12 +94,12 @@ impl Config {
             let mut sections = self.sections.iter();
             sections.find(|section| section.announced(header.ssrc).is_some())
         };
-        let section = match (named, said.mid) {
+        let section = match (named, elements.mid) {
             (Some(section), _) => section,
             (None, Some(_)) => announced()?,
             (None, None) => announced().or_else(|| self.only_section_of(header.pt))?,
         };
-        section.identify(header.ssrc, header.pt, said)
+        section.identify(header.ssrc, header.pt, elements)
     }
 
     /// What an announced SSRC is.
@@ -173,7 +173,7 @@ impl Section {
 
     /// By RID where there are encodings (RFC 8852). What is a retransmission the payload type says; what is
     /// announced as one is one even so: padding may have any.
-    fn identify(&self, ssrc: u32, pt: u8, said: &Said<'_>) -> Option<Identity> {
+    fn identify(&self, ssrc: u32, pt: u8, elements: &Elements<'_>) -> Option<Identity> {
         if !self.has(pt) {
             return None;
         }
@@ -188,9 +188,9 @@ impl Section {
         if self.rids.is_empty() {
             return Some(self.identity(part(repeats), None));
         }
-        let name = said.rid.or(said.repaired_rid)?;
+        let name = elements.rid.or(elements.repaired_rid)?;
         let mut rids = self.rids.iter();
         let rid = rids.find(|rid| rid.as_str().as_bytes() == name)?;
-        Some(self.identity(part(repeats || said.rid.is_none()), Some(*rid)))
+        Some(self.identity(part(repeats || elements.rid.is_none()), Some(*rid)))
     }
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::io::Output;
+use crate::io::datagrams::Buffers;
 use crate::limits::{NACK_DELAY, REPLAY_WINDOW, RETRANSMISSION_AGE_MAX};
-use crate::rtp::rtcp::sender::{Feedback, Report, read as read_feedback, write_report};
+use crate::receive::clock::SenderReport;
+use crate::rtp::rtcp::sender::{Feedback, SenderInfo, read as read_feedback, write_report};
 use crate::sdp::offer::{Offer, Role};
-use crate::send::Buffers;
+use crate::srtp::keys::SrtpProfile;
 use crate::srtp::keys::tests::material;
 use crate::srtp::protect::Srtp;
-use crate::stats::SrtpProfile;
-use crate::transport::event::SenderReport;
 use crate::util::rng::Rng;
 
 const OWN: u32 = 1;
@@ -47,9 +47,9 @@ const SIMULCAST: &str = "a=rid:q send\r\na=rid:f send\r\na=simulcast:send q;f\r\
 const ANNOUNCED: &str =
     "a=ssrc-group:FID 4369 8738\r\na=ssrc:4369 cname:x\r\na=ssrc:8738 cname:x\r\n";
 
-/// A publisher and its ingress.
+/// A publisher and its receiver.
 struct Rig {
-    ingress: Ingress,
+    receiver: Receiver,
     publisher: Srtp,
     now: Instant,
     plain: Vec<u8>,
@@ -93,9 +93,9 @@ impl Rig {
         let text = OFFER.replace("FP", &fingerprint) + more;
         let offer = Offer::parse(&text, Role::Publisher).unwrap();
         let now = epoch();
-        let config = Config::new(&offer);
+        let config = StreamMap::new(&offer);
         Self {
-            ingress: Ingress::new(&material(false, profile), config, OWN, now).unwrap(),
+            receiver: Receiver::new(&material(false, profile), config, OWN, now).unwrap(),
             publisher: Srtp::new(&material(true, profile)).unwrap(),
             now,
             plain: Vec::new(),
@@ -124,16 +124,16 @@ impl Rig {
         packet
     }
 
-    fn throw(&mut self, packet: &[u8]) -> Heard {
+    fn throw(&mut self, packet: &[u8]) -> Arrival {
         let path = Path {
             source: "192.0.2.1:4081".parse().unwrap(),
             destination: "198.51.100.1:5000".parse().unwrap(),
         };
         let heard = self
-            .ingress
+            .receiver
             .receive(self.now, path, packet, &mut self.plain);
         let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
-        self.ingress.report(self.now, buffers, outputs);
+        self.receiver.report(self.now, buffers, outputs);
         heard
     }
 
@@ -141,9 +141,9 @@ impl Rig {
     fn send(&mut self, sent: Sent<'_>) -> Option<(MediaKind, Received)> {
         let packet = self.seal(sent);
         match self.throw(&packet) {
-            Heard::Packet(kind, received) => Some((kind, received)),
-            Heard::Nothing => None,
-            Heard::Refused | Heard::OneTooMany => panic!("a genuine packet was refused"),
+            Arrival::Packet(kind, received) => Some((kind, received)),
+            Arrival::Nothing => None,
+            Arrival::Refused | Arrival::OneTooMany => panic!("a genuine packet was refused"),
         }
     }
 
@@ -152,14 +152,14 @@ impl Rig {
         self.send(sent).map(|(_, got)| (got.seq, got.ssrc))
     }
 
-    /// Lets time pass as far as the ingress asks for it.
+    /// Lets time pass as far as the receiver asks for it.
     fn wait(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.ingress.deadline().filter(|at| *at <= end) {
+        while let Some(at) = self.receiver.deadline().filter(|at| *at <= end) {
             assert!(at > self.now, "a deadline that is over");
             self.now = at;
             let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
-            self.ingress.report(self.now, buffers, outputs);
+            self.receiver.report(self.now, buffers, outputs);
         }
         self.now = end;
     }
@@ -248,24 +248,27 @@ fn only_what_the_publisher_sealed_is_taken_and_only_once() {
     for bit in 0..genuine.len() * 8 {
         let mut forged = genuine.clone();
         forged[bit / 8] ^= 1 << (bit % 8);
-        assert!(matches!(rig.throw(&forged), Heard::Refused), "{bit}");
+        assert!(matches!(rig.throw(&forged), Arrival::Refused), "{bit}");
     }
     for end in 0..genuine.len() {
         assert!(
-            matches!(rig.throw(&genuine[..end]), Heard::Refused),
+            matches!(rig.throw(&genuine[..end]), Arrival::Refused),
             "{end}"
         );
     }
     assert_eq!(
-        rig.ingress.sources.len(),
+        rig.receiver.sources.len(),
         0,
         "nothing is remembered of them"
     );
-    assert!(matches!(rig.throw(&genuine), Heard::Packet(..)));
-    assert!(matches!(rig.throw(&genuine), Heard::Refused), "a replay");
+    assert!(matches!(rig.throw(&genuine), Arrival::Packet(..)));
+    assert!(matches!(rig.throw(&genuine), Arrival::Refused), "a replay");
     rig.send(video(5 + REPLAY_WINDOW)).unwrap();
     let old = rig.seal(video(4));
-    assert!(matches!(rig.throw(&old), Heard::Refused), "too old to tell");
+    assert!(
+        matches!(rig.throw(&old), Arrival::Refused),
+        "too old to tell"
+    );
     rig.send(video(6)).unwrap();
 }
 
@@ -278,12 +281,15 @@ fn noise_is_refused_and_leaves_nothing() {
         if let Some(first) = bytes.first_mut() {
             *first = *first & 0x3f | 0x80;
         }
-        assert!(matches!(rig.throw(&bytes), Heard::Refused), "{length}");
+        assert!(matches!(rig.throw(&bytes), Arrival::Refused), "{length}");
         let now = rig.now;
-        assert!(!rig.ingress.hear(now, &bytes, |_, _, _| panic!("a report")));
+        assert!(
+            !rig.receiver
+                .receive_rtcp(now, &bytes, |_, _, _| panic!("a report"))
+        );
     }
-    assert!(rig.ingress.sources.is_empty() && rig.ingress.path.is_none());
-    assert_eq!(rig.ingress.deadline(), None);
+    assert!(rig.receiver.sources.is_empty() && rig.receiver.path.is_none());
+    assert_eq!(rig.receiver.deadline(), None);
 }
 
 #[test]
@@ -309,7 +315,7 @@ fn streams_are_told_by_announcement_mid_or_payload_type() {
         };
         assert!(rig.send(sent).is_none());
     }
-    assert!(rig.ingress.tracks.is_empty());
+    assert!(rig.receiver.tracks.is_empty());
 }
 
 #[test]
@@ -388,8 +394,8 @@ fn an_original_that_comes_after_its_retransmission_has_arrived_but_is_not_forwar
     rig.send(video(102)).unwrap();
     assert_eq!(rig.numbers(rtx(1, &[0, 101, b'x'])), Some((101, VIDEO)));
     let late = rig.seal(video(101));
-    assert!(matches!(rig.throw(&late), Heard::Nothing));
-    assert!(matches!(rig.throw(&late), Heard::Refused), "a replay");
+    assert!(matches!(rig.throw(&late), Arrival::Nothing));
+    assert!(matches!(rig.throw(&late), Arrival::Refused), "a replay");
     rig.wait(Duration::from_millis(1_100));
     let told = rig.told();
     let report = told.iter().find(|message| message[1] == 201).unwrap();

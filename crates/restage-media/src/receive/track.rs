@@ -7,12 +7,14 @@ use restage_codec::h264::StartDetector;
 use restage_codec::{Codec, MediaKind, PictureSize, vp8};
 
 use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
-use crate::packet::{Packet, Received, RidName};
+use crate::packet::Packet;
+use crate::packet::{Encoding, Ladder, Rung};
+use crate::receive::Received;
 use crate::receive::clock::FeedClock;
+use crate::receive::clock::SenderReport;
 use crate::receive::keyframe::KeyframeRequester;
+use crate::rtp::extensions::RidName;
 use crate::sdp::format::Format;
-use crate::send::select::{Ladder, Rung, Source};
-use crate::transport::event::SenderReport;
 
 /// How long a layer's rate is measured before layers are compared.
 const RATE_WINDOW: Duration = Duration::from_millis(500);
@@ -86,8 +88,8 @@ impl TrackIn {
         }
         Some(Packet {
             kind: self.kind,
-            source: self.source(index),
-            target: self.source(self.best),
+            encoding: self.encoding(index),
+            target: self.encoding(self.best),
             ladder: self.ladder.clone(),
             format: Arc::clone(format),
             seq: received.seq,
@@ -197,7 +199,7 @@ impl TrackIn {
         let mut rungs: Vec<(Option<u64>, Rung)> = alive
             .map(|(index, layer)| {
                 let rung = Rung {
-                    source: self.source(index),
+                    encoding: self.encoding(index),
                     bits_per_s: layer.rate.bytes_per_s * 8,
                 };
                 (layer.size.map(PictureSize::pixels), rung)
@@ -207,8 +209,8 @@ impl TrackIn {
         rungs.into_iter().map(|(_, rung)| rung).collect()
     }
 
-    fn source(&self, index: usize) -> Source {
-        Source {
+    fn encoding(&self, index: usize) -> Encoding {
+        Encoding {
             feed: self.feed,
             layer: index as u8,
             epoch: self.layers[index].epoch,
@@ -285,7 +287,7 @@ mod tests {
     use restage_codec::Codec;
 
     use super::*;
-    use crate::packet::Extensions;
+    use crate::rtp::extensions::Extensions;
     use crate::sdp::format::format;
 
     // The sentinel every other instant is relative to; nothing here depends on the clock.
@@ -428,7 +430,7 @@ mod tests {
                 .track
                 .on_packet(packet, &rig.format, &mut rig.clock)
                 .unwrap();
-            epochs.push((packet.source.layer, packet.source.epoch));
+            epochs.push((packet.encoding.layer, packet.encoding.epoch));
         }
         assert_eq!(epochs, [(0, 0), (0, 0), (0, 1), (0, 1)]);
     }

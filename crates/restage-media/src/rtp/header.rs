@@ -1,6 +1,6 @@
 //! What the header of an RTP packet says (RFC 3550 §5.1), with its extensions (RFC 8285).
 
-use crate::packet::{Extensions, Rotation};
+use crate::rtp::extensions::{Extensions, Rotation};
 
 /// Fixed part.
 const FIXED_BYTES: usize = 12;
@@ -40,7 +40,7 @@ pub(crate) struct Ids {
 
 /// What the elements of an extension say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Said<'a> {
+pub(crate) struct Elements<'a> {
     pub(crate) mid: Option<&'a [u8]>,
     pub(crate) rid: Option<&'a [u8]>,
     pub(crate) repaired_rid: Option<&'a [u8]>,
@@ -81,10 +81,10 @@ impl Header {
     }
 
     /// What the packet this is the header of says in its extension. What is malformed ends the reading.
-    pub(crate) fn said<'a>(&self, packet: &'a [u8], ids: &Ids) -> Said<'a> {
-        let mut said = Said::default();
+    pub(crate) fn elements<'a>(&self, packet: &'a [u8], ids: &Ids) -> Elements<'a> {
+        let mut elements = Elements::default();
         let Some((start, has_two_bytes)) = self.elements else {
-            return said;
+            return elements;
         };
         let mut rest = packet.get(start..self.body).unwrap_or_default();
         while let [first, behind @ ..] = rest {
@@ -107,14 +107,14 @@ impl Header {
             let Some((value, behind)) = value.filter(|_| has_two_bytes || id != STOP) else {
                 break;
             };
-            said.take(ids, id, value);
+            elements.take(ids, id, value);
             rest = behind;
         }
-        said
+        elements
     }
 }
 
-impl<'a> Said<'a> {
+impl<'a> Elements<'a> {
     fn take(&mut self, ids: &Ids, id: u8, value: &'a [u8]) {
         let id = Some(id);
         if id == ids.transport_seq {
@@ -173,8 +173,8 @@ mod tests {
         packet
     }
 
-    fn all() -> Said<'static> {
-        Said {
+    fn all() -> Elements<'static> {
+        Elements {
             mid: Some(b"0"),
             rid: Some(b"hi"),
             repaired_rid: Some(b"lo"),
@@ -201,11 +201,14 @@ mod tests {
             for sources in [0, 2] {
                 let packet = packet(0x90 | sources, extension);
                 let header = Header::parse(&packet).unwrap();
-                assert_eq!(header.said(&packet, &IDS), all());
+                assert_eq!(header.elements(&packet, &IDS), all());
                 assert_eq!(packet[header.body..], [7; 20]);
                 assert!(header.marker && header.pt == 96 && header.seq == 0x0102);
                 assert_eq!((header.time, header.ssrc), (5, 9));
-                assert_eq!(header.said(&packet, &Ids::default()), Said::default());
+                assert_eq!(
+                    header.elements(&packet, &Ids::default()),
+                    Elements::default()
+                );
             }
         }
     }
@@ -214,16 +217,16 @@ mod tests {
     fn a_stop_and_what_is_cut_short_end_the_reading() {
         let stop = packet(0x90, &[0xbe, 0xde, 0, 1, 0xf0, 0x40, b'0', 0]);
         let header = Header::parse(&stop).unwrap();
-        assert_eq!(header.said(&stop, &IDS), Said::default());
+        assert_eq!(header.elements(&stop, &IDS), Elements::default());
         let long = packet(0x90, &[0xbe, 0xde, 0, 1, 0x4f, b'0', 0, 0]);
         let header = Header::parse(&long).unwrap();
-        assert_eq!(header.said(&long, &IDS), Said::default());
+        assert_eq!(header.elements(&long, &IDS), Elements::default());
         let nameless = packet(0x90, &[0xbe, 0xde, 0, 1, 0x01, 0x40, b'0', 0]);
         let header = Header::parse(&nameless).unwrap();
-        assert_eq!(header.said(&nameless, &IDS), Said::default());
+        assert_eq!(header.elements(&nameless, &IDS), Elements::default());
         let other = packet(0x90, &[0xab, 0xcd, 0, 1, 0x40, b'0', 0, 0]);
         let header = Header::parse(&other).unwrap();
-        assert_eq!(header.said(&other, &IDS), Said::default());
+        assert_eq!(header.elements(&other, &IDS), Elements::default());
     }
 
     #[test]
@@ -240,7 +243,7 @@ mod tests {
                 }
                 if let Some(header) = Header::parse(&bytes) {
                     assert!(header.body <= bytes.len());
-                    header.said(&bytes, &IDS);
+                    header.elements(&bytes, &IDS);
                 }
             }
         }

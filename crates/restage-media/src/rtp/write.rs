@@ -1,6 +1,6 @@
 //! Writing RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285).
 
-use crate::packet::{Extensions, Rotation};
+use crate::rtp::extensions::{Extensions, Rotation};
 
 /// Begins a block of one-byte elements.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];

@@ -8,7 +8,7 @@ use restage_codec::Codec;
 use super::format::Format;
 use super::media::MediaOffer;
 use super::offer::{IceCredentials, Offer, OfferedSection, Role};
-use crate::send::StreamConfig;
+use crate::sdp::stream::StreamConfig;
 
 /// This end, as an answer describes it.
 pub(crate) struct Local<'a> {

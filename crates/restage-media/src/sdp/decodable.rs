@@ -5,8 +5,8 @@ use std::sync::Arc;
 use restage_codec::MediaKind;
 
 use super::format::{Format, carrying};
-use crate::config::H264ProfileMatch;
-use crate::publication::of_kind;
+use crate::sdp::format::H264ProfileMatch;
+use crate::sdp::format::of_kind;
 use crate::sdp::offer::{Offer, Role};
 
 /// What was found about a subscriber.

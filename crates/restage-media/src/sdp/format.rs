@@ -2,11 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use restage_codec::Codec;
+use restage_codec::{Codec, MediaKind};
+use std::sync::Arc;
+
 use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
 
 use super::h264_profile::Profile;
-use crate::config::H264ProfileMatch;
 
 /// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6). `None` for codecs
 /// that are not forwarded: nobody is offered them.
@@ -18,6 +19,16 @@ pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
         _ => return None,
     };
     (codec.clock_rate() == clock_rate).then_some(codec)
+}
+
+/// Whether a subscriber is sent H.264 of a profile above the one it has offered. Decoders mostly can do more than they say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum H264ProfileMatch {
+    /// Main and High are sent to those who offer Constrained Baseline, Baseline or Main, too.
+    #[default]
+    Lenient,
+    /// Only what the offered profile decodes by the standard.
+    Strict,
 }
 
 /// One payload type of a media section with everything said about it.
@@ -122,6 +133,12 @@ impl Format {
             },
         }
     }
+}
+
+/// Those formats that are of a kind.
+pub(crate) fn of_kind(formats: &[Arc<Format>], kind: MediaKind) -> impl Iterator<Item = &Format> {
+    let formats = formats.iter().map(Arc::as_ref);
+    formats.filter(move |format| format.codec.kind() == kind)
 }
 
 /// The payload type among `own` that carries `sent` best.

@@ -7,7 +7,7 @@ use super::offer::Role;
 use super::{Section, attribute, attributes};
 use crate::error::{OfferError, OfferErrorKind};
 use crate::limits::{FORMATS_PER_SECTION_MAX, LAYERS_MAX};
-use crate::packet::RidName;
+use crate::rtp::extensions::RidName;
 
 /// A section that is taken.
 #[derive(Debug, Clone)]

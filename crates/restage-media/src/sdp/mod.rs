@@ -9,6 +9,7 @@ pub(crate) mod fragment;
 mod h264_profile;
 pub(crate) mod media;
 pub(crate) mod offer;
+pub(crate) mod stream;
 
 use crate::limits::SECTIONS_MAX;
 

@@ -5,98 +5,55 @@
 
 pub(crate) mod rewrite;
 pub(crate) mod select;
+mod sent;
 #[cfg(test)]
 mod tests;
 pub(crate) mod track;
+mod train;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use restage_codec::MediaKind;
+use restage_codec::vp8::DescriptorNumbers;
 
 use crate::io::Output;
-use crate::limits::{
-    BUFFERS_KEPT_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX, TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX,
-};
-use crate::packet::Outgoing;
-use crate::publication::history::{Entry, History, Sent};
-use crate::rtp::rtcp::sender::{self as rtcp, Feedback, Report};
-use crate::rtp::write::{self as header, ExtensionIds, Fixed, MidName};
-use crate::sdp::media::{self, MediaOffer};
+use crate::io::datagrams::{Buffers, Path};
+use crate::limits::{REPORT_INTERVAL, RESENDS_AT_ONCE_MAX};
+use crate::publication::history::History;
+use crate::rtp::extensions::Extensions;
+use crate::rtp::rtcp::sender::{self as rtcp, Feedback, SenderInfo};
+use crate::rtp::write::{self as header, Fixed};
+use crate::sdp::stream::StreamConfig;
 use crate::srtp::protect::Srtp;
+use sent::{Entry, Sent};
+use train::Train;
+
+/// What one subscriber is to be sent: the shared payload under the subscriber's own header.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// The packet's number in the publication's history.
+    pub(crate) number: u64,
+    /// 0 for the packet itself, else which of its lead this is, counted from 1.
+    pub(crate) part: u8,
+    pub(crate) pt: u8,
+    pub(crate) seq: u64,
+    pub(crate) time: u32,
+    pub(crate) marker: bool,
+    /// May be asked for again (RFC 4585 generic NACK).
+    pub(crate) nackable: bool,
+    pub(crate) wallclock: Instant,
+    pub(crate) payload: Arc<[u8]>,
+    pub(crate) extensions: Extensions,
+    pub(crate) vp8: Option<DescriptorNumbers>,
+}
 
 /// Packets of a burst that are shorter than its longest by no more than this are padded to its length, so that they leave
 /// as one train: encoders split pictures into packets that differ by a byte or two.
 const PADDING_BYTES_MAX: usize = 8;
 /// Retransmissions allowed per hundred packets sent.
 const RESEND_PERCENT: u32 = 30;
-
-/// Buffers of trains that were sent, to be filled again.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers(Vec<Vec<u8>>);
-
-impl Buffers {
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.0.pop().unwrap_or_default()
-    }
-
-    pub(crate) fn give(&mut self, mut buffer: Vec<u8>) {
-        if self.0.len() < BUFFERS_KEPT_MAX {
-            buffer.clear();
-            self.0.push(buffer);
-        }
-    }
-}
-
-/// Where a subscriber's datagrams leave and go to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Path {
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
-}
-
-/// One stream as it was negotiated.
-#[derive(Debug, Clone)]
-pub(crate) struct StreamConfig {
-    pub(crate) mid: MidName,
-    pub(crate) ssrc: u32,
-    /// Where retransmissions go, and the payload type of each payload type's (RFC 4588).
-    pub(crate) rtx_ssrc: Option<u32>,
-    pub(crate) rtx_types: Vec<(u8, u8)>,
-    pub(crate) extensions: ExtensionIds,
-    pub(crate) clock_rate: u32,
-}
-
-impl StreamConfig {
-    /// As a subscriber's offer has it.
-    pub(crate) fn new(media: &MediaOffer, ssrc: u32, rtx_ssrc: Option<u32>) -> Self {
-        let id = |uri: &str| {
-            let mut extensions = media.extensions.iter();
-            extensions
-                .find(|(_, known)| known == uri)
-                .map(|(id, _)| *id)
-        };
-        let formats = media.formats.iter();
-        Self {
-            mid: MidName::new(&media.mid),
-            ssrc,
-            rtx_ssrc,
-            rtx_types: formats
-                .filter_map(|format| Some((format.pt, format.rtx?)))
-                .collect(),
-            extensions: ExtensionIds {
-                mid: id(media::MID),
-                audio_level: id(media::AUDIO_LEVEL),
-                rotation: id(media::ROTATION),
-            },
-            clock_rate: media
-                .formats
-                .first()
-                .map_or(0, |format| format.codec.clock_rate()),
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Stream {
@@ -113,7 +70,7 @@ struct Stream {
 
 /// What a subscriber's feedback came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Heard {
+pub(crate) struct Requests {
     pub(crate) wants_key_frame: bool,
     /// Sequence numbers of video to send again.
     pub(crate) missing: Vec<u16>,
@@ -121,7 +78,7 @@ pub(crate) struct Heard {
 
 /// The sending half of a subscriber's connection.
 #[derive(Debug)]
-pub(crate) struct Egress {
+pub(crate) struct Sender {
     srtp: Srtp,
     streams: [Option<Stream>; 2],
     cname: String,
@@ -129,7 +86,7 @@ pub(crate) struct Egress {
     report_at: Option<Instant>,
 }
 
-impl Egress {
+impl Sender {
     pub(crate) fn new(
         srtp: Srtp,
         streams: [Option<StreamConfig>; 2],
@@ -269,9 +226,9 @@ impl Egress {
     }
 
     /// Reads feedback. `None`: it is not the subscriber's, or has been here before.
-    pub(crate) fn hear(&mut self, bytes: &[u8]) -> Option<Heard> {
+    pub(crate) fn receive_rtcp(&mut self, bytes: &[u8]) -> Option<Requests> {
         let opened = self.srtp.rtcp.open(bytes)?;
-        let mut heard = Heard::default();
+        let mut requests = Requests::default();
         let video = self.streams[MediaKind::Video.index()]
             .as_ref()
             .map(|stream| stream.config.ssrc);
@@ -284,13 +241,13 @@ impl Egress {
                 let bits = (0..16).filter(|bit| following >> bit & 1 == 1);
                 let missing =
                     std::iter::once(first).chain(bits.map(|bit| first.wrapping_add(bit + 1)));
-                let room = (RESENDS_AT_ONCE_MAX as usize).saturating_sub(heard.missing.len());
-                heard.missing.extend(missing.take(room));
+                let room = (RESENDS_AT_ONCE_MAX as usize).saturating_sub(requests.missing.len());
+                requests.missing.extend(missing.take(room));
             }
-            Feedback::KeyFrame { ssrc } if Some(ssrc) == video => heard.wants_key_frame = true,
+            Feedback::KeyFrame { ssrc } if Some(ssrc) == video => requests.wants_key_frame = true,
             Feedback::Nack { .. } | Feedback::KeyFrame { .. } => {}
         });
-        Some(heard)
+        Some(requests)
     }
 
     /// Feedback refused because it came from one SSRC too many, since this was asked for last.
@@ -335,7 +292,7 @@ impl Egress {
             };
             let elapsed = now.saturating_duration_since(captured);
             let ticks = elapsed.as_micros() * u128::from(stream.config.clock_rate) / 1_000_000;
-            let report = Report {
+            let report = SenderInfo {
                 ssrc: stream.config.ssrc,
                 wall_us: since_1970.as_micros() as u64,
                 time: time.wrapping_add(ticks as u32),
@@ -422,84 +379,6 @@ impl Stream {
                 )
             }
             _ => (same, entry.seq, false),
-        }
-    }
-}
-
-/// Datagrams of one size on their way out.
-struct Train {
-    path: Path,
-    contents: Vec<u8>,
-    /// Size of all datagrams but the last; 0 while there is none.
-    segment: usize,
-}
-
-impl Train {
-    fn new(path: Path, contents: Vec<u8>) -> Self {
-        Self {
-            path,
-            contents,
-            segment: 0,
-        }
-    }
-
-    /// A datagram has been written from `start` on. One of another size begins a train of its own.
-    fn close(&mut self, start: usize, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
-        let size = self.contents.len() - start;
-        if self.segment == 0 {
-            self.segment = size;
-        } else if size > self.segment {
-            let mut next = buffers.take();
-            next.extend_from_slice(&self.contents[start..]);
-            self.contents.truncate(start);
-            self.leave(next, size, outputs);
-        }
-        let is_full = self.contents.len() + self.segment > TRAIN_BYTES_MAX
-            || self.contents.len() >= self.segment * TRAIN_SEGMENTS_MAX;
-        if size < self.segment || is_full {
-            self.leave(buffers.take(), 0, outputs);
-        }
-    }
-
-    /// A single datagram becomes the last of the train before, which may be shorter: sound that comes with a picture.
-    /// `false`: it is to leave by itself.
-    fn joins(&self, outputs: &mut VecDeque<Output>) -> bool {
-        let Some(Output::Train {
-            destination,
-            contents,
-            segment,
-            ..
-        }) = outputs.back_mut()
-        else {
-            return false;
-        };
-        let size = self.contents.len();
-        let fits = size <= *segment
-            && contents.len().is_multiple_of(*segment)
-            && contents.len() + size <= TRAIN_BYTES_MAX
-            && contents.len() < *segment * TRAIN_SEGMENTS_MAX;
-        let is_one = size == self.segment && *destination == self.path.destination;
-        if is_one && fits {
-            contents.extend_from_slice(&self.contents);
-        }
-        is_one && fits
-    }
-
-    /// What there is leaves; what follows goes into `next`.
-    fn leave(&mut self, next: Vec<u8>, segment: usize, outputs: &mut VecDeque<Output>) {
-        outputs.push_back(Output::Train {
-            source: self.path.source,
-            destination: self.path.destination,
-            contents: std::mem::replace(&mut self.contents, next),
-            segment: std::mem::replace(&mut self.segment, segment),
-        });
-    }
-
-    fn finish(mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
-        if self.contents.is_empty() || self.joins(outputs) {
-            buffers.give(self.contents);
-        } else {
-            self.leave(Vec::new(), 0, outputs);
         }
     }
 }

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use restage_codec::Codec;
 
 use super::*;
-use crate::packet::{Extensions, Packet};
+use crate::limits::{TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX};
+use crate::packet::Encoding;
+use crate::packet::Packet;
+use crate::rtp::extensions::Extensions;
+use crate::rtp::write::{ExtensionIds, MidName};
 use crate::sdp::format::format;
-use crate::send::select::Source;
 use crate::srtp::keys::KeyingMaterial;
-use crate::stats::SrtpProfile;
+use crate::srtp::keys::SrtpProfile;
 use crate::util::rng::Rng;
 
 const VIDEO: u32 = 0x1111;
@@ -34,7 +37,7 @@ fn srtp(is_client: bool) -> Srtp {
 }
 
 struct Rig {
-    egress: Egress,
+    sender: Sender,
     /// The subscriber's end.
     remote: Srtp,
     history: History,
@@ -61,7 +64,7 @@ impl Rig {
             destination: "192.0.2.2:5000".parse().unwrap(),
         };
         Self {
-            egress: Egress::new(srtp(false), [None, Some(stream)], "c".to_owned(), path),
+            sender: Sender::new(srtp(false), [None, Some(stream)], "c".to_owned(), path),
             remote: srtp(true),
             history: History::default(),
             buffers: Buffers::default(),
@@ -81,7 +84,7 @@ impl Rig {
         let mut burst = Vec::new();
         for (number, size) in (from..).zip(sizes) {
             let payload: Arc<[u8]> = vec![number as u8; *size].into();
-            let source = Source {
+            let encoding = Encoding {
                 feed: 1,
                 layer: 0,
                 epoch: 0,
@@ -101,8 +104,8 @@ impl Rig {
             });
             let packet = Packet {
                 kind: MediaKind::Video,
-                source,
-                target: source,
+                encoding,
+                target: encoding,
                 ladder: None,
                 format: Arc::clone(&vp8),
                 seq: number,
@@ -119,7 +122,7 @@ impl Rig {
             self.history.push(packet, self.now);
         }
         let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
-        self.egress.send(MediaKind::Video, &burst, buffers, outputs);
+        self.sender.send(MediaKind::Video, &burst, buffers, outputs);
     }
 
     fn trains(&mut self) -> Vec<Vec<Vec<u8>>> {
@@ -138,15 +141,15 @@ impl Rig {
     }
 
     /// What the subscriber's feedback comes to.
-    fn hear(&mut self, plain: &[u8]) -> Option<Heard> {
+    fn hear(&mut self, plain: &[u8]) -> Option<Requests> {
         let mut packet = plain.to_vec();
         assert!(self.remote.rtcp.protect(&mut packet, 0));
-        self.egress.hear(&packet)
+        self.sender.receive_rtcp(&packet)
     }
 
     fn resend(&mut self, missing: &[u16]) -> Vec<Vec<u8>> {
         let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
-        self.egress.resend(missing, &self.history, buffers, outputs);
+        self.sender.resend(missing, &self.history, buffers, outputs);
         self.trains().concat()
     }
 }
@@ -208,7 +211,7 @@ fn a_single_datagram_ends_the_train_before_it_if_that_may_still_end() {
     // For somebody else it is none.
     let mut rig = Rig::new(true);
     rig.queue(1, &[900, 900]);
-    rig.egress.path.destination.set_port(9);
+    rig.sender.path.destination.set_port(9);
     rig.queue(100, &[150]);
     assert_eq!(
         rig.trains().iter().map(Vec::len).collect::<Vec<_>>(),
@@ -305,7 +308,7 @@ fn packets_too_old_are_not_sent_again() {
     rig.now += crate::limits::RESEND_AGE_MAX + Duration::from_millis(1);
     rig.send(2, &[100]);
     assert_eq!(rig.resend(&[1, 2]).len(), 1);
-    rig.egress.forget_sent();
+    rig.sender.forget_sent();
     assert_eq!(rig.resend(&[2]).len(), 0);
 }
 
@@ -313,18 +316,18 @@ fn packets_too_old_are_not_sent_again() {
 fn feedback_about_other_streams_and_without_keys_does_nothing() {
     let mut rig = Rig::new(true);
     rig.send(1, &[100; 3]);
-    assert_eq!(rig.hear(&nack(RTX, &[(1, 0)])), Some(Heard::default()));
+    assert_eq!(rig.hear(&nack(RTX, &[(1, 0)])), Some(Requests::default()));
     assert_eq!(
         rig.hear(&[0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0x33, 0x33]),
-        Some(Heard::default())
+        Some(Requests::default())
     );
     let pli = [0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0x11, 0x11];
     assert!(rig.hear(&pli).unwrap().wants_key_frame);
-    assert_eq!(rig.egress.hear(&pli), None, "not encrypted");
+    assert_eq!(rig.sender.receive_rtcp(&pli), None, "not encrypted");
     let mut rng = Rng::new(4);
     for length in 0..1_500 {
         let mut bytes: Vec<u8> = (0..length).map(|_| rng.next_u64() as u8).collect();
-        assert_eq!(rig.egress.hear(&bytes), None);
+        assert_eq!(rig.sender.receive_rtcp(&bytes), None);
         // The same with good keys: whatever is inside must be survived.
         if length >= 12 {
             // Of one SSRC: there may not be as many as there are lengths.
@@ -339,7 +342,7 @@ fn reports_begin_with_the_first_packet_and_come_every_interval() {
     let mut rig = Rig::new(true);
     let report = |rig: &mut Rig, ms| {
         let at = rig.now + Duration::from_millis(ms);
-        rig.egress.report(
+        rig.sender.report(
             at,
             Duration::from_secs(5),
             &mut rig.buffers,

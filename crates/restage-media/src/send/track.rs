@@ -9,12 +9,14 @@ use std::time::Instant;
 use restage_codec::vp8::Descriptor;
 use restage_codec::{Codec, MediaKind};
 
-use crate::config::H264ProfileMatch;
-use crate::packet::{Outgoing, Packet};
+use crate::packet::Packet;
+use crate::packet::{Encoding, Ladder, Rung};
+use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::format::{Format, carrying};
+use crate::send::Outgoing;
 use crate::send::rewrite::rtp::RtpRewriter;
 use crate::send::rewrite::vp8::Vp8Rewriter;
-use crate::send::select::{Choice, Ladder, Rung, Selector, Source};
+use crate::send::select::{Choice, Selector};
 use crate::util::rng::Rng;
 
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub(crate) struct TrackOut {
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
     /// The largest layer this subscriber is to be shown, if not just the best.
-    bound: Option<Source>,
+    bound: Option<Encoding>,
     /// How much of the picture is left out because the worker is overloaded.
     thinning: Thinning,
     /// There is such a layer, or something is left out: the one thing that is looked at for every packet.
@@ -93,7 +95,7 @@ impl TrackOut {
         };
         if packet.payload.is_empty() {
             // Padding that probes the publisher's path: its number must not look like a loss further on.
-            if self.selector.current() == Some(packet.source) {
+            if self.selector.current() == Some(packet.encoding) {
                 self.rtp.skip(packet.seq);
             }
             return Verdict::Unselected;
@@ -103,7 +105,7 @@ impl TrackOut {
         }
         let can_start = self.kind == MediaKind::Audio || packet.starts_key_frame;
         let target = self.target(packet);
-        let choice = self.selector.select(packet.source, can_start, target);
+        let choice = self.selector.select(packet.encoding, can_start, target);
         if choice == Choice::Drop {
             return Verdict::Unselected;
         }
@@ -148,7 +150,7 @@ impl TrackOut {
         if self.thinning != Thinning::Withheld || self.kind != MediaKind::Video {
             return false;
         }
-        if self.selector.is_still() || self.selector.current() != Some(packet.source) {
+        if self.selector.is_still() || self.selector.current() != Some(packet.encoding) {
             return true;
         }
         if packet.time <= *self.last_picture.get_or_insert(packet.time) {
@@ -168,7 +170,7 @@ impl TrackOut {
         }
     }
 
-    fn bind(&mut self, bound: Option<Source>) {
+    fn bind(&mut self, bound: Option<Encoding>) {
         self.bound = bound;
         self.is_bound = bound.is_some() || self.thinning != Thinning::None;
     }
@@ -228,14 +230,14 @@ impl TrackOut {
     }
 
     /// Whether a key frame of `target` is needed.
-    pub(crate) fn is_waiting(&self, target: Source) -> bool {
+    pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
         self.kind == MediaKind::Video
             && self.thinning != Thinning::Withheld
             && self.selector.is_waiting(target)
     }
 
     /// The layer that this subscriber should see.
-    pub(crate) fn target(&self, packet: &Packet) -> Source {
+    pub(crate) fn target(&self, packet: &Packet) -> Encoding {
         if !self.is_bound {
             return packet.target;
         }
@@ -243,13 +245,13 @@ impl TrackOut {
         if self.thinning != Thinning::None
             && let Some(smallest) = ladder.first()
         {
-            return smallest.source;
+            return smallest.encoding;
         }
         let Some(bound) = self.bound else {
             return packet.target;
         };
         let place = place_of(ladder, bound);
-        place.map_or(packet.target, |place| ladder[place].source)
+        place.map_or(packet.target, |place| ladder[place].encoding)
     }
 
     /// Goes down to the largest layer that fits into this rate, or to the smallest there is. Answers which; `None` if
@@ -259,7 +261,7 @@ impl TrackOut {
         let smaller = ladder.get(..place)?;
         let fitting = smaller.iter().rev().find(|rung| fits(rung, bits_per_s));
         let rung = *fitting.or_else(|| smaller.first())?;
-        self.bind(Some(rung.source));
+        self.bind(Some(rung.encoding));
         Some(rung)
     }
 
@@ -270,7 +272,7 @@ impl TrackOut {
         if !fits(&rung, bits_per_s) {
             return None;
         }
-        self.bind((ladder.last() != Some(&rung)).then_some(rung.source));
+        self.bind((ladder.last() != Some(&rung)).then_some(rung.encoding));
         Some(rung)
     }
 
@@ -286,7 +288,7 @@ impl TrackOut {
     }
 
     /// What is being sent.
-    pub(crate) fn current(&self) -> Option<Source> {
+    pub(crate) fn current(&self) -> Option<Encoding> {
         self.selector.current()
     }
 
@@ -319,7 +321,8 @@ fn fits(rung: &Rung, bits_per_s: u64) -> bool {
 }
 
 /// The encoder may have been restarted meanwhile; a layer of another feeder is another one.
-fn place_of(ladder: &Ladder, bound: Source) -> Option<usize> {
-    let is_it = |rung: &Rung| (rung.source.feed, rung.source.layer) == (bound.feed, bound.layer);
+fn place_of(ladder: &Ladder, bound: Encoding) -> Option<usize> {
+    let is_it =
+        |rung: &Rung| (rung.encoding.feed, rung.encoding.layer) == (bound.feed, bound.layer);
     ladder.iter().position(is_it)
 }

@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Sfu;
+use crate::io::datagrams::Path;
 use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX};
 use crate::sdp::offer::Role;
-use crate::send::Path;
-use crate::transport::demux::Protocol;
+use crate::transport::demux::DatagramKind;
 use crate::transport::ice::Outcome;
-use crate::transport::is_media;
 use crate::transport::stun::{Kind, Message};
 use crate::util::slab::Index;
 
@@ -17,9 +16,15 @@ impl Sfu {
     /// Whether a datagram is what a subscriber says of what it receives: reports and requests. A worker that is late may drop
     /// these, for they come again. Everything else (media of publishers, STUN, DTLS) is not.
     pub fn is_feedback(&self, source: SocketAddr, bytes: &[u8]) -> bool {
+        if !matches!(
+            DatagramKind::of(bytes),
+            DatagramKind::Rtp | DatagramKind::Rtcp
+        ) {
+            return false;
+        }
         let index = self.demux.by_address(source);
         let peer = index.and_then(|index| self.peers.get(index));
-        is_media(bytes) && peer.is_some_and(|peer| peer.role() == Role::Subscriber)
+        peer.is_some_and(|peer| peer.role() == Role::Subscriber)
     }
 
     pub(super) fn on_datagram(
@@ -38,18 +43,18 @@ impl Sfu {
             source: destination,
             destination: source,
         };
-        match Protocol::of(bytes) {
-            Protocol::Other => self.stats.datagrams_malformed += 1,
-            Protocol::Session => self.on_session(now, path, bytes),
-            Protocol::Stun => match Message::parse(bytes) {
+        match DatagramKind::of(bytes) {
+            DatagramKind::Other => self.stats.datagrams_malformed += 1,
+            DatagramKind::Stun => match Message::parse(bytes) {
                 Some(message) => self.on_stun(now, path, &message),
                 None => self.stats.datagrams_malformed += 1,
             },
+            kind => self.on_session(now, path, kind, bytes),
         }
     }
 
-    /// DTLS, RTP or RTCP.
-    fn on_session(&mut self, now: Instant, path: Path, bytes: &[u8]) {
+    /// DTLS, RTP or RTCP: for the peer whose address it comes from.
+    fn on_session(&mut self, now: Instant, path: Path, kind: DatagramKind, bytes: &[u8]) {
         let index = self.demux.by_address(path.destination);
         let Some((index, peer)) = index.and_then(|index| Some((index, self.peers.get_mut(index)?)))
         else {
@@ -57,14 +62,16 @@ impl Sfu {
             return;
         };
         self.at_work = Some(index);
-        let secrets = &mut self.shared.secrets;
-        let outcome = peer
-            .transport
-            .receive(now, path, bytes, secrets, &mut self.sink);
+        let (transport, sink) = (&mut peer.transport, &mut self.sink);
+        let outcome = match kind {
+            DatagramKind::Rtp => transport.receive_rtp(now, path, bytes, sink),
+            DatagramKind::Rtcp => transport.receive_rtcp(now, path, bytes, sink),
+            _ => transport.receive_dtls(now, path, bytes, &mut self.shared.secrets, sink),
+        };
         match &outcome {
             // DTLS passes over records that are not the remote end's, so they are no sign of life.
-            Ok(true) if is_media(bytes) => peer.heard_at = now,
-            Ok(true) => {}
+            Ok(true) if kind == DatagramKind::Dtls => {}
+            Ok(true) => peer.heard_at = now,
             Ok(false) => self.stats.datagrams_rejected += 1,
             Err(_) => {}
         }

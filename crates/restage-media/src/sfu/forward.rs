@@ -198,8 +198,8 @@ impl Sfu {
         let Some(target) = publication.target else {
             return;
         };
-        let shown = peer.video_source();
-        let shown = shown.filter(|source| source.feed == target.feed);
+        let shown = peer.video_encoding();
+        let shown = shown.filter(|shown| shown.feed == target.feed);
         let layer = shown.unwrap_or(target).layer;
         let requester = publication.key_frames(layer);
         let is_further = requester.is_some_and(|requester| requester.is_idle());

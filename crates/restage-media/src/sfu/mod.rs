@@ -20,9 +20,10 @@ use restage_codec::MediaKind;
 use crate::config::Config;
 use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
-use crate::packet::{Outgoing, Received};
 use crate::publication::Publication;
+use crate::receive::Received;
 use crate::sdp::offer::Role;
+use crate::send::Outgoing;
 use crate::sfu::peer::{Overdue, Peer};
 use crate::stats::Stats;
 use crate::transport::Shared;
@@ -411,7 +412,7 @@ impl Sfu {
         };
         if packet.starts_key_frame {
             self.stats.keyframes += 1;
-            let size = feed.video().size(packet.source.layer);
+            let size = feed.video().size(packet.encoding.layer);
             let most = self.config.publish_pixels_max.unwrap_or(u64::MAX);
             if let Some(size) = size.filter(|size| size.pixels() > most) {
                 let excess = Excess::PublishResolution {

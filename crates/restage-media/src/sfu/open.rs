@@ -13,7 +13,7 @@ use crate::limits::{ICE_RESTARTS_MAX, TRICKLED_CANDIDATES_MAX};
 use crate::sdp::answer::{self, Local};
 use crate::sdp::fragment::Fragment;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
-use crate::send::StreamConfig;
+use crate::sdp::stream::StreamConfig;
 use crate::sfu::peer::Peer;
 use crate::transport::event::Failure;
 use crate::transport::{self, Transport};

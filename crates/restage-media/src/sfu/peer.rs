@@ -8,15 +8,16 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::bitrate::{Download, Share, Tale, Upload};
-use crate::config::H264ProfileMatch;
 use crate::io::{Excess, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
-use crate::packet::{Outgoing, Packet};
+use crate::packet::Packet;
+use crate::packet::{Encoding, Ladder};
 use crate::publication::head::Start;
 use crate::receive::keyframe::KeyframeBudget;
 use crate::sdp::format::Format;
+use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
-use crate::send::select::{Ladder, Source};
+use crate::send::Outgoing;
 use crate::send::track::{Thinning, TrackOut, Verdict};
 use crate::transport::Transport;
 use crate::transport::event::{Failure, Sink};
@@ -72,7 +73,7 @@ pub(crate) struct Forwarded {
     pub(crate) unmappable: u64,
     pub(crate) unselected: u64,
     /// The layer whose key frame is needed.
-    pub(crate) wanted: Option<Source>,
+    pub(crate) wanted: Option<Encoding>,
     /// The peer's deadline may have moved.
     pub(crate) is_unsettled: bool,
     /// Packets have begun to come in a format that the subscriber does not take.
@@ -236,12 +237,12 @@ impl Peer {
     }
 
     /// The layer of video that this subscriber is shown.
-    pub(crate) fn video_source(&self) -> Option<Source> {
+    pub(crate) fn video_encoding(&self) -> Option<Encoding> {
         self.tracks[MediaKind::Video.index()].as_ref()?.current()
     }
 
     /// Whether this subscriber takes video and is not shown `target`.
-    pub(crate) fn is_waiting(&self, target: Source) -> bool {
+    pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
         self.tracks[MediaKind::Video.index()]
             .as_ref()
             .is_some_and(|track| track.is_waiting(target))
@@ -306,7 +307,7 @@ impl Peer {
         Ok(outcome)
     }
 
-    /// See [`Egress::touch`](crate::send::Egress::touch).
+    /// See [`Sender::touch`](crate::send::Sender::touch).
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         let track = self.tracks[kind.index()].as_ref();
         u64::from(self.is_connected) ^ track.map_or(0, TrackOut::touch) ^ self.transport.touch(kind)

@@ -5,8 +5,6 @@ use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, Unbo
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 
-use crate::stats::SrtpProfile;
-
 /// Of AES-GCM.
 const SALT_BYTES: usize = 12;
 pub(crate) const GCM_TAG_BYTES: usize = 16;
@@ -24,6 +22,14 @@ pub(crate) enum Label {
     RtcpKey = 3,
     RtcpAuthentication = 4,
     RtcpSalt = 5,
+}
+
+/// How media is protected (RFC 5764 §4.1.2, RFC 7714 §14.2), as DTLS agreed on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SrtpProfile {
+    AeadAes256Gcm,
+    AeadAes128Gcm,
+    Aes128CmSha1,
 }
 
 impl SrtpProfile {

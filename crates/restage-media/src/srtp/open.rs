@@ -42,9 +42,9 @@ pub(crate) fn open(
 mod tests {
     use super::*;
     use crate::rtp::header::Header;
+    use crate::srtp::keys::SrtpProfile;
     use crate::srtp::keys::tests::hex;
     use crate::srtp::keys::{Cipher, KeyingMaterial, Use};
-    use crate::stats::SrtpProfile;
 
     const PROFILES: [SrtpProfile; 3] = [
         SrtpProfile::Aes128CmSha1,

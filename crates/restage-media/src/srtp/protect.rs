@@ -68,10 +68,10 @@ impl Srtp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::srtp::keys::SrtpProfile;
     use crate::srtp::keys::tests::material;
     use crate::srtp::keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES};
     use crate::srtp::open::open;
-    use crate::stats::SrtpProfile;
 
     const PROFILES: [(SrtpProfile, usize); 3] = [
         (SrtpProfile::Aes128CmSha1, HMAC_TAG_BYTES),

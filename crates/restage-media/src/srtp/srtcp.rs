@@ -191,8 +191,8 @@ fn word(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::srtp::keys::SrtpProfile;
     use crate::srtp::keys::tests::material;
-    use crate::stats::SrtpProfile;
 
     const PROFILES: [SrtpProfile; 3] = [
         SrtpProfile::Aes128CmSha1,

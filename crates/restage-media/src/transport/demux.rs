@@ -16,20 +16,25 @@ pub(crate) struct Demux {
     ufrags: HashMap<Box<str>, Index>,
 }
 
-/// What the first byte says about a datagram (RFC 7983 §7).
+/// What a datagram is, as its first two bytes say. It is decided once for each datagram, and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub(crate) enum DatagramKind {
     Stun,
-    /// DTLS, RTP or RTCP.
-    Session,
+    Dtls,
+    Rtp,
+    Rtcp,
     Other,
 }
 
-impl Protocol {
+impl DatagramKind {
+    /// By RFC 7983 §7; RTP and RTCP on one port differ in the second byte (RFC 5761 §4).
+    #[inline]
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        match bytes.first() {
-            Some(0..=3) => Self::Stun,
-            Some(20..=63 | 128..=191) => Self::Session,
+        match bytes {
+            [128..=191, 192..=223, ..] => Self::Rtcp,
+            [128..=191, ..] => Self::Rtp,
+            [0..=3, ..] => Self::Stun,
+            [20..=63, ..] => Self::Dtls,
             _ => Self::Other,
         }
     }
@@ -134,12 +139,26 @@ mod tests {
     }
 
     #[test]
-    fn first_bytes() {
-        let of = |byte: u8| Protocol::of(&[byte]);
-        assert_eq!(
-            [of(0), of(22), of(0x80), of(0x10), of(0xc0)].map(|p| p as u8),
-            [0, 1, 1, 2, 2]
-        );
-        assert_eq!(Protocol::of(&[]), Protocol::Other);
+    fn the_first_two_bytes_say_what_a_datagram_is() {
+        use DatagramKind::{Dtls, Other, Rtcp, Rtp, Stun};
+        for (bytes, kind) in [
+            (&[0, 1][..], Stun),
+            (&[3], Stun),
+            (&[22, 200], Dtls),
+            (&[63], Dtls),
+            (&[0x80, 96], Rtp),
+            (&[0x80, 0x80 | 96], Rtp),
+            (&[0x80], Rtp),
+            (&[0xbf, 191], Rtp),
+            (&[0x80, 192], Rtcp),
+            (&[0x81, 206, 1], Rtcp),
+            (&[0x80, 224], Rtp),
+            (&[0x10, 200], Other),
+            (&[64], Other),
+            (&[0xc0, 200], Other),
+            (&[], Other),
+        ] {
+            assert_eq!(DatagramKind::of(bytes), kind, "{bytes:?}");
+        }
     }
 }

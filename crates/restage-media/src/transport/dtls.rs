@@ -18,7 +18,7 @@ use crate::io::ConnectFailure;
 use crate::limits::{DTLS_ALERT_GRACE, DTLS_RESEND_FIRST, DTLS_RESEND_MAX};
 use crate::sdp::fingerprint::Fingerprint;
 use crate::srtp::keys::KeyingMaterial;
-use crate::stats::SrtpProfile;
+use crate::srtp::keys::SrtpProfile;
 use wire::Wire;
 
 /// RFC 5764 §4.2.

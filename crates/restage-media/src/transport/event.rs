@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use restage_codec::MediaKind;
 
+use crate::io::datagrams::Buffers;
 use crate::io::{self, ConnectFailure};
-use crate::packet::{Received, RidName};
-use crate::receive::clock::Report;
-use crate::send::Buffers;
+use crate::receive::Received;
+use crate::receive::clock::SenderReport;
+use crate::rtp::extensions::RidName;
 
 /// What a connection produces.
 #[derive(Debug, Default)]
@@ -41,24 +42,6 @@ pub(crate) enum TransportEvent {
     /// The remote end cannot decode what it receives.
     KeyframeWanted,
     SenderReport(MediaKind, Option<RidName>, SenderReport),
-}
-
-/// A sender report with the time it arrived.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SenderReport {
-    pub(crate) ntp_us: i64,
-    pub(crate) time: u32,
-    pub(crate) arrived: Instant,
-}
-
-impl SenderReport {
-    pub(crate) fn at_rate(&self, clock_rate: u32) -> Report {
-        Report {
-            ntp_us: self.ntp_us,
-            time: self.time,
-            clock_rate,
-        }
-    }
 }
 
 /// Why a connection cannot go on.

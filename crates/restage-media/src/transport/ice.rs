@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::secrets::Secrets;
 use super::stun::{self, Kind, Message, Transaction};
+use crate::io::datagrams::Path;
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AMPLIFICATION_MAX, CHECK_RESEND, CHECKS_MAX,
     NOMINATED_ROUTE_SILENCE_MIN, PEER_ROUTE_SILENCE_MIN, SAME_PRIORITY_SILENCE_MIN,
 };
 use crate::sdp::offer::IceCredentials;
-use crate::send::Path;
 
 /// RFC 8445 §5.1.2.1: what a check of ours has as PRIORITY, that of a peer-reflexive candidate.
 const CHECK_PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;

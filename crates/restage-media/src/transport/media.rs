@@ -1,26 +1,65 @@
 //! The media of a connection: what is received from a publisher and sent to a subscriber under the keys of DTLS.
 
 use super::*;
-use crate::receive::Heard;
-use crate::rtp::rtcp::sender as rtcp;
+use crate::receive::Arrival;
 use crate::srtp::protect::Srtp;
 
 impl Transport {
-    /// Takes RTP or RTCP. `Ok(false)`: it was malformed or is not the remote end's.
-    pub(super) fn receive_media(
+    /// Takes an RTP packet. `Ok(false)`: it is malformed, is not the remote end's, or comes from a subscriber, which sends none.
+    pub(crate) fn receive_rtp(
         &mut self,
         now: Instant,
         path: Path,
         bytes: &[u8],
         sink: &mut Sink,
     ) -> Result<bool, Failure> {
-        match self.role {
-            Role::Publisher => Ok(self.receive_published(now, path, bytes, sink)),
-            Role::Subscriber => Ok(self.receive_feedback(now, path, bytes, sink)),
-        }
+        let Some(receiver) = &mut self.receiver else {
+            return Ok(false);
+        };
+        guard(|| {
+            // Feedback goes where the packet came from, by the address it arrived on.
+            match receiver.receive(now, path, bytes, &mut sink.plain) {
+                Arrival::Refused => return false,
+                Arrival::OneTooMany => {
+                    sink.sources_refused += 1;
+                    return false;
+                }
+                Arrival::Nothing => {}
+                Arrival::Packet(kind, received) => {
+                    sink.events.push(TransportEvent::Packet(kind, received));
+                }
+            }
+            receiver.report(now, &mut sink.buffers, &mut sink.outputs);
+            true
+        })
     }
 
-    /// A subscriber sends reports and nothing else.
+    /// Takes an RTCP packet. `Ok(false)`: it is malformed or is not the remote end's.
+    pub(crate) fn receive_rtcp(
+        &mut self,
+        now: Instant,
+        path: Path,
+        bytes: &[u8],
+        sink: &mut Sink,
+    ) -> Result<bool, Failure> {
+        guard(|| match self.role {
+            Role::Publisher => self.receive_sender_reports(now, bytes, sink),
+            Role::Subscriber => self.receive_feedback(now, path, bytes, sink),
+        })
+    }
+
+    fn receive_sender_reports(&mut self, now: Instant, bytes: &[u8], sink: &mut Sink) -> bool {
+        let Some(receiver) = &mut self.receiver else {
+            return false;
+        };
+        let is_taken = receiver.receive_rtcp(now, bytes, |kind, rid, report| {
+            let report = TransportEvent::SenderReport(kind, rid, report);
+            sink.events.push(report);
+        });
+        sink.sources_refused += receiver.take_sources_refused();
+        is_taken
+    }
+
     fn receive_feedback(
         &mut self,
         now: Instant,
@@ -28,58 +67,24 @@ impl Transport {
         bytes: &[u8],
         sink: &mut Sink,
     ) -> bool {
-        let Some(egress) = self.egress.as_mut().filter(|_| rtcp::is_rtcp(bytes)) else {
+        let Some(sender) = &mut self.sender else {
             return false;
         };
-        let heard = egress.hear(bytes);
-        sink.sources_refused += egress.take_sources_refused();
-        let Some(heard) = heard else {
+        let requests = sender.receive_rtcp(bytes);
+        sink.sources_refused += sender.take_sources_refused();
+        let Some(requests) = requests else {
             return false;
         };
         let ice = &mut self.session.ice;
         ice.on_verified(now, path);
-        egress.path = ice.selected().unwrap_or(egress.path);
+        sender.path = ice.selected().unwrap_or(sender.path);
         self.has_trial = self.is_uncertain();
-        if heard.wants_key_frame {
+        if requests.wants_key_frame {
             sink.events.push(TransportEvent::KeyframeWanted);
         }
-        if !heard.missing.is_empty() {
-            sink.events.push(TransportEvent::Missing(heard.missing));
+        if !requests.missing.is_empty() {
+            sink.events.push(TransportEvent::Missing(requests.missing));
         }
-        true
-    }
-
-    fn receive_published(
-        &mut self,
-        now: Instant,
-        path: Path,
-        bytes: &[u8],
-        sink: &mut Sink,
-    ) -> bool {
-        let Some(ingress) = &mut self.ingress else {
-            return false;
-        };
-        if rtcp::is_rtcp(bytes) {
-            let is_taken = ingress.hear(now, bytes, |kind, rid, report| {
-                let report = TransportEvent::SenderReport(kind, rid, report);
-                sink.events.push(report);
-            });
-            sink.sources_refused += ingress.take_sources_refused();
-            return is_taken;
-        }
-        // Feedback goes where the packet came from, by the address it arrived on.
-        match ingress.receive(now, path, bytes, &mut sink.plain) {
-            Heard::Refused => return false,
-            Heard::OneTooMany => {
-                sink.sources_refused += 1;
-                return false;
-            }
-            Heard::Nothing => {}
-            Heard::Packet(kind, received) => {
-                sink.events.push(TransportEvent::Packet(kind, received));
-            }
-        }
-        ingress.report(now, &mut sink.buffers, &mut sink.outputs);
         true
     }
 
@@ -95,8 +100,8 @@ impl Transport {
         session.profile = Some(material.profile);
         let wrong_keys = || Failure::Error("SRTP keys of another length".into());
         if let Some(config) = session.config.take() {
-            let ingress = Ingress::new(&material, *config, session.report_ssrc, now);
-            self.ingress = Some(Box::new(ingress.ok_or_else(wrong_keys)?));
+            let receiver = Receiver::new(&material, *config, session.report_ssrc, now);
+            self.receiver = Some(Box::new(receiver.ok_or_else(wrong_keys)?));
             return Ok(());
         }
         let Some(path) = session.ice.selected() else {
@@ -105,16 +110,16 @@ impl Transport {
         let srtp = Srtp::new(&material).ok_or_else(wrong_keys)?;
         let streams = std::mem::take(&mut session.streams);
         let cname = std::mem::take(&mut session.cname);
-        self.egress = Some(Egress::new(srtp, streams, cname, path));
+        self.sender = Some(Sender::new(srtp, streams, cname, path));
         Ok(())
     }
 
     /// What has to follow a [`send`](Self::send). True: the deadline may be another one now.
     pub(crate) fn after_send(&mut self, now: Instant, sink: &mut Sink) -> Result<bool, Failure> {
         let is_reporting = self
-            .egress
+            .sender
             .as_ref()
-            .map(|egress| egress.deadline().is_some());
+            .map(|sender| sender.deadline().is_some());
         if is_reporting == Some(true) {
             return Ok(false);
         }
@@ -123,22 +128,22 @@ impl Transport {
 
     /// Sends again what a subscriber misses. Returns how many packets.
     pub(crate) fn resend(&mut self, missing: &[u16], history: &History, sink: &mut Sink) -> u64 {
-        match &mut self.egress {
-            Some(egress) => egress.resend(missing, history, &mut sink.buffers, &mut sink.outputs),
+        match &mut self.sender {
+            Some(sender) => sender.resend(missing, history, &mut sink.buffers, &mut sink.outputs),
             None => 0,
         }
     }
 
     /// A subscriber receives another publication from now on.
     pub(crate) fn forget_sent(&mut self) {
-        if let Some(egress) = &mut self.egress {
-            egress.forget_sent();
+        if let Some(sender) = &mut self.sender {
+            sender.forget_sent();
         }
     }
 
-    /// See [`Egress::touch`].
+    /// See [`Sender::touch`].
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
-        self.egress.as_ref().map_or(0, |egress| egress.touch(kind))
+        self.sender.as_ref().map_or(0, |sender| sender.touch(kind))
     }
 
     /// Sends a burst on the stream of `kind`.
@@ -148,10 +153,10 @@ impl Transport {
         burst: &[Outgoing],
         sink: &mut Sink,
     ) -> Result<(), Failure> {
-        match &mut self.egress {
+        match &mut self.sender {
             Some(_) if self.has_trial => guard(|| self.send_on_trial(kind, burst, sink)),
-            Some(egress) if !burst.is_empty() => {
-                guard(|| egress.send(kind, burst, &mut sink.buffers, &mut sink.outputs))
+            Some(sender) if !burst.is_empty() => {
+                guard(|| sender.send(kind, burst, &mut sink.buffers, &mut sink.outputs))
             }
             _ => Ok(()),
         }
@@ -163,11 +168,11 @@ impl Transport {
         if burst.is_empty() || !self.session.ice.is_proven() {
             return;
         }
-        let Some(egress) = &mut self.egress else {
+        let Some(sender) = &mut self.sender else {
             return;
         };
         let before = sink.outputs.len();
-        egress.send(kind, burst, &mut sink.buffers, &mut sink.outputs);
+        sender.send(kind, burst, &mut sink.buffers, &mut sink.outputs);
         let ice = &mut self.session.ice;
         let Some(trial) = ice.trial() else {
             return;
@@ -196,10 +201,10 @@ impl Transport {
         with_fir: bool,
         sink: &mut Sink,
     ) -> Result<bool, Failure> {
-        let Some(ingress) = &mut self.ingress else {
+        let Some(receiver) = &mut self.receiver else {
             return Ok(false);
         };
-        guard(|| ingress.request_key_frame(rid, with_fir, &mut sink.buffers, &mut sink.outputs))
+        guard(|| receiver.request_key_frame(rid, with_fir, &mut sink.buffers, &mut sink.outputs))
     }
 }
 

@@ -19,15 +19,18 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::error::{OfferError, OfferErrorKind};
+use crate::io::datagrams::Path;
 use crate::io::{self, ConnectFailure};
 use crate::limits::{HELLO_BYTES_MAX, IDLE_TICK};
-use crate::packet::{Outgoing, RidName};
 use crate::publication::history::History;
-use crate::receive::Ingress;
-use crate::receive::streams::Config;
+use crate::receive::Receiver;
+use crate::receive::streams::StreamMap;
+use crate::rtp::extensions::RidName;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
-use crate::send::{Egress, Path, StreamConfig};
-use crate::stats::SrtpProfile;
+use crate::sdp::stream::StreamConfig;
+use crate::send::Outgoing;
+use crate::send::Sender;
+use crate::srtp::keys::SrtpProfile;
 use crate::transport::event::{Failure, Sink, TransportEvent};
 use dtls::{Dtls, Progress};
 use ice::{Ice, Outcome};
@@ -76,9 +79,9 @@ pub(crate) struct Transport {
     session: Box<Session>,
     role: Role,
     /// Receives from a publisher once the keys are there. A subscriber sends no media.
-    ingress: Option<Box<Ingress>>,
+    receiver: Option<Box<Receiver>>,
     /// Sends to a subscriber once the keys are there and the way to it is proven.
-    egress: Option<Egress>,
+    sender: Option<Sender>,
     driven_at: Instant,
     /// See [`is_uncertain`](Self::is_uncertain).
     has_trial: bool,
@@ -101,7 +104,7 @@ struct Session {
     /// Bytes of hellos that may still be sent by a DTLS client to whom nothing has come.
     hello_credit: usize,
     /// What a publisher has offered to send, until it can be received.
-    config: Option<Box<Config>>,
+    config: Option<Box<StreamMap>>,
     /// What a subscriber is sent, until it can be.
     streams: [Option<StreamConfig>; 2],
     cname: String,
@@ -137,7 +140,7 @@ impl Transport {
             let message = format!("The connection could not be prepared: {error}.");
             OfferError::new(OfferErrorKind::NotAccepted, message)
         })?;
-        let config = || Box::new(Config::new(offer));
+        let config = || Box::new(StreamMap::new(offer));
         let session = Session {
             ice: Ice::new(offer.ice.clone(), &mut shared.secrets),
             dtls,
@@ -153,8 +156,8 @@ impl Transport {
         Ok(Self {
             session: Box::new(session),
             role: offer.role,
-            ingress: None,
-            egress: None,
+            receiver: None,
+            sender: None,
             driven_at: now,
             has_trial: false,
             #[cfg(test)]
@@ -191,9 +194,9 @@ impl Transport {
         #[cfg(test)]
         assert!(!self.is_unguarded, "a fault for a test");
         let idle = self.driven_at + IDLE_TICK;
-        let media = match (&self.egress, &self.ingress) {
-            (Some(egress), _) => egress.deadline(),
-            (None, Some(ingress)) => ingress.deadline(),
+        let media = match (&self.sender, &self.receiver) {
+            (Some(sender), _) => sender.deadline(),
+            (None, Some(receiver)) => receiver.deadline(),
             (None, None) => None,
         };
         let timers = [
@@ -239,8 +242,8 @@ impl Transport {
         })?
     }
 
-    /// Takes a datagram from an address of the remote end that is not STUN. `Ok(false)`: it was malformed or rejected.
-    pub(crate) fn receive(
+    /// Takes a DTLS datagram from an address of the remote end. `Ok(false)`: it is malformed or is not the remote end's.
+    pub(crate) fn receive_dtls(
         &mut self,
         now: Instant,
         path: Path,
@@ -248,9 +251,6 @@ impl Transport {
         secrets: &mut Secrets,
         sink: &mut Sink,
     ) -> Result<bool, Failure> {
-        if is_media(bytes) {
-            return guard(|| self.receive_media(now, path, bytes, sink))?;
-        }
         guard(|| {
             // Only the handshake needs it: afterwards anybody could earn media elsewhere by noise.
             if !self.session.dtls.is_connected() {
@@ -268,12 +268,12 @@ impl Transport {
         guard(|| {
             #[cfg(test)]
             assert!(!self.is_faulty, "a fault for a test");
-            if let Some(egress) = &mut self.egress {
+            if let Some(sender) = &mut self.sender {
                 let since_1970 = sink.since_1970(now);
-                egress.report(now, since_1970, &mut sink.buffers, &mut sink.outputs);
+                sender.report(now, since_1970, &mut sink.buffers, &mut sink.outputs);
             }
-            if let Some(ingress) = &mut self.ingress {
-                ingress.report(now, &mut sink.buffers, &mut sink.outputs);
+            if let Some(receiver) = &mut self.receiver {
+                receiver.report(now, &mut sink.buffers, &mut sink.outputs);
             }
             self.driven_at = now;
             let session = &mut self.session;
@@ -293,8 +293,8 @@ impl Transport {
     /// Says goodbye: RTCP BYE and DTLS close_notify, as far as the connection has got.
     pub(crate) fn close(&mut self, sink: &mut Sink) {
         let outcome = guard(|| {
-            if let Some(egress) = &mut self.egress {
-                egress.close(&mut sink.buffers, &mut sink.outputs);
+            if let Some(sender) = &mut self.sender {
+                sender.close(&mut sink.buffers, &mut sink.outputs);
             }
             self.session.dtls.close();
             self.session.flush(sink);
@@ -324,8 +324,8 @@ impl Transport {
             self.session.is_connected = true;
             sink.events.push(TransportEvent::Connected);
         }
-        if let (Some(egress), Some(path)) = (&mut self.egress, self.session.ice.selected()) {
-            egress.path = path;
+        if let (Some(sender), Some(path)) = (&mut self.sender, self.session.ice.selected()) {
+            sender.path = path;
             self.has_trial = self.is_uncertain();
         }
         Ok(())
@@ -390,11 +390,6 @@ fn transmit(sink: &mut Sink, path: Path, payload: Vec<u8>) {
         destination: path.destination,
         payload,
     });
-}
-
-/// Whether a datagram is RTP or RTCP (RFC 7983 §7).
-pub(crate) fn is_media(bytes: &[u8]) -> bool {
-    matches!(bytes, [128..=191, ..])
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The addresses at which media is offered, and to whom.
 
-use std::fmt;
 use std::net::IpAddr;
+
+use restage_node::media::{Audience, MediaPlaces};
 
 use super::{Config, ConfigError};
 
@@ -9,43 +10,6 @@ use super::{Config, ConfigError};
 /// candidate in every answer, and clients try all pairs of candidates; a host with many bridges has dozens of
 /// addresses.
 pub const LOCAL_CANDIDATES_MAX: usize = 8;
-
-/// The sources from which datagrams are accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Audience {
-    /// Only addresses of this machine.
-    ThisMachine,
-    /// All addresses.
-    Anybody,
-}
-
-impl fmt::Display for Audience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ThisMachine => "clients on this machine only",
-            Self::Anybody => "whoever reaches it",
-        })
-    }
-}
-
-/// Where clients may send media.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MediaPlaces {
-    /// The addresses in the order of the candidates in answers; at least one.
-    pub addresses: Vec<IpAddr>,
-    /// The sources from which datagrams are accepted there.
-    pub audience: Audience,
-}
-
-impl MediaPlaces {
-    /// Addresses open to all clients.
-    pub fn open(addresses: Vec<IpAddr>) -> Self {
-        Self {
-            addresses,
-            audience: Audience::Anybody,
-        }
-    }
-}
 
 impl Config {
     /// The addresses to offer for media, in order, and the audience.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::keys::Permission;
+use restage_node::media::Audience;
 
 #[test]
 fn the_shipped_file_equals_the_compiled_defaults() {

@@ -1,8 +1,9 @@
 //! Checks of a PostgreSQL database.
 
+use restage_store::{Look, StoreConfig, StoreError, look};
+
 use super::{Finding, Verdict, finding};
 use crate::config::Config;
-use crate::store::{Look, StoreConfig, StoreError, look};
 
 /// The oldest PostgreSQL that the store is tested with.
 const POSTGRES_MAJOR_MIN: u32 = 13;

@@ -3,9 +3,10 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
+use restage_node::media::{Audience, MediaPlaces};
+use restage_node::media::{UdpReport, probe_udp};
+
 use super::{Finding, PROBE_MAX, Verdict, finding};
-use crate::config::{Audience, MediaPlaces};
-use crate::media::{UdpReport, probe_udp};
 
 pub(super) fn workers(count: u16) -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -2,7 +2,7 @@
 //!
 //! Clients that wait for a change request pages of replicas and stages repeatedly. The answer to the same request of
 //! the same account and Region stays the same until a commit changes what was read for it: see
-//! [`Store::holds`](crate::store::Store::holds). The caller is authenticated, authorised and counted before the
+//! [`Store::holds`](restage_store::Store::holds). The caller is authenticated, authorised and counted before the
 //! look-up.
 
 use std::hash::{Hash, Hasher};
@@ -11,9 +11,9 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use restage_api::Operation;
+use restage_store::Watch;
 
 use super::api::Caller;
-use crate::store::Watch;
 
 /// Longer requests are not cached, because they are rare.
 const REQUEST_LEN_MAX: usize = 2_048;
@@ -142,7 +142,7 @@ mod tests {
     use restage_core::id::StageId;
 
     use super::*;
-    use crate::store::Subject;
+    use restage_store::Subject;
 
     fn caller(account: &str, region: &str) -> Caller {
         Caller {

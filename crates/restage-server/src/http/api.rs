@@ -13,6 +13,7 @@ use http_body_util::Full;
 use hyper::body::Body;
 use restage_api::sigv4::{self, Header, KeyScope, SignedRequest, VerifiedHead};
 use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
+use restage_store::system::{clock, ids};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
@@ -23,7 +24,6 @@ use super::metrics::RequestId;
 use super::refusal::InForm;
 use super::{App, handler};
 use crate::keys::{Holder, KeyRing, Known, Permission};
-use crate::{clock, ids};
 
 /// Largest body of operations with large requests: a CreateStage with 12 full tokens and 50 full tags is the largest.
 const BODY_LEN_MAX: usize = restage_api::shape::MAX_BODY_BYTES;

@@ -19,16 +19,16 @@ use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
 use restage_core::id::StageId;
 use restage_core::row::{Attributes, Capabilities, Participant, Replication, Stage};
+use restage_node::control::{Control, Failure};
+use restage_node::token::Grant;
+use restage_store::system::{clock, ids};
+use restage_store::{ParticipantFilter, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::api::{self, Caller};
 use super::metrics::RequestId;
 use super::refusal::{InForm, Refusal};
 use super::{App, handler};
-use crate::control::{Control, Failure};
-use crate::store::{ParticipantFilter, StoreError};
-use crate::token::Grant;
-use crate::{clock, ids};
 
 /// Life of a watcher's token, in seconds; it matters only when joining.
 const WATCH_TOKEN_S: u32 = 300;
@@ -480,7 +480,7 @@ fn authorize(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 fn failed(error: Failure) -> Refusal {
-    crate::control::JoinError::Control(error).into()
+    restage_node::control::JoinError::Control(error).into()
 }
 
 #[cfg(test)]

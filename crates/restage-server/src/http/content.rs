@@ -11,6 +11,7 @@ use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame};
 use restage_api::ApiError;
+use restage_node::seldom::Seldom;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -18,7 +19,6 @@ use super::App;
 use super::bearer::Bearer;
 use super::refusal::Refusal;
 use super::{vouch, whip};
-use crate::seldom::Seldom;
 
 /// Memory for the bodies of all requests together: more than a hundred of the largest.
 const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;

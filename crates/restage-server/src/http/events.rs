@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use restage_core::id::StageId;
 use restage_core::{CloseReason, Fault};
+use restage_node::control::{EventsSocket, JoinError, SocketClose, client_of};
 use serde::Deserialize;
 use tokio::time::{Instant, interval_at};
 
@@ -28,7 +29,6 @@ use super::socket::{self, Handshake, Message, Socket};
 use super::view;
 use super::vouch::{self, Unvouched};
 use super::whip::RESUMPTION;
-use crate::control::{EventsSocket, JoinError, SocketClose, client_of};
 
 /// Most open events sockets; further ones are refused as STAGE_AT_CAPACITY.
 pub(super) const EVENTS_SOCKETS_MAX: usize = 100_000;

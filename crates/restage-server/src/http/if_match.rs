@@ -2,74 +2,29 @@
 
 use http::header::IF_MATCH;
 use http::{HeaderMap, StatusCode};
+use restage_node::control::IfMatch;
 
 use super::refusal::Refusal;
 
-/// The condition of a request.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum IfMatch {
-    /// `*`: any entity.
-    Any,
-    /// An entity with one of these tags, quotes included. Weak tags are dropped, because they never match here
-    /// (§8.8.3.2).
-    Tags(Vec<String>),
-}
-
-impl IfMatch {
-    /// Parses all lines of the header; `None` if there are none.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
-        let lines: Option<Vec<&str>> = headers
-            .get_all(IF_MATCH)
-            .iter()
-            .map(|line| line.to_str().ok())
-            .collect();
-        let parsed = match lines {
-            Some(lines) if lines.is_empty() => return Ok(None),
-            Some(lines) => Self::parse(&lines.join(",")),
-            None => None,
-        };
-        parsed.map(Some).ok_or_else(|| {
-            Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "INVALID",
-                "If-Match must be * or a list of entity tags, each in double quotes",
-            )
-        })
-    }
-
-    /// Parses one line. RFC 9725's examples write the star in quotes, which is accepted too.
-    fn parse(text: &str) -> Option<Self> {
-        if matches!(text.trim(), "*" | "\"*\"") {
-            return Some(Self::Any);
-        }
-        let mut tags = Vec::new();
-        let mut rest = text.trim_start_matches([' ', '\t', ',']);
-        while !rest.is_empty() {
-            let strong = rest.strip_prefix("W/");
-            let quoted = strong.unwrap_or(rest).strip_prefix('"')?;
-            let (opaque, after) = quoted.split_once('"')?;
-            if opaque.contains([' ', '\t']) {
-                return None;
-            }
-            if strong.is_none() {
-                tags.push(format!("\"{opaque}\""));
-            }
-            let after = after.trim_start_matches([' ', '\t']);
-            if !after.is_empty() && !after.starts_with(',') {
-                return None;
-            }
-            rest = after.trim_start_matches([' ', '\t', ',']);
-        }
-        Some(Self::Tags(tags))
-    }
-
-    /// Whether the condition is true for an entity with this tag, quotes included.
-    pub fn allows(&self, current: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Tags(tags) => tags.iter().any(|tag| tag == current),
-        }
-    }
+/// Parses all lines of the header; `None` if there are none.
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Refusal> {
+    let lines: Option<Vec<&str>> = headers
+        .get_all(IF_MATCH)
+        .iter()
+        .map(|line| line.to_str().ok())
+        .collect();
+    let parsed = match lines {
+        Some(lines) if lines.is_empty() => return Ok(None),
+        Some(lines) => IfMatch::parse(&lines.join(",")),
+        None => None,
+    };
+    parsed.map(Some).ok_or_else(|| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID",
+            "If-Match must be * or a list of entity tags, each in double quotes",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -83,7 +38,7 @@ mod tests {
         for line in lines {
             headers.append(IF_MATCH, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        IfMatch::of(&headers).map_err(|_| ())
+        if_match(&headers).map_err(|_| ())
     }
 
     #[test]

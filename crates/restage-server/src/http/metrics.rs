@@ -11,13 +11,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method};
+use restage_store::system::ids;
 use tracing::Instrument as _;
 use tracing::field::display;
 
 use super::door::{Client, Unfit};
 use super::refusal::{self, Refusal};
 use super::{App, REQUEST_MAX, address, api};
-use crate::{ids, metrics};
+use crate::metrics;
 
 /// The route of requests that no other route matches: the API's.
 pub(super) const API_ROUTE: &str = "api";

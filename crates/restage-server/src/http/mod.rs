@@ -31,9 +31,10 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use http::{StatusCode, Uri};
 use restage_api::{ApiError, PageTokens};
+use restage_node::control::Control;
+use restage_node::token::Endpoints;
 use tokio::sync::Semaphore;
 
-use crate::control::Control;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 
@@ -41,7 +42,6 @@ pub use answers::Answers;
 pub use console::ConsoleKey;
 pub use door::{Door, DoorSettings};
 pub(crate) use front::Front;
-pub use if_match::IfMatch;
 pub(crate) use listener::{listen, serve};
 pub use throttle::Throttle;
 
@@ -76,25 +76,6 @@ pub struct AppState {
     pub door: Arc<Door>,
     /// One permit for each events socket.
     pub sockets: Arc<Semaphore>,
-}
-
-/// The URLs in stages and tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Endpoints {
-    pub whip: String,
-    pub events: String,
-}
-
-impl Endpoints {
-    /// The endpoints below a public URL, which has no trailing slash.
-    pub fn of(public_url: &str) -> Self {
-        let socket = public_url.replacen("http", "ws", 1);
-        Self {
-            whip: format!("{public_url}/whip"),
-            events: format!("{socket}/events"),
-        }
-    }
 }
 
 pub(crate) type App = Arc<AppState>;
@@ -208,17 +189,5 @@ async fn ready(State(app): State<App>) -> Response {
             refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
                 .into_response()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endpoints_follow_the_public_url() {
-        let endpoints = Endpoints::of("https://video.example.org");
-        assert_eq!(endpoints.whip, "https://video.example.org/whip");
-        assert_eq!(endpoints.events, "wss://video.example.org/events");
     }
 }

@@ -4,9 +4,9 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use restage_node::control::Ending;
 
 use super::door::Unfit;
-use crate::control::Ending;
 
 /// Retry-After for 503 and 429.
 const RETRY_AFTER_S: &str = "1";

@@ -4,12 +4,12 @@ use http::request::Parts;
 use http::{Extensions, StatusCode};
 use restage_core::Claims;
 use restage_core::id::ConnectionId;
+use restage_node::control::JoinError;
 
 use super::App;
 use super::bearer::SESSIONS;
 use super::door::Client;
 use super::refusal::Refusal;
-use crate::control::JoinError;
 
 /// Why a token is not accepted.
 #[derive(Debug)]

@@ -14,19 +14,19 @@ use restage_core::Fault;
 use restage_core::id::{ConnectionId, ParticipantId};
 use restage_core::row::ConnectionKind;
 use restage_media::OfferErrorKind;
+use restage_node::control::{Failure, JoinError, MediaJoin, client_of};
+use restage_node::media::MediaError;
+use restage_store::StoreError;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::App;
 use super::address::Id;
 use super::bearer::{Bearer, SESSIONS, Token};
 use super::content::Content;
-use super::if_match::IfMatch;
+use super::if_match::if_match;
 use super::metrics::{REQUEST_ID, RequestId};
 use super::refusal::Refusal;
 use super::{api, console};
-use crate::control::{Failure, JoinError, MediaJoin, client_of};
-use crate::media::MediaError;
-use crate::store::StoreError;
 
 pub(super) const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -232,7 +232,7 @@ async fn patch(
 ) -> Result<Response, Refusal> {
     let token = token?.text;
     let connection = ConnectionId::new(connection);
-    let if_match = IfMatch::of(&headers)?;
+    let if_match = if_match(&headers)?;
     if is_exchange(&headers, &body.bytes)? {
         let exchanged = app
             .control
@@ -294,7 +294,7 @@ async fn leave(
 ) -> Result<Response, Refusal> {
     let token = token?.text;
     let connection = ConnectionId::new(connection);
-    let if_match = IfMatch::of(&headers)?;
+    let if_match = if_match(&headers)?;
     let left = app
         .control
         .leave_media(&token, &connection, if_match.as_ref())

@@ -3,12 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use restage_store::system::ids;
 use serde::{Deserialize, Serialize};
 
 use super::seal::Seal;
 use super::{KeyFileError, Permission, is_account};
 use crate::data_dir::{Credentials, write_secret};
-use crate::ids;
 
 /// Most keys in the file.
 pub const KEYS_MAX: usize = 1_000;

@@ -16,21 +16,18 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use restage_api::Operation;
+use restage_node::control::{Control, Failures};
+use restage_store::durations;
 use tokio::sync::Mutex;
 
-use crate::control::{Control, Failures};
 use state::State;
 
 /// The type of what [`Metrics::render`] answers.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// First bucket of durations, in seconds, and how many follow, each twice the last: up to 3.3 s.
-const DURATION_FIRST_S: f64 = 0.000_1;
-const DURATION_BUCKETS: u16 = 16;
 
 /// What a request was answered with, when that was no error.
 const OK: &str = "OK";
@@ -56,11 +53,6 @@ struct HttpLabels {
 }
 
 type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
-
-/// An empty histogram of durations in seconds.
-pub(crate) fn durations() -> Histogram {
-    Histogram::new(exponential_buckets(DURATION_FIRST_S, 2.0, DURATION_BUCKETS))
-}
 
 /// The server's metrics. Cheap to clone; clones share them.
 #[derive(Clone)]
@@ -110,7 +102,7 @@ impl Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that runs", build);
         let started = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-        started.set(crate::clock::now().0 as f64 / 1e6);
+        started.set(restage_store::system::clock::now().0 as f64 / 1e6);
         registry.register_with_unit(
             "start_time",
             "When the server started, since the epoch",

@@ -7,11 +7,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use restage_node::control::Control;
+use restage_store::LiveCounts;
 
 use super::outbox::Outbox;
-use crate::control::Control;
 use crate::panics;
-use crate::store::LiveCounts;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {

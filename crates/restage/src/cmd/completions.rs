@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, ValueEnum};
+use clap::ValueEnum;
 use clap_complete::Shell;
 
 use crate::output;
@@ -29,14 +29,14 @@ pub(crate) struct Args {
     shell: Known,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Args, command: &mut clap::Command) -> anyhow::Result<ExitCode> {
     let shell = match args.shell {
         Known::Bash => Shell::Bash,
         Known::Zsh => Shell::Zsh,
         Known::Fish => Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut crate::Cli::command(), "restage", &mut script);
+    clap_complete::generate(shell, command, "restage", &mut script);
     output::line(String::from_utf8(script)?.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

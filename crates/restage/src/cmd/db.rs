@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use restage_server::{files, store};
+use restage_store::system::files;
 
 use super::place::Place;
 use crate::api;
@@ -94,7 +94,7 @@ async fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
         .open(&partial)
         .with_context(cannot_write)?;
     let mut out = BufWriter::new(file);
-    let written = store::backup(&database, &mut out).await;
+    let written = restage_store::backup(&database, &mut out).await;
     let rows = match written {
         Ok(rows) => rows,
         Err(error) => {
@@ -124,7 +124,7 @@ async fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let file =
         File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let database = args.place.new_database()?;
-    let rows = store::restore(&database, &mut BufReader::new(file)).await?;
+    let rows = restage_store::restore(&database, &mut BufReader::new(file)).await?;
     output::note(&format!(
         "{rows} rows of {} are in {}",
         args.file.display(),
@@ -135,14 +135,14 @@ async fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
 
 async fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     let database = args.place.new_database()?;
-    let version = store::migrate(&database).await?;
+    let version = restage_store::migrate(&database).await?;
     output::note(&format!("{} has schema {version}", database.name()));
     Ok(ExitCode::SUCCESS)
 }
 
 async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let database = args.place.database()?;
-    let findings = store::check(&database).await?;
+    let findings = restage_store::check(&database).await?;
     for fault in &findings.faults {
         output::line(fault)?;
     }

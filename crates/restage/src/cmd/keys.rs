@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use restage_server::clock;
 use restage_server::config::{Config, Settings};
 use restage_server::data_dir::{DataDir, existing_credentials};
 use restage_server::keys::{KeyFile, KeyFileError, Listed, Made, Permission};
+use restage_store::system::clock;
 use serde_json::{Value, json};
 
 use super::place;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 
 use crate::output;
 
@@ -20,11 +19,11 @@ pub(crate) struct Args {
     dir: PathBuf,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Args, command: clap::Command) -> anyhow::Result<ExitCode> {
     let problem = || format!("cannot write manual pages to {}", args.dir.display());
     std::fs::create_dir_all(&args.dir).with_context(problem)?;
-    // For clap `restage help COMMAND` is a command of its own; it needs no page.
-    let command = crate::Cli::command().disable_help_subcommand(true);
+    // `restage help COMMAND` is a command of its own to clap, and no page worth having.
+    let command = command.disable_help_subcommand(true);
     clap_mangen::generate_to(command, &args.dir).with_context(problem)?;
     output::note(&format!("manual pages are in {}", args.dir.display()));
     Ok(ExitCode::SUCCESS)

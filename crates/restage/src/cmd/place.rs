@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use restage_server::config::{Config, Secret, Settings};
+use restage_node::Secret;
+use restage_server::config::{Config, Settings};
 use restage_server::data_dir::DataDir;
 use restage_server::server::store_config;
-use restage_server::store::StoreConfig;
+use restage_store::StoreConfig;
 
 use crate::exit::{Exit, Failure};
 

@@ -6,11 +6,11 @@ use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
 use restage_client::replication::Replication;
 
 use crate::api::{self, Api};
-use crate::cmd::pair;
 use crate::live::Progress;
 use crate::naming::{self, Words};
 use crate::output::Output;
 use crate::paging::{self, Paging};
+use crate::pair::pair;
 use crate::table::Columns;
 use crate::target::Target;
 

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 
 use crate::api::{self, Api};
-use crate::cmd::pair;
 use crate::live::Progress;
 use crate::naming;
 use crate::output::Output;
 use crate::paging::{self, Paging};
+use crate::pair::pair;
 use crate::table::Columns;
 use crate::target::Target;
 

@@ -10,14 +10,14 @@ use aws_sdk_ivsrealtime::error::SdkError;
 use aws_sdk_ivsrealtime::operation::get_stage::GetStageError;
 use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_core::StageArn;
-use restage_server::http::Endpoints;
+use restage_node::token::Endpoints;
 use serde::Serialize;
 
 use crate::api::{self, Api};
-use crate::cmd::pair;
 use crate::cmd::participants::STAGE;
 use crate::naming::{self, Words};
 use crate::output::{self, Format};
+use crate::pair::pair;
 use crate::target::Target;
 
 /// Make participant tokens, or explain one.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use restage_server::store::{StoreConfig, StoreError};
+use restage_store::{StoreConfig, StoreError};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::runtime::{Handle, Runtime};
 

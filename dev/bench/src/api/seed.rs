@@ -4,7 +4,7 @@ use std::io::{BufReader, BufWriter};
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
-use restage_server::store::{self, BackupWriter, PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
+use restage_store::{BackupWriter, PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -81,7 +81,7 @@ fn fill(
     rows: impl FnOnce(&mut Rows<'_>, i64) -> std::io::Result<()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let config = database.config()?;
-    let began = restage_server::clock::now().0 - AGE_US;
+    let began = restage_store::system::clock::now().0 - AGE_US;
     let (from, to) = std::io::pipe()?;
     let writer = std::thread::spawn(move || {
         let mut out = BufWriter::new(to);
@@ -94,7 +94,7 @@ fn fill(
         all.backup.finish()
     });
     let mut input = BufReader::new(from);
-    let restored = runtime.block_on(store::restore(&config, &mut input));
+    let restored = runtime.block_on(restage_store::restore(&config, &mut input));
     // A writer that nobody reads from any more ends with an error of its own, which says less.
     drop(input);
     let written = writer.join();
@@ -245,7 +245,7 @@ mod tests {
         participants(&second, 3, 10, &runtime).unwrap();
         for (database, rows) in [(first, 9), (second, 17)] {
             let config = database.config().unwrap();
-            let findings = runtime.block_on(store::check(&config)).unwrap();
+            let findings = runtime.block_on(restage_store::check(&config)).unwrap();
             assert_eq!((findings.rows, findings.faults), (rows, Vec::new()));
         }
     }

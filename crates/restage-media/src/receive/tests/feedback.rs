@@ -81,7 +81,7 @@ fn reports_say_what_arrived_and_end_when_nothing_does() {
         "a quarter is lost: {}",
         report[12]
     );
-    assert_eq!(rig.ingress.deadline(), None, "nobody sends");
+    assert_eq!(rig.receiver.deadline(), None, "nobody sends");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn sender_reports_tie_each_stream_to_the_publishers_clock() {
     let mut rig = Rig::offering(ANNOUNCED);
     let compound = |rig: &mut Rig, ssrc: u32, time: u32| {
         let mut packet = Vec::new();
-        let report = Report {
+        let report = SenderInfo {
             ssrc,
             wall_us: 1_000_000,
             time,
@@ -101,10 +101,13 @@ fn sender_reports_tie_each_stream_to_the_publishers_clock() {
         let mut heard: Vec<(MediaKind, SenderReport)> = Vec::new();
         let now = rig.now;
         let is_taken = rig
-            .ingress
-            .hear(now, &packet, |kind, _, report| heard.push((kind, report)));
+            .receiver
+            .receive_rtcp(now, &packet, |kind, _, report| heard.push((kind, report)));
         assert!(is_taken);
-        assert!(!rig.ingress.hear(now, &packet, |_, _, _| panic!("a replay")));
+        assert!(
+            !rig.receiver
+                .receive_rtcp(now, &packet, |_, _, _| panic!("a replay"))
+        );
         heard
     };
     let announced = compound(&mut rig, VIDEO, 5);
@@ -126,12 +129,15 @@ fn sender_reports_tie_each_stream_to_the_publishers_clock() {
 fn key_frames_can_be_asked_for_once_there_is_a_stream() {
     let mut rig = Rig::new();
     let (buffers, outputs) = (&mut rig.buffers, &mut rig.outputs);
-    assert!(!rig.ingress.request_key_frame(None, false, buffers, outputs));
+    assert!(
+        !rig.receiver
+            .request_key_frame(None, false, buffers, outputs)
+    );
     rig.send(video(1)).unwrap();
     for with_fir in [false, true, true] {
         let (buffers, outputs) = (&mut rig.buffers, &mut rig.outputs);
         assert!(
-            rig.ingress
+            rig.receiver
                 .request_key_frame(None, with_fir, buffers, outputs)
         );
     }
@@ -175,7 +181,9 @@ fn a_sender_without_a_clock_is_not_believed() {
     packet.extend([0; 20]);
     assert!(rig.publisher.rtcp.protect(&mut packet, 0));
     let now = rig.now;
-    let is_taken = rig.ingress.hear(now, &packet, |_, _, _| panic!("a report"));
+    let is_taken = rig
+        .receiver
+        .receive_rtcp(now, &packet, |_, _, _| panic!("a report"));
     assert!(is_taken);
 }
 

@@ -25,7 +25,10 @@ fn a_source_takes_over_at_once_and_its_predecessors_last_packets_do_not() {
     // Key frames are asked of the one that has the track.
     rig.requests();
     let (buffers, outputs) = (&mut rig.buffers, &mut rig.outputs);
-    assert!(rig.ingress.request_key_frame(None, false, buffers, outputs));
+    assert!(
+        rig.receiver
+            .request_key_frame(None, false, buffers, outputs)
+    );
     assert_eq!(rig.requests(), [Feedback::KeyFrame { ssrc: VIDEO }]);
 }
 
@@ -42,12 +45,12 @@ fn sources_are_bounded_and_one_in_use_stays() {
     for ssrc in 0x1_0000..0x1_0000 + 3 * SOURCES_MAX as u32 {
         rig.wait(Duration::from_millis(1));
         rig.send(Sent { ssrc, ..video(1) }).unwrap();
-        assert!(rig.ingress.sources.len() <= SOURCES_MAX);
+        assert!(rig.receiver.sources.len() <= SOURCES_MAX);
     }
-    assert_eq!(rig.ingress.sources.len(), SOURCES_MAX);
-    assert_eq!(rig.ingress.tracks.len(), 2);
+    assert_eq!(rig.receiver.sources.len(), SOURCES_MAX);
+    assert_eq!(rig.receiver.tracks.len(), 2);
     let again = rig.seal(sound);
-    assert!(matches!(rig.throw(&again), Heard::Refused), "still known");
+    assert!(matches!(rig.throw(&again), Arrival::Refused), "still known");
 }
 
 /// To forget how far an SSRC has come would let what it has sent be replayed.
@@ -55,7 +58,7 @@ fn sources_are_bounded_and_one_in_use_stays() {
 fn no_number_of_sources_makes_a_replay_possible() {
     let mut rig = Rig::new();
     let first = rig.seal(video(70_000));
-    assert!(matches!(rig.throw(&first), Heard::Packet(..)));
+    assert!(matches!(rig.throw(&first), Arrival::Packet(..)));
     let other = |number: usize| Sent {
         ssrc: 0x1_0000 + number as u32,
         ..video(1)
@@ -64,23 +67,23 @@ fn no_number_of_sources_makes_a_replay_possible() {
         rig.wait(Duration::from_millis(1));
         rig.send(other(number)).unwrap();
     }
-    assert!(rig.ingress.place(VIDEO).is_none(), "it is retired");
-    assert!(matches!(rig.throw(&first), Heard::Refused), "a replay");
+    assert!(rig.receiver.place(VIDEO).is_none(), "it is retired");
+    assert!(matches!(rig.throw(&first), Arrival::Refused), "a replay");
     // It goes on where it was, rollover counter included.
     rig.wait(SOURCE_TENURE_MIN);
     assert_eq!(rig.numbers(video(70_001)), Some((70_001, VIDEO)));
-    assert!(matches!(rig.throw(&first), Heard::Refused), "a replay");
+    assert!(matches!(rig.throw(&first), Arrival::Refused), "a replay");
     for number in 2 * SOURCES_MAX + 1..SSRCS_MAX {
         let packet = rig.seal(other(number));
         assert!(
-            !matches!(rig.throw(&packet), Heard::Refused | Heard::OneTooMany),
+            !matches!(rig.throw(&packet), Arrival::Refused | Arrival::OneTooMany),
             "{number}"
         );
     }
     let packet = rig.seal(other(SSRCS_MAX));
-    assert!(matches!(rig.throw(&packet), Heard::OneTooMany));
-    assert!(matches!(rig.throw(&first), Heard::Refused), "a replay");
-    assert!(rig.ingress.sources.len() + rig.ingress.retired.len() <= SSRCS_MAX);
+    assert!(matches!(rig.throw(&packet), Arrival::OneTooMany));
+    assert!(matches!(rig.throw(&first), Arrival::Refused), "a replay");
+    assert!(rig.receiver.sources.len() + rig.receiver.retired.len() <= SSRCS_MAX);
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn neither_padding_nor_a_retransmission_takes_a_track_over() {
             ..main(1)
         };
         assert!(rig.send(other).is_none());
-        assert_eq!(rig.ingress.tracks[0].ssrc, VIDEO);
+        assert_eq!(rig.receiver.tracks[0].ssrc, VIDEO);
     }
     assert_eq!(rig.numbers(main(2)), Some((2, VIDEO)));
     // What is announced as retransmission stays one, whatever its payload type.
@@ -158,16 +161,16 @@ fn a_packet_with_more_padding_than_bytes_has_arrived_once() {
     packet.extend(VIDEO.to_be_bytes());
     packet.extend([1, 2, 200]);
     rig.publisher.protect_rtp(&mut packet, 0, 12, VIDEO, 5);
-    assert!(matches!(rig.throw(&packet), Heard::Nothing));
-    assert!(matches!(rig.throw(&packet), Heard::Refused), "a replay");
+    assert!(matches!(rig.throw(&packet), Arrival::Nothing));
+    assert!(matches!(rig.throw(&packet), Arrival::Refused), "a replay");
 }
 
 #[test]
 fn what_cannot_be_placed_yet_is_remembered_with_its_number() {
     let mut rig = Rig::new();
     let early = rig.seal(rtx(65_535, b""));
-    assert!(matches!(rig.throw(&early), Heard::Nothing));
-    assert!(matches!(rig.throw(&early), Heard::Refused), "a replay");
+    assert!(matches!(rig.throw(&early), Arrival::Nothing));
+    assert!(matches!(rig.throw(&early), Arrival::Refused), "a replay");
     rig.send(video(100)).unwrap();
     rig.send(video(102)).unwrap();
     let again = rtx(0x1_0001, &[0, 101, b'x']);

@@ -1,7 +1,6 @@
 //! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as far as a receiver needs it.
 
-use crate::receive::source::Block;
-use crate::rtp::rtcp::sender::{
+use super::sender::{
     FORMAT_FIR, FORMAT_NACK, FORMAT_PLI, NTP_OFFSET_S, PAYLOAD_FEEDBACK, SENDER_REPORT,
     TRANSPORT_FEEDBACK,
 };
@@ -9,6 +8,19 @@ use crate::rtp::rtcp::sender::{
 const RECEIVER_REPORT: u8 = 201;
 /// Blocks of a report, which says how many in five bits. So many fit into a datagram beside other messages.
 pub(crate) const BLOCKS_MAX: usize = 12;
+
+/// A report block: what has become of one SSRC (RFC 3550 §6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) ssrc: u32,
+    pub(crate) fraction_lost: u8,
+    pub(crate) lost: i32,
+    pub(crate) highest: u32,
+    pub(crate) jitter: u32,
+    pub(crate) last_report: u32,
+    /// In 65,536ths of a second.
+    pub(crate) since_last_report: u32,
+}
 
 /// What a sender report says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +123,7 @@ pub(crate) fn write_fir(buffer: &mut Vec<u8>, sender: u32, media: u32, number: u
 mod tests {
     use super::*;
     use crate::rtp::rtcp::sender::{
-        Feedback, Report, read as read_feedback, write_report as write_sent,
+        Feedback, SenderInfo, read as read_feedback, write_report as write_sent,
     };
 
     fn feedback(bytes: &[u8]) -> Vec<Feedback> {
@@ -149,7 +161,7 @@ mod tests {
     #[test]
     fn sender_reports_are_found_among_others() {
         let mut buffer = vec![0x80, 201, 0, 1, 0, 0, 0, 1];
-        let report = Report {
+        let report = SenderInfo {
             ssrc: 5,
             wall_us: 1_700_000_000_250_000,
             time: 90,

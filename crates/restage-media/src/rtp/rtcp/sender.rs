@@ -25,11 +25,6 @@ pub(crate) enum Feedback {
     KeyFrame { ssrc: u32 },
 }
 
-/// Whether a datagram that is neither STUN nor DTLS is RTCP (RFC 5761 §4).
-pub(crate) fn is_rtcp(bytes: &[u8]) -> bool {
-    matches!(bytes, [128..=191, 192..=223, ..])
-}
-
 /// Reads a compound packet. What is malformed ends it; what is of no interest is passed over.
 pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Feedback)) {
     while let [first, kind, high, low, rest @ ..] = bytes {
@@ -71,7 +66,7 @@ pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Feedback)) {
 
 /// What a sender report says.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Report {
+pub(crate) struct SenderInfo {
     pub(crate) ssrc: u32,
     /// Microseconds since 1970.
     pub(crate) wall_us: u64,
@@ -82,7 +77,7 @@ pub(crate) struct Report {
 }
 
 /// A sender report and the source's canonical name.
-pub(crate) fn write_report(buffer: &mut Vec<u8>, report: &Report, cname: &str) {
+pub(crate) fn write_report(buffer: &mut Vec<u8>, report: &SenderInfo, cname: &str) {
     buffer.extend([0x80, SENDER_REPORT, 0, 6]);
     let seconds = (report.wall_us / 1_000_000 + NTP_OFFSET_S) as u32;
     let fraction = ((report.wall_us % 1_000_000) << 32) / 1_000_000;
@@ -172,7 +167,7 @@ mod tests {
     fn reports_are_whole_words_and_say_when() {
         for cname in ["", "a", "ab", "abc", "abcd"] {
             let mut buffer = Vec::new();
-            let report = Report {
+            let report = SenderInfo {
                 ssrc: 0x0102_0304,
                 wall_us: 1_500_000,
                 time: 90,
@@ -188,16 +183,5 @@ mod tests {
             assert_eq!(description.len(), 4 + words * 4);
             assert_eq!(description.last(), Some(&0));
         }
-    }
-
-    #[test]
-    fn rtcp_is_told_from_rtp() {
-        assert!(is_rtcp(&[0x80, 200]) && is_rtcp(&[0x81, 206, 1]));
-        assert!(
-            !is_rtcp(&[0x80, 96])
-                && !is_rtcp(&[0x80, 226])
-                && !is_rtcp(&[0x80])
-                && !is_rtcp(&[22, 200])
-        );
     }
 }

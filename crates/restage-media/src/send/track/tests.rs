@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::packet::Extensions;
+use crate::rtp::extensions::Extensions;
 use crate::sdp::format::format;
 
 // The sentinel every other instant is relative to; nothing here depends on the clock.
@@ -32,15 +32,15 @@ impl Rig {
     }
 
     fn packet(&self, feed: u64, seq: u64, ms: u64, payload: &[u8]) -> Packet {
-        let source = Source {
+        let encoding = Encoding {
             feed,
             layer: 0,
             epoch: 0,
         };
         Packet {
             kind: MediaKind::Video,
-            source,
-            target: source,
+            encoding,
+            target: encoding,
             ladder: None,
             format: Arc::clone(&self.vp8),
             seq,
@@ -101,7 +101,7 @@ fn timestamps_go_forward_even_when_capture_times_do_not() {
 /// Three layers of 100, 200 and 400 bits a second.
 fn ladder(feed: u64) -> [Rung; 3] {
     [0, 1, 2].map(|layer| Rung {
-        source: Source {
+        encoding: Encoding {
             feed,
             layer,
             epoch: 0,
@@ -114,7 +114,7 @@ fn ladder(feed: u64) -> [Rung; 3] {
 fn a_bound_is_the_largest_layer_that_fits_with_room_to_spare() {
     let ladder = ladder(1);
     let mut rig = Rig::new();
-    let layer = |rung: Option<Rung>| rung.map(|rung| rung.source.layer);
+    let layer = |rung: Option<Rung>| rung.map(|rung| rung.encoding.layer);
     assert_eq!(layer(rig.track.climb(&ladder, 10_000)), None, "it is there");
     assert_eq!(layer(rig.track.descend(&ladder, 10_000)), Some(1));
     assert_eq!(layer(rig.track.climb(&ladder, 439)), None);
@@ -132,7 +132,7 @@ fn a_bound_holds_for_one_feeder() {
     let shown = |rig: &Rig, feed| {
         let mut packet = rig.packet(feed, 1, 0, KEY);
         let ladder = ladder(feed);
-        packet.target = ladder[2].source;
+        packet.target = ladder[2].encoding;
         packet.ladder = Some(ladder.into());
         rig.track.target(&packet).layer
     };
@@ -145,7 +145,7 @@ fn a_bound_holds_for_one_feeder() {
 #[test]
 fn pictures_are_withheld_between_two_of_them_and_come_back_with_a_key_frame() {
     let mut rig = Rig::new();
-    let target = rig.packet(1, 0, 0, KEY).source;
+    let target = rig.packet(1, 0, 0, KEY).encoding;
     rig.send(1, 10, 0, KEY).unwrap();
     let first = rig.send(1, 11, 33, DELTA).unwrap();
     rig.track.thin(Thinning::Withheld);
@@ -170,7 +170,7 @@ fn the_smallest_layer_is_shown_where_there_are_several() {
     let mut rig = Rig::new();
     let mut packet = rig.packet(1, 1, 0, KEY);
     let ladder = ladder(1);
-    packet.target = ladder[2].source;
+    packet.target = ladder[2].encoding;
     assert_eq!(rig.track.target(&packet).layer, 2);
     rig.track.thin(Thinning::Smallest);
     assert_eq!(rig.track.target(&packet).layer, 2, "it is the only one");

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
 use restage_core::rate::{Buckets, Rate};
+use restage_store::system::clock;
 
 use super::content::Bodies;
 use super::listener::Connection;
-use crate::clock;
 use crate::config::Network;
 
 pub(crate) use address::{Client, Place, Places, Proxies};

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use restage_node::seldom::Seldom;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-
-use crate::seldom::Seldom;
 
 /// Most open connections, without events sockets. Further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 20_000;

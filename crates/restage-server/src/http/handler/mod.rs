@@ -14,13 +14,13 @@ use restage_core::command::Command;
 use restage_core::id::Time;
 use restage_core::row::{PublicKey, Replica, Stage};
 use restage_core::{Fault, PublicKeyArn, Reply, ResourceArn, StageArn};
+use restage_node::control::Failure;
+use restage_store::{ReplicaPosition, StoreError};
 use serde::Serialize;
 
 use super::App;
 use super::answers::Answer;
 use super::api::Caller;
-use crate::control::Failure;
-use crate::store::{ReplicaPosition, StoreError};
 
 /// The parts of a request that an operation reads. Most need only the body.
 #[derive(Clone, Copy)]

@@ -8,13 +8,13 @@ use restage_api::shape::{
 use restage_api::{ApiError, Operation, Request as _};
 use restage_core::command::Command;
 use restage_core::id::{ParticipantId, Time};
+use restage_store::ParticipantFilter;
 
 use super::super::App;
 use super::super::api::Caller;
 use super::super::view;
 use super::session::session_of;
 use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};
-use crate::store::ParticipantFilter;
 
 pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = ListParticipantsRequest::parse(body)?;

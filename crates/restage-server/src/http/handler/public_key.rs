@@ -7,12 +7,12 @@ use restage_api::shape::{
 use restage_api::{ApiError, Operation, Request as _};
 use restage_core::command::Command;
 use restage_core::{PublicKeyArn, Reply};
+use restage_store::system::ids;
 
 use super::super::App;
 use super::super::api::Caller;
 use super::super::view;
 use super::{Paging, answer, empty, execute, own_region, public_key_of, store_failed};
-use crate::ids;
 use crate::public_key::PublicKey;
 
 pub(super) async fn import(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {

@@ -7,13 +7,13 @@ use restage_api::shape::{
 use restage_api::{ApiError, Operation, Request as _};
 use restage_core::command::Command;
 use restage_core::id::ParticipantId;
+use restage_store::Subject;
 
 use super::super::App;
 use super::super::answers::Answer;
 use super::super::api::Caller;
 use super::super::view;
 use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};
-use crate::store::Subject;
 
 pub(super) async fn start(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = StartParticipantReplicationRequest::parse(body)?;

@@ -9,6 +9,8 @@ use restage_api::{ApiError, Operation, Request as _};
 use restage_core::Reply;
 use restage_core::command::Command;
 use restage_core::row::Stage;
+use restage_store::Subject;
+use restage_store::system::ids;
 
 use super::super::App;
 use super::super::answers::Answer;
@@ -16,8 +18,6 @@ use super::super::api::Caller;
 use super::super::view;
 use super::token::Issue;
 use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};
-use crate::ids;
-use crate::store::Subject;
 
 pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = CreateStageRequest::parse(body)?;

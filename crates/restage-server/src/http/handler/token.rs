@@ -9,12 +9,12 @@ use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
 use restage_core::id::{ParticipantId, Time};
 use restage_core::row::Capabilities;
+use restage_node::token::Grant;
+use restage_store::system::{clock, ids};
 
 use super::super::App;
 use super::super::api::Caller;
 use super::{answer, arn, execute, own_region};
-use crate::token::Grant;
-use crate::{clock, ids};
 
 pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = CreateParticipantTokenRequest::parse(body)?;

@@ -15,6 +15,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
+use restage_node::seldom::Seldom;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -22,7 +23,6 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::super::door::{Door, Notes, Seated};
 use super::arriving::Arriving;
 use super::proxy::{self, Beginning};
-use crate::seldom::Seldom;
 
 /// Size of the buffer for the head of a request, and for each part of its body. A token in a header has some kilobytes.
 pub(super) const HEAD_LEN_MAX: usize = 32 * 1024;

@@ -18,12 +18,12 @@ use http::{Request, Response};
 use hyper::body::Body;
 use hyper::service::Service;
 use nix::errno::Errno;
+use restage_node::seldom::Seldom;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::door::Door;
-use crate::seldom::Seldom;
 
 pub(crate) use arriving::Arriving;
 pub(crate) use connection::Connection;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use restage_server::store::{self, DeadLetter};
+use restage_store::DeadLetter;
 use serde_json::{Value, json};
 
 use crate::cmd::place::Place;
@@ -43,7 +43,7 @@ pub(crate) struct ReplayArgs {
 }
 
 pub(crate) async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
-    let letters = store::dead_letters(&args.place.database()?, LETTERS_MAX).await?;
+    let letters = restage_store::dead_letters(&args.place.database()?, LETTERS_MAX).await?;
     for letter in letters {
         if args.lines.is_json() {
             args.lines.json(shown(&letter))?;
@@ -71,7 +71,7 @@ fn shown(letter: &DeadLetter) -> Value {
 
 pub(crate) async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let database = args.place.database()?;
-    let mut letters = store::dead_letters(&database, LETTERS_MAX).await?;
+    let mut letters = restage_store::dead_letters(&database, LETTERS_MAX).await?;
     if !args.all {
         letters.retain(|letter| args.id.contains(&letter.event.id));
         for id in &args.id {
@@ -81,7 +81,7 @@ pub(crate) async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
             );
         }
     }
-    store::replay(&database, &letters).await?;
+    restage_store::replay(&database, &letters).await?;
     output::note(&format!("{} events are queued again", letters.len()));
     Ok(ExitCode::SUCCESS)
 }

@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
 use restage_client::token::ParticipantToken;
 use restage_core::{ISSUED_AHEAD_MAX_S, PublicKeyArn, StageArn};
-use restage_server::clock;
+use restage_node::token::Endpoints;
+use restage_node::token::{TokenError, Tokens, Unverified, is_of_service};
 use restage_server::data_dir::DataDir;
-use restage_server::http::Endpoints;
 use restage_server::public_key::PublicKey;
-use restage_server::token::{TokenError, Tokens, Unverified, is_of_service};
+use restage_store::system::clock;
 use serde::Serialize;
 
 use super::{endpoints_of, in_region};

@@ -8,19 +8,19 @@ use aws_sdk_ivsrealtime::primitives::DateTime;
 use restage_core::id::{ParticipantId, Time};
 use restage_core::row::{Attributes, Capabilities};
 use restage_core::{PublicKeyArn, StageArn};
-use restage_server::http::Endpoints;
+use restage_node::token::Endpoints;
+use restage_node::token::{Grant, Signing, Unverified};
 use restage_server::public_key::PublicKey;
-use restage_server::token::{Grant, Signing, Unverified};
-use restage_server::{clock, ids};
+use restage_store::system::{clock, ids};
 use serde::Serialize;
 
 use super::{endpoints_of, in_region};
 use crate::api::Api;
-use crate::cmd::pair;
 use crate::cmd::participants::STAGE;
 use crate::exit::{Exit, Failure};
 use crate::naming::{self, Words};
 use crate::output::{self, Format};
+use crate::pair::pair;
 use crate::target::Target;
 
 #[derive(clap::Args)]

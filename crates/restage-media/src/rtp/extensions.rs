@@ -1,0 +1,46 @@
+//! What header extensions say (RFC 8285) that is passed on or names a stream.
+
+/// A simulcast encoding's name (RFC 8852); longer ones are not negotiated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RidName {
+    bytes: [u8; Self::LENGTH_MAX],
+    length: u8,
+}
+
+impl RidName {
+    /// What a one-byte header extension holds (RFC 8285 §4.2).
+    pub(crate) const LENGTH_MAX: usize = 16;
+
+    pub(crate) fn new(name: &str) -> Option<Self> {
+        let mut bytes = [0; Self::LENGTH_MAX];
+        bytes
+            .get_mut(..name.len())?
+            .copy_from_slice(name.as_bytes());
+        Some(Self {
+            bytes,
+            length: name.len() as u8,
+        })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+/// Header extensions that mean the same to every receiver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Extensions {
+    /// RFC 6464, in −dBov.
+    pub(crate) audio_level: Option<i8>,
+    pub(crate) voice_activity: Option<bool>,
+    /// Clockwise quarter turns to apply (3GPP TS 26.114).
+    pub(crate) rotation: Option<Rotation>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
+}

@@ -1,0 +1,46 @@
+//! A stream to a subscriber, as its offer and our answer have it.
+
+use super::media::{self, MediaOffer};
+use crate::rtp::write::{ExtensionIds, MidName};
+
+/// One stream as it was negotiated.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamConfig {
+    pub(crate) mid: MidName,
+    pub(crate) ssrc: u32,
+    /// Where retransmissions go, and the payload type of each payload type's (RFC 4588).
+    pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) rtx_types: Vec<(u8, u8)>,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) clock_rate: u32,
+}
+
+impl StreamConfig {
+    /// As a subscriber's offer has it.
+    pub(crate) fn new(media: &MediaOffer, ssrc: u32, rtx_ssrc: Option<u32>) -> Self {
+        let id = |uri: &str| {
+            let mut extensions = media.extensions.iter();
+            extensions
+                .find(|(_, known)| known == uri)
+                .map(|(id, _)| *id)
+        };
+        let formats = media.formats.iter();
+        Self {
+            mid: MidName::new(&media.mid),
+            ssrc,
+            rtx_ssrc,
+            rtx_types: formats
+                .filter_map(|format| Some((format.pt, format.rtx?)))
+                .collect(),
+            extensions: ExtensionIds {
+                mid: id(media::MID),
+                audio_level: id(media::AUDIO_LEVEL),
+                rotation: id(media::ROTATION),
+            },
+            clock_rate: media
+                .formats
+                .first()
+                .map_or(0, |format| format.codec.clock_rate()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What one subscriber was sent, so that it can be sent again.
+
+use restage_codec::vp8::DescriptorNumbers;
+
+use super::Outgoing;
+use crate::limits::SENT_PACKETS_MAX;
+use crate::packet::Packet;
+use crate::publication::history::History;
+
+/// What one subscriber was sent, by sequence number.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// Made at the first packet: most of what is sent is never asked for, and audio never.
+    slots: Vec<Option<Slot>>,
+    /// The highest number.
+    newest: u64,
+}
+
+/// An [`Entry`] as it is kept: small, because every packet to every subscriber writes one.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// Lower bits.
+    number: u32,
+    /// Lower bits.
+    seq: u32,
+    time: u32,
+    vp8: Option<DescriptorNumbers>,
+    part: u8,
+    pt: u8,
+    padding: u8,
+}
+
+/// How a packet went out to one subscriber: with the history's packet enough to make it again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) seq: u64,
+    pub(crate) time: u32,
+    /// See [`Outgoing::part`].
+    pub(crate) part: u8,
+    pub(crate) pt: u8,
+    /// Bytes of padding it was given.
+    pub(crate) padding: u8,
+    pub(crate) vp8: Option<DescriptorNumbers>,
+}
+
+const SLOTS: usize = SENT_PACKETS_MAX;
+const _: () = assert!(SLOTS.is_power_of_two());
+const _: () = assert!(size_of::<Option<Slot>>() <= 24);
+
+impl Sent {
+    pub(crate) fn push(&mut self, packet: &Outgoing, padding: u8) {
+        if self.slots.is_empty() {
+            self.slots = vec![None; SLOTS];
+        }
+        self.newest = self.newest.max(packet.seq);
+        self.slots[packet.seq as usize % SLOTS] = Some(Slot {
+            number: packet.number as u32,
+            seq: packet.seq as u32,
+            time: packet.time,
+            vp8: packet.vp8,
+            part: packet.part,
+            pt: packet.pt,
+            padding,
+        });
+    }
+
+    /// Reads the slot of the next packet.
+    pub(crate) fn touch(&self) -> u64 {
+        let slot = self.slots.get((self.newest + 1) as usize % SLOTS);
+        slot.map_or(0, |slot| slot.map_or(0, |slot| u64::from(slot.seq)))
+    }
+
+    /// The packet that went out under this sequence number, if it is still known.
+    pub(crate) fn find<'a>(&self, seq: u16, history: &'a History) -> Option<(Entry, &'a Packet)> {
+        let slot = (*self.slots.get(usize::from(seq) % SLOTS)?)?;
+        if slot.seq as u16 != seq {
+            return None;
+        }
+        let number = complete(slot.number, history.newest()?)?;
+        let entry = Entry {
+            seq: complete(slot.seq, self.newest)?,
+            time: slot.time,
+            part: slot.part,
+            pt: slot.pt,
+            padding: slot.padding,
+            vp8: slot.vp8,
+        };
+        Some((entry, history.get(number)?))
+    }
+
+    /// Numbers of another publication mean nothing in this one's history.
+    pub(crate) fn clear(&mut self) {
+        self.slots = Vec::new();
+    }
+}
+
+/// The nearest number not after the newest that has these lower bits.
+fn complete(lower: u32, newest: u64) -> Option<u64> {
+    newest.checked_sub(u64::from((newest as u32).wrapping_sub(lower)))
+}

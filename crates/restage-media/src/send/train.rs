@@ -1,0 +1,90 @@
+//! Datagrams of one size after each other in one buffer, so that they leave in one system call (UDP GSO).
+
+use std::collections::VecDeque;
+
+use crate::io::Output;
+use crate::io::datagrams::{Buffers, Path};
+use crate::limits::{TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX};
+
+/// Datagrams of one size on their way out.
+pub(super) struct Train {
+    path: Path,
+    pub(super) contents: Vec<u8>,
+    /// Size of all datagrams but the last; 0 while there is none.
+    segment: usize,
+}
+
+impl Train {
+    pub(super) fn new(path: Path, contents: Vec<u8>) -> Self {
+        Self {
+            path,
+            contents,
+            segment: 0,
+        }
+    }
+
+    /// A datagram has been written from `start` on. One of another size begins a train of its own.
+    pub(super) fn close(
+        &mut self,
+        start: usize,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let size = self.contents.len() - start;
+        if self.segment == 0 {
+            self.segment = size;
+        } else if size > self.segment {
+            let mut next = buffers.take();
+            next.extend_from_slice(&self.contents[start..]);
+            self.contents.truncate(start);
+            self.leave(next, size, outputs);
+        }
+        let is_full = self.contents.len() + self.segment > TRAIN_BYTES_MAX
+            || self.contents.len() >= self.segment * TRAIN_SEGMENTS_MAX;
+        if size < self.segment || is_full {
+            self.leave(buffers.take(), 0, outputs);
+        }
+    }
+
+    /// A single datagram becomes the last of the train before, which may be shorter: sound that comes with a picture.
+    /// `false`: it is to leave by itself.
+    fn joins(&self, outputs: &mut VecDeque<Output>) -> bool {
+        let Some(Output::Train {
+            destination,
+            contents,
+            segment,
+            ..
+        }) = outputs.back_mut()
+        else {
+            return false;
+        };
+        let size = self.contents.len();
+        let fits = size <= *segment
+            && contents.len().is_multiple_of(*segment)
+            && contents.len() + size <= TRAIN_BYTES_MAX
+            && contents.len() < *segment * TRAIN_SEGMENTS_MAX;
+        let is_one = size == self.segment && *destination == self.path.destination;
+        if is_one && fits {
+            contents.extend_from_slice(&self.contents);
+        }
+        is_one && fits
+    }
+
+    /// What there is leaves; what follows goes into `next`.
+    fn leave(&mut self, next: Vec<u8>, segment: usize, outputs: &mut VecDeque<Output>) {
+        outputs.push_back(Output::Train {
+            source: self.path.source,
+            destination: self.path.destination,
+            contents: std::mem::replace(&mut self.contents, next),
+            segment: std::mem::replace(&mut self.segment, segment),
+        });
+    }
+
+    pub(super) fn finish(mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
+        if self.contents.is_empty() || self.joins(outputs) {
+            buffers.give(self.contents);
+        } else {
+            self.leave(Vec::new(), 0, outputs);
+        }
+    }
+}

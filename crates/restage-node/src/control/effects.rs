@@ -1,0 +1,204 @@
+//! Effects on their way from the store's writer to the media plane and the events sockets: in the order of commits, none
+//! lost, and no more than [`EFFECT_QUEUE_LEN`] decisions of them.
+//!
+//! A caller takes a place in the queue before its command goes to the writer. The place is given back when the effects of
+//! that command were performed, or when it is known that there are none. So a media plane that is slow holds back
+//! callers, and the writer, which hands effects over between two commits, never waits.
+
+use std::sync::Arc;
+
+use restage_core::{Command, Decision, Effect};
+use restage_store::EffectSink;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Commands that are under way or whose effects wait to be performed, at most.
+pub const EFFECT_QUEUE_LEN: usize = 1024;
+
+/// Where callers take their places.
+#[derive(Clone, Debug)]
+pub struct EffectRoom(Arc<Semaphore>);
+
+/// The effects of one decision.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) effects: Vec<Effect>,
+    /// Given back when the effects were performed. [`Command::Recover`], of which there are two in the life of a
+    /// server, has none.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+/// Where effects come out.
+#[derive(Debug)]
+pub struct Effects(UnboundedReceiver<Batch>);
+
+/// The two ends of the queue, and what the store's writer puts into it.
+pub fn effect_queue() -> (EffectRoom, EffectSink, Effects) {
+    // Bounded by the places, not by the channel: the writer must not wait for it.
+    let (sender, receiver): (UnboundedSender<Batch>, _) = unbounded_channel();
+    let sink = move |_: &Command, decision: &Decision, place: Option<OwnedSemaphorePermit>| {
+        if decision.effects.is_empty() {
+            return;
+        }
+        let batch = Batch {
+            effects: decision.effects.clone(),
+            _place: place,
+        };
+        // Nobody performs effects any more once the server has stopped.
+        sender.send(batch).ok();
+    };
+    let room = EffectRoom(Arc::new(Semaphore::new(EFFECT_QUEUE_LEN)));
+    (room, Box::new(sink), Effects(receiver))
+}
+
+impl EffectRoom {
+    /// Waits for a place.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.0).acquire_owned().await.ok()
+    }
+}
+
+impl Effects {
+    /// The effects of the next decision; `None` once the store is gone. They count as waiting until the batch is dropped.
+    pub(super) async fn next(&mut self) -> Option<Batch> {
+        self.0.recv().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::{Duration, Instant};
+
+    use restage_core::command::{Claims, NewToken};
+    use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+    use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
+    use restage_core::{Context, Limits, Signer, StageArn};
+
+    use super::*;
+    use restage_store::{Job, Store, StoreConfig};
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn stage() -> StageArn {
+        StageArn {
+            region: "eu-west-1".to_owned(),
+            account: "000000000000".to_owned(),
+            id: StageId::new("a"),
+        }
+    }
+
+    fn job(command: Command) -> Job {
+        let context = Context {
+            account: "000000000000".to_owned(),
+            now: Time(1),
+            wall: Time(1),
+            steady: Time(1),
+            limits: Limits::OPEN,
+            session_idle_s: 60,
+            fresh_session: StageSessionId::new("st-1"),
+        };
+        Job { command, context }
+    }
+
+    fn create() -> Job {
+        job(Command::CreateStage {
+            stage: stage(),
+            name: String::new(),
+            tags: BTreeMap::new(),
+            recording: "{}".to_owned(),
+            tokens: vec![NewToken {
+                participant: ParticipantId::new("p"),
+                expires_at: Time(i64::MAX),
+            }],
+        })
+    }
+
+    /// Each connection takes the place of the one before, which is an effect.
+    fn connect(number: usize) -> Job {
+        job(Command::OpenConnection {
+            connection: ConnectionId::new(format!("c{number}")),
+            kind: ConnectionKind::Publish,
+            resumes: None,
+            claims: Claims {
+                participant: ParticipantId::new("p"),
+                stage: stage(),
+                user_id: String::new(),
+                attributes: BTreeMap::new(),
+                capabilities: Capabilities {
+                    publish: true,
+                    subscribe: true,
+                },
+                issued_at: Time(0),
+                expires_at: Time(i64::MAX),
+                signer: Signer::Service,
+            },
+            protocol: Protocol::Whip,
+            client: Client::default(),
+        })
+    }
+
+    /// Nobody performs effects, as when media workers have no time.
+    #[tokio::test]
+    async fn effects_that_wait_hold_back_callers_and_not_the_writer() {
+        const MORE: usize = 200;
+        let dir = tempfile::tempdir().unwrap();
+        let config = StoreConfig::sqlite(dir.path().join("restage.db"));
+        let (room, sink, mut effects) = effect_queue();
+        let store = Store::open(&config, sink).await.unwrap();
+        for first in [create(), connect(0)] {
+            let place = room.place().await;
+            let outcome = store
+                .execute_holding(first, place, tokio::time::Instant::now() + PATIENCE)
+                .await;
+            outcome.unwrap().reply.unwrap();
+        }
+        assert_eq!(
+            room.0.available_permits(),
+            EFFECT_QUEUE_LEN - 1,
+            "a stage has no effects"
+        );
+        drop(effects.next().await.unwrap());
+        assert_eq!(room.0.available_permits(), EFFECT_QUEUE_LEN);
+        let callers: Vec<_> = (1..=EFFECT_QUEUE_LEN + MORE)
+            .map(|number| {
+                let (store, room) = (store.clone(), room.clone());
+                tokio::spawn(async move {
+                    let place = room.place().await;
+                    store
+                        .execute_holding(
+                            connect(number),
+                            place,
+                            tokio::time::Instant::now() + PATIENCE,
+                        )
+                        .await
+                        .unwrap()
+                        .reply
+                        .unwrap();
+                })
+            })
+            .collect();
+        let deadline = Instant::now() + PATIENCE;
+        while store.stats().commands < 2 + EFFECT_QUEUE_LEN as u64 {
+            assert!(Instant::now() < deadline, "{:?}", store.stats());
+            tokio::task::yield_now().await;
+        }
+        store.meta_put_if_absent("alive", b"yes").await.unwrap();
+        let held = callers
+            .iter()
+            .filter(|caller| !caller.is_finished())
+            .count();
+        assert!(held >= MORE && store.stats().commands == 2 + EFFECT_QUEUE_LEN as u64);
+        for number in 0..EFFECT_QUEUE_LEN + MORE {
+            let batch = effects.next().await.unwrap();
+            let closes = |effect: &Effect| matches!(effect, Effect::Close { .. });
+            let found = batch.effects.iter().any(closes);
+            assert!(found, "number {number}: {:?}", batch.effects);
+        }
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        assert_eq!(room.0.available_permits(), EFFECT_QUEUE_LEN);
+    }
+}

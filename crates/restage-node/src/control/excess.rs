@@ -1,0 +1,102 @@
+//! What the media plane ends because it is more than a limit allows: how it is told, and whose parts are added up.
+
+use std::sync::Arc;
+
+use restage_core::Limits;
+use restage_core::id::{ParticipantId, StageId};
+use restage_core::row::StageEventError;
+use restage_media::{Download, Excess};
+
+use super::Control;
+use crate::media::PublishLimits;
+
+/// A limit of 0 is none.
+fn limit(value: u32) -> Option<u64> {
+    (value > 0).then_some(u64::from(value))
+}
+
+/// What the media plane is told of them.
+pub fn publish_limits(limits: &Limits) -> PublishLimits {
+    PublishLimits {
+        bits_per_s: limit(limits.publish_bitrate),
+        pixels: limits.publish_pixels(),
+    }
+}
+
+pub(super) const fn event_error(excess: Excess) -> StageEventError {
+    match excess {
+        Excess::PublishBitrate { .. } | Excess::DownloadBitrate { .. } => {
+            StageEventError::BitrateExceeded
+        }
+        Excess::PublishResolution { .. } => StageEventError::ResolutionExceeded,
+    }
+}
+
+/// The limit, its value and the setting.
+pub(super) fn named(excess: Excess, limits: &Limits) -> String {
+    match excess {
+        Excess::PublishBitrate { .. } => format!(
+            "Publish bitrate per participant: the limit is {} bit/s (setting limit-publish-bitrate)",
+            limits.publish_bitrate
+        ),
+        Excess::DownloadBitrate { .. } => format!(
+            "Download bitrate per participant: the limit is {} bit/s (setting limit-download-bitrate)",
+            limits.download_bitrate
+        ),
+        Excess::PublishResolution { .. } => format!(
+            "Publish resolution: the limit is {}p, {} pixels (setting limit-publish-resolution)",
+            limits.publish_resolution,
+            limits.publish_pixels().unwrap_or_default()
+        ),
+    }
+}
+
+impl Control {
+    /// What a participant's subscriptions are counted towards, if that is limited.
+    pub(super) fn download(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+    ) -> Option<Arc<Download>> {
+        let most = limit(self.inner.rules.limits.download_bitrate)?;
+        Some(self.connections().download(stage, participant, most))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_exceeds_is_told_with_limit_value_and_setting() {
+        let size = Excess::PublishResolution {
+            width: 1_920,
+            height: 1_080,
+        };
+        let bits_per_s = 9_400_000;
+        for (excess, words) in [
+            (
+                Excess::PublishBitrate { bits_per_s },
+                ["8500000", "limit-publish-bitrate"],
+            ),
+            (
+                Excess::DownloadBitrate { bits_per_s },
+                ["8500000", "limit-download-bitrate"],
+            ),
+            (size, ["720p, 921600", "limit-publish-resolution"]),
+        ] {
+            let text = named(excess, &Limits::AWS);
+            assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_limited_unless_it_is_said() {
+        assert_eq!(publish_limits(&Limits::OPEN), PublishLimits::default());
+        let aws = publish_limits(&Limits::AWS);
+        assert_eq!(
+            (aws.bits_per_s, aws.pixels),
+            (Some(8_500_000), Some(921_600))
+        );
+    }
+}

@@ -1,0 +1,512 @@
+//! Clients coming and going: WHIP, WHEP and the events socket, up to the rules and back.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use restage_core::command::{Claims, Command};
+use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::rate::Rate;
+use restage_core::row::{Client, ConnectionKind, Protocol};
+use restage_core::{Fault, Reply};
+use restage_media::{PeerKey, Published};
+use restage_store::system::{clock, ids};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::IfMatch;
+use super::connections::{Live, Reach, SocketClose, SocketEnd};
+use super::ended::{Ending, Endings, RESTARTING};
+use super::tell::{About, SOCKET_MESSAGES_MAX, now};
+use super::trouble::Trouble;
+use super::{Control, Failure, StageState};
+use crate::media::{MediaError, Role};
+use crate::token::TokenError;
+
+/// How often one participant may open connections and exchange tokens, refused attempts included. Someone who
+/// subscribes to everybody on a full stage does so at once; nobody does it all day.
+const JOINS: Rate = Rate {
+    per_second: 2,
+    burst: 250,
+};
+
+/// Why a client may not join, patch or leave.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// No bearer token, or one that is not ours.
+    #[error("{0}")]
+    Token(String),
+    /// The rules or the store refuse.
+    #[error(transparent)]
+    Control(#[from] Failure),
+    /// The same participant again and again: each join is a line in a history.
+    #[error(
+        "participant {0} opens connections, or exchanges tokens, more than {per_second} times a second; wait a while",
+        per_second = JOINS.per_second
+    )]
+    TooOften(ParticipantId),
+    /// The SDP is unusable, or the media plane is busy.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The media plane has no processor time left for one more.
+    #[error(
+        "the server has no processor time left for another connection; those who are in are served on; try again in a moment"
+    )]
+    AtCapacity,
+    /// The publisher sends nothing that this client offers to decode.
+    #[error("{}", .0.message)]
+    Mismatch(Trouble),
+    /// The HTTP session has ended, and it is known why.
+    #[error("this session has ended: {}", .0.message)]
+    Ended(Ending),
+    /// No such HTTP session, or another participant's.
+    #[error("there is no such session; it may have ended")]
+    NoSession,
+    /// The server is stopping.
+    #[error("{RESTARTING}")]
+    Restarting,
+    /// The entity tag is not the current one (RFC 9725 §4.3.1).
+    #[error("the If-Match entity tag is not this session's current one")]
+    EntityTag,
+}
+
+impl From<TokenError> for JoinError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error.to_string())
+    }
+}
+
+/// A request to publish or subscribe.
+#[derive(Clone, Debug)]
+pub struct MediaJoin {
+    /// The bearer token.
+    pub token: String,
+    /// The resumption secret of an earlier connection, if the client has one.
+    pub resumption: Option<String>,
+    /// What for; for a subscription, to whom.
+    pub kind: ConnectionKind,
+    /// For `/publish/{participantId}`: the id must be the token's.
+    pub expected: Option<ParticipantId>,
+    /// The SDP offer.
+    pub offer: String,
+    /// From the User-Agent.
+    pub client: Client,
+}
+
+/// An open media connection.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// Names the HTTP session.
+    pub connection: ConnectionId,
+    /// The SDP answer.
+    pub answer: String,
+    /// The entity tag, with quotes.
+    pub entity_tag: String,
+    /// What the client comes back with after its token's end.
+    pub resumption: String,
+}
+
+/// The answer to a PATCH.
+#[derive(Clone, Debug)]
+pub struct Patched {
+    /// For an ICE restart: the server's fragment and the new entity tag.
+    pub restart: Option<(String, String)>,
+}
+
+/// An open events socket, from the control plane's side.
+pub struct EventsSocket {
+    /// The stage's state, newest only.
+    pub states: watch::Receiver<Option<StageState>>,
+    /// Set when the server ends the socket.
+    pub close: watch::Receiver<Option<SocketClose>>,
+    /// What is for this participant alone, as JSON.
+    pub messages: mpsc::Receiver<Arc<str>>,
+    /// What the client comes back with after its token's end.
+    pub resumption: String,
+    pub(super) connection: ConnectionId,
+    pub(super) stage: StageId,
+    pub(super) participant: ParticipantId,
+}
+
+impl Control {
+    /// Opens a publishing or subscribing connection.
+    ///
+    /// Runs to its end even if nobody waits for it any more, so that nothing stays half open; what came about by then is
+    /// ended again, since the client was told, or takes it, that it did not.
+    pub async fn join_media(&self, join: MediaJoin) -> Result<Joined, JoinError> {
+        let control = self.clone();
+        let (told, outcome) = oneshot::channel();
+        tokio::spawn(async move {
+            let joined = control.join_media_to_the_end(join).await;
+            if let Err(Ok(joined)) = told.send(joined) {
+                control.abandon(joined.connection).await;
+            }
+        });
+        outcome
+            .await
+            .unwrap_or(Err(JoinError::Media(MediaError::Busy)))
+    }
+
+    /// Ends a connection whose client does not know of it.
+    async fn abandon(&self, connection: ConnectionId) {
+        let Some(live) = self.connections().remove(&connection) else {
+            return;
+        };
+        if let Reach::Peer(peer) = live.reach {
+            self.inner.media.close(peer).await;
+        }
+        self.closed(connection, live.stage, live.participant).await;
+    }
+
+    /// Nothing is opened that would be closed at once.
+    fn check_running(&self) -> Result<(), JoinError> {
+        match self.inner.is_stopping.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => Err(JoinError::Restarting),
+        }
+    }
+
+    async fn join_media_to_the_end(&self, join: MediaJoin) -> Result<Joined, JoinError> {
+        self.check_running()?;
+        let claims = self.verify(&join.token).await?;
+        if join
+            .expected
+            .as_ref()
+            .is_some_and(|id| *id != claims.participant)
+        {
+            return Err(JoinError::Token(
+                "the URL names another participant than the token".into(),
+            ));
+        }
+        self.count_connection(&claims, &join.kind)?;
+        self.admit(&claims, &join.kind)?;
+        let role = match join.kind {
+            ConnectionKind::Publish => Role::Publisher,
+            _ => Role::Subscriber,
+        };
+        if let Some(trouble) = self
+            .foresee_mismatch(&claims, &join.kind, &join.offer)
+            .await
+        {
+            self.refuse_join(&claims, &join.kind, &trouble).await;
+            return Err(JoinError::Mismatch(trouble));
+        }
+        let published = match role {
+            Role::Publisher => Published::of(&join.offer),
+            Role::Subscriber => None,
+        };
+        let download = match role {
+            Role::Publisher => None,
+            Role::Subscriber => self.download(&claims.stage.id, &claims.participant),
+        };
+        let opened = self.inner.media.open(role, join.offer, download).await;
+        let (peer, answer) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.offer_refused(&claims, &join.kind, &error).await;
+                return Err(error.into());
+            }
+        };
+        let connection = ids::connection();
+        let live = Live::new(
+            claims.stage.id.clone(),
+            claims.participant.clone(),
+            join.kind.clone(),
+            Reach::Peer(peer),
+            &join.token,
+        );
+        let live = live.publishing(published);
+        self.connections().insert(connection.clone(), live);
+        let command = Command::OpenConnection {
+            connection: connection.clone(),
+            kind: join.kind.clone(),
+            claims: claims.clone(),
+            resumes: self.resumed(&claims, join.resumption.as_deref()),
+            protocol: Protocol::Whip,
+            client: join.client,
+        };
+        match self.open(&claims, &connection, command).await {
+            Ok(resumption) => Ok(Joined {
+                entity_tag: entity_tag(&connection, 0),
+                connection,
+                answer,
+                resumption,
+            }),
+            Err(error) => {
+                self.connections().remove(&connection);
+                self.inner.media.close(peer).await;
+                self.join_refused(&claims, &join.kind, &error);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Opens a connection that is in the table, and answers its resumption secret.
+    async fn open(
+        &self,
+        claims: &Claims,
+        connection: &ConnectionId,
+        command: Command,
+    ) -> Result<String, Failure> {
+        let Reply::Opened { session, .. } = self.execute("", command).await? else {
+            return Ok(String::new());
+        };
+        let secret = self.inner.tokens.resumption_secret(claims, &session);
+        if let Some(live) = self.connections().get_mut(connection) {
+            live.session = Some(session);
+        }
+        Ok(secret)
+    }
+
+    /// Counts a join; one too many is counted by its reason and told to the participant, and logged where it cannot fill
+    /// the log.
+    fn count_connection(&self, claims: &Claims, kind: &ConnectionKind) -> Result<(), JoinError> {
+        self.count_join(claims).inspect_err(|error| {
+            let trouble = Trouble::too_often(error.to_string());
+            self.announce(&About::join(claims, kind), &trouble, true);
+            tracing::debug!(stage = %claims.stage.id, participant = %claims.participant, %error, "refused");
+        })
+    }
+
+    /// What leaves a line in a history is counted, so that no token can make one grow without end.
+    pub(super) fn count_join(&self, claims: &Claims) -> Result<(), JoinError> {
+        let key = (claims.stage.id.clone(), claims.participant.clone());
+        let mut joins = self
+            .inner
+            .joins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match joins.take(key, JOINS, clock::steady()) {
+            true => Ok(()),
+            false => Err(JoinError::TooOften(claims.participant.clone())),
+        }
+    }
+
+    /// An offer was not taken: everybody is told, and the history says so.
+    async fn offer_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
+        let trouble = match error {
+            MediaError::Offer(offer) => Trouble::of_offer(offer),
+            MediaError::Busy => Trouble::internal("busy", error.to_string()),
+        };
+        self.refuse_join(claims, kind, &trouble).await;
+    }
+
+    async fn refuse_join(&self, claims: &Claims, kind: &ConnectionKind, trouble: &Trouble) {
+        self.tell(&About::join(claims, kind), trouble, true);
+        let command = Command::RecordConnectionError {
+            claims: claims.clone(),
+            kind: kind.clone(),
+            error: trouble.error,
+        };
+        self.execute("", command).await.ok();
+    }
+
+    /// The rules or the store refused a join.
+    fn join_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &Failure) {
+        let trouble = match error {
+            Failure::Refused(refused) => Trouble::of_rules(refused),
+            Failure::Store(_) => {
+                let message = "the server could not write the join; try again";
+                Trouble::internal("store", message.to_owned())
+            }
+        };
+        self.tell(&About::join(claims, kind), &trouble, true);
+    }
+
+    /// Trickle ICE or an ICE restart, whichever the fragment asks for.
+    pub async fn patch_media(
+        &self,
+        token: &str,
+        connection: &ConnectionId,
+        if_match: &IfMatch,
+        fragment: String,
+    ) -> Result<Patched, JoinError> {
+        let (peer, generation) = self.own_peer(token, connection).await?;
+        check_tag(Some(if_match), connection, generation)?;
+        let answer = self.inner.media.patch(peer, fragment).await?;
+        let restart = answer.map(|fragment| {
+            let next = generation + 1;
+            if let Some(live) = self.connections().get_mut(connection) {
+                live.ice_generation = next;
+            }
+            (fragment, entity_tag(connection, next))
+        });
+        Ok(Patched { restart })
+    }
+
+    /// Ends a media connection on its client's wish. Entity tags, if any are given, must be the session's. Answers how
+    /// far one had come whose media was not up.
+    pub async fn leave_media(
+        &self,
+        token: &str,
+        connection: &ConnectionId,
+        if_match: Option<&IfMatch>,
+    ) -> Result<Option<Trouble>, JoinError> {
+        let (peer, generation) = self.own_peer(token, connection).await?;
+        check_tag(if_match, connection, generation)?;
+        let Some(live) = self.connections().remove(connection) else {
+            return Err(JoinError::NoSession);
+        };
+        self.remember(connection, &live, Ending::of_client());
+        let trouble = self.let_go(peer, connection, &live).await;
+        self.closed(connection.clone(), live.stage, live.participant)
+            .await;
+        Ok(trouble)
+    }
+
+    /// Whether a media connection is open, for the bearer of a token of its participant.
+    ///
+    /// # Errors
+    /// [`JoinError::Ended`] if it has ended, as long as that is remembered.
+    pub async fn look_at_media(
+        &self,
+        token: &str,
+        connection: &ConnectionId,
+    ) -> Result<(), JoinError> {
+        self.own_peer(token, connection).await.map(|_| ())
+    }
+
+    /// Why there is no such connection, as far as the bearer of this token may know.
+    pub(super) async fn no_session(&self, token: &str, connection: &ConnectionId) -> JoinError {
+        let ended = |endings: &mut Endings| {
+            endings.forget_old(now(), usize::MAX);
+            endings.by_token(connection, token)
+        };
+        let ending = ended(&mut self.inner.endings());
+        if let Some(ending) = ending {
+            return JoinError::Ended(ending);
+        }
+        // A bad token is told so wherever it is shown.
+        let claims = match self.verify(token).await {
+            Ok(claims) => claims,
+            Err(error) => return error,
+        };
+        let ending =
+            self.inner
+                .endings()
+                .by_participant(connection, &claims.stage.id, &claims.participant);
+        ending.map_or(JoinError::NoSession, JoinError::Ended)
+    }
+
+    /// The peer of a media connection, for the bearer of a token of its participant.
+    async fn own_peer(
+        &self,
+        token: &str,
+        connection: &ConnectionId,
+    ) -> Result<(PeerKey, u32), JoinError> {
+        let live = self.connections().get(connection).cloned();
+        let Some(live) = live else {
+            return Err(self.no_session(token, connection).await);
+        };
+        if !live.token.is_of(token) {
+            let claims = self.verify(token).await?;
+            if (&live.stage, &live.participant) != (&claims.stage.id, &claims.participant) {
+                return Err(JoinError::NoSession);
+            }
+        }
+        match live.reach {
+            Reach::Peer(peer) => Ok((peer, live.ice_generation)),
+            Reach::Socket(_) => Err(JoinError::NoSession),
+        }
+    }
+
+    /// Opens an events socket for `stage` with a token that has been verified.
+    pub async fn join_events(
+        &self,
+        token: &str,
+        resumption: Option<&str>,
+        claims: Claims,
+        stage: &StageId,
+        client: Client,
+    ) -> Result<EventsSocket, JoinError> {
+        self.check_running()?;
+        if claims.stage.id != *stage {
+            return Err(JoinError::Token("the token is for another stage".into()));
+        }
+        self.count_connection(&claims, &ConnectionKind::Events)?;
+        let (sender, close) = watch::channel(None);
+        let (told, messages) = mpsc::channel(SOCKET_MESSAGES_MAX);
+        let connection = ids::connection();
+        let participant = claims.participant.clone();
+        let live = Live::new(
+            stage.clone(),
+            participant.clone(),
+            ConnectionKind::Events,
+            Reach::Socket(SocketEnd {
+                close: sender,
+                messages: told,
+            }),
+            token,
+        );
+        self.connections().insert(connection.clone(), live);
+        let command = Command::OpenConnection {
+            connection: connection.clone(),
+            kind: ConnectionKind::Events,
+            resumes: self.resumed(&claims, resumption),
+            claims: claims.clone(),
+            protocol: Protocol::Unknown,
+            client,
+        };
+        let resumption = match self.open(&claims, &connection, command).await {
+            Ok(resumption) => resumption,
+            Err(error) => {
+                self.connections().remove(&connection);
+                return Err(error.into());
+            }
+        };
+        let states = self.inner.hub.listen(stage);
+        Ok(EventsSocket {
+            states,
+            close,
+            messages,
+            resumption,
+            connection,
+            stage: stage.clone(),
+            participant,
+        })
+    }
+
+    /// The socket is up.
+    pub async fn events_established(&self, socket: &EventsSocket) {
+        self.report(Command::ConnectionEstablished {
+            connection: socket.connection.clone(),
+            stage: socket.stage.clone(),
+            participant: socket.participant.clone(),
+        })
+        .await;
+    }
+
+    /// The socket ended, from whichever side.
+    pub async fn leave_events(&self, socket: EventsSocket) {
+        if self.connections().remove(&socket.connection).is_some() {
+            self.closed(socket.connection, socket.stage, socket.participant)
+                .await;
+        }
+    }
+}
+
+impl JoinError {
+    /// The rules' reason, if it was theirs.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Control(Failure::Refused(error)) => Some(error.fault),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a request may be carried out on the session as it is now.
+pub(super) fn check_tag(
+    if_match: Option<&IfMatch>,
+    connection: &ConnectionId,
+    generation: u32,
+) -> Result<(), JoinError> {
+    let current = entity_tag(connection, generation);
+    match if_match.is_none_or(|tags| tags.allows(&current)) {
+        true => Ok(()),
+        false => Err(JoinError::EntityTag),
+    }
+}
+
+fn entity_tag(connection: &ConnectionId, generation: u32) -> String {
+    let short = connection.as_str().get(..8).unwrap_or_default();
+    format!("\"{short}-{generation}\"")
+}

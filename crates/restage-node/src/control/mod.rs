@@ -1,0 +1,449 @@
+//! The door every change goes through: commands into the store's writer, effects out to the media
+//! plane and the events sockets, and what the media plane reports back in as commands.
+
+mod admission;
+mod alert;
+mod codecs;
+mod connections;
+mod effects;
+mod ended;
+mod excess;
+mod hub;
+mod if_match;
+mod join;
+mod tell;
+mod tokens;
+mod trouble;
+mod turns;
+mod user_agent;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use restage_core::command::Command;
+use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::rate::Buckets;
+use restage_core::{CloseReason, Context, Effect, Limits, Reply};
+use restage_media::{H264ProfileMatch, PeerKey};
+use restage_store::system::clock::StepWatch;
+use restage_store::system::{clock, ids};
+use restage_store::{Job, Store, StoreError, TURN_MAX};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+
+use crate::media::{Media, MediaEvent};
+use crate::supervise::Parts;
+use crate::token::Tokens;
+
+pub use connections::SocketClose;
+use connections::{Connections, Live, Reach};
+pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
+pub use ended::Ending;
+use ended::Endings;
+pub use excess::publish_limits;
+pub use hub::{Hub, StageState, stage_state};
+pub use if_match::IfMatch;
+pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
+use tell::About;
+pub use tell::{FailureLabels, Failures};
+pub use tokens::Exchanged;
+pub use trouble::Trouble;
+use turns::Turns;
+pub use user_agent::client_of;
+
+/// How often reconnect windows and idle stage sessions are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// How often it is logged that time cannot be looked at, while the store fails.
+const TICK_FAILURE_EVERY: Duration = Duration::from_secs(10);
+/// Media events whose commands are under way at once.
+const MEDIA_COMMANDS_MAX: usize = 512;
+
+/// Waiting time after a report of the media plane could not be written, and its bound.
+const REPORT_RETRY_FIRST: Duration = Duration::from_millis(100);
+const REPORT_RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The rules refuse.
+    #[error(transparent)]
+    Refused(#[from] restage_core::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the control plane needs to know.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The limits in force.
+    pub limits: Limits,
+    /// A stage session ends when nobody has been publishing for this long.
+    pub session_idle_s: u32,
+    /// Who is sent H.264 of which profile.
+    pub profiles: H264ProfileMatch,
+}
+
+/// The control plane's runtime. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    media: Media,
+    tokens: Tokens,
+    rules: Rules,
+    room: EffectRoom,
+    hub: Hub,
+    connections: Mutex<Connections>,
+    endings: Mutex<Endings>,
+    failures: Failures,
+    /// Nothing new is opened.
+    is_stopping: AtomicBool,
+    /// Joins and exchanges of each participant of each stage.
+    joins: Mutex<Buckets<(StageId, ParticipantId)>>,
+}
+
+impl Inner {
+    fn endings(&self) -> MutexGuard<'_, Endings> {
+        self.endings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Control {
+    /// Ties the parts together. Nothing runs yet; see [`Control::run`].
+    pub fn new(
+        (store, room): (Store, EffectRoom),
+        media: Media,
+        tokens: Tokens,
+        rules: Rules,
+    ) -> Self {
+        let inner = Inner {
+            store,
+            media,
+            tokens,
+            rules,
+            room,
+            hub: Hub::default(),
+            connections: Mutex::default(),
+            endings: Mutex::default(),
+            failures: tell::no_failures(),
+            is_stopping: AtomicBool::new(false),
+            joins: Mutex::new(Buckets::default()),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Closes what the last run left open, then starts the tasks that serve effects, media events,
+    /// stage states and time.
+    pub async fn run(
+        &self,
+        effects: Effects,
+        events: mpsc::Receiver<MediaEvent>,
+        parts: &mut Parts,
+    ) -> Result<(), Failure> {
+        self.recover().await?;
+        // These two own the end of a queue: what they had taken from it would be lost.
+        parts.spawn("performing effects", self.clone().serve_effects(effects));
+        parts.spawn("taking up media events", self.clone().serve_media(events));
+        let control = self.clone();
+        parts.restarting("telling stage states", move || {
+            control.clone().serve_states()
+        });
+        let control = self.clone();
+        parts.restarting("looking at the time", move || control.clone().serve_time());
+        Ok(())
+    }
+
+    /// Closes what the rows call open. At the start nobody performs effects yet, and at the end they may be stuck, so
+    /// it takes no place among them.
+    async fn recover(&self) -> Result<(), Failure> {
+        let ends_at = Instant::now() + TURN_MAX;
+        self.execute_holding("", Command::Recover, None, ends_at)
+            .await?;
+        Ok(())
+    }
+
+    /// The durable store, for reads.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Signs and verifies participant tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
+    }
+
+    /// The limits and times in force.
+    pub fn rules(&self) -> &Rules {
+        &self.inner.rules
+    }
+
+    /// The media plane.
+    pub fn media(&self) -> &Media {
+        &self.inner.media
+    }
+
+    /// Carries a command out: decided, committed, its effects queued in commit order. Waits while the effects of
+    /// [`EFFECT_QUEUE_LEN`] others have not been performed; performing effects must therefore not wait for a command.
+    pub async fn execute(&self, account: &str, command: Command) -> Result<Reply, Failure> {
+        let ends_at = Instant::now() + TURN_MAX;
+        let place = timeout_at(ends_at, self.inner.room.place()).await;
+        let place = place.map_err(|_| StoreError::Late {
+            seconds: TURN_MAX.as_secs(),
+        })?;
+        self.execute_holding(account, command, place, ends_at).await
+    }
+
+    async fn execute_holding(
+        &self,
+        account: &str,
+        command: Command,
+        place: Option<OwnedSemaphorePermit>,
+        ends_at: Instant,
+    ) -> Result<Reply, Failure> {
+        let wall = clock::now();
+        let context = Context {
+            account: account.to_owned(),
+            now: wall,
+            wall,
+            steady: clock::steady(),
+            limits: self.inner.rules.limits.clone(),
+            session_idle_s: self.inner.rules.session_idle_s,
+            fresh_session: ids::stage_session(),
+        };
+        let name: &'static str = (&command).into();
+        let span = tracing::debug_span!("command", name);
+        let decision = self
+            .inner
+            .store
+            .execute_holding(Job { context, command }, place, ends_at)
+            .instrument(span)
+            .await?;
+        Ok(decision.reply?)
+    }
+
+    /// Closes every connection and writes that they ended. Clients are told that the server restarts, and new ones are
+    /// refused so. A store that does not answer until `deadline` keeps peers from being told no longer than that.
+    pub async fn stop(&self, deadline: Instant) {
+        self.inner.is_stopping.store(true, Ordering::Release);
+        let live = self.connections().drain();
+        for (id, connection) in live {
+            match &connection.reach {
+                Reach::Socket(socket) => {
+                    socket.close.send_replace(Some(SocketClose::Restart));
+                }
+                Reach::Peer(_) => self.remember(&id, &connection, Ending::of_restart()),
+            }
+        }
+        match timeout_at(deadline, self.recover()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "could not close the stage sessions; the next start does");
+            }
+            Err(_) => {
+                tracing::error!(
+                    "the store does not answer; the next start closes the stage sessions"
+                );
+            }
+        }
+        self.inner.media.stop().await;
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.inner
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve_effects(self, mut effects: Effects) {
+        while let Some(mut batch) = effects.next().await {
+            for effect in batch.effects.drain(..) {
+                self.perform(effect).await;
+            }
+        }
+    }
+
+    async fn perform(&self, effect: Effect) {
+        let media = &self.inner.media;
+        match effect {
+            Effect::Publish {
+                connection,
+                publication,
+            } => {
+                let attached = self
+                    .connections()
+                    .attach(&connection, &publication, || media.fresh_publication());
+                if let Some((peer, publication)) = attached {
+                    media.publish(peer, publication).await;
+                }
+            }
+            Effect::Subscribe {
+                connection,
+                publication,
+            } => {
+                let attached = self
+                    .connections()
+                    .attach(&connection, &publication, || media.fresh_publication());
+                if let Some((peer, publication)) = attached {
+                    media.subscribe(peer, publication).await;
+                }
+            }
+            Effect::Close { connection, reason } => {
+                let removed = self.connections().remove(&connection);
+                if let Some(live) = removed {
+                    self.close(connection, live, reason).await;
+                }
+            }
+            Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
+        }
+    }
+
+    /// The rules have ended a connection.
+    async fn close(&self, connection: ConnectionId, live: Live, reason: CloseReason) {
+        let peer = match &live.reach {
+            Reach::Peer(peer) => *peer,
+            Reach::Socket(socket) => {
+                socket.close.send_replace(Some(SocketClose::Rules(reason)));
+                return;
+            }
+        };
+        self.remember(&connection, &live, Ending::of_rules(reason));
+        if reason == CloseReason::LimitExceeded {
+            self.tell(&About::live(&connection, &live), &Trouble::too_long(), true);
+        }
+        if reason == CloseReason::Replaced && !live.is_connected {
+            // It takes an answer of the worker: effects that follow do not wait for it.
+            let control = self.clone();
+            tokio::spawn(async move { control.let_go(peer, &connection, &live).await });
+            return;
+        }
+        self.inner.media.close(peer).await;
+    }
+
+    /// Media events become commands. Those of one peer stay in order; different peers overlap, so
+    /// that a thousand joins share commits.
+    async fn serve_media(self, mut events: mpsc::Receiver<MediaEvent>) {
+        let mut turns: Turns<PeerKey, MediaEvent> = Turns::default();
+        let take_up = |event| self.clone().take_up(event);
+        loop {
+            tokio::select! {
+                event = events.recv(), if turns.running() < MEDIA_COMMANDS_MAX => {
+                    let Some(event) = event else { return };
+                    turns.add(event.peer(), event, take_up);
+                }
+                Some(done) = turns.next(take_up) => {
+                    if let Err(peer) = done {
+                        tracing::error!(peer = peer.0, "taking up a media event panicked; the next one goes on");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take_up(self, event: MediaEvent) {
+        let peer = event.peer();
+        let Some(connection) = self.connections().by_peer(peer).cloned() else {
+            return;
+        };
+        let command = match event {
+            MediaEvent::Connected(_) => {
+                let connected = self.connections().connected(&connection);
+                connected.map(|(stage, participant)| Command::ConnectionEstablished {
+                    connection,
+                    stage,
+                    participant,
+                })
+            }
+            MediaEvent::Undecodable(_, kind, published) => {
+                self.goes_on_without(connection, kind, &published)
+            }
+            MediaEvent::Gone(_, reason) => {
+                let removed = self.connections().remove(&connection);
+                removed.map(|live| self.lost(peer, connection, &live, &reason))
+            }
+        };
+        if let Some(command) = command {
+            self.report(command).await;
+        }
+    }
+
+    /// Carries out a command nobody waits for. While the store fails it is tried again: a report that
+    /// is lost would leave a ghost in the rows until the next start.
+    async fn report(&self, command: Command) {
+        let mut pause = REPORT_RETRY_FIRST;
+        loop {
+            match self.execute("", command.clone()).await {
+                Err(Failure::Store(StoreError::Closed)) => return,
+                Err(Failure::Store(error)) if error.is_final() => return,
+                Err(Failure::Store(error)) => {
+                    tracing::error!(%error, "a report of the media plane could not be written yet");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(REPORT_RETRY_MAX);
+                }
+                Ok(_) | Err(Failure::Refused(_)) => return,
+            }
+        }
+    }
+
+    /// Ends a connection because its client left.
+    async fn closed(&self, connection: ConnectionId, stage: StageId, participant: ParticipantId) {
+        let control = self.clone();
+        let command = Command::ConnectionClosed {
+            connection,
+            stage,
+            participant,
+        };
+        // It is written down even if nobody waits any more, as a client that asked for it may hang up.
+        let reporting = tokio::spawn(async move { control.report(command).await });
+        reporting.await.ok();
+    }
+
+    async fn serve_states(self) {
+        loop {
+            for stage in self.inner.hub.changed().await {
+                match self.inner.store.publishing_participants(&stage).await {
+                    Ok(publishing) => {
+                        self.inner
+                            .hub
+                            .push(&stage, stage_state(&stage, &publishing));
+                    }
+                    Err(error) => tracing::error!(%error, "cannot read a stage's publishers"),
+                }
+            }
+        }
+    }
+
+    async fn serve_time(self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut clocks = StepWatch::new(clock::now(), clock::steady());
+        let mut logged: Option<Instant> = None;
+        loop {
+            tick.tick().await;
+            if let Some(step) = clocks.look(clock::now(), clock::steady()) {
+                clock::log_step(step);
+            }
+            let error = match self.execute("", Command::Tick).await {
+                // Once the store is closed there is nothing to look at.
+                Err(Failure::Store(StoreError::Closed)) => return,
+                Err(error) => error,
+                Ok(_) => {
+                    logged = None;
+                    continue;
+                }
+            };
+            if logged.is_none_or(|at| at.elapsed() >= TICK_FAILURE_EVERY) {
+                logged = Some(Instant::now());
+                tracing::error!(%error, "windows and idle sessions could not be looked at");
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What clients prove by their tokens and resumption secrets, and the exchange of a token.
+
+use restage_core::command::{Claims, Command};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+
+use super::IfMatch;
+use super::connections::{Reach, TokenDigest};
+use super::join::{EventsSocket, JoinError, check_tag};
+use super::{Control, Failure};
+use crate::token::{Presented, TokenError};
+
+/// A token that was exchanged.
+pub struct Exchanged {
+    /// What is in force now.
+    pub claims: Claims,
+    /// What the client comes back with after the new token's end.
+    pub resumption: Option<String>,
+}
+
+impl Control {
+    /// The session a client proves to have been in. A secret that proves nothing is as good as none: the token may do.
+    pub(super) fn resumed(&self, claims: &Claims, secret: Option<&str>) -> Option<StageSessionId> {
+        self.inner.tokens.resumed_session(claims, secret?)
+    }
+
+    /// What a token says, if it bears the signature of whom it names.
+    ///
+    /// # Errors
+    /// [`JoinError::Token`], or [`JoinError::Control`] if the store fails.
+    pub async fn verify(&self, token: &str) -> Result<Claims, JoinError> {
+        let unverified = match self.inner.tokens.read(token)? {
+            Presented::Service(claims) => return Ok(*claims),
+            Presented::SelfSigned(unverified) => unverified,
+        };
+        if self.inner.tokens.is_known_wrong(token) {
+            return Err(TokenError::Signature.into());
+        }
+        let arn = &unverified.key;
+        let row = self.inner.store.get_public_key(&arn.id).await;
+        let row = row.map_err(Failure::from)?;
+        let row = row.filter(|row| row.account == arn.account && row.region == arn.region);
+        let Some(row) = row else {
+            return Err(TokenError::UnknownKey(arn.clone()).into());
+        };
+        Ok(self.inner.tokens.verify(token, *unverified, &row.point)?)
+    }
+
+    /// Whether an open connection goes by this token.
+    pub fn goes_by(&self, connection: &ConnectionId, token: &str) -> bool {
+        let live = self.connections();
+        live.get(connection)
+            .is_some_and(|live| live.token.is_of(token))
+    }
+
+    /// Exchanges the token of an open media connection. Entity tags, if any are given, must be the session's.
+    pub async fn exchange_media(
+        &self,
+        token: &str,
+        connection: &ConnectionId,
+        if_match: Option<&IfMatch>,
+    ) -> Result<Exchanged, JoinError> {
+        let claims = self.verify(token).await?;
+        let live = self.connections().get(connection).cloned();
+        let Some(live) = live.filter(|live| matches!(live.reach, Reach::Peer(_))) else {
+            return Err(self.no_session(token, connection).await);
+        };
+        check_tag(if_match, connection, live.ice_generation)?;
+        self.exchange(token, claims, connection, live.stage, live.participant)
+            .await
+    }
+
+    /// Exchanges the token of an events socket.
+    pub async fn exchange_events(
+        &self,
+        socket: &EventsSocket,
+        token: &str,
+    ) -> Result<Exchanged, JoinError> {
+        let claims = self.verify(token).await?;
+        let (stage, participant) = (socket.stage.clone(), socket.participant.clone());
+        self.exchange(token, claims, &socket.connection, stage, participant)
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        token: &str,
+        claims: Claims,
+        connection: &ConnectionId,
+        stage: StageId,
+        participant: ParticipantId,
+    ) -> Result<Exchanged, JoinError> {
+        self.count_join(&claims)?;
+        let command = Command::ExchangeToken {
+            connection: connection.clone(),
+            stage,
+            participant,
+            claims: claims.clone(),
+        };
+        self.execute("", command).await?;
+        let session = self.connections().get_mut(connection).and_then(|live| {
+            live.token = TokenDigest::of(token);
+            live.session.clone()
+        });
+        let secret = |session| self.inner.tokens.resumption_secret(&claims, &session);
+        Ok(Exchanged {
+            resumption: session.map(secret),
+            claims,
+        })
+    }
+}

@@ -1,0 +1,248 @@
+//! Why a connection did not come about, or has a fault, in the words each listener gets: a code for programs, a
+//! sentence for people, the error of the history.
+
+use restage_core::Fault;
+use restage_core::row::StageEventError;
+use restage_media::{ConnectFailure, Excess, GoneReason, MediaKind, OfferError, OfferErrorKind};
+use serde::Serialize;
+
+use super::alert;
+use super::excess::event_error;
+use crate::media::Audience;
+use crate::media::Place;
+
+/// One reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Trouble {
+    /// For programs; stable.
+    pub code: &'static str,
+    /// Finer than the code: what counters tell apart.
+    pub reason: &'static str,
+    /// For people, in one line: what is wrong and what to look at. Nothing secret.
+    pub message: String,
+    /// What the history calls it.
+    #[serde(skip)]
+    pub(super) error: StageEventError,
+}
+
+impl Trouble {
+    /// What a peer of the media plane ended by, if that is an error. Who falls silent, or leaves, is just gone.
+    pub(super) fn of_peer(reason: &GoneReason, place: &Place) -> Option<Self> {
+        match reason {
+            GoneReason::NeverConnected(failure) => Some(Self::never_connected(failure, place)),
+            GoneReason::Exceeded(excess) => Some(Self::exceeded(*excess)),
+            GoneReason::CodecMismatch { kind, published } => {
+                Some(Self::undecodable(*kind, published))
+            }
+            GoneReason::Broken(_) | GoneReason::Panicked => {
+                Some(Self::internal("engine", reason.to_string()))
+            }
+            _ => None,
+        }
+    }
+
+    /// ICE or DTLS did not come up.
+    pub(super) fn never_connected(failure: &ConnectFailure, place: &Place) -> Self {
+        let code = match failure {
+            ConnectFailure::NoStun => "NO_MEDIA_PATH",
+            ConnectFailure::WrongPassword => "ICE_FAILED",
+            _ => "DTLS_FAILED",
+        };
+        let message = match failure {
+            ConnectFailure::NoStun => no_stun(place),
+            ConnectFailure::AlertSent { code, .. } | ConnectFailure::AlertReceived { code } => {
+                format!("{failure}, {}", alert::meaning(*code))
+            }
+            ConnectFailure::NoDtls | ConnectFailure::DtlsUnfinished => format!(
+                "{failure}; STUN came through UDP port {}, so look for what drops larger datagrams on the way",
+                place.port
+            ),
+            _ => failure.to_string(),
+        };
+        Self {
+            code,
+            reason: failure.name(),
+            message,
+            error: StageEventError::InvalidInput,
+        }
+    }
+
+    /// More goes through a connection than is allowed.
+    fn exceeded(excess: Excess) -> Self {
+        let (code, reason) = match excess {
+            Excess::PublishBitrate { .. } => ("BITRATE_EXCEEDED", "publish-bitrate"),
+            Excess::DownloadBitrate { .. } => ("BITRATE_EXCEEDED", "download-bitrate"),
+            Excess::PublishResolution { .. } => ("RESOLUTION_EXCEEDED", "publish-resolution"),
+        };
+        Self {
+            code,
+            reason,
+            message: format!("a limit was exceeded: {excess}"),
+            error: event_error(excess),
+        }
+    }
+
+    /// A connection lasted as long as it may.
+    pub(super) fn too_long() -> Self {
+        Self {
+            code: "STREAM_DURATION_EXCEEDED",
+            reason: "duration",
+            message: "it lasted as long as a connection may (setting limit-connection-seconds); a new one may begin"
+                .to_owned(),
+            error: StageEventError::StreamDurationExceeded,
+        }
+    }
+
+    /// A participant joins more often than it may. The history has none of these: it must not grow by them.
+    pub(super) fn too_often(message: String) -> Self {
+        Self {
+            code: "TOO_OFTEN",
+            reason: "too-often",
+            message,
+            error: StageEventError::QuotaExceeded,
+        }
+    }
+
+    /// The media plane has no processor time left for one more. The history has none of these: whoever is refused comes again.
+    pub(super) fn overloaded(message: String) -> Self {
+        Self {
+            code: "STAGE_AT_CAPACITY",
+            reason: "overload",
+            message,
+            error: StageEventError::QuotaExceeded,
+        }
+    }
+
+    /// It is the server's fault.
+    pub(super) fn internal(reason: &'static str, message: String) -> Self {
+        Self {
+            code: "INTERNAL",
+            reason,
+            message,
+            error: StageEventError::InternalServerException,
+        }
+    }
+
+    /// An offer was not taken.
+    pub(super) fn of_offer(refused: &OfferError) -> Self {
+        let (code, reason, error) = match refused.kind() {
+            OfferErrorKind::NoUsableCodec(MediaKind::Audio) => (
+                "CODEC_MISMATCH",
+                "no-audio-codec",
+                StageEventError::InvalidAudioCodec,
+            ),
+            OfferErrorKind::NoUsableCodec(MediaKind::Video) => (
+                "CODEC_MISMATCH",
+                "no-video-codec",
+                StageEventError::InvalidVideoCodec,
+            ),
+            OfferErrorKind::Full => ("BUSY", "busy", StageEventError::InternalServerException),
+            _ => ("INVALID_SDP", "invalid-sdp", StageEventError::InvalidInput),
+        };
+        Self {
+            code,
+            reason,
+            message: refused.message().to_owned(),
+            error,
+        }
+    }
+
+    /// The rules refused a join; they have written it into the history themselves where it belongs there.
+    pub(super) fn of_rules(refused: &restage_core::Error) -> Self {
+        let (code, reason) = match refused.fault {
+            Fault::TokenRevoked => ("PARTICIPANT_DISCONNECTED", "token-revoked"),
+            Fault::TokenInvalid => ("TOKEN_MALFORMED", "token-invalid"),
+            Fault::TokenExpired => ("TOKEN_EXPIRED", "token-expired"),
+            Fault::MissingCapability | Fault::Denied => ("TOKEN_NOT_ALLOWED", "not-allowed"),
+            Fault::NotFound => ("NOT_FOUND", "not-found"),
+            Fault::Conflict => ("CONFLICT", "conflict"),
+            Fault::Invalid => ("INVALID", "invalid"),
+            Fault::LimitExceeded => ("STAGE_AT_CAPACITY", "capacity"),
+        };
+        Self {
+            code,
+            reason,
+            message: refused.to_string(),
+            error: StageEventError::InvalidInput,
+        }
+    }
+}
+
+/// Names what has to be open, because nothing else can be known of a client that was never heard.
+fn no_stun(place: &Place) -> String {
+    let mut addresses: Vec<String> = place.addresses.iter().map(ToString::to_string).collect();
+    addresses.sort_unstable();
+    let told = match place.audience {
+        Audience::Anybody => "",
+        Audience::ThisMachine => {
+            " Media from other machines is dropped until --media-ip, or --http with an address beyond loopback, is given"
+        }
+    };
+    format!(
+        "no STUN check arrived at UDP port {} of {}; is that port open between client and server?{told}",
+        place.port,
+        addresses.join(", "),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(audience: Audience) -> Place {
+        Place {
+            port: 4081,
+            addresses: ["127.0.0.1", "10.0.0.5"]
+                .map(|ip| ip.parse().unwrap())
+                .to_vec(),
+            audience,
+        }
+    }
+
+    #[test]
+    fn a_client_that_was_never_heard_is_told_which_port_of_which_address() {
+        let trouble = Trouble::never_connected(&ConnectFailure::NoStun, &place(Audience::Anybody));
+        assert_eq!((trouble.code, trouble.reason), ("NO_MEDIA_PATH", "no-stun"));
+        assert_eq!(
+            trouble.message,
+            "no STUN check arrived at UDP port 4081 of 10.0.0.5, 127.0.0.1; is that port open between client and server?"
+        );
+        let here = Trouble::never_connected(&ConnectFailure::NoStun, &place(Audience::ThisMachine));
+        assert!(here.message.contains("--media-ip"), "{}", here.message);
+    }
+
+    #[test]
+    fn an_alert_is_told_in_words() {
+        let failure = ConnectFailure::AlertReceived { code: 46 };
+        let trouble = Trouble::never_connected(&failure, &place(Audience::Anybody));
+        assert_eq!(
+            (trouble.code, trouble.reason),
+            ("DTLS_FAILED", "alert-received")
+        );
+        assert!(
+            trouble.message.contains("alert 46, certificate_unknown"),
+            "{}",
+            trouble.message
+        );
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_the_history_has_an_error_for_it() {
+        for failure in [
+            ConnectFailure::WrongPassword,
+            ConnectFailure::NoDtls,
+            ConnectFailure::DtlsUnfinished,
+            ConnectFailure::CertificateMismatch,
+        ] {
+            let reason = GoneReason::NeverConnected(failure);
+            let trouble = Trouble::of_peer(&reason, &place(Audience::Anybody)).unwrap();
+            assert_eq!(trouble.error, StageEventError::InvalidInput);
+            assert!(!trouble.message.contains('\n') && !trouble.message.is_empty());
+        }
+        let panic = Trouble::of_peer(&GoneReason::Panicked, &place(Audience::Anybody)).unwrap();
+        assert_eq!(panic.error, StageEventError::InternalServerException);
+        for gone in [GoneReason::Silent, GoneReason::ClosedByRemote] {
+            assert_eq!(Trouble::of_peer(&gone, &place(Audience::Anybody)), None);
+        }
+    }
+}

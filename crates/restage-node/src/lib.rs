@@ -1,0 +1,14 @@
+//! The runtime of a server without HTTP: what carries commands to the rules and the store, performs what follows from
+//! them, runs the media workers and delivers events.
+#![deny(missing_docs)]
+
+pub mod control;
+pub mod media;
+pub mod outbox;
+pub mod retention;
+mod secret;
+pub mod seldom;
+pub mod supervise;
+pub mod token;
+
+pub use secret::Secret;

@@ -1,0 +1,411 @@
+//! The media workers and the handle the rest of the server drives them by.
+//!
+//! One worker is one OS thread, one UDP socket and one [`restage_media::Sfu`]. The handle and a
+//! worker talk only by bounded queues, and so do workers among themselves. A peer lives on one
+//! worker, the one with the fewest when it was opened; a publication whose subscribers are on
+//! several is relayed to each of these once.
+
+mod counters;
+mod link;
+mod load;
+mod own;
+mod places;
+mod quota;
+mod routes;
+mod trains;
+mod udp;
+mod worker;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use restage_media::{
+    ConnectFailure, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerKey,
+    PublicationKey, WorkerId,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use counters::WorkerStats;
+pub use places::{Audience, MediaPlaces};
+pub use udp::UdpReport;
+pub use worker::WORKER_QUEUE_LEN;
+
+use worker::{Order, WorkerHandle};
+
+/// Events from the workers that the server has not taken up yet.
+pub const MEDIA_EVENT_QUEUE_LEN: usize = 4096;
+
+/// What a peer is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// WHIP.
+    Publisher,
+    /// WHEP.
+    Subscriber,
+}
+
+/// What the media plane reports of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MediaEvent {
+    /// ICE and DTLS are up.
+    Connected(PeerKey),
+    /// The peer is gone; the key is dead.
+    Gone(PeerKey, GoneReason),
+    /// A viewer goes on without a kind that it can decode nothing of; with what is published of it.
+    Undecodable(PeerKey, MediaKind, String),
+}
+
+impl MediaEvent {
+    /// Whom it is about.
+    pub fn peer(&self) -> PeerKey {
+        match self {
+            Self::Connected(peer) | Self::Gone(peer, _) | Self::Undecodable(peer, ..) => *peer,
+        }
+    }
+}
+
+/// What publishers may send. What receivers may be sent is said of each when it is opened.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct PublishLimits {
+    /// All tracks and layers together; `None` is any.
+    pub bits_per_s: Option<u64>,
+    /// Width times height; `None` is any.
+    pub pixels: Option<u64>,
+}
+
+/// Why a peer could not be opened or patched.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The client's SDP is at fault.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The worker's queue is full, or it is shutting down.
+    #[error("the media worker is busy; try again")]
+    Busy,
+}
+
+/// How media can not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use UDP port {port} for media: {source}; give another --media-port or --media-ip")]
+pub struct MediaStartError {
+    /// The port asked for.
+    pub port: u16,
+    /// Why not.
+    pub source: std::io::Error,
+}
+
+/// Where a peer is expected to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Its worker's UDP port.
+    pub port: u16,
+    /// The addresses offered.
+    pub addresses: Vec<IpAddr>,
+    /// Who is heard there.
+    pub audience: Audience,
+}
+
+/// Drives the workers. Cheap to clone.
+#[derive(Clone)]
+pub struct Media {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    workers: Vec<WorkerHandle>,
+    next_peer: AtomicU64,
+    next_publication: AtomicU64,
+    publish_turn: AtomicU64,
+    report: UdpReport,
+    ports: Vec<u16>,
+    places: MediaPlaces,
+    /// Says why, once a worker is gone for good.
+    failed: watch::Sender<Option<String>>,
+}
+
+/// How much the workers have to do.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct MediaLoad {
+    /// The share of the processor time that the busiest one may have, in thousandths.
+    pub permille: u32,
+    /// How late the latest one is, smoothed.
+    pub lag: Duration,
+    /// Those whose thread runs.
+    pub alive: usize,
+}
+
+impl Media {
+    /// Binds a socket for each worker and starts their threads. The ports follow each other, beginning with
+    /// `port`; if that is 0 they are any that are free.
+    pub fn start(
+        places: &MediaPlaces,
+        port: u16,
+        workers: u16,
+        seed: u64,
+        limits: PublishLimits,
+        profiles: H264ProfileMatch,
+    ) -> Result<(Self, mpsc::Receiver<MediaEvent>), MediaStartError> {
+        let (events, receiver) = mpsc::channel(MEDIA_EVENT_QUEUE_LEN);
+        // The difference between the machine's two clocks is settled here, once.
+        #[allow(clippy::disallowed_methods)]
+        let since_1970 = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        let mut all = Vec::new();
+        for number in 0..workers.max(1) {
+            let wanted = worker_port(port, number);
+            let failed = |source| MediaStartError {
+                port: wanted,
+                source,
+            };
+            let socket = udp::Socket::bind(places, wanted).map_err(failed)?;
+            let candidates = places
+                .addresses
+                .iter()
+                .map(|ip| SocketAddr::new(*ip, socket.port()))
+                .collect();
+            let config = restage_media::Config {
+                candidates,
+                // Workers draw from sequences of their own.
+                seed: seed.wrapping_add(u64::from(number)),
+                since_1970,
+                worker: WorkerId(number),
+                publish_bits_per_s_max: limits.bits_per_s,
+                publish_pixels_max: limits.pixels,
+                h264_profile_match: profiles,
+                ..Default::default()
+            };
+            all.push((socket, config));
+        }
+        let report = all[0].0.report();
+        let ports = all.iter().map(|(socket, _)| socket.port()).collect();
+        let (failed, _) = watch::channel(None);
+        let workers = worker::start(all, &events, &failed)
+            .map_err(|source| MediaStartError { port, source })?;
+        let inner = Inner {
+            workers,
+            next_peer: AtomicU64::new(1),
+            next_publication: AtomicU64::new(1),
+            publish_turn: AtomicU64::new(1),
+            report,
+            ports,
+            places: places.clone(),
+            failed,
+        };
+        Ok((
+            Self {
+                inner: Arc::new(inner),
+            },
+            receiver,
+        ))
+    }
+
+    /// The UDP port of each worker.
+    pub fn ports(&self) -> &[u16] {
+        &self.inner.ports
+    }
+
+    /// Where media is taken, of all workers.
+    pub fn candidates(&self) -> Vec<SocketAddr> {
+        let ips = || self.inner.places.addresses.iter();
+        let ports = self.inner.ports.iter();
+        ports
+            .flat_map(|port| ips().map(|ip| SocketAddr::new(*ip, *port)))
+            .collect()
+    }
+
+    /// Where this peer is expected to send.
+    pub fn place_of(&self, peer: PeerKey) -> Place {
+        let count = self.inner.ports.len() as u64;
+        Place {
+            port: self.inner.ports[(peer.0 % count) as usize],
+            addresses: self.inner.places.addresses.clone(),
+            audience: self.inner.places.audience,
+        }
+    }
+
+    /// What the sockets can do.
+    pub fn report(&self) -> UdpReport {
+        self.inner.report
+    }
+
+    /// A publication handle nobody else has.
+    pub fn fresh_publication(&self) -> PublicationKey {
+        PublicationKey(self.inner.next_publication.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Opens a peer for this offer. Its ICE credentials are known to the worker before this returns,
+    /// so that the client's first STUN check finds it. What a subscriber is sent counts towards `download`.
+    pub async fn open(
+        &self,
+        role: Role,
+        offer: String,
+        download: Option<Arc<Download>>,
+    ) -> Result<(PeerKey, String), MediaError> {
+        let peer = self.fresh_peer();
+        let (reply, answer) = oneshot::channel();
+        self.place(peer)
+            .send(Order::Open {
+                peer,
+                role,
+                offer,
+                download,
+                reply,
+            })
+            .await?;
+        let answer = answer.await.map_err(|_| MediaError::Busy)??;
+        Ok((peer, answer))
+    }
+
+    /// Trickle candidates or an ICE restart (RFC 9725 §4.3). Answers a fragment for a restart.
+    pub async fn patch(
+        &self,
+        peer: PeerKey,
+        fragment: String,
+    ) -> Result<Option<String>, MediaError> {
+        let (reply, answer) = oneshot::channel();
+        self.place(peer)
+            .send(Order::Patch {
+                peer,
+                fragment,
+                reply,
+            })
+            .await?;
+        Ok(answer.await.map_err(|_| MediaError::Busy)??)
+    }
+
+    /// This peer feeds the publication from now on.
+    pub async fn publish(&self, peer: PeerKey, publication: PublicationKey) {
+        self.place(peer)
+            .send(Order::Publish {
+                peer,
+                publication,
+                turn: self.inner.publish_turn.fetch_add(1, Ordering::Relaxed),
+            })
+            .await
+            .ok();
+    }
+
+    /// This peer receives the publication from now on.
+    pub async fn subscribe(&self, peer: PeerKey, publication: PublicationKey) {
+        self.place(peer)
+            .send(Order::Subscribe { peer, publication })
+            .await
+            .ok();
+    }
+
+    /// Closes the peer and forgets it; no event follows.
+    pub async fn close(&self, peer: PeerKey) {
+        let reply = None;
+        self.place(peer)
+            .send(Order::Close { peer, reply })
+            .await
+            .ok();
+    }
+
+    /// Closes the peer and forgets it. Answers how far it had come, if it was not connected.
+    pub async fn close_unconnected(&self, peer: PeerKey) -> Option<ConnectFailure> {
+        let (reply, answer) = oneshot::channel();
+        let reply = Some(reply);
+        self.place(peer)
+            .send(Order::Close { peer, reply })
+            .await
+            .ok()?;
+        answer.await.ok()?
+    }
+
+    /// Counters of all workers, added up.
+    pub fn stats(&self) -> WorkerStats {
+        self.inner.workers.iter().map(WorkerHandle::stats).sum()
+    }
+
+    /// How much the workers have to do.
+    pub fn load(&self) -> MediaLoad {
+        let all = self.inner.workers.iter().map(WorkerHandle::health);
+        let now = worker::now();
+        all.fold(MediaLoad::default(), |most, one| MediaLoad {
+            permille: most.permille.max(one.load()),
+            lag: most.lag.max(one.lag(now)),
+            alive: most.alive + usize::from(one.is_alive()),
+        })
+    }
+
+    /// Whether a worker takes one more peer: one that is neither late nor busy all the time.
+    pub fn has_room(&self) -> bool {
+        self.inner.workers.iter().any(WorkerHandle::has_room)
+    }
+
+    /// Whether all workers run.
+    pub fn is_alive(&self) -> bool {
+        let mut workers = self.inner.workers.iter();
+        workers.all(|worker| worker.health().is_alive())
+    }
+
+    /// Whether no worker stands still for longer than one could that is only busy.
+    pub fn is_moving(&self) -> bool {
+        let now = worker::now();
+        let mut workers = self.inner.workers.iter();
+        workers.all(|worker| worker.health().is_moving(now))
+    }
+
+    /// Resolves when a worker is gone for good, with a sentence that says why. Its clients reach nobody any more, so the process
+    /// should end.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.inner.failed.subscribe();
+        match failed.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            // The sender is here.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Has a worker fail as if there were a bug.
+    #[cfg(test)]
+    async fn fail(&self, worker: usize, fault: worker::Fault) {
+        self.inner.workers[worker]
+            .send(Order::Fail(fault))
+            .await
+            .ok();
+    }
+
+    /// Ends the workers; peers are told.
+    pub async fn stop(&self) {
+        for worker in &self.inner.workers {
+            worker.stop().await;
+        }
+    }
+
+    /// A key that places the peer on the worker with the fewest, of those that have room if any has, else of those that live.
+    fn fresh_peer(&self) -> PeerKey {
+        let loads = (0_u64..).zip(&self.inner.workers);
+        let is_worse = |worker: &WorkerHandle| (!worker.health().is_alive(), !worker.has_room());
+        let (least, worker) = loads
+            .min_by_key(|(_, worker)| (is_worse(worker), worker.load()))
+            .expect("there is at least one worker");
+        worker.expect_one_more();
+        let number = self.inner.next_peer.fetch_add(1, Ordering::Relaxed);
+        PeerKey(number * self.inner.workers.len() as u64 + least)
+    }
+
+    /// The worker that has this peer.
+    fn place(&self, peer: PeerKey) -> &WorkerHandle {
+        let count = self.inner.workers.len() as u64;
+        &self.inner.workers[(peer.0 % count) as usize]
+    }
+}
+
+/// The port of a worker, when the first one's is given.
+pub fn worker_port(first: u16, number: u16) -> u16 {
+    if first == 0 {
+        0
+    } else {
+        first.saturating_add(number)
+    }
+}
+
+/// Tries the media socket without serving: can it be bound, and what does the kernel grant?
+pub fn probe_udp(places: &MediaPlaces, port: u16) -> std::io::Result<UdpReport> {
+    udp::Socket::bind(places, port).map(|socket| socket.report())
+}

@@ -1,0 +1,420 @@
+//! The media socket: batched receive with GRO, trains of equal datagrams sent with GSO, several in one call.
+
+#[cfg(target_os = "linux")]
+use std::io::IoSlice;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
+
+#[cfg(target_os = "linux")]
+use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
+use super::own::OwnAddresses;
+use crate::media::{Audience, MediaPlaces};
+
+/// Room for one datagram train from the kernel.
+const RECV_BUFFER_LEN: usize = 64 * 1024;
+/// Asked of the kernel for both directions; `doctor` says when it gave less.
+pub(super) const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
+/// The largest UDP payload IPv4 carries: a train must fit.
+pub(super) const TRAIN_LEN_MAX: usize = 65_507;
+/// How often the log says that another machine was not heard.
+const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// What the socket can do, for the ready line and `doctor`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UdpReport {
+    /// Datagrams the kernel takes in one train; 1 means no GSO.
+    pub gso_segments: usize,
+    /// Datagrams the kernel gives in one train; 1 means no GRO.
+    pub gro_segments: usize,
+    /// Bytes granted.
+    pub send_buffer: usize,
+    /// Bytes granted.
+    pub receive_buffer: usize,
+    /// Bytes asked for.
+    pub wanted_buffer: usize,
+}
+
+/// A non-blocking UDP socket of one worker.
+pub(super) struct Socket {
+    socket: std::net::UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    only: Option<IpAddr>,
+    audience: Audience,
+    own: OwnAddresses,
+    /// Datagrams of other machines that were dropped because only this one is served.
+    refused: u64,
+    refusal_told_at: Option<Instant>,
+    buffers: Vec<Vec<u8>>,
+}
+
+/// One received datagram.
+pub(super) struct Received<'a> {
+    pub(super) source: SocketAddr,
+    pub(super) destination: SocketAddr,
+    pub(super) payload: &'a [u8],
+}
+
+/// How much a call of [`Socket::receive`] has found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Batch {
+    Nothing,
+    /// Less than there was room for: the socket is empty now.
+    Last,
+    /// There may be more.
+    Full,
+}
+
+impl Socket {
+    /// Binds where the advertised addresses can be reached: the address itself if there is one,
+    /// else all addresses.
+    pub(super) fn bind(places: &MediaPlaces, port: u16) -> io::Result<Self> {
+        let addresses = places.addresses.as_slice();
+        let v6 = addresses.iter().any(IpAddr::is_ipv6);
+        let only = match addresses {
+            [one] => Some(*one),
+            _ => None,
+        };
+        // An address this machine does not have (one-to-one NAT) cannot be bound; all can.
+        let own = only.filter(|ip| ip.is_loopback());
+        let ip = own.unwrap_or(if v6 {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        });
+        let domain = if ip.is_ipv6() {
+            Domain::IPV6
+        } else {
+            Domain::IPV4
+        };
+        let raw = RawSocket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if ip.is_ipv6() && !ip.is_loopback() {
+            raw.set_only_v6(false)?;
+        }
+        raw.bind(&SocketAddr::new(ip, port).into())?;
+        let socket: std::net::UdpSocket = raw.into();
+        let state = UdpSocketState::new((&socket).into())?;
+        // The kernel caps what it grants; the report says so.
+        state
+            .set_send_buffer_size((&socket).into(), SOCKET_BUFFER_LEN)
+            .ok();
+        state
+            .set_recv_buffer_size((&socket).into(), SOCKET_BUFFER_LEN)
+            .ok();
+        let local = socket.local_addr()?;
+        let buffers = (0..BATCH_SIZE).map(|_| vec![0; RECV_BUFFER_LEN]).collect();
+        Ok(Self {
+            socket,
+            state,
+            local,
+            only,
+            audience: places.audience,
+            own: OwnAddresses::read(now()),
+            refused: 0,
+            refusal_told_at: None,
+            buffers,
+        })
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.local.port()
+    }
+
+    pub(super) fn raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    pub(super) fn report(&self) -> UdpReport {
+        // Linux answers twice the size it grants (socket(7)).
+        let granted = |size: io::Result<usize>| size.unwrap_or(0) / 2;
+        UdpReport {
+            gso_segments: self.state.max_gso_segments(),
+            gro_segments: self.state.gro_segments(),
+            send_buffer: granted(self.state.send_buffer_size((&self.socket).into())),
+            receive_buffer: granted(self.state.recv_buffer_size((&self.socket).into())),
+            wanted_buffer: SOCKET_BUFFER_LEN,
+        }
+    }
+
+    /// Datagrams of other machines that were dropped unseen.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Receives one batch and hands each datagram to `take`, but none from another machine while only this one is
+    /// served.
+    pub(super) fn receive(
+        &mut self,
+        at: Instant,
+        mut take: impl FnMut(Received<'_>),
+    ) -> io::Result<Batch> {
+        self.own.renew(at);
+        let mut metas = [RecvMeta::default(); BATCH_SIZE];
+        let mut slices: Vec<IoSliceMut<'_>> = self
+            .buffers
+            .iter_mut()
+            .map(|buffer| IoSliceMut::new(buffer))
+            .collect();
+        let count = match self
+            .state
+            .recv((&self.socket).into(), &mut slices, &mut metas)
+        {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Batch::Nothing),
+            // ICMP errors of earlier sends surface here; they say nothing about this socket.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return Ok(Batch::Full);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Batch::Full),
+            Err(error) => return Err(error),
+        };
+        let mut refused_one = None;
+        for (meta, buffer) in metas.iter().zip(&self.buffers).take(count) {
+            let ip = self.only.or(meta.dst_ip).unwrap_or_else(|| self.local.ip());
+            let destination = SocketAddr::new(ip.to_canonical(), self.local.port());
+            let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            if self.audience == Audience::ThisMachine && !self.own.recognizes(source.ip(), at) {
+                self.refused += meta.len.div_ceil(meta.stride.max(1)).max(1) as u64;
+                refused_one = Some(source);
+                continue;
+            }
+            let filled = &buffer[..meta.len.min(buffer.len())];
+            for payload in filled.chunks(meta.stride.max(1)) {
+                take(Received {
+                    source,
+                    destination,
+                    payload,
+                });
+            }
+        }
+        if let Some(source) = refused_one {
+            self.tell_of_refusal(source, at);
+        }
+        Ok(if count < BATCH_SIZE {
+            Batch::Last
+        } else {
+            Batch::Full
+        })
+    }
+
+    #[cold]
+    fn tell_of_refusal(&mut self, source: SocketAddr, at: Instant) {
+        let is_recent = |told: Instant| at.saturating_duration_since(told) < REFUSAL_TOLD_EVERY;
+        if self.refusal_told_at.is_some_and(is_recent) {
+            return;
+        }
+        self.refusal_told_at = Some(at);
+        tracing::info!(
+            %source,
+            port = self.local.port(),
+            "media from another machine was dropped: only this machine is served; to serve others give --media-ip, \
+             or --http with an address beyond loopback"
+        );
+    }
+
+    /// The address an answer has to come from, if the kernel might choose another: clients hear nobody but whom they
+    /// spoke to. A socket that is bound to an address has no other, and an address that is not this machine's (the
+    /// outer one of a NAT) is not to be sent from.
+    pub(super) fn answers_from(
+        &self,
+        source: SocketAddr,
+        destination: SocketAddr,
+    ) -> Option<IpAddr> {
+        let ip = source.ip();
+        let is_needed = self.local.ip().is_unspecified() && ip != destination.ip();
+        (is_needed && self.own.contains(ip)).then_some(ip)
+    }
+
+    /// How the destination is called on this socket.
+    fn reach(&self, destination: SocketAddr) -> SocketAddr {
+        match (self.local.ip(), destination) {
+            (IpAddr::V6(_), SocketAddr::V4(v4)) => {
+                SocketAddr::new(IpAddr::V6(v4.ip().to_ipv6_mapped()), v4.port())
+            }
+            _ => destination,
+        }
+    }
+
+    /// Datagrams the kernel takes in one train; 1 means no GSO. An interface that cannot do it changes that.
+    pub(super) fn segments_max(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    /// Sends one train: `contents` is datagrams of `segment` bytes, the last may be shorter.
+    /// What the kernel has no room for is dropped, as a network would. `true` if it left.
+    pub(super) fn send(
+        &self,
+        from: Option<IpAddr>,
+        destination: SocketAddr,
+        contents: &[u8],
+        segment: usize,
+    ) -> bool {
+        let transmit = Transmit {
+            destination: self.reach(destination),
+            ecn: None,
+            contents,
+            segment_size: (contents.len() > segment).then_some(segment),
+            // An address that is no more would look like a network that knows no GSO, and switch that off.
+            src_ip: from.filter(|_| self.segments_max() == 1),
+        };
+        match self.state.try_send((&self.socket).into(), &transmit) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::trace!(%destination, %error, "datagrams dropped on send");
+                false
+            }
+        }
+    }
+
+    /// Sends trains in one system call, all from the same address, and all of the same segment or all of a single
+    /// datagram. Answers how many left before one that did not.
+    #[cfg(target_os = "linux")]
+    pub(super) fn send_many(&self, headers: &mut Headers, trains: &[Train]) -> usize {
+        let Some(first) = trains.first() else {
+            return 0;
+        };
+        let slices: Vec<_> = trains
+            .iter()
+            .map(|train| [IoSlice::new(&train.contents)])
+            .collect();
+        let addresses: Vec<_> = trains
+            .iter()
+            .map(|train| Some(SockaddrStorage::from(self.reach(train.destination))))
+            .collect();
+        let fd = self.socket.as_raw_fd();
+        let segment = first.segment as u16;
+        let (from_v4, from_v6) = (packet_info_v4(first.from), packet_info_v6(first.from));
+        let segments = ControlMessage::UdpGsoSegments(&segment);
+        let from = match first.from {
+            None => None,
+            Some(IpAddr::V4(_)) => Some(ControlMessage::Ipv4PacketInfo(&from_v4)),
+            Some(IpAddr::V6(_)) => Some(ControlMessage::Ipv6PacketInfo(&from_v6)),
+        };
+        let control = [from.unwrap_or(segments), segments];
+        let control = match (first.from.is_some(), first.is_single()) {
+            (true, false) => &control[..],
+            (false, true) => &control[..0],
+            (true, true) | (false, false) => &control[..1],
+        };
+        let headers = headers.of(first);
+        let sent = sendmmsg(fd, headers, &slices, &addresses, control, MsgFlags::empty());
+        sent.map_or(0, Iterator::count)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn send_many(&self, _: &mut Headers, _: &[Train]) -> usize {
+        0
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn packet_info_v4(from: Option<IpAddr>) -> in_pktinfo {
+    let octets = match from {
+        Some(IpAddr::V4(ip)) => ip.octets(),
+        _ => [0; 4],
+    };
+    in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: in_addr {
+            s_addr: u32::from_ne_bytes(octets),
+        },
+        ipi_addr: in_addr { s_addr: 0 },
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn packet_info_v6(from: Option<IpAddr>) -> in6_pktinfo {
+    let octets = match from {
+        Some(IpAddr::V6(ip)) => ip.octets(),
+        _ => [0; 16],
+    };
+    in6_pktinfo {
+        ipi6_addr: in6_addr { s6_addr: octets },
+        ipi6_ifindex: 0,
+    }
+}
+
+#[allow(clippy::disallowed_methods)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Datagrams of `segment` bytes for one destination, the last may be shorter.
+#[derive(Debug)]
+pub(super) struct Train {
+    /// As [`Socket::answers_from`] says.
+    pub(super) from: Option<IpAddr>,
+    pub(super) destination: SocketAddr,
+    pub(super) contents: Vec<u8>,
+    pub(super) segment: usize,
+}
+
+impl Train {
+    pub(super) fn is_single(&self) -> bool {
+        self.contents.len() <= self.segment
+    }
+
+    /// Datagrams in it.
+    pub(super) fn count(&self) -> u64 {
+        self.contents.len().div_ceil(self.segment.max(1)) as u64
+    }
+}
+
+/// What the kernel is told beside the contents, kept to be filled again. It stays on the thread that made it.
+pub(super) struct Headers {
+    /// By whether there is an address to send from, of which family, and whether there are segments: each has room for
+    /// exactly that.
+    #[cfg(target_os = "linux")]
+    all: [MultiHeaders<SockaddrStorage>; 6],
+}
+
+impl Headers {
+    /// For as many trains in one call.
+    #[cfg_attr(not(target_os = "linux"), allow(unused_variables))]
+    pub(super) fn new(trains: usize) -> Self {
+        #[cfg(target_os = "linux")]
+        let room = |room| MultiHeaders::preallocate(trains, room);
+        Self {
+            #[cfg(target_os = "linux")]
+            all: [
+                room(None),
+                room(Some(nix::cmsg_space!(u16))),
+                room(Some(nix::cmsg_space!(in_pktinfo))),
+                room(Some(nix::cmsg_space!(in_pktinfo, u16))),
+                room(Some(nix::cmsg_space!(in6_pktinfo))),
+                room(Some(nix::cmsg_space!(in6_pktinfo, u16))),
+            ],
+        }
+    }
+
+    /// Those that have room for what such a train needs.
+    #[cfg(target_os = "linux")]
+    fn of(&mut self, train: &Train) -> &mut MultiHeaders<SockaddrStorage> {
+        let from = match train.from {
+            None => 0,
+            Some(IpAddr::V4(_)) => 2,
+            Some(IpAddr::V6(_)) => 4,
+        };
+        &mut self.all[from + usize::from(!train.is_single())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_tells_what_was_granted() {
+        let loopback = MediaPlaces::open(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+        let report = Socket::bind(&loopback, 0).unwrap().report();
+        assert!(report.gso_segments >= 1 && report.gro_segments >= 1);
+        assert!(report.receive_buffer > 0 && report.wanted_buffer == SOCKET_BUFFER_LEN);
+    }
+}

@@ -1,0 +1,117 @@
+//! Workers that fail.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use restage_media::{GoneReason, H264ProfileMatch};
+use tokio::sync::mpsc;
+
+use super::care::RESTARTS_MAX;
+use super::*;
+use crate::media::MediaPlaces;
+use crate::media::{Media, PublishLimits};
+
+/// What a worker can be told to fail by.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Fault {
+    Panic,
+    /// As when its socket can no longer be waited for.
+    Error,
+}
+
+impl Fault {
+    pub(super) fn strike(self) -> Result<(), String> {
+        match self {
+            Self::Panic => std::panic::panic_any("a fault for a test"),
+            Self::Error => Err("a fault for a test".to_owned()),
+        }
+    }
+}
+
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+    a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\n\
+    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\n\
+    a=rtpmap:111 opus/48000/2\r\n";
+
+/// How long anything may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn start(workers: u16) -> (Media, mpsc::Receiver<MediaEvent>) {
+    let places = MediaPlaces::open(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+    let (limits, profiles) = (PublishLimits::default(), H264ProfileMatch::default());
+    Media::start(&places, 0, workers, 7, limits, profiles).unwrap()
+}
+
+async fn open(media: &Media) -> PeerKey {
+    let opened = media.open(Role::Subscriber, OFFER.to_owned(), None).await;
+    opened.unwrap().0
+}
+
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(LIMIT, future).await;
+    done.unwrap_or_else(|_| panic!("{what} within {LIMIT:?}"))
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_begins_anew_and_its_peers_are_told() {
+    let (media, mut events) = start(1);
+    for times in 1..=RESTARTS_MAX as u64 {
+        let peer = open(&media).await;
+        media.fail(0, Fault::Panic).await;
+        let event = within("the peer is told", events.recv()).await;
+        assert_eq!(event, Some(MediaEvent::Gone(peer, GoneReason::Panicked)));
+        // It works, and nothing is left of the peer.
+        let next = open(&media).await;
+        media.close(next).await;
+        within("the counters", async {
+            while media.stats().restarts < times || media.stats().peers > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert!(media.is_alive());
+    }
+    media.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_again_and_again_is_gone_for_good() {
+    let (media, _events) = start(1);
+    for _ in 0..=RESTARTS_MAX {
+        assert!(media.is_alive());
+        media.fail(0, Fault::Panic).await;
+    }
+    let why = within("the failure is told", media.failed()).await;
+    assert!(
+        why.contains("media worker 0") && why.contains("within 60 seconds"),
+        "{why}"
+    );
+    assert!(!media.is_alive() && !media.has_room());
+    let refused = media.open(Role::Subscriber, OFFER.to_owned(), None).await;
+    assert!(matches!(refused, Err(MediaError::Busy)));
+    media.stop().await;
+}
+
+#[tokio::test]
+async fn who_joins_is_placed_on_a_worker_that_lives() {
+    let (media, _events) = start(2);
+    media.fail(1, Fault::Error).await;
+    let why = within("the failure is told", media.failed()).await;
+    assert!(why.contains("media worker 1"), "{why}");
+    assert!(!media.is_alive(), "one is missing");
+    assert!(media.has_room(), "the other takes them all");
+    for _ in 0..10 {
+        open(&media).await;
+    }
+    media.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_stop_has_not_failed() {
+    let (media, _events) = start(2);
+    media.stop().await;
+    let told = tokio::time::timeout(Duration::from_millis(50), media.failed()).await;
+    assert!(told.is_err(), "{told:?}");
+    assert!(media.is_alive());
+}

@@ -1,0 +1,39 @@
+//! Removes old history while the server runs, in small steps.
+
+use std::time::Duration;
+
+use restage_store::system::clock;
+use restage_store::{RETENTION_STEP_ROWS, Store, StoreError, Sweep};
+
+/// Delay after the start, when the server has other work.
+const FIRST_AFTER: Duration = Duration::from_secs(60);
+/// From the end of one sweep to the beginning of the next.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+/// Pause between two steps of a sweep, so that callers reach the writer.
+const STEP_PAUSE: Duration = Duration::from_millis(50);
+
+/// Removes what ended more than `days` ago, until the store is closed.
+pub async fn run(store: Store, days: u32) {
+    tokio::time::sleep(FIRST_AFTER).await;
+    loop {
+        // A clock that is set ahead while the server runs must not make rows old.
+        let now = clock::now().min(clock::steady());
+        let before = now.minus_seconds(days.saturating_mul(86_400));
+        match sweep(&store, Sweep::before(before)).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, days, "old history was removed"),
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::error!(%error, "old history could not be removed yet"),
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// Runs one sweep to its end and returns the number of removed rows.
+async fn sweep(store: &Store, mut sweep: Sweep) -> Result<u64, StoreError> {
+    while !sweep.is_done() {
+        sweep = store.sweep(sweep, RETENTION_STEP_ROWS).await?;
+        tokio::time::sleep(STEP_PAUSE).await;
+    }
+    Ok(sweep.removed())
+}

@@ -1,0 +1,32 @@
+//! Where clients of this server connect, as stages and tokens say it.
+
+/// The URLs stages and tokens carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Endpoints {
+    pub whip: String,
+    pub events: String,
+}
+
+impl Endpoints {
+    /// From the public URL, without a trailing slash.
+    pub fn of(public_url: &str) -> Self {
+        let socket = public_url.replacen("http", "ws", 1);
+        Self {
+            whip: format!("{public_url}/whip"),
+            events: format!("{socket}/events"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_follow_the_public_url() {
+        let endpoints = Endpoints::of("https://video.example.org");
+        assert_eq!(endpoints.whip, "https://video.example.org/whip");
+        assert_eq!(endpoints.events, "wss://video.example.org/events");
+    }
+}

@@ -1,0 +1,334 @@
+//! SQLite: one file, one owner, pragmas.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use sqlx::{AnyConnection, Connection as _};
+
+use super::{BUSY_TIMEOUT, Role, wal};
+use crate::config::SqliteSync;
+use crate::error::Cause;
+use crate::error::StoreError;
+use crate::sql::{Connection, SqliteConnection};
+use crate::system::files;
+
+/// The write-ahead log is cut back to this size when it is written from its beginning again.
+const WAL_KEPT_BYTES: u64 = 4 * 1024 * 1024;
+/// A log of so many pages, 64 MiB, is moved into the database by the commit that finds it so long. `checkpoint` does it
+/// before.
+const WAL_PAGES_MAX: u64 = 16 * 1024;
+/// What is written to find out whether a disk that fails is full: more than the file system keeps in reserve for a name.
+const TRIAL_BYTES: usize = 64 * 1024;
+/// Pages a reading or writing connection keeps, in KiB.
+const CACHE_KIB: u32 = 16 * 1024;
+
+/// How the writer opens a transaction. SQLite's default would take the write lock only at the first
+/// change, and then fail instead of waiting for it.
+pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+/// How a reader opens a transaction that sees one moment.
+pub(super) const BEGIN_READ: &str = "BEGIN";
+
+/// A file that is ours alone until this is dropped.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) path: PathBuf,
+    pub(super) sync: SqliteSync,
+    /// The file that was opened, as the file system knows it.
+    file: FileId,
+    /// The same of the log, once there is one.
+    log: OnceLock<FileId>,
+    /// While it is held, another process that opens the same database fails instead of closing our connections as left
+    /// over from a crash.
+    lock: File,
+}
+
+/// Closing the file would do, were there not children of this process that have it open too until they run a program
+/// of their own.
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the database's lock was not released");
+        }
+    }
+}
+
+impl Owned {
+    /// Takes the file for this process, creating it if need be. Blocks on the file system.
+    ///
+    /// # Errors
+    /// [`StoreError::DamagedLog`] unless losses are `accepted`, and those of the file system.
+    pub(super) fn take(path: &Path, sync: SqliteSync, accepted: bool) -> Result<Self, StoreError> {
+        let path = absolute(path)?;
+        let lock = lock(&path)?;
+        wal::check(&path, sync, accepted)?;
+        let file = create_private(&path).map_err(|error| open_error(&path, &error))?;
+        Ok(Self {
+            path,
+            sync,
+            file,
+            log: OnceLock::new(),
+            lock,
+        })
+    }
+
+    /// Whether the file, and its log, are still those that were opened. Who deletes or replaces them takes away what is
+    /// acknowledged from then on, and the engine does not notice.
+    pub(super) fn check_place(&self) -> Result<(), StoreError> {
+        let removed = |path: &Path| StoreError::Removed {
+            file: path.display().to_string(),
+        };
+        if file_id(&self.path) != Some(self.file) {
+            return Err(removed(&self.path));
+        }
+        let log = log_path(&self.path);
+        let found = file_id(&log);
+        match (self.log.get(), found) {
+            (Some(known), found) if found != Some(*known) => Err(removed(&log)),
+            (None, Some(found)) => {
+                // Only the writer sets it.
+                let _ = self.log.set(found);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The engine calls much of what a file system refuses a failure of the disk. What it refuses to a small file tells
+    /// more, and what it did not make durable is final.
+    pub(super) fn explain(&self, error: StoreError) -> StoreError {
+        match (error.cause(), &error) {
+            (
+                Cause::Unkept,
+                StoreError::Engine { reason, .. } | StoreError::Commit { reason, .. },
+            ) => StoreError::Unkept {
+                database: self.path.display().to_string(),
+                reason: reason.clone(),
+            },
+            (Cause::Disk, StoreError::Engine { .. }) => match self.trial() {
+                Some(cause) => StoreError::Engine {
+                    reason: cause.explained("the engine speaks of a disk I/O error".to_owned()),
+                    cause,
+                },
+                None => error,
+            },
+            _ => error,
+        }
+    }
+
+    /// Why nothing can be written beside the database, if that is plain.
+    fn trial(&self) -> Option<Cause> {
+        let mut path = self.path.as_os_str().to_owned();
+        path.push(".trial");
+        let written = std::fs::write(&path, [0; TRIAL_BYTES]);
+        // Only room was wanted.
+        let _ = std::fs::remove_file(&path);
+        match written.err()?.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(Cause::DiskFull),
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Some(Cause::ReadOnly),
+            _ => None,
+        }
+    }
+}
+
+/// The log beside a database file.
+pub(crate) fn log_path(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    PathBuf::from(log)
+}
+
+/// Device and number of a file.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> Option<FileId> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// A connection to the file in the state its role needs.
+pub(super) fn connect(owned: &Owned, role: Role) -> Result<Connection, rusqlite::Error> {
+    let connection = SqliteConnection::open(&owned.path)?;
+    connection.set(&pragmas(role, owned.sync))?;
+    Ok(Connection::Sqlite(connection))
+}
+
+/// Refuses a database with a damaged log, if no server has it open.
+pub(super) fn check_unused(path: &Path) -> Result<(), StoreError> {
+    let path = absolute(path)?;
+    if !path.exists() {
+        return Ok(());
+    }
+    match lock(&path) {
+        Ok(_held) => wal::check(&path, SqliteSync::Full, false),
+        // A server has read its log at its start; where nothing can be locked nothing can be written either.
+        Err(_) => Ok(()),
+    }
+}
+
+/// A connection beside the server's, which leaves the file as it is.
+pub(super) fn connect_visit(path: &Path, role: Role) -> Result<Connection, rusqlite::Error> {
+    let connection = SqliteConnection::open(path)?;
+    connection.set(&visit_pragmas(role))?;
+    Ok(Connection::Sqlite(connection))
+}
+
+/// A connection that moves the write-ahead log into the file.
+pub(super) fn connect_checkpoints(owned: &Owned) -> Result<SqliteConnection, rusqlite::Error> {
+    let connection = SqliteConnection::open(&owned.path)?;
+    connection.set(&pragmas(Role::Writer, owned.sync))?;
+    Ok(connection)
+}
+
+/// The driver that migrates is another one.
+pub(super) async fn connect_migrating(path: &Path) -> Result<AnyConnection, StoreError> {
+    let connecting = AnyConnection::connect(&sqlite_url(path)?);
+    let failed = |error: sqlx::Error| open_error(path, &error);
+    let mut connection = connecting.await.map_err(failed)?;
+    let pragmas = sqlx::AssertSqlSafe(pragmas(Role::Writer, SqliteSync::Full));
+    let set = sqlx::raw_sql(pragmas).execute(&mut connection).await;
+    set.map_err(failed)?;
+    Ok(connection)
+}
+
+fn pragmas(role: Role, sync: SqliteSync) -> String {
+    let synchronous = match sync {
+        // A commit waits for the disk: an acknowledged call survives a power cut.
+        SqliteSync::Full => "FULL",
+        // Only moving the log into the database does.
+        SqliteSync::Normal => "NORMAL",
+    };
+    let mut pragmas = format!(
+        "PRAGMA busy_timeout = {}; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA foreign_keys = OFF; \
+         PRAGMA temp_store = MEMORY;",
+        BUSY_TIMEOUT.as_millis(),
+    );
+    match role {
+        Role::Writer => write!(
+            pragmas,
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
+             PRAGMA journal_size_limit = {WAL_KEPT_BYTES}; \
+             PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX};"
+        ),
+        Role::Reader => write!(pragmas, "PRAGMA query_only = ON;"),
+    }
+    .expect("writing to a String succeeds");
+    pragmas
+}
+
+fn visit_pragmas(role: Role) -> String {
+    let query_only = match role {
+        Role::Writer => "OFF",
+        Role::Reader => "ON",
+    };
+    format!(
+        "PRAGMA busy_timeout = {}; PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; \
+         PRAGMA query_only = {query_only};",
+        BUSY_TIMEOUT.as_millis(),
+    )
+}
+
+/// The file by its real name, so that two ways to it meet at one lock.
+fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
+    let real = match path.canonicalize() {
+        Ok(real) => Ok(real),
+        Err(_) => {
+            let name = path.file_name().ok_or_else(|| StoreError::Open {
+                database: path.display().to_string(),
+                reason: "it does not name a file".to_owned(),
+            })?;
+            let directory = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            directory
+                .canonicalize()
+                .map(|directory| directory.join(name))
+        }
+    };
+    real.map_err(|error| open_error(path, &error))
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    // A file of its own: locks on the database file itself would get in the engine's way.
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(|error| open_error(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            database: path.display().to_string(),
+        }),
+        Err(TryLockError::Error(error)) => Err(open_error(path, &error)),
+    }
+}
+
+/// Creates the file readable by its owner only: it holds keys. The engine gives its journal the
+/// same mode.
+fn create_private(path: &Path) -> std::io::Result<FileId> {
+    let is_new = !path.exists();
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    if is_new {
+        files::sync_folder_of(path)?;
+    }
+    let found = file.metadata()?;
+    Ok((found.dev(), found.ino()))
+}
+
+pub(crate) fn sqlite_url(path: &Path) -> Result<String, StoreError> {
+    let text = path.to_str().ok_or_else(|| StoreError::Open {
+        database: path.display().to_string(),
+        reason: "its path is not UTF-8".to_owned(),
+    })?;
+    let mut url = String::from("sqlite://");
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
+                url.push(char::from(byte));
+            }
+            other => write!(url, "%{other:02X}").expect("writing to a String succeeds"),
+        }
+    }
+    Ok(url)
+}
+
+fn open_error(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Open {
+        database: path.display().to_string(),
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_given_free_is_free_whoever_else_has_its_lock_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("restage.db");
+        let first = Owned::take(&path, SqliteSync::Full, false).unwrap();
+        // As in a child process that has not yet run another program.
+        let inherited = first.lock.try_clone().unwrap();
+        assert!(matches!(
+            Owned::take(&path, SqliteSync::Full, false),
+            Err(StoreError::InUse { .. })
+        ));
+        drop(first);
+        Owned::take(&path, SqliteSync::Full, false).unwrap();
+        drop(inherited);
+    }
+}

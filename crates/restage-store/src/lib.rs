@@ -1,0 +1,48 @@
+//! The durable store: stages, sessions, participants, tokens, replicas, connections and history.
+//!
+//! One writer owns the database. It takes commands in the order they arrive, loads the rows each one
+//! [needs](restage_core::needs), lets the rules [decide](restage_core::decide), writes the changes,
+//! and commits; commands that arrive meanwhile share the next commit, so the cost of making a change
+//! durable is spread over all who wait for it. After the commit, and in its order, the effects of
+//! every decision go to a sink, and only then is the caller answered.
+//!
+//! Reads never wait for the writer: they come from a pool of their own and see the last commit.
+//!
+//! The SQL is written for SQLite and PostgreSQL alike; `sql` runs it on either, `engine` holds what else
+//! differs.
+
+#![deny(missing_docs)]
+
+mod config;
+mod engine;
+mod error;
+mod limits;
+mod load;
+mod operator;
+mod outbox;
+mod read;
+mod sql;
+mod store;
+pub mod system;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use config::{Listeners, SqliteSync, StoreConfig};
+pub use error::{Cause, StoreError};
+pub use limits::{PAGE_ROWS_MAX, READ_TIMEOUT, READERS};
+pub use operator::{
+    BackupWriter, DumpError, Findings, Look, Mark, backup, check, dead_letters, look, migrate,
+    replay, restore,
+};
+pub use outbox::{
+    DEAD_LETTERS_MAX, DeadLetter, OUTBOX_ROWS_MAX, OutboxStats, Outgoing, Settlement, Waiting,
+};
+pub use read::{LiveCounts, Page, ParticipantFilter, RecordedEvent, ReplicaPosition};
+pub use store::{Job, Store, StoreStats, TURN_MAX};
+pub use tables::write::{PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
+pub use writer::changes::{Subject, Watch};
+pub use writer::health::{PROBE_EVERY, PROBE_TIMEOUT};
+pub use writer::retention::{RETENTION_STEP_ROWS, Sweep};
+pub use writer::{BATCH_MAX, EffectSink, Outcome, WRITER_QUEUE, durations};

@@ -1,0 +1,399 @@
+//! The rows a command looks at, as one [`World`].
+//!
+//! [`World::select`] says what each [`Need`] means; this does the same on tables. It works in rounds
+//! over sets of keys, never row by row: a participant with a thousand replicas, or a stage with ten
+//! thousand connections, costs a few statements per chunk of keys.
+
+pub(crate) mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use restage_core::id::{ParticipantId, StageId, StageSessionId};
+use restage_core::row::{ConnectionKind, Participant, PublicKey, Replica};
+use restage_core::{Need, World};
+
+use crate::error::StoreError;
+use crate::sql;
+
+/// A participant in a stage session.
+pub(crate) type Place = (StageSessionId, ParticipantId);
+
+/// Loads what `needs` name, in the transaction the connection is in.
+pub(crate) async fn world(
+    connection: &mut sql::Connection,
+    needs: &[Need],
+) -> Result<World, StoreError> {
+    let mut loader = Loader {
+        connection,
+        world: World::default(),
+        active: BTreeMap::new(),
+        wanted: Wanted::default(),
+    };
+    loader.name_stages(needs).await?;
+    loader.expand(needs).await?;
+    loader.follow_replications().await?;
+    loader.load_audiences().await?;
+    loader.load_presences().await?;
+    loader.load_rest().await?;
+    Ok(loader.world)
+}
+
+/// What is still to be loaded.
+#[derive(Default)]
+struct Wanted {
+    /// [`Need::Live`]
+    live: BTreeSet<StageId>,
+    /// Whose reconnect windows are over, by source stage.
+    due: BTreeSet<(StageId, ParticipantId)>,
+    /// [`Need::Participant`] where there is an active session.
+    participants: BTreeSet<Place>,
+    /// Whose ACTIVE replica rows are wanted.
+    replications: BTreeSet<ParticipantId>,
+    /// [`Need::Audience`]
+    audiences: BTreeSet<Place>,
+    /// [`Need::Presence`]
+    presences: BTreeSet<Place>,
+    /// Participant rows alone.
+    rows: BTreeSet<Place>,
+    sessions: BTreeSet<StageSessionId>,
+    occupancies: BTreeSet<StageSessionId>,
+    /// Sessions of which every connection is loaded already.
+    complete: BTreeSet<StageSessionId>,
+}
+
+struct Loader<'c> {
+    connection: &'c mut sql::Connection,
+    world: World,
+    /// The active sessions of the stages the needs name.
+    active: BTreeMap<StageId, StageSessionId>,
+    wanted: Wanted,
+}
+
+impl Loader<'_> {
+    /// Finds out which stages are meant, and what their active sessions are.
+    async fn name_stages(&mut self, needs: &[Need]) -> Result<(), StoreError> {
+        let mut named = BTreeSet::new();
+        let mut shown = BTreeSet::new();
+        for need in needs {
+            match need {
+                Need::Stage(stage) => {
+                    shown.insert(stage.clone());
+                }
+                Need::Presence(stage, _)
+                | Need::Participant(stage, _)
+                | Need::Audience(stage, _)
+                | Need::Replications(stage, _)
+                | Need::Occupancy(stage) => {
+                    named.insert(stage.clone());
+                }
+                Need::Replica {
+                    source,
+                    destination,
+                    ..
+                } => {
+                    named.extend([source.clone(), destination.clone()]);
+                }
+                Need::Live(stage) => {
+                    self.wanted.live.insert(stage.clone());
+                }
+                Need::Due {
+                    now,
+                    idle_before,
+                    opened_before,
+                } => {
+                    for row in rows::replicas_due(self.connection, *now).await? {
+                        named.insert(row.source_stage.clone());
+                        let due = (row.source_stage.clone(), row.participant.clone());
+                        self.wanted.due.insert(due);
+                        self.world.replicas.insert(row.key(), row);
+                    }
+                    let idle = rows::stages_idle(self.connection, *idle_before).await?;
+                    self.wanted.live.extend(idle);
+                    let overdue = match opened_before {
+                        Some(by) => rows::connections_overdue(self.connection, *by).await?,
+                        None => Vec::new(),
+                    };
+                    for row in overdue {
+                        shown.insert(row.stage.clone());
+                        let due = (row.stage.clone(), row.participant.clone());
+                        self.wanted.due.insert(due);
+                        self.world.connections.insert(row.id.clone(), row);
+                    }
+                }
+                Need::Everything => {
+                    let stages = rows::stages_with_session(self.connection).await?;
+                    self.wanted.live.extend(stages);
+                }
+                Need::StageCount { .. }
+                | Need::PublicKeyCount { .. }
+                | Need::RegionCount { .. }
+                | Need::PublicKey(_)
+                | Need::PublicKeyPoint { .. }
+                | Need::Token(..)
+                | Need::Session(_) => {}
+            }
+        }
+        shown.extend(self.wanted.live.iter().cloned());
+        named.extend(shown.iter().cloned());
+        for row in rows::stages(self.connection, named).await? {
+            if let Some(session) = &row.active_session {
+                self.active.insert(row.id.clone(), session.clone());
+            }
+            if shown.contains(&row.id) {
+                self.wanted.sessions.extend(row.active_session.clone());
+                self.world.stages.insert(row.id.clone(), row);
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self, stage: &StageId, participant: &ParticipantId) -> Option<Place> {
+        Some((self.active.get(stage)?.clone(), participant.clone()))
+    }
+
+    /// Turns needs into sets of keys, and loads what is a single row anyway.
+    async fn expand(&mut self, needs: &[Need]) -> Result<(), StoreError> {
+        for need in needs {
+            match need {
+                Need::StageCount { account, region } => {
+                    self.world.stage_count =
+                        rows::stage_count(self.connection, account, region).await?;
+                }
+                Need::PublicKeyCount { account, region } => {
+                    self.world.public_key_count =
+                        rows::public_key_count(self.connection, account, region).await?;
+                }
+                Need::RegionCount { account, region } => {
+                    let count = rows::region_count(self.connection, account, region).await?;
+                    let key = (account.clone(), region.clone());
+                    self.world.regions.insert(key, count);
+                }
+                Need::PublicKey(id) => {
+                    let row = rows::public_key(self.connection, id).await?;
+                    self.take_public_key(row);
+                }
+                Need::PublicKeyPoint {
+                    account,
+                    region,
+                    point,
+                } => {
+                    let row = rows::public_key_with_point(self.connection, account, region, point)
+                        .await?;
+                    self.take_public_key(row);
+                }
+                Need::Token(stage, participant) => {
+                    let row = rows::token(self.connection, stage, participant).await?;
+                    self.world
+                        .tokens
+                        .extend(row.map(|row| ((row.stage.clone(), row.participant.clone()), row)));
+                }
+                Need::Presence(stage, participant) => {
+                    self.wanted.presences.extend(self.place(stage, participant));
+                }
+                Need::Audience(stage, participant) => {
+                    self.wanted.audiences.extend(self.place(stage, participant));
+                }
+                Need::Participant(stage, participant) => self.want_participant(stage, participant),
+                Need::Replications(stage, participant) => {
+                    if let Some(place) = self.place(stage, participant) {
+                        let count = rows::replications(self.connection, &place).await?;
+                        self.world.replications.insert(place, count);
+                    }
+                }
+                Need::Replica {
+                    source,
+                    participant,
+                    destination,
+                } => {
+                    self.load_replica(source, participant, destination).await?;
+                }
+                Need::Occupancy(stage) => {
+                    self.wanted
+                        .occupancies
+                        .extend(self.active.get(stage).cloned());
+                }
+                Need::Session(id) => {
+                    self.wanted.sessions.insert(id.clone());
+                }
+                Need::Everything => {
+                    let rows = rows::replicas_active(self.connection).await?;
+                    self.take_replicas(rows);
+                    let rows = rows::connections_all(self.connection).await?;
+                    self.world
+                        .connections
+                        .extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+                    self.wanted.complete.extend(self.active.values().cloned());
+                }
+                Need::Stage(_) | Need::Live(_) | Need::Due { .. } => {}
+            }
+        }
+        for (stage, participant) in std::mem::take(&mut self.wanted.due) {
+            self.want_participant(&stage, &participant);
+        }
+        for stage in std::mem::take(&mut self.wanted.live) {
+            self.load_live(&stage).await?;
+        }
+        Ok(())
+    }
+
+    fn want_participant(&mut self, stage: &StageId, participant: &ParticipantId) {
+        self.wanted.replications.insert(participant.clone());
+        if let Some(place) = self.place(stage, participant) {
+            self.wanted.presences.insert(place.clone());
+            self.wanted.audiences.insert(place.clone());
+            self.wanted.occupancies.insert(place.0.clone());
+            self.wanted.participants.insert(place);
+        }
+    }
+
+    async fn load_replica(
+        &mut self,
+        source: &StageId,
+        participant: &ParticipantId,
+        destination: &StageId,
+    ) -> Result<(), StoreError> {
+        let between = self.active.get(source).zip(self.active.get(destination));
+        if let Some((source, destination)) = between {
+            let row = rows::replica(self.connection, source, participant, destination).await?;
+            self.take_replicas(row);
+        }
+        Ok(())
+    }
+
+    async fn load_live(&mut self, stage: &StageId) -> Result<(), StoreError> {
+        let Some(session) = self.active.get(stage).cloned() else {
+            return Ok(());
+        };
+        if self.wanted.complete.insert(session.clone()) {
+            let rows = rows::connections_of_session(self.connection, &session).await?;
+            self.world
+                .connections
+                .extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+        }
+        for row in rows::participants_live(self.connection, &session).await? {
+            self.want_participant(stage, &row.id);
+            self.take_participant(row);
+        }
+        Ok(())
+    }
+
+    /// Loads ACTIVE replica rows and works out what else they call for.
+    async fn follow_replications(&mut self) -> Result<(), StoreError> {
+        let wanted = std::mem::take(&mut self.wanted.replications);
+        let replicas = rows::replicas_of(self.connection, wanted).await?;
+        let mut sources = BTreeSet::new();
+        for row in &replicas {
+            let source = (row.source_session.clone(), row.participant.clone());
+            let destination = (row.destination_session.clone(), row.participant.clone());
+            if self.wanted.participants.contains(&source) {
+                self.wanted.sessions.insert(destination.0.clone());
+                self.wanted.occupancies.insert(destination.0.clone());
+                self.wanted.audiences.insert(destination.clone());
+                self.wanted.rows.insert(destination.clone());
+            }
+            if self.wanted.participants.contains(&destination) {
+                sources.insert(source);
+            }
+        }
+        self.take_replicas(replicas);
+        for row in self.missing_participants(sources.clone()).await? {
+            self.take_participant(row);
+        }
+        let away = |place: &Place| {
+            self.world
+                .participants
+                .get(place)
+                .is_some_and(|row| !row.publishing)
+        };
+        self.wanted
+            .audiences
+            .extend(sources.into_iter().filter(away));
+        Ok(())
+    }
+
+    /// The subscribers of each wanted publisher become presences.
+    async fn load_audiences(&mut self) -> Result<(), StoreError> {
+        let (known, unknown): (BTreeSet<Place>, BTreeSet<Place>) =
+            std::mem::take(&mut self.wanted.audiences)
+                .into_iter()
+                .partition(|(session, _)| self.wanted.complete.contains(session));
+        for row in self.world.connections.values() {
+            if let ConnectionKind::Subscribe { publisher } = &row.kind
+                && known.contains(&(row.session.clone(), publisher.clone()))
+            {
+                self.wanted
+                    .presences
+                    .insert((row.session.clone(), row.participant.clone()));
+            }
+        }
+        self.wanted
+            .presences
+            .extend(rows::subscribers(self.connection, unknown).await?);
+        Ok(())
+    }
+
+    /// Rows and connections of each wanted presence; the publishers they watch become wanted rows.
+    async fn load_presences(&mut self) -> Result<(), StoreError> {
+        let presences = std::mem::take(&mut self.wanted.presences);
+        let unknown = presences
+            .iter()
+            .filter(|(session, _)| !self.wanted.complete.contains(session))
+            .cloned()
+            .collect();
+        let rows = rows::connections_of(self.connection, unknown).await?;
+        self.world
+            .connections
+            .extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+        for row in self.world.connections.values() {
+            if let ConnectionKind::Subscribe { publisher } = &row.kind
+                && presences.contains(&(row.session.clone(), row.participant.clone()))
+            {
+                self.wanted
+                    .rows
+                    .insert((row.session.clone(), publisher.clone()));
+            }
+        }
+        self.wanted.rows.extend(presences);
+        Ok(())
+    }
+
+    async fn load_rest(&mut self) -> Result<(), StoreError> {
+        let wanted = std::mem::take(&mut self.wanted.rows);
+        for row in self.missing_participants(wanted).await? {
+            self.take_participant(row);
+        }
+        let wanted = std::mem::take(&mut self.wanted.sessions);
+        for row in rows::sessions(self.connection, wanted).await? {
+            self.world.sessions.insert(row.id.clone(), row);
+        }
+        let wanted = std::mem::take(&mut self.wanted.occupancies);
+        self.world.occupancy = rows::occupancies(self.connection, wanted).await?;
+        Ok(())
+    }
+
+    async fn missing_participants(
+        &mut self,
+        mut places: BTreeSet<Place>,
+    ) -> Result<Vec<Participant>, StoreError> {
+        places.retain(|place| !self.world.participants.contains_key(place));
+        rows::participants(self.connection, places).await
+    }
+
+    fn take_participant(&mut self, row: Participant) {
+        self.world
+            .participants
+            .insert((row.session.clone(), row.id.clone()), row);
+    }
+
+    fn take_public_key(&mut self, row: Option<PublicKey>) {
+        self.world
+            .public_keys
+            .extend(row.map(|row| (row.id.clone(), row)));
+    }
+
+    fn take_replicas(&mut self, rows: impl IntoIterator<Item = Replica>) {
+        self.world
+            .replicas
+            .extend(rows.into_iter().map(|row| (row.key(), row)));
+    }
+}

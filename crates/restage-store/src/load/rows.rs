@@ -1,0 +1,480 @@
+//! The queries behind [`world`](super::world): rows by key, for many keys at a time.
+//!
+//! Keys go in as a table of values that is joined first, so that every key is one look-up in an index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::limits::OVERDUE_PER_TICK_MAX;
+use restage_core::row::{Connection, Participant, PublicKey, Replica, Stage, StageSession, Token};
+use restage_core::{Occupancy, RegionCount};
+
+use super::Place;
+use crate::error::StoreError;
+use crate::sql::{self, Row, query};
+use crate::tables::decode::{self, columns};
+
+/// Keys per statement. A remainder uses the smaller sizes, so that few statements are prepared.
+const CHUNK_SIZES: [usize; 4] = [256, 32, 4, 1];
+
+/// A set of keys in some order: the columns of each.
+trait Key {
+    fn columns(&self) -> [Option<&str>; 2];
+}
+
+impl Key for StageId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for StageSessionId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for ParticipantId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for Place {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.0.as_str()), Some(self.1.as_str())]
+    }
+}
+
+/// `WITH want (…) AS (VALUES …)` before a statement that joins `want`.
+pub(crate) fn with_keys(columns: &str, width: usize, keys: usize, rest: &str) -> String {
+    let mut sql = format!("WITH want ({columns}) AS (VALUES ");
+    for key in 0..keys {
+        let comma = if key == 0 { "" } else { ", " };
+        let first = 1 + key * width;
+        match width {
+            1 => write!(sql, "{comma}(${first})"),
+            _ => write!(sql, "{comma}(${first}, ${})", first + 1),
+        }
+        .expect("writing to a String succeeds");
+    }
+    sql.push_str(") ");
+    sql.push_str(rest);
+    sql
+}
+
+/// A statement on a table of keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByKeys {
+    /// The names of the key's columns.
+    pub(crate) columns: &'static str,
+    /// How many there are.
+    pub(crate) width: usize,
+    /// The statement after `want`.
+    pub(crate) sql: &'static str,
+}
+
+impl ByKeys {
+    const fn one(sql: &'static str) -> Self {
+        Self {
+            columns: "k",
+            width: 1,
+            sql,
+        }
+    }
+
+    const fn place(sql: &'static str) -> Self {
+        Self {
+            columns: "session, id",
+            width: 2,
+            sql,
+        }
+    }
+
+    async fn fetch<K: Key, T>(
+        self,
+        connection: &mut sql::Connection,
+        keys: BTreeSet<K>,
+        decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let keys: Vec<K> = keys.into_iter().collect();
+        let mut rest = keys.as_slice();
+        let mut found = Vec::new();
+        while let Some(&size) = CHUNK_SIZES.iter().find(|size| **size <= rest.len()) {
+            let (chunk, after) = rest.split_at(size);
+            rest = after;
+            let sql = with_keys(self.columns, self.width, size, self.sql);
+            let mut query = query(sql);
+            for column in chunk
+                .iter()
+                .flat_map(|key| key.columns().into_iter().flatten())
+            {
+                query = query.bind(column);
+            }
+            found.extend(query.rows(connection, &decode).await?);
+        }
+        Ok(found)
+    }
+}
+
+pub(crate) const STAGES: ByKeys = ByKeys::one(concat!(
+    "SELECT ",
+    columns!(stage "s"),
+    " FROM want CROSS JOIN stages s WHERE s.id = want.k"
+));
+// The rows of a deleted stage are on their way out, as the rules left them: none of them counts.
+pub(crate) const SESSIONS: ByKeys = ByKeys::one(concat!(
+    "SELECT ",
+    columns!(session "x"),
+    " FROM want CROSS JOIN stage_sessions x WHERE x.id = want.k \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = x.stage)"
+));
+pub(crate) const PARTICIPANTS: ByKeys = ByKeys::place(concat!(
+    "SELECT ",
+    columns!(participant "p"),
+    " FROM want CROSS JOIN participants p WHERE p.session = want.session AND p.id = want.id \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = p.stage)"
+));
+pub(crate) const REPLICAS_OF: ByKeys = ByKeys::one(concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM want CROSS JOIN replicas r WHERE r.participant = want.k AND r.active = 1 \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
+));
+pub(crate) const CONNECTIONS_OF: ByKeys = ByKeys::place(concat!(
+    "SELECT ",
+    columns!(connection "c"),
+    " FROM want CROSS JOIN connections c WHERE c.session = want.session AND c.participant = want.id"
+));
+pub(crate) const SUBSCRIBERS: ByKeys = ByKeys::place(
+    "SELECT c.session, c.participant FROM want CROSS JOIN connections c \
+     WHERE c.session = want.session AND c.publisher = want.id AND c.publisher IS NOT NULL",
+);
+pub(crate) const OCCUPANCIES: ByKeys = ByKeys::one(
+    "SELECT want.k, \
+     (SELECT COUNT(*) FROM participants p WHERE p.session = want.k AND p.publishing = 1), \
+     (SELECT COUNT(*) FROM ( \
+         SELECT p.id FROM participants p WHERE p.session = want.k AND p.publishing = 1 \
+         UNION SELECT p.id FROM participants p WHERE p.session = want.k \
+             AND p.replication_active = 1 AND p.replication = 'REPLICA' \
+         UNION SELECT c.participant FROM connections c WHERE c.session = want.k \
+             AND c.kind = 'PUBLISH') AS publishers), \
+     (SELECT COALESCE(MAX(x.subscribers), 0) FROM stage_sessions x WHERE x.id = want.k) \
+     FROM want",
+);
+
+pub(crate) const STAGE_COUNT: &str =
+    "SELECT c.stages FROM stage_counts c WHERE c.account = $1 AND c.region = $2";
+pub(crate) const REGION_COUNT: &str = "SELECT c.publishers, c.subscriptions FROM stage_counts c \
+     WHERE c.account = $1 AND c.region = $2";
+pub(crate) const TOKEN: &str = concat!(
+    "SELECT ",
+    columns!(token "t"),
+    " FROM tokens t JOIN stages s ON s.id = t.stage WHERE t.stage = $1 AND t.participant = $2"
+);
+pub(crate) const PUBLIC_KEY: &str = concat!(
+    "SELECT ",
+    columns!(public_key "k"),
+    " FROM public_keys k WHERE k.id = $1"
+);
+pub(crate) const META: &str = "SELECT m.value FROM meta m WHERE m.name = $1";
+pub(crate) const PUBLIC_KEY_POINT: &str = concat!(
+    "SELECT ",
+    columns!(public_key "k"),
+    " FROM public_keys k WHERE k.account = $1 AND k.region = $2 AND k.point = $3"
+);
+pub(crate) const PUBLIC_KEY_COUNT: &str =
+    "SELECT COUNT(*) FROM public_keys k WHERE k.account = $1 AND k.region = $2";
+pub(crate) const REPLICA: &str = concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM replicas r \
+     WHERE r.source_session = $1 AND r.participant = $2 AND r.destination_session = $3"
+);
+/// The index has it all.
+pub(crate) const REPLICATIONS: &str = "SELECT COUNT(*) FROM replicas r \
+     WHERE r.participant = $1 AND r.source_session = $2 AND r.active = 1";
+pub(crate) const REPLICAS_DUE: &str = concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM replicas r WHERE r.active = 1 AND r.window_ends_at <= $1 \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
+);
+pub(crate) const STAGES_IDLE: &str = "SELECT x.stage FROM stage_sessions x \
+     WHERE x.ended_at IS NULL AND x.idle_since <= $1";
+pub(crate) const CONNECTIONS_OVERDUE: &str = concat!(
+    "SELECT ",
+    columns!(connection "c"),
+    " FROM connections c WHERE c.kind <> 'EVENTS' AND c.opened_at <= $1 \
+     ORDER BY c.opened_at, c.id LIMIT $2"
+);
+pub(crate) const CONNECTIONS_OF_SESSION: &str = concat!(
+    "SELECT ",
+    columns!(connection "c"),
+    " FROM connections c WHERE c.session = $1"
+);
+/// Three look-ups; a row that answers to several comes several times.
+pub(crate) const PARTICIPANTS_LIVE: &str = concat!(
+    "SELECT ",
+    columns!(participant "p"),
+    " FROM participants p WHERE p.session = $1 AND p.connected = 1 UNION ALL SELECT ",
+    columns!(participant "p"),
+    " FROM participants p WHERE p.session = $1 AND p.publishing = 1 UNION ALL SELECT ",
+    columns!(participant "p"),
+    " FROM participants p WHERE p.session = $1 AND p.replication_active = 1"
+);
+// Once, at start: these read what is live in all stages.
+const STAGES_WITH_SESSION: &str = "SELECT s.id FROM stages s WHERE s.active_session IS NOT NULL";
+const REPLICAS_ACTIVE: &str = concat!(
+    "SELECT ",
+    columns!(replica "r"),
+    " FROM replicas r WHERE r.active = 1 \
+     AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
+);
+const CONNECTIONS_ALL: &str = concat!("SELECT ", columns!(connection "c"), " FROM connections c");
+
+pub(crate) async fn stages(
+    connection: &mut sql::Connection,
+    ids: BTreeSet<StageId>,
+) -> Result<Vec<Stage>, StoreError> {
+    STAGES.fetch(connection, ids, decode::stage).await
+}
+
+pub(crate) async fn sessions(
+    connection: &mut sql::Connection,
+    ids: BTreeSet<StageSessionId>,
+) -> Result<Vec<StageSession>, StoreError> {
+    SESSIONS.fetch(connection, ids, decode::session).await
+}
+
+pub(crate) async fn participants(
+    connection: &mut sql::Connection,
+    places: BTreeSet<Place>,
+) -> Result<Vec<Participant>, StoreError> {
+    PARTICIPANTS
+        .fetch(connection, places, decode::participant)
+        .await
+}
+
+/// The ACTIVE replica rows of these participants.
+pub(crate) async fn replicas_of(
+    connection: &mut sql::Connection,
+    participants: BTreeSet<ParticipantId>,
+) -> Result<Vec<Replica>, StoreError> {
+    REPLICAS_OF
+        .fetch(connection, participants, decode::replica)
+        .await
+}
+
+/// The open connections of these participants.
+pub(crate) async fn connections_of(
+    connection: &mut sql::Connection,
+    places: BTreeSet<Place>,
+) -> Result<Vec<Connection>, StoreError> {
+    CONNECTIONS_OF
+        .fetch(connection, places, decode::connection)
+        .await
+}
+
+/// Who is subscribed to these publishers.
+pub(crate) async fn subscribers(
+    connection: &mut sql::Connection,
+    publishers: BTreeSet<Place>,
+) -> Result<Vec<Place>, StoreError> {
+    SUBSCRIBERS
+        .fetch(connection, publishers, decode::place)
+        .await
+}
+
+/// How full these sessions are.
+pub(crate) async fn occupancies(
+    connection: &mut sql::Connection,
+    ids: BTreeSet<StageSessionId>,
+) -> Result<BTreeMap<StageSessionId, Occupancy>, StoreError> {
+    let counted = OCCUPANCIES
+        .fetch(connection, ids, decode::occupancy)
+        .await?;
+    Ok(counted.into_iter().collect())
+}
+
+pub(crate) async fn stage_count(
+    connection: &mut sql::Connection,
+    account: &str,
+    region: &str,
+) -> Result<u64, StoreError> {
+    let found = query(STAGE_COUNT)
+        .bind(account)
+        .bind(region)
+        .row(connection, decode::count)
+        .await?;
+    Ok(found.unwrap_or(0))
+}
+
+/// How much an account has live in a region.
+pub(crate) async fn region_count(
+    connection: &mut sql::Connection,
+    account: &str,
+    region: &str,
+) -> Result<RegionCount, StoreError> {
+    let found = query(REGION_COUNT)
+        .bind(account)
+        .bind(region)
+        .row(connection, decode::region_count)
+        .await?;
+    Ok(found.unwrap_or_default())
+}
+
+pub(crate) async fn public_key_count(
+    connection: &mut sql::Connection,
+    account: &str,
+    region: &str,
+) -> Result<u64, StoreError> {
+    query(PUBLIC_KEY_COUNT)
+        .bind(account)
+        .bind(region)
+        .only(connection, decode::count)
+        .await
+}
+
+pub(crate) async fn public_key(
+    connection: &mut sql::Connection,
+    id: &PublicKeyId,
+) -> Result<Option<PublicKey>, StoreError> {
+    query(PUBLIC_KEY)
+        .bind(id.as_str())
+        .row(connection, decode::public_key)
+        .await
+}
+
+/// The key with this point, of which an account has at most one in a region.
+pub(crate) async fn public_key_with_point(
+    connection: &mut sql::Connection,
+    account: &str,
+    region: &str,
+    point: &str,
+) -> Result<Option<PublicKey>, StoreError> {
+    query(PUBLIC_KEY_POINT)
+        .bind(account)
+        .bind(region)
+        .bind(point)
+        .row(connection, decode::public_key)
+        .await
+}
+
+pub(crate) async fn token(
+    connection: &mut sql::Connection,
+    stage: &StageId,
+    participant: &ParticipantId,
+) -> Result<Option<Token>, StoreError> {
+    query(TOKEN)
+        .bind(stage.as_str())
+        .bind(participant.as_str())
+        .row(connection, decode::token)
+        .await
+}
+
+pub(crate) async fn replica(
+    connection: &mut sql::Connection,
+    source: &StageSessionId,
+    participant: &ParticipantId,
+    destination: &StageSessionId,
+) -> Result<Option<Replica>, StoreError> {
+    query(REPLICA)
+        .bind(source.as_str())
+        .bind(participant.as_str())
+        .bind(destination.as_str())
+        .row(connection, decode::replica)
+        .await
+}
+
+/// How many ACTIVE replicas a participant is the source of.
+pub(crate) async fn replications(
+    connection: &mut sql::Connection,
+    (source, participant): &Place,
+) -> Result<u64, StoreError> {
+    query(REPLICATIONS)
+        .bind(participant.as_str())
+        .bind(source.as_str())
+        .only(connection, decode::count)
+        .await
+}
+
+/// ACTIVE replicas whose reconnect window is over.
+pub(crate) async fn replicas_due(
+    connection: &mut sql::Connection,
+    now: Time,
+) -> Result<Vec<Replica>, StoreError> {
+    query(REPLICAS_DUE)
+        .bind(now.0)
+        .rows(connection, decode::replica)
+        .await
+}
+
+/// The first connections for media that were opened by then.
+pub(crate) async fn connections_overdue(
+    connection: &mut sql::Connection,
+    opened_before: Time,
+) -> Result<Vec<Connection>, StoreError> {
+    query(CONNECTIONS_OVERDUE)
+        .bind(opened_before.0)
+        .bind(OVERDUE_PER_TICK_MAX as i64)
+        .rows(connection, decode::connection)
+        .await
+}
+
+/// Stages of active sessions in which nobody has been publishing since then.
+pub(crate) async fn stages_idle(
+    connection: &mut sql::Connection,
+    since: Time,
+) -> Result<Vec<StageId>, StoreError> {
+    query(STAGES_IDLE)
+        .bind(since.0)
+        .rows(connection, decode::stage_id)
+        .await
+}
+
+pub(crate) async fn stages_with_session(
+    connection: &mut sql::Connection,
+) -> Result<Vec<StageId>, StoreError> {
+    query(STAGES_WITH_SESSION)
+        .rows(connection, decode::stage_id)
+        .await
+}
+
+pub(crate) async fn replicas_active(
+    connection: &mut sql::Connection,
+) -> Result<Vec<Replica>, StoreError> {
+    query(REPLICAS_ACTIVE)
+        .rows(connection, decode::replica)
+        .await
+}
+
+pub(crate) async fn connections_all(
+    connection: &mut sql::Connection,
+) -> Result<Vec<Connection>, StoreError> {
+    query(CONNECTIONS_ALL)
+        .rows(connection, decode::connection)
+        .await
+}
+
+pub(crate) async fn connections_of_session(
+    connection: &mut sql::Connection,
+    session: &StageSessionId,
+) -> Result<Vec<Connection>, StoreError> {
+    query(CONNECTIONS_OF_SESSION)
+        .bind(session.as_str())
+        .rows(connection, decode::connection)
+        .await
+}
+
+/// Participants that are connected, publishing or in an ACTIVE replication.
+pub(crate) async fn participants_live(
+    connection: &mut sql::Connection,
+    session: &StageSessionId,
+) -> Result<Vec<Participant>, StoreError> {
+    query(PARTICIPANTS_LIVE)
+        .bind(session.as_str())
+        .rows(connection, decode::participant)
+        .await
+}

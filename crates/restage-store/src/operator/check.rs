@@ -1,0 +1,173 @@
+//! Looks at everything in a database and says what is wrong with it.
+
+use super::{backup, schema};
+use crate::config::StoreConfig;
+use crate::engine::{Engine, Role};
+use crate::error::StoreError;
+use crate::sql::{self, Row, query};
+use crate::tables::decode::{self, columns};
+
+/// Findings that are listed; more of the same help nobody.
+const FINDINGS_MAX: usize = 50;
+
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Findings {
+    /// Rows there are, as a backup counts them.
+    pub rows: u64,
+    /// One sentence each; empty when all is well.
+    pub faults: Vec<String>,
+}
+
+/// Each must find nothing: (what it would mean, a count).
+const RULES: &[(&str, &str)] = &[
+    (
+        "stages whose active session is not there, is another stage's, or has ended",
+        "SELECT COUNT(*) FROM stages s WHERE s.active_session IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM stage_sessions x WHERE x.id = s.active_session AND x.stage = s.id \
+          AND x.ended_at IS NULL)",
+    ),
+    (
+        "stage sessions that have not ended and are not their stage's active one",
+        "SELECT COUNT(*) FROM stage_sessions x JOIN stages s ON s.id = x.stage \
+         WHERE x.ended_at IS NULL AND (s.active_session IS NULL OR s.active_session <> x.id)",
+    ),
+    (
+        "participants that are connected or publish in a session that has ended",
+        "SELECT COUNT(*) FROM participants p JOIN stage_sessions x ON x.id = p.session \
+         WHERE x.ended_at IS NOT NULL AND (p.connected = 1 OR p.publishing = 1)",
+    ),
+    (
+        "ACTIVE replicas out of a session that has ended",
+        "SELECT COUNT(*) FROM replicas r JOIN stage_sessions x ON x.id = r.source_session \
+         WHERE r.active = 1 AND x.ended_at IS NOT NULL",
+    ),
+    (
+        "counts of stages that are not the number of stages",
+        "SELECT COUNT(*) FROM stage_counts c WHERE c.stages <> \
+         (SELECT COUNT(*) FROM stages s WHERE s.account = c.account AND s.region = c.region)",
+    ),
+    (
+        "stage sessions whose count of subscribers is not their number",
+        "SELECT COUNT(*) FROM stage_sessions x JOIN stages s ON s.id = x.stage WHERE x.subscribers <> \
+         (SELECT COUNT(DISTINCT c.participant) FROM connections c \
+          WHERE c.session = x.id AND c.kind = 'SUBSCRIBE')",
+    ),
+    (
+        "counts of subscriptions that are not their number",
+        "SELECT COUNT(*) FROM stage_counts n WHERE n.subscriptions <> \
+         (SELECT COUNT(*) FROM connections c JOIN stages s ON s.id = c.stage \
+          WHERE s.account = n.account AND s.region = n.region AND c.kind = 'SUBSCRIBE')",
+    ),
+    // A place is held by who publishes, who is connecting to do so, and a replica: once for each of them.
+    (
+        "counts of publishers that are not their number",
+        "SELECT COUNT(*) FROM stage_counts n LEFT JOIN \
+         (SELECT s.account, s.region, COUNT(*) AS held FROM \
+            (SELECT p.stage, p.session, p.id FROM participants p WHERE p.publishing = 1 \
+             UNION SELECT p.stage, p.session, p.id FROM participants p \
+                 WHERE p.replication_active = 1 AND p.replication = 'REPLICA' \
+             UNION SELECT c.stage, c.session, c.participant FROM connections c \
+                 WHERE c.kind = 'PUBLISH') AS places \
+          JOIN stages s ON s.id = places.stage GROUP BY s.account, s.region) AS found \
+         ON found.account = n.account AND found.region = n.region \
+         WHERE n.publishers <> COALESCE(found.held, 0)",
+    ),
+    (
+        "stages that are not counted",
+        "SELECT COUNT(*) FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stage_counts c \
+         WHERE c.account = s.account AND c.region = s.region)",
+    ),
+];
+
+/// Checks a database: that the engine finds it sound, that every row can be read, and that rows agree with
+/// each other. Works beside a running server, of which it sees one moment.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be looked at.
+pub async fn check(config: &StoreConfig) -> Result<Findings, StoreError> {
+    let visit = Engine::visit(config, Role::Reader).await?;
+    let mut connection = visit.connection;
+    let mut findings = Findings::default();
+    connection.command(visit.begin).await?;
+    // The rules are this schema's: what another one makes of its rows is not known here.
+    schema::check(&mut connection, config).await?;
+    if connection.is_sqlite() {
+        let said = query("PRAGMA integrity_check(20)")
+            .rows(&mut connection, |row| row.text(0).map(str::to_owned))
+            .await?;
+        let faults = said.into_iter().filter(|line| line != "ok");
+        findings.faults.extend(faults);
+    }
+    findings.rows = backup::count(&mut connection).await?;
+    read_all(&mut connection, &mut findings).await?;
+    for (what, sql) in RULES {
+        let found = query(*sql).number(&mut connection).await?;
+        if found > 0 {
+            findings.add(format!("{found} {what}"));
+        }
+    }
+    connection.command("ROLLBACK").await?;
+    connection.close().await?;
+    Ok(findings)
+}
+
+impl Findings {
+    fn add(&mut self, fault: String) {
+        if self.faults.len() < FINDINGS_MAX {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// Reads every row as the running server would.
+async fn read_all(
+    connection: &mut sql::Connection,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    type Decode = fn(&Row<'_>) -> Result<(), StoreError>;
+    let kinds: [(&'static str, Decode); 8] = [
+        (
+            concat!("SELECT ", columns!(stage "s"), " FROM stages s"),
+            |row| decode::stage(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(session "x"), " FROM stage_sessions x"),
+            |row| decode::session(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(public_key "k"), " FROM public_keys k"),
+            |row| decode::public_key(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(token "t"), " FROM tokens t"),
+            |row| decode::token(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(participant "p"), " FROM participants p"),
+            |row| decode::participant(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(replica "r"), " FROM replicas r"),
+            |row| decode::replica(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(connection "c"), " FROM connections c"),
+            |row| decode::connection(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(event "e"), " FROM stage_events e"),
+            |row| decode::event(row).map(drop),
+        ),
+    ];
+    for (sql, decode) in kinds {
+        let each = query(sql).each(connection, |row| {
+            if let Err(error) = decode(row) {
+                findings.add(error.to_string());
+            }
+            Ok::<_, StoreError>(())
+        });
+        each.await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! Notices as events in the shape EventBridge gives them (ivs-facts: user guide, page on EventBridge).
+//!
+//! What the service has too bears its names exactly: source `aws.ivs`, detail-type `IVS Stage Update`. What
+//! only restage tells (joins, subscriptions, sessions) has a source and detail-type of its own, so that a
+//! rule written for the service never meets it by surprise.
+
+use restage_api::Timestamp;
+use restage_core::id::{StageId, StageSessionId, Time};
+use restage_core::notice::{Notice, Occurrence};
+use restage_core::row::{StageEvent, StageEventName, TokenGrant};
+use serde_json::{Map, Value, json};
+
+use crate::tables::decode::event_error_word as error_word;
+
+/// An event of the service.
+const SERVICE: (&str, &str) = ("aws.ivs", "IVS Stage Update");
+/// An event the service does not have.
+const OWN: (&str, &str) = ("restage", "Restage Stage Update");
+
+/// Whose stage it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Owner {
+    /// 12 digits.
+    pub(crate) account: String,
+    /// Region name.
+    pub(crate) region: String,
+}
+
+impl Owner {
+    fn arn(&self, stage: &StageId) -> String {
+        format!("arn:aws:ivs:{}:{}:stage/{stage}", self.region, self.account)
+    }
+}
+
+/// The event for a notice, as JSON text. `None` for one that only restage tells, unless `extra` asks for those.
+pub(crate) fn event(notice: &Notice, owner: &Owner, id: &str, extra: bool) -> Option<String> {
+    let (name, is_service) = name(&notice.what);
+    if !is_service && !extra {
+        return None;
+    }
+    let (source, detail_type) = if is_service { SERVICE } else { OWN };
+    let envelope = json!({
+        "version": "0",
+        "id": id,
+        "detail-type": detail_type,
+        "source": source,
+        "account": owner.account,
+        "time": seconds(notice.at),
+        "region": owner.region,
+        "resources": [owner.arn(&notice.stage)],
+        "detail": detail(notice, owner, name),
+    });
+    Some(envelope.to_string())
+}
+
+/// `event_name`, and whether the service has such an event.
+const fn name(what: &Occurrence) -> (&'static str, bool) {
+    let event = match what {
+        Occurrence::SessionStarted => return ("Session Started", false),
+        Occurrence::SessionEnded => return ("Session Ended", false),
+        Occurrence::History { event, .. } => event,
+    };
+    match event.name {
+        StageEventName::PublishStarted => ("Participant Published", true),
+        StageEventName::PublishStopped => ("Participant Unpublished", true),
+        StageEventName::PublishError => ("Participant Publish Error", true),
+        StageEventName::ReplicationStarted => ("Participant Replication Start", true),
+        StageEventName::ReplicationStopped => ("Participant Replication End", true),
+        StageEventName::TokenExchanged => ("Token Exchanged", true),
+        StageEventName::Joined => ("Participant Joined", false),
+        StageEventName::Left => ("Participant Left", false),
+        StageEventName::JoinError => ("Participant Join Error", false),
+        StageEventName::SubscribeStarted => ("Participant Subscribed", false),
+        StageEventName::SubscribeStopped => ("Participant Unsubscribed", false),
+        StageEventName::SubscribeError => ("Participant Subscribe Error", false),
+    }
+}
+
+fn detail(notice: &Notice, owner: &Owner, name: &str) -> Value {
+    let mut detail = Map::new();
+    let mut put = |key: &str, value: String| detail.insert(key.to_owned(), value.into());
+    put("event_name", name.to_owned());
+    put("session_id", notice.session.to_string());
+    put("event_time", seconds(notice.at));
+    let Occurrence::History {
+        event,
+        user_id,
+        source,
+    } = &notice.what
+    else {
+        return Value::Object(detail);
+    };
+    put("participant_id", event.participant.to_string());
+    put("user_id", user_id.clone());
+    if is_precise(event) {
+        put("event_time_precise", precise(notice.at));
+    }
+    if let Some(remote) = &event.remote_participant {
+        put("remote_participant_id", remote.to_string());
+    }
+    if let Some(error) = event.error {
+        put("error_code", error_word(error).to_owned());
+    }
+    if let Some((stage, session)) = &event.destination {
+        put("destination_stage_arn", owner.arn(stage));
+        put("destination_session_id", session.to_string());
+    }
+    if let Some((stage, session)) = source {
+        put_source(&mut detail, owner, stage, session);
+    }
+    if let Some(exchange) = &event.exchange {
+        detail.insert("previous_token".to_owned(), token(&exchange.previous));
+        detail.insert("new_token".to_owned(), token(&exchange.new));
+    }
+    if event.replica {
+        detail.insert("replica".to_owned(), true.into());
+    }
+    Value::Object(detail)
+}
+
+/// What a token says, in the members of the service's Token Exchanged.
+fn token(grant: &TokenGrant) -> Value {
+    let words = [
+        (grant.capabilities.publish, "PUBLISH"),
+        (grant.capabilities.subscribe, "SUBSCRIBE"),
+    ];
+    let capabilities: Vec<&str> = words
+        .into_iter()
+        .filter_map(|(allowed, word)| allowed.then_some(word))
+        .collect();
+    json!({
+        "capabilities": capabilities,
+        "attributes": grant.attributes,
+        "user_id": grant.user_id,
+        "expiration_time": seconds(grant.expires_at),
+    })
+}
+
+fn put_source(
+    detail: &mut Map<String, Value>,
+    owner: &Owner,
+    stage: &StageId,
+    session: &StageSessionId,
+) {
+    detail.insert("source_stage_arn".to_owned(), owner.arn(stage).into());
+    detail.insert("source_session_id".to_owned(), session.to_string().into());
+}
+
+/// The service gives microseconds where a participant starts or stops publishing.
+const fn is_precise(event: &StageEvent) -> bool {
+    matches!(
+        event.name,
+        StageEventName::PublishStarted | StageEventName::PublishStopped
+    )
+}
+
+/// `2026-10-02T09:15:05Z`
+fn seconds(time: Time) -> String {
+    Timestamp::from_unix_seconds(Timestamp(time.0).unix_seconds()).to_string()
+}
+
+/// `2026-10-02T09:15:05.482913Z`
+fn precise(time: Time) -> String {
+    let text = Timestamp(time.0).to_string();
+    match text.strip_suffix('Z') {
+        Some(whole) if !whole.contains('.') => format!("{whole}.000000Z"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use restage_core::row::{Capabilities, TokenExchange};
+
+    use super::*;
+
+    fn grant(publish: bool, user_id: &str, expires_at_s: i64) -> TokenGrant {
+        TokenGrant {
+            capabilities: Capabilities {
+                publish,
+                subscribe: true,
+            },
+            attributes: [("role".to_owned(), user_id.to_owned())].into(),
+            user_id: user_id.to_owned(),
+            expires_at: Time(expires_at_s * 1_000_000),
+        }
+    }
+
+    #[test]
+    fn an_exchange_tells_both_tokens() {
+        let at = Time(1_790_000_000_482_913);
+        let event = StageEvent {
+            session: "st-1".into(),
+            participant: "ann".into(),
+            name: StageEventName::TokenExchanged,
+            at,
+            remote_participant: None,
+            error: None,
+            destination: None,
+            replica: false,
+            exchange: Some(Box::new(TokenExchange {
+                previous: grant(false, "viewer", 1_790_000_100),
+                new: grant(true, "mod", 1_790_000_200),
+            })),
+        };
+        let notice = Notice {
+            stage: "stage".into(),
+            session: "st-1".into(),
+            at,
+            what: Occurrence::History {
+                event: Box::new(event),
+                user_id: "mod".to_owned(),
+                source: None,
+            },
+        };
+        let owner = Owner {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+        };
+        let text = super::event(&notice, &owner, "id", false).unwrap();
+        let event: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            event["detail"],
+            json!({
+                "event_name": "Token Exchanged", "session_id": "st-1", "event_time": "2026-09-21T14:13:20Z",
+                "participant_id": "ann", "user_id": "mod",
+                "previous_token": {"capabilities": ["SUBSCRIBE"], "attributes": {"role": "viewer"},
+                    "user_id": "viewer", "expiration_time": "2026-09-21T14:15:00Z"},
+                "new_token": {"capabilities": ["PUBLISH", "SUBSCRIBE"], "attributes": {"role": "mod"},
+                    "user_id": "mod", "expiration_time": "2026-09-21T14:16:40Z"},
+            })
+        );
+    }
+}

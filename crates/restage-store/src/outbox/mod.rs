@@ -1,0 +1,400 @@
+//! The outbox: events written with the change they tell of, one row per sink, until the sink has them.
+//!
+//! Order is that of commits. A row that a sink refuses for good moves to the dead letters, from where it
+//! can be [replayed](replay). With no sink nothing is written.
+
+pub(crate) mod decode;
+mod envelope;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use restage_core::id::{StageId, Time};
+use restage_core::notice::Notice;
+use tokio::sync::Notify;
+
+use crate::config::Listeners;
+use crate::error::StoreError;
+use crate::load::rows;
+use crate::sql::{self, Cell, query};
+use crate::system::ids;
+use crate::tables::write;
+use envelope::Owner;
+
+/// Events a sink may have waiting. The oldest beyond that become dead letters, so that a sink that is away
+/// for long cannot fill the disk.
+pub const OUTBOX_ROWS_MAX: u64 = 100_000;
+/// Dead letters that are kept; the oldest beyond that are removed.
+pub const DEAD_LETTERS_MAX: u32 = 100_000;
+/// Rows moved at once when the outbox is full.
+const OVERFLOW_ROWS: i64 = 256;
+
+/// An event on its way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// Its place in the order.
+    pub seq: i64,
+    /// The event's own id, the same however often it is sent.
+    pub id: String,
+    /// Where it happened.
+    pub stage: StageId,
+    /// When.
+    pub at: Time,
+    /// The event as JSON.
+    pub body: String,
+    /// How often the sink refused it.
+    pub attempts: u32,
+}
+
+/// An event that waits, without its body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Its place in the order.
+    pub seq: i64,
+    /// Where it happened.
+    pub stage: StageId,
+    /// When.
+    pub at: Time,
+}
+
+/// An event that a sink would not take.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeadLetter {
+    /// Which sink.
+    pub sink: String,
+    /// The event.
+    pub event: Outgoing,
+    /// When it was given up.
+    pub failed_at: Time,
+    /// What the sink said last.
+    pub reason: String,
+}
+
+/// What became of the events a sink was given.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settlement {
+    /// The sink has them.
+    pub delivered: Vec<i64>,
+    /// It refused them; they are tried again.
+    pub refused: Vec<i64>,
+    /// It is not asked again.
+    pub dead: Vec<(i64, String)>,
+}
+
+/// How a sink is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OutboxStats {
+    /// Events that wait.
+    pub waiting: u64,
+    /// When the oldest of them happened, in microseconds since the epoch; 0 with none.
+    pub oldest_at: i64,
+    /// Events the sink took since the start.
+    pub delivered: u64,
+    /// Attempts it refused since the start.
+    pub refused: u64,
+    /// Events given up since the start.
+    pub dead: u64,
+}
+
+#[derive(Default, Debug)]
+struct Gauge {
+    waiting: AtomicU64,
+    delivered: AtomicU64,
+    refused: AtomicU64,
+    dead: AtomicU64,
+    oldest_at: Mutex<i64>,
+}
+
+impl Gauge {
+    fn set_oldest(&self, at: Option<Time>) {
+        let mut oldest = self
+            .oldest_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *oldest = at.map_or(0, |at| at.0);
+    }
+}
+
+/// What the writer and the senders share.
+#[derive(Debug)]
+pub(crate) struct Board {
+    listeners: Listeners,
+    gauges: Vec<Gauge>,
+    /// Rung after a commit with events in it.
+    pub(crate) bell: Notify,
+}
+
+impl Board {
+    fn gauge(&self, sink: &str) -> Option<&Gauge> {
+        let place = self.listeners.sinks.iter().position(|name| *name == sink)?;
+        self.gauges.get(place)
+    }
+
+    pub(crate) fn stats(&self) -> Vec<(&'static str, OutboxStats)> {
+        let read = |gauge: &Gauge| OutboxStats {
+            waiting: gauge.waiting.load(Ordering::Relaxed),
+            oldest_at: *gauge
+                .oldest_at
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+            delivered: gauge.delivered.load(Ordering::Relaxed),
+            refused: gauge.refused.load(Ordering::Relaxed),
+            dead: gauge.dead.load(Ordering::Relaxed),
+        };
+        let gauges = self.gauges.iter().map(read);
+        self.listeners.sinks.iter().copied().zip(gauges).collect()
+    }
+
+    /// Notes since when a sink's oldest event waits.
+    pub(crate) fn set_oldest(&self, sink: &str, at: Option<Time>) {
+        if let Some(gauge) = self.gauge(sink) {
+            gauge.set_oldest(at);
+        }
+    }
+
+    pub(crate) fn settled(&self, sink: &str, settlement: &Settlement) {
+        let Some(gauge) = self.gauge(sink) else {
+            return;
+        };
+        let (delivered, dead) = (settlement.delivered.len(), settlement.dead.len());
+        take(&gauge.waiting, (delivered + dead) as u64);
+        add(&gauge.delivered, delivered as u64);
+        add(&gauge.dead, dead as u64);
+        add(&gauge.refused, (settlement.refused.len() + dead) as u64);
+    }
+}
+
+fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}
+
+fn take(counter: &AtomicU64, count: u64) {
+    let less = |now: u64| Some(now.saturating_sub(count));
+    let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+}
+
+/// The writer's side.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pub(crate) board: Arc<Board>,
+    next_seq: i64,
+    /// Rows of the open transaction, by sink.
+    appended: u64,
+}
+
+const LAST_SEQ: &str = "SELECT COALESCE(MAX(t.seq), 0) FROM ( \
+     SELECT MAX(seq) AS seq FROM outbox UNION ALL SELECT MAX(seq) AS seq FROM dead_letters) AS t";
+const COUNT: &str = "SELECT COUNT(*) FROM outbox WHERE sink = $1";
+const BURY_OLDEST: &str = "INSERT INTO dead_letters \
+     (sink, seq, id, stage, at, body, attempts, failed_at, reason) \
+     SELECT sink, seq, id, stage, at, body, attempts, $2, $3 FROM outbox \
+     WHERE sink = $1 ORDER BY seq LIMIT $4 ON CONFLICT (sink, seq) DO NOTHING";
+const REMOVE_OLDEST: &str = "DELETE FROM outbox WHERE sink = $1 AND seq IN \
+     (SELECT seq FROM outbox WHERE sink = $1 ORDER BY seq LIMIT $2)";
+
+impl Outbox {
+    pub(crate) async fn open(
+        connection: &mut sql::Connection,
+        listeners: Listeners,
+    ) -> Result<Self, StoreError> {
+        let last = query(LAST_SEQ).number(connection).await?;
+        let mut gauges = Vec::new();
+        for sink in &listeners.sinks {
+            let waiting = query(COUNT).bind(*sink).number(connection).await?;
+            let gauge = Gauge::default();
+            add(&gauge.waiting, u64::try_from(waiting).unwrap_or_default());
+            gauges.push(gauge);
+        }
+        let board = Board {
+            listeners,
+            gauges,
+            bell: Notify::new(),
+        };
+        Ok(Self {
+            board: Arc::new(board),
+            next_seq: last + 1,
+            appended: 0,
+        })
+    }
+
+    /// The events of a decision, before its changes are written: a deleted stage still has an owner then.
+    pub(crate) async fn compose(
+        &self,
+        connection: &mut sql::Connection,
+        notices: &[Notice],
+    ) -> Result<Vec<(StageId, Time, String, String)>, StoreError> {
+        if self.board.listeners.sinks.is_empty() || notices.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stages = notices.iter().map(|notice| notice.stage.clone()).collect();
+        let stages = rows::stages(connection, stages).await?;
+        let mut events = Vec::new();
+        for notice in notices {
+            let Some(stage) = stages.iter().find(|stage| stage.id == notice.stage) else {
+                continue;
+            };
+            let owner = Owner {
+                account: stage.account.clone(),
+                region: stage.region.clone(),
+            };
+            let id = ids::request();
+            let extra = self.board.listeners.extra;
+            if let Some(body) = envelope::event(notice, &owner, &id, extra) {
+                events.push((notice.stage.clone(), notice.at, id, body));
+            }
+        }
+        Ok(events)
+    }
+
+    /// Queues events for every sink, in the open transaction.
+    pub(crate) async fn append(
+        &mut self,
+        connection: &mut sql::Connection,
+        events: &[(StageId, Time, String, String)],
+    ) -> Result<(), StoreError> {
+        let board = Arc::clone(&self.board);
+        for (sink, gauge) in board.listeners.sinks.iter().zip(&board.gauges) {
+            let mut cells = Vec::with_capacity(events.len());
+            for (number, (stage, at, id, body)) in (self.next_seq..).zip(events) {
+                cells.push(vec![
+                    Cell::text(sink),
+                    Cell::Int(number),
+                    Cell::text(id),
+                    Cell::text(stage.as_str()),
+                    Cell::Int(at.0),
+                    Cell::text(body),
+                    Cell::Int(0),
+                ]);
+            }
+            write::put_rows(connection, write::OUTBOX, cells).await?;
+            if gauge.waiting.load(Ordering::Relaxed) > OUTBOX_ROWS_MAX
+                && let Some((_, at, ..)) = events.last()
+            {
+                let buried = bury_oldest(connection, sink, *at).await?;
+                take(&gauge.waiting, buried);
+                add(&gauge.dead, buried);
+            }
+        }
+        self.next_seq += events.len() as i64;
+        self.appended += events.len() as u64;
+        Ok(())
+    }
+
+    /// Forgets what was appended since `mark`: it was rolled back.
+    pub(crate) fn roll_back(&mut self, mark: u64) {
+        self.appended = mark;
+    }
+
+    /// What was appended in the open transaction.
+    pub(crate) const fn mark(&self) -> u64 {
+        self.appended
+    }
+
+    /// After a commit: the senders have something to do.
+    pub(crate) fn committed(&mut self) {
+        let appended = std::mem::take(&mut self.appended);
+        self.committed_later(appended);
+    }
+
+    /// The same, of a transaction that is not the open one.
+    pub(crate) fn committed_later(&self, appended: u64) {
+        if appended > 0 {
+            for gauge in &self.board.gauges {
+                add(&gauge.waiting, appended);
+            }
+            self.board.bell.notify_waiters();
+        }
+    }
+}
+
+async fn bury_oldest(
+    connection: &mut sql::Connection,
+    sink: &str,
+    now: Time,
+) -> Result<u64, StoreError> {
+    query(BURY_OLDEST)
+        .bind(sink)
+        .bind(now.0)
+        .bind("the outbox was full")
+        .bind(OVERFLOW_ROWS)
+        .execute(connection)
+        .await?;
+    query(REMOVE_OLDEST)
+        .bind(sink)
+        .bind(OVERFLOW_ROWS)
+        .execute(connection)
+        .await
+}
+
+const DELIVERED: &str = "DELETE FROM outbox WHERE sink = $1 AND seq = $2";
+const REFUSED: &str = "UPDATE outbox SET attempts = attempts + 1 WHERE sink = $1 AND seq = $2";
+const BURY: &str = "INSERT INTO dead_letters \
+     (sink, seq, id, stage, at, body, attempts, failed_at, reason) \
+     SELECT sink, seq, id, stage, at, body, attempts + 1, $3, $4 FROM outbox \
+     WHERE sink = $1 AND seq = $2 ON CONFLICT (sink, seq) DO NOTHING";
+
+/// Writes down what became of events.
+pub(crate) async fn settle(
+    connection: &mut sql::Connection,
+    sink: &str,
+    now: Time,
+    settlement: &Settlement,
+) -> Result<(), StoreError> {
+    for (seq, reason) in &settlement.dead {
+        query(BURY)
+            .bind(sink)
+            .bind(*seq)
+            .bind(now.0)
+            .bind(reason.replace('\0', ""))
+            .execute(connection)
+            .await?;
+    }
+    let gone = settlement
+        .delivered
+        .iter()
+        .chain(settlement.dead.iter().map(|(seq, _)| seq));
+    let gone = gone.map(|seq| (DELIVERED, seq));
+    let refused = settlement.refused.iter().map(|seq| (REFUSED, seq));
+    for (sql, seq) in gone.chain(refused) {
+        query(sql).bind(sink).bind(*seq).execute(connection).await?;
+    }
+    Ok(())
+}
+
+pub(crate) const WAITING: &str = "SELECT o.seq, o.id, o.stage, o.at, o.body, o.attempts \
+     FROM outbox o WHERE o.sink = $1 AND o.seq > $2 ORDER BY o.seq LIMIT $3";
+
+pub(crate) const WAITING_KEYS: &str = "SELECT o.seq, o.stage, o.at \
+     FROM outbox o WHERE o.sink = $1 AND o.seq > $2 ORDER BY o.seq LIMIT $3";
+pub(crate) const WAITING_COUNT: &str =
+    "SELECT COUNT(*) FROM outbox o WHERE o.sink = $1 AND o.seq <= $2";
+
+const DEAD_LETTERS: &str = "SELECT d.sink, d.seq, d.id, d.stage, d.at, d.body, d.attempts, \
+     d.failed_at, d.reason FROM dead_letters d ORDER BY d.seq LIMIT $1";
+const REVIVE: &str = "INSERT INTO outbox (sink, seq, id, stage, at, body, attempts) \
+     SELECT sink, seq, id, stage, at, body, 0 FROM dead_letters WHERE sink = $1 AND seq = $2 \
+     ON CONFLICT (sink, seq) DO NOTHING";
+const UNBURY: &str = "DELETE FROM dead_letters WHERE sink = $1 AND seq = $2";
+
+/// The oldest dead letters, for an operator. Works beside a running server.
+pub(crate) async fn dead_letters(
+    connection: &mut sql::Connection,
+    limit: u32,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    query(DEAD_LETTERS)
+        .bind(i64::from(limit))
+        .rows(connection, decode::dead_letter)
+        .await
+}
+
+/// Queues a dead letter again, in its old place. The caller holds the transaction.
+pub(crate) async fn replay(
+    connection: &mut sql::Connection,
+    sink: &str,
+    seq: i64,
+) -> Result<(), StoreError> {
+    for sql in [REVIVE, UNBURY] {
+        query(sql).bind(sink).bind(seq).execute(connection).await?;
+    }
+    Ok(())
+}

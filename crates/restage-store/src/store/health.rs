@@ -1,0 +1,76 @@
+//! Whether changes can be made durable right now.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Store;
+use crate::error::StoreError;
+use crate::writer::health::{PROBE_EVERY, PROBE_TIMEOUT};
+use crate::writer::{End, Request};
+
+impl Store {
+    /// Whether changes can be made durable right now: the writer has committed one within the last second, or does so
+    /// now. Askers share one probe.
+    ///
+    /// # Errors
+    /// What the last attempt failed with, or [`StoreError::Timeout`] when there is no answer within
+    /// [`PROBE_TIMEOUT`].
+    pub async fn can_write(&self) -> Result<(), StoreError> {
+        if let Some(error) = self.ended() {
+            return Err(error);
+        }
+        let mut verdicts = self.shared.health.verdict.subscribe();
+        let asked_at = Instant::now();
+        let last = verdicts.borrow_and_update().clone();
+        if asked_at.duration_since(last.at) < PROBE_EVERY {
+            return last.outcome;
+        }
+        self.probe();
+        let answered = async {
+            while verdicts.changed().await.is_ok() {
+                let verdict = verdicts.borrow_and_update().clone();
+                if verdict.at >= asked_at {
+                    return verdict.outcome;
+                }
+            }
+            Err(StoreError::Closed)
+        };
+        match tokio::time::timeout(PROBE_TIMEOUT, answered).await {
+            Ok(outcome) => outcome,
+            // An attempt is under way. What the one before said says more than that this one takes long.
+            Err(_) => last.outcome.and(Err(StoreError::Timeout {
+                seconds: PROBE_TIMEOUT.as_secs(),
+            })),
+        }
+    }
+
+    /// Why the writer writes no more, if that is so.
+    fn ended(&self) -> Option<StoreError> {
+        let is_gone = self.shared.end.has_changed().is_err();
+        match &*self.shared.end.borrow() {
+            End::Lost(error) => Some(error.clone()),
+            End::Closed => Some(StoreError::Closed),
+            End::NotYet => is_gone.then_some(StoreError::WriterDied),
+        }
+    }
+
+    /// Starts a probe unless one is under way.
+    fn probe(&self) {
+        let health = Arc::clone(&self.shared.health);
+        if health.is_probing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let requests = self.shared.requests.clone();
+        tokio::spawn(async move {
+            let (answer, answered) = oneshot::channel();
+            let sent = requests.send(Request::Probe { answer }).await.is_ok();
+            if !sent || answered.await.is_err() {
+                health.found(Err(StoreError::Closed));
+            }
+            health.is_probing.store(false, Ordering::Release);
+        });
+    }
+}

@@ -1,0 +1,111 @@
+//! Holding the writer, so that a test knows what it finds in its queue.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use restage_core::Command;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::Bench;
+use super::writer::rename;
+use crate::{EffectSink, Job, Outcome, StoreError, StoreStats};
+
+/// A stage that never is: asking to rename it changes nothing, and stops the writer.
+const NOWHERE: &str = "gate";
+
+/// What the writer waits at.
+pub(super) struct Gate {
+    is_reached: Notify,
+    open: Sender<()>,
+    opened: Mutex<Receiver<()>>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        let (open, opened) = channel();
+        Self {
+            is_reached: Notify::new(),
+            open,
+            opened: Mutex::new(opened),
+        }
+    }
+}
+
+impl Gate {
+    pub(super) fn around(gate: &Arc<Self>, mut sink: EffectSink) -> EffectSink {
+        let gate = Arc::clone(gate);
+        Box::new(move |command, decision, place| match command {
+            Command::UpdateStage { stage, .. } if stage.id.as_str() == NOWHERE => {
+                gate.is_reached.notify_one();
+                gate.opened.lock().unwrap().recv().unwrap();
+            }
+            _ => sink(command, decision, place),
+        })
+    }
+}
+
+/// While it is there the writer takes nothing from its queue.
+pub(super) struct Held(Option<Sender<()>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(open) = &self.0 {
+            open.send(()).unwrap();
+        }
+    }
+}
+
+impl Bench {
+    /// SQLite's writer has a thread and is stopped there. PostgreSQL's shares the test's only one, so that it does
+    /// nothing before the test waits for something.
+    pub(super) async fn hold(&self) -> Held {
+        if !self.rows.is_sqlite() {
+            return Held(None);
+        }
+        let store = self.store.clone();
+        tokio::spawn(async move { store.execute(rename(NOWHERE, "x")).await });
+        self.gate.is_reached.notified().await;
+        Held(Some(self.gate.open.clone()))
+    }
+
+    /// Stops SQLite's writer in the middle of a command whose caller waits so long for its turn; `None` on PostgreSQL.
+    pub(super) async fn hold_at(
+        &self,
+        turn_max: Duration,
+    ) -> Option<(Held, JoinHandle<Result<Outcome, StoreError>>)> {
+        if !self.rows.is_sqlite() {
+            return None;
+        }
+        let store = self.store.clone();
+        let job = rename(NOWHERE, "x");
+        let caller = tokio::spawn(async move { store.execute_within(job, turn_max).await });
+        self.gate.is_reached.notified().await;
+        Some((Held(Some(self.gate.open.clone())), caller))
+    }
+
+    /// Executes what is queued together before the writer looks, and says what the writer did for it. Without a
+    /// budget: one that is used up would let later commands overtake.
+    pub(super) async fn together(
+        &self,
+        jobs: impl IntoIterator<Item = Job>,
+    ) -> (Vec<Result<Outcome, StoreError>>, StoreStats) {
+        let held = self.hold().await;
+        let before = self.store.stats();
+        let jobs = jobs.into_iter().map(|job| self.store.execute(job));
+        let all = tokio::task::unconstrained(futures_util::future::join_all(jobs));
+        let mut all = std::pin::pin!(all);
+        assert!(all.as_mut().now_or_never().is_none(), "they are queued");
+        drop(held);
+        let outcomes = all.await;
+        let after = self.store.stats();
+        let done = StoreStats {
+            commits: after.commits - before.commits,
+            commands: after.commands - before.commands,
+            queued: after.queued,
+        };
+        (outcomes, done)
+    }
+}

@@ -1,0 +1,503 @@
+//! The store against the rules alone: the same random commands to a world in memory that holds every row,
+//! and to the writer. Every decision must be the same, its effects in the same order, and in the end every
+//! row.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::join_all;
+use restage_core::command::{Claims, NewToken};
+use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::row::{
+    Capabilities, Client, Connection, ConnectionKind, Protocol, Replica, Stage, StageEventError,
+};
+use restage_core::{
+    Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World, decide,
+};
+
+use super::world::AWKWARD;
+use super::{Bench, Dice, by_participant};
+use crate::{Job, Subject, Watch};
+
+const ACCOUNT: &str = "000000000000";
+const IDLE_S: u32 = 60;
+
+#[tokio::test]
+async fn the_store_decides_as_the_rules_do_on_every_row() {
+    let mut refused = 0;
+    let mut effects = 0;
+    let (mut changed, mut held) = (0, 0);
+    for seed in 0..4 {
+        let walk = walk(seed, 120).await;
+        refused += walk.refused;
+        effects += walk.effects;
+        changed += walk.changed;
+        held += walk.held;
+    }
+    assert!(
+        refused > 100 && effects > 400,
+        "{refused} refused, {effects} effects: went nowhere"
+    );
+    let is_sqlite = Bench::open().await.rows.is_sqlite();
+    assert!(
+        changed > 100 && (held > 100) == is_sqlite,
+        "{changed} changed, {held} held"
+    );
+}
+
+struct Walk {
+    dice: Dice,
+    world: World,
+    /// What rows are written with.
+    now: Time,
+    wall: Time,
+    steady: Time,
+    made: u64,
+    refused: usize,
+    effects: usize,
+    /// Subjects that were watched and changed, and that did not and were seen not to.
+    changed: usize,
+    held: usize,
+}
+
+/// What is watched, and how it is now.
+type Watched = (StageId, Watch, Option<Stage>, Vec<Replica>);
+
+async fn walk(seed: u64, batches: u32) -> Walk {
+    let handed_over = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&handed_over);
+    let mut bench = Bench::with_sink(Box::new(move |command, decision: &Decision, _| {
+        sink.lock()
+            .unwrap()
+            .push((command.clone(), decision.clone()));
+    }))
+    .await;
+    let (dice, world) = (Dice(seed), World::default());
+    let now = Time(1_700_000_000_000_000);
+    let mut walk = Walk {
+        dice,
+        world,
+        now,
+        wall: now,
+        steady: now,
+        made: 0,
+        refused: 0,
+        effects: 0,
+        changed: 0,
+        held: 0,
+    };
+
+    for batch in 0..batches {
+        let mut jobs = Vec::new();
+        let mut expected = Vec::new();
+        let watched = walk.watch(&bench);
+        for _ in 0..=walk.dice.below(12) {
+            let job = walk.job();
+            expected.push((job.command.clone(), walk.decide(&job)));
+            // The writer makes of the wall clock what rows are written with.
+            let Job { command, context } = job;
+            let now = context.wall;
+            let context = Context { now, ..context };
+            jobs.push(Job { command, context });
+        }
+        let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+        for (outcome, (command, decision)) in outcomes.into_iter().zip(&expected) {
+            let reply = outcome.unwrap().reply;
+            assert_eq!(
+                reply, decision.reply,
+                "seed {seed}, batch {batch}, {command:?}"
+            );
+        }
+        walk.look_again(&bench, watched);
+        let handed_over = std::mem::take(&mut *handed_over.lock().unwrap());
+        for (given, wanted) in handed_over.iter().zip(&expected) {
+            assert_eq!(given, wanted, "seed {seed}, batch {batch}");
+        }
+        assert_eq!(handed_over.len(), expected.len());
+        if walk.dice.one_in(10) {
+            bench.store.purge(5).await.unwrap();
+        }
+    }
+    while bench.store.purge(1_000).await.unwrap() > 0 {}
+    assert_eq!(
+        bench.dump().await,
+        by_participant(walk.world.clone()),
+        "seed {seed}"
+    );
+    walk
+}
+
+impl Walk {
+    /// Watches every stage with its replications.
+    fn watch(&self, bench: &Bench) -> Vec<Watched> {
+        let watch = |stage: &StageId| {
+            let subjects = [Subject::Stage(stage), Subject::Replicas(stage)];
+            let watch = bench.store.watch(subjects);
+            let (row, replicas) = self.seen(stage);
+            (stage.clone(), watch, row, replicas)
+        };
+        self.world.stages.keys().map(watch).collect()
+    }
+
+    fn seen(&self, stage: &StageId) -> (Option<Stage>, Vec<Replica>) {
+        let replicas = self.world.replicas.values();
+        let theirs = replicas.filter(|row| row.source_stage == *stage).cloned();
+        (self.world.stages.get(stage).cloned(), theirs.collect())
+    }
+
+    /// What has changed must not be seen to hold.
+    fn look_again(&mut self, bench: &Bench, watched: Vec<Watched>) {
+        for (stage, watch, row, replicas) in watched {
+            let holds = bench.store.holds(&watch);
+            if self.seen(&stage) == (row, replicas) {
+                self.held += usize::from(holds);
+            } else {
+                assert!(!holds, "{stage} has changed");
+                self.changed += 1;
+            }
+        }
+    }
+
+    fn decide(&mut self, job: &Job) -> Decision {
+        let decision = decide(&self.world, &job.context, &job.command);
+        self.world.apply(&decision.changes);
+        self.refused += usize::from(decision.reply.is_err());
+        self.effects += decision.effects.len();
+        decision
+    }
+
+    fn job(&mut self) -> Job {
+        let step_s = *self.dice.pick(&[0, 0, 0, 1, 7, 30, 90]);
+        self.steady = self.steady.plus_seconds(step_s);
+        self.wall = self.wall.plus_seconds(step_s);
+        if self.dice.one_in(100) {
+            // The clock is set, by hours, either way.
+            let set_s = *self.dice.pick(&[-90_000, -3_600, 3_600, 90_000]);
+            let least = self.now.minus_seconds(40 * 3_600);
+            self.wall = least.max(Time(self.wall.0 + set_s * 1_000_000));
+        }
+        self.now = match self.now > self.wall {
+            true => Time(self.now.0 + 1),
+            false => self.wall,
+        };
+        let limits = Limits {
+            stages: 5,
+            public_keys: 3,
+            publishers_per_stage: 3,
+            subscribers_per_stage: 4,
+            replications_per_participant: 2,
+            publishers: 6,
+            subscriptions: 7,
+            connection_seconds: 400,
+            ..Limits::AWS
+        };
+        let context = Context {
+            account: ACCOUNT.to_owned(),
+            now: self.now,
+            wall: self.wall,
+            steady: self.steady,
+            limits,
+            session_idle_s: IDLE_S,
+            fresh_session: StageSessionId::new(self.fresh("st-")),
+        };
+        Job {
+            command: self.command(),
+            context,
+        }
+    }
+
+    fn fresh(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        format!("{prefix}{}", self.made)
+    }
+
+    fn command(&mut self) -> Command {
+        if self.world.stages.len() < 2 {
+            return self.create_stage();
+        }
+        match self.dice.below(42) {
+            0 => self.create_stage(),
+            1 if self.dice.one_in(4) => Command::DeleteStage {
+                stage: self.stage(),
+            },
+            1 | 2 => Command::UpdateStage {
+                stage: self.stage(),
+                name: Some((*self.dice.pick(&AWKWARD)).to_owned()),
+                recording: None,
+            },
+            3 | 4 => {
+                let (stage, token) = (self.stage(), self.token());
+                Command::CreateParticipantToken { stage, token }
+            }
+            5 => {
+                let (stage, participant) = self.bearer();
+                Command::DisconnectParticipant { stage, participant }
+            }
+            6..=10 => {
+                let (source, participant) = self.bearer();
+                Command::StartParticipantReplication {
+                    source,
+                    participant,
+                    destination: self.stage(),
+                    reconnect_window_s: *self.dice.pick(&[0, 20, 300]),
+                    attributes: BTreeMap::from([("order".to_owned(), AWKWARD[3].to_owned())]),
+                }
+            }
+            11 | 12 => {
+                let (source, participant) = self.bearer();
+                Command::StopParticipantReplication {
+                    source,
+                    participant,
+                    destination: self.stage(),
+                }
+            }
+            13..=25 => self.open_connection(),
+            26..=31 => self.on_connection(true),
+            32..=35 => self.on_connection(false),
+            36 => {
+                let (claims, kind) = (self.claims(), self.kind());
+                Command::RecordConnectionError {
+                    claims,
+                    kind,
+                    error: StageEventError::InvalidInput,
+                }
+            }
+            37 if self.dice.one_in(10) => Command::Recover,
+            38 => self.keys_and_tags(),
+            39 => self.exchange(),
+            _ => Command::Tick,
+        }
+    }
+
+    fn create_stage(&mut self) -> Command {
+        let id = StageId::new(self.fresh("stage"));
+        Command::CreateStage {
+            stage: arn(id),
+            name: "walk".to_owned(),
+            tags: BTreeMap::new(),
+            recording: "{}".to_owned(),
+            tokens: (0..3).map(|_| self.token()).collect(),
+        }
+    }
+
+    fn token(&mut self) -> NewToken {
+        let participant = ParticipantId::new(self.fresh("p"));
+        NewToken {
+            participant,
+            expires_at: self.wall.plus_seconds(3_600),
+        }
+    }
+
+    fn stage(&mut self) -> StageArn {
+        let stages: Vec<_> = self.world.stages.keys().cloned().collect();
+        arn(if self.dice.one_in(40) {
+            StageId::new("gone")
+        } else {
+            self.dice.pick(&stages).clone()
+        })
+    }
+
+    /// Someone with a token, seldom someone who lost it or whose stage is gone.
+    fn bearer(&mut self) -> (StageArn, ParticipantId) {
+        let tokens: Vec<_> = self.world.tokens.values().collect();
+        if tokens.is_empty() || self.dice.one_in(40) {
+            return (self.stage(), ParticipantId::new("stranger"));
+        }
+        let token = self.dice.pick(&tokens);
+        (arn(token.stage.clone()), token.participant.clone())
+    }
+
+    /// A key, seldom one that is gone.
+    fn key(&mut self) -> PublicKeyArn {
+        let keys: Vec<_> = self.world.public_keys.keys().cloned().collect();
+        let id = if keys.is_empty() || self.dice.one_in(20) {
+            PublicKeyId::new("gone")
+        } else {
+            self.dice.pick(&keys).clone()
+        };
+        PublicKeyArn {
+            region: "eu-west-1".to_owned(),
+            account: ACCOUNT.to_owned(),
+            id,
+        }
+    }
+
+    fn keys_and_tags(&mut self) -> Command {
+        let resource = if self.dice.one_in(2) {
+            ResourceArn::from(self.stage())
+        } else {
+            ResourceArn::from(self.key())
+        };
+        match self.dice.below(8) {
+            0..=4 => {
+                let id = PublicKeyId::new(self.fresh("key"));
+                Command::ImportPublicKey {
+                    key: PublicKeyArn { id, ..self.key() },
+                    name: "walk".to_owned(),
+                    tags: BTreeMap::new(),
+                    material: AWKWARD[5].to_owned(),
+                    fingerprint: "00".to_owned(),
+                    point: self.dice.below(5).to_string(),
+                }
+            }
+            5 => Command::DeletePublicKey { key: self.key() },
+            6 => Command::TagResource {
+                resource,
+                tags: BTreeMap::from([(self.fresh("k"), AWKWARD[2].to_owned())]),
+            },
+            _ => Command::UntagResource {
+                resource,
+                keys: (0..100).map(|n| format!("k{n}")).collect(),
+            },
+        }
+    }
+
+    fn exchange(&mut self) -> Command {
+        let self_signed = |world: &World, row: &&Connection| {
+            let key = (row.stage.clone(), row.participant.clone());
+            world
+                .tokens
+                .get(&key)
+                .is_some_and(|row| row.self_signed.is_some())
+        };
+        let world = &self.world;
+        let rows = world
+            .connections
+            .values()
+            .filter(|row| self_signed(world, row));
+        let rows: Vec<_> = rows.cloned().collect();
+        if rows.is_empty() {
+            return self.open_connection();
+        }
+        let row = self.dice.pick(&rows);
+        Command::ExchangeToken {
+            connection: row.id.clone(),
+            stage: row.stage.clone(),
+            participant: row.participant.clone(),
+            claims: self.claims_of(arn(row.stage.clone()), row.participant.clone()),
+        }
+    }
+
+    fn claims(&mut self) -> Claims {
+        let (stage, participant) = self.bearer();
+        let own = self.dice.one_in(5);
+        let participant = if own {
+            ParticipantId::new(format!("own{}", self.dice.below(6)))
+        } else {
+            participant
+        };
+        self.claims_of(stage, participant)
+    }
+
+    fn claims_of(&mut self, stage: StageArn, participant: ParticipantId) -> Claims {
+        let key = (stage.id.clone(), participant.clone());
+        let signer = match self.world.tokens.get(&key) {
+            Some(row) if row.self_signed.is_none() => Signer::Service,
+            _ => Signer::PublicKey(self.key()),
+        };
+        Claims {
+            signer,
+            issued_at: self.wall,
+            participant,
+            stage,
+            user_id: (*self.dice.pick(&AWKWARD)).to_owned(),
+            attributes: BTreeMap::from([("k".to_owned(), AWKWARD[2].to_owned())]),
+            capabilities: Capabilities {
+                publish: !self.dice.one_in(12),
+                subscribe: !self.dice.one_in(12),
+            },
+            expires_at: self.wall.plus_seconds(3_600),
+        }
+    }
+
+    fn kind(&mut self) -> ConnectionKind {
+        match self.dice.below(6) {
+            0..=2 => ConnectionKind::Publish,
+            3 => ConnectionKind::Events,
+            _ => {
+                let shown: Vec<_> = self
+                    .world
+                    .participants
+                    .values()
+                    .filter(|row| row.publishing)
+                    .collect();
+                let publisher = if shown.is_empty() {
+                    ParticipantId::new("stranger")
+                } else {
+                    self.dice.pick(&shown).id.clone()
+                };
+                ConnectionKind::Subscribe { publisher }
+            }
+        }
+    }
+
+    fn open_connection(&mut self) -> Command {
+        let claims = self.claims();
+        // The resumption secret of the session in progress, now and then of another one.
+        let stage = self.world.stages.get(&claims.stage.id);
+        let resumes = match self.dice.below(6) {
+            0 | 1 => stage.and_then(|row| row.active_session.clone()),
+            2 => Some(StageSessionId::new("st-1")),
+            _ => None,
+        };
+        Command::OpenConnection {
+            connection: ConnectionId::new(self.fresh("c")),
+            kind: self.kind(),
+            claims,
+            resumes,
+            protocol: Protocol::Whip,
+            client: Client {
+                browser_name: AWKWARD[7].to_owned(),
+                ..Client::default()
+            },
+        }
+    }
+
+    fn on_connection(&mut self, established: bool) -> Command {
+        let open: Vec<_> = self.world.connections.values().collect();
+        if open.is_empty() {
+            return self.open_connection();
+        }
+        let row = self.dice.pick(&open);
+        let (connection, stage, participant) =
+            (row.id.clone(), row.stage.clone(), row.participant.clone());
+        if !established && self.dice.one_in(4) {
+            return Command::ConnectionExceeded {
+                connection,
+                stage,
+                participant,
+                error: StageEventError::ResolutionExceeded,
+            };
+        }
+        if !established && self.dice.one_in(4) {
+            return Command::ConnectionFailed {
+                connection,
+                stage,
+                participant,
+                error: StageEventError::InvalidInput,
+                is_over: self.dice.one_in(2),
+            };
+        }
+        if established {
+            Command::ConnectionEstablished {
+                connection,
+                stage,
+                participant,
+            }
+        } else {
+            Command::ConnectionClosed {
+                connection,
+                stage,
+                participant,
+            }
+        }
+    }
+}
+
+fn arn(id: StageId) -> StageArn {
+    StageArn {
+        region: "eu-west-1".to_owned(),
+        account: ACCOUNT.to_owned(),
+        id,
+    }
+}

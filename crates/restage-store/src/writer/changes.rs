@@ -1,0 +1,101 @@
+//! Whether what was read still holds, without reading it again.
+//!
+//! The writer counts what it changes, after the commit and before anyone is told of it. Who has read something and
+//! finds the counts as they were knows that nothing of it has changed: a look at two numbers.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use restage_core::Change;
+use restage_core::id::StageId;
+
+/// Counts there are. Subjects that share one only look changed more often than they are.
+const SLOTS: usize = 4_096;
+
+/// What may be watched.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Subject<'s> {
+    /// The row of a stage.
+    Stage(&'s StageId),
+    /// The replications out of a stage.
+    Replicas(&'s StageId),
+}
+
+/// What [`Store::watch`](crate::Store::watch) saw.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Watch {
+    pub(crate) slots: [usize; 2],
+    pub(crate) seen: u64,
+}
+
+impl Watch {
+    /// A watch of these subjects that saw this count of changes.
+    pub fn of(subjects: [Subject<'_>; 2], seen: u64) -> Self {
+        let slots = subjects.map(slot);
+        Self { slots, seen }
+    }
+}
+
+/// How often things have changed.
+#[derive(Debug)]
+pub(crate) struct ChangeCounts {
+    of_all: AtomicU64,
+    of_slots: Box<[AtomicU64]>,
+}
+
+impl Default for ChangeCounts {
+    fn default() -> Self {
+        Self {
+            of_all: AtomicU64::default(),
+            of_slots: (0..SLOTS).map(|_| AtomicU64::default()).collect(),
+        }
+    }
+}
+
+impl ChangeCounts {
+    /// These changes are in the database now.
+    pub(crate) fn committed(&self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::PutStage(stage) => self.add(Subject::Stage(&stage.id)),
+                Change::DeleteStage(stage) => {
+                    self.add(Subject::Stage(stage));
+                    self.add(Subject::Replicas(stage));
+                }
+                Change::PutReplica(replica) => self.add(Subject::Replicas(&replica.source_stage)),
+                Change::PutPublicKey(_)
+                | Change::DeletePublicKey(_)
+                | Change::PutToken(_)
+                | Change::PutSession(_)
+                | Change::PutParticipant(_)
+                | Change::PutConnection(_)
+                | Change::DeleteConnection(_)
+                | Change::AddEvent(_)
+                | Change::Count { .. } => {}
+            }
+        }
+    }
+
+    /// Anything may have changed.
+    pub(crate) fn committed_unknown(&self) {
+        self.of_all.fetch_add(1, Ordering::Release);
+    }
+
+    fn add(&self, subject: Subject<'_>) {
+        self.of_slots[slot(subject)].fetch_add(1, Ordering::Release);
+    }
+
+    /// Grows with every change of any of them.
+    pub(crate) fn sum(&self, slots: [usize; 2]) -> u64 {
+        let of_slots = slots.map(|slot| self.of_slots[slot].load(Ordering::Acquire));
+        let of_all = self.of_all.load(Ordering::Acquire);
+        of_slots.into_iter().fold(of_all, u64::wrapping_add)
+    }
+}
+
+fn slot(subject: Subject<'_>) -> usize {
+    let mut hasher = DefaultHasher::new();
+    subject.hash(&mut hasher);
+    // The remainder is below SLOTS.
+    (hasher.finish() % SLOTS as u64) as usize
+}

@@ -1,0 +1,31 @@
+//! A command's turn with the writer: taken by the writer, or taken back by the caller who has waited long enough, never
+//! both.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+const WAITING: u8 = 0;
+const BEGUN: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+/// Whether the writer has begun with a command.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(AtomicU8);
+
+impl Turn {
+    /// The writer begins; `false` says that the caller has gone.
+    pub(crate) fn begin(&self) -> bool {
+        self.settle(BEGUN)
+    }
+
+    /// The caller goes; `false` says that the writer has begun.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.settle(WITHDRAWN)
+    }
+
+    fn settle(&self, outcome: u8) -> bool {
+        let settled =
+            self.0
+                .compare_exchange(WAITING, outcome, Ordering::AcqRel, Ordering::Acquire);
+        settled.is_ok()
+    }
+}

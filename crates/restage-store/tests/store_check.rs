@@ -1,0 +1,153 @@
+//! What `restage db check` finds: nothing in what a server wrote, and each fault by its own sentence.
+
+mod store_support;
+
+use restage_core::row::ConnectionKind;
+use restage_store::{Findings, backup, check, dead_letters, migrate};
+use store_support::{
+    Database, config, connect, create_stage, create_token, delete_stage, established, execute,
+    fresh, publish, replicate,
+};
+
+/// Someone publishes, is connecting to publish, is watched, and is replicated into a stage that lives and one that
+/// is deleted; the server was killed.
+async fn lively() -> Database {
+    let (store, database) = fresh().await;
+    publish(&store, "source", "ann").await;
+    for (at, stage) in [(3, "going"), (4, "gone")] {
+        execute(&store, at, create_stage(stage)).await;
+        execute(&store, at, replicate("source", "ann", stage)).await;
+    }
+    for (participant, kind) in [
+        ("bob", ConnectionKind::Publish),
+        (
+            "cleo",
+            ConnectionKind::Subscribe {
+                publisher: "ann".into(),
+            },
+        ),
+    ] {
+        execute(&store, 5, create_token("source", participant)).await;
+        let open = connect("source", participant, participant, kind);
+        execute(&store, 6, open).await;
+    }
+    execute(&store, 7, established("source", "cleo", "cleo")).await;
+    execute(&store, 8, delete_stage("gone")).await;
+    store.close().await;
+    database
+}
+
+async fn find(database: &Database) -> Findings {
+    check(&config(database)).await.unwrap()
+}
+
+#[tokio::test]
+async fn nothing_in_what_a_server_wrote() {
+    let findings = find(&lively().await).await;
+    assert_eq!(findings.faults, [""; 0]);
+    assert!(findings.rows > 10, "{findings:?}");
+}
+
+#[tokio::test]
+async fn each_fault_by_a_sentence_of_its_own() {
+    for (breakage, sentence) in [
+        (
+            "UPDATE stages SET active_session = 'st-0000000000000' WHERE id = 'source'",
+            "stages whose active session is not there",
+        ),
+        (
+            "UPDATE stages SET active_session = NULL WHERE id = 'source'",
+            "stage sessions that have not ended and are not their stage's active one",
+        ),
+        (
+            "UPDATE stage_sessions SET ended_at = 9",
+            "participants that are connected or publish in a session that has ended",
+        ),
+        (
+            "UPDATE stage_sessions SET ended_at = 9",
+            "ACTIVE replicas out of a session that has ended",
+        ),
+        (
+            "UPDATE stage_counts SET stages = stages + 1",
+            "counts of stages that are not the number of stages",
+        ),
+        (
+            "UPDATE stage_sessions SET subscribers = subscribers + 1",
+            "stage sessions whose count of subscribers is not their number",
+        ),
+        (
+            "UPDATE stage_counts SET subscriptions = subscriptions - 1",
+            "counts of subscriptions that are not their number",
+        ),
+        (
+            "UPDATE stage_counts SET publishers = publishers - 1",
+            "counts of publishers that are not their number",
+        ),
+        (
+            "UPDATE stage_counts SET publishers = 1",
+            "counts of publishers that are not their number",
+        ),
+        ("DELETE FROM stage_counts", "stages that are not counted"),
+    ] {
+        let database = lively().await;
+        let done = sqlx::query(breakage)
+            .execute(&mut database.rows().await)
+            .await;
+        assert!(done.unwrap().rows_affected() > 0, "{breakage}");
+        let faults = find(&database).await.faults;
+        assert!(
+            faults.iter().any(|fault| fault.contains(sentence)),
+            "{breakage}: {faults:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_publishes_and_somebody_is_counted() {
+    let (store, database) = fresh().await;
+    execute(&store, 1, create_stage("quiet")).await;
+    store.close().await;
+    assert_eq!(find(&database).await.faults, [""; 0]);
+    let more = sqlx::query("UPDATE stage_counts SET publishers = 1");
+    more.execute(&mut database.rows().await).await.unwrap();
+    assert_eq!(
+        find(&database).await.faults,
+        ["1 counts of publishers that are not their number"]
+    );
+}
+
+#[tokio::test]
+async fn a_database_without_tables_is_said_to_have_none() {
+    let database = Database::fresh().await;
+    if !database.is_postgres() {
+        std::fs::write(database.path().join("restage.db"), "").unwrap();
+    }
+    let config = config(&database);
+    let checked = check(&config).await.unwrap_err().to_string();
+    let saved = backup(&config, &mut Vec::new()).await;
+    let saved = saved.unwrap_err().to_string();
+    let letters = dead_letters(&config, 1).await.unwrap_err().to_string();
+    for refused in [checked, saved, letters] {
+        assert!(refused.contains("no tables of restage"), "{refused}");
+        assert!(refused.contains("restage db migrate"), "{refused}");
+    }
+    migrate(&config).await.unwrap();
+    assert_eq!(find(&database).await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_schema_of_another_version_is_not_judged() {
+    let database = lively().await;
+    let mut rows = database.rows().await;
+    for (change, expected) in [
+        (
+            "UPDATE _sqlx_migrations SET version = version + 100 WHERE version > 3",
+            "newer",
+        ),
+        ("DELETE FROM _sqlx_migrations WHERE version > 1", "migrate"),
+    ] {
+        sqlx::query(change).execute(&mut rows).await.unwrap();
+        let refused = check(&config(&database)).await.unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
