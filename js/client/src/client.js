@@ -111,7 +111,7 @@ export class MediaSession extends EventTarget {
   #prepare;
   #events;
   /** @type {Events | undefined} The events socket in use. */
-  #heard;
+  #eventsInUse;
   #retry = new Retry(RETRY_LAST_MS);
   #pathTries = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -190,7 +190,7 @@ export class MediaSession extends EventTarget {
       await connection.setLocalDescription();
       const token = (typeof this.#token === "string" ? this.#token : await this.#token()).trim();
       if (this.#attempt !== attempt) return;
-      await this.#hear(token);
+      await this.#startListening(token);
       if (this.#attempt !== attempt) return;
       const sdp = connection.localDescription?.sdp ?? "";
       const { resource, answer } = await offer(this.#url, token, sdp, this.#category);
@@ -200,7 +200,7 @@ export class MediaSession extends EventTarget {
       }
       attempt.resource = resource;
       attempt.answer = answer;
-      for (const trouble of attempt.early) this.#heed(trouble);
+      for (const trouble of attempt.early) this.#applyReport(trouble);
       this.#timer = setTimeout(() => this.#onNotUp(attempt), PATH_TIMEOUT_MS);
       await connection.setRemoteDescription({ type: "answer", sdp: answer });
       trickle.start(resource);
@@ -229,8 +229,8 @@ export class MediaSession extends EventTarget {
         attempt.wasLive = true;
         this.#retry.reset();
         this.#pathTries = 0;
-        this.#heedFarewell(attempt);
-        this.#heedSilence(attempt);
+        this.#watchTransport(attempt);
+        this.#watchSilence(attempt);
         this.#setState("live");
         break;
       case "disconnected":
@@ -252,7 +252,7 @@ export class MediaSession extends EventTarget {
    * connection's own state becomes "failed" only seconds later.
    * @param {Attempt} attempt
    */
-  #heedFarewell({ connection }) {
+  #watchTransport({ connection }) {
     const [{ transport } = { transport: null }] = [...connection.getSenders(), ...connection.getReceivers()];
     transport?.addEventListener("statechange", () => {
       const isOver = transport.state === "closed" || transport.state === "failed";
@@ -261,7 +261,7 @@ export class MediaSession extends EventTarget {
   }
 
   /** @param {Attempt} attempt */
-  #heedSilence(attempt) {
+  #watchSilence(attempt) {
     const { connection, resource } = attempt;
     if (!resource || attempt.silence) return;
     attempt.silence = new Silence(connection, resource, () => {
@@ -271,7 +271,7 @@ export class MediaSession extends EventTarget {
 
   /** The events socket closes as soon as the server ends. */
   #onEventsState = () => {
-    if (this.#heard?.state === "reconnecting") this.#attempt?.silence?.look();
+    if (this.#eventsInUse?.state === "reconnecting") this.#attempt?.silence?.look();
   };
 
   /** Replaces a connection that was live, and asks the server whether it ended the session. */
@@ -281,7 +281,7 @@ export class MediaSession extends EventTarget {
     const { code, message } = await this.#drop();
     if (!code || !message || WORDLESS.includes(code)) return;
     if (this.state !== "reconnecting") return;
-    this.#tell(new StageError(message, { code, category: this.#category }));
+    this.#report(new StageError(message, { code, category: this.#category }));
   }
 
   /**
@@ -300,7 +300,7 @@ export class MediaSession extends EventTarget {
     const isLast = this.#pathTries >= PATH_TRIES_MAX;
     this.error = error;
     this.#setState(isLast ? "failed" : "unreachable");
-    this.#tell(error);
+    this.#report(error);
     if (!isLast) this.#connectLater();
   }
 
@@ -321,12 +321,12 @@ export class MediaSession extends EventTarget {
     }
     const isPassing = error.isPassing && error.status !== 404;
     if (!isPassing) this.#setState("failed");
-    this.#tell(error);
+    this.#report(error);
     if (isPassing) this.#connectLater();
   }
 
   /** @param {StageError} error */
-  #tell(error) {
+  #report(error) {
     this.error = error;
     this.dispatchEvent(errorEvent("error", error));
   }
@@ -335,32 +335,32 @@ export class MediaSession extends EventTarget {
    * Listens to the server's reports about the connections of a token.
    * @param {string} token
    */
-  async #hear(token) {
+  async #startListening(token) {
     const events = typeof this.#events === "function" ? this.#events(token) : this.#events;
-    if (!events || events === this.#heard) return;
-    this.#unhear();
-    this.#heard = events;
+    if (!events || events === this.#eventsInUse) return;
+    this.#stopListening();
+    this.#eventsInUse = events;
     events.addEventListener("trouble", this.#onTrouble);
     events.addEventListener("statechange", this.#onEventsState);
     await Promise.race([events.joined, new Promise(resolve => setTimeout(resolve, EVENTS_TIMEOUT_MS))]);
   }
 
-  #unhear() {
-    this.#heard?.removeEventListener("trouble", this.#onTrouble);
-    this.#heard?.removeEventListener("statechange", this.#onEventsState);
-    this.#heard = undefined;
+  #stopListening() {
+    this.#eventsInUse?.removeEventListener("trouble", this.#onTrouble);
+    this.#eventsInUse?.removeEventListener("statechange", this.#onEventsState);
+    this.#eventsInUse = undefined;
   }
 
   /** @param {Event} event */
   #onTrouble = event => {
     const { trouble } = /** @type {Event & {trouble: Trouble}} */ (event);
     const attempt = this.#attempt;
-    if (attempt?.resource) this.#heed(trouble);
+    if (attempt?.resource) this.#applyReport(trouble);
     else if (attempt && attempt.early.length < EARLY_MAX) attempt.early.push(trouble);
   };
 
   /** @param {Trouble} trouble */
-  #heed({ error, session }) {
+  #applyReport({ error, session }) {
     // When the connection is over, it ends by itself, and the session's URL has the reason.
     if (error.isOver || !session || session !== this.#attempt?.resource?.id) return;
     this.warning = error;
@@ -398,7 +398,7 @@ export class MediaSession extends EventTarget {
     }
     if (state === "failed" || state === "closed") {
       globalThis.removeEventListener?.("pagehide", this.#onPageHide);
-      this.#unhear();
+      this.#stopListening();
       const closed = new StageError("closed before it was live", { code: "CANCELED" });
       this.#settle.reject(this.error ?? closed);
     }

@@ -166,7 +166,7 @@ export class StageEvents extends EventTarget {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close();
-    this.error = closeError(code, reason) ?? this.#hopeless();
+    this.error = closeError(code, reason) ?? this.#finalError();
     if (this.error) {
       this.#setState("failed");
       this.dispatchEvent(errorEvent("error", this.error));
@@ -177,10 +177,10 @@ export class StageEvents extends EventTarget {
   }
 
   /**
-   * Whether to give up: when a socket is refused before it is open, a browser shows no reason, not even an expired
-   * token.
+   * The error when reconnecting is pointless: the token has expired, or there were too many attempts. A browser gives
+   * no reason when a socket is refused before it is open, not even an expired token.
    */
-  #hopeless() {
+  #finalError() {
     this.#tries += 1;
     if (decodeToken(this.#token).exp * 1000 < Date.now() && !secretOf(this.#token)) {
       return new StageError("the participant token has expired", { code: "TOKEN_EXPIRED" });

@@ -22,7 +22,7 @@ export class Silence {
   #connection;
   #resource;
   #onGone;
-  #heard = -1;
+  #bytesReceived = -1;
   #still = 0;
   #lookedAt = -Infinity;
   #isLooking = false;
@@ -48,9 +48,9 @@ export class Silence {
   }
 
   async #read() {
-    const heard = received(await this.#connection.getStats().catch(() => new Map()));
-    if (heard !== this.#heard) {
-      this.#heard = heard;
+    const bytes = received(await this.#connection.getStats().catch(() => new Map()));
+    if (bytes !== this.#bytesReceived) {
+      this.#bytesReceived = bytes;
       this.#still = 0;
       this.#lookedAt = -Infinity;
       return;
