@@ -209,7 +209,7 @@ impl Writer {
     /// Callers read the clock before they queue. Commands are decided in the order of the queue, and
     /// their times must not decrease in this order: lists are ordered by time, and a row that is written later must
     /// not appear before one that a page has already returned.
-    fn straighten(&mut self, batch: &mut [Request]) {
+    fn order_times(&mut self, batch: &mut [Request]) {
         for request in batch {
             if let Request::Execute { context, .. } = request {
                 context.now = following(self.latest, context.now);
@@ -244,7 +244,7 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        self.straighten(batch);
+        self.order_times(batch);
         let mut entries: Vec<Entry> = batch.drain(..).map(Entry::from).collect();
         let mut connection = match self.take_connection().await {
             Ok(connection) => connection,
