@@ -31,7 +31,7 @@ impl Default for Seldom {
 }
 
 impl Seldom {
-    /// One that has written no line yet.
+    /// A limiter that has written no line yet.
     pub const fn new() -> Self {
         Self(Mutex::new(None))
     }
