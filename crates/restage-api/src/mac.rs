@@ -3,8 +3,8 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-/// HMAC-SHA256 over the parts in a row. The parts are not set apart from each other; a caller that
-/// needs that puts lengths between them.
+/// HMAC-SHA256 over the parts in sequence. Nothing separates the parts; a caller that
+/// needs that adds lengths between them.
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
@@ -18,7 +18,7 @@ pub(crate) fn sha256_hex(data: &[u8]) -> String {
     hex_32(Sha256::digest(data).into())
 }
 
-/// Lower-case hex digits, all at once: every request needs them three times.
+/// Lower-case hex digits, converted in one step, because every request needs them three times.
 pub(crate) fn hex_32(bytes: [u8; 32]) -> String {
     let mut digits = [0; 64];
     hex::encode_to_slice(bytes, &mut digits).expect("two digits for each byte");
