@@ -27,10 +27,10 @@ pub struct StoreConfig {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum SqliteSync {
-    /// The disk: what was acknowledged survives a power cut
+    /// The disk: acknowledged calls survive a power cut
     #[default]
     Full,
-    /// The system: what was acknowledged survives kill -9; a power cut may cost the last calls
+    /// The system: acknowledged calls survive kill -9; a power cut may lose the last calls
     Normal,
 }
 

@@ -26,7 +26,7 @@ const PUBLISHING_MAX: Duration = Duration::from_secs(10);
 
 /// Publishes a test card into one stage and replicates it into another.
 ///
-/// Against a running server: makes two stages, publishes a test card with a beep into the first,
+/// Needs a running server. Creates two stages, publishes a test card with a beep into the first,
 /// replicates it into the second, prints where to watch and the replicas, and runs until Ctrl-C or
 /// SIGTERM. Then it leaves the stage and deletes both stages.
 #[derive(clap::Args)]

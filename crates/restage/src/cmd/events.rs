@@ -34,9 +34,9 @@ pub(crate) enum Command {
 
 /// Follows a stage: its events socket, and with --participant the participant's events too.
 ///
-/// The socket says who publishes (STAGE_STATE); ListParticipantEvents says what a participant did
-/// and what went wrong. Whoever listens is a participant of the stage too. Runs until Ctrl-C; a
-/// lost connection is said and tried again.
+/// The socket reports who publishes (STAGE_STATE); ListParticipantEvents reports what a participant did
+/// and its errors. The listener is a participant of the stage too. Runs until Ctrl-C; a
+/// lost connection is reported and opened again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -62,13 +62,13 @@ pub(crate) struct TailArgs {
         conflicts_with_all = ["token", "file"]
     )]
     participant: Option<String>,
-    /// The session the participant is or was in [default: the one that is active]
+    /// The session of the participant [default: the active session]
     #[arg(long, value_name = "ID", requires = "participant")]
     session_id: Option<String>,
     /// Print the events of all stages in this file instead, which a server writes with --events-file
     #[arg(long, value_name = "FILE", group = "join")]
     file: Option<PathBuf>,
-    /// Print what there is and end
+    /// Print the existing events and exit
     #[arg(long)]
     no_follow: bool,
     #[command(flatten)]
