@@ -21,10 +21,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
-use crate::exposed::exposed;
 use crate::http::{self, Answers, AppState, ConsoleKey, Door, DoorSettings, Throttle};
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
+use crate::secret_permissions::exposed;
 
 /// Name under which the store keeps the page-token key. Every store that was ever served has one.
 const PAGE_KEY: &str = "page-token-key";

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::{Finding, Verdict, finding};
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::exposed::exposed;
+use crate::secret_permissions::exposed;
 
 /// A file that is further in the future than this means that the clock was set back.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
