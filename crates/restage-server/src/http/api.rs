@@ -17,7 +17,7 @@ use restage_store::system::{clock, ids};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use super::answers::Asked;
+use super::answer_cache::Asked;
 use super::content;
 use super::door::{Place, Unfit};
 use super::metrics::RequestId;

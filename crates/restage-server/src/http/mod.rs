@@ -1,7 +1,7 @@
 //! The HTTP listener: API, WHIP and WHEP, events, console, health.
 
 mod address;
-mod answers;
+mod answer_cache;
 mod api;
 mod bearer;
 mod console;
@@ -38,7 +38,7 @@ use tokio::sync::Semaphore;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 
-pub use answers::Answers;
+pub use answer_cache::Answers;
 pub use console::ConsoleKey;
 pub use door::{Door, DoorSettings};
 pub(crate) use front::Front;

@@ -19,7 +19,7 @@ use restage_store::{ReplicaPosition, StoreError};
 use serde::Serialize;
 
 use super::App;
-use super::answers::Answer;
+use super::answer_cache::Answer;
 use super::api::Caller;
 
 /// The parts of a request that an operation reads. Most need only the body.

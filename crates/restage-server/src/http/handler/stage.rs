@@ -13,7 +13,7 @@ use restage_store::Subject;
 use restage_store::system::ids;
 
 use super::super::App;
-use super::super::answers::Answer;
+use super::super::answer_cache::Answer;
 use super::super::api::Caller;
 use super::super::view;
 use super::token::Issue;
