@@ -6,9 +6,9 @@ mod api;
 mod bearer;
 mod console;
 mod content;
+mod dispatch;
 mod door;
 mod events;
-mod front;
 mod handler;
 mod if_match;
 mod listener;
@@ -40,8 +40,8 @@ use crate::metrics::Metrics;
 
 pub use answer_cache::Answers;
 pub use console::ConsoleKey;
+pub(crate) use dispatch::Front;
 pub use door::{Door, DoorSettings};
-pub(crate) use front::Front;
 pub(crate) use listener::{listen, serve};
 pub use throttle::Throttle;
 
