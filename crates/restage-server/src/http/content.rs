@@ -230,7 +230,7 @@ impl FromRequest<App> for Content {
             whip::require_content_type(&parts.headers, whip::SDP)?;
         }
         check_len(&body, SDP_LEN_MAX)?;
-        vouch::for_request(app, &parts, &token).await?;
+        token_check::for_request(app, &parts, &token).await?;
         Ok(Self(app.door.bodies().read(body, SDP_LEN_MAX).await?))
     }
 }

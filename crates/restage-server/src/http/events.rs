@@ -26,8 +26,8 @@ use super::door::Client;
 use super::listener::Connection;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
+use super::token_check::{self, Unvouched};
 use super::view;
-use super::vouch::{self, Unvouched};
 use super::whip::RESUMPTION;
 
 /// Most open events sockets; further ones are refused as STAGE_AT_CAPACITY.
@@ -70,7 +70,7 @@ async fn upgrade(
 ) -> Result<Response, Refusal> {
     let token = token?.text;
     let headers = parts.headers;
-    let claims = match vouch::claims(&app, &parts.extensions, &token).await {
+    let claims = match token_check::claims(&app, &parts.extensions, &token).await {
         Ok(claims) => claims,
         Err(Unvouched::Token(JoinError::Token(error))) => {
             let message = format!("offer the participant token as WebSocket sub-protocol: {error}");

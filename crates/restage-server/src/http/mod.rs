@@ -16,8 +16,8 @@ mod metrics;
 mod refusal;
 mod socket;
 mod throttle;
+mod token_check;
 mod view;
-mod vouch;
 mod whip;
 
 use std::net::IpAddr;
