@@ -4,6 +4,7 @@ mod api;
 mod cmd;
 mod connector;
 mod exit;
+mod join;
 mod live;
 mod logging;
 mod media;
@@ -14,7 +15,6 @@ mod paging;
 mod pair;
 mod profile;
 mod query;
-mod stage;
 mod table;
 mod target;
 

@@ -14,9 +14,9 @@ use restage_client::{EventStream, StageEvent};
 use crate::api::{self, Api};
 use crate::cmd::participants::active_session;
 use crate::exit::{Exit, Failure};
+use crate::join::{self, Identity, Join, Reconnect, Stop, keep};
 use crate::naming;
 use crate::output::{self, Lines};
-use crate::stage::{self, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use history::History;
 use stage_state::Changes;
@@ -117,7 +117,7 @@ async fn tail(mut args: TailArgs) -> anyhow::Result<ExitCode> {
     let mut resumption = None;
     let mut socket = EventStream::join_trusting(&token, &trust)
         .await
-        .map_err(stage::failure)?;
+        .map_err(join::failure)?;
     loop {
         let ending = follow(&mut socket, &mut changes, &mut history, &args, &mut stop).await?;
         let why = match ending {

@@ -15,11 +15,11 @@ use serde_json::json;
 
 use crate::api;
 use crate::exit::Failure;
+use crate::join::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::live::Figures;
 use crate::media::files::{Files, Reading};
 use crate::naming;
 use crate::output::Lines;
-use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use feed::Feed;
 use play::{Ending, play};
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "files")]
     mute: bool,
     /// End after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", value_parser = join::seconds, allow_negative_numbers = true)]
     stop_after: Option<Duration>,
     #[command(flatten)]
     reconnect: Reconnect,
@@ -169,7 +169,7 @@ async fn join(
     config.http = Some(caller.http.clone());
     let mut figures = Figures::new();
     let mut publisher = tokio::select! {
-        joined = Publisher::join(&token, config.clone()) => joined.map_err(stage::failure)?,
+        joined = Publisher::join(&token, config.clone()) => joined.map_err(join::failure)?,
         () = stop.wait() => return Ok(ExitCode::SUCCESS),
     };
     announce(&token, &publisher, &args.lines, &figures)?;
@@ -190,7 +190,7 @@ async fn join(
             Ending::Closed(reason) => reason,
         };
         if !reason.is_passing() {
-            return Err(stage::ended(&reason));
+            return Err(join::ended(&reason));
         }
         keep(&mut config.resumption, publisher.resumption());
         let join = || Publisher::join(&token, config.clone());

@@ -17,11 +17,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api;
 use crate::exit::{Exit, Failure};
+use crate::join::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::live::Figures;
 use crate::media::save::Recorder;
 use crate::naming::{self, Words};
 use crate::output::Lines;
-use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use gauge::Gauge;
 
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "save")]
     overwrite: bool,
     /// End after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", value_parser = join::seconds, allow_negative_numbers = true)]
     stop_after: Option<Duration>,
     #[command(flatten)]
     reconnect: Reconnect,
@@ -190,7 +190,7 @@ async fn follow(
     let mut config = SubscribeConfig::default();
     config.http = Some(caller.http.clone());
     let mut subscriber = tokio::select! {
-        joined = Subscriber::join(token, participant_id, config.clone()) => joined.map_err(stage::failure)?,
+        joined = Subscriber::join(token, participant_id, config.clone()) => joined.map_err(join::failure)?,
         () = stop.wait() => return Ok(()),
     };
     loop {
@@ -209,7 +209,7 @@ async fn follow(
             return Ok(());
         }
         if !reason.is_passing() {
-            return Err(stage::ended(&reason));
+            return Err(join::ended(&reason));
         }
         keep(&mut config.resumption, subscriber.resumption());
         let join = || Subscriber::join(token, participant_id, config.clone());

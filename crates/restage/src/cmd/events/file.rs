@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
+use crate::join::Stop;
 use crate::output::{self, Lines};
-use crate::stage::Stop;
 use crate::table::printable;
 
 /// Interval at which the end of the file is checked.
