@@ -1,4 +1,4 @@
-/** js/client while its server restarts, planned or not: publisher and viewer come back by themselves. */
+/** js/client while its server restarts, planned or not: publisher and viewer reconnect by themselves. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -28,7 +28,7 @@ for (const how of /** @type {const} */ (["crash", "pause"])) {
     await server[how]();
     const seen = await framesOf();
     await server.resume();
-    // More than were on their way when it ended.
+    // More frames than were on their way when the server ended.
     await eventually(async () => (await framesOf()) > seen + 10, "pictures again");
     const backMs = performance.now() - endedAt;
     t.diagnostic(`pictures again ${(backMs / 1000).toFixed(1)} s after the ${how}`);

@@ -1,6 +1,7 @@
-//! How much media goes by, and whether that is too much.
+//! Measures bitrates and detects when they exceed a limit.
 //!
-//! What counts is RTP payload: what encoders are set to. Headers, retransmissions and padding do not.
+//! Only RTP payload counts, because encoders are set to a rate of payload. Headers, retransmissions and padding do
+//! not count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,29 +9,29 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{BITRATE_BURST, BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW, CLIMB_INTERVAL_MIN};
 
-/// Parts of the window. It moves on by one of them at a time.
+/// Number of steps in the window. It moves on by one step at a time.
 const STEPS: usize = 6;
 const STEP: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 / STEPS as u64);
 
-/// How long a sum must be too much: longer than a burst stays in the window, and until each peer has told its part, which
-/// it does about once a second.
+/// How long a sum must exceed the limit: longer than a burst stays in the window, and until every peer has reported its
+/// part, which it does about once a second.
 const LASTS_MIN: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 + 1_000);
-/// How long a change of layers is taken at its word: a window for the key frame to come and for what came before it to be
-/// over, and one to measure.
+/// How long the expected rate of a new layer is used instead of the measured one: one window until the key frame has
+/// come and earlier packets have left the window, and one window to measure.
 const EXPECTED_FOR: Duration = Duration::from_millis(2 * BITRATE_WINDOW.as_millis() as u64);
 
-/// A limit and what encoders may overshoot it by.
+/// A limit with the overshoot that encoders are allowed.
 fn at_most(limit: u64) -> u64 {
     limit.saturating_add(limit / 100 * BITRATE_OVERSHOOT_PERCENT)
 }
 
-/// The average over the last [`BITRATE_WINDOW`]; before that much time has passed, as if nothing had come before.
+/// The average over the last [`BITRATE_WINDOW`]; before that much time has passed, earlier time counts as zero.
 #[derive(Debug)]
 struct Meter {
     /// When the present step ends.
     ends_at: Instant,
     bytes: u64,
-    /// Bytes of the steps before, newest first: those of the window, and of one window before it.
+    /// Bytes of the previous steps, newest first: those of the window, and of one window before it.
     steps: [u64; 2 * STEPS],
 }
 
@@ -64,7 +65,7 @@ impl Meter {
         window.iter().sum::<u64>() * 8 * 1_000 / BITRATE_WINDOW.as_millis() as u64
     }
 
-    /// Whether clearly more has come in this window than in the one before it.
+    /// Whether clearly more has arrived in this window than in the one before.
     fn has_grown(&self) -> bool {
         let (newer, older) = self.steps.split_at(STEPS);
         let (newer, older): (u64, u64) = (newer.iter().sum(), older.iter().sum());
@@ -72,15 +73,15 @@ impl Meter {
     }
 }
 
-/// What one publisher sends, and may: a bucket that leaks at the limit and what encoders may overshoot it by, and that
-/// holds [`BITRATE_BURST`] of it, as the buffer that an encoder keeps its rate by does.
+/// The rate of one publisher and its limit: a leaky bucket that drains at the limit with the allowed overshoot, and
+/// that holds [`BITRATE_BURST`] at that rate, like the buffer by which an encoder keeps its rate.
 #[derive(Debug)]
 pub(crate) struct Upload {
     limit: u64,
-    /// What is in the bucket, in bits, and when that was.
+    /// The level of the bucket in bits, at the time of the last packet.
     level: u64,
     at: Instant,
-    /// Since when it has not been empty, and what has come since.
+    /// Since when the bucket has not been empty, and the bits since then.
     full_since: Instant,
     bits: u64,
 }
@@ -96,7 +97,7 @@ impl Upload {
         }
     }
 
-    /// Counts a packet. Answers what came in bits a second, since the bucket began to fill, if it overflows.
+    /// Counts a packet. If the bucket overflows, returns the rate in bits per second since it began to fill.
     pub(crate) fn add(&mut self, now: Instant, bytes: usize) -> Option<u64> {
         let micros = |time: Duration| time.as_micros() as u64;
         let leaked =
@@ -120,21 +121,21 @@ impl Upload {
 /// What one receiver may be sent by all its peers together, whichever [`Sfu`](crate::Sfu)s have them. Made by the caller
 /// and handed in with each of them ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
 ///
-/// When it is more than allowed, the peer whose part has grown, the newest of several, is shown a smaller layer, or goes
-/// if there is none; the others are left alone.
+/// When the limit is exceeded, the peer whose part has grown (the newest of several) gets a smaller layer, or ends
+/// if there is none; the others are not affected.
 #[derive(Debug)]
 pub struct Download {
     limit: u64,
-    /// The sum of what its peers have told.
+    /// The sum of the parts that its peers have reported.
     bits_per_s: AtomicU64,
-    /// Peers so far, which numbers them.
+    /// Number of peers so far, from which they are numbered.
     peers: AtomicU64,
-    /// The newest peer whose part has grown while the sum is too much; 0 is none.
+    /// The newest peer whose part has grown while the sum exceeds the limit; 0 for none.
     grown: AtomicU64,
 }
 
 impl Download {
-    /// Of this many bits a second.
+    /// A limit of this many bits per second.
     pub fn new(bits_per_s_max: u64) -> Self {
         Self {
             limit: bits_per_s_max,
@@ -144,21 +145,21 @@ impl Download {
         }
     }
 
-    /// What is sent now, in bits a second.
+    /// The present sum in bits per second.
     pub fn bits_per_s(&self) -> u64 {
         self.bits_per_s.load(Ordering::Relaxed)
     }
 
-    /// A part has changed. Answers the sum.
+    /// Changes one part and returns the new sum.
     fn change(&self, before: u64, after: u64) -> u64 {
-        // Additions wrap, so that this is a subtraction as well.
+        // The addition wraps, so it can subtract as well.
         let by = after.wrapping_sub(before);
         self.bits_per_s
             .fetch_add(by, Ordering::Relaxed)
             .wrapping_add(by)
     }
 
-    /// The newest peer whose part has grown, this one counted if it `has_grown`.
+    /// The newest peer whose part has grown, including this one if it `has_grown`.
     fn newest(&self, number: u64, has_grown: bool) -> u64 {
         if has_grown {
             self.grown.fetch_max(number, Ordering::Relaxed).max(number)
@@ -167,14 +168,14 @@ impl Download {
         }
     }
 
-    /// This peer has had less, or need not.
+    /// This peer has been reduced, or need not be.
     fn withdraw(&self, number: u64) {
         let order = Ordering::Relaxed;
         self.grown.compare_exchange(number, 0, order, order).ok();
     }
 }
 
-/// One peer's part of a [`Download`].
+/// The part of one peer in a [`Download`].
 #[derive(Debug)]
 pub(crate) struct Share {
     of: Arc<Download>,
@@ -184,19 +185,19 @@ pub(crate) struct Share {
     reported: u64,
     /// Since when the sum is too much.
     over_since: Option<Instant>,
-    /// The rate of a layer that has been changed to, and when. For a while it counts instead of the average.
+    /// The expected rate of a new layer, and the time of the change. For a while it counts instead of the average.
     expected: Option<(u64, Instant)>,
 }
 
-/// How a receiver's [`Download`] looks from one of its peers. In bits a second.
+/// The state of a receiver's [`Download`] for one of its peers, in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usage {
     /// Nothing is to be done by this peer.
     Fine,
-    /// So much is left to it, what it has included.
+    /// Bits per second that this peer may use in total, including its present part.
     Room { bits_per_s: u64 },
-    /// The sum is too much, and this is the peer to have less: the newest whose part has grown; or no other has had
-    /// less for a while. `rest` is left to it.
+    /// The sum exceeds the limit, and this peer must be reduced: it is the newest whose part has grown, or no other
+    /// peer was reduced for a while. `rest` is what it may still use.
     Over { sum: u64, rest: u64 },
 }
 
@@ -212,7 +213,7 @@ impl Share {
         }
     }
 
-    /// Counts what was sent. Nothing shared is touched.
+    /// Counts sent bytes. This touches no shared state.
     pub(crate) fn add(&mut self, now: Instant, bytes: usize) {
         self.meter.add(now, bytes);
     }
@@ -249,7 +250,7 @@ impl Share {
         }
     }
 
-    /// Another layer is sent from now on, of this rate: what came before says nothing any more.
+    /// Another layer with this rate is sent from now on, so the measured average is no longer valid.
     pub(crate) fn expect(&mut self, now: Instant, bits_per_s: u64) {
         self.meter = Meter::new(now);
         self.over_since = None;
@@ -281,7 +282,7 @@ mod tests {
 
     const MBIT: u64 = 1_000_000;
 
-    /// When an upload of these bytes every 10 ms is too much, in milliseconds.
+    /// When an upload of these bytes every 10 ms exceeds the limit, in milliseconds.
     fn exceeds(limit: u64, seconds: u64, bytes: impl Fn(u64) -> usize) -> Option<u64> {
         let epoch = epoch();
         let mut upload = Upload::new(epoch, limit);
@@ -291,7 +292,7 @@ mod tests {
         })
     }
 
-    /// Bytes of 10 ms.
+    /// Bytes in 10 ms.
     fn at_rate(bits_per_s: u64) -> usize {
         (bits_per_s / 800) as usize
     }
@@ -332,7 +333,7 @@ mod tests {
         let mut upload = Upload::new(epoch, MBIT);
         let ticks = (0..60_000).map(|tick| tick * 10);
         let told = ticks.filter_map(|ms| {
-            // Little for ten seconds, then three times the limit.
+            // A low rate for ten seconds, then three times the limit.
             let rate = if ms < 10_000 { MBIT / 10 } else { 3 * MBIT };
             upload.add(epoch + Duration::from_millis(ms), at_rate(rate))
         });
@@ -342,7 +343,7 @@ mod tests {
 
     #[test]
     fn key_frames_of_fifteen_pictures_each_two_seconds_stay() {
-        // 25 pictures a second that come to the limit on average.
+        // 25 pictures per second that reach the limit on average.
         let picture = 2 * MBIT / 8 / 25 * 50 / (49 + 15);
         let bytes = |ms: u64| match ms {
             _ if !ms.is_multiple_of(40) => 0,
@@ -368,7 +369,8 @@ mod tests {
         assert_eq!(meter.bits_per_s(), 0);
     }
 
-    /// Sends at these rates, a second each, and tells each second. The place of the share that goes, and when.
+    /// Sends at these rates, one second each, and reports each second. Returns the position of the share that must be
+    /// reduced first, and when.
     fn first_to_go(limit: u64, seconds: &[&[u64]]) -> Option<(usize, usize)> {
         let epoch = epoch();
         let download = Arc::new(Download::new(limit));

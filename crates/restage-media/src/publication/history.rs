@@ -1,4 +1,5 @@
-//! What may be asked for again: one history of packets per publication, and per subscriber which number each had.
+//! Packets for retransmission: one history per publication; each subscriber knows under which number it got each
+//! packet.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -6,14 +7,14 @@ use std::time::Instant;
 use crate::limits::{RESEND_AGE_MAX, RESEND_PACKETS_MAX};
 use crate::packet::Packet;
 
-/// The newest video packets of a publication, whoever they were sent to.
+/// The newest video packets of a publication.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     packets: VecDeque<Packet>,
 }
 
 impl History {
-    /// Numbers of packets follow each other, so that a number is a place.
+    /// Adds a packet. Numbers are consecutive, so a number gives the position.
     pub(crate) fn push(&mut self, packet: Packet, now: Instant) {
         if self
             .packets

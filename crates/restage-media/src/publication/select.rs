@@ -1,22 +1,22 @@
-//! Which packets a subscriber gets: one layer of a simulcast track at a time, changed only where a decoder can start.
+//! Selects packets for a subscriber: one layer of a simulcast track at a time, changed only where a decoder can start.
 
 use crate::packet::Encoding;
 
-/// What to do with a packet.
+/// The decision about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// Not for this subscriber.
+    /// The packet is not sent to this subscriber.
     Drop,
-    /// Of the layer being forwarded.
+    /// The packet belongs to the layer being forwarded.
     Forward,
-    /// The first packet of another encoding: rewriters start anew.
+    /// The first packet of another encoding: the rewriters must switch.
     Switch,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Selector {
     current: Option<Encoding>,
-    /// A picture stands that nothing live builds on.
+    /// The subscriber shows a still picture that no live packet builds on.
     is_still: bool,
 }
 
@@ -32,7 +32,7 @@ impl Selector {
         if self.current == Some(encoding) && !self.is_still {
             return Choice::Forward;
         }
-        // Before the first key frame of a feeder any layer is better than none.
+        // Before the first key frame of a new feeder, any of its layers is accepted.
         let is_of_other_feed = self
             .current
             .is_none_or(|current| current.feed != encoding.feed);
@@ -45,22 +45,22 @@ impl Selector {
         Choice::Drop
     }
 
-    /// The picture stands still: nothing is forwarded until a key frame of the target.
+    /// The picture is now still: nothing is forwarded until a key frame of the target.
     pub(crate) fn hold(&mut self) {
         self.is_still = true;
     }
 
-    /// Whether the picture stands.
+    /// Whether the picture is still.
     pub(crate) fn is_still(&self) -> bool {
         self.is_still
     }
 
-    /// Whether a key frame of `target` is needed to get there.
+    /// Whether a key frame of `target` is needed to switch to it.
     pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
         self.is_still || self.current != Some(target)
     }
 
-    /// The source being forwarded.
+    /// The encoding being forwarded.
     pub(crate) fn current(&self) -> Option<Encoding> {
         self.current
     }

@@ -1,36 +1,37 @@
 //! Capture times on one clock, so that subscribers can play audio and video in step.
 //!
-//! A publisher's sender reports (RFC 3550 §6.4.1) tie the timestamps of each of its streams to its own clock.
-//! Its clock is tied to ours by the report that took least time to arrive. Both streams share that tie, so their
-//! relation is exactly the publisher's. Until reports for both have come, arrival times stand in.
+//! A publisher's sender reports (RFC 3550 §6.4.1) relate the timestamps of each of its streams to its own clock. The
+//! report that took the least time to arrive relates its clock to ours. Both streams use the same relation, so their
+//! offset to each other is exactly the publisher's. Until reports for both have arrived, arrival times are used
+//! instead.
 
 use std::time::{Duration, Instant};
 
 use restage_codec::MediaKind;
 
-/// A capture time further back than this is not believed.
+/// A capture time further back than this is not trusted.
 const LAG_MAX: Duration = Duration::from_secs(10);
 
-/// What a sender report says about a stream.
+/// The contents of a sender report of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReportedTime {
     /// The publisher's clock, in microseconds since any fixed time.
     pub(crate) ntp_us: i64,
-    /// The timestamp that belongs to it.
+    /// The timestamp at that time.
     pub(crate) time: u32,
     pub(crate) clock_rate: u32,
 }
 
 impl ReportedTime {
     fn ntp_us_at(&self, time: u64) -> Option<i64> {
-        // The nearest of the timestamps that look like this one modulo 2^32.
+        // The nearest of the timestamps that are equal to this one modulo 2^32.
         let ticks = i64::from((time as u32).wrapping_sub(self.time) as i32);
         self.ntp_us
             .checked_add(ticks * 1_000_000 / i64::from(self.clock_rate.max(1)))
     }
 }
 
-/// A sender report with the time it arrived.
+/// A sender report with its time of arrival.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SenderReport {
     pub(crate) ntp_us: i64,

@@ -1,7 +1,8 @@
-//! Receiving from a publisher: verify and decrypt, tell streams apart, undo retransmission, and say what has arrived.
+//! Receives from a publisher: verifies and decrypts packets, assigns them to streams, undoes retransmission, and
+//! records arrivals.
 //!
-//! Nothing of a packet is believed before its tag is verified: its header names streams, and anybody can write one who can
-//! send from the publisher's address.
+//! Nothing in a packet is trusted before its tag is verified: the header selects the stream, and anybody who can
+//! send from the publisher's address can write a header.
 
 pub(crate) mod clock;
 mod feedback;
@@ -32,10 +33,10 @@ use source::{Found, Missing, Reception, Seen, Times};
 use streams::{Part, StreamMap};
 use twcc::Arrivals;
 
-/// A packet as a publisher's receiver hands it over: decrypted, deduplicated, numbers extended.
+/// A packet from a publisher's receiver: decrypted, deduplicated, with extended numbers.
 #[derive(Debug)]
 pub(crate) struct Received {
-    /// Its synchronization source; a change starts numbers anew.
+    /// Its SSRC; a change restarts the numbers.
     pub(crate) ssrc: u32,
     /// The simulcast encoding, if the publisher names one.
     pub(crate) rid: Option<RidName>,
@@ -53,40 +54,40 @@ pub(crate) struct Received {
 /// Distance between packet indices with the same sequence number.
 const ROLLOVER: u64 = 1 << 16;
 
-/// What a publisher's datagram came to.
+/// The result for a publisher's datagram.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// It is not the publisher's, or has been here before.
+    /// It is not from the publisher, or is a replay.
     Refused,
-    /// It is the publisher's, and of an SSRC beyond [`SSRCS_MAX`].
+    /// It is from the publisher, but its SSRC is beyond [`SSRCS_MAX`].
     OneTooMany,
-    /// There is nothing to forward in it.
+    /// It contains nothing to forward.
     Nothing,
     Packet(MediaKind, Received),
 }
 
-/// The receiving half of a publisher's connection.
+/// The receiving part of a publisher's connection.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     rtp: SessionKeys,
     rtcp: Srtcp,
     config: StreamMap,
-    /// Ours, in reports and requests.
+    /// This end's SSRC, in reports and requests.
     ssrc: u32,
     tracks: Vec<Track>,
     sources: Vec<Source>,
-    /// SSRCs that were in use before, and the highest packet index of each: kept as long as the key.
+    /// SSRCs that were in use before, with the highest packet index of each: kept as long as the key.
     retired: Vec<(u32, u64)>,
     arrivals: Arrivals,
-    /// Where the newest packet came from, and so where feedback goes to: an address whose STUN was verified.
+    /// Where the newest packet came from, and so where feedback is sent: an address whose STUN was verified.
     path: Option<Path>,
     epoch: Instant,
     report_at: Option<Instant>,
-    /// Place of the source that the next report begins with.
+    /// Index of the SSRC with which the next report begins.
     reported: usize,
-    /// When packets were asked for last.
+    /// When packets were last requested.
     asked_at: Option<Instant>,
-    /// Between asking for a packet and its coming.
+    /// Time between requesting a packet and its arrival.
     round_trip: Option<Duration>,
 }
 
@@ -95,23 +96,23 @@ pub(crate) struct Receiver {
 struct Track {
     kind: MediaKind,
     rid: Option<RidName>,
-    /// The SSRC it has now, and since when.
+    /// Its present SSRC, and since when.
     ssrc: u32,
     since: Instant,
     /// How often an SSRC that had it before has taken it back.
     comebacks: u32,
-    /// Requests by FIR so far.
+    /// Number of FIR requests so far.
     requests: u8,
 }
 
-/// An SSRC of which a packet has been verified.
+/// An SSRC of which a packet was verified.
 #[derive(Debug)]
 struct Source {
     ssrc: u32,
-    /// Place of its track.
+    /// Index of its track.
     track: Option<usize>,
     part: Part,
-    /// Of retransmissions: the SSRC that they repeat.
+    /// For retransmissions: the SSRC that they repeat.
     repeats: u32,
     last_seen_at: Instant,
     seen: Seen,
@@ -121,7 +122,7 @@ struct Source {
 }
 
 impl Receiver {
-    /// `ssrc` is our own. `None` when the material is not as long as its profile asks.
+    /// `ssrc` is this end's. `None` if the keying material is shorter than its profile needs.
     pub(crate) fn new(
         material: &KeyingMaterial,
         config: StreamMap,
@@ -147,7 +148,7 @@ impl Receiver {
         })
     }
 
-    /// Takes an RTP packet. `plain` is room to decrypt it in.
+    /// Processes an RTP packet. `plain` is the buffer to decrypt it into.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -165,7 +166,7 @@ impl Receiver {
         let Some(place) = known.or_else(|| self.add(now, header.ssrc, index)) else {
             return Arrival::OneTooMany;
         };
-        // More padding than bytes is nothing to forward, but has arrived.
+        // If the padding is longer than the payload, there is nothing to forward, but the packet has arrived.
         let payload = without_padding(plain, header.is_padded).unwrap_or_default();
         let elements = header.elements(packet, &self.config.ids);
         if let Some(seq) = elements.transport_seq {
@@ -175,7 +176,7 @@ impl Receiver {
         self.report_at.get_or_insert(now + REPORT_INTERVAL);
         if self.sources[place].part == Part::Unknown {
             self.identify(now, place, &header, &elements, payload);
-            // Of what came before, nothing was known that could be reported.
+            // Nothing was known of this SSRC before that could be reported.
             self.sources[place].reception = Reception::new(index);
         }
         self.note(now, place, &header, index);
@@ -196,7 +197,7 @@ impl Receiver {
         })
     }
 
-    /// Decrypts a packet that is the publisher's and has not been here before. Returns its index.
+    /// Decrypts a packet that is from the publisher and not a replay. Returns its index.
     fn open(
         &self,
         known: Option<usize>,
@@ -229,18 +230,18 @@ impl Receiver {
         self.sources.iter().position(|source| source.ssrc == ssrc)
     }
 
-    /// Reports refused because they came from one SSRC too many, since this was asked for last.
+    /// Number of reports refused because of too many SSRCs, since the last call.
     pub(crate) fn take_sources_refused(&mut self) -> u64 {
         std::mem::take(&mut self.rtcp.sources_refused)
     }
 
-    /// What is left to be known of an SSRC that was retired.
+    /// The state that is left of a retired SSRC.
     fn retired(&self, ssrc: u32) -> Option<Seen> {
         let (_, highest) = self.retired.iter().find(|(retired, _)| *retired == ssrc)?;
         Some(Seen::after(*highest))
     }
 
-    /// Takes up an SSRC that is new, or was retired. `None`: it is one too many.
+    /// Adds an SSRC that is new or was retired. `None`: there are too many.
     fn add(&mut self, now: Instant, ssrc: u32, index: u64) -> Option<usize> {
         let before = self
             .retired
@@ -267,7 +268,7 @@ impl Receiver {
         Some(self.sources.len() - 1)
     }
 
-    /// Finds out what an SSRC is. A main one that says anything takes its track over.
+    /// Finds out what an SSRC is. A main stream's SSRC with payload takes its track over.
     fn identify(
         &mut self,
         now: Instant,
@@ -283,7 +284,7 @@ impl Receiver {
             (Part::Main, Some(kind)) if !payload.is_empty() => {
                 self.track(now, kind, identity.rid, header.ssrc)
             }
-            // Before the first packet of what it repeats there is nothing it could be the retransmission of.
+            // Before the first packet of the original stream, a retransmission cannot be assigned.
             (Part::Retransmission, Some(kind)) => match self.find_track(kind, identity.rid) {
                 Some(track) => track,
                 None => return,
@@ -306,7 +307,7 @@ impl Receiver {
         self.tracks.iter().position(is_it)
     }
 
-    /// The place of a track that has this new SSRC from now on.
+    /// The index of a track whose SSRC is this one from now on.
     fn track(&mut self, now: Instant, kind: MediaKind, rid: Option<RidName>, ssrc: u32) -> usize {
         if let Some(place) = self.find_track(kind, rid) {
             self.take_over(now, place, ssrc);
@@ -332,7 +333,8 @@ impl Receiver {
         }
     }
 
-    /// One that belongs to nothing, else one that no track has, else any: of those the one that is silent for longest.
+    /// Retires an SSRC: one that belongs to nothing, else one without a track, else any; of these the one silent for
+    /// longest.
     fn retire_one(&mut self) {
         let use_of = |source: &Source| match source.part {
             Part::Unknown => 0,
@@ -345,13 +347,13 @@ impl Receiver {
         });
         if let Some(place) = oldest {
             let source = self.sources.remove(place);
-            // Every source has at least the packet it was taken up for.
+            // Every SSRC has at least the packet by which it was added.
             let highest = source.seen.highest().unwrap_or_default();
             self.retired.push((source.ssrc, highest));
         }
     }
 
-    /// Remembers that a packet has arrived.
+    /// Records that a packet has arrived.
     fn note(&mut self, now: Instant, place: usize, header: &Header, index: u64) {
         let source = &mut self.sources[place];
         let section = source
@@ -371,8 +373,8 @@ impl Receiver {
         self.learn_round_trip(now, found);
     }
 
-    /// The time from asking for a packet first to its coming, smoothed as TCP does (RFC 6298). Where the first answer was lost it
-    /// comes out too long, and packets are asked for less often.
+    /// Measures the time from the first request for a packet to its arrival, smoothed as in TCP (RFC 6298). If the
+    /// first answer was lost, the value is too long, and packets are requested less often.
     fn learn_round_trip(&mut self, now: Instant, found: Option<Found>) {
         let Some(asked_at) = found.and_then(|found| found.asked_at) else {
             return;
@@ -382,7 +384,7 @@ impl Receiver {
         self.round_trip = Some(before * 7 / 8 + sample / 8);
     }
 
-    /// A packet of a track itself.
+    /// Processes a packet of a track itself.
     fn main(&mut self, place: usize, arrived: &Arrived<'_>) -> Option<(MediaKind, Received)> {
         let source = &mut self.sources[place];
         let is_newest = source.seen.highest() == Some(arrived.index);
@@ -392,7 +394,7 @@ impl Receiver {
         }
         let track = source.track?;
         if self.tracks[track].ssrc != arrived.header.ssrc {
-            // A source that had the track before comes back, unless these are its last packets, late.
+            // An SSRC that had the track before takes it back, unless these are its last packets, arriving late.
             let is_back = is_newest && !arrived.payload.is_empty();
             if !is_back || !self.may_come_back(arrived.now, track) {
                 return None;
@@ -414,8 +416,8 @@ impl Receiver {
             || self.place(track.ssrc).is_none_or(is_silent)
     }
 
-    /// A packet that repeats another (RFC 4588 §4), which was asked for. Probes for bandwidth look like it and repeat what
-    /// was not, or nothing.
+    /// Processes a retransmission (RFC 4588 §4) that was requested. Bandwidth probes look the same but repeat packets
+    /// that were not requested, or nothing.
     fn retransmission(
         &mut self,
         place: usize,
@@ -430,7 +432,7 @@ impl Receiver {
             .iter()
             .find(|(_, rtx)| *rtx == Some(arrived.header.pt))?;
         if source.repeats != track.ssrc {
-            // It may go on for another, but not while it may still be answering what the former one was asked for.
+            // The SSRC may serve another stream now, but not while it may still answer requests for the previous one.
             if now < track.since + RETRANSMISSION_AGE_MAX {
                 return None;
             }
@@ -449,7 +451,7 @@ impl Receiver {
     }
 }
 
-/// A packet that was verified and decrypted.
+/// A verified and decrypted packet.
 struct Arrived<'a> {
     now: Instant,
     header: Header,

@@ -1,4 +1,4 @@
-//! What header extensions say (RFC 8285) that is passed on or names a stream.
+//! Header extensions (RFC 8285) that are forwarded or that identify a stream.
 
 /// A simulcast encoding's name (RFC 8852); longer ones are not negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(crate) struct RidName {
 }
 
 impl RidName {
-    /// What a one-byte header extension holds (RFC 8285 §4.2).
+    /// Longest value of a one-byte header extension (RFC 8285 §4.2).
     pub(crate) const LENGTH_MAX: usize = 16;
 
     pub(crate) fn new(name: &str) -> Option<Self> {
@@ -27,10 +27,10 @@ impl RidName {
     }
 }
 
-/// Header extensions that mean the same to every receiver.
+/// Header extensions with the same meaning for every receiver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
-    /// RFC 6464, in −dBov.
+    /// The audio level of RFC 6464, in −dBov.
     pub(crate) audio_level: Option<i8>,
     pub(crate) voice_activity: Option<bool>,
     /// Clockwise quarter turns to apply (3GPP TS 26.114).

@@ -1,7 +1,7 @@
-//! Sending to a subscriber: header, shared payload, seal, one train per burst.
+//! Sends to a subscriber: header, shared payload, encryption, one train per burst.
 //!
-//! All RTP and RTCP of a subscriber is made and read here. So there is one writer per SSRC and key, and no nonce is used for
-//! two packets (RFC 7714 §8.1, RFC 3711 §9.1).
+//! All RTP and RTCP of a subscriber is written and read here. So there is one writer per SSRC and key, and no nonce
+//! is used for two packets (RFC 7714 §8.1, RFC 3711 §9.1).
 
 pub(crate) mod rewrite;
 mod sent;
@@ -29,18 +29,18 @@ use crate::srtp::protect::Srtp;
 use sent::{Entry, Sent};
 use train::Train;
 
-/// What one subscriber is to be sent: the shared payload under the subscriber's own header.
+/// A packet to one subscriber: the shared payload with the subscriber's own header fields.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// The packet's number in the publication's history.
     pub(crate) number: u64,
-    /// 0 for the packet itself, else which of its lead this is, counted from 1.
+    /// 0 for the packet itself, otherwise the position in its lead, counted from 1.
     pub(crate) part: u8,
     pub(crate) pt: u8,
     pub(crate) seq: u64,
     pub(crate) time: u32,
     pub(crate) marker: bool,
-    /// May be asked for again (RFC 4585 generic NACK).
+    /// Whether it may be requested again (RFC 4585 generic NACK).
     pub(crate) nackable: bool,
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
@@ -48,7 +48,7 @@ pub(crate) struct Outgoing {
     pub(crate) vp8: Option<DescriptorNumbers>,
 }
 
-/// Packets of a burst that are shorter than its longest by no more than this are padded to its length, so that they leave
+/// Packets of a burst that are shorter than its longest by no more than this are padded, so that they leave
 /// as one train: encoders split pictures into packets that differ by a byte or two.
 const PADDING_BYTES_MAX: usize = 8;
 /// Retransmissions allowed per hundred packets sent.
@@ -67,15 +67,15 @@ struct Stream {
     credit: u32,
 }
 
-/// What a subscriber's feedback came to.
+/// The requests in a subscriber's feedback.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Requests {
     pub(crate) wants_key_frame: bool,
-    /// Sequence numbers of video to send again.
+    /// Sequence numbers of video packets to retransmit.
     pub(crate) missing: Vec<u16>,
 }
 
-/// The sending half of a subscriber's connection.
+/// The sending part of a subscriber's connection.
 #[derive(Debug)]
 pub(crate) struct Sender {
     srtp: Srtp,
@@ -112,7 +112,7 @@ impl Sender {
         }
     }
 
-    /// Sends a burst of one kind. Datagrams of one size leave as one train, of which the last may be shorter.
+    /// Sends a burst of one kind. Datagrams of equal size leave as one train, of which the last may be shorter.
     pub(crate) fn send(
         &mut self,
         kind: MediaKind,
@@ -154,7 +154,7 @@ impl Sender {
             if let Some(numbers) = &packet.vp8 {
                 numbers.write(&mut train.contents[body..]);
             }
-            // The last one may be shorter as it is.
+            // The last one may be shorter without padding.
             let short = longest.saturating_sub(body - start + packet.payload.len());
             let is_padded = short <= PADDING_BYTES_MAX && place < burst.len();
             let padding = if is_padded { short as u8 } else { 0 };
@@ -167,7 +167,8 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
-    /// Sends again what was lost, as far as it is known and the share of retransmissions allows. Returns how many.
+    /// Retransmits lost packets, as far as they are still stored and the share of retransmissions allows. Returns how
+    /// many.
     pub(crate) fn resend(
         &mut self,
         missing: &[u16],
@@ -224,7 +225,7 @@ impl Sender {
         count
     }
 
-    /// Reads feedback. `None`: it is not the subscriber's, or has been here before.
+    /// Reads feedback. `None`: it is not from the subscriber, or is a replay.
     pub(crate) fn receive_rtcp(&mut self, bytes: &[u8]) -> Option<Requests> {
         let opened = self.srtp.rtcp.open(bytes)?;
         let mut requests = Requests::default();
@@ -249,13 +250,13 @@ impl Sender {
         Some(requests)
     }
 
-    /// Feedback refused because it came from one SSRC too many, since this was asked for last.
+    /// Number of feedback packets refused because of too many SSRCs, since the last call.
     pub(crate) fn take_sources_refused(&mut self) -> u64 {
         std::mem::take(&mut self.srtp.rtcp.sources_refused)
     }
 
-    /// Reads what the next burst of this kind will begin with, without needing it: the processor fetches all of it
-    /// at once while it is busy with somebody else's burst.
+    /// Reads the data with which the next burst of this kind begins, so that the processor fetches it
+    /// while another subscriber's burst is written.
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         self.streams[kind.index()].as_ref().map_or(0, |stream| {
             stream.sent.touch()
@@ -307,7 +308,7 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
-    /// Says goodbye on every stream (RFC 3550 §6.6).
+    /// Sends a goodbye on every stream (RFC 3550 §6.6).
     pub(crate) fn close(&mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
         let mut train = Train::new(self.path, buffers.take());
         for stream in self.streams.iter().flatten() {
@@ -320,7 +321,7 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
-    /// It now receives another publication.
+    /// Forgets sent packets, because the subscriber now receives another publication.
     pub(crate) fn forget_sent(&mut self) {
         for stream in self.streams.iter_mut().flatten() {
             stream.sent.clear();
@@ -329,7 +330,7 @@ impl Sender {
 }
 
 impl StreamConfig {
-    /// Bytes of the packet before padding and sealing.
+    /// Length of the packet before padding and encryption.
     fn size(&self, packet: &Outgoing) -> usize {
         header::length(&self.extensions, &self.mid, &packet.extensions) + packet.payload.len()
     }
@@ -351,8 +352,8 @@ impl Stream {
         }
     }
 
-    /// Header and packet index of a retransmission: on the stream of its own where one was negotiated, else the
-    /// very same packet.
+    /// Header and packet index of a retransmission: on a separate stream if one was negotiated, otherwise the
+    /// identical packet.
     fn again(&mut self, entry: &Entry, marker: bool) -> (Fixed, u64, bool) {
         let same = Fixed {
             pt: entry.pt,

@@ -1,4 +1,4 @@
-//! What one subscriber receives of one kind: which packets, and under which numbers.
+//! One kind of media to one subscriber: which packets, and under which numbers.
 
 #[cfg(test)]
 mod tests;
@@ -22,49 +22,50 @@ use crate::util::rng::Rng;
 #[derive(Debug)]
 pub(crate) struct TrackOut {
     kind: MediaKind,
-    /// What the subscriber takes.
+    /// The formats that the subscriber accepts.
     formats: Vec<Format>,
     profiles: H264ProfileMatch,
-    /// The publisher's format last seen and the subscriber's payload type for it.
+    /// The publisher's last format and the subscriber's payload type for it.
     mapping: Option<(Arc<Format>, Option<u8>)>,
-    /// A format has been seen that the subscriber does not take, and nobody has asked about it yet.
+    /// A format was seen that the subscriber does not accept, and this was not reported yet.
     is_mismatched: bool,
     selector: Selector,
     rtp: RtpRewriter,
     vp8: Vp8Rewriter,
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
-    /// The largest layer this subscriber is to be shown, if not just the best.
+    /// The largest layer that this subscriber may get, if it is limited.
     bound: Option<Encoding>,
-    /// How much of the picture is left out because the worker is overloaded.
+    /// How much video is withheld because the worker is overloaded.
     thinning: Thinning,
-    /// There is such a layer, or something is left out: the one thing that is looked at for every packet.
+    /// Whether `bound` or `thinning` applies: the only one of these that is checked for every packet.
     is_bound: bool,
-    /// When the picture is to be withheld: the time of the last one that is still sent.
+    /// When video must be withheld: the timestamp of the last picture that is still sent.
     last_picture: Option<u64>,
-    /// It has lost the picture, and maybe what came before it: the next key frame it is sent has everything a decoder needs.
+    /// The subscriber has lost the picture and perhaps earlier parameter sets: its next key frame must have
+    /// everything a decoder needs.
     starts_anew: bool,
 }
 
-/// What an overloaded worker leaves out of the pictures of a subscriber. Sound always goes.
+/// What an overloaded worker withholds from a subscriber. Audio is always sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Thinning {
-    /// Nothing.
+    /// Nothing is withheld.
     #[default]
     None,
-    /// All layers but the smallest, where there are several.
+    /// All layers except the smallest, if there are several.
     Smallest,
-    /// Everything. The picture under way is sent to its end; then it stands until a key frame after this is over.
+    /// All video. The present picture is sent to its end; then it stays still until a key frame after the overload.
     Withheld,
 }
 
-/// What becomes of a packet.
+/// The decision about a packet.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Send(Outgoing),
     /// The subscriber has no payload type for its codec.
     Unmappable,
-    /// Not of the layer being sent, or before its key frame.
+    /// It belongs to another layer, or precedes the layer's key frame.
     Unselected,
 }
 
@@ -88,13 +89,13 @@ impl TrackOut {
         }
     }
 
-    /// Decides about a packet. What has to be sent before it is put into `before`.
+    /// Decides about a packet. Packets that must be sent before it are put into `before`.
     pub(crate) fn route(&mut self, packet: &Packet, before: &mut Vec<Outgoing>) -> Verdict {
         let Some(pt) = self.payload_type(&packet.format) else {
             return Verdict::Unmappable;
         };
         if packet.payload.is_empty() {
-            // Padding that probes the publisher's path: its number must not look like a loss further on.
+            // Padding that probes the publisher's path: its number must not look like a loss to the subscriber.
             if self.selector.current() == Some(packet.encoding) {
                 self.rtp.skip(packet.seq);
             }
@@ -144,7 +145,7 @@ impl TrackOut {
         })
     }
 
-    /// Whether a packet is left out. Pictures are cut off between one and the next, so that none is broken.
+    /// Whether a packet is withheld. Video stops between two pictures, so that none is damaged.
     #[cold]
     fn withholds(&mut self, packet: &Packet) -> bool {
         if self.thinning != Thinning::Withheld || self.kind != MediaKind::Video {
@@ -160,8 +161,8 @@ impl TrackOut {
         true
     }
 
-    /// What is left out from now on. Nobody is asked for key frames meanwhile; when pictures that were withheld may go on,
-    /// they do so with one.
+    /// Sets what is withheld from now on. Meanwhile no key frames are requested; withheld video
+    /// resumes with one.
     pub(crate) fn thin(&mut self, thinning: Thinning) {
         if self.thinning != thinning {
             self.thinning = thinning;
@@ -175,12 +176,13 @@ impl TrackOut {
         self.is_bound = bound.is_some() || self.thinning != Thinning::None;
     }
 
-    /// Whether the picture is left out altogether.
+    /// Whether all video is withheld.
     pub(crate) fn is_withheld(&self) -> bool {
         self.thinning == Thinning::Withheld
     }
 
-    /// The packet starts a key frame that needs more than the stream says at this place: whoever starts here is given it.
+    /// Handles a packet that starts a key frame without all parameter sets: a subscriber that starts here gets the
+    /// missing ones first.
     #[cold]
     fn send_lead(&mut self, packet: &Packet, pt: u8, choice: Choice, before: &mut Vec<Outgoing>) {
         let starts_anew = std::mem::take(&mut self.starts_anew);
@@ -208,13 +210,13 @@ impl TrackOut {
         }
     }
 
-    /// Which H.264 it is sent.
+    /// Sets which H.264 profiles it gets.
     pub(crate) fn match_profiles(&mut self, profiles: H264ProfileMatch) {
         self.profiles = profiles;
         self.mapping = None;
     }
 
-    /// Whether a format has been seen that the subscriber does not take, since the last time this was asked.
+    /// Whether a format was seen that the subscriber does not accept, since the last call.
     pub(crate) fn take_mismatch(&mut self) -> bool {
         std::mem::take(&mut self.is_mismatched)
     }
@@ -236,7 +238,7 @@ impl TrackOut {
             && self.selector.is_waiting(target)
     }
 
-    /// The layer that this subscriber should see.
+    /// The layer that this subscriber should get.
     pub(crate) fn target(&self, packet: &Packet) -> Encoding {
         if !self.is_bound {
             return packet.target;
@@ -254,8 +256,8 @@ impl TrackOut {
         place.map_or(packet.target, |place| ladder[place].encoding)
     }
 
-    /// Goes down to the largest layer that fits into this rate, or to the smallest there is. Answers which; `None` if
-    /// there is no smaller one than what is shown.
+    /// Changes to the largest layer that fits into this rate, or to the smallest. Returns it; `None` if
+    /// there is no smaller one than the present layer.
     pub(crate) fn descend(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
         let place = self.place(ladder)?;
         let smaller = ladder.get(..place)?;
@@ -265,7 +267,7 @@ impl TrackOut {
         Some(rung)
     }
 
-    /// Goes up by one layer if that fits into this rate.
+    /// Changes to the next larger layer if it fits into this rate.
     pub(crate) fn climb(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
         self.bound?;
         let rung = *ladder.get(self.place(ladder)? + 1)?;
@@ -276,18 +278,18 @@ impl TrackOut {
         Some(rung)
     }
 
-    /// The place of what this subscriber should see.
+    /// Position of the layer that this subscriber should get.
     fn place(&self, ladder: &Ladder) -> Option<usize> {
         let bound = self.bound.and_then(|bound| place_of(ladder, bound));
         bound.or_else(|| ladder.len().checked_sub(1))
     }
 
-    /// What was sent last stands still: see [`Selector::hold`].
+    /// The last picture stays still: see [`Selector::hold`].
     pub(crate) fn hold(&mut self) {
         self.selector.hold();
     }
 
-    /// What is being sent.
+    /// The encoding being sent.
     pub(crate) fn current(&self) -> Option<Encoding> {
         self.selector.current()
     }
@@ -304,7 +306,8 @@ impl TrackOut {
         pt
     }
 
-    /// Timestamp units from the newest packet sent to this one, at least one: two sources never share a frame.
+    /// Timestamp units from the newest packet sent to this one, at least one, because two encodings never share a
+    /// frame.
     fn elapsed(&self, packet: &Packet) -> u32 {
         let Some(sent_at) = self.sent_at else {
             return 0;
@@ -315,12 +318,12 @@ impl TrackOut {
     }
 }
 
-/// Rates are never quite what they were; a layer needs a little more room than it takes now.
+/// Whether a layer fits. Rates vary, so a layer needs a little more room than its present rate.
 fn fits(rung: &Rung, bits_per_s: u64) -> bool {
     rung.bits_per_s + rung.bits_per_s / 10 <= bits_per_s
 }
 
-/// The encoder may have been restarted meanwhile; a layer of another feeder is another one.
+/// Position of a layer. The encoder may have been restarted meanwhile, but a layer of another feeder does not match.
 fn place_of(ladder: &Ladder, bound: Encoding) -> Option<usize> {
     let is_it =
         |rung: &Rung| (rung.encoding.feed, rung.encoding.layer) == (bound.feed, bound.layer);

@@ -1,4 +1,4 @@
-//! Making what a subscriber receives look like one sender, whoever feeds it: pure numbers, no packets.
+//! Rewrites numbers so that a subscriber sees one continuous sender, whoever feeds the publication.
 
 pub(crate) mod rtp;
 pub(crate) mod vp8;
