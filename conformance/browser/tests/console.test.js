@@ -1,32 +1,22 @@
-/** The console page: what is on stage, source and replica side by side, in dark, in light and on a phone. */
+/** The console page: participants of stages, source and replica side by side, in dark, in light and on a phone. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 
-import { launch, openPage, Site } from "../support/browser.js";
+import { openPage } from "../support/browser.js";
 import { assertFits, DESKTOP, openConsole, PHONE } from "../support/console.js";
-import { OUTPUT, Server } from "../support/server.js";
-import { Stages } from "../support/stages.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
+import { OUTPUT } from "../support/server.js";
 import { eventually } from "../support/wait.js";
 
-/** @type {Server} */
-let server;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
+useScene("browser_console");
+
 let source;
 let destination;
 let ann;
 
 before(async () => {
-  server = await Server.start("browser_console");
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch();
   source = await stages.create("Main-stage");
   destination = await stages.create("Viewers-Berlin");
   ann = await stages.token(source, { userId: "Ann", attributes: { role: "host" } });
@@ -36,12 +26,6 @@ before(async () => {
     reconnectWindowSeconds: 60,
     attributes: { place: "left" },
   });
-});
-
-after(async () => {
-  await browser?.close();
-  await site?.close();
-  await server?.stop();
 });
 
 /**
@@ -84,7 +68,7 @@ test("source and replica play side by side without a click", async () => {
     .locator(".tile")
     .evaluateAll(tiles => tiles.map(each => each.getBoundingClientRect().toJSON()));
   assert.ok(left.right <= right.left && left.top === right.top, "side by side");
-  // A browser starts small and grows as it learns what the path carries.
+  // A browser starts with a low rate and raises it as it measures the path.
   await eventually(
     async () => (await page.locator(".tile-stats").allInnerTexts()).every(text => /^(960|1280) ×/.test(text)),
     "both pictures have grown",

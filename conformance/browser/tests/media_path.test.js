@@ -1,43 +1,31 @@
-/** js/client where HTTP reaches the server and UDP does not: publisher and viewer are told, and what the server saw. */
+/**
+ * js/client with a server that is reached over HTTP but not over UDP: publisher and viewer get the reason, including
+ * what the server saw.
+ */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
-import { launch, openPage, Site } from "../support/browser.js";
+import { openPage } from "../support/browser.js";
 import { Detour } from "../support/detour.js";
-import { Server } from "../support/server.js";
-import { Stages } from "../support/stages.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { eventually } from "../support/wait.js";
 
-/** @type {Server} */
-let server;
+useScene("browser_media_path", { closesPages: true });
+
 /** @type {Detour} */
 let detour;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
 
 before(async () => {
-  server = await Server.start("browser_media_path");
   detour = await Detour.open(server);
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch();
 });
 
 after(async () => {
-  await browser?.close();
-  await site?.close();
   await detour?.close();
-  await server?.stop();
 });
 
 afterEach(async () => {
   detour.isOn = true;
-  for (const context of browser.contexts()) await context.close();
 });
 
 /** The page's state once it is this. */
@@ -96,7 +84,7 @@ test("a server that stops is left at its farewell, not after seconds of silence"
   }, "the page is told");
   assert.equal(told, "TIMEOUT");
   assert.equal((await page.evaluate("window.readState()")).state, "reconnecting");
-  // ICE alone takes some ten seconds to find out; nothing here measures finer than that.
+  // ICE alone needs about ten seconds to notice; a more precise bound would be unreliable.
   assert.ok(performance.now() - stoppedAt < 6000);
   await server.resume();
   await become(page, "live");

@@ -174,7 +174,7 @@ impl Download {
     }
 }
 
-/// One peer's part of a [`Download`].
+/// The part of one peer in a [`Download`].
 #[derive(Debug)]
 pub(crate) struct Share {
     of: Arc<Download>,
@@ -276,7 +276,7 @@ mod tests {
 
     const MBIT: u64 = 1_000_000;
 
-    /// When an upload of these bytes every 10 ms is too much, in milliseconds.
+    /// When an upload of these bytes every 10 ms exceeds the limit, in milliseconds.
     fn exceeds(limit: u64, seconds: u64, bytes: impl Fn(u64) -> usize) -> Option<u64> {
         let epoch = epoch();
         let mut upload = Upload::new(epoch, limit);
@@ -286,7 +286,7 @@ mod tests {
         })
     }
 
-    /// Bytes of 10 ms.
+    /// Bytes in 10 ms.
     fn at_rate(bits_per_s: u64) -> usize {
         (bits_per_s / 800) as usize
     }
@@ -327,7 +327,7 @@ mod tests {
         let mut upload = Upload::new(epoch, MBIT);
         let ticks = (0..60_000).map(|tick| tick * 10);
         let told = ticks.filter_map(|ms| {
-            // Little for ten seconds, then three times the limit.
+            // A low rate for ten seconds, then three times the limit.
             let rate = if ms < 10_000 { MBIT / 10 } else { 3 * MBIT };
             upload.add(epoch + Duration::from_millis(ms), at_rate(rate))
         });
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn key_frames_of_fifteen_pictures_each_two_seconds_stay() {
-        // 25 pictures a second that come to the limit on average.
+        // 25 pictures per second that reach the limit on average.
         let picture = 2 * MBIT / 8 / 25 * 50 / (49 + 15);
         let bytes = |ms: u64| match ms {
             _ if !ms.is_multiple_of(40) => 0,
@@ -363,7 +363,8 @@ mod tests {
         assert_eq!(meter.bits_per_s(), 0);
     }
 
-    /// Sends at these rates, a second each, and tells each second. The place of the share that goes, and when.
+    /// Sends at these rates, one second each, and reports each second. Returns the position of the share that must be
+    /// reduced first, and when.
     fn first_to_go(limit: u64, seconds: &[&[u64]]) -> Option<(usize, usize)> {
         let epoch = epoch();
         let download = Arc::new(Download::new(limit));

@@ -12,8 +12,8 @@ use crate::sdp::format::H264ProfileMatch;
 /// Settings of one [`Sfu`](crate::Sfu). Bounds that are not settings are in [`limits`].
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The host candidates to advertise, best first. A datagram that arrives on another local address is taken as
-    /// meant for the first of its family, so that a server behind a NAT 1:1 can advertise its public address.
+    /// The host candidates to advertise, best first. A datagram that arrives on another local address is treated as
+    /// sent to the first one of its family, so that a server behind a one-to-one NAT can advertise its public address.
     pub candidates: Vec<SocketAddr>,
     /// Seed of the random numbers of this crate: SSRCs, and where sequence numbers and timestamps start. Keys and passwords are not
     /// derived from it.
@@ -21,7 +21,7 @@ pub struct Config {
     /// Time since 1970 at the first input, for sender reports and capture times. It may be zero if nobody compares these with
     /// other clocks.
     pub since_1970: Duration,
-    /// Which of several workers this is. No two that relay to each other may have the same name.
+    /// The name of this worker among several. Workers that relay to each other must have different names.
     pub worker: WorkerId,
     /// How often this worker's [`Sfu`](crate::Sfu) has been replaced, so that other workers do not take its feeds for those of
     /// its predecessors.
@@ -34,11 +34,11 @@ pub struct Config {
     pub publish_pixels_max: Option<u64>,
     /// Which subscribers are sent H.264 of which profile.
     pub h264_profile_match: H264ProfileMatch,
-    /// Peers at one time.
+    /// Most peers at one time.
     pub peers_max: usize,
-    /// Publications at one time.
+    /// Most publications at one time.
     pub publications_max: usize,
-    /// Subscribers of one publication.
+    /// Most subscribers of one publication.
     pub subscribers_per_publication_max: usize,
 }
 

@@ -34,40 +34,40 @@ pub const BATCH_PACKETS_MAX: usize = 256;
 pub const OFFER_BYTES_MAX: usize = 64 * 1024;
 /// Media sections of an offer.
 pub const SECTIONS_MAX: usize = 32;
-/// Payload types taken from one media section; the rest is treated as not offered.
+/// Payload types used of one media section; the others are treated as not offered.
 pub const FORMATS_PER_SECTION_MAX: usize = 32;
 /// Candidates a peer may trickle between two ICE restarts.
 pub const TRICKLED_CANDIDATES_MAX: u32 = 128;
 /// ICE restarts of one peer.
 pub const ICE_RESTARTS_MAX: u32 = 1_000;
-/// Fingerprints taken from one offer.
+/// Fingerprints used of one offer.
 pub const FINGERPRINTS_MAX: usize = 16;
-/// What is sent to an address at most before it is proven that the peer receives there, as a multiple of what came from it
-/// (as RFC 9000 §8 has it for QUIC).
+/// The most that is sent to an address before the peer is proven to receive there, as a multiple of what came from it
+/// (as in RFC 9000 §8 for QUIC).
 pub const AMPLIFICATION_MAX: usize = 3;
-/// A check of an address that is not answered is sent again after this long,
+/// A check to an address is sent again after this long without an answer,
 pub const CHECK_RESEND: Duration = Duration::from_millis(250);
 /// at most this many times. The next check of the peer from there starts again.
 pub const CHECKS_MAX: u32 = 3;
-/// Media moves to a proven address that the peer nominates with the priority of the one before when that one is silent for
-/// this long: a NAT has chosen another port.
+/// Media moves to a proven address that the peer nominates with the same priority as the present one, when the
+/// present one has been silent for this long: a NAT has chosen another port.
 pub const SAME_PRIORITY_SILENCE_MIN: Duration = Duration::from_millis(500);
 /// The same for a nomination of lower priority.
 pub const NOMINATED_ROUTE_SILENCE_MIN: Duration = Duration::from_secs(2);
 /// The same for an address that is not nominated.
 pub const PEER_ROUTE_SILENCE_MIN: Duration = Duration::from_secs(3);
-/// A flight of the DTLS handshake that is not answered is sent again after this long,
+/// A flight of the DTLS handshake is sent again after this long without an answer,
 pub const DTLS_RESEND_FIRST: Duration = Duration::from_millis(500);
-/// then after twice as long each time, up to this.
+/// then after twice as long each time, up to this time.
 pub const DTLS_RESEND_MAX: Duration = Duration::from_secs(4);
 /// An unprotected fatal alert may come from anybody. It ends the handshake only if nothing else of it arrives for this long.
 pub const DTLS_ALERT_GRACE: Duration = Duration::from_secs(1);
 /// Bytes of the first flight that a DTLS client repeats to a server that has not answered. They are sent beyond
 /// [`AMPLIFICATION_MAX`], once for each offer, because a server that is not listening yet answers nothing.
 pub const HELLO_BYTES_MAX: usize = 1_500;
-/// Bytes of a datagram. Larger ones are dropped: what a peer sends fits an Ethernet frame.
+/// Longest datagram in bytes. Longer ones are dropped, because the datagrams of peers fit an Ethernet frame.
 pub const DATAGRAM_BYTES_MAX: usize = 2_000;
-/// Bytes of an RTP payload that is forwarded. With header, extensions and tag it is a datagram.
+/// Longest RTP payload that is forwarded, in bytes. With header, extensions and tag it fits a datagram.
 pub const PAYLOAD_BYTES_MAX: usize = 1_600;
 
 /// SSRCs of a publisher with full state. For a further one, an SSRC is retired that belongs to no stream, else one that no track
@@ -84,19 +84,20 @@ pub const RTCP_SOURCES_MAX: usize = 1_024;
 /// time a former source comes back the time doubles, at most [`SOURCE_TENURE_DOUBLINGS_MAX`] times, so that two sources that send
 /// at the same time do not alternate.
 pub const SOURCE_TENURE_MIN: Duration = Duration::from_millis(100);
-/// See [`SOURCE_TENURE_MIN`].
+/// Most doublings of [`SOURCE_TENURE_MIN`].
 pub const SOURCE_TENURE_DOUBLINGS_MAX: u32 = 12;
 /// Newest packets of a source whose replays are recognised. Older packets are dropped.
 pub const REPLAY_WINDOW: u64 = 1_024;
-/// Missing packets of a source that are asked for. A larger gap is not: the picture is lost anyway.
+/// Most missing packets of an SSRC that are requested. A larger gap is not requested, because the picture is lost
+/// anyway.
 pub const MISSING_MAX: usize = 256;
 /// How long a gap may be just a change of order.
 pub const NACK_DELAY: Duration = Duration::from_millis(10);
 /// Time between requests for missing packets. One request covers all streams.
 pub const NACK_INTERVAL: Duration = Duration::from_millis(10);
-/// A missing packet is asked for again after this long, or after a round trip and a quarter where that is longer,
+/// A missing packet is requested again after this long, or after 1.25 round trips if that is longer,
 pub const NACK_RETRY: Duration = Duration::from_millis(100);
-/// but not longer than this,
+/// but at the latest after this long,
 pub const NACK_RETRY_MAX: Duration = Duration::from_secs(1);
 /// at most this many times.
 pub const NACKS_MAX: u8 = 8;
@@ -104,7 +105,7 @@ pub const NACKS_MAX: u8 = 8;
 pub const RETRANSMISSION_AGE_MAX: Duration = Duration::from_secs(2);
 /// Time between reports of packet arrivals, from which a publisher derives the rate it can send at.
 pub const ARRIVALS_INTERVAL: Duration = Duration::from_millis(100);
-/// Arrivals of one report. Further ones are left out.
+/// Most arrivals in one report. Further ones are left out.
 pub const ARRIVALS_MAX: usize = 2_048;
 /// Messages of one report. What does not fit is left out; that happens only if the numbers are far apart.
 pub const ARRIVAL_MESSAGES_MAX: usize = 16;
@@ -126,19 +127,20 @@ pub const KEYFRAMES_AT_FIRST: u32 = 2;
 pub const KEYFRAME_EARNED_EVERY: Duration = Duration::from_secs(3);
 /// Shortest time between two key frame requests for one layer.
 pub const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(500);
-/// A key frame request that brought no key frame is repeated after this long.
+/// A key frame request without a key frame is repeated after this long.
 pub const KEYFRAME_RETRY: Duration = Duration::from_secs(1);
-/// Further repetitions double their distance up to this one.
+/// The time doubles for further repetitions, up to this.
 pub const KEYFRAME_RETRY_MAX: Duration = Duration::from_secs(8);
-/// A simulcast layer without a packet for this long is not chosen.
+/// A simulcast layer without a packet for this long is not selected.
 pub const LAYER_SILENCE_MAX: Duration = Duration::from_millis(500);
 /// Video packets kept for retransmission per publication. Older ones are not sent again.
 pub const RESEND_PACKETS_MAX: usize = 1_024;
-/// How many of the packets a subscriber was sent are remembered: three seconds of 1.5 Mbit/s, half a second of 9.
+/// Number of packets whose sequence numbers are remembered per subscriber: three seconds of 1.5 Mbit/s, half a second
+/// of 9.
 pub const SENT_PACKETS_MAX: usize = 512;
-/// How long they are kept.
+/// How long packets are kept for retransmission.
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
-/// Retransmissions a subscriber may have at once. Beyond that they are limited to a share of what is sent.
+/// Retransmissions that a subscriber may have at once. Beyond that they are limited to a share of what is sent.
 pub const RESENDS_AT_ONCE_MAX: u32 = 256;
 /// How far a publisher may exceed its limit for a moment, as time at that limit. Encoders keep their rate with a buffer, mostly
 /// of a second, which they empty into a key frame, above all the first.
@@ -150,28 +152,28 @@ pub const BITRATE_WINDOW: Duration = Duration::from_secs(3);
 pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
 /// A subscriber whose layer was changed stays at it for this long before it may have a larger one.
 pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
-/// Distance between a stream's sender reports.
+/// Interval of a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a peer without another timer is served.
 pub const IDLE_TICK: Duration = Duration::from_secs(2);
-/// Bytes of a train of datagrams: the largest UDP payload IPv4 carries.
+/// Longest train of datagrams in bytes: the largest UDP payload of IPv4.
 pub const TRAIN_BYTES_MAX: usize = 65_507;
-/// Datagrams of a train: what Linux takes in one call (UDP_MAX_SEGMENTS).
+/// Most datagrams in a train: what Linux accepts in one call (UDP_MAX_SEGMENTS).
 pub const TRAIN_SEGMENTS_MAX: usize = 64;
 /// Buffers kept for reuse.
 pub const BUFFERS_KEPT_MAX: usize = 64;
-/// Packets kept of a layer for newcomers: its newest key frame and what followed. Beyond that the key frame alone is
-/// kept; a key frame of more packets is not kept.
+/// Most packets of a layer kept for new subscribers: its newest key frame and what followed. Beyond that only the key
+/// frame is kept; a key frame of more packets is not kept.
 pub const HEAD_PACKETS_MAX: usize = 160;
-/// A key frame older than this is not shown to newcomers: the picture may have little to do with what is live.
+/// A key frame older than this is not sent to new subscribers, because it may differ a lot from the live picture.
 pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
 /// Undecodable formats that are reported for one subscriber. Further ones are not reported.
 pub const UNDECODABLE_FORMATS_MAX: usize = 8;
 /// Steps by which the pictures of an overloaded worker are thinned: see [`Control::Shed`](crate::Control::Shed).
 pub const SHED_STEPS_MAX: u8 = 1 + SHED_PARTS as u8;
-/// Parts of the subscribers whose pictures are withheld one after the other. Each step takes one more.
+/// Number of groups of subscribers whose video is withheld one after the other. Each step adds one group.
 pub const SHED_PARTS: usize = 8;
-/// How long a burst waits for the end of a picture, so that one train takes all of it.
+/// How long a burst waits for the end of a picture, so that one train contains the whole picture.
 pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
 /// Smaller audiences are served packet by packet: waiting would save nothing.
 pub const PICTURE_WAIT_AUDIENCE_MIN: usize = 8;

@@ -38,8 +38,9 @@ pub(crate) struct Logging {
 pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Result<Logging> {
     let chosen =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    // The filter is evaluated for every line and never cached. A library that asks whether it may log, and then does not
-    // (sqlx does so at each statement), would otherwise consume the next line's result, and that line would be lost.
+    // The filter is evaluated for every line and never cached. A library that asks whether it may log, and then does
+    // not (sqlx does so at each statement), would otherwise consume the next line's result, and that line would be
+    // lost.
     let safe = dynamic_filter_fn(|at, _| is_safe(at)).with_max_level_hint(LevelFilter::TRACE);
     let filter = chosen.and(safe);
     let lines = tracing_subscriber::fmt::layer()
@@ -89,8 +90,8 @@ fn tracer(collector: &str) -> anyhow::Result<SdkTracerProvider> {
         .build())
 }
 
-/// Whether a line may be logged. Detailed lines of libraries may contain transmitted data, including keys, tokens and ICE
-/// passwords, so they are never logged, whatever RUST_LOG says. Their lines at INFO and above are for operators.
+/// Whether a line may be logged. Detailed lines of libraries may contain transmitted data, including keys, tokens and
+/// ICE passwords, so they are never logged, whatever RUST_LOG says. Their lines at INFO and above are for operators.
 fn is_safe(at: &Metadata<'_>) -> bool {
     is_own(at) || *at.level() <= Level::INFO
 }

@@ -27,7 +27,7 @@ const REGION_DEFAULT: &str = "us-east-1";
 pub(crate) struct Target {
     /// Data directory of the server, for its address and credentials
     ///
-    /// Given as a flag it goes before the environment. [env: RESTAGE_DATA_DIR] [default: data]
+    /// As a flag it takes precedence over the environment. [env: RESTAGE_DATA_DIR] [default: data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// URL of the API
@@ -41,17 +41,17 @@ pub(crate) struct Target {
     /// A profile without endpoint_url, named here, means Amazon IVS itself. [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The region resources live in; with restage any name works
+    /// The Region of the resources; with restage any name works
     ///
     /// Without it: AWS_REGION, AWS_DEFAULT_REGION, the profile's region, us-east-1.
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// File with the certificates to believe over TLS, instead of the system's authorities
+    /// File with the certificates to trust for TLS, instead of the system's authorities
     ///
     /// Without it: AWS_CA_BUNDLE, the profile's ca_bundle.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_bundle: Option<PathBuf>,
-    /// Believe any certificate over TLS: whoever is in between can then read and change everything
+    /// Trust any certificate: anybody in between can then read and change everything
     #[arg(long)]
     pub(crate) no_verify_ssl: bool,
 }

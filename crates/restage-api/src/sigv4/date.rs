@@ -1,12 +1,12 @@
-//! When a request says it was made, and whether that is near enough to now.
+//! The date of a request, and the check that it is near the present time.
 
 use crate::error::ApiError;
-use crate::time::{Civil, digits, format_amz_date, parse_amz_date};
+use crate::time::{format_amz_date, parse_amz_date, two_digits, unix_seconds, year};
 
-/// How far, in seconds, a request's date may lie before or after the server's clock.
+/// Largest difference in seconds between a request's date and the server's clock.
 pub const MAX_SKEW_S: i64 = 300;
 
-/// Reads the value of `x-amz-date`, or of `Date` when that stands in: the basic ISO 8601 format, or
+/// Parses the value of `x-amz-date`, or of `Date` if that is used instead: the basic ISO 8601 format, or
 /// for `Date` also the format of HTTP (RFC 9110 §5.6.7), in seconds since the Unix epoch.
 pub(crate) fn parse(header: &str, value: &str) -> Result<i64, ApiError> {
     let value = value.trim_ascii();
@@ -26,7 +26,7 @@ pub(crate) fn parse(header: &str, value: &str) -> Result<i64, ApiError> {
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not compared with the date: it is
-/// signed, and says nothing.
+/// signed, and says nothing. (The parser that hyper brings, httpdate, also takes the two obsolete forms.)
 fn parse_http_date(text: &str) -> Option<i64> {
     const MONTHS: [&[u8]; 12] = [
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
@@ -47,19 +47,16 @@ fn parse_http_date(text: &str) -> Option<i64> {
         return None;
     }
     let month = MONTHS.iter().position(|name| *name == &bytes[8..11])?;
-    Civil {
-        year: digits(&bytes[12..16])?,
-        month: i64::try_from(month).ok()? + 1,
-        day: digits(&bytes[5..7])?,
-        hour: digits(&bytes[17..19])?,
-        minute: digits(&bytes[20..22])?,
-        second: digits(&bytes[23..25])?,
-    }
-    .unix_seconds()
+    let month = u8::try_from(month).ok()? + 1;
+    let pair = |at: usize| two_digits(&bytes[at..]);
+    unix_seconds(
+        year(&bytes[12..16])?,
+        [month, pair(5)?, pair(17)?, pair(20)?, pair(23)?],
+    )
 }
 
-/// Whether a request made at `signed_at_s` can be from now. The openings of the two sentences are
-/// what AWS's clients and people who search for the error know.
+/// Checks that a request signed at `signed_at_s` is recent. The two messages begin like
+/// AWS's, which clients and people who search for the error know.
 pub(crate) fn check(signed_at_s: i64, now_s: i64) -> Result<(), ApiError> {
     let problem = if signed_at_s < now_s.saturating_sub(MAX_SKEW_S) {
         "Signature expired"

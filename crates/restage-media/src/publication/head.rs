@@ -7,7 +7,7 @@ use crate::limits::{HEAD_AGE_MAX, HEAD_PACKETS_MAX, LAYERS_MAX};
 use crate::packet::Encoding;
 use crate::packet::Packet;
 
-/// The heads of a publication's layers.
+/// The stored packets of a publication's layers.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
     layers: [Head; LAYERS_MAX],
@@ -24,16 +24,16 @@ struct Head {
 /// What a new outlet is given.
 #[derive(Debug)]
 pub(crate) struct Start<'a> {
-    /// Begins with a key frame.
+    /// The packets; the first begins a key frame.
     pub(crate) packets: &'a [Packet],
     /// Live packets do not build on these: the next key frame has to be waited for.
     pub(crate) is_still: bool,
-    /// No number is missing in between.
+    /// Whether no number is missing between the packets.
     pub(crate) is_unbroken: bool,
 }
 
 impl Heads {
-    /// A packet of video has been forwarded.
+    /// Stores a video packet that was forwarded.
     pub(crate) fn push(&mut self, packet: &Packet) {
         if let Some(head) = self.layers.get_mut(usize::from(packet.encoding.layer)) {
             head.push(packet);
@@ -193,7 +193,7 @@ mod tests {
             });
         }
 
-        /// The numbers a newcomer is given, and whether they are a still.
+        /// The numbers that a new subscriber gets, and whether they are a still picture.
         fn start(&self) -> Option<(Vec<u64>, bool)> {
             let start = self.heads.start(ENCODING, self.epoch)?;
             let seqs = start.packets.iter().map(|packet| packet.seq).collect();

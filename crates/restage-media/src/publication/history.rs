@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::limits::{RESEND_AGE_MAX, RESEND_PACKETS_MAX};
 use crate::packet::Packet;
 
-/// The newest video packets of a publication, whoever they were sent to.
+/// The newest video packets of a publication.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     packets: VecDeque<Packet>,

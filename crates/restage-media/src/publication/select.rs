@@ -2,10 +2,10 @@
 
 use crate::packet::Encoding;
 
-/// What to do with a packet.
+/// The decision about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// Not for this subscriber.
+    /// The packet is not sent to this subscriber.
     Drop,
     /// It belongs to the encoding that is forwarded.
     Forward,
@@ -45,7 +45,7 @@ impl Selector {
         Choice::Drop
     }
 
-    /// The picture stands still: nothing is forwarded until a key frame of the target.
+    /// The picture is now still: nothing is forwarded until a key frame of the target.
     pub(crate) fn hold(&mut self) {
         self.is_still = true;
     }
@@ -55,7 +55,7 @@ impl Selector {
         self.is_still
     }
 
-    /// Whether a key frame of `target` is needed to get there.
+    /// Whether a key frame of `target` is needed to switch to it.
     pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
         self.is_still || self.current != Some(target)
     }

@@ -16,21 +16,21 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct ReportedTime {
     /// The publisher's clock, in microseconds since any fixed time.
     pub(crate) ntp_us: i64,
-    /// The timestamp that belongs to it.
+    /// The timestamp at that time.
     pub(crate) time: u32,
     pub(crate) clock_rate: u32,
 }
 
 impl ReportedTime {
     fn ntp_us_at(&self, time: u64) -> Option<i64> {
-        // The nearest of the timestamps that look like this one modulo 2^32.
+        // The nearest of the timestamps that are equal to this one modulo 2^32.
         let ticks = i64::from((time as u32).wrapping_sub(self.time) as i32);
         self.ntp_us
             .checked_add(ticks * 1_000_000 / i64::from(self.clock_rate.max(1)))
     }
 }
 
-/// A sender report with the time it arrived.
+/// A sender report with its time of arrival.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SenderReport {
     pub(crate) ntp_us: i64,

@@ -22,7 +22,7 @@ use crate::rtp::rtcp::receiver::{self as rtcp, BLOCKS_MAX};
 const COMPOUND_BYTES_MAX: usize = 1_100;
 
 impl Receiver {
-    /// Reads a compound packet of reports. False: it is not the publisher's, or has been here before.
+    /// Reads a compound RTCP packet. False: it is not from the publisher, or is a replay.
     pub(crate) fn receive_rtcp(
         &mut self,
         now: Instant,
@@ -47,7 +47,7 @@ impl Receiver {
                 .iter_mut()
                 .find(|source| source.ssrc == sent.ssrc);
             let Some(source) = source else {
-                // Its first packet is still on the way, or lost.
+                // The SSRC's first packet is still on its way, or lost.
                 let identity = self.config.announced(sent.ssrc);
                 let is_new = |kind| self.tracks.iter().all(|track| track.kind != kind);
                 if let Some(identity) = identity.filter(|identity| identity.part == Part::Main)
@@ -172,7 +172,7 @@ impl Receiver {
         self.send(buffer, buffers, outputs);
     }
 
-    /// Asks for a key frame. False: there is no such stream yet.
+    /// Requests a key frame. False: there is no such stream yet.
     pub(crate) fn request_key_frame(
         &mut self,
         rid: Option<RidName>,

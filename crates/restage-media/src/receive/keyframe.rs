@@ -21,7 +21,7 @@ pub(crate) struct KeyframeRequester {
 enum State {
     #[default]
     Idle,
-    /// Asked too soon after the last request: send at the end of the interval.
+    /// Wanted too soon after the last request: send at the end of the interval.
     Postponed,
     /// Sent this many times; no key frame has come since.
     Waiting(u32),
@@ -63,7 +63,7 @@ impl KeyframeRequester {
         }
     }
 
-    /// True: send a request now.
+    /// Called at the deadline. True: send a request now.
     pub(crate) fn on_deadline(&mut self, now: Instant) -> bool {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return false;
@@ -97,7 +97,7 @@ impl KeyframeBudget {
         }
     }
 
-    /// Spends one. False: there is none left.
+    /// Spends one request. False: none is left.
     pub(crate) fn spend(&mut self, now: Instant) -> bool {
         let from = self.whole_at.max(now);
         let until = from + KEYFRAME_EARNED_EVERY;

@@ -65,7 +65,7 @@ pub(crate) enum Arrival {
     Packet(MediaKind, Received),
 }
 
-/// The receiving half of a publisher's connection.
+/// The receiving part of a publisher's connection.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     rtp: SessionKeys,
@@ -100,11 +100,11 @@ struct Track {
     since: Instant,
     /// How often a former SSRC of this track has taken it back.
     comebacks: u32,
-    /// Requests by FIR so far.
+    /// Number of FIR requests so far.
     requests: u8,
 }
 
-/// An SSRC of which a packet has been verified.
+/// An SSRC of which a packet was verified.
 #[derive(Debug)]
 struct Source {
     ssrc: u32,
@@ -450,7 +450,7 @@ impl Receiver {
     }
 }
 
-/// A packet that was verified and decrypted.
+/// A verified and decrypted packet.
 struct Arrived<'a> {
     now: Instant,
     header: Header,

@@ -1,4 +1,4 @@
-//! One SSRC of a publisher: what has arrived of it, what is missing, and what a receiver report says about it.
+//! The state of one SSRC of a publisher: arrived packets, missing packets, and its receiver report.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ const WORD_BITS: u64 = u64::BITS as u64;
 const WORDS: usize = (REPLAY_WINDOW / WORD_BITS) as usize;
 const _: () = assert!(REPLAY_WINDOW.is_power_of_two() && REPLAY_WINDOW >= WORD_BITS);
 
-/// Which packets have arrived, by packet index (RFC 3711 §3.3.1): the sequence number with the rollover counter above it.
+/// Arrived packets by packet index (RFC 3711 §3.3.1): the sequence number with the rollover counter above it.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     highest: Option<u64>,
-    /// A ring of the newest.
+    /// Ring of bits for the newest packets.
     bits: [u64; WORDS],
-    /// Those whose content came by retransmission.
+    /// Packets whose content arrived by retransmission.
     restored: [u64; WORDS],
 }
 
@@ -108,7 +108,7 @@ struct Lost {
     times: u8,
 }
 
-/// How a missing packet was found.
+/// Information about a missing packet that has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
     /// When it was first requested.
@@ -116,7 +116,7 @@ pub(crate) struct Found {
 }
 
 impl Missing {
-    /// `gap` packets before this one have not arrived.
+    /// Adds the `gap` packets before this one, which have not arrived.
     pub(crate) fn add(&mut self, now: Instant, gap: u64, before: u64) {
         if gap > MISSING_MAX as u64 {
             self.clear();
@@ -135,7 +135,7 @@ impl Missing {
         self.soonest.get_or_insert(next_at);
     }
 
-    /// A packet has arrived after later ones. `None`: it was not missing.
+    /// Removes a packet that has arrived after later ones. `None`: it was not missing.
     pub(crate) fn remove(&mut self, index: u64) -> Option<Found> {
         let place = self.packets.iter().position(|lost| lost.index == index)?;
         let lost = self.packets.remove(place);
@@ -184,7 +184,7 @@ impl Missing {
 pub(crate) struct Reception {
     first: u64,
     received: u64,
-    /// Expected and received as of the last report.
+    /// Expected and received packets as of the last report.
     prior: (u64, u64),
     /// In sixteenths of a tick of the RTP clock.
     jitter: u32,
@@ -206,13 +206,13 @@ impl Reception {
         }
     }
 
-    /// A packet has arrived, `at` this long after any fixed time in ticks of the RTP clock.
+    /// Records an arrival; `at` is the time since any fixed moment in ticks of the RTP clock.
     pub(crate) fn add(&mut self, at: u32, time: u32) {
         self.received += 1;
         let transit = at.wrapping_sub(time);
         if let Some(before) = self.transit.replace(transit) {
             let difference = transit.wrapping_sub(before).cast_signed().unsigned_abs();
-            // The retransmission of an old packet says nothing about the path.
+            // The retransmission of an old packet does not show the path's jitter.
             let difference = difference.min(u32::MAX >> 8);
             self.jitter = self.jitter - ((self.jitter + 8) >> 4) + difference;
         }
@@ -222,7 +222,7 @@ impl Reception {
         self.last_report = Some((middle, arrived));
     }
 
-    /// `None`: nothing has arrived since the last one.
+    /// The report block; `None` if nothing has arrived since the last one.
     pub(crate) fn block(&mut self, ssrc: u32, highest: u64, now: Instant) -> Option<Block> {
         if self.received == self.prior.1 {
             return None;
@@ -241,7 +241,7 @@ impl Reception {
         Some(Block {
             ssrc,
             fraction_lost: fraction.min(255) as u8,
-            // Of 24 bits.
+            // A field of 24 bits.
             lost: lost.clamp(-0x80_0000, 0x7f_ffff) as i32,
             highest: highest as u32,
             jitter: self.jitter >> 4,
@@ -361,7 +361,7 @@ mod tests {
     fn reports_count_what_is_lost_and_say_when_the_last_report_came() {
         let epoch = epoch();
         let mut reception = Reception::new(100);
-        // Every fourth is lost; each arrives as much later as it was sent later.
+        // Every fourth packet is lost; the others arrive with a delay that grows.
         for index in (100..200_u32).filter(|index| index % 4 != 1) {
             reception.add(index * 90 + 7, index * 90);
         }
@@ -378,7 +378,7 @@ mod tests {
         };
         assert_eq!(block, Some(expected));
         assert_eq!(reception.block(9, 199, epoch), None);
-        // One of the next ten; the lost ones of before come late.
+        // One of the next ten; the packets lost before arrive late.
         for _ in 0..26 {
             reception.add(0, 0);
         }

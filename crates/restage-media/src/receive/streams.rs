@@ -13,7 +13,7 @@ const PROBE_SSRC: u32 = 0;
 /// The streams as they were negotiated.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamMap {
-    /// One id means the same in all sections (RFC 8843 §7.1.3, RFC 8859).
+    /// Header extension ids; an id has the same meaning in all sections (RFC 8843 §7.1.3, RFC 8859).
     pub(crate) ids: Ids,
     sections: Vec<Section>,
 }
@@ -22,11 +22,11 @@ pub(crate) struct StreamMap {
 pub(crate) struct Section {
     kind: MediaKind,
     mid: String,
-    /// Names of simulcast encodings, none for a plain track.
+    /// Names of simulcast encodings; empty for a plain track.
     rids: Vec<RidName>,
-    /// SSRC of a plain track and of its retransmissions, if announced.
+    /// SSRCs of a plain track and of its retransmissions, if announced.
     ssrcs: Option<(u32, Option<u32>)>,
-    /// Payload types and those of their retransmissions.
+    /// Payload types with those of their retransmissions.
     pub(crate) types: Vec<(u8, Option<u8>)>,
     /// Lost packets may be requested.
     pub(crate) can_nack: bool,
@@ -43,7 +43,7 @@ pub(crate) enum Part {
     Unknown,
 }
 
-/// What an SSRC is. A probe has no kind.
+/// The identity of an SSRC. A probe has no kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) part: Part,

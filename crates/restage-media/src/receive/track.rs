@@ -111,7 +111,7 @@ impl TrackIn {
         }
     }
 
-    /// The name of a layer, if there is such a layer.
+    /// The name of a layer, if the layer exists.
     pub(crate) fn rid(&self, layer: u8) -> Option<Option<RidName>> {
         self.layers.get(usize::from(layer)).map(|layer| layer.rid)
     }
@@ -260,7 +260,7 @@ impl Layer {
     }
 }
 
-/// Bytes per second, measured window by window.
+/// Bytes per second, measured per window.
 #[derive(Debug, Default)]
 struct Rate {
     window: Option<(Instant, u64)>,

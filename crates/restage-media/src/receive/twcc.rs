@@ -10,7 +10,8 @@ use crate::rtp::rtcp::sender::TRANSPORT_FEEDBACK;
 const TICK: Duration = Duration::from_micros(250);
 /// after a reference time in units of 64 ms.
 const REFERENCE_TICKS: u64 = 256;
-/// Arrivals of one message. Each takes two bytes and, where losses surround it, four more: it fits into a datagram.
+/// Most arrivals in one message. Each takes two bytes and, with losses around it, four more, so a message fits a
+/// datagram.
 const ARRIVALS_PER_MESSAGE: usize = 160;
 /// Numbers that one message covers. A longer gap is not a loss: numbers have started again.
 const NUMBERS_PER_MESSAGE: u64 = 8_000;
@@ -70,7 +71,7 @@ impl Arrivals {
         }
     }
 
-    /// When they are to be reported.
+    /// When the pending arrivals must be reported.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.since.map(|since| since + ARRIVALS_INTERVAL)
     }
@@ -288,7 +289,7 @@ mod tests {
         arrivals.add(5, 2, epoch + ms(100));
         let second = vec![(4, None), (5, Some(400))];
         assert_eq!(written(&mut arrivals), [(1, second)]);
-        // And comes late.
+        // And arrives late.
         arrivals.add(4, 2, epoch + ms(164));
         assert_eq!(written(&mut arrivals), [(2, vec![(4, Some(656))])]);
     }
@@ -335,7 +336,7 @@ mod tests {
                 }
             }
             assert!(said == expected, "{loss} {disorder} {pause}");
-            // Up to the newest that arrived, whatever did not is told to be lost.
+            // Every missing packet up to the newest arrival is reported as lost.
             let newest = arrivals.newest.unwrap() as u16;
             let all = 64_999..=0x1_0000 + u64::from(newest);
             assert!(

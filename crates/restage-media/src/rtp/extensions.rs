@@ -27,10 +27,10 @@ impl RidName {
     }
 }
 
-/// Header extensions that mean the same to every receiver.
+/// Header extensions with the same meaning for every receiver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
-    /// RFC 6464, in −dBov.
+    /// The audio level of RFC 6464, in −dBov.
     pub(crate) audio_level: Option<i8>,
     pub(crate) voice_activity: Option<bool>,
     /// Clockwise quarter turns to apply (3GPP TS 26.114).

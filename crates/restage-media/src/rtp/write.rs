@@ -1,15 +1,15 @@
-//! Writing RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285).
+//! Writes RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285).
 
 use crate::rtp::extensions::{Extensions, Rotation};
 
-/// Begins a block of one-byte elements.
+/// The profile that begins a block of one-byte elements.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
-/// A header without extensions, and what precedes their elements.
+/// Length of a header without extensions, and of what precedes their elements.
 const FIXED_BYTES: usize = 12;
 const BLOCK_BYTES: usize = 4;
-/// A one-byte element holds at most this much.
+/// Longest value of a one-byte element.
 const ELEMENT_BYTES_MAX: usize = 16;
-/// A header with a name and two values of a byte, in whole words.
+/// Longest header: with a MID and two values of a byte, padded to whole words.
 const HEADER_BYTES_MAX: usize =
     (FIXED_BYTES + BLOCK_BYTES + 1 + ELEMENT_BYTES_MAX + 2 + 2).next_multiple_of(4);
 

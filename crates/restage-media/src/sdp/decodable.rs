@@ -1,4 +1,4 @@
-//! Whether a subscriber can decode what is published.
+//! Decides whether a subscriber can decode what is published.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) struct Judgement {
     pub(crate) is_hopeless: bool,
 }
 
-/// Compares what a subscriber has offered with what is published of each kind.
+/// Compares the formats that a subscriber has offered with the published ones of each kind.
 pub(crate) fn judge<'a>(
     offer: &Offer,
     published: impl Fn(MediaKind) -> Vec<&'a Format>,

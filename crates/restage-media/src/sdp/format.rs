@@ -11,8 +11,8 @@ use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
 use super::h264_profile::Profile;
 use crate::limits::FORMAT_PARAMETERS_BYTES_MAX;
 
-/// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6). `None` for codecs
-/// that are not forwarded: nobody is offered them.
+/// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6).
+/// `None` for codecs that are not forwarded, which are never offered.
 pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
     let codec = match name.to_ascii_lowercase().as_str() {
         "opus" => Codec::Opus,
@@ -26,10 +26,10 @@ pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
 /// Whether a subscriber is sent H.264 of a higher profile than it has offered. Most decoders can do more than they offer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum H264ProfileMatch {
-    /// Main and High are sent to those who offer Constrained Baseline, Baseline or Main, too.
+    /// Main and High are also sent to subscribers that offer Constrained Baseline, Baseline or Main.
     #[default]
     Lenient,
-    /// Only what the offered profile decodes by the standard.
+    /// Only what a decoder of the offered profile must decode by the standard.
     Strict,
 }
 
@@ -128,7 +128,7 @@ impl Format {
             .any(|offered| offered.eq_ignore_ascii_case(value))
     }
 
-    /// `None` for a codec other than H.264 or a profile-level-id that is not one.
+    /// The H.264 profile; `None` for another codec, or for an invalid profile-level-id.
     pub(crate) fn h264_profile(&self) -> Option<Profile> {
         if self.codec != Codec::H264 {
             return None;
@@ -139,8 +139,8 @@ impl Format {
         }
     }
 
-    /// The H.264 parameter sets that the offer gives (RFC 6184 §8.1, `sprop-parameter-sets`). Those that are not base64 or too
-    /// long to be kept are left out.
+    /// The H.264 parameter sets in the offer (RFC 6184 §8.1, `sprop-parameter-sets`). Those that are not base64 or
+    /// are too long are left out.
     pub(crate) fn parameter_sets(&self) -> Vec<Vec<u8>> {
         let offered = parameter(&self.fmtp, "sprop-parameter-sets").unwrap_or_default();
         let texts = offered.split(',').take(PARAMETER_SETS_MAX);
@@ -177,7 +177,7 @@ impl Format {
         }
     }
 
-    /// How well this format of a subscriber carries `sent`, a publisher's; `None` if it does not.
+    /// How well this format of a subscriber carries `sent`, a publisher's; `None` if it cannot.
     pub(crate) fn carries(&self, sent: &Self, rule: H264ProfileMatch) -> Option<u32> {
         if self.codec != sent.codec {
             return None;
@@ -185,7 +185,7 @@ impl Format {
         if self.codec != Codec::H264 {
             return Some(0);
         }
-        // Mode 1 allows everything mode 0 does (RFC 6184 §6.2), not the other way round. Other modes interleave.
+        // Mode 1 includes everything of mode 0 (RFC 6184 §6.2), but not the reverse. Other modes interleave.
         let mode = match (sent.packetization_mode(), self.packetization_mode()) {
             (sent, own) if sent == own => 0,
             (0, 1) => 10,

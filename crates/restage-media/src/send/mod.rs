@@ -75,7 +75,7 @@ pub(crate) struct Requests {
     pub(crate) missing: Vec<u16>,
 }
 
-/// The sending half of a subscriber's connection.
+/// The sending part of a subscriber's connection.
 #[derive(Debug)]
 pub(crate) struct Sender {
     srtp: Srtp,
@@ -112,7 +112,7 @@ impl Sender {
         }
     }
 
-    /// Sends a burst of one kind. Datagrams of one size leave as one train, of which the last may be shorter.
+    /// Sends a burst of one kind. Datagrams of equal size leave as one train, of which the last may be shorter.
     pub(crate) fn send(
         &mut self,
         kind: MediaKind,

@@ -16,12 +16,12 @@ pub(crate) struct Sent {
     newest: u64,
 }
 
-/// An [`Entry`] as it is kept: small, because every packet to every subscriber writes one.
+/// An [`Entry`] in stored form: small, because one is written for every packet to every subscriber.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    /// Lower bits.
+    /// Lower bits of the packet's number.
     number: u32,
-    /// Lower bits.
+    /// Lower bits of the sequence number.
     seq: u32,
     time: u32,
     vp8: Option<DescriptorNumbers>,
@@ -70,7 +70,7 @@ impl Sent {
         slot.map_or(0, |slot| slot.map_or(0, |slot| u64::from(slot.seq)))
     }
 
-    /// The packet that went out under this sequence number, if it is still known.
+    /// The packet that was sent under this sequence number, if it is still known.
     pub(crate) fn find<'a>(&self, seq: u16, history: &'a History) -> Option<(Entry, &'a Packet)> {
         let slot = (*self.slots.get(usize::from(seq) % SLOTS)?)?;
         if slot.seq as u16 != seq {
@@ -94,7 +94,7 @@ impl Sent {
     }
 }
 
-/// The nearest number not after the newest that has these lower bits.
+/// The nearest number up to `newest` with these lower bits.
 fn complete(lower: u32, newest: u64) -> Option<u64> {
     newest.checked_sub(u64::from((newest as u32).wrapping_sub(lower)))
 }

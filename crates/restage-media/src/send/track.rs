@@ -50,16 +50,16 @@ pub(crate) struct TrackOut {
 /// What an overloaded worker leaves out of the pictures of a subscriber. Audio is always sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Thinning {
-    /// Nothing.
+    /// Nothing is withheld.
     #[default]
     None,
-    /// All layers but the smallest, where there are several.
+    /// All layers except the smallest, if there are several.
     Smallest,
     /// All pictures. The present picture is sent to its end; then it stands until a key frame after this is over.
     Withheld,
 }
 
-/// What becomes of a packet.
+/// The decision about a packet.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Send(Outgoing),

@@ -1,4 +1,4 @@
-//! Datagrams of one size after each other in one buffer, so that they leave in one system call (UDP GSO).
+//! Consecutive datagrams of one size in one buffer, so that they leave in one system call (UDP GSO).
 
 use std::collections::VecDeque;
 
@@ -6,11 +6,11 @@ use crate::io::Output;
 use crate::io::datagrams::{Buffers, Path};
 use crate::limits::{TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX};
 
-/// Datagrams of one size on their way out.
+/// Datagrams of one size that are being written.
 pub(super) struct Train {
     path: Path,
     pub(super) contents: Vec<u8>,
-    /// Size of all datagrams but the last; 0 while there is none.
+    /// Size of all datagrams except the last; 0 while there is none.
     segment: usize,
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum Label {
     RtcpSalt = 5,
 }
 
-/// How media is protected (RFC 5764 §4.1.2, RFC 7714 §14.2), as DTLS agreed on it.
+/// The SRTP profile that DTLS negotiated (RFC 5764 §4.1.2, RFC 7714 §14.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SrtpProfile {
     AeadAes256Gcm,
@@ -58,7 +58,7 @@ pub(crate) struct KeyingMaterial {
     pub(crate) profile: SrtpProfile,
     /// Client key, server key, client salt, server salt.
     pub(crate) bytes: Vec<u8>,
-    /// Our end was the DTLS client.
+    /// Whether this end was the DTLS client.
     pub(crate) is_client: bool,
 }
 
@@ -155,7 +155,7 @@ impl Cipher {
         })
     }
 
-    /// RFC 7714 §8.1 and §9.1: two zero bytes, SSRC and a six-byte index, under the salt.
+    /// The nonce of RFC 7714 §8.1 and §9.1: two zero bytes, SSRC and a six-byte index, combined with the salt.
     #[inline]
     pub(crate) fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
         let index = u128::from(index & 0xffff_ffff_ffff);
@@ -166,14 +166,14 @@ impl Cipher {
     }
 }
 
-/// What session keys are for.
+/// The use of session keys.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Use {
     Rtp,
     Rtcp,
 }
 
-/// One end's session keys, as the profile has them.
+/// One end's session keys for its profile.
 pub(crate) enum SessionKeys {
     Gcm(Cipher),
     /// Boxed: it is forty times as large.

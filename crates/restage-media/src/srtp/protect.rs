@@ -9,7 +9,7 @@ use aws_lc_rs::aead::Aad;
 use crate::srtp::keys::{KeyingMaterial, SessionKeys, Use};
 use crate::srtp::srtcp::Srtcp;
 
-/// Protects what is sent and opens the feedback that is received.
+/// Encrypts what is sent and decrypts received feedback.
 #[derive(Debug)]
 pub(crate) struct Srtp {
     rtp: SessionKeys,

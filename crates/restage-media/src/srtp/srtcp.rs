@@ -1,4 +1,4 @@
-//! SRTCP (RFC 3711 §3.4, RFC 7714 §9), for one connection.
+//! SRTCP (RFC 3711 §3.4, RFC 7714 §9) for one connection.
 
 use aws_lc_rs::aead::Aad;
 
@@ -6,19 +6,19 @@ use crate::limits::RTCP_SOURCES_MAX;
 use crate::srtp::keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, KeyingMaterial, SessionKeys, Use};
 
 const INDEX_BYTES: usize = 4;
-/// The header that stays readable: the first packet's first eight bytes.
+/// Length of the unencrypted header: the first eight bytes of the first packet.
 const CLEAR_BYTES: usize = 8;
-/// Set in the index of an encrypted packet.
+/// Flag in the index of an encrypted packet.
 const ENCRYPTED: u32 = 1 << 31;
-/// Packets of a source remembered against replay.
+/// Packets of an SSRC remembered against replay.
 const REPLAY_WINDOW: u32 = 64;
 
-/// Protects the reports and feedback that are sent and opens those that are received.
+/// Encrypts reports and feedback that are sent and decrypts received ones.
 pub(crate) struct Srtcp {
     own: SessionKeys,
     own_index: u32,
     remote: SessionKeys,
-    /// Each of the remote end's SSRCs counts by itself (RFC 3711 §3.2.1). Kept as long as the key.
+    /// Each SSRC of the remote end counts separately (RFC 3711 §3.2.1). Kept as long as the key.
     replays: Vec<Replay>,
     /// Packets refused because their SSRC was beyond [`RTCP_SOURCES_MAX`], since the last call.
     pub(crate) sources_refused: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Srtcp {
 #[derive(Debug, Clone, Copy)]
 struct Replay {
     ssrc: u32,
-    /// Highest index received and which of those below it were.
+    /// Highest index received, and which of those below it were received.
     highest: u32,
     seen: u64,
 }
@@ -112,14 +112,14 @@ impl Srtcp {
     }
 }
 
-/// Index and content of a packet that is not a replay.
+/// Index and contents of a packet that is not a replay.
 fn open(
     keys: &SessionKeys,
     bytes: &[u8],
     ssrc: u32,
     is_replay: impl FnOnce(u32) -> bool,
 ) -> Option<(u32, Vec<u8>)> {
-    // The tag is before the index with AES-GCM and behind it with HMAC.
+    // With AES-GCM the tag is before the index, with HMAC behind it.
     let (indexed, tag) = match keys {
         SessionKeys::Gcm(_) => (bytes, &[][..]),
         SessionKeys::CounterMode(_) => {

@@ -1,7 +1,7 @@
-//! Which peer a datagram belongs to: two table look-ups, never a walk over peers.
+//! Finds the peer of a datagram: two table look-ups, never a loop over peers.
 //!
-//! A STUN request names its peer by the local part of USERNAME (RFC 8445 §7.2.2), so it finds it from any address. All else
-//! is looked up by source address; the addresses come from STUN messages whose integrity was checked.
+//! A STUN request names its peer by the local part of USERNAME (RFC 8445 §7.2.2), so it is found from any address.
+//! Other datagrams are looked up by source address; the addresses come from verified STUN messages.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -59,7 +59,7 @@ impl Demux {
         self.claims.insert(source, peer);
     }
 
-    /// Only if no other peer has claimed it since.
+    /// Withdraws a claim, unless another peer has claimed the address since.
     pub(crate) fn withdraw(&mut self, source: SocketAddr, peer: Index) {
         if self.claims.get(&source) == Some(&peer) {
             self.claims.remove(&source);
@@ -78,12 +78,12 @@ impl Demux {
         self.ufrags.remove(ufrag);
     }
 
-    /// Gives an address to a peer; returns the one that had it.
+    /// Assigns an address to a peer; returns the previous owner.
     pub(crate) fn add_address(&mut self, source: SocketAddr, peer: Index) -> Option<Index> {
         self.addresses.insert(source, peer)
     }
 
-    /// Only if it has not become another peer's.
+    /// Removes an address, unless it belongs to another peer by now.
     pub(crate) fn remove_address(&mut self, source: SocketAddr, peer: Index) {
         if self.addresses.get(&source) == Some(&peer) {
             self.addresses.remove(&source);

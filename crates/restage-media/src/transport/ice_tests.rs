@@ -8,7 +8,7 @@ fn credentials(ufrag: &str, pwd: &str) -> IceCredentials {
     IceCredentials::parse(ufrag, pwd).unwrap()
 }
 
-/// A session and the client's side of it.
+/// A session with the client's side.
 struct Pair {
     ice: Ice,
     secrets: Secrets,
@@ -38,7 +38,8 @@ impl Pair {
         self.ice.on_timeout(self.now);
     }
 
-    /// A check of the client, as bytes. The kind of role attribute is this end's, so it is changed by the caller's flags.
+    /// A check of the client, as bytes. The kind of role attribute is this end's, so it is changed by the caller's
+    /// flags.
     fn check(&mut self, port: u16, priority: u32, nominates: bool) -> Outcome {
         let message = Message {
             priority: Some(priority),
@@ -75,7 +76,7 @@ impl Pair {
             .receive(self.now, path, &message, false, &mut self.secrets)
     }
 
-    /// As after a handshake over this port.
+    /// The state after a handshake over this port.
     fn connected(port: u16) -> Self {
         let mut pair = Self::new();
         pair.check(port, 9, true);
@@ -184,7 +185,7 @@ fn what_goes_to_an_unproven_address_is_bounded_by_what_came_from_it() {
     pair.wait(10_000);
     let rest = pair.ice.take_replies();
     sent += rest.iter().map(|reply| reply.bytes.len()).sum::<usize>();
-    // Answers to the checks themselves, which are shorter than these, come on top.
+    // The answers to the checks themselves, which are shorter, are additional.
     assert!(
         sent <= received * AMPLIFICATION_MAX + received,
         "{sent} {received}"
@@ -271,7 +272,7 @@ fn the_only_route_that_lives_is_taken_without_a_nomination() {
     pair.wait(2_500);
     pair.check(2, 9, false);
     assert_eq!(pair.ice.selected(), Some(path(2)));
-    // The first one lives after all.
+    // The first path works again.
     pair.check(1, 9, true);
     assert_eq!(pair.ice.selected(), Some(path(1)));
 }

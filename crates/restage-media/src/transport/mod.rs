@@ -38,7 +38,7 @@ use identity::Identity;
 use secrets::Secrets;
 use stun::Message;
 
-/// Runs code that handles what the remote end sends; a panic becomes a [`Failure`].
+/// Runs code that processes data of the remote end; a panic becomes a [`Failure`].
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
     // Nothing that the closure can see outlives the peer, except the sink, whose queues are complete after every push.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failure::Panic)
@@ -78,17 +78,17 @@ pub(crate) struct Transport {
     /// Boxed, so that what is touched for every packet lies close together.
     session: Box<Session>,
     role: Role,
-    /// Receives from a publisher once the keys are there. A subscriber sends no media.
+    /// Receives from a publisher once keys are available. A subscriber sends no media.
     receiver: Option<Box<Receiver>>,
-    /// Sends to a subscriber once the keys are there and the way to it is proven.
+    /// Sends to a subscriber once keys are available and the path to it is proven.
     sender: Option<Sender>,
     driven_at: Instant,
     /// See [`is_uncertain`](Self::is_uncertain).
     has_trial: bool,
-    /// Panics at the next timeout, as if there were a bug.
+    /// Makes the next timeout panic, as if there were a bug.
     #[cfg(test)]
     pub(crate) is_faulty: bool,
-    /// The same where nothing guards against it.
+    /// The same outside the guard.
     #[cfg(test)]
     pub(crate) is_unguarded: bool,
 }
@@ -99,7 +99,7 @@ struct Session {
     dtls: Dtls,
     is_connected: bool,
     profile: Option<SrtpProfile>,
-    /// Where the flights of the handshake went, as long as it was one path.
+    /// The path of the handshake's flights, as long as it was only one.
     handshake: Handshake,
     /// Bytes that a DTLS client may still send in hellos to a server that has sent nothing.
     hello_credit: usize,
@@ -112,17 +112,17 @@ struct Session {
     report_ssrc: u32,
 }
 
-/// Where the flights of a handshake went.
+/// The path of a handshake's flights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Handshake {
     Nowhere,
     To(Path),
-    /// To several paths: its end proves none of them.
+    /// They went to several paths, so the end of the handshake proves none of them.
     Several,
 }
 
 impl Transport {
-    /// `now` is the time of the offer; `report_ssrc` and those of `streams` are this end's.
+    /// `now` is the time of the offer; `report_ssrc` and those in `streams` are this end's.
     pub(crate) fn new(
         shared: &mut Shared,
         offer: &Offer,
@@ -167,24 +167,24 @@ impl Transport {
         })
     }
 
-    /// Where media goes.
+    /// The address to which media is sent.
     pub(crate) fn destination(&self) -> Option<SocketAddr> {
         self.session.ice.selected().map(|path| path.destination)
     }
 
-    /// Whether packets may not simply go to the selected path: it is no longer proven, or another one is on trial.
+    /// Whether packets cannot simply go to the selected path: it is no longer proven, or another one is on trial.
     fn is_uncertain(&self) -> bool {
         let ice = &self.session.ice;
         ice.trial().is_some() || !ice.is_proven()
     }
 
-    /// The address has become another peer's.
+    /// The address belongs to another peer now.
     pub(crate) fn disprove(&mut self, address: SocketAddr) {
         self.session.ice.disprove(address);
         self.has_trial = self.is_uncertain();
     }
 
-    /// Our ICE credentials.
+    /// This end's ICE credentials.
     pub(crate) fn local(&self) -> &IceCredentials {
         self.session.ice.local()
     }
@@ -221,7 +221,7 @@ impl Transport {
         }
     }
 
-    /// Takes a STUN message. What has become of it says whether the source is the remote end's. See [`Ice::receive`].
+    /// Processes a STUN message. The result says whether the source is the remote end's. See [`Ice::receive`].
     pub(crate) fn receive_stun(
         &mut self,
         now: Instant,
@@ -242,7 +242,8 @@ impl Transport {
         })?
     }
 
-    /// Takes a DTLS datagram from an address of the remote end. `Ok(false)`: it is malformed or is not the remote end's.
+    /// Processes a DTLS datagram from an address of the remote end. `Ok(false)`: it is malformed or not from the
+    /// remote end.
     pub(crate) fn receive_dtls(
         &mut self,
         now: Instant,
@@ -284,7 +285,7 @@ impl Transport {
         })?
     }
 
-    /// Restarts ICE towards new remote credentials. Media goes on over the old path until there is one of the new session
+    /// Restarts ICE with new remote credentials. Media keeps its path until there is one of the new session
     /// (RFC 8445 §2.4).
     pub(crate) fn restart(&mut self, remote: IceCredentials, secrets: &mut Secrets) {
         self.session.ice.restart(remote, secrets);
@@ -341,7 +342,7 @@ impl Session {
         self.dtls.start(now).map_err(Failure::Connect)
     }
 
-    /// The handshake is done. The remote end has answered flights that all went to one path: it receives there.
+    /// The handshake is complete. If all flights went to one path, the remote end is proven to receive there.
     fn on_handshake(&mut self, now: Instant, secrets: &mut Secrets) {
         match self.handshake {
             Handshake::To(path) if Some(path) == self.ice.selected() => self.ice.prove(path),

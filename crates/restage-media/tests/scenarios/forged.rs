@@ -223,8 +223,8 @@ fn change_source(
 ) -> VideoSource {
     let now = world.now;
     let client = &mut world.clients[publisher];
-    let video = client.video.unwrap();
-    let mut api = client.rtc.direct_api();
+    let video = client.peer.video.unwrap();
+    let mut api = client.peer.rtc.direct_api();
     let stream = api.stream_tx_by_mid(video, None).unwrap();
     let (old, rtx) = (stream.ssrc(), stream.rtx().map(|rtx| *rtx));
     api.remove_stream_tx(old);
@@ -237,8 +237,8 @@ fn change_source(
 
 fn ssrc(world: &mut World, publisher: usize) -> u32 {
     let client = &mut world.clients[publisher];
-    let video = client.video.unwrap();
-    let mut api = client.rtc.direct_api();
+    let video = client.peer.video.unwrap();
+    let mut api = client.peer.rtc.direct_api();
     *api.stream_tx_by_mid(video, None).unwrap().ssrc()
 }
 

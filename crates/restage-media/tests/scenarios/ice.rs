@@ -85,7 +85,7 @@ fn an_ice_restart_moves_the_connection_without_interrupting_it() {
         let key = world.clients[client].key;
         let former = world.answer(key).unwrap();
         // The client moves to another network, behind another address.
-        let mut api = world.clients[client].rtc.sdp_api();
+        let mut api = world.clients[client].peer.rtc.sdp_api();
         api.ice_restart(true);
         let (offer, pending) = api.apply().unwrap();
         let offer = offer.to_sdp_string();
@@ -108,6 +108,7 @@ fn an_ice_restart_moves_the_connection_without_interrupting_it() {
             .replace(value(&former, "a=ice-pwd:"), value(&reply, "a=ice-pwd:"));
         let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
         world.clients[client]
+            .peer
             .rtc
             .sdp_api()
             .accept_answer(pending, answer)

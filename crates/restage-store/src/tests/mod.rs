@@ -30,7 +30,7 @@ use crate::{EffectSink, Store, StoreConfig};
 use database::Database;
 use gate::Gate;
 
-/// A store of its own, and a second way to its rows.
+/// A store, and a second connection to its rows.
 struct Bench {
     store: Store,
     rows: sql::Connection,
@@ -47,7 +47,7 @@ impl Bench {
         Self::on(Database::fresh().await, sink).await
     }
 
-    /// Deleted stages leave their rows until purged.
+    /// Deleted stages keep their rows until purged.
     async fn on(database: Database, sink: EffectSink) -> Self {
         let config = StoreConfig::from_address(database.address()).unwrap();
         let gate = Arc::new(Gate::default());
@@ -68,7 +68,7 @@ impl Bench {
         write::apply(&mut self.rows, changes, 0).await.unwrap();
     }
 
-    /// Every row there is.
+    /// All rows.
     async fn dump(&mut self) -> World {
         let mut world = World::default();
         let sql = concat!("SELECT ", columns!(stage "s"), " FROM stages s");

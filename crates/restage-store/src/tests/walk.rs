@@ -17,7 +17,7 @@ use restage_core::{
 
 use super::world::AWKWARD;
 use super::{Bench, Dice, by_participant};
-use crate::{Job, Subject, Watch};
+use crate::{Execution, Subject, Watch};
 
 const ACCOUNT: &str = "000000000000";
 const IDLE_S: u32 = 60;
@@ -88,19 +88,24 @@ async fn walk(seed: u64, batches: u32) -> Walk {
     };
 
     for batch in 0..batches {
-        let mut jobs = Vec::new();
+        let mut executions = Vec::new();
         let mut expected = Vec::new();
         let watched = walk.watch(&bench);
         for _ in 0..=walk.dice.below(12) {
-            let job = walk.job();
-            expected.push((job.command.clone(), walk.decide(&job)));
+            let execution = walk.execution();
+            expected.push((execution.command.clone(), walk.decide(&execution)));
             // The writer makes of the wall clock what rows are written with.
-            let Job { command, context } = job;
+            let Execution { command, context } = execution;
             let now = context.wall;
             let context = Context { now, ..context };
-            jobs.push(Job { command, context });
+            executions.push(Execution { command, context });
         }
-        let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+        let outcomes = join_all(
+            executions
+                .into_iter()
+                .map(|execution| bench.store.execute(execution)),
+        )
+        .await;
         for (outcome, (command, decision)) in outcomes.into_iter().zip(&expected) {
             let reply = outcome.unwrap().reply;
             assert_eq!(
@@ -145,7 +150,7 @@ impl Walk {
         (self.world.stages.get(stage).cloned(), theirs.collect())
     }
 
-    /// What has changed must not be seen to hold.
+    /// A change must be noticed by the watch.
     fn look_again(&mut self, bench: &Bench, watched: Vec<Watched>) {
         for (stage, watch, row, replicas) in watched {
             let holds = bench.store.holds(&watch);
@@ -158,20 +163,20 @@ impl Walk {
         }
     }
 
-    fn decide(&mut self, job: &Job) -> Decision {
-        let decision = decide(&self.world, &job.context, &job.command);
+    fn decide(&mut self, execution: &Execution) -> Decision {
+        let decision = decide(&self.world, &execution.context, &execution.command);
         self.world.apply(&decision.changes);
         self.refused += usize::from(decision.reply.is_err());
         self.effects += decision.effects.len();
         decision
     }
 
-    fn job(&mut self) -> Job {
+    fn execution(&mut self) -> Execution {
         let step_s = *self.dice.pick(&[0, 0, 0, 1, 7, 30, 90]);
         self.steady = self.steady.plus_seconds(step_s);
         self.wall = self.wall.plus_seconds(step_s);
         if self.dice.one_in(100) {
-            // The clock is set, by hours, either way.
+            // The clock is set by hours, in either direction.
             let set_s = *self.dice.pick(&[-90_000, -3_600, 3_600, 90_000]);
             let least = self.now.minus_seconds(40 * 3_600);
             self.wall = least.max(Time(self.wall.0 + set_s * 1_000_000));
@@ -200,7 +205,7 @@ impl Walk {
             session_idle_s: IDLE_S,
             fresh_session: StageSessionId::new(self.fresh("st-")),
         };
-        Job {
+        Execution {
             command: self.command(),
             context,
         }
@@ -297,7 +302,7 @@ impl Walk {
         })
     }
 
-    /// Someone with a token, seldom someone who lost it or whose stage is gone.
+    /// A participant with a token; rarely one that lost it or whose stage is gone.
     fn bearer(&mut self) -> (StageArn, ParticipantId) {
         let tokens: Vec<_> = self.world.tokens.values().collect();
         if tokens.is_empty() || self.dice.one_in(40) {
@@ -307,7 +312,7 @@ impl Walk {
         (arn(token.stage.clone()), token.participant.clone())
     }
 
-    /// A key, seldom one that is gone.
+    /// A key, rarely a deleted one.
     fn key(&mut self) -> PublicKeyArn {
         let keys: Vec<_> = self.world.public_keys.keys().cloned().collect();
         let id = if keys.is_empty() || self.dice.one_in(20) {
@@ -433,7 +438,7 @@ impl Walk {
 
     fn open_connection(&mut self) -> Command {
         let claims = self.claims();
-        // The resumption secret of the session in progress, now and then of another one.
+        // The resumption secret of the session in progress, sometimes of another one.
         let stage = self.world.stages.get(&claims.stage.id);
         let resumes = match self.dice.below(6) {
             0 | 1 => stage.and_then(|row| row.active_session.clone()),

@@ -1,4 +1,4 @@
-//! The newest time that rows have, for a start: a clock that was ahead leaves rows of the future.
+//! The newest time in the rows, for the start: a clock that was ahead leaves rows with times in the future.
 
 use restage_core::id::Time;
 
@@ -6,14 +6,14 @@ use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::system::clock;
 
-/// How far the times of new rows may be ahead of the wall clock to follow those written before. A clock that was further
-/// ahead than this was wrong, not corrected: its rows stay where they are in their lists.
+/// How far the times of new rows may be ahead of the wall clock to follow earlier rows. If rows are further ahead,
+/// the clock was wrong: these rows keep their places in their lists and are not followed.
 pub(crate) const AHEAD_MAX_S: u32 = 48 * 3_600;
-/// Rows that are less ahead are not worth a word.
+/// Rows that are ahead by less are not reported.
 const SAID_FROM_S: u32 = 1;
 
-/// What a list is ordered by, as far as an index has it, and what a session in progress has. Everything in a session that
-/// has ended is not after its end.
+/// The times that order lists, where an index has them, and the times in sessions in progress. In a session that
+/// has ended, no time is after its end.
 const NEWEST: [&str; 5] = [
     "SELECT COALESCE(MAX(created_at), 0) FROM stages",
     "SELECT COALESCE(MAX(created_at), 0) FROM public_keys",
@@ -23,7 +23,7 @@ const NEWEST: [&str; 5] = [
      FROM stage_sessions x WHERE x.ended_at IS NULL",
 ];
 
-/// The time that new rows must not be before, [`Time::default`] if any will do.
+/// The time that new rows must follow; [`Time::default`] if there is none.
 pub(crate) async fn time(connection: &mut sql::Connection) -> Result<Time, StoreError> {
     let mut newest = Time::default();
     for sql in NEWEST {

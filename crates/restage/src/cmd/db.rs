@@ -26,11 +26,11 @@ pub(crate) enum Command {
     Check(CheckArgs),
 }
 
-/// Writes a backup: lines of JSON, the same for SQLite and PostgreSQL, of one moment.
+/// Writes a backup: lines of JSON, in the same format for SQLite and PostgreSQL.
 ///
-/// A running server is not disturbed. The file holds keys and is readable by its owner only; it is
-/// complete or not there. The data directory's tokens.key and credentials are not in it: keep a
-/// copy of those too.
+/// The backup is a consistent snapshot, and a running server is not disturbed. The file contains keys and is readable by
+/// its owner only. It is complete, or it does not exist. The data directory's tokens.key and credentials are not in it:
+/// keep a copy of those too.
 #[derive(clap::Args)]
 pub(crate) struct BackupArgs {
     /// File to write; it must not exist
@@ -39,10 +39,10 @@ pub(crate) struct BackupArgs {
     place: Place,
 }
 
-/// Takes a backup into an empty database, SQLite or PostgreSQL, whichever it came from.
+/// Restores a backup into an empty database, SQLite or PostgreSQL, whichever it came from.
 ///
-/// The server must not be running. A backup of an earlier restage is brought up to date. Nothing is
-/// kept of a backup that is damaged.
+/// The server must not be running. A backup of an earlier restage is migrated. Nothing is kept of a damaged
+/// backup.
 #[derive(clap::Args)]
 pub(crate) struct RestoreArgs {
     /// File to read
@@ -51,16 +51,16 @@ pub(crate) struct RestoreArgs {
     place: Place,
 }
 
-/// Brings the schema up to date, forward only, as a start of the server does by itself.
+/// Migrates the schema to the version of this restage, forward only, as a start of the server does.
 ///
-/// The server must not be running. There is no way back but a backup made before.
+/// The server must not be running. The only way back is a backup made before.
 #[derive(clap::Args)]
 pub(crate) struct MigrateArgs {
     #[command(flatten)]
     place: Place,
 }
 
-/// Reads every row and compares what belongs together. Exit code 1 if something is wrong.
+/// Reads every row and checks that rows are consistent with each other. Exit code 1 if something is wrong.
 #[derive(clap::Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]

@@ -17,13 +17,13 @@ use crate::table::Columns;
 /// Make, list, revoke and rotate the access keys that API requests are signed with.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make a key for an account and print it; its secret is shown this once
+    /// Create a key for an account and print it; its secret is shown only once
     Create(CreateArgs),
-    /// List the keys the server takes, its own among them, without their secrets
+    /// List the keys that the server accepts, including its own, without their secrets
     List(ListArgs),
     /// Refuse a key from now on
     Revoke(RevokeArgs),
-    /// Make a new key with the permission of an old one, which is refused a while later
+    /// Create a new key with the permission of an old one, which is refused a while later
     Rotate(RotateArgs),
 }
 
@@ -72,10 +72,10 @@ pub(crate) struct CreateArgs {
     place: Place,
 }
 
-/// Lists the server's own key and the keys that were made here.
+/// Lists the server's own key and the keys that these commands created.
 ///
 /// IN USE marks the key that `restage env` prints and that the other commands sign with when they
-/// take the data directory's. Keys that stand in the server's configuration file are not listed.
+/// use the data directory's key. Keys in the server's configuration file are not listed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -107,7 +107,7 @@ Examples:
 pub(crate) struct RotateArgs {
     /// The access key id
     key: String,
-    /// How long the old key stays good, in seconds
+    /// How long the old key stays valid, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     overlap: u32,
     /// Lines for ~/.aws/credentials, or JSON

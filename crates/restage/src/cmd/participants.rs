@@ -16,11 +16,11 @@ use crate::target::Target;
 /// List, show and disconnect the participants of a stage.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List who is or was in a session of a stage (ListParticipants)
+    /// List the participants of a session, present and past (ListParticipants)
     List(ListArgs),
     /// Show a participant (GetParticipant)
     Get(GetArgs),
-    /// Put a participant out of the stage; the token is good for nothing afterwards
+    /// Disconnect a participant from the stage and revoke its token
     /// (DisconnectParticipant)
     Disconnect(DisconnectArgs),
 }
@@ -81,7 +81,7 @@ pub(crate) struct DisconnectArgs {
     /// The participant, by id or user id
     #[arg(long, visible_alias = "participant-id", value_name = "ID")]
     participant: Option<String>,
-    /// Why, for the participant's events
+    /// The reason, which goes to the server's log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -94,7 +94,7 @@ pub(crate) struct Place {
     /// The stage, by ARN, name or id
     #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
     stage: Option<String>,
-    /// A session of it [default: the one that is active]
+    /// A session of the stage [default: the active session]
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
 }

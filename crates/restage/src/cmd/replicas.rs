@@ -25,10 +25,10 @@ pub(crate) enum Command {
     Stop(StopArgs),
 }
 
-/// Lists the stages a participant is replicated to, the oldest replication first.
+/// Lists the stages to which a participant is replicated, the oldest replication first.
 ///
-/// A list that was cut by --max-items goes on with --starting-token and the NextToken it ended
-/// with. The token is the one boto3 and the AWS CLI make and take.
+/// A list that was truncated by --max-items continues with --starting-token and the NextToken in its
+/// output. boto3 and the AWS CLI use the same token.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -63,7 +63,7 @@ pub(crate) struct StartArgs {
     /// How long a replica outlives its publisher's connection (0 to 300) [default: 0]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     reconnect_window_seconds: Option<i32>,
-    /// An attribute of the replica, over the participant's own; repeatable
+    /// An attribute of the replica, which overrides the participant's own; repeatable
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as far as a receiver needs it.
+//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as a receiver of media needs it.
 
 use super::sender::{
     FORMAT_FIR, FORMAT_NACK, FORMAT_PLI, NTP_OFFSET_S, PAYLOAD_FEEDBACK, SENDER_REPORT,
@@ -18,11 +18,11 @@ pub(crate) struct Block {
     pub(crate) highest: u32,
     pub(crate) jitter: u32,
     pub(crate) last_report: u32,
-    /// In 65,536ths of a second.
+    /// In 1/65,536 second.
     pub(crate) since_last_report: u32,
 }
 
-/// What a sender report says.
+/// The contents of a sender report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) ssrc: u32,
@@ -61,7 +61,7 @@ pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Sent)) {
     }
 }
 
-/// A receiver report of no more than [`BLOCKS_MAX`] blocks.
+/// Writes a receiver report of at most [`BLOCKS_MAX`] blocks.
 pub(crate) fn write_report(buffer: &mut Vec<u8>, sender: u32, blocks: &[Block]) {
     let blocks = &blocks[..blocks.len().min(BLOCKS_MAX)];
     let words = (1 + 6 * blocks.len()) as u16;

@@ -1,4 +1,4 @@
-//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as far as a sender needs it.
+//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as a sender of media needs it.
 
 pub(crate) const SENDER_REPORT: u8 = 200;
 const DESCRIPTION: u8 = 202;
@@ -12,7 +12,7 @@ const CNAME: u8 = 1;
 /// Seconds from 1900 to 1970.
 pub(crate) const NTP_OFFSET_S: u64 = 2_208_988_800;
 
-/// What a receiver asks for.
+/// A request from a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Feedback {
     /// Packets of this stream are missing: the one with this number, and one for each bit of the next sixteen.
@@ -21,7 +21,7 @@ pub(crate) enum Feedback {
         first: u16,
         following: u16,
     },
-    /// A key frame of this stream.
+    /// A key frame of this stream is needed.
     KeyFrame { ssrc: u32 },
 }
 
@@ -64,13 +64,13 @@ pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Feedback)) {
     }
 }
 
-/// What a sender report says.
+/// The contents of a sender report.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SenderInfo {
     pub(crate) ssrc: u32,
     /// Microseconds since 1970.
     pub(crate) wall_us: u64,
-    /// The RTP timestamp of that moment.
+    /// The RTP timestamp at that moment.
     pub(crate) time: u32,
     pub(crate) packets: u32,
     pub(crate) octets: u32,

@@ -17,7 +17,7 @@ pub(crate) struct RtpRewriter {
     older: VecDeque<Segment>,
     /// Highest number received of the present encoding.
     seen: u64,
-    /// Highest number sent, and the timestamp it had.
+    /// Highest number sent, and its timestamp.
     sent: u64,
     sent_time: u32,
     time_in: u64,
@@ -33,14 +33,14 @@ struct Segment {
 /// The numbers to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Numbers {
-    /// Never wraps; its low 16 bits are the RTP sequence number.
+    /// Extended without wrap-around; its low 16 bits are the RTP sequence number.
     pub(crate) seq: u64,
     pub(crate) time: u32,
 }
 
 impl RtpRewriter {
-    /// `seq` is where numbers start. Receivers need it below 2^15 (RFC 3711 §3.3.1: a receiver that misses the
-    /// first packets guesses a rollover counter of 0), which this sees to.
+    /// `seq` is the first number. It is reduced below 2^15, because a receiver that misses the
+    /// first packets assumes a rollover counter of 0 (RFC 3711 §3.3.1).
     pub(crate) fn new(seq: u16, time: u32) -> Self {
         Self {
             newest: None,
@@ -121,7 +121,7 @@ impl RtpRewriter {
         self.newest.map_or(0, |newest| newest.from) ^ self.sent
     }
 
-    /// Closes the gap of a packet that is withheld. A gap cannot be closed after later packets were sent.
+    /// Closes the gap of a withheld packet. This is not possible after later packets were sent.
     pub(crate) fn skip(&mut self, seq: u64) {
         if seq <= self.seen {
             return;
@@ -133,7 +133,7 @@ impl RtpRewriter {
         self.seen = seq;
         self.remember(last);
         self.newest = Some(Segment { from: seq + 1, out });
-        // `sent` stays: the number of the withheld packet is given to the next one.
+        // `sent` is unchanged: the next packet gets the number of the withheld one.
     }
 
     /// The outgoing timestamp for a timestamp of the present encoding. Wraps as RTP does.
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(seqs(&mut rewriter, &[70_001, 80_000]), [None, Some(102)]);
     }
 
-    /// A random sender: loss, reordering, padding that is withheld, and switches to other sources.
+    /// A random sender with loss, reordering, withheld padding, and switches to other encodings.
     #[test]
     fn no_two_packets_share_a_number_and_order_is_kept() {
         for seed in 0..200 {
@@ -343,7 +343,7 @@ mod tests {
         }
     }
 
-    /// Numbers from `start`, some missing, some padding, each up to a few places from where it belongs.
+    /// Numbers from `start`, some missing, some padding, each up to a few positions out of order.
     fn shuffled(start: u64, rng: &mut Rng) -> Vec<(u64, bool)> {
         let mut packets = Vec::new();
         for seq in start..start + 100 {

@@ -35,14 +35,14 @@ impl Vp8Rewriter {
         };
     }
 
-    /// The fields to write into this packet; `None` when they stay as they are.
+    /// The fields to write into this packet; `None` if they are unchanged.
     pub(crate) fn forward(&mut self, descriptor: &Descriptor) -> Option<DescriptorNumbers> {
         let picture_id = descriptor.picture_id.map(|id| {
             let value = id.value.wrapping_add(self.picture_id_offset) & WIDE;
             if self.picture_id.is_none_or(|newest| is_newer(value, newest)) {
                 self.picture_id = Some(value);
             }
-            // A 7-bit field cannot grow without moving the payload; its receivers compare 7 bits.
+            // A 7-bit field cannot be widened without moving the payload; receivers compare only 7 bits then.
             if id.is_wide { value } else { value & NARROW }
         });
         let tl0_pic_idx = descriptor.tl0_pic_idx.map(|idx| {
@@ -130,7 +130,7 @@ mod tests {
             rewriter.forward(&descriptor(12_002, 201, 30)),
             numbers(308, 11, 3)
         );
-        // A late packet of the picture between.
+        // A late packet of the picture in between.
         assert_eq!(
             rewriter.forward(&descriptor(12_001, 200, 30)),
             numbers(307, 10, 3)

@@ -75,7 +75,7 @@ pub(super) async fn delete(app: &App, caller: &Caller, body: &[u8]) -> Result<St
     empty()
 }
 
-/// The shape of an ARN is checked by the request's rules; what they let through parses.
+/// Parses an ARN. The request's constraints have checked its form already.
 fn arn(text: &str) -> Result<PublicKeyArn, ApiError> {
     PublicKeyArn::parse(text)
         .ok_or_else(|| ApiError::validation("arn must be the ARN of a public key"))

@@ -12,7 +12,7 @@ use crate::table::printable;
 /// Most dead letters that are read at a time.
 const LETTERS_MAX: u32 = 100_000;
 
-/// Prints the events that a sink refused for good, oldest first, beside a running server.
+/// Prints the events that a sink refused permanently, oldest first. Can run beside a server.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
@@ -21,10 +21,10 @@ pub(crate) struct ListArgs {
     lines: Lines,
 }
 
-/// Queues dead letters again, in their old order, beside a running server or before its start.
+/// Queues dead letters again, in their old order. Can run beside a server or before its start.
 ///
-/// Mend the receiver first: what it refuses again becomes a dead letter again. A server whose receiver
-/// took nothing lately tries it again within 5 minutes; until then these wait like all others.
+/// Repair the receiver first: an event that it refuses again becomes a dead letter again. If the receiver
+/// accepted nothing recently, the server tries it again within 5 minutes; until then these events wait like all others.
 #[derive(clap::Args)]
 #[group(id = "letters", args = ["all", "id"], required = true, multiple = false)]
 #[command(after_help = "\
