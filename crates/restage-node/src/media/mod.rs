@@ -22,13 +22,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use restage_media::{
-    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError,
-    PeerKey, PublicationKey, WorkerId,
+    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerId,
+    PublicationId, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use counters::WorkerStats;
 pub use places::{Audience, MediaPlaces};
+pub use restage_media::Role;
 pub use udp::UdpReport;
 pub use worker::WORKER_QUEUE_LEN;
 
@@ -37,29 +38,20 @@ use worker::{Order, Reply, WorkerHandle};
 /// Events from the workers that the server has not taken up yet.
 pub const MEDIA_EVENT_QUEUE_LEN: usize = 4096;
 
-/// What a peer is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// WHIP.
-    Publisher,
-    /// WHEP.
-    Subscriber,
-}
-
 /// What the media plane reports of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MediaEvent {
     /// ICE and DTLS are up.
-    Connected(PeerKey),
+    Connected(PeerId),
     /// The peer is gone; the key is dead.
-    Gone(PeerKey, GoneReason),
+    Gone(PeerId, GoneReason),
     /// A viewer goes on without a kind that it can decode nothing of; with what is published of it.
-    Undecodable(PeerKey, MediaKind, String),
+    Undecodable(PeerId, MediaKind, String),
 }
 
 impl MediaEvent {
     /// Whom it is about.
-    pub fn peer(&self) -> PeerKey {
+    pub fn peer(&self) -> PeerId {
         match self {
             Self::Connected(peer) | Self::Gone(peer, _) | Self::Undecodable(peer, ..) => *peer,
         }
@@ -96,9 +88,9 @@ pub struct MediaStartError {
     pub source: std::io::Error,
 }
 
-/// Where a peer is expected to send.
+/// The UDP addresses where a peer is expected to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct Destination {
     /// Its worker's UDP port.
     pub port: u16,
     /// The addresses offered.
@@ -217,9 +209,9 @@ impl Media {
     }
 
     /// Where this peer is expected to send.
-    pub fn place_of(&self, peer: PeerKey) -> Place {
+    pub fn destination_of(&self, peer: PeerId) -> Destination {
         let count = self.inner.ports.len() as u64;
-        Place {
+        Destination {
             port: self.inner.ports[(peer.0 % count) as usize],
             addresses: self.inner.places.addresses.clone(),
             audience: self.inner.places.audience,
@@ -232,8 +224,8 @@ impl Media {
     }
 
     /// A publication handle nobody else has.
-    pub fn fresh_publication(&self) -> PublicationKey {
-        PublicationKey(self.inner.next_publication.fetch_add(1, Ordering::Relaxed))
+    pub fn fresh_publication(&self) -> PublicationId {
+        PublicationId(self.inner.next_publication.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Opens a peer for this offer. Its ICE credentials are known to the worker before this returns,
@@ -243,7 +235,7 @@ impl Media {
         role: Role,
         offer: String,
         download: Option<Arc<Download>>,
-    ) -> Result<(PeerKey, String), MediaError> {
+    ) -> Result<(PeerId, String), MediaError> {
         let peer = self.fresh_peer();
         let control = match role {
             Role::Publisher => Control::OpenPublisher { peer, offer },
@@ -262,7 +254,7 @@ impl Media {
     /// Trickle candidates or an ICE restart (RFC 9725 §4.3). Answers a fragment for a restart.
     pub async fn patch(
         &self,
-        peer: PeerKey,
+        peer: PeerId,
         fragment: String,
     ) -> Result<Option<String>, MediaError> {
         let (reply, answer) = oneshot::channel();
@@ -272,12 +264,12 @@ impl Media {
     }
 
     /// Has the worker of this peer do something that nobody waits for. A worker that is gone does nothing.
-    pub async fn control(&self, peer: PeerKey, control: Control) {
+    pub async fn control(&self, peer: PeerId, control: Control) {
         self.send(peer, control, Reply::Nobody).await.ok();
     }
 
     /// Closes the peer and forgets it; no event follows. Answers how far it had come, if it was not connected.
-    pub async fn close_unconnected(&self, peer: PeerKey) -> Option<ConnectFailure> {
+    pub async fn close_unconnected(&self, peer: PeerId) -> Option<ConnectFailure> {
         let (reply, answer) = oneshot::channel();
         let control = Control::Close { peer };
         self.send(peer, control, Reply::Failure(reply)).await.ok()?;
@@ -285,7 +277,7 @@ impl Media {
     }
 
     /// Gives the order to the worker that has this peer.
-    async fn send(&self, peer: PeerKey, control: Control, reply: Reply) -> Result<(), MediaError> {
+    async fn send(&self, peer: PeerId, control: Control, reply: Reply) -> Result<(), MediaError> {
         let order = Order::Control {
             control,
             reply,
@@ -356,7 +348,7 @@ impl Media {
     }
 
     /// A key that places the peer on the worker with the fewest, of those that have room if any has, else of those that live.
-    fn fresh_peer(&self) -> PeerKey {
+    fn fresh_peer(&self) -> PeerId {
         let loads = (0_u64..).zip(&self.inner.workers);
         let is_worse = |worker: &WorkerHandle| (!worker.health().is_alive(), !worker.has_room());
         let (least, worker) = loads
@@ -364,11 +356,11 @@ impl Media {
             .expect("there is at least one worker");
         worker.expect_one_more();
         let number = self.inner.next_peer.fetch_add(1, Ordering::Relaxed);
-        PeerKey(number * self.inner.workers.len() as u64 + least)
+        PeerId(number * self.inner.workers.len() as u64 + least)
     }
 
     /// The worker that has this peer.
-    fn worker_of(&self, peer: PeerKey) -> &WorkerHandle {
+    fn worker_of(&self, peer: PeerId) -> &WorkerHandle {
         let count = self.inner.workers.len() as u64;
         &self.inner.workers[(peer.0 % count) as usize]
     }
