@@ -133,10 +133,14 @@ class Writer:
         if rule:
             parts[0] += f": {rule}"
         if name == "maxResults":
-            parts[0] += f", {self.choices['page']['size']} unless given"
+            parts[0] += f", {self.page_size(structure)} unless given"
         elif self.model.chosen("absent_is_empty", structure, name):
             parts.append(f"{ABSENT.get(self.model.shapes[shape]['type'], 'Its defaults')} unless given")
         return ". ".join(parts) + "."
+
+    def page_size(self, structure):
+        page = self.choices["page"]
+        return page.get("sizes", {}).get(structure, page["size"])
 
     # Reading.
 
@@ -147,7 +151,7 @@ class Writer:
         if name == "nextToken":
             return f"members.page_token(&{self.rules.constant(shape)})?", True
         if name == "maxResults":
-            return f"members.max_results({self.choices['page']['size']}, {self.rules.constant(shape)})?", False
+            return f"members.max_results({self.page_size(structure)}, {self.rules.constant(shape)})?", False
         taken = self.taken(name, shape)
         if required:
             if self.is_plain_text(shape):
@@ -316,7 +320,15 @@ class Writer:
         ]
         if any(field.wire == "maxResults" for field in fields):
             lines += self.filters(name, fields)
+            page = "(self.next_token.as_deref(), self.max_results)"
+            lines += self.named_trait(name, "Paged", "fn page(&self) -> (Option<&str>, u32)", page)
+        if any(field.wire == "arn" and field.kind == "String" for field in fields):
+            lines += self.named_trait(name, "ByArn", "fn arn(&self) -> &str", "&self.arn")
         return lines
+
+    def named_trait(self, name, trait, function, body):
+        """An implementation of a trait with one function."""
+        return [f"impl {trait} for {self.rust_name(name)} {{", f"{function} {{ {body} }}", "}", ""]
 
     def response_of(self, operation):
         output = self.model.operations[operation].get("output", {}).get("shape")
@@ -481,7 +493,7 @@ class Writer:
             if other is not file and there:
                 lines.append(f"use crate::generated::{other['name']}::{{{', '.join(sorted(there))}}};")
         for module, names in (
-            ("operation", ("EmptyResponse", "Operation", "Request")),
+            ("operation", ("ByArn", "EmptyResponse", "Operation", "Paged", "Request")),
             ("read", ("Body", "Object", "Shape", "StringMap", "fail", "wire_enum")),
             ("time", ("Timestamp",)),
         ):
