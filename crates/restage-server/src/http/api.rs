@@ -27,7 +27,7 @@ use crate::keys::{Holder, KeyRing, Known, Permission};
 
 /// The largest request the model allows is a CreateStage with 12 full tokens and 50 full tags.
 const BODY_LEN_MAX: usize = restage_api::shape::MAX_BODY_BYTES;
-/// No request of the others has more than a page of text.
+/// Requests without tags have no more than a page of text.
 const PLAIN_BODY_LEN_MAX: usize = 128 * 1024;
 /// What a browser hears that was led here under another name.
 const HOST_UNKNOWN: &str = "API signatures are not verified here, so requests are taken only under this server's own names: a loopback \
@@ -169,9 +169,13 @@ where
 /// Bytes that a request of an operation may have.
 fn body_len_max(operation: Operation) -> usize {
     match operation {
-        Operation::CreateStage | Operation::TagResource | Operation::ImportPublicKey => {
-            BODY_LEN_MAX
-        }
+        Operation::CreateEncoderConfiguration
+        | Operation::CreateIngestConfiguration
+        | Operation::CreateStage
+        | Operation::CreateStorageConfiguration
+        | Operation::ImportPublicKey
+        | Operation::StartComposition
+        | Operation::TagResource => BODY_LEN_MAX,
         _ => PLAIN_BODY_LEN_MAX,
     }
 }

@@ -5,6 +5,7 @@ use restage_core::id::Time;
 use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::system::clock;
+use crate::tables;
 
 /// How far the times of new rows may be ahead of the wall clock to follow those written before. A clock that was further
 /// ahead than this was wrong, not corrected: its rows stay where they are in their lists.
@@ -12,22 +13,11 @@ pub(crate) const AHEAD_MAX_S: u32 = 48 * 3_600;
 /// Rows that are less ahead are not worth a word.
 const SAID_FROM_S: u32 = 1;
 
-/// What a list is ordered by, as far as an index has it, and what a session in progress has. Everything in a session that
-/// has ended is not after its end.
-const NEWEST: [&str; 5] = [
-    "SELECT COALESCE(MAX(created_at), 0) FROM stages",
-    "SELECT COALESCE(MAX(created_at), 0) FROM public_keys",
-    "SELECT COALESCE(MAX(ended_at), 0) FROM stage_sessions WHERE ended_at IS NOT NULL",
-    "SELECT COALESCE(MAX(started_at), 0) FROM stage_sessions WHERE ended_at IS NULL",
-    "SELECT COALESCE(MAX((SELECT MAX(p.first_joined_at) FROM participants p WHERE p.session = x.id)), 0) \
-     FROM stage_sessions x WHERE x.ended_at IS NULL",
-];
-
 /// The time that new rows must not be before, [`Time::default`] if any will do.
 pub(crate) async fn time(connection: &mut sql::Connection) -> Result<Time, StoreError> {
     let mut newest = Time::default();
-    for sql in NEWEST {
-        newest = newest.max(Time(query(sql).number(connection).await?));
+    for sql in tables::ALL.iter().flat_map(|table| table.newest) {
+        newest = newest.max(Time(query(*sql).number(connection).await?));
     }
     let now = clock::now();
     if newest <= now.plus_seconds(SAID_FROM_S) {
