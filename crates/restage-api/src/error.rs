@@ -72,7 +72,7 @@ codes! {
     Validation = "ValidationException", 400, validation;
     /// Not this caller's.
     AccessDenied = "AccessDeniedException", 403, access_denied;
-    /// The account is not verified yet. Restage never says so, but clients know it.
+    /// The account is not verified yet. Restage never answers it, but it is in the service model.
     PendingVerification = "PendingVerification", 403, pending_verification;
     /// No such stage, session, participant or replica.
     ResourceNotFound = "ResourceNotFoundException", 404, resource_not_found;

@@ -118,7 +118,7 @@ impl Upload {
 }
 
 /// What one receiver may be sent by all its peers together, whichever [`Sfu`](crate::Sfu)s have them. Made by the caller
-/// and handed in with each of them ([`Input::OpenSubscriber`](crate::Input::OpenSubscriber)).
+/// and handed in with each of them ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
 ///
 /// When it is more than allowed, the peer whose part has grown, the newest of several, is shown a smaller layer, or goes
 /// if there is none; the others are left alone.
@@ -181,7 +181,7 @@ pub(crate) struct Share {
     number: u64,
     meter: Meter,
     /// Its part of the sum.
-    told: u64,
+    reported: u64,
     /// Since when the sum is too much.
     over_since: Option<Instant>,
     /// The rate of a layer that has been changed to, and when. For a while it counts instead of the average.
@@ -190,7 +190,7 @@ pub(crate) struct Share {
 
 /// How a receiver's [`Download`] looks from one of its peers. In bits a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tale {
+pub(crate) enum Usage {
     /// Nothing is to be done by this peer.
     Fine,
     /// So much is left to it, what it has included.
@@ -206,7 +206,7 @@ impl Share {
             of: Arc::clone(of),
             number: of.peers.fetch_add(1, Ordering::Relaxed) + 1,
             meter: Meter::new(now),
-            told: 0,
+            reported: 0,
             over_since: None,
             expected: None,
         }
@@ -218,7 +218,7 @@ impl Share {
     }
 
     /// Tells its part, and answers what follows for it.
-    pub(crate) fn tell(&mut self, now: Instant) -> Tale {
+    pub(crate) fn report(&mut self, now: Instant) -> Usage {
         self.meter.advance(now);
         let within = |time| self.expected.filter(|(_, since)| now < *since + time);
         let expected = within(EXPECTED_FOR);
@@ -226,15 +226,15 @@ impl Share {
         let rate = expected.map_or_else(|| self.meter.bits_per_s(), |(rate, _)| rate);
         let sum = self
             .of
-            .change(std::mem::replace(&mut self.told, rate), rate);
+            .change(std::mem::replace(&mut self.reported, rate), rate);
         let rest = self.of.limit.saturating_sub(sum.saturating_sub(rate));
         if rate == 0 || sum <= at_most(self.of.limit) {
             self.over_since = None;
             self.of.withdraw(self.number);
             return if may_climb {
-                Tale::Room { bits_per_s: rest }
+                Usage::Room { bits_per_s: rest }
             } else {
-                Tale::Fine
+                Usage::Fine
             };
         }
         let waited = now.saturating_duration_since(*self.over_since.get_or_insert(now));
@@ -243,9 +243,9 @@ impl Share {
         let is_this = newest == self.number && waited >= LASTS_MIN;
         let is_nobody = newest == 0 && waited >= 2 * BITRATE_WINDOW;
         if is_this || is_nobody || waited >= 3 * BITRATE_WINDOW {
-            Tale::Over { sum, rest }
+            Usage::Over { sum, rest }
         } else {
-            Tale::Fine
+            Usage::Fine
         }
     }
 
@@ -255,15 +255,17 @@ impl Share {
         self.over_since = None;
         self.of.withdraw(self.number);
         self.expected = Some((bits_per_s, now));
-        self.of
-            .change(std::mem::replace(&mut self.told, bits_per_s), bits_per_s);
+        self.of.change(
+            std::mem::replace(&mut self.reported, bits_per_s),
+            bits_per_s,
+        );
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         self.of.withdraw(self.number);
-        self.of.change(self.told, 0);
+        self.of.change(self.reported, 0);
     }
 }
 
@@ -382,7 +384,7 @@ mod tests {
             }
             let now = epoch + Duration::from_secs(second as u64 + 1);
             for (place, share) in shares.iter_mut().enumerate() {
-                if matches!(share.tell(now), Tale::Over { .. }) {
+                if matches!(share.report(now), Usage::Over { .. }) {
                     return Some((place, second));
                 }
             }
@@ -433,7 +435,7 @@ mod tests {
         let download = Arc::new(Download::new(MBIT));
         let mut share = Share::new(epoch, &download);
         share.add(epoch, 300_000);
-        assert!(!matches!(share.tell(epoch + STEP), Tale::Over { .. }));
+        assert!(!matches!(share.report(epoch + STEP), Usage::Over { .. }));
         assert_eq!(download.bits_per_s(), 800_000);
         drop(share);
         assert_eq!(download.bits_per_s(), 0);

@@ -18,6 +18,16 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;
+/// Taps of one [`Sfu`](crate::Sfu). One more is refused with [`TapError::Full`](crate::TapError::Full).
+pub const TAPS_MAX: usize = 1_000;
+/// Taps of one publication. One more is refused with [`TapError::Full`](crate::TapError::Full).
+pub const TAPS_PER_PUBLICATION_MAX: usize = 16;
+/// Formats of an external inlet. More are refused with [`InletError::TooManyFormats`](crate::InletError::TooManyFormats).
+pub const INLET_FORMATS_MAX: usize = 16;
+/// Packets pushed into an external inlet at a time. More are refused with [`InletError::TooManyPackets`](crate::InletError::TooManyPackets).
+pub const PUSH_PACKETS_MAX: usize = 1_024;
+/// Bytes of the parameters of a [`Format`](crate::Format) that the caller makes.
+pub const FORMAT_PARAMETERS_BYTES_MAX: usize = 16 * 1024;
 /// Packets a publication collects before they are forwarded even though the caller is still handing in datagrams.
 pub const BATCH_PACKETS_MAX: usize = 256;
 /// Bytes of an offer or a fragment. Larger ones are refused. Chromium's largest are about 12 kB.
@@ -157,8 +167,8 @@ pub const HEAD_PACKETS_MAX: usize = 160;
 /// A key frame older than this is not shown to newcomers: the picture may have little to do with what is live.
 pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
 /// Formats a subscriber is told that it cannot decode. Of further ones it is not told.
-pub const TOLD_FORMATS_MAX: usize = 8;
-/// Steps by which the pictures of an overloaded worker are thinned: see [`Input::Shed`](crate::Input::Shed).
+pub const UNDECODABLE_FORMATS_MAX: usize = 8;
+/// Steps by which the pictures of an overloaded worker are thinned: see [`Control::Shed`](crate::Control::Shed).
 pub const SHED_STEPS_MAX: u8 = 1 + SHED_PARTS as u8;
 /// Parts of the subscribers whose pictures are withheld one after the other. Each step takes one more.
 pub const SHED_PARTS: usize = 8;

@@ -1,7 +1,7 @@
 //! When a request says it was made, and whether that is near enough to now.
 
 use crate::error::ApiError;
-use crate::time::{Civil, digits, format_amz_date, parse_amz_date};
+use crate::time::{format_amz_date, parse_amz_date, two_digits, unix_seconds, year};
 
 /// How far, in seconds, a request's date may lie before or after the server's clock.
 pub const MAX_SKEW_S: i64 = 300;
@@ -26,7 +26,7 @@ pub(crate) fn parse(header: &str, value: &str) -> Result<i64, ApiError> {
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not compared with the date: it is
-/// signed, and says nothing.
+/// signed, and says nothing. (The parser that hyper brings, httpdate, also takes the two obsolete forms.)
 fn parse_http_date(text: &str) -> Option<i64> {
     const MONTHS: [&[u8]; 12] = [
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
@@ -47,15 +47,12 @@ fn parse_http_date(text: &str) -> Option<i64> {
         return None;
     }
     let month = MONTHS.iter().position(|name| *name == &bytes[8..11])?;
-    Civil {
-        year: digits(&bytes[12..16])?,
-        month: i64::try_from(month).ok()? + 1,
-        day: digits(&bytes[5..7])?,
-        hour: digits(&bytes[17..19])?,
-        minute: digits(&bytes[20..22])?,
-        second: digits(&bytes[23..25])?,
-    }
-    .unix_seconds()
+    let month = u8::try_from(month).ok()? + 1;
+    let pair = |at: usize| two_digits(&bytes[at..]);
+    unix_seconds(
+        year(&bytes[12..16])?,
+        [month, pair(5)?, pair(17)?, pair(20)?, pair(23)?],
+    )
 }
 
 /// Whether a request made at `signed_at_s` can be from now. The openings of the two sentences are

@@ -8,7 +8,7 @@ use crate::sigv4::SERVICE;
 /// What a key signs for: part of the credential a request names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct KeyScope<'a> {
-    /// Whose secret.
+    /// The access key id, which says whose secret the key is derived from.
     pub access_key: &'a str,
     /// `YYYYMMDD`
     pub day: &'a str,
@@ -36,7 +36,7 @@ impl SigningKey {
     }
 }
 
-/// Shows nothing of it.
+/// Shows nothing of the key, so that it never reaches a log.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey")

@@ -68,7 +68,7 @@ impl Judgement {
 pub struct Published(Arc<[Arc<Format>]>);
 
 impl Published {
-    /// `None` if the offer is none that [`Input::OpenPublisher`](crate::Input::OpenPublisher) takes.
+    /// `None` if the offer is none that [`Control::OpenPublisher`](crate::Control::OpenPublisher) takes.
     pub fn of(offer: &str) -> Option<Self> {
         let offer = Offer::parse(offer, Role::Publisher).ok()?;
         let formats = offer
@@ -78,7 +78,7 @@ impl Published {
     }
 
     /// What is published, if a subscriber with this offer can decode nothing of it. `None` if it can decode something, wants
-    /// nothing that is published, or its offer is none that [`Input::OpenSubscriber`](crate::Input::OpenSubscriber) takes.
+    /// nothing that is published, or its offer is none that [`Control::OpenSubscriber`](crate::Control::OpenSubscriber) takes.
     pub fn undecodable_by(
         &self,
         offer: &str,

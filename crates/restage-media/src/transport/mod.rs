@@ -350,10 +350,10 @@ impl Session {
     }
 
     /// A DTLS server waits for the hello and sends nothing that would allow its repetition.
-    fn may_greet(&mut self, bytes: usize) -> bool {
-        let is_greeting = self.dtls.is_client() && !self.dtls.has_begun;
+    fn may_send_hello(&mut self, bytes: usize) -> bool {
+        let is_hello = self.dtls.is_client() && !self.dtls.has_begun;
         let rest = self.hello_credit.checked_sub(bytes);
-        let rest = rest.filter(|_| is_greeting);
+        let rest = rest.filter(|_| is_hello);
         self.hello_credit = rest.unwrap_or(self.hello_credit);
         rest.is_some()
     }
@@ -368,7 +368,7 @@ impl Session {
             return;
         };
         for datagram in outgoing {
-            if !self.ice.may_send(datagram.len()) && !self.may_greet(datagram.len()) {
+            if !self.ice.may_send(datagram.len()) && !self.may_send_hello(datagram.len()) {
                 continue;
             }
             // The last flight of this end says nothing of where the remote end receives.
