@@ -9,7 +9,7 @@ use restage_server::keys::{KeyFile, KeyFileError, Listed, Made, Permission};
 use restage_store::system::clock;
 use serde_json::{Value, json};
 
-use super::place;
+use super::database;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format, Output};
 use crate::table::Columns;
@@ -48,7 +48,7 @@ impl Place {
             data_dir: self.data_dir.clone(),
             ..Settings::default()
         };
-        place::resolve(flags, self.config.as_deref())
+        database::resolve(flags, self.config.as_deref())
     }
 }
 
