@@ -10,7 +10,7 @@ use restage_core::limits::OVERDUE_PER_TICK_MAX;
 use restage_core::row::{Connection, Participant, PublicKey, Replica, Stage, StageSession, Token};
 use restage_core::{Occupancy, RegionCount};
 
-use super::Place;
+use super::PresenceKey;
 use crate::error::StoreError;
 use crate::sql::{self, Row, query};
 use crate::tables::decode::{self, columns};
@@ -41,7 +41,7 @@ impl Key for ParticipantId {
     }
 }
 
-impl Key for Place {
+impl Key for PresenceKey {
     fn columns(&self) -> [Option<&str>; 2] {
         [Some(self.0.as_str()), Some(self.1.as_str())]
     }
@@ -250,7 +250,7 @@ pub(crate) async fn sessions(
 
 pub(crate) async fn participants(
     connection: &mut sql::Connection,
-    places: BTreeSet<Place>,
+    places: BTreeSet<PresenceKey>,
 ) -> Result<Vec<Participant>, StoreError> {
     PARTICIPANTS
         .fetch(connection, places, decode::participant)
@@ -270,7 +270,7 @@ pub(crate) async fn replicas_of(
 /// The open connections of these participants.
 pub(crate) async fn connections_of(
     connection: &mut sql::Connection,
-    places: BTreeSet<Place>,
+    places: BTreeSet<PresenceKey>,
 ) -> Result<Vec<Connection>, StoreError> {
     CONNECTIONS_OF
         .fetch(connection, places, decode::connection)
@@ -280,8 +280,8 @@ pub(crate) async fn connections_of(
 /// The subscribers of these publishers.
 pub(crate) async fn subscribers(
     connection: &mut sql::Connection,
-    publishers: BTreeSet<Place>,
-) -> Result<Vec<Place>, StoreError> {
+    publishers: BTreeSet<PresenceKey>,
+) -> Result<Vec<PresenceKey>, StoreError> {
     SUBSCRIBERS
         .fetch(connection, publishers, decode::place)
         .await
@@ -391,7 +391,7 @@ pub(crate) async fn replica(
 /// The number of ACTIVE replicas of a source participant.
 pub(crate) async fn replications(
     connection: &mut sql::Connection,
-    (source, participant): &Place,
+    (source, participant): &PresenceKey,
 ) -> Result<u64, StoreError> {
     query(REPLICATIONS)
         .bind(participant.as_str())
