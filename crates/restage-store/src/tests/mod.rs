@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use restage_core::{Change, World};
 
-use crate::engine::{Engine, Role};
+use crate::engine::{Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::tables::decode::{self, columns};
@@ -54,7 +54,7 @@ impl Bench {
         let sink = Gate::around(&gate, sink);
         let config = config.purged_by_caller();
         let store = Store::open(&config, sink).await.unwrap();
-        let visit = Engine::visit(&config, Role::Writer).await.unwrap();
+        let visit = Engine::visit(&config, Access::Writer).await.unwrap();
         Self {
             store,
             rows: visit.connection,
