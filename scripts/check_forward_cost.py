@@ -4,6 +4,9 @@
 function `forward` and what that calls. Sealing (aws-lc) and copying (libc) are left out: which variant of those is
 executed depends on the machine. What remains is this project's own work on the way of a packet, compiled as the tests
 are. It is the same on every run but for hash seeds and the order of a heap.
+
+The output of callgrind is read here because gungraun, which measures in the same way, counts a function with all that it
+calls and cannot leave out the ciphers, and needs a runner of its own version installed.
 """
 
 import argparse

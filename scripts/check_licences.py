@@ -1,4 +1,7 @@
-"""Compares the licence expression of every crate in Cargo.lock with the list in deny.toml."""
+"""Compares the licence expression of every crate in Cargo.lock with the list in deny.toml.
+
+It stands in for cargo-deny, which does the same and more, where that is not installed.
+"""
 
 import json
 import pathlib

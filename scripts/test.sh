@@ -62,8 +62,9 @@ step "Format, lint and types: JavaScript"
 js/node_modules/.bin/biome check --error-on-warnings
 js/node_modules/.bin/tsc --project js/tsconfig.json
 
-step "Boundaries of the pure crates"
-scripts/check_purity.sh
+step "Boundaries of the crates"
+scripts/check_arrows.sh
+"$VENV/bin/python" -m pytest scripts/tests
 
 step "Licences and advisories"
 if cargo deny --version >/dev/null 2>&1; then

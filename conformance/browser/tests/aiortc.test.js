@@ -1,35 +1,14 @@
 /** A browser watches a publisher outside a browser: aiortc. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { ForeignPublisher } from "../support/aiortc.js";
-import { launch, openPage, Site, statsOf } from "../support/browser.js";
-import { Server } from "../support/server.js";
-import { Stages } from "../support/stages.js";
+import { openPage, statsOf } from "../support/browser.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { eventually } from "../support/wait.js";
 
-/** @type {Server} */
-let server;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await Server.start("browser_aiortc");
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await site?.close();
-  await server?.stop();
-});
+useScene("browser_aiortc");
 
 for (const [codec, identity] of [
   ["VP8", 0xa5],

@@ -2,31 +2,21 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 
-import { launch, openPage, Site } from "../support/browser.js";
+import { openPage } from "../support/browser.js";
 import { assertFits, DESKTOP, openConsole, PHONE } from "../support/console.js";
-import { OUTPUT, Server } from "../support/server.js";
-import { Stages } from "../support/stages.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
+import { OUTPUT } from "../support/server.js";
 import { eventually } from "../support/wait.js";
 
-/** @type {Server} */
-let server;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
+useScene("browser_console");
+
 let source;
 let destination;
 let ann;
 
 before(async () => {
-  server = await Server.start("browser_console");
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch();
   source = await stages.create("Main-stage");
   destination = await stages.create("Viewers-Berlin");
   ann = await stages.token(source, { userId: "Ann", attributes: { role: "host" } });
@@ -36,12 +26,6 @@ before(async () => {
     reconnectWindowSeconds: 60,
     attributes: { place: "left" },
   });
-});
-
-after(async () => {
-  await browser?.close();
-  await site?.close();
-  await server?.stop();
 });
 
 /**

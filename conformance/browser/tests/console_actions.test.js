@@ -2,45 +2,22 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 
-import { launch, openPage, Site } from "../support/browser.js";
+import { openPage } from "../support/browser.js";
 import { assertFits, openConsole, PHONE } from "../support/console.js";
-import { OUTPUT, Server } from "../support/server.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
+import { OUTPUT } from "../support/server.js";
 import { Stages } from "../support/stages.js";
 import { eventually } from "../support/wait.js";
+
+useScene("browser_console_actions", { closesPages: true });
 
 /** More stages than the console loads at first. */
 const MANY = 230;
 
 /** More viewers than the console shows of a stage. */
 const CROWD = 110;
-
-/** @type {Server} */
-let server;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await Server.start("browser_console_actions");
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await site?.close();
-  await server?.stop();
-});
-
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
-});
 
 const open = async (options = {}) => openConsole(browser, await server.consoleUrl(), options);
 

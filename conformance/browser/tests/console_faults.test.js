@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, afterEach, before, test } from "node:test";
+import { after, afterEach, test } from "node:test";
 
-import { launch, openPage, Site } from "../support/browser.js";
+import { openPage } from "../support/browser.js";
 import { assertFits, openConsole, PHONE } from "../support/console.js";
 import { Detour } from "../support/detour.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { OUTPUT, Server } from "../support/server.js";
-import { Stages } from "../support/stages.js";
 import { eventually } from "../support/wait.js";
 
 /** A host name of this machine that a browser does not treat as local. */
@@ -16,36 +16,22 @@ const HOST = "console.test";
 /** The client waits ten seconds for a media path, four times, with waits between. */
 const HOPELESS_MS = 90_000;
 
-/** @type {Server} */
-let server;
-/** @type {Server | undefined} A server that clients reach by a host name. */
-let elsewhere;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await Server.start("browser_console_faults");
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch({ flags: [`--host-resolver-rules=MAP ${HOST} 127.0.0.1`] });
+useScene("browser_console_faults", {
+  flags: [`--host-resolver-rules=MAP ${HOST} 127.0.0.1`],
+  closesPages: true,
 });
 
+/** @type {Server | undefined} A server that clients reach by a host name. */
+let elsewhere;
+
 after(async () => {
-  await browser?.close();
-  await site?.close();
   await elsewhere?.stop();
-  await server?.stop();
 });
 
 /** @type {Detour[]} */
 const detours = [];
 
 afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
   for (const detour of detours.splice(0)) await detour.close();
 });
 

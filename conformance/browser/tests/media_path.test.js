@@ -6,41 +6,26 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
-import { launch, openPage, Site } from "../support/browser.js";
+import { openPage } from "../support/browser.js";
 import { Detour } from "../support/detour.js";
-import { Server } from "../support/server.js";
-import { Stages } from "../support/stages.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { eventually } from "../support/wait.js";
 
-/** @type {Server} */
-let server;
+useScene("browser_media_path", { closesPages: true });
+
 /** @type {Detour} */
 let detour;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
 
 before(async () => {
-  server = await Server.start("browser_media_path");
   detour = await Detour.open(server);
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch();
 });
 
 after(async () => {
-  await browser?.close();
-  await site?.close();
   await detour?.close();
-  await server?.stop();
 });
 
 afterEach(async () => {
   detour.isOn = true;
-  for (const context of browser.contexts()) await context.close();
 });
 
 /** The page's state once it is this. */

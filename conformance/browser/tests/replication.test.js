@@ -1,43 +1,18 @@
 /** A browser publishes camera and microphone on another origin; a replica of it plays in another stage. */
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 
-import { launch, openPage, Site, statsOf } from "../support/browser.js";
-import { Server } from "../support/server.js";
-import { Stages } from "../support/stages.js";
+import { openPage, statsOf } from "../support/browser.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { eventually, eventuallySeen } from "../support/wait.js";
+
+useScene("browser_replication", { closesPages: true });
 
 /** A stopped replica's picture must end within this. */
 const STOP_MS = 1000;
 /** The highest rate at which libwebrtc sends before it has feedback about arrived packets. */
 const FIRST_GUESS_BITS_PER_S = 300_000;
-
-/** @type {Server} */
-let server;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await Server.start("browser_replication");
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await site?.close();
-  await server?.stop();
-});
-
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
-});
 
 /** Two stages, and a participant that may publish in the first. */
 async function scene() {

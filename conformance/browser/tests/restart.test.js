@@ -1,37 +1,16 @@
 /** js/client while its server restarts, planned or not: publisher and viewer reconnect by themselves. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { launch, openPage, Site } from "../support/browser.js";
-import { Server } from "../support/server.js";
-import { Stages } from "../support/stages.js";
+import { openPage } from "../support/browser.js";
+import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { eventually } from "../support/wait.js";
+
+useScene("browser_restart");
 
 /** By itself a browser needs about ten seconds to notice a crash. js/client needs three, and one after a DTLS close. */
 const BACK_MS = { crash: 8000, pause: 8000 };
-
-/** @type {Server} */
-let server;
-/** @type {Site} */
-let site;
-/** @type {Stages} */
-let stages;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await Server.start("browser_restart");
-  site = await Site.open();
-  stages = await Stages.of(server);
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await site?.close();
-  await server?.stop();
-});
 
 for (const how of /** @type {const} */ (["crash", "pause"])) {
   test(`pages publish and watch again after a ${how} of the server`, async t => {

@@ -1,4 +1,4 @@
-//! Writing JSON.
+//! Writes bodies of answers as JSON.
 
 use serde::Serialize;
 

@@ -1,21 +1,25 @@
 //! HMAC-SHA256 and SHA-256 as functions.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use aws_lc_rs::{digest, hmac};
 
 /// HMAC-SHA256 over the parts in sequence. Nothing separates the parts; a caller that
 /// needs that adds lengths between them.
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     for part in parts {
-        mac.update(part);
+        context.update(part);
     }
-    mac.finalize().into_bytes().into()
+    bytes_32(context.sign().as_ref())
 }
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn sha256_hex(data: &[u8]) -> String {
-    hex_32(Sha256::digest(data).into())
+    hex_32(bytes_32(digest::digest(&digest::SHA256, data).as_ref()))
+}
+
+/// What both functions above give.
+fn bytes_32(bytes: &[u8]) -> [u8; 32] {
+    bytes.try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// Lower-case hex digits, converted in one step, because every request needs them three times.

@@ -8,6 +8,9 @@
 //! * The position is combined with a key stream made from HMAC-SHA256(stream key, tag ‖ counter).
 //!   This is a synthetic-IV construction: the tag authenticates, and seeds the encryption.
 //!
+//! No cipher of a library is used, AES-GCM-SIV for example: clients keep tokens, also while a server is updated, and those
+//! must stay good.
+//!
 //! Whoever holds a token learns nothing of the position but its length, cannot change it, and cannot
 //! use it with another operation, account, region or filter. Tokens for different positions differ,
 //! since each opens to exactly one.
@@ -18,7 +21,7 @@
 //! no text starts, and JSON neither. A later format would get another letter from `g` to `v`, for
 //! which the same holds.
 
-use subtle::ConstantTimeEq;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::error::ApiError;
 use crate::generated::constraint::PAGINATION_TOKEN;
@@ -39,9 +42,9 @@ pub const MAX_POSITION: usize = (MAX_PAGE_TOKEN - VERSION.len_utf8()) / 2 - TAG;
 pub struct PageScope<'a> {
     /// The list operation.
     pub operation: Operation,
-    /// Whose rows.
+    /// The account whose rows are listed.
     pub account: &'a str,
-    /// In which region.
+    /// The Region whose rows are listed.
     pub region: &'a str,
     /// Every member of the request that chooses rows, by name and value (the requests' `filters()`).
     /// Not the page size, which may change from page to page.
@@ -111,10 +114,9 @@ impl PageTokens {
         let bytes = hex::decode(digits).map_err(|_| bad_token())?;
         let (tag, sealed) = bytes.split_first_chunk::<TAG>().ok_or_else(bad_token)?;
         let position = self.crypt(tag, sealed);
-        if bool::from(self.tag(scope, &position).ct_eq(tag)) {
-            Ok(position)
-        } else {
-            Err(bad_token())
+        match verify_slices_are_equal(&self.tag(scope, &position), tag) {
+            Ok(()) => Ok(position),
+            Err(_) => Err(bad_token()),
         }
     }
 

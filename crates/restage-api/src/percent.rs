@@ -1,54 +1,33 @@
 //! Percent-encoding as SigV4 wants it: everything but RFC 3986's unreserved characters, upper-case
 //! hex digits.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
-/// Appends `bytes` encoded; bytes in `keep` stay as they are.
-pub(crate) fn encode_into(out: &mut String, bytes: &[u8], keep: &[u8]) {
-    for &byte in bytes {
-        let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if unreserved || keep.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
+
+/// The bytes that are written as `%XX`: all but letters, digits and `-._~`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Appends `bytes` encoded.
+pub(crate) fn encode_into(out: &mut String, bytes: &[u8]) {
+    out.extend(percent_encode(bytes, RESERVED));
 }
 
 /// Undoes one layer of encoding as forms do it: `+` is a space, a `%` without two hex digits stays.
 pub(crate) fn decode_form(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while i < bytes.len() {
-        let pair = match bytes.get(i..i + 3) {
-            Some([b'%', high, low]) => hex_digit(*high).zip(hex_digit(*low)),
-            _ => None,
-        };
-        if let Some((high, low)) = pair {
-            out.push(high << 4 | low);
-            i += 3;
-        } else {
-            out.push(if bytes[i] == b'+' { b' ' } else { bytes[i] });
-            i += 1;
-        }
+    match text.contains('+') {
+        true => percent_decode(text.replace('+', " ").as_bytes()).collect(),
+        false => decode_path(text).into_owned(),
     }
-    out
 }
 
 /// As [`decode_form`], but in a path, where `+` is a plus.
-pub(crate) fn decode_path(text: &str) -> Vec<u8> {
-    text.split('+')
-        .map(decode_form)
-        .collect::<Vec<_>>()
-        .join(&b'+')
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+pub(crate) fn decode_path(text: &str) -> Cow<'_, [u8]> {
+    percent_decode(text.as_bytes()).into()
 }
 
 #[cfg(test)]
@@ -57,7 +36,7 @@ mod tests {
 
     fn encode(text: &str) -> String {
         let mut out = String::new();
-        encode_into(&mut out, text.as_bytes(), b"");
+        encode_into(&mut out, text.as_bytes());
         out
     }
 
@@ -74,6 +53,6 @@ mod tests {
         assert_eq!(decode_form("%%41"), b"%A");
         assert_eq!(decode_form("%+1"), b"% 1");
         assert_eq!(decode_form("%ff"), [0xff]);
-        assert_eq!(decode_path("a%20b+c%2B++%"), b"a b+c+++%");
+        assert_eq!(*decode_path("a%20b+c%2B++%"), *b"a b+c+++%");
     }
 }

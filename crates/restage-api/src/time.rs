@@ -1,12 +1,12 @@
-//! Timestamps on the wire, and the civil calendar arithmetic behind them.
+//! Timestamps on the wire.
 //!
 //! No clock is read here. All times are UTC and without leap seconds, as in POSIX.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use time::{Date, Month, UtcDateTime};
 
-const SECONDS_PER_DAY: i64 = 86_400;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 /// 0000-01-01T00:00:00Z, the first second four digits of a year can say.
 const FIRST_SECOND: i64 = -62_167_219_200;
@@ -39,15 +39,7 @@ impl fmt::Display for Timestamp {
             seconds @ FIRST_SECOND..=LAST_SECOND => (seconds, self.0.rem_euclid(MICROS_PER_SECOND)),
             _ => (LAST_SECOND, MICROS_PER_SECOND - 1),
         };
-        let civil = Civil::from_unix_seconds(seconds);
-        let Civil {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = civil;
+        let (year, [month, day, hour, minute, second]) = civil(seconds);
         write!(
             f,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
@@ -65,99 +57,42 @@ impl Serialize for Timestamp {
     }
 }
 
-/// A date and time of day in the proleptic Gregorian calendar, UTC.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Civil {
-    pub(crate) year: i64,
-    pub(crate) month: i64,
-    pub(crate) day: i64,
-    pub(crate) hour: i64,
-    pub(crate) minute: i64,
-    pub(crate) second: i64,
+/// The year, and month, day, hour, minute and second of a moment, clamped to the years 0000 to 9999.
+fn civil(unix_seconds: i64) -> (u16, [u8; 5]) {
+    let seconds = unix_seconds.clamp(FIRST_SECOND, LAST_SECOND);
+    let at = UtcDateTime::from_unix_timestamp(seconds).expect("these years are in its range");
+    let year = at.year().unsigned_abs();
+    let rest = [
+        at.month().into(),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+    ];
+    (u16::try_from(year).expect("four digits"), rest)
 }
 
-impl Civil {
-    /// Takes a moment apart. Good for every year from 0000 to 9999 and far beyond.
-    ///
-    /// Years are counted from March so that the leap day is the last of its year; then 400 years are
-    /// always 146,097 days, and the months from March on repeat a pattern of 153 days per five.
-    pub(crate) fn from_unix_seconds(seconds: i64) -> Self {
-        let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-        // 719,468 days lie between 0000-03-01 and 1970-01-01.
-        let days = seconds.div_euclid(SECONDS_PER_DAY) + 719_468;
-        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-        let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
-        let year_of_era = (day_of_era - leap_days) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let month = if month_from_march < 10 {
-            month_from_march + 3
-        } else {
-            month_from_march - 9
-        };
-        Self {
-            year: era * 400 + year_of_era + i64::from(month <= 2),
-            month,
-            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
-            hour: second_of_day / 3_600,
-            minute: second_of_day / 60 % 60,
-            second: second_of_day % 60,
-        }
-    }
-
-    /// The moment this names; `None` if there is no such date or time. A leap second (`:60`) has no
-    /// moment of its own and is refused.
-    pub(crate) fn unix_seconds(self) -> Option<i64> {
-        let Self {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = self;
-        let in_range = (0..=9_999).contains(&year)
-            && (1..=12).contains(&month)
-            && (1..=31).contains(&day)
-            && (0..24).contains(&hour)
-            && (0..60).contains(&minute)
-            && (0..60).contains(&second);
-        if !in_range {
-            return None;
-        }
-        let year_from_march = if month <= 2 { year - 1 } else { year };
-        let month_from_march = (month + 9) % 12;
-        let (era, year_of_era) = (
-            year_from_march.div_euclid(400),
-            year_from_march.rem_euclid(400),
-        );
-        let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        let days = era * 146_097 + day_of_era - 719_468;
-        let seconds = days * SECONDS_PER_DAY + hour * 3_600 + minute * 60 + second;
-        // 31 April and its like come back as another date.
-        (Self::from_unix_seconds(seconds) == self).then_some(seconds)
-    }
+/// The moment a date and a time of day name, in seconds since the Unix epoch; `None` if there is no such date or time. A
+/// leap second (`:60`) has no moment of its own and is refused.
+pub(crate) fn unix_seconds(year: u16, [month, day, hour, minute, second]: [u8; 5]) -> Option<i64> {
+    let month = Month::try_from(month).ok()?;
+    let date = Date::from_calendar_date(year.into(), month, day).ok()?;
+    let at = date.with_hms(hour, minute, second).ok()?;
+    Some(at.assume_utc().unix_timestamp())
 }
 
 /// Writes the basic format of `x-amz-date`, `YYYYMMDDTHHMMSSZ`, clamped to the years 0000 to 9999.
 pub fn format_amz_date(unix_seconds: i64) -> String {
-    let Civil {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-    } = Civil::from_unix_seconds(unix_seconds.clamp(FIRST_SECOND, LAST_SECOND));
+    let (year, [month, day, hour, minute, second]) = civil(unix_seconds);
+    let [century, year] = [year / 100, year % 100].map(|pair| pair as u8);
     let mut text = String::with_capacity(16);
     // Two digits at a time: every signed request is dated, and formatting would take longer.
-    let pairs = [year / 100, year % 100, month, day, hour, minute, second];
+    let pairs = [century, year, month, day, hour, minute, second];
     for (at, pair) in pairs.into_iter().enumerate() {
         if at == 4 {
             text.push('T');
         }
-        text.extend([pair / 10, pair % 10].map(|digit| char::from(b'0' + digit as u8)));
+        text.extend([pair / 10, pair % 10].map(|digit| char::from(b'0' + digit)));
     }
     text.push('Z');
     text
@@ -170,29 +105,29 @@ pub fn parse_amz_date(text: &str) -> Option<i64> {
     if bytes[8] != b'T' || bytes[15] != b'Z' {
         return None;
     }
-    Civil {
-        year: digits(&bytes[0..4])?,
-        month: digits(&bytes[4..6])?,
-        day: digits(&bytes[6..8])?,
-        hour: digits(&bytes[9..11])?,
-        minute: digits(&bytes[11..13])?,
-        second: digits(&bytes[13..15])?,
-    }
-    .unix_seconds()
+    let pair = |at: usize| two_digits(&bytes[at..]);
+    unix_seconds(
+        year(&bytes[..4])?,
+        [pair(4)?, pair(6)?, pair(9)?, pair(11)?, pair(13)?],
+    )
 }
 
-/// A run of ASCII digits as a number; meant for the few digits of a date.
-pub(crate) fn digits(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().try_fold(0, |number: i64, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + i64::from(byte - b'0'))
-    })
+/// Four ASCII digits as a year.
+pub(crate) fn year(bytes: &[u8]) -> Option<u16> {
+    let [century, year] = [two_digits(bytes)?, two_digits(&bytes[2..])?].map(u16::from);
+    Some(century * 100 + year)
+}
+
+/// The first two bytes, if they are ASCII digits, as a number.
+pub(crate) fn two_digits(bytes: &[u8]) -> Option<u8> {
+    let digit = |at: usize| bytes.get(at).filter(|byte| byte.is_ascii_digit());
+    Some((digit(0)? - b'0') * 10 + (digit(1)? - b'0'))
 }
 
 #[cfg(test)]
 mod tests {
+    use ::time::format_description::well_known::Rfc3339;
     use proptest::prelude::*;
-    use time::format_description::well_known::Rfc3339;
 
     use super::*;
 

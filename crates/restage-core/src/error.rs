@@ -34,7 +34,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// A refusal.
+    /// A refusal of this kind with this sentence.
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
         Self {
             fault,

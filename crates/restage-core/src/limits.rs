@@ -70,7 +70,7 @@ impl Limits {
 /// Each operation of a group has the rate to itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rates {
-    /// CreateParticipantToken.
+    /// The rate of CreateParticipantToken.
     pub create_participant_token: u32,
     /// TagResource, UntagResource, ListTagsForResource.
     pub tags: u32,

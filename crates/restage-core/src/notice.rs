@@ -25,7 +25,7 @@ pub struct Notice {
 pub enum Occurrence {
     /// An event of a participant's history.
     History {
-        /// The event.
+        /// The event as the history has it.
         event: Box<StageEvent>,
         /// The customer's label of the participant; may be empty.
         user_id: String,

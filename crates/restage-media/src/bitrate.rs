@@ -119,7 +119,7 @@ impl Upload {
 }
 
 /// The limit on what one receiver gets through all its peers together, on whichever [`Sfu`](crate::Sfu)s they are.
-/// The caller creates it and passes it in with each peer ([`Input::OpenSubscriber`](crate::Input::OpenSubscriber)).
+/// The caller creates it and passes it in with each peer ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
 ///
 /// When the limit is exceeded, the peer whose part has grown (the newest of several) gets a smaller layer, or ends
 /// if there is none; the others are not affected.
@@ -181,8 +181,8 @@ pub(crate) struct Share {
     of: Arc<Download>,
     number: u64,
     meter: Meter,
-    /// Its part in the sum, as reported last.
-    told: u64,
+    /// Its part of the sum, as reported last.
+    reported: u64,
     /// Since when the sum exceeds the limit.
     over_since: Option<Instant>,
     /// The expected rate of a new layer, and the time of the change. For a while it counts instead of the average.
@@ -191,7 +191,7 @@ pub(crate) struct Share {
 
 /// The state of a receiver's [`Download`] for one of its peers, in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tale {
+pub(crate) enum Usage {
     /// This peer need not do anything.
     Fine,
     /// Bits per second that this peer may use in total, including its present part.
@@ -207,7 +207,7 @@ impl Share {
             of: Arc::clone(of),
             number: of.peers.fetch_add(1, Ordering::Relaxed) + 1,
             meter: Meter::new(now),
-            told: 0,
+            reported: 0,
             over_since: None,
             expected: None,
         }
@@ -219,7 +219,7 @@ impl Share {
     }
 
     /// Reports its part, and returns what this peer must do.
-    pub(crate) fn tell(&mut self, now: Instant) -> Tale {
+    pub(crate) fn report(&mut self, now: Instant) -> Usage {
         self.meter.advance(now);
         let within = |time| self.expected.filter(|(_, since)| now < *since + time);
         let expected = within(EXPECTED_FOR);
@@ -227,15 +227,15 @@ impl Share {
         let rate = expected.map_or_else(|| self.meter.bits_per_s(), |(rate, _)| rate);
         let sum = self
             .of
-            .change(std::mem::replace(&mut self.told, rate), rate);
+            .change(std::mem::replace(&mut self.reported, rate), rate);
         let rest = self.of.limit.saturating_sub(sum.saturating_sub(rate));
         if rate == 0 || sum <= at_most(self.of.limit) {
             self.over_since = None;
             self.of.withdraw(self.number);
             return if may_climb {
-                Tale::Room { bits_per_s: rest }
+                Usage::Room { bits_per_s: rest }
             } else {
-                Tale::Fine
+                Usage::Fine
             };
         }
         let waited = now.saturating_duration_since(*self.over_since.get_or_insert(now));
@@ -244,9 +244,9 @@ impl Share {
         let is_this = newest == self.number && waited >= LASTS_MIN;
         let is_nobody = newest == 0 && waited >= 2 * BITRATE_WINDOW;
         if is_this || is_nobody || waited >= 3 * BITRATE_WINDOW {
-            Tale::Over { sum, rest }
+            Usage::Over { sum, rest }
         } else {
-            Tale::Fine
+            Usage::Fine
         }
     }
 
@@ -256,15 +256,17 @@ impl Share {
         self.over_since = None;
         self.of.withdraw(self.number);
         self.expected = Some((bits_per_s, now));
-        self.of
-            .change(std::mem::replace(&mut self.told, bits_per_s), bits_per_s);
+        self.of.change(
+            std::mem::replace(&mut self.reported, bits_per_s),
+            bits_per_s,
+        );
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         self.of.withdraw(self.number);
-        self.of.change(self.told, 0);
+        self.of.change(self.reported, 0);
     }
 }
 
@@ -384,7 +386,7 @@ mod tests {
             }
             let now = epoch + Duration::from_secs(second as u64 + 1);
             for (place, share) in shares.iter_mut().enumerate() {
-                if matches!(share.tell(now), Tale::Over { .. }) {
+                if matches!(share.report(now), Usage::Over { .. }) {
                     return Some((place, second));
                 }
             }
@@ -435,7 +437,7 @@ mod tests {
         let download = Arc::new(Download::new(MBIT));
         let mut share = Share::new(epoch, &download);
         share.add(epoch, 300_000);
-        assert!(!matches!(share.tell(epoch + STEP), Tale::Over { .. }));
+        assert!(!matches!(share.report(epoch + STEP), Usage::Over { .. }));
         assert_eq!(download.bits_per_s(), 800_000);
         drop(share);
         assert_eq!(download.bits_per_s(), 0);

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::io::WorkerId;
+use restage_codec::PictureSize;
+
+use crate::io::{Excess, WorkerId};
 use crate::limits;
 use crate::sdp::format::H264ProfileMatch;
 
@@ -38,6 +40,18 @@ pub struct Config {
     pub publications_max: usize,
     /// Most subscribers of one publication.
     pub subscribers_per_publication_max: usize,
+}
+
+impl Config {
+    /// Whether pictures of this size are larger than a publisher may send.
+    pub(crate) fn excess_of(&self, size: Option<PictureSize>) -> Option<Excess> {
+        let most = self.publish_pixels_max?;
+        let size = size.filter(|size| size.pixels() > most)?;
+        Some(Excess::PublishResolution {
+            width: size.width,
+            height: size.height,
+        })
+    }
 }
 
 impl Default for Config {

@@ -15,6 +15,9 @@
 //! | `publication` | what is kept for newcomers and for retransmission; `sfu/forward` hands its packets on in bursts |
 //! | `send` | for each subscriber: which packets, under which numbers, header, encryption → [`Output::Train`] |
 //!
+//! A publication has one inlet: a peer, another worker, or the caller ([`Input::Push`]). It has any number of outlets: peers, other
+//! workers, and taps of the caller ([`Output::Tapped`]).
+//!
 //! `rtp`, `srtp` and `sdp` are the wire formats, `packet` is what goes from `receive` to `send`.
 //!
 //! # Invariants
@@ -55,11 +58,13 @@ pub use bitrate::Download;
 pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
-    Burst, ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey, WorkerId,
+    Burst, ConnectFailure, Control, Excess, GoneReason, InletEnd, InletError, InletKey, Input,
+    Output, PeerKey, PublicationKey, TapError, TapKey, WorkerId,
 };
-pub use restage_codec::MediaKind;
+pub use packet::{Encoding, InletPacket, MediaPacket, TapLayers};
+pub use restage_codec::{Codec, MediaKind};
 pub use sdp::answer::local_ice_ufrag;
 pub use sdp::decodable::Published;
-pub use sdp::format::H264ProfileMatch;
+pub use sdp::format::{Format, FormatError, H264ProfileMatch};
 pub use sfu::Sfu;
 pub use stats::Stats;

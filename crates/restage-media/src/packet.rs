@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_codec::MediaKind;
 use restage_codec::h264::Lead;
+use restage_codec::{Codec, MediaKind};
 
-use crate::rtp::extensions::Extensions;
+use crate::rtp::extensions::{Extensions, Rotation};
 use crate::sdp::format::Format;
 
 /// A packet with everything subscribers need to decide about it. One copy serves them all; copies of it share the
@@ -45,16 +45,16 @@ impl Packet {
     }
 }
 
-/// One encoder's unbroken run of packets. Two feeders' layers are never the same, nor are those before and after
-/// an encoder changed its SSRC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Encoding {
-    /// Which feeder of the publication; grows with every change.
-    pub(crate) feed: u64,
-    /// Index of the simulcast layer among the feeder's.
-    pub(crate) layer: u8,
+/// One encoder's unbroken run of packets. Two feeds' layers are never the same, nor are those before and after an encoder changed
+/// its SSRC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Encoding {
+    /// Which feed of the publication: another number after every change of inlets.
+    pub feed: u64,
+    /// Index of the simulcast layer among the feed's, in the order in which they came.
+    pub layer: u8,
     /// How often the layer has changed its SSRC.
-    pub(crate) epoch: u32,
+    pub epoch: u32,
 }
 
 /// A layer that is alive, among others of its track.
@@ -66,3 +66,93 @@ pub(crate) struct Rung {
 
 /// The living layers of a track, smallest first.
 pub(crate) type Ladder = [Rung];
+
+/// A packet of a publication as a tap is given it: an RTP payload with all that a recorder, a relay to another process or a mixer has
+/// to know of it. It borrows nothing, and copies share the payload.
+///
+/// Sequence numbers and timestamps are the sender's. They belong together within one [`Encoding`] of one kind; from one encoding to
+/// the next only the capture time goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaPacket {
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Which encoder's run it belongs to.
+    pub encoding: Encoding,
+    /// The format of the payload.
+    pub format: Arc<Format>,
+    /// The sequence number without wrap-around. A gap is a loss; packets may come late.
+    pub sequence: u64,
+    /// The RTP timestamp without wrap-around, in ticks of [`Codec::clock_rate`].
+    pub timestamp: u64,
+    /// When it was captured, in microseconds since 1970 by the clock of [`Config::since_1970`](crate::Config::since_1970): one clock for
+    /// audio, video and every feed.
+    pub captured_us: u64,
+    /// RTP's marker: the last packet of a picture, the first after silence.
+    pub marker: bool,
+    /// A decoder can start with this packet. Audio never says so; it can start with any.
+    pub starts_key_frame: bool,
+    /// H.264 parameter sets that a decoder which starts with this packet needs before it, as the stream has not said them at this place.
+    pub parameter_sets: Option<Arc<Lead>>,
+    /// The payload in the codec's RTP format. Never empty.
+    pub payload: Arc<[u8]>,
+    /// Loudness in −dBov, 0 to −127 (RFC 6464), if the sender says it.
+    pub audio_level: Option<i8>,
+    /// How far to turn the picture clockwise before it is shown: 0, 90, 180 or 270 degrees (3GPP TS 26.114), if the sender says it.
+    pub rotation_degrees: Option<u16>,
+}
+
+impl MediaPacket {
+    pub(crate) fn new(packet: Packet, captured_us: u64) -> Self {
+        Self {
+            kind: packet.kind,
+            encoding: packet.encoding,
+            format: packet.format,
+            sequence: packet.seq,
+            timestamp: packet.time,
+            captured_us,
+            marker: packet.marker,
+            starts_key_frame: packet.starts_key_frame,
+            parameter_sets: packet.lead,
+            payload: packet.payload,
+            audio_level: packet.extensions.audio_level,
+            rotation_degrees: packet.extensions.rotation.map(Rotation::degrees),
+        }
+    }
+
+    /// How the payload is encoded.
+    pub fn codec(&self) -> Codec {
+        self.format.codec
+    }
+}
+
+/// Which layers of a simulcast publication a tap is given. Sound is always given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TapLayers {
+    /// The best one, as a subscriber without limits is shown it: changes happen at key frames.
+    #[default]
+    Best,
+    /// All of them, each from a key frame on.
+    All,
+}
+
+/// A packet that the caller feeds to a publication through an external inlet.
+#[derive(Debug, Clone)]
+pub struct InletPacket {
+    /// Index of its format among those that the inlet was opened with.
+    pub format: usize,
+    /// The simulcast layer, below [`LAYERS_MAX`](crate::limits::LAYERS_MAX); 0 where there is one. Audio has one.
+    pub layer: u8,
+    /// The sequence number without wrap-around, below 2⁴⁸: each kind and layer counts for itself. A number that was there before is dropped.
+    /// One that is 2¹⁵ or more ahead of the highest, or [`REPLAY_WINDOW`](crate::limits::REPLAY_WINDOW) or more behind it, begins
+    /// another encoding, which subscribers are shown from its first key frame on.
+    pub sequence: u64,
+    /// The RTP timestamp without wrap-around, in ticks of the codec's clock rate.
+    pub timestamp: u64,
+    /// When it was captured, in microseconds on any clock that audio and video of the inlet share. Without it they are played as they
+    /// come.
+    pub captured_us: Option<u64>,
+    /// RTP's marker: the last packet of a picture, the first after silence.
+    pub marker: bool,
+    /// The payload in the codec's RTP format: 1 to [`PAYLOAD_BYTES_MAX`](crate::limits::PAYLOAD_BYTES_MAX) bytes.
+    pub payload: Arc<[u8]>,
+}

@@ -9,6 +9,10 @@ pub struct Stats {
     pub peers: u64,
     /// Publications now.
     pub publications: u64,
+    /// External inlets now.
+    pub inlets: u64,
+    /// Taps now.
+    pub taps: u64,
     /// Entries in the address table now.
     pub addresses: u64,
     /// STUN checks that claimed another peer's address. They have no effect unless the claim is proven.
@@ -18,7 +22,7 @@ pub struct Stats {
     /// Subscribers' key frame requests beyond their budget.
     pub keyframes_refused: u64,
     /// Subscribers whose video is withheld because the worker is overloaded, as of the last
-    /// [`Input::Shed`](crate::Input::Shed) that changed anything.
+    /// [`Control::Shed`](crate::Control::Shed) that changed anything.
     pub peers_withheld: u64,
     /// Datagrams passed in.
     pub datagrams_in: u64,
@@ -30,10 +34,12 @@ pub struct Stats {
     pub datagrams_malformed: u64,
     /// Datagrams from addresses of peers that are malformed inside or were not sent by the peer.
     pub datagrams_rejected: u64,
-    /// RTP packets received from publishers.
+    /// RTP packets received from publishers and external inlets.
     pub packets_in: u64,
     /// RTP packets handed to subscribers.
     pub packets_out: u64,
+    /// RTP packets handed to taps.
+    pub packets_tapped: u64,
     /// RTP packets received from other workers.
     pub packets_relayed_in: u64,
     /// RTP packets retransmitted to subscribers that requested them.
@@ -45,7 +51,7 @@ pub struct Stats {
     /// Connections since the start that negotiated AES128_CM_SHA1_80.
     pub srtp_aes_128_cm: u64,
     /// RTP packets dropped because their payload is too long, their payload type unknown, or their layer beyond the
-    /// limit.
+    /// limit, or, at an external inlet, because their number was used before.
     pub packets_unusable: u64,
     /// Packets not forwarded to a subscriber because it has no payload type for their codec.
     pub packets_unmappable: u64,
@@ -53,7 +59,7 @@ pub struct Stats {
     pub undecodable: u64,
     /// Packets not forwarded to a subscriber because they belong to another layer or precede its key frame.
     pub packets_unselected: u64,
-    /// Key frame requests sent to publishers.
+    /// Key frame requests sent to publishers and external inlets.
     pub keyframe_requests: u64,
     /// Key frames received from publishers.
     pub keyframes: u64,

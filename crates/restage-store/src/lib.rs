@@ -39,7 +39,7 @@ pub use outbox::{
     DEAD_LETTERS_MAX, DeadLetter, OUTBOX_ROWS_MAX, OutboxStats, Outgoing, Settlement, Waiting,
 };
 pub use read::{LiveCounts, Page, ParticipantFilter, RecordedEvent, ReplicaPosition};
-pub use store::{Job, Store, StoreStats, TURN_MAX};
+pub use store::{Execution, Store, StoreStats, TURN_MAX};
 pub use tables::write::{PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
 pub use writer::changes::{Subject, Watch};
 pub use writer::health::{PROBE_EVERY, PROBE_TIMEOUT};

@@ -96,7 +96,7 @@ async fn what_the_service_does_not_tell_comes_when_asked_for() {
     let kind = ConnectionKind::Subscribe {
         publisher: "nobody".into(),
     };
-    let refused = store_support::job(4, connect("a", "bob", "c", kind));
+    let refused = store_support::execution(4, connect("a", "bob", "c", kind));
     assert!(store.execute(refused).await.unwrap().reply.is_err());
     // The history goes with the stage; that it ended is told.
     execute(&store, 5, delete_stage("a")).await;

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context};
-use restage_store::{Job, Page, ReplicaPosition};
+use restage_store::{Execution, Page, ReplicaPosition};
 use store_support::{
-    ACCOUNT, REGION, create_stage, delete_stage, distinct, execute, execute_all, fresh, job,
+    ACCOUNT, REGION, create_stage, delete_stage, distinct, execute, execute_all, execution, fresh,
     publish, replicate, stop, walk,
 };
 
@@ -25,8 +25,8 @@ fn stage_name(n: usize) -> String {
 #[tokio::test]
 async fn stages_page_by_creation_while_some_are_deleted_and_created() {
     let (store, _directory) = fresh().await;
-    let jobs = (0..ROWS).map(|n| job((n / 10) as i64, create_stage(&stage_name(n))));
-    execute_all(&store, jobs).await;
+    let executions = (0..ROWS).map(|n| execution((n / 10) as i64, create_stage(&stage_name(n))));
+    execute_all(&store, executions).await;
     // Another region's and another account's are not listed.
     let elsewhere = |account: &str, region: &str| {
         let mut command = create_stage(&format!("{account}{region}"));
@@ -34,13 +34,13 @@ async fn stages_page_by_creation_while_some_are_deleted_and_created() {
             unreachable!()
         };
         (stage.account, stage.region) = (account.to_owned(), region.to_owned());
-        let job = job(5, command);
-        Job {
+        let execution = execution(5, command);
+        Execution {
             context: Context {
                 account: account.to_owned(),
-                ..job.context
+                ..execution.context
             },
-            ..job
+            ..execution
         }
     };
     execute_all(
@@ -149,24 +149,24 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
     let destination = |n: usize| format!("d{n}");
     execute_all(
         &store,
-        (0..ROWS).map(|n| job(3, create_stage(&destination(n)))),
+        (0..ROWS).map(|n| execution(3, create_stage(&destination(n)))),
     )
     .await;
     // Started ten at a time; session ids count up with the destination.
     execute_all(
         &store,
         (0..ROWS).map(|n| {
-            let job = job(
+            let execution = execution(
                 100 + (n / 10) as i64,
                 replicate("source", "ann", &destination(n)),
             );
             let fresh_session = StageSessionId::new(format!("st-{:05}", (n * 7_919) % 100_003));
-            Job {
+            Execution {
                 context: Context {
                     fresh_session,
-                    ..job.context
+                    ..execution.context
                 },
-                ..job
+                ..execution
             }
         }),
     )
@@ -195,7 +195,7 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
                     // Stopped ones stay listed; starting one again makes it ACTIVE in place.
                     let n = (number * 31) % ROWS;
                     let _ = store
-                        .execute(job(200, stop("source", "ann", &destination(n))))
+                        .execute(execution(200, stop("source", "ann", &destination(n))))
                         .await
                         .unwrap();
                 }
@@ -260,7 +260,7 @@ async fn a_limit_beyond_the_bound_is_cut_and_an_empty_list_has_no_more() {
     let (store, _directory) = fresh().await;
     execute_all(
         &store,
-        (0..ROWS).map(|n| job(1, create_stage(&stage_name(n)))),
+        (0..ROWS).map(|n| execution(1, create_stage(&stage_name(n)))),
     )
     .await;
     let page = store

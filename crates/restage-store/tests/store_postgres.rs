@@ -6,7 +6,7 @@ mod store_support;
 use restage_core::id::StageId;
 use restage_store::{Store, StoreConfig, StoreError, check, look};
 use sqlx::{AnyConnection, Connection as _};
-use store_support::{Database, config, create_stage, execute, job, nowhere, open};
+use store_support::{Database, config, create_stage, execute, execution, nowhere, open};
 
 /// Ends the session that owns this test's schema, as a restart of PostgreSQL or a broken network would.
 async fn cut_off_owner(database: &Database) {
@@ -27,7 +27,7 @@ async fn cut_off_owner(database: &Database) {
 async fn create_at_last(store: &Store, stage: &str) -> Result<(), StoreError> {
     let mut attempts = 0;
     loop {
-        match store.execute(job(1, create_stage(stage))).await {
+        match store.execute(execution(1, create_stage(stage))).await {
             Ok(outcome) => {
                 outcome.reply.unwrap();
                 return Ok(());

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::ConnectionKind;
 use restage_core::{Command, Context, PublicKeyArn, Signer};
-use restage_store::{Job, ParticipantFilter, Store, Sweep};
+use restage_store::{Execution, ParticipantFilter, Store, Sweep};
 use store_support::{
-    arn, closed, connect, create_stage, create_token, execute, fresh, job, publish, replicate, stop,
+    arn, closed, connect, create_stage, create_token, execute, execution, fresh, publish,
+    replicate, stop,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -26,8 +27,8 @@ async fn sweep(store: &Store, before: i64, limit: u32) -> (u64, u32) {
 
 /// Ends the sessions in which nobody has been publishing.
 async fn tick(store: &Store, at: i64) {
-    let job = job(at, Command::Tick);
-    store.execute(job).await.unwrap().reply.unwrap();
+    let execution = execution(at, Command::Tick);
+    store.execute(execution).await.unwrap().reply.unwrap();
 }
 
 async fn sessions(store: &Store, stage: &str) -> Vec<StageSessionId> {
@@ -162,13 +163,13 @@ async fn an_expired_token_goes_unless_its_bearer_is_connected() {
         execute(&store, 2, Command::CreateParticipantToken { stage, token }).await;
     }
     let joined = connect("a", "here", "c", ConnectionKind::Events);
-    let Job { command, context } = job(3, joined);
+    let Execution { command, context } = execution(3, joined);
     let context = Context {
         session_idle_s: u32::MAX,
         ..context
     };
-    let job = Job { command, context };
-    store.execute(job).await.unwrap().reply.unwrap();
+    let execution = Execution { command, context };
+    store.execute(execution).await.unwrap().reply.unwrap();
     // The token, and the event of the join.
     assert_eq!(sweep(&store, 11, 100).await.0, 2);
     let known = async |participant: &str| {

@@ -8,7 +8,7 @@ use restage_core::row::{ConnectionKind, StageEventName};
 use restage_store::{Page, ParticipantFilter};
 use store_support::{
     IDLE_S, arn, closed, connect, create_stage, create_token, delete_stage, distinct, established,
-    execute, execute_all, fresh, job, publish, walk,
+    execute, execute_all, execution, fresh, publish, walk,
 };
 
 /// Rows of each list.
@@ -26,9 +26,9 @@ async fn sessions_page_newest_first() {
         let at = 1 + n * 2 * idle;
         let connection = format!("c{n}");
         [
-            job(at, connect("a", "ann", &connection, ConnectionKind::Events)),
-            job(at + 1, closed("a", "ann", &connection)),
-            job(at + idle, Command::Tick),
+            execution(at, connect("a", "ann", &connection, ConnectionKind::Events)),
+            execution(at + 1, closed("a", "ann", &connection)),
+            execution(at + idle, Command::Tick),
         ]
     });
     execute_all(&store, rounds).await;
@@ -95,11 +95,11 @@ async fn participants_page_by_first_join_while_some_leave() {
     let guest = |n: usize| format!("g{:05}", (n * 7_919) % 100_003);
     execute_all(
         &store,
-        (0..ROWS).map(|n| job(3, create_token("a", &guest(n)))),
+        (0..ROWS).map(|n| execution(3, create_token("a", &guest(n)))),
     )
     .await;
     let joins = (0..ROWS).map(|n| {
-        job(
+        execution(
             10 + (n / 10) as i64,
             connect("a", &guest(n), &guest(n), ConnectionKind::Events),
         )
@@ -215,12 +215,12 @@ async fn events_page_oldest_first_while_more_are_written() {
         let connection = format!("c{n}");
         [
             // Many events have the same time: their sequence is what orders them.
-            job(
+            execution(
                 1 + n / 20,
                 connect("a", "ann", &connection, ConnectionKind::Events),
             ),
-            job(1 + n / 20, established("a", "ann", &connection)),
-            job(1 + n / 20, closed("a", "ann", &connection)),
+            execution(1 + n / 20, established("a", "ann", &connection)),
+            execution(1 + n / 20, closed("a", "ann", &connection)),
         ]
     });
     execute_all(&store, visits).await;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use proxy::{Proxy, Silence};
 use restage_core::id::StageId;
 use restage_store::{Cause, PROBE_TIMEOUT, Store, StoreConfig, StoreError};
-use store_support::{Database, create_stage, execute, job};
+use store_support::{Database, create_stage, execute, execution};
 
 /// A batch may take 10 s and connecting again 8 s; the rest is for a busy machine.
 const ANSWER_MAX: Duration = Duration::from_secs(40);
@@ -58,7 +58,7 @@ async fn bench() -> Option<Bench> {
 impl Bench {
     async fn create(&self, stage: &str) -> Result<(), StoreError> {
         let began = Instant::now();
-        let outcome = self.store.execute(job(1, create_stage(stage))).await;
+        let outcome = self.store.execute(execution(1, create_stage(stage))).await;
         let took = began.elapsed();
         assert!(took < ANSWER_MAX, "{stage}: {took:?}");
         outcome.map(|outcome| drop(outcome.reply.unwrap()))

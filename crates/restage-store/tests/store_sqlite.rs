@@ -4,7 +4,7 @@ mod store_support;
 
 use restage_core::id::{StageId, Time};
 use restage_store::{Store, StoreConfig, StoreError};
-use store_support::{Database, create_stage, create_token, execute, job, nowhere, open};
+use store_support::{Database, create_stage, create_token, execute, execution, nowhere, open};
 use tempfile::TempDir;
 
 async fn fresh() -> (Store, Database) {
@@ -108,13 +108,13 @@ async fn awkward_paths_name_the_file_they_say() {
             .await
             .unwrap();
         store
-            .execute(job(1, create_stage("a")))
+            .execute(execution(1, create_stage("a")))
             .await
             .unwrap()
             .reply
             .unwrap();
         store
-            .execute(job(1, create_token("a", "ann")))
+            .execute(execution(1, create_token("a", "ann")))
             .await
             .unwrap()
             .reply

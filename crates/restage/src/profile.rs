@@ -4,6 +4,9 @@
 //! The format is described at <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>. Keys,
 //! Region and endpoints are read. Roles, SSO and external processes are left to the AWS CLI, which can
 //! export its credentials.
+//!
+//! The parser of aws-runtime, which is linked, is not used: it reads files through a module it calls internal, and it
+//! refuses a whole file for one line that it does not understand, while this module reads the rest.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::output::{self, Format};
-use crate::runtime;
+use crate::runtime::runtime;
 use crate::server::Binary;
 
 pub(super) use bare::serve as serve_bare;

@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use restage_server::data_dir::DataDir;
 use restage_sim::api::Connection;
 use serde_json::Value;
 
@@ -24,13 +23,13 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
-        let authority = server.url.strip_prefix("http://");
-        let keys = DataDir::at(server.data_dir()).credentials()?;
+        let authority = server.url().strip_prefix("http://");
+        let (access_key, secret_key) = server.credentials();
         Ok(Self {
             address: authority
                 .and_then(|authority| authority.parse().ok())
                 .context("the server's URL is not an address")?,
-            credentials: Credentials::new(keys.access_key, keys.secret_key, None, None, "bench"),
+            credentials: Credentials::new(access_key, secret_key, None, None, "bench"),
         })
     }
 

@@ -8,12 +8,13 @@ use restage_sim::floor::{self, Floor};
 use restage_sim::process::{self, Usage};
 use restage_sim::{Join, Percentiles, Srtp, unix_ns};
 
+use crate::args::{FLOOR_FRAMES, MediaArgs, rate};
 use crate::output;
 use crate::report::{Measurement, print};
+use crate::runtime::runtime;
 use crate::scene::{Director, Scene};
 use crate::server::Server;
 use crate::topology::Topology;
-use crate::{FLOOR_FRAMES, MediaArgs, rate, runtime};
 
 /// Between the end of the window and counting: late packets and their retransmissions.
 const LATE: Duration = Duration::from_millis(700);

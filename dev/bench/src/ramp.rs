@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use restage_sim::{Refused, Srtp, get, percent_missing, process, unix_ns};
 use serde::Serialize;
 
+use crate::args::{RampArgs, rate};
 use crate::output;
 use crate::quota::Quota;
+use crate::runtime::runtime;
 use crate::scene::{Director, Ticket};
 use crate::server::Server;
-use crate::{RampArgs, rate, runtime};
 
 /// Between the last join of a step and counting.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -158,7 +159,7 @@ async fn count(
 }
 
 fn told(server: &Server) -> anyhow::Result<Told> {
-    let text = get(&format!("{}/metrics", server.url))?;
+    let text = get(&format!("{}/metrics", server.url()))?;
     let value = |name: &str| -> anyhow::Result<f64> {
         let lines = text.lines().filter_map(|line| line.split_once(' '));
         let mut found = lines.filter(|(key, _)| *key == name);

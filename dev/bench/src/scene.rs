@@ -112,7 +112,7 @@ impl<'a> Director<'a> {
         source: u32,
         ticket: &Ticket,
     ) -> anyhow::Result<Join> {
-        let url = format!("{}/whep/{publisher}", self.server.url);
+        let url = format!("{}/whep/{publisher}", self.server.url());
         block_in_place(|| self.fleet.subscribe(&url, &ticket.token, source))
     }
 
@@ -138,7 +138,7 @@ impl<'a> Director<'a> {
 
     pub(crate) fn publish(&mut self, stage: &str) -> anyhow::Result<(String, u32)> {
         let ticket = self.ticket(stage, "PUBLISH")?;
-        let url = format!("{}/whip", self.server.url);
+        let url = format!("{}/whip", self.server.url());
         let (source, _) = block_in_place(|| self.fleet.publish(&url, &ticket.token, self.rate))?;
         Ok((ticket.participant, source))
     }

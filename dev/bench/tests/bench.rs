@@ -5,9 +5,6 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// Set, to anything, to write golden files anew instead of comparing with them.
-const UPDATE: &str = "RESTAGE_UPDATE_GOLDEN";
-
 /// The program with nothing of this machine's configuration around it.
 fn bench(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_restage-bench"));
@@ -34,15 +31,8 @@ fn every_help_text_is_as_it_was() {
         assert_eq!(output.status.code(), Some(0), "{command}");
         let shown = text(&output.stdout);
         let name = if command.is_empty() { "bench" } else { command };
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/golden/help")
-            .join(format!("{name}.txt"));
-        if std::env::var_os(UPDATE).is_some() {
-            std::fs::write(&path, &shown).unwrap();
-            continue;
-        }
-        let expected = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(shown, expected, "{name}; {UPDATE}=1 writes it anew");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/help");
+        restage_testkit::golden(&path.join(format!("{name}.txt")), &shown, &[]);
     }
 }
 

@@ -13,18 +13,17 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
 };
 use nix::sys::time::TimeSpec;
-use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind, Mid};
+use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::RtpWrite;
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::rtp::ExtensionValues;
+use str0m::{Event, Input, Output};
 
 use crate::media::{
     AUDIO_INTERVAL, AUDIO_TICKS, FRAME_RATE, FRAME_TICKS, KEY_FRAME_EVERY, Rate, Stamp,
     audio_payload, unix_ns, video_payload,
 };
+use crate::peer::{Engine, Packet, Peer};
 use crate::srtp::Srtp;
 use crate::tally::{Received, Tally, Window};
 
@@ -36,36 +35,24 @@ pub(crate) struct Milestones {
     pub(crate) decodable_ns: AtomicU64,
 }
 
-/// What every client's engine is made with, so that joining does not measure certificates being made.
-#[derive(Clone)]
-pub(crate) struct Identity {
-    crypto: Arc<CryptoProvider>,
-    certificate: DtlsCert,
-}
-
-impl Identity {
-    pub(crate) fn new(srtp: Srtp) -> anyhow::Result<Self> {
-        let crypto = Arc::new(srtp.provider());
-        let certificate = crypto
-            .dtls_provider
-            .generate_certificate()
-            .context("no DTLS certificate")?;
-        Ok(Self {
-            crypto,
-            certificate,
-        })
-    }
+/// What every client's engine is made with: one certificate, so that joining does not measure certificates being made.
+pub(crate) fn engine(srtp: Srtp) -> anyhow::Result<Engine> {
+    let crypto = Arc::new(srtp.provider());
+    let certificate = crypto.dtls_provider.generate_certificate();
+    Ok(Engine {
+        crypto,
+        certificate: Some(certificate.context("no DTLS certificate")?),
+        has_vp8: false,
+    })
 }
 
 pub(crate) struct Client {
-    rtc: Rtc,
+    peer: Peer,
     pub(crate) socket: mio::net::UdpSocket,
     address: SocketAddr,
     pub(crate) deadline: Instant,
     pub(crate) milestones: Arc<Milestones>,
     window: Arc<Window>,
-    audio: Mid,
-    video: Mid,
     is_connected: bool,
     publishing: Option<Publishing>,
     pub(crate) received: Received,
@@ -91,17 +78,12 @@ struct Publishing {
 /// A client whose offer is on its way.
 pub(crate) struct Offered {
     client: Client,
-    pending: SdpPendingOffer,
     pub(crate) offer: String,
 }
 
 impl Offered {
     pub(crate) fn accept(mut self, answer: &str) -> anyhow::Result<Client> {
-        let answer = SdpAnswer::from_sdp_string(answer)?;
-        self.client
-            .rtc
-            .sdp_api()
-            .accept_answer(self.pending, answer)?;
+        self.client.peer.accept(answer)?;
         Ok(self.client)
     }
 }
@@ -109,7 +91,7 @@ impl Offered {
 impl Client {
     #[allow(clippy::disallowed_methods)]
     pub(crate) fn offer(
-        identity: &Identity,
+        engine: &Engine,
         window: Arc<Window>,
         publishes: Option<(u32, Rate)>,
     ) -> anyhow::Result<Offered> {
@@ -122,24 +104,13 @@ impl Client {
             .set_recv_buffer_size(1 << 20)
             .ok();
         let address = socket.local_addr()?;
-        let mut rtc = Rtc::builder()
-            .set_rtp_mode(true)
-            .set_crypto_provider(Arc::clone(&identity.crypto))
-            .set_dtls_cert(identity.certificate.clone())
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_h264(true)
-            .build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp")?);
         let direction = if publishes.is_some() {
             Direction::SendOnly
         } else {
             Direction::RecvOnly
         };
-        let mut api = rtc.sdp_api();
-        let audio = api.add_media(MediaKind::Audio, direction, None, None, None);
-        let video = api.add_media(MediaKind::Video, direction, None, None, None);
-        let (offer, pending) = api.apply().context("the engine made no offer")?;
+        let kinds = [MediaKind::Audio, MediaKind::Video];
+        let (peer, offer) = Peer::offer(engine.build(now), address, direction, &kinds, &[])?;
         let publishing = publishes.map(|(source, rate)| Publishing {
             source,
             rate,
@@ -153,25 +124,19 @@ impl Client {
             sent_audio: 0,
         });
         let client = Self {
-            rtc,
+            peer,
             socket: mio::net::UdpSocket::from_std(socket),
             address,
             deadline: now,
             milestones: Arc::default(),
             window,
-            audio,
-            video,
             is_connected: false,
             publishing,
             received: Received::default(),
             key_frames: HashMap::new(),
             arrived_ns: 0,
         };
-        Ok(Offered {
-            client,
-            pending,
-            offer: offer.to_sdp_string(),
-        })
+        Ok(Offered { client, offer })
     }
 
     /// Takes everything the socket has. `false`: the connection has failed.
@@ -187,7 +152,13 @@ impl Client {
             else {
                 continue;
             };
-            if self.rtc.handle_input(Input::Receive(now, receive)).is_err() || !self.drain() {
+            if self
+                .peer
+                .rtc
+                .handle_input(Input::Receive(now, receive))
+                .is_err()
+                || !self.drain()
+            {
                 return false;
             }
         }
@@ -224,7 +195,7 @@ impl Client {
     pub(crate) fn on_time(&mut self, now: Instant) -> bool {
         let is_sending = self.publish_due(now);
         if (is_sending || self.deadline <= now)
-            && self.rtc.handle_input(Input::Timeout(now)).is_err()
+            && self.peer.rtc.handle_input(Input::Timeout(now)).is_err()
         {
             return false;
         }
@@ -233,7 +204,7 @@ impl Client {
 
     fn drain(&mut self) -> bool {
         loop {
-            match self.rtc.poll_output() {
+            match self.peer.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
                     self.deadline = match &self.publishing {
                         Some(publishing) if self.is_connected => {
@@ -241,7 +212,7 @@ impl Client {
                         }
                         _ => at,
                     };
-                    return self.rtc.is_alive();
+                    return self.peer.rtc.is_alive();
                 }
                 Ok(Output::Transmit(transmit)) => {
                     // What loopback has no room for is loss, which is what is measured.
@@ -312,15 +283,10 @@ impl Client {
                 is_video: false,
             };
             let time = publishing.audio_seq.wrapping_mul(AUDIO_TICKS);
-            is_sending |= write(
-                &mut self.rtc,
-                self.audio,
-                Codec::Opus,
-                &stamp,
-                time,
-                false,
-                audio_payload(stamp),
-            );
+            let payload = audio_payload(stamp);
+            is_sending |= self
+                .peer
+                .send(packet(Codec::Opus, &stamp, time, false, payload));
             publishing.audio_seq += 1;
             let counts = u64::from(self.window.contains(stamp.sent_ns));
             publishing.sent += counts;
@@ -350,15 +316,9 @@ impl Client {
                 };
                 let payload = video_payload(publishing.rate.payload_bytes, stamp);
                 let is_last = index + 1 == count;
-                is_sending |= write(
-                    &mut self.rtc,
-                    self.video,
-                    Codec::H264,
-                    &stamp,
-                    time,
-                    is_last,
-                    payload,
-                );
+                is_sending |= self
+                    .peer
+                    .send(packet(Codec::H264, &stamp, time, is_last, payload));
                 publishing.video_seq += 1;
                 publishing.sent += u64::from(self.window.contains(stamp.sent_ns));
             }
@@ -384,39 +344,19 @@ fn next(at: Instant, now: Instant, interval: Duration) -> Instant {
     if next + interval < now { now } else { next }
 }
 
-fn write(
-    rtc: &mut Rtc,
-    mid: Mid,
-    codec: Codec,
-    stamp: &Stamp,
-    time: u32,
-    marker: bool,
-    payload: Vec<u8>,
-) -> bool {
-    let Some(pt) = payload_type(rtc, mid, codec) else {
-        return false;
-    };
-    let mut api = rtc.direct_api();
-    let Some(stream) = api.stream_tx_by_mid(mid, None) else {
-        return false;
-    };
-    // Numbers start at 1,000, so that the wrap-around is crossed within minutes.
-    let seq = u64::from(stamp.seq) + 1_000;
-    #[allow(clippy::disallowed_methods)]
-    let packet = RtpWrite::new(pt.into(), seq.into(), time, Instant::now(), payload);
-    stream.write_rtp(packet.marker(marker).nackable(stamp.is_video));
-    true
-}
-
-/// The negotiated payload type; for H.264 the first one in packetization mode 1.
-fn payload_type(rtc: &Rtc, mid: Mid, codec: Codec) -> Option<u8> {
-    let media = rtc.media(mid)?;
-    let found = rtc.codec_config().params().iter().find(|params| {
-        let spec = params.spec();
-        let fits = codec != Codec::H264 || spec.format.packetization_mode == Some(1);
-        spec.codec == codec && fits && media.remote_pts().contains(&params.pt())
-    });
-    found.map(|params| *params.pt())
+/// A packet of the engine's. Numbers start at 1,000, so that the wrap-around is crossed within minutes.
+#[allow(clippy::disallowed_methods)]
+fn packet(codec: Codec, stamp: &Stamp, time: u32, marker: bool, payload: Vec<u8>) -> Packet {
+    Packet {
+        codec,
+        rid: None,
+        seq: u64::from(stamp.seq) + 1_000,
+        time,
+        captured_at: Instant::now(),
+        marker,
+        extensions: ExtensionValues::default(),
+        payload: payload.into(),
+    }
 }
 
 fn nanoseconds(at: TimeSpec) -> u64 {

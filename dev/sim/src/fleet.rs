@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::client::{Client, Identity, Milestones};
+use crate::client::{Client, Milestones, engine};
 use crate::driver::Driver;
 use crate::http::post_offer;
 use crate::media::{Rate, unix_ns};
+use crate::peer::Engine;
 use crate::srtp::Srtp;
 use crate::tally::{Tally, Window};
 
@@ -20,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// All clients of one run, on two threads: publishers, so that pacing is not disturbed, and subscribers.
 pub struct Fleet {
-    identity: Identity,
+    engine: Engine,
     window: Arc<Window>,
     publishers: Driver,
     subscribers: Driver,
@@ -62,7 +63,7 @@ impl Fleet {
     /// Starts the threads. The clients to come offer `srtp`.
     pub fn start(srtp: Srtp) -> anyhow::Result<Self> {
         Ok(Self {
-            identity: Identity::new(srtp)?,
+            engine: engine(srtp)?,
             window: Arc::default(),
             publishers: Driver::start("sim-publish", false)?,
             subscribers: Driver::start("sim-receive", true)?,
@@ -98,7 +99,7 @@ impl Fleet {
         token: &str,
         publishes: Option<(u32, Rate)>,
     ) -> anyhow::Result<Join> {
-        let offered = Client::offer(&self.identity, Arc::clone(&self.window), publishes)?;
+        let offered = Client::offer(&self.engine, Arc::clone(&self.window), publishes)?;
         let posted_ns = unix_ns();
         let answer = post_offer(url, token, &offered.offer)?;
         let client = offered.accept(&answer)?;

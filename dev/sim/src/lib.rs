@@ -5,8 +5,8 @@
 //! arrives. Arrival is the kernel's time stamp at the receiving socket, so that a late turn of the generator is not
 //! charged to the server. For tests and benchmarks only; everything stays on the loopback interface.
 //!
-//! `fleet` (threads and joining) → `driver` (one thread's sockets and timers) → `client` (one connection) →
-//! `media` (what payloads look like), `srtp` (how they are protected) and `tally` (what arrived). `floor`, `process` and
+//! `fleet` (threads and joining) → `driver` (one thread's sockets and timers) → `client` (one connection, whose
+//! WebRTC is a `peer`) → `media` (what payloads look like), `srtp` (how they are protected) and `tally` (what arrived). `floor`, `process` and
 //! `api` stand apart.
 
 pub mod api;
@@ -16,6 +16,7 @@ mod fleet;
 pub mod floor;
 mod http;
 mod media;
+pub mod peer;
 pub mod process;
 mod srtp;
 mod tally;

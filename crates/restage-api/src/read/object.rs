@@ -73,7 +73,7 @@ impl<'a> Object<'a> {
         value.ok_or_else(|| fail(&self.path_of(name), "is required"))
     }
 
-    /// A text.
+    /// Reads a text; `None` if the member is absent or null.
     pub(crate) fn text(&self, name: &str, rule: &Text) -> Result<Option<String>> {
         let Some(value) = self.get(name) else {
             return Ok(None);
@@ -86,7 +86,7 @@ impl<'a> Object<'a> {
         Ok(Some(text.to_owned()))
     }
 
-    /// A text that must be there.
+    /// Reads a text that must be there.
     pub(crate) fn required_text(&self, name: &str, rule: &Text) -> Result<String> {
         self.required(name, self.text(name, rule)?)
     }
@@ -197,7 +197,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// A structure.
+    /// Reads a structure; `None` if the member is absent or null.
     pub(crate) fn shape<T: Shape>(&self, name: &str) -> Result<Option<T>> {
         let Some(value) = self.get(name) else {
             return Ok(None);

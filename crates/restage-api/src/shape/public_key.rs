@@ -113,7 +113,7 @@ fn check_pem(text: &str) -> Result<(), &'static str> {
     if !framed {
         return Err("must have nothing but lines of base64 between its first and last line");
     }
-    // Words on the block's own first line, and after its last, are let be, as the model does.
+    // Text on the block's first line before it, and on its last line after it, is allowed, as in the model's pattern.
     let before = before.trim_start_matches(pem_space);
     let after = after.trim_matches(pem_space);
     if before.contains(['\r', '\n']) || after.contains(['\r', '\n']) {

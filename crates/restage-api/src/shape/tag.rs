@@ -79,7 +79,7 @@ impl ListTagsForResourceRequest {
 /// The ARN in a path. Its slash may be encoded, as SDKs do it, or not.
 fn resource_arn(path: &str) -> Result<String, ApiError> {
     let encoded = path.strip_prefix(TAGS_PATH).unwrap_or_default();
-    let arn = String::from_utf8(decode_path(encoded))
+    let arn = String::from_utf8(decode_path(encoded).into_owned())
         .map_err(|_| fail("resourceArn", "must be percent-encoded UTF-8"))?;
     check_text("resourceArn", &arn, &RESOURCE_ARN)?;
     Ok(arn)

@@ -1,4 +1,4 @@
-//! What the configuration of a participant token comes to.
+//! Participant tokens: the defaults of a configuration, and the token that is issued for it.
 
 use super::{Capability, ParticipantToken, ParticipantTokenConfiguration};
 use crate::time::Timestamp;

@@ -21,7 +21,7 @@ pub(crate) fn path(out: &mut String, raw: &str) {
     let last = raw.rsplit('/').next().unwrap_or_default();
     for segment in &segments {
         out.push('/');
-        encode_into(out, segment.as_bytes(), b"");
+        encode_into(out, segment.as_bytes());
     }
     if segments.is_empty() || matches!(last, "" | "." | "..") {
         out.push('/');
@@ -32,7 +32,7 @@ pub(crate) fn path(out: &mut String, raw: &str) {
 pub(crate) fn query(out: &mut String, raw: &str) {
     let encode = |text: &str| {
         let mut out = String::with_capacity(text.len());
-        encode_into(&mut out, &decode_form(text), b"");
+        encode_into(&mut out, &decode_form(text));
         out
     };
     let mut pairs: Vec<_> = raw

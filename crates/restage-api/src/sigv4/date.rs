@@ -1,7 +1,7 @@
 //! The date of a request, and the check that it is near the present time.
 
 use crate::error::ApiError;
-use crate::time::{Civil, digits, format_amz_date, parse_amz_date};
+use crate::time::{format_amz_date, parse_amz_date, two_digits, unix_seconds, year};
 
 /// Largest difference in seconds between a request's date and the server's clock.
 pub const MAX_SKEW_S: i64 = 300;
@@ -26,7 +26,7 @@ pub(crate) fn parse(header: &str, value: &str) -> Result<i64, ApiError> {
 }
 
 /// Parses `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not compared with the date, because it is
-/// signed and has no further meaning.
+/// signed and has no further meaning. (httpdate, the parser of hyper, also accepts the two obsolete forms.)
 fn parse_http_date(text: &str) -> Option<i64> {
     const MONTHS: [&[u8]; 12] = [
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
@@ -47,15 +47,12 @@ fn parse_http_date(text: &str) -> Option<i64> {
         return None;
     }
     let month = MONTHS.iter().position(|name| *name == &bytes[8..11])?;
-    Civil {
-        year: digits(&bytes[12..16])?,
-        month: i64::try_from(month).ok()? + 1,
-        day: digits(&bytes[5..7])?,
-        hour: digits(&bytes[17..19])?,
-        minute: digits(&bytes[20..22])?,
-        second: digits(&bytes[23..25])?,
-    }
-    .unix_seconds()
+    let month = u8::try_from(month).ok()? + 1;
+    let pair = |at: usize| two_digits(&bytes[at..]);
+    unix_seconds(
+        year(&bytes[12..16])?,
+        [month, pair(5)?, pair(17)?, pair(20)?, pair(23)?],
+    )
 }
 
 /// Checks that a request signed at `signed_at_s` is recent. The two messages begin like

@@ -8,7 +8,7 @@ use crate::sigv4::SERVICE;
 /// The scope of a signing key: part of the credential in a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct KeyScope<'a> {
-    /// The access key whose secret it is derived from.
+    /// The id of the access key from whose secret it is derived.
     pub access_key: &'a str,
     /// `YYYYMMDD`
     pub day: &'a str,
@@ -36,7 +36,7 @@ impl SigningKey {
     }
 }
 
-/// Shows nothing of it.
+/// Shows nothing of the key, so that it never reaches a log.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey")

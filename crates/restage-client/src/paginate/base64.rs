@@ -1,6 +1,6 @@
 //! Base64 decoding as lenient as Python's `base64.b64decode` (module `binascii`, not strict):
 //! characters outside the alphabet are skipped, padding is required but may be too long, and
-//! whatever follows complete padding is ignored.
+//! whatever follows complete padding is ignored. The crate base64 has no such mode.
 
 use base64::Engine as _;
 

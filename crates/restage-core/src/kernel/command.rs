@@ -22,7 +22,7 @@ pub struct NewToken {
 /// Who signed a participant token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Signer {
-    /// This server.
+    /// This server signed it (CreateStage, CreateParticipantToken).
     Service,
     /// The owner of the public key that the token's `kid` names.
     PublicKey(PublicKeyArn),
@@ -53,7 +53,7 @@ pub struct Claims {
 /// Reads are no commands.
 #[derive(Clone, PartialEq, Eq, Debug, IntoStaticStr)]
 pub enum Command {
-    /// CreateStage.
+    /// CreateStage: creates a stage, and tokens for it.
     CreateStage {
         /// The new ARN, with a fresh id.
         stage: StageArn,
@@ -66,7 +66,7 @@ pub enum Command {
         /// The tokens to issue with the stage, at most 12.
         tokens: Vec<NewToken>,
     },
-    /// UpdateStage. `None` leaves a member as it is.
+    /// UpdateStage: changes a stage. `None` leaves a member as it is.
     UpdateStage {
         /// The stage to change.
         stage: StageArn,
@@ -75,19 +75,19 @@ pub enum Command {
         /// The new recording block, as canonical JSON.
         recording: Option<String>,
     },
-    /// DeleteStage.
+    /// DeleteStage: disconnects everyone and removes the stage with its history.
     DeleteStage {
         /// The stage to delete.
         stage: StageArn,
     },
-    /// CreateParticipantToken.
+    /// CreateParticipantToken: writes the row of a token that was issued.
     CreateParticipantToken {
         /// The stage the token is for.
         stage: StageArn,
         /// The participant id and the expiry of the token.
         token: NewToken,
     },
-    /// ImportPublicKey.
+    /// ImportPublicKey: accepts tokens that the owner of a key signs.
     ImportPublicKey {
         /// The new ARN, with a fresh id.
         key: PublicKeyArn,
@@ -102,33 +102,33 @@ pub enum Command {
         /// The key itself, however it is written: see [`PublicKey::point`](crate::row::PublicKey::point).
         point: String,
     },
-    /// DeletePublicKey.
+    /// DeletePublicKey: accepts no more tokens that the owner of a key signs.
     DeletePublicKey {
         /// The public key to delete.
         key: PublicKeyArn,
     },
-    /// TagResource.
+    /// TagResource: adds tags to a resource.
     TagResource {
         /// The resource to tag.
         resource: ResourceArn,
         /// The tags to add; they replace those with the same key.
         tags: Tags,
     },
-    /// UntagResource.
+    /// UntagResource: removes tags of a resource.
     UntagResource {
         /// The resource to remove tags from.
         resource: ResourceArn,
         /// The keys to remove; those the resource does not have are ignored.
         keys: BTreeSet<String>,
     },
-    /// DisconnectParticipant.
+    /// DisconnectParticipant: closes a participant's connections and revokes its token, or stops the replica.
     DisconnectParticipant {
         /// The stage the participant is in.
         stage: StageArn,
         /// The participant to disconnect.
         participant: ParticipantId,
     },
-    /// StartParticipantReplication.
+    /// StartParticipantReplication: shows a publishing participant in another stage.
     StartParticipantReplication {
         /// The stage in which the participant publishes.
         source: StageArn,
@@ -141,7 +141,7 @@ pub enum Command {
         /// Attributes of the replica: merged over the token's, and they win.
         attributes: Attributes,
     },
-    /// StopParticipantReplication.
+    /// StopParticipantReplication: takes a replica out of its destination stage.
     StopParticipantReplication {
         /// The stage in which the participant publishes.
         source: StageArn,

@@ -40,7 +40,7 @@ pub enum Change {
 pub struct PublicationKey {
     /// The session the publisher joined (the source session for a replica).
     pub session: StageSessionId,
-    /// The publisher.
+    /// The participant that publishes.
     pub participant: ParticipantId,
 }
 

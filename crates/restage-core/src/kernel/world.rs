@@ -27,24 +27,24 @@ pub struct Occupancy {
 pub struct RegionCount {
     /// Participants that hold a publisher's place, as in [`Occupancy`].
     pub publishers: u64,
-    /// Open subscriptions.
+    /// Subscriptions that are open, established or not.
     pub subscriptions: u64,
 }
 
 /// A set of rows by key.
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub struct World {
-    /// By id.
+    /// Stages, by id.
     pub stages: BTreeMap<StageId, Stage>,
-    /// By id.
+    /// Stage sessions, by id.
     pub sessions: BTreeMap<StageSessionId, StageSession>,
-    /// By stage and participant id: self-signed tokens choose their own id, so two stages may have the same one.
+    /// Tokens, by stage and participant id: self-signed tokens choose their own id, so two stages may have the same one.
     pub tokens: BTreeMap<(StageId, ParticipantId), Token>,
-    /// By id.
+    /// Public keys, by id.
     pub public_keys: BTreeMap<PublicKeyId, PublicKey>,
-    /// By session and participant id.
+    /// Participants, by session and participant id.
     pub participants: BTreeMap<(StageSessionId, ParticipantId), Participant>,
-    /// By source session, participant, destination session.
+    /// Replicas, by source session, participant and destination session.
     pub replicas: BTreeMap<ReplicaKey, Replica>,
     /// Open connections by id.
     pub connections: BTreeMap<ConnectionId, Connection>,

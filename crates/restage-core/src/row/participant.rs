@@ -26,7 +26,7 @@ pub struct Client {
 /// A participant's part in replications (`replicationType` and `replicationState` on the wire).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Replication {
-    /// Never replicated.
+    /// It has never been replicated.
     None,
     /// Replicated out of this stage; `active` while at least one replication is.
     Source {

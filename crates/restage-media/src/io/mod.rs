@@ -1,6 +1,8 @@
 //! What goes into an [`Sfu`](crate::Sfu) and what comes out of it.
 
+mod control;
 pub(crate) mod datagrams;
+mod inlet;
 mod reason;
 
 use std::net::SocketAddr;
@@ -8,10 +10,11 @@ use std::sync::Arc;
 
 use restage_codec::MediaKind;
 
-use crate::bitrate::Download;
 use crate::error::OfferError;
-use crate::packet::Packet;
+use crate::packet::{InletPacket, MediaPacket, Packet};
 use crate::sdp::format::Format;
+pub use control::Control;
+pub use inlet::{InletEnd, InletError, TapError};
 pub use reason::{ConnectFailure, Excess, GoneReason};
 
 /// One WebRTC connection, named by the caller. Never interpreted here.
@@ -21,6 +24,14 @@ pub struct PeerKey(pub u64);
 /// One publisher's audio and video, named by the caller. It outlives the peers that feed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicationKey(pub u64);
+
+/// An outlet to the caller, named by the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TapKey(pub u64);
+
+/// An inlet that the caller feeds, named by the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InletKey(pub u64);
 
 /// One of several [`Sfu`](crate::Sfu)s that serve the same publications, named by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,52 +60,6 @@ pub enum Input<'a> {
     },
     /// The deadline of [`Sfu::poll_timeout`](crate::Sfu::poll_timeout) has come.
     Timeout,
-    /// A client wants to publish (WHIP, RFC 9725). Answered with [`Output::Answer`] or [`Output::Refused`].
-    OpenPublisher {
-        /// The new peer.
-        peer: PeerKey,
-        /// Its SDP offer.
-        offer: &'a str,
-    },
-    /// A client wants to receive (WHEP). Answered with [`Output::Answer`] or [`Output::Refused`].
-    OpenSubscriber {
-        /// The new peer.
-        peer: PeerKey,
-        /// Its SDP offer.
-        offer: &'a str,
-        /// What it receives counts towards this, if its receiver is limited.
-        download: Option<&'a Arc<Download>>,
-    },
-    /// A trickle-ice-sdpfrag (RFC 8840): candidates, or an ICE restart when it carries other credentials than the
-    /// peer's present ones. Answered with [`Output::Patched`] or [`Output::Refused`].
-    Patch {
-        /// The peer it is about.
-        peer: PeerKey,
-        /// The fragment.
-        fragment: &'a str,
-    },
-    /// This publishing peer feeds the publication from now on, instead of whoever fed it before.
-    Publish {
-        /// A peer opened with [`Input::OpenPublisher`].
-        peer: PeerKey,
-        /// The publication, created if it is new.
-        publication: PublicationKey,
-    },
-    /// This subscribing peer receives the publication from now on, which need not have a feeder yet.
-    Subscribe {
-        /// A peer opened with [`Input::OpenSubscriber`].
-        peer: PeerKey,
-        /// The publication, created if it is new.
-        publication: PublicationKey,
-    },
-    /// From now on packets of the publication are handed out for these workers too, which have subscribers of it.
-    /// Those that are new are given the picture as it stands first.
-    Relay {
-        /// The publication, created if it is new.
-        publication: PublicationKey,
-        /// All of them; nobody any more if empty.
-        to: &'a [WorkerId],
-    },
     /// Packets that another worker has handed out for this one with [`Output::Relay`].
     Relayed {
         /// The publication. An unknown one has no subscribers here; it is ignored.
@@ -102,33 +67,13 @@ pub enum Input<'a> {
         /// The packets.
         burst: &'a Burst,
     },
-    /// Subscribers on another worker need a key frame; that worker said so with [`Output::KeyframeWanted`].
-    WantKeyframe {
-        /// A publication that is fed here; any other is ignored.
-        publication: PublicationKey,
-        /// The simulcast layer.
-        layer: u8,
-    },
-    /// A peer of another worker feeds the publication from now on: whoever fed it here does no more.
-    Yield {
-        /// The publication.
-        publication: PublicationKey,
-    },
-    /// The worker is overloaded, or is so no more: from now on so much is left out of the pictures that subscribers are sent. Sound
-    /// always goes. Said again with the same values it changes nothing.
-    Shed {
-        /// 0: nothing. 1: all layers but the smallest, where there are several. Each further one, up to
-        /// [`limits::SHED_STEPS_MAX`](crate::limits::SHED_STEPS_MAX): the pictures of one more of
-        /// [`limits::SHED_PARTS`](crate::limits::SHED_PARTS) parts of the subscribers, from the end of a picture to the first key
-        /// frame after this is over.
-        step: u8,
-        /// Which part begins. Counted up from time to time, everybody does without for as long.
-        turn: u8,
-    },
-    /// Ends the peer: RTCP BYE of what it was sent and DTLS close_notify go out, then it is forgotten. No [`Output::Gone`] follows.
-    Close {
-        /// The peer to end. An unknown one is ignored.
-        peer: PeerKey,
+    /// Packets for the publication of an external inlet. Several of these may be handed in before the output is drained. What cannot be
+    /// taken is answered with [`Output::InletRefused`].
+    Push {
+        /// An inlet opened with [`Control::OpenInlet`].
+        inlet: InletKey,
+        /// In any order; at most [`PUSH_PACKETS_MAX`](crate::limits::PUSH_PACKETS_MAX).
+        packets: &'a [InletPacket],
     },
 }
 
@@ -165,8 +110,48 @@ pub enum Output {
         /// The packets.
         burst: Burst,
     },
+    /// Packets of a publication for the caller: those of one burst, at most
+    /// [`BATCH_PACKETS_MAX`](crate::limits::BATCH_PACKETS_MAX), or the picture as it stands when the tap begins, at most
+    /// [`HEAD_PACKETS_MAX`](crate::limits::HEAD_PACKETS_MAX) a layer. Like every output they wait in the queue that
+    /// [`Sfu::poll_output`](crate::Sfu::poll_output) empties; nothing else is kept for a tap.
+    Tapped {
+        /// The tap.
+        tap: TapKey,
+        /// Whose packets.
+        publication: PublicationKey,
+        /// The packets, in the order of their arrival.
+        packets: Vec<MediaPacket>,
+    },
+    /// A tap was not opened.
+    TapRefused {
+        /// The tap.
+        tap: TapKey,
+        /// Why.
+        error: TapError,
+    },
+    /// An inlet was not opened, or a push into it was not taken.
+    InletRefused {
+        /// The inlet.
+        inlet: InletKey,
+        /// Why.
+        error: InletError,
+    },
+    /// An inlet is closed without [`Control::CloseInlet`]. Its key is free again.
+    InletEnded {
+        /// The inlet.
+        inlet: InletKey,
+        /// Why.
+        reason: InletEnd,
+    },
+    /// Somebody needs a key frame of an external inlet. Asked at most twice a second for each layer, and again if none comes.
+    InletKeyframeWanted {
+        /// The inlet.
+        inlet: InletKey,
+        /// The simulcast layer, as [`InletPacket::layer`] has it.
+        layer: u8,
+    },
     /// Subscribers here need a key frame of a publication that is fed on another worker: tell that one with
-    /// [`Input::WantKeyframe`].
+    /// [`Control::WantKeyframe`].
     KeyframeWanted {
         /// The publication.
         publication: PublicationKey,
@@ -209,7 +194,7 @@ pub enum Output {
         /// What is published: `H264 profile-level-id 640028`, say.
         published: String,
     },
-    /// The peer has ended without [`Input::Close`]. Its key is free again.
+    /// The peer has ended without [`Control::Close`]. Its key is free again.
     Gone {
         /// The peer.
         peer: PeerKey,

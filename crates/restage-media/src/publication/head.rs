@@ -53,6 +53,14 @@ impl Heads {
         })
     }
 
+    /// Where to begin with each layer of a feed that has a picture that is new enough.
+    pub(crate) fn starts(&self, feed: u64, now: Instant) -> impl Iterator<Item = Start<'_>> {
+        let is_of_feed = move |encoding: Encoding| encoding.feed == feed;
+        self.layers
+            .iter()
+            .filter_map(move |head| head.start(now, is_of_feed))
+    }
+
     /// Everything that live packets build on.
     pub(crate) fn packets(&self) -> impl Iterator<Item = &Packet> {
         let moving = self.layers.iter().filter(|head| !head.is_still);

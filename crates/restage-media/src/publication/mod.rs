@@ -1,35 +1,37 @@
-//! One publisher's audio and video, whoever feeds them, and who receives them.
+//! A publication: one publisher's audio and video. It has one inlet and any number of outlets.
 //!
-//! A replica of a participant in another stage is nothing more than further subscribers of the same publication.
+//! | | peer | relay | outside |
+//! |---|---|---|---|
+//! | [`Inlet`](inlet::Inlet) | a publisher of this worker | another worker | `External`: packets that the caller pushes |
+//! | [`Outlets`](outlets::Outlets) | subscribers of this worker | other workers | taps: packets that the caller is given |
+//!
+//! A replica of a participant in another stage is nothing more than further peers among the outlets of the same publication.
 
 pub(crate) mod head;
 pub(crate) mod history;
+pub(crate) mod inlet;
+pub(crate) mod outlets;
+pub(crate) mod select;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use restage_codec::MediaKind;
 
-use crate::io::{PublicationKey, WorkerId};
-use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN, PICTURE_WAIT_MAX};
-use crate::packet::Packet;
-use crate::packet::{Encoding, Ladder};
-use crate::publication::head::Heads;
-use crate::publication::history::History;
-use crate::receive::Received;
-use crate::receive::clock::FeedClock;
-use crate::receive::clock::SenderReport;
-use crate::receive::keyframe::KeyframeRequester;
-use crate::receive::track::TrackIn;
-use crate::rtp::extensions::RidName;
+use crate::io::PublicationKey;
+use crate::limits::PICTURE_WAIT_MAX;
+use crate::packet::{Encoding, Ladder, Packet};
 use crate::sdp::format::{Format, of_kind};
-use crate::util::slab::Index;
+use head::Heads;
+use history::History;
+use inlet::Inlet;
+use outlets::Outlets;
 
 #[derive(Debug)]
 pub(crate) struct Publication {
     pub(crate) key: PublicationKey,
-    pub(crate) feed: Option<Feed>,
-    pub(crate) subscribers: Vec<Index>,
+    pub(crate) inlet: Inlet,
+    pub(crate) outlets: Outlets,
     /// Packets that subscribers have not been given yet.
     pub(crate) pending: Vec<Packet>,
     /// Since when, if they may wait for the rest of their picture.
@@ -39,10 +41,6 @@ pub(crate) struct Publication {
     pub(crate) history: History,
     /// Where newcomers begin.
     pub(crate) heads: Heads,
-    /// Other workers that have subscribers of it.
-    pub(crate) relays: Arc<[WorkerId]>,
-    /// Key frame requests to the worker that feeds it, by layer, while that is another one.
-    upstream: [KeyframeRequester; LAYERS_MAX],
     /// The layer of video that subscribers should see; `None` before the present feeder's first packet.
     pub(crate) target: Option<Encoding>,
     /// What else they could see.
@@ -57,15 +55,13 @@ impl Publication {
     pub(crate) fn new(key: PublicationKey) -> Self {
         Self {
             key,
-            feed: None,
-            subscribers: Vec::new(),
+            inlet: Inlet::default(),
+            outlets: Outlets::default(),
             pending: Vec::new(),
             waits_until: None,
             numbered: 0,
             history: History::default(),
             heads: Heads::default(),
-            relays: Arc::default(),
-            upstream: Default::default(),
             target: None,
             ladder: None,
             offered: Arc::default(),
@@ -102,10 +98,8 @@ impl Publication {
         packet.number = self.numbered;
         self.numbered += 1;
         let is_new = self.pending.is_empty();
-        let is_large =
-            self.subscribers.len() >= PICTURE_WAIT_AUDIENCE_MIN || !self.relays.is_empty();
         // Packets of another worker have waited there.
-        let may_wait = !packet.marker && is_large && self.feed.is_some();
+        let may_wait = !packet.marker && self.outlets.is_large() && self.inlet.is_local();
         self.waits_until = match (may_wait, is_new) {
             (false, _) => None,
             (true, true) => Some(packet.arrived + PICTURE_WAIT_MAX),
@@ -114,46 +108,10 @@ impl Publication {
         };
     }
 
-    /// Whether anybody receives it, here or on another worker.
-    pub(crate) fn has_audience(&self) -> bool {
-        !self.subscribers.is_empty() || !self.relays.is_empty()
-    }
-
-    /// Key frame requests for a layer, if there is such a layer.
-    pub(crate) fn key_frames(&mut self, layer: u8) -> Option<&mut KeyframeRequester> {
-        match &mut self.feed {
-            Some(feed) => feed.video().key_frames(layer),
-            None => self.upstream.get_mut(usize::from(layer)),
-        }
-    }
-
-    /// When a key frame request is due.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        match &self.feed {
-            Some(feed) => feed.tracks[MediaKind::Video.index()].deadline(),
-            None => self
-                .upstream
-                .iter()
-                .filter_map(KeyframeRequester::deadline)
-                .min(),
-        }
-    }
-
-    /// Layers whose key frame request is due now.
-    pub(crate) fn due(&mut self, now: Instant) -> Vec<u8> {
-        match &mut self.feed {
-            Some(feed) => feed.video().due(now),
-            None => (0..)
-                .zip(&mut self.upstream)
-                .filter_map(|(layer, requester)| requester.on_deadline(now).then_some(layer))
-                .collect(),
-        }
-    }
-
     /// A packet of another worker has come.
     pub(crate) fn on_relayed(&mut self, packet: &Packet) {
         if packet.starts_key_frame
-            && let Some(requester) = self.upstream.get_mut(usize::from(packet.encoding.layer))
+            && let Some(requester) = self.inlet.key_frames(packet.encoding.layer)
         {
             requester.on_key_frame();
         }
@@ -167,63 +125,18 @@ impl Publication {
         }
     }
 
-    /// Another feeder takes over, or none.
-    pub(crate) fn set_feed(&mut self, feed: Option<Feed>) {
-        self.feed = feed;
-        self.upstream = Default::default();
+    /// Another inlet takes over.
+    pub(crate) fn set_inlet(&mut self, inlet: Inlet) -> Inlet {
         self.heads.clear();
         self.target = None;
         self.ladder = None;
         self.offered = Arc::default();
         self.flowing = [None, None];
+        std::mem::replace(&mut self.inlet, inlet)
     }
 
     /// Nobody needs it to be remembered.
     pub(crate) fn is_idle(&self) -> bool {
-        self.feed.is_none() && !self.has_audience()
-    }
-}
-
-/// A peer that feeds a publication, from the moment it was told to.
-#[derive(Debug)]
-pub(crate) struct Feed {
-    pub(crate) peer: Index,
-    clock: FeedClock,
-    tracks: [TrackIn; 2],
-}
-
-impl Feed {
-    pub(crate) fn new(id: u64, peer: Index, now: Instant) -> Self {
-        let tracks = MediaKind::BOTH.map(|kind| TrackIn::new(kind, id));
-        Self {
-            peer,
-            clock: FeedClock::new(now),
-            tracks,
-        }
-    }
-
-    pub(crate) fn on_packet(
-        &mut self,
-        kind: MediaKind,
-        received: Received,
-        format: &Arc<Format>,
-    ) -> Option<Packet> {
-        self.tracks[kind.index()].on_packet(received, format, &mut self.clock)
-    }
-
-    pub(crate) fn on_report(
-        &mut self,
-        kind: MediaKind,
-        rid: Option<RidName>,
-        report: SenderReport,
-        rate: u32,
-    ) {
-        self.clock
-            .on_report(kind, &report.at_rate(rate), report.arrived);
-        self.tracks[kind.index()].on_report(rid, report);
-    }
-
-    pub(crate) fn video(&mut self) -> &mut TrackIn {
-        &mut self.tracks[MediaKind::Video.index()]
+        !self.inlet.is_local() && self.outlets.is_empty()
     }
 }

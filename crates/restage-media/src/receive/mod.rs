@@ -114,7 +114,7 @@ struct Source {
     part: Part,
     /// For retransmissions: the SSRC that they repeat.
     repeats: u32,
-    heard_at: Instant,
+    last_seen_at: Instant,
     seen: Seen,
     times: Times,
     missing: Missing,
@@ -259,7 +259,7 @@ impl Receiver {
             track: None,
             part: Part::Unknown,
             repeats: 0,
-            heard_at: now,
+            last_seen_at: now,
             seen: before.map_or_else(Seen::default, |(_, highest)| Seen::after(highest)),
             times: Times::default(),
             missing: Missing::default(),
@@ -343,7 +343,7 @@ impl Receiver {
         };
         let oldest = (0..self.sources.len()).min_by_key(|place| {
             let source = &self.sources[*place];
-            (use_of(source), source.heard_at)
+            (use_of(source), source.last_seen_at)
         });
         if let Some(place) = oldest {
             let source = self.sources.remove(place);
@@ -362,7 +362,7 @@ impl Receiver {
         let rate = section.map_or(0, |section| section.clock_rate);
         let elapsed = now.saturating_duration_since(self.epoch).as_micros();
         let ticks = elapsed * u128::from(rate) / 1_000_000;
-        source.heard_at = now;
+        source.last_seen_at = now;
         source.reception.add(ticks as u32, header.time);
         let gap = source.seen.add(index);
         let found = source.missing.remove(index);
@@ -411,7 +411,7 @@ impl Receiver {
     fn may_come_back(&self, now: Instant, track: usize) -> bool {
         let track = &self.tracks[track];
         let doublings = track.comebacks.min(SOURCE_TENURE_DOUBLINGS_MAX);
-        let is_silent = |place: usize| self.sources[place].heard_at + LAYER_SILENCE_MAX <= now;
+        let is_silent = |place: usize| self.sources[place].last_seen_at + LAYER_SILENCE_MAX <= now;
         now >= track.since + SOURCE_TENURE_MIN * (1 << doublings)
             || self.place(track.ssrc).is_none_or(is_silent)
     }

@@ -44,3 +44,15 @@ pub(crate) enum Rotation {
     Half,
     ThreeQuarters,
 }
+
+impl Rotation {
+    /// Clockwise.
+    pub(crate) fn degrees(self) -> u16 {
+        match self {
+            Self::None => 0,
+            Self::Quarter => 90,
+            Self::Half => 180,
+            Self::ThreeQuarters => 270,
+        }
+    }
+}

@@ -68,7 +68,7 @@ impl Judgement {
 pub struct Published(Arc<[Arc<Format>]>);
 
 impl Published {
-    /// `None` if [`Input::OpenPublisher`](crate::Input::OpenPublisher) would refuse the offer.
+    /// `None` if [`Control::OpenPublisher`](crate::Control::OpenPublisher) would refuse the offer.
     pub fn of(offer: &str) -> Option<Self> {
         let offer = Offer::parse(offer, Role::Publisher).ok()?;
         let formats = offer
@@ -78,8 +78,8 @@ impl Published {
     }
 
     /// The published formats, if a subscriber with this offer can decode none of them. `None` if it can decode
-    /// something, wants nothing that is published, or if [`Input::OpenSubscriber`](crate::Input::OpenSubscriber)
-    /// would refuse its offer.
+    /// something, wants nothing that is published, or if
+    /// [`Control::OpenSubscriber`](crate::Control::OpenSubscriber) would refuse its offer.
     pub fn undecodable_by(
         &self,
         offer: &str,

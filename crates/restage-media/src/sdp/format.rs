@@ -3,11 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use restage_codec::{Codec, MediaKind};
+use std::fmt;
 use std::sync::Arc;
 
 use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
 
 use super::h264_profile::Profile;
+use crate::limits::FORMAT_PARAMETERS_BYTES_MAX;
 
 /// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6).
 /// `None` for codecs that are not forwarded, which are never offered.
@@ -31,9 +33,9 @@ pub enum H264ProfileMatch {
     Strict,
 }
 
-/// One payload type of a media section with its parameters.
+/// A codec with its negotiated parameters: one payload type of a media section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Format {
+pub struct Format {
     pub(crate) pt: u8,
     /// Payload type of its retransmissions (RFC 4588).
     pub(crate) rtx: Option<u8>,
@@ -44,7 +46,82 @@ pub(crate) struct Format {
     pub(crate) feedback: Vec<String>,
 }
 
+/// Why a [`Format`] cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The parameters are longer than [`FORMAT_PARAMETERS_BYTES_MAX`](crate::limits::FORMAT_PARAMETERS_BYTES_MAX).
+    TooLong {
+        /// Of the parameters.
+        bytes: usize,
+    },
+    /// The parameters have characters that are not visible ASCII or space.
+    NotText,
+    /// The `profile-level-id` is not six hexadecimal digits (RFC 6184 §8.1).
+    BadProfile,
+    /// The `packetization-mode` is not 0 or 1: interleaved mode (RFC 6184 §6.4) is not forwarded.
+    BadPacketizationMode,
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { bytes } => write!(
+                f,
+                "the format parameters have {bytes} bytes; the most is {FORMAT_PARAMETERS_BYTES_MAX}"
+            ),
+            Self::NotText => f.write_str("the format parameters are not visible ASCII"),
+            Self::BadProfile => f.write_str("profile-level-id must be six hexadecimal digits"),
+            Self::BadPacketizationMode => f.write_str("packetization-mode must be 0 or 1"),
+        }
+    }
+}
+
+impl std::error::Error for FormatError {}
+
 impl Format {
+    /// A format for an external inlet. `parameters` are those of an `a=fmtp` line: `packetization-mode=1;profile-level-id=42e01f`, say.
+    /// H.264 parameter sets in `sprop-parameter-sets` need not come in the stream.
+    ///
+    /// # Errors
+    /// The parameters are not ones that subscribers could be matched by.
+    pub fn new(codec: Codec, parameters: &str) -> Result<Self, FormatError> {
+        if parameters.len() > FORMAT_PARAMETERS_BYTES_MAX {
+            let bytes = parameters.len();
+            return Err(FormatError::TooLong { bytes });
+        }
+        if !parameters.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(FormatError::NotText);
+        }
+        let format = Self {
+            pt: 0,
+            rtx: None,
+            codec,
+            fmtp: parameters.to_owned(),
+            feedback: Vec::new(),
+        };
+        if codec == Codec::H264 {
+            if format.h264_profile().is_none() {
+                return Err(FormatError::BadProfile);
+            }
+            let mode = parameter(parameters, "packetization-mode");
+            if !matches!(mode, None | Some("0" | "1")) {
+                return Err(FormatError::BadPacketizationMode);
+            }
+        }
+        Ok(format)
+    }
+
+    /// The codec.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Its parameters, as an `a=fmtp` line has them.
+    pub fn parameters(&self) -> &str {
+        &self.fmtp
+    }
+
     pub(crate) fn has_feedback(&self, value: &str) -> bool {
         self.feedback
             .iter()
@@ -189,6 +266,28 @@ mod tests {
         assert_eq!(codec_of_rtpmap("h264", 90_000), Some(Codec::H264));
         assert_eq!(codec_of_rtpmap("VP8", 48_000), None);
         assert_eq!(codec_of_rtpmap("rtx", 90_000), None);
+    }
+
+    #[test]
+    fn a_format_is_made_of_parameters_that_can_be_matched() {
+        let made = |codec, parameters: &str| Format::new(codec, parameters).map(|it| it.name());
+        let h264 = |parameters: &str| made(Codec::H264, parameters);
+        assert_eq!(
+            h264("packetization-mode=1;profile-level-id=64001F").as_deref(),
+            Ok("H264 profile-level-id 64001f")
+        );
+        assert_eq!(h264("").as_deref(), Ok("H264"));
+        assert_eq!(made(Codec::Opus, "stereo=1").as_deref(), Ok("Opus"));
+        assert_eq!(h264("profile-level-id=42e01"), Err(FormatError::BadProfile));
+        for mode in ["2", "-1", "", "x"] {
+            let parameters = format!("packetization-mode={mode}");
+            let refused = h264(&parameters);
+            assert_eq!(refused, Err(FormatError::BadPacketizationMode), "{mode}");
+        }
+        assert_eq!(made(Codec::Vp8, "a=1\r\nb=2"), Err(FormatError::NotText));
+        let long = "x".repeat(FORMAT_PARAMETERS_BYTES_MAX + 1);
+        let refused = made(Codec::Vp8, &long).unwrap_err();
+        assert!(refused.to_string().contains("the most is"), "{refused}");
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! is used for two packets (RFC 7714 §8.1, RFC 3711 §9.1).
 
 pub(crate) mod rewrite;
-pub(crate) mod select;
 mod sent;
 #[cfg(test)]
 mod tests;

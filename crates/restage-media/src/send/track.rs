@@ -11,12 +11,12 @@ use restage_codec::{Codec, MediaKind};
 
 use crate::packet::Packet;
 use crate::packet::{Encoding, Ladder, Rung};
+use crate::publication::select::{Choice, Selector};
 use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::format::{Format, carrying};
 use crate::send::Outgoing;
 use crate::send::rewrite::rtp::RtpRewriter;
 use crate::send::rewrite::vp8::Vp8Rewriter;
-use crate::send::select::{Choice, Selector};
 use crate::util::rng::Rng;
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Sfu;
 use crate::io::{GoneReason, Output};
-use crate::limits::TOLD_FORMATS_MAX;
+use crate::limits::UNDECODABLE_FORMATS_MAX;
 use crate::sdp::decodable::judge;
 use crate::sdp::format::Format;
 use crate::util::slab::Index;
@@ -19,7 +19,7 @@ impl Sfu {
             return;
         }
         publication.offered = Arc::clone(formats);
-        for subscriber in publication.subscribers.clone() {
+        for subscriber in publication.outlets.peers.clone() {
             self.judge_codecs(subscriber);
         }
     }
@@ -44,10 +44,11 @@ impl Sfu {
             return false;
         }
         for told in judgement.undecodable {
-            if peer.told.contains(&told) || peer.told.len() == TOLD_FORMATS_MAX {
+            if peer.undecodable.contains(&told) || peer.undecodable.len() == UNDECODABLE_FORMATS_MAX
+            {
                 continue;
             }
-            peer.told.push(told.clone());
+            peer.undecodable.push(told.clone());
             self.stats.undecodable += 1;
             let (kind, published) = told;
             self.sink.outputs.push_back(Output::Undecodable {

@@ -61,7 +61,7 @@ impl Sfu {
             self.stats.datagrams_unknown += 1;
             return;
         };
-        self.at_work = Some(index);
+        self.serving = Some(index);
         let (transport, sink) = (&mut peer.transport, &mut self.sink);
         let outcome = match kind {
             DatagramKind::Rtp => transport.receive_rtp(now, path, bytes, sink),
@@ -71,7 +71,7 @@ impl Sfu {
         match &outcome {
             // DTLS passes over records that are not the remote end's, so they are no sign of life.
             Ok(true) if kind == DatagramKind::Dtls => {}
-            Ok(true) => peer.heard_at = now,
+            Ok(true) => peer.last_seen_at = now,
             Ok(false) => self.stats.datagrams_rejected += 1,
             Err(_) => {}
         }
@@ -113,13 +113,13 @@ impl Sfu {
         if !owns && peer.address_changes >= ADDRESS_CHANGES_PER_ICE_SESSION_MAX {
             return false;
         }
-        self.at_work = Some(index);
+        self.serving = Some(index);
         let secrets = &mut self.shared.secrets;
         let (transport, sink) = (&mut peer.transport, &mut self.sink);
         let result = transport.receive_stun(now, path, message, is_anothers, secrets, sink);
         let is_taken = !matches!(result, Ok(Outcome::Refused));
         if is_taken {
-            peer.heard_at = now;
+            peer.last_seen_at = now;
         }
         match &result {
             Ok(Outcome::Taken) => self.claim_address(index, source),

@@ -13,20 +13,20 @@ use super::Sfu;
 use crate::io::{Burst, Output};
 use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
-use crate::publication::Publication;
+use crate::publication::inlet::{Inlet, layer_of_rid};
 use crate::sfu::peer::Peer;
 use crate::util::slab::Index;
 
 /// A burst on its way to the subscribers of a publication.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct Delivery {
     pub(super) publication: Index,
     packets: Vec<Packet>,
     /// The subscriber that is next.
     next: usize,
 }
 
-impl Job {
+impl Delivery {
     /// A subscriber has left the list.
     pub(super) fn on_removed(&mut self, place: usize) {
         if place < self.next {
@@ -42,7 +42,7 @@ impl Sfu {
             return;
         };
         publication.note(&mut packet);
-        if !publication.has_audience() {
+        if publication.outlets.is_empty() {
             publication.on_forwarded(packet, now);
             return;
         }
@@ -67,28 +67,28 @@ impl Sfu {
     /// Serves one subscriber. False: nothing is left to forward.
     pub(super) fn forward_step(&mut self) -> bool {
         let Some(now) = self.now else { return false };
-        let Some(job) = self.job.as_mut() else {
-            return self.next_job();
+        let Some(delivery) = self.delivery.as_mut() else {
+            return self.next_delivery();
         };
-        let Some(publication) = self.publications.get_mut(job.publication) else {
-            self.job = None;
+        let Some(publication) = self.publications.get_mut(delivery.publication) else {
+            self.delivery = None;
             return true;
         };
-        let Some(&index) = publication.subscribers.get(job.next) else {
+        let Some(&index) = publication.outlets.peers.get(delivery.next) else {
             // Everybody is served; the allocation serves the next burst.
-            for packet in job.packets.drain(..) {
+            for packet in delivery.packets.drain(..) {
                 publication.on_forwarded(packet, now);
             }
             if publication.pending.is_empty() {
-                publication.pending = std::mem::take(&mut job.packets);
+                publication.pending = std::mem::take(&mut delivery.packets);
             }
-            self.job = None;
+            self.delivery = None;
             return true;
         };
-        job.next += 1;
-        let next = publication.subscribers.get(job.next);
+        delivery.next += 1;
+        let next = publication.outlets.peers.get(delivery.next);
         if let Some(peer) = next.and_then(|next| self.peers.get(*next)) {
-            let kind = job
+            let kind = delivery
                 .packets
                 .first()
                 .map_or(MediaKind::Audio, |packet| packet.kind);
@@ -97,10 +97,10 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected) else {
             return true;
         };
-        self.at_work = Some(index);
-        let publication = job.publication;
+        self.serving = Some(index);
+        let publication = delivery.publication;
         let mut is_mismatched = false;
-        let outcome = peer.forward(now, &job.packets, &mut self.scratch, &mut self.sink);
+        let outcome = peer.forward(now, &delivery.packets, &mut self.scratch, &mut self.sink);
         let outcome = outcome.map(|forwarded| {
             self.stats.packets_out += forwarded.sent;
             self.stats.packets_unmappable += forwarded.unmappable;
@@ -145,7 +145,7 @@ impl Sfu {
     }
 
     /// The next burst that waits for nothing.
-    fn next_job(&mut self) -> bool {
+    fn next_delivery(&mut self) -> bool {
         let is_due = |index: &Index| {
             let publication = self.publications.get(*index);
             let waits = publication.and_then(|publication| publication.waits_until);
@@ -155,25 +155,36 @@ impl Sfu {
         let Some(index) = place.and_then(|place| self.ready.remove(place)) else {
             return false;
         };
-        if let Some(publication) = self.publications.get_mut(index) {
-            publication.waits_until = None;
-            let packets = std::mem::take(&mut publication.pending);
-            // What another worker has sent goes no further.
-            if !publication.relays.is_empty() && publication.feed.is_some() {
-                self.sink.outputs.push_back(Output::Relay {
-                    publication: publication.key,
-                    to: Arc::clone(&publication.relays),
-                    burst: Burst {
-                        packets: packets.as_slice().into(),
-                        formats: Arc::clone(&publication.offered),
-                    },
-                });
-            }
-            self.job = Some(Job {
-                publication: index,
-                packets,
-                next: 0,
+        let Some(publication) = self.publications.get_mut(index) else {
+            return true;
+        };
+        publication.waits_until = None;
+        let packets = std::mem::take(&mut publication.pending);
+        // What another worker has sent goes no further.
+        if !publication.outlets.relays.is_empty() && publication.inlet.is_local() {
+            self.sink.outputs.push_back(Output::Relay {
+                publication: publication.key,
+                to: Arc::clone(&publication.outlets.relays),
+                burst: Burst {
+                    packets: packets.as_slice().into(),
+                    formats: Arc::clone(&publication.offered),
+                },
             });
+        }
+        let has_taps = !publication.outlets.taps.is_empty();
+        let wanted = match has_taps {
+            true => self.hand_to_taps(index, &packets),
+            false => Vec::new(),
+        };
+        self.delivery = Some(Delivery {
+            publication: index,
+            packets,
+            next: 0,
+        });
+        if let Some(now) = self.now.filter(|_| has_taps) {
+            for layer in wanted {
+                self.want_keyframe(now, index, layer);
+            }
         }
         true
     }
@@ -201,7 +212,7 @@ impl Sfu {
         let shown = peer.video_encoding();
         let shown = shown.filter(|shown| shown.feed == target.feed);
         let layer = shown.unwrap_or(target).layer;
-        let requester = publication.key_frames(layer);
+        let requester = publication.inlet.key_frames(layer);
         let is_further = requester.is_some_and(|requester| requester.is_idle());
         if is_further && !peer.key_frames.spend(now) {
             self.stats.keyframes_refused += 1;
@@ -212,7 +223,7 @@ impl Sfu {
 
     /// Shows a subscriber that takes video and has none the picture as it stands, and asks for a key frame if that
     /// is not what it should see. Nothing of its publication may be pending.
-    pub(super) fn greet(&mut self, now: Instant, peer_index: Index) {
+    pub(super) fn start_subscriber(&mut self, now: Instant, peer_index: Index) {
         let Some(peer) = self.peers.get_mut(peer_index) else {
             return;
         };
@@ -246,7 +257,7 @@ impl Sfu {
         let Some(key_frames) = self
             .publications
             .get_mut(index)
-            .and_then(|publication| publication.key_frames(layer))
+            .and_then(|publication| publication.inlet.key_frames(layer))
         else {
             return;
         };
@@ -260,14 +271,26 @@ impl Sfu {
         let Some(publication) = self.publications.get_mut(index) else {
             return;
         };
-        let Some(feed) = publication.feed.as_mut() else {
-            self.sink.outputs.push_back(Output::KeyframeWanted {
-                publication: publication.key,
-                layer,
-            });
-            return;
+        let (peer_index, rid) = match &mut publication.inlet {
+            Inlet::Relay { .. } => {
+                self.sink.outputs.push_back(Output::KeyframeWanted {
+                    publication: publication.key,
+                    layer,
+                });
+                return;
+            }
+            Inlet::External(external) => {
+                if let Some(rid) = external.feed.video().rid(layer) {
+                    self.stats.keyframe_requests += 1;
+                    self.sink.outputs.push_back(Output::InletKeyframeWanted {
+                        inlet: external.key,
+                        layer: layer_of_rid(rid),
+                    });
+                }
+                return;
+            }
+            Inlet::Peer { peer, feed } => (*peer, feed.video().rid(layer)),
         };
-        let (peer_index, rid) = (feed.peer, feed.video().rid(layer));
         let (Some(rid), Some(peer)) = (rid, self.peers.get_mut(peer_index)) else {
             return;
         };
@@ -281,7 +304,7 @@ impl Sfu {
 
     pub(super) fn set_publication_timer(&mut self, index: Index) {
         let publication = self.publications.get(index);
-        match publication.and_then(Publication::deadline) {
+        match publication.and_then(|publication| publication.inlet.deadline()) {
             Some(deadline) => self.publication_timers.set(index, deadline),
             None => self.publication_timers.clear(index),
         }

@@ -3,12 +3,14 @@
 mod codecs;
 mod datagram;
 mod forward;
+mod inlet;
 mod open;
 pub(crate) mod peer;
 mod recover;
 mod relay;
 mod route;
 mod shed;
+mod tap;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +20,9 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::config::Config;
-use crate::io::{ConnectFailure, Excess, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::io::{
+    ConnectFailure, Control, GoneReason, InletKey, Input, Output, PeerKey, PublicationKey, TapKey,
+};
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
 use crate::publication::Publication;
 use crate::receive::Received;
@@ -32,11 +36,11 @@ use crate::transport::event::{Failure, Sink, TransportEvent};
 use crate::util::rng::Rng;
 use crate::util::slab::{Index, Slab};
 use crate::util::timers::Timers;
-use forward::Job;
+use forward::Delivery;
 use shed::Shed;
 
-/// A selective forwarding unit without sockets, clock or threads: feed it [`Input`], drain [`Output`], come back at
-/// [`poll_timeout`](Self::poll_timeout).
+/// A selective forwarding unit without sockets, clock or threads: feed it [`Input`] and [`Control`], drain
+/// [`Output`], come back at [`poll_timeout`](Self::poll_timeout).
 ///
 /// ```no_run
 /// # use std::net::SocketAddr;
@@ -84,15 +88,19 @@ pub struct Sfu {
     publications: Slab<Publication>,
     publication_keys: HashMap<PublicationKey, Index>,
     publication_timers: Timers,
+    /// The publication of each external inlet.
+    inlet_keys: HashMap<InletKey, Index>,
+    /// The publication of each tap.
+    tap_keys: HashMap<TapKey, Index>,
     feeds: u64,
     /// Publications with packets to forward.
     ready: VecDeque<Index>,
     /// The burst being forwarded.
-    job: Option<Job>,
+    delivery: Option<Delivery>,
     /// What is left out because the worker is overloaded.
     shed: Shed,
     /// The peer that is being served.
-    at_work: Option<Index>,
+    serving: Option<Index>,
     sink: Sink,
     scratch: Vec<Outgoing>,
     stats: Stats,
@@ -127,20 +135,87 @@ impl Sfu {
             publications: Slab::new(),
             publication_keys: HashMap::new(),
             publication_timers: Timers::default(),
+            inlet_keys: HashMap::new(),
+            tap_keys: HashMap::new(),
             feeds: 0,
             ready: VecDeque::new(),
-            job: None,
+            delivery: None,
             shed: Shed::default(),
-            at_work: None,
+            serving: None,
             sink: Sink::default(),
             scratch: Vec::new(),
             stats: Stats::default(),
         }
     }
 
-    /// Takes one input. Drain [`poll_output`](Self::poll_output) afterwards; only datagrams of one batch may follow
-    /// each other without. A `now` before an earlier one counts as that one.
+    /// Takes packets or time. Drain [`poll_output`](Self::poll_output) afterwards; only datagrams of one batch may follow each other
+    /// without. A `now` before an earlier one counts as that one.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        let now = self.begin(now);
+        match input {
+            Input::Datagram {
+                source,
+                destination,
+                payload,
+            } => self.on_datagram(now, source, destination, payload),
+            Input::Relayed { publication, burst } => self.relayed(publication, burst),
+            Input::Push { inlet, packets } => self.push(now, inlet, packets),
+            Input::Timeout => {
+                self.forward_all();
+                self.on_timeout(now);
+            }
+        }
+        self.serving = None;
+    }
+
+    /// Does what the control plane asks. Drain [`poll_output`](Self::poll_output) afterwards. A `now` before an earlier one counts as
+    /// that one.
+    pub fn control(&mut self, now: Instant, control: Control) {
+        let now = self.begin(now);
+        // Who receives what may change now: packets that came before go to those who were there.
+        self.forward_all();
+        match control {
+            Control::OpenPublisher { peer, offer } => {
+                self.open(now, peer, &offer, Role::Publisher, None);
+            }
+            Control::OpenSubscriber {
+                peer,
+                offer,
+                download,
+            } => self.open(now, peer, &offer, Role::Subscriber, download.as_ref()),
+            Control::Patch { peer, fragment } => self.patch(now, peer, &fragment),
+            Control::Publish { peer, publication } => self.publish(now, peer, publication),
+            Control::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
+            Control::Relay { publication, to } => self.relay(publication, to),
+            Control::WantKeyframe { publication, layer } => {
+                self.keyframe_wanted_elsewhere(now, publication, layer);
+            }
+            Control::Yield { publication } => self.yield_feed(publication),
+            Control::OpenTap {
+                tap,
+                publication,
+                layers,
+            } => self.open_tap(now, tap, publication, layers),
+            Control::CloseTap { tap } => self.close_tap(tap),
+            Control::RequestKeyframe { tap } => self.keyframe_wanted_by_tap(now, tap),
+            Control::OpenInlet {
+                inlet,
+                publication,
+                formats,
+            } => self.open_inlet(now, inlet, publication, formats),
+            Control::CloseInlet { inlet } => self.close_inlet(inlet),
+            Control::Shed { step, turn } => self.shed(step, turn),
+            Control::Close { peer } => {
+                if let Some(&index) = self.peer_keys.get(&peer) {
+                    self.remove_peer(index, true);
+                }
+            }
+        }
+        self.serving = None;
+    }
+
+    /// Takes the time of an input.
+    fn begin(&mut self, now: Instant) -> Instant {
         let now = self.now.map_or(now, |last| last.max(now));
         self.now = Some(now);
         if self.sink.epoch.is_none() {
@@ -150,58 +225,13 @@ impl Sfu {
             self.sink.events.is_empty(),
             "every peer's events are settled"
         );
-        self.take(now, input);
-        self.at_work = None;
-    }
-
-    fn take(&mut self, now: Instant, input: Input<'_>) {
-        if let Input::Datagram {
-            source,
-            destination,
-            payload,
-        } = input
-        {
-            self.on_datagram(now, source, destination, payload);
-            return;
-        }
-        if let Input::Relayed { publication, burst } = input {
-            self.relayed(publication, burst);
-            return;
-        }
-        // Everything else may change who receives what: packets that came before go to those who were there.
-        self.forward_all();
-        match input {
-            Input::Datagram { .. } | Input::Relayed { .. } => {}
-            Input::Timeout => self.on_timeout(now),
-            Input::OpenPublisher { peer, offer } => {
-                self.open(now, peer, offer, Role::Publisher, None);
-            }
-            Input::OpenSubscriber {
-                peer,
-                offer,
-                download,
-            } => self.open(now, peer, offer, Role::Subscriber, download),
-            Input::Patch { peer, fragment } => self.patch(now, peer, fragment),
-            Input::Publish { peer, publication } => self.publish(now, peer, publication),
-            Input::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
-            Input::Relay { publication, to } => self.relay(publication, to),
-            Input::WantKeyframe { publication, layer } => {
-                self.keyframe_wanted_elsewhere(now, publication, layer);
-            }
-            Input::Yield { publication } => self.yield_feed(publication),
-            Input::Shed { step, turn } => self.shed(step, turn),
-            Input::Close { peer } => {
-                if let Some(&index) = self.peer_keys.get(&peer) {
-                    self.remove_peer(index, true);
-                }
-            }
-        }
+        now
     }
 
     /// The next thing to do outside; `None` when there is nothing more until the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.next_output();
-        self.at_work = None;
+        self.serving = None;
         output
     }
 
@@ -249,6 +279,8 @@ impl Sfu {
         Stats {
             peers: self.peers.len() as u64,
             publications: self.publications.len() as u64,
+            inlets: self.inlet_keys.len() as u64,
+            taps: self.tap_keys.len() as u64,
             addresses: self.demux.addresses() as u64,
             sources_refused: self.sink.sources_refused,
             ..self.stats
@@ -257,7 +289,7 @@ impl Sfu {
 
     fn on_timeout(&mut self, now: Instant) {
         while let Some(index) = self.peer_timers.pop_due(now) {
-            self.at_work = Some(index);
+            self.serving = Some(index);
             let Some(peer) = self.peers.get_mut(index) else {
                 continue;
             };
@@ -283,12 +315,12 @@ impl Sfu {
             let outcome = peer.transport.on_timeout(now, &mut self.sink);
             self.settle(now, index, outcome);
         }
-        self.at_work = None;
+        self.serving = None;
         while let Some(index) = self.publication_timers.pop_due(now) {
             let Some(publication) = self.publications.get_mut(index) else {
                 continue;
             };
-            for layer in publication.due(now) {
+            for layer in publication.inlet.due(now) {
                 self.send_keyframe_request(now, index, layer);
             }
             self.set_publication_timer(index);
@@ -297,7 +329,7 @@ impl Sfu {
 
     /// Acts on what a peer's transport produced and sets its next deadline.
     fn settle(&mut self, now: Instant, index: Index, outcome: Result<(), Failure>) {
-        self.at_work = Some(index);
+        self.serving = Some(index);
         let mut is_closed = false;
         let mut events = std::mem::take(&mut self.sink.events);
         for event in events.drain(..) {
@@ -353,8 +385,8 @@ impl Sfu {
                 let rate = peer.clock_rate(kind);
                 let feed = peer
                     .publication
-                    .and_then(|index| self.publications.get_mut(index)?.feed.as_mut());
-                if let (Some(feed), Some(rate)) = (feed.filter(|feed| feed.peer == index), rate) {
+                    .and_then(|fed| self.publications.get_mut(fed)?.inlet.feed_of(index));
+                if let (Some(feed), Some(rate)) = (feed, rate) {
                     feed.on_report(kind, rid, report, rate);
                 }
             }
@@ -369,14 +401,14 @@ impl Sfu {
             return;
         };
         peer.is_connected = true;
-        peer.heard_at = now;
+        peer.last_seen_at = now;
         if let Some(profile) = peer.transport.srtp_profile() {
             self.stats.count_profile(profile);
         }
         self.sink
             .outputs
             .push_back(Output::Connected { peer: peer.key });
-        self.greet(now, index);
+        self.start_subscriber(now, index);
     }
 
     fn on_packet(&mut self, index: Index, kind: MediaKind, received: Received) {
@@ -394,7 +426,7 @@ impl Sfu {
         let Some(publication) = self.publications.get_mut(publication_index) else {
             return;
         };
-        let Some(feed) = publication.feed.as_mut().filter(|feed| feed.peer == index) else {
+        let Some(feed) = publication.inlet.feed_of(index) else {
             return;
         };
         let format = peer
@@ -413,12 +445,7 @@ impl Sfu {
         if packet.starts_key_frame {
             self.stats.keyframes += 1;
             let size = feed.video().size(packet.encoding.layer);
-            let most = self.config.publish_pixels_max.unwrap_or(u64::MAX);
-            if let Some(size) = size.filter(|size| size.pixels() > most) {
-                let excess = Excess::PublishResolution {
-                    width: size.width,
-                    height: size.height,
-                };
+            if let Some(excess) = self.config.excess_of(size) {
                 self.gone(index, GoneReason::Exceeded(excess));
                 return;
             }

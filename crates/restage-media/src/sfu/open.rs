@@ -138,7 +138,7 @@ impl Sfu {
             OfferError::new(OfferErrorKind::NotAccepted, message)
         };
         let fragment = transport::guard(|| Fragment::parse(text)).map_err(panicked)??;
-        self.at_work = Some(index);
+        self.serving = Some(index);
         let peer = self.peers.get_mut(index).expect("every key has its peer");
         if let Some(remote) = fragment.ice.filter(|ice| *ice != peer.remote_ice) {
             return self.restart(now, index, remote).map(Some);

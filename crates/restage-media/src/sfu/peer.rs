@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use restage_codec::MediaKind;
 
-use crate::bitrate::{Download, Share, Tale, Upload};
+use crate::bitrate::{Download, Share, Upload, Usage};
 use crate::io::{Excess, PeerKey};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::Packet;
@@ -39,7 +39,7 @@ pub(crate) struct Peer {
     pub(crate) claimed: Option<SocketAddr>,
     pub(crate) address_changes: u32,
     opened_at: Instant,
-    pub(crate) heard_at: Instant,
+    pub(crate) last_seen_at: Instant,
     pub(crate) is_connected: bool,
     /// It is not looked at before, however busy it is.
     pub(crate) rests_until: Instant,
@@ -52,7 +52,7 @@ pub(crate) struct Peer {
     /// Key frames that a subscriber may ask for.
     pub(crate) key_frames: KeyframeBudget,
     /// What a subscriber has been told that it cannot decode.
-    pub(crate) told: Vec<(MediaKind, String)>,
+    pub(crate) undecodable: Vec<(MediaKind, String)>,
     /// What a publisher sends, if that is limited.
     upload: Option<Upload>,
     /// What a subscriber is sent, if that is limited. Apart: where it is not, nothing of it is touched.
@@ -111,14 +111,14 @@ impl Peer {
             claimed: None,
             address_changes: 0,
             opened_at: now,
-            heard_at: now,
+            last_seen_at: now,
             is_connected: false,
             rests_until: now,
             publication: None,
             formats: formats.into(),
             tracks,
             key_frames: KeyframeBudget::new(now),
-            told: Vec::new(),
+            undecodable: Vec::new(),
             upload: None,
             share: None,
         }
@@ -146,13 +146,15 @@ impl Peer {
         let share = self.share.as_mut()?;
         let ladder = ladder.unwrap_or_default();
         let video = self.tracks[MediaKind::Video.index()].as_mut();
-        let rung = match share.tell(now) {
-            Tale::Fine => return None,
-            Tale::Room { bits_per_s } => video?.climb(ladder, bits_per_s)?,
-            Tale::Over { sum, rest } => match video.and_then(|track| track.descend(ladder, rest)) {
-                Some(rung) => rung,
-                None => return Some(Excess::DownloadBitrate { bits_per_s: sum }),
-            },
+        let rung = match share.report(now) {
+            Usage::Fine => return None,
+            Usage::Room { bits_per_s } => video?.climb(ladder, bits_per_s)?,
+            Usage::Over { sum, rest } => {
+                match video.and_then(|track| track.descend(ladder, rest)) {
+                    Some(rung) => rung,
+                    None => return Some(Excess::DownloadBitrate { bits_per_s: sum }),
+                }
+            }
         };
         share.expect(now, rung.bits_per_s);
         None
@@ -200,7 +202,7 @@ impl Peer {
 
     fn overdue_at(&self) -> (Instant, Overdue) {
         if self.is_connected {
-            (self.heard_at + PEER_SILENCE_MAX, Overdue::Silent)
+            (self.last_seen_at + PEER_SILENCE_MAX, Overdue::Silent)
         } else {
             (self.opened_at + CONNECT_MAX, Overdue::NeverConnected)
         }

@@ -11,7 +11,7 @@ impl Sfu {
         // What the peer had to say, and what it was to be sent, goes with it.
         self.sink.events.clear();
         self.scratch.clear();
-        let Some(index) = self.at_work.take() else {
+        let Some(index) = self.serving.take() else {
             return false;
         };
         if self.peers.get(index).is_none() {

@@ -6,10 +6,11 @@ use std::time::Instant;
 use super::Sfu;
 use crate::io::{Burst, Output, PublicationKey, WorkerId};
 use crate::packet::Packet;
+use crate::publication::inlet::Inlet;
 
 impl Sfu {
     /// Sets who receives the publication on behalf of others. What is pending has been forwarded.
-    pub(super) fn relay(&mut self, key: PublicationKey, to: &[WorkerId]) {
+    pub(super) fn relay(&mut self, key: PublicationKey, to: Vec<WorkerId>) {
         let is_known = self.publication_keys.contains_key(&key);
         if !is_known && to.is_empty() {
             return;
@@ -20,10 +21,10 @@ impl Sfu {
         let Some(publication) = self.publications.get_mut(index) else {
             return;
         };
-        let is_new = |worker: &&WorkerId| !publication.relays.contains(worker);
+        let is_new = |worker: &&WorkerId| !publication.outlets.relays.contains(worker);
         let new: Vec<WorkerId> = to.iter().filter(is_new).copied().collect();
         let head: Vec<Packet> = publication.heads.packets().cloned().collect();
-        if !new.is_empty() && !head.is_empty() && publication.feed.is_some() {
+        if !new.is_empty() && !head.is_empty() && publication.inlet.is_local() {
             self.sink.outputs.push_back(Output::Relay {
                 publication: key,
                 to: new.into(),
@@ -33,7 +34,7 @@ impl Sfu {
                 },
             });
         }
-        publication.relays = to.into();
+        publication.outlets.relays = to.into();
         self.forget_if_idle(index);
     }
 
@@ -47,7 +48,7 @@ impl Sfu {
                 return;
             };
             // A feeder of our own has taken over; these are the last of its predecessor.
-            if publication.feed.is_some() {
+            if publication.inlet.is_local() {
                 return;
             }
             publication.on_relayed(packet);
@@ -65,8 +66,8 @@ impl Sfu {
         let Some(&index) = self.publication_keys.get(&key) else {
             return;
         };
-        let is_fed_here = |index| Some(self.publications.get(index)?.feed.is_some());
-        if is_fed_here(index) == Some(true) {
+        let publication = self.publications.get(index);
+        if publication.is_some_and(|publication| publication.inlet.is_local()) {
             self.want_keyframe(now, index, layer);
         }
     }
@@ -76,17 +77,10 @@ impl Sfu {
         let Some(&index) = self.publication_keys.get(&key) else {
             return;
         };
-        let Some(publication) = self.publications.get_mut(index) else {
-            return;
-        };
-        let Some(feed) = &publication.feed else {
-            return;
-        };
-        if let Some(former) = self.peers.get_mut(feed.peer) {
-            former.publication = None;
+        let publication = self.publications.get(index);
+        if publication.is_some_and(|publication| publication.inlet.is_local()) {
+            self.set_inlet(index, Inlet::default());
+            self.forget_if_idle(index);
         }
-        publication.set_feed(None);
-        self.publication_timers.clear(index);
-        self.forget_if_idle(index);
     }
 }

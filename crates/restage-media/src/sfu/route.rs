@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
-use crate::io::{PeerKey, PublicationKey};
-use crate::publication::{Feed, Publication};
+use crate::io::{InletEnd, Output, PeerKey, PublicationKey};
+use crate::publication::Publication;
+use crate::publication::inlet::{Feed, Inlet};
 use crate::sdp::offer::Role;
 use crate::util::slab::Index;
 
@@ -17,7 +18,8 @@ impl Sfu {
         let Some(index) = self.publication(publication) else {
             return;
         };
-        if self.feeder(index) == Some(peer) {
+        let publication_entry = self.publications.get(index);
+        if publication_entry.is_some_and(|entry| entry.inlet.peer() == Some(peer)) {
             return;
         }
         self.leave(peer);
@@ -25,21 +27,8 @@ impl Sfu {
         let Some(index) = self.publication(publication) else {
             return;
         };
-        if let Some(former) = self
-            .feeder(index)
-            .and_then(|former| self.peers.get_mut(former))
-        {
-            former.publication = None;
-        }
-        self.feeds += 1;
-        // Told apart from those of other workers, whose packets may be relayed here.
-        let worker = u64::from(self.config.worker.0) << 48;
-        let id = worker | u64::from(self.config.generation) << 32 | self.feeds;
-        let feed = Feed::new(id, peer, now);
-        if let Some(publication) = self.publications.get_mut(index) {
-            publication.set_feed(Some(feed));
-        }
-        self.publication_timers.clear(index);
+        let feed = self.new_feed(now);
+        self.set_inlet(index, Inlet::Peer { peer, feed });
         let Some(peer) = self.peers.get_mut(peer) else {
             return;
         };
@@ -69,23 +58,23 @@ impl Sfu {
         let Some(entry) = self.publications.get_mut(index) else {
             return;
         };
-        if entry.subscribers.len() >= self.config.subscribers_per_publication_max {
+        if entry.outlets.peers.len() >= self.config.subscribers_per_publication_max {
             self.ignore_route("the publication has no room for another subscriber");
             self.forget_if_idle(index);
             return;
         }
-        entry.subscribers.push(peer);
+        entry.outlets.peers.push(peer);
         let thinning = self.shed.thinning_of(peer);
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.thin(thinning);
             peer.match_profiles(self.config.h264_profile_match);
             peer.publication = Some(index);
         }
-        self.greet(now, peer);
+        self.start_subscriber(now, peer);
     }
 
     /// Forgets a peer, saying goodbye to the remote end unless its connection is broken.
-    pub(super) fn remove_peer(&mut self, index: Index, says_goodbye: bool) {
+    pub(super) fn remove_peer(&mut self, index: Index, sends_bye: bool) {
         self.leave(index);
         let Some(mut peer) = self.peers.remove(index) else {
             return;
@@ -99,7 +88,7 @@ impl Sfu {
         for address in peer.addresses() {
             self.demux.remove_address(address, index);
         }
-        if says_goodbye {
+        if sends_bye {
             peer.transport.close(&mut self.sink);
             // What it may still have received is nobody's any more.
             self.sink.events.clear();
@@ -117,22 +106,22 @@ impl Sfu {
         let Some(publication) = self.publications.get_mut(index) else {
             return;
         };
-        if publication
-            .feed
-            .as_ref()
-            .is_some_and(|feed| feed.peer == peer_index)
-        {
-            publication.set_feed(None);
-            self.publication_timers.clear(index);
+        if publication.inlet.peer() == Some(peer_index) {
+            self.set_inlet(index, Inlet::default());
         } else if let Some(place) = publication
-            .subscribers
+            .outlets
+            .peers
             .iter()
             .position(|other| *other == peer_index)
         {
             // Keeps the order, so that a burst under way skips nobody.
-            publication.subscribers.remove(place);
-            if let Some(job) = self.job.as_mut().filter(|job| job.publication == index) {
-                job.on_removed(place);
+            publication.outlets.peers.remove(place);
+            if let Some(delivery) = self
+                .delivery
+                .as_mut()
+                .filter(|delivery| delivery.publication == index)
+            {
+                delivery.on_removed(place);
             }
         }
         self.forget_if_idle(index);
@@ -152,20 +141,44 @@ impl Sfu {
         self.publication_timers.clear(index);
         self.ready.retain(|ready| *ready != index);
         if self
-            .job
+            .delivery
             .as_ref()
-            .is_some_and(|job| job.publication == index)
+            .is_some_and(|delivery| delivery.publication == index)
         {
-            self.job = None;
+            self.delivery = None;
         }
     }
 
-    fn feeder(&self, index: Index) -> Option<Index> {
-        self.publications
-            .get(index)?
-            .feed
-            .as_ref()
-            .map(|feed| feed.peer)
+    /// A feed with an id that no other has, on any worker: packets of others may be relayed here.
+    pub(super) fn new_feed(&mut self, now: Instant) -> Feed {
+        self.feeds += 1;
+        let worker = u64::from(self.config.worker.0) << 48;
+        let id = worker | u64::from(self.config.generation) << 32 | self.feeds;
+        Feed::new(id, now)
+    }
+
+    /// Another inlet takes over. Whoever fed the publication before does no more.
+    pub(super) fn set_inlet(&mut self, index: Index, inlet: Inlet) {
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        let former = publication.set_inlet(inlet);
+        self.publication_timers.clear(index);
+        match former {
+            Inlet::Relay { .. } => {}
+            Inlet::Peer { peer, .. } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.publication = None;
+                }
+            }
+            Inlet::External(external) => {
+                self.inlet_keys.remove(&external.key);
+                self.sink.outputs.push_back(Output::InletEnded {
+                    inlet: external.key,
+                    reason: InletEnd::Superseded,
+                });
+            }
+        }
     }
 
     fn peer_of_role(&mut self, key: PeerKey, role: Role) -> Option<Index> {

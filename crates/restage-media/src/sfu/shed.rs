@@ -6,7 +6,7 @@ use crate::sdp::offer::Role;
 use crate::send::track::Thinning;
 use crate::util::slab::Index;
 
-/// See [`Input::Shed`](crate::Input::Shed).
+/// See [`Control::Shed`](crate::Control::Shed).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Shed {
     step: u8,

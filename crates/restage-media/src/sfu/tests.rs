@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::Sfu;
-use crate::{Config, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::{Config, Control, GoneReason, Input, Output, PeerKey, PublicationKey};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
     a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\n\
@@ -29,18 +29,18 @@ fn two(now: Instant) -> Sfu {
         ..Config::default()
     });
     for key in 1..=2 {
-        sfu.handle_input(
+        sfu.control(
             now,
-            Input::OpenSubscriber {
+            Control::OpenSubscriber {
                 peer: PeerKey(key),
-                offer: OFFER,
+                offer: OFFER.to_owned(),
                 download: None,
             },
         );
         let publication = PublicationKey(7);
-        sfu.handle_input(
+        sfu.control(
             now,
-            Input::Subscribe {
+            Control::Subscribe {
                 peer: PeerKey(key),
                 publication,
             },
@@ -98,11 +98,11 @@ fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
         "the other one lives"
     );
     // The key is free again.
-    sfu.handle_input(
+    sfu.control(
         now,
-        Input::OpenSubscriber {
+        Control::OpenSubscriber {
             peer: PeerKey(1),
-            offer: OFFER,
+            offer: OFFER.to_owned(),
             download: None,
         },
     );
@@ -116,11 +116,11 @@ fn where_numbers_start_follows_from_the_seed() {
             seed,
             ..Config::default()
         });
-        sfu.handle_input(
+        sfu.control(
             epoch(),
-            Input::OpenSubscriber {
+            Control::OpenSubscriber {
                 peer: PeerKey(1),
-                offer: OFFER,
+                offer: OFFER.to_owned(),
                 download: None,
             },
         );

@@ -26,9 +26,12 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    pub(crate) fn since_1970(&self, now: Instant) -> Duration {
-        let (at, since_1970) = self.epoch.unwrap_or((now, Duration::ZERO));
-        since_1970 + now.saturating_duration_since(at)
+    /// Time since 1970 at this instant, which may be before the first input; zero if it is before 1970.
+    pub(crate) fn since_1970(&self, at: Instant) -> Duration {
+        let (first, since_1970) = self.epoch.unwrap_or((at, Duration::ZERO));
+        let after = at.saturating_duration_since(first);
+        let before = first.saturating_duration_since(at);
+        (since_1970 + after).saturating_sub(before)
     }
 }
 

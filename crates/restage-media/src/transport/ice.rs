@@ -32,7 +32,7 @@ struct Route {
     is_proven: bool,
     /// The ICE session of its latest check.
     generation: u32,
-    heard_at: Instant,
+    last_seen_at: Instant,
     /// Bytes that may still be sent there before it is proven.
     credit: usize,
     check: Option<Check>,
@@ -171,7 +171,7 @@ impl Ice {
         let Some(index) = self.routes.iter().position(|route| route.path == path) else {
             return;
         };
-        self.routes[index].heard_at = now;
+        self.routes[index].last_seen_at = now;
         if self.selected == Some(path) {
             self.trial = None;
         } else {
@@ -263,7 +263,7 @@ impl Ice {
         route.priority = message.priority.unwrap_or_default();
         route.is_nominated = message.use_candidate;
         route.generation = self.generation;
-        route.heard_at = now;
+        route.last_seen_at = now;
         let earned = route
             .credit
             .saturating_add(message.length * AMPLIFICATION_MAX);
@@ -294,7 +294,7 @@ impl Ice {
             return Outcome::Refused;
         };
         let route = &mut self.routes[index];
-        route.heard_at = now;
+        route.last_seen_at = now;
         route.is_proven = true;
         route.check = None;
         self.select(index);
@@ -359,7 +359,7 @@ impl Ice {
             let selected = self.selected;
             let others = self.routes.iter().enumerate();
             let others = others.filter(|(_, route)| Some(route.path) != selected);
-            if let Some((oldest, _)) = others.min_by_key(|(_, route)| route.heard_at) {
+            if let Some((oldest, _)) = others.min_by_key(|(_, route)| route.last_seen_at) {
                 self.routes.swap_remove(oldest);
             }
         }
@@ -369,7 +369,7 @@ impl Ice {
             is_nominated: false,
             is_proven: false,
             generation: self.generation,
-            heard_at: now,
+            last_seen_at: now,
             credit: 0,
             check: None,
         });
@@ -385,7 +385,9 @@ impl Ice {
         if current.path == route.path {
             self.trial = None;
         } else if current.is_proven && !route.is_proven && route.is_nominated {
-            let silence = route.heard_at.saturating_duration_since(current.heard_at);
+            let silence = route
+                .last_seen_at
+                .saturating_duration_since(current.last_seen_at);
             self.trial = (silence >= SAME_PRIORITY_SILENCE_MIN).then_some(route.path);
         }
     }
@@ -426,7 +428,9 @@ impl Route {
         if self.generation != current.generation {
             return self.generation > current.generation;
         }
-        let silence = self.heard_at.saturating_duration_since(current.heard_at);
+        let silence = self
+            .last_seen_at
+            .saturating_duration_since(current.last_seen_at);
         let needed = match (self.is_nominated, current.is_nominated) {
             (true, false) => Duration::ZERO,
             (true, true) if self.priority > current.priority => Duration::ZERO,

@@ -351,10 +351,10 @@ impl Session {
     }
 
     /// Whether a DTLS client may repeat its hello: a server that waits for it sends nothing that would raise the bound.
-    fn may_greet(&mut self, bytes: usize) -> bool {
-        let is_greeting = self.dtls.is_client() && !self.dtls.has_begun;
+    fn may_send_hello(&mut self, bytes: usize) -> bool {
+        let is_hello = self.dtls.is_client() && !self.dtls.has_begun;
         let rest = self.hello_credit.checked_sub(bytes);
-        let rest = rest.filter(|_| is_greeting);
+        let rest = rest.filter(|_| is_hello);
         self.hello_credit = rest.unwrap_or(self.hello_credit);
         rest.is_some()
     }
@@ -369,7 +369,7 @@ impl Session {
             return;
         };
         for datagram in outgoing {
-            if !self.ice.may_send(datagram.len()) && !self.may_greet(datagram.len()) {
+            if !self.ice.may_send(datagram.len()) && !self.may_send_hello(datagram.len()) {
                 continue;
             }
             // The last flight of this end does not show where the remote end receives.

@@ -1,8 +1,8 @@
 //! Subscribers that cannot decode what is published are told so.
 
 use restage_media::{
-    Config, GoneReason, H264ProfileMatch, Input, MediaKind, PeerKey, PublicationKey, Published,
-    WorkerId,
+    Config, Control, GoneReason, H264ProfileMatch, Input, MediaKind, PeerKey, PublicationKey,
+    Published, WorkerId,
 };
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind as Kind};
@@ -46,7 +46,7 @@ fn publisher(world: &mut World, key: u64, edit: impl Fn(&str) -> String) -> usiz
     let mut client = Client::publisher(world.now, key, world.clients.len());
     client.edit_offer(edit);
     let index = world.open(client, true);
-    world.input(Input::Publish {
+    world.control(Control::Publish {
         peer: PeerKey(key),
         publication: PublicationKey(1),
     });
@@ -58,7 +58,7 @@ fn subscriber(world: &mut World, key: u64, kinds: &[Kind], edit: impl Fn(&str) -
     let mut client = Client::new(world.now, key, number, Direction::RecvOnly, kinds, &[]);
     client.edit_offer(edit);
     let index = world.open(client, false);
-    world.input(Input::Subscribe {
+    world.control(Control::Subscribe {
         peer: PeerKey(key),
         publication: PublicationKey(1),
     });
@@ -106,16 +106,16 @@ fn who_has_no_codec_for_a_kind_at_all_is_told_too() {
     let offer = lines.collect::<String>()
         + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:pictures\r\na=recvonly\r\na=rtcp-mux\r\n\
            a=rtpmap:96 VP9/90000\r\n";
-    world.input(Input::OpenSubscriber {
+    world.control(Control::OpenSubscriber {
         peer: PeerKey(2),
-        offer: &offer,
+        offer: offer.to_owned(),
         download: None,
     });
     let answer = world.answer(PeerKey(2)).unwrap();
     // Its engine knows nothing of the second section.
     client.take_answer(&answer[..answer.find("m=video").unwrap()]);
     world.clients.push(client);
-    world.input(Input::Subscribe {
+    world.control(Control::Subscribe {
         peer: PeerKey(2),
         publication: PublicationKey(1),
     });
@@ -175,7 +175,7 @@ fn who_wants_nothing_that_is_published_is_left_alone() {
     let mut world = World::new();
     let client = Client::new(world.now, 1, 0, Direction::SendOnly, &[Kind::Video], &[]);
     world.open(client, true);
-    world.input(Input::Publish {
+    world.control(Control::Publish {
         peer: PeerKey(1),
         publication: PublicationKey(1),
     });
@@ -206,9 +206,9 @@ fn who_is_on_another_worker_is_told_what_its_publisher_offered() {
     let mut near = World::new();
     let source = publisher(&mut near, 1, without(&["H264"]));
     near.connect();
-    near.input(Input::Relay {
+    near.control(Control::Relay {
         publication: PublicationKey(1),
-        to: &[WorkerId(1)],
+        to: vec![WorkerId(1)],
     });
     let now = near.now;
     near.clients[source].start_video(now, Codec::Vp8, None, 1);

@@ -62,7 +62,7 @@ fn goodbyes_reach_the_subscriber() {
     world.clients[publisher].start(now, Codec::Vp8);
     world.run_ms(500);
     let peer = world.clients[subscriber].key;
-    world.input(restage_media::Input::Close { peer });
+    world.control(restage_media::Control::Close { peer });
     world.wait(
         "the end of the connection",
         Duration::from_secs(2),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use restage_media::{Input, PeerKey, PublicationKey, limits};
+use restage_media::{Control, Input, PeerKey, PublicationKey, limits};
 use restage_sim::Srtp;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
@@ -27,7 +27,7 @@ fn streaming(srtp: Srtp, codec: Codec) -> (World, usize, usize) {
 
 fn publish(world: &mut World, client: Client) -> usize {
     let index = world.open(client, true);
-    world.input(Input::Publish {
+    world.control(Control::Publish {
         peer: PeerKey(1),
         publication: PublicationKey(1),
     });
@@ -223,8 +223,8 @@ fn change_source(
 ) -> VideoSource {
     let now = world.now;
     let client = &mut world.clients[publisher];
-    let video = client.video.unwrap();
-    let mut api = client.rtc.direct_api();
+    let video = client.peer.video.unwrap();
+    let mut api = client.peer.rtc.direct_api();
     let stream = api.stream_tx_by_mid(video, None).unwrap();
     let (old, rtx) = (stream.ssrc(), stream.rtx().map(|rtx| *rtx));
     api.remove_stream_tx(old);
@@ -237,8 +237,8 @@ fn change_source(
 
 fn ssrc(world: &mut World, publisher: usize) -> u32 {
     let client = &mut world.clients[publisher];
-    let video = client.video.unwrap();
-    let mut api = client.rtc.direct_api();
+    let video = client.peer.video.unwrap();
+    let mut api = client.peer.rtc.direct_api();
     *api.stream_tx_by_mid(video, None).unwrap().ssrc()
 }
 

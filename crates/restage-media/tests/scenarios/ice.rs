@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_media::{Input, OfferErrorKind, PeerKey, limits, local_ice_ufrag};
+use restage_media::{Control, Input, OfferErrorKind, PeerKey, limits, local_ice_ufrag};
 use str0m::change::SdpAnswer;
 use str0m::format::Codec;
 
@@ -28,18 +28,18 @@ fn value<'a>(sdp: &'a str, attribute: &str) -> &'a str {
 fn candidates_are_taken_up_to_a_bound() {
     let mut world = World::new();
     world.subscriber(1, 1);
-    world.input(Input::Patch {
+    world.control(Control::Patch {
         peer: PeerKey(1),
-        fragment: CANDIDATE,
+        fragment: CANDIDATE.to_owned(),
     });
     assert!(matches!(
         world.news.last(),
         Some(News::Patched(PeerKey(1), None))
     ));
     let many = CANDIDATE.repeat(limits::TRICKLED_CANDIDATES_MAX as usize);
-    world.input(Input::Patch {
+    world.control(Control::Patch {
         peer: PeerKey(1),
-        fragment: &many,
+        fragment: many,
     });
     assert_eq!(
         world.refusal(PeerKey(1)).unwrap().kind(),
@@ -52,17 +52,17 @@ fn candidates_are_taken_up_to_a_bound() {
 fn fragments_for_nobody_and_fragments_that_are_none_are_refused() {
     let mut world = World::new();
     world.subscriber(1, 1);
-    world.input(Input::Patch {
+    world.control(Control::Patch {
         peer: PeerKey(2),
-        fragment: CANDIDATE,
+        fragment: CANDIDATE.to_owned(),
     });
     assert_eq!(
         world.refusal(PeerKey(2)).unwrap().kind(),
         OfferErrorKind::UnknownPeer
     );
-    world.input(Input::Patch {
+    world.control(Control::Patch {
         peer: PeerKey(1),
-        fragment: "hello",
+        fragment: "hello".to_owned(),
     });
     assert_eq!(
         world.refusal(PeerKey(1)).unwrap().kind(),
@@ -85,7 +85,7 @@ fn an_ice_restart_moves_the_connection_without_interrupting_it() {
         let key = world.clients[client].key;
         let former = world.answer(key).unwrap();
         // The client moves to another network, behind another address.
-        let mut api = world.clients[client].rtc.sdp_api();
+        let mut api = world.clients[client].peer.rtc.sdp_api();
         api.ice_restart(true);
         let (offer, pending) = api.apply().unwrap();
         let offer = offer.to_sdp_string();
@@ -96,9 +96,9 @@ fn an_ice_restart_moves_the_connection_without_interrupting_it() {
         );
         world.clients[client].nat =
             Some(format!("203.0.113.{}:40000", client + 1).parse().unwrap());
-        world.input(Input::Patch {
+        world.control(Control::Patch {
             peer: key,
-            fragment: &fragment,
+            fragment: fragment.clone(),
         });
         let reply = patched(&world).expect("our credentials");
         let ufrag = local_ice_ufrag(&reply).unwrap();
@@ -108,6 +108,7 @@ fn an_ice_restart_moves_the_connection_without_interrupting_it() {
             .replace(value(&former, "a=ice-pwd:"), value(&reply, "a=ice-pwd:"));
         let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
         world.clients[client]
+            .peer
             .rtc
             .sdp_api()
             .accept_answer(pending, answer)
@@ -237,9 +238,9 @@ fn a_client_that_wants_to_be_the_dtls_server_is_one() {
     let offer = client
         .take_offer()
         .replace("a=setup:actpass", "a=setup:passive");
-    world.input(Input::OpenPublisher {
+    world.control(Control::OpenPublisher {
         peer: PeerKey(1),
-        offer: &offer,
+        offer: offer.to_owned(),
     });
     let answer = world.answer(PeerKey(1)).unwrap();
     assert!(answer.contains("a=setup:active"));
@@ -269,9 +270,9 @@ fn a_dtls_server_that_drops_the_first_hello_and_checks_once_connects() {
     let offer = client
         .take_offer()
         .replace("a=setup:actpass", "a=setup:passive");
-    world.input(Input::OpenPublisher {
+    world.control(Control::OpenPublisher {
         peer: PeerKey(1),
-        offer: &offer,
+        offer: offer.to_owned(),
     });
     let answer = world.answer(PeerKey(1)).unwrap();
     client.take_answer(&answer);

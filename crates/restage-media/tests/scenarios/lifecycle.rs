@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use restage_media::{
-    Config, ConnectFailure, GoneReason, Input, OfferErrorKind, PeerKey, PublicationKey, limits,
+    Config, ConnectFailure, Control, GoneReason, Input, OfferErrorKind, PeerKey, PublicationKey,
+    limits,
 };
 use str0m::format::Codec;
 
@@ -120,7 +121,7 @@ fn closing_a_peer_tells_its_client_and_nobody_else() {
     let mut world = World::new();
     let index = world.subscriber(1, 1);
     world.connect();
-    world.input(Input::Close { peer: PeerKey(1) });
+    world.control(Control::Close { peer: PeerKey(1) });
     assert_empty(&world);
     world.wait("the client knows", Duration::from_millis(100), |world| {
         world.clients[index].is_closed
@@ -145,7 +146,7 @@ fn a_key_is_free_again_after_its_peer_ended() {
         assert!(world.clients[subscriber].video_got().next().is_some());
         for (index, key) in [(publisher, 1), (subscriber, 2)] {
             world.clients[index].is_offline = true;
-            world.input(Input::Close { peer: PeerKey(key) });
+            world.control(Control::Close { peer: PeerKey(key) });
         }
         world.news.clear();
         assert_empty(&world);
@@ -165,9 +166,9 @@ fn tables_have_ends() {
         world.open(client, false);
     }
     let offer = Client::subscriber(world.now, 4, 4).take_offer();
-    world.input(Input::OpenSubscriber {
+    world.control(Control::OpenSubscriber {
         peer: PeerKey(4),
-        offer: &offer,
+        offer: offer.to_owned(),
         download: None,
     });
     assert_eq!(
@@ -176,7 +177,7 @@ fn tables_have_ends() {
     );
 
     let subscribe = |world: &mut World, peer, publication| {
-        world.input(Input::Subscribe {
+        world.control(Control::Subscribe {
             peer: PeerKey(peer),
             publication: PublicationKey(publication),
         });
@@ -191,7 +192,7 @@ fn tables_have_ends() {
     assert_eq!(subscribe(&mut world, 2, 2), 1);
     assert_eq!(subscribe(&mut world, 3, 3), 2, "there are two publications");
     assert_eq!(subscribe(&mut world, 9, 1), 3, "there is no such peer");
-    world.input(Input::Publish {
+    world.control(Control::Publish {
         peer: PeerKey(1),
         publication: PublicationKey(1),
     });
@@ -209,9 +210,9 @@ fn a_key_in_use_is_refused_and_its_peer_goes_on() {
     world.subscriber(1, 1);
     world.connect();
     let offer = Client::subscriber(world.now, 1, 7).take_offer();
-    world.input(Input::OpenSubscriber {
+    world.control(Control::OpenSubscriber {
         peer: PeerKey(1),
-        offer: &offer,
+        offer: offer.to_owned(),
         download: None,
     });
     assert_eq!(
@@ -246,7 +247,7 @@ fn moving_to_another_publication_leaves_the_first() {
     world.clients[a].start(now, Codec::Vp8);
     world.clients[b].start(now, Codec::Vp8);
     world.run_ms(500);
-    world.input(Input::Subscribe {
+    world.control(Control::Subscribe {
         peer: PeerKey(3),
         publication: PublicationKey(2),
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use restage_media::limits::{PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX};
-use restage_media::{Input, PeerKey, PublicationKey};
+use restage_media::{Control, PeerKey, PublicationKey};
 use str0m::format::Codec;
 
 use crate::support::World;
@@ -50,7 +50,7 @@ impl Stage {
         let mut client = Client::publisher(world.now, 1, 0);
         client.edit_offer(edit);
         let publisher = world.open(client, true);
-        world.input(Input::Publish {
+        world.control(Control::Publish {
             peer: PeerKey(1),
             publication: PublicationKey(1),
         });
@@ -326,7 +326,7 @@ fn each_layer_has_its_own() {
     let mut world = World::new();
     let client = Client::simulcast(world.now, 1, 0, &["a", "b"]);
     world.open(client, true);
-    world.input(Input::Publish {
+    world.control(Control::Publish {
         peer: PeerKey(1),
         publication: PublicationKey(1),
     });

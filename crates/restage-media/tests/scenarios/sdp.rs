@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use restage_media::{Input, MediaKind, OfferErrorKind, PeerKey, limits};
+use restage_media::{Control, MediaKind, OfferErrorKind, PeerKey, limits};
 
 use crate::support::{News, Rng, World, offers, sfu_address};
 
@@ -18,11 +18,14 @@ fn answer(offer: &str, publishes: bool) -> Result<String, OfferErrorKind> {
     let mut world = World::new();
     let peer = PeerKey(1);
     if publishes {
-        world.input(Input::OpenPublisher { peer, offer });
-    } else {
-        world.input(Input::OpenSubscriber {
+        world.control(Control::OpenPublisher {
             peer,
-            offer,
+            offer: offer.to_owned(),
+        });
+    } else {
+        world.control(Control::OpenSubscriber {
+            peer,
+            offer: offer.to_owned(),
             download: None,
         });
     }
@@ -340,11 +343,14 @@ fn offers_cut_or_changed_anywhere_are_answered_or_refused() {
         key += 1;
         let peer = PeerKey(key);
         if publishes {
-            world.input(Input::OpenPublisher { peer, offer });
-        } else {
-            world.input(Input::OpenSubscriber {
+            world.control(Control::OpenPublisher {
                 peer,
-                offer,
+                offer: offer.to_owned(),
+            });
+        } else {
+            world.control(Control::OpenSubscriber {
+                peer,
+                offer: offer.to_owned(),
                 download: None,
             });
         }
@@ -353,7 +359,7 @@ fn offers_cut_or_changed_anywhere_are_answered_or_refused() {
             Some(News::Refused(..)) => {}
             other => panic!("{other:?}"),
         }
-        world.input(Input::Close { peer });
+        world.control(Control::Close { peer });
         world.news.clear();
     };
     for offer in &all {
@@ -447,9 +453,9 @@ fn fragments_cut_or_changed_anywhere_are_taken_or_refused() {
                     a=candidate:1 1 udp 2130706431 10.0.0.9 5000 typ host\r\na=end-of-candidates\r\n";
     let mut rng = Rng(22);
     for end in 0..fragment.len() {
-        world.input(Input::Patch {
+        world.control(Control::Patch {
             peer: PeerKey(1),
-            fragment: &fragment[..end],
+            fragment: fragment[..end].to_owned(),
         });
     }
     for _ in 0..1_500 {
@@ -457,9 +463,9 @@ fn fragments_cut_or_changed_anywhere_are_taken_or_refused() {
         for _ in 0..=rng.below(3) {
             mutate(&mut lines, &mut rng);
         }
-        world.input(Input::Patch {
+        world.control(Control::Patch {
             peer: PeerKey(1),
-            fragment: &lines.join("\r\n"),
+            fragment: lines.join("\r\n"),
         });
     }
     assert_eq!(world.sfu.stats().peers, 1);

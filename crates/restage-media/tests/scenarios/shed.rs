@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_media::Input;
+use restage_media::Control;
 use restage_media::limits::{SHED_PARTS, SHED_STEPS_MAX};
 use str0m::format::Codec;
 
@@ -25,7 +25,7 @@ fn streaming() -> (World, usize, Vec<usize>) {
 }
 
 fn shed(world: &mut World, step: u8, turn: u8) {
-    world.input(Input::Shed { step, turn });
+    world.control(Control::Shed { step, turn });
 }
 
 fn forget(world: &mut World) {

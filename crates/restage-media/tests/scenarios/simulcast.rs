@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_media::{Input, PeerKey, PublicationKey};
+use restage_media::{Control, PeerKey, PublicationKey};
 use str0m::format::Codec;
 
 use crate::support::World;
@@ -15,7 +15,7 @@ pub fn streaming() -> (World, usize, usize) {
     let mut world = World::new();
     let client = Client::simulcast(world.now, 1, 0, &RIDS);
     let publisher = world.open(client, true);
-    world.input(Input::Publish {
+    world.control(Control::Publish {
         peer: PeerKey(1),
         publication: PublicationKey(1),
     });

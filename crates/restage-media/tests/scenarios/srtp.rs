@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use restage_media::{Input, PeerKey, PublicationKey, Stats};
+use restage_media::{Control, PeerKey, PublicationKey, Stats};
 use restage_sim::Srtp;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
@@ -26,7 +26,7 @@ fn publish(world: &mut World, srtp: Srtp, key: u64, publication: u64) -> usize {
     let number = world.clients.len();
     let client = Client::offering(srtp, world.now, key, number, Direction::SendOnly);
     let index = world.open(client, true);
-    world.input(Input::Publish {
+    world.control(Control::Publish {
         peer: PeerKey(key),
         publication: PublicationKey(publication),
     });
@@ -37,7 +37,7 @@ fn subscribe(world: &mut World, srtp: Srtp, key: u64, publication: u64) -> usize
     let number = world.clients.len();
     let client = Client::offering(srtp, world.now, key, number, Direction::RecvOnly);
     let index = world.open(client, false);
-    world.input(Input::Subscribe {
+    world.control(Control::Subscribe {
         peer: PeerKey(key),
         publication: PublicationKey(publication),
     });
@@ -189,7 +189,7 @@ fn reports_key_frame_requests_and_goodbyes_pass_under_aes_cm() {
         !world.clients[publisher].keyframe_requests.is_empty()
     });
     let peer = world.clients[subscriber].key;
-    world.input(Input::Close { peer });
+    world.control(Control::Close { peer });
     world.wait(
         "the end of the connection",
         Duration::from_secs(2),
@@ -238,7 +238,7 @@ fn no_two_reports_to_a_peer_have_the_same_number() {
             world.clients[subscriber].request_keyframe();
         }
         for key in [1, 2] {
-            world.input(Input::Close { peer: PeerKey(key) });
+            world.control(Control::Close { peer: PeerKey(key) });
         }
         let recorded = world.recording.take().unwrap();
         for index in [publisher, subscriber] {

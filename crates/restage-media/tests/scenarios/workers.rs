@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_media::{Input, PublicationKey, WorkerId};
+use restage_media::{Control, Input, PublicationKey, WorkerId};
 use str0m::format::Codec;
 
 use crate::support::source::is_key_start;
@@ -27,9 +27,9 @@ impl Pair {
     }
 
     pub fn relay(&mut self, from: usize, to: &[WorkerId]) {
-        self.0[from].input(Input::Relay {
+        self.0[from].control(Control::Relay {
             publication: PUBLICATION,
-            to,
+            to: to.to_vec(),
         });
         self.exchange();
     }
@@ -56,7 +56,7 @@ impl Pair {
                 }
             }
             for (publication, layer) in std::mem::take(&mut self.0[from].wanted) {
-                self.0[1 - from].input(Input::WantKeyframe { publication, layer });
+                self.0[1 - from].control(Control::WantKeyframe { publication, layer });
             }
         }
     }
@@ -150,7 +150,7 @@ fn a_feeder_on_another_worker_takes_over() {
     pair.start(HOME, first);
     pair.run_ms(500);
     let second = pair.0[AWAY].publisher(4, 1);
-    pair.0[HOME].input(Input::Yield {
+    pair.0[HOME].control(Control::Yield {
         publication: PUBLICATION,
     });
     pair.relay(HOME, &[]);

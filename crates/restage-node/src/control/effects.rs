@@ -78,7 +78,7 @@ mod tests {
     use restage_core::{Context, Limits, Signer, StageArn};
 
     use super::*;
-    use restage_store::{Job, Store, StoreConfig};
+    use restage_store::{Execution, Store, StoreConfig};
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -90,7 +90,7 @@ mod tests {
         }
     }
 
-    fn job(command: Command) -> Job {
+    fn execution(command: Command) -> Execution {
         let context = Context {
             account: "000000000000".to_owned(),
             now: Time(1),
@@ -100,11 +100,11 @@ mod tests {
             session_idle_s: 60,
             fresh_session: StageSessionId::new("st-1"),
         };
-        Job { command, context }
+        Execution { command, context }
     }
 
-    fn create() -> Job {
-        job(Command::CreateStage {
+    fn create() -> Execution {
+        execution(Command::CreateStage {
             stage: stage(),
             name: String::new(),
             tags: BTreeMap::new(),
@@ -117,8 +117,8 @@ mod tests {
     }
 
     /// Each connection replaces the one before, which causes an effect.
-    fn connect(number: usize) -> Job {
-        job(Command::OpenConnection {
+    fn connect(number: usize) -> Execution {
+        execution(Command::OpenConnection {
             connection: ConnectionId::new(format!("c{number}")),
             kind: ConnectionKind::Publish,
             resumes: None,

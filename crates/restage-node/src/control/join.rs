@@ -151,7 +151,7 @@ impl Control {
             return;
         };
         if let Reach::Peer(peer) = live.reach {
-            self.inner.media.close(peer).await;
+            self.close_peer(peer).await;
         }
         self.closed(connection, live.stage, live.participant).await;
     }
@@ -232,7 +232,7 @@ impl Control {
             }),
             Err(error) => {
                 self.connections().remove(&connection);
-                self.inner.media.close(peer).await;
+                self.close_peer(peer).await;
                 self.join_refused(&claims, &join.kind, &error);
                 Err(error.into())
             }

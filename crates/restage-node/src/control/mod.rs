@@ -25,10 +25,10 @@ use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
-use restage_media::{H264ProfileMatch, PeerKey};
+use restage_media::{Control as MediaControl, H264ProfileMatch, PeerKey};
 use restage_store::system::clock::StepWatch;
 use restage_store::system::{clock, ids};
-use restage_store::{Job, Store, StoreError, TURN_MAX};
+use restage_store::{Execution, Store, StoreError, TURN_MAX};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
@@ -223,7 +223,7 @@ impl Control {
         let decision = self
             .inner
             .store
-            .execute_holding(Job { context, command }, place, ends_at)
+            .execute_holding(Execution { context, command }, place, ends_at)
             .instrument(span)
             .await?;
         Ok(decision.reply?)
@@ -282,7 +282,8 @@ impl Control {
                     .connections()
                     .attach(&connection, &publication, || media.fresh_publication());
                 if let Some((peer, publication)) = attached {
-                    media.publish(peer, publication).await;
+                    let control = MediaControl::Publish { peer, publication };
+                    media.control(peer, control).await;
                 }
             }
             Effect::Subscribe {
@@ -293,7 +294,8 @@ impl Control {
                     .connections()
                     .attach(&connection, &publication, || media.fresh_publication());
                 if let Some((peer, publication)) = attached {
-                    media.subscribe(peer, publication).await;
+                    let control = MediaControl::Subscribe { peer, publication };
+                    media.control(peer, control).await;
                 }
             }
             Effect::Close { connection, reason } => {
@@ -304,6 +306,12 @@ impl Control {
             }
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }
+    }
+
+    /// Closes a connection's peer. No event follows.
+    async fn close_peer(&self, peer: PeerKey) {
+        let control = MediaControl::Close { peer };
+        self.inner.media.control(peer, control).await;
     }
 
     /// Closes a connection that the rules have ended.
@@ -325,7 +333,7 @@ impl Control {
             tokio::spawn(async move { control.let_go(peer, &connection, &live).await });
             return;
         }
-        self.inner.media.close(peer).await;
+        self.close_peer(peer).await;
     }
 
     /// Turns media events into commands. Those of one peer stay in order; those of different peers run concurrently, so

@@ -234,7 +234,7 @@ impl Control {
         live: &Live,
     ) -> Option<Trouble> {
         if live.is_connected {
-            self.inner.media.close(peer).await;
+            self.close_peer(peer).await;
             return None;
         }
         let place = self.inner.media.place_of(peer);

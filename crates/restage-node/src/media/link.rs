@@ -6,20 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use mio::Waker;
-use restage_media::{Burst, PublicationKey};
+use restage_media::{Burst, Control, PublicationKey};
 
 /// Messages waiting for a worker.
 const LINK_QUEUE_LEN: usize = 1024;
 
 pub(super) enum Message {
+    /// Packets of a publication that is fed here.
     Burst {
         publication: PublicationKey,
         burst: Burst,
     },
-    WantKeyframe {
-        publication: PublicationKey,
-        layer: u8,
-    },
+    /// What this worker asks of the other one.
+    Control(Control),
 }
 
 /// The way to a worker.

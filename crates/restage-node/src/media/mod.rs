@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use restage_media::{
-    ConnectFailure, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerKey,
-    PublicationKey, WorkerId,
+    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError,
+    PeerKey, PublicationKey, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -32,7 +32,7 @@ pub use places::{Audience, MediaPlaces};
 pub use udp::UdpReport;
 pub use worker::WORKER_QUEUE_LEN;
 
-use worker::{Order, WorkerHandle};
+use worker::{Order, Reply, WorkerHandle};
 
 /// Events from the workers that the server has not taken up yet.
 pub const MEDIA_EVENT_QUEUE_LEN: usize = 4096;
@@ -117,7 +117,7 @@ struct Inner {
     workers: Vec<WorkerHandle>,
     next_peer: AtomicU64,
     next_publication: AtomicU64,
-    publish_turn: AtomicU64,
+    turn: AtomicU64,
     report: UdpReport,
     ports: Vec<u16>,
     places: MediaPlaces,
@@ -188,7 +188,7 @@ impl Media {
             workers,
             next_peer: AtomicU64::new(1),
             next_publication: AtomicU64::new(1),
-            publish_turn: AtomicU64::new(1),
+            turn: AtomicU64::new(1),
             report,
             ports,
             places: places.clone(),
@@ -245,16 +245,16 @@ impl Media {
         download: Option<Arc<Download>>,
     ) -> Result<(PeerKey, String), MediaError> {
         let peer = self.fresh_peer();
-        let (reply, answer) = oneshot::channel();
-        self.place(peer)
-            .send(Order::Open {
+        let control = match role {
+            Role::Publisher => Control::OpenPublisher { peer, offer },
+            Role::Subscriber => Control::OpenSubscriber {
                 peer,
-                role,
                 offer,
                 download,
-                reply,
-            })
-            .await?;
+            },
+        };
+        let (reply, answer) = oneshot::channel();
+        self.send(peer, control, Reply::Answer(reply)).await?;
         let answer = answer.await.map_err(|_| MediaError::Busy)??;
         Ok((peer, answer))
     }
@@ -266,54 +266,32 @@ impl Media {
         fragment: String,
     ) -> Result<Option<String>, MediaError> {
         let (reply, answer) = oneshot::channel();
-        self.place(peer)
-            .send(Order::Patch {
-                peer,
-                fragment,
-                reply,
-            })
-            .await?;
+        let control = Control::Patch { peer, fragment };
+        self.send(peer, control, Reply::Fragment(reply)).await?;
         Ok(answer.await.map_err(|_| MediaError::Busy)??)
     }
 
-    /// This peer feeds the publication from now on.
-    pub async fn publish(&self, peer: PeerKey, publication: PublicationKey) {
-        self.place(peer)
-            .send(Order::Publish {
-                peer,
-                publication,
-                turn: self.inner.publish_turn.fetch_add(1, Ordering::Relaxed),
-            })
-            .await
-            .ok();
+    /// Has the worker of this peer do something that nobody waits for. A worker that is gone does nothing.
+    pub async fn control(&self, peer: PeerKey, control: Control) {
+        self.send(peer, control, Reply::Nobody).await.ok();
     }
 
-    /// This peer receives the publication from now on.
-    pub async fn subscribe(&self, peer: PeerKey, publication: PublicationKey) {
-        self.place(peer)
-            .send(Order::Subscribe { peer, publication })
-            .await
-            .ok();
-    }
-
-    /// Closes the peer and forgets it; no event follows.
-    pub async fn close(&self, peer: PeerKey) {
-        let reply = None;
-        self.place(peer)
-            .send(Order::Close { peer, reply })
-            .await
-            .ok();
-    }
-
-    /// Closes the peer and forgets it. Answers how far it had come, if it was not connected.
+    /// Closes the peer and forgets it; no event follows. Answers how far it had come, if it was not connected.
     pub async fn close_unconnected(&self, peer: PeerKey) -> Option<ConnectFailure> {
         let (reply, answer) = oneshot::channel();
-        let reply = Some(reply);
-        self.place(peer)
-            .send(Order::Close { peer, reply })
-            .await
-            .ok()?;
+        let control = Control::Close { peer };
+        self.send(peer, control, Reply::Failure(reply)).await.ok()?;
         answer.await.ok()?
+    }
+
+    /// Gives the order to the worker that has this peer.
+    async fn send(&self, peer: PeerKey, control: Control, reply: Reply) -> Result<(), MediaError> {
+        let order = Order::Control {
+            control,
+            reply,
+            turn: self.inner.turn.fetch_add(1, Ordering::Relaxed),
+        };
+        self.worker_of(peer).send(order).await
     }
 
     /// Counters of all workers, added up.
@@ -390,7 +368,7 @@ impl Media {
     }
 
     /// The worker that has this peer.
-    fn place(&self, peer: PeerKey) -> &WorkerHandle {
+    fn worker_of(&self, peer: PeerKey) -> &WorkerHandle {
         let count = self.inner.workers.len() as u64;
         &self.inner.workers[(peer.0 % count) as usize]
     }

@@ -17,9 +17,7 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use restage_media::{
-    Config, ConnectFailure, Download, Input, OfferError, PeerKey, PublicationKey, Sfu, WorkerId,
-};
+use restage_media::{Config, ConnectFailure, Control, OfferError, PeerKey, Sfu, WorkerId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};
@@ -29,7 +27,7 @@ use super::quota::Quota;
 use super::routes::Routes;
 use super::trains::Trains;
 use super::udp::Socket;
-use super::{MediaError, MediaEvent, Role};
+use super::{MediaError, MediaEvent};
 use care::Care;
 #[cfg(test)]
 pub(super) use tests::Fault;
@@ -49,37 +47,28 @@ type FragmentSender = oneshot::Sender<Result<Option<String>, OfferError>>;
 
 /// What the server asks of a worker.
 pub(super) enum Order {
-    Open {
-        peer: PeerKey,
-        role: Role,
-        offer: String,
-        download: Option<Arc<Download>>,
-        reply: AnswerSender,
-    },
-    Patch {
-        peer: PeerKey,
-        fragment: String,
-        reply: FragmentSender,
-    },
-    Publish {
-        peer: PeerKey,
-        publication: PublicationKey,
-        /// Grows with every such order.
+    /// Something for the worker's `Sfu`.
+    Control {
+        control: Control,
+        reply: Reply,
+        /// Grows with every order to any worker.
         turn: u64,
-    },
-    Subscribe {
-        peer: PeerKey,
-        publication: PublicationKey,
-    },
-    Close {
-        peer: PeerKey,
-        /// Told how far it had come, if it was not connected.
-        reply: Option<oneshot::Sender<Option<ConnectFailure>>>,
     },
     Stop,
     /// Fails as if there were a bug.
     #[cfg(test)]
     Fail(Fault),
+}
+
+/// Who waits for what becomes of a [`Control`].
+pub(super) enum Reply {
+    Nobody,
+    /// Of an offer: the SDP answer.
+    Answer(AnswerSender),
+    /// Of a patch: the fragment.
+    Fragment(FragmentSender),
+    /// Of a close: how far the peer had come, if it was not connected.
+    Failure(oneshot::Sender<Option<ConnectFailure>>),
 }
 
 /// Set once a worker is gone for good, with what there is to be said about it.
@@ -322,7 +311,7 @@ impl Worker {
         }
         let peers: Vec<PeerKey> = self.live.iter().copied().collect();
         for peer in peers {
-            self.sfu.handle_input(now(), Input::Close { peer });
+            self.sfu.control(now(), Control::Close { peer });
         }
         self.drain();
         Ok(())

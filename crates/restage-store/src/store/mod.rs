@@ -34,7 +34,7 @@ const READERS_CLOSE_MAX: Duration = Duration::from_secs(2);
 
 /// A command and what the rules take from outside besides rows.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Job {
+pub struct Execution {
     /// What is asked.
     pub command: Command,
     /// Time, limits and fresh ids.
@@ -135,8 +135,8 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`]; then nothing was changed and no effect is performed, except for [`StoreError::Unknown`].
     /// [`StoreError::Late`] means that the writer had not begun with the command, and will not.
-    pub async fn execute(&self, job: Job) -> Result<Outcome, StoreError> {
-        self.execute_holding(job, None, Instant::now() + TURN_MAX)
+    pub async fn execute(&self, execution: Execution) -> Result<Outcome, StoreError> {
+        self.execute_holding(execution, None, Instant::now() + TURN_MAX)
             .await
     }
 
@@ -147,11 +147,11 @@ impl Store {
     /// Any [`StoreError`], as for `execute`.
     pub async fn execute_holding(
         &self,
-        job: Job,
+        execution: Execution,
         place: Option<OwnedSemaphorePermit>,
         ends_at: Instant,
     ) -> Result<Outcome, StoreError> {
-        let Job { command, context } = job;
+        let Execution { command, context } = execution;
         let turn = Arc::new(Turn::default());
         let (answer, answered) = oneshot::channel();
         let request = Request::Execute {
@@ -181,10 +181,10 @@ impl Store {
     #[cfg(test)]
     pub(crate) async fn execute_within(
         &self,
-        job: Job,
+        execution: Execution,
         turn_max: Duration,
     ) -> Result<Outcome, StoreError> {
-        self.execute_holding(job, None, Instant::now() + turn_max)
+        self.execute_holding(execution, None, Instant::now() + turn_max)
             .await
     }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::Bench;
 use super::writer::rename;
-use crate::{EffectSink, Job, Outcome, StoreError, StoreStats};
+use crate::{EffectSink, Execution, Outcome, StoreError, StoreStats};
 
 /// A stage that never exists: renaming it changes nothing, and stops the writer.
 const NOWHERE: &str = "gate";
@@ -80,8 +80,8 @@ impl Bench {
             return None;
         }
         let store = self.store.clone();
-        let job = rename(NOWHERE, "x");
-        let caller = tokio::spawn(async move { store.execute_within(job, turn_max).await });
+        let execution = rename(NOWHERE, "x");
+        let caller = tokio::spawn(async move { store.execute_within(execution, turn_max).await });
         self.gate.is_reached.notified().await;
         Some((Held(Some(self.gate.open.clone())), caller))
     }
@@ -90,12 +90,14 @@ impl Bench {
     /// budget: one that is used up would let later commands overtake.
     pub(super) async fn together(
         &self,
-        jobs: impl IntoIterator<Item = Job>,
+        executions: impl IntoIterator<Item = Execution>,
     ) -> (Vec<Result<Outcome, StoreError>>, StoreStats) {
         let held = self.hold().await;
         let before = self.store.stats();
-        let jobs = jobs.into_iter().map(|job| self.store.execute(job));
-        let all = tokio::task::unconstrained(futures_util::future::join_all(jobs));
+        let executions = executions
+            .into_iter()
+            .map(|execution| self.store.execute(execution));
+        let all = tokio::task::unconstrained(futures_util::future::join_all(executions));
         let mut all = std::pin::pin!(all);
         assert!(all.as_mut().now_or_never().is_none(), "they are queued");
         drop(held);

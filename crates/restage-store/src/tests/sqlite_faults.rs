@@ -14,12 +14,12 @@ use crate::{SqliteSync, StoreError};
 async fn a_command_that_fails_takes_only_itself_back() {
     let (mut bench, log) = logging_bench(Database::sqlite()).await;
     bench.poison("ABORT").await;
-    let jobs = [
+    let executions = [
         create("a", None),
         create("b", Some("poison")),
         create("c", Some("fine")),
     ];
-    let (outcomes, stats) = bench.together(jobs).await;
+    let (outcomes, stats) = bench.together(executions).await;
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
     assert!(
         matches!(outcomes[1], Err(StoreError::Engine { .. })),
@@ -63,12 +63,12 @@ async fn a_command_that_fails_alone_leaves_nothing_and_the_writer_as_it_was() {
 async fn a_failure_of_the_transaction_fails_its_batch_and_no_later_one() {
     let (mut bench, log) = logging_bench(Database::sqlite()).await;
     bench.poison("ROLLBACK").await;
-    let jobs = [
+    let executions = [
         create("a", None),
         create("b", Some("poison")),
         create("c", None),
     ];
-    let (outcomes, stats) = bench.together(jobs).await;
+    let (outcomes, stats) = bench.together(executions).await;
     assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
     assert_eq!(stats.commits, 0);
     assert_eq!(*log.lock().unwrap(), [""; 0]);

@@ -17,7 +17,7 @@ use restage_core::{
 
 use super::world::AWKWARD;
 use super::{Bench, Dice, by_participant};
-use crate::{Job, Subject, Watch};
+use crate::{Execution, Subject, Watch};
 
 const ACCOUNT: &str = "000000000000";
 const IDLE_S: u32 = 60;
@@ -88,19 +88,24 @@ async fn walk(seed: u64, batches: u32) -> Walk {
     };
 
     for batch in 0..batches {
-        let mut jobs = Vec::new();
+        let mut executions = Vec::new();
         let mut expected = Vec::new();
         let watched = walk.watch(&bench);
         for _ in 0..=walk.dice.below(12) {
-            let job = walk.job();
-            expected.push((job.command.clone(), walk.decide(&job)));
+            let execution = walk.execution();
+            expected.push((execution.command.clone(), walk.decide(&execution)));
             // The writer makes of the wall clock what rows are written with.
-            let Job { command, context } = job;
+            let Execution { command, context } = execution;
             let now = context.wall;
             let context = Context { now, ..context };
-            jobs.push(Job { command, context });
+            executions.push(Execution { command, context });
         }
-        let outcomes = join_all(jobs.into_iter().map(|job| bench.store.execute(job))).await;
+        let outcomes = join_all(
+            executions
+                .into_iter()
+                .map(|execution| bench.store.execute(execution)),
+        )
+        .await;
         for (outcome, (command, decision)) in outcomes.into_iter().zip(&expected) {
             let reply = outcome.unwrap().reply;
             assert_eq!(
@@ -158,15 +163,15 @@ impl Walk {
         }
     }
 
-    fn decide(&mut self, job: &Job) -> Decision {
-        let decision = decide(&self.world, &job.context, &job.command);
+    fn decide(&mut self, execution: &Execution) -> Decision {
+        let decision = decide(&self.world, &execution.context, &execution.command);
         self.world.apply(&decision.changes);
         self.refused += usize::from(decision.reply.is_err());
         self.effects += decision.effects.len();
         decision
     }
 
-    fn job(&mut self) -> Job {
+    fn execution(&mut self) -> Execution {
         let step_s = *self.dice.pick(&[0, 0, 0, 1, 7, 30, 90]);
         self.steady = self.steady.plus_seconds(step_s);
         self.wall = self.wall.plus_seconds(step_s);
@@ -200,7 +205,7 @@ impl Walk {
             session_idle_s: IDLE_S,
             fresh_session: StageSessionId::new(self.fresh("st-")),
         };
-        Job {
+        Execution {
             command: self.command(),
             context,
         }

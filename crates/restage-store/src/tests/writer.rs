@@ -10,11 +10,11 @@ use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context, Fault, Limits, Reply, StageArn};
 
 use super::{Bench, Database, StoreConfig};
-use crate::{BATCH_MAX, EffectSink, Job, Store, StoreError, WRITER_QUEUE};
+use crate::{BATCH_MAX, EffectSink, Execution, Store, StoreError, WRITER_QUEUE};
 
 const ACCOUNT: &str = "000000000000";
 
-pub(super) fn create(id: &str, token: Option<&str>) -> Job {
+pub(super) fn create(id: &str, token: Option<&str>) -> Execution {
     let tokens = token.map(|token| NewToken {
         participant: token.into(),
         expires_at: Time(2),
@@ -26,10 +26,10 @@ pub(super) fn create(id: &str, token: Option<&str>) -> Job {
         recording: "{}".to_owned(),
         tokens: tokens.into_iter().collect(),
     };
-    job(command)
+    execution(command)
 }
 
-fn job(command: Command) -> Job {
+fn execution(command: Command) -> Execution {
     let context = Context {
         account: ACCOUNT.to_owned(),
         now: Time(1),
@@ -39,11 +39,11 @@ fn job(command: Command) -> Job {
         session_idle_s: 60,
         fresh_session: StageSessionId::new("st-unused"),
     };
-    Job { command, context }
+    Execution { command, context }
 }
 
-pub(super) fn rename(id: &str, name: &str) -> Job {
-    job(Command::UpdateStage {
+pub(super) fn rename(id: &str, name: &str) -> Execution {
+    execution(Command::UpdateStage {
         stage: arn(id),
         name: Some(name.to_owned()),
         recording: None,
@@ -136,8 +136,8 @@ async fn commands_that_wait_share_a_commit() {
 async fn commands_beyond_the_queue_wait_for_room() {
     let (bench, log) = logging_bench(Database::fresh().await).await;
     let count = WRITER_QUEUE * 2 + 5;
-    let jobs = (0..count).map(|n| create(&format!("stage{n}"), None));
-    let outcomes = join_all(jobs.map(|job| bench.store.execute(job))).await;
+    let executions = (0..count).map(|n| create(&format!("stage{n}"), None));
+    let outcomes = join_all(executions.map(|execution| bench.store.execute(execution))).await;
     assert!(
         outcomes
             .iter()
@@ -166,8 +166,8 @@ async fn effects_are_handed_over_before_the_answer() {
 #[tokio::test]
 async fn a_batch_sees_its_own_changes() {
     let bench = Bench::open().await;
-    let jobs = [rename("a", "early"), create("a", None), rename("a", "late")];
-    let (outcomes, stats) = bench.together(jobs).await;
+    let executions = [rename("a", "early"), create("a", None), rename("a", "late")];
+    let (outcomes, stats) = bench.together(executions).await;
     let replies: Vec<_> = outcomes
         .into_iter()
         .map(|outcome| outcome.unwrap().reply)
@@ -214,22 +214,22 @@ async fn closing_finishes_what_is_queued_and_refuses_the_rest() {
 #[tokio::test]
 async fn the_count_of_stages_follows_creation_and_deletion() {
     let mut bench = Bench::open().await;
-    let limited = |job: Job, stages: u32| {
+    let limited = |execution: Execution, stages: u32| {
         let limits = Limits {
             stages,
             ..Limits::OPEN
         };
-        Job {
+        Execution {
             context: Context {
                 limits,
-                ..job.context
+                ..execution.context
             },
-            ..job
+            ..execution
         }
     };
     for n in 0..3 {
-        let job = limited(create(&format!("s{n}"), None), 3);
-        bench.store.execute(job).await.unwrap().reply.unwrap();
+        let execution = limited(create(&format!("s{n}"), None), 3);
+        bench.store.execute(execution).await.unwrap().reply.unwrap();
     }
     let refused = bench
         .store
@@ -239,7 +239,7 @@ async fn the_count_of_stages_follows_creation_and_deletion() {
     assert_eq!(refused.reply.unwrap_err().fault, Fault::LimitExceeded);
     for _ in 0..2 {
         // The second time there is nothing to delete, nor to count.
-        let delete = job(Command::DeleteStage { stage: arn("s1") });
+        let delete = execution(Command::DeleteStage { stage: arn("s1") });
         let _ = bench.store.execute(delete).await.unwrap();
     }
     bench
@@ -269,14 +269,14 @@ async fn deleted_stages_are_purged_when_there_is_time() {
             participant,
             expires_at: Time(2),
         };
-        store.execute(job(Command::CreateParticipantToken {
+        store.execute(execution(Command::CreateParticipantToken {
             stage: arn("a"),
             token,
         }))
     });
     assert!(join_all(tokens).await.iter().all(Result::is_ok));
     store
-        .execute(job(Command::DeleteStage { stage: arn("a") }))
+        .execute(execution(Command::DeleteStage { stage: arn("a") }))
         .await
         .unwrap()
         .reply

@@ -11,7 +11,7 @@ use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
 use restage_core::{Command, Context, Limits, Reply, Signer, StageArn};
-use restage_store::{EffectSink, Job, Page, Store, StoreConfig, WRITER_QUEUE};
+use restage_store::{EffectSink, Execution, Page, Store, StoreConfig, WRITER_QUEUE};
 
 pub(crate) use database::Database;
 
@@ -47,7 +47,7 @@ pub(crate) fn arn(stage: &str) -> StageArn {
 }
 
 /// A command at a time, in microseconds. A session it opens is named after that time.
-pub(crate) fn job(at: i64, command: Command) -> Job {
+pub(crate) fn execution(at: i64, command: Command) -> Execution {
     let context = Context {
         account: ACCOUNT.to_owned(),
         now: Time(at),
@@ -60,13 +60,13 @@ pub(crate) fn job(at: i64, command: Command) -> Job {
         session_idle_s: IDLE_S,
         fresh_session: StageSessionId::new(format!("st-{at:013}")),
     };
-    Job { command, context }
+    Execution { command, context }
 }
 
 /// Executes a command that the rules accept.
 pub(crate) async fn execute(store: &Store, at: i64, command: Command) -> Reply {
     store
-        .execute(job(at, command))
+        .execute(execution(at, command))
         .await
         .unwrap()
         .reply
@@ -74,12 +74,12 @@ pub(crate) async fn execute(store: &Store, at: i64, command: Command) -> Reply {
 }
 
 /// Executes many in this order, all of which the rules accept.
-pub(crate) async fn execute_all(store: &Store, jobs: impl IntoIterator<Item = Job>) {
-    let mut jobs = jobs.into_iter().peekable();
-    while jobs.peek().is_some() {
+pub(crate) async fn execute_all(store: &Store, executions: impl IntoIterator<Item = Execution>) {
+    let mut executions = executions.into_iter().peekable();
+    while executions.peek().is_some() {
         // No more than have a place in the queue: of those that wait for one, later ones may overtake.
-        let together = jobs.by_ref().take(WRITER_QUEUE);
-        let outcomes = join_all(together.map(|job| store.execute(job)));
+        let together = executions.by_ref().take(WRITER_QUEUE);
+        let outcomes = join_all(together.map(|execution| store.execute(execution)));
         // Without a budget: one that is used up would let later commands overtake.
         for outcome in tokio::task::unconstrained(outcomes).await {
             outcome.unwrap().reply.unwrap();
@@ -180,13 +180,13 @@ pub(crate) async fn publish(store: &Store, stage: &str, participant: &str) {
     execute_all(
         store,
         [
-            job(0, create_stage(stage)),
-            job(0, create_token(stage, participant)),
-            job(
+            execution(0, create_stage(stage)),
+            execution(0, create_token(stage, participant)),
+            execution(
                 1,
                 connect(stage, participant, participant, ConnectionKind::Publish),
             ),
-            job(2, established(stage, participant, participant)),
+            execution(2, established(stage, participant, participant)),
         ],
     )
     .await;

@@ -59,7 +59,7 @@ fn backup_check_and_restore_count_alike() {
     let stage = server.json(&["stages", "get", "a"]);
     server.sees(stage["stage"]["arn"].as_str().unwrap(), &id);
     publisher.signal("TERM");
-    assert_eq!(publisher.code(), Some(0), "{:?}", publisher.heard);
+    assert_eq!(publisher.code(), Some(0), "{:?}", publisher.seen());
     server.stop();
     let counted = |arguments: &[&str]| {
         let output = server.run(arguments);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::media::vp8_file;
 use crate::strangers::opus_file;
-use crate::support::{Running, Server, eventually, restage, text};
+use crate::support::{Program, Server, eventually, restage, text};
 
 /// The participants that publish right now, without waiting.
 fn publishing(server: &Server, stage: &str) -> Vec<Value> {
@@ -77,11 +77,11 @@ fn an_error_after_joining_hangs_up() {
     file.extend([0; 8]);
     std::fs::write(&path, file).unwrap();
     let (mut publisher, participant) = server.publish(&["--stage", "broken", "broken.ivf"]);
-    assert_eq!(publisher.code(), Some(1), "{:?}", publisher.heard);
+    assert_eq!(publisher.code(), Some(1), "{:?}", publisher.seen());
     assert!(
-        publisher.heard.join("\n").contains("cannot read on"),
+        publisher.seen().join("\n").contains("cannot read on"),
         "{:?}",
-        publisher.heard
+        publisher.seen()
     );
     // At once: a server that was not told sees it by silence, seconds later.
     assert_eq!(
@@ -112,10 +112,10 @@ fn a_closed_standard_output_hangs_up() {
 fn the_demo_cleans_up_on_sigterm_and_ctrl_c() {
     let server = Server::start();
     for signal in ["TERM", "INT"] {
-        let mut demo = Running::start(server.command(&["demo"]));
+        let mut demo = Program::start(server.command(&["demo"])).unwrap();
         demo.line("ends the demo");
         demo.signal(signal);
-        assert_eq!(demo.code(), Some(0), "{signal}: {:?}", demo.heard);
+        assert_eq!(demo.code(), Some(0), "{signal}: {:?}", demo.seen());
         assert_eq!(
             server.json(&["stages", "list"])["stages"],
             json!([]),
@@ -123,16 +123,16 @@ fn the_demo_cleans_up_on_sigterm_and_ctrl_c() {
         );
     }
     // In the middle of its beginning.
-    let mut demo = Running::start(server.command(&["demo"]));
+    let mut demo = Program::start(server.command(&["demo"])).unwrap();
     demo.line("demo-source");
     demo.signal("TERM");
-    assert_eq!(demo.code(), Some(0), "{:?}", demo.heard);
+    assert_eq!(demo.code(), Some(0), "{:?}", demo.seen());
     assert_eq!(server.json(&["stages", "list"])["stages"], json!([]));
     // Kept on request, and left nevertheless.
-    let mut demo = Running::start(server.command(&["demo", "--keep"]));
+    let mut demo = Program::start(server.command(&["demo", "--keep"])).unwrap();
     demo.line("ends the demo");
     demo.signal("TERM");
-    assert_eq!(demo.code(), Some(0), "{:?}", demo.heard);
+    assert_eq!(demo.code(), Some(0), "{:?}", demo.seen());
     let stages = server.json(&["stages", "list"]);
     assert_eq!(stages["stages"].as_array().unwrap().len(), 2, "{stages}");
     assert_eq!(publishing(&server, "demo-source"), Vec::<Value>::new());
@@ -145,7 +145,7 @@ fn sound_alone_is_watched_as_sound_alone() {
     std::fs::write(server.path("talk.ogg"), opus_file(100)).unwrap();
     let mut command = server.command(&["publish", "--output", "json", "--stage", "talk"]);
     command.args(["--loop", "talk.ogg"]);
-    let mut publisher = Running::start(command);
+    let mut publisher = Program::start(command).unwrap();
     let line: Value = serde_json::from_str(&publisher.line("participantId")).unwrap();
     assert_eq!(line["codecs"], json!(["Opus"]));
     let output = server.ok(&["watch", "talk", "--stop-after", "4"]);

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::process::Stdio;
 
-use crate::support::{Running, Server, restage, text};
+use crate::support::{Program, Server, restage, text};
 
 /// Runs a command against a server: (exit code, standard error). Standard output must be empty.
 fn refused(server: &Server, arguments: &[&str]) -> (Option<i32>, String) {
@@ -299,8 +299,8 @@ fn ctrl_c_is_the_end_of_what_runs_until_then() {
     let server = Server::start();
     let stage = server.stage("followed");
     let tail = server.command(&["events", "tail", "--stage-arn", &stage, "--output", "json"]);
-    let mut tail = Running::start(tail);
+    let mut tail = Program::start(tail).unwrap();
     tail.line("STAGE_STATE");
     tail.signal("INT");
-    assert_eq!(tail.code(), Some(0), "{:?}", tail.heard);
+    assert_eq!(tail.code(), Some(0), "{:?}", tail.seen());
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Running, Server, eventually, golden, text, without_times};
+use crate::support::{Program, Server, eventually, golden, text, without_times};
 
 fn arns(listed: &Value) -> Vec<String> {
     let rows = listed["replicas"].as_array().expect("a list");
@@ -179,10 +179,10 @@ fn participants_sessions_and_events() {
     let server = Server::start();
     let stage = server.stage("followed");
     let tail = server.command(&["events", "tail", "--stage-arn", &stage, "--output", "text"]);
-    let mut tail = Running::start(tail);
+    let mut tail = Program::start(tail).unwrap();
     tail.line("nobody publishes");
     let json_lines = server.command(&["events", "tail", "--stage-arn", &stage]);
-    let mut json_lines = Running::start(json_lines);
+    let mut json_lines = Program::start(json_lines).unwrap();
     json_lines.line("STAGE_STATE");
 
     let (mut publisher, participant) = server.publish(&["--stage-arn", &stage, "--user-id", "ann"]);
@@ -248,7 +248,7 @@ fn participants_sessions_and_events() {
         "--session-id",
         &session,
     ];
-    let mut follow = Running::start(server.command(&history));
+    let mut follow = Program::start(server.command(&history)).unwrap();
     follow.line("PUBLISH_STARTED");
     let once: Vec<&str> = history
         .into_iter()
@@ -274,9 +274,9 @@ fn participants_sessions_and_events() {
         "--reason",
         "enough",
     ]);
-    assert_eq!(publisher.code(), Some(3), "{:?}", publisher.heard);
+    assert_eq!(publisher.code(), Some(3), "{:?}", publisher.seen());
     publisher
-        .heard
+        .seen()
         .iter()
         .find(|line| line.contains("the server ended the connection"))
         .expect("it says why");

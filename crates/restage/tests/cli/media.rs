@@ -8,7 +8,7 @@ use openh264::formats::YUVSource as _;
 use restage_client::testcard::{CardSize, read_frame_counter};
 use serde_json::Value;
 
-use crate::support::{Running, Server, read, text};
+use crate::support::{Program, Server, read, text};
 
 /// What is in an `.h264` file: size of the pictures, and the frame counters that can be read.
 fn pictures(path: &Path) -> ((usize, usize), Vec<u64>) {
@@ -108,7 +108,7 @@ fn a_test_card_is_watched_saved_and_published_again() {
 
     // Ctrl-C ends a publisher in good order.
     card.signal("INT");
-    assert_eq!(card.code(), Some(0), "{:?}", card.heard);
+    assert_eq!(card.code(), Some(0), "{:?}", card.seen());
 
     // What was saved can be published, and is what arrives.
     let again = server.stage("again");
@@ -134,7 +134,7 @@ fn a_test_card_is_watched_saved_and_published_again() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(text(&output.stderr).contains("is there already"));
     files.signal("TERM");
-    assert_eq!(files.code(), Some(0), "{:?}", files.heard);
+    assert_eq!(files.code(), Some(0), "{:?}", files.seen());
 }
 
 /// IVF with the header of VP8 key frames, and bytes that tell the frames apart.
@@ -194,7 +194,7 @@ fn a_file_that_is_played_once_is_the_end() {
     let stage = server.stage("once");
     vp8_file(&server.path("made.ivf"), 30);
     let (mut publisher, participant) = server.publish(&["--stage-arn", &stage, "made.ivf"]);
-    assert_eq!(publisher.code(), Some(0), "{:?}", publisher.heard);
+    assert_eq!(publisher.code(), Some(0), "{:?}", publisher.seen());
     // Nobody publishes now; watching who left is refused, and waiting for another may be ended.
     let output = server.run(&[
         "watch",
@@ -246,7 +246,7 @@ fn a_lost_connection_is_said_and_made_again() {
         "text",
     ]);
     server.sees(&stage, &participant);
-    let mut viewer = Running::start(viewer);
+    let mut viewer = Program::start(viewer).unwrap();
     viewer.line("frames");
     server.crash();
     publisher.line("lost: ");
@@ -257,6 +257,6 @@ fn a_lost_connection_is_said_and_made_again() {
     viewer.line("frames");
     for running in [&mut publisher, &mut viewer] {
         running.signal("INT");
-        assert_eq!(running.code(), Some(0), "{:?}", running.heard);
+        assert_eq!(running.code(), Some(0), "{:?}", running.seen());
     }
 }

@@ -174,5 +174,5 @@ fn people_are_named_by_user_id() {
     let (exit, said) = refused(&server, &["participants", "get", "lobby", "nobody"]);
     assert_eq!(exit, Some(3), "{said}");
     server.ok(&["participants", "disconnect", "lobby", &id]);
-    assert_eq!(ann.code(), Some(3), "{:?}", ann.heard);
+    assert_eq!(ann.code(), Some(3), "{:?}", ann.seen());
 }

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 
 use crate::output;
-use crate::runtime;
+use crate::runtime::runtime;
 
 /// The body comes from standard input; the address goes to standard output. Runs until it is killed.
 pub(crate) fn serve() -> anyhow::Result<ExitCode> {

@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_file_is_gone_with_its_directory() {
-        let runtime = crate::runtime().unwrap();
+        let runtime = crate::runtime::runtime().unwrap();
         let database = Database::fresh(None, &runtime).unwrap();
         let file = database.config().unwrap().path().unwrap().to_owned();
         assert!(file.parent().unwrap().is_dir());
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_file_is_no_database_of_ours() {
-        let runtime = crate::runtime().unwrap();
+        let runtime = crate::runtime::runtime().unwrap();
         for (address, reason) in [
             ("sqlite:/tmp/r.db", "names a file"),
             ("mysql://ann:hunter2@db/rs", "no support for mysql"),

@@ -107,7 +107,7 @@ fn publish(
     let body = json!({"stageArn": stage, "capabilities": ["PUBLISH"]});
     let answer = caller.call("CreateParticipantToken", &body)?;
     let token = text(&answer["participantToken"]["token"])?;
-    fleet.publish(&format!("{}/whip", server.url), &token, Rate::LOW)?;
+    fleet.publish(&format!("{}/whip", server.url()), &token, Rate::LOW)?;
     text(&answer["participantToken"]["participantId"])
 }
 

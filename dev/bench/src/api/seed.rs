@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_is_made_up_is_a_sound_store() {
-        let runtime = crate::runtime().unwrap();
+        let runtime = crate::runtime::runtime().unwrap();
         let fresh = || Database::fresh(None, &runtime).unwrap();
         let (first, second) = (fresh(), fresh());
         replicas(&first, 7, &runtime).unwrap();
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_store_that_holds_something_is_refused() {
-        let runtime = crate::runtime().unwrap();
+        let runtime = crate::runtime::runtime().unwrap();
         let database = Database::fresh(None, &runtime).unwrap();
         replicas(&database, 2, &runtime).unwrap();
         let error = replicas(&database, 2, &runtime).unwrap_err().to_string();

@@ -20,7 +20,7 @@ impl Draft<'_> {
         }
     }
 
-    /// The decision.
+    /// Makes the decision: reply, changes, notices and effects.
     pub(crate) fn finish(mut self, reply: Result<Reply, Error>) -> Decision {
         self.settle_idle();
         let mut effects = std::mem::take(&mut self.effects);

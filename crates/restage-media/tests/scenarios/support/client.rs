@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use restage_media::PeerKey;
 use restage_sim::Srtp;
-use str0m::change::{SdpAnswer, SdpPendingOffer};
+use restage_sim::peer::{Engine, Packet, Peer};
 use str0m::format::Codec;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{ExtensionValues, RtpWrite};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::rtp::ExtensionValues;
+use str0m::{Event, Input, Output, Rtc};
 
 use super::Flight;
 use super::source::{AudioSource, SourcePacket, VideoSource};
@@ -39,13 +39,11 @@ pub struct SenderReport {
 
 pub struct Client {
     pub key: PeerKey,
-    pub rtc: Rtc,
+    pub peer: Peer,
     /// What the engine believes its address to be.
     pub address: SocketAddr,
     /// What the network shows instead, behind a NAT.
     pub nat: Option<SocketAddr>,
-    pub audio: Option<Mid>,
-    pub video: Option<Mid>,
     pub is_connected: bool,
     pub is_closed: bool,
     /// Neither sends nor receives any more, as if unplugged.
@@ -60,7 +58,6 @@ pub struct Client {
     /// One per simulcast encoding.
     pub video_sources: Vec<VideoSource>,
     offer: Option<String>,
-    pending: Option<SdpPendingOffer>,
     flights: Vec<Flight>,
     engine_at: Instant,
     now: Instant,
@@ -134,7 +131,7 @@ impl Client {
 
     pub fn with_rtc(
         now: Instant,
-        mut rtc: Rtc,
+        rtc: Rtc,
         key: u64,
         number: usize,
         direction: Direction,
@@ -144,31 +141,12 @@ impl Client {
         let address: SocketAddr = format!("198.51.100.{}:{}", number % 250 + 1, 20_000 + number)
             .parse()
             .unwrap();
-        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
-        let mut api = rtc.sdp_api();
-        let (mut audio, mut video) = (None, None);
-        for kind in kinds {
-            match kind {
-                MediaKind::Audio => audio = Some(api.add_media(*kind, direction, None, None, None)),
-                MediaKind::Video => {
-                    let simulcast = (!rids.is_empty()).then(|| {
-                        let mut simulcast = Simulcast::new();
-                        rids.iter()
-                            .for_each(|rid| simulcast.add_send_layer(SimulcastLayer::new(rid)));
-                        simulcast
-                    });
-                    video = Some(api.add_media(*kind, direction, None, None, simulcast));
-                }
-            }
-        }
-        let (offer, pending) = api.apply().unwrap();
+        let (peer, offer) = Peer::offer(rtc, address, direction, kinds, rids).unwrap();
         Self {
             key: PeerKey(key),
-            rtc,
+            peer,
             address,
             nat: None,
-            audio,
-            video,
             is_connected: false,
             is_closed: false,
             is_offline: false,
@@ -178,8 +156,7 @@ impl Client {
             keyframe_requests: Vec::new(),
             audio_source: None,
             video_sources: Vec::new(),
-            offer: Some(offer.to_sdp_string()),
-            pending: Some(pending),
+            offer: Some(offer),
             flights: Vec::new(),
             engine_at: now,
             now,
@@ -198,24 +175,14 @@ impl Client {
     /// Sends packets of video by hand. Numbers are where the caller puts them.
     pub fn send_video(&mut self, now: Instant, codec: Codec, packets: Vec<SourcePacket>) {
         self.now = now;
-        let video = self.video.unwrap();
-        let pt = payload_type(&self.rtc, video, codec);
-        let mut api = self.rtc.direct_api();
-        let stream = api.stream_tx_by_mid(video, None).unwrap();
         for packet in packets {
-            let (seq, time) = (packet.seq.into(), packet.time);
-            let write = RtpWrite::new(pt.into(), seq, time, now, packet.payload);
-            stream.write_rtp(write.marker(packet.marker).nackable(true));
+            self.send(codec, None, now, ExtensionValues::default(), packet);
         }
         self.drain();
     }
 
     pub fn take_answer(&mut self, answer: &str) {
-        let answer = SdpAnswer::from_sdp_string(answer).unwrap();
-        self.rtc
-            .sdp_api()
-            .accept_answer(self.pending.take().unwrap(), answer)
-            .unwrap();
+        self.peer.accept(answer).unwrap();
         self.drain();
         // An engine without a DTLS timer waits for its first time before it checks paths.
         self.engine_at = self.now;
@@ -258,8 +225,8 @@ impl Client {
     }
 
     pub fn request_keyframe(&mut self) {
-        let video = self.video.unwrap();
-        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(video, None) {
+        let video = self.peer.video.unwrap();
+        if let Some(stream) = self.peer.rtc.direct_api().stream_rx_by_mid(video, None) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
         }
     }
@@ -273,7 +240,7 @@ impl Client {
     pub fn on_time(&mut self, now: Instant) {
         self.now = now;
         self.send_due(now);
-        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+        self.peer.rtc.handle_input(Input::Timeout(now)).unwrap();
         self.drain();
         self.engine_at = self.engine_at.max(now + Duration::from_micros(500));
     }
@@ -296,60 +263,64 @@ impl Client {
             let packet = source.next();
             self.sent
                 .push((MediaKind::Audio, Arc::clone(&packet.payload)));
-            let pt = payload_type(&self.rtc, self.audio.unwrap(), Codec::Opus);
-            let mut api = self.rtc.direct_api();
-            let stream = api.stream_tx_by_mid(self.audio.unwrap(), None).unwrap();
             let values = ExtensionValues {
                 audio_level: Some(-30),
                 voice_activity: Some(true),
                 ..Default::default()
             };
-            stream.write_rtp(
-                RtpWrite::new(
-                    pt.into(),
-                    packet.seq.into(),
-                    packet.time,
-                    now,
-                    packet.payload,
-                )
-                .marker(packet.marker)
-                .ext_vals(values),
-            );
+            self.send(Codec::Opus, None, now, values, packet);
         }
-        for source in self
-            .video_sources
-            .iter_mut()
-            .filter(|source| source.next_at <= now)
-        {
-            let pt = payload_type(&self.rtc, self.video.unwrap(), source.codec);
-            let mut api = self.rtc.direct_api();
-            let rid = source.rid.as_deref().map(Into::into);
-            let stream = api.stream_tx_by_mid(self.video.unwrap(), rid).unwrap();
-            for packet in source.next() {
-                self.sent
-                    .push((MediaKind::Video, Arc::clone(&packet.payload)));
-                let write = RtpWrite::new(
-                    pt.into(),
-                    packet.seq.into(),
-                    packet.time,
-                    now - source.encode_delay,
-                    packet.payload,
-                );
-                stream.write_rtp(write.marker(packet.marker).nackable(true));
+        let mut due = Vec::new();
+        for source in &mut self.video_sources {
+            if source.next_at <= now {
+                let (codec, rid) = (source.codec, source.rid.clone());
+                let captured_at = now - source.encode_delay;
+                let packets = source.next().into_iter();
+                due.extend(packets.map(|packet| (codec, rid.clone(), captured_at, packet)));
             }
         }
+        for (codec, rid, captured_at, packet) in due {
+            let payload = Arc::clone(&packet.payload);
+            self.sent.push((MediaKind::Video, payload));
+            let values = ExtensionValues::default();
+            self.send(codec, rid.as_deref(), captured_at, values, packet);
+        }
+    }
+
+    fn send(
+        &mut self,
+        codec: Codec,
+        rid: Option<&str>,
+        captured_at: Instant,
+        extensions: ExtensionValues,
+        packet: SourcePacket,
+    ) {
+        let is_sent = self.peer.send(Packet {
+            codec,
+            rid: rid.map(Into::into),
+            seq: packet.seq,
+            time: packet.time,
+            captured_at,
+            marker: packet.marker,
+            extensions,
+            payload: packet.payload,
+        });
+        assert!(is_sent, "{codec} is negotiated");
     }
 
     pub fn receive(&mut self, now: Instant, flight: &Flight) {
         self.now = now;
         let receive =
             Receive::new(Protocol::Udp, flight.from, self.address, &flight.bytes).unwrap();
-        self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+        self.peer
+            .rtc
+            .handle_input(Input::Receive(now, receive))
+            .unwrap();
         self.drain();
     }
 
     pub fn close(&mut self) {
-        self.rtc.close().unwrap();
+        self.peer.rtc.close().unwrap();
         self.drain();
     }
 
@@ -364,7 +335,7 @@ impl Client {
 
     pub fn drain(&mut self) {
         loop {
-            match self.rtc.poll_output().unwrap() {
+            match self.peer.rtc.poll_output().unwrap() {
                 Output::Timeout(at) => {
                     self.engine_at = at;
                     return;
@@ -397,6 +368,7 @@ impl Client {
             Event::RtpPacket(packet) => {
                 let pt = *packet.header.payload_type;
                 let codec = self
+                    .peer
                     .rtc
                     .codec_config()
                     .params()
@@ -421,7 +393,7 @@ impl Client {
                 });
             }
             Event::SenderFeedback(feedback) => self.reports.push(SenderReport {
-                kind: if Some(feedback.mid) == self.audio {
+                kind: if Some(feedback.mid) == self.peer.audio {
                     MediaKind::Audio
                 } else {
                     MediaKind::Video
@@ -435,32 +407,10 @@ impl Client {
 }
 
 fn engine(now: Instant, srtp: Srtp) -> Rtc {
-    Rtc::builder()
-        .set_rtp_mode(true)
-        .set_crypto_provider(Arc::new(srtp.provider()))
-        .clear_codecs()
-        .enable_opus(true, false)
-        .enable_vp8(true)
-        .enable_h264(true)
-        .build(now)
-}
-
-/// The payload type negotiated for a codec; for H.264 constrained baseline in packetization mode 1.
-pub fn payload_type(rtc: &Rtc, mid: Mid, codec: Codec) -> u8 {
-    let media = rtc.media(mid).expect("a negotiated section");
-    let params = rtc.codec_config().params();
-    let fits = |params: &&str0m::format::PayloadParams| {
-        let spec = params.spec();
-        let is_h264 = codec == Codec::H264;
-        spec.codec == codec
-            && media.remote_pts().contains(&params.pt())
-            && (!is_h264
-                || (spec.format.profile_level_id == Some(0x42e01f)
-                    && spec.format.packetization_mode == Some(1)))
+    let engine = Engine {
+        crypto: Arc::new(srtp.provider()),
+        certificate: None,
+        has_vp8: true,
     };
-    *params
-        .iter()
-        .find(fits)
-        .expect("the codec is negotiated")
-        .pt()
+    engine.build(now)
 }

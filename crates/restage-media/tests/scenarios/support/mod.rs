@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use client::Client;
 use restage_media::{
-    Burst, Config, Download, GoneReason, Input, OfferError, Output, PeerKey, PublicationKey, Sfu,
-    WorkerId,
+    Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletKey, Input,
+    MediaPacket, OfferError, Output, PeerKey, PublicationKey, Sfu, TapError, TapKey, WorkerId,
+    limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -51,6 +52,9 @@ pub enum News {
     /// What it cannot decode, and what is published of it.
     Undecodable(PeerKey, restage_media::MediaKind, String),
     Gone(PeerKey, GoneReason),
+    TapRefused(TapKey, TapError),
+    InletRefused(InletKey, InletError),
+    InletEnded(InletKey, InletEnd),
 }
 
 pub struct World {
@@ -64,6 +68,10 @@ pub struct World {
     /// What goes to other workers: packets, and wishes for key frames.
     pub relayed: Vec<(PublicationKey, Vec<WorkerId>, Burst)>,
     pub wanted: Vec<(PublicationKey, u8)>,
+    /// What taps were given.
+    pub tapped: Vec<(TapKey, MediaPacket)>,
+    /// Which layers of external inlets were asked for key frames.
+    pub inlet_key_frames: Vec<(InletKey, u8)>,
     /// One-way delay of every datagram.
     pub delay: Duration,
     /// Share of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`, in percent.
@@ -81,6 +89,10 @@ pub struct World {
     in_flight: BTreeMap<(Instant, u64), Flight>,
     flights: u64,
 }
+
+/// Of one output: a burst, or the picture as it stands.
+const TAPPED_PACKETS_MAX: usize = limits::LAYERS_MAX * limits::HEAD_PACKETS_MAX;
+const _: () = assert!(TAPPED_PACKETS_MAX >= limits::BATCH_PACKETS_MAX);
 
 pub const AUDIO_AND_VIDEO: [str0m::media::MediaKind; 2] = [
     str0m::media::MediaKind::Audio,
@@ -123,6 +135,8 @@ impl World {
             news: Vec::new(),
             relayed: Vec::new(),
             wanted: Vec::new(),
+            tapped: Vec::new(),
+            inlet_key_frames: Vec::new(),
             delay: Duration::from_millis(5),
             loss_in: 0,
             loss_out: 0,
@@ -141,11 +155,16 @@ impl World {
         self.drain_sfu();
     }
 
+    pub fn control(&mut self, control: Control) {
+        self.sfu.control(self.now, control);
+        self.drain_sfu();
+    }
+
     /// Opens a publishing client and returns its index. It is not connected yet.
     pub fn publisher(&mut self, key: u64, publication: u64) -> usize {
         let client = Client::publisher(self.now, key, self.clients.len());
         let index = self.open(client, true);
-        self.input(Input::Publish {
+        self.control(Control::Publish {
             peer: PeerKey(key),
             publication: PublicationKey(publication),
         });
@@ -155,7 +174,7 @@ impl World {
     pub fn subscriber(&mut self, key: u64, publication: u64) -> usize {
         let client = Client::subscriber(self.now, key, self.clients.len());
         let index = self.open(client, false);
-        self.input(Input::Subscribe {
+        self.control(Control::Subscribe {
             peer: PeerKey(key),
             publication: PublicationKey(publication),
         });
@@ -167,16 +186,16 @@ impl World {
         let offer = client.take_offer();
         let peer = client.key;
         if publishes {
-            self.input(Input::OpenPublisher {
+            self.control(Control::OpenPublisher {
                 peer,
-                offer: &offer,
+                offer: offer.to_owned(),
             });
         } else {
             let download = self.download.clone();
-            self.input(Input::OpenSubscriber {
+            self.control(Control::OpenSubscriber {
                 peer,
-                offer: &offer,
-                download: download.as_ref(),
+                offer: offer.to_owned(),
+                download,
             });
         }
         let answer = self.answer(peer).expect("an answer");
@@ -215,6 +234,24 @@ impl World {
             _ => None,
         });
         told.collect()
+    }
+
+    /// What a tap was given of a kind, in order.
+    pub fn tapped(&self, key: u64, kind: restage_media::MediaKind) -> Vec<&MediaPacket> {
+        let of_tap = self.tapped.iter().filter(|(tap, _)| tap.0 == key);
+        of_tap
+            .map(|(_, packet)| packet)
+            .filter(|packet| packet.kind == kind)
+            .collect()
+    }
+
+    /// Why pushes into an inlet, or its opening, were refused.
+    pub fn inlet_errors(&self, key: u64) -> Vec<InletError> {
+        let errors = self.news.iter().filter_map(|news| match news {
+            News::InletRefused(inlet, error) if inlet.0 == key => Some(*error),
+            _ => None,
+        });
+        errors.collect()
     }
 
     pub fn is_connected(&self, key: u64) -> bool {
@@ -373,6 +410,21 @@ impl World {
                     published,
                 } => self.news.push(News::Undecodable(peer, kind, published)),
                 Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
+                Output::Tapped { tap, packets, .. } => {
+                    assert!(!packets.is_empty() && packets.len() <= TAPPED_PACKETS_MAX);
+                    self.tapped
+                        .extend(packets.into_iter().map(|packet| (tap, packet)));
+                }
+                Output::TapRefused { tap, error } => self.news.push(News::TapRefused(tap, error)),
+                Output::InletRefused { inlet, error } => {
+                    self.news.push(News::InletRefused(inlet, error));
+                }
+                Output::InletEnded { inlet, reason } => {
+                    self.news.push(News::InletEnded(inlet, reason));
+                }
+                Output::InletKeyframeWanted { inlet, layer } => {
+                    self.inlet_key_frames.push((inlet, layer));
+                }
             }
         }
     }

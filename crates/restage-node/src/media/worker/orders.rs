@@ -2,91 +2,64 @@
 
 use std::sync::atomic::Ordering;
 
-use restage_media::{Input, PeerKey};
+use restage_media::{Control, PeerKey};
 
-use super::super::Role;
-use super::{Order, Worker, now};
+use super::{Order, Reply, Worker, now};
 
 impl Worker {
     /// Carries an order out.
     ///
     /// # Errors
     /// Why the worker cannot go on.
-    pub(super) fn obey(&mut self, order: Order) -> Result<(), String> {
-        let at = now();
+    pub(super) fn apply(&mut self, order: Order) -> Result<(), String> {
         match order {
-            Order::Open {
-                peer,
-                role,
-                offer,
-                download,
+            Order::Control {
+                control,
                 reply,
-            } => {
-                self.opening.insert(peer, reply);
-                let offer = offer.as_str();
-                let download = download.as_ref();
-                self.sfu.handle_input(
-                    at,
-                    match role {
-                        Role::Publisher => Input::OpenPublisher { peer, offer },
-                        Role::Subscriber => Input::OpenSubscriber {
-                            peer,
-                            offer,
-                            download,
-                        },
-                    },
-                );
-            }
-            Order::Patch {
-                peer,
-                fragment,
-                reply,
-            } => {
-                self.patching.insert(peer, reply);
-                self.sfu.handle_input(
-                    at,
-                    Input::Patch {
-                        peer,
-                        fragment: &fragment,
-                    },
-                );
-            }
-            Order::Publish {
-                peer,
-                publication,
                 turn,
-            } => {
-                self.sfu
-                    .handle_input(at, Input::Publish { peer, publication });
-                let is_newest = !self.live.contains(&peer)
-                    || self
-                        .neighbours
-                        .routes
-                        .publish(self.id, peer, publication, turn);
-                if !is_newest {
-                    self.sfu.handle_input(at, Input::Yield { publication });
-                }
-            }
-            Order::Subscribe { peer, publication } => {
-                self.sfu
-                    .handle_input(at, Input::Subscribe { peer, publication });
-                if self.live.contains(&peer) {
-                    self.neighbours.routes.subscribe(self.id, peer, publication);
-                }
-            }
-            Order::Close { peer, reply } => {
-                if let Some(reply) = reply {
-                    reply.send(self.sfu.connect_failure(peer)).ok();
-                }
-                self.sfu.handle_input(at, Input::Close { peer });
-                self.forget(peer);
-            }
+            } => self.apply_control(control, reply, turn),
             Order::Stop => self.stopping = true,
             #[cfg(test)]
             Order::Fail(fault) => fault.strike()?,
         }
         self.drain();
         Ok(())
+    }
+
+    /// Hands a control to the `Sfu`, and does here what follows from it: who waits for its outcome, and what other workers have to
+    /// know.
+    fn apply_control(&mut self, control: Control, reply: Reply, turn: u64) {
+        let at = now();
+        let peer = control.peer();
+        match (reply, peer) {
+            (Reply::Answer(sender), Some(peer)) => drop(self.opening.insert(peer, sender)),
+            (Reply::Fragment(sender), Some(peer)) => drop(self.patching.insert(peer, sender)),
+            (Reply::Failure(sender), Some(peer)) => {
+                sender.send(self.sfu.connect_failure(peer)).ok();
+            }
+            (_, None) | (Reply::Nobody, _) => {}
+        }
+        let route = match control {
+            Control::Publish { .. } | Control::Subscribe { .. } | Control::Close { .. } => {
+                Some(control.clone())
+            }
+            _ => None,
+        };
+        self.sfu.control(at, control);
+        let routes = &self.neighbours.routes;
+        match route {
+            Some(Control::Publish { peer, publication }) if self.live.contains(&peer) => {
+                let is_newest = routes.publish(self.id, peer, publication, turn);
+                if !is_newest {
+                    self.sfu.control(at, Control::Yield { publication });
+                }
+            }
+            Some(Control::Subscribe { peer, publication }) if self.live.contains(&peer) => {
+                routes.subscribe(self.id, peer, publication);
+            }
+            Some(Control::Close { peer }) => self.forget(peer),
+            _ => {}
+        }
     }
 
     /// A peer is gone.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::care::RESTARTS_MAX;
 use super::*;
 use crate::media::MediaPlaces;
-use crate::media::{Media, PublishLimits};
+use crate::media::{Media, PublishLimits, Role};
 
 /// The way in which a worker fails.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ async fn a_worker_that_panics_begins_anew_and_its_peers_are_told() {
         assert_eq!(event, Some(MediaEvent::Gone(peer, GoneReason::Panicked)));
         // The worker works, and nothing is left of the peer.
         let next = open(&media).await;
-        media.close(next).await;
+        media.control(next, Control::Close { peer: next }).await;
         within("the counters", async {
             while media.stats().restarts < times || media.stats().peers > 0 {
                 tokio::task::yield_now().await;

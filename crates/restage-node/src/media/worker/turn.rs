@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use restage_media::{Input, Output, WorkerId};
+use restage_media::{Control, Input, Output, WorkerId};
 
 use super::super::MediaEvent;
 use super::super::counters::WorkerStats;
@@ -45,10 +45,10 @@ impl Worker {
         while orders < ORDERS_PER_TURN
             && let Ok(order) = self.inbox.try_recv()
         {
-            self.obey(order)?;
+            self.apply(order)?;
             orders += 1;
         }
-        let has_messages = self.hear_neighbours();
+        let has_messages = self.receive_from_neighbours();
         self.taken = 0;
         self.read();
         self.check_socket()?;
@@ -139,23 +139,23 @@ impl Worker {
 
     pub(super) fn apply_shed(&mut self, at: Instant, shed: Shed) {
         let Shed { step, turn } = shed;
-        self.sfu.handle_input(at, Input::Shed { step, turn });
+        self.sfu.control(at, Control::Shed { step, turn });
         self.drain();
         let peers_withheld = self.sfu.stats().peers_withheld;
         self.care.tell_of_overload(at, step, peers_withheld);
     }
 
     /// Takes up what other workers have sent, and what has changed about who receives what. `true` if there is more.
-    fn hear_neighbours(&mut self) -> bool {
+    fn receive_from_neighbours(&mut self) -> bool {
         self.neighbours.links[usize::from(self.id.0)].looks();
         let at = now();
         for duty in self.neighbours.routes.duties(self.id) {
             let publication = duty.publication;
             if duty.is_fed_elsewhere {
-                self.sfu.handle_input(at, Input::Yield { publication });
+                self.sfu.control(at, Control::Yield { publication });
             }
-            let to = &duty.to;
-            self.sfu.handle_input(at, Input::Relay { publication, to });
+            let to = duty.to;
+            self.sfu.control(at, Control::Relay { publication, to });
             self.drain();
         }
         let mut count = 0;
@@ -169,10 +169,7 @@ impl Worker {
                     self.sfu
                         .handle_input(at, Input::Relayed { publication, burst });
                 }
-                Message::WantKeyframe { publication, layer } => {
-                    self.sfu
-                        .handle_input(at, Input::WantKeyframe { publication, layer });
-                }
+                Message::Control(control) => self.sfu.control(at, control),
             }
             self.drain();
         }
@@ -182,7 +179,7 @@ impl Worker {
         count == MESSAGES_PER_TURN
     }
 
-    fn tell(&mut self, worker: WorkerId, message: Message) {
+    fn send_to(&mut self, worker: WorkerId, message: Message) {
         let link = self.neighbours.links.get(usize::from(worker.0));
         if !link.is_some_and(|link| link.send(message)) {
             self.bursts_dropped += 1;
@@ -232,12 +229,13 @@ impl Worker {
                 } => {
                     for worker in to.iter() {
                         let burst = burst.clone();
-                        self.tell(*worker, Message::Burst { publication, burst });
+                        self.send_to(*worker, Message::Burst { publication, burst });
                     }
                 }
                 Output::KeyframeWanted { publication, layer } => {
                     if let Some(home) = self.neighbours.routes.home(publication) {
-                        self.tell(home, Message::WantKeyframe { publication, layer });
+                        let control = Control::WantKeyframe { publication, layer };
+                        self.send_to(home, Message::Control(control));
                     }
                 }
                 Output::Answer { peer, sdp, .. } => {
@@ -246,7 +244,7 @@ impl Worker {
                     let taken = waiting.is_some_and(|reply| reply.send(Ok(sdp)).is_ok());
                     if !taken {
                         // The HTTP request is gone: nobody will ever use this peer.
-                        self.sfu.handle_input(now(), Input::Close { peer });
+                        self.sfu.control(now(), Control::Close { peer });
                         self.forget(peer);
                     }
                 }
@@ -272,6 +270,12 @@ impl Worker {
                     let event = MediaEvent::Undecodable(peer, kind, published);
                     self.unsent.push_back(event);
                 }
+                // The server opens no taps and no external inlets.
+                Output::Tapped { .. }
+                | Output::TapRefused { .. }
+                | Output::InletRefused { .. }
+                | Output::InletEnded { .. }
+                | Output::InletKeyframeWanted { .. } => {}
                 Output::Gone { peer, reason } => {
                     tracing::debug!(peer = peer.0, ?reason, "peer gone");
                     self.forget(peer);

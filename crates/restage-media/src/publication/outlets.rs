@@ -1,0 +1,156 @@
+//! Where a publication's packets go.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use restage_codec::MediaKind;
+
+use super::head::{Heads, Start};
+use super::select::{Choice, Selector};
+use crate::io::{TapKey, WorkerId};
+use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN};
+use crate::packet::{Encoding, Packet, TapLayers};
+use crate::util::slab::Index;
+
+/// Everybody who receives a publication. Peers are served one after the other with every burst; relays and taps are given a burst
+/// once, as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Outlets {
+    /// Subscribing peers of this worker.
+    pub(crate) peers: Vec<Index>,
+    /// Other workers that have subscribers of it.
+    pub(crate) relays: Arc<[WorkerId]>,
+    /// Whoever uses this crate: [`Output::Tapped`](crate::Output::Tapped).
+    pub(crate) taps: Vec<Tap>,
+}
+
+impl Outlets {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.peers.is_empty() && self.relays.is_empty() && self.taps.is_empty()
+    }
+
+    /// Whether so many receive it that a burst waits for the end of its picture: there is something to save.
+    pub(crate) fn is_large(&self) -> bool {
+        self.peers.len() >= PICTURE_WAIT_AUDIENCE_MIN || !self.relays.is_empty()
+    }
+}
+
+/// An outlet to the caller.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    pub(crate) key: TapKey,
+    layers: TapLayers,
+    /// One for the best layer, or one for each.
+    selectors: [Selector; LAYERS_MAX],
+}
+
+impl Tap {
+    pub(crate) fn new(key: TapKey, layers: TapLayers) -> Self {
+        Self {
+            key,
+            layers,
+            selectors: Default::default(),
+        }
+    }
+
+    /// Which selector decides about packets of an encoding, and which encoding that one should let through.
+    fn selector(
+        &mut self,
+        encoding: Encoding,
+        target: Encoding,
+    ) -> Option<(&mut Selector, Encoding)> {
+        let (place, wanted) = match self.layers {
+            TapLayers::Best => (0, target),
+            TapLayers::All => (usize::from(encoding.layer), encoding),
+        };
+        Some((self.selectors.get_mut(place)?, wanted))
+    }
+
+    /// Whether the tap is given a packet. Pictures begin with a key frame, and again after every change of encodings.
+    fn takes(&mut self, packet: &Packet) -> bool {
+        if packet.payload.is_empty() {
+            return false;
+        }
+        if packet.kind == MediaKind::Audio {
+            return true;
+        }
+        let (encoding, target) = (packet.encoding, packet.target);
+        let can_start = packet.starts_key_frame;
+        self.selector(encoding, target)
+            .is_some_and(|(selector, wanted)| {
+                selector.select(encoding, can_start, wanted) != Choice::Drop
+            })
+    }
+
+    /// The packets of a burst that the tap is given, and the layers whose key frame it waits for.
+    pub(crate) fn take(&mut self, burst: &[Packet]) -> (Vec<Packet>, Vec<u8>) {
+        let mut taken = Vec::with_capacity(burst.len());
+        let mut wanted = Vec::new();
+        for packet in burst {
+            if self.takes(packet) {
+                taken.push(packet.clone());
+            } else if let Some(layer) = self.waits_for(packet)
+                && !wanted.contains(&layer)
+            {
+                wanted.push(layer);
+            }
+        }
+        (taken, wanted)
+    }
+
+    fn waits_for(&mut self, packet: &Packet) -> Option<u8> {
+        if packet.kind != MediaKind::Video {
+            return None;
+        }
+        let (selector, wanted) = self.selector(packet.encoding, packet.target)?;
+        selector.is_waiting(wanted).then_some(wanted.layer)
+    }
+
+    /// What the tap is given when it begins: the picture as it stands.
+    pub(crate) fn begin(&mut self, heads: &Heads, target: Encoding, now: Instant) -> Vec<Packet> {
+        let starts: Vec<Start<'_>> = match self.layers {
+            TapLayers::Best => heads.start(target, now).into_iter().collect(),
+            TapLayers::All => heads.starts(target.feed, now).collect(),
+        };
+        let mut taken = Vec::new();
+        for start in starts {
+            let before = taken.len();
+            for packet in start.packets {
+                // The target may have become another one since.
+                let (encoding, can_start) = (packet.encoding, packet.starts_key_frame);
+                let Some((selector, wanted)) = self.selector(encoding, target) else {
+                    continue;
+                };
+                if selector.select(encoding, can_start, wanted) != Choice::Drop {
+                    taken.push(packet.clone());
+                }
+            }
+            if let Some(last) = taken[before..].last().filter(|_| start.is_still)
+                && let Some((selector, _)) = self.selector(last.encoding, target)
+            {
+                selector.hold();
+            }
+        }
+        taken
+    }
+
+    /// Of these encodings the layers whose key frame the tap waits for.
+    pub(crate) fn waiting(
+        &mut self,
+        target: Encoding,
+        others: impl IntoIterator<Item = Encoding>,
+    ) -> Vec<u8> {
+        let all = std::iter::once(target).chain(others);
+        let relevant = all.filter(|one| self.layers == TapLayers::All || *one == target);
+        let mut layers: Vec<u8> = Vec::new();
+        for encoding in relevant.collect::<Vec<_>>() {
+            let waits = self
+                .selector(encoding, target)
+                .is_some_and(|(selector, wanted)| selector.is_waiting(wanted));
+            if waits && !layers.contains(&encoding.layer) {
+                layers.push(encoding.layer);
+            }
+        }
+        layers
+    }
+}

@@ -1,0 +1,134 @@
+//! Taps: outlets by which the caller is given the packets of a publication.
+
+use std::time::Instant;
+
+use super::Sfu;
+use crate::io::{Output, PublicationKey, TapError, TapKey};
+use crate::limits::{TAPS_MAX, TAPS_PER_PUBLICATION_MAX};
+use crate::packet::{Encoding, MediaPacket, Packet, TapLayers};
+use crate::publication::Publication;
+use crate::publication::outlets::Tap;
+use crate::transport::event::Sink;
+use crate::util::slab::Index;
+
+impl Sfu {
+    pub(super) fn open_tap(
+        &mut self,
+        now: Instant,
+        key: TapKey,
+        publication: PublicationKey,
+        layers: TapLayers,
+    ) {
+        match self.try_open_tap(key, publication, layers) {
+            Ok(index) => self.start_tap(now, key, index),
+            Err(error) => {
+                tracing::debug!(tap = key.0, %error, "refused");
+                self.sink
+                    .outputs
+                    .push_back(Output::TapRefused { tap: key, error });
+            }
+        }
+    }
+
+    fn try_open_tap(
+        &mut self,
+        key: TapKey,
+        publication: PublicationKey,
+        layers: TapLayers,
+    ) -> Result<Index, TapError> {
+        if self.tap_keys.contains_key(&key) {
+            return Err(TapError::KeyInUse);
+        }
+        if self.tap_keys.len() >= TAPS_MAX {
+            return Err(TapError::Full);
+        }
+        let index = self.publication(publication).ok_or(TapError::Full)?;
+        let entry = self.publications.get_mut(index).ok_or(TapError::Full)?;
+        if entry.outlets.taps.len() >= TAPS_PER_PUBLICATION_MAX {
+            return Err(TapError::Full);
+        }
+        entry.outlets.taps.push(Tap::new(key, layers));
+        self.tap_keys.insert(key, index);
+        Ok(index)
+    }
+
+    /// Gives a new tap the picture as it stands, and asks for what it waits for. What is pending has been forwarded.
+    fn start_tap(&mut self, now: Instant, key: TapKey, index: Index) {
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        let Some(target) = publication.target else {
+            return;
+        };
+        let Publication {
+            outlets,
+            heads,
+            ladder,
+            ..
+        } = publication;
+        let Some(tap) = outlets.taps.iter_mut().find(|tap| tap.key == key) else {
+            return;
+        };
+        let packets = tap.begin(heads, target, now);
+        let rungs = ladder.as_deref().unwrap_or_default();
+        let others: Vec<Encoding> = rungs.iter().map(|rung| rung.encoding).collect();
+        let wanted = tap.waiting(target, others);
+        let publication_key = publication.key;
+        self.stats.packets_tapped += packets.len() as u64;
+        hand_out(&mut self.sink, key, publication_key, packets);
+        for layer in wanted {
+            self.want_keyframe(now, index, layer);
+        }
+    }
+
+    /// Gives each tap of a publication its part of a burst. Returns the layers whose key frame they wait for.
+    pub(super) fn hand_to_taps(&mut self, index: Index, burst: &[Packet]) -> Vec<u8> {
+        let Some(publication) = self.publications.get_mut(index) else {
+            return Vec::new();
+        };
+        let mut wanted = Vec::new();
+        for tap in &mut publication.outlets.taps {
+            let (packets, layers) = tap.take(burst);
+            self.stats.packets_tapped += packets.len() as u64;
+            hand_out(&mut self.sink, tap.key, publication.key, packets);
+            wanted.extend(layers);
+        }
+        wanted
+    }
+
+    pub(super) fn close_tap(&mut self, key: TapKey) {
+        let Some(index) = self.tap_keys.remove(&key) else {
+            return;
+        };
+        if let Some(publication) = self.publications.get_mut(index) {
+            publication.outlets.taps.retain(|tap| tap.key != key);
+        }
+        self.forget_if_idle(index);
+    }
+
+    pub(super) fn keyframe_wanted_by_tap(&mut self, now: Instant, key: TapKey) {
+        let Some(&index) = self.tap_keys.get(&key) else {
+            return;
+        };
+        let publication = self.publications.get(index);
+        if let Some(target) = publication.and_then(|publication| publication.target) {
+            self.want_keyframe(now, index, target.layer);
+        }
+    }
+}
+
+fn hand_out(sink: &mut Sink, tap: TapKey, publication: PublicationKey, packets: Vec<Packet>) {
+    if packets.is_empty() {
+        return;
+    }
+    let view = |packet: Packet| {
+        let captured = sink.since_1970(packet.wallclock);
+        MediaPacket::new(packet, captured.as_micros() as u64)
+    };
+    let packets = packets.into_iter().map(view).collect();
+    sink.outputs.push_back(Output::Tapped {
+        tap,
+        publication,
+        packets,
+    });
+}

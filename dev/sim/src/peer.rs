@@ -1,0 +1,174 @@
+//! The offering end of a WebRTC connection: an engine, and what its offer has asked for.
+//!
+//! It knows no socket and no clock, so that load over real sockets and scenarios over a simulated network use the same.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::format::{Codec, PayloadParams};
+use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
+use str0m::rtp::{ExtensionValues, RtpWrite};
+use str0m::{Candidate, Rtc};
+
+/// Constrained baseline at level 3.1, which every WebRTC client decodes (RFC 7742 §6.2).
+const H264_PROFILE: u32 = 0x42_e0_1f;
+/// NAL units may be fragmented (RFC 6184 §6.3).
+const H264_PACKETIZATION_MODE: u8 = 1;
+
+/// What a peer's engine is made with.
+#[derive(Clone)]
+pub struct Engine {
+    /// How media and the handshake are protected.
+    pub crypto: Arc<CryptoProvider>,
+    /// Made by the engine if there is none.
+    pub certificate: Option<DtlsCert>,
+    /// VP8 is offered beside H.264.
+    pub has_vp8: bool,
+}
+
+impl Engine {
+    /// An engine that hands over and takes RTP packets as they are.
+    pub fn build(&self, now: Instant) -> Rtc {
+        let mut builder = Rtc::builder()
+            .set_rtp_mode(true)
+            .set_crypto_provider(Arc::clone(&self.crypto))
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(self.has_vp8)
+            .enable_h264(true);
+        if let Some(certificate) = &self.certificate {
+            builder = builder.set_dtls_cert(certificate.clone());
+        }
+        builder.build(now)
+    }
+}
+
+/// A packet to send. The sequence number is the engine's own count, without wrap-around.
+pub struct Packet {
+    /// Which format it is in.
+    pub codec: Codec,
+    /// Of a simulcast encoding.
+    pub rid: Option<Rid>,
+    /// Its sequence number.
+    pub seq: u64,
+    /// Its RTP timestamp.
+    pub time: u32,
+    /// When its picture or sound was captured.
+    pub captured_at: Instant,
+    /// The last one of a picture.
+    pub marker: bool,
+    /// Header extensions.
+    pub extensions: ExtensionValues,
+    /// What it carries.
+    pub payload: Arc<[u8]>,
+}
+
+/// A peer that offers.
+pub struct Peer {
+    /// The engine.
+    pub rtc: Rtc,
+    /// The section of sound, if it was offered.
+    pub audio: Option<Mid>,
+    /// The section of video, if it was offered.
+    pub video: Option<Mid>,
+    pending: Option<SdpPendingOffer>,
+}
+
+impl Peer {
+    /// A peer at this address and its offer in SDP: a section of each kind, in this direction. `rids` are the simulcast
+    /// encodings of the video that is sent.
+    ///
+    /// # Errors
+    /// The engine does not take the address, or makes no offer.
+    pub fn offer(
+        mut rtc: Rtc,
+        address: SocketAddr,
+        direction: Direction,
+        kinds: &[MediaKind],
+        rids: &[&str],
+    ) -> anyhow::Result<(Self, String)> {
+        rtc.add_local_candidate(Candidate::host(address, "udp")?);
+        let mut api = rtc.sdp_api();
+        let (mut audio, mut video) = (None, None);
+        for &kind in kinds {
+            let is_simulcast = kind == MediaKind::Video && !rids.is_empty();
+            let simulcast = is_simulcast.then(|| simulcast(rids));
+            let mid = api.add_media(kind, direction, None, None, simulcast);
+            match kind {
+                MediaKind::Audio => audio = Some(mid),
+                MediaKind::Video => video = Some(mid),
+            }
+        }
+        let (offer, pending) = api.apply().context("the engine made no offer")?;
+        let peer = Self {
+            rtc,
+            audio,
+            video,
+            pending: Some(pending),
+        };
+        Ok((peer, offer.to_sdp_string()))
+    }
+
+    /// Takes the answer to the offer.
+    ///
+    /// # Errors
+    /// It is no answer to this offer, or was given before.
+    pub fn accept(&mut self, answer: &str) -> anyhow::Result<()> {
+        let answer = SdpAnswer::from_sdp_string(answer)?;
+        let pending = self.pending.take().context("an answer was taken before")?;
+        Ok(self.rtc.sdp_api().accept_answer(pending, answer)?)
+    }
+
+    /// Hands a packet to the engine. `false`: its format was not negotiated.
+    pub fn send(&mut self, packet: Packet) -> bool {
+        let is_video = packet.codec.is_video();
+        let section = if is_video { self.video } else { self.audio };
+        let Some(mid) = section else {
+            return false;
+        };
+        let Some(pt) = payload_type(&self.rtc, mid, packet.codec) else {
+            return false;
+        };
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(mid, packet.rid) else {
+            return false;
+        };
+        let write = RtpWrite::new(
+            pt.into(),
+            packet.seq.into(),
+            packet.time,
+            packet.captured_at,
+            packet.payload,
+        );
+        let write = write.marker(packet.marker).ext_vals(packet.extensions);
+        stream.write_rtp(write.nackable(is_video));
+        true
+    }
+}
+
+fn simulcast(rids: &[&str]) -> Simulcast {
+    let mut simulcast = Simulcast::new();
+    for rid in rids {
+        simulcast.add_send_layer(SimulcastLayer::new(rid));
+    }
+    simulcast
+}
+
+/// The payload type that was negotiated for a codec; of H.264 constrained baseline with fragmented NAL units.
+pub fn payload_type(rtc: &Rtc, mid: Mid, codec: Codec) -> Option<u8> {
+    let media = rtc.media(mid)?;
+    let fits = |params: &&PayloadParams| {
+        let spec = params.spec();
+        let format = &spec.format;
+        let is_decodable = codec != Codec::H264
+            || (format.profile_level_id == Some(H264_PROFILE)
+                && format.packetization_mode == Some(H264_PACKETIZATION_MODE));
+        spec.codec == codec && is_decodable && media.remote_pts().contains(&params.pt())
+    };
+    let found = rtc.codec_config().params().iter().find(fits);
+    found.map(|params| *params.pt())
+}

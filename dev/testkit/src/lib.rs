@@ -1,0 +1,14 @@
+//! What tests and measurements start programs with, the server among them, and wait with.
+//!
+//! `program` runs a program and waits for its lines and its end; `server` runs `restage serve`; `golden` compares output
+//! with files; `wait` waits for a state with a deadline.
+
+mod golden;
+mod program;
+mod server;
+mod wait;
+
+pub use golden::golden;
+pub use program::Program;
+pub use server::{Serve, Server, without_settings};
+pub use wait::{DEADLINE, eventually};
