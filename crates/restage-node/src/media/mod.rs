@@ -6,13 +6,13 @@
 //! several is relayed to each of these once.
 
 mod counters;
+mod gso;
 mod link;
 mod load;
 mod own;
 mod places;
 mod quota;
 mod routes;
-mod trains;
 mod udp;
 mod worker;
 

@@ -21,11 +21,11 @@ use restage_media::{Config, ConnectFailure, Control, OfferError, PeerKey, Sfu, W
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};
+use super::gso::Trains;
 use super::link::{Link, Message};
 use super::load::{Gauge, Health};
 use super::quota::Quota;
 use super::routes::Routes;
-use super::trains::Trains;
 use super::udp::Socket;
 use super::{MediaError, MediaEvent};
 use care::Care;

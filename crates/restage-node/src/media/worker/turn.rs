@@ -59,7 +59,7 @@ impl Worker {
             self.sfu.handle_input(at, Input::Timeout);
             self.drain();
         }
-        self.weigh();
+        self.measure_load();
         self.report();
         Ok(has_messages || orders == ORDERS_PER_TURN || !self.is_socket_empty)
     }
@@ -128,7 +128,7 @@ impl Worker {
     }
 
     /// Closes a window of measuring, and leaves out of pictures what follows from it.
-    fn weigh(&mut self) {
+    fn measure_load(&mut self) {
         let at = now();
         self.gauge.done(at);
         let peers = self.live.len();
@@ -142,7 +142,7 @@ impl Worker {
         self.sfu.control(at, Control::Shed { step, turn });
         self.drain();
         let peers_withheld = self.sfu.stats().peers_withheld;
-        self.care.tell_of_overload(at, step, peers_withheld);
+        self.care.warn_of_overload(at, step, peers_withheld);
     }
 
     /// Takes up what other workers have sent, and what has changed about who receives what. `true` if there is more.
@@ -307,7 +307,7 @@ impl Worker {
         }
         let stats = self.sfu.stats();
         self.care
-            .tell_of_contests(self.read_at, stats.addresses_contested);
+            .warn_of_contests(self.read_at, stats.addresses_contested);
         let present = WorkerStats {
             datagrams_received: self.received,
             datagrams_sent: self.trains.sent,
