@@ -26,7 +26,7 @@ pub(super) struct Care {
     /// Times of the restarts within the window.
     recent: VecDeque<Instant>,
     restarts: u64,
-    /// The counts of those before the present `Sfu`.
+    /// The counts of the earlier `Sfu`s, up to the present one.
     former: WorkerStats,
     contests: Told,
     overload_told_at: Option<Instant>,
