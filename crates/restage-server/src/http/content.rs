@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::App;
 use super::bearer::Bearer;
 use super::refusal::Refusal;
-use super::{vouch, whip};
+use super::{token_check, whip};
 
 /// Memory for the bodies of all requests together: more than a hundred of the largest.
 const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
