@@ -28,7 +28,7 @@ mod tables;
 mod tests;
 mod writer;
 
-pub use config::{Listeners, SqliteSync, StoreConfig};
+pub use config::{OutboxConfig, SqliteSync, StoreConfig};
 pub use error::{Cause, StoreError};
 pub use limits::{PAGE_ROWS_MAX, READ_TIMEOUT, READERS};
 pub use operator::{

@@ -19,7 +19,7 @@ use tracing::field::Empty;
 
 use super::answer_cache::Asked;
 use super::content;
-use super::door::{Place, Unfit};
+use super::door::{Slot, Unfit};
 use super::metrics::RequestId;
 use super::refusal::InForm;
 use super::{App, handler};
@@ -53,7 +53,7 @@ pub(super) async fn serve<B>(
     app: &App,
     operation: Operation,
     request: Request<B>,
-    looked: Result<Option<Place>, Unfit>,
+    looked: Result<Option<Slot>, Unfit>,
 ) -> Response<Full<Bytes>>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::sql;
 
 /// A participant in a stage session.
-pub(crate) type Place = (StageSessionId, ParticipantId);
+pub(crate) type PresenceKey = (StageSessionId, ParticipantId);
 
 /// Loads what `needs` name, in the connection's open transaction.
 pub(crate) async fn world(
@@ -46,15 +46,15 @@ struct Wanted {
     /// Participants whose reconnect windows are over, by source stage.
     due: BTreeSet<(StageId, ParticipantId)>,
     /// Keys of [`Need::Participant`] in an active session.
-    participants: BTreeSet<Place>,
+    participants: BTreeSet<PresenceKey>,
     /// Participants whose ACTIVE replica rows are needed.
     replications: BTreeSet<ParticipantId>,
     /// Keys of [`Need::Audience`].
-    audiences: BTreeSet<Place>,
+    audiences: BTreeSet<PresenceKey>,
     /// Keys of [`Need::Presence`].
-    presences: BTreeSet<Place>,
+    presences: BTreeSet<PresenceKey>,
     /// Keys of which only the participant row is needed.
-    rows: BTreeSet<Place>,
+    rows: BTreeSet<PresenceKey>,
     sessions: BTreeSet<StageSessionId>,
     occupancies: BTreeSet<StageSessionId>,
     /// Sessions whose connections are all loaded.
@@ -147,7 +147,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn place(&self, stage: &StageId, participant: &ParticipantId) -> Option<Place> {
+    fn place(&self, stage: &StageId, participant: &ParticipantId) -> Option<PresenceKey> {
         Some((self.active.get(stage)?.clone(), participant.clone()))
     }
 
@@ -303,7 +303,7 @@ impl Loader<'_> {
         for row in self.missing_participants(sources.clone()).await? {
             self.take_participant(row);
         }
-        let away = |place: &Place| {
+        let away = |place: &PresenceKey| {
             self.world
                 .participants
                 .get(place)
@@ -317,7 +317,7 @@ impl Loader<'_> {
 
     /// Turns the subscribers of each needed publisher into presences.
     async fn load_audiences(&mut self) -> Result<(), StoreError> {
-        let (known, unknown): (BTreeSet<Place>, BTreeSet<Place>) =
+        let (known, unknown): (BTreeSet<PresenceKey>, BTreeSet<PresenceKey>) =
             std::mem::take(&mut self.wanted.audiences)
                 .into_iter()
                 .partition(|(session, _)| self.wanted.complete.contains(session));
@@ -377,7 +377,7 @@ impl Loader<'_> {
 
     async fn missing_participants(
         &mut self,
-        mut places: BTreeSet<Place>,
+        mut places: BTreeSet<PresenceKey>,
     ) -> Result<Vec<Participant>, StoreError> {
         places.retain(|place| !self.world.participants.contains_key(place));
         rows::participants(self.connection, places).await

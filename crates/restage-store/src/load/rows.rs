@@ -13,7 +13,7 @@ use restage_core::row::{
 };
 use restage_core::{Occupancy, RegionCount};
 
-use super::Place;
+use super::PresenceKey;
 use crate::error::StoreError;
 use crate::sql::{self, Row, query};
 use crate::tables::declare::PlainTable as _;
@@ -47,7 +47,7 @@ impl Key for ParticipantId {
     }
 }
 
-impl Key for Place {
+impl Key for PresenceKey {
     fn columns(&self) -> [Option<&str>; 2] {
         [Some(self.0.as_str()), Some(self.1.as_str())]
     }
@@ -244,7 +244,7 @@ pub(crate) async fn sessions(
 
 pub(crate) async fn participants(
     connection: &mut sql::Connection,
-    places: BTreeSet<Place>,
+    places: BTreeSet<PresenceKey>,
 ) -> Result<Vec<Participant>, StoreError> {
     PARTICIPANTS
         .fetch(connection, places, Participant::read)
@@ -264,7 +264,7 @@ pub(crate) async fn replicas_of(
 /// The open connections of these participants.
 pub(crate) async fn connections_of(
     connection: &mut sql::Connection,
-    places: BTreeSet<Place>,
+    places: BTreeSet<PresenceKey>,
 ) -> Result<Vec<Connection>, StoreError> {
     CONNECTIONS_OF
         .fetch(connection, places, Connection::read)
@@ -274,8 +274,8 @@ pub(crate) async fn connections_of(
 /// The subscribers of these publishers.
 pub(crate) async fn subscribers(
     connection: &mut sql::Connection,
-    publishers: BTreeSet<Place>,
-) -> Result<Vec<Place>, StoreError> {
+    publishers: BTreeSet<PresenceKey>,
+) -> Result<Vec<PresenceKey>, StoreError> {
     SUBSCRIBERS
         .fetch(connection, publishers, decode::place)
         .await
@@ -388,7 +388,7 @@ pub(crate) async fn replica(
 /// The number of ACTIVE replicas of a source participant.
 pub(crate) async fn replications(
     connection: &mut sql::Connection,
-    (source, participant): &Place,
+    (source, participant): &PresenceKey,
 ) -> Result<u64, StoreError> {
     query(REPLICATIONS)
         .bind(participant.as_str())

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::schema;
 use crate::config::StoreConfig;
-use crate::engine::{self, Engine, Role};
+use crate::engine::{self, Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, Row, query};
 use crate::tables::{self, Description};
@@ -89,7 +89,7 @@ pub enum DumpError {
 /// # Errors
 /// [`DumpError`]; the part that was written so far is then unusable.
 pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Result<u64, DumpError> {
-    let visit = Engine::visit(config, Role::Reader).await?;
+    let visit = Engine::visit(config, Access::Reader).await?;
     let mut connection = visit.connection;
     connection.command(visit.begin).await?;
     schema::check(&mut connection, config).await?;

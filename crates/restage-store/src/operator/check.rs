@@ -2,7 +2,7 @@
 
 use super::{backup, schema};
 use crate::config::StoreConfig;
-use crate::engine::{Engine, Role};
+use crate::engine::{Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::tables;
@@ -87,7 +87,7 @@ const RULES: &[(&str, &str)] = &[
 /// # Errors
 /// [`StoreError`] if the database cannot be read.
 pub async fn check(config: &StoreConfig) -> Result<Findings, StoreError> {
-    let visit = Engine::visit(config, Role::Reader).await?;
+    let visit = Engine::visit(config, Access::Reader).await?;
     let mut connection = visit.connection;
     let mut findings = Findings::default();
     connection.command(visit.begin).await?;

@@ -24,7 +24,8 @@ use restage_core::row::{
 };
 use restage_core::{Change, World};
 
-use crate::engine::{Engine, Role};
+use crate::engine::{Access, Engine};
+use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::tables::{Table, write};
 use crate::{EffectSink, Store, StoreConfig};
@@ -55,7 +56,7 @@ impl Bench {
         let sink = Gate::around(&gate, sink);
         let config = config.purged_by_caller();
         let store = Store::open(&config, sink).await.unwrap();
-        let visit = Engine::visit(&config, Role::Writer).await.unwrap();
+        let visit = Engine::visit(&config, Access::Writer).await.unwrap();
         Self {
             store,
             rows: visit.connection,
