@@ -25,7 +25,6 @@ use restage_core::row::{
 use restage_core::{Change, World};
 
 use crate::engine::{Access, Engine};
-use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::tables::{Table, write};
 use crate::{EffectSink, Store, StoreConfig};
