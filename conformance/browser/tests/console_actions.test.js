@@ -13,7 +13,7 @@ import { eventually } from "../support/wait.js";
 
 useScene("browser_console_actions", { closesPages: true });
 
-/** More than the console loads at first. */
+/** More stages than the console loads at first. */
 const MANY = 230;
 
 /** More viewers than the console shows of a stage. */

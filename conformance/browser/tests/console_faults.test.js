@@ -21,7 +21,7 @@ useScene("browser_console_faults", {
   closesPages: true,
 });
 
-/** @type {Server | undefined} One that clients reach by a name. */
+/** @type {Server | undefined} A server that clients reach by a host name. */
 let elsewhere;
 
 after(async () => {

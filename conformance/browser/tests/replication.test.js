@@ -14,7 +14,7 @@ const STOP_MS = 1000;
 /** The highest rate at which libwebrtc sends before it has feedback about arrived packets. */
 const FIRST_GUESS_BITS_PER_S = 300_000;
 
-/** Two stages, and somebody who may publish in the first. */
+/** Two stages, and a participant that may publish in the first. */
 async function scene() {
   const source = await stages.create("source");
   const destination = await stages.create("destination");

@@ -9,7 +9,7 @@ import { eventually } from "../support/wait.js";
 
 useScene("browser_restart");
 
-/** By itself a browser takes some ten seconds to believe in a crash. Here it is three, and one after a farewell. */
+/** By itself a browser needs about ten seconds to notice a crash. js/client needs three, and one after a DTLS close. */
 const BACK_MS = { crash: 8000, pause: 8000 };
 
 for (const how of /** @type {const} */ (["crash", "pause"])) {

@@ -72,7 +72,7 @@ codes! {
     Validation = "ValidationException", 400, validation;
     /// The resource belongs to another account, or the key lacks the permission.
     AccessDenied = "AccessDeniedException", 403, access_denied;
-    /// The account is not verified yet. Restage never answers it, but it is in the service model.
+    /// The account is not verified yet. Restage never returns it, but it is in the service model.
     PendingVerification = "PendingVerification", 403, pending_verification;
     /// The stage, session, participant or replica does not exist.
     ResourceNotFound = "ResourceNotFoundException", 404, resource_not_found;

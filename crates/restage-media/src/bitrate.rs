@@ -117,8 +117,8 @@ impl Upload {
     }
 }
 
-/// The limit of what one receiver is sent by all its peers together, on whichever [`Sfu`](crate::Sfu)s they are. The caller makes
-/// it and passes it with each of these peers ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
+/// The limit on what one receiver gets through all its peers together, on whichever [`Sfu`](crate::Sfu)s they are.
+/// The caller creates it and passes it in with each peer ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
 ///
 /// When the sum exceeds the limit, the newest of the peers whose part has grown is shown a smaller layer, or is ended if there is
 /// none. The other peers are left alone.
@@ -191,7 +191,7 @@ pub(crate) struct Share {
 /// What a [`Download`] means for one of its peers. Rates are in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usage {
-    /// The peer goes on as it is.
+    /// This peer need not do anything.
     Fine,
     /// Bits per second that this peer may use in total.
     Room { bits_per_s: u64 },
@@ -217,7 +217,7 @@ impl Share {
         self.meter.add(now, bytes);
     }
 
-    /// Reports its part, and returns what follows for this peer.
+    /// Reports its part, and returns what this peer must do.
     pub(crate) fn report(&mut self, now: Instant) -> Usage {
         self.meter.advance(now);
         let within = |time| self.expected.filter(|(_, since)| now < *since + time);

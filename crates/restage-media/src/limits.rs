@@ -18,17 +18,19 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;
-/// Taps of one [`Sfu`](crate::Sfu). One more is refused with [`TapError::Full`](crate::TapError::Full).
+/// Most taps of one [`Sfu`](crate::Sfu). One more is refused with [`TapError::Full`](crate::TapError::Full).
 pub const TAPS_MAX: usize = 1_000;
-/// Taps of one publication. One more is refused with [`TapError::Full`](crate::TapError::Full).
+/// Most taps of one publication. One more is refused with [`TapError::Full`](crate::TapError::Full).
 pub const TAPS_PER_PUBLICATION_MAX: usize = 16;
-/// Formats of an external inlet. More are refused with [`InletError::TooManyFormats`](crate::InletError::TooManyFormats).
+/// Most formats of an external inlet. More are refused with
+/// [`InletError::TooManyFormats`](crate::InletError::TooManyFormats).
 pub const INLET_FORMATS_MAX: usize = 16;
-/// Packets pushed into an external inlet at a time. More are refused with [`InletError::TooManyPackets`](crate::InletError::TooManyPackets).
+/// Most packets that are pushed into an external inlet at once. More are refused with
+/// [`InletError::TooManyPackets`](crate::InletError::TooManyPackets).
 pub const PUSH_PACKETS_MAX: usize = 1_024;
-/// Bytes of the parameters of a [`Format`](crate::Format) that the caller makes.
+/// Most bytes in the parameters of a [`Format`](crate::Format) that the caller makes.
 pub const FORMAT_PARAMETERS_BYTES_MAX: usize = 16 * 1024;
-/// Packets a publication collects before they are forwarded even though the caller is still handing in datagrams.
+/// Packets that a publication collects before they are forwarded, even if the caller is still passing in datagrams.
 pub const BATCH_PACKETS_MAX: usize = 256;
 /// Bytes of an offer or a fragment. Larger ones are refused. Chromium's largest are about 12 kB.
 pub const OFFER_BYTES_MAX: usize = 64 * 1024;
@@ -167,9 +169,9 @@ pub const BUFFERS_KEPT_MAX: usize = 64;
 pub const HEAD_PACKETS_MAX: usize = 160;
 /// A key frame older than this is not sent to new subscribers, because it may differ a lot from the live picture.
 pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
-/// Undecodable formats that are reported for one subscriber. Further ones are not reported.
+/// Most formats for which a subscriber is notified that it cannot decode them.
 pub const UNDECODABLE_FORMATS_MAX: usize = 8;
-/// Steps by which the pictures of an overloaded worker are thinned: see [`Control::Shed`](crate::Control::Shed).
+/// Steps by which an overloaded worker withholds video: see [`Control::Shed`](crate::Control::Shed).
 pub const SHED_STEPS_MAX: u8 = 1 + SHED_PARTS as u8;
 /// Number of groups of subscribers whose video is withheld one after the other. Each step adds one group.
 pub const SHED_PARTS: usize = 8;

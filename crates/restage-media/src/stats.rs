@@ -21,8 +21,8 @@ pub struct Stats {
     pub sources_refused: u64,
     /// Subscribers' key frame requests beyond their budget.
     pub keyframes_refused: u64,
-    /// Subscribers whose pictures are withheld because the worker is overloaded, as of the last [`Control::Shed`](crate::Control::Shed)
-    /// that changed anything.
+    /// Subscribers whose video is withheld because the worker is overloaded, as of the last
+    /// [`Control::Shed`](crate::Control::Shed) that changed anything.
     pub peers_withheld: u64,
     /// Datagrams passed in.
     pub datagrams_in: u64,
@@ -50,8 +50,8 @@ pub struct Stats {
     pub srtp_aes_128_gcm: u64,
     /// Connections since the start that negotiated AES128_CM_SHA1_80.
     pub srtp_aes_128_cm: u64,
-    /// RTP packets dropped because their payload is too long, their payload type unknown, their layer one too many, or, at an external
-    /// inlet, their number was there before.
+    /// RTP packets dropped because their payload is too long, their payload type unknown, or their layer beyond the
+    /// limit, or, at an external inlet, because their number was used before.
     pub packets_unusable: u64,
     /// Packets not forwarded to a subscriber because it has no payload type for their codec.
     pub packets_unmappable: u64,

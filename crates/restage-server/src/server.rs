@@ -138,7 +138,7 @@ impl Server {
         )?;
         let senders = Senders::new(&config.sinks)?;
         let database = store_config(config, &data)?
-            .telling(config.sinks.listeners())
+            .with_outbox(config.sinks.outbox_config())
             .syncing(config.sqlite_sync)
             .accepting_loss(config.accept_data_loss);
         mark.check_file(&database)?;

@@ -109,7 +109,7 @@ pub(crate) fn say(format: LogFormat, level: Level, text: &str) {
 }
 
 /// Counts panics and, with JSON, logs them like any other error. As text, Rust's own message is sufficient.
-pub(crate) fn hear_panics(format: LogFormat) {
+pub(crate) fn count_panics(format: LogFormat) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         panics::note();
@@ -196,7 +196,7 @@ mod tests {
         if std::env::var_os(CHILD).is_none() {
             return;
         }
-        hear_panics(LogFormat::Json);
+        count_panics(LogFormat::Json);
         let before = panics::count();
         for words in ["one\nand \"two\"", "three"] {
             let thread = std::thread::Builder::new().name("media-7".into());

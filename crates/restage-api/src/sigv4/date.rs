@@ -25,8 +25,8 @@ pub(crate) fn parse(header: &str, value: &str) -> Result<i64, ApiError> {
         })
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not compared with the date: it is
-/// signed, and says nothing. (The parser that hyper brings, httpdate, also takes the two obsolete forms.)
+/// Parses `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not compared with the date, because it is
+/// signed and has no further meaning. (httpdate, the parser of hyper, also accepts the two obsolete forms.)
 fn parse_http_date(text: &str) -> Option<i64> {
     const MONTHS: [&[u8]; 12] = [
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",

@@ -8,7 +8,7 @@ use crate::sigv4::SERVICE;
 /// The scope of a signing key: part of the credential in a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct KeyScope<'a> {
-    /// The access key id, which says whose secret the key is derived from.
+    /// The id of the access key from whose secret it is derived.
     pub access_key: &'a str,
     /// `YYYYMMDD`
     pub day: &'a str,

@@ -52,7 +52,7 @@ impl fmt::Debug for SignedRequest<'_> {
     }
 }
 
-/// Who signed a request.
+/// The signer of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// The access key whose secret was used.

@@ -68,7 +68,7 @@ impl Judgement {
 pub struct Published(Arc<[Arc<Format>]>);
 
 impl Published {
-    /// `None` if the offer is one that [`Control::OpenPublisher`](crate::Control::OpenPublisher) would refuse.
+    /// `None` if [`Control::OpenPublisher`](crate::Control::OpenPublisher) would refuse the offer.
     pub fn of(offer: &str) -> Option<Self> {
         let offer = Offer::parse(offer, Role::Publisher).ok()?;
         let formats = offer
@@ -77,8 +77,9 @@ impl Published {
         Some(Self(formats.collect()))
     }
 
-    /// What is published, if a subscriber with this offer can decode nothing of it. `None` if it can decode something, wants
-    /// nothing that is published, or has an offer that [`Control::OpenSubscriber`](crate::Control::OpenSubscriber) would refuse.
+    /// The published formats, if a subscriber with this offer can decode none of them. `None` if it can decode
+    /// something, wants nothing that is published, or if
+    /// [`Control::OpenSubscriber`](crate::Control::OpenSubscriber) would refuse its offer.
     pub fn undecodable_by(
         &self,
         offer: &str,

@@ -33,7 +33,7 @@ pub enum H264ProfileMatch {
     Strict,
 }
 
-/// A codec with the parameters it was negotiated with: one payload type of a media section, with everything said about it.
+/// A codec with its negotiated parameters: one payload type of a media section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
     pub(crate) pt: u8,

@@ -350,7 +350,7 @@ impl Session {
         }
     }
 
-    /// Whether a DTLS client may send its hello again: the server waits for it and sends nothing that would allow it.
+    /// Whether a DTLS client may repeat its hello: a server that waits for it sends nothing that would raise the bound.
     fn may_send_hello(&mut self, bytes: usize) -> bool {
         let is_hello = self.dtls.is_client() && !self.dtls.has_begun;
         let rest = self.hello_credit.checked_sub(bytes);

@@ -6,7 +6,7 @@ use restage_core::row::ConnectionKind;
 
 use super::Control;
 use super::join::JoinError;
-use super::tell::About;
+use super::report::About;
 use super::trouble::Trouble;
 
 impl Control {

@@ -6,7 +6,7 @@ use restage_core::row::{ConnectionKind, StageEventError};
 use restage_media::MediaKind;
 
 use super::Control;
-use super::tell::About;
+use super::report::About;
 use super::trouble::Trouble;
 
 impl Trouble {

@@ -116,7 +116,7 @@ mod tests {
         })
     }
 
-    /// Each connection takes the place of the one before, which is an effect.
+    /// Each connection replaces the one before, which causes an effect.
     fn connect(number: usize) -> Execution {
         execution(Command::OpenConnection {
             connection: ConnectionId::new(format!("c{number}")),

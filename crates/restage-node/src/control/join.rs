@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::IfMatch;
 use super::connections::{Live, Reach, SocketClose, SocketEnd};
 use super::ended::{Ending, Endings, RESTARTING};
-use super::tell::{About, SOCKET_MESSAGES_MAX, now};
+use super::report::{About, SOCKET_MESSAGES_MAX, now};
 use super::trouble::Trouble;
 use super::{Control, Failure, StageState};
 use crate::media::{MediaError, Role};

@@ -7,11 +7,11 @@ mod codecs;
 mod connections;
 mod effects;
 mod ended;
-mod excess;
 mod hub;
 mod if_match;
 mod join;
-mod tell;
+mod media_limits;
+mod report;
 mod tokens;
 mod trouble;
 mod turns;
@@ -42,12 +42,12 @@ use connections::{Connections, Live, Reach};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
 pub use ended::Ending;
 use ended::Endings;
-pub use excess::publish_limits;
 pub use hub::{Hub, StageState, stage_state};
 pub use if_match::IfMatch;
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
-use tell::About;
-pub use tell::{FailureLabels, Failures};
+pub use media_limits::publish_limits;
+use report::About;
+pub use report::{FailureLabels, Failures};
 pub use tokens::Exchanged;
 pub use trouble::Trouble;
 use turns::Turns;
@@ -131,7 +131,7 @@ impl Control {
             hub: Hub::default(),
             connections: Mutex::default(),
             endings: Mutex::default(),
-            failures: tell::no_failures(),
+            failures: report::no_failures(),
             is_stopping: AtomicBool::new(false),
             joins: Mutex::new(Buckets::default()),
         };
@@ -218,7 +218,7 @@ impl Control {
             session_idle_s: self.inner.rules.session_idle_s,
             fresh_session: ids::stage_session(),
         };
-        let name: &'static str = (&command).into();
+        let name = command.name();
         let span = tracing::debug_span!("command", name);
         let decision = self
             .inner
@@ -308,13 +308,13 @@ impl Control {
         }
     }
 
-    /// Ends a connection's media; no event follows.
+    /// Closes a connection's peer. No event follows.
     async fn close_peer(&self, peer: PeerId) {
         let control = MediaControl::Close { peer };
         self.inner.media.control(peer, control).await;
     }
 
-    /// The rules have ended a connection.
+    /// Closes a connection that the rules have ended.
     async fn close(&self, connection: ConnectionId, live: Live, reason: CloseReason) {
         let peer = match &live.reach {
             Reach::Peer(peer) => *peer,
@@ -340,14 +340,14 @@ impl Control {
     /// that a thousand joins share commits.
     async fn serve_media(self, mut events: mpsc::Receiver<MediaEvent>) {
         let mut turns: Turns<PeerId, MediaEvent> = Turns::default();
-        let take_up = |event| self.clone().take_up(event);
+        let apply_event = |event| self.clone().apply_event(event);
         loop {
             tokio::select! {
                 event = events.recv(), if turns.running() < MEDIA_COMMANDS_MAX => {
                     let Some(event) = event else { return };
-                    turns.add(event.peer(), event, take_up);
+                    turns.add(event.peer(), event, apply_event);
                 }
-                Some(done) = turns.next(take_up) => {
+                Some(done) = turns.next(apply_event) => {
                     if let Err(peer) = done {
                         tracing::error!(peer = peer.0, "taking up a media event panicked; the next one goes on");
                     }
@@ -356,7 +356,7 @@ impl Control {
         }
     }
 
-    async fn take_up(self, event: MediaEvent) {
+    async fn apply_event(self, event: MediaEvent) {
         let peer = event.peer();
         let Some(connection) = self.connections().by_peer(peer).cloned() else {
             return;

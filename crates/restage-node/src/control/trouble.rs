@@ -7,7 +7,7 @@ use restage_media::{ConnectFailure, Excess, GoneReason, MediaKind, OfferError, O
 use serde::Serialize;
 
 use super::alert;
-use super::excess::event_error;
+use super::media_limits::event_error;
 use crate::media::Audience;
 use crate::media::Destination;
 

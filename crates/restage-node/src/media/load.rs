@@ -116,7 +116,7 @@ impl Health {
     }
 }
 
-/// The video to withhold: see [`Input::Shed`](restage_media::Input::Shed).
+/// The video to withhold: see [`Control::Shed`](restage_media::Control::Shed).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Shed {
     pub(super) step: u8,

@@ -195,7 +195,7 @@ impl Socket {
             }
         }
         if let Some(source) = refused_one {
-            self.tell_of_refusal(source, at);
+            self.warn_of_refusal(source, at);
         }
         Ok(if count < BATCH_SIZE {
             Batch::Last
@@ -205,7 +205,7 @@ impl Socket {
     }
 
     #[cold]
-    fn tell_of_refusal(&mut self, source: SocketAddr, at: Instant) {
+    fn warn_of_refusal(&mut self, source: SocketAddr, at: Instant) {
         let is_recent = |told: Instant| at.saturating_duration_since(told) < REFUSAL_TOLD_EVERY;
         if self.refusal_told_at.is_some_and(is_recent) {
             return;

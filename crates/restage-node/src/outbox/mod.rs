@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use restage_store::{Listeners, Store, StoreError};
+use restage_store::{OutboxConfig, Store, StoreError};
 
 use crate::secret::Secret;
 use crate::supervise::Parts;
@@ -65,10 +65,10 @@ pub struct Webhook {
 
 impl Sinks {
     /// The sinks for which the store writes events.
-    pub fn listeners(&self) -> Listeners {
+    pub fn outbox_config(&self) -> OutboxConfig {
         let webhook = self.webhook.is_some().then_some(WEBHOOK);
         let file = self.file.is_some().then_some(FILE);
-        Listeners {
+        OutboxConfig {
             sinks: webhook.into_iter().chain(file).collect(),
             extra: self.extra,
         }

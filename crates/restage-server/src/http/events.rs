@@ -153,7 +153,7 @@ async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinErr
         }
     };
     app.control.events_established(&joined).await;
-    let told = converse(app, &mut socket, &mut joined).await;
+    let told = run(app, &mut socket, &mut joined).await;
     if let Some((code, reason)) = told {
         socket.close(code, reason).await;
     }
@@ -164,13 +164,13 @@ async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinErr
 }
 
 /// Runs the socket until one side ends it. Returns the close code and reason to send, if any.
-async fn converse(
+async fn run(
     app: &App,
     socket: &mut Socket,
     joined: &mut EventsSocket,
 ) -> Option<(u16, &'static str)> {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-    let mut heard = Instant::now();
+    let mut last_received = Instant::now();
     let mut told = None;
     let mut secret = None;
     loop {
@@ -182,7 +182,7 @@ async fn converse(
         }
         tokio::select! {
             message = socket.recv() => {
-                heard = Instant::now();
+                last_received = Instant::now();
                 match message {
                     Some(Ok(Message::Text(text))) => {
                         let message = match understand(text.as_str()) {
@@ -225,7 +225,7 @@ async fn converse(
                 });
             }
             _ = ping.tick() => {
-                if heard.elapsed() > SILENCE_MAX {
+                if last_received.elapsed() > SILENCE_MAX {
                     return None;
                 }
                 socket.send(Message::Ping(Default::default())).await?;

@@ -18,7 +18,7 @@ pub(crate) const PURGE_INLINE_ROWS: u32 = 500;
 pub struct StoreConfig {
     pub(crate) address: Address,
     pub(crate) purging: Purging,
-    pub(crate) listeners: Listeners,
+    pub(crate) outbox: OutboxConfig,
     pub(crate) sync: SqliteSync,
     pub(crate) accepts_loss: bool,
 }
@@ -66,7 +66,7 @@ impl StoreConfig {
         Self {
             address,
             purging,
-            listeners: Listeners::default(),
+            outbox: OutboxConfig::default(),
             sync: SqliteSync::default(),
             accepts_loss: false,
         }
@@ -99,8 +99,8 @@ impl StoreConfig {
 
     /// Writes events for these sinks with every change.
     #[must_use]
-    pub fn telling(mut self, listeners: Listeners) -> Self {
-        self.listeners = listeners;
+    pub fn with_outbox(mut self, outbox: OutboxConfig) -> Self {
+        self.outbox = outbox;
         self
     }
 
@@ -117,7 +117,7 @@ impl StoreConfig {
 
 /// The sinks that get events.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Listeners {
+pub struct OutboxConfig {
     /// The names of the sinks.
     pub sinks: Vec<&'static str>,
     /// Whether they also get events that the service does not have: joins, subscriptions, sessions.

@@ -66,7 +66,7 @@ enum Kind {
 
 /// The purpose of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Role {
+pub(crate) enum Access {
     /// The only writer, or an operator's command that makes small changes beside it.
     Writer,
     /// Reads only.
@@ -133,7 +133,7 @@ impl Engine {
     /// Opens a connection and takes ownership of the database, whatever its schema is.
     pub(crate) async fn claim(&self) -> Result<Connection, StoreError> {
         match &self.kind {
-            Kind::Sqlite(owned) => self.connect_file(owned, Role::Writer),
+            Kind::Sqlite(owned) => self.connect_file(owned, Access::Writer),
             Kind::Postgres(options, _) => {
                 let mut connection = self.connect_server(options).await?;
                 postgres::lock(&mut connection, &self.name).await?;
@@ -146,7 +146,7 @@ impl Engine {
     }
 
     /// Connects without owning the database.
-    pub(crate) async fn visit(config: &StoreConfig, role: Role) -> Result<Visit, StoreError> {
+    pub(crate) async fn visit(config: &StoreConfig, access: Access) -> Result<Visit, StoreError> {
         sqlx::any::install_default_drivers();
         let failed = |reason: String| StoreError::Open {
             database: config.name(),
@@ -156,12 +156,12 @@ impl Engine {
             Address::Sqlite(path) => {
                 // Opening a damaged log, even for reading, makes the engine discard everything behind the damage.
                 sqlite::check_unused(path)?;
-                let connection = sqlite::connect_visit(path, role);
+                let connection = sqlite::connect_visit(path, access);
                 Ok(Visit {
                     connection: connection.map_err(|error| failed(sqlite_said(&error)))?,
-                    begin: match role {
-                        Role::Writer => sqlite::BEGIN_WRITE,
-                        Role::Reader => sqlite::BEGIN_READ,
+                    begin: match access {
+                        Access::Writer => sqlite::BEGIN_WRITE,
+                        Access::Reader => sqlite::BEGIN_READ,
                     },
                 })
             }
@@ -169,7 +169,7 @@ impl Engine {
                 let options = url.options()?;
                 let connecting = async {
                     let mut connection = AnyConnection::connect_with(&options).await?;
-                    postgres::set_up_visit(&mut connection, role).await?;
+                    postgres::set_up_visit(&mut connection, access).await?;
                     Ok::<_, sqlx::Error>(connection)
                 };
                 let connection = in_time(connecting).await?;
@@ -177,9 +177,9 @@ impl Engine {
                     connection: Connection::Postgres(
                         connection.map_err(|error| failed(plain(&error)))?,
                     ),
-                    begin: match role {
-                        Role::Writer => postgres::BEGIN_WRITE,
-                        Role::Reader => postgres::BEGIN_READ,
+                    begin: match access {
+                        Access::Writer => postgres::BEGIN_WRITE,
+                        Access::Reader => postgres::BEGIN_READ,
                     },
                 })
             }
@@ -197,7 +197,7 @@ impl Engine {
             let claimed = async {
                 claim.write(connection).await?;
                 // Migrations have no time limit; everything after them has.
-                postgres::set_up(connection, Role::Writer).await
+                postgres::set_up(connection, Access::Writer).await
             };
             claimed
                 .await
@@ -242,7 +242,7 @@ impl Engine {
     /// A new connection for the writer, after the previous one was lost.
     pub(crate) async fn reopen_writer(&self) -> Result<Connection, StoreError> {
         match &self.kind {
-            Kind::Sqlite(owned) => self.connect_file(owned, Role::Writer),
+            Kind::Sqlite(owned) => self.connect_file(owned, Access::Writer),
             Kind::Postgres(options, claim) => {
                 let reopened = self.own_again(options, claim);
                 within(postgres::REOPEN_TIMEOUT, reopened).await
@@ -334,8 +334,12 @@ impl Engine {
         }
     }
 
-    fn connect_file(&self, owned: &sqlite::Owned, role: Role) -> Result<Connection, StoreError> {
-        sqlite::connect(owned, role).map_err(|error| self.open_error(sqlite_said(&error)))
+    fn connect_file(
+        &self,
+        owned: &sqlite::Owned,
+        access: Access,
+    ) -> Result<Connection, StoreError> {
+        sqlite::connect(owned, access).map_err(|error| self.open_error(sqlite_said(&error)))
     }
 
     async fn connect_server(
@@ -344,7 +348,7 @@ impl Engine {
     ) -> Result<AnyConnection, StoreError> {
         let connecting = async {
             let mut connection = AnyConnection::connect_with(options).await?;
-            postgres::set_up(&mut connection, Role::Writer).await?;
+            postgres::set_up(&mut connection, Access::Writer).await?;
             Ok::<_, sqlx::Error>(connection)
         };
         in_time(connecting)
@@ -355,13 +359,15 @@ impl Engine {
     /// The connections for reads.
     pub(crate) async fn connect_readers(&self) -> Result<Readers, StoreError> {
         let options = match &self.kind {
-            Kind::Sqlite(owned) => return Readers::open(|| self.connect_file(owned, Role::Reader)),
+            Kind::Sqlite(owned) => {
+                return Readers::open(|| self.connect_file(owned, Access::Reader));
+            }
             Kind::Postgres(options, _) => options.as_ref().clone(),
         };
         let settings = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(READ_TIMEOUT)
-            .after_connect(|connection, _| Box::pin(postgres::set_up(connection, Role::Reader)));
+            .after_connect(|connection, _| Box::pin(postgres::set_up(connection, Access::Reader)));
         Readers::connect(settings, options)
             .await
             .map_err(|error| self.open_error(plain(&error)))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::AnyConnection;
 
-use super::{BUSY_TIMEOUT, Role};
+use super::{Access, BUSY_TIMEOUT};
 use crate::error::StoreError;
 use crate::sql::bytes_text;
 
@@ -49,20 +49,23 @@ const WRITE_CLAIM: &str = "INSERT INTO meta (name, value) VALUES ('owner', $1) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const READ_CLAIM: &str = "SELECT m.value FROM meta m WHERE m.name = 'owner'";
 
-/// Sets a new connection up for its role.
+/// Sets a new connection up for this access.
 ///
 /// A reply means that the change is on disk, so asynchronous commit is switched off; a stricter setting
 /// is kept. The keepalives and the user timeout let the database notice within half a minute that this host is gone, so
 /// that another one can take over. The search path is checked, because PostgreSQL silently accepts schemas that do not
 /// exist, and later statements would then fail with misleading errors.
-pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result<(), sqlx::Error> {
-    let timeout = match role {
-        Role::Writer => WRITE_TIMEOUT,
-        Role::Reader => crate::limits::READ_TIMEOUT,
+pub(super) async fn set_up(
+    connection: &mut AnyConnection,
+    access: Access,
+) -> Result<(), sqlx::Error> {
+    let timeout = match access {
+        Access::Writer => WRITE_TIMEOUT,
+        Access::Reader => crate::limits::READ_TIMEOUT,
     };
-    let read_only = match role {
-        Role::Writer => "off",
-        Role::Reader => "on",
+    let read_only = match access {
+        Access::Writer => "off",
+        Access::Reader => "on",
     };
     let settings = format!(
         "SET TIME ZONE 'UTC'; SET standard_conforming_strings = on; SET jit = off; \
@@ -87,9 +90,9 @@ pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result
 /// The same for a connection beside the server's, whose statements have no time limit.
 pub(super) async fn set_up_visit(
     connection: &mut AnyConnection,
-    role: Role,
+    access: Access,
 ) -> Result<(), sqlx::Error> {
-    set_up(connection, role).await?;
+    set_up(connection, access).await?;
     sqlx::raw_sql("SET statement_timeout = 0")
         .execute(connection)
         .await

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use sqlx::{AnyConnection, Connection as _};
 
-use super::{BUSY_TIMEOUT, Role, wal};
+use super::{Access, BUSY_TIMEOUT, wal};
 use crate::config::SqliteSync;
 use crate::error::Cause;
 use crate::error::StoreError;
@@ -150,10 +150,10 @@ fn file_id(path: &Path) -> Option<FileId> {
     Some((found.dev(), found.ino()))
 }
 
-/// Opens a connection to the file and sets it up for its role.
-pub(super) fn connect(owned: &Owned, role: Role) -> Result<Connection, rusqlite::Error> {
+/// Opens a connection to the file and sets it up for this access.
+pub(super) fn connect(owned: &Owned, access: Access) -> Result<Connection, rusqlite::Error> {
     let connection = SqliteConnection::open(&owned.path)?;
-    connection.set(&pragmas(role, owned.sync))?;
+    connection.set(&pragmas(access, owned.sync))?;
     Ok(Connection::Sqlite(connection))
 }
 
@@ -172,16 +172,16 @@ pub(super) fn check_unused(path: &Path) -> Result<(), StoreError> {
 }
 
 /// A connection beside the server's, which does not change the file's settings.
-pub(super) fn connect_visit(path: &Path, role: Role) -> Result<Connection, rusqlite::Error> {
+pub(super) fn connect_visit(path: &Path, access: Access) -> Result<Connection, rusqlite::Error> {
     let connection = SqliteConnection::open(path)?;
-    connection.set(&visit_pragmas(role))?;
+    connection.set(&visit_pragmas(access))?;
     Ok(Connection::Sqlite(connection))
 }
 
 /// The connection that moves the write-ahead log into the file.
 pub(super) fn connect_checkpoints(owned: &Owned) -> Result<SqliteConnection, rusqlite::Error> {
     let connection = SqliteConnection::open(&owned.path)?;
-    connection.set(&pragmas(Role::Writer, owned.sync))?;
+    connection.set(&pragmas(Access::Writer, owned.sync))?;
     Ok(connection)
 }
 
@@ -190,13 +190,13 @@ pub(super) async fn connect_migrating(path: &Path) -> Result<AnyConnection, Stor
     let connecting = AnyConnection::connect(&sqlite_url(path)?);
     let failed = |error: sqlx::Error| open_error(path, &error);
     let mut connection = connecting.await.map_err(failed)?;
-    let pragmas = sqlx::AssertSqlSafe(pragmas(Role::Writer, SqliteSync::Full));
+    let pragmas = sqlx::AssertSqlSafe(pragmas(Access::Writer, SqliteSync::Full));
     let set = sqlx::raw_sql(pragmas).execute(&mut connection).await;
     set.map_err(failed)?;
     Ok(connection)
 }
 
-fn pragmas(role: Role, sync: SqliteSync) -> String {
+fn pragmas(access: Access, sync: SqliteSync) -> String {
     let synchronous = match sync {
         // A commit waits for the disk: an acknowledged call survives a power cut.
         SqliteSync::Full => "FULL",
@@ -208,23 +208,23 @@ fn pragmas(role: Role, sync: SqliteSync) -> String {
          PRAGMA temp_store = MEMORY;",
         BUSY_TIMEOUT.as_millis(),
     );
-    match role {
-        Role::Writer => write!(
+    match access {
+        Access::Writer => write!(
             pragmas,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
              PRAGMA journal_size_limit = {WAL_KEPT_BYTES}; \
              PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX};"
         ),
-        Role::Reader => write!(pragmas, "PRAGMA query_only = ON;"),
+        Access::Reader => write!(pragmas, "PRAGMA query_only = ON;"),
     }
     .expect("writing to a String succeeds");
     pragmas
 }
 
-fn visit_pragmas(role: Role) -> String {
-    let query_only = match role {
-        Role::Writer => "OFF",
-        Role::Reader => "ON",
+fn visit_pragmas(access: Access) -> String {
+    let query_only = match access {
+        Access::Writer => "OFF",
+        Access::Reader => "ON",
     };
     format!(
         "PRAGMA busy_timeout = {}; PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; \

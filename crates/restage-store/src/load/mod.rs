@@ -9,14 +9,14 @@ pub(crate) mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{ParticipantId, StageId, StageSessionId};
-use restage_core::row::{ConnectionKind, Participant, PublicKey, Replica};
+use restage_core::row::{ConnectionKind, Participant, PlainRow, Replica};
 use restage_core::{Need, World};
 
 use crate::error::StoreError;
 use crate::sql;
 
 /// A participant in a stage session.
-pub(crate) type Place = (StageSessionId, ParticipantId);
+pub(crate) type PresenceKey = (StageSessionId, ParticipantId);
 
 /// Loads what `needs` name, in the connection's open transaction.
 pub(crate) async fn world(
@@ -46,15 +46,15 @@ struct Wanted {
     /// Participants whose reconnect windows are over, by source stage.
     due: BTreeSet<(StageId, ParticipantId)>,
     /// Keys of [`Need::Participant`] in an active session.
-    participants: BTreeSet<Place>,
+    participants: BTreeSet<PresenceKey>,
     /// Participants whose ACTIVE replica rows are needed.
     replications: BTreeSet<ParticipantId>,
     /// Keys of [`Need::Audience`].
-    audiences: BTreeSet<Place>,
+    audiences: BTreeSet<PresenceKey>,
     /// Keys of [`Need::Presence`].
-    presences: BTreeSet<Place>,
+    presences: BTreeSet<PresenceKey>,
     /// Keys of which only the participant row is needed.
-    rows: BTreeSet<Place>,
+    rows: BTreeSet<PresenceKey>,
     sessions: BTreeSet<StageSessionId>,
     occupancies: BTreeSet<StageSessionId>,
     /// Sessions whose connections are all loaded.
@@ -125,9 +125,9 @@ impl Loader<'_> {
                     self.wanted.live.extend(stages);
                 }
                 Need::StageCount { .. }
-                | Need::PublicKeyCount { .. }
+                | Need::PlainCount { .. }
                 | Need::RegionCount { .. }
-                | Need::PublicKey(_)
+                | Need::Plain(_)
                 | Need::PublicKeyPoint { .. }
                 | Need::Token(..)
                 | Need::Session(_) => {}
@@ -147,7 +147,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn place(&self, stage: &StageId, participant: &ParticipantId) -> Option<Place> {
+    fn place(&self, stage: &StageId, participant: &ParticipantId) -> Option<PresenceKey> {
         Some((self.active.get(stage)?.clone(), participant.clone()))
     }
 
@@ -159,18 +159,22 @@ impl Loader<'_> {
                     self.world.stage_count =
                         rows::stage_count(self.connection, account, region).await?;
                 }
-                Need::PublicKeyCount { account, region } => {
-                    self.world.public_key_count =
-                        rows::public_key_count(self.connection, account, region).await?;
+                Need::PlainCount {
+                    kind,
+                    account,
+                    region,
+                } => {
+                    let count = rows::plain_count(self.connection, *kind, account, region).await?;
+                    self.world.plain_counts.insert(*kind, count);
                 }
                 Need::RegionCount { account, region } => {
                     let count = rows::region_count(self.connection, account, region).await?;
                     let key = (account.clone(), region.clone());
                     self.world.regions.insert(key, count);
                 }
-                Need::PublicKey(id) => {
-                    let row = rows::public_key(self.connection, id).await?;
-                    self.take_public_key(row);
+                Need::Plain(id) => {
+                    let row = rows::plain_row(self.connection, id).await?;
+                    self.take_plain(row);
                 }
                 Need::PublicKeyPoint {
                     account,
@@ -179,7 +183,7 @@ impl Loader<'_> {
                 } => {
                     let row = rows::public_key_with_point(self.connection, account, region, point)
                         .await?;
-                    self.take_public_key(row);
+                    self.take_plain(row);
                 }
                 Need::Token(stage, participant) => {
                     let row = rows::token(self.connection, stage, participant).await?;
@@ -299,7 +303,7 @@ impl Loader<'_> {
         for row in self.missing_participants(sources.clone()).await? {
             self.take_participant(row);
         }
-        let away = |place: &Place| {
+        let away = |place: &PresenceKey| {
             self.world
                 .participants
                 .get(place)
@@ -313,7 +317,7 @@ impl Loader<'_> {
 
     /// Turns the subscribers of each needed publisher into presences.
     async fn load_audiences(&mut self) -> Result<(), StoreError> {
-        let (known, unknown): (BTreeSet<Place>, BTreeSet<Place>) =
+        let (known, unknown): (BTreeSet<PresenceKey>, BTreeSet<PresenceKey>) =
             std::mem::take(&mut self.wanted.audiences)
                 .into_iter()
                 .partition(|(session, _)| self.wanted.complete.contains(session));
@@ -373,7 +377,7 @@ impl Loader<'_> {
 
     async fn missing_participants(
         &mut self,
-        mut places: BTreeSet<Place>,
+        mut places: BTreeSet<PresenceKey>,
     ) -> Result<Vec<Participant>, StoreError> {
         places.retain(|place| !self.world.participants.contains_key(place));
         rows::participants(self.connection, places).await
@@ -385,10 +389,8 @@ impl Loader<'_> {
             .insert((row.session.clone(), row.id.clone()), row);
     }
 
-    fn take_public_key(&mut self, row: Option<PublicKey>) {
-        self.world
-            .public_keys
-            .extend(row.map(|row| (row.id.clone(), row)));
+    fn take_plain(&mut self, row: Option<PlainRow>) {
+        self.world.plain.extend(row.map(|row| (row.id(), row)));
     }
 
     fn take_replicas(&mut self, rows: impl IntoIterator<Item = Replica>) {

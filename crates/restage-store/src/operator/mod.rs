@@ -10,7 +10,7 @@ pub use check::{Findings, check};
 pub use mark::Mark;
 
 use crate::config::StoreConfig;
-use crate::engine::{self, Engine, Role};
+use crate::engine::{self, Access, Engine};
 use crate::error::StoreError;
 use crate::outbox::{self, DeadLetter};
 use crate::sql::query;
@@ -48,7 +48,7 @@ pub async fn look(config: &StoreConfig) -> Result<Option<Look>, StoreError> {
     if config.path().is_some() {
         return Ok(None);
     }
-    let mut connection = Engine::visit(config, Role::Reader).await?.connection;
+    let mut connection = Engine::visit(config, Access::Reader).await?.connection;
     let server = query("SELECT current_setting('server_version')")
         .only(&mut connection, |row| row.text(0).map(str::to_owned))
         .await?;
@@ -66,7 +66,7 @@ pub async fn look(config: &StoreConfig) -> Result<Option<Look>, StoreError> {
 /// # Errors
 /// Any [`StoreError`].
 pub async fn dead_letters(config: &StoreConfig, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
-    let mut visit = Engine::visit(config, Role::Reader).await?;
+    let mut visit = Engine::visit(config, Access::Reader).await?;
     schema::check(&mut visit.connection, config).await?;
     let letters = outbox::dead_letters(&mut visit.connection, limit).await?;
     visit.connection.close().await?;
@@ -78,7 +78,7 @@ pub async fn dead_letters(config: &StoreConfig, limit: u32) -> Result<Vec<DeadLe
 /// # Errors
 /// Any [`StoreError`]; then none of them was queued.
 pub async fn replay(config: &StoreConfig, letters: &[DeadLetter]) -> Result<(), StoreError> {
-    let mut visit = Engine::visit(config, Role::Writer).await?;
+    let mut visit = Engine::visit(config, Access::Writer).await?;
     visit.connection.command(visit.begin).await?;
     for letter in letters {
         outbox::replay(&mut visit.connection, &letter.sink, letter.event.seq).await?;

@@ -14,7 +14,7 @@ use restage_core::id::{StageId, Time};
 use restage_core::notice::Notice;
 use tokio::sync::Notify;
 
-use crate::config::Listeners;
+use crate::config::OutboxConfig;
 use crate::error::StoreError;
 use crate::load::rows;
 use crate::sql::{self, Cell, query};
@@ -119,7 +119,7 @@ impl Gauge {
 /// State shared by the writer and the senders.
 #[derive(Debug)]
 pub(crate) struct Board {
-    listeners: Listeners,
+    config: OutboxConfig,
     gauges: Vec<Gauge>,
     /// Notified after a commit that contains events.
     pub(crate) bell: Notify,
@@ -127,7 +127,7 @@ pub(crate) struct Board {
 
 impl Board {
     fn gauge(&self, sink: &str) -> Option<&Gauge> {
-        let place = self.listeners.sinks.iter().position(|name| *name == sink)?;
+        let place = self.config.sinks.iter().position(|name| *name == sink)?;
         self.gauges.get(place)
     }
 
@@ -143,7 +143,7 @@ impl Board {
             dead: gauge.dead.load(Ordering::Relaxed),
         };
         let gauges = self.gauges.iter().map(read);
-        self.listeners.sinks.iter().copied().zip(gauges).collect()
+        self.config.sinks.iter().copied().zip(gauges).collect()
     }
 
     /// Records the time of a sink's oldest waiting event.
@@ -196,18 +196,18 @@ const REMOVE_OLDEST: &str = "DELETE FROM outbox WHERE sink = $1 AND seq IN \
 impl Outbox {
     pub(crate) async fn open(
         connection: &mut sql::Connection,
-        listeners: Listeners,
+        config: OutboxConfig,
     ) -> Result<Self, StoreError> {
         let last = query(LAST_SEQ).number(connection).await?;
         let mut gauges = Vec::new();
-        for sink in &listeners.sinks {
+        for sink in &config.sinks {
             let waiting = query(COUNT).bind(*sink).number(connection).await?;
             let gauge = Gauge::default();
             add(&gauge.waiting, u64::try_from(waiting).unwrap_or_default());
             gauges.push(gauge);
         }
         let board = Board {
-            listeners,
+            config,
             gauges,
             bell: Notify::new(),
         };
@@ -225,7 +225,7 @@ impl Outbox {
         connection: &mut sql::Connection,
         notices: &[Notice],
     ) -> Result<Vec<(StageId, Time, String, String)>, StoreError> {
-        if self.board.listeners.sinks.is_empty() || notices.is_empty() {
+        if self.board.config.sinks.is_empty() || notices.is_empty() {
             return Ok(Vec::new());
         }
         let stages = notices.iter().map(|notice| notice.stage.clone()).collect();
@@ -240,7 +240,7 @@ impl Outbox {
                 region: stage.region.clone(),
             };
             let id = ids::request();
-            let extra = self.board.listeners.extra;
+            let extra = self.board.config.extra;
             if let Some(body) = envelope::event(notice, &owner, &id, extra) {
                 events.push((notice.stage.clone(), notice.at, id, body));
             }
@@ -255,7 +255,7 @@ impl Outbox {
         events: &[(StageId, Time, String, String)],
     ) -> Result<(), StoreError> {
         let board = Arc::clone(&self.board);
-        for (sink, gauge) in board.listeners.sinks.iter().zip(&board.gauges) {
+        for (sink, gauge) in board.config.sinks.iter().zip(&board.gauges) {
             let mut cells = Vec::with_capacity(events.len());
             for (number, (stage, at, id, body)) in (self.next_seq..).zip(events) {
                 cells.push(vec![

@@ -81,14 +81,14 @@ impl Store {
     pub async fn open(config: &StoreConfig, sink: EffectSink) -> Result<Self, StoreError> {
         let config = config.clone();
         let purging = config.purging;
-        let listeners = config.listeners.clone();
+        let outbox_config = config.outbox.clone();
         let engine = tokio::task::spawn_blocking(move || Engine::acquire(&config))
             .await
             .map_err(|_| StoreError::Defect)??;
         let mut connection = engine.open_writer().await?;
         let purge_pending = purge::is_pending(&mut connection).await?;
         let latest = newest::time(&mut connection).await?;
-        let outbox = Outbox::open(&mut connection, listeners).await?;
+        let outbox = Outbox::open(&mut connection, outbox_config).await?;
         let board = Arc::clone(&outbox.board);
         let readers = engine.connect_readers().await?;
         let counters = Arc::new(Counters::default());
@@ -133,8 +133,8 @@ impl Store {
     /// even if the caller drops the future.
     ///
     /// # Errors
-    /// Any [`StoreError`]; then nothing was changed and no effect is performed, but for [`StoreError::Unknown`].
-    /// [`StoreError::Late`] says that the writer had not begun with the command, and will not.
+    /// Any [`StoreError`]; then nothing was changed and no effect is performed, except for [`StoreError::Unknown`].
+    /// [`StoreError::Late`] means that the writer had not begun with the command, and will not.
     pub async fn execute(&self, execution: Execution) -> Result<Outcome, StoreError> {
         self.execute_holding(execution, None, Instant::now() + TURN_MAX)
             .await

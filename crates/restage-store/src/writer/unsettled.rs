@@ -54,11 +54,11 @@ impl Writer {
         });
         match self.take_connection().await {
             Ok(connection) => self.connection = Some(connection),
-            Err(_) => self.tell_unknown(error),
+            Err(_) => self.answer_unknown(error),
         }
     }
 
-    fn tell_unknown(&mut self, error: &StoreError) {
+    fn answer_unknown(&mut self, error: &StoreError) {
         let Some(unsettled) = &mut self.trouble.unsettled else {
             return;
         };

@@ -41,7 +41,7 @@ pub(crate) struct ListArgs {
     #[arg(value_name = "STAGE PARTICIPANT", num_args = 0..=2)]
     words: Vec<String>,
     #[command(flatten)]
-    source: Source,
+    source: SourceArgs,
     #[command(flatten)]
     paging: Paging,
     #[command(flatten)]
@@ -85,7 +85,7 @@ pub(crate) struct StopArgs {
 
 /// The participant that is replicated.
 #[derive(clap::Args)]
-struct Source {
+struct SourceArgs {
     /// The stage the participant publishes to, by ARN, name or id
     #[arg(long, visible_alias = "source-stage-arn", value_name = "STAGE")]
     source_stage: Option<String>,
@@ -94,7 +94,7 @@ struct Source {
     participant: Option<String>,
 }
 
-impl Source {
+impl SourceArgs {
     /// The stage and the participant as the user named them.
     fn named(self, words: &mut Words) -> anyhow::Result<(String, String)> {
         let stage = words.require(
@@ -116,7 +116,7 @@ struct Route {
     #[arg(value_name = "STAGE PARTICIPANT DESTINATION", num_args = 0..)]
     words: Vec<String>,
     #[command(flatten)]
-    source: Source,
+    source: SourceArgs,
     /// The stage of the replica, by ARN, name or id; several may follow
     #[arg(
         long = "destination-stage",

@@ -51,7 +51,7 @@ impl Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.resolve()?;
-    logging::hear_panics(config.log_format);
+    logging::count_panics(config.log_format);
     let logging = logging::start(config.log_format, config.otlp_endpoint.as_deref())?;
     let runtime = api::runtime()?;
     let code = runtime.block_on(serve(config));

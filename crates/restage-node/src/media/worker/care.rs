@@ -9,7 +9,7 @@ use restage_media::{Config, GoneReason, PeerId, Sfu};
 
 use super::super::MediaEvent;
 use super::super::counters::WorkerStats;
-use super::super::trains::Trains;
+use super::super::gso::Trains;
 use super::{Worker, now};
 
 /// Most restarts of a worker within [`RESTART_WINDOW`]. After one more it is gone for good.
@@ -26,7 +26,7 @@ pub(super) struct Care {
     /// Times of the restarts within the window.
     recent: VecDeque<Instant>,
     restarts: u64,
-    /// The counts of those before the present `Sfu`.
+    /// The counts of the earlier `Sfu`s, up to the present one.
     former: WorkerStats,
     contests: Told,
     overload_told_at: Option<Instant>,
@@ -83,7 +83,7 @@ impl Care {
         [self.former, present].into_iter().sum()
     }
 
-    pub(super) fn tell_of_contests(&mut self, now: Instant, count: u64) {
+    pub(super) fn warn_of_contests(&mut self, now: Instant, count: u64) {
         if let Some(checks) = self.contests.news(now, count) {
             tracing::warn!(
                 checks,
@@ -94,7 +94,7 @@ impl Care {
     }
 
     /// Logs when an overload begins, at intervals, and when it is over.
-    pub(super) fn tell_of_overload(&mut self, now: Instant, step: u8, withheld: u64) {
+    pub(super) fn warn_of_overload(&mut self, now: Instant, step: u8, withheld: u64) {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < TOLD_EVERY;
         let is_overloaded = step > 0;
         let was = std::mem::replace(&mut self.was_overloaded, is_overloaded);

@@ -106,13 +106,13 @@ fn forwarded(entry: &str) -> Option<IpAddr> {
 
 /// Counts how many places each client uses.
 #[derive(Debug)]
-pub(crate) struct Places {
-    /// Places per client; 0 means no limit.
+pub(crate) struct Slots {
+    /// Slots per client; 0 means no limit.
     max: u32,
     taken: Mutex<HashMap<ClientKey, u32>>,
 }
 
-impl Places {
+impl Slots {
     pub(crate) fn new(max: u32) -> Arc<Self> {
         Arc::new(Self {
             max,
@@ -122,9 +122,9 @@ impl Places {
 
     /// Takes one more place for this client, unless it has reached its limit. The table has one entry per client with
     /// places.
-    pub(crate) fn take(self: &Arc<Self>, client: Client) -> Option<Place> {
+    pub(crate) fn take(self: &Arc<Self>, client: Client) -> Option<Slot> {
         let Some(key) = client.key.filter(|_| self.max > 0) else {
-            return Some(Place(None));
+            return Some(Slot(None));
         };
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(key).or_default();
@@ -132,7 +132,7 @@ impl Places {
             return None;
         }
         *count += 1;
-        Some(Place(Some((Arc::clone(self), key))))
+        Some(Slot(Some((Arc::clone(self), key))))
     }
 
     /// The limit per client.
@@ -143,9 +143,9 @@ impl Places {
 
 /// A place that is counted until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Option<(Arc<Places>, ClientKey)>);
+pub(crate) struct Slot(Option<(Arc<Slots>, ClientKey)>);
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let Some((places, key)) = self.0.take() else {
             return;
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn each_client_has_places_and_a_customers_network_is_one_client() {
-        let places = Places::new(2);
+        let places = Slots::new(2);
         let take = |text| places.take(Client::direct(ip(text)));
         let first = take("203.0.113.1").unwrap();
         let _second = take("::ffff:203.0.113.1").unwrap();
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(places.taken.lock().unwrap().len(), 4);
         drop((local, _second, _again, _other, _v6, _same, _next));
         assert!(places.taken.lock().unwrap().is_empty());
-        let any = Places::new(0);
+        let any = Slots::new(0);
         let all: Vec<_> = (0..50)
             .map(|_| any.take(Client::direct(ip("192.0.2.1"))))
             .collect();

@@ -16,7 +16,7 @@ use super::content::Bodies;
 use super::listener::Connection;
 use crate::config::Network;
 
-pub(crate) use address::{Client, Place, Places, Proxies};
+pub(crate) use address::{Client, Proxies, Slot, Slots};
 pub(crate) use host::Hosts;
 #[cfg(test)]
 pub(crate) use room::HEAD_MAX;
@@ -37,8 +37,8 @@ const WRONG_SIGNATURES: Rate = Rate {
 pub struct Door {
     room: Arc<Room>,
     proxies: Proxies,
-    connections: Arc<Places>,
-    sockets: Arc<Places>,
+    connections: Arc<Slots>,
+    sockets: Arc<Slots>,
     hosts: Hosts,
     bodies: Bodies,
     wrong_signatures: Mutex<Buckets<address::ClientKey>>,
@@ -86,8 +86,8 @@ impl Door {
         Arc::new(Self {
             room: Room::new(settings.descriptors),
             proxies: Proxies::new(settings.trusted_proxies.to_vec()),
-            connections: Places::new(settings.connections_per_address),
-            sockets: Places::new(SOCKETS_PER_ADDRESS_MAX),
+            connections: Slots::new(settings.connections_per_address),
+            sockets: Slots::new(SOCKETS_PER_ADDRESS_MAX),
             hosts: Hosts::new(settings.bound, settings.public_url),
             bodies: Bodies::default(),
             wrong_signatures: Mutex::default(),
@@ -114,12 +114,12 @@ impl Door {
     }
 
     /// Counts connections by client, and requests by client where a proxy sends those of many over one connection.
-    pub(crate) fn connections(&self) -> &Arc<Places> {
+    pub(crate) fn connections(&self) -> &Arc<Slots> {
         &self.connections
     }
 
     /// Counts events sockets by client.
-    pub(super) fn sockets(&self) -> &Arc<Places> {
+    pub(super) fn sockets(&self) -> &Arc<Slots> {
         &self.sockets
     }
 
@@ -138,7 +138,7 @@ impl Door {
 
     /// Checks the head of a request and attaches the client to it. A proxy's connection carries requests of many
     /// clients, so each of these requests takes a place of its client.
-    pub(super) fn look<B>(&self, request: &mut Request<B>) -> Result<Option<Place>, Unfit> {
+    pub(super) fn look<B>(&self, request: &mut Request<B>) -> Result<Option<Slot>, Unfit> {
         if let Some(fault) = host::fault(request.headers(), request.uri(), request.version()) {
             return Err(Unfit::Host(fault));
         }

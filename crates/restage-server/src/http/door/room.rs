@@ -144,12 +144,12 @@ impl Room {
         } else {
             NEWCOMER_MIN
         };
-        self.ask_to_go(2 * self.free_min - free, spared)
+        self.close_idle(2 * self.free_min - free, spared)
     }
 
     /// Asks up to `wanted` connections that are idle longest, and at least for `spared`, to close. Returns how many are
     /// closing.
-    pub(crate) fn ask_to_go(&self, wanted: usize, spared: Duration) -> usize {
+    pub(crate) fn close_idle(&self, wanted: usize, spared: Duration) -> usize {
         let now_ms = self.now_ms();
         let spared_ms = spared.as_millis() as u64;
         let open = self.open();
@@ -178,7 +178,7 @@ impl Room {
     /// Called when accepting a connection failed for lack of descriptors: makes room, and waits a while for it.
     pub(crate) async fn starved(&self) {
         let freed = self.freed.notified();
-        self.ask_to_go(self.free_min, Duration::ZERO);
+        self.close_idle(self.free_min, Duration::ZERO);
         let _ = tokio::time::timeout(FREED_MAX, freed).await;
     }
 
@@ -283,7 +283,7 @@ impl Seated {
     }
 
     /// Resolves when the connection must close: it is idle, and its place is needed or it has been idle for too long.
-    pub(crate) async fn is_to_leave(&self) {
+    pub(crate) async fn must_close(&self) {
         loop {
             self.seat.leave.notified().await;
             if !self.is_busy() {
@@ -325,7 +325,7 @@ impl Notes {
     }
 
     /// Bytes have arrived.
-    pub(crate) fn heard(&self) {
+    pub(crate) fn bytes_arrived(&self) {
         if self.seat.phase.load(Ordering::Relaxed) == IDLE {
             self.since(HEAD);
         }
@@ -400,7 +400,7 @@ mod tests {
             let room = Arc::clone(&room);
             async move { room.admit().await }
         });
-        seated[1].is_to_leave().await;
+        seated[1].must_close().await;
         let going: Vec<_> = seated.iter().map(asked).collect();
         assert_eq!(going.iter().filter(|asked| **asked).count(), 2, "{going:?}");
         assert!(!going[0] && going[1] && going[2], "{going:?}");
@@ -424,7 +424,7 @@ mod tests {
         newcomer.notes().arrives();
         let next = room.admit().await;
         assert!(!asked(&newcomer) && !asked(&next));
-        assert_eq!(room.ask_to_go(1, Duration::ZERO), 1);
+        assert_eq!(room.close_idle(1, Duration::ZERO), 1);
         assert!(asked(&newcomer));
         drop(busy);
     }
@@ -445,13 +445,13 @@ mod tests {
         }
         half.notes().ends(true);
         idle.notes().ends(true);
-        half.notes().heard();
+        half.notes().bytes_arrived();
         let all = [&silent, &half, &idle, &busy];
         for (seated, since) in all.into_iter().zip([0, head / 2, 0, 0]) {
             seated.seat.since_ms.store(since, Ordering::Relaxed);
         }
         // More bytes of the same head do not extend the time limit.
-        half.notes().heard();
+        half.notes().bytes_arrived();
         for (now, going) in [
             (head, [false; 4]),
             (head + 1, [true, false, false, false]),
@@ -465,7 +465,7 @@ mod tests {
         }
         // A request that arrived meanwhile is served.
         idle.notes().begins();
-        let leaves = tokio::time::timeout(Duration::from_millis(50), idle.is_to_leave());
+        let leaves = tokio::time::timeout(Duration::from_millis(50), idle.must_close());
         assert!(leaves.await.is_err());
         assert!(!asked(&idle));
         drop((expected, silent, half, idle, busy));

@@ -49,7 +49,7 @@ pub(crate) struct Connection {
 
 /// Serves a connection until either side closes it or `stopped` loses its sender. Then a connection without a request
 /// under way ends at once, any other one after its request.
-pub(super) async fn converse<S, B>(
+pub(super) async fn run<S, B>(
     mut stream: TcpStream,
     peer: IpAddr,
     door: &Door,
@@ -67,7 +67,7 @@ where
     let beginning = if door.proxies().trusts(peer) {
         tokio::select! {
             beginning = proxy::begin(&mut stream) => beginning?,
-            () = seated.is_to_leave() => return Ok(()),
+            () = seated.must_close() => return Ok(()),
             _ = stopped.changed() => return Ok(()),
         }
     } else {
@@ -100,7 +100,7 @@ where
     if let Some(stream) = seated.left() {
         tokio::select! {
             () = discard(stream) => {}
-            () = seated.is_to_leave() => {}
+            () = seated.must_close() => {}
             _ = stopped.changed() => {}
         }
     }
@@ -129,7 +129,7 @@ where
     tokio::select! {
         biased;
         ended = conversation.as_mut() => return ended,
-        () = seated.is_to_leave() => return Ok(()),
+        () = seated.must_close() => return Ok(()),
         _ = stopped.changed() => {}
     }
     if !seated.is_busy() {
@@ -228,7 +228,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let outcome = self.stream()?.poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.notes.heard();
+            self.notes.bytes_arrived();
         }
         outcome
     }

@@ -93,7 +93,7 @@ pub(crate) async fn serve<S, B>(
         seated.notes().arrives();
         let (service, stopped, door) = (service.clone(), stopped.clone(), Arc::clone(&door));
         tokio::spawn(async move {
-            let ended = connection::converse(stream, peer.ip(), &door, seated, service, stopped);
+            let ended = connection::run(stream, peer.ip(), &door, seated, service, stopped);
             // Clients that disconnect or violate the protocol are only logged.
             if let Err(error) = ended.await {
                 tracing::debug!(%error, client = %peer.ip(), "an HTTP connection ended");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use restage_store::DeadLetter;
 use serde_json::{Value, json};
 
-use crate::cmd::place::Place;
+use crate::cmd::database::DatabaseArgs;
 use crate::output::{self, Lines};
 use crate::table::printable;
 
@@ -16,7 +16,7 @@ const LETTERS_MAX: u32 = 100_000;
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    database: DatabaseArgs,
     #[command(flatten)]
     lines: Lines,
 }
@@ -39,11 +39,11 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "ID")]
     id: Vec<String>,
     #[command(flatten)]
-    place: Place,
+    database: DatabaseArgs,
 }
 
 pub(crate) async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
-    let letters = restage_store::dead_letters(&args.place.database()?, LETTERS_MAX).await?;
+    let letters = restage_store::dead_letters(&args.database.database()?, LETTERS_MAX).await?;
     for letter in letters {
         if args.lines.is_json() {
             args.lines.json(shown(&letter))?;
@@ -70,7 +70,7 @@ fn shown(letter: &DeadLetter) -> Value {
 }
 
 pub(crate) async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
-    let database = args.place.database()?;
+    let database = args.database.database()?;
     let mut letters = restage_store::dead_letters(&database, LETTERS_MAX).await?;
     if !args.all {
         letters.retain(|letter| args.id.contains(&letter.event.id));

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::connections::Live;
 use super::ended::Ending;
 use super::trouble::Trouble;
-use super::{Control, excess};
+use super::{Control, media_limits};
 
 /// Most messages that wait for one events socket. A client that reads none is closed soon.
 pub(super) const SOCKET_MESSAGES_MAX: usize = 16;
@@ -203,7 +203,7 @@ impl Control {
         let about = About::live(&connection, live);
         let error = trouble.error;
         if let GoneReason::Exceeded(excess) = reason {
-            let limit = excess::named(*excess, &self.inner.rules.limits);
+            let limit = media_limits::named(*excess, &self.inner.rules.limits);
             tracing::warn!(%participant, %stage, "a connection was ended: {excess}. {limit}");
             self.announce(&about, &trouble, true);
             self.remember(&connection, live, trouble.into());
