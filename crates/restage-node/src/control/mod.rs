@@ -25,7 +25,7 @@ use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
-use restage_media::{Control as MediaControl, H264ProfileMatch, PeerKey};
+use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
 use restage_store::system::{clock, ids};
 use restage_store::{Execution, Store, StoreError, TURN_MAX};
@@ -309,7 +309,7 @@ impl Control {
     }
 
     /// Closes a connection's peer. No event follows.
-    async fn close_peer(&self, peer: PeerKey) {
+    async fn close_peer(&self, peer: PeerId) {
         let control = MediaControl::Close { peer };
         self.inner.media.control(peer, control).await;
     }
@@ -339,7 +339,7 @@ impl Control {
     /// Turns media events into commands. Those of one peer stay in order; those of different peers run concurrently, so
     /// that a thousand joins share commits.
     async fn serve_media(self, mut events: mpsc::Receiver<MediaEvent>) {
-        let mut turns: Turns<PeerKey, MediaEvent> = Turns::default();
+        let mut turns: Turns<PeerId, MediaEvent> = Turns::default();
         let apply_event = |event| self.clone().apply_event(event);
         loop {
             tokio::select! {
