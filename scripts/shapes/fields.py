@@ -130,10 +130,14 @@ class Fields:
         if rule:
             parts[0] += f": {rule}"
         if name == "maxResults":
-            parts[0] += f", {self.choices['page']['size']} unless given"
+            parts[0] += f", {self.page_size(structure)} unless given"
         elif self.model.chosen("absent_is_empty", structure, name):
             parts.append(f"{ABSENT.get(self.model.shapes[shape]['type'], 'Its defaults')} unless given")
         return ". ".join(parts) + "."
+
+    def page_size(self, structure):
+        page = self.choices["page"]
+        return page.get("sizes", {}).get(structure, page["size"])
 
     # Reading.
 
@@ -144,7 +148,7 @@ class Fields:
         if name == "nextToken":
             return f"members.page_token(&{self.rules.constant(shape)})?", True
         if name == "maxResults":
-            return f"members.max_results({self.choices['page']['size']}, {self.rules.constant(shape)})?", False
+            return f"members.max_results({self.page_size(structure)}, {self.rules.constant(shape)})?", False
         taken = self.taken(name, shape)
         if required:
             if self.is_plain_text(shape):

@@ -43,6 +43,7 @@ class Model:
                 self.check_members(table, structure, [member])
         for table in ("names", "text", "maps", "checked"):
             self.check_shapes(table, self.choices.get(table, {}))
+        self.check_shapes("page.sizes", self.choices["page"].get("sizes", {}))
         for table in ("filled", "by_hand"):
             self.check_shapes(table, self.choices.get(table, {}).get("names", []))
         for fold in self.choices.get("fold", []):

@@ -119,7 +119,15 @@ class Writer(Fields):
         ]
         if any(field.wire == "maxResults" for field in fields):
             lines += self.filters(name, fields)
+            page = "(self.next_token.as_deref(), self.max_results)"
+            lines += self.named_trait(name, "Paged", "fn page(&self) -> (Option<&str>, u32)", page)
+        if any(field.wire == "arn" and field.kind == "String" for field in fields):
+            lines += self.named_trait(name, "ByArn", "fn arn(&self) -> &str", "&self.arn")
         return lines
+
+    def named_trait(self, name, trait, function, body):
+        """An implementation of a trait with one function."""
+        return [f"impl {trait} for {self.rust_name(name)} {{", f"{function} {{ {body} }}", "}", ""]
 
     def response_of(self, operation):
         output = self.model.operations[operation].get("output", {}).get("shape")
@@ -284,7 +292,7 @@ class Writer(Fields):
             if other is not file and there:
                 lines.append(f"use crate::generated::{other['name']}::{{{', '.join(sorted(there))}}};")
         for module, names in (
-            ("operation", ("EmptyResponse", "Operation", "Request")),
+            ("operation", ("ByArn", "EmptyResponse", "Operation", "Paged", "Request")),
             ("read", ("Body", "Object", "Shape", "StringMap", "fail", "wire_enum")),
             ("time", ("Timestamp",)),
         ):

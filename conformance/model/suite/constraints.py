@@ -108,6 +108,7 @@ def nothing(_shape):
 
 def integers_inside(shape):
     least, most = service.bounds(shape)
+    most = service.MOST_ALONE.get(shape.name, most)
     for name, value in (("least", least), ("most", most)):
         if value is not None:
             yield name, value
@@ -115,6 +116,10 @@ def integers_inside(shape):
 
 def integers_outside(shape):
     least, most = service.bounds(shape)
+    if shape.name in service.EVEN:
+        yield "odd", least + 1
+    if shape.name in service.MOST_ALONE:
+        yield "above-alone", service.MOST_ALONE[shape.name] + 2
     if least is not None:
         yield "below", least - 1
         yield "far-below", -(2**63)

@@ -27,6 +27,18 @@ pub trait Request: Sized {
     fn parse(body: &[u8]) -> Result<Self, ApiError>;
 }
 
+/// A request that names one resource by its ARN, as `arn`.
+pub trait ByArn: Request {
+    /// The ARN, of the kind that the operation is about.
+    fn arn(&self) -> &str;
+}
+
+/// A request for a page of a list.
+pub trait Paged: Request {
+    /// The token of the page, `None` for the first, and how many entries it may have.
+    fn page(&self) -> (Option<&str>, u32);
+}
+
 /// The answer of operations without output members, such as DeleteStage: `{}`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct EmptyResponse {}

@@ -17,6 +17,7 @@
 //! Responses are plain data that serialises to exactly what SDKs expect: an `Option` is left out when
 //! it is `None`; a `String` is always there and empty when there is nothing to say.
 
+mod encoder_configuration;
 mod participant;
 mod public_key;
 mod recording;
@@ -39,7 +40,7 @@ pub use crate::generated::storage_configuration::*;
 pub use crate::generated::tag::*;
 pub use crate::generated::token::*;
 pub use crate::json::to_json;
-pub use crate::operation::{EmptyResponse, Request};
+pub use crate::operation::{ByArn, EmptyResponse, Paged, Request};
 pub use crate::read::{MAX_ATTRIBUTES_BYTES, MAX_BODY_BYTES, StringMap};
 
 pub use self::public_key::{pem_base64, pem_space};

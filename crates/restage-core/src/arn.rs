@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::id::{PublicKeyId, StageId};
+use crate::id::{ArnId, PublicKeyId, StageId};
+use crate::row::{Plain, PlainId};
 
 /// An ARN, taken apart: region, account, kind, id.
 fn split(text: &str) -> Option<(&str, &str, &str, &str)> {
@@ -19,47 +20,67 @@ fn split(text: &str) -> Option<(&str, &str, &str, &str)> {
     sound.then_some((region, account, kind, id))
 }
 
-macro_rules! arn {
-    ($(#[$doc:meta])* $name:ident, $id:ident, $kind:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub struct $name {
-            /// The name of the Region: lower-case letters, digits and hyphens.
-            pub region: String,
-            /// The owning account: digits.
-            pub account: String,
-            /// The last part of the ARN.
-            pub id: $id,
-        }
-
-        impl $name {
-            /// Takes an ARN apart; `None` if it is not one of this kind.
-            pub fn parse(text: &str) -> Option<Self> {
-                let (region, account, kind, id) = split(text)?;
-                (kind == $kind).then(|| Self {
-                    region: region.to_owned(),
-                    account: account.to_owned(),
-                    id: $id::new(id),
-                })
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let Self { region, account, id } = self;
-                write!(f, concat!("arn:aws:ivs:{}:{}:", $kind, "/{}"), region, account, id)
-            }
-        }
-    };
+/// An ARN that ends in such an id.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Arn<I> {
+    /// The name of the Region: lower-case letters, digits and hyphens.
+    pub region: String,
+    /// The owning account: digits.
+    pub account: String,
+    /// The kind of the resource and the last part of the ARN.
+    pub id: I,
 }
 
-arn! {
-    /// The ARN of a stage.
-    StageArn, StageId, "stage"
+/// The ARN of a stage.
+pub type StageArn = Arn<StageId>;
+/// The ARN of a public key. It is also the `kid` of tokens signed with the private half.
+pub type PublicKeyArn = Arn<PublicKeyId>;
+
+impl<I: ArnId> Arn<I> {
+    /// Takes an ARN apart; `None` if it is not one of this kind.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (region, account, kind, id) = split(text)?;
+        Some(Self {
+            id: I::of(kind, id)?,
+            region: region.to_owned(),
+            account: account.to_owned(),
+        })
+    }
 }
-arn! {
-    /// The ARN of a public key. It is also the `kid` of tokens signed with the private half.
-    PublicKeyArn, PublicKeyId, "public-key"
+
+impl<I> Arn<I> {
+    /// The ARN of the resource that a row is.
+    pub fn of<R: Plain<Id = I>>(row: &R) -> Self
+    where
+        I: Clone,
+    {
+        Self {
+            region: row.region().to_owned(),
+            account: row.account().to_owned(),
+            id: row.id().clone(),
+        }
+    }
+
+    /// The same ARN with another type of id.
+    pub fn with_id<J>(self, id: impl FnOnce(I) -> J) -> Arn<J> {
+        Arn {
+            region: self.region,
+            account: self.account,
+            id: id(self.id),
+        }
+    }
+}
+
+impl<I: ArnId> fmt::Display for Arn<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            region,
+            account,
+            id,
+        } = self;
+        let (kind, id) = (id.kind(), id.text());
+        write!(f, "arn:aws:ivs:{region}:{account}:{kind}/{id}")
+    }
 }
 
 /// Anything that can carry tags.
@@ -67,22 +88,22 @@ arn! {
 pub enum ResourceArn {
     /// A stage.
     Stage(StageArn),
-    /// A public key.
-    PublicKey(PublicKeyArn),
+    /// A plain resource of any kind.
+    Plain(Arn<PlainId>),
 }
 
 impl ResourceArn {
     /// Takes an ARN apart; `None` if it is not one of a kind that exists here.
     pub fn parse(text: &str) -> Option<Self> {
-        let stage = StageArn::parse(text).map(Self::Stage);
-        stage.or_else(|| PublicKeyArn::parse(text).map(Self::PublicKey))
+        let stage = Arn::parse(text).map(Self::Stage);
+        stage.or_else(|| Arn::parse(text).map(Self::Plain))
     }
 
     /// The owning account: digits.
     pub fn account(&self) -> &str {
         match self {
             Self::Stage(arn) => &arn.account,
-            Self::PublicKey(arn) => &arn.account,
+            Self::Plain(arn) => &arn.account,
         }
     }
 
@@ -90,7 +111,7 @@ impl ResourceArn {
     pub fn region(&self) -> &str {
         match self {
             Self::Stage(arn) => &arn.region,
-            Self::PublicKey(arn) => &arn.region,
+            Self::Plain(arn) => &arn.region,
         }
     }
 }
@@ -101,9 +122,9 @@ impl From<StageArn> for ResourceArn {
     }
 }
 
-impl From<PublicKeyArn> for ResourceArn {
-    fn from(arn: PublicKeyArn) -> Self {
-        Self::PublicKey(arn)
+impl<I: Into<PlainId>> From<Arn<I>> for ResourceArn {
+    fn from(arn: Arn<I>) -> Self {
+        Self::Plain(arn.with_id(Into::into))
     }
 }
 
@@ -111,7 +132,7 @@ impl fmt::Display for ResourceArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stage(arn) => arn.fmt(f),
-            Self::PublicKey(arn) => arn.fmt(f),
+            Self::Plain(arn) => arn.fmt(f),
         }
     }
 }
@@ -135,6 +156,7 @@ mod tests {
             let is_stage = text.contains("stage");
             assert_eq!(StageArn::parse(text).is_some(), is_stage);
             assert_eq!(PublicKeyArn::parse(text).is_some(), !is_stage);
+            assert_eq!(Arn::<PlainId>::parse(text).is_some(), !is_stage);
         }
         for bad in [
             "",

@@ -9,7 +9,7 @@ use crate::kernel::world::World;
 use crate::live::connection::{self, closed, established, exceeded, failed, open, record_error};
 use crate::live::participant::{disconnect, exchange_token};
 use crate::live::{recover, replica, tick};
-use crate::resource::{public_key, stage, tag, token};
+use crate::resource::{plain, stage, tag, token};
 
 /// Decides a command on the rows given. Total: rows that are missing count as absent.
 pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
@@ -38,25 +38,8 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
         } => stage::update::decide(draft, stage, name.as_deref(), recording.as_deref()),
         Command::DeleteStage { stage } => stage::delete::decide(draft, stage),
         Command::CreateParticipantToken { stage, token } => token::create(draft, stage, token),
-        Command::ImportPublicKey {
-            key,
-            name,
-            tags,
-            material,
-            fingerprint,
-            point,
-        } => {
-            let request = public_key::import::Request {
-                key,
-                name,
-                tags,
-                material,
-                fingerprint,
-                point,
-            };
-            public_key::import::decide(draft, &request)
-        }
-        Command::DeletePublicKey { key } => public_key::delete::decide(draft, key),
+        Command::CreateResource { row } => plain::create(draft, row),
+        Command::DeleteResource { resource } => plain::delete(draft, resource),
         Command::TagResource { resource, tags } => tag::tag(draft, resource, tags),
         Command::UntagResource { resource, keys } => tag::untag(draft, resource, keys),
         Command::DisconnectParticipant { stage, participant } => {
@@ -164,8 +147,8 @@ pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
         Command::UpdateStage { stage, .. } => stage::update::needs(stage),
         Command::DeleteStage { stage } => stage::delete::needs(stage),
         Command::CreateParticipantToken { stage, .. } => token::needs(stage),
-        Command::ImportPublicKey { key, point, .. } => public_key::import::needs(key, point),
-        Command::DeletePublicKey { key } => public_key::delete::needs(key),
+        Command::CreateResource { row } => plain::needs_to_create(row),
+        Command::DeleteResource { resource } => plain::needs_to_delete(resource),
         Command::TagResource { resource, .. } | Command::UntagResource { resource, .. } => {
             tag::needs(resource)
         }

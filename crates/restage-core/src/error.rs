@@ -44,7 +44,7 @@ impl Error {
 }
 
 /// A refusal that names the limit, its value and the setting. Settings are named after the fields of
-/// [`Limits`](crate::Limits), with dashes.
+/// [`Limits`](crate::Limits) and [`PlainLimits`](crate::row::PlainLimits), with dashes.
 pub(crate) fn limit_reached(what: &str, value: u32, field: &str) -> Error {
     let setting = field.replace('_', "-");
     Error::new(

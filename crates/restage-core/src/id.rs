@@ -1,17 +1,56 @@
 //! Identifiers. Each is a newtype over the text that goes on the wire and into the store.
 
-use std::fmt;
-use std::sync::Arc;
+/// What stands at the end of an ARN: a kind of resource, and one of that kind.
+pub trait ArnId: Clone + Sized {
+    /// The id of this kind with this text; `None` if it is another kind's.
+    fn of(kind: &str, id: &str) -> Option<Self>;
+    /// The kind as ARNs spell it: lower-case letters and hyphens, such as `public-key`.
+    fn kind(&self) -> &'static str;
+    /// The id without its kind.
+    fn text(&self) -> &str;
+}
 
+/// The id of one kind of resource.
+pub trait ResourceId: ArnId + for<'a> From<&'a str> {
+    /// The kind as ARNs spell it, such as `public-key`.
+    const KIND: &'static str;
+    /// The kind as sentences spell it, such as `public key`.
+    const NAME: &'static str;
+}
+
+/// Declares an identifier. With a kind it is the last part of an ARN: first the kind as ARNs spell it, then as
+/// sentences do.
 macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident of $kind:literal, $words:literal) => {
+        $crate::id::text_id! { $(#[$doc])* $name }
+
+        impl $crate::id::ArnId for $name {
+            fn of(kind: &str, id: &str) -> Option<Self> {
+                (kind == $kind).then(|| Self::new(id))
+            }
+
+            fn kind(&self) -> &'static str {
+                $kind
+            }
+
+            fn text(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl $crate::id::ResourceId for $name {
+            const KIND: &'static str = $kind;
+            const NAME: &'static str = $words;
+        }
+    };
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub struct $name(Arc<str>);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// Takes text that is already known to be well formed (made by us, or read from the store).
-            pub fn new(text: impl Into<Arc<str>>) -> Self {
+            pub fn new(text: impl Into<std::sync::Arc<str>>) -> Self {
                 Self(text.into())
             }
 
@@ -21,8 +60,8 @@ macro_rules! text_id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
@@ -34,14 +73,15 @@ macro_rules! text_id {
         }
     };
 }
+pub(crate) use text_id;
 
 text_id! {
     /// The last part of a stage ARN: 12 mixed-case alphanumerics, unique over all accounts and regions.
-    StageId
+    StageId of "stage", "stage"
 }
 text_id! {
     /// The last part of a public key's ARN: 12 mixed-case alphanumerics, unique over all accounts and regions.
-    PublicKeyId
+    PublicKeyId of "public-key", "public key"
 }
 text_id! {
     /// `st-` and 13 alphanumerics.

@@ -17,7 +17,7 @@ pub mod rate;
 mod resource;
 pub mod row;
 
-pub use arn::{PublicKeyArn, ResourceArn, StageArn};
+pub use arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
 pub use decide::{decide, needs};
 pub use error::{Error, Fault};
 pub use kernel::census::Census;

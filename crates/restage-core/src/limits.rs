@@ -1,12 +1,14 @@
 //! The numbers we refuse to exceed.
 
+use crate::row::PlainLimits;
+
 /// Limits of one deployment. Every refusal names the limit, its value and the setting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Stages per account and region.
     pub stages: u32,
-    /// Public keys per account and region.
-    pub public_keys: u32,
+    /// Plain resources per account and Region.
+    pub plain: PlainLimits,
     /// Publishing participants per stage, replicas included.
     pub publishers_per_stage: u32,
     /// Connected participants with a subscription per stage.
@@ -32,7 +34,7 @@ impl Limits {
     /// What people who self-host expect: generous, but bounded.
     pub const OPEN: Self = Self {
         stages: 100_000,
-        public_keys: 100,
+        plain: PlainLimits::OPEN,
         publishers_per_stage: 100,
         subscribers_per_stage: 25_000,
         replications_per_participant: 1_000,
@@ -46,7 +48,7 @@ impl Limits {
     /// The service's own defaults (service-quotas page of the user guide).
     pub const AWS: Self = Self {
         stages: 1_000,
-        public_keys: 3,
+        plain: PlainLimits::AWS,
         publishers_per_stage: 12,
         subscribers_per_stage: 10_000,
         replications_per_participant: 5,

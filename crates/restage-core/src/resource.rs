@@ -1,6 +1,7 @@
 //! The resources that have an ARN, and participant tokens: one room per kind, with one file per command.
 
-pub(crate) mod public_key;
+pub(crate) mod plain;
+mod public_key;
 pub(crate) mod stage;
 pub(crate) mod tag;
 pub(crate) mod token;

@@ -5,6 +5,7 @@
 mod connection;
 mod event;
 mod participant;
+mod plain;
 mod public_key;
 mod replica;
 mod session;
@@ -16,14 +17,25 @@ use std::collections::BTreeMap;
 pub use self::connection::{Connection, ConnectionKind};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
 pub use self::participant::{Client, Participant, Protocol, Replication};
+pub use self::plain::Plain;
 pub use self::public_key::PublicKey;
 pub use self::replica::{Replica, ReplicaKey};
 pub use self::session::StageSession;
 pub use self::stage::Stage;
 pub use self::token::{Capabilities, Token, TokenGrant};
+use crate::id::PublicKeyId;
 
 /// String-to-string attributes of a token or participant, at most 1 KB of UTF-8 in total, keys and values together.
 pub type Attributes = BTreeMap<String, String>;
 
 /// Tags of a resource, key to value, at most 50 (`TAGS_MAX`).
 pub type Tags = BTreeMap<String, String>;
+
+plain::kinds! {
+    PublicKey {
+        id: PublicKeyId,
+        limit: public_keys (open 100, aws 3),
+        title: "Public keys",
+        operations: "ImportPublicKey", "DeletePublicKey",
+    }
+}

@@ -1,7 +1,6 @@
-//! Measures bitrates and detects when they exceed a limit.
+//! Bitrates: what a publisher sends and what a receiver is sent, and whether that exceeds the limit.
 //!
-//! Only RTP payload counts, because encoders are set to a rate of payload. Headers, retransmissions and padding do
-//! not count.
+//! Only RTP payload counts, because that is the rate encoders are set to. Headers, retransmissions and padding do not count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,29 +8,29 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{BITRATE_BURST, BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW, CLIMB_INTERVAL_MIN};
 
-/// Number of steps in the window. It moves on by one step at a time.
+/// The window is divided into this many steps and moves on by one step at a time.
 const STEPS: usize = 6;
 const STEP: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 / STEPS as u64);
 
-/// How long a sum must exceed the limit: longer than a burst stays in the window, and until every peer has reported its
-/// part, which it does about once a second.
+/// How long the sum must exceed the limit before a peer has to give way: longer than a burst stays in the window, and until each
+/// peer has reported its part, which it does about once a second.
 const LASTS_MIN: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 + 1_000);
-/// How long the expected rate of a new layer is used instead of the measured one: one window until the key frame has
-/// come and earlier packets have left the window, and one window to measure.
+/// How long the expected rate of a new layer counts instead of the measured one: one window until the key frame has come and
+/// earlier packets have left the window, and one to measure.
 const EXPECTED_FOR: Duration = Duration::from_millis(2 * BITRATE_WINDOW.as_millis() as u64);
 
-/// A limit with the overshoot that encoders are allowed.
+/// The limit plus what encoders may overshoot it by.
 fn at_most(limit: u64) -> u64 {
     limit.saturating_add(limit / 100 * BITRATE_OVERSHOOT_PERCENT)
 }
 
-/// The average over the last [`BITRATE_WINDOW`]; before that much time has passed, earlier time counts as zero.
+/// The average rate over the last [`BITRATE_WINDOW`]. Time before the first packet counts as silence.
 #[derive(Debug)]
 struct Meter {
     /// When the present step ends.
     ends_at: Instant,
     bytes: u64,
-    /// Bytes of the previous steps, newest first: those of the window, and of one window before it.
+    /// Bytes of the earlier steps, newest first: those of this window and of the one before it.
     steps: [u64; 2 * STEPS],
 }
 
@@ -65,7 +64,7 @@ impl Meter {
         window.iter().sum::<u64>() * 8 * 1_000 / BITRATE_WINDOW.as_millis() as u64
     }
 
-    /// Whether clearly more has arrived in this window than in the one before.
+    /// Whether clearly more came in this window than in the one before it.
     fn has_grown(&self) -> bool {
         let (newer, older) = self.steps.split_at(STEPS);
         let (newer, older): (u64, u64) = (newer.iter().sum(), older.iter().sum());
@@ -73,15 +72,15 @@ impl Meter {
     }
 }
 
-/// The rate of one publisher and its limit: a leaky bucket that drains at the limit with the allowed overshoot, and
-/// that holds [`BITRATE_BURST`] at that rate, like the buffer by which an encoder keeps its rate.
+/// A leaky bucket for what one publisher sends. It leaks at the limit plus the allowed overshoot and holds [`BITRATE_BURST`] of
+/// it, like the rate buffer of an encoder.
 #[derive(Debug)]
 pub(crate) struct Upload {
     limit: u64,
-    /// The level of the bucket in bits, at the time of the last packet.
+    /// Bits in the bucket at the time `at`.
     level: u64,
     at: Instant,
-    /// Since when the bucket has not been empty, and the bits since then.
+    /// When it was empty last, and the bits that came since.
     full_since: Instant,
     bits: u64,
 }
@@ -97,7 +96,7 @@ impl Upload {
         }
     }
 
-    /// Counts a packet. If the bucket overflows, returns the rate in bits per second since it began to fill.
+    /// Counts a packet. If the bucket overflows, returns the average rate in bits per second since it was empty last.
     pub(crate) fn add(&mut self, now: Instant, bytes: usize) -> Option<u64> {
         let micros = |time: Duration| time.as_micros() as u64;
         let leaked =
@@ -121,16 +120,16 @@ impl Upload {
 /// The limit on what one receiver gets through all its peers together, on whichever [`Sfu`](crate::Sfu)s they are.
 /// The caller creates it and passes it in with each peer ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
 ///
-/// When the limit is exceeded, the peer whose part has grown (the newest of several) gets a smaller layer, or ends
-/// if there is none; the others are not affected.
+/// When the sum exceeds the limit, the newest of the peers whose part has grown is shown a smaller layer, or is ended if there is
+/// none. The other peers are left alone.
 #[derive(Debug)]
 pub struct Download {
     limit: u64,
-    /// The sum of the parts that its peers have reported.
+    /// The sum of what its peers have reported.
     bits_per_s: AtomicU64,
-    /// Number of peers so far, from which they are numbered.
+    /// Peers so far. Numbers them from 1.
     peers: AtomicU64,
-    /// The newest peer whose part has grown while the sum exceeds the limit; 0 for none.
+    /// Number of the newest peer whose part has grown while the sum exceeds the limit; 0 if there is none.
     grown: AtomicU64,
 }
 
@@ -145,21 +144,21 @@ impl Download {
         }
     }
 
-    /// The present sum in bits per second.
+    /// The present rate, in bits per second.
     pub fn bits_per_s(&self) -> u64 {
         self.bits_per_s.load(Ordering::Relaxed)
     }
 
-    /// Changes one part and returns the new sum.
+    /// A part has changed from `before` to `after`. Returns the sum.
     fn change(&self, before: u64, after: u64) -> u64 {
-        // The addition wraps, so it can subtract as well.
+        // Additions wrap, so this also subtracts.
         let by = after.wrapping_sub(before);
         self.bits_per_s
             .fetch_add(by, Ordering::Relaxed)
             .wrapping_add(by)
     }
 
-    /// The newest peer whose part has grown, including this one if it `has_grown`.
+    /// Number of the newest peer whose part has grown; this peer counts if it `has_grown`.
     fn newest(&self, number: u64, has_grown: bool) -> u64 {
         if has_grown {
             self.grown.fetch_max(number, Ordering::Relaxed).max(number)
@@ -168,7 +167,7 @@ impl Download {
         }
     }
 
-    /// This peer has been reduced, or need not be.
+    /// This peer has given way, or need not any more.
     fn withdraw(&self, number: u64) {
         let order = Ordering::Relaxed;
         self.grown.compare_exchange(number, 0, order, order).ok();
@@ -185,19 +184,19 @@ pub(crate) struct Share {
     reported: u64,
     /// Since when the sum exceeds the limit.
     over_since: Option<Instant>,
-    /// The expected rate of a new layer, and the time of the change. For a while it counts instead of the average.
+    /// The rate of the layer that it was changed to, and when. It counts instead of the measured rate for [`EXPECTED_FOR`].
     expected: Option<(u64, Instant)>,
 }
 
-/// The state of a receiver's [`Download`] for one of its peers, in bits per second.
+/// What a [`Download`] means for one of its peers. Rates are in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usage {
     /// This peer need not do anything.
     Fine,
-    /// Bits per second that this peer may use in total, including its present part.
+    /// Bits per second that this peer may use in total.
     Room { bits_per_s: u64 },
-    /// The sum exceeds the limit, and this peer must be reduced: it is the newest whose part has grown, or no other
-    /// peer was reduced for a while. `rest` is what it may still use.
+    /// The sum exceeds the limit and this peer has to give way: it is the newest whose part has grown, or no other peer has given
+    /// way for a while. `rest` is what it may use.
     Over { sum: u64, rest: u64 },
 }
 
@@ -213,7 +212,7 @@ impl Share {
         }
     }
 
-    /// Counts sent bytes. This touches no shared state.
+    /// Counts what was sent. Touches nothing that is shared.
     pub(crate) fn add(&mut self, now: Instant, bytes: usize) {
         self.meter.add(now, bytes);
     }
@@ -250,7 +249,7 @@ impl Share {
         }
     }
 
-    /// Another layer with this rate is sent from now on, so the measured average is no longer valid.
+    /// A layer of this rate is sent from now on. What was measured before does not count any more.
     pub(crate) fn expect(&mut self, now: Instant, bits_per_s: u64) {
         self.meter = Meter::new(now);
         self.over_since = None;
@@ -273,12 +272,7 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     const MBIT: u64 = 1_000_000;
 

@@ -1,4 +1,4 @@
-//! Errors for refused offers and fragments.
+//! Why an offer or a fragment is refused.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub enum OfferErrorKind {
     NoMedia,
     /// No ICE credentials, or malformed ones (RFC 8839).
     NoIce,
-    /// The remote end is ICE-lite too, so neither end would send checks.
+    /// The remote end is ICE-lite, like this one: nobody would check the path.
     IceLite,
     /// No usable DTLS fingerprint (RFC 8122).
     NoDtls,
@@ -31,7 +31,7 @@ pub enum OfferErrorKind {
     NoBundle,
     /// A media section has no codec that is forwarded.
     NoUsableCodec(MediaKind),
-    /// The offer could not be answered because of an error on this end.
+    /// The offer could not be answered because of an error of this end.
     NotAccepted,
     /// The worker has no room for another peer.
     Full,

@@ -1,4 +1,4 @@
-//! Every bound of the media plane, with its name and what happens when it is reached.
+//! Every bound of the media plane. The comment of each says what happens when it is reached.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ pub const PEERS_MAX: usize = 10_000;
 pub const PUBLICATIONS_MAX: usize = 10_000;
 /// Subscribers of one publication. One more `Subscribe` is ignored and counted.
 pub const SUBSCRIBERS_PER_PUBLICATION_MAX: usize = 10_000;
-/// Addresses remembered per peer. The oldest is dropped for a new one, so that a peer behind a busy NAT keeps working.
+/// Source addresses remembered per peer. A further one replaces the oldest, so a peer behind a busy NAT keeps working.
 pub const ADDRESSES_PER_PEER_MAX: usize = 16;
-/// New addresses of a peer between two ICE restarts. Checks from further ones are ignored.
+/// Source addresses that a peer may use between two ICE restarts. Checks from further ones are ignored.
 pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;
@@ -49,7 +49,7 @@ pub const FINGERPRINTS_MAX: usize = 16;
 pub const AMPLIFICATION_MAX: usize = 3;
 /// A check to an address is sent again after this long without an answer,
 pub const CHECK_RESEND: Duration = Duration::from_millis(250);
-/// at most this many times. The peer's next check from there starts again.
+/// at most this many times. The next check of the peer from there starts again.
 pub const CHECKS_MAX: u32 = 3;
 /// Media moves to a proven address that the peer nominates with the same priority as the present one, when the
 /// present one has been silent for this long: a NAT has chosen another port.
@@ -62,40 +62,40 @@ pub const PEER_ROUTE_SILENCE_MIN: Duration = Duration::from_secs(3);
 pub const DTLS_RESEND_FIRST: Duration = Duration::from_millis(500);
 /// then after twice as long each time, up to this time.
 pub const DTLS_RESEND_MAX: Duration = Duration::from_secs(4);
-/// A fatal alert that arrives unprotected may be forged. It ends the handshake if nothing else arrives for this long.
+/// An unprotected fatal alert may come from anybody. It ends the handshake only if nothing else of it arrives for this long.
 pub const DTLS_ALERT_GRACE: Duration = Duration::from_secs(1);
-/// Bytes of the first flight that a DTLS client repeats to a server that has not answered. They are in addition to
-/// [`AMPLIFICATION_MAX`], once for each offer, because a server that does not listen yet sends nothing.
+/// Bytes of the first flight that a DTLS client repeats to a server that has not answered. They are sent beyond
+/// [`AMPLIFICATION_MAX`], once for each offer, because a server that is not listening yet answers nothing.
 pub const HELLO_BYTES_MAX: usize = 1_500;
 /// Longest datagram in bytes. Longer ones are dropped, because the datagrams of peers fit an Ethernet frame.
 pub const DATAGRAM_BYTES_MAX: usize = 2_000;
 /// Longest RTP payload that is forwarded, in bytes. With header, extensions and tag it fits a datagram.
 pub const PAYLOAD_BYTES_MAX: usize = 1_600;
 
-/// SSRCs of a publisher whose full state is kept. A further one replaces an SSRC that belongs to nothing, else one
-/// without a track: of those the one that has been silent longest. Of a replaced (retired) SSRC only the highest
-/// packet index is kept. Four layers with their retransmissions, audio and probes need ten.
+/// SSRCs of a publisher with full state. For a further one, an SSRC is retired that belongs to no stream, else one that no track
+/// uses, else any; of several the one that is silent for longest. Of a retired SSRC only the highest packet index is kept. Four
+/// layers, each with retransmissions, audio and probes make ten.
 pub const SOURCES_MAX: usize = 32;
-/// SSRCs that a publisher may use under one key, including retired ones (16 bytes each). Packets of further ones are
-/// refused and counted: if the position of an SSRC were forgotten, its packets could be replayed while the key lives.
+/// SSRCs that a publisher may use under one key, retired ones included (16 bytes each). Packets of further ones are refused and
+/// counted: if an SSRC were forgotten, its packets could be replayed as long as the key is used.
 pub const SSRCS_MAX: usize = 4_096;
-/// SSRCs from which a remote end's reports and feedback may come under one key (16 bytes each). Those of further ones
-/// are refused and counted, for the same reason.
+/// SSRCs that a remote end's reports and feedback may have under one key (16 bytes each). Those of further ones are refused and
+/// counted, for the same reason.
 pub const RTCP_SOURCES_MAX: usize = 1_024;
-/// How long an SSRC that took a track over keeps it at least, because the previous one's last packets may be late.
-/// Each time the previous one returns doubles this, up to [`SOURCE_TENURE_DOUBLINGS_MAX`] times, so that two SSRCs that
-/// send at the same time do not alternate.
+/// When a source takes a track over, it keeps it at least this long from the former source, whose last packets may be late. Each
+/// time a former source comes back the time doubles, at most [`SOURCE_TENURE_DOUBLINGS_MAX`] times, so that two sources that send
+/// at the same time do not alternate.
 pub const SOURCE_TENURE_MIN: Duration = Duration::from_millis(100);
 /// Most doublings of [`SOURCE_TENURE_MIN`].
 pub const SOURCE_TENURE_DOUBLINGS_MAX: u32 = 12;
-/// Number of packets of an SSRC that can be distinguished from replays. Older ones are dropped.
+/// Newest packets of a source whose replays are recognised. Older packets are dropped.
 pub const REPLAY_WINDOW: u64 = 1_024;
 /// Most missing packets of an SSRC that are requested. A larger gap is not requested, because the picture is lost
 /// anyway.
 pub const MISSING_MAX: usize = 256;
-/// How long to wait for reordered packets before a gap counts as loss.
+/// How long a gap may be just a change of order.
 pub const NACK_DELAY: Duration = Duration::from_millis(10);
-/// Shortest time between requests for missing packets; one request contains those of all streams.
+/// Time between requests for missing packets. One request covers all streams.
 pub const NACK_INTERVAL: Duration = Duration::from_millis(10);
 /// A missing packet is requested again after this long, or after 1.25 round trips if that is longer,
 pub const NACK_RETRY: Duration = Duration::from_millis(100);
@@ -103,13 +103,13 @@ pub const NACK_RETRY: Duration = Duration::from_millis(100);
 pub const NACK_RETRY_MAX: Duration = Duration::from_secs(1);
 /// at most this many times.
 pub const NACKS_MAX: u8 = 8;
-/// How long after an SSRC took a track over retransmissions may still repeat packets of the previous one.
+/// How long after a source took a track over retransmissions may still repeat packets of the former source.
 pub const RETRANSMISSION_AGE_MAX: Duration = Duration::from_secs(2);
-/// Interval between reports of arrival times, from which a publisher estimates the rate at which it can send.
+/// Time between reports of packet arrivals, from which a publisher derives the rate it can send at.
 pub const ARRIVALS_INTERVAL: Duration = Duration::from_millis(100);
 /// Most arrivals in one report. Further ones are left out.
 pub const ARRIVALS_MAX: usize = 2_048;
-/// Most messages of one report. What does not fit is left out; this happens only with numbers far apart.
+/// Messages of one report. What does not fit is left out; that happens only if the numbers are far apart.
 pub const ARRIVAL_MESSAGES_MAX: usize = 16;
 /// How long reports to a publisher wait for its next packet, so that they need not wake the worker.
 pub const FEEDBACK_SLACK: Duration = Duration::from_millis(30);
@@ -119,13 +119,13 @@ pub const FEEDBACK_SLACK: Duration = Duration::from_millis(30);
 pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(7);
 /// A peer that has not completed ICE and DTLS this long after its answer is gone.
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
-/// Key frame requests that one subscriber may save up. A subscriber that has lost its picture gets a key frame at
-/// once; requests while another one is under way cost nothing.
+/// Key frames that one subscriber may ask for at once. A subscriber that has lost its picture gets one at once. Requests while
+/// another one is under way cost nothing.
 pub const KEYFRAMES_AT_ONCE_MAX: u32 = 4;
-/// Key frame requests that a new subscriber has.
+/// Key frames that a new subscriber may ask for.
 pub const KEYFRAMES_AT_FIRST: u32 = 2;
-/// One more request is added each time this has passed. Key frames are sent to every subscriber, so one subscriber
-/// must not cause many of them.
+/// After that it may ask for one more each time this has passed. Everybody is sent the key frame: one subscriber must not make
+/// all others pay for it.
 pub const KEYFRAME_EARNED_EVERY: Duration = Duration::from_secs(3);
 /// Shortest time between two key frame requests for one layer.
 pub const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(500);
@@ -144,26 +144,25 @@ pub const SENT_PACKETS_MAX: usize = 512;
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
 /// Retransmissions that a subscriber may have at once. Beyond that they are limited to a share of what is sent.
 pub const RESENDS_AT_ONCE_MAX: u32 = 256;
-/// Burst that a publisher may send beyond its limit, as time at that limit. Encoders keep a rate by means of a buffer,
-/// usually of a second, which they empty into a key frame, especially the first.
+/// How far a publisher may exceed its limit for a moment, as time at that limit. Encoders keep their rate with a buffer, mostly
+/// of a second, which they empty into a key frame, above all the first.
 pub const BITRATE_BURST: Duration = Duration::from_millis(1_500);
-/// Time over which the rate to a receiver is averaged.
+/// The rate sent to a receiver is averaged over this time.
 pub const BITRATE_WINDOW: Duration = Duration::from_secs(3);
-/// How far a bitrate may exceed its limit, in percent. Encoders that are set to exactly the limit exceed it for
-/// moments, and each fragment of a picture has a few bytes of its own.
+/// How far a bitrate may exceed its limit, in percent. An encoder that is set to exactly the limit exceeds it at times, and the
+/// fragments of a picture add bytes of their own.
 pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
-/// How long a subscriber keeps a smaller layer, or a larger one again, before it may get a larger
-/// one.
+/// A subscriber whose layer was changed stays at it for this long before it may have a larger one.
 pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
 /// Interval of a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Interval at which a peer without a timer of its own is checked.
+/// How often a peer without another timer is served.
 pub const IDLE_TICK: Duration = Duration::from_secs(2);
 /// Longest train of datagrams in bytes: the largest UDP payload of IPv4.
 pub const TRAIN_BYTES_MAX: usize = 65_507;
 /// Most datagrams in a train: what Linux accepts in one call (UDP_MAX_SEGMENTS).
 pub const TRAIN_SEGMENTS_MAX: usize = 64;
-/// Most empty buffers kept for reuse.
+/// Buffers kept for reuse.
 pub const BUFFERS_KEPT_MAX: usize = 64;
 /// Most packets of a layer kept for new subscribers: its newest key frame and what followed. Beyond that only the key
 /// frame is kept; a key frame of more packets is not kept.
@@ -178,9 +177,9 @@ pub const SHED_STEPS_MAX: u8 = 1 + SHED_PARTS as u8;
 pub const SHED_PARTS: usize = 8;
 /// How long a burst waits for the end of a picture, so that one train contains the whole picture.
 pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
-/// Smaller audiences are served packet by packet, because waiting would save nothing.
+/// Smaller audiences are served packet by packet: waiting would save nothing.
 pub const PICTURE_WAIT_AUDIENCE_MIN: usize = 8;
-/// Shortest time between two timer-driven checks of a peer, so that a busy peer cannot keep the worker busy.
+/// Shortest time between two timer calls for one peer, so that a busy peer cannot occupy the worker.
 pub const TICK_MIN: Duration = Duration::from_millis(1);
 
 const _: () = assert!(PAYLOAD_BYTES_MAX < DATAGRAM_BYTES_MAX);

@@ -2,7 +2,7 @@
 
 use crate::srtp::keys::SrtpProfile;
 
-/// Counters since the start, and a few present sizes. Cheap to copy.
+/// Counters since the start, and a few present values. Cheap to copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Peers now.
@@ -15,7 +15,7 @@ pub struct Stats {
     pub taps: u64,
     /// Entries in the address table now.
     pub addresses: u64,
-    /// STUN checks that claimed another peer's address. They have no effect unless the claim is proven.
+    /// STUN checks by which a peer claimed an address of another peer. Nothing follows unless it proves that it receives there.
     pub addresses_contested: u64,
     /// Packets refused because their sender has used too many SSRCs under one key.
     pub sources_refused: u64,

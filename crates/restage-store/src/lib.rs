@@ -40,7 +40,7 @@ pub use outbox::{
 };
 pub use read::{LiveCounts, Page, ParticipantFilter, RecordedEvent, ReplicaPosition};
 pub use store::{Execution, Store, StoreStats, TURN_MAX};
-pub use tables::write::{PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
+pub use tables::{PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
 pub use writer::changes::{Subject, Watch};
 pub use writer::health::{PROBE_EVERY, PROBE_TIMEOUT};
 pub use writer::retention::{RETENTION_STEP_ROWS, Sweep};

@@ -5,7 +5,7 @@ mod store_support;
 use std::collections::BTreeMap;
 
 use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
-use restage_core::row::ConnectionKind;
+use restage_core::row::{ConnectionKind, PublicKey};
 use restage_core::{Command, Context, PublicKeyArn, Signer};
 use restage_store::{Execution, ParticipantFilter, Store, Sweep};
 use store_support::{
@@ -192,14 +192,18 @@ async fn a_self_signed_identity_that_was_disconnected_goes_when_no_token_of_it_c
         account: arn("a").account,
         id: PublicKeyId::new("key"),
     };
-    let import = Command::ImportPublicKey {
-        key: key.clone(),
+    let row = PublicKey {
+        id: key.id.clone(),
+        account: key.account.clone(),
+        region: key.region.clone(),
         name: String::new(),
         tags: BTreeMap::new(),
         material: String::new(),
         fingerprint: String::new(),
         point: "04".to_owned(),
+        created_at: Time::default(),
     };
+    let import = Command::CreateResource { row: row.into() };
     execute(&store, 1, import).await;
     let mut joined = connect("a", "own", "c", ConnectionKind::Events);
     if let Command::OpenConnection { claims, .. } = &mut joined {

@@ -14,7 +14,7 @@ use crate::generated::constraint::{
 };
 use crate::generated::layout::LayoutConfiguration;
 use crate::generated::recording::ThumbnailStorage;
-use crate::operation::{EmptyResponse, Operation, Request};
+use crate::operation::{ByArn, EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, Object, Shape, StringMap, wire_enum};
 use crate::time::Timestamp;
 
@@ -110,6 +110,12 @@ impl Request for GetCompositionRequest {
     }
 }
 
+impl ByArn for GetCompositionRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// Output of GetComposition.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[allow(missing_docs)]
@@ -126,7 +132,7 @@ pub struct ListCompositionsRequest {
     pub filter_by_encoder_configuration_arn: Option<String>,
     /// `nextToken`: `None` for the first page.
     pub next_token: Option<String>,
-    /// `maxResults`: 1–100, 50 unless given.
+    /// `maxResults`: 1–100, 100 unless given.
     pub max_results: u32,
 }
 
@@ -144,7 +150,7 @@ impl Request for ListCompositionsRequest {
                 &ENCODER_CONFIGURATION_ARN,
             )?,
             next_token: members.page_token(&PAGINATION_TOKEN)?,
-            max_results: members.max_results(50, MAX_COMPOSITION_RESULTS)?,
+            max_results: members.max_results(100, MAX_COMPOSITION_RESULTS)?,
         })
     }
 }
@@ -164,6 +170,12 @@ impl ListCompositionsRequest {
                 .map(|given| ("filterByEncoderConfigurationArn", given.as_str())),
         );
         filters
+    }
+}
+
+impl Paged for ListCompositionsRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
     }
 }
 
@@ -194,6 +206,12 @@ impl Request for StopCompositionRequest {
         Ok(Self {
             arn: members.required_text("arn", &COMPOSITION_ARN)?,
         })
+    }
+}
+
+impl ByArn for StopCompositionRequest {
+    fn arn(&self) -> &str {
+        &self.arn
     }
 }
 

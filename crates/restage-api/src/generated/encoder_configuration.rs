@@ -8,7 +8,7 @@ use crate::generated::constraint::{
     BITRATE, ENCODER_CONFIGURATION_ARN, ENCODER_CONFIGURATION_NAME, FRAMERATE, HEIGHT,
     MAX_ENCODER_CONFIGURATION_RESULTS, PAGINATION_TOKEN, TAGS, WIDTH,
 };
-use crate::operation::{EmptyResponse, Operation, Request};
+use crate::operation::{ByArn, EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, Object, Shape, StringMap};
 
 /// Input of CreateEncoderConfiguration.
@@ -67,6 +67,12 @@ impl Request for GetEncoderConfigurationRequest {
     }
 }
 
+impl ByArn for GetEncoderConfigurationRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// Output of GetEncoderConfiguration.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -80,7 +86,7 @@ pub struct GetEncoderConfigurationResponse {
 pub struct ListEncoderConfigurationsRequest {
     /// `nextToken`: `None` for the first page.
     pub next_token: Option<String>,
-    /// `maxResults`: 1–100, 50 unless given.
+    /// `maxResults`: 1–100, 100 unless given.
     pub max_results: u32,
 }
 
@@ -93,7 +99,7 @@ impl Request for ListEncoderConfigurationsRequest {
         let members = body.members();
         Ok(Self {
             next_token: members.page_token(&PAGINATION_TOKEN)?,
-            max_results: members.max_results(50, MAX_ENCODER_CONFIGURATION_RESULTS)?,
+            max_results: members.max_results(100, MAX_ENCODER_CONFIGURATION_RESULTS)?,
         })
     }
 }
@@ -102,6 +108,12 @@ impl ListEncoderConfigurationsRequest {
     /// What a page token of this request is bound to, besides account and Region.
     pub const fn filters(&self) -> [(&'static str, &str); 0] {
         []
+    }
+}
+
+impl Paged for ListEncoderConfigurationsRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
     }
 }
 
@@ -135,6 +147,12 @@ impl Request for DeleteEncoderConfigurationRequest {
     }
 }
 
+impl ByArn for DeleteEncoderConfigurationRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// `EncoderConfiguration` of the model.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[allow(missing_docs)]
@@ -155,29 +173,31 @@ pub struct EncoderConfigurationSummary {
 }
 
 /// `Video` of the model.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Video {
     /// `width`: 2–1,920.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub width: Option<u32>,
+    pub width: u32,
     /// `height`: 2–1,920.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub height: Option<u32>,
+    pub height: u32,
     /// `framerate`: 1–60.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub framerate: Option<f64>,
+    pub framerate: f64,
     /// `bitrate`: 1–8,500,000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bitrate: Option<u32>,
+    pub bitrate: u32,
 }
 
 impl Shape for Video {
     fn read(members: &Object<'_>) -> Result<Self, ApiError> {
-        Ok(Self {
-            width: members.number("width", WIDTH)?,
-            height: members.number("height", HEIGHT)?,
-            framerate: members.decimal("framerate", FRAMERATE)?,
-            bitrate: members.number("bitrate", BITRATE)?,
-        })
+        let defaults = Self::default();
+        Self {
+            width: members.number("width", WIDTH)?.unwrap_or(defaults.width),
+            height: members.number("height", HEIGHT)?.unwrap_or(defaults.height),
+            framerate: members
+                .decimal("framerate", FRAMERATE)?
+                .unwrap_or(defaults.framerate),
+            bitrate: members
+                .number("bitrate", BITRATE)?
+                .unwrap_or(defaults.bitrate),
+        }
+        .checked()
     }
 }

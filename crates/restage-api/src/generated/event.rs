@@ -8,7 +8,7 @@ use crate::generated::constraint::{
     MAX_PARTICIPANT_EVENT_RESULTS, PAGINATION_TOKEN, PARTICIPANT_ID, STAGE_ARN, STAGE_SESSION_ID,
 };
 use crate::generated::token::Capability;
-use crate::operation::{Operation, Request};
+use crate::operation::{Operation, Paged, Request};
 use crate::read::{Body, StringMap, wire_enum};
 use crate::time::Timestamp;
 
@@ -90,6 +90,12 @@ impl ListParticipantEventsRequest {
             ("sessionId", self.session_id.as_str()),
             ("participantId", self.participant_id.as_str()),
         ]
+    }
+}
+
+impl Paged for ListParticipantEventsRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::generated::constraint::{
     INGEST_CONFIGURATION_ARN, INGEST_CONFIGURATION_NAME, INGEST_CONFIGURATION_STAGE_ARN,
     MAX_INGEST_CONFIGURATION_RESULTS, PAGINATION_TOKEN, STAGE_ARN, TAGS, USER_ID,
 };
-use crate::operation::{EmptyResponse, Operation, Request};
+use crate::operation::{ByArn, EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, StringMap, wire_enum};
 
 wire_enum! {
@@ -101,6 +101,12 @@ impl Request for GetIngestConfigurationRequest {
     }
 }
 
+impl ByArn for GetIngestConfigurationRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// Output of GetIngestConfiguration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -156,6 +162,12 @@ impl ListIngestConfigurationsRequest {
     }
 }
 
+impl Paged for ListIngestConfigurationsRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
+    }
+}
+
 /// Output of ListIngestConfigurations.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,6 +204,12 @@ impl Request for UpdateIngestConfigurationRequest {
     }
 }
 
+impl ByArn for UpdateIngestConfigurationRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// Output of UpdateIngestConfiguration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -220,6 +238,12 @@ impl Request for DeleteIngestConfigurationRequest {
             arn: members.required_text("arn", &INGEST_CONFIGURATION_ARN)?,
             force: members.flag("force")?.unwrap_or_default(),
         })
+    }
+}
+
+impl ByArn for DeleteIngestConfigurationRequest {
+    fn arn(&self) -> &str {
+        &self.arn
     }
 }
 

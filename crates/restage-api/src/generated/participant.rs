@@ -8,7 +8,7 @@ use crate::generated::constraint::{
     DISCONNECT_PARTICIPANT_REASON, MAX_PARTICIPANT_RESULTS, PAGINATION_TOKEN, PARTICIPANT_ID,
     PARTICIPANT_TOKEN_ID, STAGE_ARN, STAGE_SESSION_ID, USER_ID,
 };
-use crate::operation::{EmptyResponse, Operation, Request};
+use crate::operation::{EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, Object, StringMap, fail, wire_enum};
 use crate::time::Timestamp;
 
@@ -172,6 +172,12 @@ impl ListParticipantsRequest {
         ];
         filters.extend(self.filter.as_ref().map(ParticipantFilter::as_pair));
         filters
+    }
+}
+
+impl Paged for ListParticipantsRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
     }
 }
 

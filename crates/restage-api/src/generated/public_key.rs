@@ -8,7 +8,7 @@ use crate::generated::constraint::{
     MAX_PUBLIC_KEY_RESULTS, PAGINATION_TOKEN, PUBLIC_KEY_ARN, PUBLIC_KEY_MATERIAL, PUBLIC_KEY_NAME,
     TAGS,
 };
-use crate::operation::{EmptyResponse, Operation, Request};
+use crate::operation::{ByArn, EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, StringMap};
 
 /// Input of ImportPublicKey.
@@ -67,6 +67,12 @@ impl Request for GetPublicKeyRequest {
     }
 }
 
+impl ByArn for GetPublicKeyRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// Output of GetPublicKey.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,6 +111,12 @@ impl ListPublicKeysRequest {
     }
 }
 
+impl Paged for ListPublicKeysRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
+    }
+}
+
 /// Output of ListPublicKeys.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,6 +144,12 @@ impl Request for DeletePublicKeyRequest {
         Ok(Self {
             arn: members.required_text("arn", &PUBLIC_KEY_ARN)?,
         })
+    }
+}
+
+impl ByArn for DeletePublicKeyRequest {
+    fn arn(&self) -> &str {
+        &self.arn
     }
 }
 

@@ -9,7 +9,7 @@ use crate::generated::constraint::{
     STAGE_ARN,
 };
 use crate::generated::participant::ReplicationState;
-use crate::operation::{EmptyResponse, Operation, Request};
+use crate::operation::{EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, StringMap};
 
 /// Input of StartParticipantReplication.
@@ -109,6 +109,12 @@ impl ListParticipantReplicasRequest {
             ("sourceStageArn", self.source_stage_arn.as_str()),
             ("participantId", self.participant_id.as_str()),
         ]
+    }
+}
+
+impl Paged for ListParticipantReplicasRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::generated::constraint::{
     MAX_STAGE_SESSION_RESULTS, PAGINATION_TOKEN, STAGE_ARN, STAGE_SESSION_ID,
 };
-use crate::operation::{Operation, Request};
+use crate::operation::{Operation, Paged, Request};
 use crate::read::Body;
 use crate::time::Timestamp;
 
@@ -41,6 +41,12 @@ impl ListStageSessionsRequest {
     /// What a page token of this request is bound to, besides account and Region.
     pub fn filters(&self) -> [(&'static str, &str); 1] {
         [("stageArn", self.stage_arn.as_str())]
+    }
+}
+
+impl Paged for ListStageSessionsRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
     }
 }
 

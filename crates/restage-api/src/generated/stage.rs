@@ -10,7 +10,7 @@ use crate::generated::constraint::{
 };
 use crate::generated::recording::RecordingConfiguration;
 use crate::generated::token::{ParticipantToken, ParticipantTokenConfiguration};
-use crate::operation::{EmptyResponse, Operation, Request};
+use crate::operation::{ByArn, EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, StringMap};
 
 /// Input of CreateStage.
@@ -79,6 +79,12 @@ impl Request for GetStageRequest {
     }
 }
 
+impl ByArn for GetStageRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// Output of GetStage.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[allow(missing_docs)]
@@ -113,6 +119,12 @@ impl ListStagesRequest {
     /// What a page token of this request is bound to, besides account and Region.
     pub const fn filters(&self) -> [(&'static str, &str); 0] {
         []
+    }
+}
+
+impl Paged for ListStagesRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
     }
 }
 
@@ -153,6 +165,12 @@ impl Request for UpdateStageRequest {
     }
 }
 
+impl ByArn for UpdateStageRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// Output of UpdateStage.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[allow(missing_docs)]
@@ -177,6 +195,12 @@ impl Request for DeleteStageRequest {
         Ok(Self {
             arn: members.required_text("arn", &STAGE_ARN)?,
         })
+    }
+}
+
+impl ByArn for DeleteStageRequest {
+    fn arn(&self) -> &str {
+        &self.arn
     }
 }
 

@@ -8,7 +8,7 @@ use crate::generated::constraint::{
     MAX_STORAGE_CONFIGURATION_RESULTS, PAGINATION_TOKEN, S3_BUCKET_NAME, STORAGE_CONFIGURATION_ARN,
     STORAGE_CONFIGURATION_NAME, TAGS,
 };
-use crate::operation::{EmptyResponse, Operation, Request};
+use crate::operation::{ByArn, EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, Object, Shape, StringMap};
 
 /// Input of CreateStorageConfiguration.
@@ -67,6 +67,12 @@ impl Request for GetStorageConfigurationRequest {
     }
 }
 
+impl ByArn for GetStorageConfigurationRequest {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+}
+
 /// Output of GetStorageConfiguration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -80,7 +86,7 @@ pub struct GetStorageConfigurationResponse {
 pub struct ListStorageConfigurationsRequest {
     /// `nextToken`: `None` for the first page.
     pub next_token: Option<String>,
-    /// `maxResults`: 1–100, 50 unless given.
+    /// `maxResults`: 1–100, 100 unless given.
     pub max_results: u32,
 }
 
@@ -93,7 +99,7 @@ impl Request for ListStorageConfigurationsRequest {
         let members = body.members();
         Ok(Self {
             next_token: members.page_token(&PAGINATION_TOKEN)?,
-            max_results: members.max_results(50, MAX_STORAGE_CONFIGURATION_RESULTS)?,
+            max_results: members.max_results(100, MAX_STORAGE_CONFIGURATION_RESULTS)?,
         })
     }
 }
@@ -102,6 +108,12 @@ impl ListStorageConfigurationsRequest {
     /// What a page token of this request is bound to, besides account and Region.
     pub const fn filters(&self) -> [(&'static str, &str); 0] {
         []
+    }
+}
+
+impl Paged for ListStorageConfigurationsRequest {
+    fn page(&self) -> (Option<&str>, u32) {
+        (self.next_token.as_deref(), self.max_results)
     }
 }
 
@@ -132,6 +144,12 @@ impl Request for DeleteStorageConfigurationRequest {
         Ok(Self {
             arn: members.required_text("arn", &STORAGE_CONFIGURATION_ARN)?,
         })
+    }
+}
+
+impl ByArn for DeleteStorageConfigurationRequest {
+    fn arn(&self) -> &str {
+        &self.arn
     }
 }
 

@@ -14,10 +14,10 @@ fn create_encoder_configuration() {
                 arn: "EncoderConfigurationArn".into(),
                 name: "EncoderConfigurationName".into(),
                 video: Video {
-                    width: Some(7),
-                    height: Some(7),
-                    framerate: Some(29.97),
-                    bitrate: Some(7),
+                    width: 7,
+                    height: 7,
+                    framerate: 29.97,
+                    bitrate: 7,
                 },
                 tags: map(&[("team", "blue")]),
             },
@@ -30,15 +30,15 @@ fn create_encoder_configuration() {
                 arn: "EncoderConfigurationArn".into(),
                 name: "EncoderConfigurationName".into(),
                 video: Video {
-                    width: None,
-                    height: None,
-                    framerate: None,
-                    bitrate: None,
+                    width: 7,
+                    height: 7,
+                    framerate: 29.97,
+                    bitrate: 7,
                 },
                 tags: map(&[]),
             },
         },
-        r#"{"encoderConfiguration": {"arn": "EncoderConfigurationArn", "name": "EncoderConfigurationName", "video": {}, "tags": {}}}"#,
+        r#"{"encoderConfiguration": {"arn": "EncoderConfigurationArn", "name": "EncoderConfigurationName", "video": {"width": 7, "height": 7, "framerate": 29.97, "bitrate": 7}, "tags": {}}}"#,
     );
 }
 
@@ -327,10 +327,10 @@ fn get_encoder_configuration() {
                 arn: "EncoderConfigurationArn".into(),
                 name: "EncoderConfigurationName".into(),
                 video: Video {
-                    width: Some(7),
-                    height: Some(7),
-                    framerate: Some(29.97),
-                    bitrate: Some(7),
+                    width: 7,
+                    height: 7,
+                    framerate: 29.97,
+                    bitrate: 7,
                 },
                 tags: map(&[("team", "blue")]),
             },
@@ -343,15 +343,15 @@ fn get_encoder_configuration() {
                 arn: "EncoderConfigurationArn".into(),
                 name: "EncoderConfigurationName".into(),
                 video: Video {
-                    width: None,
-                    height: None,
-                    framerate: None,
-                    bitrate: None,
+                    width: 7,
+                    height: 7,
+                    framerate: 29.97,
+                    bitrate: 7,
                 },
                 tags: map(&[]),
             },
         },
-        r#"{"encoderConfiguration": {"arn": "EncoderConfigurationArn", "name": "EncoderConfigurationName", "video": {}, "tags": {}}}"#,
+        r#"{"encoderConfiguration": {"arn": "EncoderConfigurationArn", "name": "EncoderConfigurationName", "video": {"width": 7, "height": 7, "framerate": 29.97, "bitrate": 7}, "tags": {}}}"#,
     );
 }
 

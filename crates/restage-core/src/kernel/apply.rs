@@ -20,11 +20,11 @@ impl World {
                     self.tokens
                         .insert((row.stage.clone(), row.participant.clone()), row);
                 }
-                Change::PutPublicKey(row) => {
-                    self.public_keys.insert(row.id.clone(), row);
+                Change::PutPlain(row) => {
+                    self.plain.insert(row.id(), row);
                 }
-                Change::DeletePublicKey(id) => {
-                    self.public_keys.remove(&id);
+                Change::DeletePlain(id) => {
+                    self.plain.remove(&id);
                 }
                 Change::PutSession(row) => {
                     self.sessions.insert(row.id.clone(), row);

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use strum::IntoStaticStr;
 
-use crate::arn::{PublicKeyArn, ResourceArn, StageArn};
+use crate::arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
-    Attributes, Capabilities, Client, ConnectionKind, Protocol, StageEventError, Tags,
+    Attributes, Capabilities, Client, ConnectionKind, PlainId, PlainRow, Protocol, StageEventError,
+    Tags,
 };
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -49,7 +50,7 @@ pub struct Claims {
     pub signer: Signer,
 }
 
-/// Every change that can be asked for. The variant's name is available as `&'static str` (for spans and metrics).
+/// Every change that can be asked for. Its [`name`](Self::name) is for spans.
 /// Reads are no commands.
 #[derive(Clone, PartialEq, Eq, Debug, IntoStaticStr)]
 pub enum Command {
@@ -87,25 +88,15 @@ pub enum Command {
         /// The participant id and the expiry of the token.
         token: NewToken,
     },
-    /// ImportPublicKey: accepts tokens that the owner of a key signs.
-    ImportPublicKey {
-        /// The new ARN, with a fresh id.
-        key: PublicKeyArn,
-        /// The customer's name for it; may be empty.
-        name: String,
-        /// At most 50 tags.
-        tags: Tags,
-        /// The key as a PEM text.
-        material: String,
-        /// A hash of the key, for people who compare keys.
-        fingerprint: String,
-        /// The key itself, however it is written: see [`PublicKey::point`](crate::row::PublicKey::point).
-        point: String,
+    /// Creates a plain resource: ImportPublicKey.
+    CreateResource {
+        /// The new row, with a fresh id. The rules set when it was created.
+        row: PlainRow,
     },
-    /// DeletePublicKey: accepts no more tokens that the owner of a key signs.
-    DeletePublicKey {
-        /// The public key to delete.
-        key: PublicKeyArn,
+    /// Deletes a plain resource: DeletePublicKey.
+    DeleteResource {
+        /// The resource to delete.
+        resource: Arn<PlainId>,
     },
     /// TagResource: adds tags to a resource.
     TagResource {
@@ -233,4 +224,15 @@ pub enum Command {
     Tick,
     /// First command after start: close everything the last run left open.
     Recover,
+}
+
+impl Command {
+    /// The operation that asks for it, or the variant's name where no operation does.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CreateResource { row } => row.kind().creation(),
+            Self::DeleteResource { resource } => resource.id.of_kind().deletion(),
+            _ => self.into(),
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! What a decision consists of: a reply, row changes, and effects to perform after the commit.
 
 use crate::error::Error;
-use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
+use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::census::Census;
 use crate::notice::Notice;
 use crate::row::{
-    Connection, Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token,
+    Connection, Participant, PlainId, PlainRow, Replica, Stage, StageEvent, StageSession, Token,
 };
 
 /// A change of one row. `Put` inserts or replaces by key.
@@ -16,8 +16,8 @@ pub enum Change {
     /// Removes the stage with everything that belongs to it (sessions, participants, tokens, events,
     /// and replicas that have it as source).
     DeleteStage(StageId),
-    PutPublicKey(PublicKey),
-    DeletePublicKey(PublicKeyId),
+    PutPlain(PlainRow),
+    DeletePlain(PlainId),
     PutToken(Token),
     PutSession(StageSession),
     PutParticipant(Participant),
@@ -103,8 +103,8 @@ pub enum Reply {
     Done,
     /// The stage as it now is (CreateStage, UpdateStage).
     Stage(Stage),
-    /// The public key that was imported (ImportPublicKey).
-    PublicKey(PublicKey),
+    /// The plain resource that was created.
+    Plain(PlainRow),
     /// A connection was opened.
     Opened {
         /// The session it belongs to.

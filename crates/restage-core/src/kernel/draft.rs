@@ -10,14 +10,14 @@ mod notices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
+use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::context::Context;
 use crate::kernel::decision::{CloseReason, Effect, PublicationKey};
 use crate::kernel::overlay::Overlay;
 use crate::kernel::world::{Occupancy, RegionCount, World};
 use crate::row::{
-    Connection, ConnectionKind, Participant, PublicKey, Replica, ReplicaKey, Stage, StageEvent,
-    StageEventName, StageSession, Token,
+    Connection, ConnectionKind, Participant, PlainId, PlainRow, Replica, ReplicaKey, Stage,
+    StageEvent, StageEventName, StageSession, Token,
 };
 
 type Presence = (StageSessionId, ParticipantId);
@@ -30,7 +30,7 @@ pub(crate) struct Draft<'a> {
     stages: Overlay<'a, StageId, Stage>,
     sessions: Overlay<'a, StageSessionId, StageSession>,
     tokens: Overlay<'a, (StageId, ParticipantId), Token>,
-    public_keys: Overlay<'a, PublicKeyId, PublicKey>,
+    plain: Overlay<'a, PlainId, PlainRow>,
     participants: Overlay<'a, Presence, Participant>,
     replicas: Overlay<'a, ReplicaKey, Replica>,
     connections: Overlay<'a, ConnectionId, Connection>,
@@ -51,7 +51,7 @@ impl<'a> Draft<'a> {
             stages: Overlay::new(&world.stages),
             sessions: Overlay::new(&world.sessions),
             tokens: Overlay::new(&world.tokens),
-            public_keys: Overlay::new(&world.public_keys),
+            plain: Overlay::new(&world.plain),
             participants: Overlay::new(&world.participants),
             replicas: Overlay::new(&world.replicas),
             connections: Overlay::new(&world.connections),
@@ -73,7 +73,7 @@ impl<'a> Draft<'a> {
         self.world
     }
 
-    // Stages, sessions, tokens, keys.
+    // Stages, sessions, tokens, plain resources.
 
     pub(crate) fn stage(&self, id: &StageId) -> Option<&Stage> {
         self.stages.get(id)
@@ -142,16 +142,16 @@ impl<'a> Draft<'a> {
             .put((row.stage.clone(), row.participant.clone()), row);
     }
 
-    pub(crate) fn public_key(&self, id: &PublicKeyId) -> Option<&PublicKey> {
-        self.public_keys.get(id)
+    pub(crate) fn plain(&self, id: &PlainId) -> Option<&PlainRow> {
+        self.plain.get(id)
     }
 
-    pub(crate) fn put_public_key(&mut self, row: PublicKey) {
-        self.public_keys.put(row.id.clone(), row);
+    pub(crate) fn put_plain(&mut self, row: PlainRow) {
+        self.plain.put(row.id(), row);
     }
 
-    pub(crate) fn remove_public_key(&mut self, id: &PublicKeyId) {
-        self.public_keys.remove(id);
+    pub(crate) fn remove_plain(&mut self, id: &PlainId) {
+        self.plain.remove(id);
     }
 
     // Participants.

@@ -1,6 +1,7 @@
 //! The rows that a command needs, by name. The edge loads them before the command is decided.
 
-use crate::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use crate::id::{ParticipantId, StageId, StageSessionId, Time};
+use crate::row::{PlainId, PlainKind};
 
 /// Rows to load before deciding. Loading more never changes a decision.
 ///
@@ -18,8 +19,10 @@ pub enum Need {
         /// The name of the Region.
         region: String,
     },
-    /// How many public keys this account has in this Region: `World::public_key_count`.
-    PublicKeyCount {
+    /// How many plain resources of a kind this account has in this Region: `World::plain_counts`.
+    PlainCount {
+        /// The kind that is counted.
+        kind: PlainKind,
         /// The account: 12 digits.
         account: String,
         /// The name of the Region.
@@ -32,8 +35,8 @@ pub enum Need {
         /// The name of the Region.
         region: String,
     },
-    /// The public key row.
-    PublicKey(PublicKeyId),
+    /// The row of a plain resource.
+    Plain(PlainId),
     /// The public key row with this point in this account and region.
     PublicKeyPoint {
         /// The account: 12 digits.

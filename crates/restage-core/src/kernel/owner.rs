@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::arn::{PublicKeyArn, StageArn};
+use crate::arn::{Arn, StageArn};
 use crate::error::{Error, Fault};
 use crate::kernel::draft::Draft;
-use crate::row::{PublicKey, Stage};
+use crate::row::{PlainId, PlainRow, Stage};
 
 /// The caller's stage. `member` is the request member that carried the ARN.
 ///
@@ -29,23 +29,24 @@ pub(crate) fn own_stage<'a>(
         })
 }
 
-/// The caller's public key. `member` is the request member that carried the ARN.
+/// The caller's plain resource. `member` is the request member that carried the ARN.
 ///
 /// # Errors
 /// As [`own_stage`].
-pub(crate) fn own_public_key<'a>(
+pub(crate) fn own_plain<'a>(
     draft: &'a Draft<'_>,
     member: &str,
-    arn: &PublicKeyArn,
-) -> Result<&'a PublicKey, Error> {
+    arn: &Arn<PlainId>,
+) -> Result<&'a PlainRow, Error> {
     own_account(draft, member, &arn.account, arn)?;
     draft
-        .public_key(&arn.id)
-        .filter(|row| row.account == arn.account && row.region == arn.region)
+        .plain(&arn.id)
+        .filter(|row| (row.account(), row.region()) == (&*arn.account, &*arn.region))
         .ok_or_else(|| {
+            let what = arn.id.of_kind().name();
             Error::new(
                 Fault::NotFound,
-                format!("{member}: there is no public key {arn}"),
+                format!("{member}: there is no {what} {arn}"),
             )
         })
 }

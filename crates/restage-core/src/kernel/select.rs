@@ -4,7 +4,7 @@
 use crate::id::{ParticipantId, StageId, StageSessionId, Time};
 use crate::kernel::need::Need;
 use crate::kernel::world::World;
-use crate::row::{ConnectionKind, Participant, PublicKey, Replica};
+use crate::row::{ConnectionKind, Participant, Plain as _, PlainRow, PublicKey, Replica};
 
 impl World {
     /// The rows these needs name, and no others.
@@ -32,21 +32,29 @@ impl Selection<'_> {
             Need::StageCount { account, region } => {
                 self.rows.stage_count = self.all.stage_count_of(account, region)
             }
-            Need::PublicKeyCount { account, region } => {
-                self.rows.public_key_count = self.all.public_key_count_of(account, region);
+            Need::PlainCount {
+                kind,
+                account,
+                region,
+            } => {
+                let count = self.all.plain_count_of(*kind, account, region);
+                self.rows.plain_counts.insert(*kind, count);
             }
             Need::RegionCount { account, region } => {
                 let key = (account.clone(), region.clone());
                 let count = self.all.region_count(account, region);
                 self.rows.regions.insert(key, count);
             }
-            Need::PublicKey(id) => self.public_keys(|row| row.id == *id),
+            Need::Plain(id) => self.plain(|row| row.id() == *id),
             Need::PublicKeyPoint {
                 account,
                 region,
                 point,
-            } => self.public_keys(|row| {
-                (&row.account, &row.region, &row.point) == (account, region, point)
+            } => self.plain(|row| {
+                let named = |row: &PublicKey| {
+                    (&row.account, &row.region, &row.point) == (account, region, point)
+                };
+                PublicKey::of(row).is_some_and(named)
             }),
             Need::Token(stage, id) => {
                 let key = (stage.clone(), id.clone());
@@ -123,10 +131,10 @@ impl Selection<'_> {
         self.in_active(id, Self::session);
     }
 
-    fn public_keys(&mut self, wanted: impl Fn(&PublicKey) -> bool) {
-        let rows = self.all.public_keys.iter().filter(|(_, row)| wanted(row));
+    fn plain(&mut self, wanted: impl Fn(&PlainRow) -> bool) {
+        let rows = self.all.plain.iter().filter(|(_, row)| wanted(row));
         self.rows
-            .public_keys
+            .plain
             .extend(rows.map(|(id, row)| (id.clone(), row.clone())));
     }
 

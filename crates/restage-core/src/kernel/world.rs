@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use crate::limits::OVERDUE_PER_TICK_MAX;
 use crate::row::{
-    Connection, ConnectionKind, Participant, PublicKey, Replica, ReplicaKey, Stage, StageEvent,
-    StageSession, Token,
+    Connection, ConnectionKind, Participant, Plain, PlainId, PlainKind, PlainRow, Replica,
+    ReplicaKey, Stage, StageEvent, StageSession, Token,
 };
 
 /// How many participants a stage session has, counted over all its rows.
@@ -40,8 +40,8 @@ pub struct World {
     pub sessions: BTreeMap<StageSessionId, StageSession>,
     /// Tokens, by stage and participant id: self-signed tokens choose their own id, so two stages may have the same one.
     pub tokens: BTreeMap<(StageId, ParticipantId), Token>,
-    /// Public keys, by id.
-    pub public_keys: BTreeMap<PublicKeyId, PublicKey>,
+    /// Plain resources of every kind, by kind and id.
+    pub plain: BTreeMap<PlainId, PlainRow>,
     /// Participants, by session and participant id.
     pub participants: BTreeMap<(StageSessionId, ParticipantId), Participant>,
     /// Replicas, by source session, participant and destination session.
@@ -53,8 +53,8 @@ pub struct World {
     /// How many stages the caller's account and region have, for the stage limit. A world that holds every
     /// row may leave it at zero: loaded stages are counted as well, and the larger number holds.
     pub stage_count: u64,
-    /// How many public keys they have, in the same way.
-    pub public_key_count: u64,
+    /// How many plain resources of a kind they have, in the same way.
+    pub plain_counts: BTreeMap<PlainKind, u64>,
     /// Counts of sessions whose rows are not all loaded. A world that holds every row leaves it empty:
     /// loaded rows are counted as well, and the larger numbers hold.
     pub occupancy: BTreeMap<StageSessionId, Occupancy>,
@@ -75,14 +75,20 @@ impl World {
         self.stage_count.max(loaded as u64)
     }
 
-    /// How many public keys an account has in a region.
-    pub fn public_key_count_of(&self, account: &str, region: &str) -> u64 {
+    /// The loaded plain resources of one kind, by id.
+    pub fn plain_of<'a, R: Plain + 'a>(&'a self) -> impl Iterator<Item = &'a R> {
+        self.plain.values().filter_map(R::of)
+    }
+
+    /// How many plain resources of a kind an account has in a region.
+    pub fn plain_count_of(&self, kind: PlainKind, account: &str, region: &str) -> u64 {
         let loaded = self
-            .public_keys
+            .plain
             .values()
-            .filter(|row| row.account == account && row.region == region)
+            .filter(|row| row.kind() == kind && (row.account(), row.region()) == (account, region))
             .count();
-        self.public_key_count.max(loaded as u64)
+        let counted = self.plain_counts.get(&kind).copied().unwrap_or_default();
+        counted.max(loaded as u64)
     }
 
     /// How many participants publish in a session.

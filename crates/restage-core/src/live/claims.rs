@@ -14,7 +14,7 @@ pub(crate) fn needs(claims: &Claims) -> Vec<Need> {
         Need::Token(claims.stage.id.clone(), claims.participant.clone()),
     ];
     if let Signer::PublicKey(key) = &claims.signer {
-        needs.push(Need::PublicKey(key.id.clone()));
+        needs.push(Need::Plain(key.id.clone().into()));
     }
     needs
 }
@@ -59,8 +59,8 @@ fn check_self_signed(
             claims.stage
         ));
     }
-    let key = draft.public_key(&arn.id);
-    if !key.is_some_and(|row| row.account == arn.account && row.region == arn.region) {
+    let key = draft.plain(&arn.id.clone().into());
+    if !key.is_some_and(|row| (row.account(), row.region()) == (&*arn.account, &*arn.region)) {
         return invalid(format!(
             "kid: there is no public key {arn}; it was never imported, or it was deleted"
         ));

@@ -1,22 +1,20 @@
-//! TagResource and UntagResource, of stages and public keys.
+//! TagResource and UntagResource, of stages and plain resources.
 
-use crate::kernel::decision::Outcome;
-use crate::kernel::owner::own_public_key;
-use crate::kernel::owner::own_stage;
 use std::collections::BTreeSet;
 
 use crate::arn::ResourceArn;
 use crate::error::{Error, Fault};
-use crate::kernel::decision::Reply;
+use crate::kernel::decision::{Outcome, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
+use crate::kernel::owner::{own_plain, own_stage};
 use crate::limits::TAGS_MAX;
 use crate::row::Tags;
 
 pub(crate) fn needs(resource: &ResourceArn) -> Vec<Need> {
     vec![match resource {
         ResourceArn::Stage(arn) => Need::Stage(arn.id.clone()),
-        ResourceArn::PublicKey(arn) => Need::PublicKey(arn.id.clone()),
+        ResourceArn::Plain(arn) => Need::Plain(arn.id.clone()),
     }]
 }
 
@@ -58,10 +56,10 @@ fn change(
             edit(&mut row.tags)?;
             draft.put_stage(row);
         }
-        ResourceArn::PublicKey(arn) => {
-            let mut row = own_public_key(draft, "resourceArn", arn)?.clone();
-            edit(&mut row.tags)?;
-            draft.put_public_key(row);
+        ResourceArn::Plain(arn) => {
+            let mut row = own_plain(draft, "resourceArn", arn)?.clone();
+            edit(row.tags_mut())?;
+            draft.put_plain(row);
         }
     }
     Ok(Reply::Done)

@@ -1,18 +1,24 @@
 //! Public keys: import, what is refused, delete.
 
+use restage_core::id::Time;
+use restage_core::row::{PlainKind, PublicKey};
 use restage_core::{Command, PublicKeyArn};
 
-use crate::support::{REGION, Scene, key_arn};
+use crate::support::{REGION, Scene, delete, key_arn};
 
 fn import(key: PublicKeyArn, point: &str) -> Command {
-    Command::ImportPublicKey {
-        key,
+    let row = PublicKey {
+        id: key.id,
+        account: key.account,
+        region: key.region,
         name: "deploy-1".to_owned(),
         tags: [("team".to_owned(), "red".to_owned())].into(),
         material: "PEM".to_owned(),
         fingerprint: "00:11".to_owned(),
         point: point.to_owned(),
-    }
+        created_at: Time::default(),
+    };
+    Command::CreateResource { row: row.into() }
 }
 
 #[test]
@@ -21,7 +27,8 @@ fn an_imported_key_is_kept_as_it_came() {
     scene
         .run(&import(key_arn("K"), "04aa"))
         .gives(&["public key K"]);
-    let row = &scene.world.public_keys[&key_arn("K").id];
+    let row = scene.world.plain_of::<PublicKey>().next().unwrap();
+    assert_eq!(row.id, key_arn("K").id);
     assert_eq!(
         (row.account.as_str(), row.region.as_str()),
         ("111122223333", REGION)
@@ -75,7 +82,7 @@ fn keys_per_account_and_region_are_limited() {
     scene.import_key("N").ok();
     // The count of a store holds where the rows are not loaded.
     scene.delete_key("N").ok();
-    scene.world.public_key_count = 3;
+    scene.world.plain_counts.insert(PlainKind::PublicKey, 3);
     scene.import_key("O").refused(refusal);
 }
 
@@ -83,7 +90,6 @@ fn keys_per_account_and_region_are_limited() {
 fn another_accounts_or_regions_key_cannot_be_touched() {
     let mut scene = Scene::new(&[]);
     scene.import_key("K").ok();
-    let delete = |key| Command::DeletePublicKey { key };
     let refusal =
         "Denied: arn: arn:aws:ivs:eu-west-1:111122223333:public-key/K belongs to another account";
     scene

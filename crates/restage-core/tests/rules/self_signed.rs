@@ -1,10 +1,10 @@
 //! Self-signed tokens: whose they may be, where they are heard, and when no longer.
 
 use restage_core::id::{StageId, Time};
-use restage_core::row::{Capabilities, StageEventError};
+use restage_core::row::{Capabilities, PublicKey, StageEventError};
 use restage_core::{Claims, Command, ISSUED_AHEAD_MAX_S, PublicKeyArn, Signer, StageArn};
 
-use crate::support::{Scene, TOKEN_S, arn, attributes, key_arn};
+use crate::support::{Scene, TOKEN_S, arn, attributes, key_arn, key_row};
 
 fn with_key(stages: &[&str]) -> Scene {
     let mut scene = Scene::new(stages);
@@ -107,14 +107,11 @@ fn the_key_must_be_of_the_stages_account_and_region() {
         account: "999988887777".to_owned(),
         ..key_arn("L")
     };
-    let import = Command::ImportPublicKey {
-        key: theirs.clone(),
-        name: String::new(),
-        tags: Default::default(),
-        material: String::new(),
-        fingerprint: String::new(),
-        point: "theirs".to_owned(),
+    let row = PublicKey {
+        account: theirs.account.clone(),
+        ..key_row("L", "theirs")
     };
+    let import = Command::CreateResource { row: row.into() };
     scene.run_as("999988887777", &import).ok();
     scene.open_as(&with(theirs.clone()), "events", "c1").refused(
         "TokenInvalid: kid: the key arn:aws:ivs:eu-west-1:999988887777:public-key/L is not of the account and Region of the stage arn:aws:ivs:eu-west-1:111122223333:stage/A",
@@ -236,7 +233,7 @@ fn a_stage_that_goes_takes_its_identities_with_it() {
         .open_as(&scene.self_signed("A/ann", "K"), "events", "c2")
         .refused("NotFound: there is no stage arn:aws:ivs:eu-west-1:111122223333:stage/A");
     assert_eq!(
-        scene.world.public_keys.len(),
+        scene.world.plain_of::<PublicKey>().count(),
         1,
         "keys belong to the account"
     );

@@ -1,4 +1,4 @@
-//! Tags of stages and public keys.
+//! Tags of stages and plain resources.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn untag(resource: impl Into<ResourceArn>, keys: &[&str]) -> Command {
 fn tags_of(scene: &Scene, resource: &ResourceArn) -> BTreeMap<String, String> {
     match resource {
         ResourceArn::Stage(arn) => scene.world.stages[&arn.id].tags.clone(),
-        ResourceArn::PublicKey(arn) => scene.world.public_keys[&arn.id].tags.clone(),
+        ResourceArn::Plain(arn) => scene.world.plain[&arn.id].tags().clone(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use restage_core::command::Claims;
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
-use restage_core::row::{Capabilities, Connection, StageEventError};
+use restage_core::row::{Capabilities, Connection, PlainLimits, PublicKey, StageEventError};
 use restage_core::{Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 
-use crate::support::{IDLE_S, Scene, attributes, key_arn};
+use crate::support::{IDLE_S, Scene, attributes, delete, key_arn, key_row};
 
 const SEEDS: u64 = 12;
 const STEPS: u32 = 1000;
@@ -93,7 +93,7 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
     if !seed.is_multiple_of(3) {
         walk.scene.limits = Limits {
             stages: 5,
-            public_keys: 2,
+            plain: PlainLimits { public_keys: 2 },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
@@ -187,7 +187,7 @@ impl Walk {
         let Self { random, .. } = self;
         world.stages.retain(|_, _| !random.one_in(4));
         world.tokens.retain(|_, _| !random.one_in(4));
-        world.public_keys.retain(|_, _| !random.one_in(4));
+        world.plain.retain(|_, _| !random.one_in(4));
         world.sessions.retain(|_, _| !random.one_in(4));
         world.participants.retain(|_, _| !random.one_in(4));
         world.replicas.retain(|_, _| !random.one_in(4));
@@ -245,7 +245,12 @@ impl Walk {
 
     /// The name of a public key; seldom one that is not there.
     fn key(&mut self) -> String {
-        let keys: Vec<_> = self.scene.world.public_keys.keys().collect();
+        let keys: Vec<_> = self
+            .scene
+            .world
+            .plain_of::<PublicKey>()
+            .map(|row| &row.id)
+            .collect();
         let key = if self.random.one_in(60) {
             None
         } else {
@@ -287,18 +292,10 @@ impl Walk {
         match self.random.below(8) {
             0..4 => {
                 let point = self.random.below(6).to_string();
-                Command::ImportPublicKey {
-                    key: key_arn(&self.fresh("K")),
-                    name: String::new(),
-                    tags: Default::default(),
-                    material: String::new(),
-                    fingerprint: String::new(),
-                    point,
-                }
+                let row = key_row(&self.fresh("K"), &point);
+                Command::CreateResource { row: row.into() }
             }
-            4 => Command::DeletePublicKey {
-                key: key_arn(&self.key()),
-            },
+            4 => delete(key_arn(&self.key())),
             5 | 6 => {
                 let first = self.random.below(100);
                 let tags = (first..first + 20).map(|n| (n.to_string(), String::new()));

@@ -18,11 +18,11 @@ pub enum GoneReason {
     Broken(String),
     /// The code that serves the peer panicked, which is a bug. Only this peer is affected.
     Panicked,
-    /// Its media exceeds a limit.
+    /// It exceeded a limit.
     Exceeded(Excess),
     /// A subscriber can decode nothing that is published.
     CodecMismatch {
-        /// The most important kind that it wanted.
+        /// The kind it wanted: video, if it wanted both.
         kind: MediaKind,
         /// The published formats.
         published: String,
@@ -94,12 +94,12 @@ impl fmt::Display for ConnectFailure {
     }
 }
 
-/// The limit that was exceeded.
+/// Which limit was exceeded, and by how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excess {
     /// A publisher sends more than [`Config::publish_bits_per_s_max`](crate::Config::publish_bits_per_s_max).
     PublishBitrate {
-        /// The rate of all its tracks and layers together, averaged since it exceeded the limit.
+        /// Average of all its tracks and layers together since they began to exceed the limit.
         bits_per_s: u64,
     },
     /// A publisher sends pictures of more pixels than

@@ -1,5 +1,5 @@
-//! Fast start for new subscribers: the newest key frame of each layer and what followed it, so that a decoder can start
-//! at once instead of waiting until the publisher answers a key frame request.
+//! The newest key frame of each layer and what followed it, so that a new outlet can start at once instead of waiting for the
+//! publisher to answer a request.
 
 use std::time::Instant;
 
@@ -17,16 +17,16 @@ pub(crate) struct Heads {
 #[derive(Debug, Default)]
 struct Head {
     packets: Vec<Packet>,
-    /// Too much has followed the key frame, so only the key frame is kept.
+    /// Too many packets followed: only the key frame is kept.
     is_still: bool,
 }
 
-/// The packets for a new subscriber.
+/// What a new outlet is given.
 #[derive(Debug)]
 pub(crate) struct Start<'a> {
     /// The packets; the first begins a key frame.
     pub(crate) packets: &'a [Packet],
-    /// Live packets do not build on these, so the subscriber must wait for the next key frame.
+    /// Live packets do not build on these: the next key frame has to be waited for.
     pub(crate) is_still: bool,
     /// Whether no number is missing between the packets.
     pub(crate) is_unbroken: bool,
@@ -40,7 +40,7 @@ impl Heads {
         }
     }
 
-    /// The packets to start with, if there is a recent picture: of the target, else of any layer of its feeder.
+    /// What to begin with, if there is a picture that is new enough: of the target, else of any layer of its feed.
     pub(crate) fn start(&self, target: Encoding, now: Instant) -> Option<Start<'_>> {
         let of_target = self.layers.get(usize::from(target.layer));
         let of_target = of_target.and_then(|head| head.start(now, |source| source == target));
@@ -53,7 +53,7 @@ impl Heads {
         })
     }
 
-    /// Where to begin with each layer of a feed that has a picture that is new enough.
+    /// What to begin with, of each layer of a feed that has a picture that is new enough.
     pub(crate) fn starts(&self, feed: u64, now: Instant) -> impl Iterator<Item = Start<'_>> {
         let is_of_feed = move |encoding: Encoding| encoding.feed == feed;
         self.layers
@@ -61,13 +61,13 @@ impl Heads {
             .filter_map(move |head| head.start(now, is_of_feed))
     }
 
-    /// Everything that live packets build on.
+    /// All packets that live ones build on.
     pub(crate) fn packets(&self) -> impl Iterator<Item = &Packet> {
         let moving = self.layers.iter().filter(|head| !head.is_still);
         moving.flat_map(|head| &head.packets)
     }
 
-    /// Forgets everything, because another feeder takes over.
+    /// Another inlet takes over.
     pub(crate) fn clear(&mut self) {
         self.layers = Default::default();
     }
@@ -89,7 +89,7 @@ impl Head {
         if self.is_still && packet.time != first.time {
             return;
         }
-        // Retransmissions arrive late, so each packet is inserted by its number.
+        // Retransmissions come late: each packet is inserted by its number.
         let place = self
             .packets
             .binary_search_by(|kept| kept.seq.cmp(&packet.seq));
@@ -102,7 +102,7 @@ impl Head {
         }
     }
 
-    /// Keeps only the key frame, and not even that if it is too large.
+    /// Keeps only the key frame, or nothing if it is too large.
     fn shorten(&mut self) {
         let Some(time) = self.packets.first().map(|first| first.time) else {
             return;
@@ -150,18 +150,13 @@ mod tests {
     use super::*;
     use crate::rtp::extensions::Extensions;
     use crate::sdp::format::{Format, format};
+    use crate::util::test::epoch;
 
     const ENCODING: Encoding = Encoding {
         feed: 1,
         layer: 1,
         epoch: 0,
     };
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
 
     struct Rig {
         heads: Heads,

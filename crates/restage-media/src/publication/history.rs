@@ -1,5 +1,4 @@
-//! Packets for retransmission: one history per publication; each subscriber knows under which number it got each
-//! packet.
+//! The packets of a publication that can be sent again.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -14,7 +13,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Adds a packet. Numbers are consecutive, so a number gives the position.
+    /// Numbers are consecutive, so that a number gives the position.
     pub(crate) fn push(&mut self, packet: Packet, now: Instant) {
         if self
             .packets

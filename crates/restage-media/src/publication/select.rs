@@ -1,4 +1,4 @@
-//! Selects packets for a subscriber: one layer of a simulcast track at a time, changed only where a decoder can start.
+//! Which packets go through an outlet: those of one layer of a simulcast track at a time, changed only where a decoder can start.
 
 use crate::packet::Encoding;
 
@@ -7,22 +7,22 @@ use crate::packet::Encoding;
 pub(crate) enum Choice {
     /// The packet is not sent to this subscriber.
     Drop,
-    /// The packet belongs to the layer being forwarded.
+    /// It belongs to the encoding that is forwarded.
     Forward,
-    /// The first packet of another encoding: the rewriters must switch.
+    /// It is the first packet of another encoding: numbers have to be joined.
     Switch,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Selector {
     current: Option<Encoding>,
-    /// The subscriber shows a still picture that no live packet builds on.
+    /// The picture stands still: live packets do not build on what was sent.
     is_still: bool,
 }
 
 impl Selector {
-    /// Decides about a packet of `source`. `can_start` is true where a decoder can begin: at the first packet of a
-    /// key frame, and at every audio packet. `target` is the layer that should be forwarded.
+    /// Decides about a packet of `encoding`. `can_start` is true where a decoder can start: at the first packet of a key frame,
+    /// and at every audio packet. `target` is the encoding that should be forwarded.
     pub(crate) fn select(
         &mut self,
         encoding: Encoding,
@@ -32,7 +32,7 @@ impl Selector {
         if self.current == Some(encoding) && !self.is_still {
             return Choice::Forward;
         }
-        // Before the first key frame of a new feeder, any of its layers is accepted.
+        // Before the first key frame of a feed any layer is better than none.
         let is_of_other_feed = self
             .current
             .is_none_or(|current| current.feed != encoding.feed);
@@ -50,7 +50,7 @@ impl Selector {
         self.is_still = true;
     }
 
-    /// Whether the picture is still.
+    /// Whether the picture stands still.
     pub(crate) fn is_still(&self) -> bool {
         self.is_still
     }
@@ -60,7 +60,7 @@ impl Selector {
         self.is_still || self.current != Some(target)
     }
 
-    /// The encoding being forwarded.
+    /// The encoding that is forwarded.
     pub(crate) fn current(&self) -> Option<Encoding> {
         self.current
     }

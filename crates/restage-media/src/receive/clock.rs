@@ -1,18 +1,17 @@
 //! Capture times on one clock, so that subscribers can play audio and video in step.
 //!
-//! A publisher's sender reports (RFC 3550 §6.4.1) relate the timestamps of each of its streams to its own clock. The
-//! report that took the least time to arrive relates its clock to ours. Both streams use the same relation, so their
-//! offset to each other is exactly the publisher's. Until reports for both have arrived, arrival times are used
-//! instead.
+//! A publisher's sender reports (RFC 3550 §6.4.1) relate the timestamps of each of its streams to its own clock. Its clock is
+//! related to ours by the report that took the least time to arrive. Both streams use that relation, so the distance between them
+//! is exactly the publisher's. Until reports for both have come, arrival times are used.
 
 use std::time::{Duration, Instant};
 
 use restage_codec::MediaKind;
 
-/// A capture time further back than this is not trusted.
+/// A capture time that is further back than this is ignored.
 const LAG_MAX: Duration = Duration::from_secs(10);
 
-/// The contents of a sender report of a stream.
+/// A timestamp of a stream and the time that belongs to it, as a sender report gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReportedTime {
     /// The publisher's clock, in microseconds since any fixed time.
@@ -49,7 +48,7 @@ impl SenderReport {
     }
 }
 
-/// The clock of one feeder.
+/// The clock of one feed.
 #[derive(Debug)]
 pub(crate) struct FeedClock {
     epoch: Instant,
@@ -60,7 +59,7 @@ pub(crate) struct FeedClock {
 }
 
 impl FeedClock {
-    /// `epoch` is any instant before the packets of this feeder.
+    /// `epoch` is any instant before the packets of this feed.
     pub(crate) fn new(epoch: Instant) -> Self {
         Self {
             epoch,
@@ -121,12 +120,7 @@ impl FeedClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

@@ -1,4 +1,4 @@
-//! Feedback to a publisher (arrivals, missing packets, key frame requests), and its reports to us.
+//! Reports to and from a publisher: what has arrived, what is missing, that a key frame is needed; and its sender reports.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use crate::rtp::extensions::RidName;
 use crate::rtp::rtcp::receiver::Block;
 use crate::rtp::rtcp::receiver::{self as rtcp, BLOCKS_MAX};
 
-/// Bytes of requests that are sent together, before encryption.
+/// Bytes of requests that leave in one packet, before encryption.
 const COMPOUND_BYTES_MAX: usize = 1_100;
 
 impl Receiver {
@@ -66,7 +66,7 @@ impl Receiver {
         true
     }
 
-    /// When [`report`](Self::report) is due. It may be called before, with a packet.
+    /// When [`report`](Self::report) is due by the clock. It may be called earlier, with a packet.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let reports = [self.report_at, self.arrivals.deadline()];
         let reports = reports.into_iter().flatten().map(|at| at + FEEDBACK_SLACK);
@@ -98,7 +98,7 @@ impl Receiver {
         }
     }
 
-    /// Writes receiver report and arrival times, in one packet when both are due.
+    /// Sends the receiver report and the times of arrival, in one packet if both are due.
     fn say_what_arrived(
         &mut self,
         now: Instant,
@@ -109,7 +109,7 @@ impl Receiver {
         if self.report_at.is_some_and(|at| at <= now) {
             let blocks = self.blocks(now);
             rtcp::write_report(&mut buffer, self.ssrc, &blocks);
-            // Nobody sends; the next packet starts the timer again.
+            // Nothing arrives: the next packet starts the reports again.
             self.report_at = (!blocks.is_empty()).then_some(now + REPORT_INTERVAL);
         }
         for _ in 0..ARRIVAL_MESSAGES_MAX {
@@ -123,8 +123,8 @@ impl Receiver {
         self.send(buffer, buffers, outputs);
     }
 
-    /// Report blocks of the SSRCs that have sent since their last block. If there are more than a report can have, they
-    /// alternate.
+    /// Report blocks of the sources that have sent since their last block. If there are more than fit into a report, they take
+    /// turns.
     fn blocks(&mut self, now: Instant) -> Vec<Block> {
         let mut blocks = Vec::with_capacity(self.sources.len().min(BLOCKS_MAX));
         let count = self.sources.len();
@@ -195,7 +195,7 @@ impl Receiver {
         true
     }
 
-    /// Encrypts a compound packet and sends it to the address from which the publisher last sent.
+    /// Encrypts a compound packet and sends it to where the publisher's newest packet came from.
     fn send(
         &mut self,
         mut contents: Vec<u8>,

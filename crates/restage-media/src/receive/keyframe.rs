@@ -1,8 +1,8 @@
-//! Key frame requests to a publisher: soon enough for viewers, and rare enough not to flood the publisher.
+//! When to ask a publisher for a key frame: soon enough for whoever waits, but not so often that it is flooded.
 //!
-//! Every subscriber that joins or loses a picture causes a request; the publisher gets at most one per
-//! [`KEYFRAME_INTERVAL_MIN`] and layer. A request without a key frame is repeated once after [`KEYFRAME_RETRY`],
-//! and after that only while subscribers keep asking, at doubling intervals.
+//! Every subscriber that joins or loses a picture asks; the publisher is sent one request per [`KEYFRAME_INTERVAL_MIN`] and
+//! layer. A request that brings no key frame is repeated once after [`KEYFRAME_RETRY`], and then only while subscribers keep
+//! asking, at doubling intervals.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ enum State {
     Idle,
     /// Wanted too soon after the last request: send at the end of the interval.
     Postponed,
-    /// Number of requests since the last key frame.
+    /// Sent this many times; no key frame has come since.
     Waiting(u32),
 }
 
@@ -43,7 +43,7 @@ impl KeyframeRequester {
         }
     }
 
-    /// Whether another request would cause another key frame, because none is under way.
+    /// Whether a further request would bring a further key frame: none is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.state == State::Idle
     }
@@ -81,17 +81,16 @@ impl KeyframeRequester {
     }
 }
 
-/// The number of key frames that one subscriber may still request: [`KEYFRAMES_AT_FIRST`] at the start, and one more
-/// each [`KEYFRAME_EARNED_EVERY`], up to [`KEYFRAMES_AT_ONCE_MAX`]. It does not start full, so that reconnecting
-/// gains little.
+/// Key frames that one subscriber may still ask for: [`KEYFRAMES_AT_FIRST`] when it is new, and one more each
+/// [`KEYFRAME_EARNED_EVERY`], up to [`KEYFRAMES_AT_ONCE_MAX`]. It does not begin full, so that joining again gains little.
 #[derive(Debug)]
 pub(crate) struct KeyframeBudget {
-    /// When the budget is full again: as far ahead as was spent.
+    /// When it is full again: each key frame spent moves this further ahead.
     whole_at: Instant,
 }
 
 impl KeyframeBudget {
-    /// The budget of a subscriber that connects now.
+    /// For a subscriber that joins now.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             whole_at: now + KEYFRAME_EARNED_EVERY * (KEYFRAMES_AT_ONCE_MAX - KEYFRAMES_AT_FIRST),
@@ -117,12 +116,7 @@ fn retry_after(times: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

@@ -1,8 +1,7 @@
-//! Receives from a publisher: verifies and decrypts packets, assigns them to streams, undoes retransmission, and
-//! records arrivals.
+//! Receiving from a publisher: decrypt packets, assign them to streams, undo retransmission, and report what has arrived.
 //!
-//! Nothing in a packet is trusted before its tag is verified: the header selects the stream, and anybody who can
-//! send from the publisher's address can write a header.
+//! Nothing in a packet is trusted before its tag is verified: the header names streams, and anybody who can send from the
+//! publisher's address can write one.
 
 pub(crate) mod clock;
 mod feedback;
@@ -33,10 +32,10 @@ use source::{Found, Missing, Reception, Seen, Times};
 use streams::{Part, StreamMap};
 use twcc::Arrivals;
 
-/// A packet from a publisher's receiver: decrypted, deduplicated, with extended numbers.
+/// A packet as the receiver hands it over: decrypted, without duplicates, with extended numbers.
 #[derive(Debug)]
 pub(crate) struct Received {
-    /// Its SSRC; a change restarts the numbers.
+    /// Its synchronization source. When it changes, numbers start again.
     pub(crate) ssrc: u32,
     /// The simulcast encoding, if the publisher names one.
     pub(crate) rid: Option<RidName>,
@@ -54,12 +53,12 @@ pub(crate) struct Received {
 /// Distance between packet indices with the same sequence number.
 const ROLLOVER: u64 = 1 << 16;
 
-/// The result for a publisher's datagram.
+/// What became of an RTP packet.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// It is not from the publisher, or is a replay.
+    /// It does not come from the publisher, or it is a replay.
     Refused,
-    /// It is from the publisher, but its SSRC is beyond [`SSRCS_MAX`].
+    /// It comes from the publisher, but with an SSRC beyond [`SSRCS_MAX`].
     OneTooMany,
     /// It contains nothing to forward.
     Nothing,
@@ -72,18 +71,18 @@ pub(crate) struct Receiver {
     rtp: SessionKeys,
     rtcp: Srtcp,
     config: StreamMap,
-    /// This end's SSRC, in reports and requests.
+    /// Our SSRC, in reports and requests.
     ssrc: u32,
     tracks: Vec<Track>,
     sources: Vec<Source>,
-    /// SSRCs that were in use before, with the highest packet index of each: kept as long as the key.
+    /// Retired SSRCs with the highest packet index of each. They are kept as long as the key.
     retired: Vec<(u32, u64)>,
     arrivals: Arrivals,
-    /// Where the newest packet came from, and so where feedback is sent: an address whose STUN was verified.
+    /// Where the newest packet came from: feedback goes there. The address was verified by STUN.
     path: Option<Path>,
     epoch: Instant,
     report_at: Option<Instant>,
-    /// Index of the SSRC with which the next report begins.
+    /// Index of the source that the next report begins with.
     reported: usize,
     /// When packets were last requested.
     asked_at: Option<Instant>,
@@ -96,10 +95,10 @@ pub(crate) struct Receiver {
 struct Track {
     kind: MediaKind,
     rid: Option<RidName>,
-    /// Its present SSRC, and since when.
+    /// Its present SSRC, and since when it has it.
     ssrc: u32,
     since: Instant,
-    /// How often an SSRC that had it before has taken it back.
+    /// How often a former SSRC of this track has taken it back.
     comebacks: u32,
     /// Number of FIR requests so far.
     requests: u8,
@@ -112,7 +111,7 @@ struct Source {
     /// Index of its track.
     track: Option<usize>,
     part: Part,
-    /// For retransmissions: the SSRC that they repeat.
+    /// For retransmissions: the SSRC whose packets they repeat.
     repeats: u32,
     last_seen_at: Instant,
     seen: Seen,
@@ -122,7 +121,7 @@ struct Source {
 }
 
 impl Receiver {
-    /// `ssrc` is this end's. `None` if the keying material is shorter than its profile needs.
+    /// `ssrc` is our own. `None`: the material is not as long as its profile requires.
     pub(crate) fn new(
         material: &KeyingMaterial,
         config: StreamMap,
@@ -148,7 +147,7 @@ impl Receiver {
         })
     }
 
-    /// Processes an RTP packet. `plain` is the buffer to decrypt it into.
+    /// Takes an RTP packet and decrypts it into `plain`.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -166,7 +165,7 @@ impl Receiver {
         let Some(place) = known.or_else(|| self.add(now, header.ssrc, index)) else {
             return Arrival::OneTooMany;
         };
-        // If the padding is longer than the payload, there is nothing to forward, but the packet has arrived.
+        // A packet with more padding than bytes has nothing to forward, but it has arrived.
         let payload = without_padding(plain, header.is_padded).unwrap_or_default();
         let elements = header.elements(packet, &self.config.ids);
         if let Some(seq) = elements.transport_seq {
@@ -176,7 +175,7 @@ impl Receiver {
         self.report_at.get_or_insert(now + REPORT_INTERVAL);
         if self.sources[place].part == Part::Unknown {
             self.identify(now, place, &header, &elements, payload);
-            // Nothing was known of this SSRC before that could be reported.
+            // What came before could not be assigned to a stream, so it is not reported.
             self.sources[place].reception = Reception::new(index);
         }
         self.note(now, place, &header, index);
@@ -197,7 +196,7 @@ impl Receiver {
         })
     }
 
-    /// Decrypts a packet that is from the publisher and not a replay. Returns its index.
+    /// Decrypts a packet and returns its index. `None`: it does not come from the publisher, or it is a replay.
     fn open(
         &self,
         known: Option<usize>,
@@ -214,7 +213,7 @@ impl Receiver {
                 let index = seen.index_of(header.seq);
                 return opens(index.filter(|index| !seen.has(*index))?);
             }
-            // The first packets of an SSRC that began shortly before the rollover may be lost.
+            // The first packets of an SSRC may be lost, and the rollover with them.
             let behind = u64::from(header.seq) | ROLLOVER;
             let is_low = u64::from(header.seq) < ROLLOVER / 2;
             return opens(u64::from(header.seq)).or_else(|| opens(behind).filter(|_| is_low));
@@ -230,18 +229,18 @@ impl Receiver {
         self.sources.iter().position(|source| source.ssrc == ssrc)
     }
 
-    /// Number of reports refused because of too many SSRCs, since the last call.
+    /// Reports refused because their SSRC was beyond [`RTCP_SOURCES_MAX`](crate::limits::RTCP_SOURCES_MAX), since the last call.
     pub(crate) fn take_sources_refused(&mut self) -> u64 {
         std::mem::take(&mut self.rtcp.sources_refused)
     }
 
-    /// The state that is left of a retired SSRC.
+    /// What is still known of a retired SSRC.
     fn retired(&self, ssrc: u32) -> Option<Seen> {
         let (_, highest) = self.retired.iter().find(|(retired, _)| *retired == ssrc)?;
         Some(Seen::after(*highest))
     }
 
-    /// Adds an SSRC that is new or was retired. `None`: there are too many.
+    /// Adds an SSRC that is new or was retired. `None`: there is no room.
     fn add(&mut self, now: Instant, ssrc: u32, index: u64) -> Option<usize> {
         let before = self
             .retired
@@ -268,7 +267,7 @@ impl Receiver {
         Some(self.sources.len() - 1)
     }
 
-    /// Finds out what an SSRC is. A main stream's SSRC with payload takes its track over.
+    /// Finds out what an SSRC carries. A main SSRC with a payload takes its track over.
     fn identify(
         &mut self,
         now: Instant,
@@ -284,7 +283,7 @@ impl Receiver {
             (Part::Main, Some(kind)) if !payload.is_empty() => {
                 self.track(now, kind, identity.rid, header.ssrc)
             }
-            // Before the first packet of the original stream, a retransmission cannot be assigned.
+            // Before the first packet of the stream it repeats there is nothing to retransmit.
             (Part::Retransmission, Some(kind)) => match self.find_track(kind, identity.rid) {
                 Some(track) => track,
                 None => return,
@@ -307,7 +306,7 @@ impl Receiver {
         self.tracks.iter().position(is_it)
     }
 
-    /// The index of a track whose SSRC is this one from now on.
+    /// The index of the track, which has this SSRC from now on.
     fn track(&mut self, now: Instant, kind: MediaKind, rid: Option<RidName>, ssrc: u32) -> usize {
         if let Some(place) = self.find_track(kind, rid) {
             self.take_over(now, place, ssrc);
@@ -333,8 +332,8 @@ impl Receiver {
         }
     }
 
-    /// Retires an SSRC: one that belongs to nothing, else one without a track, else any; of these the one silent for
-    /// longest.
+    /// Retires a source: one that belongs to no stream, else one that no track uses, else any; of several the one that is silent
+    /// for longest.
     fn retire_one(&mut self) {
         let use_of = |source: &Source| match source.part {
             Part::Unknown => 0,
@@ -347,13 +346,13 @@ impl Receiver {
         });
         if let Some(place) = oldest {
             let source = self.sources.remove(place);
-            // Every SSRC has at least the packet by which it was added.
+            // Every source has received at least one packet.
             let highest = source.seen.highest().unwrap_or_default();
             self.retired.push((source.ssrc, highest));
         }
     }
 
-    /// Records that a packet has arrived.
+    /// Records the arrival of a packet.
     fn note(&mut self, now: Instant, place: usize, header: &Header, index: u64) {
         let source = &mut self.sources[place];
         let section = source
@@ -373,8 +372,8 @@ impl Receiver {
         self.learn_round_trip(now, found);
     }
 
-    /// Measures the time from the first request for a packet to its arrival, smoothed as in TCP (RFC 6298). If the
-    /// first answer was lost, the value is too long, and packets are requested less often.
+    /// Smooths the time from the first request for a packet to its arrival as TCP does (RFC 6298). If the answer to the first
+    /// request was lost, the result is too long; then packets are requested less often.
     fn learn_round_trip(&mut self, now: Instant, found: Option<Found>) {
         let Some(asked_at) = found.and_then(|found| found.asked_at) else {
             return;
@@ -384,7 +383,7 @@ impl Receiver {
         self.round_trip = Some(before * 7 / 8 + sample / 8);
     }
 
-    /// Processes a packet of a track itself.
+    /// A packet of a track, not a retransmission.
     fn main(&mut self, place: usize, arrived: &Arrived<'_>) -> Option<(MediaKind, Received)> {
         let source = &mut self.sources[place];
         let is_newest = source.seen.highest() == Some(arrived.index);
@@ -394,7 +393,7 @@ impl Receiver {
         }
         let track = source.track?;
         if self.tracks[track].ssrc != arrived.header.ssrc {
-            // An SSRC that had the track before takes it back, unless these are its last packets, arriving late.
+            // A former source takes the track back, unless these are its last packets, late.
             let is_back = is_newest && !arrived.payload.is_empty();
             if !is_back || !self.may_come_back(arrived.now, track) {
                 return None;
@@ -416,8 +415,8 @@ impl Receiver {
             || self.place(track.ssrc).is_none_or(is_silent)
     }
 
-    /// Processes a retransmission (RFC 4588 §4) that was requested. Bandwidth probes look the same but repeat packets
-    /// that were not requested, or nothing.
+    /// A retransmission (RFC 4588 §4) of a packet that was requested. Bandwidth probes look the same; they repeat packets that
+    /// were not requested, or nothing.
     fn retransmission(
         &mut self,
         place: usize,
@@ -432,7 +431,7 @@ impl Receiver {
             .iter()
             .find(|(_, rtx)| *rtx == Some(arrived.header.pt))?;
         if source.repeats != track.ssrc {
-            // The SSRC may serve another stream now, but not while it may still answer requests for the previous one.
+            // It may repeat the new SSRC from now on, but not while it may still answer requests for the former one.
             if now < track.since + RETRANSMISSION_AGE_MAX {
                 return None;
             }

@@ -20,7 +20,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// For an SSRC of which only the highest index is known: nothing up to that is accepted again.
+    /// For an SSRC of which only the highest index is known: nothing up to that index is accepted again.
     pub(crate) fn after(highest: u64) -> Self {
         Self {
             highest: Some(highest),
@@ -33,7 +33,7 @@ impl Seen {
         self.highest
     }
 
-    /// The index nearest to the highest one. A new SSRC's rollover counter is zero. `None` if it would be before the
+    /// The index nearest to the highest one. The rollover counter of a new SSRC is zero. `None`: the index would be before the
     /// first.
     pub(crate) fn index_of(&self, seq: u16) -> Option<u64> {
         let Some(highest) = self.highest else {
@@ -43,7 +43,7 @@ impl Seen {
         highest.checked_add_signed(i64::from(ahead))
     }
 
-    /// Whether a packet has arrived, or is too old to be known.
+    /// Whether the packet has arrived, or is too old to know.
     pub(crate) fn has(&self, index: u64) -> bool {
         let Some(highest) = self.highest else {
             return false;
@@ -54,7 +54,7 @@ impl Seen {
         }
     }
 
-    /// Records an arrival. Returns how many packets between the previous highest and this one are missing.
+    /// Records the arrival of a packet. Returns how many packets between the former highest index and this one are missing.
     pub(crate) fn add(&mut self, index: u64) -> u64 {
         let mut gap = 0;
         match self.highest {
@@ -73,12 +73,12 @@ impl Seen {
         gap
     }
 
-    /// Records that the content of a missing packet has arrived by retransmission.
+    /// The content of a missing packet has come by retransmission.
     pub(crate) fn restore(&mut self, index: u64) {
         self.restored[word(index)] |= bit(index);
     }
 
-    /// Whether the content of a recent packet has arrived by retransmission, but not the packet itself.
+    /// Whether the content of a missing packet that is not too old has come by retransmission.
     pub(crate) fn is_restored(&self, index: u64) -> bool {
         self.restored[word(index)] & bit(index) != 0
     }
@@ -96,7 +96,7 @@ fn bit(index: u64) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     packets: Vec<Lost>,
-    /// A time not after the first one is due.
+    /// When the first one is due, or earlier.
     soonest: Option<Instant>,
 }
 
@@ -147,7 +147,7 @@ impl Missing {
         })
     }
 
-    /// Removes all, because they will not arrive any more.
+    /// They are not expected any more.
     pub(crate) fn clear(&mut self) {
         self.packets.clear();
         self.soonest = None;
@@ -157,7 +157,7 @@ impl Missing {
         self.soonest
     }
 
-    /// The packets to request now. Those before `oldest` would be refused and are dropped. The others are due again
+    /// The packets to request now; those before `oldest` would be refused when they come and are left out. They are due again
     /// after `retry`, or given up.
     pub(crate) fn take_due(&mut self, now: Instant, retry: Duration, oldest: u64) -> Vec<u64> {
         let is_over =
@@ -179,7 +179,7 @@ impl Missing {
     }
 }
 
-/// Reception statistics of an SSRC (RFC 3550 §6.4.1, appendices A.3 and A.8).
+/// Statistics of an SSRC for report blocks (RFC 3550 §6.4.1, appendices A.3 and A.8).
 #[derive(Debug)]
 pub(crate) struct Reception {
     first: u64,
@@ -188,7 +188,7 @@ pub(crate) struct Reception {
     prior: (u64, u64),
     /// In sixteenths of a tick of the RTP clock.
     jitter: u32,
-    /// Time of arrival minus timestamp, in ticks, of the last packet.
+    /// Time of arrival minus timestamp of the last packet, in ticks.
     transit: Option<u32>,
     /// The middle of the last sender report's NTP time, and when that arrived.
     last_report: Option<(u32, Instant)>,
@@ -258,9 +258,9 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// The timestamp nearest to the newest; `is_newest` makes it the newest.
+    /// The extended timestamp nearest to the newest, which `is_newest` makes this one.
     pub(crate) fn extend(&mut self, time: u32, is_newest: bool) -> u64 {
-        // Above zero, so that packets before the first one have a value too.
+        // Not zero, so that packets before the first one have a timestamp, too.
         let newest = self.newest.unwrap_or_else(|| 1 << 32 | u64::from(time));
         let ahead = time.wrapping_sub(newest as u32).cast_signed();
         let extended = newest.saturating_add_signed(i64::from(ahead));
@@ -278,12 +278,7 @@ mod tests {
     use super::*;
     use crate::limits::NACK_RETRY;
     use crate::util::rng::Rng;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     #[test]
     fn what_was_seen_agrees_with_a_plain_set() {

@@ -1,4 +1,4 @@
-//! The streams of a publisher's offer, and the assignment of packets to them.
+//! The streams that a publisher has offered to send, and to which of them a packet belongs.
 
 use restage_codec::MediaKind;
 
@@ -7,10 +7,10 @@ use crate::rtp::header::{Elements, Header, Ids};
 use crate::sdp::media::{self, MediaOffer};
 use crate::sdp::offer::Offer;
 
-/// SSRC of bandwidth probes that belong to no stream; no stream may have it.
+/// The SSRC of bandwidth probes that belong to no stream. No stream may have it.
 const PROBE_SSRC: u32 = 0;
 
-/// The negotiated streams.
+/// The streams as they were negotiated.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamMap {
     /// Header extension ids; an id has the same meaning in all sections (RFC 8843 §7.1.3, RFC 8859).
@@ -28,7 +28,7 @@ pub(crate) struct Section {
     ssrcs: Option<(u32, Option<u32>)>,
     /// Payload types with those of their retransmissions.
     pub(crate) types: Vec<(u8, Option<u8>)>,
-    /// Whether lost packets may be requested.
+    /// Lost packets may be requested.
     pub(crate) can_nack: bool,
     pub(crate) clock_rate: u32,
 }
@@ -76,8 +76,8 @@ impl StreamMap {
         self.sections.iter().find(|section| section.kind == kind)
     }
 
-    /// The identity of a packet's SSRC (RFC 8843 §9.2): the section is the one that its MID names; without MID, the
-    /// one that announced the SSRC, or the only one with the payload type. `None`: it was not negotiated.
+    /// What the SSRC of a packet carries (RFC 8843 §9.2). The section is the one that its MID names; without a MID the one that
+    /// has announced the SSRC, or the only one that has the payload type. `None`: nothing that was negotiated.
     pub(crate) fn identify(&self, header: &Header, elements: &Elements<'_>) -> Option<Identity> {
         if header.ssrc == PROBE_SSRC {
             return Some(Identity {
@@ -102,7 +102,7 @@ impl StreamMap {
         section.identify(header.ssrc, header.pt, elements)
     }
 
-    /// The identity of an announced SSRC.
+    /// What an announced SSRC carries.
     pub(crate) fn announced(&self, ssrc: u32) -> Option<Identity> {
         self.sections.iter().find_map(|section| {
             let part = section.announced(ssrc)?;
@@ -110,7 +110,7 @@ impl StreamMap {
         })
     }
 
-    /// The SSRC whose packets this one retransmits, if announced.
+    /// The SSRC that the retransmissions of this SSRC repeat, if that was announced.
     pub(crate) fn repeated_by(&self, ssrc: u32) -> Option<u32> {
         let mut pairs = self.sections.iter().filter_map(|section| section.ssrcs);
         let (main, _) = pairs.find(|(_, rtx)| *rtx == Some(ssrc))?;
@@ -171,8 +171,8 @@ impl Section {
         }
     }
 
-    /// By RID if there are simulcast encodings (RFC 8852). The payload type marks retransmissions. An SSRC that is
-    /// announced for retransmissions carries only these, because padding may have any payload type.
+    /// By RID if there are encodings (RFC 8852). The payload type marks a retransmission. An SSRC that was announced for
+    /// retransmissions is one whatever the payload type: padding may have any.
     fn identify(&self, ssrc: u32, pt: u8, elements: &Elements<'_>) -> Option<Identity> {
         if !self.has(pt) {
             return None;

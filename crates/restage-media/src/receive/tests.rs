@@ -17,6 +17,7 @@ use crate::srtp::keys::SrtpProfile;
 use crate::srtp::keys::tests::material;
 use crate::srtp::protect::Srtp;
 use crate::util::rng::Rng;
+use crate::util::test::epoch;
 
 const OWN: u32 = 1;
 const AUDIO: u32 = 0x5050;
@@ -191,12 +192,6 @@ impl Rig {
         }
         all
     }
-}
-
-// The sentinel every other instant is relative to; nothing here depends on the clock.
-#[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
-    Instant::now()
 }
 
 fn rtx(index: u64, payload: &[u8]) -> Sent<'_> {

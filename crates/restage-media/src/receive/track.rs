@@ -1,4 +1,4 @@
-//! One kind of media from one publisher: its simulcast layers, the best of them, and its key frames.
+//! The simulcast layers that a feed has of one kind, which of them is best, and its key frames.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub(crate) struct TrackIn {
     feed: u64,
     layers: Vec<Layer>,
     best: usize,
-    /// The layers at the last comparison; `None` for a single layer.
+    /// The ladder when layers were compared last; `None` for a single layer.
     ladder: Option<Arc<Ladder>>,
 }
 
@@ -36,7 +36,7 @@ struct Layer {
     epoch: u32,
     key_frames: KeyframeRequester,
     rate: Rate,
-    /// Size of its pictures, once a key frame has shown it.
+    /// Size of its pictures, known from its key frames.
     size: Option<PictureSize>,
     last_at: Instant,
     /// The format of its newest packet.
@@ -56,7 +56,7 @@ impl TrackIn {
         }
     }
 
-    /// Assigns a packet to its layer. `None`: there are too many layers.
+    /// Assigns a packet to its layer. `None`: there are [`LAYERS_MAX`] other layers.
     pub(crate) fn on_packet(
         &mut self,
         received: Received,
@@ -176,8 +176,8 @@ impl TrackIn {
         Some(self.layers.len() - 1)
     }
 
-    /// Selects the active layer with the largest picture. If sizes are unknown or equal, the rate decides, and a small
-    /// difference changes nothing.
+    /// Chooses the living layer with the largest picture. If sizes are unknown or equal the rate decides, and only a clear
+    /// difference changes the choice.
     fn choose_best(&mut self, now: Instant) {
         let alive = |layer: &Layer| layer.last_at + LAYER_SILENCE_MAX >= now;
         let mut best = self.best;
@@ -192,7 +192,7 @@ impl TrackIn {
         self.ladder = (self.layers.len() > 1).then(|| self.climbable(now));
     }
 
-    /// The active layers, smallest picture first; if sizes are unknown or equal, ordered by rate.
+    /// The living layers, smallest picture first. If sizes are unknown or equal the rate decides.
     fn climbable(&self, now: Instant) -> Arc<Ladder> {
         let layers = self.layers.iter().enumerate();
         let alive = layers.filter(|(_, layer)| layer.last_at + LAYER_SILENCE_MAX >= now);
@@ -227,7 +227,7 @@ impl Layer {
         }
     }
 
-    /// Whether a decoder can start with this packet. What it shows about the stream is recorded.
+    /// Whether a decoder can start with this packet. Remembers what the packet says about the stream.
     fn starts_key_frame(&mut self, received: &Received, format: &Arc<Format>) -> bool {
         let is_known = self
             .format
@@ -268,7 +268,7 @@ struct Rate {
 }
 
 impl Rate {
-    /// Counts bytes. True: a window has ended and the rate is new.
+    /// Counts a packet. True: a window has ended and there is a new rate.
     fn add(&mut self, now: Instant, bytes: usize) -> bool {
         let (since, sum) = self.window.get_or_insert((now, 0));
         let length = now.saturating_duration_since(*since);
@@ -289,12 +289,7 @@ mod tests {
     use super::*;
     use crate::rtp::extensions::Extensions;
     use crate::sdp::format::format;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     fn received(
         rid: Option<&str>,

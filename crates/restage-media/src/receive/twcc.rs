@@ -1,21 +1,21 @@
-//! Reports the arrival times of a publisher's packets by their transport-wide numbers
-//! (draft-holmer-rmcat-transport-wide-cc-extensions-01), which its congestion control needs.
+//! The times at which a publisher's packets have arrived, by the numbers that they carry across all its streams
+//! (draft-holmer-rmcat-transport-wide-cc-extensions-01). The publisher's congestion control needs them.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::{ARRIVALS_INTERVAL, ARRIVALS_MAX};
 use crate::rtp::rtcp::sender::TRANSPORT_FEEDBACK;
 
-/// Unit of times in a message: 250 µs,
+/// Times are written in units of 250 µs,
 const TICK: Duration = Duration::from_micros(250);
 /// after a reference time in units of 64 ms.
 const REFERENCE_TICKS: u64 = 256;
 /// Most arrivals in one message. Each takes two bytes and, with losses around it, four more, so a message fits a
 /// datagram.
 const ARRIVALS_PER_MESSAGE: usize = 160;
-/// Most numbers that one message covers. A longer gap is not loss: the numbers have restarted.
+/// Numbers that one message covers. A longer gap is not a loss: numbers have started again.
 const NUMBERS_PER_MESSAGE: u64 = 8_000;
-/// Longest run of a run-length chunk.
+/// The longest run that a run-length chunk can hold.
 const RUN_MAX: usize = 0x1fff;
 const FORMAT: u8 = 15;
 
@@ -29,7 +29,7 @@ const LARGE_DELTA: u8 = 2;
 struct Statuses {
     symbols: Vec<u8>,
     deltas: Vec<u8>,
-    /// Number of pending arrivals in it.
+    /// How many of the pending arrivals it reports.
     arrivals: usize,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Arrivals {
     pending: Vec<(u64, u64)>,
     since: Option<Instant>,
     messages: u8,
-    /// The SSRC of the newest packet with one, because receivers of feedback check whether it is theirs.
+    /// The SSRC of the newest packet: receivers of feedback check whether it is theirs.
     media: u32,
 }
 
@@ -55,7 +55,7 @@ impl Arrivals {
             self.media = ssrc;
         }
         let epoch = *self.epoch.get_or_insert(at);
-        // Above zero, so that packets before the first one have a value too.
+        // Not zero, so that packets before the first one have a number, too.
         let newest = self.newest.unwrap_or_else(|| 1 << 16 | u64::from(seq));
         let ahead = seq.wrapping_sub(newest as u16).cast_signed();
         let number = newest.saturating_add_signed(i64::from(ahead));
@@ -76,7 +76,7 @@ impl Arrivals {
         self.since.map(|since| since + ARRIVALS_INTERVAL)
     }
 
-    /// Drops pending arrivals that do not fit one feedback message.
+    /// Drops pending arrivals that do not fit into the messages of one report.
     pub(crate) fn forget(&mut self) {
         self.pending.clear();
         self.since = None;
@@ -91,7 +91,7 @@ impl Arrivals {
             self.since = None;
             return false;
         };
-        // What was lost since the last message is reported too.
+        // Packets lost since the last message are reported, too.
         let is_near = first.saturating_sub(self.reported) < NUMBERS_PER_MESSAGE;
         let from = if is_near {
             first.min(self.reported)
@@ -127,7 +127,7 @@ impl Arrivals {
                 said.arrivals += 1;
                 continue;
             }
-            // A packet that was reported as arrived stays so, even if another one is late.
+            // A packet that was reported as arrived is not reported as lost because of a late one.
             let takes_back = *number > next && next < self.reported && !said.symbols.is_empty();
             let is_far = number - from >= NUMBERS_PER_MESSAGE;
             if takes_back || is_far || said.arrivals >= ARRIVALS_PER_MESSAGE {
@@ -151,7 +151,7 @@ impl Arrivals {
     }
 }
 
-/// Writes each packet's status, in as few chunks as possible with a look-ahead of fourteen.
+/// Writes each packet's status, in as few chunks as a look ahead of fourteen allows.
 fn write_chunks(buffer: &mut Vec<u8>, mut symbols: &[u8]) {
     while let Some(&first) = symbols.first() {
         let run = symbols
@@ -174,7 +174,7 @@ fn write_chunks(buffer: &mut Vec<u8>, mut symbols: &[u8]) {
     }
 }
 
-/// A vector chunk of symbols with this many bits, the first one highest.
+/// A chunk of symbols of `bits` bits each, the first one in the highest bits.
 fn vector(symbols: &[u8], places: usize, bits: usize) -> u16 {
     let places = (0..places).rev().map(|place| place * bits);
     let shifted = symbols.iter().zip(places);
@@ -183,8 +183,7 @@ fn vector(symbols: &[u8], places: usize, bits: usize) -> u16 {
     })
 }
 
-/// Pads the message to whole words, with the padding's length in the last byte (RFC 3550 §6.4.1), and writes the
-/// number of words.
+/// Pads the message to whole words; the last byte holds the number of padding bytes (RFC 3550 §6.4.1). Writes the length.
 fn finish(buffer: &mut Vec<u8>, start: usize) {
     let length = buffer.len() - start;
     let padding = length.next_multiple_of(4) - length;
@@ -203,12 +202,7 @@ mod tests {
 
     use super::*;
     use crate::util::rng::Rng;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

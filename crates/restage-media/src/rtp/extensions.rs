@@ -1,6 +1,6 @@
-//! Header extensions (RFC 8285) that are forwarded or that identify a stream.
+//! Values of header extensions (RFC 8285) that are passed on or name a stream.
 
-/// A simulcast encoding's name (RFC 8852); longer ones are not negotiated.
+/// The name of a simulcast encoding (RFC 8852). Longer names are not negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RidName {
     bytes: [u8; Self::LENGTH_MAX],
@@ -8,7 +8,7 @@ pub(crate) struct RidName {
 }
 
 impl RidName {
-    /// Longest value of a one-byte header extension (RFC 8285 §4.2).
+    /// Bytes that an element of a one-byte header extension holds (RFC 8285 §4.2).
     pub(crate) const LENGTH_MAX: usize = 16;
 
     pub(crate) fn new(name: &str) -> Option<Self> {
@@ -46,7 +46,7 @@ pub(crate) enum Rotation {
 }
 
 impl Rotation {
-    /// Clockwise.
+    /// Degrees, clockwise.
     pub(crate) fn degrees(self) -> u16 {
         match self {
             Self::None => 0,

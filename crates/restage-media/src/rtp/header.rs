@@ -1,4 +1,4 @@
-//! Parses the header of an RTP packet (RFC 3550 §5.1) with its extensions (RFC 8285).
+//! Reading the header of an RTP packet (RFC 3550 §5.1) and its extensions (RFC 8285).
 
 use crate::rtp::extensions::{Extensions, Rotation};
 
@@ -27,7 +27,7 @@ pub(crate) struct Header {
     pub(crate) body: usize,
 }
 
-/// The extension ids that a publisher has offered.
+/// The ids that a publisher has offered for the header extensions it sends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Ids {
     pub(crate) mid: Option<u8>,
@@ -38,7 +38,7 @@ pub(crate) struct Ids {
     pub(crate) rotation: Option<u8>,
 }
 
-/// The values of an extension's elements.
+/// The values of the header extensions of one packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Elements<'a> {
     pub(crate) mid: Option<&'a [u8]>,
@@ -80,7 +80,7 @@ impl Header {
         })
     }
 
-    /// The extension values of the packet with this header. Parsing stops at a malformed element.
+    /// The header extensions of the packet that this is the header of. Reading ends at the first malformed element.
     pub(crate) fn elements<'a>(&self, packet: &'a [u8], ids: &Ids) -> Elements<'a> {
         let mut elements = Elements::default();
         let Some((start, has_two_bytes)) = self.elements else {
@@ -148,7 +148,7 @@ pub(crate) fn without_padding(payload: &[u8], is_padded: bool) -> Option<&[u8]> 
         return Some(payload);
     }
     let padding = usize::from(*payload.last()?);
-    // A padding length of zero is invalid, but some senders use it: the last byte still counts as padding.
+    // Some senders write a padding of zero bytes, which cannot be: the last byte itself is padding.
     payload.get(..payload.len().checked_sub(padding.max(1))?)
 }
 

@@ -13,7 +13,7 @@ const ELEMENT_BYTES_MAX: usize = 16;
 const HEADER_BYTES_MAX: usize =
     (FIXED_BYTES + BLOCK_BYTES + 1 + ELEMENT_BYTES_MAX + 2 + 2).next_multiple_of(4);
 
-/// The extension ids that a subscriber has offered; an extension with `None` is not sent.
+/// The ids that a subscriber has offered for header extensions. An extension without an id is not sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ExtensionIds {
     pub(crate) mid: Option<u8>,
@@ -21,11 +21,11 @@ pub(crate) struct ExtensionIds {
     pub(crate) rotation: Option<u8>,
 }
 
-/// The subscriber's name of the media section (RFC 8843 §15), if it fits a one-byte element.
+/// The name that the subscriber gave the media section (RFC 8843 §15), if it fits into a one-byte element.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct MidName {
     bytes: [u8; ELEMENT_BYTES_MAX],
-    /// 0: the name is not sent.
+    /// 0: it is not sent.
     length: u8,
 }
 
@@ -47,7 +47,7 @@ impl MidName {
     }
 }
 
-/// The fields of a packet's header without its extensions.
+/// The fixed part of a header.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fixed {
     pub(crate) pt: u8,
@@ -141,7 +141,7 @@ fn element(bytes: &mut [u8; HEADER_BYTES_MAX], end: &mut usize, id: u8, value: &
     }
 }
 
-/// Length of an element; 0 for what does not fit a one-byte element.
+/// Bytes of the element; 0 if a one-byte element cannot hold it.
 fn element_length(id: u8, value: usize) -> usize {
     if (1..=14).contains(&id) && (1..=ELEMENT_BYTES_MAX).contains(&value) {
         1 + value

@@ -9,12 +9,12 @@ use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::format::of_kind;
 use crate::sdp::offer::{Offer, Role};
 
-/// The result for a subscriber.
+/// The result for one subscriber.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Judgement {
-    /// The kinds that it wants and cannot decode, with their published formats.
+    /// The kinds that it wants and cannot decode, with what is published of each.
     pub(crate) undecodable: Vec<(MediaKind, String)>,
-    /// Whether it can decode nothing of what it wants.
+    /// It can decode nothing of what it wants.
     pub(crate) is_hopeless: bool,
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn judge<'a>(
 }
 
 impl Judgement {
-    /// The most important undecodable kind: video before audio.
+    /// The kind to name first: video, if it is among them.
     pub(crate) fn kind(&self) -> Option<MediaKind> {
         let kinds = self.undecodable.iter().map(|(kind, _)| *kind);
         kinds.max_by_key(|kind| kind.index())
@@ -62,8 +62,8 @@ impl Judgement {
     }
 }
 
-/// The formats that a publisher may send, from its offer. With these a subscriber that could decode none can be
-/// refused before anything is opened.
+/// The formats that a publisher has offered: enough to refuse a subscriber that could decode none of them before anything is
+/// opened.
 #[derive(Debug, Clone)]
 pub struct Published(Arc<[Arc<Format>]>);
 

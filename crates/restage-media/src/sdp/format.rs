@@ -1,4 +1,4 @@
-//! Negotiated codecs, and the choice of a subscriber's payload type for a publisher's format.
+//! Formats as they are negotiated, and which payload type of a subscriber fits what a publisher sends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
     (codec.clock_rate() == clock_rate).then_some(codec)
 }
 
-/// Whether a subscriber gets H.264 of a higher profile than it has offered. Most decoders support more than they offer.
+/// Whether a subscriber is sent H.264 of a higher profile than it has offered. Most decoders can do more than they offer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum H264ProfileMatch {
     /// Main and High are also sent to subscribers that offer Constrained Baseline, Baseline or Main.
@@ -160,8 +160,8 @@ impl Format {
         parameter(&self.fmtp, "packetization-mode").is_some()
     }
 
-    /// Position in an answer, lower first. Senders use the first format they can, so this decides what is published:
-    /// H.264, as in the service, in the form that most receivers decode.
+    /// Order in an answer, lower first. Senders use the first format that they can, so this decides what is published: H.264, as
+    /// with the service, in the form that most receivers decode.
     pub(crate) fn preference(&self) -> u32 {
         match self.codec {
             Codec::Opus => 0,
@@ -189,7 +189,7 @@ impl Format {
         let mode = match (sent.packetization_mode(), self.packetization_mode()) {
             (sent, own) if sent == own => 0,
             (0, 1) => 10,
-            // By the RFC an absent mode means 0; clients that omit it (webrtcbin) can still join fragments.
+            // By the RFC absent means 0, but clients that say nothing (webrtcbin) accept fragments all the same.
             (1, 0) if rule == H264ProfileMatch::Lenient && !self.says_packetization_mode() => 20,
             _ => return None,
         };
@@ -199,7 +199,7 @@ impl Format {
         Some(mode + exact.or_else(tried)?)
     }
 
-    /// A readable name.
+    /// Its name for people.
     pub(crate) fn name(&self) -> String {
         match self.codec {
             Codec::Opus => "Opus".into(),

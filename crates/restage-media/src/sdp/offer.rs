@@ -1,7 +1,7 @@
-//! Parses a client's offer.
+//! A client's offer: the parts that matter here.
 //!
-//! At most one audio and one video section are used, the first of each that fits the direction. Remote candidates are
-//! ignored: an ICE-lite agent answers checks and learns addresses from them (RFC 8445 §2.5).
+//! At most one audio and one video section are accepted, the first of each that fits the role. Remote candidates are ignored: an
+//! ICE-lite agent answers checks and learns addresses from them (RFC 8445 §2.5).
 
 use restage_codec::MediaKind;
 
@@ -12,7 +12,7 @@ use super::{Description, Section, SyntaxError, any_of, attribute, has_flag, is_i
 use crate::error::{OfferError, OfferErrorKind};
 use crate::limits::OFFER_BYTES_MAX;
 
-/// The direction of a client's media.
+/// What a client does with its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Publisher,

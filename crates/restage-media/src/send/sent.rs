@@ -1,4 +1,4 @@
-//! Remembers what one subscriber was sent, for retransmission.
+//! The packets that one subscriber was sent, so that they can be sent again.
 
 use restage_codec::vp8::DescriptorNumbers;
 
@@ -7,10 +7,10 @@ use crate::limits::SENT_PACKETS_MAX;
 use crate::packet::Packet;
 use crate::publication::history::History;
 
-/// The packets sent to one subscriber, by sequence number.
+/// The newest packets that one subscriber was sent, by sequence number.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    /// Allocated at the first packet. Audio is never requested again, so it needs none.
+    /// Allocated at the first packet that may be requested again: audio never is.
     slots: Vec<Option<Slot>>,
     /// The highest number.
     newest: u64,
@@ -30,7 +30,7 @@ struct Slot {
     padding: u8,
 }
 
-/// How a packet was sent to one subscriber; with the history's packet this is enough to send it again.
+/// The header fields that a packet had for one subscriber. With the packet from the history they are enough to make it again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) seq: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Entry {
     /// See [`Outgoing::part`].
     pub(crate) part: u8,
     pub(crate) pt: u8,
-    /// Bytes of padding.
+    /// Bytes of padding that it had.
     pub(crate) padding: u8,
     pub(crate) vp8: Option<DescriptorNumbers>,
 }
@@ -64,7 +64,7 @@ impl Sent {
         });
     }
 
-    /// Reads the slot of the next packet.
+    /// Reads the slot of the next packet: see [`Sender::touch`](super::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
         let slot = self.slots.get((self.newest + 1) as usize % SLOTS);
         slot.map_or(0, |slot| slot.map_or(0, |slot| u64::from(slot.seq)))
@@ -88,7 +88,7 @@ impl Sent {
         Some((entry, history.get(number)?))
     }
 
-    /// Forgets all, because numbers of another publication are meaningless in this one's history.
+    /// The numbers belong to the history of one publication; they mean nothing in another one.
     pub(crate) fn clear(&mut self) {
         self.slots = Vec::new();
     }

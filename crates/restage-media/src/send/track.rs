@@ -1,4 +1,4 @@
-//! One kind of media to one subscriber: which packets, and under which numbers.
+//! Which packets of one kind a subscriber receives, and under which numbers.
 
 #[cfg(test)]
 mod tests;
@@ -22,32 +22,32 @@ use crate::util::rng::Rng;
 #[derive(Debug)]
 pub(crate) struct TrackOut {
     kind: MediaKind,
-    /// The formats that the subscriber accepts.
+    /// The formats that the subscriber has offered.
     formats: Vec<Format>,
     profiles: H264ProfileMatch,
-    /// The publisher's last format and the subscriber's payload type for it.
+    /// The publisher's newest format and the subscriber's payload type for it.
     mapping: Option<(Arc<Format>, Option<u8>)>,
-    /// A format was seen that the subscriber does not accept, and this was not reported yet.
+    /// A format has come that the subscriber has not offered, and [`take_mismatch`](Self::take_mismatch) has not been called
+    /// since.
     is_mismatched: bool,
     selector: Selector,
     rtp: RtpRewriter,
     vp8: Vp8Rewriter,
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
-    /// The largest layer that this subscriber may get, if it is limited.
+    /// The largest layer that this subscriber should be shown; `None`: the best.
     bound: Option<Encoding>,
-    /// How much video is withheld because the worker is overloaded.
+    /// What is left out of its pictures because the worker is overloaded.
     thinning: Thinning,
-    /// Whether `bound` or `thinning` applies: the only one of these that is checked for every packet.
+    /// `bound` or `thinning` is set. Only this is checked for every packet.
     is_bound: bool,
-    /// When video must be withheld: the timestamp of the last picture that is still sent.
+    /// When pictures are withheld: the timestamp of the last picture that is still sent.
     last_picture: Option<u64>,
-    /// The subscriber has lost the picture and perhaps earlier parameter sets: its next key frame must have
-    /// everything a decoder needs.
+    /// It has lost the picture and maybe the parameter sets: its next key frame is sent with all of them.
     starts_anew: bool,
 }
 
-/// What an overloaded worker withholds from a subscriber. Audio is always sent.
+/// What an overloaded worker leaves out of the pictures of a subscriber. Audio is always sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Thinning {
     /// Nothing is withheld.
@@ -55,7 +55,7 @@ pub(crate) enum Thinning {
     None,
     /// All layers except the smallest, if there are several.
     Smallest,
-    /// All video. The present picture is sent to its end; then it stays still until a key frame after the overload.
+    /// All pictures. The present picture is sent to its end; then it stands until a key frame after this is over.
     Withheld,
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum Verdict {
     Send(Outgoing),
     /// The subscriber has no payload type for its codec.
     Unmappable,
-    /// It belongs to another layer, or precedes the layer's key frame.
+    /// It belongs to another layer, or comes before the key frame.
     Unselected,
 }
 
@@ -89,13 +89,13 @@ impl TrackOut {
         }
     }
 
-    /// Decides about a packet. Packets that must be sent before it are put into `before`.
+    /// Decides about a packet. Packets that have to be sent before it are appended to `before`.
     pub(crate) fn route(&mut self, packet: &Packet, before: &mut Vec<Outgoing>) -> Verdict {
         let Some(pt) = self.payload_type(&packet.format) else {
             return Verdict::Unmappable;
         };
         if packet.payload.is_empty() {
-            // Padding that probes the publisher's path: its number must not look like a loss to the subscriber.
+            // A packet of padding probes the path of the publisher. Its number must not look like a loss to the subscriber.
             if self.selector.current() == Some(packet.encoding) {
                 self.rtp.skip(packet.seq);
             }
@@ -145,7 +145,7 @@ impl TrackOut {
         })
     }
 
-    /// Whether a packet is withheld. Video stops between two pictures, so that none is damaged.
+    /// Whether a packet is left out. Pictures are cut off only between two pictures, so that none is damaged.
     #[cold]
     fn withholds(&mut self, packet: &Packet) -> bool {
         if self.thinning != Thinning::Withheld || self.kind != MediaKind::Video {
@@ -161,8 +161,8 @@ impl TrackOut {
         true
     }
 
-    /// Sets what is withheld from now on. Meanwhile no key frames are requested; withheld video
-    /// resumes with one.
+    /// Sets what is left out from now on. No key frame is requested meanwhile; pictures that were withheld go on with the next
+    /// key frame.
     pub(crate) fn thin(&mut self, thinning: Thinning) {
         if self.thinning != thinning {
             self.thinning = thinning;
@@ -176,13 +176,13 @@ impl TrackOut {
         self.is_bound = bound.is_some() || self.thinning != Thinning::None;
     }
 
-    /// Whether all video is withheld.
+    /// Whether all pictures are left out.
     pub(crate) fn is_withheld(&self) -> bool {
         self.thinning == Thinning::Withheld
     }
 
-    /// Handles a packet that starts a key frame without all parameter sets: a subscriber that starts here gets the
-    /// missing ones first.
+    /// The packet starts a key frame for which the stream does not have all parameter sets at this place: a subscriber that
+    /// starts here is sent them.
     #[cold]
     fn send_lead(&mut self, packet: &Packet, pt: u8, choice: Choice, before: &mut Vec<Outgoing>) {
         let starts_anew = std::mem::take(&mut self.starts_anew);
@@ -210,13 +210,13 @@ impl TrackOut {
         }
     }
 
-    /// Sets which H.264 profiles it gets.
+    /// Sets which H.264 profiles it is sent.
     pub(crate) fn match_profiles(&mut self, profiles: H264ProfileMatch) {
         self.profiles = profiles;
         self.mapping = None;
     }
 
-    /// Whether a format was seen that the subscriber does not accept, since the last call.
+    /// Whether a format has come that the subscriber has not offered, since the last call.
     pub(crate) fn take_mismatch(&mut self) -> bool {
         std::mem::take(&mut self.is_mismatched)
     }
@@ -226,7 +226,7 @@ impl TrackOut {
         self.starts_anew = true;
     }
 
-    /// Reads what the next packet needs.
+    /// Reads the memory that the next packet needs: see [`Sender::touch`](super::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
         self.rtp.touch() ^ u64::from(self.sent_at.is_some()) ^ u64::from(self.mapping.is_some())
     }
@@ -238,7 +238,7 @@ impl TrackOut {
             && self.selector.is_waiting(target)
     }
 
-    /// The layer that this subscriber should get.
+    /// The encoding that this subscriber should be shown.
     pub(crate) fn target(&self, packet: &Packet) -> Encoding {
         if !self.is_bound {
             return packet.target;
@@ -256,8 +256,8 @@ impl TrackOut {
         place.map_or(packet.target, |place| ladder[place].encoding)
     }
 
-    /// Changes to the largest layer that fits into this rate, or to the smallest. Returns it; `None` if
-    /// there is no smaller one than the present layer.
+    /// Goes down to the largest layer that fits into this rate, or to the smallest. Returns it; `None` if there is no smaller
+    /// layer than the present one.
     pub(crate) fn descend(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
         let place = self.place(ladder)?;
         let smaller = ladder.get(..place)?;
@@ -267,7 +267,7 @@ impl TrackOut {
         Some(rung)
     }
 
-    /// Changes to the next larger layer if it fits into this rate.
+    /// Goes up by one layer if that one fits into this rate, and returns it.
     pub(crate) fn climb(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
         self.bound?;
         let rung = *ladder.get(self.place(ladder)? + 1)?;
@@ -278,18 +278,18 @@ impl TrackOut {
         Some(rung)
     }
 
-    /// Position of the layer that this subscriber should get.
+    /// The position of the present layer on the ladder.
     fn place(&self, ladder: &Ladder) -> Option<usize> {
         let bound = self.bound.and_then(|bound| place_of(ladder, bound));
         bound.or_else(|| ladder.len().checked_sub(1))
     }
 
-    /// The last picture stays still: see [`Selector::hold`].
+    /// The picture that was sent last stands still: see [`Selector::hold`].
     pub(crate) fn hold(&mut self) {
         self.selector.hold();
     }
 
-    /// The encoding being sent.
+    /// The encoding that is sent.
     pub(crate) fn current(&self) -> Option<Encoding> {
         self.selector.current()
     }
@@ -306,8 +306,7 @@ impl TrackOut {
         pt
     }
 
-    /// Timestamp units from the newest packet sent to this one, at least one, because two encodings never share a
-    /// frame.
+    /// Timestamp units from the newest packet sent to this one; at least one, because two encodings never share a picture.
     fn elapsed(&self, packet: &Packet) -> u32 {
         let Some(sent_at) = self.sent_at else {
             return 0;
@@ -318,12 +317,12 @@ impl TrackOut {
     }
 }
 
-/// Whether a layer fits. Rates vary, so a layer needs a little more room than its present rate.
+/// Rates vary: a layer needs a little more room than it takes now.
 fn fits(rung: &Rung, bits_per_s: u64) -> bool {
     rung.bits_per_s + rung.bits_per_s / 10 <= bits_per_s
 }
 
-/// Position of a layer. The encoder may have been restarted meanwhile, but a layer of another feeder does not match.
+/// An encoder may have been restarted meanwhile, so the epoch does not count.
 fn place_of(ladder: &Ladder, bound: Encoding) -> Option<usize> {
     let is_it =
         |rung: &Rung| (rung.encoding.feed, rung.encoding.layer) == (bound.feed, bound.layer);

@@ -23,7 +23,7 @@ impl Train {
         }
     }
 
-    /// Ends a datagram that was written from `start` on. A datagram of another size begins a new train.
+    /// A datagram has been written from `start` on. A larger one begins another train.
     pub(super) fn close(
         &mut self,
         start: usize,
@@ -46,8 +46,8 @@ impl Train {
         }
     }
 
-    /// Appends a single datagram to the train before it, whose last datagram may be shorter: audio that comes with a
-    /// picture. `false`: it must leave by itself.
+    /// Appends a single datagram to the train before, whose last datagram may be shorter: audio that comes with a picture. False:
+    /// it has to leave by itself.
     fn joins(&self, outputs: &mut VecDeque<Output>) -> bool {
         let Some(Output::Train {
             destination,
@@ -70,7 +70,7 @@ impl Train {
         is_one && fits
     }
 
-    /// Hands out what is complete; what follows goes into `next`.
+    /// Sends the train; what follows goes into `next`.
     fn leave(&mut self, next: Vec<u8>, segment: usize, outputs: &mut VecDeque<Output>) {
         outputs.push_back(Output::Train {
             source: self.path.source,

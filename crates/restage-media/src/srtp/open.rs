@@ -4,8 +4,8 @@ use aws_lc_rs::aead::Aad;
 
 use crate::srtp::keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, SessionKeys};
 
-/// Verifies a packet whose payload begins at `body` and writes the decrypted payload to `plain`. `None`: it is not
-/// from the remote end. `index` is the sequence number with the rollover counter above it.
+/// Verifies a packet whose payload begins at `body` and decrypts the payload into `plain`. `None`: it does not come from the
+/// remote end. `index` is the sequence number with the rollover counter above it.
 pub(crate) fn open(
     keys: &SessionKeys,
     packet: &[u8],

@@ -20,7 +20,7 @@ pub(crate) struct Srtcp {
     remote: SessionKeys,
     /// Each SSRC of the remote end counts separately (RFC 3711 §3.2.1). Kept as long as the key.
     replays: Vec<Replay>,
-    /// Number of packets refused because of too many SSRCs, since the last call.
+    /// Packets refused because their SSRC was beyond [`RTCP_SOURCES_MAX`], since the last call.
     pub(crate) sources_refused: u64,
 }
 
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Srtcp {
 }
 
 impl Srtcp {
-    /// `None` if the material is shorter than its profile needs.
+    /// `None`: the material is not as long as its profile requires.
     pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
         let (own, remote) = material.masters()?;
         Some(Self {
@@ -51,8 +51,8 @@ impl Srtcp {
         })
     }
 
-    /// Encrypts the packet in `buffer` from `start` on. False: the packet was removed, because no more may be sent
-    /// under these keys (RFC 3711 §9.2).
+    /// Encrypts the packet that `buffer` holds from `start` on. False: no more packets may be sent under these keys (RFC 3711
+    /// §9.2), and the packet was removed from the buffer.
     #[must_use]
     pub(crate) fn protect(&mut self, buffer: &mut Vec<u8>, start: usize) -> bool {
         let index = self.own_index;
@@ -84,7 +84,7 @@ impl Srtcp {
         true
     }
 
-    /// Decrypts a received packet. `None`: it is malformed, not from the remote end, a replay, or of an SSRC beyond
+    /// Decrypts a received packet. `None`: it is malformed, does not come from the remote end, is a replay, or has an SSRC beyond
     /// [`RTCP_SOURCES_MAX`].
     pub(crate) fn open(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let ssrc = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);

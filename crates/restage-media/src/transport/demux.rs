@@ -11,12 +11,12 @@ use crate::util::slab::Index;
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
     addresses: HashMap<SocketAddr, Index>,
-    /// Peers that claim an address of another peer, until the claim is proven. At most one address per peer.
+    /// Peers that claim an address of another peer, until they have proven that they receive there. At most one address a peer.
     claims: HashMap<SocketAddr, Index>,
     ufrags: HashMap<Box<str>, Index>,
 }
 
-/// The kind of a datagram, from its first two bytes. It is decided once for each datagram, and nowhere else.
+/// What a datagram is, by its first two bytes. This is decided once for each datagram, and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DatagramKind {
     Stun,
@@ -45,12 +45,12 @@ impl Demux {
         self.addresses.get(&source).copied()
     }
 
-    /// The peer with this local user name fragment.
+    /// The peer that has this name fragment.
     pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<Index> {
         self.ufrags.get(ufrag).copied()
     }
 
-    /// The peer that claims this address, which belongs to another peer.
+    /// The peer that claims this address of another peer.
     pub(crate) fn claimant(&self, source: SocketAddr) -> Option<Index> {
         self.claims.get(&source).copied()
     }

@@ -14,6 +14,7 @@ use openssl::x509::{X509, X509NameBuilder};
 
 use super::*;
 use crate::sdp::fingerprint::Hash;
+use crate::util::test::epoch;
 
 type Key = PKey<Private>;
 
@@ -194,12 +195,6 @@ fn sha256(certificate: &X509) -> Vec<Fingerprint> {
         Hash::Sha256,
         MessageDigest::sha256(),
     )]
-}
-
-// The instant all others are relative to; nothing depends on the clock.
-#[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
-    Instant::now()
 }
 
 struct Pair {

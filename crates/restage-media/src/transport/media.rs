@@ -115,7 +115,7 @@ impl Transport {
         Ok(())
     }
 
-    /// Must follow a [`send`](Self::send). True: the deadline may have changed.
+    /// Has to be called after [`send`](Self::send). True: the deadline may have changed.
     pub(crate) fn after_send(&mut self, now: Instant, sink: &mut Sink) -> Result<bool, Failure> {
         let is_reporting = self
             .sender
@@ -127,7 +127,7 @@ impl Transport {
         self.on_timeout(now, sink).map(|()| true)
     }
 
-    /// Retransmits packets that a subscriber misses. Returns how many.
+    /// Sends packets again that a subscriber has not received. Returns how many.
     pub(crate) fn resend(&mut self, missing: &[u16], history: &History, sink: &mut Sink) -> u64 {
         match &mut self.sender {
             Some(sender) => sender.resend(missing, history, &mut sink.buffers, &mut sink.outputs),
@@ -163,8 +163,9 @@ impl Transport {
         }
     }
 
-    /// Sends a burst to where the client is known to receive, if there is such a place, and copies, within the bound,
-    /// to the path on trial. Only copies, because replaying a client's check must not divert its media.
+    /// Sends a burst to the address where the client is known to receive, if there is one, and copies to the address that it
+    /// claims, within the bound for unproven addresses. They are copies because whoever replays a check of the client must not
+    /// take its media away.
     fn send_on_trial(&mut self, kind: MediaKind, burst: &[Outgoing], sink: &mut Sink) {
         if burst.is_empty() || !self.session.ice.is_proven() {
             return;
@@ -209,5 +210,5 @@ impl Transport {
     }
 }
 
-/// Number of the alert handshake_failure (RFC 5246 §7.2.2).
+/// The alert handshake_failure (RFC 5246 §7.2.2).
 const HANDSHAKE_FAILURE: u8 = 40;

@@ -1,6 +1,6 @@
-//! A client's connection: ICE-lite, DTLS, and the sending and receiving of media under keys from DTLS.
+//! The connection of a client: ICE-lite, DTLS, and media under the keys of DTLS.
 //!
-//! A panic inside is caught and ends only this connection; it shares no mutable state with others.
+//! A panic inside is caught and ends this connection only; it shares nothing mutable with others.
 
 pub(crate) mod demux;
 pub(crate) mod dtls;
@@ -40,7 +40,7 @@ use stun::Message;
 
 /// Runs code that processes data of the remote end; a panic becomes a [`Failure`].
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
-    // The closure's state is dropped with the peer, except the sink, whose queues are consistent after any push.
+    // Nothing that the closure can see outlives the peer, except the sink, whose queues are complete after every push.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failure::Panic)
 }
 
@@ -75,7 +75,7 @@ impl Shared {
 
 /// One WebRTC connection.
 pub(crate) struct Transport {
-    /// Boxed, so that the data used for every packet is contiguous.
+    /// Boxed, so that what is touched for every packet lies close together.
     session: Box<Session>,
     role: Role,
     /// Receives from a publisher once keys are available. A subscriber sends no media.
@@ -101,14 +101,14 @@ struct Session {
     profile: Option<SrtpProfile>,
     /// The path of the handshake's flights, as long as it was only one.
     handshake: Handshake,
-    /// Bytes of hellos that a DTLS client may still send before anything has arrived.
+    /// Bytes that a DTLS client may still send in hellos to a server that has sent nothing.
     hello_credit: usize,
-    /// The streams that a publisher has offered, until receiving starts.
+    /// The streams of a publisher, until they can be received.
     config: Option<Box<StreamMap>>,
-    /// The streams to a subscriber, until sending starts.
+    /// The streams of a subscriber, until they can be sent.
     streams: [Option<StreamConfig>; 2],
     cname: String,
-    /// This end's SSRC in reports to a publisher.
+    /// Our SSRC in reports to a publisher.
     report_ssrc: u32,
 }
 
@@ -211,7 +211,7 @@ impl Transport {
         self.session.profile
     }
 
-    /// How far the connection came, when it is given up because it took too long.
+    /// How far a connection came that is given up because it took too long.
     pub(crate) fn unfinished(&self) -> ConnectFailure {
         let (ice, dtls) = (&self.session.ice, &self.session.dtls);
         match (ice.is_reached(), ice.has_forgeries) {
@@ -253,7 +253,7 @@ impl Transport {
         sink: &mut Sink,
     ) -> Result<bool, Failure> {
         guard(|| {
-            // Only during the handshake: afterwards anybody could raise the bound for an address by sending noise.
+            // Only the handshake needs this. Afterwards random datagrams from an address could make it receive media.
             if !self.session.dtls.is_connected() {
                 self.session.ice.on_datagram(path, bytes.len());
             }
@@ -291,7 +291,7 @@ impl Transport {
         self.session.ice.restart(remote, secrets);
     }
 
-    /// Sends a farewell: RTCP BYE and DTLS close_notify, as far as the connection has come.
+    /// Sends RTCP BYE and DTLS close_notify, as far as the connection has come.
     pub(crate) fn close(&mut self, sink: &mut Sink) {
         let outcome = guard(|| {
             if let Some(sender) = &mut self.sender {
@@ -305,7 +305,7 @@ impl Transport {
         }
     }
 
-    /// Acts on the result of DTLS.
+    /// Acts on the progress of DTLS.
     fn settle(
         &mut self,
         now: Instant,

@@ -218,7 +218,7 @@ impl Control {
             session_idle_s: self.inner.rules.session_idle_s,
             fresh_session: ids::stage_session(),
         };
-        let name: &'static str = (&command).into();
+        let name = command.name();
         let span = tracing::debug_span!("command", name);
         let decision = self
             .inner

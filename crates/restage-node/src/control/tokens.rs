@@ -2,6 +2,7 @@
 
 use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use restage_core::row::PublicKey;
 
 use super::IfMatch;
 use super::connections::{Reach, TokenDigest};
@@ -37,7 +38,7 @@ impl Control {
             return Err(TokenError::Signature.into());
         }
         let arn = &unverified.key;
-        let row = self.inner.store.get_public_key(&arn.id).await;
+        let row = self.inner.store.get_plain::<PublicKey>(&arn.id).await;
         let row = row.map_err(Failure::from)?;
         let row = row.filter(|row| row.account == arn.account && row.region == arn.region);
         let Some(row) = row else {

@@ -1,5 +1,6 @@
 //! Limits and rates: a predefined set, overridden by single settings.
 
+use restage_core::row::PlainLimits;
 use restage_core::{Limits, Rates};
 
 use super::{LimitSet, Settings};
@@ -13,7 +14,9 @@ impl Settings {
         };
         Limits {
             stages: self.limit_stages.unwrap_or(set.stages),
-            public_keys: self.limit_public_keys.unwrap_or(set.public_keys),
+            plain: PlainLimits {
+                public_keys: self.limit_public_keys.unwrap_or(set.plain.public_keys),
+            },
             publishers_per_stage: self
                 .limit_publishers_per_stage
                 .unwrap_or(set.publishers_per_stage),

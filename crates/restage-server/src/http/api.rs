@@ -27,7 +27,7 @@ use crate::keys::{Holder, KeyRing, Known, Permission};
 
 /// Largest body of operations with large requests: a CreateStage with 12 full tokens and 50 full tags is the largest.
 const BODY_LEN_MAX: usize = restage_api::shape::MAX_BODY_BYTES;
-/// Largest body of all other operations; their requests are at most a page of text.
+/// Requests without tags have no more than a page of text.
 const PLAIN_BODY_LEN_MAX: usize = 128 * 1024;
 /// Message for a browser that sent the request under a foreign host name.
 const HOST_UNKNOWN: &str = "API signatures are not verified here, so requests are taken only under this server's own names: a loopback \
@@ -169,9 +169,13 @@ where
 /// Longest body of an operation's request, in bytes.
 fn body_len_max(operation: Operation) -> usize {
     match operation {
-        Operation::CreateStage | Operation::TagResource | Operation::ImportPublicKey => {
-            BODY_LEN_MAX
-        }
+        Operation::CreateEncoderConfiguration
+        | Operation::CreateIngestConfiguration
+        | Operation::CreateStage
+        | Operation::CreateStorageConfiguration
+        | Operation::ImportPublicKey
+        | Operation::StartComposition
+        | Operation::TagResource => BODY_LEN_MAX,
         _ => PLAIN_BODY_LEN_MAX,
     }
 }

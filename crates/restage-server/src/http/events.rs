@@ -26,7 +26,7 @@ use super::door::Client;
 use super::listener::Connection;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
-use super::token_check::{self, Unvouched};
+use super::token_check::{self, TokenRefused};
 use super::view;
 use super::whip::RESUMPTION;
 
@@ -72,7 +72,7 @@ async fn upgrade(
     let headers = parts.headers;
     let claims = match token_check::claims(&app, &parts.extensions, &token).await {
         Ok(claims) => claims,
-        Err(Unvouched::Token(JoinError::Token(error))) => {
+        Err(TokenRefused::Token(JoinError::Token(error))) => {
             let message = format!("offer the participant token as WebSocket sub-protocol: {error}");
             let status = StatusCode::UNAUTHORIZED;
             return Err(Refusal::new(status, "TOKEN_MALFORMED", message));

@@ -13,29 +13,29 @@ use super::refusal::Refusal;
 
 /// Why a token is not accepted.
 #[derive(Debug)]
-pub(super) enum Unvouched {
+pub(super) enum TokenRefused {
     /// The client has presented too many tokens with a wrong signature.
     TooOften,
     /// The token is invalid, or the store failed.
     Token(JoinError),
 }
 
-impl From<Unvouched> for Refusal {
-    fn from(unvouched: Unvouched) -> Self {
+impl From<TokenRefused> for Refusal {
+    fn from(unvouched: TokenRefused) -> Self {
         match unvouched {
-            Unvouched::TooOften => Self::new(
+            TokenRefused::TooOften => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TOO_OFTEN",
                 "this address has presented too many tokens whose signature is wrong; wait a while",
             ),
-            Unvouched::Token(error) => error.into(),
+            TokenRefused::Token(error) => error.into(),
         }
     }
 }
 
 /// Checks that a WHIP or WHEP request has a correctly signed token, or the one to which its session belongs.
 /// The token's permissions are checked later, with the requested action.
-pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result<(), Unvouched> {
+pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result<(), TokenRefused> {
     if let Some(connection) = parts.uri.path().strip_prefix(SESSIONS)
         && app.control.goes_by(&ConnectionId::new(connection), token)
     {
@@ -50,15 +50,15 @@ pub(super) async fn claims(
     app: &App,
     extensions: &Extensions,
     token: &str,
-) -> Result<Claims, Unvouched> {
+) -> Result<Claims, TokenRefused> {
     let client = extensions.get::<Client>().copied();
     let is_new = app.control.tokens().is_unproven(token);
     if is_new && !app.door.may_try_signature(client) {
-        return Err(Unvouched::TooOften);
+        return Err(TokenRefused::TooOften);
     }
     let outcome = app.control.verify(token).await;
     if is_new && outcome.is_err() && !app.control.tokens().is_unproven(token) {
         app.door.note_wrong_signature(client);
     }
-    outcome.map_err(Unvouched::Token)
+    outcome.map_err(TokenRefused::Token)
 }

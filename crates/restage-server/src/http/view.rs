@@ -3,16 +3,16 @@
 use restage_api::shape::{
     Capability, EventErrorCode, EventName, EventShape, ExchangedParticipantToken,
     ParticipantProtocol, ParticipantReplica, ParticipantReplication, ParticipantShape,
-    ParticipantState, ParticipantSummary, PublicKeyShape, PublicKeySummary, RecordingConfiguration,
-    RecordingState, ReplicationState, StageEndpoints, StageSessionShape, StageShape, StageSummary,
+    ParticipantState, ParticipantSummary, RecordingConfiguration, RecordingState, ReplicationState,
+    StageEndpoints, StageSessionShape, StageShape, StageSummary,
 };
 use restage_api::{ApiError, Timestamp};
 use restage_core::id::{StageId, Time};
 use restage_core::row::{
-    Capabilities, Participant, Protocol, PublicKey, Replica, Replication, Stage, StageEvent,
-    StageEventError, StageEventName, StageSession, TokenGrant,
+    Capabilities, Participant, Protocol, Replica, Replication, Stage, StageEvent, StageEventError,
+    StageEventName, StageSession, TokenGrant,
 };
-use restage_core::{Claims, PublicKeyArn, StageArn};
+use restage_core::{Claims, StageArn};
 
 use super::AppState;
 
@@ -154,35 +154,6 @@ pub(super) fn claims(claims: &Claims) -> ExchangedParticipantToken {
         user_id: claims.user_id.clone(),
         expires_at: claims.expires_at,
     })
-}
-
-/// A public key with all members.
-pub(super) fn public_key(row: &PublicKey) -> PublicKeyShape {
-    PublicKeyShape {
-        arn: key_arn(row),
-        name: row.name.clone(),
-        public_key_material: row.material.clone(),
-        fingerprint: row.fingerprint.clone(),
-        tags: row.tags.clone(),
-    }
-}
-
-/// A public key as an item of a list.
-pub(super) fn public_key_summary(row: &PublicKey) -> PublicKeySummary {
-    PublicKeySummary {
-        arn: key_arn(row),
-        name: row.name.clone(),
-        tags: row.tags.clone(),
-    }
-}
-
-fn key_arn(row: &PublicKey) -> String {
-    PublicKeyArn {
-        region: row.region.clone(),
-        account: row.account.clone(),
-        id: row.id.clone(),
-    }
-    .to_string()
 }
 
 /// The ARN of another stage. Replications stay inside one account and Region, so it follows from this stage's ARN.

@@ -9,7 +9,7 @@ pub(crate) mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{ParticipantId, StageId, StageSessionId};
-use restage_core::row::{ConnectionKind, Participant, PublicKey, Replica};
+use restage_core::row::{ConnectionKind, Participant, PlainRow, Replica};
 use restage_core::{Need, World};
 
 use crate::error::StoreError;
@@ -125,9 +125,9 @@ impl Loader<'_> {
                     self.wanted.live.extend(stages);
                 }
                 Need::StageCount { .. }
-                | Need::PublicKeyCount { .. }
+                | Need::PlainCount { .. }
                 | Need::RegionCount { .. }
-                | Need::PublicKey(_)
+                | Need::Plain(_)
                 | Need::PublicKeyPoint { .. }
                 | Need::Token(..)
                 | Need::Session(_) => {}
@@ -159,18 +159,22 @@ impl Loader<'_> {
                     self.world.stage_count =
                         rows::stage_count(self.connection, account, region).await?;
                 }
-                Need::PublicKeyCount { account, region } => {
-                    self.world.public_key_count =
-                        rows::public_key_count(self.connection, account, region).await?;
+                Need::PlainCount {
+                    kind,
+                    account,
+                    region,
+                } => {
+                    let count = rows::plain_count(self.connection, *kind, account, region).await?;
+                    self.world.plain_counts.insert(*kind, count);
                 }
                 Need::RegionCount { account, region } => {
                     let count = rows::region_count(self.connection, account, region).await?;
                     let key = (account.clone(), region.clone());
                     self.world.regions.insert(key, count);
                 }
-                Need::PublicKey(id) => {
-                    let row = rows::public_key(self.connection, id).await?;
-                    self.take_public_key(row);
+                Need::Plain(id) => {
+                    let row = rows::plain_row(self.connection, id).await?;
+                    self.take_plain(row);
                 }
                 Need::PublicKeyPoint {
                     account,
@@ -179,7 +183,7 @@ impl Loader<'_> {
                 } => {
                     let row = rows::public_key_with_point(self.connection, account, region, point)
                         .await?;
-                    self.take_public_key(row);
+                    self.take_plain(row);
                 }
                 Need::Token(stage, participant) => {
                     let row = rows::token(self.connection, stage, participant).await?;
@@ -385,10 +389,8 @@ impl Loader<'_> {
             .insert((row.session.clone(), row.id.clone()), row);
     }
 
-    fn take_public_key(&mut self, row: Option<PublicKey>) {
-        self.world
-            .public_keys
-            .extend(row.map(|row| (row.id.clone(), row)));
+    fn take_plain(&mut self, row: Option<PlainRow>) {
+        self.world.plain.extend(row.map(|row| (row.id(), row)));
     }
 
     fn take_replicas(&mut self, rows: impl IntoIterator<Item = Replica>) {

@@ -5,15 +5,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::id::{ArnId as _, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::limits::OVERDUE_PER_TICK_MAX;
-use restage_core::row::{Connection, Participant, PublicKey, Replica, Stage, StageSession, Token};
+use restage_core::row::{
+    Connection, Participant, PlainId, PlainKind, PlainRow, PublicKey, Replica, Stage, StageSession,
+    Token,
+};
 use restage_core::{Occupancy, RegionCount};
 
 use super::PresenceKey;
 use crate::error::StoreError;
 use crate::sql::{self, Row, query};
-use crate::tables::decode::{self, columns};
+use crate::tables::declare::PlainTable as _;
+use crate::tables::{
+    Table as _, connection, decode, participant, plain, public_key, replica, session, stage, token,
+};
 
 /// Keys per statement. A remainder uses the smaller sizes, so that only a few statements are prepared.
 const CHUNK_SIZES: [usize; 4] = [256, 32, 4, 1];
@@ -120,31 +126,31 @@ impl ByKeys {
 
 pub(crate) const STAGES: ByKeys = ByKeys::one(concat!(
     "SELECT ",
-    columns!(stage "s"),
+    stage::columns!(),
     " FROM want CROSS JOIN stages s WHERE s.id = want.k"
 ));
 // Rows of deleted stages are still there but must not count.
 pub(crate) const SESSIONS: ByKeys = ByKeys::one(concat!(
     "SELECT ",
-    columns!(session "x"),
+    session::columns!(),
     " FROM want CROSS JOIN stage_sessions x WHERE x.id = want.k \
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = x.stage)"
 ));
 pub(crate) const PARTICIPANTS: ByKeys = ByKeys::place(concat!(
     "SELECT ",
-    columns!(participant "p"),
+    participant::columns!(),
     " FROM want CROSS JOIN participants p WHERE p.session = want.session AND p.id = want.id \
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = p.stage)"
 ));
 pub(crate) const REPLICAS_OF: ByKeys = ByKeys::one(concat!(
     "SELECT ",
-    columns!(replica "r"),
+    replica::columns!(),
     " FROM want CROSS JOIN replicas r WHERE r.participant = want.k AND r.active = 1 \
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
 ));
 pub(crate) const CONNECTIONS_OF: ByKeys = ByKeys::place(concat!(
     "SELECT ",
-    columns!(connection "c"),
+    connection::columns!(),
     " FROM want CROSS JOIN connections c WHERE c.session = want.session AND c.participant = want.id"
 ));
 pub(crate) const SUBSCRIBERS: ByKeys = ByKeys::place(
@@ -170,25 +176,13 @@ pub(crate) const REGION_COUNT: &str = "SELECT c.publishers, c.subscriptions FROM
      WHERE c.account = $1 AND c.region = $2";
 pub(crate) const TOKEN: &str = concat!(
     "SELECT ",
-    columns!(token "t"),
+    token::columns!(),
     " FROM tokens t JOIN stages s ON s.id = t.stage WHERE t.stage = $1 AND t.participant = $2"
 );
-pub(crate) const PUBLIC_KEY: &str = concat!(
-    "SELECT ",
-    columns!(public_key "k"),
-    " FROM public_keys k WHERE k.id = $1"
-);
 pub(crate) const META: &str = "SELECT m.value FROM meta m WHERE m.name = $1";
-pub(crate) const PUBLIC_KEY_POINT: &str = concat!(
-    "SELECT ",
-    columns!(public_key "k"),
-    " FROM public_keys k WHERE k.account = $1 AND k.region = $2 AND k.point = $3"
-);
-pub(crate) const PUBLIC_KEY_COUNT: &str =
-    "SELECT COUNT(*) FROM public_keys k WHERE k.account = $1 AND k.region = $2";
 pub(crate) const REPLICA: &str = concat!(
     "SELECT ",
-    columns!(replica "r"),
+    replica::columns!(),
     " FROM replicas r \
      WHERE r.source_session = $1 AND r.participant = $2 AND r.destination_session = $3"
 );
@@ -197,7 +191,7 @@ pub(crate) const REPLICATIONS: &str = "SELECT COUNT(*) FROM replicas r \
      WHERE r.participant = $1 AND r.source_session = $2 AND r.active = 1";
 pub(crate) const REPLICAS_DUE: &str = concat!(
     "SELECT ",
-    columns!(replica "r"),
+    replica::columns!(),
     " FROM replicas r WHERE r.active = 1 AND r.window_ends_at <= $1 \
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
 );
@@ -205,47 +199,47 @@ pub(crate) const STAGES_IDLE: &str = "SELECT x.stage FROM stage_sessions x \
      WHERE x.ended_at IS NULL AND x.idle_since <= $1";
 pub(crate) const CONNECTIONS_OVERDUE: &str = concat!(
     "SELECT ",
-    columns!(connection "c"),
+    connection::columns!(),
     " FROM connections c WHERE c.kind <> 'EVENTS' AND c.opened_at <= $1 \
      ORDER BY c.opened_at, c.id LIMIT $2"
 );
 pub(crate) const CONNECTIONS_OF_SESSION: &str = concat!(
     "SELECT ",
-    columns!(connection "c"),
+    connection::columns!(),
     " FROM connections c WHERE c.session = $1"
 );
 // Three look-ups; a row that matches several of them appears several times.
 pub(crate) const PARTICIPANTS_LIVE: &str = concat!(
     "SELECT ",
-    columns!(participant "p"),
+    participant::columns!(),
     " FROM participants p WHERE p.session = $1 AND p.connected = 1 UNION ALL SELECT ",
-    columns!(participant "p"),
+    participant::columns!(),
     " FROM participants p WHERE p.session = $1 AND p.publishing = 1 UNION ALL SELECT ",
-    columns!(participant "p"),
+    participant::columns!(),
     " FROM participants p WHERE p.session = $1 AND p.replication_active = 1"
 );
 // Used once, at the start: these read everything live in all stages.
 const STAGES_WITH_SESSION: &str = "SELECT s.id FROM stages s WHERE s.active_session IS NOT NULL";
 const REPLICAS_ACTIVE: &str = concat!(
     "SELECT ",
-    columns!(replica "r"),
+    replica::columns!(),
     " FROM replicas r WHERE r.active = 1 \
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
 );
-const CONNECTIONS_ALL: &str = concat!("SELECT ", columns!(connection "c"), " FROM connections c");
+const CONNECTIONS_ALL: &str = concat!("SELECT ", connection::columns!(), " FROM connections c");
 
 pub(crate) async fn stages(
     connection: &mut sql::Connection,
     ids: BTreeSet<StageId>,
 ) -> Result<Vec<Stage>, StoreError> {
-    STAGES.fetch(connection, ids, decode::stage).await
+    STAGES.fetch(connection, ids, Stage::read).await
 }
 
 pub(crate) async fn sessions(
     connection: &mut sql::Connection,
     ids: BTreeSet<StageSessionId>,
 ) -> Result<Vec<StageSession>, StoreError> {
-    SESSIONS.fetch(connection, ids, decode::session).await
+    SESSIONS.fetch(connection, ids, StageSession::read).await
 }
 
 pub(crate) async fn participants(
@@ -253,7 +247,7 @@ pub(crate) async fn participants(
     places: BTreeSet<PresenceKey>,
 ) -> Result<Vec<Participant>, StoreError> {
     PARTICIPANTS
-        .fetch(connection, places, decode::participant)
+        .fetch(connection, places, Participant::read)
         .await
 }
 
@@ -263,7 +257,7 @@ pub(crate) async fn replicas_of(
     participants: BTreeSet<ParticipantId>,
 ) -> Result<Vec<Replica>, StoreError> {
     REPLICAS_OF
-        .fetch(connection, participants, decode::replica)
+        .fetch(connection, participants, Replica::read)
         .await
 }
 
@@ -273,7 +267,7 @@ pub(crate) async fn connections_of(
     places: BTreeSet<PresenceKey>,
 ) -> Result<Vec<Connection>, StoreError> {
     CONNECTIONS_OF
-        .fetch(connection, places, decode::connection)
+        .fetch(connection, places, Connection::read)
         .await
 }
 
@@ -325,25 +319,28 @@ pub(crate) async fn region_count(
     Ok(found.unwrap_or_default())
 }
 
-pub(crate) async fn public_key_count(
+/// How many plain resources of a kind an account has in a Region.
+pub(crate) async fn plain_count(
     connection: &mut sql::Connection,
+    kind: PlainKind,
     account: &str,
     region: &str,
 ) -> Result<u64, StoreError> {
-    query(PUBLIC_KEY_COUNT)
+    query(plain(kind).count)
         .bind(account)
         .bind(region)
         .only(connection, decode::count)
         .await
 }
 
-pub(crate) async fn public_key(
+pub(crate) async fn plain_row(
     connection: &mut sql::Connection,
-    id: &PublicKeyId,
-) -> Result<Option<PublicKey>, StoreError> {
-    query(PUBLIC_KEY)
-        .bind(id.as_str())
-        .row(connection, decode::public_key)
+    id: &PlainId,
+) -> Result<Option<PlainRow>, StoreError> {
+    let table = plain(id.of_kind());
+    query(table.get)
+        .bind(id.text())
+        .row(connection, table.read)
         .await
 }
 
@@ -353,12 +350,12 @@ pub(crate) async fn public_key_with_point(
     account: &str,
     region: &str,
     point: &str,
-) -> Result<Option<PublicKey>, StoreError> {
-    query(PUBLIC_KEY_POINT)
+) -> Result<Option<PlainRow>, StoreError> {
+    query(public_key::WITH_POINT)
         .bind(account)
         .bind(region)
         .bind(point)
-        .row(connection, decode::public_key)
+        .row(connection, PublicKey::read_plain)
         .await
 }
 
@@ -370,7 +367,7 @@ pub(crate) async fn token(
     query(TOKEN)
         .bind(stage.as_str())
         .bind(participant.as_str())
-        .row(connection, decode::token)
+        .row(connection, Token::read)
         .await
 }
 
@@ -384,7 +381,7 @@ pub(crate) async fn replica(
         .bind(source.as_str())
         .bind(participant.as_str())
         .bind(destination.as_str())
-        .row(connection, decode::replica)
+        .row(connection, Replica::read)
         .await
 }
 
@@ -407,7 +404,7 @@ pub(crate) async fn replicas_due(
 ) -> Result<Vec<Replica>, StoreError> {
     query(REPLICAS_DUE)
         .bind(now.0)
-        .rows(connection, decode::replica)
+        .rows(connection, Replica::read)
         .await
 }
 
@@ -419,7 +416,7 @@ pub(crate) async fn connections_overdue(
     query(CONNECTIONS_OVERDUE)
         .bind(opened_before.0)
         .bind(OVERDUE_PER_TICK_MAX as i64)
-        .rows(connection, decode::connection)
+        .rows(connection, Connection::read)
         .await
 }
 
@@ -445,16 +442,14 @@ pub(crate) async fn stages_with_session(
 pub(crate) async fn replicas_active(
     connection: &mut sql::Connection,
 ) -> Result<Vec<Replica>, StoreError> {
-    query(REPLICAS_ACTIVE)
-        .rows(connection, decode::replica)
-        .await
+    query(REPLICAS_ACTIVE).rows(connection, Replica::read).await
 }
 
 pub(crate) async fn connections_all(
     connection: &mut sql::Connection,
 ) -> Result<Vec<Connection>, StoreError> {
     query(CONNECTIONS_ALL)
-        .rows(connection, decode::connection)
+        .rows(connection, Connection::read)
         .await
 }
 
@@ -464,7 +459,7 @@ pub(crate) async fn connections_of_session(
 ) -> Result<Vec<Connection>, StoreError> {
     query(CONNECTIONS_OF_SESSION)
         .bind(session.as_str())
-        .rows(connection, decode::connection)
+        .rows(connection, Connection::read)
         .await
 }
 
@@ -475,6 +470,6 @@ pub(crate) async fn participants_live(
 ) -> Result<Vec<Participant>, StoreError> {
     query(PARTICIPANTS_LIVE)
         .bind(session.as_str())
-        .rows(connection, decode::participant)
+        .rows(connection, Participant::read)
         .await
 }

@@ -15,6 +15,7 @@ use crate::config::StoreConfig;
 use crate::engine::{self, Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, Row, query};
+use crate::tables::{self, Description};
 use crate::writer::health::PROBE_ROW;
 
 /// The format in the first line.
@@ -24,32 +25,20 @@ const ROWS_PER_STATEMENT: usize = 64;
 /// Longest line that is read: far longer than any row of restage.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Every table, in the order of the backup. `meta` has the keys of this deployment, so a backup is as
-/// secret as the database.
-pub(crate) const TABLES: &[&str] = &[
-    "meta",
-    "stages",
-    "public_keys",
-    "stage_counts",
-    "deleted_stages",
-    "tokens",
-    "stage_sessions",
-    "participants",
-    "replicas",
-    "connections",
-    "stage_events",
-    "outbox",
-    "dead_letters",
-];
-/// Rows of `meta` that describe the database itself and are not part of a backup.
+/// Rows of `meta` that belong to the database and not to what is in it.
 const OWN_ROWS: [&str; 2] = ["owner", PROBE_ROW];
 const BUT_OWN_ROWS: &str = " WHERE name NOT IN ('owner', 'probe')";
 
-/// The number of rows of a database, counted as in a backup.
+/// The tables, in the order in which they are written.
+fn names() -> impl Iterator<Item = &'static str> {
+    tables::ALL.iter().map(|table| table.name)
+}
+
+/// The rows of a database, as a backup of it counts them.
 pub(crate) async fn count(connection: &mut sql::Connection) -> Result<u64, StoreError> {
     let mut rows = 0;
-    for table in TABLES {
-        let sql = match *table {
+    for table in names() {
+        let sql = match table {
             "meta" => format!("SELECT COUNT(*) FROM meta{BUT_OWN_ROWS}"),
             table => format!("SELECT COUNT(*) FROM {table}"),
         };
@@ -105,11 +94,11 @@ pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Resu
     connection.command(visit.begin).await?;
     schema::check(&mut connection, config).await?;
     let mut backup = BackupWriter::new(out)?;
-    for table in TABLES {
+    for table in names() {
         let rows = query(format!("SELECT * FROM {table}"));
         let mut width = None;
         let each = rows.each(&mut connection, |row| {
-            if *table == "meta" && OWN_ROWS.contains(&row.text(0)?) {
+            if table == "meta" && OWN_ROWS.contains(&row.text(0)?) {
                 return Ok(());
             }
             let width = match width {
@@ -257,15 +246,12 @@ pub async fn restore(
 
 /// Whether the tables are empty, apart from the rows that describe the database itself.
 async fn is_empty(connection: &mut sql::Connection, schema: i64) -> Result<bool, StoreError> {
-    for table in TABLES {
-        let but = match *table {
+    for Description { name, .. } in tables::ALL.iter().filter(|table| table.since <= schema) {
+        let but = match *name {
             "meta" => BUT_OWN_ROWS,
-            // This table does not exist in every schema that a backup may have.
-            "public_keys" if schema < 2 => continue,
-            "outbox" | "dead_letters" if schema < 3 => continue,
             _ => "",
         };
-        let count = query(format!("SELECT COUNT(*) FROM {table}{but}"));
+        let count = query(format!("SELECT COUNT(*) FROM {name}{but}"));
         let rows = count.number(connection).await?;
         if rows > 0 {
             return Ok(false);
@@ -412,7 +398,7 @@ impl<'i, R: BufRead> Reader<'i, R> {
         members: &serde_json::Map<String, Value>,
     ) -> Result<(String, Vec<String>), DumpError> {
         let table = members.get("table").and_then(Value::as_str);
-        let table = table.filter(|name| TABLES.contains(name));
+        let table = table.filter(|name| names().any(|table| table == *name));
         let plain = |name: &str| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         };

@@ -4,8 +4,8 @@ use super::{backup, schema};
 use crate::config::StoreConfig;
 use crate::engine::{Access, Engine};
 use crate::error::StoreError;
-use crate::sql::{self, Row, query};
-use crate::tables::decode::{self, columns};
+use crate::sql::{self, query};
+use crate::tables;
 
 /// Most faults that are listed.
 const FINDINGS_MAX: usize = 50;
@@ -126,44 +126,9 @@ async fn read_all(
     connection: &mut sql::Connection,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
-    type Decode = fn(&Row<'_>) -> Result<(), StoreError>;
-    let kinds: [(&'static str, Decode); 8] = [
-        (
-            concat!("SELECT ", columns!(stage "s"), " FROM stages s"),
-            |row| decode::stage(row).map(drop),
-        ),
-        (
-            concat!("SELECT ", columns!(session "x"), " FROM stage_sessions x"),
-            |row| decode::session(row).map(drop),
-        ),
-        (
-            concat!("SELECT ", columns!(public_key "k"), " FROM public_keys k"),
-            |row| decode::public_key(row).map(drop),
-        ),
-        (
-            concat!("SELECT ", columns!(token "t"), " FROM tokens t"),
-            |row| decode::token(row).map(drop),
-        ),
-        (
-            concat!("SELECT ", columns!(participant "p"), " FROM participants p"),
-            |row| decode::participant(row).map(drop),
-        ),
-        (
-            concat!("SELECT ", columns!(replica "r"), " FROM replicas r"),
-            |row| decode::replica(row).map(drop),
-        ),
-        (
-            concat!("SELECT ", columns!(connection "c"), " FROM connections c"),
-            |row| decode::connection(row).map(drop),
-        ),
-        (
-            concat!("SELECT ", columns!(event "e"), " FROM stage_events e"),
-            |row| decode::event(row).map(drop),
-        ),
-    ];
-    for (sql, decode) in kinds {
+    for (sql, read) in tables::ALL.iter().filter_map(|table| table.rows) {
         let each = query(sql).each(connection, |row| {
-            if let Err(error) = decode(row) {
+            if let Err(error) = read(row) {
                 findings.add(error.to_string());
             }
             Ok::<_, StoreError>(())

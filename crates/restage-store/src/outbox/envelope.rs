@@ -10,7 +10,7 @@ use restage_core::notice::{Notice, Occurrence};
 use restage_core::row::{StageEvent, StageEventName, TokenGrant};
 use serde_json::{Map, Value, json};
 
-use crate::tables::decode::event_error_word as error_word;
+use crate::tables::event::error::word as error_word;
 
 /// Source and detail-type of the service's events.
 const SERVICE: (&str, &str) = ("aws.ivs", "IVS Stage Update");

@@ -8,15 +8,17 @@ mod counts;
 
 pub use counts::LiveCounts;
 
-use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
-use restage_core::row::{Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token};
+use restage_core::id::{ArnId as _, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{
+    Participant, Plain, PlainId, PlainRow, Replica, Stage, StageEvent, StageSession, Token,
+};
 
 use crate::error::StoreError;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::load::rows;
 use crate::sql::{Query, Row, query};
 use crate::store::Store;
-use crate::tables::decode::{self, columns};
+use crate::tables::{Table as _, decode, event, participant, plain, replica, session, stage};
 
 /// The position before every row of a list in ascending order. Ids are never empty.
 const FIRST: (i64, &str) = (i64::MIN, "");
@@ -90,20 +92,20 @@ pub struct RecordedEvent {
 
 pub(crate) const GET_STAGE: &str = concat!(
     "SELECT ",
-    columns!(stage "s"),
+    stage::columns!(),
     " FROM stages s WHERE s.id = $1"
 );
 
 pub(crate) const LIST_STAGES: &str = concat!(
     "SELECT ",
-    columns!(stage "s"),
+    stage::columns!(),
     " FROM stages s WHERE s.account = $1 AND s.region = $2 AND (s.created_at, s.id) > ($3, $4) \
      ORDER BY s.created_at, s.id LIMIT $5"
 );
 
 pub(crate) const LIST_LIVE_STAGES: &str = concat!(
     "SELECT ",
-    columns!(stage "s"),
+    stage::columns!(),
     " FROM stages s WHERE s.account = $1 AND s.active_session IS NOT NULL \
      ORDER BY s.created_at, s.id LIMIT $2"
 );
@@ -118,13 +120,13 @@ pub(crate) const LIST_REGIONS: &str = "WITH RECURSIVE found(region) AS (\
 
 pub(crate) const GET_SESSION: &str = concat!(
     "SELECT ",
-    columns!(session "x"),
+    session::columns!(),
     " FROM stage_sessions x JOIN stages s ON s.id = x.stage WHERE x.id = $1 AND x.stage = $2"
 );
 
 pub(crate) const LIST_SESSIONS: &str = concat!(
     "SELECT ",
-    columns!(session "x"),
+    session::columns!(),
     " FROM stage_sessions x WHERE x.stage = $1 AND (x.started_at, x.id) < ($2, $3) \
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = $1) \
      ORDER BY x.started_at DESC, x.id DESC LIMIT $4"
@@ -140,7 +142,7 @@ macro_rules! of_existing_stage {
 
 pub(crate) const GET_PARTICIPANT: &str = concat!(
     "SELECT ",
-    columns!(participant "p"),
+    participant::columns!(),
     " FROM participants p WHERE p.session = $1 AND p.id = $2",
     of_existing_stage!()
 );
@@ -149,7 +151,7 @@ macro_rules! list_participants {
     ($condition:literal) => {
         concat!(
             "SELECT ",
-            columns!(participant "p"),
+            participant::columns!(),
             " FROM participants p WHERE p.session = $1 AND (p.first_joined_at, p.id) > ($2, $3)",
             $condition,
             of_existing_stage!(),
@@ -165,15 +167,15 @@ pub(crate) const LIST_PARTICIPANTS_BY_PUBLISHED: &str = list_participants!(" AND
 
 pub(crate) const LIST_EVENTS: &str = concat!(
     "SELECT ",
-    columns!(event "e"),
-    " FROM stage_events e WHERE e.session = $1 AND e.participant = $2 AND e.seq > $3",
+    event::columns!(),
+    ", e.seq FROM stage_events e WHERE e.session = $1 AND e.participant = $2 AND e.seq > $3",
     of_existing_stage!(),
     " ORDER BY e.seq LIMIT $4"
 );
 
 pub(crate) const LIST_REPLICAS: &str = concat!(
     "SELECT ",
-    columns!(replica "r"),
+    replica::columns!(),
     " FROM replicas r WHERE r.source_stage = $1 AND r.participant = $2 \
      AND (r.started_at, r.destination_session, r.source_session) > ($3, $4, $5) \
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = $1) \
@@ -182,22 +184,15 @@ pub(crate) const LIST_REPLICAS: &str = concat!(
 
 pub(crate) const PUBLISHING_PARTICIPANTS: &str = concat!(
     "SELECT ",
-    columns!(participant "p"),
+    participant::columns!(),
     " FROM stages s JOIN participants p ON p.session = s.active_session \
      WHERE s.id = $1 AND p.publishing = 1 ORDER BY p.first_joined_at, p.id"
-);
-
-pub(crate) const LIST_PUBLIC_KEYS: &str = concat!(
-    "SELECT ",
-    columns!(public_key "k"),
-    " FROM public_keys k WHERE k.account = $1 AND k.region = $2 \
-     AND (k.created_at, k.id) > ($3, $4) ORDER BY k.created_at, k.id LIMIT $5"
 );
 
 impl Store {
     /// A stage by its id.
     pub async fn get_stage(&self, id: &StageId) -> Result<Option<Stage>, StoreError> {
-        self.one(query(GET_STAGE).bind(id.as_str()), decode::stage)
+        self.one(query(GET_STAGE).bind(id.as_str()), Stage::read)
             .await
     }
 
@@ -215,7 +210,7 @@ impl Store {
             .bind(region)
             .bind(time)
             .bind(id);
-        self.page(query, limit, decode::stage).await
+        self.page(query, limit, Stage::read).await
     }
 
     /// The oldest stages of an account, in any region, that have a session in progress.
@@ -227,7 +222,7 @@ impl Store {
         let query = query(LIST_LIVE_STAGES)
             .bind(account)
             .bind(i64::from(limit.min(PAGE_ROWS_MAX)));
-        self.all(query, decode::stage).await
+        self.all(query, Stage::read).await
     }
 
     /// The regions in which an account has stages, in the order of their names.
@@ -245,7 +240,7 @@ impl Store {
         id: &StageSessionId,
     ) -> Result<Option<StageSession>, StoreError> {
         let query = query(GET_SESSION).bind(id.as_str()).bind(stage.as_str());
-        self.one(query, decode::session).await
+        self.one(query, StageSession::read).await
     }
 
     /// The sessions of a stage, newest first, from just before a position.
@@ -260,7 +255,7 @@ impl Store {
             .bind(stage.as_str())
             .bind(time)
             .bind(id);
-        self.page(query, limit, decode::session).await
+        self.page(query, limit, StageSession::read).await
     }
 
     /// A participant of a stage session.
@@ -272,7 +267,7 @@ impl Store {
         let query = query(GET_PARTICIPANT)
             .bind(session.as_str())
             .bind(id.as_str());
-        self.one(query, decode::participant).await
+        self.one(query, Participant::read).await
     }
 
     /// The participants of a stage session in the order of their first join, from just after a
@@ -312,10 +307,7 @@ impl Store {
             }
             ParticipantFilter::None | ParticipantFilter::RecordingState(_) => query,
         };
-        Ok(Page::cut(
-            self.all(query, decode::participant).await?,
-            limit,
-        ))
+        Ok(Page::cut(self.all(query, Participant::read).await?, limit))
     }
 
     /// A participant's history in a stage session, oldest first, after a sequence number (0 for all).
@@ -331,7 +323,7 @@ impl Store {
             .bind(participant.as_str())
             .bind(after_seq);
         self.page(query, limit, |row| {
-            decode::event(row).map(|(seq, event)| RecordedEvent { seq, event })
+            event::placed(row).map(|(seq, event)| RecordedEvent { seq, event })
         })
         .await
     }
@@ -359,7 +351,7 @@ impl Store {
             .bind(time)
             .bind(destination)
             .bind(source);
-        self.page(query, limit, decode::replica).await
+        self.page(query, limit, Replica::read).await
     }
 
     /// The publishing participants of the stage's active session, replicas included, in the order of first joins.
@@ -368,7 +360,7 @@ impl Store {
         stage: &StageId,
     ) -> Result<Vec<Participant>, StoreError> {
         let query = query(PUBLISHING_PARTICIPANTS).bind(stage.as_str());
-        self.all(query, decode::participant).await
+        self.all(query, Participant::read).await
     }
 
     /// The token row of this participant id in a stage.
@@ -380,31 +372,40 @@ impl Store {
         let query = query(rows::TOKEN)
             .bind(stage.as_str())
             .bind(participant.as_str());
-        self.one(query, decode::token).await
+        self.one(query, Token::read).await
     }
 
-    /// A public key by its id.
-    pub async fn get_public_key(&self, id: &PublicKeyId) -> Result<Option<PublicKey>, StoreError> {
-        let query = query(rows::PUBLIC_KEY).bind(id.as_str());
-        self.one(query, decode::public_key).await
+    /// A plain resource by its id.
+    pub async fn get_plain<R: Plain>(&self, id: &R::Id) -> Result<Option<R>, StoreError> {
+        let row = self.get_plain_row(&id.clone().into()).await?;
+        Ok(row.and_then(R::take))
     }
 
-    /// The public keys of an account in a region in the order of their import, from just after a
+    /// A plain resource of any kind by its id.
+    pub async fn get_plain_row(&self, id: &PlainId) -> Result<Option<PlainRow>, StoreError> {
+        let table = plain(id.of_kind());
+        self.one(query(table.get).bind(id.text()), table.read).await
+    }
+
+    /// The plain resources of a kind that an account has in a Region, in the order of their creation, from just after a
     /// position.
-    pub async fn list_public_keys(
+    pub async fn list_plain<R: Plain>(
         &self,
         account: &str,
         region: &str,
-        after: Option<(Time, PublicKeyId)>,
+        after: Option<(Time, R::Id)>,
         limit: u32,
-    ) -> Result<Page<PublicKey>, StoreError> {
-        let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
-        let query = query(LIST_PUBLIC_KEYS)
+    ) -> Result<Page<R>, StoreError> {
+        let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.text())), FIRST);
+        let table = plain(R::KIND);
+        let query = query(table.list)
             .bind(account)
             .bind(region)
             .bind(time)
             .bind(id);
-        self.page(query, limit, decode::public_key).await
+        let Page { rows, more } = self.page(query, limit, table.read).await?;
+        let rows = rows.into_iter().filter_map(R::take).collect();
+        Ok(Page { rows, more })
     }
 
     /// A value stored for the deployment itself, such as the key of page tokens.

@@ -1,8 +1,8 @@
 //! Generates identifiers and secrets. No other place does.
 
 use rand::distr::{Alphanumeric, SampleString};
-use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
-use restage_core::{PublicKeyArn, StageArn};
+use restage_core::id::{ConnectionId, ParticipantId, ResourceId, StageSessionId};
+use restage_core::{Arn, StageArn};
 
 /// Length of resource and participant ids, as in the service.
 const RESOURCE_ID_LEN: usize = 12;
@@ -15,22 +15,18 @@ fn alphanumeric(len: usize) -> String {
     Alphanumeric.sample_string(&mut rand::rng(), len)
 }
 
-/// A new stage ARN.
-pub fn stage(account: &str, region: &str) -> StageArn {
-    StageArn {
+/// The ARN of a resource, with a fresh id.
+pub fn resource<I: ResourceId>(account: &str, region: &str) -> Arn<I> {
+    Arn {
         region: region.to_owned(),
         account: account.to_owned(),
-        id: StageId::new(alphanumeric(RESOURCE_ID_LEN)),
+        id: I::from(&alphanumeric(RESOURCE_ID_LEN)),
     }
 }
 
-/// A new public key ARN.
-pub fn public_key(account: &str, region: &str) -> PublicKeyArn {
-    PublicKeyArn {
-        region: region.to_owned(),
-        account: account.to_owned(),
-        id: PublicKeyId::new(alphanumeric(RESOURCE_ID_LEN)),
-    }
+/// A fresh stage ARN.
+pub fn stage(account: &str, region: &str) -> StageArn {
+    resource(account, region)
 }
 
 /// A new participant id.

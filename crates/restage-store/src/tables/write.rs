@@ -3,17 +3,13 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
-use restage_core::id::{StageId, StageSessionId};
-use restage_core::row::Stage;
+use restage_core::id::{ArnId as _, StageId, StageSessionId};
+use restage_core::row::{Connection, Participant, Replica, Stage, StageEvent, StageSession, Token};
 use restage_core::{Census, Change};
 
-use super::decode::map_text;
-use super::encode::{
-    connection_cells, event_cells, participant_cells, public_key_cells, replica_cells,
-    session_cells, token_cells,
-};
-use super::purge;
+use super::{Table, plain, plain_cells, purge};
 use crate::error::StoreError;
 use crate::sql::{self, Cell, query};
 
@@ -35,113 +31,12 @@ pub(crate) enum Target {
     Delete(&'static str),
 }
 
-const TOKENS: Target = Target::Upsert {
-    table: "tokens",
-    columns: &[
-        "stage",
-        "participant",
-        "expires_at",
-        "revoked_at",
-        "allow_publish",
-        "allow_subscribe",
-    ],
-    key: 2,
-};
-const PUBLIC_KEYS: Target = Target::Upsert {
-    table: "public_keys",
-    columns: &[
-        "id",
-        "account",
-        "region",
-        "name",
-        "tags",
-        "material",
-        "fingerprint",
-        "point",
-        "created_at",
-    ],
-    key: 1,
-};
-const SESSIONS: Target = Target::Upsert {
-    table: "stage_sessions",
-    columns: &["id", "stage", "started_at", "ended_at", "idle_since"],
-    key: 1,
-};
-/// The columns of `participants`, in the order in which they are written.
-pub const PARTICIPANT_COLUMNS: &[&str] = &[
-    "session",
-    "id",
-    "stage",
-    "user_id",
-    "attributes",
-    "connected",
-    "publishing",
-    "published",
-    "first_joined_at",
-    "protocol",
-    "client",
-    "replication",
-    "replication_active",
-    "source_stage",
-    "source_session",
-];
-const PARTICIPANTS: Target = Target::Upsert {
-    table: "participants",
-    columns: PARTICIPANT_COLUMNS,
-    key: 2,
-};
-/// The columns of `replicas`, in the order in which they are written.
-pub const REPLICA_COLUMNS: &[&str] = &[
-    "source_session",
-    "participant",
-    "destination_session",
-    "source_stage",
-    "destination_stage",
-    "active",
-    "attributes",
-    "reconnect_window_s",
-    "window_ends_at",
-    "started_at",
-];
-const REPLICAS: Target = Target::Upsert {
-    table: "replicas",
-    columns: REPLICA_COLUMNS,
-    key: 3,
-};
-const CONNECTIONS: Target = Target::Upsert {
-    table: "connections",
-    columns: &[
-        "id",
-        "stage",
-        "session",
-        "participant",
-        "kind",
-        "publisher",
-        "established",
-        "opened_at",
-    ],
-    key: 1,
-};
 /// Events on their way to a sink.
 pub(crate) const OUTBOX: Target = Target::Upsert {
     table: "outbox",
     columns: &["sink", "seq", "id", "stage", "at", "body", "attempts"],
     key: 2,
 };
-/// The columns of `stage_events` without `seq`, which the statement counts.
-const EVENT_COLUMNS: [&str; 10] = [
-    "session",
-    "participant",
-    "name",
-    "at",
-    "remote_participant",
-    "error",
-    "destination_stage",
-    "destination_session",
-    "replica",
-    "exchange",
-];
-
 /// Writes the changes of one decision, in order, into the open transaction. With a stage that is
 /// deleted go up to `purge_rows` rows of what it had.
 pub(crate) async fn apply(
@@ -210,19 +105,18 @@ impl<'a> Row<'a> {
         let (target, cells) = match change {
             Change::PutStage(stage) => return Self::PutStage(stage),
             Change::DeleteStage(stage) => return Self::DeleteStage(stage),
-            Change::PutToken(token) => (TOKENS, token_cells(token)),
-            Change::PutPublicKey(key) => (PUBLIC_KEYS, public_key_cells(key)),
-            Change::DeletePublicKey(id) => {
-                (Target::Delete("public_keys"), vec![Cell::text(id.as_str())])
-            }
-            Change::PutSession(session) => (SESSIONS, session_cells(session)),
-            Change::PutParticipant(participant) => (PARTICIPANTS, participant_cells(participant)),
-            Change::PutReplica(replica) => (REPLICAS, replica_cells(replica)),
-            Change::PutConnection(connection) => (CONNECTIONS, connection_cells(connection)),
+            Change::PutToken(row) => (Target::upsert::<Token>(), row.cells()),
+            Change::PutPlain(row) => (plain(row.kind()).upsert, plain_cells(row)),
+            Change::DeletePlain(id) => (plain(id.of_kind()).delete, vec![Cell::text(id.text())]),
+            Change::PutSession(row) => (Target::upsert::<StageSession>(), row.cells()),
+            Change::PutParticipant(row) => (Target::upsert::<Participant>(), row.cells()),
+            Change::PutReplica(row) => (Target::upsert::<Replica>(), row.cells()),
+            Change::PutConnection(row) => (Target::upsert::<Connection>(), row.cells()),
             Change::DeleteConnection(id) => {
-                (Target::Delete("connections"), vec![Cell::text(id.as_str())])
+                let target = Target::Delete(Connection::NAME);
+                (target, vec![Cell::text(id.as_str())])
             }
-            Change::AddEvent(event) => (Target::Event, event_cells(event)),
+            Change::AddEvent(event) => (Target::Event, event.cells()),
             Change::Count { stage, session, by } => {
                 return Self::Count {
                     stage,
@@ -236,6 +130,15 @@ impl<'a> Row<'a> {
 }
 
 impl Target {
+    /// Insert rows of a table, or replace them.
+    pub(super) const fn upsert<T: Table>() -> Self {
+        Self::Upsert {
+            table: T::NAME,
+            columns: T::COLUMNS,
+            key: T::KEY,
+        }
+    }
+
     /// How many leading cells tell two rows of a run apart. A statement never holds two rows with the
     /// same ones: a row cannot be replaced, nor a history counted, twice in one statement.
     fn key(self) -> usize {
@@ -334,12 +237,13 @@ fn upsert_sql(table: &str, columns: &[&str], key: usize, rows: usize) -> String 
 }
 
 fn event_sql(rows: usize) -> String {
+    let columns = StageEvent::COLUMNS;
     let mut sql = format!(
         "INSERT INTO stage_events (seq, {}) VALUES ",
-        EVENT_COLUMNS.join(", ")
+        columns.join(", ")
     );
     for row in 0..rows {
-        let first = 1 + row * EVENT_COLUMNS.len();
+        let first = 1 + row * columns.len();
         let comma = if row == 0 { "" } else { ", " };
         write!(
             sql,
@@ -348,7 +252,7 @@ fn event_sql(rows: usize) -> String {
             first + 1
         )
         .expect("writing to a String succeeds");
-        for n in first..first + EVENT_COLUMNS.len() {
+        for n in first..first + columns.len() {
             write!(sql, ", ${n}").expect("writing to a String succeeds");
         }
         sql.push(')');
@@ -356,17 +260,14 @@ fn event_sql(rows: usize) -> String {
     sql
 }
 
-const UPDATE_STAGE: &str = "UPDATE stages SET account = $2, region = $3, name = $4, tags = $5, \
-     recording = $6, created_at = $7, active_session = $8 WHERE id = $1";
-const INSERT_STAGE: &str = "INSERT INTO stages \
-     (id, account, region, name, tags, recording, created_at, active_session) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+static UPDATE_STAGE: LazyLock<String> = LazyLock::new(update_sql::<Stage>);
+static INSERT_STAGE: LazyLock<String> = LazyLock::new(insert_sql::<Stage>);
 const COUNT_STAGE: &str = "INSERT INTO stage_counts (account, region, stages) VALUES ($1, $2, 1) \
      ON CONFLICT (account, region) DO UPDATE SET stages = stage_counts.stages + 1";
 
 async fn put_stage(connection: &mut sql::Connection, stage: &Stage) -> Result<(), StoreError> {
-    if write_stage(connection, UPDATE_STAGE, stage).await? == 0 {
-        write_stage(connection, INSERT_STAGE, stage).await?;
+    if write_stage(connection, &UPDATE_STAGE, stage).await? == 0 {
+        write_stage(connection, &INSERT_STAGE, stage).await?;
         query(COUNT_STAGE)
             .bind(stage.account.as_str())
             .bind(stage.region.as_str())
@@ -412,25 +313,26 @@ async fn write_stage(
     sql: &'static str,
     stage: &Stage,
 ) -> Result<u64, StoreError> {
-    let Stage {
-        id,
-        account,
-        region,
-        name,
-        tags,
-        recording,
-        created_at,
-        active_session,
-    } = stage;
-    query(sql)
-        .bind(id.as_str())
-        .bind(account.as_str())
-        .bind(region.as_str())
-        .bind(name.as_str())
-        .bind(map_text(tags))
-        .bind(recording.as_str())
-        .bind(created_at.0)
-        .bind(active_session.as_ref().map(|session| session.as_str()))
-        .execute(connection)
-        .await
+    let statement = stage.cells().into_iter().fold(query(sql), sql::Query::bind);
+    statement.execute(connection).await
+}
+
+/// Replaces a row by its key.
+fn update_sql<T: Table>() -> String {
+    let assign = |(at, column): (usize, &&str)| format!("{column} = ${}", at + 1);
+    let mut columns = T::COLUMNS.iter().enumerate().map(assign);
+    let key: Vec<String> = columns.by_ref().take(T::KEY).collect();
+    let rest: Vec<String> = columns.collect();
+    let (rest, key) = (rest.join(", "), key.join(" AND "));
+    format!("UPDATE {} SET {rest} WHERE {key}", T::NAME)
+}
+
+fn insert_sql<T: Table>() -> String {
+    let mut sql = format!(
+        "INSERT INTO {} ({}) VALUES ",
+        T::NAME,
+        T::COLUMNS.join(", ")
+    );
+    push_tuple(&mut sql, 1, T::COLUMNS.len());
+    sql
 }

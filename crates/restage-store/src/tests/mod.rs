@@ -18,13 +18,15 @@ mod writer;
 
 use std::sync::Arc;
 
+use restage_core::row::{
+    Connection, Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token,
+};
 use restage_core::{Change, World};
 
 use crate::engine::{Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, query};
-use crate::tables::decode::{self, columns};
-use crate::tables::write;
+use crate::tables::{Table, write};
 use crate::{EffectSink, Store, StoreConfig};
 use database::Database;
 use gate::Gate;
@@ -70,53 +72,43 @@ impl Bench {
     /// All rows.
     async fn dump(&mut self) -> World {
         let mut world = World::default();
-        let sql = concat!("SELECT ", columns!(stage "s"), " FROM stages s");
-        for row in self.all(sql, decode::stage).await {
+        for row in self.all::<Stage>().await {
             world.stages.insert(row.id.clone(), row);
         }
-        let sql = concat!("SELECT ", columns!(session "x"), " FROM stage_sessions x");
-        for row in self.all(sql, decode::session).await {
+        for row in self.all::<StageSession>().await {
             world.sessions.insert(row.id.clone(), row);
         }
-        let sql = concat!("SELECT ", columns!(token "t"), " FROM tokens t");
-        for row in self.all(sql, decode::token).await {
+        for row in self.all::<Token>().await {
             let key = (row.stage.clone(), row.participant.clone());
             world.tokens.insert(key, row);
         }
-        let sql = concat!("SELECT ", columns!(public_key "k"), " FROM public_keys k");
-        for row in self.all(sql, decode::public_key).await {
-            world.public_keys.insert(row.id.clone(), row);
+        for row in self.all::<PublicKey>().await {
+            world.plain.insert(row.id.clone().into(), row.into());
         }
-        let sql = concat!("SELECT ", columns!(participant "p"), " FROM participants p");
-        for row in self.all(sql, decode::participant).await {
+        for row in self.all::<Participant>().await {
             let key = (row.session.clone(), row.id.clone());
             world.participants.insert(key, row);
         }
-        let sql = concat!("SELECT ", columns!(replica "r"), " FROM replicas r");
-        for row in self.all(sql, decode::replica).await {
+        for row in self.all::<Replica>().await {
             world.replicas.insert(row.key(), row);
         }
-        let sql = concat!("SELECT ", columns!(connection "c"), " FROM connections c");
-        for row in self.all(sql, decode::connection).await {
+        for row in self.all::<Connection>().await {
             world.connections.insert(row.id.clone(), row);
         }
-        let sql = concat!(
-            "SELECT ",
-            columns!(event "e"),
-            " FROM stage_events e ORDER BY e.session, e.participant, e.seq"
+        let events = format!(
+            "{} ORDER BY e.session, e.participant, e.seq",
+            StageEvent::SELECT
         );
-        for (_, event) in self.all(sql, decode::event).await {
-            world.events.push(event);
-        }
+        let events = query(events).rows(&mut self.rows, StageEvent::read).await;
+        world.events = events.unwrap();
         world
     }
 
-    async fn all<T>(
-        &mut self,
-        sql: &'static str,
-        decode: fn(&sql::Row<'_>) -> Result<T, StoreError>,
-    ) -> Vec<T> {
-        query(sql).rows(&mut self.rows, decode).await.unwrap()
+    async fn all<T: Table>(&mut self) -> Vec<T> {
+        query(T::SELECT)
+            .rows(&mut self.rows, T::read)
+            .await
+            .unwrap()
     }
 
     async fn number(&mut self, sql: &'static str) -> i64 {

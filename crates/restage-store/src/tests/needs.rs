@@ -1,6 +1,7 @@
 //! Every need loads exactly the rows that the rules' reference names, no fewer and no more.
 
 use restage_core::id::{StageId, Time};
+use restage_core::row::PlainKind;
 use restage_core::{Census, Change, Need, World};
 
 use super::world::{Names, rows};
@@ -20,10 +21,13 @@ fn every_need(names: &Names) -> Vec<Need> {
             account: account.clone(),
             region: region.to_owned(),
         });
-        needs.push(Need::PublicKeyCount {
-            account: account.clone(),
-            region: region.to_owned(),
-        });
+        for kind in PlainKind::ALL {
+            needs.push(Need::PlainCount {
+                kind: *kind,
+                account: account.clone(),
+                region: region.to_owned(),
+            });
+        }
         for point in 0..names.keys.len() {
             needs.push(Need::PublicKeyPoint {
                 account: account.clone(),
@@ -32,7 +36,8 @@ fn every_need(names: &Names) -> Vec<Need> {
             });
         }
     }
-    needs.extend(names.keys.iter().cloned().map(Need::PublicKey));
+    let keys = names.keys.iter().cloned();
+    needs.extend(keys.map(|id| Need::Plain(id.into())));
     for now in [0, 300, 600, 1_000] {
         for idle_before in [0, 500, 1_000] {
             for opened_before in [None, Some(Time(0)), Some(Time(500))] {

@@ -1,10 +1,12 @@
 //! Every statement of the running server finds its rows in an index, whose order is the list's: no table
 //! is scanned and nothing is sorted. These are claims about SQLite's planner.
 
+use restage_core::row::PlainKind;
+
 use super::{Bench, Database};
 use crate::load::rows;
 use crate::sql::query;
-use crate::tables::{purge, write};
+use crate::tables::{plain, public_key, purge, write};
 use crate::writer::retention;
 use crate::{outbox, read};
 
@@ -60,10 +62,7 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("list_replicas", read::LIST_REPLICAS),
         ("publishing_participants", read::PUBLISHING_PARTICIPANTS),
         ("get_token", rows::TOKEN),
-        ("get_public_key", rows::PUBLIC_KEY),
-        ("list_public_keys", read::LIST_PUBLIC_KEYS),
-        ("public key with a point", rows::PUBLIC_KEY_POINT),
-        ("public key count", rows::PUBLIC_KEY_COUNT),
+        ("public key with a point", public_key::WITH_POINT),
         ("meta_get", rows::META),
         ("stage count", rows::STAGE_COUNT),
         ("region count", rows::REGION_COUNT),
@@ -79,7 +78,11 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("which events wait", outbox::WAITING_KEYS),
         ("how many events wait", outbox::WAITING_COUNT),
     ];
-    for (name, sql) in single {
+    let plain = PlainKind::ALL.iter().flat_map(|kind| {
+        let table = plain(*kind);
+        [table.get, table.list, table.count].map(|sql| (kind.name(), sql))
+    });
+    for (name, sql) in single.into_iter().chain(plain) {
         for step in plan(&mut bench, sql).await {
             assert!(
                 (!step.contains("SCAN") || is_by_design(&step)) && !step.contains("TEMP B-TREE"),

@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, Protocol, Replica, Stage, StageEventError,
+    Capabilities, Client, Connection, ConnectionKind, PlainLimits, Protocol, PublicKey, Replica,
+    Stage, StageEventError,
 };
 use restage_core::{
     Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World, decide,
@@ -186,7 +187,7 @@ impl Walk {
         };
         let limits = Limits {
             stages: 5,
-            public_keys: 3,
+            plain: PlainLimits { public_keys: 3 },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
@@ -313,7 +314,8 @@ impl Walk {
 
     /// A key, rarely a deleted one.
     fn key(&mut self) -> PublicKeyArn {
-        let keys: Vec<_> = self.world.public_keys.keys().cloned().collect();
+        let rows = self.world.plain_of::<PublicKey>();
+        let keys: Vec<_> = rows.map(|row| row.id.clone()).collect();
         let id = if keys.is_empty() || self.dice.one_in(20) {
             PublicKeyId::new("gone")
         } else {
@@ -334,17 +336,22 @@ impl Walk {
         };
         match self.dice.below(8) {
             0..=4 => {
-                let id = PublicKeyId::new(self.fresh("key"));
-                Command::ImportPublicKey {
-                    key: PublicKeyArn { id, ..self.key() },
+                let row = PublicKey {
+                    id: PublicKeyId::new(self.fresh("key")),
+                    account: ACCOUNT.to_owned(),
+                    region: "eu-west-1".to_owned(),
                     name: "walk".to_owned(),
                     tags: BTreeMap::new(),
                     material: AWKWARD[5].to_owned(),
                     fingerprint: "00".to_owned(),
                     point: self.dice.below(5).to_string(),
-                }
+                    created_at: Time::default(),
+                };
+                Command::CreateResource { row: row.into() }
             }
-            5 => Command::DeletePublicKey { key: self.key() },
+            5 => Command::DeleteResource {
+                resource: self.key().with_id(Into::into),
+            },
             6 => Command::TagResource {
                 resource,
                 tags: BTreeMap::from([(self.fresh("k"), AWKWARD[2].to_owned())]),

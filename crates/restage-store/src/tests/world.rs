@@ -97,9 +97,9 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
         changes.push(Change::PutToken(token_row(dice, id, names)));
     }
     for (n, id) in names.keys.iter().enumerate() {
-        changes.push(Change::PutPublicKey(public_key_row(dice, id, n)));
+        changes.push(Change::PutPlain(public_key_row(dice, id, n).into()));
     }
-    changes.push(Change::DeletePublicKey(dice.pick(&names.keys).clone()));
+    changes.push(Change::DeletePlain(dice.pick(&names.keys).clone().into()));
     for _ in 0..80 {
         let stage = dice.pick(&names.stages).clone();
         let session = names.session_of(dice, &stage);

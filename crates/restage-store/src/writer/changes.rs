@@ -63,8 +63,8 @@ impl ChangeCounts {
                     self.add(Subject::Replicas(stage));
                 }
                 Change::PutReplica(replica) => self.add(Subject::Replicas(&replica.source_stage)),
-                Change::PutPublicKey(_)
-                | Change::DeletePublicKey(_)
+                Change::PutPlain(_)
+                | Change::DeletePlain(_)
                 | Change::PutToken(_)
                 | Change::PutSession(_)
                 | Change::PutParticipant(_)

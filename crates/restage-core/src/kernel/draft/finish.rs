@@ -96,11 +96,11 @@ impl Draft<'_> {
             .filter(|row| !gone(&row.stage));
         changes.extend(tokens.cloned().map(Change::PutToken));
         changes.extend(
-            self.public_keys
+            self.plain
                 .differences()
                 .map(|(id, _, row)| match row.cloned() {
-                    Some(row) => Change::PutPublicKey(row),
-                    None => Change::DeletePublicKey(id.clone()),
+                    Some(row) => Change::PutPlain(row),
+                    None => Change::DeletePlain(id.clone()),
                 }),
         );
         let sessions = self

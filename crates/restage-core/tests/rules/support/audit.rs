@@ -304,11 +304,11 @@ pub(crate) fn changes_are_minimal(world: &World, decision: &Decision) {
                     .get(&(row.stage.clone(), row.participant.clone()))
                     != Some(row),
             ),
-            Change::PutPublicKey(row) => (
-                format!("{:?}", row.id),
-                world.public_keys.get(&row.id) != Some(row),
+            Change::PutPlain(row) => (
+                format!("{:?}", row.id()),
+                world.plain.get(&row.id()) != Some(row),
             ),
-            Change::DeletePublicKey(id) => (format!("{id:?}"), world.public_keys.contains_key(id)),
+            Change::DeletePlain(id) => (format!("{id:?}"), world.plain.contains_key(id)),
             Change::PutSession(row) => (
                 format!("{:?}", row.id),
                 world.sessions.get(&row.id) != Some(row),

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Attributes, Capabilities, Client, ConnectionKind, Participant, Protocol, Replica,
-    StageEventError, StageSession, Token,
+    Attributes, Capabilities, Client, ConnectionKind, Participant, PlainId, Protocol, PublicKey,
+    Replica, StageEventError, StageSession, Token,
 };
 use restage_core::{
-    Command, Context, Decision, Limits, PublicKeyArn, Signer, StageArn, World, decide, needs,
+    Arn, Command, Context, Decision, Limits, PublicKeyArn, Signer, StageArn, World, decide, needs,
 };
 
 pub(crate) use audit::audit;
@@ -36,6 +36,33 @@ pub(crate) fn arn(stage: &str) -> StageArn {
         region: REGION.to_owned(),
         account: ACCOUNT.to_owned(),
         id: StageId::new(stage),
+    }
+}
+
+/// The row that imports a key of the scene's account with this point.
+pub(crate) fn key_row(key: &str, point: &str) -> PublicKey {
+    let PublicKeyArn {
+        region,
+        account,
+        id,
+    } = key_arn(key);
+    PublicKey {
+        id,
+        account,
+        region,
+        name: key.to_lowercase(),
+        tags: BTreeMap::new(),
+        material: format!("PEM of {key}"),
+        fingerprint: String::new(),
+        point: point.to_owned(),
+        created_at: Time::default(),
+    }
+}
+
+/// Deletes a plain resource.
+pub(crate) fn delete<I: Into<PlainId>>(arn: Arn<I>) -> Command {
+    Command::DeleteResource {
+        resource: arn.with_id(Into::into),
     }
 }
 
@@ -286,19 +313,13 @@ impl Scene {
 
     #[track_caller]
     pub(crate) fn import_key(&mut self, key: &str) -> Step {
-        self.run(&Command::ImportPublicKey {
-            key: key_arn(key),
-            name: key.to_lowercase(),
-            tags: BTreeMap::new(),
-            material: format!("PEM of {key}"),
-            fingerprint: String::new(),
-            point: format!("point of {key}"),
-        })
+        let row = key_row(key, &format!("point of {key}"));
+        self.run(&Command::CreateResource { row: row.into() })
     }
 
     #[track_caller]
     pub(crate) fn delete_key(&mut self, key: &str) -> Step {
-        self.run(&Command::DeletePublicKey { key: key_arn(key) })
+        self.run(&delete(key_arn(key)))
     }
 
     // Connections. `who` is `stage/participant`.

@@ -1,5 +1,6 @@
 //! Decisions as lines of text.
 
+use restage_core::id::ArnId as _;
 use restage_core::row::{StageEvent, StageEventError, StageEventName, TokenGrant};
 use restage_core::{Change, Decision, Effect, Reply};
 
@@ -8,7 +9,7 @@ pub(crate) fn lines(decision: &Decision) -> Vec<String> {
     let reply = match &decision.reply {
         Ok(Reply::Done) => None,
         Ok(Reply::Stage(stage)) => Some(format!("stage {}", stage.id)),
-        Ok(Reply::PublicKey(key)) => Some(format!("public key {}", key.id)),
+        Ok(Reply::Plain(row)) => Some(format!("{} {}", row.kind().name(), row.id().text())),
         Ok(Reply::Opened { session, .. }) => Some(format!("opened in {session}")),
         Err(refusal) => Some(format!("refused {:?}: {refusal}", refusal.fault)),
     };

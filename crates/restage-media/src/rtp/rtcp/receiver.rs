@@ -6,10 +6,10 @@ use super::sender::{
 };
 
 const RECEIVER_REPORT: u8 = 201;
-/// Most blocks of a report, whose count has five bits. This many fit a datagram with other messages.
+/// Blocks of a report. The format allows 31; this many fit into a datagram beside other messages.
 pub(crate) const BLOCKS_MAX: usize = 12;
 
-/// A report block: reception statistics of one SSRC (RFC 3550 §6.4.1).
+/// A report block: statistics of one SSRC (RFC 3550 §6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) ssrc: u32,
@@ -40,7 +40,7 @@ impl Sent {
     }
 }
 
-/// Reads the sender reports of a compound packet, up to the first malformed part.
+/// Finds the sender reports of a compound packet. Reading ends at the first malformed message.
 pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Sent)) {
     while let [first, kind, high, low, rest @ ..] = bytes {
         let length = usize::from(u16::from_be_bytes([*high, *low])) * 4;
@@ -84,7 +84,7 @@ pub(crate) fn write_report(buffer: &mut Vec<u8>, sender: u32, blocks: &[Block]) 
     }
 }
 
-/// Writes a request to retransmit these packets, in ascending order.
+/// Writes a request for packets (generic NACK). Numbers must ascend.
 pub(crate) fn write_nack(buffer: &mut Vec<u8>, sender: u32, media: u32, missing: &[u64]) {
     let start = buffer.len();
     buffer.extend([0x80 | FORMAT_NACK, TRANSPORT_FEEDBACK, 0, 0]);
@@ -103,14 +103,14 @@ pub(crate) fn write_nack(buffer: &mut Vec<u8>, sender: u32, media: u32, missing:
     buffer[start + 2..start + 4].copy_from_slice(&words.to_be_bytes());
 }
 
-/// Writes a key frame request by PLI.
+/// Writes a request for a key frame (PLI).
 pub(crate) fn write_pli(buffer: &mut Vec<u8>, sender: u32, media: u32) {
     buffer.extend([0x80 | FORMAT_PLI, PAYLOAD_FEEDBACK, 0, 2]);
     buffer.extend(sender.to_be_bytes());
     buffer.extend(media.to_be_bytes());
 }
 
-/// Writes a key frame request by FIR. Repeating a `number` requests the same key frame.
+/// Writes a request for a key frame (FIR). The same `number` again repeats the same request.
 pub(crate) fn write_fir(buffer: &mut Vec<u8>, sender: u32, media: u32, number: u8) {
     buffer.extend([0x80 | FORMAT_FIR, PAYLOAD_FEEDBACK, 0, 4]);
     buffer.extend(sender.to_be_bytes());

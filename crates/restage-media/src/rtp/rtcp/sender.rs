@@ -15,7 +15,7 @@ pub(crate) const NTP_OFFSET_S: u64 = 2_208_988_800;
 /// A request from a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Feedback {
-    /// Missing packets of this stream: a number, and a bit for each of the next sixteen.
+    /// Packets of this stream are missing: the one with this number, and one for each bit of the next sixteen.
     Nack {
         ssrc: u32,
         first: u16,
@@ -25,7 +25,7 @@ pub(crate) enum Feedback {
     KeyFrame { ssrc: u32 },
 }
 
-/// Reads a compound packet, up to the first malformed part; other messages are skipped.
+/// Reads a compound packet. Reading ends at the first malformed message; messages without feedback are skipped.
 pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Feedback)) {
     while let [first, kind, high, low, rest @ ..] = bytes {
         let length = usize::from(u16::from_be_bytes([*high, *low])) * 4;
@@ -76,7 +76,7 @@ pub(crate) struct SenderInfo {
     pub(crate) octets: u32,
 }
 
-/// Writes a sender report and the SSRC's canonical name.
+/// Writes a sender report and the canonical name of the source.
 pub(crate) fn write_report(buffer: &mut Vec<u8>, report: &SenderInfo, cname: &str) {
     buffer.extend([0x80, SENDER_REPORT, 0, 6]);
     let seconds = (report.wall_us / 1_000_000 + NTP_OFFSET_S) as u32;
@@ -103,7 +103,7 @@ pub(crate) fn write_report(buffer: &mut Vec<u8>, report: &SenderInfo, cname: &st
     buffer.resize(end, 0);
 }
 
-/// Writes a goodbye, which must follow a report (RFC 3550 §6.6): an empty one.
+/// Writes a BYE. RFC 3550 §6.6 wants a report before it: an empty one.
 pub(crate) fn write_bye(buffer: &mut Vec<u8>, ssrc: u32) {
     buffer.extend([0x80, 201, 0, 1]);
     buffer.extend(ssrc.to_be_bytes());

@@ -1,4 +1,4 @@
-//! Rewrites numbers so that a subscriber sees one continuous sender, whoever feeds the publication.
+//! Continuous numbers for a subscriber, whoever feeds the publication: it sees one sender.
 
 pub(crate) mod rtp;
 pub(crate) mod vp8;

@@ -1,19 +1,19 @@
-//! Continuous sequence numbers and timestamps across layers and feeders.
+//! Continuous sequence numbers and timestamps across layers and feeds.
 //!
-//! Within one encoding the difference between received and sent numbers is constant, so loss and reordering are
-//! preserved and a late retransmission gets its right number. A switch continues directly after the highest number
-//! sent. A packet that is withheld on purpose moves later ones down by one, so that receivers do not request it.
+//! Within one encoding the distance between the number that comes in and the one that goes out is constant, so loss and
+//! reordering pass through unchanged and a late retransmission gets its place. After a switch the numbers go on right after the
+//! highest one sent. A packet that is withheld on purpose moves later ones down by one, so that receivers do not request it.
 
 use std::collections::VecDeque;
 
-/// Former differences remembered within one encoding, for packets that arrive late.
+/// Former distances that are remembered within one encoding: how far back a late packet still gets its number.
 const OLDER_MAX: usize = 63;
 
 #[derive(Debug)]
 pub(crate) struct RtpRewriter {
-    /// Where the present difference begins. Separate from the others, which are rarely needed.
+    /// From where the present distance holds. It is kept apart from the others, which hardly any packet needs.
     newest: Option<Segment>,
-    /// Where earlier differences began, oldest first.
+    /// From where former distances held, oldest first.
     older: VecDeque<Segment>,
     /// Highest number received of the present encoding.
     seen: u64,
@@ -53,7 +53,7 @@ impl RtpRewriter {
         }
     }
 
-    /// Starts another encoding with this packet; `elapsed` is the time since the last packet sent, in timestamp units.
+    /// Starts an encoding with this packet. `elapsed` is the time since the last packet sent, in timestamp units.
     pub(crate) fn switch(&mut self, seq: u64, time: u64, elapsed: u32) {
         self.older.clear();
         self.newest = Some(Segment {
@@ -65,8 +65,7 @@ impl RtpRewriter {
         self.time_out = self.sent_time.wrapping_add(elapsed);
     }
 
-    /// The numbers for a packet of the present encoding; `None` if it precedes the encoding's first packet or is too
-    /// old.
+    /// The numbers for a packet of the present encoding. `None`: it precedes the first packet of the encoding, or is too old.
     pub(crate) fn forward(&mut self, seq: u64, time: u64) -> Option<Numbers> {
         let newest = self.newest?;
         let segment = if newest.from <= seq {
@@ -87,8 +86,8 @@ impl RtpRewriter {
         Some(numbers)
     }
 
-    /// The numbers for an additional packet before the packet `seq`, which must not have been forwarded yet, like all
-    /// later ones; otherwise `None`. Later packets move up by one.
+    /// The numbers for a packet of our own before the packet `seq` of the present encoding. `None`: that packet or a later one
+    /// has been forwarded already. Later packets move up by one.
     pub(crate) fn insert(&mut self, seq: u64, time: u64) -> Option<Numbers> {
         let last = self.newest?;
         if seq < self.seen || seq < last.from || last.out + (seq - last.from) <= self.sent {
@@ -117,7 +116,7 @@ impl RtpRewriter {
         self.older.push_back(segment);
     }
 
-    /// Reads what the next packet needs.
+    /// Reads the memory that the next packet needs: see [`Sender::touch`](crate::send::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
         self.newest.map_or(0, |newest| newest.from) ^ self.sent
     }
@@ -137,7 +136,7 @@ impl RtpRewriter {
         // `sent` is unchanged: the next packet gets the number of the withheld one.
     }
 
-    /// The timestamp under which a timestamp of the present encoding is sent. Wraps as in RTP.
+    /// The outgoing timestamp for a timestamp of the present encoding. Wraps as RTP does.
     pub(crate) fn time(&self, time: u64) -> u32 {
         self.time_out
             .wrapping_add(time.wrapping_sub(self.time_in) as u32)

@@ -1,4 +1,4 @@
-//! Continuous VP8 picture ids, TL0PICIDX and KEYIDX across layers and feeders (RFC 7741 §4.2).
+//! Continuous VP8 picture ids, TL0PICIDX and KEYIDX across layers and feeds (RFC 7741 §4.2).
 
 use restage_codec::vp8::{Descriptor, DescriptorNumbers};
 
@@ -6,7 +6,7 @@ const WIDE: u16 = 0x7fff;
 const NARROW: u16 = 0x7f;
 const KEY_IDX: u8 = 0x1f;
 
-/// Adds a constant to each field of an encoding, chosen at a switch so that the fields continue by one.
+/// Adds a constant to each field of an encoding, chosen at the switch so that the fields go on by one.
 #[derive(Debug, Default)]
 pub(crate) struct Vp8Rewriter {
     picture_id_offset: u16,
@@ -19,7 +19,7 @@ pub(crate) struct Vp8Rewriter {
 }
 
 impl Vp8Rewriter {
-    /// Starts an encoding whose first packet has `descriptor`.
+    /// Starts an encoding whose first packet has this descriptor.
     pub(crate) fn switch(&mut self, descriptor: &Descriptor) {
         self.picture_id_offset = match (self.picture_id, descriptor.picture_id) {
             (Some(last), Some(next)) => last.wrapping_add(1).wrapping_sub(next.value) & WIDE,

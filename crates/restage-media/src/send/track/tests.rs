@@ -5,12 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::rtp::extensions::Extensions;
 use crate::sdp::format::format;
-
-// The sentinel every other instant is relative to; nothing here depends on the clock.
-#[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
-    Instant::now()
-}
+use crate::util::test::epoch;
 
 const KEY: &[u8] = &[0x90, 0x80, 0x80, 0x01, 0x00];
 const DELTA: &[u8] = &[0x90, 0x80, 0x80, 0x02, 0x01];

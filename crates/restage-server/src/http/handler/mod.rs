@@ -1,6 +1,7 @@
 //! The handlers of the operations, one file per resource. This file dispatches and has what all handlers need.
 
 mod participant;
+mod plain;
 mod public_key;
 mod replica;
 mod session;
@@ -11,9 +12,9 @@ mod token;
 use restage_api::shape::{self, EmptyResponse};
 use restage_api::{ApiError, Operation, PageScope, Position, PositionReader};
 use restage_core::command::Command;
-use restage_core::id::Time;
+use restage_core::id::{ResourceId, Time};
 use restage_core::row::{PublicKey, Replica, Stage};
-use restage_core::{Fault, PublicKeyArn, Reply, ResourceArn, StageArn};
+use restage_core::{Arn, Fault, Reply, ResourceArn, StageArn};
 use restage_node::control::Failure;
 use restage_store::{ReplicaPosition, StoreError};
 use serde::Serialize;
@@ -54,10 +55,10 @@ pub(super) async fn call(
         Operation::StartParticipantReplication => replica::start(app, caller, body).await,
         Operation::StopParticipantReplication => replica::stop(app, caller, body).await,
         Operation::ListParticipantReplicas => return replica::list(app, caller, body).await,
-        Operation::ImportPublicKey => public_key::import(app, caller, body).await,
-        Operation::GetPublicKey => public_key::get(app, caller, body).await,
-        Operation::ListPublicKeys => public_key::list(app, caller, body).await,
-        Operation::DeletePublicKey => public_key::delete(app, caller, body).await,
+        Operation::ImportPublicKey => plain::create::<PublicKey>(app, caller, body).await,
+        Operation::GetPublicKey => plain::get::<PublicKey>(app, caller, body).await,
+        Operation::ListPublicKeys => plain::list::<PublicKey>(app, caller, body).await,
+        Operation::DeletePublicKey => plain::delete::<PublicKey>(app, caller, body).await,
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
         Operation::ListTagsForResource => tag::list(app, caller, input).await,
@@ -96,9 +97,14 @@ impl Missing {
 }
 
 /// Parses an ARN. The request's constraints have checked its form already.
-fn arn(member: &str, text: &str) -> Result<StageArn, ApiError> {
-    StageArn::parse(text)
-        .ok_or_else(|| ApiError::validation(format!("{member} must be the ARN of a stage")))
+fn arn<I: ResourceId>(member: &str, text: &str) -> Result<Arn<I>, ApiError> {
+    Arn::parse(text).ok_or_else(|| {
+        let article = match I::NAME.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            true => "an",
+            false => "a",
+        };
+        ApiError::validation(format!("{member} must be the ARN of {article} {}", I::NAME))
+    })
 }
 
 /// Checks that an ARN belongs to the caller's account.
@@ -120,7 +126,7 @@ async fn stage_of(
     text: &str,
     missing: Missing,
 ) -> Result<Stage, ApiError> {
-    let arn = arn(member, text)?;
+    let arn: StageArn = arn(member, text)?;
     check_owner(caller, member, &arn.account)?;
     let stage = app
         .control
@@ -133,28 +139,6 @@ async fn stage_of(
     stage
         .filter(|stage| here && theirs(stage))
         .ok_or_else(|| missing.error(&format!("stage {arn} in region {}", caller.region)))
-}
-
-/// The caller's public key.
-async fn public_key_of(
-    app: &App,
-    caller: &Caller,
-    member: &str,
-    arn: &PublicKeyArn,
-) -> Result<PublicKey, ApiError> {
-    check_owner(caller, member, &arn.account)?;
-    let row = app
-        .control
-        .store()
-        .get_public_key(&arn.id)
-        .await
-        .map_err(store_failed)?;
-    let here = arn.region == caller.region;
-    row.filter(|row| here && row.account == arn.account && row.region == arn.region)
-        .ok_or_else(|| {
-            let what = format!("public key {arn} in region {}", caller.region);
-            Missing::NotFound.error(&what)
-        })
 }
 
 /// Checks that a changing operation names a resource of the caller's Region; the rules check the account.

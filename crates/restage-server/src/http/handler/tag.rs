@@ -10,7 +10,8 @@ use restage_core::command::Command;
 
 use super::super::App;
 use super::super::api::Caller;
-use super::{Input, Missing, answer, empty, execute, own_region, public_key_of, stage_of};
+use super::plain::row_of;
+use super::{Input, Missing, answer, empty, execute, own_region, stage_of};
 
 /// The request member that names the resource.
 const MEMBER: &str = "resourceArn";
@@ -46,7 +47,7 @@ pub(super) async fn list(app: &App, caller: &Caller, input: Input<'_>) -> Result
                 .await?
                 .tags
         }
-        ResourceArn::PublicKey(arn) => public_key_of(app, caller, MEMBER, &arn).await?.tags,
+        ResourceArn::Plain(arn) => row_of(app, caller, MEMBER, &arn).await?.tags().clone(),
     };
     answer(&ListTagsForResourceResponse { tags })
 }

@@ -1,0 +1,70 @@
+//! Plain resources: created and deleted, whatever their kind.
+
+use super::public_key;
+use crate::arn::Arn;
+use crate::error::{Error, Fault, limit_reached};
+use crate::kernel::decision::{Outcome, Reply};
+use crate::kernel::draft::Draft;
+use crate::kernel::need::Need;
+use crate::kernel::owner::own_plain;
+use crate::row::{Plain as _, PlainId, PlainRow, PublicKey};
+
+/// What creating this row looks at: how many of the kind there are, and what the kind's own rule wants.
+pub(crate) fn needs_to_create(row: &PlainRow) -> Vec<Need> {
+    let mut needs = vec![Need::PlainCount {
+        kind: row.kind(),
+        account: row.account().to_owned(),
+        region: row.region().to_owned(),
+    }];
+    if let Some(row) = PublicKey::of(row) {
+        needs.push(public_key::need_to_import(row));
+    }
+    needs
+}
+
+/// Creates a resource of the caller's, unless its kind has a rule against it or there are as many as the limit allows.
+pub(crate) fn create(draft: &mut Draft<'_>, row: &PlainRow) -> Outcome {
+    let context = draft.context;
+    if row.account() != context.account {
+        let arn = arn(row);
+        return Err(Error::new(
+            Fault::Denied,
+            format!("{arn} would belong to another account"),
+        ));
+    }
+    // A duplicate is reported as one even when the limit is reached.
+    if let Some(row) = PublicKey::of(row) {
+        public_key::check_import(draft.given(), row)?;
+    }
+    let kind = row.kind();
+    let (limit, field) = kind.limit(&context.limits.plain);
+    let there_are = draft
+        .given()
+        .plain_count_of(kind, row.account(), row.region());
+    if there_are >= u64::from(limit) {
+        let what = format!("{} per account and Region", kind.title());
+        return Err(limit_reached(&what, limit, field));
+    }
+    let row = row.clone().created(context.now);
+    draft.put_plain(row.clone());
+    Ok(Reply::Plain(row))
+}
+
+pub(crate) fn needs_to_delete(resource: &Arn<PlainId>) -> Vec<Need> {
+    vec![Need::Plain(resource.id.clone())]
+}
+
+/// Deletes a resource of the caller's. What was done with it before stays done.
+pub(crate) fn delete(draft: &mut Draft<'_>, arn: &Arn<PlainId>) -> Outcome {
+    own_plain(draft, "arn", arn)?;
+    draft.remove_plain(&arn.id);
+    Ok(Reply::Done)
+}
+
+fn arn(row: &PlainRow) -> Arn<PlainId> {
+    Arn {
+        region: row.region().to_owned(),
+        account: row.account().to_owned(),
+        id: row.id(),
+    }
+}
