@@ -1,6 +1,5 @@
-//! Tests that look below the public surface: rows as they are written, statements as they are planned,
-//! and the whole against the rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite, the
-//! others run on every engine.
+//! Tests of what is not public: rows as they are written, plans of statements, and the whole store compared with the
+//! rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite; the others run on every engine.
 
 mod clock;
 #[path = "../../tests/store_support/database.rs"]
@@ -116,7 +115,7 @@ impl Bench {
     }
 }
 
-/// History by whose it is; within one participant's the order it was written in stays.
+/// History by its owner. Within one participant, the order of writing is kept.
 fn by_participant(mut world: World) -> World {
     world
         .events

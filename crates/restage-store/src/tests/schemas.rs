@@ -1,6 +1,6 @@
-//! Every schema there was is brought up to date with what it holds. For each migration but the latest there
-//! is a file of rows as a restage of that schema left them, with the migration's checksum: one that was
-//! released is never edited.
+//! Migrates a database of every earlier schema, with its rows. For each migration but the latest there is a file of
+//! rows as a restage of that schema wrote them, with the migration's checksum, because a migration that was
+//! released must never be edited.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ fn every_schema_but_the_latest_has_its_rows_and_stays_as_it_was() {
     }
 }
 
-/// A database as a restage of that schema left it.
+/// A database as a restage of that schema wrote it.
 async fn left_behind(version: i64, rows: &'static str) -> (Database, StoreConfig) {
     let database = Database::fresh().await;
     let config = StoreConfig::from_address(database.address()).unwrap();
@@ -118,7 +118,7 @@ async fn every_schema_is_brought_up_to_date_with_what_it_holds() {
     }
 }
 
-/// Every table is in a backup, and a backup is the same again after it was taken in elsewhere.
+/// Every table is in a backup, and a restored backup gives the same backup again.
 #[tokio::test]
 async fn a_backup_holds_every_row_and_goes_into_either_engine() {
     let (version, rows) = LEFT_BEHIND[LEFT_BEHIND.len() - 1];
@@ -135,7 +135,7 @@ async fn a_backup_holds_every_row_and_goes_into_either_engine() {
     for table in tables::ALL {
         there += count(&mut connection, table.name).await;
     }
-    // The row that says who owned the database stays behind, where there is one.
+    // The row that names the database's owner, if there is one, is not in the backup.
     let has_owner = i64::from(database.is_postgres());
     assert_eq!(i64::try_from(written).unwrap(), there - has_owner);
 
@@ -148,7 +148,7 @@ async fn a_backup_holds_every_row_and_goes_into_either_engine() {
         let lines = |backup: &[u8]| {
             let text = String::from_utf8(backup.to_vec()).unwrap();
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            // Rows have no order in a table, and the seal covers theirs.
+            // Rows of a table have no order, and the seal depends on theirs.
             lines.pop();
             lines.sort();
             lines

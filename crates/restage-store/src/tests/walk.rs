@@ -1,6 +1,5 @@
-//! The store against the rules alone: the same random commands to a world in memory that holds every row,
-//! and to the writer. Every decision must be the same, its effects in the same order, and in the end every
-//! row.
+//! Compares the store with the rules alone: the same random commands go to a world in memory that holds every row,
+//! and to the writer. Every decision and the order of its effects must be the same, and in the end every row.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -56,12 +55,12 @@ struct Walk {
     made: u64,
     refused: usize,
     effects: usize,
-    /// Subjects that were watched and changed, and that did not and were seen not to.
+    /// Watched subjects: those that changed, and those that did not change and were not reported.
     changed: usize,
     held: usize,
 }
 
-/// What is watched, and how it is now.
+/// A watched subject, and its present state.
 type Watched = (StageId, Watch, Option<Stage>, Vec<Replica>);
 
 async fn walk(seed: u64, batches: u32) -> Walk {
@@ -151,7 +150,7 @@ impl Walk {
         (self.world.stages.get(stage).cloned(), theirs.collect())
     }
 
-    /// A change must be noticed by the watch.
+    /// The watch must report a change.
     fn look_again(&mut self, bench: &Bench, watched: Vec<Watched>) {
         for (stage, watch, row, replicas) in watched {
             let holds = bench.store.holds(&watch);

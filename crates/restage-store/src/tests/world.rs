@@ -1,5 +1,5 @@
-//! Random rows. They need not be a state the rules would lead to, only one in which everything that
-//! belongs to a stage has that stage, and connections are in its active session.
+//! Random rows. They need not be a state that the rules can reach. But everything that belongs to a stage has that stage,
+//! and connections are in the active session.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// A few of each, so that random picks meet.
+    /// A few ids of each kind, so that random choices meet.
     pub(super) fn few() -> Self {
         let stages: Vec<_> = (0..5).map(|n| StageId::new(format!("stage{n}"))).collect();
         let sessions = stages
@@ -62,7 +62,7 @@ impl Names {
         }
     }
 
-    /// Mostly the first, which is the active one where there is one: that is where most needs look.
+    /// Mostly the first session, which is the active one if there is one, because most needs are about it.
     fn session_of(&self, dice: &mut Dice, stage: &StageId) -> StageSessionId {
         let of_stage: Vec<_> = self.sessions.iter().filter(|(of, _)| of == stage).collect();
         let session = if dice.one_in(3) {
