@@ -1,12 +1,12 @@
 """Counts the instructions a forwarded packet costs, and fails when they have become more.
 
-`crates/restage-media/examples/forward_path.rs` runs under valgrind's callgrind, which counts what is executed inside its
-function `forward` and what that calls. Sealing (aws-lc) and copying (libc) are left out: which variant of those is
+`crates/restage-media/examples/forward_path.rs` runs under valgrind's callgrind, which counts what is executed inside
+its function `forward` and what that calls. Sealing (aws-lc) and copying (libc) are left out: which variant of those is
 executed depends on the machine. What remains is this project's own work on the way of a packet, compiled as the tests
 are. It is the same on every run but for hash seeds and the order of a heap.
 
-The output of callgrind is read here because gungraun, which measures in the same way, counts a function with all that it
-calls and cannot leave out the ciphers, and needs a runner of its own version installed.
+The output of callgrind is read here because gungraun, which measures in the same way, counts a function with all that
+it calls and cannot leave out the ciphers, and needs a runner of its own version installed.
 """
 
 import argparse
@@ -94,21 +94,13 @@ def main():
         sys.exit("valgrind is not installed; scripts/setup.sh test installs it")
     packets, ours, everything = count(arguments.program)
     cost = sum(ours.values()) / packets
-    print(
-        f"{cost:.0f} instructions per forwarded packet ({everything / packets:.0f} with ciphers and copies)"
-    )
-    for function, instructions in sorted(ours.items(), key=lambda item: -item[1])[
-        : arguments.functions
-    ]:
+    print(f"{cost:.0f} instructions per forwarded packet ({everything / packets:.0f} with ciphers and copies)")
+    for function, instructions in sorted(ours.items(), key=lambda item: -item[1])[: arguments.functions]:
         print(f"{instructions / packets:8.1f}  {function}")
     if cost > BUDGET * (1 + TOLERANCE):
-        sys.exit(
-            f"a forwarded packet has become dearer: {cost:.0f} instructions, {BUDGET} are budgeted"
-        )
+        sys.exit(f"a forwarded packet has become dearer: {cost:.0f} instructions, {BUDGET} are budgeted")
     if cost < BUDGET * (1 - TOLERANCE):
-        sys.exit(
-            f"a forwarded packet has become cheaper: set BUDGET in {pathlib.Path(__file__).name} to {cost:.0f}"
-        )
+        sys.exit(f"a forwarded packet has become cheaper: set BUDGET in {pathlib.Path(__file__).name} to {cost:.0f}")
 
 
 if __name__ == "__main__":

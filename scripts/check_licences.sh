@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A stand-in for `cargo deny check licenses` where cargo-deny is not installed: same list, no network.
+# Does `cargo deny check licenses` where cargo-deny is not installed: same list, no network.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"

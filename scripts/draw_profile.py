@@ -1,4 +1,4 @@
-"""Draws where the microseconds of a forwarded packet go, from a profile of a server under load.
+"""Draws how the time of a forwarded packet is spent, from a profile of a server under load.
 
 restage bench media 1:1:200 --runs 1 &
 perf record -F 4000 -g -e cpu-clock -p <the server it started> -o perf.data -- sleep 8
@@ -12,7 +12,7 @@ import pathlib
 import re
 import subprocess
 
-# The first group with a matching frame anywhere in the stack has the sample; frames are functions.
+# A sample belongs to the first group with a matching function anywhere in its stack.
 GROUPS = [
     ("wake", "Wake the receiver", r"sock_def_readable|ep_poll_callback|try_to_wake_up"),
     ("segment", "Take the GSO train apart", r"skb_mac_gso_segment|__skb_gso_segment"),
@@ -31,7 +31,7 @@ GROUPS = [
     ),
     ("wait", "Wait for the next event", r"epoll_wait|schedule"),
 ]
-# What is left is user space, told apart by the function that was running.
+# The rest is user space, grouped by the function that was running.
 SELF = [
     (
         "seal",
@@ -62,11 +62,7 @@ def samples(profile):
     command = ["perf", "script", "-i", str(profile), "-F", "ip,sym"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     for block in text.split("\n\n"):
-        frames = [
-            line.split(None, 1)[1]
-            for line in block.strip().splitlines()
-            if len(line.split(None, 1)) == 2
-        ]
+        frames = [line.split(None, 1)[1] for line in block.strip().splitlines() if len(line.split(None, 1)) == 2]
         if frames:
             yield frames
 
@@ -90,7 +86,8 @@ def draw(shares, us):
     longest = rows[0][1]
     bottom = 46 + step * len(rows)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 {bottom + 14}" font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 {bottom + 14}" '
+        'font-family="sans-serif" font-size="13">',
         f'<rect width="780" height="{bottom + 14}" fill="#ffffff"/>',
         f'<text x="16" y="26" font-size="15" font-weight="bold">Where {us:.2f} µs of a forwarded packet go</text>',
     ]
@@ -106,9 +103,7 @@ def draw(shares, us):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profile", type=pathlib.Path, help="what perf record wrote")
     parser.add_argument(
         "--us",
@@ -118,9 +113,7 @@ def main():
     )
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the drawing")
     arguments = parser.parse_args()
-    counts = collections.Counter(
-        group_of(frames) for frames in samples(arguments.profile)
-    )
+    counts = collections.Counter(group_of(frames) for frames in samples(arguments.profile))
     total = sum(counts.values())
     shares = {name: count / total for name, count in counts.items()}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

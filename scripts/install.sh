@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts the binary, its manual pages and its completions under PREFIX. `RESTAGE_BINARY` names a binary that is built already.
+# Installs the binary, its manual pages and its completions under PREFIX. `RESTAGE_BINARY` names a binary that is
+# already built.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -13,7 +14,7 @@ default_prefix() {
 }
 
 PREFIX="${PREFIX:-$(default_prefix)}"
-# Packagers install into a directory that stands for the root.
+# Packagers install into a directory that represents the root.
 UNDER="${DESTDIR:-}$PREFIX"
 BINARY="${RESTAGE_BINARY:-}"
 

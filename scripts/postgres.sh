@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A PostgreSQL of one's own for tests: `postgres.sh start DIR` makes a cluster in DIR on a free port of loopback and
-# prints its URL; `postgres.sh stop DIR` ends it and removes DIR. `postgres.sh bindir` says where the programs are.
+# A private PostgreSQL for tests: `postgres.sh start DIR` makes a cluster in DIR on a free port of loopback and
+# prints its URL; `postgres.sh stop DIR` stops it and removes DIR. `postgres.sh bindir` prints the directory of its
+# programs.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -40,10 +41,10 @@ start() {
     as_owner "$bin/initdb" --pgdata="$directory/data" --username=restage --pwfile="$directory/password" \
         --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$directory.log" 2>&1 ||
         die "initdb failed:" "$(tail -n 5 "$directory.log")"
-    # Somebody else may take a free port before PostgreSQL does.
+    # Another process may take a free port before PostgreSQL does.
     for attempt in 1 2 3 4 5; do
         port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
-        # The cluster is thrown away: nothing in it needs to outlive the machine.
+        # The cluster is temporary, so nothing needs to be durable.
         if as_owner "$bin/pg_ctl" --pgdata="$directory/data" --log="$directory/postgres.log" --wait --timeout="$START_S" \
             --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
                 -c max_connections=300 -c shared_buffers=128MB" start >>"$directory.log" 2>&1 </dev/null; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the release binary and starts a server on it. Arguments go to `restage serve`, and so do RESTAGE_* variables.
+# Builds the release binary and starts a server. Arguments and RESTAGE_* variables are passed to `restage serve`.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -10,5 +10,5 @@ cargo build --release --locked --package restage
 
 step "Starting the server; Ctrl-C ends it"
 have restage || say "make install puts this binary on your PATH as restage"
-# Its data goes into ./data, unless RESTAGE_DATA_DIR or --data-dir says otherwise.
+# Its data is in ./data, unless RESTAGE_DATA_DIR or --data-dir names another directory.
 exec target/release/restage serve "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing. `setup.sh run`: what a build needs; `setup.sh test`: that and what the tests need.
-# Everything but Debian packages goes into this directory (.venv, node_modules). Running it again does nothing.
+# Everything except Debian packages goes into this directory (.venv, node_modules). A second run changes nothing.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -12,17 +12,18 @@ run | test) ;;
 esac
 
 MISSING=()
-# What some tests skip without, saying so: installed as root, and wanted in CI, where nothing is skipped.
+# Packages without which some tests are skipped with a message; installed as root, and required in CI, where nothing
+# is skipped.
 WISHED=()
 
-# need COMMAND PACKAGE...: the packages are wanted when the command is not there.
+# need COMMAND PACKAGE...: the packages are required when the command is missing.
 need() {
     local command="$1"
     shift
     have "$command" || MISSING+=("$@")
 }
 
-# wish COMMAND PACKAGE...: as need, for packages that only some tests want.
+# wish COMMAND PACKAGE...: like need, for packages that only some tests use.
 wish() {
     local command="$1"
     shift

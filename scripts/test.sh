@@ -51,8 +51,8 @@ step "Format: Rust"
 cargo fmt --all --check
 
 step "Format and lint: Python"
-"$VENV/bin/ruff" format --quiet --check conformance scripts/generate_shapes.py scripts/shapes
-"$VENV/bin/ruff" check --quiet conformance scripts/generate_shapes.py scripts/shapes
+"$VENV/bin/ruff" format --quiet --check conformance scripts
+"$VENV/bin/ruff" check --quiet conformance scripts
 
 step "Shapes of the API: what the service's model says"
 "$VENV/bin/python" scripts/generate_shapes.py --check

@@ -1,4 +1,4 @@
-"""What boto3 sees of a task; see README.md."""
+"""The results of boto3 for a task; see README.md."""
 
 import base64
 import datetime
@@ -11,7 +11,7 @@ from botocore import xform_name
 
 
 def client(task, keys=None):
-    """boto3 without retries. What the service is to refuse goes out, whatever the model has to say of it."""
+    """boto3 without retries and without client-side validation, so that the service sees every request."""
     keys = keys or task
     return boto3.session.Session().client(
         "ivs-realtime",
@@ -41,7 +41,7 @@ def refusal(task, case):
 
 
 def walk(ivs, case, **config):
-    """Ids of all items, through the paginator; botocore has none for some lists, which are walked by their tokens."""
+    """Ids of all items, through the paginator; lists for which botocore has none are read by their page tokens."""
     config = {name: value for name, value in config.items() if value}
     operation = xform_name(case["operation"])
     if ivs.can_paginate(operation):
@@ -62,7 +62,7 @@ def walk(ivs, case, **config):
 
 
 def ids(case, answer):
-    """What tells the items of a list apart."""
+    """The values that identify the items of a list."""
     return [item[case["id"]] for item in answer.get(case["items"], [])]
 
 
@@ -71,7 +71,7 @@ def first_token(ivs, case):
 
 
 def resumed(task):
-    """Ids from each SDK's token on, by walk and SDK."""
+    """The ids after each SDK's token, by walk and SDK."""
     ivs = client(task)
     return {
         case["name"]: {
@@ -97,7 +97,7 @@ def participant_token(ivs, wishes):
 
 
 def report(task):
-    """Everything."""
+    """The whole report."""
     ivs = client(task)
     walks = {}
     for case in task["walks"]:

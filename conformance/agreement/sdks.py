@@ -1,4 +1,4 @@
-"""The five SDKs: what each needs, and how its story and its part of the agreement are run."""
+"""The five SDKs: what each needs, and how to run its scenario and its part of the agreement."""
 
 import functools
 import os
@@ -16,7 +16,7 @@ GO, JAVA, JS = (CONFORMANCE / name for name in ("sdk-go", "sdk-java", "sdk-js"))
 RUST = pathlib.Path(os.environ.get("RESTAGE_SDK_RUST") or ROOT / "target" / "debug" / "examples" / "sdk_agreement")
 
 GO_MIN = (1, 24)
-# The first time a toolchain downloads and compiles the SDK.
+# The first run of a toolchain downloads and compiles the SDK.
 RUN_S = 600
 
 MAVEN = ["mvn", "--batch-mode", "--no-transfer-progress", "--quiet", "test"]
@@ -24,7 +24,7 @@ MAVEN = ["mvn", "--batch-mode", "--no-transfer-progress", "--quiet", "test"]
 
 @functools.cache
 def missing(sdk):
-    """Why an SDK cannot be run here, or nothing."""
+    """Why an SDK cannot be run here; empty if it can."""
     if sdk == "go":
         return no_go()
     if sdk == "java":
@@ -47,7 +47,7 @@ def no_go():
 
 
 def run(command, directory, **environment):
-    """Runs to the end; what it says is the failure's text."""
+    """Runs a command to its end; a failure shows its output."""
     done = subprocess.run(
         command,
         cwd=directory,
@@ -63,7 +63,7 @@ def run(command, directory, **environment):
 
 
 def story(sdk, server, region):
-    """The story of Go or Java; returns what its test runner said."""
+    """Runs the scenario of Go or Java and returns the output of its test runner."""
     access_key, secret = server.credentials()
     environment = {
         "SDK_URL": server.url,
@@ -79,7 +79,7 @@ def story(sdk, server, region):
 
 
 def agreement(sdk, task, report):
-    """Has an SDK that is no Python do the task in one file and report into another."""
+    """Makes an SDK outside Python do the task in one file and report into another."""
     command, directory = {
         "js": (["node", "agreement.js"], JS),
         "rust": ([str(RUST)], ROOT),

@@ -1,4 +1,4 @@
-"""The stories of the AWS SDKs for Go and Java, and what all five SDKs see of one task."""
+"""The scenarios of the AWS SDKs for Go and Java, and the results of all five SDKs for one task."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_story(sdk, story_server):
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
-    """The task, with a server that has what it talks about."""
+    """The task, with a server that has the resources it names."""
     (OUTPUT / "sdk_agreement.log").unlink(missing_ok=True)
     data = tmp_path_factory.mktemp("agreement") / "data"
     server = Server(data, *world.SERVER_ARGUMENTS, name="sdk_agreement").start()
@@ -54,7 +54,7 @@ def task(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reports(task):
-    """What each SDK has seen; boto3's comes first, and the others fill in."""
+    """The results of each SDK; boto3 runs first, and the others are added by their tests."""
     seen = {"boto3": boto.report(task)}
     task["tokens"]["boto3"] = seen["boto3"]["tokens"]
     return seen
@@ -93,7 +93,7 @@ def test_boto3_goes_on_from_the_others_tokens(task, reports):
 
 
 def check_resumed(sdk, task, reports):
-    """From each token on it must see what comes after the first page of two."""
+    """After each token, every SDK must see the items after the first page of two."""
     for case in task["walks"]:
         rest = walked(reports["boto3"], case)[2:]
         found = reports[sdk]["resumed"][case["name"]]

@@ -1,4 +1,4 @@
-"""What the cases talk about: a server with some of everything, and the table with its names filled in."""
+"""The resources that the cases use: a server with examples of everything, and the table with its names filled in."""
 
 import json
 import pathlib
@@ -13,12 +13,12 @@ DESTINATIONS = 7
 KEYS = 5
 IDENTITY = 51
 
-# So that the key after these is one too many, and tags are asked for too often by anybody in a hurry.
+# One more key than the server has exceeds the limit, and a fast caller exceeds the rate of tags.
 SERVER_ARGUMENTS = ("--limit-public-keys", str(KEYS), "--rate-tags", "5", "--session-idle-seconds", "3600")
 
 
 def make(server, media):
-    """Stages, keys and a publisher with replicas, on a server that nobody changes from now on."""
+    """Creates stages, keys and a publisher with replicas on a server that does not change from then on."""
     ivs = api.client(server)
     stages = api.Stages(ivs)
     source = stages.create("source")

@@ -1,4 +1,4 @@
-"""One server with its default settings for the whole matrix, the publishers to be watched, and the table at its end."""
+"""One server with default settings for the whole matrix, the publishers that are watched, and the table at the end."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def versions(pytestconfig):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """No setting but the ports and the data directory: what anybody gets who starts it."""
+    """Only the ports and the data directory are set: everything else is as after a plain start."""
     (OUTPUT / "interop.log").unlink(missing_ok=True)
     started = Server(tmp_path_factory.mktemp("interop") / "data", name="interop").start()
     yield started
@@ -60,7 +60,7 @@ def media():
 
 @dataclasses.dataclass
 class Published:
-    """Somebody who publishes in a stage and is replicated into another."""
+    """A participant that publishes in a stage and is replicated into another."""
 
     participant: str
     source: str
@@ -69,7 +69,7 @@ class Published:
 
 @pytest.fixture(scope="session")
 def published(stages, media):
-    """Gives the publisher of a codec, which starts when it is first wanted and goes on to the end."""
+    """Returns the publisher of a codec, which starts at first use and runs to the end."""
     made = {}
 
     def get(codec):
@@ -89,7 +89,7 @@ def published(stages, media):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """The matrix."""
+    """Prints the matrix."""
     rows = list(table.lines(config.stash[RESULTS], config.stash[VERSIONS]))
     if not rows:
         return

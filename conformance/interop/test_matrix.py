@@ -14,7 +14,7 @@ from matrix.program import ClientFailed, Flow, Program
 from matrix.viewer import Viewer
 from support.media import Refused
 
-# A browser starts slowly on a machine that has other things to do.
+# A browser starts slowly on a busy machine.
 START_S = 40
 MEDIA_S = 20
 CHANGES = 10
@@ -29,12 +29,12 @@ def whep(server, participant):
 
 
 def flows(*media):
-    """Both at once. Each has been asked, whatever the other said."""
+    """Whether both are true. `media` is a list, so that each was evaluated."""
     return all(media)
 
 
 def publish(client, server, stages, media):
-    """The client publishes; the reference viewer must see and hear it."""
+    """The client publishes; the reference viewer must receive video and audio."""
     stage = stages.create(client.key)
     participant, token = stages.token(stage)
     pictures, sound = Flow(CHANGES), Flow(SOUNDS)
@@ -61,7 +61,7 @@ def publish(client, server, stages, media):
 
 
 def watch(client, server, stages, published, is_replica):
-    """The client watches the publisher of its codec; it must see and hear it itself."""
+    """The client watches the publisher of its codec; it must receive video and audio itself."""
     shown = published(client.codec)
     token = stages.token(shown.destination if is_replica else shown.source)[1]
     argv = client.argv("watch", whep(server, shown.participant), token)

@@ -1,4 +1,4 @@
-"""One server for the whole run, and the count at its end."""
+"""One server for the whole run, and the counts at its end."""
 
 import pytest
 
@@ -12,7 +12,7 @@ LOG = "model"
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    """The server with its history, and everything there is to show shown once."""
+    """The server with its history, after every kind of answer was requested once."""
     (OUTPUT / f"{LOG}.log").unlink(missing_ok=True)
     data = tmp_path_factory.mktemp("model") / "data"
     server = Server(data, "--session-idle-seconds", str(SESSION_IDLE_S), name=LOG).start()
@@ -22,7 +22,7 @@ def world(tmp_path_factory):
             made = World(server, media)
             showcase.show(made)
         except Exception as error:
-            # Without it no case means anything: one failure says it better than thousands.
+            # Without the history no case is meaningful, so one failure replaces thousands.
             pytest.exit(f"the history could not be made: {error!r}\n{error}", returncode=1)
         yield made
         made.wire.close()

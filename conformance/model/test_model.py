@@ -1,11 +1,11 @@
-"""Every operation against the vendor's own model: what goes in, who may ask, what comes out."""
+"""Every operation against the vendor's model: inputs, signatures, outputs."""
 
 import pytest
 
 from suite import bodies, constraints, excuses, material, pages, references, service, showcase, signatures, wire
 from suite.case import Mismatch, refused
 
-# The ledger is read when everything was asked.
+# The ledger is evaluated after all other cases.
 GENERATORS = (constraints, material, bodies, references, signatures, pages, showcase)
 CASES = [case for generator in GENERATORS for operation in service.served() for case in generator.cases(operation)]
 EXCUSES = excuses.excuses()
@@ -15,7 +15,7 @@ def parameters():
     made = []
     for case in CASES:
         excuse = next((excuse for excuse in EXCUSES if excuse.covers(case.name)), None)
-        # Strict: what is excused and passes fails the run.
+        # Strict: an excused case that passes fails the run.
         marks = [pytest.mark.xfail(reason=excuse.reason, raises=pytest.fail.Exception, strict=True)] if excuse else []
         made.append(pytest.param(case, id=case.name, marks=marks))
     return made

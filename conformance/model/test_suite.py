@@ -1,4 +1,4 @@
-"""The suite's own tools: what it takes for inside is inside, and what it takes for outside is outside."""
+"""Tests of the suite itself: values that it considers valid are valid, and the others are invalid."""
 
 import re
 
@@ -43,7 +43,7 @@ def test_an_unknown_construct_is_not_passed_over():
 
 
 def ruled_shapes():
-    """Every text and number that any operation of the model takes, restage's or not."""
+    """Every text and number in the input of any operation of the model, implemented or not."""
     shapes = {}
     for name in service.model().operation_names:
         for spot in spots(service.model().operation_model(name)):
@@ -67,7 +67,7 @@ def test_brackets_in_an_excuse_stand_for_themselves():
 
 
 class Bad:
-    """An answer that is wrong wherever it can be."""
+    """An answer that is wrong in every possible place."""
 
     request = "POST /ListParticipantReplicas"
 

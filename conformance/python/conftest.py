@@ -11,7 +11,7 @@ from support.server import OUTPUT, Server
 
 @pytest.fixture(scope="session", autouse=True)
 def fresh_output():
-    """Logs of an earlier run would only mislead."""
+    """Removes logs of earlier runs, which would be misleading."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
     for old in OUTPUT.glob("test_*.log"):
         old.unlink()
@@ -19,7 +19,7 @@ def fresh_output():
 
 @pytest.fixture(scope="module")
 def server(request, tmp_path_factory):
-    """A running server. A module says `SERVER_ARGUMENTS` to have flags of its own."""
+    """A running server. A module sets `SERVER_ARGUMENTS` for flags of its own."""
     name = pathlib.Path(request.module.__file__).stem
     arguments = getattr(request.module, "SERVER_ARGUMENTS", ())
     started = Server(tmp_path_factory.mktemp(name) / "data", *arguments, name=name).start()
@@ -29,19 +29,19 @@ def server(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ivs(server):
-    """boto3, with every answer held against the model."""
+    """boto3, with every answer compared with the model."""
     return api.client(server)
 
 
 @pytest.fixture(scope="module")
 def stages(ivs):
-    """Short words over `ivs`."""
+    """Shortcuts for `ivs`."""
     return api.Stages(ivs)
 
 
 @pytest.fixture(scope="session")
 def media_loop():
-    """The event loop all peers run on, in a thread of its own."""
+    """The event loop of all peers, in a thread of its own."""
     made = Media()
     yield made
     made.close()
@@ -49,6 +49,6 @@ def media_loop():
 
 @pytest.fixture
 def media(media_loop):
-    """WebRTC peers; what a test leaves open is closed after it."""
+    """WebRTC peers; those that a test leaves open are closed after it."""
     yield media_loop
     media_loop.close_peers()

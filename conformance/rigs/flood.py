@@ -1,4 +1,4 @@
-"""What a viewer sees while strangers flood the media port.
+"""Measures what a viewer receives while strangers flood the media port.
 
     .venv/bin/python conformance/rigs/flood.py [--seconds 10] [--viewers 1]
 
@@ -34,13 +34,13 @@ from support.wait import eventually
 
 SEED = 20261128
 DATAGRAMS = 512
-# How long a viewer may take from its start to its first whole second of pictures.
+# Time limit from a viewer's start to its first full second of pictures.
 FIRST_PICTURES_S = 30
 PICTURES_MIN = 20
 
 
 def kinds(chance):
-    """Each kind of datagram by name: a list of them to send in turn."""
+    """The kinds of datagrams by name, each a list to send in turn."""
 
     def noise(length):
         return bytes(chance.randrange(256) for _ in range(length))
@@ -68,7 +68,7 @@ def kinds(chance):
 
 
 def flood(port, datagrams, ends_at, sent):
-    """Sends them in turn until the time has come."""
+    """Sends them in turn until the end time."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", port))
         count = 0
@@ -81,7 +81,7 @@ def flood(port, datagrams, ends_at, sent):
 
 
 class Viewer:
-    """`restage watch`, and what it says of each second."""
+    """`restage watch`, and its statistics of each second."""
 
     def __init__(self, server, token, publisher):
         self.seconds = []
@@ -103,7 +103,7 @@ class Viewer:
         return bool(self.seconds) and pictures(self.seconds[-1][1]) >= PICTURES_MIN
 
     def between(self, begin, end):
-        """(fewest pictures of a second, packets asked for again, damaged pictures) between two times."""
+        """(fewest pictures in a second, packets requested again, damaged pictures) between two times."""
         within = [second for at, second in self.seconds if begin + 1 <= at <= end]
         if not within:
             return 0, 0, 0
@@ -117,19 +117,19 @@ def pictures(second):
 
 
 def total(second, name):
-    """What has been counted of it so far, over all tracks."""
+    """The counters of all tracks so far."""
     return sum(track[name] for track in second["tracks"])
 
 
 def received(server):
-    """Datagrams the kernel has passed on."""
+    """Datagrams that the kernel has delivered."""
     with urllib.request.urlopen(server.url + "/metrics", timeout=30) as answer:
         text = answer.read().decode()
     return int(re.search(r"^restage_media_datagrams_received_total (\d+)", text, re.MULTILINE).group(1))
 
 
 def measure(server, viewers, name, datagrams, seconds):
-    """Floods, and prints one line."""
+    """Floods the port, and prints one line."""
     begin, before = time.monotonic(), received(server)
     if datagrams:
         sent = multiprocessing.Value("q", 0)
@@ -139,7 +139,7 @@ def measure(server, viewers, name, datagrams, seconds):
         sender.join()
         count = sent.value
     else:
-        # The time to compare with: nobody floods.
+        # The baseline, without a flood.
         threading.Event().wait(seconds)
         count = 0
     end = time.monotonic()

@@ -1,4 +1,4 @@
-"""How many events a second a webhook takes that needs 100 ms for each.
+"""Measures how many events per second are delivered to a webhook that needs 100 ms for each.
 
     .venv/bin/python conformance/rigs/webhook.py [--latency 0.1] [--stages 200] [-- --webhook-lanes 64]
 
@@ -28,7 +28,7 @@ DEADLINE_S = 300
 
 
 class Times:
-    """Takes events after a while, and remembers when the first and the last came of all stages but one."""
+    """Accepts each event after a delay, and records when the first and the last one of all stages but one came."""
 
     def __init__(self, latency_s):
         self.latency_s = latency_s
@@ -49,7 +49,7 @@ class Times:
 
 
 def fill(server, times, count):
-    """Events of `count` stages that wait; says how many."""
+    """Makes events of `count` stages wait; returns their number."""
     stages = Stages(api.client(server))
     times.source = stages.create("source")
     participant, token = stages.token(times.source)
@@ -64,7 +64,7 @@ def fill(server, times, count):
         stages.replicate(times.source, stages.create(), participant)
     publishing.terminate()
     publishing.wait()
-    # Published and unpublished, at each.
+    # Published and unpublished, for each stage.
     return 2 * count
 
 

@@ -1,8 +1,9 @@
 """The checks of the crates' boundaries find what they are for, on made-up crates, and the table of arrows is whole."""
 
+import pytest
+
 import check_arrows
 import module_cycles
-import pytest
 import rust_source
 import test_binaries
 

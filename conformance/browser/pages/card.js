@@ -1,5 +1,5 @@
 // @ts-check
-/** Publishes a drawn picture with a clock and a soft tone: something to look at in the console. */
+/** Publishes a drawn picture with a clock and a soft tone, as an example for the console. */
 
 import { decodeToken, publish } from "./client.js";
 

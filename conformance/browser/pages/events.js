@@ -1,5 +1,5 @@
 // @ts-check
-/** Listens to a stage's events, and remembers what the server said of this participant's connections. */
+/** Listens to a stage's events, and records the server's reports about this participant's connections. */
 
 import { listen } from "./client.js";
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A customer's page: publishes the camera or watches somebody, as its fragment says, with nothing but js/client.
- * What the test asks of it hangs on `window`.
+ * A customer's page: publishes the camera or watches a participant, as its fragment says, with nothing but js/client.
+ * The test uses the functions on `window`.
  */
 
 import { decodeToken, publish, watch } from "./client.js";
@@ -9,12 +9,12 @@ import { StatsReader } from "./stats.js";
 
 const wishes = new URLSearchParams(location.hash.slice(1));
 const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"));
-// Chromium decodes no sound for a muted element, and sound is what is tested.
+// Chromium does not decode audio for a muted element, and the test needs the audio.
 video.muted = false;
 const token = wishes.get("token") ?? "";
 const stats = new StatsReader();
 
-/** The picture of conformance/python/support/card.py, as far as it says whose it is. */
+/** The picture of conformance/python/support/card.py, as far as it identifies the publisher. */
 const BLOCK = 20;
 const IDENTITY_BITS = 8;
 
@@ -28,7 +28,7 @@ function onFrame() {
   video.requestVideoFrameCallback(onFrame);
 }
 
-/** Whose card is shown, from the first eight blocks. */
+/** The identity in the picture, from the first eight blocks. */
 function readIdentity() {
   const canvas = new OffscreenCanvas(320, 240);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
@@ -54,7 +54,7 @@ async function openSession() {
   return publish(wishes.get("whip") ?? decodeToken(token).whip_url, token, camera, { videoCodec });
 }
 
-/** What a publisher's browser has learnt from the server's reports. */
+/** What a publisher's browser has learnt from RTCP reports. */
 async function readFeedback() {
   if (!session.connection) return undefined;
   /** @type {{ availableBitrate: number, roundTrips: Record<string, number>, lost: Record<string, number> }} */

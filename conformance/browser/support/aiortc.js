@@ -1,4 +1,4 @@
-/** A publisher that is no browser: conformance/python/support/publish.py. */
+/** A publisher outside a browser: conformance/python/support/publish.py. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** Debian's Chromium with fake devices, and a site of our own that is not the server's origin. */
+/** Debian's Chromium with fake devices, and a site whose origin is not the server's. */
 
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -17,13 +17,14 @@ const FLAGS = [
   "--use-fake-ui-for-media-stream",
   "--autoplay-policy=no-user-gesture-required",
 ];
-// A machine with no network but loopback must do.
+// Needed on a machine whose only network is loopback.
 const LOOPBACK = "--allow-loopback-in-peer-connection";
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
 /**
- * @param {{ isLoopbackUsed?: boolean, flags?: string[] }} [wishes] People's browsers gather no candidate on loopback; flags
+ * @param {{ isLoopbackUsed?: boolean, flags?: string[] }} [wishes] People's browsers gather no candidate on loopback;
+ * flags
  *   come besides those all tests need.
  */
 export function launch({ isLoopbackUsed = true, flags = [] } = {}) {
@@ -31,7 +32,7 @@ export function launch({ isLoopbackUsed = true, flags = [] } = {}) {
   return chromium.launch({ executablePath: EXECUTABLE, headless: true, args });
 }
 
-/** Serves the test pages and the client as a customer's site would: from an origin of its own. */
+/** Serves the test pages and the client like a customer's site, from an origin of its own. */
 export class Site {
   static async open() {
     const site = new Site();
@@ -59,7 +60,7 @@ export class Site {
 }
 
 /**
- * A page of our site, whose errors are the test's.
+ * A page of the site; its errors fail the test.
  * @param {import("playwright-core").Browser} browser
  * @param {Site} site
  * @param {string} path With parameters in its fragment.

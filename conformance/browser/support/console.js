@@ -6,7 +6,7 @@ export const DESKTOP = { width: 1280, height: 790 };
 export const PHONE = { width: 390, height: 844 };
 
 /**
- * Opens the console and collects what goes wrong in it.
+ * Opens the console and collects its errors.
  * @param {import("playwright-core").Browser} browser
  * @param {string} url
  * @param {import("playwright-core").BrowserContextOptions} [options]
@@ -26,7 +26,7 @@ export async function openConsole(browser, url, options = {}) {
 }
 
 /**
- * Nothing is wider than the window, and no word of a row is pushed out of it.
+ * Asserts that nothing is wider than the window, and that no word of a row is outside it.
  * @param {import("playwright-core").Page} page
  */
 export async function assertFits(page) {

@@ -1,4 +1,4 @@
-/** Stands between browser and server: HTTP and events pass, and answers name a UDP port where nobody is. */
+/** A proxy between browser and server: HTTP and events pass, and answers name a UDP port where nobody listens. */
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";
@@ -46,7 +46,7 @@ export class Detour {
   }
 
   /**
-   * One candidate is left, so that what is said of it is the same on every machine.
+   * Leaves one candidate, so that messages about it are the same on every machine.
    * @param {string} sdp
    */
   #mislead(sdp) {

@@ -1,4 +1,4 @@
-/** The real binary on free ports, with its data in a directory of the test's own. */
+/** The real binary on free ports, with its data in a directory of the test. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -37,7 +37,7 @@ export async function freeUdpPort() {
   return port;
 }
 
-/** This environment without anything that would configure restage or an AWS client. */
+/** This process's environment without variables that configure restage or an AWS client. */
 function cleanEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(RESTAGE|AWS)_/.test(name)));
 }
@@ -61,7 +61,7 @@ export class Server {
     server.mediaPort = await freeUdpPort();
     await rm(server.#logFile, { force: true });
     await server.resume();
-    // A test run that dies leaves no server behind.
+    // Kills the server when the test run ends early.
     process.once("exit", () => server.process.kill("SIGKILL"));
     return server;
   }
@@ -117,7 +117,7 @@ export class Server {
     return answer?.status === 200;
   }
 
-  /** The address of the console with its key; the server prints it to a terminal, which nobody is at here. */
+  /** The console's URL with its key, from the file that has it; the server prints it only on a terminal. */
   async consoleUrl() {
     const { console: address } = JSON.parse(await readFile(join(this.dataDir, "server.json"), "utf8"));
     assert.match(address, /^http:\/\/\S+\/console\/#key=[\w-]+$/);
@@ -142,7 +142,7 @@ export class Server {
     await exit;
   }
 
-  /** Ends it as its operator would, and keeps its data. */
+  /** Stops the server as an operator would; its data stays. */
   async pause() {
     const exit = once(this.process, "exit");
     assert.equal(this.process.exitCode, null, "serve had ended before");

@@ -1,4 +1,4 @@
-/** Waiting for a state with a deadline. No test sleeps for a fixed time. */
+/** Waits for a state with a deadline. No test sleeps for a fixed time. */
 
 import assert from "node:assert/strict";
 
@@ -23,7 +23,7 @@ export async function eventually(check, what, timeoutMs = 20_000) {
 }
 
 /**
- * Reads a state until it is as wanted, and returns it. Says the last one that was seen if it never is.
+ * Reads a state until it is as wanted, and returns it. The error shows the last state that was read.
  * @template T
  * @param {() => T | Promise<T>} read
  * @param {(state: T) => boolean} isWanted

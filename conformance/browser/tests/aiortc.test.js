@@ -1,4 +1,4 @@
-/** A browser watches a publisher that is no browser: aiortc, which nobody here wrote. */
+/** A browser watches a publisher outside a browser: aiortc. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

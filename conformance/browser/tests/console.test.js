@@ -1,4 +1,4 @@
-/** The console page: what is on stage, source and replica side by side, in dark, in light and on a phone. */
+/** The console page: participants of stages, source and replica side by side, in dark, in light and on a phone. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -68,7 +68,7 @@ test("source and replica play side by side without a click", async () => {
     .locator(".tile")
     .evaluateAll(tiles => tiles.map(each => each.getBoundingClientRect().toJSON()));
   assert.ok(left.right <= right.left && left.top === right.top, "side by side");
-  // A browser starts small and grows as it learns what the path carries.
+  // A browser starts with a low rate and raises it as it measures the path.
   await eventually(
     async () => (await page.locator(".tile-stats").allInnerTexts()).every(text => /^(960|1280) ×/.test(text)),
     "both pictures have grown",

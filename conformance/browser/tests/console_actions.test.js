@@ -1,4 +1,4 @@
-/** What can be done in the console: stages, tokens, replications and participants. */
+/** The console's actions: stages, tokens, replications and participants. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { eventually } from "../support/wait.js";
 
 useScene("browser_console_actions", { closesPages: true });
 
-/** More than the console loads at first. */
+/** More stages than the console loads at first. */
 const MANY = 230;
 
 /** More viewers than the console shows of a stage. */
@@ -24,7 +24,7 @@ const open = async (options = {}) => openConsole(browser, await server.consoleUr
 const idOf = arn => arn.slice(arn.lastIndexOf("/") + 1);
 const card = (page, arn) => page.locator(`.stage[data-stage="${arn}"]`);
 
-/** Somebody who publishes a test card in a new stage. */
+/** A participant that publishes a test card in a new stage. */
 async function publisher(stageName, userId) {
   const arn = await stages.create(stageName);
   const { participantId, token } = await stages.token(arn, { userId });
@@ -40,7 +40,7 @@ test("a stage is created, found with its id, and outlives a reload", async () =>
   await page.keyboard.press("Enter");
   const stage = page.locator(".stage", { hasText: "lobby" });
   await stage.waitFor();
-  // The region that `restage env` names, as long as there is no stage to go by.
+  // The Region that `restage env` names, which the console uses while there is no stage.
   const [listed] = await (await Stages.of(server, "us-east-1")).list();
   assert.equal(listed.name, "lobby");
   assert.equal(await stage.locator(".stage-id").innerText(), idOf(listed.arn));
@@ -82,14 +82,14 @@ test("a token is made as wished, copied, and publishes from here", async () => {
   await page.getByRole("button", { name: "Publish camera and microphone" }).click();
   await stages.waitFor(arn, payload.jti, "CONNECTED");
   await page.getByText("Zoë is live").waitFor();
-  // The dialog may be closed meanwhile, and what opens it says what goes on.
+  // The dialog may be closed meanwhile; its button shows the progress.
   await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
   await page.getByRole("button", { name: "Publishing", exact: true }).click();
   await page.getByRole("button", { name: "Stop publishing" }).click();
   await stages.waitFor(arn, payload.jti, "DISCONNECTED");
   await page.getByText("Stopped.").waitFor();
-  // The tile's session ends with the publisher's: what it asks of it, or of the publisher again, is answered 404, and the
-  // browser logs that as a problem.
+  // The tile's session ends with the publisher's. Its requests about the session, or to the publisher, are then answered
+  // 404, which the browser logs as a problem.
   const isEnd = problem => /404 .*\/(whep|whip\/sessions)\//.test(problem);
   const others = problems.filter(problem => !isEnd(problem));
   assert.deepEqual(others, []);
@@ -127,7 +127,7 @@ test("replicate, watch side by side, and stop the replica", async () => {
   await row.getByRole("button", { name: "Stop replica of Ann in Destination" }).click();
   await row.waitFor({ state: "detached" });
   assert.deepEqual(await stages.replicaStates(source, participantId), ["STOPPED"]);
-  // The tile hears of the end from its connection first, and then asks after somebody who is not there any more.
+  // The tile first notices the end of its connection, and then asks about a participant that has left.
   const isFarewell = problem => / 404 .*\/(whip\/sessions|whep)\//.test(problem);
   assert.deepEqual(
     problems.filter(problem => !isFarewell(problem)),
@@ -164,7 +164,7 @@ test("a participant is disconnected once it is confirmed, one who does not publi
   const quiet = await stages.token(arn, { userId: "Quiet", capabilities: ["SUBSCRIBE"] });
   const viewer = await openPage(browser, site, `listen.html#token=${quiet.token}`);
   const askQuiet = page.getByRole("button", { name: "Disconnect Quiet in Farewell" });
-  // Who is silent is folded away, and the list is drawn anew as people come and go.
+  // Participants that do not publish are folded, and the list is rendered again as participants come and go.
   const folded = page.locator(`article[data-stage="${arn}"] details.silent:not([open]) > summary`);
   await eventually(async () => {
     if (await askQuiet.isVisible()) return true;
@@ -237,7 +237,7 @@ test("the console's key opens these operations and no other", async () => {
 
 test("all stages are there, page after page, and are searched", async () => {
   const names = Array.from({ length: MANY }, (_, number) => `many-${number}`);
-  // Ten at a time, as a script would.
+  // Ten at a time, as a script would do.
   for (let at = 0; at < names.length; at += 10) {
     await Promise.all(names.slice(at, at + 10).map(name => stages.create(name)));
   }

@@ -1,4 +1,4 @@
-/** The console when something is wrong: no key, a refused token, plain http, a server that stops, no way for media. */
+/** The console with faults: no key, a refused token, plain HTTP, a server that stops, no media path. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -11,9 +11,9 @@ import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { OUTPUT, Server } from "../support/server.js";
 import { eventually } from "../support/wait.js";
 
-/** A name that is this machine's, and that a browser does not take for it. */
+/** A host name of this machine that a browser does not treat as local. */
 const HOST = "console.test";
-/** The client waits ten seconds for a media path, four times, with pauses between. */
+/** The client waits ten seconds for a media path, four times, with waits between. */
 const HOPELESS_MS = 90_000;
 
 useScene("browser_console_faults", {
@@ -21,7 +21,7 @@ useScene("browser_console_faults", {
   closesPages: true,
 });
 
-/** @type {Server | undefined} One that clients reach by a name. */
+/** @type {Server | undefined} A server that clients reach by a host name. */
 let elsewhere;
 
 after(async () => {
@@ -37,7 +37,7 @@ afterEach(async () => {
 
 const open = async (options = {}) => openConsole(browser, await server.consoleUrl(), options);
 
-/** Somebody who publishes in a new stage, in this codec. */
+/** A participant that publishes in a new stage with this codec. */
 async function publisher(stageName, userId, codec = "H264") {
   const arn = await stages.create(stageName);
   const { participantId, token } = await stages.token(arn, { userId });
@@ -46,7 +46,7 @@ async function publisher(stageName, userId, codec = "H264") {
   return { arn, participantId, page };
 }
 
-/** Has a tile for somebody, who may be playing by themselves already. */
+/** Opens a tile for a participant, unless it already plays. */
 async function watchIn(page, arn, who) {
   const button = page.getByRole("button", { name: `Watch ${who}`, exact: true });
   if ((await button.getAttribute("aria-pressed")) === "false") await button.click();
@@ -55,7 +55,7 @@ async function watchIn(page, arn, who) {
   return tile;
 }
 
-/** Opens the dialog and gives it a token. */
+/** Opens the dialog and enters a token. */
 async function publishWith(page, token) {
   await page.getByRole("button", { name: "Publish from here" }).click();
   await page.getByLabel(/with the capability PUBLISH/).fill(token);
@@ -144,7 +144,7 @@ test("whoever is disconnected while publishing reads it", async () => {
 });
 
 test("over plain http from another machine the dialog says what to do instead", async () => {
-  // A name that the server was not told of is answered by nothing of the console.
+  // Under a host name that the server does not know, the console is not served.
   const unknown = new URL(await server.consoleUrl());
   unknown.hostname = HOST;
   const stranger = await browser.newPage();
@@ -158,7 +158,7 @@ test("over plain http from another machine the dialog says what to do instead", 
   await problem.filter({ hasText: `from ${url.host} over plain http` }).waitFor();
   assert.match(await problem.innerText(), /https.*ssh -L 4080:127\.0\.0\.1:\d+ console\.test/s);
   assert.ok(await page.getByRole("button", { name: "Publish camera and microphone" }).isDisabled());
-  // What needs no camera works.
+  // Functions without the camera work.
   await page.getByRole("button", { name: "Close" }).click();
   await page.getByLabel("New stage's name").fill("by-plain-http");
   await page.keyboard.press("Enter");
@@ -211,7 +211,7 @@ test("a tile without a media path names the port, gives up in the end, and tries
   await eventually(async () => (await tile.getAttribute("data-state")) === "live", "the tile is live");
 });
 
-/** A console in which video is offered in one codec alone, and whose events sockets the test may speak through. */
+/** A console that offers only one video codec, and whose events sockets the test can use. */
 async function openWith(codec) {
   const context = await browser.newContext();
   await context.addInitScript(only => {

@@ -1,4 +1,7 @@
-/** js/client where HTTP reaches the server and UDP does not: publisher and viewer are told, and what the server saw. */
+/**
+ * js/client with a server that is reached over HTTP but not over UDP: publisher and viewer get the reason, including
+ * what the server saw.
+ */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -81,7 +84,7 @@ test("a server that stops is left at its farewell, not after seconds of silence"
   }, "the page is told");
   assert.equal(told, "TIMEOUT");
   assert.equal((await page.evaluate("window.readState()")).state, "reconnecting");
-  // ICE alone takes some ten seconds to find out; nothing here measures finer than that.
+  // ICE alone needs about ten seconds to notice; a more precise bound would be unreliable.
   assert.ok(performance.now() - stoppedAt < 6000);
   await server.resume();
   await become(page, "live");

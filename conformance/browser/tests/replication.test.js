@@ -11,10 +11,10 @@ useScene("browser_replication", { closesPages: true });
 
 /** A stopped replica's picture must end within this. */
 const STOP_MS = 1000;
-/** What libwebrtc sends at most before it has heard of any packet's arrival. */
+/** The highest rate at which libwebrtc sends before it has feedback about arrived packets. */
 const FIRST_GUESS_BITS_PER_S = 300_000;
 
-/** Two stages, and somebody who may publish in the first. */
+/** Two stages, and a participant that may publish in the first. */
 async function scene() {
   const source = await stages.create("source");
   const destination = await stages.create("destination");
@@ -33,7 +33,7 @@ async function watcherPage(stageArn, participantId) {
 
 const stateOf = page => page.evaluate("window.readState?.()");
 
-/** Waits until the page decodes pictures and hears something, from now on. */
+/** Waits until the page decodes further pictures and audible sound. */
 async function assertPlays(page, what, timeoutMs = 30_000) {
   await eventually(() => page.evaluate("window.readStats !== undefined"), `${what}: the page is set up`);
   const first = await eventually(() => statsOf(page), `${what}: a connection`, timeoutMs);
@@ -76,8 +76,8 @@ test("the publisher's browser hears what arrived, and finds out what it may send
   const { source, participantId, token } = await scene();
   const publisher = await publisherPage(token);
   await stages.waitFor(source, participantId, "CONNECTED");
-  // libwebrtc goes beyond its first guess only by reports of when its packets arrive. How far depends on how busy the
-  // machine is, and an estimate may fall again: one that was above is enough.
+  // libwebrtc exceeds its first guess only through feedback about arrival times. How far depends on the load of the
+  // machine, and an estimate may fall again: it is enough that it was above once.
   let best = 0;
   const feedback = await eventuallySeen(
     () => publisher.evaluate("window.readFeedback?.()"),
@@ -109,7 +109,7 @@ test("stop replication: the picture ends there within a second, and only there",
     const state = await stateOf(far);
     return state.now - state.lastFrameAt > 2 * STOP_MS ? state : undefined;
   }, "the picture in the destination stands still");
-  // `before` was read before the call: both ends of the call are inside this span.
+  // `before` was read before the call, so this interval contains both ends of the call.
   const lastAfterMs = still.lastFrameAt - before;
   assert.ok(lastAfterMs <= callMs + STOP_MS, `the last picture came ${lastAfterMs} ms after the call began`);
   assert.deepEqual(await stages.replicaStates(source, participantId), ["STOPPED"]);
@@ -136,7 +136,7 @@ test("a tab that is killed is DISCONNECTED within ten seconds", async () => {
   const doomed = await launch();
   const page = await openPage(doomed, site, `peer.html#role=publish&token=${token}`);
   await stages.waitFor(source, participantId, "CONNECTED");
-  // A crash of the renderer says goodbye to nobody, unlike closing the page.
+  // Unlike closing the page, a crash of the renderer sends no farewell.
   await Promise.race([
     page.goto("chrome://crash").catch(() => {}),
     eventually(() => page.isClosed(), "the tab is gone").catch(() => {}),

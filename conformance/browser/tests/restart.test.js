@@ -1,4 +1,4 @@
-/** js/client while its server restarts, planned or not: publisher and viewer come back by themselves. */
+/** js/client while its server restarts, planned or not: publisher and viewer reconnect by themselves. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { eventually } from "../support/wait.js";
 
 useScene("browser_restart");
 
-/** By itself a browser takes some ten seconds to believe in a crash. Here it is three, and one after a farewell. */
+/** By itself a browser needs about ten seconds to notice a crash. js/client needs three, and one after a DTLS close. */
 const BACK_MS = { crash: 8000, pause: 8000 };
 
 for (const how of /** @type {const} */ (["crash", "pause"])) {
@@ -28,7 +28,7 @@ for (const how of /** @type {const} */ (["crash", "pause"])) {
     await server[how]();
     const seen = await framesOf();
     await server.resume();
-    // More than were on their way when it ended.
+    // More frames than were on their way when the server ended.
     await eventually(async () => (await framesOf()) > seen + 10, "pictures again");
     const backMs = performance.now() - endedAt;
     t.diagnostic(`pictures again ${(backMs / 1000).toFixed(1)} s after the ${how}`);

@@ -1,4 +1,4 @@
-"""aiortc as people run it: python aiortc_peer.py publish|watch URL TOKEN VP8|H264"""
+"""aiortc with its usual settings: python aiortc_peer.py publish|watch URL TOKEN VP8|H264"""
 
 import json
 import pathlib
@@ -7,7 +7,7 @@ import threading
 
 import aioice.ice
 
-# The support code keeps its peers on loopback. This one is to use the addresses aiortc itself chooses.
+# The support code restricts its peers to loopback. This client uses the addresses that aiortc chooses.
 ALL_ADDRESSES = aioice.ice.get_host_addresses
 
 HERE = pathlib.Path(__file__).resolve().parent

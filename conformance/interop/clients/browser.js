@@ -1,5 +1,5 @@
 /**
- * A browser with js/client on a customer's page, as people have it: no flag or preference that touches ICE.
+ * A browser with js/client on a customer's page, without flags or preferences that affect ICE.
  * node browser.js chromium|firefox publish|watch URL TOKEN VP8|H264
  */
 
@@ -29,7 +29,7 @@ function launch() {
   });
 }
 
-/** A sum over the picture that is shown, so that two different ones are told apart. */
+/** A checksum of the displayed picture, to distinguish different pictures. */
 const SAMPLE = `(() => {
   const video = document.getElementById("video");
   const context = new OffscreenCanvas(80, 60).getContext("2d");

@@ -38,7 +38,7 @@ DECODERS = {
     "OPUS": "rtpopusdepay ! opusdec ! audioconvert ! audio/x-raw,format=S16LE",
 }
 
-# What of these comes from which package differs; that each is there is what matters.
+# Which package contains an element differs between systems; only its presence matters.
 ELEMENTS = ("webrtcbin", "nicesrc", "dtlsenc", "srtpenc", "x264enc", "vp8enc", "opusenc", "avdec_h264", "h264parse")
 ELEMENTS += ("vp8dec", "opusdec", "rtph264pay", "rtpvp8pay", "videotestsrc", "videoconvert", "audioresample")
 
@@ -47,7 +47,7 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-# The bindings free what webrtcbin still reads, unless somebody here refers to it.
+# The bindings free objects that webrtcbin still reads, unless Python refers to them.
 KEPT = []
 
 
@@ -78,7 +78,7 @@ class Peer:
             )
             self.peer = self.pipeline.get_by_name("peer")
         else:
-            # A pipeline even around this single element.
+            # webrtcbin must be in a pipeline, even alone.
             self.pipeline = Gst.parse_launch("pipeline. ( webrtcbin name=peer bundle-policy=max-bundle )")
             self.peer = self.pipeline.get_by_name("peer")
             self._wish("video", codec, 96, 90_000)
@@ -104,7 +104,7 @@ class Peer:
 
     def _on_negotiation(self, _peer):
         def on_offer(promise):
-            # The description in the reply goes with the reply, so a copy of the text is what is set.
+            # The description is freed with the reply, so a copy of its text is set.
             reply = promise.get_reply()
             KEPT.extend([promise, reply])
             text = reply.get_value("offer").sdp.as_text()
@@ -177,7 +177,7 @@ class Peer:
         return True
 
     def run(self):
-        """Until standard input is closed."""
+        """Runs until standard input is closed."""
         threading.Thread(target=lambda: (sys.stdin.read(), GLib.idle_add(self.loop.quit)), daemon=True).start()
         GLib.timeout_add(REPORT_MS, self._report)
         self.pipeline.set_state(Gst.State.PLAYING)

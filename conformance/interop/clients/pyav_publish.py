@@ -1,4 +1,4 @@
-"""The WHIP muxer of the FFmpeg that PyAV carries: python pyav_publish.py publish URL TOKEN H264"""
+"""The WHIP muxer of the FFmpeg in PyAV: python pyav_publish.py publish URL TOKEN H264"""
 
 import fractions
 import json

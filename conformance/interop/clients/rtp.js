@@ -1,4 +1,4 @@
-/** RTP for stacks without codecs: made by FFmpeg to publish, looked into when received. */
+/** RTP for stacks without codecs: FFmpeg makes it for publishing, and received packets are parsed. */
 
 import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
@@ -77,7 +77,7 @@ function isH264Key(payload) {
   return false;
 }
 
-/** Counts whole pictures from the first key frame on, and packets of sound. */
+/** Counts complete pictures from the first key frame on, and audio packets. */
 export class Sight {
   frames = 0;
   changes = 0;

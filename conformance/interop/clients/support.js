@@ -1,4 +1,4 @@
-/** What the Node clients share: telling what they see, the WHIP and WHEP requests, and leaving. */
+/** Common code of the Node clients: reports, WHIP and WHEP requests, and leaving. */
 
 import { setTimeout as nothing } from "node:timers/promises";
 
@@ -30,7 +30,7 @@ export async function post(url, token, offer) {
 }
 
 /**
- * Runs a client as the matrix asks: what it has seen is told until standard input is closed, then it leaves.
+ * Runs a client for the matrix: it reports what it has received until standard input is closed, then it leaves.
  * @param {(role: string, url: string, token: string, codec: string) => Promise<{
  *   report?: () => object | Promise<object>, leave: () => unknown }>} open
  */
@@ -48,6 +48,6 @@ export async function main(open) {
     say({ failed: `${error}` });
     process.exit(1);
   }
-  // Native stacks keep threads that would keep the process.
+  // Threads of native stacks would keep the process alive.
   process.exit(0);
 }

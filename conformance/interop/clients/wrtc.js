@@ -44,7 +44,7 @@ function addSources(peer) {
 
 function addSinks(peer, seen) {
   for (const kind of ["audio", "video"]) peer.addTransceiver(kind, { direction: "recvonly" });
-  // A sink that is no longer referred to is collected, and counts nothing.
+  // A sink without a reference is garbage-collected and stops counting.
   const sinks = [];
   let last = Buffer.alloc(0);
   peer.ontrack = ({ track }) => {

@@ -1,1 +1,1 @@
-"""The interop matrix: which client does what with a server, and how that is told."""
+"""The interop matrix: which client can do what with a server, and how the results are reported."""

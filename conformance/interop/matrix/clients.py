@@ -1,4 +1,4 @@
-"""Who is in the matrix: each client with its codecs, what it can do, how it is started, and what it needs."""
+"""The clients in the matrix: codecs, capabilities, how each is started, and what it needs."""
 
 import dataclasses
 import functools
@@ -42,34 +42,34 @@ class Client:
 
     @property
     def key(self):
-        """The name its results and logs go by."""
+        """The name of its results and logs."""
         return re.sub(r"[^a-z0-9]+", "-", f"{self.name} {self.codec}".lower()).strip("-")
 
     @property
     def environment(self):
-        """What its program is told that no command line has: where the encoder of stacks without one is."""
+        """Environment of its program: the path of the encoder, for stacks without one."""
         return {"INTEROP_FFMPEG": ffmpeg()} if self.command[0] == "node" else {}
 
     def argv(self, role, url, token):
-        """How it is started for one cell."""
+        """The command for one cell."""
         if self.command == ("ffmpeg",):
             return [ffmpeg(), *FFMPEG_PUBLISH, token, url]
         return [*self.command, role, url, token, self.codec]
 
 
 def said(*command):
-    """The first dotted number that a command prints."""
+    """The first dotted number in the output of a command."""
     output = subprocess.run(command, capture_output=True, text=True, timeout=ASK_S, check=True).stdout
     return short(re.search(r"\d+\.\d+[\w.]*", output)[0])
 
 
 def short(version):
-    """Major and minor: what comes after changes with every security update."""
+    """Major and minor version; further parts change with every security update."""
     return ".".join(re.findall(r"\d+", version)[:2])
 
 
 def ffmpeg():
-    """The static FFmpeg that a package carries."""
+    """The static FFmpeg of a Python package."""
     import imageio_ffmpeg
 
     return imageio_ffmpeg.get_ffmpeg_exe()
@@ -102,7 +102,7 @@ def no_command(path):
 
 @functools.cache
 def no_gstreamer():
-    """Asks the system's Python, which has Debian's bindings, for every element that is used."""
+    """Asks the system's Python, which has Debian's bindings, for every element that is needed."""
     if not shutil.which(SYSTEM_PYTHON):
         return f"{SYSTEM_PYTHON} is not there"
     asked = subprocess.run(gstreamer("missing"), capture_output=True, text=True, timeout=ASK_S)

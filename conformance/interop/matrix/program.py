@@ -21,11 +21,11 @@ LAST_WORDS = 3
 
 
 class ClientFailed(AssertionError):
-    """The client ended, or did not get as far as it should in time."""
+    """The client ended, or did not reach a state in time."""
 
 
 class Flow:
-    """Tells media that goes on from a burst: its count has to be seen growing again and again."""
+    """Distinguishes continuous media from a burst: the count must grow repeatedly."""
 
     STEPS = 8
 
@@ -35,14 +35,14 @@ class Flow:
         self.steps = 0
 
     def is_live(self, count):
-        """To be asked with each new count."""
+        """Call this with each new count."""
         self.steps += count > self.last
         self.last = count
         return count >= self.least and self.steps >= self.STEPS
 
 
 class Program:
-    """A running client. Use it as a context: it has ended at the block's end, whatever happened."""
+    """A running client. As a context manager it ends the client at the end of the block in any case."""
 
     def __init__(self, command, name, **environment):
         OUTPUT.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class Program:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            # A group of its own, so that a browser's processes go with it.
+            # A process group of its own, so that all processes of a browser end together.
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -82,7 +82,7 @@ class Program:
                 self.words = [*self.words, line.strip()][-LAST_WORDS:]
 
     def wait(self, check, timeout_s, what):
-        """Waits until `check()` is true. The client must be alive all the time and may not have failed."""
+        """Waits until `check()` is true. The client must stay alive and must not report a failure."""
         ends_at = time.monotonic() + timeout_s
         while not check():
             if "failed" in self.seen:
@@ -104,9 +104,9 @@ class Program:
         self.stop()
 
     def stop(self):
-        """Lets the client leave by itself, and kills what is still there after that."""
+        """Lets the client leave by itself, and kills it if it does not."""
         with contextlib.suppress(BrokenPipeError):
-            # FFmpeg ends at a q, everybody else at the end of the input.
+            # FFmpeg ends after a q, all other clients at the end of the input.
             self.process.stdin.write("q\n")
             self.process.stdin.flush()
         with contextlib.suppress(BrokenPipeError):

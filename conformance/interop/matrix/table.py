@@ -1,4 +1,4 @@
-"""The table: printed at the end of a run, and kept in docs/compatibility.md between two marks."""
+"""The table: printed at the end of a run, and stored in docs/compatibility.md between two markers."""
 
 import json
 import os
@@ -17,7 +17,7 @@ HEADS = ("client", "version", "codec", *COLUMNS, "")
 
 
 def lines(results, versions):
-    """Rows of cells for what was tried: `results` has the outcome of (key, column)."""
+    """The table's rows for the clients that were tested: `results` has the outcome of (key, column)."""
     for client in rows():
         tried = [results.get((client.key, column)) for column in COLUMNS]
         if None in tried:
@@ -41,7 +41,7 @@ def plain(table):
 
 
 def on_page():
-    """What the page says: (client, codec) → its cells. Versions are told there, not held."""
+    """The table on the page: (client, codec) → its cells. Versions are not compared."""
     text = PAGE.read_text(encoding="utf-8")
     kept = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
     found = {}
@@ -52,7 +52,7 @@ def on_page():
 
 
 def write(table):
-    """Puts the table on the page."""
+    """Writes the table into the page."""
     text = PAGE.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -61,7 +61,7 @@ def write(table):
 
 
 def save(path, results, versions):
-    """Everything that was seen, for whoever looks later."""
+    """Saves all results as JSON."""
     seen = {f"{key}: {column}": outcome for (key, column), outcome in results.items()}
     os.makedirs(path.parent, exist_ok=True)
     path.write_text(json.dumps({"results": seen, "versions": versions}, indent=2, ensure_ascii=False) + "\n")

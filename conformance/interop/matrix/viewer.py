@@ -1,4 +1,4 @@
-"""The reference viewer: decodes what a publisher sends, whatever picture that is."""
+"""The reference viewer: decodes what a publisher sends, whatever the picture is."""
 
 import aiortc
 
@@ -6,9 +6,9 @@ from support.media import Watcher
 
 
 class Viewer(Watcher):
-    """Counts pictures that differ from the one before, and packets of sound that are not silence."""
+    """Counts pictures that differ from the previous one, and audio packets that are not silent."""
 
-    # Below this a decoder's noise is not told from silence.
+    # Below this level, sound cannot be distinguished from a decoder's noise.
     LEVEL_MIN = 20.0
 
     def __init__(self, media, url, token):
@@ -26,7 +26,7 @@ class Viewer(Watcher):
             self.frames += 1
             self.size = (frame.width, frame.height)
             picture = frame.reformat(format="gray").to_ndarray().tobytes()
-            # The very first picture has nothing before it to differ from.
+            # The first picture has no predecessor.
             self.changes += self._last is not None and picture != self._last
             self._last = picture
 
@@ -42,5 +42,5 @@ class Viewer(Watcher):
             self.loud += self.level > self.LEVEL_MIN
 
     def report(self):
-        """What it has seen and heard, as clients' programs print it."""
+        """What it has received, in the form that clients' programs print."""
         return {"frames": self.frames, "changes": self.changes, "sounds": self.loud, "size": self.size}

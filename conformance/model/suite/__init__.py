@@ -1,1 +1,1 @@
-"""Cases made from the service's own model, as the installed botocore carries it, and what each must come to."""
+"""Cases generated from the service's model in the installed botocore, with the expected results."""

@@ -1,4 +1,4 @@
-"""Every answer against the model: errors at once, good answers member by member into a ledger.
+"""Checks every answer against the model: errors at once, successes member by member in a ledger.
 
 The ledger has a line for each place of each output shape. At the end of the run each line is a case of its own, which
 passes when the place was filled at least once and never wrongly; so a member that the server leaves out for ever is
@@ -13,10 +13,10 @@ from . import service
 
 ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
-# The sentence under the model's name for it, and under the one SDKs print.
+# The message under the model's name for it, and under the name that SDKs print.
 ERROR_MEMBERS = {"exceptionMessage", "message"}
 
-# AWS's errors that belong to every service and stand in no model.
+# AWS's errors that are common to all services and not in any model.
 COMMON_ERRORS = {
     "IncompleteSignatureException": 403,
     "InvalidSignatureException": 403,
@@ -46,7 +46,7 @@ HEADER = "(header) "
 
 @dataclasses.dataclass
 class Line:
-    """What was seen at one place of an output shape."""
+    """What was seen of one member of an output shape."""
 
     seen: int = 0
     faults: list = dataclasses.field(default_factory=list)
@@ -73,7 +73,7 @@ def under(shape, path, above):
 
 
 class Ledger:
-    """What all good answers of a run came to."""
+    """The results of all successful answers of a run."""
 
     def __init__(self):
         self._lines = collections.defaultdict(Line)
@@ -82,7 +82,7 @@ class Ledger:
         return self._lines[operation.name, place]
 
     def enter(self, operation, answer):
-        """Reads a good answer; what is wrong with it is kept for the line it belongs to."""
+        """Reads a successful answer; faults are recorded in the line of their member."""
         self._operation = operation
         self._request = str(answer.request)
         body = answer.json()
@@ -140,7 +140,7 @@ class Ledger:
                 self._item(shape.value, item, place)
 
     def _item(self, shape, value, place):
-        """Items stand at the place of their list, members of items below it."""
+        """Items of a list have the place of their list, members of items the places below it."""
         if shape.type_name == "structure" and isinstance(value, dict):
             self._structure(shape, value, f"{place}[]")
         else:
@@ -148,7 +148,7 @@ class Ledger:
 
 
 def broken(shape, value):
-    """The constraints of its shape that a value of the right type breaks."""
+    """The constraints of its shape that a value of the right type violates."""
     least, most = service.bounds(shape)
     size = value if shape.type_name in ("integer", "float") else len(value) if hasattr(value, "__len__") else None
     if size is not None and least is not None and size < least:
@@ -166,7 +166,7 @@ def broken(shape, value):
 
 
 def faults_of_any(operation, answer):
-    """What is wrong with an answer apart from its members: headers, and all of an error."""
+    """Faults of an answer apart from its members: its headers, and for an error everything."""
     if not answer.headers.get("x-amzn-requestid"):
         yield "no header x-amzn-RequestId"
     if answer.headers.get("content-type") != "application/json":

@@ -1,4 +1,4 @@
-"""Bodies as a whole: none, no JSON, no object, too large, as large as valid can be, with members nobody knows."""
+"""Bodies as a whole: none, not JSON, not an object, too large, as large as allowed, with unknown members."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from .case import Case, accepted, refused
 from .spot import nested, spots
 from .world import ATTRIBUTE
 
-# The last number is JSON, and no parser of the service's can hold it.
+# The last number is valid JSON, but too large for any parser of the service.
 NOT_JSON = {
     "half": b'{"',
     "half-member": b'{"name":',
@@ -59,7 +59,7 @@ def uri_values(world, operation):
 
 
 def empty(world, operation):
-    """No body is an object without members."""
+    """An empty body is treated as an object without members."""
     request = wire.request(operation, uri_values(world, operation))
     answer = world.send(operation, dataclasses.replace(request, body=b"", headers={}))
     known = service.members(operation)
@@ -77,7 +77,7 @@ def oversize(world, operation):
 
 
 def largest(world, operation):
-    """Every member at its longest at once, every character written as an escape."""
+    """Every member at its maximum length at the same time, with every character escaped."""
     values = world.minimal(operation)
     for name, shape in service.members(operation).items():
         if name not in values and not name.startswith("filterBy") and shape.name not in service.REFERENCES:
@@ -88,7 +88,7 @@ def largest(world, operation):
 
 
 def most(shape):
-    """The largest value a shape allows, as far as it has a bound."""
+    """The largest value that a shape allows, as far as it is bounded."""
     if shape.type_name == "structure":
         return {name: most(member) for name, member in shape.members.items()}
     if shape.type_name == "list":
@@ -117,7 +117,7 @@ def no_content_type(world, operation):
 
 
 def unknown_member(world, operation):
-    """Newer clients may send members of a newer model."""
+    """Newer clients may send members that a newer model has."""
     accepted(operation, world.call(operation, world.minimal(operation) | NOBODY_KNOWS))
 
 

@@ -1,4 +1,4 @@
-"""A case: one or a few requests, and what they must come to."""
+"""A case: one or a few requests, and the expected results."""
 
 import dataclasses
 import typing
@@ -7,12 +7,12 @@ from . import answers, service
 
 
 class Mismatch(Exception):
-    """The server did something else; the text says what was asked, what came and what was due."""
+    """The server behaved differently; the text has the request, the answer and the expectation."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """`check` is given the world and raises `Mismatch`."""
+    """`check` gets the world and raises `Mismatch`."""
 
     name: str
     check: typing.Callable
@@ -26,7 +26,7 @@ def mismatch(answer, due):
 
 
 def sound(operation, answer):
-    """Fails unless the answer is one that may come from this operation at all."""
+    """Fails unless this operation may give such an answer."""
     faults = list(answers.faults_of_any(operation, answer))
     if faults:
         raise mismatch(answer, "; ".join(faults))
@@ -41,7 +41,7 @@ def accepted(operation, answer):
 
 
 def refused(operation, answer, *codes, naming=None):
-    """Refused with one of these codes, by a sentence that names the member."""
+    """The request was refused with one of these codes, and the message names the member."""
     sound(operation, answer)
     if answer.code not in codes:
         raise mismatch(answer, " or ".join(codes))
@@ -51,6 +51,6 @@ def refused(operation, answer, *codes, naming=None):
 
 
 def not_there(operation):
-    """The code for well-formed text that names nothing: not every operation models a 404."""
+    """The code for valid text that names nothing: not every operation models a 404."""
     there = "ResourceNotFoundException"
     return there if there in service.errors(operation) else "ValidationException"

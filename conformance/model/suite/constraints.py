@@ -1,4 +1,4 @@
-"""Each rule of each input member: just inside, where nothing may be refused for it, and just outside."""
+"""Each constraint of each input member: just inside, where it must not be refused, and just outside."""
 
 import itertools
 
@@ -8,13 +8,13 @@ from .spot import ABSENT, ITEM, KEY, VALUE, spots
 from .world import ATTRIBUTE, sample
 
 INVALID = "ValidationException"
-# Two bytes, four bytes, and what JSON and SQL care about.
+# Characters of two and four bytes, and characters with a meaning in JSON and SQL.
 ODD_TEXT = "é😀\"'\\\n\t;--/<b>%s{}"
 PLAIN_LENGTH = 16
-# Characters of a value in the path or the query.
+# Longest value in the path or the query.
 LINE_MAX = 2_000
 
-# For each type, JSON of every other kind.
+# For each type, JSON values of every other type.
 WRONG = {
     "string": {"number": 7, "flag": True, "list": ["x"], "object": {"x": "y"}},
     "integer": {"text": "5", "flag": True, "list": [5], "object": {"x": 5}, "fraction": 5.5},
@@ -43,7 +43,7 @@ def is_reference(spot):
 
 
 def sendable(spot, value):
-    """Not everything fits outside the body: an empty list is not there at all, and lines are short."""
+    """Some values cannot be sent outside the body: an empty list would be absent, and lines are short."""
     return spot.location == "body" or (value != [] and len(str(value)) <= LINE_MAX)
 
 
@@ -64,13 +64,13 @@ def breaks(world, spot, value):
 
 
 def empty_label_breaks(world, spot, value):
-    """Without its label the path is another one, which may name no operation at all."""
+    """Without its label the path is a different one, which may belong to no operation."""
     answer = world.call(spot.operation, spot.request(world, value))
     refused(spot.operation, answer, INVALID, "UnknownOperationException")
 
 
 def presence(spot):
-    """A member left out, and a null, which is the same."""
+    """A member that is left out, and null, which is equivalent."""
     if spot.steps[-1] in (ITEM, KEY, VALUE):
         return
     if spot.location == "uri":
@@ -93,12 +93,12 @@ def types(spot):
 
 
 def inside(shape):
-    """(name, value) of values that keep every rule of the shape, if only just."""
+    """(name, value) of values that just satisfy every constraint of the shape."""
     return KINDS[shape.type_name][0](shape)
 
 
 def outside(shape):
-    """(name, value) of values that break one rule of the shape, by as little as can be."""
+    """(name, value) of values that just violate one constraint of the shape."""
     return KINDS[shape.type_name][1](shape)
 
 
@@ -207,7 +207,7 @@ def texts_outside(shape):
 
 
 def distinct(shape, count):
-    """So many items, different as far as they can be."""
+    """This many items, as different as possible."""
     if shape.metadata.get("enum"):
         return list(itertools.islice(itertools.cycle(shape.metadata["enum"]), count))
     if expression := service.pattern(shape) if shape.type_name == "string" else None:
@@ -240,7 +240,7 @@ def entries(shape, count):
 
 
 def sized(size):
-    """A map of that many bytes, two bytes at a time where it goes."""
+    """A map of this many bytes, with characters of two bytes where possible."""
     room = size - len(ATTRIBUTE)
     return {ATTRIBUTE: "é" * (room // 2) + "x" * (room % 2)}
 

@@ -1,4 +1,4 @@
-"""The one table of what restage does otherwise, and why."""
+"""The table of restage's deviations from the model, with reasons."""
 
 import dataclasses
 import fnmatch
@@ -11,7 +11,7 @@ TABLE = HERE / "excused.toml"
 
 
 def matches(glob, name):
-    """Whether a glob over names is about this one. Brackets stand for themselves: they are in the names of lists."""
+    """Whether a glob over names matches this one. Brackets are literal, because names of lists contain them."""
     return fnmatch.fnmatchcase(name, re.sub(r"\[", "[[]", glob))
 
 

@@ -1,4 +1,4 @@
-"""Public keys that have the form the model asks for, and are none that tokens can be signed with."""
+"""Public keys in the form that the model requires, but not usable for signing tokens."""
 
 import base64
 import textwrap
@@ -27,14 +27,14 @@ def good():
 
 
 def off_curve():
-    """A point whose last bit is another."""
+    """A point with a changed last bit."""
     data = bytearray(good())
     data[-1] ^= 1
     return bytes(data)
 
 
 def compressed():
-    """The point in half the bytes, as SEC 1 allows and the service's own keys are not."""
+    """The compressed form of a point, which SEC 1 allows and the service's keys do not use."""
     point = ec.generate_private_key(ec.SECP384R1()).public_key()
     short = point.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
     # SEQUENCE, the algorithm as in any such key, BIT STRING.
@@ -42,7 +42,7 @@ def compressed():
     return bytes([0x30, len(inner)]) + inner
 
 
-# What each is called in the refusal, after the material.
+# The end of the refusal's message for each, after the name of the member.
 NEAR_MISSES = {
     "curve-p256": (lambda: block(der(ec.generate_private_key(ec.SECP256R1()))), "P-256"),
     "curve-p521": (lambda: block(der(ec.generate_private_key(ec.SECP521R1()))), "P-521"),
@@ -86,7 +86,7 @@ def near_miss(spot, make, word):
 
 
 def twice(spot):
-    """The same key again, its lines cut otherwise."""
+    """The same key again, with different line breaks."""
 
     def run(world):
         data = good()

@@ -69,10 +69,10 @@ def complete(operation, table):
 
 
 def remarks(operation, side, excused):
-    """What there is to say of single members, those with the same said of them together."""
+    """Remarks about single members; members with the same remark are grouped."""
     said = {}
     for place in inputs(operation) if side == "in" else outputs(operation):
-        # The last line of the table that fits is the most exact one.
+        # Of several matching lines of the table, the last is the most specific.
         fitting = [limit.says for limit in limits() if limit.covers(f"{operation.name}/{side}/{place}")]
         if place in excused or fitting:
             said.setdefault(excused.get(place) or fitting[-1], []).append(place)
@@ -92,7 +92,7 @@ def name_of(operation):
 
 
 def inputs(operation):
-    """Paths of all members of the input. Maps and lists of values are one member, whatever is in them."""
+    """Paths of all members of the input. A map or a list of values counts as one member."""
     return [str(spot) for spot in spots(operation) if str(spot)[-1] not in "]}"]
 
 
@@ -116,7 +116,7 @@ def written(paths):
     parts = {}
     for path in paths:
         name, _, rest = path.partition(".")
-        # Parts of a list's items follow the list itself, and are what shows that there are any.
+        # A list's members follow the list itself; they show that it has any.
         known = parts.setdefault(name.removesuffix("[]"), {"mark": name, "rest": []})
         if rest:
             known["mark"] = name

@@ -1,9 +1,9 @@
-"""Page tokens of every list: they go on where the page ended, and nowhere else."""
+"""Page tokens of every list: they continue where the page ended, and are refused elsewhere."""
 
 from . import service
 from .case import Case, Mismatch, accepted, refused
 
-# More than any list of a run has.
+# More pages than any list of a run has.
 PAGES_MAX = 2_000
 
 
@@ -20,7 +20,7 @@ def cases(operation):
 
 
 def values(world, operation):
-    """A request whose list has two rows at least."""
+    """A request whose list has at least two rows."""
     made = world.minimal(operation)
     if operation.name == "ListStageSessions":
         made["stageArn"] = world.past
@@ -41,13 +41,13 @@ def first_token(world, operation):
 
 
 def rows(operation, body):
-    """What a page lists: the ARN of what has one, since its other members may change meanwhile."""
+    """The ids of a page's rows: only ARNs where rows have them, because other members may change meanwhile."""
     name = next(name for name, shape in operation.output_shape.members.items() if shape.type_name == "list")
     return [row.get("arn") or row for row in body[name]]
 
 
 def walk(world, operation, asked):
-    """All rows, page by page."""
+    """All rows, read page by page."""
     found, token = [], None
     for _ in range(PAGES_MAX):
         more = {"nextToken": token} if token else {}
@@ -60,7 +60,7 @@ def walk(world, operation, asked):
 
 
 def whole(world, operation):
-    """Two by two comes to what large pages say."""
+    """Pages of two give the same rows as large pages."""
     asked = values(world, operation)
     at_once = walk(world, operation, asked)
     two_by_two = walk(world, operation, asked | {"maxResults": 2})
@@ -77,7 +77,7 @@ def tampered(world, operation):
 
 
 def other_region(world, operation):
-    """Resources live per region, and so do their lists. Where the stage is refused first, that is as good."""
+    """A resource belongs to a Region, and so do lists. A refusal because of the stage is accepted too."""
     token = first_token(world, operation)
     answer = world.call(operation, values(world, operation) | {"nextToken": token}, region="us-east-1")
     refused(operation, answer, "ValidationException")

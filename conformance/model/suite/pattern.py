@@ -11,23 +11,23 @@ from re import _constants as op
 from re import _parser as parser  # the one parser that agrees with `re` about every pattern
 
 UNBOUNDED = 1 << 30
-# Characters tried against a set, plainest reason to be refused first.
+# Characters to violate a set with, the most obvious first.
 INTRUDERS = "!. é/:\n\x00"
-# Characters in the last run of a text that is broken elsewhere, where its length allows.
+# Length of the last run in a text that violates another part, where its length is free.
 FILL = 9
 ASCII = [chr(code) for code in range(0x20, 0x7F)]
 
 
 @dataclasses.dataclass
 class Fixed:
-    """Text that must stand there."""
+    """Literal text."""
 
     text: str
 
 
 @dataclasses.dataclass
 class Run:
-    """Characters out of a set, `least` to `most` of them."""
+    """`least` to `most` characters of a set."""
 
     expression: str
     least: int
@@ -73,7 +73,7 @@ def repeated(least, most, items):
         yield Run(expression(*inner[0]), least, most)
     elif least > 0:
         raise NotImplementedError(f"a repeated {inner}")
-    # What may be left out is left out.
+    # Optional parts are left out.
 
 
 def expression(code, argument):
@@ -94,7 +94,7 @@ def expression(code, argument):
 
 
 def merged(items):
-    """Neighbouring fixed characters as one text."""
+    """Joins adjacent literal characters."""
     result = []
     for item in items:
         if isinstance(item, Fixed) and result and isinstance(result[-1], Fixed):
@@ -105,7 +105,7 @@ def merged(items):
 
 
 def rendered(items, fill=0):
-    """The texts of the pieces, with `fill` more characters in the last run that takes them."""
+    """The texts of the pieces, with `fill` more characters in the last run that may grow."""
     growing = next((item for item in reversed(items) if isinstance(item, Run) and item.most == UNBOUNDED), None)
     for item in items:
         if isinstance(item, Fixed):
@@ -120,7 +120,7 @@ def render(items, fill=0):
 
 
 def matching(pattern, length):
-    """A text of that length that matches, or None if there is none."""
+    """A matching text of this length, or None if there is none."""
     items = pieces(pattern)
     fill = length - len(render(items))
     text = render(items, fill) if fill >= 0 else None
@@ -132,7 +132,7 @@ def shortest(pattern):
 
 
 def alphabets(pattern, most):
-    """Texts in which each set of the pattern shows all of its ASCII characters, in pieces if they are too many."""
+    """Texts that use all ASCII characters of each set of the pattern, in several texts if they are too many."""
     items = pieces(pattern)
     for index, item in enumerate(items):
         if not isinstance(item, Run) or item.most != UNBOUNDED:
@@ -147,7 +147,7 @@ def alphabets(pattern, most):
 
 
 def near_misses(pattern, least, most):
-    """(why, text) of texts that break the pattern at one place and nothing else."""
+    """(reason, text) of texts that violate the pattern in exactly one place."""
     items = pieces(pattern)
     for why, make in breakages(items):
         text = make(FILL)
@@ -158,7 +158,7 @@ def near_misses(pattern, least, most):
 
 
 def breakages(items):
-    """(why, function from the characters to fill the last run with to a text)."""
+    """(reason, function from the fill characters of the last run to a text)."""
 
     def without(index, change):
         return lambda fill: "".join(

@@ -7,7 +7,7 @@ from .case import Case, accepted, mismatch, not_there, refused, sound
 from .spot import spots
 from .world import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, UNKNOWN_ID, UNKNOWN_PAGE, UNKNOWN_SESSION
 
-# Lists answer these with nothing rather than with an error.
+# Lists that answer with no rows instead of an error.
 EMPTY_FOR_UNKNOWN = {("ListParticipantEvents", "participantId"), ("ListParticipantReplicas", "participantId")}
 
 
@@ -26,14 +26,14 @@ def arn(shape, identifier, region=REGION, account=ACCOUNT):
 
 
 def unknown(shape):
-    """Well formed, ours, and naming nothing."""
+    """A valid id or ARN of our account that names nothing."""
     if is_arn(shape):
         return arn(shape, UNKNOWN_ID)
     return {"StageSessionId": UNKNOWN_SESSION, "PaginationToken": UNKNOWN_PAGE}.get(shape.name, UNKNOWN_ID)
 
 
 def passes(world, spot, value):
-    """No rule is broken: it is accepted, or refused just as anything that names nothing is."""
+    """No constraint is violated: the request succeeds, or is refused like any value that names nothing."""
     values = spot.request(world, value)
     answer = sound(spot.operation, world.call(spot.operation, values))
     if answer.status == spot.operation.http["responseCode"]:
@@ -48,7 +48,7 @@ def passes(world, spot, value):
 
 
 def breaks(world, spot, value):
-    """Refused for the rule, before anyone looks for what it names."""
+    """The constraint is checked before the named resource is looked up."""
     answer = world.call(spot.operation, spot.request(world, value))
     refused(spot.operation, answer, "ValidationException", naming=spot.member)
     if "does not exist" in answer.message:
@@ -92,7 +92,7 @@ def unknown_is_refused(world, spot):
 
 
 def other_account_is_refused(world, spot):
-    """The account stands in the ARN, so there is no secret in saying whose it is."""
+    """The ARN contains the account, so an answer may reveal that it is another one."""
     value = arn(spot.shape, UNKNOWN_ID, account=OTHER_ACCOUNT)
     answer = world.call(spot.operation, spot.request(world, value))
     denied = "AccessDeniedException"
@@ -101,7 +101,7 @@ def other_account_is_refused(world, spot):
 
 
 def other_region_is_refused(world, spot):
-    """What the ARN names is there and ours, but the request was signed for another region."""
+    """The resource exists in our account, but the request is signed for another Region."""
     value = world.elsewhere(spot.shape) or arn(spot.shape, UNKNOWN_ID, region=OTHER_REGION)
     answer = world.call(spot.operation, spot.request(world, value))
     refused(spot.operation, answer, not_there(spot.operation), "ValidationException")
@@ -113,7 +113,7 @@ def deleted_is_refused(world, spot):
 
 
 def another_stage_is_refused(world, spot):
-    """What the id names is there, but not in the stage that the request names."""
+    """The id exists, but not in the stage that the request names."""
     value = world.past_session if spot.shape.name == "StageSessionId" else world.past_participant
     answer = world.call(spot.operation, spot.request(world, value))
     if (spot.operation.name, spot.member) in EMPTY_FOR_UNKNOWN:

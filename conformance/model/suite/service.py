@@ -1,4 +1,4 @@
-"""The model: read from the installed botocore when the tests run, never copied."""
+"""The service's model, read from the installed botocore when the tests run."""
 
 import functools
 import pathlib
@@ -9,7 +9,7 @@ import botocore.model
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 
-# In these the model's own pattern fits no ARN there is: it allows one letter where the kind of resource stands.
+# Shapes whose pattern in the model matches no existing ARN: it allows only one letter for the kind of resource.
 PATTERNS_CORRECTED = {"ResourceArn": "arn:aws:ivs:[a-z0-9-]+:[0-9]+:[a-z-]+/[a-zA-Z0-9-]+"}
 
 # Bounds that only the API reference states: bytes of UTF-8 in all keys and values together.
@@ -32,7 +32,7 @@ REFERENCES = {
     "StageSessionId",
 }
 
-# Text that must be more than its pattern says, so that nothing made from the pattern alone is good.
+# Shapes with further rules than their pattern, so that no valid value can be made from the pattern alone.
 OPAQUE = {"PublicKeyMaterial"}
 
 
@@ -45,7 +45,7 @@ def model():
 
 @functools.cache
 def served():
-    """The operations restage is said to have."""
+    """The operations that restage implements."""
     names = tomllib.loads((HERE / "operations.toml").read_text())["served"]
     return tuple(model().operation_model(name) for name in names)
 
@@ -69,7 +69,7 @@ def pattern(shape):
 
 
 def bounds(shape):
-    """(least, most) of a number, or of the length of anything else; None where there is no bound."""
+    """(minimum, maximum) of a number, or of the length of anything else; None where there is no bound."""
     return shape.metadata.get("min"), shape.metadata.get("max")
 
 
@@ -79,7 +79,7 @@ def location(shape):
 
 
 def errors(operation):
-    """Status by code of the errors the model gives an operation."""
+    """The statuses of an operation's modelled errors, by code."""
     return {shape.name: shape.metadata["error"]["httpStatusCode"] for shape in operation.error_shapes}
 
 
@@ -89,5 +89,5 @@ def members(operation):
 
 
 def required(operation):
-    """Names of the members a request must have."""
+    """Names of the required members of a request."""
     return operation.input_shape.required_members if operation.input_shape else []

@@ -1,4 +1,4 @@
-"""The answers as cases: requests that show as much as there is, then one case for each line of the ledger."""
+"""Answers as cases: requests that show as many members as possible, then one case for each line of the ledger."""
 
 from . import answers, service
 from .case import Case, Mismatch, accepted
@@ -7,7 +7,7 @@ FAULTS_SHOWN = 3
 
 
 def show(world):
-    """Every operation once, and those that read a history over every history there is."""
+    """Calls every operation once, and those that read a history once for each history."""
     for operation in service.served():
         accepted(operation, world.call(operation, world.minimal(operation)))
         known = service.members(operation)
@@ -25,7 +25,7 @@ def show(world):
     world.must("CreateParticipantToken", {"stageArn": stage["arn"], **wishes})
     for listed in ({"stageArn": world.past, "maxResults": 1}, {"stageArn": world.past}):
         world.must("ListStageSessions", listed)
-    # Who was refused has a history, although no participant came of it.
+    # A participant that was refused has a history, although it never joined.
     world.must(
         "ListParticipantEvents",
         {"stageArn": world.source, "sessionId": world.session, "participantId": world.refused},

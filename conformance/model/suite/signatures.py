@@ -1,4 +1,4 @@
-"""Each way a request can fail to be signed, for each operation; and that none of them gets as far as its members."""
+"""Each kind of wrong signature, for each operation; none of these requests may reach its members."""
 
 import dataclasses
 
@@ -92,7 +92,7 @@ def other_query(world, request):
 
 
 def other_region_in_scope(world, request):
-    """The region is part of what is signed, and it says whose resources are meant."""
+    """The Region is part of the signature, and it selects the resources."""
     ready = world.wire.signed(request)
     moved = ready.headers["Authorization"].replace(f"/{world.wire.region}/", "/us-east-1/")
     return dataclasses.replace(ready, headers=ready.headers | {"Authorization": moved})

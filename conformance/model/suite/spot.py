@@ -1,4 +1,4 @@
-"""Every place of an input shape where a value can stand, and requests with a value of choice there."""
+"""Every place of an input shape that can have a value, and requests with a chosen value there."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ ABSENT = object()
 
 @dataclasses.dataclass(frozen=True)
 class Spot:
-    """A place: the steps from the input shape to it, and the shape it holds."""
+    """A place: the steps from the input shape to it, and its shape."""
 
     operation: object
     steps: tuple
@@ -27,7 +27,7 @@ class Spot:
 
     @property
     def member(self):
-        """The nearest member's name: what an error has to name."""
+        """The nearest member's name, which an error must contain."""
         return next(step for step in reversed(self.steps) if step not in (ITEM, KEY, VALUE))
 
     @property
@@ -43,12 +43,12 @@ class Spot:
         return service.location(service.members(self.operation)[self.top])
 
     def request(self, world, value):
-        """Member values with `value` here, or without this member if it is ABSENT."""
+        """Member values with `value` at this place, or without this member if it is ABSENT."""
         values = world.minimal(self.operation, without=(self.top,) if self.is_top and value is ABSENT else ())
         return values if self.is_top and value is ABSENT else self.put(values, value)
 
     def put(self, values, value):
-        """The same member values with `value` here."""
+        """The same member values with `value` at this place."""
         container = service.members(self.operation)[self.top]
         return values | {self.top: nested(container, self.steps[1:], value)}
 
@@ -72,7 +72,7 @@ def nested(shape, steps, value):
 
 
 def spots(operation):
-    """All places of an operation's input, outermost first."""
+    """All places of an operation's input, from the outside in."""
     if operation.input_shape is not None:
         yield from members_of(operation, operation.input_shape, ())
 

@@ -50,7 +50,7 @@ class Answer:
         return self.headers.get("x-amzn-errortype")
 
     def json(self):
-        """The body, {} if there is none, None if it is not JSON."""
+        """The body; {} if it is empty, None if it is not JSON."""
         try:
             return json.loads(self.body or b"{}")
         except ValueError:
@@ -58,7 +58,7 @@ class Answer:
 
     @property
     def message(self):
-        """The sentence of an error."""
+        """The message of an error."""
         body = self.json()
         return str(body.get("message", "")) if isinstance(body, dict) else ""
 
@@ -72,7 +72,7 @@ def shown(body):
 
 
 def request(operation, values):
-    """The unsigned request for these member values, each where the model puts it."""
+    """The unsigned request for these member values, each where the model says."""
     path = operation.http["requestUri"]
     query, body = [], {}
     known = service.members(operation)
@@ -88,14 +88,14 @@ def request(operation, values):
             query += [(known[name].serialization["name"], item) for item in items]
         else:
             raise NotImplementedError(f"{operation.name}.{name} travels in the {where}")
-    # A label that was left out leaves its place in the path empty.
+    # A missing label leaves an empty segment in the path.
     path = "/".join("" if part.startswith("{") else part for part in path.split("/"))
     target = path + ("?" + urllib.parse.urlencode(query, quote_via=urllib.parse.quote) if query else "")
     return raw(operation, target, encoded(body) if has_body(operation) else b"")
 
 
 def has_body(operation):
-    """Whether any member travels in the body."""
+    """Whether any member is in the body."""
     known = service.members(operation)
     if operation.http["method"] != "POST":
         return False
@@ -112,7 +112,7 @@ def raw(operation, target, body):
 
 
 class Wire:
-    """One connection to the server, opened again when the server closed it."""
+    """One connection to the server, opened again after the server has closed it."""
 
     def __init__(self, server, region):
         self.port = server.http_port
@@ -141,12 +141,12 @@ class Wire:
         return dataclasses.replace(unsigned, headers=dict(prepared.headers.items()))
 
     def send(self, ready):
-        """Sends a request as it is."""
+        """Sends a request unchanged."""
         self.count += 1
         try:
             return self._exchange(ready)
         except (http.client.RemoteDisconnected, ConnectionError):
-            # The server may close a connection that is idle, or one whose last body it did not read to the end.
+            # The server closes idle connections, and those whose last body it did not read to the end.
             self._connection.close()
             self._connection = None
             return self._exchange(ready)
@@ -160,7 +160,7 @@ class Wire:
         if ready.body or ready.method == "POST":
             self._connection.putheader("Content-Length", str(len(ready.body)))
         self._connection.endheaders()
-        # A body may be refused before it was read to the end: the answer says why.
+        # A body may be refused before it was read to the end; the answer gives the reason.
         with contextlib.suppress(ConnectionError):
             self._connection.send(ready.body)
         got = self._connection.getresponse()

@@ -1,4 +1,4 @@
-"""What the cases need on the server: stages with a history, and values that name something."""
+"""The resources that the cases need: stages with a history, and values that name existing resources."""
 
 import base64
 import contextlib
@@ -18,23 +18,23 @@ REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
 ACCOUNT = api.ACCOUNT
 OTHER_ACCOUNT = "210987654321"
-# Short, so that the history can hold sessions that ended.
+# Short, so that the history contains ended sessions.
 SESSION_IDLE_S = 3
-# Attributes of a replication come on top of the token's, so that only with the same key all bytes are free.
+# Attributes of a replication are merged with the token's, so all bytes are available only with the same key.
 ATTRIBUTE = "role"
 
 UNKNOWN_ID = "AAAAbbbb1234"
 UNKNOWN_SESSION = "st-AAAAbbbb12345"
-# Well formed, and certainly no token of this server.
+# A valid form, but not a token of this server.
 UNKNOWN_PAGE = base64.urlsafe_b64encode(b"a page of nobody's list").decode().rstrip("=")
 
 
 class Unready(Exception):
-    """The suite does not know how to make a value the model asks for."""
+    """The suite does not know how to make a value that the model needs."""
 
 
 class World:
-    """The server's state as the cases know it, and requests with the right values in them."""
+    """The server's state as the cases know it, and requests with valid values."""
 
     def __init__(self, server, media):
         self.wire = wire.Wire(server, REGION)
@@ -44,16 +44,16 @@ class World:
         self.deleted_stage = self.new_stage()
         self.must("DeleteStage", {"arn": self.deleted_stage})
         self.stage_elsewhere = self.must("CreateStage", {}, region=OTHER_REGION)["stage"]["arn"]
-        # Made when first asked for, since not every server has public keys.
+        # Created at first use, because not every server has public keys.
         self._kept_key = None
         self._key_elsewhere = None
         self._disposable_key = None
         self._keeps_key = False
 
-    # What happened before the first case.
+    # The history before the first case.
 
     def history(self, server, media):
-        """A publisher with running and stopped replicas, someone watching one, errors, sessions that ended."""
+        """A publisher with active and stopped replicas, a viewer of one, errors, ended sessions."""
         stages = api.Stages(api.client(server))
         self.source = self.new_stage(name="source", tags={"team": "conformance"})
         self.destination = self.new_stage(name="destination")
@@ -76,7 +76,7 @@ class World:
         assert publisher.state == "connected"
 
     def _watch(self, media, stages, ann):
-        """Someone in the destination watches the replica and leaves again."""
+        """A viewer in the destination watches the replica and leaves again."""
         self.watcher, token = stages.token(self.destination, userId="wim")
         watcher = media.watch(token, ann)
         watcher.leave()
@@ -88,7 +88,7 @@ class World:
         eventually(has_left, what="wim has left")
 
     def _be_refused(self, media, stages):
-        """Someone publishes who may not."""
+        """A participant without the permission tries to publish."""
         self.refused, token = stages.token(self.source, capabilities=["SUBSCRIBE"])
         try:
             media.publish(token, with_video=False)
@@ -97,7 +97,7 @@ class World:
         raise AssertionError("a token without PUBLISH published")
 
     def _exchange(self, server, media, stages):
-        """Someone with a self-signed token exchanges it for another."""
+        """A participant with a self-signed token exchanges it for another."""
         key = KeyPair().import_into(api.client(server))
         stage = self.must("GetStage", {"arn": self.source})["stage"]
         self.exchanger = "xia"
@@ -118,7 +118,7 @@ class World:
         eventually(lambda: stages.session(self.past) is None, what="the session has ended")
 
     def sights(self):
-        """Members that say which participant, for each who has a history worth reading."""
+        """Members that name a participant, for each participant with a history."""
         return [
             {"stageArn": self.source, "sessionId": self.session, "participantId": self.participant},
             {"stageArn": self.source, "sessionId": self.session, "participantId": self.exchanger},
@@ -130,7 +130,7 @@ class World:
     # Requests.
 
     def call(self, operation, values, **signing):
-        """Sends a request with these members; a good answer goes into the ledger."""
+        """Sends a request with these members; a successful answer is recorded in the ledger."""
         return self.send(operation, wire.request(operation, values), **signing)
 
     def send(self, operation, unsigned, **signing):
@@ -145,7 +145,7 @@ class World:
         return answer
 
     def must(self, name, values, **signing):
-        """The body of an answer that has to be good."""
+        """The body of an answer that must be a success."""
         answer = self.call(service.model().operation_model(name), values, **signing)
         assert answer.status == 200, f"{answer.request}\n{answer}"
         return answer.json()
@@ -154,14 +154,14 @@ class World:
         return self.must("CreateStage", members)["stage"]["arn"]
 
     def _tidy(self, operation, answer):
-        """Takes away what there may be but a few of."""
+        """Removes resources of which only a few may exist."""
         if operation.name == "ImportPublicKey" and not self._keeps_key:
             self.must("DeletePublicKey", {"arn": answer.json()["publicKey"]["arn"]})
 
     # Values.
 
     def minimal(self, operation, without=()):
-        """The required members of a request that would succeed, apart from those named."""
+        """The required members of a valid request, except those named."""
         values = {}
         for name in service.required(operation):
             if name not in without:
@@ -169,13 +169,13 @@ class World:
         return self._prepared(operation, values) if not without else values
 
     def _prepared(self, operation, values):
-        """Brings the server to where the request makes sense."""
+        """Brings the server into a state in which the request is valid."""
         if operation.name == "StopParticipantReplication":
             self.must("StartParticipantReplication", values)
         return values
 
     def value(self, operation, name, shape):
-        """A good value for a member: it names something that is there."""
+        """A valid value for a member: it names an existing resource."""
         maker = MAKERS.get((operation.name, name)) or MAKERS.get(shape.name)
         if maker is not None:
             return maker(self)
@@ -187,13 +187,13 @@ class World:
         return self.must("CreateParticipantToken", {"stageArn": self.source})["participantToken"]["participantId"]
 
     def new_public_key(self, **signing):
-        """The ARN of a public key that stays."""
+        """The ARN of a public key that is kept."""
         with self.keeping_keys():
             return self.must("ImportPublicKey", {"publicKeyMaterial": pem()}, **signing)["publicKey"]["arn"]
 
     @contextlib.contextmanager
     def keeping_keys(self):
-        """Keys imported meanwhile are not taken away again."""
+        """Keys that are imported meanwhile are not removed again."""
         self._keeps_key = True
         try:
             yield
@@ -201,14 +201,14 @@ class World:
             self._keeps_key = False
 
     def elsewhere(self, shape):
-        """The ARN of something of ours in another region, or None for what there cannot be."""
+        """The ARN of one of our resources in another Region, or None where there is no such resource."""
         if shape.name == "PublicKeyArn":
             self._key_elsewhere = self._key_elsewhere or self.new_public_key(region=OTHER_REGION)
             return self._key_elsewhere
         return self.stage_elsewhere if shape.name in ("StageArn", "ResourceArn") else None
 
     def disposable_public_key(self):
-        """A key to delete; there may be but a few, so the last one goes first if it was not."""
+        """A key to delete. Only a few may exist, so the previous one is deleted first if it still exists."""
         if self._disposable_key is not None:
             self.call(service.model().operation_model("DeletePublicKey"), {"arn": self._disposable_key})
         self._disposable_key = self.new_public_key()
@@ -220,13 +220,13 @@ class World:
 
 
 def pem():
-    """A public key as the service wants it, new each time."""
+    """A new valid public key each time."""
     key = ec.generate_private_key(ec.SECP384R1()).public_key()
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def sample(shape):
-    """A small value that keeps every rule of a shape that names nothing."""
+    """A small valid value of a shape that names nothing."""
     least, _ = service.bounds(shape)
     if shape.type_name == "structure":
         return {name: sample(shape.members[name]) for name in shape.required_members}
@@ -247,7 +247,7 @@ def sample(shape):
     return "x" * max(least or 0, 1)
 
 
-# How to make a value: for one member of one operation, or for a shape wherever it stands.
+# How to make a value: for one member of one operation, or for a shape in general.
 MAKERS = {
     ("DeleteStage", "arn"): World.new_stage,
     ("UpdateStage", "arn"): lambda world: world.scratch,

@@ -1,1 +1,1 @@
-"""What the conformance tests share: the server under test, clients of it, and ways to wait."""
+"""Common code of the conformance tests: the server under test, its clients, and waiting."""

@@ -1,4 +1,4 @@
-"""boto3 as people use it, and a few words to make the tests short."""
+"""boto3 with its usual settings, and shortcuts for the tests."""
 
 import base64
 import contextlib
@@ -15,7 +15,7 @@ ACCOUNT = "000000000000"
 
 
 def client(server, region=REGION, checked=True, keys=None, **config):
-    """An unmodified boto3 client of `server`. Nothing is retried, so that no error stays unseen."""
+    """An unmodified boto3 client of `server`, without retries, so that no error is hidden."""
     access_key, secret_key = keys or server.credentials()
     made = boto3.session.Session().client(
         "ivs-realtime",
@@ -32,7 +32,7 @@ def client(server, region=REGION, checked=True, keys=None, **config):
 
 @contextlib.contextmanager
 def refused(code, status, *words):
-    """The block must be refused with this error code and status, by a sentence with these words in it."""
+    """The block must be refused with this error code and status, and a message with these words."""
     try:
         yield
     except botocore.exceptions.ClientError as error:
@@ -52,23 +52,23 @@ def stage_id(arn):
 
 
 def payload(token):
-    """What a participant token says, unverified."""
+    """The payload of a participant token, not verified."""
     middle = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
 
 
 class Stages:
-    """Short words over a client."""
+    """Shortcuts for a client."""
 
     def __init__(self, ivs):
         self.ivs = ivs
 
     def create(self, name=""):
-        """The new stage's ARN."""
+        """Creates a stage and returns its ARN."""
         return self.ivs.create_stage(name=name)["stage"]["arn"]
 
     def token(self, arn, **wishes):
-        """A participant token: (participant id, token)."""
+        """Creates a participant token: (participant id, token)."""
         made = self.ivs.create_participant_token(stageArn=arn, **wishes)["participantToken"]
         return made["participantId"], made["token"]
 
@@ -85,7 +85,7 @@ class Stages:
         return {item["participantId"]: item for item in listed["participants"]}
 
     def participant(self, arn, participant, session=None):
-        """One participant in full."""
+        """One participant with all members."""
         return self.ivs.get_participant(
             stageArn=arn, sessionId=session or self.session(arn), participantId=participant
         )["participant"]

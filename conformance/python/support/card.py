@@ -1,4 +1,4 @@
-"""A picture that says whose it is, and a tone that does too, so that a viewer can tell what it is being shown.
+"""A picture and a tone that identify their publisher, so that a viewer can check whose media it receives.
 
 The top of the picture holds 28 blocks, black or white: 8 bits of identity, 16 bits of frame count, 4 bits of check.
 The tone's pitch stands for the identity.
@@ -22,7 +22,7 @@ TONE_STEP_HZ = 75
 
 
 def checksum(identity, count):
-    """Four bits over both numbers: a picture half repaired does not pass for one."""
+    """A checksum of four bits over both numbers, so that a half-repaired picture is not accepted."""
     folded = identity ^ count ^ (count >> 8)
     return (folded ^ (folded >> 4)) & 0xF
 
@@ -30,7 +30,7 @@ def checksum(identity, count):
 def draw(identity, count):
     """The luminance plane of frame `count`."""
     plane = numpy.empty((HEIGHT, WIDTH), numpy.uint8)
-    # Something has to move, or an encoder has nothing to send.
+    # Something must move, or the encoder sends almost nothing.
     plane[:] = 64 + ((numpy.arange(WIDTH)[None, :] + numpy.arange(HEIGHT)[:, None] + 4 * count) % 128)
     word = (identity & 0xFF) << 20 | (count & 0xFFFF) << 4 | checksum(identity & 0xFF, count & 0xFFFF)
     for bit in range(BITS):
@@ -41,7 +41,7 @@ def draw(identity, count):
 
 
 def read(plane):
-    """(identity, count) of a luminance plane, or None when it shows no card."""
+    """(identity, count) of a luminance plane, or None if it is not a card."""
     if plane.shape[0] < 2 * BLOCK or plane.shape[1] < BLOCKS_PER_ROW * BLOCK:
         return None
     word = 0

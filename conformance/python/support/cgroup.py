@@ -28,7 +28,7 @@ class Cgroup:
             pytest.skip(message)
 
     def limit(self, processors):
-        """Of everybody in it; None is any number."""
+        """The limit for all its processes; None means no limit."""
         if self.is_second:
             quota = "max" if processors is None else str(int(processors * PERIOD_US))
             (self.path / "cpu.max").write_text(f"{quota} {PERIOD_US}")

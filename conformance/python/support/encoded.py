@@ -1,4 +1,4 @@
-"""H.264 that is encoded beforehand, so that a test decides what is in each packet."""
+"""H.264 that is encoded in advance, so that a test controls the contents of each packet."""
 
 import asyncio
 import base64
@@ -33,7 +33,7 @@ def is_set(unit):
 
 
 def encode(identity, pictures, first=0, profile="baseline", size=None):
-    """Pictures of the card as lists of NAL units; a key frame with parameter sets every second."""
+    """Pictures of the card as lists of NAL units; every second a key frame with parameter sets."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height = size or (card.WIDTH, card.HEIGHT)
     encoder.pix_fmt = "yuv420p"
@@ -61,7 +61,7 @@ def encode(identity, pictures, first=0, profile="baseline", size=None):
 
 
 class EncodedVideo(aiortc.MediaStreamTrack):
-    """Plays groups of NAL units, each with its place in time, in pictures; then from the beginning of `loop_from`."""
+    """Plays groups of NAL units, each at its time in pictures; then starts again at `loop_from`."""
 
     kind = "video"
 
@@ -91,7 +91,7 @@ class EncodedVideo(aiortc.MediaStreamTrack):
 
 
 class EncodedPublisher(Publisher):
-    """Sends encoded groups; what it sends no offer tells, unless `parameters` says so."""
+    """Sends encoded groups; the offer does not contain the parameter sets, unless `parameters` is set."""
 
     def __init__(self, media, url, token, groups, loop_from=0, parameters="", profile=None, with_audio=False):
         super().__init__(media, url, token, identity=1, codec="H264", with_audio=with_audio, with_video=False)
@@ -109,11 +109,11 @@ class EncodedPublisher(Publisher):
 
 
 def profile_of(groups):
-    """profile-level-id of what is sent."""
+    """profile-level-id of the stream."""
     sequence = next(unit for _, units in groups for unit in units if kind(unit) == SEQUENCE)
     return sequence[1:4].hex()
 
 
 def sprop(units):
-    """The parameter of an offer that gives these units."""
+    """The offer's parameter with these units."""
     return ";sprop-parameter-sets=" + ",".join(base64.b64encode(unit).decode() for unit in units)

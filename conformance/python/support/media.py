@@ -21,10 +21,10 @@ from .wait import eventually
 
 CONNECT_S = 20
 CALL_S = 30
-# A second of sound: enough to tell tones 75 Hz apart, over several packets.
+# A second of sound: enough to distinguish tones 75 Hz apart, over several packets.
 HEARD_SAMPLES = 9600
 
-# Test traffic stays on loopback, which aioice leaves out by itself.
+# Test traffic stays on loopback, which aioice does not use by itself.
 aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"] if use_ipv4 else []
 
 
@@ -80,7 +80,7 @@ class CardAudio(aiortc.MediaStreamTrack):
 
 
 class Refused(Exception):
-    """The server answered a WHIP or WHEP request with something else than 201."""
+    """The server answered a WHIP or WHEP request with a status other than 201."""
 
     def __init__(self, status, headers, body):
         super().__init__(f"{status}: {body}")
@@ -124,7 +124,7 @@ class Peer:
         answer = self.edit_back(self.answer)
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         ends_at = time.monotonic() + CONNECT_S
-        # Who is sent away at once was connected all the same.
+        # A peer that is closed at once was connected all the same.
         while "connected" not in states:
             assert self.pc.connectionState in ("new", "connecting"), f"peer is {self.pc.connectionState}"
             assert time.monotonic() < ends_at, f"peer is {self.pc.connectionState} after {CONNECT_S} s"
@@ -134,11 +134,11 @@ class Peer:
         raise NotImplementedError
 
     def edit(self, sdp):
-        """The offer as it is sent."""
+        """The offer to send."""
         return sdp
 
     def edit_back(self, sdp):
-        """The answer as this end's library has to see it."""
+        """The answer to give to this library."""
         return sdp
 
     async def _close(self):
@@ -154,11 +154,11 @@ class Peer:
         return None
 
     def leave(self):
-        """Ends it as a well-behaved client does, with DELETE; returns the status."""
+        """Ends it like a well-behaved client, with DELETE; returns the status."""
         return self.media.run(self._leave())
 
     def drop(self):
-        """Closes the peer connection and tells the HTTP side nothing."""
+        """Closes the peer connection without a DELETE."""
         self.media.run(self._close())
 
     @property
@@ -187,7 +187,7 @@ class Publisher(Peer):
 
 
 class Watcher(Peer):
-    """Receives one participant and keeps what it saw and heard last."""
+    """Receives one participant and keeps the last picture and sound."""
 
     def __init__(self, media, url, token, codecs=None, with_audio=True):
         super().__init__(media, url, token)
@@ -243,7 +243,7 @@ class Watcher(Peer):
                 self._samples = self._samples[:0]
 
     def sees(self, identity):
-        """Whether the latest picture is this identity's."""
+        """Whether the latest picture is of this identity."""
         return self.identity == identity
 
     def hears(self, identity):
@@ -251,7 +251,7 @@ class Watcher(Peer):
         return self.level > 500 and abs(self.frequency - card.pitch(identity)) < card.TONE_STEP_HZ / 3
 
     def wait_for(self, identity, frames=5, timeout_s=20):
-        """Waits until that many more frames of this identity were seen, and its tone heard."""
+        """Waits for this many more frames of this identity, and for its tone."""
         target = self.seen[identity] + frames
         sounds = self.sounds + 1
         eventually(
@@ -281,7 +281,7 @@ class Events:
         self.is_closed = False
 
     async def _connect(self):
-        # Not closed by itself: answering the server's close frame may fail, and would hide the code in it.
+        # Not closed automatically, because answering the server's close frame may fail and would hide its code.
         protocols = [self.token] if self.token else []
         self.socket = await self.media.http.ws_connect(self.url, protocols=protocols, autoclose=False)
         self.media.spawn(self._read())
@@ -290,7 +290,7 @@ class Events:
         async for message in self.socket:
             if message.type == aiohttp.WSMsgType.TEXT:
                 self.frames.append(message.json())
-        # In this order: who sees the end may read its code.
+        # In this order, so that a reader who sees the end can read the code.
         self.close_code = self.socket.close_code
         self.is_closed = True
         await self.socket.close()
@@ -300,7 +300,7 @@ class Events:
         return [frame["payload"] for frame in self.frames if frame["type"] == "STAGE_STATE"]
 
     def publishing(self):
-        """Ids that the latest STAGE_STATE says are publishing; None before the first."""
+        """Ids of the publishing participants in the latest STAGE_STATE; None before the first."""
         states = self.states()
         if not states:
             return None
@@ -321,12 +321,12 @@ class Events:
 
 
 def placed(url, token, in_url):
-    """(URL, token for the header): the token moves into the URL if it is to be there."""
+    """(URL, token for the header): with `in_url` the token moves into the URL."""
     return (f"{url}?{in_url}={token}", None) if in_url else (url, token)
 
 
 class Media:
-    """The loop, and what runs on it."""
+    """The event loop, and its tasks."""
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
@@ -340,11 +340,11 @@ class Media:
         return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_S))
 
     def run(self, coroutine):
-        """Runs a coroutine there, and waits for its result here."""
+        """Runs a coroutine on the loop, and waits for its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(CALL_S)
 
     def spawn(self, coroutine):
-        """Starts a task on the loop; to be called on it."""
+        """Starts a task on the loop; must be called there."""
         task = self.loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -364,13 +364,13 @@ class Media:
         return self.open(Watcher(self, target, token, **arguments))
 
     def events(self, token, in_url=None):
-        """Opens the events WebSocket of the stage the token is for."""
+        """Opens the events WebSocket of the token's stage."""
         said = api.payload(token)
         target, token = placed(f"{said['events_url']}/{said['topic']}", token, in_url)
         return self.open(Events(self, target, token))
 
     def open(self, peer):
-        """Connects a peer made elsewhere; it is closed with the others."""
+        """Connects a peer that was made elsewhere; it is closed with the others."""
         self._open.append(peer)
         self.run(peer._connect())
         return peer
@@ -385,7 +385,7 @@ class Media:
         return self.run(ask())
 
     def close_peers(self):
-        """Closes everything that was opened, whatever state it is in."""
+        """Closes everything that was opened, in any state."""
         peers, self._open = self._open, []
         for peer in peers:
             if isinstance(peer, Events):

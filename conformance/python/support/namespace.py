@@ -1,4 +1,4 @@
-"""Another host: a network namespace, joined to this one by a pair of virtual interfaces."""
+"""Another host: a network namespace, connected to this one by a pair of virtual interfaces."""
 
 import contextlib
 import ipaddress
@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 STUN = pathlib.Path(__file__).with_name("stun.py")
-# Of 198.18.0.0/15, which is for tests between hosts (RFC 2544), and of the unique local addresses of IPv6.
+# From 198.18.0.0/15, which is for tests between hosts (RFC 2544), and from IPv6's unique local addresses.
 NETWORKS_V4 = ipaddress.ip_network("198.18.0.0/15")
 NETWORKS_V6 = ipaddress.ip_network("fd52:6573:7461::/48")
 RUN_S = 30
@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 
 def missing():
-    """What keeps this machine from making one, or None."""
+    """Why this machine cannot make one, or None."""
     if os.geteuid() != 0:
         return "not root"
     if shutil.which("ip") is None:
@@ -32,7 +32,7 @@ def ip(*arguments, check=True):
 
 
 class OtherHost:
-    """The far end. `here` and `there` are the two ends' IPv4 addresses, `here6` and `there6` those of IPv6."""
+    """The other host. `here` and `there` are the IPv4 addresses of the two ends, `here6` and `there6` those of IPv6."""
 
     def __init__(self):
         number = next(_numbers)
@@ -56,12 +56,12 @@ class OtherHost:
         ip(*inside, "link", "set", "lo", "up")
 
     def remove(self):
-        # The pair goes with either end; a namespace that was never made is no error.
+        # Both interfaces disappear together; a namespace that was never made is no error.
         ip("link", "delete", self.near, check=False)
         ip("netns", "delete", self.name, check=False)
 
     def stun(self, *arguments):
-        """Runs `stun.py` there; what it prints."""
+        """Runs `stun.py` there and returns its output."""
         command = ["ip", "netns", "exec", self.name, sys.executable, str(STUN), *map(str, arguments)]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=RUN_S, check=True)
         return ran.stdout.strip()
@@ -69,7 +69,7 @@ class OtherHost:
 
 @contextlib.contextmanager
 def other_host():
-    """One that is gone afterwards, whatever happens."""
+    """A host that is removed afterwards in any case."""
     host = OtherHost()
     try:
         host.make()

@@ -1,4 +1,4 @@
-"""A reverse proxy that serves under a path and takes it off what it passes on, as nginx and Caddy are often set up."""
+"""A reverse proxy that serves under a path and removes it from requests, as nginx and Caddy are often set up."""
 
 import contextlib
 import socket
@@ -9,12 +9,12 @@ HEAD_LEN_MAX = 64 * 1024
 
 
 class StrippingProxy:
-    """`http://127.0.0.1:PORT/PREFIX/x` is `/x` of the server behind, which `target` names once there is one."""
+    """`http://127.0.0.1:PORT/PREFIX/x` is `/x` of the server behind it, which `target` names once it exists."""
 
     def __init__(self, prefix):
         self.prefix = prefix
         self.target = None
-        # Paths of the requests as the server behind is asked for them.
+        # Paths of the requests that were forwarded.
         self.passed = []
         proxy = self
 
@@ -33,7 +33,7 @@ class StrippingProxy:
         self._server.server_close()
 
     def _serve(self, client):
-        """One request and its answer, or a WebSocket; then the connection ends."""
+        """Forwards one request and its answer, or a WebSocket; then the connection ends."""
         head, rest = read_head(client)
         if head is None:
             return
@@ -57,7 +57,7 @@ class StrippingProxy:
 
 
 def read_head(connection):
-    """(the request's head without its empty line, what came after it), or (None, b"") if none comes."""
+    """(the head of a request without its empty line, the bytes after it), or (None, b"") at the end."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(4096)
@@ -69,7 +69,7 @@ def read_head(connection):
 
 
 def relay(source, sink):
-    """All that comes from one side to the other, and the end too."""
+    """Copies all bytes from one side to the other, and then its end."""
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
             sink.sendall(data)

@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback that verifies what it is sent, and refuses some of it on purpose."""
+"""A webhook receiver on loopback that verifies events, and refuses some of them on purpose."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ TOLERANCE_S = 300
 
 
 def is_signed(secret, headers, body):
-    """Whether this is what the holder of the secret sent just now: as docs/operations.md tells receivers to check."""
+    """Whether the holder of the secret sent this just now: the check that docs/operations.md describes."""
     signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
     expected = "v1," + base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
     is_fresh = abs(time.time() - int(headers["webhook-timestamp"])) < TOLERANCE_S
@@ -52,7 +52,7 @@ class Receiver:
                 pass
 
         class Listener(http.server.ThreadingHTTPServer):
-            # As many connections as a webhook has lanes come at once.
+            # A webhook opens as many connections at once as it has lanes.
             request_queue_size = 1024
             daemon_threads = True
 
@@ -78,11 +78,11 @@ class Receiver:
             return status
 
     def waits(self, arn):
-        """Whether an event of a stage has come and has no answer."""
+        """Whether an event of a stage has arrived and is not answered yet."""
         return any(event["resources"] == [arn] for event in list(self.under_way))
 
     def events(self):
-        """What was taken, each event once, in the order of first arrival."""
+        """The accepted events, without repetitions, in the order of their first arrival."""
         with self._lock:
             return list({event["id"]: event for event in self.taken}.values())
 

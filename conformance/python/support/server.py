@@ -1,4 +1,4 @@
-"""The real binary, started on free ports with its data in a directory of the test's own."""
+"""The real binary, started on free ports with its data in a directory of the test."""
 
 import atexit
 import collections
@@ -31,23 +31,23 @@ def binary():
 
 
 def clean_environment(**extra):
-    """This environment without anything that would configure restage or an AWS client."""
+    """This process's environment without variables that configure restage or an AWS client."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RESTAGE_", "AWS_"))}
-    # No shared configuration of the person who runs the tests, and no look-up of instance metadata.
+    # Excludes the configuration of the user who runs the tests, and look-ups of instance metadata.
     kept |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     kept |= {"AWS_EC2_METADATA_DISABLED": "true"}
     return kept | extra
 
 
 def free_port(kind):
-    """A port of 127.0.0.1 that nobody has right now."""
+    """A free port of 127.0.0.1."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def database_arguments(data_dir):
-    """What makes `serve` keep this data directory's rows in PostgreSQL, when the run is about that."""
+    """The arguments of `serve` to store this data directory's rows in PostgreSQL, when the run uses PostgreSQL."""
     url = os.environ.get("RESTAGE_TEST_POSTGRES")
     if not url:
         return []
@@ -61,7 +61,7 @@ def database_arguments(data_dir):
 
 
 class Server:
-    """One data directory and the process that serves it; may be stopped, killed and started again."""
+    """One data directory and its server process, which may be stopped, killed and started again."""
 
     def __init__(self, data_dir, *arguments, name="server", environment=None, host="127.0.0.1"):
         self.data_dir = pathlib.Path(data_dir)
@@ -78,7 +78,7 @@ class Server:
         self._is_announced = threading.Event()
 
     def start(self):
-        """Returns when the server has said that it is ready and answers so."""
+        """Starts the process; returns when it has reported that it is ready and answers."""
         assert self.process is None
         self._is_announced.clear()
         command = [
@@ -96,7 +96,7 @@ class Server:
             errors="replace",
             env=clean_environment(RUST_BACKTRACE="1", **self.extra),
         )
-        # A test run that dies leaves no server behind.
+        # Kills the server when the test run ends early.
         atexit.register(self.process.kill)
         threading.Thread(target=self._read_log, args=(self.process,), daemon=True).start()
         ends_at = time.monotonic() + START_S
@@ -117,7 +117,7 @@ class Server:
                     self._is_announced.set()
 
     def tail(self, lines=60):
-        """The end of what it wrote to stderr."""
+        """The last lines that it wrote to stderr."""
         return "\n".join(list(self.log)[-lines:])
 
     def status(self, path):
@@ -138,7 +138,7 @@ class Server:
         return self.process is not None and self.process.poll() is None and self.status("/healthz") == 200
 
     def stop(self):
-        """Ends it as an operator would; it must drain and say that all went well."""
+        """Stops it as an operator would; it must drain and exit with code 0."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -169,7 +169,7 @@ class Server:
         return parser["default"]["aws_access_key_id"], parser["default"]["aws_secret_access_key"]
 
     def environment(self):
-        """What `eval "$(restage env)"` would add, and the cleaned environment below it."""
+        """The variables of `eval "$(restage env)"`, on top of the cleaned environment."""
         text = self.command("env", "--data-dir", str(self.data_dir)).stdout
         exported = {}
         for word in shlex.split(text):

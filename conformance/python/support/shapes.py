@@ -1,4 +1,4 @@
-"""Holds every answer against the service's own model, as botocore carries it.
+"""Compares every answer with the service's model in botocore.
 
 botocore's parser drops what the model does not know and does not miss what is absent, so the raw body is read here.
 """
@@ -8,15 +8,15 @@ import re
 
 ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
-# The service leaves these empty where there is nothing to name, although the model's pattern wants text.
+# Members that the service leaves empty where there is nothing to name, although the model's pattern requires text.
 MAY_BE_EMPTY = {"sourceStageArn", "sourceSessionId", "storageConfigurationArn", "activeSessionId"}
 
-# Both members carry the sentence: the model has the first, SDKs print the second.
+# Both members have the message: the model defines the first, SDKs print the second.
 ERROR_MEMBERS = {"exceptionMessage", "message"}
 
 
 def check(shape, value, where):
-    """Fails unless `value` is what the model says, no more and no less."""
+    """Fails unless `value` has exactly what the model allows."""
     CHECKS[shape.type_name](shape, value, where)
 
 
@@ -88,7 +88,7 @@ CHECKS = {
 
 
 def check_error(operation, status, headers, body):
-    """An error has its code in the header, its sentence twice in the body, and the status its code stands for."""
+    """Checks an error: its code in the header, its message twice in the body, and the status of its code."""
     code = headers.get("x-amzn-errortype")
     assert code, f"{operation.name}: an error without x-amzn-ErrorType"
     assert set(body) == ERROR_MEMBERS, f"{operation.name}: an error body has exactly {ERROR_MEMBERS}, not {set(body)}"
@@ -99,7 +99,7 @@ def check_error(operation, status, headers, body):
 
 
 def check_answer(operation, status, headers, raw):
-    """Any answer to `operation`."""
+    """Checks any answer to `operation`."""
     headers = {name.lower(): value for name, value in headers.items()}
     assert headers.get("x-amzn-requestid"), f"{operation.name}: an answer without x-amzn-RequestId"
     if status != 200:
@@ -116,7 +116,7 @@ def check_answer(operation, status, headers, raw):
 
 
 def attach(client):
-    """Makes `client` hold every answer it gets against the model."""
+    """Makes `client` compare every answer with the model."""
     model = client.meta.service_model
 
     def on_response(event_name, response_dict, **_):

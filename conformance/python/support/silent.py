@@ -1,4 +1,4 @@
-"""A TCP proxy that, when told so, stops passing bytes and says nothing about it."""
+"""A TCP proxy that stops forwarding bytes on request, without closing connections."""
 
 import contextlib
 import socket
@@ -6,7 +6,7 @@ import threading
 
 
 class SilentProxy:
-    """`port` of loopback leads to `target`, a (host, port)."""
+    """Forwards `port` of loopback to `target`, a (host, port)."""
 
     def __init__(self, target):
         self.target = target
@@ -17,11 +17,11 @@ class SilentProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def silence(self):
-        """Connections there are pass nothing any more, for ever; new ones neither, until `resume`."""
+        """Existing connections forward nothing any more; new ones neither, until `resume`."""
         self._passes.clear()
 
     def resume(self):
-        """New connections pass everything again."""
+        """New connections forward everything again."""
         self._passes = threading.Event()
         self._passes.set()
 
@@ -39,7 +39,7 @@ class SilentProxy:
 
 
 def relay(source, sink, passes):
-    """What comes from one side goes to the other; once `passes` is cleared it goes nowhere. The sockets stay open."""
+    """Copies bytes from one side to the other, or drops them once `passes` is cleared. The sockets stay open."""
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
             if not passes.is_set():

@@ -1,4 +1,4 @@
-"""STUN binding checks as an ICE agent sends them (RFC 8445 §7.2.4), from wherever this is run.
+"""STUN binding checks as an ICE agent sends them (RFC 8445 §7.2.4), from the host where this runs.
 
 As a program, so that it can be run in another network namespace:
 `python stun.py HOST PORT USERNAME PASSWORD [--wait SECONDS] [--forged ADDRESS]` prints where the answer came from, or
@@ -14,7 +14,7 @@ import time
 
 from aioice import stun
 
-# Long enough for a busy machine; who expects no answer has no reason to wait that long.
+# Long enough for a busy machine; a caller that expects no answer passes a shorter time.
 ANSWER_S = 10.0
 SILENCE_S = 0.5
 IPPROTO_UDP = 17
@@ -26,7 +26,7 @@ def credentials(sdp):
 
 
 def check(username, password):
-    """The bytes of a check that is right in every respect."""
+    """The bytes of a valid check."""
     message = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
     message.attributes["USERNAME"] = username
     message.attributes["PRIORITY"] = 1_853_824_767
@@ -44,7 +44,7 @@ def ask(host, port, username, password, source="", wait_s=ANSWER_S):
         client.bind((source, 0))
         client.sendto(check(username, password), (host, port))
         ends_at = time.monotonic() + wait_s
-        # The server may check the path itself meanwhile: that is no answer.
+        # The server may send a check of its own meanwhile, which is not an answer.
         while (rest := ends_at - time.monotonic()) > 0:
             client.settimeout(rest)
             try:

@@ -17,7 +17,7 @@ CHUNK = 64 << 10
 
 
 def self_signed(directory, names=("localhost",), ends_in_days=30, is_authority=True):
-    """(certificate, key) as PEM files. As `openssl req -x509` makes them: an authority's own, shown by a server."""
+    """(certificate, key) as PEM files, as of `openssl req -x509`: marked as an authority's, sent by a server."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)
@@ -54,7 +54,7 @@ async def _copy(reader, writer):
 
 
 class TlsProxy:
-    """Carries bytes from a TLS port to a plain one, in a thread of its own."""
+    """Forwards bytes from a TLS port to a plain one, in a thread of its own."""
 
     def __init__(self, port, to_port, certificate, key):
         self.port = port

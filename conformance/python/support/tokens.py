@@ -1,4 +1,4 @@
-"""Key pairs, and participant tokens signed with them, the way a customer's backend does it."""
+"""Key pairs, and participant tokens signed with them, as a customer's backend makes them."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ def encode(data):
 
 
 def public_pem(key):
-    """The public half as SubjectPublicKeyInfo in PEM."""
+    """The public key as SubjectPublicKeyInfo in PEM."""
     return (
         key.public_key()
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -28,7 +28,7 @@ def public_pem(key):
 
 
 class KeyPair:
-    """A P-384 key pair; `arn` is set once its public half is imported."""
+    """A P-384 key pair; `arn` is set once its public key is imported."""
 
     def __init__(self):
         self.private = ec.generate_private_key(ec.SECP384R1())
@@ -50,7 +50,7 @@ class KeyPair:
         return hashlib.md5(der, usedforsecurity=False).digest().hex(":")
 
     def import_into(self, ivs, **more):
-        """Imports the public half and returns the pair."""
+        """Imports the public key and returns the pair."""
         self.arn = ivs.import_public_key(publicKeyMaterial=self.public_pem, **more)["publicKey"]["arn"]
         return self
 

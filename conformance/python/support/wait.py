@@ -1,4 +1,4 @@
-"""Waiting for a state with a deadline. No test sleeps for a fixed time."""
+"""Waits for a state with a deadline. No test sleeps for a fixed time."""
 
 import time
 
@@ -6,7 +6,7 @@ POLL_S = 0.05
 
 
 def eventually(check, timeout_s=15.0, what=""):
-    """Calls `check` until it returns something true, and returns that; raises what it last raised, or a timeout."""
+    """Calls `check` until it returns something true, and returns that; at the deadline raises its last error."""
     ends_at = time.monotonic() + timeout_s
     while True:
         error = None
@@ -23,7 +23,7 @@ def eventually(check, timeout_s=15.0, what=""):
 
 
 def stays(check, for_s, what=""):
-    """Fails unless `check` is true all the time for `for_s`: for states that must not change."""
+    """Fails unless `check` stays true for `for_s` seconds: for states that must not change."""
     ends_at = time.monotonic() + for_s
     while time.monotonic() < ends_at:
         assert check(), what or check.__name__

@@ -1,16 +1,16 @@
-//! Errors as a client sees them: a code, a status, a sentence.
+//! Errors as a client sees them: a code, a status, a message.
 //!
-//! The code goes into the header `x-amzn-ErrorType`. The body carries the sentence twice, as
-//! `exceptionMessage`, which is the member the service model has, and as `message`, which is what
-//! the generic part of the SDKs shows to people.
+//! The code is in the header `x-amzn-ErrorType`. The body has the message twice: as
+//! `exceptionMessage`, the member of the service model, and as `message`, which the generic part of the SDKs shows to
+//! people.
 
 use serde::Serialize;
 
-/// Headers that go on every answer, errors included. The service model has them on each error and
+/// Headers of every answer, including errors. The service model has them on each error and
 /// on the answers of the replication operations; browsers need the first two.
 ///
-/// The host behind restage belongs to someone and may have other subdomains, so unlike the
-/// service's own value the transport-security header does not speak for those.
+/// The strict-transport-security header has no `includeSubDomains`, unlike the service's own value, because other
+/// subdomains of the host may belong to somebody else.
 pub const RESPONSE_HEADERS: &[(&str, &str)] = &[
     ("Access-Control-Allow-Origin", "*"),
     (
@@ -30,7 +30,7 @@ pub const RESPONSE_HEADERS: &[(&str, &str)] = &[
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal, $make:ident;)*) => {
-        /// What kind of refusal it is. The first seven are in the service model; the others are
+        /// The kind of a refusal. The first seven are in the service model; the others are
         /// AWS's common errors, which every SDK knows.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum ErrorCode {
@@ -70,21 +70,21 @@ macro_rules! codes {
 codes! {
     /// A member of the request breaks a rule; the message names both.
     Validation = "ValidationException", 400, validation;
-    /// Not this caller's.
+    /// The resource belongs to another account, or the key lacks the permission.
     AccessDenied = "AccessDeniedException", 403, access_denied;
-    /// The account is not verified yet. Restage never answers it, but it is in the service model.
+    /// The account is not verified yet. Restage never returns it, but it is in the service model.
     PendingVerification = "PendingVerification", 403, pending_verification;
-    /// No such stage, session, participant or replica.
+    /// The stage, session, participant or replica does not exist.
     ResourceNotFound = "ResourceNotFoundException", 404, resource_not_found;
-    /// Not possible in the present state.
+    /// The resource's state does not allow the operation.
     Conflict = "ConflictException", 409, conflict;
-    /// A limit of the deployment.
+    /// A limit of the deployment is reached.
     ServiceQuotaExceeded = "ServiceQuotaExceededException", 402, service_quota_exceeded;
-    /// A fault of the server.
+    /// The server failed.
     InternalServer = "InternalServerException", 500, internal_server;
-    /// Too many requests; SDKs wait and try again.
+    /// Too many requests; SDKs wait and retry.
     Throttling = "ThrottlingException", 429, throttling;
-    /// The server is starting or stopping; SDKs wait and try again.
+    /// The server is starting or stopping; SDKs wait and retry.
     ServiceUnavailable = "ServiceUnavailableException", 503, service_unavailable;
     /// Method and path name no operation.
     UnknownOperation = "UnknownOperationException", 404, unknown_operation;
@@ -92,26 +92,26 @@ codes! {
     Serialization = "SerializationException", 400, serialization;
     /// The body is larger than any valid request.
     RequestEntityTooLarge = "RequestEntityTooLargeException", 413, request_entity_too_large;
-    /// The request did not arrive whole in time; SDKs try again.
+    /// The request did not arrive completely in time; SDKs retry.
     RequestTimeout = "RequestTimeoutException", 408, request_timeout;
     /// The request is not signed.
     MissingAuthenticationToken =
         "MissingAuthenticationTokenException", 403, missing_authentication_token;
-    /// The access key is not known here.
+    /// The access key is unknown.
     UnrecognizedClient = "UnrecognizedClientException", 403, unrecognized_client;
-    /// The signature is not the one this request needs, or too old, or for another service.
+    /// The signature is wrong, too old, or for another service.
     InvalidSignature = "InvalidSignatureException", 403, invalid_signature;
-    /// The `Authorization` header cannot be understood.
+    /// The `Authorization` header is malformed.
     IncompleteSignature = "IncompleteSignatureException", 403, incomplete_signature;
 }
 
-/// A refusal, ready for the wire.
+/// A refusal.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}: {message}", code.name())]
 pub struct ApiError {
     /// The kind, with its header value and status.
     pub code: ErrorCode,
-    /// A sentence for the caller: which member, which rule. Never a secret.
+    /// A message for the caller that names the member and the rule. Never contains a secret.
     pub message: String,
 }
 

@@ -1,14 +1,14 @@
-//! The wire of the Amazon IVS Real-Time API: which operations there are, what their requests and
-//! responses look like, how errors, page tokens and timestamps are written, and whether a request's
-//! signature is right.
+//! The wire format of the Amazon IVS Real-Time API: its operations, their requests and
+//! responses, errors, page tokens and timestamps, and the verification of a request's
+//! signature.
 //!
-//! Everything here is a function of its arguments. A request goes through in this order:
+//! Every function here depends only on its arguments. A request is processed in this order:
 //!
-//! 1. [`sigv4::verify`]: who signed this, and is it what was signed?
-//! 2. [`Operation::resolve`]: which operation do method and path name?
-//! 3. [`Request::parse`]: the body as a typed request that keeps every rule of the model, or a
-//!    sentence naming the member and the rule it broke.
-//! 4. A `*Response` of [`shape`], or an [`ApiError`], turned into JSON.
+//! 1. [`sigv4::verify`] verifies the signature and returns the signer.
+//! 2. [`Operation::resolve`] finds the operation by method and path.
+//! 3. [`Request::parse`] parses the body into a typed request that satisfies every constraint of the model, or returns a
+//!    message that names the member and the constraint it violates.
+//! 4. A `*Response` of [`shape`], or an [`ApiError`], is serialised to JSON.
 #![deny(missing_docs)]
 
 pub mod error;

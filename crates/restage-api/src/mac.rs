@@ -2,8 +2,8 @@
 
 use aws_lc_rs::{digest, hmac};
 
-/// HMAC-SHA256 over the parts in a row. The parts are not set apart from each other; a caller that
-/// needs that puts lengths between them.
+/// HMAC-SHA256 over the parts in sequence. Nothing separates the parts; a caller that
+/// needs that adds lengths between them.
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     for part in parts {
@@ -22,7 +22,7 @@ fn bytes_32(bytes: &[u8]) -> [u8; 32] {
     bytes.try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// Lower-case hex digits, all at once: every request needs them three times.
+/// Lower-case hex digits, converted in one step, because every request needs them three times.
 pub(crate) fn hex_32(bytes: [u8; 32]) -> String {
     let mut digits = [0; 64];
     hex::encode_to_slice(bytes, &mut digits).expect("two digits for each byte");

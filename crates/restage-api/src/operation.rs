@@ -1,4 +1,4 @@
-//! The operations of the service, which of them restage has, and what a request for one is.
+//! The operations of the service, which of them are built, and the trait of their requests.
 
 mod table;
 
@@ -10,16 +10,16 @@ use crate::error::ApiError;
 
 pub use self::table::Operation;
 
-/// The input of one operation, from its body. (Those about tags have a path and a query to read as well: see
+/// The input of one operation, parsed from its body. (The operations about tags also read a path and a query: see
 /// [`TagResourceRequest`](crate::shape::TagResourceRequest).)
 pub trait Request: Sized {
     /// The operation whose input it is.
     const OPERATION: Operation;
 
-    /// What the operation answers.
+    /// The operation's answer.
     type Response: Serialize;
 
-    /// Reads a body and checks every rule that can be checked without looking at a resource.
+    /// Parses a body and checks every constraint that does not depend on a resource.
     ///
     /// # Errors
     /// `SerializationException` or `RequestEntityTooLargeException` for the body as a whole,
@@ -39,15 +39,15 @@ pub trait Paged: Request {
     fn page(&self) -> (Option<&str>, u32);
 }
 
-/// The answer of operations that have nothing to say, such as DeleteStage: `{}`.
+/// The answer of operations without output members, such as DeleteStage: `{}`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct EmptyResponse {}
 
-/// What the path of an operation about tags starts with; the rest is the ARN.
+/// Prefix of the paths of operations about tags; the rest is the ARN.
 pub(crate) const TAGS_PATH: &str = "/tags/";
 
 impl Operation {
-    /// The operations that restage has. All others are answered as unknown.
+    /// The operations that restage implements. All others are answered as unknown.
     pub const BUILT: &'static [Self] = &[
         Self::CreateStage,
         Self::GetStage,
@@ -77,8 +77,8 @@ impl Operation {
         Self::ListTagsForResource,
     ];
 
-    /// The operation a request line names. `path` is the path alone, without a query. `None` stands
-    /// for operations of the service that restage does not have as well as for anything else; the
+    /// The operation of a request line. `path` is the path without a query. `None`
+    /// for operations that are not implemented as well as for anything else; the
     /// answer to both is [`Operation::unknown`].
     pub fn resolve(method: &str, path: &str) -> Option<Self> {
         if path.starts_with(TAGS_PATH) {
@@ -106,8 +106,8 @@ impl Operation {
         )
     }
 
-    /// The error for a request that names no operation. Neither method nor path is repeated in it,
-    /// since both are the peer's text of any length.
+    /// The error for a request that names no operation. It does not repeat method or path,
+    /// because both may be of any length.
     pub fn unknown() -> ApiError {
         ApiError::unknown_operation(
             "The method and path name no operation of this server. An operation is a POST to its \

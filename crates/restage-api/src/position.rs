@@ -1,8 +1,8 @@
-//! Where a list stands: the sort key of the last row of a page, as bytes for a page token.
+//! The position in a list: the sort key of the last row of a page, as bytes for a page token.
 //!
-//! A position is a row of fields, each a whole number or a text. What is read must be what was
-//! written, field by field; anything else is refused, so a position of an older layout never turns
-//! into a wrong place.
+//! A position is a sequence of fields, each a whole number or a text. Reading must match the
+//! writing field by field; anything else is refused, so that a position of an older layout never becomes
+//! a wrong place.
 
 use crate::error::ApiError;
 use crate::page;
@@ -39,7 +39,7 @@ impl Position {
         self
     }
 
-    /// Adds a text of at most 65,535 bytes; what is longer is cut, and would not fit a token anyway.
+    /// Adds a text of at most 65,535 bytes; a longer one is cut, and would not fit a token anyway.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
         let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
@@ -56,9 +56,9 @@ impl Position {
     }
 }
 
-/// Reads a position field by field, in the order it was written.
+/// Reads a position field by field, in the order of writing.
 ///
-/// Every method fails with the `ValidationException` of a bad `nextToken` when the field is not there
+/// Every method fails with the `ValidationException` of a bad `nextToken` if the field is missing
 /// or of the other kind.
 #[derive(Clone, Debug)]
 pub struct PositionReader<'a>(&'a [u8]);
@@ -87,7 +87,7 @@ impl<'a> PositionReader<'a> {
         std::str::from_utf8(text).map_err(|_| page::bad_token())
     }
 
-    /// Nothing may be left.
+    /// Checks that nothing is left.
     pub fn end(self) -> Result<(), ApiError> {
         if self.0.is_empty() {
             Ok(())

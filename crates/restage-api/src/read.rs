@@ -1,5 +1,5 @@
-//! Reading requests: members out of a JSON body, held to the rules of the model, with the sentence for whatever is
-//! wrong. What the rules of each member are is in `generated`.
+//! Parses requests: reads members of a JSON body, checks them against the model's constraints, and describes every
+//! fault. The constraints of each member are in `generated`.
 
 mod object;
 mod rule;
@@ -18,7 +18,7 @@ pub(crate) use self::wire_enum::{WireEnum, wire_enum};
 /// Attributes or tags.
 pub type StringMap = BTreeMap<String, String>;
 
-/// A structure that stands inside of requests.
+/// A structure inside of requests.
 pub(crate) trait Shape: Sized {
     /// Reads the structure's members and checks their rules.
     ///

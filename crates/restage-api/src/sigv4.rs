@@ -1,14 +1,14 @@
-//! Signature Version 4: is this request signed, by whom, and is it what was signed?
+//! Signature Version 4: verifies that a request is signed, by whom, and that it is unchanged.
 //!
 //! Follows AWS's "Signature Version 4 for API requests" (IAM User Guide, "Create a signed AWS API
-//! request"), header form only, for the service name `ivs`. The way of a request:
+//! request"), header form only, for the service name `ivs`. The steps:
 //!
-//! 1. `authorization.rs` takes the `Authorization` header apart;
-//! 2. `date.rs` finds when the request says it was made, and whether that is now;
-//! 3. `canonical.rs` writes the request in the one form both sides hash;
-//! 4. [`verify_head`] and [`VerifiedHead::verify_body`] sign that with the [key](SigningKey) derived from the secret, and
-//!    compare: the first does so if the head says what the body's hash is, so that the body need not be read for who is
-//!    refused.
+//! 1. `authorization.rs` parses the `Authorization` header;
+//! 2. `date.rs` finds the request's date, and checks that it is near the present time;
+//! 3. `canonical.rs` writes the request in the canonical form that both sides hash;
+//! 4. [`verify_head`] and [`VerifiedHead::verify_body`] sign that form with the [key](SigningKey) derived from the secret, and
+//! compare. The first does so if the head contains the body's hash, so that the body of a refused request need not be
+//! read.
 
 mod authorization;
 mod canonical;
@@ -23,7 +23,7 @@ pub use self::verify::{
     Header, Identity, SERVICE, SignedRequest, VerifiedHead, verify, verify_head,
 };
 
-/// The sizes nothing in a request may exceed.
+/// The largest accepted sizes of a request's parts.
 mod limits {
     /// Most header fields.
     pub const MAX_HEADERS: usize = 100;

@@ -92,7 +92,8 @@ pub enum Error {
 const PASSING: [u16; 5] = [429, 500, 502, 503, 504];
 
 impl Error {
-    /// True if the same call may succeed later: no answer, a busy server, or a connection that was not ended on purpose.
+    /// True if the same call may succeed later: no answer, a busy server, or a connection that was not ended on
+    /// purpose.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {

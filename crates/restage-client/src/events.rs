@@ -200,7 +200,8 @@ impl EventStream {
         Self::join_resuming(token, None, trust).await
     }
 
-    /// Like [`EventStream::join_trusting`], with the newest resumption secret of an earlier connection of the participant.
+    /// Like [`EventStream::join_trusting`], with the newest resumption secret of an earlier connection of the
+    /// participant.
     ///
     /// # Errors
     /// As [`EventStream::join`].

@@ -81,11 +81,10 @@ impl Replication {
     /// Starts the replication (StartParticipantReplication).
     ///
     /// # Errors
-    /// The operation's errors: `ConflictException` if the participant does not publish, or is
-    /// already replicated there; `ResourceNotFoundException` for an unknown stage or participant;
-    /// `ServiceQuotaExceededException` for too many destinations, or too many publishers there;
-    /// and the others of
-    /// [its reference](https://docs.aws.amazon.com/ivs/latest/RealTimeAPIReference/API_StartParticipantReplication.html).
+    /// The operation's errors: `ConflictException` if the participant does not publish, or is already replicated
+    /// there; `ResourceNotFoundException` for an unknown stage or participant; `ServiceQuotaExceededException` for
+    /// too many destinations, or too many publishers there; and the others of [its
+    /// reference](https://docs.aws.amazon.com/ivs/latest/RealTimeAPIReference/API_StartParticipantReplication.html).
     pub async fn start(
         &self,
         client: &Client,
@@ -132,9 +131,8 @@ impl Replication {
     /// Stops the replication (StopParticipantReplication).
     ///
     /// # Errors
-    /// The operation's errors: `ResourceNotFoundException` if there is no such replication, and the
-    /// others of
-    /// [its reference](https://docs.aws.amazon.com/ivs/latest/RealTimeAPIReference/API_StopParticipantReplication.html).
+    /// The operation's errors: `ResourceNotFoundException` if there is no such replication, and the others of [its
+    /// reference](https://docs.aws.amazon.com/ivs/latest/RealTimeAPIReference/API_StopParticipantReplication.html).
     pub async fn stop(
         &self,
         client: &Client,

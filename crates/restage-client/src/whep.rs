@@ -20,8 +20,8 @@ pub struct SubscribeConfig {
     pub codecs: Vec<Codec>,
     /// Time limit for the answer, and then again for ICE and DTLS.
     pub connect_timeout: Duration,
-    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one. With
-    /// it, a token that has expired meanwhile stays usable until the stage session ends.
+    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one.
+    /// With it, a token that has expired meanwhile stays usable until the stage session ends.
     pub resumption: Option<String>,
     /// A shared HTTP client; `None` makes one.
     pub http: Option<HttpClient>,

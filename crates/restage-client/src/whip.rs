@@ -25,8 +25,8 @@ pub struct PublishConfig {
     /// Turns bandwidth estimation and pacing on, starting from this many bits per second. The
     /// estimate is in [`Stats::available_bps`]. `None` sends each frame at once, without pacing.
     pub initial_bps: Option<u64>,
-    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one. With
-    /// it, a token that has expired meanwhile stays usable until the stage session ends.
+    /// The newest resumption secret of an earlier connection of the same participant to the stage, if there was one.
+    /// With it, a token that has expired meanwhile stays usable until the stage session ends.
     pub resumption: Option<String>,
     /// A shared HTTP client; `None` makes one.
     pub http: Option<HttpClient>,

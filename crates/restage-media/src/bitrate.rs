@@ -1,6 +1,6 @@
-//! How much media goes by, and whether that is too much.
+//! Bitrates: what a publisher sends and what a receiver is sent, and whether that exceeds the limit.
 //!
-//! What counts is RTP payload: what encoders are set to. Headers, retransmissions and padding do not.
+//! Only RTP payload counts, because that is the rate encoders are set to. Headers, retransmissions and padding do not count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,29 +8,29 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{BITRATE_BURST, BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW, CLIMB_INTERVAL_MIN};
 
-/// Parts of the window. It moves on by one of them at a time.
+/// The window is divided into this many steps and moves on by one step at a time.
 const STEPS: usize = 6;
 const STEP: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 / STEPS as u64);
 
-/// How long a sum must be too much: longer than a burst stays in the window, and until each peer has told its part, which
-/// it does about once a second.
+/// How long the sum must exceed the limit before a peer has to give way: longer than a burst stays in the window, and until each
+/// peer has reported its part, which it does about once a second.
 const LASTS_MIN: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 + 1_000);
-/// How long a change of layers is taken at its word: a window for the key frame to come and for what came before it to be
-/// over, and one to measure.
+/// How long the expected rate of a new layer counts instead of the measured one: one window until the key frame has come and
+/// earlier packets have left the window, and one to measure.
 const EXPECTED_FOR: Duration = Duration::from_millis(2 * BITRATE_WINDOW.as_millis() as u64);
 
-/// A limit and what encoders may overshoot it by.
+/// The limit plus what encoders may overshoot it by.
 fn at_most(limit: u64) -> u64 {
     limit.saturating_add(limit / 100 * BITRATE_OVERSHOOT_PERCENT)
 }
 
-/// The average over the last [`BITRATE_WINDOW`]; before that much time has passed, as if nothing had come before.
+/// The average rate over the last [`BITRATE_WINDOW`]. Time before the first packet counts as silence.
 #[derive(Debug)]
 struct Meter {
     /// When the present step ends.
     ends_at: Instant,
     bytes: u64,
-    /// Bytes of the steps before, newest first: those of the window, and of one window before it.
+    /// Bytes of the earlier steps, newest first: those of this window and of the one before it.
     steps: [u64; 2 * STEPS],
 }
 
@@ -64,7 +64,7 @@ impl Meter {
         window.iter().sum::<u64>() * 8 * 1_000 / BITRATE_WINDOW.as_millis() as u64
     }
 
-    /// Whether clearly more has come in this window than in the one before it.
+    /// Whether clearly more came in this window than in the one before it.
     fn has_grown(&self) -> bool {
         let (newer, older) = self.steps.split_at(STEPS);
         let (newer, older): (u64, u64) = (newer.iter().sum(), older.iter().sum());
@@ -72,15 +72,15 @@ impl Meter {
     }
 }
 
-/// What one publisher sends, and may: a bucket that leaks at the limit and what encoders may overshoot it by, and that
-/// holds [`BITRATE_BURST`] of it, as the buffer that an encoder keeps its rate by does.
+/// A leaky bucket for what one publisher sends. It leaks at the limit plus the allowed overshoot and holds [`BITRATE_BURST`] of
+/// it, like the rate buffer of an encoder.
 #[derive(Debug)]
 pub(crate) struct Upload {
     limit: u64,
-    /// What is in the bucket, in bits, and when that was.
+    /// Bits in the bucket at the time `at`.
     level: u64,
     at: Instant,
-    /// Since when it has not been empty, and what has come since.
+    /// When it was empty last, and the bits that came since.
     full_since: Instant,
     bits: u64,
 }
@@ -96,7 +96,7 @@ impl Upload {
         }
     }
 
-    /// Counts a packet. Answers what came in bits a second, since the bucket began to fill, if it overflows.
+    /// Counts a packet. If the bucket overflows, returns the average rate in bits per second since it was empty last.
     pub(crate) fn add(&mut self, now: Instant, bytes: usize) -> Option<u64> {
         let micros = |time: Duration| time.as_micros() as u64;
         let leaked =
@@ -117,24 +117,24 @@ impl Upload {
     }
 }
 
-/// What one receiver may be sent by all its peers together, whichever [`Sfu`](crate::Sfu)s have them. Made by the caller
-/// and handed in with each of them ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
+/// The limit on what one receiver gets through all its peers together, on whichever [`Sfu`](crate::Sfu)s they are.
+/// The caller creates it and passes it in with each peer ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
 ///
-/// When it is more than allowed, the peer whose part has grown, the newest of several, is shown a smaller layer, or goes
-/// if there is none; the others are left alone.
+/// When the sum exceeds the limit, the newest of the peers whose part has grown is shown a smaller layer, or is ended if there is
+/// none. The other peers are left alone.
 #[derive(Debug)]
 pub struct Download {
     limit: u64,
-    /// The sum of what its peers have told.
+    /// The sum of what its peers have reported.
     bits_per_s: AtomicU64,
-    /// Peers so far, which numbers them.
+    /// Peers so far. Numbers them from 1.
     peers: AtomicU64,
-    /// The newest peer whose part has grown while the sum is too much; 0 is none.
+    /// Number of the newest peer whose part has grown while the sum exceeds the limit; 0 if there is none.
     grown: AtomicU64,
 }
 
 impl Download {
-    /// Of this many bits a second.
+    /// A limit of this many bits per second.
     pub fn new(bits_per_s_max: u64) -> Self {
         Self {
             limit: bits_per_s_max,
@@ -144,21 +144,21 @@ impl Download {
         }
     }
 
-    /// What is sent now, in bits a second.
+    /// The present rate, in bits per second.
     pub fn bits_per_s(&self) -> u64 {
         self.bits_per_s.load(Ordering::Relaxed)
     }
 
-    /// A part has changed. Answers the sum.
+    /// A part has changed from `before` to `after`. Returns the sum.
     fn change(&self, before: u64, after: u64) -> u64 {
-        // Additions wrap, so that this is a subtraction as well.
+        // Additions wrap, so this also subtracts.
         let by = after.wrapping_sub(before);
         self.bits_per_s
             .fetch_add(by, Ordering::Relaxed)
             .wrapping_add(by)
     }
 
-    /// The newest peer whose part has grown, this one counted if it `has_grown`.
+    /// Number of the newest peer whose part has grown; this peer counts if it `has_grown`.
     fn newest(&self, number: u64, has_grown: bool) -> u64 {
         if has_grown {
             self.grown.fetch_max(number, Ordering::Relaxed).max(number)
@@ -167,36 +167,36 @@ impl Download {
         }
     }
 
-    /// This peer has had less, or need not.
+    /// This peer has given way, or need not any more.
     fn withdraw(&self, number: u64) {
         let order = Ordering::Relaxed;
         self.grown.compare_exchange(number, 0, order, order).ok();
     }
 }
 
-/// One peer's part of a [`Download`].
+/// The part of one peer in a [`Download`].
 #[derive(Debug)]
 pub(crate) struct Share {
     of: Arc<Download>,
     number: u64,
     meter: Meter,
-    /// Its part of the sum.
+    /// Its part of the sum, as reported last.
     reported: u64,
-    /// Since when the sum is too much.
+    /// Since when the sum exceeds the limit.
     over_since: Option<Instant>,
-    /// The rate of a layer that has been changed to, and when. For a while it counts instead of the average.
+    /// The rate of the layer that it was changed to, and when. It counts instead of the measured rate for [`EXPECTED_FOR`].
     expected: Option<(u64, Instant)>,
 }
 
-/// How a receiver's [`Download`] looks from one of its peers. In bits a second.
+/// What a [`Download`] means for one of its peers. Rates are in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usage {
-    /// Nothing is to be done by this peer.
+    /// This peer need not do anything.
     Fine,
-    /// So much is left to it, what it has included.
+    /// Bits per second that this peer may use in total.
     Room { bits_per_s: u64 },
-    /// The sum is too much, and this is the peer to have less: the newest whose part has grown; or no other has had
-    /// less for a while. `rest` is left to it.
+    /// The sum exceeds the limit and this peer has to give way: it is the newest whose part has grown, or no other peer has given
+    /// way for a while. `rest` is what it may use.
     Over { sum: u64, rest: u64 },
 }
 
@@ -212,12 +212,12 @@ impl Share {
         }
     }
 
-    /// Counts what was sent. Nothing shared is touched.
+    /// Counts what was sent. Touches nothing that is shared.
     pub(crate) fn add(&mut self, now: Instant, bytes: usize) {
         self.meter.add(now, bytes);
     }
 
-    /// Tells its part, and answers what follows for it.
+    /// Reports its part, and returns what this peer must do.
     pub(crate) fn report(&mut self, now: Instant) -> Usage {
         self.meter.advance(now);
         let within = |time| self.expected.filter(|(_, since)| now < *since + time);
@@ -249,7 +249,7 @@ impl Share {
         }
     }
 
-    /// Another layer is sent from now on, of this rate: what came before says nothing any more.
+    /// A layer of this rate is sent from now on. What was measured before does not count any more.
     pub(crate) fn expect(&mut self, now: Instant, bits_per_s: u64) {
         self.meter = Meter::new(now);
         self.over_since = None;
@@ -272,16 +272,11 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     const MBIT: u64 = 1_000_000;
 
-    /// When an upload of these bytes every 10 ms is too much, in milliseconds.
+    /// When an upload of these bytes every 10 ms exceeds the limit, in milliseconds.
     fn exceeds(limit: u64, seconds: u64, bytes: impl Fn(u64) -> usize) -> Option<u64> {
         let epoch = epoch();
         let mut upload = Upload::new(epoch, limit);
@@ -291,7 +286,7 @@ mod tests {
         })
     }
 
-    /// Bytes of 10 ms.
+    /// Bytes in 10 ms.
     fn at_rate(bits_per_s: u64) -> usize {
         (bits_per_s / 800) as usize
     }
@@ -332,7 +327,7 @@ mod tests {
         let mut upload = Upload::new(epoch, MBIT);
         let ticks = (0..60_000).map(|tick| tick * 10);
         let told = ticks.filter_map(|ms| {
-            // Little for ten seconds, then three times the limit.
+            // A low rate for ten seconds, then three times the limit.
             let rate = if ms < 10_000 { MBIT / 10 } else { 3 * MBIT };
             upload.add(epoch + Duration::from_millis(ms), at_rate(rate))
         });
@@ -342,7 +337,7 @@ mod tests {
 
     #[test]
     fn key_frames_of_fifteen_pictures_each_two_seconds_stay() {
-        // 25 pictures a second that come to the limit on average.
+        // 25 pictures per second that reach the limit on average.
         let picture = 2 * MBIT / 8 / 25 * 50 / (49 + 15);
         let bytes = |ms: u64| match ms {
             _ if !ms.is_multiple_of(40) => 0,
@@ -368,7 +363,8 @@ mod tests {
         assert_eq!(meter.bits_per_s(), 0);
     }
 
-    /// Sends at these rates, a second each, and tells each second. The place of the share that goes, and when.
+    /// Sends at these rates, one second each, and reports each second. Returns the position of the share that must be
+    /// reduced first, and when.
     fn first_to_go(limit: u64, seconds: &[&[u64]]) -> Option<(usize, usize)> {
         let epoch = epoch();
         let download = Arc::new(Download::new(limit));

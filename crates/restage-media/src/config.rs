@@ -1,4 +1,4 @@
-//! What a caller decides about an [`Sfu`](crate::Sfu).
+//! Settings of an [`Sfu`](crate::Sfu).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,35 +9,36 @@ use crate::io::{Excess, WorkerId};
 use crate::limits;
 use crate::sdp::format::H264ProfileMatch;
 
-/// Settings of one [`Sfu`](crate::Sfu). Bounds that are no setting are in [`limits`].
+/// Settings of one [`Sfu`](crate::Sfu). Bounds that are not settings are in [`limits`].
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The host candidates to advertise, best first. A datagram that arrives on another local address is taken as
-    /// meant for the first of its family, so that a server behind a NAT 1:1 can advertise its public address.
+    /// The host candidates to advertise, best first. A datagram that arrives on another local address is treated as
+    /// sent to the first one of its family, so that a server behind a one-to-one NAT can advertise its public address.
     pub candidates: Vec<SocketAddr>,
-    /// Where the randomness of this crate comes from: starts of sequence numbers and timestamps. Keys, passwords
-    /// and SSRCs are not derived from it.
+    /// Seed of the random numbers of this crate: SSRCs, and where sequence numbers and timestamps start. Keys and passwords are not
+    /// derived from it.
     pub seed: u64,
-    /// Time since 1970 at the first input, for sender reports. Zero is as good where nobody compares them with
+    /// Time since 1970 at the first input, for sender reports and capture times. It may be zero if nobody compares these with
     /// other clocks.
     pub since_1970: Duration,
-    /// Which of several workers this is. No two that relay to each other may have the same name.
+    /// The name of this worker among several. Workers that relay to each other must have different names.
     pub worker: WorkerId,
-    /// How often this worker's [`Sfu`](crate::Sfu) has been made anew: others must not take its publishers for those before.
+    /// How often this worker's [`Sfu`](crate::Sfu) has been replaced, so that other workers do not take its feeds for those of
+    /// its predecessors.
     pub generation: u16,
-    /// What a publisher may send, all its tracks and layers together; `None` is any. One that sends more is gone: see
-    /// [`limits::BITRATE_BURST`].
+    /// Bits per second that a publisher may send, all its tracks and layers together; `None` is any. A publisher that sends more
+    /// is ended: see [`limits::BITRATE_BURST`].
     pub publish_bits_per_s_max: Option<u64>,
-    /// Most pixels of a publisher's pictures, width times height, in any layer; `None` is any. One that sends larger
-    /// ones is gone at its first key frame of that size.
+    /// Most pixels of a publisher's pictures, width times height, in any layer; `None` is any. A publisher of larger pictures is
+    /// ended at its first key frame of that size.
     pub publish_pixels_max: Option<u64>,
-    /// Who is sent H.264 of which profile.
+    /// Which subscribers are sent H.264 of which profile.
     pub h264_profile_match: H264ProfileMatch,
-    /// Peers at one time.
+    /// Most peers at one time.
     pub peers_max: usize,
-    /// Publications at one time.
+    /// Most publications at one time.
     pub publications_max: usize,
-    /// Subscribers of one publication.
+    /// Most subscribers of one publication.
     pub subscribers_per_publication_max: usize,
 }
 

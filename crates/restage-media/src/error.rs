@@ -1,17 +1,17 @@
-//! Why an offer or a fragment is not taken.
+//! Why an offer or a fragment is refused.
 
 use std::fmt;
 
 use restage_codec::MediaKind;
 
-/// Why an offer or a fragment was refused: a kind for programs and a sentence for people.
+/// The reason why an offer or a fragment was refused: a kind for programs and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferError {
     kind: OfferErrorKind,
     message: String,
 }
 
-/// What is wrong with an offer or a fragment.
+/// The fault of an offer or a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OfferErrorKind {
@@ -23,21 +23,21 @@ pub enum OfferErrorKind {
     NoMedia,
     /// No ICE credentials, or malformed ones (RFC 8839).
     NoIce,
-    /// The remote end is ICE-lite, as we are: nobody would check the path.
+    /// The remote end is ICE-lite, like this one: nobody would check the path.
     IceLite,
     /// No usable DTLS fingerprint (RFC 8122).
     NoDtls,
     /// Several media sections without BUNDLE (RFC 9143).
     NoBundle,
-    /// A media section without a codec that is forwarded here.
+    /// A media section has no codec that is forwarded.
     NoUsableCodec(MediaKind),
-    /// The offer could not be answered: a fault of this end.
+    /// The offer could not be answered because of an error of this end.
     NotAccepted,
     /// The worker has no room for another peer.
     Full,
-    /// A peer of that key exists.
+    /// A peer with that key exists already.
     PeerExists,
-    /// There is no peer of that key.
+    /// There is no peer with that key.
     UnknownPeer,
     /// Not a trickle-ice-sdpfrag (RFC 8840).
     NotFragment,
@@ -53,12 +53,12 @@ impl OfferError {
         }
     }
 
-    /// What is wrong.
+    /// The kind of fault.
     pub fn kind(&self) -> OfferErrorKind {
         self.kind
     }
 
-    /// The sentence for people. It quotes nothing secret.
+    /// The message for people. It contains no secret.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -1,4 +1,4 @@
-//! Every bound of the media plane, by name. What happens at each bound is said beside it.
+//! Every bound of the media plane. The comment of each says what happens when it is reached.
 
 use std::time::Duration;
 
@@ -12,101 +12,104 @@ pub const PEERS_MAX: usize = 10_000;
 pub const PUBLICATIONS_MAX: usize = 10_000;
 /// Subscribers of one publication. One more `Subscribe` is ignored and counted.
 pub const SUBSCRIBERS_PER_PUBLICATION_MAX: usize = 10_000;
-/// Encoding addresses remembered per peer. The oldest makes room, so a peer behind a busy NAT keeps working.
+/// Source addresses remembered per peer. A further one replaces the oldest, so a peer behind a busy NAT keeps working.
 pub const ADDRESSES_PER_PEER_MAX: usize = 16;
-/// Encoding addresses a peer may show between two ICE restarts. Checks from further ones are ignored.
+/// Source addresses that a peer may use between two ICE restarts. Checks from further ones are ignored.
 pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;
-/// Taps of one [`Sfu`](crate::Sfu). One more is refused with [`TapError::Full`](crate::TapError::Full).
+/// Most taps of one [`Sfu`](crate::Sfu). One more is refused with [`TapError::Full`](crate::TapError::Full).
 pub const TAPS_MAX: usize = 1_000;
-/// Taps of one publication. One more is refused with [`TapError::Full`](crate::TapError::Full).
+/// Most taps of one publication. One more is refused with [`TapError::Full`](crate::TapError::Full).
 pub const TAPS_PER_PUBLICATION_MAX: usize = 16;
-/// Formats of an external inlet. More are refused with [`InletError::TooManyFormats`](crate::InletError::TooManyFormats).
+/// Most formats of an external inlet. More are refused with
+/// [`InletError::TooManyFormats`](crate::InletError::TooManyFormats).
 pub const INLET_FORMATS_MAX: usize = 16;
-/// Packets pushed into an external inlet at a time. More are refused with [`InletError::TooManyPackets`](crate::InletError::TooManyPackets).
+/// Most packets that are pushed into an external inlet at once. More are refused with
+/// [`InletError::TooManyPackets`](crate::InletError::TooManyPackets).
 pub const PUSH_PACKETS_MAX: usize = 1_024;
-/// Bytes of the parameters of a [`Format`](crate::Format) that the caller makes.
+/// Most bytes in the parameters of a [`Format`](crate::Format) that the caller makes.
 pub const FORMAT_PARAMETERS_BYTES_MAX: usize = 16 * 1024;
-/// Packets a publication collects before they are forwarded even though the caller is still handing in datagrams.
+/// Packets that a publication collects before they are forwarded, even if the caller is still passing in datagrams.
 pub const BATCH_PACKETS_MAX: usize = 256;
 /// Bytes of an offer or a fragment. Larger ones are refused. Chromium's largest are about 12 kB.
 pub const OFFER_BYTES_MAX: usize = 64 * 1024;
 /// Media sections of an offer.
 pub const SECTIONS_MAX: usize = 32;
-/// Payload types taken from one media section; the rest is treated as not offered.
+/// Payload types used of one media section; the others are treated as not offered.
 pub const FORMATS_PER_SECTION_MAX: usize = 32;
 /// Candidates a peer may trickle between two ICE restarts.
 pub const TRICKLED_CANDIDATES_MAX: u32 = 128;
 /// ICE restarts of one peer.
 pub const ICE_RESTARTS_MAX: u32 = 1_000;
-/// Fingerprints taken from one offer.
+/// Fingerprints used of one offer.
 pub const FINGERPRINTS_MAX: usize = 16;
-/// What is sent to an address at most before it is proven that the peer receives there, as a multiple of what came from it
-/// (as RFC 9000 §8 has it for QUIC).
+/// The most that is sent to an address before the peer is proven to receive there, as a multiple of what came from it
+/// (as in RFC 9000 §8 for QUIC).
 pub const AMPLIFICATION_MAX: usize = 3;
-/// A check of an address that is not answered is sent again after this long,
+/// A check to an address is sent again after this long without an answer,
 pub const CHECK_RESEND: Duration = Duration::from_millis(250);
-/// at most this often. The peer's next check from there begins anew.
+/// at most this many times. The next check of the peer from there starts again.
 pub const CHECKS_MAX: u32 = 3;
-/// Media moves to a proven address that the peer nominates with the priority of the one before when that one is silent for
-/// this long: a NAT has chosen another port.
+/// Media moves to a proven address that the peer nominates with the same priority as the present one, when the
+/// present one has been silent for this long: a NAT has chosen another port.
 pub const SAME_PRIORITY_SILENCE_MIN: Duration = Duration::from_millis(500);
 /// The same for a nomination of lower priority.
 pub const NOMINATED_ROUTE_SILENCE_MIN: Duration = Duration::from_secs(2);
 /// The same for an address that is not nominated.
 pub const PEER_ROUTE_SILENCE_MIN: Duration = Duration::from_secs(3);
-/// A flight of the DTLS handshake that is not answered is sent again after this long,
+/// A flight of the DTLS handshake is sent again after this long without an answer,
 pub const DTLS_RESEND_FIRST: Duration = Duration::from_millis(500);
-/// then after twice as long each time, up to this.
+/// then after twice as long each time, up to this time.
 pub const DTLS_RESEND_MAX: Duration = Duration::from_secs(4);
-/// A fatal alert that arrives unprotected may be anybody's. It ends the handshake if nothing else goes on for this long.
+/// An unprotected fatal alert may come from anybody. It ends the handshake only if nothing else of it arrives for this long.
 pub const DTLS_ALERT_GRACE: Duration = Duration::from_secs(1);
-/// Bytes of the first flight that a DTLS client repeats to a server that has not answered. They go beyond
-/// [`AMPLIFICATION_MAX`], once for each offer: a server that is not listening yet says nothing.
+/// Bytes of the first flight that a DTLS client repeats to a server that has not answered. They are sent beyond
+/// [`AMPLIFICATION_MAX`], once for each offer, because a server that is not listening yet answers nothing.
 pub const HELLO_BYTES_MAX: usize = 1_500;
-/// Bytes of a datagram. Larger ones are dropped: what a peer sends fits an Ethernet frame.
+/// Longest datagram in bytes. Longer ones are dropped, because the datagrams of peers fit an Ethernet frame.
 pub const DATAGRAM_BYTES_MAX: usize = 2_000;
-/// Bytes of an RTP payload that is forwarded. With header, extensions and tag it is a datagram.
+/// Longest RTP payload that is forwarded, in bytes. With header, extensions and tag it fits a datagram.
 pub const PAYLOAD_BYTES_MAX: usize = 1_600;
 
-/// SSRCs of a publisher that are kept with everything that is known of them. For a further one, one that belongs to nothing
-/// is retired, else one that has no track: of those the one that is silent for longest. Of a retired SSRC only its highest packet
-/// index is kept. Four layers, each with its retransmissions, sound and probes are ten.
+/// SSRCs of a publisher with full state. For a further one, an SSRC is retired that belongs to no stream, else one that no track
+/// uses, else any; of several the one that is silent for longest. Of a retired SSRC only the highest packet index is kept. Four
+/// layers, each with retransmissions, audio and probes make ten.
 pub const SOURCES_MAX: usize = 32;
-/// SSRCs a publisher may use under one key, those that are retired included (16 bytes each). Packets of further ones are refused
-/// and counted: to forget how far an SSRC has come would let its packets be replayed as long as the key lives.
+/// SSRCs that a publisher may use under one key, retired ones included (16 bytes each). Packets of further ones are refused and
+/// counted: if an SSRC were forgotten, its packets could be replayed as long as the key is used.
 pub const SSRCS_MAX: usize = 4_096;
-/// SSRCs a remote end's reports and feedback come from under one key (16 bytes each). What comes from further ones is refused
-/// and counted, for the same reason.
+/// SSRCs that a remote end's reports and feedback may have under one key (16 bytes each). Those of further ones are refused and
+/// counted, for the same reason.
 pub const RTCP_SOURCES_MAX: usize = 1_024;
-/// How long a source that took a track over keeps it at least from the one it took it from, whose last packets may be late.
-/// Each time one comes back doubles it, up to [`SOURCE_TENURE_DOUBLINGS_MAX`] times, so that two that send at a time do
-/// not take turns.
+/// When a source takes a track over, it keeps it at least this long from the former source, whose last packets may be late. Each
+/// time a former source comes back the time doubles, at most [`SOURCE_TENURE_DOUBLINGS_MAX`] times, so that two sources that send
+/// at the same time do not alternate.
 pub const SOURCE_TENURE_MIN: Duration = Duration::from_millis(100);
-/// See [`SOURCE_TENURE_MIN`].
+/// Most doublings of [`SOURCE_TENURE_MIN`].
 pub const SOURCE_TENURE_DOUBLINGS_MAX: u32 = 12;
-/// Packets of a source that are told apart from replays. Older ones are dropped.
+/// Newest packets of a source whose replays are recognised. Older packets are dropped.
 pub const REPLAY_WINDOW: u64 = 1_024;
-/// Missing packets of a source that are asked for. A larger gap is not: the picture is lost anyway.
+/// Most missing packets of an SSRC that are requested. A larger gap is not requested, because the picture is lost
+/// anyway.
 pub const MISSING_MAX: usize = 256;
-/// How long a gap may be packets in another order.
+/// How long a gap may be just a change of order.
 pub const NACK_DELAY: Duration = Duration::from_millis(10);
-/// Distance between requests for missing packets; one has those of all streams.
+/// Time between requests for missing packets. One request covers all streams.
 pub const NACK_INTERVAL: Duration = Duration::from_millis(10);
-/// A missing packet is asked for again after this long, or after a round trip and a quarter where that is longer,
+/// A missing packet is requested again after this long, or after 1.25 round trips if that is longer,
 pub const NACK_RETRY: Duration = Duration::from_millis(100);
-/// but not longer than this,
+/// but at the latest after this long,
 pub const NACK_RETRY_MAX: Duration = Duration::from_secs(1);
-/// at most this often.
+/// at most this many times.
 pub const NACKS_MAX: u8 = 8;
-/// How long after a source took a track over retransmissions may still repeat packets of the one before.
+/// How long after a source took a track over retransmissions may still repeat packets of the former source.
 pub const RETRANSMISSION_AGE_MAX: Duration = Duration::from_secs(2);
-/// Distance between reports of when packets have arrived, by which a publisher finds the rate it can send at.
+/// Time between reports of packet arrivals, from which a publisher derives the rate it can send at.
 pub const ARRIVALS_INTERVAL: Duration = Duration::from_millis(100);
-/// Arrivals of one report. Further ones are left out.
+/// Most arrivals in one report. Further ones are left out.
 pub const ARRIVALS_MAX: usize = 2_048;
-/// Messages of one report. What does not fit into them is left out: numbers far apart.
+/// Messages of one report. What does not fit is left out; that happens only if the numbers are far apart.
 pub const ARRIVAL_MESSAGES_MAX: usize = 16;
 /// How long reports to a publisher wait for its next packet, so that they need not wake the worker.
 pub const FEEDBACK_SLACK: Duration = Duration::from_millis(30);
@@ -116,67 +119,67 @@ pub const FEEDBACK_SLACK: Duration = Duration::from_millis(30);
 pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(7);
 /// A peer that has not completed ICE and DTLS this long after its answer is gone.
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
-/// Key frames one subscriber may ask for at once. Whoever has lost its picture gets one at once; what it asks for while a
-/// request is under way costs nothing.
+/// Key frames that one subscriber may ask for at once. A subscriber that has lost its picture gets one at once. Requests while
+/// another one is under way cost nothing.
 pub const KEYFRAMES_AT_ONCE_MAX: u32 = 4;
-/// And as many when it has just come.
+/// Key frames that a new subscriber may ask for.
 pub const KEYFRAMES_AT_FIRST: u32 = 2;
-/// After that it may ask for one more each time this has passed. Key frames are sent to everybody: one subscriber must not have
-/// all the others pay for them.
+/// After that it may ask for one more each time this has passed. Everybody is sent the key frame: one subscriber must not make
+/// all others pay for it.
 pub const KEYFRAME_EARNED_EVERY: Duration = Duration::from_secs(3);
 /// Shortest time between two key frame requests for one layer.
 pub const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(500);
-/// A key frame request that brought no key frame is repeated after this long.
+/// A key frame request without a key frame is repeated after this long.
 pub const KEYFRAME_RETRY: Duration = Duration::from_secs(1);
-/// Further repetitions double their distance up to this one.
+/// The time doubles for further repetitions, up to this.
 pub const KEYFRAME_RETRY_MAX: Duration = Duration::from_secs(8);
-/// A simulcast layer without a packet for this long is not chosen.
+/// A simulcast layer without a packet for this long is not selected.
 pub const LAYER_SILENCE_MAX: Duration = Duration::from_millis(500);
 /// Video packets kept for retransmission per publication. Older ones are not sent again.
 pub const RESEND_PACKETS_MAX: usize = 1_024;
-/// How many of the packets a subscriber was sent are remembered: three seconds of 1.5 Mbit/s, half a second of 9.
+/// Number of packets whose sequence numbers are remembered per subscriber: three seconds of 1.5 Mbit/s, half a second
+/// of 9.
 pub const SENT_PACKETS_MAX: usize = 512;
-/// How long they are kept.
+/// How long packets are kept for retransmission.
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
-/// Retransmissions a subscriber may have at once. Beyond that they are limited to a share of what is sent.
+/// Retransmissions that a subscriber may have at once. Beyond that they are limited to a share of what is sent.
 pub const RESENDS_AT_ONCE_MAX: u32 = 256;
-/// What a publisher may send at once beyond its limit, as time at that limit. Encoders that keep to a rate do so by a buffer,
-/// mostly of a second, which they empty into a key frame, above all their first.
+/// How far a publisher may exceed its limit for a moment, as time at that limit. Encoders keep their rate with a buffer, mostly
+/// of a second, which they empty into a key frame, above all the first.
 pub const BITRATE_BURST: Duration = Duration::from_millis(1_500);
-/// What is sent to a receiver is averaged over this.
+/// The rate sent to a receiver is averaged over this time.
 pub const BITRATE_WINDOW: Duration = Duration::from_secs(3);
-/// What a bitrate may be above its limit, in percent. Encoders that are set to exactly the limit do not keep to it from
-/// one moment to the next, and packets of a picture's fragments have bytes of their own.
+/// How far a bitrate may exceed its limit, in percent. An encoder that is set to exactly the limit exceeds it at times, and the
+/// fragments of a picture add bytes of their own.
 pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
-/// How long a subscriber that was shown a smaller layer, or a larger one again, is left at it before it may have a larger
-/// one.
+/// A subscriber whose layer was changed stays at it for this long before it may have a larger one.
 pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
-/// Distance between a stream's sender reports.
+/// Interval of a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often a peer is looked at that has no timer of its own.
+/// How often a peer without another timer is served.
 pub const IDLE_TICK: Duration = Duration::from_secs(2);
-/// Bytes of a train of datagrams: the largest UDP payload IPv4 carries.
+/// Longest train of datagrams in bytes: the largest UDP payload of IPv4.
 pub const TRAIN_BYTES_MAX: usize = 65_507;
-/// Datagrams of a train: what Linux takes in one call (UDP_MAX_SEGMENTS).
+/// Most datagrams in a train: what Linux accepts in one call (UDP_MAX_SEGMENTS).
 pub const TRAIN_SEGMENTS_MAX: usize = 64;
-/// Buffers kept to be filled again.
+/// Buffers kept for reuse.
 pub const BUFFERS_KEPT_MAX: usize = 64;
-/// Packets kept of a layer for newcomers: its newest key frame and what followed. Beyond that the key frame alone is
-/// kept; a key frame of more packets is not kept.
+/// Most packets of a layer kept for new subscribers: its newest key frame and what followed. Beyond that only the key
+/// frame is kept; a key frame of more packets is not kept.
 pub const HEAD_PACKETS_MAX: usize = 160;
-/// A key frame older than this is not shown to newcomers: the picture may have little to do with what is live.
+/// A key frame older than this is not sent to new subscribers, because it may differ a lot from the live picture.
 pub const HEAD_AGE_MAX: Duration = Duration::from_secs(10);
-/// Formats a subscriber is told that it cannot decode. Of further ones it is not told.
+/// Most formats for which a subscriber is notified that it cannot decode them.
 pub const UNDECODABLE_FORMATS_MAX: usize = 8;
-/// Steps by which the pictures of an overloaded worker are thinned: see [`Control::Shed`](crate::Control::Shed).
+/// Steps by which an overloaded worker withholds video: see [`Control::Shed`](crate::Control::Shed).
 pub const SHED_STEPS_MAX: u8 = 1 + SHED_PARTS as u8;
-/// Parts of the subscribers whose pictures are withheld one after the other. Each step takes one more.
+/// Number of groups of subscribers whose video is withheld one after the other. Each step adds one group.
 pub const SHED_PARTS: usize = 8;
-/// How long a burst waits for the end of a picture, so that one train takes all of it.
+/// How long a burst waits for the end of a picture, so that one train contains the whole picture.
 pub const PICTURE_WAIT_MAX: Duration = Duration::from_micros(500);
-/// Audiences smaller than this are served packet by packet: there is nothing to save.
+/// Smaller audiences are served packet by packet: waiting would save nothing.
 pub const PICTURE_WAIT_AUDIENCE_MIN: usize = 8;
-/// Shortest distance between two times a peer is looked at by the clock, so that a busy peer cannot spin the worker.
+/// Shortest time between two timer calls for one peer, so that a busy peer cannot occupy the worker.
 pub const TICK_MIN: Duration = Duration::from_millis(1);
 
 const _: () = assert!(PAYLOAD_BYTES_MAX < DATAGRAM_BYTES_MAX);

@@ -9,34 +9,33 @@ use restage_codec::{Codec, MediaKind};
 use crate::rtp::extensions::{Extensions, Rotation};
 use crate::sdp::format::Format;
 
-/// A packet with everything subscribers need to decide about it. One copy serves them all; copies of it share the
-/// payload.
+/// A packet with everything that outlets need. One copy serves all subscribers; further copies share the payload.
 #[derive(Debug, Clone)]
 pub(crate) struct Packet {
     pub(crate) kind: MediaKind,
     pub(crate) encoding: Encoding,
-    /// The layer that subscribers should see by now.
+    /// The encoding that subscribers should be shown from now on.
     pub(crate) target: Encoding,
-    /// What else there is, if the track has several layers.
+    /// The living layers, if the track has several.
     pub(crate) ladder: Option<Arc<Ladder>>,
     pub(crate) format: Arc<Format>,
     pub(crate) seq: u64,
     pub(crate) time: u64,
     pub(crate) marker: bool,
     pub(crate) starts_key_frame: bool,
-    /// What a decoder that starts with this packet has to be given before it.
+    /// What a decoder that starts with this packet needs before it.
     pub(crate) lead: Option<Arc<Lead>>,
-    /// Counts the publication's packets of this kind: what the packet is called in the history.
+    /// Counts the video packets of the publication: its name in the history.
     pub(crate) number: u64,
     pub(crate) arrived: Instant,
-    /// When it was captured, on a clock shared by audio, video and all feeders.
+    /// Capture time, on a clock shared by audio, video and all feeds.
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
     pub(crate) extensions: Extensions,
 }
 
 impl Packet {
-    /// The payload of this packet, or of one that is sent before it: see [`Outgoing::part`].
+    /// The payload of this packet, or of one that is sent before it: see [`Outgoing::part`](crate::send::Outgoing::part).
     pub(crate) fn part(&self, part: u8) -> Option<&Arc<[u8]>> {
         match part.checked_sub(1) {
             None => Some(&self.payload),

@@ -1,5 +1,5 @@
-//! The runtime of a server without HTTP: what carries commands to the rules and the store, performs what follows from
-//! them, runs the media workers and delivers events.
+//! The runtime of a server without HTTP: executes commands with the rules and the store, performs their effects,
+//! runs the media workers and delivers events.
 #![deny(missing_docs)]
 
 pub mod control;

@@ -1,22 +1,22 @@
-//! Old history is removed while the server runs: now and then, a little at a time.
+//! Removes old history while the server runs, in small steps.
 
 use std::time::Duration;
 
 use restage_store::system::clock;
 use restage_store::{RETENTION_STEP_ROWS, Store, StoreError, Sweep};
 
-/// Not while a start has other things to do.
+/// Delay after the start, when the server has other work.
 const FIRST_AFTER: Duration = Duration::from_secs(60);
 /// From the end of one sweep to the beginning of the next.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
-/// Between two steps of a sweep, so that callers find the writer free.
+/// Pause between two steps of a sweep, so that callers reach the writer.
 const STEP_PAUSE: Duration = Duration::from_millis(50);
 
 /// Removes what ended more than `days` ago, until the store is closed.
 pub async fn run(store: Store, days: u32) {
     tokio::time::sleep(FIRST_AFTER).await;
     loop {
-        // A clock that was set ahead while the server runs makes nothing old.
+        // A clock that is set ahead while the server runs must not make rows old.
         let now = clock::now().min(clock::steady());
         let before = now.minus_seconds(days.saturating_mul(86_400));
         match sweep(&store, Sweep::before(before)).await {
@@ -29,7 +29,7 @@ pub async fn run(store: Store, days: u32) {
     }
 }
 
-/// One sweep to its end; says how many rows it removed.
+/// Runs one sweep to its end and returns the number of removed rows.
 async fn sweep(store: &Store, mut sweep: Sweep) -> Result<u64, StoreError> {
     while !sweep.is_done() {
         sweep = store.sweep(sweep, RETENTION_STEP_ROWS).await?;

@@ -1,14 +1,14 @@
-//! A setting that is in no log.
+//! A setting that must not appear in logs.
 
 use serde::{Deserialize, Serialize};
 
-/// A text that is, or may hold, a secret, so it does not print itself.
+/// A text that is or may contain a secret; its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text, for what needs it and never for a message.
+    /// The text itself; never put it into a message.
     pub fn reveal(&self) -> &str {
         &self.0
     }

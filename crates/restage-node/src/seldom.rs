@@ -1,13 +1,13 @@
-//! Lines of the log that could come many times a second come seldom, and say how often there was cause.
+//! Limits the rate of log lines that could be written many times a second, and counts the suppressed ones.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One line in so long.
+/// Shortest interval between two lines of one kind.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Decides whether one kind of line is written. Each place that writes one has its own, as a `static`.
+/// Decides whether a line of one kind is written. Each place that writes such a line has its own, as a `static`.
 #[derive(Debug)]
 pub struct Seldom(Mutex<Option<Said>>);
 
@@ -17,7 +17,7 @@ struct Said {
     kept_back: u64,
 }
 
-/// Lines that were kept back before the one that is written: the end of its sentence.
+/// The number of lines that were suppressed before the present one: the end of its sentence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeptBack {
     count: u64,
@@ -31,7 +31,7 @@ impl Default for Seldom {
 }
 
 impl Seldom {
-    /// One that has written no line yet.
+    /// A limiter that has written no line yet.
     pub const fn new() -> Self {
         Self(Mutex::new(None))
     }

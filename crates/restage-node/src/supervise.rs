@@ -1,7 +1,7 @@
-//! The parts of the server that must live: tasks that run from the start to the end.
+//! Supervises the vital parts of the server: tasks that run from the start to the end.
 //!
-//! A part that keeps nothing between its rounds is started again when it panics, a few times. Any other part that
-//! ends, ends the server: a server that goes on without one of its parts would say that all is well while nothing works.
+//! A part without state between its rounds is restarted a few times after a panic. If any other part
+//! ends, the server ends too: without one of its parts it would seem healthy while nothing works.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -13,36 +13,36 @@ use futures_util::FutureExt as _;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-/// A part that panics this often within [`RESTARTS_WITHIN`] is given up.
+/// A part that panics this often within [`RESTARTS_WITHIN`] is not restarted again.
 const RESTARTS_MAX: usize = 5;
 const RESTARTS_WITHIN: Duration = Duration::from_secs(60);
-/// Between a panic and the next start.
+/// Pause between a panic and the restart.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
-/// The parts that run.
+/// The running parts.
 #[derive(Debug, Default)]
 pub struct Parts {
     running: JoinSet<()>,
     names: HashMap<Id, &'static str>,
 }
 
-/// A part that ended while the server was to run.
+/// A part that ended while the server was running.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
-    /// Which.
+    /// The name of the part.
     pub part: &'static str,
-    /// Why, in a few words.
+    /// The reason, in a few words.
     pub reason: String,
 }
 
 impl Parts {
-    /// Runs a part that cannot be started again: it owns the end of a queue, say.
+    /// Starts a part that cannot be restarted, for example because it owns the end of a queue.
     pub fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
         let id = self.running.spawn(part).id();
         self.names.insert(id, name);
     }
 
-    /// Runs a part that can be started anew at any time.
+    /// Starts a part that can be restarted at any time.
     pub fn restarting<F>(&mut self, name: &'static str, start: impl Fn() -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -50,7 +50,7 @@ impl Parts {
         self.spawn(name, restart(name, start));
     }
 
-    /// Waits until one of the parts has ended; for ever if there is none.
+    /// Waits until one of the parts has ended; forever if there is none.
     pub async fn ended(&mut self) -> Ended {
         let (id, reason) = match self.running.join_next_with_id().await {
             None => std::future::pending().await,
@@ -63,13 +63,13 @@ impl Parts {
         }
     }
 
-    /// Ends all of them.
+    /// Ends all parts.
     pub async fn shutdown(&mut self) {
         self.running.shutdown().await;
     }
 }
 
-/// Why a task ended that did not return.
+/// The reason for a task that ended without returning.
 pub fn why(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => format!("it panicked: {}", said(&*panic)),
@@ -83,7 +83,7 @@ where
 {
     let mut panics: Vec<Instant> = Vec::new();
     loop {
-        // What it had is dropped; the next start begins with nothing.
+        // The state of the panicked round is dropped; the next one starts without state.
         let Err(panic) = AssertUnwindSafe(start()).catch_unwind().await else {
             return;
         };

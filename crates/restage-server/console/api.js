@@ -1,5 +1,5 @@
 // @ts-check
-/** The calls the console makes of its server. */
+/** The console's calls to its server. */
 
 /**
  * @typedef {object} Participant
@@ -22,13 +22,13 @@
  * @typedef {object} State
  * @property {Stage[]} stages Those with a session in progress.
  * @property {boolean} hasMoreStages
- * @property {string[]} regions Where there are stages.
- * @property {string} defaultRegion Where to create the first.
+ * @property {string[]} regions The regions with stages.
+ * @property {string} defaultRegion The region in which the first stage is created.
  *
  * @typedef {object} Grant
  * @property {string} token A participant token with only the capability SUBSCRIBE.
- * @property {string} whepUrl Followed by `/` and a participant id it is a subscription's address.
- * @property {string} eventsUrl Where the stage's events are, from this page's origin on.
+ * @property {string} whepUrl With `/` and a participant id appended, it is the address of a subscription.
+ * @property {string} eventsUrl The path of the stage's events socket on this page's origin.
  *
  * @typedef {object} NewToken
  * @property {string} participantId
@@ -38,26 +38,26 @@
 
 const KEY = "restage-console-key";
 
-/** A grant is asked for again this long before its token ends. */
+/** A new grant is fetched this long before the token of the old one expires. */
 const GRANT_MARGIN_S = 60;
-/** An answer that takes longer than this is given up. */
+/** Calls that take longer than this are aborted. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** The server does not take the key, or there is none. */
+/** The server refuses the key, or there is no key. */
 export class KeyRefused extends Error {}
 
-/** The server does not answer. */
+/** The server does not respond. */
 export class ServerAway extends Error {
   constructor() {
     super("The server does not answer.");
   }
 }
 
-/** The server refuses, in its own words. */
+/** The server refuses the call; the message is the server's. */
 export class Refused extends Error {}
 
 /**
- * The address the server prints ends in `#key=…`. The key is kept for this tab and taken out of the address,
+ * The address that the server prints ends in `#key=…`. The key is kept for this tab and removed from the address,
  * so that it is neither bookmarked nor passed on with a copied link.
  */
 function takeKey() {
@@ -108,7 +108,7 @@ async function call(path, init) {
 export const fetchState = () => call("api/state");
 
 /**
- * Calls an operation of the API; the server knows which of them the console may call.
+ * Calls an operation of the API. The server decides which operations the console may call.
  * @param {string} operation
  * @param {string} region
  * @param {object} request
@@ -195,7 +195,7 @@ export const disconnect = (stageArn, participantId) =>
 const grants = new Map();
 
 /**
- * Leave to watch a stage. One participant token serves for everybody in it.
+ * Permission to watch a stage. One participant token serves for all its participants.
  * @param {string} stageArn
  * @param {(token: string) => {exp: number}} decode
  * @returns {Promise<Grant>}

@@ -1,8 +1,8 @@
 // @ts-check
-/** Copies text, also on pages that came over plain http. */
+/** Copies text to the clipboard, also on pages that were loaded over plain http. */
 
 /**
- * Whether it is on the clipboard now.
+ * Returns whether the text is on the clipboard.
  * @param {string} text
  */
 export async function copyText(text) {
@@ -10,7 +10,7 @@ export async function copyText(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Over plain http there is no such thing; the older way still works there, from a field in the open dialog.
+    // Over plain http this API does not exist. The older way still works there, from a field in the open dialog.
     return copyFromField(text);
   }
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The dialogs that change something: a new stage, a token, a replication, the end of a participant. */
+/** The dialogs that change something: create a stage, make a token, replicate, disconnect a participant. */
 
 import { createStage, createToken, disconnect, idOf, regionOf, startReplication } from "./api.js";
 import { copyText } from "./copy.js";
@@ -12,12 +12,12 @@ import { byId, displayName, stageName } from "./names.js";
  * @typedef {import("./directory.js").Directory} Directory
  */
 
-/** Minutes of a token when nothing else is wished. */
+/** Default validity of a token in minutes. */
 const MINUTES = 720;
 
 /**
- * Sends a form, says below it what went wrong, and keeps it from being sent twice.
- * @param {string} id Of the form; its problem is said in `<id>-problem`.
+ * Sends a form once, and shows below it why sending failed.
+ * @param {string} id The form's id; its problem is shown in `<id>-problem`.
  * @param {() => Promise<void>} send
  */
 function onSubmit(id, send) {
@@ -39,7 +39,7 @@ function onSubmit(id, send) {
   });
 }
 
-/** The line in which a stage is created. */
+/** The form in which a stage is created. */
 export class StageForm {
   #directory;
   #shown = "";
@@ -60,7 +60,7 @@ export class StageForm {
     });
   }
 
-  /** Offers the regions in which there are stages. */
+  /** Offers the regions that have stages. */
   update() {
     const { regions, defaultRegion } = this.#directory;
     const offered = regions.length > 0 ? regions : [defaultRegion];
@@ -132,7 +132,7 @@ export class TokenDialog {
   }
 }
 
-/** Shows a participant in another stage, too. */
+/** Shows a participant in a further stage. */
 export class ReplicateDialog {
   #dialog = /** @type {HTMLDialogElement} */ (byId("replicate"));
   #directory;
@@ -168,8 +168,8 @@ export class ReplicateDialog {
   }
 
   /**
-   * Offers the stages there are by now, where the participant is not yet. None is taken away while the dialog is open:
-   * another would be chosen in its place.
+   * Offers the present stages in which the participant is not yet. No stage is removed while the dialog is open,
+   * because another one would then be selected in its place.
    */
   update() {
     if (!this.#seat || !this.#dialog.open) return;
@@ -190,7 +190,7 @@ export class ReplicateDialog {
   }
 }
 
-/** Asks before a participant is disconnected, since its token ends with it. */
+/** Asks for confirmation before a participant is disconnected, because its token becomes invalid. */
 export class DisconnectDialog {
   #dialog = /** @type {HTMLDialogElement} */ (byId("disconnect"));
   /** @type {Seat | undefined} */

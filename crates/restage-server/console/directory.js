@@ -1,17 +1,20 @@
 // @ts-check
-/** All stages of the account: those with a session as the server tells them every second, the others from its list. */
+/**
+ * All stages of the account: those with a session from the state that the server sends every second, the others from
+ * ListStages.
+ */
 
 import { listStages } from "./api.js";
 
-/** Rows of a page; the most there may be. */
+/** Stages per page; the most that the API allows. */
 const PAGE_ROWS = 100;
-/** Stages that are loaded at first, and by each wish for more. */
+/** Stages that are loaded at first, and each time that more are requested. */
 const MORE = 200;
-/** Stages that are loaded at all. Whoever has more looks for them with the API. */
+/** Most stages that are loaded. Accounts with more stages must use the API. */
 export const LOADED_MAX = 2000;
-/** Pause between pages, which keeps within a rate of five calls a second. */
+/** Pause between pages, which keeps the console below five calls a second. */
 const PAGE_PAUSE_MS = 250;
-/** How often the list is loaded again. */
+/** Interval at which the list is loaded again. */
 const RELOAD_MS = 10_000;
 
 /**
@@ -23,7 +26,7 @@ const RELOAD_MS = 10_000;
 /** @param {number} ms */
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-/** What is known of all stages. */
+/** The known stages. */
 export class Directory {
   /** Whether there are stages that are not loaded. */
   hasMore = false;
@@ -35,9 +38,9 @@ export class Directory {
 
   /** @type {Stage[]} */
   #live = [];
-  /** @type {Map<string, Listed>} In the order of the list. */
+  /** @type {Map<string, Listed>} In the order of ListStages. */
   #listed = new Map();
-  /** @type {Map<string, Listed>} Made here, and perhaps not in the part that is loaded. */
+  /** @type {Map<string, Listed>} Created here, and perhaps not among the loaded stages. */
   #created = new Map();
   #wanted = MORE;
   #loadedAtMs = -RELOAD_MS;
@@ -51,7 +54,7 @@ export class Directory {
   }
 
   /**
-   * Takes what the server told, and loads the list anew when it is time.
+   * Applies the server's state, and loads the list again when it is due.
    * @param {State} state
    */
   take(state) {
@@ -62,18 +65,18 @@ export class Directory {
     if (this.#isStale || performance.now() - this.#loadedAtMs >= RELOAD_MS) this.#load();
   }
 
-  /** Has the list loaded again with the next state. */
+  /** Makes the list be loaded again with the next state. */
   expire() {
     this.#isStale = true;
   }
 
-  /** Has more stages loaded. */
+  /** Loads more stages. */
   more() {
     this.#wanted = Math.min(this.#wanted + MORE, LOADED_MAX);
     this.expire();
   }
 
-  /** Has all stages loaded, to look for one or choose among them. */
+  /** Loads all stages, for search and choice. */
   all() {
     if (!this.hasMore || this.#wanted === LOADED_MAX) return;
     this.#wanted = LOADED_MAX;
@@ -109,13 +112,13 @@ export class Directory {
     this.#loadedAtMs = performance.now();
     try {
       const { found, hasMore } = await readList(this.regions, this.#wanted);
-      // What was made here is in the list as soon as all of the list is loaded, unless it was deleted.
+      // Stages that were created here are in the complete list, unless they were deleted.
       if (!hasMore) this.#created.clear();
       this.#listed = found;
       this.hasMore = hasMore;
       this.#onLoad();
     } catch {
-      // The server is away, or wants to be asked less often: the list stays as it is until the next time.
+      // The server is down, or limits the rate: the list stays as it is until the next time.
     } finally {
       this.#isLoading = false;
     }
@@ -123,7 +126,7 @@ export class Directory {
 }
 
 /**
- * Reads page after page, region after region.
+ * Reads one page after the other, region by region.
  * @param {string[]} regions
  * @param {number} wanted
  */

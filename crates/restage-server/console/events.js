@@ -1,5 +1,5 @@
 // @ts-check
-/** The events sockets of the tokens that tiles use: one for each token, however many tiles use it. */
+/** The events sockets for the tokens that tiles use: one per token, shared by its tiles. */
 
 import { listen } from "./client.js";
 
@@ -9,10 +9,10 @@ import { listen } from "./client.js";
 const sockets = new Map();
 
 /**
- * The socket of a token. Its user lets go of the one it had before.
+ * The socket of a token. The user releases the socket that it had before.
  * @param {object} user
  * @param {string} token
- * @param {string} path Of the stage's events, on this page's origin.
+ * @param {string} path The path of the stage's events on this page's origin.
  */
 export function eventsFor(user, token, path) {
   let held = sockets.get(token);
@@ -28,9 +28,9 @@ export function eventsFor(user, token, path) {
 }
 
 /**
- * Closes the sockets that nobody uses any more.
+ * Closes the sockets that have no users.
  * @param {object} user
- * @param {string} [kept] The token it goes on using.
+ * @param {string} [kept] The token that the user keeps.
  */
 export function release(user, kept) {
   for (const [token, { events, users }] of sockets) {

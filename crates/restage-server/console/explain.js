@@ -1,16 +1,16 @@
 // @ts-check
-/** Failures in words, with what to do about them. */
+/** Describes failures, and what to do about them. */
 
 /**
  * @typedef {import("./client.js").MediaSession} MediaSession
  * @typedef {{label: string, problem: string}} Told A word for the state, and a sentence if something is wrong.
  */
 
-/** A picture that takes longer than this after sound and connection are there is called missing. */
+/** If there is no picture this long after the connection and sound, it is reported as missing. */
 const PICTURE_MS = 8000;
 
 /**
- * With a capital and a full stop, unless it begins with the name of a member.
+ * Adds a capital letter and a full stop, unless the text begins with the name of a member.
  * @param {string} text
  */
 const sentence = text => {
@@ -21,7 +21,7 @@ const sentence = text => {
 };
 
 /**
- * The message of an error, to whoever sits at this browser: what a client offers is not theirs to change.
+ * The message of an error for the person at this browser, who cannot change what the client offers.
  * @param {import("./client.js").StageError | undefined} error
  */
 function messageOf(error) {
@@ -33,7 +33,7 @@ function messageOf(error) {
 }
 
 /**
- * How a session fares.
+ * The state of a session.
  * @param {MediaSession} session
  * @returns {Told}
  */
@@ -60,10 +60,10 @@ export function describeSession(session) {
 const again = reason => sentence(`${reason}; trying again`);
 
 /**
- * What is missing from a connection that is up.
+ * What is missing on a connection that is up.
  * @param {MediaSession} session
  * @param {import("./stats.js").MediaStats} stats
- * @param {number} liveMs How long it has been up.
+ * @param {number} liveMs How long the connection has been up.
  */
 export function describeLack(session, stats, liveMs) {
   if (stats.frames > 0) return "";
@@ -78,7 +78,7 @@ export function describeLack(session, stats, liveMs) {
     : "Connected, but nothing has arrived from the publisher yet.";
 }
 
-/** Why this page may not use camera and microphone, if so. */
+/** The reason why this page may not use camera and microphone, if there is one. */
 export function whyNoCamera() {
   if ("mediaDevices" in navigator) return "";
   if (window.isSecureContext) return "This browser has no access to cameras and microphones.";
@@ -99,7 +99,7 @@ const CAMERA = {
 };
 
 /**
- * Anything that was thrown, as a sentence.
+ * Describes anything that was thrown, as a sentence.
  * @param {unknown} error
  */
 export function describeError(error) {

@@ -6,13 +6,13 @@ import { hasKey, setKey } from "./api.js";
 /** @param {string} id */
 const byId = id => /** @type {any} */ (document.getElementById(id));
 
-/** Shown in place of the console while the server does not take the key. */
+/** Shown instead of the console while the server refuses the key. */
 export class KeyForm {
   #section = /** @type {HTMLElement} */ (byId("key"));
   #input = /** @type {HTMLInputElement} */ (byId("key-input"));
   #problem = /** @type {HTMLElement} */ (byId("key-problem"));
 
-  /** @param {() => void} onKey Has the key tried. */
+  /** @param {() => void} onKey Tries the key. */
   constructor(onKey) {
     byId("key-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
@@ -21,18 +21,18 @@ export class KeyForm {
     });
   }
 
-  /** The server refuses the key there is, or there is none. */
+  /** Shows the form, because the server refuses the key or there is none. */
   ask() {
     const isFirst = this.#section.hidden;
     this.#section.hidden = false;
     document.body.dataset.locked = "";
-    // A key that was tried and is wrong is said so; without one there is nothing to say yet.
+    // Reports a wrong key only if one was tried.
     this.#problem.textContent = hasKey() ? "The server does not take this key." : "";
     if (isFirst || this.#problem.textContent) this.#input.select();
     if (isFirst) this.#input.focus();
   }
 
-  /** The key is right. */
+  /** Hides the form, because the server accepted the key. */
   done() {
     if (this.#section.hidden) return;
     this.#section.hidden = true;

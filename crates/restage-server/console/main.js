@@ -1,5 +1,5 @@
 // @ts-check
-/** Asks the server once a second what is on stage and shows it. */
+/** Fetches the state of the stages once a second and shows it. */
 
 import { fetchState, hasKey, idOf, KeyRefused, Refused } from "./api.js";
 import { DisconnectDialog, ReplicateDialog, StageForm, TokenDialog } from "./dialogs.js";
@@ -109,7 +109,7 @@ async function refresh() {
   } finally {
     isAsking = false;
   }
-  // Guessing a key again every second helps nobody: the form has it tried.
+  // Does not try a refused key every second; the form tries the next one.
   if (!("locked" in document.body.dataset)) timer = setTimeout(refresh, REFRESH_MS);
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** How stages and participants are called on the page, and the making of its elements. */
+/** The names of stages and participants on the page, and functions that create elements. */
 
 import { idOf } from "./api.js";
 
@@ -43,10 +43,10 @@ export function make(tag, className, ...children) {
 }
 
 /**
- * A button that keeps its focus when the list around it is drawn anew.
- * @param {string} focus What it is, among all buttons of the list.
+ * A button that keeps its focus when the list around it is drawn again.
+ * @param {string} focus Identifies the button among all buttons of the list.
  * @param {string} label
- * @param {string} spoken What it says to those who do not see what is beside it.
+ * @param {string} spoken The label for people who do not see what is beside the button.
  * @param {() => void} act
  */
 export function makeButton(focus, label, spoken, act) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Camera and microphone of this browser into a stage, with a participant token pasted in. */
+/** Publishes this browser's camera and microphone into a stage, with a participant token that the user pastes. */
 
 import { decodeToken, publish } from "./client.js";
 import { describeError, describeSession, whyNoCamera } from "./explain.js";
@@ -7,7 +7,7 @@ import { byId } from "./names.js";
 
 /** @typedef {import("./client.js").MediaSession} MediaSession */
 
-/** The dialog. It may be closed while it publishes; the button that opens it says so then. */
+/** The dialog. It can be closed while it publishes; then the button that opens it shows that. */
 export class Publishing {
   #dialog = /** @type {HTMLDialogElement} */ (byId("publish"));
   #token = /** @type {HTMLTextAreaElement} */ (byId("publish-token"));
@@ -34,7 +34,7 @@ export class Publishing {
     });
   }
 
-  /** @param {string} [token] To publish with; the one of the last time otherwise. */
+  /** @param {string} [token] The token to publish with; without it the previous one. */
   open(token) {
     if (token && !this.#media) this.#token.value = token;
     const reason = whyNoCamera();
@@ -85,7 +85,7 @@ export class Publishing {
     if (media !== this.#media) return;
     const { label, problem } = describeSession(media);
     if (media.state === "failed") {
-      // The token stays in its field, to be mended or tried again.
+      // The token stays in its field, so that it can be corrected or used again.
       this.#stop("");
       this.#problem.textContent = problem;
       this.#token.focus();
@@ -123,7 +123,7 @@ export class Publishing {
 }
 
 /**
- * What a token says of itself, if it is one that may publish.
+ * The claims of a token, if it allows publishing.
  * @param {string} token
  */
 function readToken(token) {

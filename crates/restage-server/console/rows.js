@@ -1,5 +1,5 @@
 // @ts-check
-/** One row of the list: a participant, and what can be done with them. */
+/** One row of the list: a participant and its buttons. */
 
 import { displayName, make, makeButton, roleLabel, seatKey, stageName } from "./names.js";
 
@@ -8,7 +8,7 @@ import { displayName, make, makeButton, roleLabel, seatKey, stageName } from "./
  * @typedef {import("./api.js").Stage} Stage
  * @typedef {import("./names.js").Seat} Seat
  *
- * @typedef {object} Deeds What the buttons of a row do.
+ * @typedef {object} Deeds The actions of a row's buttons.
  * @property {(key: string) => boolean} isWatching
  * @property {(keys: string[], isWanted: boolean) => void} choose
  * @property {(seat: Seat) => void} replicate

@@ -1,5 +1,5 @@
 // @ts-check
-/** The list of stages and who is in them. */
+/** The list of stages and their participants. */
 
 import { idOf, regionOf, stopReplication } from "./api.js";
 import { copyText } from "./copy.js";
@@ -18,15 +18,15 @@ import { makeRow } from "./rows.js";
  * @property {(seat: Seat) => void} replicate
  * @property {(seat: Seat) => void} disconnect
  *
- * @typedef {Map<string, {made: string, card: HTMLElement}>} Cards What is shown of each stage, and of what it was made.
+ * @typedef {Map<string, {made: string, card: HTMLElement}>} Cards The card of each stage, and the data from which it was made.
  */
 
-/** The list waits this long for a button of the mouse to be let go of, and no longer: the end may have been missed. */
+/** The list is not drawn while a mouse button is down, but for no longer than this: its release may be missed. */
 const PRESS_MAX_MS = 2000;
 
 /**
- * The list. A stage is drawn anew only when something in it changed, and never while a button of the mouse is down:
- * focus and selection stay, and no click is lost.
+ * The list. A stage is drawn again only when something in it has changed, and never while a mouse button is down,
+ * so that focus and selection stay and no click is lost.
  */
 export class StageList {
   #root = /** @type {HTMLElement} */ (byId("stages"));
@@ -42,7 +42,7 @@ export class StageList {
   /** @type {Cards} */
   #cards = new Map();
   #pressedAtMs = Number.NEGATIVE_INFINITY;
-  /** Stages whose silent participants are unfolded. @type {Set<string>} */
+  /** Stages whose participants without media are unfolded. @type {Set<string>} */
   #unfolded = new Set();
 
   /**
@@ -74,7 +74,7 @@ export class StageList {
     });
   }
 
-  /** Brings it up to date. */
+  /** Shows the present state. */
   update() {
     if (performance.now() - this.#pressedAtMs < PRESS_MAX_MS) return;
     const { stages, hasMore, regions } = this.#directory;
@@ -106,7 +106,7 @@ export class StageList {
   }
 
   /**
-   * Puts the cards in their order and leaves alone what stands where it should.
+   * Puts the cards into their order, and does not touch cards that are in the right place.
    * @param {Cards} cards
    */
   #place(cards) {
@@ -151,7 +151,7 @@ export class StageList {
   }
 
   /**
-   * The stage's id, and what can be done with it.
+   * The stage's id, and the buttons for it.
    * @param {Stage} stage
    */
   #facts(stage) {
@@ -191,7 +191,7 @@ export class StageList {
   }
 
   /**
-   * Who is connected and does not publish: folded, since there may be many.
+   * Participants that are connected but do not publish. They are folded, because there may be many.
    * @param {Stage} stage
    * @param {import("./api.js").Participant[]} participants
    * @param {Stage[]} stages
@@ -204,7 +204,7 @@ export class StageList {
       make("details", "silent", summary, this.#rows(stage, participants, stages))
     );
     fold.open = this.#unfolded.has(stage.arn);
-    // Not at `toggle`, which comes later: the list may have been drawn anew by then.
+    // The event `toggle` comes later, when the list may have been drawn again.
     summary.addEventListener("click", () => {
       if (fold.open) this.#unfolded.delete(stage.arn);
       else this.#unfolded.add(stage.arn);

@@ -1,5 +1,5 @@
 // @ts-check
-/** One picture of the wall: a participant of a stage, playing, or why not. */
+/** One tile of the wall: a participant's video, or the reason why there is none. */
 
 import { fetchGrant, ServerAway } from "./api.js";
 import { decodeToken, StageError, watch } from "./client.js";
@@ -8,7 +8,7 @@ import { describeError, describeLack, describeSession } from "./explain.js";
 import { displayName, roleLabel, stageName } from "./names.js";
 import { StatsReader } from "./stats.js";
 
-/** The level of ordinary speech is far below 1; this stretches it over the meter. */
+/** Ordinary speech has a level far below 1; this stretches it over the meter. */
 const LEVEL_GAIN = 2.2;
 
 /**
@@ -16,7 +16,7 @@ const LEVEL_GAIN = 2.2;
  * @typedef {import("./names.js").Seat} Seat
  */
 
-/** One participant, playing. */
+/** Plays one participant. */
 export class Tile {
   #template = /** @type {HTMLTemplateElement} */ (document.getElementById("tile-template"));
   #stats = new StatsReader();
@@ -56,7 +56,7 @@ export class Tile {
 
   async #open() {
     const { stage, participant } = this.#seat;
-    // A grant ends long before somebody stops looking: each new connection asks for its own.
+    // Every new connection fetches a grant, because people watch for longer than a grant is valid.
     const grant = () => fetchGrant(stage.arn, decodeToken);
     try {
       const { whepUrl, eventsUrl } = await grant();
@@ -115,7 +115,7 @@ export class Tile {
   }
 
   /**
-   * Brings the caption up to date: roles change while somebody plays.
+   * Updates the caption, because roles can change while the tile plays.
    * @param {Seat} seat
    * @param {Stage | undefined} sourceStage
    */
@@ -164,7 +164,7 @@ export class Tile {
 }
 
 /**
- * A server that is away now may be asked again.
+ * Marks a failed request as temporary, because a server that is down now may be asked again.
  * @param {unknown} error
  * @returns {never}
  */
@@ -173,7 +173,7 @@ function passing(error) {
 }
 
 /**
- * Sets a text, if it is another: what is set is read out again.
+ * Sets a text only if it differs, because screen readers read every set text aloud.
  * @param {HTMLElement} element
  * @param {string} text
  */
@@ -185,7 +185,7 @@ function setText(element, text) {
 function describeStats(stats) {
   if (stats.width === 0) return "waiting for the first picture";
   const parts = [`${stats.width} × ${stats.height}`, `${Math.round(stats.framesPerSecond)} fps`];
-  // The first reading has no rate yet.
+  // The first measurement has no rate.
   if (stats.bitsPerSecond > 0) parts.push(formatRate(stats.bitsPerSecond));
   return [...parts, stats.videoCodec].join(" · ");
 }

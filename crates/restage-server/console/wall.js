@@ -1,11 +1,11 @@
 // @ts-check
-/** The pictures: one tile for each participant of a stage that is being watched. */
+/** The wall: one tile for each watched participant of a stage. */
 
 import { byId, seatKey } from "./names.js";
 import { Tile } from "./tile.js";
 
 const CHOICE = "restage-console-watched";
-/** How often picture size, rate and sound level are read. */
+/** Interval at which picture size, rate and sound level are read. */
 const STATS_MS = 200;
 
 /**
@@ -13,7 +13,7 @@ const STATS_MS = 200;
  * @typedef {import("./names.js").Seat} Seat
  */
 
-/** All the tiles. What is watched is remembered for the tab. */
+/** All tiles. The choice of what is watched is kept for the tab. */
 export class Wall {
   #root = /** @type {HTMLElement} */ (byId("tiles"));
   #empty = /** @type {HTMLElement} */ (byId("wall-empty"));
@@ -51,13 +51,13 @@ export class Wall {
   }
 
   /**
-   * Makes the tiles what the stages and the choice say. Somebody chosen who is not publishing has no tile
-   * until they return.
+   * Updates the tiles to the stages and the choice. A chosen participant that is not publishing has no tile until
+   * it publishes again.
    * @param {Stage[]} stages
    */
   update(stages) {
     const seats = publishingSeats(stages);
-    // People would rather look than choose: the first source with its replica plays by itself.
+    // Until something is chosen, the first source and its replica play by themselves.
     if (!this.#hasChosen) this.#wanted = new Set(firstPair(seats));
     for (const [key, tile] of this.#tiles) {
       if (seats.has(key) && this.#wanted.has(key)) continue;
@@ -94,7 +94,7 @@ export class Wall {
 }
 
 /**
- * Everybody who publishes, sources before their replicas.
+ * All publishing participants, sources before their replicas.
  * @param {Stage[]} stages
  * @returns {Map<string, Seat>}
  */

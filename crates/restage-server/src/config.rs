@@ -1,8 +1,8 @@
-//! Settings: flag over environment over file over default.
+//! Settings. A flag wins over the environment, the environment over the file, and the file over the default.
 //!
 //! Every setting is a flag of `restage serve`, an environment variable `RESTAGE_*` and a line in
-//! `restage.toml`. Flags are `Option`s here so that a value from the file is not clobbered by a
-//! flag's default.
+//! `restage.toml`. Flags are `Option`s here, so that a flag's default does not override a value
+//! from the file.
 
 mod access_key;
 mod addresses;
@@ -28,17 +28,17 @@ pub use self::access_key::AccessKey;
 pub use self::addresses::LOCAL_CANDIDATES_MAX;
 pub use self::network::{Network, NetworkError};
 
-/// Refusals after which an event becomes a dead letter: over half an hour of trying.
+/// Refusals after which an event becomes a dead letter; the attempts take more than half an hour.
 const WEBHOOK_ATTEMPTS: u32 = 16;
 /// Stages whose events are posted at the same time.
 const WEBHOOK_LANES: u16 = 64;
 const WEBHOOK_LANES_MAX: u16 = 1_024;
 
-/// Connections of one client address: of a house or an office behind one address, and few enough that twenty such leave
-/// room for others.
+/// Connections of one client address. Enough for a house or an office behind one address, and few enough that twenty
+/// such addresses leave room for others.
 const CONNECTIONS_PER_ADDRESS: u32 = 1_000;
 
-/// More threads than this have nothing to run on.
+/// Most media threads.
 pub const WORKERS_MAX: u16 = 256;
 
 /// Whether API requests must carry a valid signature.
@@ -51,33 +51,33 @@ pub enum Auth {
     None,
 }
 
-/// Which set of limits is in force.
+/// The set of limits in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitSet {
-    /// Generous ones for people who host themselves.
+    /// Generous limits, for self-hosting.
     Open,
-    /// The service's own.
+    /// The limits of Amazon IVS.
     Aws,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Who is sent H.264 of which profile.
+/// Which viewers get H.264 of a higher profile than they offer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProfileMatch {
-    /// Main and High also to viewers that offer only Baseline: most decode them.
+    /// Viewers that offer only Baseline also get Main and High, because most can decode them.
     Lenient,
-    /// Only what the profile that a viewer offers decodes.
+    /// Viewers get only profiles that they offer to decode.
     Strict,
 }
 
@@ -123,10 +123,10 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub media_ip: Vec<IpAddr>,
-    /// Whether viewers that offer H.264 of a lower profile than the publisher's are sent it all the same [default: lenient]
+    /// Whether viewers that offer only a lower H.264 profile than the publisher's get the stream all the same [default: lenient]
     #[arg(long, env = "RESTAGE_H264_PROFILE_MATCH", value_enum)]
     pub h264_profile_match: Option<ProfileMatch>,
-    /// The URL clients reach the HTTP listener by; tokens and stage endpoints carry it. A proxy in front takes its path off, if it has one [default: http://ADDR]
+    /// The URL at which clients reach the HTTP listener; tokens and stage endpoints contain it. If it has a path, the proxy in front removes it [default: http://ADDR]
     #[arg(long, env = "RESTAGE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Account of the key in the data directory's credentials file: 12 digits [default: 000000000000]
@@ -135,7 +135,7 @@ pub struct Settings {
     /// Verify API signatures, or accept any request [default: verify]
     #[arg(long, env = "RESTAGE_AUTH", value_enum)]
     pub auth: Option<Auth>,
-    /// With --auth none, HTTP beyond loopback all the same: whoever reaches it may call every operation [default: false]
+    /// Allow HTTP beyond loopback with --auth none: anybody who reaches it may call every operation [default: false]
     #[arg(
         long,
         env = "RESTAGE_EXPOSE_WITHOUT_AUTH",
@@ -144,7 +144,7 @@ pub struct Settings {
         default_missing_value = "true"
     )]
     pub expose_without_auth: Option<bool>,
-    /// Networks of proxies that are believed when they say whom they ask for, by X-Forwarded-For or PROXY protocol version 2; repeatable [default: none]
+    /// Networks of proxies whose reports about client addresses are trusted, by X-Forwarded-For or PROXY protocol version 2; repeatable [default: none]
     #[arg(
         long,
         env = "RESTAGE_TRUSTED_PROXIES",
@@ -153,7 +153,7 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<Network>,
-    /// HTTP connections one client address may have; IPv6 addresses are counted by their /64; 0: any number [default: 1000]
+    /// HTTP connections that one client address may have; IPv6 addresses are counted by their /64; 0: no limit [default: 1000]
     #[arg(long, env = "RESTAGE_CONNECTIONS_PER_ADDRESS", value_name = "COUNT")]
     pub connections_per_address: Option<u32>,
     /// Limits: generous, or those of Amazon IVS [default: open]
@@ -175,65 +175,65 @@ pub struct Settings {
     /// Publishers per stage, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
-    /// Participants that watch somebody, per stage [default: as --limits says]
+    /// Participants with a subscription, per stage [default: as --limits says]
     #[arg(
         long,
         env = "RESTAGE_LIMIT_SUBSCRIBERS_PER_STAGE",
         value_name = "COUNT"
     )]
     pub limit_subscribers_per_stage: Option<u32>,
-    /// Stages a participant is replicated into at a time [default: as --limits says]
+    /// Concurrent replications of a participant [default: as --limits says]
     #[arg(
         long,
         env = "RESTAGE_LIMIT_REPLICATIONS_PER_PARTICIPANT",
         value_name = "COUNT"
     )]
     pub limit_replications_per_participant: Option<u32>,
-    /// Publishers at a time per account and region, replicas included [default: as --limits says]
+    /// Concurrent publishers per account and region, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS", value_name = "COUNT")]
     pub limit_publishers: Option<u32>,
-    /// Subscriptions at a time (pairs of a publisher and a subscriber) per account and region [default: as --limits says]
+    /// Concurrent subscriptions (pairs of a publisher and a subscriber) per account and region [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_SUBSCRIPTIONS", value_name = "COUNT")]
     pub limit_subscriptions: Option<u32>,
-    /// Seconds that one publishes, or is subscribed, at most without a break; 0: for ever [default: as --limits says]
+    /// Longest duration of one publishing or subscribing connection, in seconds; 0: no limit [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_CONNECTION_SECONDS", value_name = "SECONDS")]
     pub limit_connection_seconds: Option<u32>,
-    /// Bits a second that one publishes at most, all layers together; 0: any [default: as --limits says]
+    /// Bits per second that a participant may publish, all layers together; 0: no limit [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISH_BITRATE", value_name = "BITS")]
     pub limit_publish_bitrate: Option<u32>,
-    /// Bits a second that one receives at most, all subscriptions together; 0: any [default: as --limits says]
+    /// Bits per second that a participant may receive, all subscriptions together; 0: no limit [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_DOWNLOAD_BITRATE", value_name = "BITS")]
     pub limit_download_bitrate: Option<u32>,
-    /// Largest picture one publishes, as lines of a 16:9 picture: 720 is 1280x720; 0: any [default: as --limits says]
+    /// Largest published picture, as lines of a 16:9 picture: 720 is 1280x720; 0: no limit [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISH_RESOLUTION", value_name = "LINES")]
     pub limit_publish_resolution: Option<u32>,
-    /// Calls of CreateParticipantToken a second, per account and region; 0: any [default: as --limits says]
+    /// Calls of CreateParticipantToken per second, per account and region; 0: no limit [default: as --limits says]
     #[arg(
         long,
         env = "RESTAGE_RATE_CREATE_PARTICIPANT_TOKEN",
         value_name = "CALLS"
     )]
     pub rate_create_participant_token: Option<u32>,
-    /// Calls of each operation about tags a second, per account and region; 0: any [default: as --limits says]
+    /// Calls of each operation about tags per second, per account and region; 0: no limit [default: as --limits says]
     #[arg(long, env = "RESTAGE_RATE_TAGS", value_name = "CALLS")]
     pub rate_tags: Option<u32>,
-    /// Calls of each operation about public keys a second, per account and region; 0: any [default: as --limits says]
+    /// Calls of each operation about public keys per second, per account and region; 0: no limit [default: as --limits says]
     #[arg(long, env = "RESTAGE_RATE_PUBLIC_KEYS", value_name = "CALLS")]
     pub rate_public_keys: Option<u32>,
-    /// Calls of each other operation a second, per account and region; 0: any [default: as --limits says]
+    /// Calls of each other operation per second, per account and region; 0: no limit [default: as --limits says]
     #[arg(long, env = "RESTAGE_RATE_OTHERS", value_name = "CALLS")]
     pub rate_others: Option<u32>,
-    /// Access keys besides those in the data directory; only in the file.
+    /// Access keys in addition to those in the data directory; only in the file.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub access_keys: Vec<AccessKey>,
-    /// A stage session ends when nobody has been publishing for this many seconds [default: 300]
+    /// A stage session ends when nobody has published for this many seconds [default: 300]
     #[arg(long, env = "RESTAGE_SESSION_IDLE_SECONDS", value_name = "SECONDS")]
     pub session_idle_seconds: Option<u32>,
     /// Address of a listener for /metrics alone [default: on the HTTP listener while that is on loopback, else none]
     #[arg(long, env = "RESTAGE_METRICS", value_name = "ADDR")]
     pub metrics: Option<SocketAddr>,
-    /// Collector that traces are sent to (OTLP over HTTP), such as http://127.0.0.1:4318 [default: none]
+    /// Collector for traces (OTLP over HTTP), such as http://127.0.0.1:4318 [default: none]
     #[arg(long, env = "RESTAGE_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
     /// Post events to this URL [default: none]
@@ -244,7 +244,7 @@ pub struct Settings {
         value_name = "URL"
     )]
     pub webhook_url: Option<Secret>,
-    /// Sign events for the webhook with this: 16 bytes or more, or whsec_ and base64. Better in RESTAGE_WEBHOOK_SECRET or the configuration file than in a flag
+    /// Secret for signatures of webhook events: 16 bytes or more, or whsec_ and base64. Better in RESTAGE_WEBHOOK_SECRET or the configuration file than in a flag
     #[arg(
         long,
         env = "RESTAGE_WEBHOOK_SECRET",
@@ -252,16 +252,16 @@ pub struct Settings {
         value_name = "SECRET"
     )]
     pub webhook_secret: Option<Secret>,
-    /// An event the webhook refuses this often becomes a dead letter [default: 16]
+    /// Number of refusals by the webhook after which an event becomes a dead letter [default: 16]
     #[arg(long, env = "RESTAGE_WEBHOOK_ATTEMPTS", value_name = "COUNT")]
     pub webhook_attempts: Option<u32>,
-    /// Post events of this many stages at the same time, 1 to 1024; those of one stage go one after the other [default: 64]
+    /// Stages whose events are posted at the same time, 1 to 1024; those of one stage are posted one after the other [default: 64]
     #[arg(long, env = "RESTAGE_WEBHOOK_LANES", value_name = "COUNT")]
     pub webhook_lanes: Option<u16>,
-    /// Append events to this file, one JSON object a line [default: none]
+    /// Append events to this file, one JSON object per line [default: none]
     #[arg(long, env = "RESTAGE_EVENTS_FILE", value_name = "FILE")]
     pub events_file: Option<PathBuf>,
-    /// Also send events Amazon IVS does not have: joins, subscriptions, sessions [default: false]
+    /// Also send events that Amazon IVS does not have: joins, subscriptions, sessions [default: false]
     #[arg(
         long,
         env = "RESTAGE_EVENTS_EXTRA",
@@ -270,13 +270,13 @@ pub struct Settings {
         default_missing_value = "true"
     )]
     pub events_extra: Option<bool>,
-    /// Memory for answers that may be given again until what they tell of changes, in megabytes; 0 keeps none [default: 16]
+    /// Size of the answer cache in megabytes; an answer is reused until its rows change; 0 turns the cache off [default: 16]
     #[arg(long, env = "RESTAGE_ANSWERS_MB", value_name = "MB")]
     pub answers_mb: Option<u32>,
-    /// What a commit to SQLite waits for: the disk, or the system alone, which a power cut may cost the last calls [default: full]
+    /// What a commit to SQLite waits for: the disk, or only the system, where a power cut may lose the last calls [default: full]
     #[arg(long, env = "RESTAGE_SQLITE_SYNC", value_enum)]
     pub sqlite_sync: Option<SqliteSync>,
-    /// Start although the database was lost, or is damaged, and say what is missing; for one start, not for good [default: false]
+    /// Start although the database was lost or is damaged, and report what is missing; use it for one start only [default: false]
     #[arg(
         long,
         env = "RESTAGE_ACCEPT_DATA_LOSS",
@@ -288,12 +288,12 @@ pub struct Settings {
     /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
     #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
     pub retention_days: Option<u32>,
-    /// Log lines for people or for programs [default: text]
+    /// Format of log lines: for people or for programs [default: text]
     #[arg(long, env = "RESTAGE_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
 }
 
-/// What is wrong with the settings, and what to do.
+/// A fault in the settings, with advice.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ConfigError {
@@ -338,7 +338,7 @@ pub enum ConfigError {
     Workers,
 }
 
-/// Settings with every question answered.
+/// The settings with defaults filled in.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub struct Config {
@@ -348,38 +348,38 @@ pub struct Config {
     pub http: SocketAddr,
     pub media_port: u16,
     pub workers: u16,
-    /// Empty means: found out when the server starts.
+    /// Addresses offered for media; if empty, the server finds them when it starts.
     pub media_ip: Vec<IpAddr>,
-    /// Who is sent H.264 of which profile.
+    /// Which viewers get H.264 of a higher profile than they offer.
     pub h264_profile_match: ProfileMatch,
-    /// Without a trailing slash; `None` means `http://<http>`.
+    /// The URL at which clients reach the server, without a trailing slash; `None` means `http://<http>`.
     pub public_url: Option<String>,
     pub account_id: String,
     pub auth: Auth,
-    /// Whether HTTP beyond loopback is meant although signatures are not verified.
+    /// Whether HTTP may listen beyond loopback although signatures are not verified.
     pub expose_without_auth: bool,
-    /// Whose word about their clients' addresses is believed.
+    /// Proxies whose statement about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
-    /// 0: any number.
+    /// Connections that one client address may have; 0 means no limit.
     pub connections_per_address: u32,
     pub limits: Limits,
     pub rates: Rates,
-    /// Those of the configuration file.
+    /// The access keys in the configuration file.
     pub access_keys: Vec<AccessKey>,
     pub session_idle_s: u32,
-    /// Who is told of what happens.
+    /// Where events are sent.
     pub sinks: Sinks,
-    /// For answers that may be given again, in megabytes; 0 for none.
+    /// Size of the answer cache in megabytes; 0 turns it off.
     pub answers_mb: u32,
     /// What a commit to SQLite waits for.
     pub sqlite_sync: SqliteSync,
     /// Whether to start although data is lost or damaged.
     pub accept_data_loss: bool,
-    /// 0 keeps history for ever.
+    /// Days to keep history; 0 keeps it without limit.
     pub retention_days: u32,
-    /// A listener of its own for metrics.
+    /// Address of a separate listener for metrics.
     pub metrics: Option<SocketAddr>,
-    /// Without a trailing slash; `None` sends no traces.
+    /// URL of the trace collector, without a trailing slash; `None` sends no traces.
     pub otlp_endpoint: Option<String>,
     pub log_format: LogFormat,
 }
@@ -429,7 +429,7 @@ impl Settings {
         })
     }
 
-    /// Fills what is not set here from `lower`, the next source down.
+    /// Fills settings that are absent here from `lower`, the source with the next lower precedence.
     #[must_use]
     pub fn or(self, lower: Self) -> Self {
         Self {
@@ -509,7 +509,7 @@ impl Settings {
         }
     }
 
-    /// Where events go.
+    /// The sinks for events.
     fn sinks(&self) -> Result<Sinks, ConfigError> {
         let attempts = self.webhook_attempts.unwrap_or(WEBHOOK_ATTEMPTS);
         if attempts == 0 {
@@ -536,7 +536,7 @@ impl Settings {
         })
     }
 
-    /// Defaults for the rest, and the checks.
+    /// Fills in the defaults and checks the settings.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let default = Config::default();
         let (limits, rates) = (self.limits(), self.rates());
@@ -607,7 +607,7 @@ impl Settings {
     }
 }
 
-/// Without a trailing slash; an empty one is none.
+/// Removes a trailing slash; an empty URL counts as absent.
 fn plain_url(url: Option<String>) -> Option<String> {
     url.filter(|url| !url.is_empty())
         .map(|url| url.trim_end_matches('/').to_owned())

@@ -1,7 +1,8 @@
-//! The data directory: what it holds and how its secrets are made.
+//! The data directory: its files, and how secrets are created.
 //!
-//! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `tokens.key` (hexadecimal,
-//! mode 0600) · `console.key` (mode 0600) · `database.id` (see [`restage_store::Mark`]) · `access-keys.toml`, `access-keys.key` (see [`crate::keys`]).
+//! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `tokens.key` (hexadecimal, mode 0600) ·
+//! `console.key` (mode 0600) · `database.id` (see [`restage_store::Mark`]) · `access-keys.toml`, `access-keys.key`
+//! (see [`crate::keys`]).
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +11,13 @@ use restage_store::system::{files, ids};
 
 /// Environment variables that replace the generated credentials.
 pub const ACCESS_KEY_ENV: &str = "RESTAGE_ACCESS_KEY_ID";
-/// See [`ACCESS_KEY_ENV`].
+/// The secret that belongs to [`ACCESS_KEY_ENV`].
 pub const SECRET_KEY_ENV: &str = "RESTAGE_SECRET_ACCESS_KEY";
 
-/// Characters of the console's key: some 140 bits.
+/// Characters of the console's key: about 140 bits.
 const CONSOLE_KEY_LEN: usize = 24;
 
-/// What can go wrong with the data directory.
+/// Errors of the data directory.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum DataDirError {
@@ -46,9 +47,9 @@ pub enum DataDirError {
 /// An access key and its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// Like an AWS access key id.
+    /// The access key id, in the form of AWS's.
     pub access_key: String,
-    /// Never logged.
+    /// The secret; never logged.
     pub secret_key: String,
 }
 
@@ -67,14 +68,14 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// The directory at `path`, as it is.
+    /// The directory at `path`, which is not created.
     pub fn at(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
         }
     }
 
-    /// Uses `path`, creating it (mode 0700) if it is not there.
+    /// Uses `path`, creating it (mode 0700) if it does not exist.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         use std::os::unix::fs::DirBuilderExt as _;
         std::fs::DirBuilder::new()
@@ -91,12 +92,12 @@ impl DataDir {
         })
     }
 
-    /// The file that says which database belongs to this directory.
+    /// The file that names the database of this directory.
     pub fn database_mark(&self) -> PathBuf {
         self.path.join("database.id")
     }
 
-    /// Whether a server has been started here before. To be asked before anything is made.
+    /// Whether a server was started here before. Call it before any file is created.
     pub fn is_used(&self) -> bool {
         self.database_mark().exists() || self.token_secret_file().exists()
     }
@@ -132,16 +133,16 @@ impl DataDir {
         Ok(credentials)
     }
 
-    /// Where the secret is that participant tokens are made with.
+    /// Path of the secret that signs participant tokens.
     pub fn token_secret_file(&self) -> PathBuf {
         self.path.join("tokens.key")
     }
 
-    /// The key that opens the console; made at first use, and again when its file was removed. It is the same after a
-    /// restart, so that consoles that are open come back by themselves.
+    /// The console's key, created at first use and again after its file was removed. It is the same after a
+    /// restart, so that open consoles reconnect by themselves.
     ///
     /// # Errors
-    /// [`DataDirError`] if the file cannot be read or made.
+    /// [`DataDirError`] if the file cannot be read or created.
     pub fn console_key(&self) -> Result<String, DataDirError> {
         let path = self.path.join("console.key");
         if path.exists() {
@@ -160,10 +161,10 @@ impl DataDir {
         Ok(key)
     }
 
-    /// The secret that participant tokens are made with and known by; made at first use.
+    /// The secret that signs and verifies participant tokens, created at first use.
     ///
     /// # Errors
-    /// [`DataDirError`] if the file cannot be read, made, or is not what was written.
+    /// [`DataDirError`] if the file cannot be read or created, or has unexpected contents.
     pub fn token_secret(&self) -> Result<[u8; SECRET_LEN], DataDirError> {
         let path = self.token_secret_file();
         if !path.exists() {
@@ -182,7 +183,7 @@ impl DataDir {
     }
 }
 
-/// Credentials another process can use: from the environment, else from the file in `path`.
+/// Credentials for another process: from the environment, else from the file in `path`.
 pub fn existing_credentials(path: &Path) -> Result<Credentials, DataDirError> {
     if let Some(credentials) = credentials_from_env()? {
         return Ok(credentials);
@@ -230,7 +231,7 @@ fn read_credentials(path: &Path) -> Result<Credentials, DataDirError> {
     }
 }
 
-/// Writes a file only its owner can read, whole or not at all, on disk before this returns.
+/// Writes a file atomically, readable by its owner only, and makes it durable before it returns.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
     files::replace(path, bytes, |file| hand_over(file, path)).map_err(|source| DataDirError::Io {
         path: path.to_owned(),
@@ -238,8 +239,8 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DataDirError
     })
 }
 
-/// What root writes into a directory of the server's user is for the server to read, so it becomes that user's. Others
-/// cannot give files away, which is no fault: a server that may use a directory of somebody else's keeps what it makes.
+/// Gives a file that root creates to the owner of the directory, so that the server's user can read it. Other users
+/// cannot chown; that is fine, because the server then keeps the files that it creates.
 fn hand_over(file: &std::fs::File, path: &Path) {
     use std::os::unix::fs::MetadataExt as _;
     let directory = path.parent().and_then(|parent| parent.metadata().ok());
@@ -259,7 +260,7 @@ mod tests {
         use std::os::unix::fs::MetadataExt as _;
         const SOMEBODY: u32 = 65_534;
         let dir = tempfile::tempdir().unwrap();
-        // Only root can; for others the directory stays theirs, and so must the file.
+        // Only root can do this; for other users the owner must stay the same.
         let given = std::os::unix::fs::chown(dir.path(), Some(SOMEBODY), Some(SOMEBODY));
         let path = dir.path().join("secret");
         for text in ["one", "two"] {

@@ -1,12 +1,12 @@
-//! How many files and sockets the process may have open.
+//! The limit of open files and sockets of the process.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// What is counted with where the system does not say.
+/// Assumed limit where the system does not report one.
 const UNKNOWN: u64 = 1_024;
 
-/// Raises the soft limit of open descriptors to the hard one, and says what it is then. A process starts with a soft limit
-/// of 1,024 by custom, for programs that count on small numbers; this one does not.
+/// Raises the soft limit of open descriptors to the hard limit and returns it. By convention a process starts with a
+/// soft limit of 1,024, for programs that need small descriptor numbers; this one does not.
 pub fn raise() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return UNKNOWN;

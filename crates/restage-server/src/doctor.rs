@@ -1,4 +1,4 @@
-//! Is this machine fit to serve? One finding per question, each a sentence, and what to change.
+//! Checks this machine. Each check gives one finding: a sentence, with advice if something is wrong.
 
 mod database;
 mod http;
@@ -16,29 +16,29 @@ use self::machine::{clock, data_dir, secrets};
 use self::media::{buffers, candidate, candidates, media_port, offload, workers};
 use crate::config::Config;
 
-/// How long a probe may take.
+/// Time limit of one probe.
 const PROBE_MAX: Duration = Duration::from_secs(2);
 
-/// How a finding should be taken.
+/// The result of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// Works, but worse than it could.
+    /// It works, with a disadvantage.
     Warn,
-    /// Does not work.
+    /// It does not work.
     Fail,
 }
 
-/// One answer.
+/// The finding of one check.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Finding {
-    /// A short name.
+    /// A short name of the check.
     pub check: &'static str,
-    /// Good or bad.
+    /// The result.
     pub verdict: Verdict,
-    /// What was found and, if it is not well, what to change.
+    /// What was found and, if there is a problem, what to change.
     pub sentence: String,
 }
 
@@ -106,7 +106,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        // Somebody else's: it hangs up without a word.
+        // Another program that closes the connection without an answer.
         let other = std::thread::spawn(move || drop(taken.accept()));
         let findings = examine(&config(dir.path(), address));
         other.join().unwrap();

@@ -1,15 +1,15 @@
-//! How many panics there were, in any thread. Each ends a part of the server (a request, a connection), never all of it.
+//! Counts panics in all threads. Each panic ends a part of the server (a request, a connection), never all of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// One more; for the panic hook.
+/// Counts one panic; called by the panic hook.
 pub fn note() {
     COUNT.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Since the start of the process.
+/// Panics since the start of the process.
 pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }

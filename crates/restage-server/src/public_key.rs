@@ -1,4 +1,4 @@
-//! Public keys that participant tokens are signed with: ECDSA on P-384, given as SubjectPublicKeyInfo in PEM
+//! Public keys of participant tokens: ECDSA on P-384, as SubjectPublicKeyInfo in PEM
 //! (RFC 5480, RFC 7468 §13).
 
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
@@ -11,7 +11,7 @@ use spki::{SubjectPublicKeyInfo, der::asn1::AnyRef};
 
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-/// What people send by mistake: algorithms, then curves.
+/// Keys that are often sent by mistake, by object identifier: algorithms, then curves.
 const KNOWN: [(ObjectIdentifier, &str); 10] = [
     (
         ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1"),
@@ -49,7 +49,7 @@ const KNOWN: [(ObjectIdentifier, &str); 10] = [
     ),
 ];
 
-/// Why a key is none that tokens can be signed with.
+/// Why a key cannot be used for tokens.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum PublicKeyError {
@@ -65,29 +65,29 @@ pub enum PublicKeyError {
     Point,
 }
 
-/// A key that has been looked at.
+/// A key that was parsed and checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublicKey {
     /// The uncompressed point (SEC 1 §2.3.3), hexadecimal.
     pub point: String,
-    /// MD5 over the DER, as pairs of hexadecimal digits: for people who compare keys, not for security.
+    /// MD5 of the DER, as pairs of hexadecimal digits: for comparing keys by eye, not for security.
     pub fingerprint: String,
 }
 
 impl PublicKey {
-    /// From a PEM text with nothing else in it.
+    /// Reads a PEM text that contains nothing else.
     ///
     /// # Errors
-    /// The rule it breaks, which goes on from the name of what held the key.
+    /// The broken rule, as the end of a sentence that begins with the name of the member or file.
     pub fn from_pem(pem: &str) -> Result<Self, String> {
         let base64 = pem_base64(pem)?;
         Self::from_base64(&base64).map_err(|error| error.to_string())
     }
 
-    /// From the base64 text of a PEM block.
+    /// Reads the base64 text of a PEM block.
     ///
     /// # Errors
-    /// [`PublicKeyError`], which goes on from the name of what held the key.
+    /// [`PublicKeyError`], as the end of a sentence that begins with the name of the member or file.
     pub fn from_base64(text: &str) -> Result<Self, PublicKeyError> {
         let der = base64::engine::general_purpose::STANDARD
             .decode(text)
@@ -153,7 +153,7 @@ mod tests {
         )
     }
 
-    // Made with openssl for these tests; nobody has the private halves.
+    // Made with openssl for these tests; the private keys were discarded.
     const GOOD: [&str; 3] = [
         "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEhxlYowLNAGMBGqrHEoJAp8J8klQDK3a1",
         "ct/ORsQwwn+tuJkWib9Z7PgwVs7obOWUwNrZh5K8jRA7z/cNG5dzZsU0FK/BwsS7",
@@ -249,7 +249,7 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = der.clone();
                 bytes[at] ^= 1 << bit;
-                // A single changed coordinate bit leaves the curve.
+                // With one changed bit in a coordinate, the point is not on the curve.
                 assert!(PublicKey::from_der(&bytes).is_err(), "byte {at}, bit {bit}");
             }
             assert!(PublicKey::from_der(&der[..at]).is_err(), "cut at {at}");
@@ -257,7 +257,7 @@ mod tests {
         let mut longer = der.clone();
         longer.push(0);
         assert_eq!(PublicKey::from_der(&longer), Err(PublicKeyError::Der));
-        // The point at infinity is one byte.
+        // The encoding of the point at infinity is one byte.
         let infinity = [&der[..20], &[3, 2, 0, 0]].concat();
         assert!(PublicKey::from_der(&infinity).is_err());
     }

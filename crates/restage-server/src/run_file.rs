@@ -1,22 +1,22 @@
-//! `server.json` in the data directory: how the other commands find the running server.
+//! `server.json` in the data directory, by which the other commands find the running server.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// What a running server says of itself. The console URL opens the console, so the file is private.
+/// The contents of the file. The console URL contains the console's key, so only the owner may read the file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunFile {
-    /// The URL clients use.
+    /// The URL for clients.
     pub url: String,
-    /// The console with its key.
+    /// The console's URL, including its key.
     pub console: String,
-    /// Whose file this is.
+    /// The id of the server's process.
     pub pid: u32,
 }
 
 impl RunFile {
-    /// Where it is in a data directory.
+    /// Path of the file in a data directory.
     pub fn path(data_dir: &Path) -> PathBuf {
         data_dir.join("server.json")
     }
@@ -27,7 +27,7 @@ impl RunFile {
         serde_json::from_str(&text).ok()
     }
 
-    /// Writes it. It lives as long as the guard.
+    /// Writes the file. It exists as long as the guard.
     pub fn write(&self, data_dir: &Path) -> std::io::Result<RunFileGuard> {
         let path = Self::path(data_dir);
         let text = serde_json::to_string_pretty(self)?;

@@ -1,4 +1,4 @@
-//! Start, supervise, stop.
+//! Starts, supervises and stops the server.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,19 +21,19 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
-use crate::exposed::exposed;
 use crate::http::{self, Answers, AppState, ConsoleKey, Door, DoorSettings, Throttle};
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
+use crate::secret_permissions::exposed;
 
-/// Name under which the page-token key is kept in the store. Every store that was ever served has one.
+/// Name under which the store keeps the page-token key. Every store that was ever served has one.
 const PAGE_KEY: &str = "page-token-key";
-/// How long the store may take, when the server stops, to write that all is closed and to end. A database that does not
-/// answer holds up no stop: the next start closes what is open.
+/// Time limit for the store, when the server stops, to record that all sessions are closed and to end. A database
+/// that does not answer does not delay the stop further: the next start closes what is open.
 const STORE_STOP_MAX: Duration = Duration::from_secs(10);
-/// How long media workers may take to end after that.
+/// Time limit for media workers to end after that.
 const MEDIA_STOP_MAX: Duration = Duration::from_secs(5);
-/// What is left for closing the database at least.
+/// Minimum time that is left for closing the database.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 
 /// Why the server does not start.
@@ -73,7 +73,7 @@ pub enum StartError {
     },
 }
 
-/// Why a server that ran has ended without being told to.
+/// Why a running server ended by itself.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum RunError {
@@ -107,7 +107,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens everything and runs what runs in the background. Traffic is served by [`Server::run`].
+    /// Opens everything and starts the background tasks. [`Server::run`] serves traffic.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise();
         let data = DataDir::open(&config.data_dir)?;
@@ -138,14 +138,14 @@ impl Server {
         )?;
         let senders = Senders::new(&config.sinks)?;
         let database = store_config(config, &data)?
-            .telling(config.sinks.listeners())
+            .with_outbox(config.sinks.outbox_config())
             .syncing(config.sqlite_sync)
             .accepting_loss(config.accept_data_loss);
         mark.check_file(&database)?;
         let (room, sink, effects) = effect_queue();
         let store = Store::open(&database, sink).await?;
         if let Err(error) = mark.check(&store, &database, PAGE_KEY).await {
-            // Nothing of it stays beside the database that is put back.
+            // Closes the database, so that no file of it remains beside a database that is put back.
             store.close().await;
             return Err(error.into());
         }
@@ -166,7 +166,7 @@ impl Server {
             format!("http://{}", SocketAddr::new(ip, address.port()))
         });
         let endpoints = Endpoints::of(&public_url);
-        // Before there is a key: a start that is interrupted in between leaves nothing that looks like a lost database.
+        // Before any key is created, so that an interrupted start leaves nothing that looks like a lost database.
         let pages = page_tokens(&store, &mark, &data, &database).await?;
         let tokens = Tokens::new(&data.token_secret()?, endpoints.clone());
         let rules = Rules {
@@ -220,17 +220,17 @@ impl Server {
         })
     }
 
-    /// Where HTTP is served.
+    /// The address of the HTTP listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL clients use.
+    /// The URL for clients.
     pub fn public_url(&self) -> &str {
         &self.public_url
     }
 
-    /// Opens the console; for the terminal only.
+    /// The console's URL with its key; only for a terminal.
     pub fn console_url(&self) -> String {
         format!(
             "{}/console/#key={}",
@@ -244,27 +244,27 @@ impl Server {
         &self.candidates
     }
 
-    /// Whose media is taken there.
+    /// The sources from which media is accepted.
     pub fn audience(&self) -> Audience {
         self.audience
     }
 
-    /// How many media workers run.
+    /// The number of media workers.
     pub fn workers(&self) -> usize {
         self.control.media().ports().len()
     }
 
-    /// What the media socket can do.
+    /// Features of the media socket.
     pub fn udp(&self) -> UdpReport {
         self.control.media().report()
     }
 
     /// Serves until `shutdown` resolves, then drains: no new requests, sockets closed with a reason,
-    /// peers told, stage sessions ended in the store.
+    /// peers notified, stage sessions ended in the store.
     ///
     /// # Errors
-    /// [`RunError`] when the server ended by itself: the database is lost, or a part that must live is not alive. What
-    /// can still be closed is closed before.
+    /// [`RunError`] when the server ended by itself: the database is lost, or a vital part has ended. Everything that
+    /// can be closed has been closed.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
@@ -285,7 +285,8 @@ impl Server {
                 .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |at| at.ip());
             let router = http::metrics_router(Arc::clone(&state), at);
             let service = TowerToHyperService::new(router);
-            // A room of its own: whoever crowds the other one keeps no metrics back, and a stop waits for none.
+            // A door of its own, so that a crowded HTTP listener does not affect metrics, and a stop does not wait
+            // for them.
             let door = Door::for_metrics();
             let serving = http::serve(listener, service, door, std::future::pending());
             parts.spawn("the listener for metrics", serving);
@@ -347,7 +348,7 @@ pub fn store_config(config: &Config, data: &DataDir) -> Result<StoreConfig, Stor
     }
 }
 
-/// The data directory's own key, those of the configuration, and those that `restage keys` writes.
+/// The keys of the data directory, of the configuration, and of the file that `restage keys` writes.
 fn key_ring(data: &DataDir, config: &Config) -> Result<KeyRing, StartError> {
     let mut fixed = vec![Known {
         credentials: data.credentials()?,

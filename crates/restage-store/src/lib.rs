@@ -1,15 +1,14 @@
 //! The durable store: stages, sessions, participants, tokens, replicas, connections and history.
 //!
-//! One writer owns the database. It takes commands in the order they arrive, loads the rows each one
+//! One writer owns the database. It takes commands in the order they arrive, loads the rows that each one
 //! [needs](restage_core::needs), lets the rules [decide](restage_core::decide), writes the changes,
-//! and commits; commands that arrive meanwhile share the next commit, so the cost of making a change
-//! durable is spread over all who wait for it. After the commit, and in its order, the effects of
-//! every decision go to a sink, and only then is the caller answered.
+//! and commits. Commands that arrive meanwhile share the next commit, so that the cost of a durable
+//! commit is divided among them. After the commit, and in its order, the effects of
+//! every decision go to a sink; then the caller is answered.
 //!
-//! Reads never wait for the writer: they come from a pool of their own and see the last commit.
+//! Reads never wait for the writer: they use connections of their own and see the last commit.
 //!
-//! The SQL is written for SQLite and PostgreSQL alike; `sql` runs it on either, `engine` holds what else
-//! differs.
+//! The SQL is the same for SQLite and PostgreSQL. `sql` runs it on either; `engine` has the differences.
 
 #![deny(missing_docs)]
 
@@ -29,7 +28,7 @@ mod tables;
 mod tests;
 mod writer;
 
-pub use config::{Listeners, SqliteSync, StoreConfig};
+pub use config::{OutboxConfig, SqliteSync, StoreConfig};
 pub use error::{Cause, StoreError};
 pub use limits::{PAGE_ROWS_MAX, READ_TIMEOUT, READERS};
 pub use operator::{

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-/// Connections that serve reads.
+/// Number of connections for reads.
 pub const READERS: u32 = 4;
-/// How long a read may wait: for a connection, and for PostgreSQL. SQLite's take as long as a bounded page takes.
+/// Time limit of a read: for getting a connection, and for PostgreSQL's answer. Reads from SQLite are bounded by page
+/// size.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most rows a page may have; a larger limit is cut to this.
 pub const PAGE_ROWS_MAX: u32 = 1_000;

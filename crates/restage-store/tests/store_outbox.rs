@@ -3,7 +3,7 @@
 mod store_support;
 
 use restage_core::row::ConnectionKind;
-use restage_store::{Listeners, Outgoing, Settlement, Store, StoreConfig, dead_letters, replay};
+use restage_store::{OutboxConfig, Outgoing, Settlement, Store, StoreConfig, dead_letters, replay};
 use serde_json::{Value, json};
 use store_support::{
     Database, closed, config, connect, create_stage, create_token, delete_stage, execute, nowhere,
@@ -12,9 +12,9 @@ use store_support::{
 
 const STAGE: &str = "arn:aws:ivs:eu-west-1:000000000000:stage/";
 
-async fn telling(sinks: &[&'static str], extra: bool) -> (Store, Database, StoreConfig) {
+async fn store_with_outbox(sinks: &[&'static str], extra: bool) -> (Store, Database, StoreConfig) {
     let database = Database::fresh().await;
-    let config = config(&database).telling(Listeners {
+    let config = config(&database).with_outbox(OutboxConfig {
         sinks: sinks.to_vec(),
         extra,
     });
@@ -42,7 +42,7 @@ fn names(events: &[Outgoing]) -> Vec<String> {
 
 #[tokio::test]
 async fn events_have_the_shape_of_the_service() {
-    let (store, _database, _) = telling(&["webhook"], false).await;
+    let (store, _database, _) = store_with_outbox(&["webhook"], false).await;
     publish(&store, "source", "ann").await;
     execute(&store, 3, create_stage("destination")).await;
     execute(
@@ -90,7 +90,7 @@ async fn events_have_the_shape_of_the_service() {
 
 #[tokio::test]
 async fn what_the_service_does_not_tell_comes_when_asked_for() {
-    let (store, _database, _) = telling(&["file"], true).await;
+    let (store, _database, _) = store_with_outbox(&["file"], true).await;
     publish(&store, "a", "ann").await;
     execute(&store, 3, create_token("a", "bob")).await;
     let kind = ConnectionKind::Subscribe {
@@ -122,7 +122,7 @@ async fn what_the_service_does_not_tell_comes_when_asked_for() {
 
 #[tokio::test]
 async fn without_a_sink_nothing_waits() {
-    let (store, _database, _) = telling(&[], true).await;
+    let (store, _database, _) = store_with_outbox(&[], true).await;
     publish(&store, "a", "ann").await;
     assert!(waiting(&store, "webhook").await.is_empty());
     assert!(store.outbox_stats().is_empty());
@@ -130,7 +130,7 @@ async fn without_a_sink_nothing_waits() {
 
 #[tokio::test]
 async fn each_sink_has_its_own_copy_until_it_has_taken_it() {
-    let (store, _database, config) = telling(&["webhook", "file"], false).await;
+    let (store, _database, config) = store_with_outbox(&["webhook", "file"], false).await;
     publish(&store, "a", "ann").await;
     execute(&store, 3, closed("a", "ann", "ann")).await;
     let events = waiting(&store, "webhook").await;
@@ -180,7 +180,7 @@ async fn each_sink_has_its_own_copy_until_it_has_taken_it() {
 
 #[tokio::test]
 async fn what_waits_is_there_after_opening_again() {
-    let (store, _database, config) = telling(&["webhook"], false).await;
+    let (store, _database, config) = store_with_outbox(&["webhook"], false).await;
     publish(&store, "a", "ann").await;
     let before = waiting(&store, "webhook").await;
     store.close().await;

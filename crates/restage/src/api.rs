@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::connector::{self, CONNECT_TIMEOUT};
 use crate::exit::{Exit, Failure};
-use crate::target::{Connection, Target};
+use crate::target::{ApiAccess, Target};
 /// How long one call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -37,7 +37,7 @@ pub(crate) const NEXT_TOKEN: &str =
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) client: Client,
-    pub(crate) connection: Connection,
+    pub(crate) connection: ApiAccess,
     answer: Arc<LastAnswer>,
 }
 

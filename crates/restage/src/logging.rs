@@ -38,8 +38,9 @@ pub(crate) struct Logging {
 pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Result<Logging> {
     let chosen =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    // The filter is evaluated for every line and never cached. A library that asks whether it may log, and then does not
-    // (sqlx does so at each statement), would otherwise consume the next line's result, and that line would be lost.
+    // The filter is evaluated for every line and never cached. A library that asks whether it may log, and then does
+    // not (sqlx does so at each statement), would otherwise consume the next line's result, and that line would be
+    // lost.
     let safe = dynamic_filter_fn(|at, _| is_safe(at)).with_max_level_hint(LevelFilter::TRACE);
     let filter = chosen.and(safe);
     let lines = tracing_subscriber::fmt::layer()
@@ -89,8 +90,8 @@ fn tracer(collector: &str) -> anyhow::Result<SdkTracerProvider> {
         .build())
 }
 
-/// Whether a line may be logged. Detailed lines of libraries may contain transmitted data, including keys, tokens and ICE
-/// passwords, so they are never logged, whatever RUST_LOG says. Their lines at INFO and above are for operators.
+/// Whether a line may be logged. Detailed lines of libraries may contain transmitted data, including keys, tokens and
+/// ICE passwords, so they are never logged, whatever RUST_LOG says. Their lines at INFO and above are for operators.
 fn is_safe(at: &Metadata<'_>) -> bool {
     is_own(at) || *at.level() <= Level::INFO
 }
@@ -108,7 +109,7 @@ pub(crate) fn say(format: LogFormat, level: Level, text: &str) {
 }
 
 /// Counts panics and, with JSON, logs them like any other error. As text, Rust's own message is sufficient.
-pub(crate) fn hear_panics(format: LogFormat) {
+pub(crate) fn count_panics(format: LogFormat) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         panics::note();
@@ -195,7 +196,7 @@ mod tests {
         if std::env::var_os(CHILD).is_none() {
             return;
         }
-        hear_panics(LogFormat::Json);
+        count_panics(LogFormat::Json);
         let before = panics::count();
         for words in ["one\nand \"two\"", "three"] {
             let thread = std::thread::Builder::new().name("media-7".into());

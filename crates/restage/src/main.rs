@@ -4,6 +4,7 @@ mod api;
 mod cmd;
 mod connector;
 mod exit;
+mod join;
 mod live;
 mod logging;
 mod media;
@@ -14,7 +15,6 @@ mod paging;
 mod pair;
 mod profile;
 mod query;
-mod stage;
 mod table;
 mod target;
 
@@ -31,9 +31,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A self-hosted real-time video server that speaks the Amazon IVS Real-Time API.
 ///
-/// Start the server with `restage serve`, point any AWS SDK at it with `eval "$(restage env)"`, and
-/// see it work with `restage demo`. The other commands are clients: of the server on this machine,
-/// or of any other with --endpoint-url, --profile and --region as the AWS CLI has them.
+/// Start the server with `restage serve`, use it from any AWS SDK with `eval "$(restage env)"`, and
+/// see a demonstration with `restage demo`. The other commands are clients of the server on this machine,
+/// or of any other one with --endpoint-url, --profile and --region as in the AWS CLI.
 #[derive(Parser)]
 #[command(
     name = "restage",
@@ -87,7 +87,7 @@ enum Command {
         about = "Check ports, addresses, clock, data directory and kernel, and say what to change"
     )]
     Doctor(cmd::doctor::Args),
-    /// Print what a shell needs to complete commands and flags
+    /// Print shell completions for commands and flags
     Completions(cmd::completions::Args),
     /// Write manual pages
     Man(cmd::man::Args),

@@ -43,7 +43,7 @@ pub(crate) struct Output {
     /// Layout [default: table on a terminal, json elsewhere]
     #[arg(long, value_name = "LAYOUT", value_enum)]
     output: Option<Layout>,
-    /// What to take out of the answer, as a JMESPath expression (https://jmespath.org)
+    /// Part of the answer to print, as a JMESPath expression (https://jmespath.org)
     #[arg(long, value_name = "JMESPATH")]
     query: Option<Query>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Lines {
     /// Sentences, or a JSON object on each line [default: text on a terminal, json elsewhere]
     #[arg(long, value_name = "LAYOUT", value_enum)]
     output: Option<Format>,
-    /// What to take out of each JSON line, as a JMESPath expression; lines of null are left out
+    /// Part of each JSON line to print, as a JMESPath expression; lines with the result null are left out
     #[arg(long, value_name = "JMESPATH")]
     query: Option<Query>,
 }
@@ -130,7 +130,8 @@ pub(crate) fn line(line: &str) -> anyhow::Result<()> {
 
 /// Prints data as indented JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    // Converted to a value first, because the order of map members depends on features of the build, and output must not.
+    // Converted to a value first, because the order of map members depends on features of the build, and output must
+    // not.
     let mut value = serde_json::to_value(value)?;
     value.sort_all_objects();
     line(&serde_json::to_string_pretty(&value)?)

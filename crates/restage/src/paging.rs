@@ -17,13 +17,13 @@ use crate::table::Columns;
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Pagination")]
 pub(crate) struct Paging {
-    /// Items to print altogether; if there are more, the output has a NextToken
+    /// Most items to print; if there are more, the output has a NextToken
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_items: Option<i64>,
-    /// Items to ask the service for at a time
+    /// Items per request to the service
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     page_size: Option<i32>,
-    /// Where to go on: the NextToken of an earlier list, made here, by the AWS CLI or by boto3
+    /// Where to continue: the NextToken of an earlier list, from this command, the AWS CLI or boto3
     #[arg(long, value_name = "TOKEN")]
     starting_token: Option<String>,
 }

@@ -27,7 +27,7 @@ const REGION_DEFAULT: &str = "us-east-1";
 pub(crate) struct Target {
     /// Data directory of the server, for its address and credentials
     ///
-    /// Given as a flag it goes before the environment. [env: RESTAGE_DATA_DIR] [default: data]
+    /// As a flag it takes precedence over the environment. [env: RESTAGE_DATA_DIR] [default: data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// URL of the API
@@ -41,24 +41,24 @@ pub(crate) struct Target {
     /// A profile without endpoint_url, named here, means Amazon IVS itself. [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The region resources live in; with restage any name works
+    /// The Region of the resources; with restage any name works
     ///
     /// Without it: AWS_REGION, AWS_DEFAULT_REGION, the profile's region, us-east-1.
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// File with the certificates to believe over TLS, instead of the system's authorities
+    /// File with the certificates to trust for TLS, instead of the system's authorities
     ///
     /// Without it: AWS_CA_BUNDLE, the profile's ca_bundle.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_bundle: Option<PathBuf>,
-    /// Believe any certificate over TLS: whoever is in between can then read and change everything
+    /// Trust any certificate: anybody in between can then read and change everything
     #[arg(long)]
     pub(crate) no_verify_ssl: bool,
 }
 
 /// Everything needed to call the API, with the source of each part for error messages.
 #[derive(Clone)]
-pub(crate) struct Connection {
+pub(crate) struct ApiAccess {
     pub(crate) data_dir: PathBuf,
     /// The server's URL; `None` means Amazon IVS in the Region.
     pub(crate) url: Option<String>,
@@ -76,7 +76,7 @@ pub(crate) struct Keys {
     pub(crate) session_token: Option<String>,
 }
 
-impl Connection {
+impl ApiAccess {
     /// The address in words for the user.
     pub(crate) fn shown(&self) -> String {
         match &self.url {
@@ -101,11 +101,11 @@ impl Target {
     /// Resolves server, keys and Region. Precedence: flag, environment, profile, the server's data directory. An
     /// address from a data directory is used with that directory's credentials, because other keys
     /// cannot be valid there.
-    pub(crate) fn connect(&self) -> anyhow::Result<Connection> {
+    pub(crate) fn connect(&self) -> anyhow::Result<ApiAccess> {
         self.connect_in(&variable)
     }
 
-    fn connect_in(&self, variable: Variables<'_>) -> anyhow::Result<Connection> {
+    fn connect_in(&self, variable: Variables<'_>) -> anyhow::Result<ApiAccess> {
         let profiles = Profiles::load(variable)?;
         let profile = self.profile_in(&profiles, variable)?;
         let data_dir = self.data_dir_in(variable);
@@ -118,7 +118,7 @@ impl Target {
             .unwrap_or_else(|| REGION_DEFAULT.to_owned());
         let (keys, keys_from) =
             self.keys(&profile, &data_dir, (url.as_deref(), origin), variable)?;
-        Ok(Connection {
+        Ok(ApiAccess {
             data_dir,
             url,
             region,
@@ -129,7 +129,7 @@ impl Target {
 
     /// The server of the data directory, whatever AWS configuration exists: for `restage env`,
     /// which replaces that configuration.
-    pub(crate) fn connect_to_own(&self) -> anyhow::Result<Connection> {
+    pub(crate) fn connect_to_own(&self) -> anyhow::Result<ApiAccess> {
         if self.profile.is_some() {
             return self.connect();
         }
@@ -144,7 +144,7 @@ impl Target {
             .region
             .clone()
             .or_else(|| first(&variable, &REGION_VARIABLES));
-        Ok(Connection {
+        Ok(ApiAccess {
             url: Some(url),
             region: region.unwrap_or_else(|| REGION_DEFAULT.to_owned()),
             keys: own_keys(&data_dir)?,

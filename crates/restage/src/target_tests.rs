@@ -50,7 +50,7 @@ impl House {
         self.home.path().join("data")
     }
 
-    fn connect(&self, target: &Target) -> anyhow::Result<Connection> {
+    fn connect(&self, target: &Target) -> anyhow::Result<ApiAccess> {
         target.connect_in(&|name| self.variables.get(name).cloned())
     }
 

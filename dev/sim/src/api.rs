@@ -1,7 +1,7 @@
-//! Load on an HTTP API: requests that were made before, over connections that stay open.
+//! Load on an HTTP API: prepared requests over persistent connections.
 //!
-//! A thread per connection, with blocking sockets: a request is one write, an answer is read into a buffer that is
-//! used again, so that the generator leaves the machine to the server. Every answer must be 200.
+//! One thread per connection, with blocking sockets. A request is one write, and answers are read into a buffer that is
+//! reused, so that the generator uses little of the machine. Every answer must be 200.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-/// A server that takes longer than this is not worth measuring.
+/// Longest wait for an answer. A slower server is not worth measuring.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// The largest head or body that is read.
 const ANSWER_LEN_MAX: usize = 16 << 20;
-/// First room for an answer.
+/// Initial size of the buffer for answers.
 const BUFFER_LEN: usize = 64 << 10;
 
-/// A connection that stays open.
+/// A persistent connection.
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer<'a> {
     /// The status code.
@@ -33,10 +33,10 @@ pub struct Answer<'a> {
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to the server.
     ///
     /// # Errors
-    /// Nobody listens there.
+    /// Nothing accepts connections at this address.
     pub fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream =
             TcpStream::connect(address).with_context(|| format!("cannot reach {address}"))?;
@@ -48,10 +48,10 @@ impl Connection {
         })
     }
 
-    /// Sends a request as it is and reads the answer.
+    /// Sends a request without changes, and reads the answer.
     ///
     /// # Errors
-    /// The connection broke, or what came back is not an answer with a length.
+    /// The connection broke, or the answer has no length.
     pub fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
         self.stream.write_all(request)?;
         let mut filled = 0;
@@ -79,10 +79,10 @@ impl Connection {
         }
     }
 
-    /// The same where nothing but success is expected.
+    /// The same for requests that must succeed.
     ///
     /// # Errors
-    /// As [`Self::exchange`], and any status but 200, with what the server says of it.
+    /// As [`Self::exchange`], and any status but 200, with the server's message.
     pub fn succeed(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
         let answer = self.exchange(request)?;
         if answer.status != 200 {
@@ -93,7 +93,7 @@ impl Connection {
     }
 }
 
-/// Of an answer: where its head ends and how long its body is.
+/// The head of an answer: its length, and the length of the body.
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     status: u16,
@@ -102,7 +102,7 @@ struct Head {
 }
 
 impl Head {
-    /// `None` while it has not arrived whole.
+    /// `None` if it has not arrived completely.
     fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
             return Ok(None);
@@ -127,12 +127,12 @@ impl Head {
     }
 }
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Debug, Default, Clone)]
 pub struct Served {
-    /// Answers.
+    /// Number of answers.
     pub answers: u64,
-    /// Microseconds of each: from sending it, or from when it was due, to the end of its answer.
+    /// Microseconds of each request: from when it was sent, or was due, to the end of its answer.
     pub us: Vec<u32>,
 }
 
@@ -143,7 +143,7 @@ impl Served {
     }
 }
 
-/// Asks as fast as answers come, for this long: each connection goes round its own requests.
+/// Sends requests as fast as answers arrive, for this long. Each connection repeats its own requests.
 ///
 /// # Errors
 /// An answer that is not 200.
@@ -170,8 +170,8 @@ pub fn closed_loop(
     })
 }
 
-/// Asks at a steady rate, whether answers come or not: request `n` is due `n / per_second` after the start, and what
-/// it waits for a free connection counts as well. Each request is sent once.
+/// Sends requests at a fixed rate, whether answers arrive or not. Request `n` is due `n / per_second` after the start;
+/// its time includes the wait for a free connection. Each request is sent once.
 ///
 /// # Errors
 /// An answer that is not 200.
@@ -202,7 +202,7 @@ pub fn open_loop(
     })
 }
 
-/// Returns at or just after this moment.
+/// Returns at this moment or just after it.
 #[allow(clippy::disallowed_methods)]
 fn wait_for(due: Instant) {
     loop {
@@ -218,7 +218,7 @@ fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
-/// A thread for each; the first error is the outcome.
+/// Runs one thread for each item. Returns the first error.
 fn in_threads<T: Sync>(
     each: &[T],
     work: impl Fn(&T) -> anyhow::Result<Served> + Sync,
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers this many connections with the same bytes for every request, which end with `\n`.
+    /// Answers every request on this many connections with the same bytes. Requests end with `\n`.
     fn server(connections: usize, answer: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -256,7 +256,7 @@ mod tests {
                 std::thread::spawn(move || {
                     let mut request = [0; 16];
                     while let Ok(1..) = stream.read(&mut request) {
-                        // In two pieces, as the network may have it.
+                        // In two pieces, as it can happen in a network.
                         let (first, second) = answer.split_at(answer.len() / 2);
                         stream.write_all(first).unwrap();
                         stream.write_all(second).unwrap();

@@ -27,7 +27,7 @@ use crate::peer::{Engine, Packet, Peer};
 use crate::srtp::Srtp;
 use crate::tally::{Received, Tally, Window};
 
-/// When things happened to a client, in nanoseconds since 1970; 0 is not yet.
+/// Times of a client's milestones, in nanoseconds since 1970; 0 means not yet.
 #[derive(Debug, Default)]
 pub(crate) struct Milestones {
     pub(crate) connected_ns: AtomicU64,
@@ -35,7 +35,7 @@ pub(crate) struct Milestones {
     pub(crate) decodable_ns: AtomicU64,
 }
 
-/// What every client's engine is made with: one certificate, so that joining does not measure certificates being made.
+/// The engine of every client. All share one certificate, so that the cost of joining does not include creating one.
 pub(crate) fn engine(srtp: Srtp) -> anyhow::Result<Engine> {
     let crypto = Arc::new(srtp.provider());
     let certificate = crypto.dtls_provider.generate_certificate();
@@ -75,7 +75,7 @@ struct Publishing {
     sent_audio: u64,
 }
 
-/// A client whose offer is on its way.
+/// A client whose offer was sent.
 pub(crate) struct Offered {
     client: Client,
     pub(crate) offer: String,
@@ -99,7 +99,7 @@ impl Client {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.set_nonblocking(true)?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-        // A burst for many subscribers must not be lost in the generator.
+        // So that a burst for many subscribers is not lost in the generator.
         socket2::SockRef::from(&socket)
             .set_recv_buffer_size(1 << 20)
             .ok();
@@ -139,7 +139,7 @@ impl Client {
         Ok(Offered { client, offer })
     }
 
-    /// Takes everything the socket has. `false`: the connection has failed.
+    /// Reads everything from the socket. `false`: the connection has failed.
     pub(crate) fn on_readable(
         &mut self,
         now: Instant,
@@ -186,12 +186,12 @@ impl Client {
         Some((source, message.bytes, arrived))
     }
 
-    /// Connected, and without anything to send by itself.
+    /// Whether it is connected and sends nothing by itself.
     pub(crate) fn is_receiving(&self) -> bool {
         self.is_connected && self.publishing.is_none()
     }
 
-    /// Does what is due. `false`: the connection has failed.
+    /// Performs what is due. `false`: the connection has failed.
     pub(crate) fn on_time(&mut self, now: Instant) -> bool {
         let is_sending = self.publish_due(now);
         if (is_sending || self.deadline <= now)
@@ -215,7 +215,7 @@ impl Client {
                     return self.peer.rtc.is_alive();
                 }
                 Ok(Output::Transmit(transmit)) => {
-                    // What loopback has no room for is loss, which is what is measured.
+                    // A full socket buffer on loopback is loss, which is what is measured.
                     self.socket
                         .send_to(&transmit.contents, transmit.destination)
                         .ok();
@@ -264,7 +264,7 @@ impl Client {
         }
     }
 
-    /// Writes the packets that are due; those of a picture leave together.
+    /// Sends the packets that are due; those of one picture are sent together.
     fn publish_due(&mut self, now: Instant) -> bool {
         let Some(publishing) = self.publishing.as_mut().filter(|_| self.is_connected) else {
             return false;
@@ -338,13 +338,13 @@ impl Client {
     }
 }
 
-/// The next beat; a generator that is late by more than one does not catch up in a burst.
+/// The next time of an interval. A generator that is late by more than one interval does not send a burst to catch up.
 fn next(at: Instant, now: Instant, interval: Duration) -> Instant {
     let next = at + interval;
     if next + interval < now { now } else { next }
 }
 
-/// A packet of the engine's. Numbers start at 1,000, so that the wrap-around is crossed within minutes.
+/// A packet for the engine. Sequence numbers start at 1,000, so that they wrap around within minutes.
 #[allow(clippy::disallowed_methods)]
 fn packet(codec: Codec, stamp: &Stamp, time: u32, marker: bool, payload: Vec<u8>) -> Packet {
     Packet {

@@ -1,4 +1,4 @@
-//! One thread that drives many clients: their sockets and their timers.
+//! One thread that drives many clients: their sockets and timers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,16 +13,16 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::client::Client;
 use crate::tally::Tally;
 
-/// The longest a driver sleeps.
+/// The longest time that a driver sleeps.
 const WAIT_MAX: Duration = Duration::from_millis(100);
-/// How long a thread of receivers leaves its sockets alone when all are connected, at least and per socket. Nobody waits
-/// for them then: what has come has the kernel's time stamp, and being told of every packet would be the sender's work.
-/// Elsewhere it is another machine's.
+/// How long a thread of receivers does not read its sockets once all are connected: a minimum, and a time per socket.
+/// Nobody waits for them then: arrived packets have the kernel's time stamp, and waking up for every packet would cost
+/// time of the machine that is measured. Real receivers are other machines.
 const REST_MIN: Duration = Duration::from_millis(1);
 const REST_EACH: Duration = Duration::from_micros(4);
-/// How long nobody has joined when it begins to rest, so that joining is not delayed.
+/// A thread rests after nobody has joined for this long, so that joins are not delayed.
 const SETTLE: Duration = Duration::from_millis(400);
-/// What is added to the niceness of a thread that stands for other machines.
+/// Added to the niceness of a thread whose clients stand for other machines.
 const PATIENCE: i32 = 10;
 const WAKE: Token = Token(usize::MAX);
 
@@ -32,7 +32,7 @@ enum Order {
     Stop,
 }
 
-/// The outside of a driver's thread.
+/// The handle of a driver's thread.
 pub(crate) struct Driver {
     orders: Sender<Order>,
     waker: Arc<Waker>,
@@ -40,7 +40,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// With `is_patient` its thread leaves the processor to whoever else wants it.
+    /// Starts the thread. With `is_patient` other threads have priority over it.
     pub(crate) fn start(name: &str, is_patient: bool) -> anyhow::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
@@ -49,7 +49,7 @@ impl Driver {
             .name(name.to_owned())
             .spawn(move || {
                 if is_patient {
-                    // Otherwise it runs like everybody else, which only makes latency look worse.
+                    // If this fails, the thread has normal priority, which only makes the latency look worse.
                     rustix::process::nice(PATIENCE).ok();
                 }
                 Loop::new(poll, inbox).run();
@@ -65,7 +65,7 @@ impl Driver {
         self.order(Order::Add(Box::new(client)))
     }
 
-    /// What each client counted, in the order they were added; counting starts anew.
+    /// The counts of every client, in the order in which they were added. Counting starts again.
     pub(crate) fn tallies(&self) -> anyhow::Result<Vec<Tally>> {
         let (reply, tallies) = channel();
         self.order(Order::Tally(reply))?;
@@ -97,7 +97,7 @@ struct Loop {
     is_alive: Vec<bool>,
     is_settled: bool,
     added_at: Instant,
-    /// Deadlines; one that its client has moved is passed over.
+    /// Deadlines. An entry is ignored if its client has moved the deadline.
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     buffer: Vec<u8>,
     control: Vec<u8>,
@@ -161,7 +161,7 @@ impl Loop {
         })
     }
 
-    /// Rests when there is nothing to do but receive, and sees to it that sockets tell of packets only otherwise.
+    /// Rests if all it has to do is to receive, and lets sockets wake it only otherwise.
     #[allow(clippy::disallowed_methods)] // To let time pass is what it is for.
     fn settle(&mut self) {
         let all = self.clients.iter().zip(&self.is_alive);
@@ -172,7 +172,8 @@ impl Loop {
             self.is_settled = is_settled;
             for (index, client) in self.clients.iter_mut().enumerate() {
                 let (registry, token) = (self.poll.registry(), Token(index));
-                // The newest is registered already; what fails here fails to be heard, which shows as loss.
+                // The newest socket is registered already. If this fails, its packets are not received, which shows
+                // as loss.
                 let _ = if is_settled {
                     registry.deregister(&mut client.socket)
                 } else {
@@ -229,7 +230,7 @@ impl Loop {
             return;
         }
         if client.deadline != before || !is_readable {
-            // Never at once again, whatever the engine says.
+            // Not immediately again, whatever the engine says.
             client.deadline = client.deadline.max(at + Duration::from_micros(50));
             self.timers.push(Reverse((client.deadline, index)));
         }

@@ -14,23 +14,23 @@ use crate::peer::Engine;
 use crate::srtp::Srtp;
 use crate::tally::{Tally, Window};
 
-/// A client that has not connected by then never will.
+/// A client that is not connected after this time never will be.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
-/// How often a milestone is looked for while joining.
+/// Interval at which milestones are checked while joining.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// All clients of one run, on two threads: publishers, so that pacing is not disturbed, and subscribers.
+/// All clients of a run, on two threads: publishers and subscribers, so that the pace of publishers is not disturbed.
 pub struct Fleet {
     engine: Engine,
     window: Arc<Window>,
     publishers: Driver,
     subscribers: Driver,
     published: u32,
-    /// Which source each subscriber listens to.
+    /// The source of each subscriber.
     listens_to: Vec<u32>,
 }
 
-/// A client's way in. Times are nanoseconds since 1970.
+/// A client's milestones while joining. Times are nanoseconds since 1970.
 pub struct Join {
     /// When its offer was posted.
     pub posted_ns: u64,
@@ -38,7 +38,7 @@ pub struct Join {
 }
 
 impl Join {
-    /// Milliseconds from the offer to media being possible; `None` while it is not.
+    /// Milliseconds from the offer to the connection; `None` if it is not connected.
     pub fn connected_ms(&self) -> Option<f64> {
         self.since(self.posted_ns, &self.milestones.connected_ns)
     }
@@ -48,7 +48,7 @@ impl Join {
         self.since(self.posted_ns, &self.milestones.decodable_ns)
     }
 
-    /// Milliseconds from another moment to the last packet of the first key frame.
+    /// Milliseconds from the given time to the last packet of the first key frame.
     pub fn decodable_ms_since(&self, ns: u64) -> Option<f64> {
         self.since(ns, &self.milestones.decodable_ns)
     }
@@ -60,7 +60,7 @@ impl Join {
 }
 
 impl Fleet {
-    /// Starts the threads. The clients to come offer `srtp`.
+    /// Starts the threads. Clients offer the profiles of `srtp`.
     pub fn start(srtp: Srtp) -> anyhow::Result<Self> {
         Ok(Self {
             engine: engine(srtp)?,
@@ -72,7 +72,7 @@ impl Fleet {
         })
     }
 
-    /// The window that counts.
+    /// The window in which packets are counted.
     pub fn window(&self) -> &Window {
         &self.window
     }
@@ -85,7 +85,7 @@ impl Fleet {
         Ok((source, join))
     }
 
-    /// Subscribes at a WHEP endpoint to what `source` publishes, and returns once connected.
+    /// Subscribes at a WHEP endpoint to the packets of `source`, and returns once connected.
     pub fn subscribe(&mut self, url: &str, token: &str, source: u32) -> anyhow::Result<Join> {
         let join = self.join(&self.subscribers, url, token, None)?;
         self.listens_to.push(source);
@@ -113,7 +113,7 @@ impl Fleet {
         Ok(join)
     }
 
-    /// Waits until all of these show a picture.
+    /// Waits until all of these have a decodable picture.
     pub fn wait_decodable(&self, joins: &[Join], limit: Duration) -> anyhow::Result<()> {
         wait_until(limit, || {
             joins.iter().all(|join| join.decodable_ms().is_some())
@@ -121,7 +121,7 @@ impl Fleet {
         .context("not every subscriber got a key frame")
     }
 
-    /// What was sent, expected and received within the window. Ask when its last packets have arrived.
+    /// The counts of the window. To be called when its last packets have arrived.
     pub fn tally(&self) -> anyhow::Result<Tally> {
         let sent: Vec<(u64, u64)> = self
             .publishers
@@ -149,7 +149,7 @@ impl Fleet {
     }
 }
 
-/// Looks again and again until the condition holds; `None` when it does not within the limit.
+/// Checks the condition repeatedly until it holds; `None` if it does not within the limit.
 #[allow(clippy::disallowed_methods)]
 fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> Option<()> {
     let deadline = Instant::now() + limit;

@@ -1,8 +1,8 @@
-//! The floor: what nobody who encrypts for each receiver and sends by this kernel can go below.
+//! The floor: the lowest cost of any server that encrypts for each receiver and sends with this kernel.
 //!
 //! Per packet and receiver: copy the payload behind a header, seal it with AES-256-GCM under the receiver's own key
 //! (the profile that clients and server agree on), and per picture one GSO train of it to the receiver's own socket.
-//! No packets come in, nothing is counted, no feedback, no timers.
+//! No packets are received, nothing is counted, and there is no feedback and no timer.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -20,34 +20,34 @@ const HEADER_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 /// Pictures sent before the measured ones.
 const WARM_UP: usize = 20;
-/// How long the floor is measured at a publisher's pace.
+/// How long the floor is measured at the pace of a publisher.
 const PACED: Duration = Duration::from_secs(3);
 
-/// The floor's cost.
+/// The cost of the floor.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Floor {
-    /// Receivers.
+    /// Number of receivers.
     pub receivers: usize,
     /// Pictures sent to each.
     pub frames: usize,
     /// Packets of a picture.
     pub packets_per_frame: u8,
-    /// Whether the kernel took trains.
+    /// Whether the kernel accepted GSO trains.
     pub has_gso: bool,
     /// CPU microseconds, user and system, per packet and receiver.
     pub us_per_packet: f64,
-    /// Of which sealing, with nothing sent.
+    /// The part for encryption, measured without sending.
     pub seal_us_per_packet: f64,
-    /// The same at a publisher's pace, sound included, while another thread empties the receivers as packets come.
-    /// Sending then finds caches cold, receivers asleep that have to be woken, and every other train a single small
-    /// packet, as a server does.
+    /// The same at the pace of a publisher, including audio, while another thread empties the receivers' sockets as
+    /// packets arrive. Caches are then cold, receivers must be woken, and every other train is a single small packet,
+    /// as for a server.
     pub paced_us_per_packet: f64,
 }
 
 impl Floor {
-    /// Each cost's median over several measurements, of which there is one at least: they differ by more than what they are
-    /// compared with.
+    /// The median of each cost over one or more measurements, because they vary by more than the differences that they
+    /// are compared with.
     pub fn median(of: &[Self]) -> Option<Self> {
         let middle = |cost: fn(&Self) -> f64| {
             let mut costs: Vec<f64> = of.iter().map(cost).collect();
@@ -71,7 +71,7 @@ struct Receiver {
     key: LessSafeKey,
 }
 
-/// Everything that sends.
+/// Everything that is needed for sending.
 struct Bench {
     all: Vec<Receiver>,
     socket: UdpSocket,
@@ -101,7 +101,7 @@ impl Bench {
         self.state.max_gso_segments() >= usize::from(count)
     }
 
-    /// Seals this many packets for every receiver and sends each one's as one train, if they are to be sent.
+    /// Encrypts this many packets for every receiver, and sends those of each receiver as one train if `sends`.
     fn burst(&mut self, payload: &[u8], count: u8, sends: bool) -> anyhow::Result<()> {
         let packet_bytes = HEADER_BYTES + payload.len() + TAG_BYTES;
         let has_gso = self.has_gso(count);
@@ -137,7 +137,7 @@ impl Bench {
     }
 }
 
-/// Measures it: one picture after another to all receivers, whose sockets are emptied outside the measured time.
+/// Measures the floor: one picture after another to all receivers, whose sockets are emptied outside the measured time.
 pub fn measure(receivers: usize, frames: usize, rate: Rate) -> anyhow::Result<Floor> {
     let mut bench = Bench::new(receivers)?;
     let payload = vec![0xa5; rate.payload_bytes];
@@ -165,7 +165,7 @@ pub fn measure(receivers: usize, frames: usize, rate: Rate) -> anyhow::Result<Fl
     })
 }
 
-/// CPU microseconds per packet and receiver at a publisher's pace.
+/// CPU microseconds per packet and receiver at the pace of a publisher.
 #[allow(clippy::disallowed_methods)]
 fn measure_paced(receivers: usize, time: Duration, rate: Rate) -> anyhow::Result<f64> {
     let mut bench = Bench::new(receivers)?;
@@ -199,7 +199,7 @@ fn measure_paced(receivers: usize, time: Duration, rate: Rate) -> anyhow::Result
     Ok(spent as f64 / 1_000.0 / packets as f64)
 }
 
-/// A thread that receives and forgets.
+/// A thread that receives packets and drops them.
 struct Emptier {
     waker: Waker,
     thread: std::thread::JoinHandle<()>,
@@ -254,7 +254,7 @@ fn receiver(number: usize) -> anyhow::Result<Receiver> {
     })
 }
 
-/// Header, copy, seal.
+/// Writes header and payload, and encrypts them.
 fn seal(train: &mut Vec<u8>, key: &LessSafeKey, payload: &[u8], seq: u64) -> anyhow::Result<()> {
     let start = train.len();
     train.extend([0x80, 102]);

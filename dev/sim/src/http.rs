@@ -1,4 +1,4 @@
-//! HTTP as far as clients for load need it: an SDP offer for an SDP answer, and reading a page.
+//! The HTTP that clients for load need: sending an SDP offer, and reading a page.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-/// A server that takes longer to answer an offer is not worth measuring.
+/// Longest wait for the answer to an offer. A slower server is not worth measuring.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Posts an offer to a WHIP or WHEP endpoint and returns the answer.
@@ -32,12 +32,12 @@ pub fn get(url: &str) -> anyhow::Result<String> {
     Ok(body)
 }
 
-/// The server did not take an offer.
+/// The server refused an offer.
 #[derive(Debug)]
 pub struct Refused {
-    /// Of HTTP, as text.
+    /// The HTTP status, as text.
     pub status: String,
-    /// What it said.
+    /// The body of the answer.
     pub body: String,
 }
 

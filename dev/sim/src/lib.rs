@@ -1,13 +1,13 @@
-//! Load generators for the media plane and the API, and the floor that figures of the former are held against.
+//! Load generators for the media plane and the API, and the floor with which the media plane is compared.
 //!
-//! WebRTC clients that share no code with the server: each is an engine of its own on a socket of its own. They
-//! publish paced synthetic media whose payloads carry a sequence number and the time of sending, and count what
-//! arrives. Arrival is the kernel's time stamp at the receiving socket, so that a late turn of the generator is not
-//! charged to the server. For tests and benchmarks only; everything stays on the loopback interface.
+//! WebRTC clients that share no code with the server. Each is an engine of its own with a socket of its own. They
+//! publish paced synthetic media, whose payloads contain a sequence number and the time of sending, and count what
+//! arrives. The time of arrival is the kernel's time stamp at the receiving socket, so that a delay of the generator is
+//! not counted as the server's. For tests and benchmarks only; all traffic is on the loopback interface.
 //!
-//! `fleet` (threads and joining) → `driver` (one thread's sockets and timers) → `client` (one connection, whose
-//! WebRTC is a `peer`) → `media` (what payloads look like), `srtp` (how they are protected) and `tally` (what arrived). `floor`, `process` and
-//! `api` stand apart.
+//! `fleet` (threads and joining) → `driver` (sockets and timers of one thread) → `client` (one connection, whose
+//! WebRTC is a `peer`) → `media` (payloads), `srtp` (how they are protected) and `tally` (what arrived). `floor`,
+//! `process` and `api` are independent.
 
 pub mod api;
 mod client;

@@ -1,4 +1,4 @@
-//! What payloads look like: H.264 (RFC 6184) and Opus (RFC 7587) to a forwarder, a stamp to a receiver.
+//! Synthetic payloads: H.264 (RFC 6184) and Opus (RFC 7587) for a forwarder, with a stamp for the receiver.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ pub(crate) const AUDIO_BYTES: usize = 80;
 pub(crate) const FRAME_RATE: u32 = 30;
 /// RTP timestamp units of one picture at 90 kHz.
 pub(crate) const FRAME_TICKS: u32 = 90_000 / FRAME_RATE;
-/// Pictures between key frames that nobody asked for: ten seconds, as browsers send hardly any.
+/// Pictures between key frames that nobody requested: ten seconds, because browsers send hardly any.
 pub(crate) const KEY_FRAME_EVERY: u64 = 300;
 
 /// What a publisher sends.
@@ -37,10 +37,10 @@ impl Rate {
     };
 }
 
-/// Says of a packet which one it is and when it was sent. The last bytes of every payload.
+/// Identifies a packet and its time of sending. It is the end of every payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// Whose packet.
+    /// The number of the publisher.
     pub source: u32,
     /// Counts the source's packets of this kind.
     pub seq: u32,
@@ -52,9 +52,9 @@ pub struct Stamp {
     pub index: u8,
     /// Packets of the picture.
     pub count: u8,
-    /// Of a key frame.
+    /// Whether it belongs to a key frame.
     pub is_key: bool,
-    /// Video, else audio.
+    /// Whether it is video; otherwise it is audio.
     pub is_video: bool,
 }
 
@@ -100,11 +100,11 @@ impl Stamp {
     }
 }
 
-/// Parameter sets of constrained baseline at level 3.1, 1280 × 720: enough for a forwarder to read the size.
+/// Parameter sets of constrained baseline at level 3.1, 1280 × 720: a forwarder can read the size from them.
 const SPS: [u8; 10] = [0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe8, 0x40];
 const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
 
-/// One packet of a picture: a key frame begins with parameter sets, everything else is a fragment of a slice.
+/// One packet of a picture. A key frame begins with parameter sets; all other packets are fragments of a slice.
 pub(crate) fn video_payload(bytes: usize, stamp: Stamp) -> Vec<u8> {
     let mut payload = Vec::with_capacity(bytes);
     let body = bytes - Stamp::LENGTH;
@@ -114,7 +114,7 @@ pub(crate) fn video_payload(bytes: usize, stamp: Stamp) -> Vec<u8> {
             payload.extend((unit.len() as u16).to_be_bytes());
             payload.extend(unit);
         }
-        // Supplemental information fills the rest of the aggregate, the stamp included.
+        // Supplemental enhancement information fills the rest of the aggregate, including the stamp.
         let rest = bytes - payload.len() - 2;
         payload.extend((rest as u16).to_be_bytes());
         payload.push(0x06);

@@ -1,6 +1,6 @@
-//! The offering end of a WebRTC connection: an engine, and what its offer has asked for.
+//! The offering end of a WebRTC connection: an engine, and the sections of its offer.
 //!
-//! It knows no socket and no clock, so that load over real sockets and scenarios over a simulated network use the same.
+//! It knows no socket and no clock, so that load over real sockets and scenarios over a simulated network can use it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,19 +19,19 @@ const H264_PROFILE: u32 = 0x42_e0_1f;
 /// NAL units may be fragmented (RFC 6184 §6.3).
 const H264_PACKETIZATION_MODE: u8 = 1;
 
-/// What a peer's engine is made with.
+/// The settings of a peer's engine.
 #[derive(Clone)]
 pub struct Engine {
     /// How media and the handshake are protected.
     pub crypto: Arc<CryptoProvider>,
-    /// Made by the engine if there is none.
+    /// The certificate; the engine creates one if there is none.
     pub certificate: Option<DtlsCert>,
-    /// VP8 is offered beside H.264.
+    /// Whether VP8 is offered in addition to H.264.
     pub has_vp8: bool,
 }
 
 impl Engine {
-    /// An engine that hands over and takes RTP packets as they are.
+    /// Builds an engine that passes RTP packets without changing them.
     pub fn build(&self, now: Instant) -> Rtc {
         let mut builder = Rtc::builder()
             .set_rtp_mode(true)
@@ -49,9 +49,9 @@ impl Engine {
 
 /// A packet to send. The sequence number is the engine's own count, without wrap-around.
 pub struct Packet {
-    /// Which format it is in.
+    /// The codec of the packet.
     pub codec: Codec,
-    /// Of a simulcast encoding.
+    /// The simulcast encoding, if there are several.
     pub rid: Option<Rid>,
     /// Its sequence number.
     pub seq: u64,
@@ -59,31 +59,31 @@ pub struct Packet {
     pub time: u32,
     /// When its picture or sound was captured.
     pub captured_at: Instant,
-    /// The last one of a picture.
+    /// Whether it is the last packet of a picture.
     pub marker: bool,
     /// Header extensions.
     pub extensions: ExtensionValues,
-    /// What it carries.
+    /// The payload.
     pub payload: Arc<[u8]>,
 }
 
-/// A peer that offers.
+/// A peer that sends an offer.
 pub struct Peer {
     /// The engine.
     pub rtc: Rtc,
-    /// The section of sound, if it was offered.
+    /// The audio section, if it was offered.
     pub audio: Option<Mid>,
-    /// The section of video, if it was offered.
+    /// The video section, if it was offered.
     pub video: Option<Mid>,
     pending: Option<SdpPendingOffer>,
 }
 
 impl Peer {
-    /// A peer at this address and its offer in SDP: a section of each kind, in this direction. `rids` are the simulcast
-    /// encodings of the video that is sent.
+    /// Creates a peer at this address, and its offer in SDP: a section of each kind, in this direction. `rids` are the
+    /// simulcast encodings of the sent video.
     ///
     /// # Errors
-    /// The engine does not take the address, or makes no offer.
+    /// The engine refuses the address, or creates no offer.
     pub fn offer(
         mut rtc: Rtc,
         address: SocketAddr,
@@ -113,17 +113,17 @@ impl Peer {
         Ok((peer, offer.to_sdp_string()))
     }
 
-    /// Takes the answer to the offer.
+    /// Applies the answer to the offer.
     ///
     /// # Errors
-    /// It is no answer to this offer, or was given before.
+    /// It is not an answer to this offer, or an answer was applied before.
     pub fn accept(&mut self, answer: &str) -> anyhow::Result<()> {
         let answer = SdpAnswer::from_sdp_string(answer)?;
         let pending = self.pending.take().context("an answer was taken before")?;
         Ok(self.rtc.sdp_api().accept_answer(pending, answer)?)
     }
 
-    /// Hands a packet to the engine. `false`: its format was not negotiated.
+    /// Passes a packet to the engine. `false`: its format was not negotiated.
     pub fn send(&mut self, packet: Packet) -> bool {
         let is_video = packet.codec.is_video();
         let section = if is_video { self.video } else { self.audio };
@@ -158,7 +158,7 @@ fn simulcast(rids: &[&str]) -> Simulcast {
     simulcast
 }
 
-/// The payload type that was negotiated for a codec; of H.264 constrained baseline with fragmented NAL units.
+/// The negotiated payload type of a codec; for H.264 that of constrained baseline with fragmented NAL units.
 pub fn payload_type(rtc: &Rtc, mid: Mid, codec: Codec) -> Option<u8> {
     let media = rtc.media(mid)?;
     let fits = |params: &&PayloadParams| {

@@ -1,4 +1,4 @@
-//! What another process has used, as Linux tells it.
+//! The resources that another process has used, as Linux reports them.
 
 use anyhow::Context as _;
 use nix::sys::time::TimeSpec;
@@ -18,7 +18,7 @@ pub struct Usage {
     pub rss_bytes: u64,
 }
 
-/// What the threads of media workers are called, before their number.
+/// The names of media workers' threads, without their number.
 const WORKER: &str = "media-";
 
 /// Reads the usage of a process of this machine.
@@ -42,7 +42,7 @@ fn workers_ns(pid: u32) -> anyhow::Result<Vec<u64>> {
     let mut found = Vec::new();
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         let task = task?.path();
-        // A thread that ends meanwhile is no worker.
+        // A thread that ends in the meantime is no worker.
         let (Ok(name), Ok(schedstat)) = (
             std::fs::read_to_string(task.join("comm")),
             std::fs::read_to_string(task.join("schedstat")),
@@ -71,7 +71,7 @@ fn nanoseconds(time: TimeSpec) -> u64 {
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
-/// Fields 14 and 15, counted after the name, which may hold anything.
+/// Fields 14 and 15 of /proc/PID/stat, counted after the name, which may contain anything.
 fn ticks(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);

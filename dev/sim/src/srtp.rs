@@ -1,9 +1,9 @@
-//! Which ways of protecting media a client's DTLS offers.
+//! The SRTP profiles that a client's DTLS offers.
 //!
-//! The engine's DTLS offers all profiles it knows and has no setting for it. A client that knows AES in counter mode
-//! alone, as older WebRTC stacks do, is made of it by writing the use_srtp extension of its ClientHello (RFC 5764
-//! §4.1.1) anew: on the wire, and wherever the handshake's messages are hashed or signed, so that both ends agree on
-//! what was said.
+//! The engine's DTLS offers all profiles that it knows and has no setting for them. This module makes a client that
+//! knows only AES in counter mode, as older WebRTC stacks do, by rewriting the use_srtp extension of its ClientHello
+//! (RFC 5764 §4.1.1): on the wire, and wherever the messages of the handshake are hashed or signed, so that both ends
+//! agree on them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,18 +17,18 @@ use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
 use str0m::crypto::CryptoError;
 use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion};
 
-/// What clients offer.
+/// The offered profiles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Srtp {
     /// Every profile of the engine: AES-GCM with both key lengths, and AES128_CM_SHA1_80.
     #[default]
     All,
-    /// AES128_CM_SHA1_80 and nothing else.
+    /// Only AES128_CM_SHA1_80.
     AesCm,
 }
 
 impl Srtp {
-    /// The cryptography of an engine that offers this.
+    /// The cryptography of an engine that offers these profiles.
     pub fn provider(self) -> CryptoProvider {
         let engine = str0m::crypto::from_feature_flags();
         match self {
@@ -41,7 +41,8 @@ impl Srtp {
     }
 }
 
-/// The extension's number and lengths, three profiles, and no key identifier: as the engine writes it, and as it leaves.
+/// The extension's number and lengths, three profiles, and no key identifier: as the engine writes it, and as it is
+/// sent.
 const OFFERED: [u8; 13] = [0, 14, 0, 9, 0, 6, 0, 8, 0, 7, 0, 1, 0];
 const WANTED: [u8; 13] = [0, 14, 0, 9, 0, 6, 0, 1, 0, 1, 0, 1, 0];
 
@@ -160,7 +161,7 @@ impl SigningKey for Key {
 #[derive(Debug)]
 struct Dtls {
     inner: dimpl::Dtls,
-    /// Where the inner one writes: what it hands out cannot be changed in place.
+    /// The output of the inner engine, copied because it cannot be changed in place.
     output: Vec<u8>,
 }
 

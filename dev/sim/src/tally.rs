@@ -1,4 +1,4 @@
-//! What arrived within a window, and what should have.
+//! Counts the packets that arrived within a window, and those that should have arrived.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::media::Stamp;
 
-/// The stretch of time that counts, by time of sending. Closed until it is set.
+/// The window, by time of sending. Nothing is counted until it is set.
 #[derive(Debug)]
 pub struct Window {
     from_ns: AtomicU64,
@@ -23,7 +23,7 @@ impl Default for Window {
 }
 
 impl Window {
-    /// Sets it, in nanoseconds since 1970.
+    /// Sets the window, in nanoseconds since 1970.
     pub fn set(&self, from_ns: u64, to_ns: u64) {
         self.to_ns.store(to_ns, Ordering::Relaxed);
         self.from_ns.store(from_ns, Ordering::Relaxed);
@@ -39,19 +39,19 @@ impl Window {
 pub struct Tally {
     /// Packets sent by publishers.
     pub sent: u64,
-    /// Those of audio among them.
+    /// The audio packets among them.
     pub sent_audio: u64,
-    /// Packets that subscribers should have got.
+    /// Packets that subscribers should have received.
     pub expected: u64,
-    /// Those of audio among them.
+    /// The audio packets among them.
     pub expected_audio: u64,
-    /// Packets that subscribers got, each once.
+    /// Packets that subscribers received, each counted once.
     pub received: u64,
-    /// Packets that subscribers got again.
+    /// Packets that subscribers received again.
     pub repeated: u64,
     /// Microseconds from stamp to arrival of every video packet.
     pub video_us: Vec<u32>,
-    /// The same of audio.
+    /// The same for audio.
     pub audio_us: Vec<u32>,
 }
 
@@ -72,13 +72,13 @@ impl Tally {
         percent_missing(self.received, self.expected)
     }
 
-    /// The same of audio alone.
+    /// The same for audio only.
     pub fn audio_loss_percent(&self) -> f64 {
         percent_missing(self.audio_us.len() as u64, self.expected_audio)
     }
 }
 
-/// How many of `expected` are missing, in percent.
+/// The share of `expected` that is missing, in percent.
 pub fn percent_missing(received: u64, expected: u64) -> f64 {
     if expected == 0 {
         return 0.0;
@@ -86,7 +86,7 @@ pub fn percent_missing(received: u64, expected: u64) -> f64 {
     100.0 * (1.0 - received as f64 / expected as f64)
 }
 
-/// One subscriber's memory of which packets it has, per kind.
+/// The packets that a subscriber has received, per kind.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     seen: [Seen; 2],
@@ -100,7 +100,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// True the first time. Numbers before the first one seen count as seen: the window was entered with it.
+    /// `true` the first time. Numbers before the first one count as received, because counting began with it.
     fn insert(&mut self, seq: u32) -> bool {
         // Room for reordering around the first packet.
         let first = *self.first.get_or_insert_with(|| seq.saturating_sub(64));
@@ -137,12 +137,12 @@ impl Received {
 pub struct Percentiles {
     /// The median.
     pub p50: f64,
-    /// 99 of 100 are not above.
+    /// 99 of 100 values are not higher.
     pub p99: f64,
 }
 
 impl Percentiles {
-    /// Of microseconds; nothing gives zeros.
+    /// From microseconds; zeros if there are none.
     pub fn of(mut us: Vec<u32>) -> Self {
         us.sort_unstable();
         let at = |share: f64| {

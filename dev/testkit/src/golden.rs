@@ -1,15 +1,15 @@
-//! Output that is kept in files.
+//! Golden files: expected output.
 
 use std::path::Path;
 
-/// Set, to anything, to write golden files anew instead of comparing with them.
+/// If this variable is set, golden files are written instead of compared.
 const UPDATE: &str = "RESTAGE_UPDATE_GOLDEN";
 
-/// Compares a text with a file, after each value of `replacements` has been replaced by its name: what differs from run
-/// to run.
+/// Compares a text with a file, after each value of `replacements` has been replaced by its name, because such values
+/// differ from run to run.
 ///
 /// # Panics
-/// They differ, or there is no such file.
+/// If they differ, or if the file does not exist.
 pub fn golden(path: &Path, text: &str, replacements: &[(&str, &str)]) {
     let mut shown = text.to_owned();
     for (value, name) in replacements {

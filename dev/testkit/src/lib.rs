@@ -1,4 +1,4 @@
-//! What tests and measurements start programs with, the server among them, and wait with.
+//! Starts programs for tests and measurements, the server among them, and waits for them.
 //!
 //! `program` runs a program and waits for its lines and its end; `server` runs `restage serve`; `golden` compares output
 //! with files; `wait` waits for a state with a deadline.

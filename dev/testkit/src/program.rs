@@ -35,7 +35,7 @@ impl Program {
             child.stdout.take().map(|stream| Box::new(stream) as _),
             child.stderr.take().map(|stream| Box::new(stream) as _),
         ];
-        // Both are read to their ends, so that the program never waits for a full pipe.
+        // Both are read to their ends, so that the program never waits because a pipe is full.
         for stream in streams.into_iter().flatten() {
             let line_tx = line_tx.clone();
             std::thread::spawn(move || {
@@ -54,7 +54,7 @@ impl Program {
     /// Waits for a line that contains these words.
     ///
     /// # Panics
-    /// As [`Self::find_line`] fails.
+    /// If [`Self::find_line`] fails.
     pub fn line(&mut self, words: &str) -> String {
         self.find_line(words, DEADLINE)
             .unwrap_or_else(|problem| panic!("{problem}"))
@@ -63,7 +63,7 @@ impl Program {
     /// Waits for a line that contains these words.
     ///
     /// # Errors
-    /// The program ended before, or the time was over: a sentence with what the program printed.
+    /// The program ended, or the time was over: a sentence with what the program printed.
     #[allow(clippy::disallowed_methods)]
     pub fn find_line(&mut self, words: &str, time: Duration) -> Result<String, String> {
         let ends_at = Instant::now() + time;
@@ -84,12 +84,12 @@ impl Program {
         }
     }
 
-    /// The lines that were waited for and those before them; after [`Self::end`] all.
+    /// The lines up to the last one that was waited for; after [`Self::end`] all lines.
     pub fn seen(&self) -> &[String] {
         &self.seen
     }
 
-    /// The number of its process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -97,17 +97,17 @@ impl Program {
     /// Sends a signal: `INT`, `TERM`, `KILL`.
     ///
     /// # Panics
-    /// There is no such signal, or the process has ended and was waited for.
+    /// If there is no such signal, or the process has ended and was waited for.
     pub fn signal(&self, name: &str) {
         let signal: Signal = format!("SIG{name}").parse().expect("the name of a signal");
         let pid = i32::try_from(self.child.id()).expect("Linux numbers processes so");
         kill(Pid::from_raw(pid), signal).expect("it runs");
     }
 
-    /// Waits for its end and for its last lines.
+    /// Waits for its end and its last lines.
     ///
     /// # Panics
-    /// It does not end.
+    /// If it does not end.
     pub fn end(&mut self) -> ExitStatus {
         let child = &mut self.child;
         let status = eventually("the end of the program", || {
@@ -119,10 +119,10 @@ impl Program {
         status
     }
 
-    /// Waits for its end: the exit code; `None` if a signal ended it.
+    /// Waits for its end, and returns the exit code; `None` if a signal ended it.
     ///
     /// # Panics
-    /// It does not end.
+    /// If it does not end.
     pub fn code(&mut self) -> Option<i32> {
         self.end().code()
     }

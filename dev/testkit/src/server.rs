@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 use crate::program::Program;
 use crate::wait::DEADLINE;
 
-/// What the line begins with by which a server says that it is ready, before its URL.
+/// The part of the line before the URL by which a server reports that it is ready.
 const READY: &str = " ready on ";
-/// How the names of settings in the environment begin, of restage and of AWS's clients.
+/// Prefixes of settings in the environment, of restage and of AWS's clients.
 const SETTINGS: [&[u8]; 2] = [b"RESTAGE_", b"AWS_"];
 
-/// The flags a server is started with.
+/// The flags for a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Serve<'a> {
-    /// Where its data is.
+    /// The data directory.
     pub data_dir: &'a Path,
     /// The address of its HTTP, `IP:PORT`; port 0 is a free one.
     pub http: &'a str,
@@ -25,7 +25,7 @@ pub struct Serve<'a> {
 }
 
 impl<'a> Serve<'a> {
-    /// On free ports of the loopback interface.
+    /// Uses free ports of the loopback interface.
     pub fn on_free_ports(data_dir: &'a Path) -> Self {
         Self {
             data_dir,
@@ -36,7 +36,7 @@ impl<'a> Serve<'a> {
     }
 }
 
-/// A running server. Its process is killed when this is dropped; its data stays.
+/// A running server. Its process is killed when this is dropped; its data is kept.
 pub struct Server {
     program: Program,
     url: String,
@@ -44,10 +44,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the binary that `command` names, in the environment it has, and waits until the server is ready.
+    /// Starts the binary that `command` names, with the command's environment, and waits until the server is ready.
     ///
     /// # Errors
-    /// It cannot be started, ends at once or does not become ready: a sentence.
+    /// The server cannot be started, ends at once or does not become ready: a sentence.
     pub fn start(mut command: Command, serve: &Serve<'_>) -> Result<Self, String> {
         command
             .arg("serve")
@@ -70,30 +70,30 @@ impl Server {
         })
     }
 
-    /// The URL clients use.
+    /// The URL for clients.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where its data is.
+    /// The data directory.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
-    /// Its process.
+    /// The process of the server.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
     }
 
-    /// The number of its process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.program.pid()
     }
 
-    /// The access key and the secret key it made.
+    /// The access key id and the secret key that the server created.
     ///
     /// # Panics
-    /// Its file of credentials cannot be read, or has none.
+    /// If the file of credentials cannot be read, or has none.
     pub fn credentials(&self) -> (String, String) {
         let file = self.data_dir.join("credentials");
         let text = std::fs::read_to_string(&file).expect("a server makes credentials");
@@ -106,10 +106,10 @@ impl Server {
         (value("aws_access_key_id"), value("aws_secret_access_key"))
     }
 
-    /// Ends it as an operator would.
+    /// Stops the server as an operator would.
     ///
     /// # Panics
-    /// It does not end, or not with success.
+    /// If it does not end, or not with success.
     pub fn stop(mut self) {
         self.program.signal("TERM");
         let status = self.program.end();
@@ -117,18 +117,18 @@ impl Server {
         assert!(status.success(), "serve ended with {status}:\n{printed}");
     }
 
-    /// Ends it at once, as a crash does.
+    /// Kills the server, as in a crash.
     ///
     /// # Panics
-    /// It does not end.
+    /// If it does not end.
     pub fn crash(mut self) {
         self.program.signal("KILL");
         self.program.end();
     }
 }
 
-/// A command in this environment, but for the settings of restage and of AWS's clients: one that names a database in use
-/// would have a test write there.
+/// A command with this environment, except the settings of restage and of AWS's clients. Otherwise a setting that names
+/// a database in use would make a test write there.
 pub fn without_settings(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {

@@ -1,16 +1,16 @@
-//! Waiting for a state.
+//! Waits for a state.
 
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything: a busy machine is slow, a broken program waits for ever.
+/// The longest wait. A busy machine is slow; a broken program would be waited for forever.
 pub const DEADLINE: Duration = Duration::from_secs(60);
-/// Between two looks.
+/// Time between two checks.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Calls `check` until it gives something, and returns that. `what` is what is waited for, in the words of the failure.
+/// Calls `check` until it returns something, and returns that. `what` names it for the message of a failure.
 ///
 /// # Panics
-/// When that takes longer than [`DEADLINE`].
+/// If that takes longer than [`DEADLINE`].
 #[allow(clippy::disallowed_methods)]
 pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let ends_at = Instant::now() + DEADLINE;

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Publish to and watch a restage server from a browser: WHIP (RFC 9725) to send, WHEP
- * (draft-ietf-wish-whep) to receive, nothing else needed.
+ * Publishes to a restage server and watches its participants from a browser: WHIP (RFC 9725) to send, WHEP
+ * (draft-ietf-wish-whep) to receive. No dependencies.
  *
  * ```js
  * import { decodeToken, publish, watch } from "./client.js";
@@ -24,21 +24,24 @@ export { StageError } from "./errors.js";
 export { listen, StageEvents } from "./listen.js";
 export { decodeToken, trickleFragment } from "./signalling.js";
 
-/** How long a connection may be "disconnected" before it is replaced. ICE often heals by itself sooner. */
+/** A connection that is "disconnected" for this long is replaced. ICE often recovers sooner by itself. */
 const HEAL_MS = 2000;
-/** The longest pause between attempts to connect again. */
+/** The longest wait between attempts to reconnect. */
 const RETRY_LAST_MS = 4000;
-/** Codes of an end that needs no words: the network's, and those after which the same participant goes on. */
+/** Endings for which no message is needed: those of the network, and those after which the same participant continues. */
 const WORDLESS = ["SILENT", "CLOSED", "REPLACED", "SERVER_RESTART"];
-/** A connection that is not up within this time of its answer has no media path. The server waits for 15 seconds. */
+/**
+ * A connection that is not established within this time after its answer has no media path. The server waits 15
+ * seconds.
+ */
 const PATH_TIMEOUT_MS = 10_000;
-/** Attempts in a row without a media path, after which it is the caller's to try again. */
+/** After this many attempts in a row without a media path, the caller decides whether to try again. */
 const PATH_TRIES_MAX = 4;
-/** How long an offer waits for the events socket, which is told what becomes of it. */
+/** How long an offer waits for the events socket, over which the server reports the connection's errors. */
 const EVENTS_TIMEOUT_MS = 1000;
-/** What is told of a connection before its own address is known; more than that is forgotten. */
+/** Reports kept of a connection whose own address is not known yet; further ones are dropped. */
 const EARLY_MAX = 4;
-/** How long the server is given to say what it saw of an attempt that failed. */
+/** How long to wait for the server's reason why an attempt failed. */
 const REASON_TIMEOUT_MS = 2000;
 
 /**
@@ -50,51 +53,56 @@ const REASON_TIMEOUT_MS = 2000;
  * @typedef {"connecting" | "live" | "waiting" | "reconnecting" | "unreachable" | "failed" | "closed"} SessionState
  * - `connecting`: first attempt under way
  * - `live`: media can flow
- * - `waiting`: (watching only) the participant is not publishing; asked again until it is
+ * - `waiting`: (watching only) the participant is not publishing; the session tries until it is
  * - `reconnecting`: the connection was lost and is being replaced
- * - `unreachable`: the server answers, but there is no media path to it; tried again a few times
- * - `failed`: the server refused for good, or there was no media path each time; see `error`, and {@link MediaSession.retry}
+ * - `unreachable`: the server answers, but there is no media path to it; a few more attempts follow
+ * - `failed`: the server refused permanently, or there was no media path each time; see `error`, and {@link
+ * MediaSession.retry}
  * - `closed`: by {@link MediaSession.close}
  *
- * @typedef {string | (() => string | Promise<string>)} TokenSource A participant token, or where to get one each
- * time a connection is made: for sessions that outlive a token.
+ * @typedef {string | (() => string | Promise<string>)} TokenSource A participant token, or a function that fetches one
+ * for each connection, for sessions that outlive a token.
  *
  * @typedef {import("./listen.js").StageEvents} Events
- * @typedef {Events | ((token: string) => Events)} EventsSource What {@link listen} made of the session's
- * token, or where to get it for each token.
+ * @typedef {Events | ((token: string) => Events)} EventsSource The result of {@link listen} for the session's
+ * token, or a function that returns it for each token.
  *
  * @typedef {object} SessionOptions
- * @property {EventsSource} [events] Tells the session what only the server knows, such as a codec this browser lacks.
+ * @property {EventsSource} [events] Reports to the session what only the server knows, such as a codec that this
+ * browser lacks.
  *
  * @typedef {object} PublishOptions
- * @property {"H264" | "VP8"} [videoCodec] The only one to send; if absent, browser and server choose.
+ * @property {"H264" | "VP8"} [videoCodec] The only codec to send; if absent, browser and server choose.
  * @property {number} [maxBitrate] Of the video, in bits per second.
  *
- * @typedef {object} Attempt One connection on its way.
+ * @typedef {object} Attempt One attempt to connect.
  * @property {RTCPeerConnection} connection
  * @property {Resource} [resource]
  * @property {string} answer
  * @property {boolean} hadPath Whether the server was reached over UDP.
  * @property {boolean} wasLive
- * @property {Silence} [silence] While it is live.
- * @property {Trouble[]} early What was told before the resource was known.
+ * @property {Silence} [silence] While the connection is live.
+ * @property {Trouble[]} early Reports that arrived before the resource was known.
  */
 
 /**
- * One publication or subscription that keeps itself alive. Fires `statechange`; `error` at each attempt that fails
- * (see `error`), and `warning` when the connection goes on with less than was published (see `warning`); for a
- * subscription also `streamchange` when a new connection brought a new stream.
+ * One publication or subscription that reconnects by itself. Fires `statechange`; `error` at each failed attempt
+ * (see `error`); `warning` when the connection carries less than was published (see `warning`); and, for a
+ * subscription, `streamchange` when a new connection has a new stream.
  */
 export class MediaSession extends EventTarget {
   /** @type {SessionState} */
   state = "connecting";
   /** @type {StageError | undefined} Why the last attempt failed. */
   error;
-  /** @type {StageError | undefined} What this connection cannot be given, such as a picture in a codec it lacks. */
+  /**
+   * @type {StageError | undefined} What this connection cannot carry, such as video in a codec that the browser
+   * lacks.
+   */
   warning;
-  /** @type {MediaStream | undefined} What is received. */
+  /** @type {MediaStream | undefined} The received stream. */
   stream;
-  /** Settles with the first `live`, or rejects with `failed` or `closed`. @type {Promise<void>} */
+  /** Resolves with the first `live`, or rejects with `failed` or `closed`. @type {Promise<void>} */
   ready = Promise.resolve();
 
   #url;
@@ -102,8 +110,8 @@ export class MediaSession extends EventTarget {
   #category;
   #prepare;
   #events;
-  /** @type {Events | undefined} The one that is listened to. */
-  #heard;
+  /** @type {Events | undefined} The events socket in use. */
+  #eventsInUse;
   #retry = new Retry(RETRY_LAST_MS);
   #pathTries = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -136,7 +144,7 @@ export class MediaSession extends EventTarget {
     return this.#attempt?.connection;
   }
 
-  /** Ends it here and at the server. */
+  /** Ends the session here and at the server. */
   async close() {
     if (this.state === "closed") return;
     clearTimeout(this.#timer);
@@ -159,7 +167,7 @@ export class MediaSession extends EventTarget {
     this.ready = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // A caller that only listens to events must not be told of an unhandled rejection.
+    // Prevents an "unhandled rejection" when the caller only uses events.
     this.ready.catch(() => {});
     globalThis.addEventListener?.("pagehide", this.#onPageHide);
     this.#connect();
@@ -182,7 +190,7 @@ export class MediaSession extends EventTarget {
       await connection.setLocalDescription();
       const token = (typeof this.#token === "string" ? this.#token : await this.#token()).trim();
       if (this.#attempt !== attempt) return;
-      await this.#hear(token);
+      await this.#startListening(token);
       if (this.#attempt !== attempt) return;
       const sdp = connection.localDescription?.sdp ?? "";
       const { resource, answer } = await offer(this.#url, token, sdp, this.#category);
@@ -192,7 +200,7 @@ export class MediaSession extends EventTarget {
       }
       attempt.resource = resource;
       attempt.answer = answer;
-      for (const trouble of attempt.early) this.#heed(trouble);
+      for (const trouble of attempt.early) this.#applyReport(trouble);
       this.#timer = setTimeout(() => this.#onNotUp(attempt), PATH_TIMEOUT_MS);
       await connection.setRemoteDescription({ type: "answer", sdp: answer });
       trickle.start(resource);
@@ -221,8 +229,8 @@ export class MediaSession extends EventTarget {
         attempt.wasLive = true;
         this.#retry.reset();
         this.#pathTries = 0;
-        this.#heedFarewell(attempt);
-        this.#heedSilence(attempt);
+        this.#watchTransport(attempt);
+        this.#watchSilence(attempt);
         this.#setState("live");
         break;
       case "disconnected":
@@ -240,11 +248,11 @@ export class MediaSession extends EventTarget {
   }
 
   /**
-   * A server that ends a connection says so in DTLS. Browsers show that in the transport alone: to the connection it
-   * is a network that has gone silent, which takes them seconds to believe.
+   * A server that ends a connection sends a DTLS alert. Browsers show this only in the state of the transport; the
+   * connection's own state becomes "failed" only seconds later.
    * @param {Attempt} attempt
    */
-  #heedFarewell({ connection }) {
+  #watchTransport({ connection }) {
     const [{ transport } = { transport: null }] = [...connection.getSenders(), ...connection.getReceivers()];
     transport?.addEventListener("statechange", () => {
       const isOver = transport.state === "closed" || transport.state === "failed";
@@ -253,7 +261,7 @@ export class MediaSession extends EventTarget {
   }
 
   /** @param {Attempt} attempt */
-  #heedSilence(attempt) {
+  #watchSilence(attempt) {
     const { connection, resource } = attempt;
     if (!resource || attempt.silence) return;
     attempt.silence = new Silence(connection, resource, () => {
@@ -261,23 +269,23 @@ export class MediaSession extends EventTarget {
     });
   }
 
-  /** The events socket ends with the server, and says so at once. */
+  /** The events socket closes as soon as the server ends. */
   #onEventsState = () => {
-    if (this.#heard?.state === "reconnecting") this.#attempt?.silence?.look();
+    if (this.#eventsInUse?.state === "reconnecting") this.#attempt?.silence?.look();
   };
 
-  /** Replaces a connection that was up, and finds out from the server whether it was ended there. */
+  /** Replaces a connection that was live, and asks the server whether it ended the session. */
   async #onLost() {
     this.#setState("reconnecting");
     this.#connectLater();
     const { code, message } = await this.#drop();
     if (!code || !message || WORDLESS.includes(code)) return;
     if (this.state !== "reconnecting") return;
-    this.#tell(new StageError(message, { code, category: this.#category }));
+    this.#report(new StageError(message, { code, category: this.#category }));
   }
 
   /**
-   * The server answered, and then the connection did not come up.
+   * The server answered, but the connection was not established.
    * @param {Attempt} attempt
    */
   async #onNotUp(attempt) {
@@ -292,19 +300,19 @@ export class MediaSession extends EventTarget {
     const isLast = this.#pathTries >= PATH_TRIES_MAX;
     this.error = error;
     this.#setState(isLast ? "failed" : "unreachable");
-    this.#tell(error);
+    this.#report(error);
     if (!isLast) this.#connectLater();
   }
 
   /**
-   * The offer was refused, or not answered.
+   * The offer was refused or not answered.
    * @param {StageError} error
    */
   #onRefused(error) {
     clearTimeout(this.#timer);
     this.error = error;
     this.#drop();
-    // Who is not publishing may come; a stage that is not there does not.
+    // A participant that is not publishing may start; a stage that does not exist will not appear.
     const isWaiting = error.status === 404 && this.#category === "SUBSCRIBE_ERROR";
     if (isWaiting) {
       this.#setState("waiting");
@@ -313,47 +321,47 @@ export class MediaSession extends EventTarget {
     }
     const isPassing = error.isPassing && error.status !== 404;
     if (!isPassing) this.#setState("failed");
-    this.#tell(error);
+    this.#report(error);
     if (isPassing) this.#connectLater();
   }
 
   /** @param {StageError} error */
-  #tell(error) {
+  #report(error) {
     this.error = error;
     this.dispatchEvent(errorEvent("error", error));
   }
 
   /**
-   * Listens to what the server says of the connections of a token.
+   * Listens to the server's reports about the connections of a token.
    * @param {string} token
    */
-  async #hear(token) {
+  async #startListening(token) {
     const events = typeof this.#events === "function" ? this.#events(token) : this.#events;
-    if (!events || events === this.#heard) return;
-    this.#unhear();
-    this.#heard = events;
+    if (!events || events === this.#eventsInUse) return;
+    this.#stopListening();
+    this.#eventsInUse = events;
     events.addEventListener("trouble", this.#onTrouble);
     events.addEventListener("statechange", this.#onEventsState);
     await Promise.race([events.joined, new Promise(resolve => setTimeout(resolve, EVENTS_TIMEOUT_MS))]);
   }
 
-  #unhear() {
-    this.#heard?.removeEventListener("trouble", this.#onTrouble);
-    this.#heard?.removeEventListener("statechange", this.#onEventsState);
-    this.#heard = undefined;
+  #stopListening() {
+    this.#eventsInUse?.removeEventListener("trouble", this.#onTrouble);
+    this.#eventsInUse?.removeEventListener("statechange", this.#onEventsState);
+    this.#eventsInUse = undefined;
   }
 
   /** @param {Event} event */
   #onTrouble = event => {
     const { trouble } = /** @type {Event & {trouble: Trouble}} */ (event);
     const attempt = this.#attempt;
-    if (attempt?.resource) this.#heed(trouble);
+    if (attempt?.resource) this.#applyReport(trouble);
     else if (attempt && attempt.early.length < EARLY_MAX) attempt.early.push(trouble);
   };
 
   /** @param {Trouble} trouble */
-  #heed({ error, session }) {
-    // What is over says so by itself: the connection ends, and the session's address tells why.
+  #applyReport({ error, session }) {
+    // When the connection is over, it ends by itself, and the session's URL has the reason.
     if (error.isOver || !session || session !== this.#attempt?.resource?.id) return;
     this.warning = error;
     this.dispatchEvent(errorEvent("warning", error));
@@ -366,7 +374,7 @@ export class MediaSession extends EventTarget {
   }
 
   /**
-   * Lets go of the connection. The answer is what the server says of it.
+   * Drops the connection. Returns the server's reason, if it has one.
    * @param {number} [timeoutMs]
    */
   async #drop(timeoutMs) {
@@ -374,7 +382,7 @@ export class MediaSession extends EventTarget {
     this.#attempt = undefined;
     this.warning = undefined;
     attempt?.silence?.stop();
-    // The DELETE goes first: a closed connection ends the resource too, and then the DELETE would find nothing.
+    // The DELETE goes first, because a closed connection ends the resource too, and the DELETE would then find nothing.
     const said = await attempt?.resource?.delete(timeoutMs);
     attempt?.connection.close();
     return said ?? {};
@@ -390,7 +398,7 @@ export class MediaSession extends EventTarget {
     }
     if (state === "failed" || state === "closed") {
       globalThis.removeEventListener?.("pagehide", this.#onPageHide);
-      this.#unhear();
+      this.#stopListening();
       const closed = new StageError("closed before it was live", { code: "CANCELED" });
       this.#settle.reject(this.error ?? closed);
     }
@@ -399,10 +407,10 @@ export class MediaSession extends EventTarget {
 }
 
 /**
- * Publishes a stream by WHIP, and again whenever the connection is lost.
+ * Publishes a stream by WHIP, and reconnects whenever the connection is lost.
  * @param {string} url The token's `whip_url`.
  * @param {TokenSource} token With the capability PUBLISH.
- * @param {MediaStream} stream Its tracks stay the caller's to stop.
+ * @param {MediaStream} stream The caller stops its tracks.
  * @param {PublishOptions & SessionOptions} [options]
  * @returns {MediaSession}
  */
@@ -425,7 +433,7 @@ export function publish(url, token, stream, options = {}) {
 }
 
 /**
- * Leaves nothing to choose but this codec and what repairs its losses: a server may have an order of its own.
+ * Restricts the offer to this codec and its retransmission formats, because a server may prefer another codec.
  * @param {RTCRtpTransceiver} transceiver
  * @param {string} name
  */
@@ -437,10 +445,10 @@ function restrict(transceiver, name) {
 }
 
 /**
- * Watches one participant by WHEP, and again whenever the connection is lost or the participant returns.
- * @param {string} url The subscription's address, which ends in the participant's id.
+ * Watches one participant by WHEP, and reconnects whenever the connection is lost or the participant returns.
+ * @param {string} url The subscription's URL, which ends in the participant's id.
  * @param {TokenSource} token With the capability SUBSCRIBE.
- * @param {HTMLMediaElement} element Where it is shown. Mute it if it shall start without a gesture.
+ * @param {HTMLMediaElement} element Plays the stream. Mute it to start without a user gesture.
  * @param {SessionOptions} [options]
  * @returns {MediaSession}
  */
@@ -458,7 +466,7 @@ export function watch(url, token, element, options = {}) {
       if (session.stream === stream) return;
       session.stream = stream;
       element.srcObject = stream;
-      // Refused when the element is not muted and nobody has touched the page: the caller's to offer a button.
+      // Refused when the element is not muted and the user has not touched the page; the caller should offer a button.
       element.play().catch(() => {});
       session.dispatchEvent(new Event("streamchange"));
     });

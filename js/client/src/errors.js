@@ -1,12 +1,12 @@
 // @ts-check
-/** Why something failed: a code to decide by, and a sentence to show. */
+/** Errors: a code for the program, and a message for the user. */
 
 /**
  * @typedef {"JOIN_ERROR" | "PUBLISH_ERROR" | "SUBSCRIBE_ERROR"} ErrorCategory What was attempted.
  *
  * @typedef {object} ErrorDetails
  * @property {string} code See {@link StageError}.
- * @property {number} [status] The HTTP status; 0 when there was no answer, or nothing was asked.
+ * @property {number} [status] The HTTP status; 0 when there was no answer or no request.
  * @property {ErrorCategory} [category]
  * @property {boolean} [isOver] Whether the connection ended with it.
  */
@@ -17,8 +17,8 @@ const PASSING = [0, 404, 408, 409, 425, 429];
 /**
  * A failure with its code. Codes are the names of the service's own SDK where it has one: TOKEN_MALFORMED,
  * TOKEN_EXPIRED, TOKEN_NOT_ALLOWED, TIMEOUT (no answer), FAILED, STAGE_AT_CAPACITY, CODEC_MISMATCH, STAGE_DELETED,
- * PARTICIPANT_DISCONNECTED. Others say what it has no name for: NO_MEDIA_PATH, DTLS_FAILED, ICE_FAILED, and what the
- * server names. There may be more: show the message.
+ * PARTICIPANT_DISCONNECTED. For other failures there are NO_MEDIA_PATH, DTLS_FAILED, ICE_FAILED, and the codes of the
+ * server. New codes may be added, so show the message for unknown ones.
  */
 export class StageError extends Error {
   /**
@@ -43,7 +43,7 @@ export class StageError extends Error {
 }
 
 /**
- * What a refusal's or an ended session's body says, as far as it can be read.
+ * The code and message in the body of a refusal or of an ended session, if it can be parsed.
  * @param {string} body
  * @returns {{code?: string, message?: string}}
  */
@@ -52,10 +52,10 @@ export function readReason(body) {
   try {
     parsed = JSON.parse(body);
   } catch {
-    // Proxies answer with pages of their own.
+    // A proxy answered with a page of its own.
     return {};
   }
-  // A session that is no more says that, and inside of it why.
+  // The answer for an ended session has the reason in its member `ended`.
   const said = parsed?.ended ?? parsed;
   const text = (/** @type {unknown} */ value) => (typeof value === "string" && value ? value : undefined);
   return { code: text(said?.code), message: text(said?.message) };
@@ -73,7 +73,7 @@ export function refusal(status, body, category) {
 }
 
 /**
- * An event that carries an error, as `ErrorEvent` does, which not every runtime has.
+ * An event that carries an error, like `ErrorEvent`, which some runtimes lack.
  * @param {string} type
  * @param {StageError} error
  */

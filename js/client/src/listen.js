@@ -1,20 +1,20 @@
 // @ts-check
-/** The events of a stage: who publishes, and what went wrong with one's own connections. */
+/** The events of a stage: who publishes, and errors of the participant's own connections. */
 
 import { errorEvent, StageError } from "./errors.js";
 import { keepSecret, secretOf } from "./resumption.js";
 import { Retry } from "./retry.js";
 import { decodeToken } from "./signalling.js";
 
-/** The longest pause between attempts to connect again. */
+/** The longest wait between attempts to reconnect. */
 const RETRY_LAST_MS = 8000;
-/** The server is asked for a sign of life this often; after a second question without one it is left. */
+/** Interval between pings; after the second one without an answer the socket is replaced. */
 const PING_MS = 10_000;
 
-/** Before a resumption secret in a sub-protocol. */
+/** Prefix of a resumption secret in a sub-protocol. */
 const RESUMPTION_PROTOCOL = "restage-resumption.";
 
-/** Attempts in a row without a message from the server before it is given up: some five minutes. */
+/** Attempts in a row without a message from the server before the socket gives up: about five minutes. */
 const TRIES_MAX = 65;
 
 /** Close codes after which the same token is refused again. */
@@ -35,14 +35,14 @@ const FINAL = new Map([
  * @property {Record<string, string>} attributes
  * @property {boolean} isPublishing
  *
- * @typedef {object} Trouble What the server says of one of the participant's connections.
+ * @typedef {object} Trouble The server's report about one of the participant's connections.
  * @property {StageError} error Its category says whether it was publishing or watching.
  * @property {string | undefined} session The last part of the session's address, if there was a session.
- * @property {string | undefined} remoteParticipantId Who was to be watched.
+ * @property {string | undefined} remoteParticipantId The participant to be watched.
  */
 
 /**
- * One events socket, which connects again by itself. Fires `statechange`, `stagestate` (see `participants`), and
+ * One events socket, which reconnects by itself. Fires `statechange`, `stagestate` (see `participants`), and
  * `trouble` with a {@link Trouble} as its `trouble`.
  */
 export class StageEvents extends EventTarget {
@@ -50,9 +50,12 @@ export class StageEvents extends EventTarget {
   state = "connecting";
   /** @type {StageError | undefined} Why it failed. */
   error;
-  /** @type {StageParticipant[]} Who publishes. */
+  /** @type {StageParticipant[]} The participants that publish. */
   participants = [];
-  /** Settles when the server has let it in, or never will: from then on nothing is missed. @type {Promise<void>} */
+  /**
+   * Resolves when the server has admitted the socket, after which no report is missed, or when it never will. @type
+   * {Promise<void>}
+   */
   joined;
 
   #url;
@@ -81,7 +84,7 @@ export class StageEvents extends EventTarget {
     this.#open();
   }
 
-  /** Ends it. */
+  /** Closes the socket. */
   close() {
     this.#setState("closed");
     clearTimeout(this.#timer);
@@ -91,7 +94,7 @@ export class StageEvents extends EventTarget {
 
   #open() {
     const secret = secretOf(this.#token);
-    // A page cannot set a header of a socket.
+    // A page cannot set headers of a WebSocket, so the secret is a second sub-protocol.
     const beside = secret ? [`${RESUMPTION_PROTOCOL}${secret}`] : [];
     const socket = new WebSocket(this.#url, [this.#token, ...beside]);
     this.#socket = socket;
@@ -114,7 +117,7 @@ export class StageEvents extends EventTarget {
     this.#unanswered = 0;
     this.#tries = 0;
     this.#retry.reset();
-    // The first thing a server says to whom it has let in is who publishes.
+    // The server's first message after admitting the socket is the stage's state.
     this.#settle();
     /** @type {{type?: string, payload?: any} | undefined} */
     let message;
@@ -163,7 +166,7 @@ export class StageEvents extends EventTarget {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close();
-    this.error = closeError(code, reason) ?? this.#hopeless();
+    this.error = closeError(code, reason) ?? this.#finalError();
     if (this.error) {
       this.#setState("failed");
       this.dispatchEvent(errorEvent("error", this.error));
@@ -173,8 +176,11 @@ export class StageEvents extends EventTarget {
     this.#timer = setTimeout(() => this.#open(), this.#retry.next());
   }
 
-  /** A socket that is refused before it is open tells a browser nothing: not even that its token has ended. */
-  #hopeless() {
+  /**
+   * The error when reconnecting is pointless: the token has expired, or there were too many attempts. A browser gives
+   * no reason when a socket is refused before it is open, not even an expired token.
+   */
+  #finalError() {
     this.#tries += 1;
     if (decodeToken(this.#token).exp * 1000 < Date.now() && !secretOf(this.#token)) {
       return new StageError("the participant token has expired", { code: "TOKEN_EXPIRED" });
@@ -193,14 +199,14 @@ export class StageEvents extends EventTarget {
 }
 
 /**
- * Why the server closed the socket for good, if it did.
+ * The error for a close code after which the socket must not reconnect, if it is one.
  * @param {number} closeCode
  * @param {string} reason
  */
 function closeError(closeCode, reason) {
   const final = FINAL.get(closeCode);
   if (!final) return undefined;
-  // The reason is a code where there is a finer one, such as TOKEN_EXPIRED.
+  // The reason is a code where a more precise one exists, such as TOKEN_EXPIRED.
   const isCode = /^[A-Z_]+$/.test(reason);
   const message = isCode || !reason ? `the server closed the events socket (${reason || closeCode})` : reason;
   return new StageError(message, { code: isCode ? reason : final, status: closeCode });
@@ -226,9 +232,9 @@ function readTrouble(category, payload) {
 }
 
 /**
- * Listens to a token's stage. One socket serves all connections made with the token; a second one takes its place.
+ * Listens to a token's stage. One socket serves all connections made with the token; a second one replaces it.
  * @param {string} token
- * @param {string} [url] Where the stage's events are, if not where the token says.
+ * @param {string} [url] The URL of the stage's events, if it differs from the token's.
  */
 export function listen(token, url) {
   const trimmed = token.trim();

@@ -1,5 +1,5 @@
 // @ts-check
-/** Where media would go, and what to say when it does not get there. */
+/** The server's media addresses, and errors when they cannot be reached. */
 
 import { StageError } from "./errors.js";
 
@@ -8,11 +8,11 @@ import { StageError } from "./errors.js";
  * @typedef {import("./errors.js").ErrorCategory} ErrorCategory
  */
 
-/** Addresses named in a sentence; more are counted. */
+/** Most addresses named in a message; the others are counted. */
 const NAMED_MAX = 4;
 
 /**
- * The UDP candidates of a session description, each once.
+ * The UDP candidates of a session description, without repetitions.
  * @param {string} sdp
  * @returns {Candidate[]}
  */
@@ -51,7 +51,7 @@ function listed(words) {
 }
 
 /**
- * No candidate of the answer could be reached.
+ * The error when no candidate of the answer could be reached.
  * @param {Candidate[]} candidates
  * @param {ErrorCategory} category
  * @param {{code?: string, message?: string}} said What the server saw of the attempt.
@@ -61,14 +61,14 @@ export function noMediaPath(candidates, category, said = {}) {
     candidates.length > 0
       ? `${describePorts(candidates)} not reachable from here`
       : "the server's answer names no UDP port";
-  // The server that saw nothing says the same from its end; what else it saw tells where to look.
+  // If the server saw nothing either, its message adds nothing; anything else shows where to look.
   const more =
     said.code && said.code !== "NO_MEDIA_PATH" && said.message ? ` (the server: ${said.message})` : "";
   return new StageError(`no media path: ${what}${more}`, { code: "NO_MEDIA_PATH", category });
 }
 
 /**
- * The server was reached over UDP, but no keys were agreed on.
+ * The error when the server was reached over UDP but the DTLS handshake failed.
  * @param {ErrorCategory} category
  * @param {{code?: string, message?: string}} said
  */

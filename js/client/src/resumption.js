@@ -1,17 +1,19 @@
 // @ts-check
 /**
- * Resumption secrets: with one, a participant who was let into a stage session comes back after its token has expired,
- * and watches who comes later. The page keeps the newest of each participant, whichever connection brought it.
+ * Resumption secrets: with one, a participant that was admitted to a stage session reconnects after its token has
+ * expired,
+ * and can watch participants that join later. The page keeps the newest secret of each participant, from whichever
+ * connection.
  */
 
-/** Participants whose secrets are kept; the one that was heard of longest ago is forgotten first. */
+/** Most participants whose secrets are kept; the one that was updated longest ago is dropped first. */
 const KEPT_MAX = 64;
 
 /** @type {Map<string, string>} */
 const secrets = new Map();
 
 /**
- * Whose token it is.
+ * Identifies the participant of a token.
  * @param {string} token
  */
 function bearer(token) {
@@ -33,7 +35,7 @@ export function secretOf(token) {
 }
 
 /**
- * Keeps what the server gave.
+ * Stores the secret that the server issued.
  * @param {string} token
  * @param {unknown} secret
  */

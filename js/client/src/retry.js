@@ -1,12 +1,12 @@
 // @ts-check
-/** When to try again after a connection was lost. */
+/** Waits between attempts to reconnect. */
 
-/** A server that restarts is back within seconds: so long the attempts follow closely. */
+/** How long attempts follow closely: a server that restarts is back within seconds. */
 const QUICK_FOR_MS = 10_000;
-/** Cut by up to half at random, so that those who lost the same server do not come back at once. */
+/** Shortened by up to half at random, so that the clients of one server do not all reconnect at once. */
 const QUICK_MS = 500;
 
-/** The pauses between attempts: a quarter to half a second for ten seconds, then doubled up to a longest one. */
+/** The waits between attempts: a quarter to half a second for ten seconds, then doubled up to the longest one. */
 export class Retry {
   #longestMs;
   #pauseMs = QUICK_MS;
@@ -18,13 +18,13 @@ export class Retry {
     this.#longestMs = longestMs;
   }
 
-  /** It was well until now. */
+  /** Starts again, because a connection was live until now. */
   reset() {
     this.#beganAt = undefined;
     this.#pauseMs = QUICK_MS;
   }
 
-  /** How many milliseconds to wait before the next attempt. */
+  /** The wait before the next attempt, in milliseconds. */
   next() {
     const now = performance.now();
     this.#beganAt ??= now;

@@ -1,5 +1,5 @@
 // @ts-check
-/** What is said over HTTP: the offer, candidates, and the end of a session. */
+/** The HTTP part: the offer, candidates, and the end of a session. */
 
 import { readReason, refusal, StageError } from "./errors.js";
 import { keepSecret, secretOf } from "./resumption.js";
@@ -8,23 +8,23 @@ import { keepSecret, secretOf } from "./resumption.js";
 const RESUMPTION = "Restage-Resumption";
 /** Candidates found within this time go out in one PATCH. */
 const TRICKLE_MS = 50;
-/** How long a server may take to say whether a session is there. */
+/** How long to wait for the answer whether a session exists. */
 const LOOK_TIMEOUT_MS = 2000;
-/** Statuses that say it is not: unknown, a token that is void, a proxy that finds no server. */
+/** Statuses that mean that it does not exist: unknown, an invalid token, a proxy without a server behind it. */
 const NOT_THERE = [401, 403, 404, 410, 502, 503, 504];
-/** An answer that takes longer than this is given up. */
+/** How long to wait for any other answer. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
  * @typedef {import("./errors.js").ErrorCategory} ErrorCategory
  *
- * @typedef {object} TokenPayload What a participant token says, unverified.
+ * @typedef {object} TokenPayload The payload of a participant token, not verified.
  * @property {string} jti The participant id.
  * @property {string} resource The stage's ARN.
  * @property {string} topic The stage's id.
- * @property {string} whip_url Where to publish.
- * @property {string} events_url Where to listen.
- * @property {number} exp Seconds since 1970; no new join after it.
+ * @property {string} whip_url The URL to publish to.
+ * @property {string} events_url The URL of the events socket.
+ * @property {number} exp Seconds since 1970; after it the token admits nobody.
  * @property {string} [user_id]
  * @property {Record<string, string>} [attributes]
  * @property {{allow_publish?: boolean, allow_subscribe?: boolean}} capabilities
@@ -80,11 +80,11 @@ function mediaSections(lines) {
 }
 
 /**
- * Sends the offer and takes the answer.
+ * Sends the offer and returns the answer.
  * @param {string} url
  * @param {string} token
  * @param {string} sdp
- * @param {ErrorCategory} category Of its refusal.
+ * @param {ErrorCategory} category The category of an error.
  */
 export async function offer(url, token, sdp, category) {
   /** @type {Record<string, string>} */
@@ -108,7 +108,7 @@ export async function offer(url, token, sdp, category) {
   return { resource, answer };
 }
 
-/** The WHIP or WHEP resource: what the server calls one connection. */
+/** A WHIP or WHEP resource: the server's session of one connection. */
 export class Resource {
   #url;
   #token;
@@ -125,13 +125,13 @@ export class Resource {
     this.#etag = etag;
   }
 
-  /** The last part of its address: what the server calls the session elsewhere. */
+  /** The last part of its URL, by which the server names the session in reports. */
   get id() {
     return this.#url.slice(this.#url.lastIndexOf("/") + 1);
   }
 
   /**
-   * Sends candidates. Whether the server takes them or not: it is reachable at its own candidates.
+   * Sends candidates. A refusal is ignored, because the server is reachable at its own candidates.
    * @param {string} fragment
    */
   async patch(fragment) {
@@ -145,7 +145,7 @@ export class Resource {
   }
 
   /**
-   * Whether the server has it, or does not say that it has not: without an answer the path to the server may be away.
+   * Whether the session exists. True also when the server does not answer, because the network may be down.
    * @returns {Promise<boolean>}
    */
   async isThere() {
@@ -155,14 +155,14 @@ export class Resource {
       const { status } = await request(this.#url, { method: "GET", headers, signal });
       return !NOT_THERE.includes(status);
     } catch {
-      // Refused at once is how a server looks that is down.
+      // An immediate failure means that the server is down, unless the browser is offline.
       return signal.aborted || globalThis.navigator?.onLine === false;
     }
   }
 
   /**
-   * Ends it. A server that no longer knows it, or is away, is as good. The answer is what the server says of a
-   * session that was never connected, or why it ended before.
+   * Ends the session. Success also when the server does not know it any more or is down. Returns the server's reason
+   * why the session was never connected, or why it ended before.
    * @param {number} [timeoutMs]
    * @returns {Promise<{code?: string, message?: string}>}
    */
@@ -179,7 +179,7 @@ export class Resource {
   }
 }
 
-/** Collects candidates from the start and sends them once there is a resource to send them to. */
+/** Collects candidates from the start and sends them once the resource is known. */
 export class Trickle {
   #connection;
   /** @type {Resource | undefined} */
@@ -221,7 +221,7 @@ export class Trickle {
 }
 
 /**
- * `fetch`, with every lack of an answer told as a {@link StageError} of status 0.
+ * `fetch`, which throws a {@link StageError} of status 0 when there is no answer.
  * @param {string} url
  * @param {RequestInit} init
  */

@@ -1,25 +1,28 @@
 // @ts-check
 /**
- * Notices that the server is gone. A process that was killed says no farewell, and browsers take some ten seconds to
- * believe that a path is dead: its HTTP side tells sooner.
+ * Notices that the server is gone. A process that was killed sends nothing, and browsers need about ten seconds to
+ * notice a dead path; asking the server over HTTP is faster.
  */
 
-/** How often the browser's counters are read, and how often in a row they may stand still before the server is asked. */
+/**
+ * Interval at which the browser's counters are read. The server is asked when they have not changed for several
+ * readings.
+ */
 const READ_MS = 750;
 const STILL_MAX = 2;
-/** How long until it is asked again about a session that was open. */
+/** Wait before asking again about a session that exists. */
 const LOOK_AGAIN_MS = 4000;
 
 /**
  * @typedef {import("./signalling.js").Resource} Resource
  */
 
-/** Watches one connection that is up. */
+/** Watches one live connection. */
 export class Silence {
   #connection;
   #resource;
   #onGone;
-  #heard = -1;
+  #bytesReceived = -1;
   #still = 0;
   #lookedAt = -Infinity;
   #isLooking = false;
@@ -29,7 +32,7 @@ export class Silence {
   /**
    * @param {RTCPeerConnection} connection
    * @param {Resource} resource
-   * @param {() => void} onGone Called once, when the server says that there is no such session, or is not there.
+   * @param {() => void} onGone Called once, when the server answers that the session does not exist, or is down.
    */
   constructor(connection, resource, onGone) {
     this.#connection = connection;
@@ -38,16 +41,16 @@ export class Silence {
     this.#timer = setInterval(() => this.#read(), READ_MS);
   }
 
-  /** Ends it. */
+  /** Stops watching. */
   stop() {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
   async #read() {
-    const heard = received(await this.#connection.getStats().catch(() => new Map()));
-    if (heard !== this.#heard) {
-      this.#heard = heard;
+    const bytes = received(await this.#connection.getStats().catch(() => new Map()));
+    if (bytes !== this.#bytesReceived) {
+      this.#bytesReceived = bytes;
       this.#still = 0;
       this.#lookedAt = -Infinity;
       return;
@@ -56,7 +59,7 @@ export class Silence {
     if (this.#still >= STILL_MAX && performance.now() - this.#lookedAt >= LOOK_AGAIN_MS) await this.look();
   }
 
-  /** Asks the server now: something else hints that it is gone. */
+  /** Asks the server now, because something else indicates that it is gone. */
   async look() {
     if (!this.#timer || this.#isLooking) return;
     this.#isLooking = true;
@@ -70,7 +73,7 @@ export class Silence {
 }
 
 /**
- * What has come from the server so far, media or not.
+ * The bytes received from the server so far, of media and everything else.
  * @param {RTCStatsReport | Map<string, any>} report
  */
 function received(report) {

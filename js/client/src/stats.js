@@ -1,22 +1,22 @@
 // @ts-check
-/** What a connection is doing right now, from the browser's own statistics. */
+/** Statistics of a connection at this moment, from the browser's own counters. */
 
 /**
  * @typedef {object} MediaStats
- * @property {number} width Of the picture, in pixels; 0 before the first frame.
+ * @property {number} width Of the video, in pixels; 0 before the first frame.
  * @property {number} height
  * @property {number} framesPerSecond
  * @property {number} frames Decoded (receiving) or encoded (sending) since the start.
- * @property {string} videoCodec As `H264`; empty before the first frame.
- * @property {number} audioLevel 0 to 1, measured, or as the sender says while the element is muted.
+ * @property {string} videoCodec For example `H264`; empty before the first frame.
+ * @property {number} audioLevel 0 to 1, measured, or as the sender reports it while the element is muted.
  * @property {number} audioEnergy Grows while there is sound and the element is not muted.
- * @property {number} bitsPerSecond Both media together, since the last reading.
+ * @property {number} bitsPerSecond Audio and video together, since the last reading.
  * @property {number} packetsLost
- * @property {number} roundTripMs Of the path; 0 before it is known.
+ * @property {number} roundTripMs Round trip time of the path; 0 before it is known.
  * @property {string} srtpCipher
  */
 
-/** Reads a connection's statistics and keeps what the rates need. */
+/** Reads a connection's statistics and stores what is needed to compute rates. */
 export class StatsReader {
   #bytes = 0;
   #atMs = 0;
@@ -64,7 +64,7 @@ export class StatsReader {
   #rate(bytes) {
     const nowMs = performance.now();
     const elapsedMs = nowMs - this.#atMs;
-    // A replaced connection counts from zero again.
+    // The counters of a replaced connection start from zero again.
     const grown = Math.max(0, bytes - this.#bytes);
     const isFirst = this.#atMs === 0;
     this.#bytes = bytes;
@@ -74,7 +74,7 @@ export class StatsReader {
 }
 
 /**
- * What the sender says its level is (RFC 6464). Browsers do not decode, and so do not measure, what is muted.
+ * The level that the sender reports (RFC 6464). Browsers do not decode muted audio, so they do not measure it.
  * @param {RTCPeerConnection} connection
  */
 function announcedLevel(connection) {

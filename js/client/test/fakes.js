@@ -1,11 +1,11 @@
-/** Stand-ins for what only a browser or a server has, as far as the client touches them. */
+/** Substitutes for objects of a browser or a server, as far as the client uses them. */
 
 import assert from "node:assert/strict";
 
 /** How long a test waits for a state. */
 const DEADLINE_MS = 5000;
 
-/** A token with this payload; header and signature are of no interest to a client. */
+/** A token with this payload; the client ignores header and signature. */
 export function tokenWith(payload) {
   return `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
 }
@@ -27,7 +27,7 @@ export async function settled(isDone) {
   }
 }
 
-/** A peer connection that does what the test says. */
+/** A peer connection that a test controls. */
 export class FakeConnection extends EventTarget {
   /** @type {FakeConnection[]} */
   static made = [];
@@ -47,7 +47,7 @@ export class FakeConnection extends EventTarget {
     return { setCodecPreferences() {} };
   }
 
-  /** What carries everything. */
+  /** The one transport of all media. */
   transport = Object.assign(new EventTarget(), { state: "new" });
 
   getSenders() {
@@ -95,7 +95,7 @@ export class FakeConnection extends EventTarget {
   }
 }
 
-/** Answers requests in the order in which they are expected. */
+/** Answers requests in the expected order. */
 export class FakeServer {
   /** @type {{method: string, url: string, answer: Record<string, any>}[]} */
   #expected = [];
@@ -107,7 +107,8 @@ export class FakeServer {
   /**
    * @param {string} method
    * @param {string} url
-   * @param {{status: number, location?: string, etag?: string, resumption?: string, body?: string, meanwhile?: () => void}} answer Status 0: no answer.
+   * @param {{status: number, location?: string, etag?: string, resumption?: string, body?: string, meanwhile?: () =>
+   * void}} answer Status 0: no answer.
    */
   expect(method, url, answer) {
     this.#expected.push({ method, url, answer });
@@ -140,7 +141,7 @@ export class FakeServer {
   };
 }
 
-/** A socket that does what the test says. */
+/** A WebSocket that a test controls. */
 export class FakeSocket extends EventTarget {
   /** @type {FakeSocket[]} */
   static made = [];

@@ -110,7 +110,7 @@ test("a session is told what its connection is not given, and only its own", asy
       return events;
     },
   });
-  // The offer waits until the server has let the listener in: else it might miss what becomes of it.
+  // The offer waits until the socket is admitted, because it might otherwise miss reports about the connection.
   await settled(() => asked.length > 0);
   assert.equal(server.seen.length, 0);
   latest().say({ type: "STAGE_STATE", payload: { stageId: "s1", participants: [] } });

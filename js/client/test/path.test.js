@@ -1,4 +1,4 @@
-/** A server that answers over HTTP, and to which there is no media path. */
+/** A server that answers over HTTP but has no media path. */
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
@@ -7,7 +7,7 @@ import { watch } from "../src/client.js";
 import { noMediaPath, udpCandidates } from "../src/path.js";
 import { FakeConnection, FakeServer, fakeElement, settled } from "./fakes.js";
 
-/** What js/client calls its own bounds. */
+/** The bounds of js/client. */
 const PATH_TIMEOUT_MS = 10_000;
 const PATH_TRIES_MAX = 4;
 const RETRY_LAST_MS = 4000;
@@ -42,7 +42,7 @@ afterEach(() => {
   server.assertOnlyExpected();
 });
 
-/** One attempt that is answered; at its end the server says this. */
+/** Expects one attempt that is answered; at its end the server gives this reason. */
 function expectAttempt(said = "") {
   server.expect("POST", WHEP, { status: 201, location: "/whip/sessions/c1", body: ANSWER });
   server.expect("DELETE", SESSION, { status: 200, body: said });

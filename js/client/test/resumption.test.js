@@ -29,7 +29,7 @@ afterEach(() => {
   server.assertOnlyExpected();
 });
 
-/** A token of a participant nobody else has; `exp` as it comes. */
+/** A token of a participant of its own; `exp` can be chosen. */
 const tokenOf = (jti, exp = 4e9) =>
   tokenWith({ resource: "arn:s1", jti, topic: "s1", events_url: "ws://sfu.test/events", exp });
 
@@ -47,7 +47,7 @@ test("every connection shows the newest secret that any connection of the partic
   FakeSocket.made[0].say({ type: "RESUMPTION", payload: { secret: "st-2.second" } });
   events.close();
 
-  // Another token of the same participant is no other participant; that of another is.
+  // Another token of the same participant shares the secret; that of another participant does not.
   server.expect("POST", WHEP, { status: 201, location: "/c2" });
   server.expect("DELETE", "http://sfu.test/c2", { status: 200 });
   const second = watch(WHEP, tokenOf("ann", 5e9), fakeElement());

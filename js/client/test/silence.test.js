@@ -8,13 +8,13 @@ import { FakeConnection, FakeServer, FakeSocket, fakeElement, settled, tokenWith
 const WHEP = "http://sfu.test/whep/p1";
 const SESSION = "http://sfu.test/c";
 const TOKEN = tokenWith({ topic: "s1", events_url: "ws://sfu.test/events", exp: 4e9 });
-/** Twice as long as the counters are read in. */
+/** Twice the interval at which the counters are read. */
 const SILENCE_MS = 1500;
 const LOOK_AGAIN_MS = 4000;
 
 /** @type {FakeServer} */
 let server;
-/** What the first connection's counters say. */
+/** The counter of the first connection. */
 let bytesReceived = 0;
 
 beforeEach(() => {
@@ -53,7 +53,7 @@ async function live(options = {}) {
   return session;
 }
 
-/** Lets so much time pass that the counters are read, and what is read be looked at. */
+/** Lets time pass until the counters are read and the result is handled. */
 async function pass(ms) {
   for (let passed = 0; passed < ms; passed += 250) {
     mock.timers.tick(250);
@@ -83,7 +83,7 @@ test("a connection that is silent stays as long as the server has it, and is ask
   await pass(SILENCE_MS + 1000);
   await settled(() => server.seen.length === 2);
   assert.equal(session.state, "live");
-  // Media goes on: nothing more is asked.
+  // Media continues, so no further request is sent.
   for (let second = 0; second < 2 * (LOOK_AGAIN_MS / 1000); second += 1) {
     bytesReceived += 1;
     await pass(1000);

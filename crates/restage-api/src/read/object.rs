@@ -1,4 +1,4 @@
-//! Reading members out of a request body, with the sentence for whatever is wrong.
+//! Reads members of a request body, and describes every fault.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::error::ApiError;
 /// Largest body any request may have. The largest valid CreateStage (12 tokens with full attributes,
 /// 50 tags at full length, every character written as a `\u` escape) stays below it.
 pub const MAX_BODY_BYTES: usize = 512 * 1_024;
-/// How much of a map key a message repeats, in characters.
+/// Most characters of a map key that a message repeats.
 const MAX_SHOWN_KEY: usize = 40;
 
 type Result<T> = std::result::Result<T, ApiError>;
@@ -51,7 +51,7 @@ impl Body {
     }
 }
 
-/// An object within a body, and where it stands.
+/// An object within a body, with its path.
 pub(crate) struct Object<'a> {
     /// Empty, or ends in a dot.
     path: String,
@@ -59,7 +59,7 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// A member that is there and not null.
+    /// A member that is present and not null.
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
@@ -91,8 +91,8 @@ impl<'a> Object<'a> {
         self.required(name, self.text(name, rule)?)
     }
 
-    /// A page token. An empty one asks for the first page, as an absent one does: that is what a
-    /// loop that starts with `""` means.
+    /// A page token. An empty one requests the first page, like an absent one, because some
+    /// loops start with `""`.
     pub(crate) fn page_token(&self, rule: &Text) -> Result<Option<String>> {
         Ok(self
             .text("nextToken", rule)?
@@ -227,7 +227,7 @@ impl<'a> Object<'a> {
             .map(Some)
     }
 
-    /// A map from texts to texts. A null value is as good as none, like everywhere.
+    /// A map from texts to texts. A null value counts as absent.
     fn map(&self, name: &str) -> Result<Option<StringMap>> {
         let Some(value) = self.get(name) else {
             return Ok(None);
@@ -303,7 +303,7 @@ fn word<E: WireEnum>(path: &str, value: &Value) -> Result<E> {
         })
 }
 
-/// The key of a tag. Those that start with `aws:` are the service's own.
+/// Checks the key of a tag. Keys that start with `aws:` are reserved for the service.
 pub(crate) fn check_tag_key(path: &str, key: &str, rule: &Text) -> Result<()> {
     check_text(path, key, rule)?;
     let reserved = key
@@ -356,7 +356,7 @@ pub(crate) fn check_text(path: &str, text: &str, rule: &Text) -> Result<()> {
 
 /// The number, if it is whole and a 64-bit integer or an exact float.
 fn whole(value: &Value) -> Option<i64> {
-    /// Above this, floats skip integers.
+    // Above this value, floats cannot represent every integer.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     value.as_i64().or_else(|| {
         let float = value.as_f64()?;
@@ -376,7 +376,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// The path of a map entry. Keys are the peer's text: shortened and escaped.
+/// The path of a map entry. Keys come from the client, so they are shortened and escaped.
 fn entry(path: &str, key: &str) -> String {
     let shown: String = key.chars().take(MAX_SHOWN_KEY).collect();
     let more = if shown.len() < key.len() { "…" } else { "" };

@@ -1,4 +1,4 @@
-//! The kinds of rules that members have, and the small matchers behind the model's patterns. Which member has which rule
+//! The kinds of constraints of members, and the matchers for the model's patterns. The constraint of each member
 //! is in `generated/constraint.rs`.
 
 use std::borrow::Cow;
@@ -6,12 +6,12 @@ use std::borrow::Cow;
 /// Most bytes all keys and values of one attribute map may have together (the API reference's 1 KB).
 pub const MAX_ATTRIBUTES_BYTES: usize = 1_024;
 
-/// What a text must look like besides its length. Patterns are anchored at both ends.
+/// The pattern of a text. Patterns match the whole text.
 #[derive(Clone, Copy)]
 pub(crate) enum Pattern {
-    /// Anything.
+    /// Any text.
     Any,
-    /// Anything that every database can store: no U+0000.
+    /// Any text that every database can store: without U+0000.
     Storable,
     /// `[a-zA-Z0-9-_]*`
     Word,
@@ -23,8 +23,8 @@ pub(crate) enum Pattern {
     Arn(&'static str),
     /// Empty, or an [`Arn`](Self::Arn) of this kind.
     ArnOrEmpty(&'static str),
-    /// As [`Arn`](Self::Arn), of any kind of resource. (The model's pattern lets a kind have one letter only, which
-    /// would exclude every one there is.)
+    /// Like [`Arn`](Self::Arn), for any kind of resource. (The model's own pattern allows a kind of only one letter,
+    /// which no kind has.)
     AnyArn,
     /// `[a-zA-Z0-9+/=_-]*`
     PageToken,
@@ -55,7 +55,7 @@ impl Pattern {
         }
     }
 
-    /// The rest of a sentence that starts with the member's name.
+    /// The constraint as the end of a sentence that starts with the member's name.
     pub(crate) fn rule(self) -> Cow<'static, str> {
         let rule = match self {
             Self::Any => "may be any text",
@@ -74,7 +74,7 @@ impl Pattern {
     }
 }
 
-/// How a message describes the ARN of this kind of resource.
+/// The description of an ARN of this kind in messages.
 fn arn_of(kind: &str) -> String {
     let article = match kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
         true => "an",
@@ -106,14 +106,14 @@ fn is_arn(text: &str, is_kind: impl Fn(&str) -> bool) -> bool {
         && all(id, |b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// The rule of a text member.
+/// The constraint of a text member.
 #[derive(Clone, Copy)]
 pub(crate) struct Text {
     /// Fewest characters.
     pub(crate) min: usize,
     /// Most characters.
     pub(crate) max: usize,
-    /// What it must look like.
+    /// The pattern it must match.
     pub(crate) pattern: Pattern,
 }
 
@@ -149,7 +149,7 @@ impl Decimals {
     }
 }
 
-/// How many entries a list or map may have, both ends included.
+/// The number of entries in a list or map, both ends included.
 #[derive(Clone, Copy)]
 pub(crate) struct Count {
     pub(crate) min: usize,
@@ -162,7 +162,7 @@ impl Count {
     }
 }
 
-/// The rule of a map from texts to texts.
+/// The constraint of a map from texts to texts.
 #[derive(Clone, Copy)]
 pub(crate) struct Entries {
     pub(crate) count: Count,

@@ -47,8 +47,8 @@ fn body_of(text: &str) -> String {
     body.split(pem_space).collect()
 }
 
-/// True for a character that does not count in a PEM text (RFC 7468 §2): white space of any kind, and the byte order mark
-/// that some editors put before a text.
+/// True for a character that does not count in a PEM text (RFC 7468 §2): white space of any kind, and the byte order
+/// mark that some editors put before a text.
 pub fn pem_space(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }

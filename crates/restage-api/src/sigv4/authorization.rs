@@ -1,14 +1,14 @@
-//! The `Authorization` header, taken apart.
+//! Parses the `Authorization` header.
 
 use crate::error::ApiError;
 use crate::sigv4::limits::MAX_AUTHORIZATION_BYTES;
 
-/// The one algorithm: symmetric SigV4.
+/// The only algorithm: symmetric SigV4.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// Longest region name. With it a stage ARN keeps to the model's 128 characters.
+/// Longest Region name. With it a stage ARN keeps the model's limit of 128 characters.
 const MAX_REGION: usize = 64;
 
-/// What the header says.
+/// The fields of the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Authorization<'a> {
     pub(crate) access_key: &'a str,
@@ -16,11 +16,11 @@ pub(crate) struct Authorization<'a> {
     pub(crate) day: &'a str,
     pub(crate) region: &'a str,
     pub(crate) service: &'a str,
-    /// What the signing key is for: everything of the credential but the access key.
+    /// The scope of the signing key: the credential without the access key.
     pub(crate) scope: &'a str,
     /// Lower-case names, separated by semicolons, in order.
     pub(crate) signed_headers: &'a str,
-    /// Whatever stands there; hex digits if the signature is to match.
+    /// The signature as given; it can only match if it is hex digits.
     pub(crate) signature: &'a str,
 }
 
@@ -127,7 +127,7 @@ fn check_signed_headers(signed_headers: &str) -> Result<(), ApiError> {
     let well_formed = names
         .clone()
         .all(|name| !name.is_empty() && name.bytes().all(token));
-    // Strictly ascending also means that none is named twice.
+    // Strictly ascending order also excludes duplicates.
     if !well_formed || !names.clone().is_sorted_by(|a, b| a < b) {
         return Err(incomplete(
             "must have SignedHeaders that are lower-case header names, each once, in alphabetical \
@@ -140,7 +140,7 @@ fn check_signed_headers(signed_headers: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The header cannot be understood.
+/// The error for a malformed header.
 pub(crate) fn incomplete(rule: &str) -> ApiError {
     ApiError::incomplete_signature(format!("The Authorization header {rule}."))
 }

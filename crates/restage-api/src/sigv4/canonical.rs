@@ -1,12 +1,12 @@
-//! The canonical request: the one way of writing a request down that both sides hash.
+//! The canonical request: the form of a request that both sides hash.
 
 use crate::percent::{decode_form, encode_into};
 use crate::sigv4::Header;
 
-/// The path as it was received, normalised and encoded once more (every service but S3 encodes
+/// The path as it was received, normalised and encoded again (every service except S3 encodes
 /// twice).
 ///
-/// Normalised means RFC 3986 §5.2.4, and empty segments go as well.
+/// Normalised means RFC 3986 §5.2.4; empty segments are removed as well.
 pub(crate) fn path(out: &mut String, raw: &str) {
     let mut segments: Vec<&str> = Vec::new();
     for segment in raw.split('/') {
@@ -28,7 +28,7 @@ pub(crate) fn path(out: &mut String, raw: &str) {
     }
 }
 
-/// The query, decoded and encoded anew, sorted by name and then by value.
+/// The query, decoded and encoded again, sorted by name and then by value.
 pub(crate) fn query(out: &mut String, raw: &str) {
     let encode = |text: &str| {
         let mut out = String::with_capacity(text.len());
@@ -48,8 +48,8 @@ pub(crate) fn query(out: &mut String, raw: &str) {
     }
 }
 
-/// A header's canonical line: values in the order received, separated by commas, each without spaces
-/// around it and with runs of spaces inside folded into one. `None` if there is no such header.
+/// A header's canonical line: values in the order received, separated by commas, each without surrounding spaces
+/// and with inner runs of spaces reduced to one. `None` if there is no such header.
 pub(crate) fn header(out: &mut String, name: &str, headers: &[Header<'_>]) -> Option<()> {
     let mut values = headers
         .iter()
@@ -65,7 +65,7 @@ pub(crate) fn header(out: &mut String, name: &str, headers: &[Header<'_>]) -> Op
     Some(())
 }
 
-/// Only spaces fold. Tabs at the ends are no part of a value in HTTP (RFC 9110 §5.5).
+/// Only spaces are reduced. Tabs at the ends are not part of a value in HTTP (RFC 9110 §5.5).
 fn fold(out: &mut String, value: &str) {
     let value = value.trim_matches([' ', '\t']);
     if !value.contains("  ") {

@@ -1,12 +1,12 @@
-//! When a request says it was made, and whether that is near enough to now.
+//! The date of a request, and the check that it is near the present time.
 
 use crate::error::ApiError;
 use crate::time::{format_amz_date, parse_amz_date, two_digits, unix_seconds, year};
 
-/// How far, in seconds, a request's date may lie before or after the server's clock.
+/// Largest difference in seconds between a request's date and the server's clock.
 pub const MAX_SKEW_S: i64 = 300;
 
-/// Reads the value of `x-amz-date`, or of `Date` when that stands in: the basic ISO 8601 format, or
+/// Parses the value of `x-amz-date`, or of `Date` if that is used instead: the basic ISO 8601 format, or
 /// for `Date` also the format of HTTP (RFC 9110 §5.6.7), in seconds since the Unix epoch.
 pub(crate) fn parse(header: &str, value: &str) -> Result<i64, ApiError> {
     let value = value.trim_ascii();
@@ -25,8 +25,8 @@ pub(crate) fn parse(header: &str, value: &str) -> Result<i64, ApiError> {
         })
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not compared with the date: it is
-/// signed, and says nothing. (The parser that hyper brings, httpdate, also takes the two obsolete forms.)
+/// Parses `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not compared with the date, because it is
+/// signed and has no further meaning. (httpdate, the parser of hyper, also accepts the two obsolete forms.)
 fn parse_http_date(text: &str) -> Option<i64> {
     const MONTHS: [&[u8]; 12] = [
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
@@ -55,8 +55,8 @@ fn parse_http_date(text: &str) -> Option<i64> {
     )
 }
 
-/// Whether a request made at `signed_at_s` can be from now. The openings of the two sentences are
-/// what AWS's clients and people who search for the error know.
+/// Checks that a request signed at `signed_at_s` is recent. The two messages begin like
+/// AWS's, which clients and people who search for the error know.
 pub(crate) fn check(signed_at_s: i64, now_s: i64) -> Result<(), ApiError> {
     let problem = if signed_at_s < now_s.saturating_sub(MAX_SKEW_S) {
         "Signature expired"

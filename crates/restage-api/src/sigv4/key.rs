@@ -1,27 +1,27 @@
-//! The key a request is signed with, which is derived from the secret for a day and a region.
+//! The signing key of a request, derived from the secret for a day and a Region.
 
 use std::fmt;
 
 use crate::mac::{hex_32, hmac_sha256};
 use crate::sigv4::SERVICE;
 
-/// What a key signs for: part of the credential a request names.
+/// The scope of a signing key: part of the credential in a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct KeyScope<'a> {
-    /// The access key id, which says whose secret the key is derived from.
+    /// The id of the access key from whose secret it is derived.
     pub access_key: &'a str,
     /// `YYYYMMDD`
     pub day: &'a str,
-    /// As a client writes it; lower-case letters, digits and hyphens.
+    /// The Region as the client writes it: lower-case letters, digits and hyphens.
     pub region: &'a str,
 }
 
-/// A derived key. As good as the secret, for its scope.
+/// A derived key. For its scope it is as sensitive as the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey([u8; 32]);
 
 impl SigningKey {
-    /// Derives it. Four rounds of HMAC, so who verifies many requests of a day keeps it.
+    /// Derives the key. This takes four rounds of HMAC, so cache it when verifying many requests of a day.
     pub fn derive(secret: &str, day: &str, region: &str) -> Self {
         let start = format!("AWS4{secret}");
         let of_day = hmac_sha256(start.as_bytes(), &[day.as_bytes()]);

@@ -1,4 +1,4 @@
-//! The verdict on a signed request.
+//! Verifies a signed request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::time::{Timestamp, format_amz_date};
 /// The signing name of the service.
 pub const SERVICE: &str = "ivs";
 
-/// Bytes that the canonical request of an AWS SDK fits into.
+/// Usual length of an AWS SDK's canonical request in bytes.
 const CANONICAL_LEN_USUAL: usize = 1_024;
 /// Hex digits of a SHA-256.
 const HASH_DIGITS: usize = 64;
@@ -31,13 +31,14 @@ pub struct SignedRequest<'a> {
     pub method: &'a str,
     /// The path, percent-encoded as it came, without the query.
     pub path: &'a str,
-    /// The part that a proxy in front takes off the paths that clients ask for and sign: a `/`, and no `/` at its end. Empty if
-    /// nothing is taken off. A signature of the path with it is as good as one without: both name the same operation.
+    /// The prefix that a proxy in front removes from the paths that clients request and sign: a `/`, and no `/` at
+    /// its end. Empty if nothing is removed. Signatures over the path with and without it are accepted: both name the
+    /// same operation.
     pub path_prefix: &'a str,
-    /// What follows the `?`, as it came; empty if there is none.
+    /// The part after the `?` as received; empty if there is none.
     pub query: &'a str,
-    /// All header fields in order, names in lower case. `host` must be among them: with HTTP/2 it is
-    /// to be filled in from `:authority`.
+    /// All header fields in order, names in lower case. `host` must be among them: with HTTP/2, fill
+    /// it in from `:authority`.
     pub headers: &'a [Header<'a>],
 }
 
@@ -51,7 +52,7 @@ impl fmt::Debug for SignedRequest<'_> {
     }
 }
 
-/// Who signed a request.
+/// The signer of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// The access key whose secret was used.
@@ -65,7 +66,7 @@ pub struct Identity {
 /// Checks a request's signature: [`verify_head`] and [`VerifiedHead::verify_body`] in one.
 ///
 /// # Errors
-/// Those of both.
+/// The errors of both.
 pub fn verify<'a>(
     request: &SignedRequest<'a>,
     body: &[u8],
@@ -75,10 +76,10 @@ pub fn verify<'a>(
     verify_head(request, now_unix_s, lookup)?.verify_body(body)
 }
 
-/// Checks what can be checked before the body is there: form, scope, key and date, and, if `x-amz-content-sha256` says
-/// which body was signed, the signature. `lookup` knows the keys; none means that the access key is not known.
+/// Checks what can be checked before the body is there: form, scope, key and date, and, if `x-amz-content-sha256`
+/// contains the body's hash, the signature. `lookup` returns the key; `None` means that the access key is unknown.
 ///
-/// A session token (`x-amz-security-token`) is only looked at as a header that may be signed: there
+/// A session token (`x-amz-security-token`) is treated only as a header that may be signed, because there
 /// are no temporary credentials here.
 ///
 /// # Errors
@@ -133,7 +134,7 @@ pub struct VerifiedHead<'a> {
     key: SigningKey,
     signed_at_s: i64,
     signed_at: String,
-    /// The SHA-256 of the body, as the head says. If it does, the signature was verified over it.
+    /// The SHA-256 of the body, if the head contains it. Then the signature was verified over it.
     promised: Option<&'a str>,
 }
 
@@ -148,7 +149,7 @@ impl fmt::Debug for VerifiedHead<'_> {
 }
 
 impl VerifiedHead<'_> {
-    /// True if the signature was verified: the holder of the key wrote this head. Otherwise only the body can tell.
+    /// Whether the signature was verified, so that the holder of the key wrote this head. Otherwise the body is needed.
     pub fn is_proven(&self) -> bool {
         self.promised.is_some()
     }
@@ -224,7 +225,7 @@ fn check_sizes(request: &SignedRequest<'_>) -> Result<(), ApiError> {
     )))
 }
 
-/// The header's one value, or the sentence for not having it.
+/// The header's only value, or an error that says why there is none.
 fn find_authorization<'a>(request: &SignedRequest<'a>) -> Result<&'a str, ApiError> {
     let presigned = request.query.split('&').any(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
@@ -255,8 +256,8 @@ fn values_of<'a>(
         .map(|(_, value)| value.as_ref())
 }
 
-/// When the request says it was signed, in seconds since the Unix epoch and in the basic format. The header that
-/// says so must itself be signed, and agree with the day in the credential scope.
+/// The date of the request, in seconds since the Unix epoch and in the basic format. Its header
+/// must itself be signed, and agree with the day in the credential scope.
 fn signed_at(
     request: &SignedRequest<'_>,
     authorization: &Authorization<'_>,
@@ -295,7 +296,7 @@ fn signed_at(
     Ok((signed_at_s, text))
 }
 
-/// The hash that `x-amz-content-sha256` promises. The header is optional, but if there is one it has to be a hash, in
+/// The hash in `x-amz-content-sha256`. The header is optional, but its value must be a hash in
 /// lower-case hex digits.
 fn promised_hash<'a>(request: &SignedRequest<'a>) -> Result<Option<&'a str>, ApiError> {
     let mut promised = None;
@@ -338,7 +339,7 @@ fn absent_header() -> ApiError {
     ApiError::invalid_signature("SignedHeaders names a header that the request does not have.")
 }
 
-/// The prefix is written for itself, so that no dots in the path that follows take it away.
+/// The prefix is written separately, so that dots in the following path cannot remove it.
 fn canonical_request(
     request: &SignedRequest<'_>,
     path_prefix: &str,

@@ -62,8 +62,8 @@ pub(super) struct Driver {
     inbound: Inbound,
     sent_profile: SentProfile,
     silent_since: Option<Instant>,
-    /// When to ask the server about the session, unless something arrives before. `None` until media can flow, and for a
-    /// server that gives no clear answer.
+    /// When to ask the server about the session, unless something arrives before. `None` until media can flow, and
+    /// for a server that gives no clear answer.
     look_at: Option<Instant>,
     look: Option<JoinHandle<Standing>>,
     /// Set once the connection is to end.

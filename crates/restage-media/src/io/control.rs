@@ -42,19 +42,19 @@ pub enum Control {
         /// The publication, created if it is new.
         publication: PublicationKey,
     },
-    /// This subscribing peer receives the publication from now on, which need not have a feeder yet.
+    /// This subscribing peer receives the publication from now on, even if nobody feeds it yet.
     Subscribe {
         /// A peer opened with [`Control::OpenSubscriber`].
         peer: PeerKey,
         /// The publication, created if it is new.
         publication: PublicationKey,
     },
-    /// From now on packets of the publication are handed out for these workers too, which have subscribers of it.
-    /// Those that are new are given the picture as it stands first.
+    /// Hand the packets of the publication out for these workers, which have subscribers of it. Workers that are new are first
+    /// given the picture as it stands.
     Relay {
         /// The publication, created if it is new.
         publication: PublicationKey,
-        /// All of them; nobody any more if empty.
+        /// All such workers; empty if there are none any more.
         to: Vec<WorkerId>,
     },
     /// Subscribers on another worker need a key frame; that worker said so with [`Output::KeyframeWanted`](crate::Output::KeyframeWanted).
@@ -64,13 +64,14 @@ pub enum Control {
         /// The simulcast layer.
         layer: u8,
     },
-    /// A peer of another worker feeds the publication from now on: whoever fed it here does no more.
+    /// A peer of another worker feeds the publication from now on. The inlet of this worker stops feeding it.
     Yield {
         /// The publication.
         publication: PublicationKey,
     },
-    /// From now on packets of the publication are handed out with [`Output::Tapped`](crate::Output::Tapped), first the picture as it stands. If that is not what
-    /// the tap is to begin with, its key frame is asked for. Refused with [`Output::TapRefused`](crate::Output::TapRefused).
+    /// Hand the packets of the publication out with [`Output::Tapped`](crate::Output::Tapped), beginning with the picture as it
+    /// stands. If there is none that the tap can begin with, a key frame is asked for. Refused with
+    /// [`Output::TapRefused`](crate::Output::TapRefused).
     OpenTap {
         /// The new tap.
         tap: TapKey,
@@ -79,12 +80,13 @@ pub enum Control {
         /// Which of its layers.
         layers: TapLayers,
     },
-    /// No more of them.
+    /// Hand out no more packets for this tap.
     CloseTap {
         /// The tap. An unknown one is ignored.
         tap: TapKey,
     },
-    /// A tap needs a key frame of what it is given: a part of a recording begins, say. Requests are merged with those of subscribers.
+    /// A tap needs a key frame, for example because a new part of a recording begins. Requests are merged with those of
+    /// subscribers.
     RequestKeyframe {
         /// The tap. An unknown one is ignored.
         tap: TapKey,
@@ -98,23 +100,24 @@ pub enum Control {
         /// What it may send: 1 to [`INLET_FORMATS_MAX`](crate::limits::INLET_FORMATS_MAX).
         formats: Vec<Format>,
     },
-    /// Nobody feeds the publication any more, unless another inlet has taken over.
+    /// The inlet is closed and feeds its publication no more.
     CloseInlet {
         /// The inlet. An unknown one is ignored.
         inlet: InletKey,
     },
-    /// The worker is overloaded, or is so no more: from now on so much is left out of the pictures that subscribers are sent. Sound
-    /// always goes. Said again with the same values it changes nothing.
+    /// How much is left out of pictures because the worker is overloaded. Audio is always sent. The same values again change
+    /// nothing.
     Shed {
-        /// 0: nothing. 1: all layers but the smallest, where there are several. Each further one, up to
-        /// [`limits::SHED_STEPS_MAX`](crate::limits::SHED_STEPS_MAX): the pictures of one more of
-        /// [`limits::SHED_PARTS`](crate::limits::SHED_PARTS) parts of the subscribers, from the end of a picture to the first key
-        /// frame after this is over.
+        /// 0: nothing is left out. 1: all layers but the smallest, where there are several. Each further step, up to
+        /// [`limits::SHED_STEPS_MAX`](crate::limits::SHED_STEPS_MAX), withholds the pictures of one more of the
+        /// [`limits::SHED_PARTS`](crate::limits::SHED_PARTS) parts of the subscribers: from the end of a picture until the first
+        /// key frame after the step is lowered.
         step: u8,
-        /// Which part begins. Counted up from time to time, everybody does without for as long.
+        /// Which part comes first. If it is counted up from time to time, all subscribers take equal turns.
         turn: u8,
     },
-    /// Ends the peer: RTCP BYE of what it was sent and DTLS close_notify go out, then it is forgotten. No [`Output::Gone`](crate::Output::Gone) follows.
+    /// Ends the peer: RTCP BYE and DTLS close_notify are sent, then it is forgotten. No [`Output::Gone`](crate::Output::Gone)
+    /// follows.
     Close {
         /// The peer to end. An unknown one is ignored.
         peer: PeerKey,

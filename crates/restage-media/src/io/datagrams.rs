@@ -1,4 +1,4 @@
-//! Where datagrams leave and go to, and the buffers they are written in.
+//! The path of datagrams, and the buffers they are written in.
 
 use std::net::SocketAddr;
 
@@ -21,7 +21,7 @@ impl Buffers {
     }
 }
 
-/// Where a subscriber's datagrams leave and go to.
+/// The local address that datagrams to a peer leave from, and the remote address they go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Path {
     pub(crate) source: SocketAddr,

@@ -45,7 +45,7 @@ pub struct Burst {
     pub(crate) formats: Arc<[Arc<Format>]>,
 }
 
-/// Something that happened outside, with the time it happened.
+/// Packets that have arrived, or time that has passed.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     /// A UDP datagram. Several may be handed in before the output is drained: their packets are then forwarded
@@ -77,7 +77,7 @@ pub enum Input<'a> {
     },
 }
 
-/// Something for the outside to do or to know.
+/// What the caller has to do or to know.
 #[derive(Debug)]
 pub enum Output {
     /// Send this datagram. Datagrams for one destination follow each other, so they can leave as one GSO train.
@@ -158,21 +158,21 @@ pub enum Output {
         /// The simulcast layer.
         layer: u8,
     },
-    /// The peer exists and can be reached; this is its SDP answer.
+    /// The peer exists and can be reached: its SDP answer.
     Answer {
         /// The peer.
         peer: PeerKey,
         /// The SDP answer. [`local_ice_ufrag`](crate::local_ice_ufrag) names its ICE session for an ETag.
         sdp: String,
     },
-    /// A fragment was taken.
+    /// A fragment was accepted.
     Patched {
         /// The peer.
         peer: PeerKey,
         /// For an ICE restart the fragment with our new credentials (RFC 9725 §4.3.2); nothing for candidates.
         fragment: Option<String>,
     },
-    /// An offer or a fragment was not taken. An existing peer goes on as before.
+    /// An offer or a fragment was refused. An existing peer goes on as before.
     Refused {
         /// The peer.
         peer: PeerKey,
@@ -184,14 +184,14 @@ pub enum Output {
         /// The peer.
         peer: PeerKey,
     },
-    /// A subscriber that is connected wants a kind of media and can decode nothing of what is published of it; what else
-    /// there is it goes on receiving. Said once for each format that is published.
+    /// A connected subscriber wants a kind of media and can decode nothing that is published of it. It goes on receiving the
+    /// other kind. Reported once for each published format.
     Undecodable {
         /// The peer.
         peer: PeerKey,
         /// What it cannot decode.
         kind: MediaKind,
-        /// What is published: `H264 profile-level-id 640028`, say.
+        /// What is published, for example `H264 profile-level-id 640028`.
         published: String,
     },
     /// The peer has ended without [`Control::Close`]. Its key is free again.

@@ -12,40 +12,40 @@ pub enum GoneReason {
     Silent,
     /// The remote end closed DTLS (close_notify).
     ClosedByRemote,
-    /// ICE and DTLS did not come up.
+    /// ICE and DTLS were not established.
     NeverConnected(ConnectFailure),
-    /// The connection could not go on.
+    /// The connection failed.
     Broken(String),
-    /// A bug: the code that serves the peer panicked. Only this peer is affected.
+    /// The code that serves the peer panicked, which is a bug. Only this peer is affected.
     Panicked,
-    /// More goes through it than is allowed.
+    /// It exceeded a limit.
     Exceeded(Excess),
-    /// A subscriber can decode nothing of what is published.
+    /// A subscriber can decode nothing that is published.
     CodecMismatch {
-        /// What it wanted above all.
+        /// The kind it wanted: video, if it wanted both.
         kind: MediaKind,
-        /// What is published.
+        /// The published formats.
         published: String,
     },
 }
 
-/// How far a connection came that was never up.
+/// How far a connection came that was never established.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectFailure {
-    /// No STUN check for it arrived.
+    /// No STUN check arrived for it.
     NoStun,
-    /// STUN checks arrived, but none whose MESSAGE-INTEGRITY was made with its password.
+    /// STUN checks arrived, but none with a MESSAGE-INTEGRITY of its password.
     WrongPassword,
     /// STUN checks were answered, but no DTLS arrived.
     NoDtls,
-    /// DTLS began and was not finished in time.
+    /// DTLS began but did not finish in time.
     DtlsUnfinished,
     /// This end refused the handshake with an alert (RFC 5246 §7.2.2).
     AlertSent {
         /// The alert's number.
         code: u8,
-        /// What was wrong.
+        /// The fault.
         detail: String,
     },
     /// The remote end refused the handshake with this alert.
@@ -53,12 +53,12 @@ pub enum ConnectFailure {
         /// The alert's number.
         code: u8,
     },
-    /// The remote end's certificate is not the one whose fingerprint its offer has.
+    /// The remote end's certificate does not match the fingerprint in its offer.
     CertificateMismatch,
 }
 
 impl ConnectFailure {
-    /// One word for counters and scripts.
+    /// A one-word name for counters and scripts.
     pub fn name(&self) -> &'static str {
         match self {
             Self::NoStun => "no-stun",
@@ -94,25 +94,25 @@ impl fmt::Display for ConnectFailure {
     }
 }
 
-/// What is more than a limit allows.
+/// Which limit was exceeded, and by how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excess {
     /// A publisher sends more than [`Config::publish_bits_per_s_max`](crate::Config::publish_bits_per_s_max).
     PublishBitrate {
-        /// All its tracks and layers together, on average since it was too much.
+        /// Average of all its tracks and layers together since they began to exceed the limit.
         bits_per_s: u64,
     },
     /// A publisher sends pictures of more pixels than
     /// [`Config::publish_pixels_max`](crate::Config::publish_pixels_max).
     PublishResolution {
-        /// In pixels.
+        /// Width in pixels.
         width: u32,
-        /// In pixels.
+        /// Height in pixels.
         height: u32,
     },
-    /// A receiver is sent more than its [`Download`] allows.
+    /// A receiver gets more than its [`Download`] allows.
     DownloadBitrate {
-        /// All its peers together, over [`BITRATE_WINDOW`](crate::limits::BITRATE_WINDOW).
+        /// The rate of all its peers together, over [`BITRATE_WINDOW`](crate::limits::BITRATE_WINDOW).
         bits_per_s: u64,
     },
 }

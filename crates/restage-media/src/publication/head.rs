@@ -1,5 +1,5 @@
-//! Where a newcomer begins: the newest key frame of each layer and what has followed it, so that a decoder can start
-//! at once instead of waiting for the publisher to answer a request.
+//! The newest key frame of each layer and what followed it, so that a new outlet can start at once instead of waiting for the
+//! publisher to answer a request.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::limits::{HEAD_AGE_MAX, HEAD_PACKETS_MAX, LAYERS_MAX};
 use crate::packet::Encoding;
 use crate::packet::Packet;
 
-/// The heads of a publication's layers.
+/// The stored packets of a publication's layers.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
     layers: [Head; LAYERS_MAX],
@@ -17,30 +17,30 @@ pub(crate) struct Heads {
 #[derive(Debug, Default)]
 struct Head {
     packets: Vec<Packet>,
-    /// Too much has followed the key frame: it alone is kept.
+    /// Too many packets followed: only the key frame is kept.
     is_still: bool,
 }
 
-/// What a newcomer is given.
+/// What a new outlet is given.
 #[derive(Debug)]
 pub(crate) struct Start<'a> {
-    /// Begins with a key frame.
+    /// The packets; the first begins a key frame.
     pub(crate) packets: &'a [Packet],
-    /// What follows live does not build on these: the next key frame has to be waited for.
+    /// Live packets do not build on these: the next key frame has to be waited for.
     pub(crate) is_still: bool,
-    /// No number is missing in between.
+    /// Whether no number is missing between the packets.
     pub(crate) is_unbroken: bool,
 }
 
 impl Heads {
-    /// A packet of video has been forwarded.
+    /// Stores a video packet that was forwarded.
     pub(crate) fn push(&mut self, packet: &Packet) {
         if let Some(head) = self.layers.get_mut(usize::from(packet.encoding.layer)) {
             head.push(packet);
         }
     }
 
-    /// Where to begin, if there is a picture that is new enough: with the target, else with any layer of its feeder.
+    /// What to begin with, if there is a picture that is new enough: of the target, else of any layer of its feed.
     pub(crate) fn start(&self, target: Encoding, now: Instant) -> Option<Start<'_>> {
         let of_target = self.layers.get(usize::from(target.layer));
         let of_target = of_target.and_then(|head| head.start(now, |source| source == target));
@@ -53,7 +53,7 @@ impl Heads {
         })
     }
 
-    /// Where to begin with each layer of a feed that has a picture that is new enough.
+    /// What to begin with, of each layer of a feed that has a picture that is new enough.
     pub(crate) fn starts(&self, feed: u64, now: Instant) -> impl Iterator<Item = Start<'_>> {
         let is_of_feed = move |encoding: Encoding| encoding.feed == feed;
         self.layers
@@ -61,13 +61,13 @@ impl Heads {
             .filter_map(move |head| head.start(now, is_of_feed))
     }
 
-    /// Everything that live packets build on.
+    /// All packets that live ones build on.
     pub(crate) fn packets(&self) -> impl Iterator<Item = &Packet> {
         let moving = self.layers.iter().filter(|head| !head.is_still);
         moving.flat_map(|head| &head.packets)
     }
 
-    /// Another feeder takes over.
+    /// Another inlet takes over.
     pub(crate) fn clear(&mut self) {
         self.layers = Default::default();
     }
@@ -89,7 +89,7 @@ impl Head {
         if self.is_still && packet.time != first.time {
             return;
         }
-        // Retransmissions come late: each packet goes where its number says.
+        // Retransmissions come late: each packet is inserted by its number.
         let place = self
             .packets
             .binary_search_by(|kept| kept.seq.cmp(&packet.seq));
@@ -102,7 +102,7 @@ impl Head {
         }
     }
 
-    /// Keeps the key frame alone, and not even that if it is too large.
+    /// Keeps only the key frame, or nothing if it is too large.
     fn shorten(&mut self) {
         let Some(time) = self.packets.first().map(|first| first.time) else {
             return;
@@ -150,18 +150,13 @@ mod tests {
     use super::*;
     use crate::rtp::extensions::Extensions;
     use crate::sdp::format::{Format, format};
+    use crate::util::test::epoch;
 
     const ENCODING: Encoding = Encoding {
         feed: 1,
         layer: 1,
         epoch: 0,
     };
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
 
     struct Rig {
         heads: Heads,
@@ -198,7 +193,7 @@ mod tests {
             });
         }
 
-        /// The numbers a newcomer is given, and whether they are a still.
+        /// The numbers that a new subscriber gets, and whether they are a still picture.
         fn start(&self) -> Option<(Vec<u64>, bool)> {
             let start = self.heads.start(ENCODING, self.epoch)?;
             let seqs = start.packets.iter().map(|packet| packet.seq).collect();

@@ -1,4 +1,4 @@
-//! What may be asked for again: one history of packets per publication, and per subscriber which number each had.
+//! The packets of a publication that can be sent again.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -6,14 +6,14 @@ use std::time::Instant;
 use crate::limits::{RESEND_AGE_MAX, RESEND_PACKETS_MAX};
 use crate::packet::Packet;
 
-/// The newest video packets of a publication, whoever they were sent to.
+/// The newest video packets of a publication.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     packets: VecDeque<Packet>,
 }
 
 impl History {
-    /// Numbers of packets follow each other, so that a number is a place.
+    /// Numbers are consecutive, so that a number gives the position.
     pub(crate) fn push(&mut self, packet: Packet, now: Instant) {
         if self
             .packets

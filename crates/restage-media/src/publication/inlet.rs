@@ -97,7 +97,7 @@ impl Inlet {
     }
 }
 
-/// What feeds a publication from this worker, from the moment it was told to: the layers of each kind, on one clock.
+/// The layers of each kind that feed a publication from this worker, on one clock.
 #[derive(Debug)]
 pub(crate) struct Feed {
     clock: FeedClock,
@@ -161,8 +161,9 @@ struct Run {
     number: u32,
 }
 
-/// A number so far ahead of the highest one begins another run: SRTP's receivers would guess the wrong rollover counter (RFC 3711
-/// §3.3.1). So does one that is [`REPLAY_WINDOW`] or more behind, of which it is not known any more whether it came before.
+/// A number that is this far ahead of the highest one begins another run, because SRTP receivers would guess the wrong rollover
+/// counter (RFC 3711 §3.3.1). So does one that is [`REPLAY_WINDOW`] or more behind, because it is not known any more whether it
+/// has come before.
 const JUMP: u64 = 1 << 15;
 
 impl External {
@@ -181,8 +182,8 @@ impl External {
         }
     }
 
-    /// The number of the run that a packet belongs to. `None`: it has come before, or may have; no number is sent twice under one
-    /// key.
+    /// The number of the run that a packet belongs to. `None`: the packet has come before, or it is not known any more whether it
+    /// has. No number is sent twice under one key.
     pub(crate) fn run_of(&mut self, kind: MediaKind, layer: u8, sequence: u64) -> Option<u32> {
         let run = self.runs[kind.index()].get_mut(usize::from(layer))?;
         let is_near =
@@ -201,7 +202,7 @@ impl External {
     }
 }
 
-/// How an encoding of an external inlet is named: as simulcast encodings are.
+/// The name of a layer of an external inlet, as simulcast encodings have one.
 pub(crate) fn rid_of_layer(layer: u8) -> Option<RidName> {
     match layer {
         0 => None,
@@ -209,7 +210,7 @@ pub(crate) fn rid_of_layer(layer: u8) -> Option<RidName> {
     }
 }
 
-/// The other way round.
+/// The layer that [`rid_of_layer`] has named.
 pub(crate) fn layer_of_rid(rid: Option<RidName>) -> u8 {
     rid.and_then(|name| name.as_str().parse().ok())
         .unwrap_or_default()
@@ -218,12 +219,7 @@ pub(crate) fn layer_of_rid(rid: Option<RidName>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // The instant every other one is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     #[test]
     fn a_number_is_taken_once_and_a_jump_begins_another_run() {

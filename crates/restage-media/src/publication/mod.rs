@@ -32,22 +32,22 @@ pub(crate) struct Publication {
     pub(crate) key: PublicationKey,
     pub(crate) inlet: Inlet,
     pub(crate) outlets: Outlets,
-    /// Packets that subscribers have not been given yet.
+    /// Packets that have not been handed to the outlets yet.
     pub(crate) pending: Vec<Packet>,
-    /// Since when, if they may wait for the rest of their picture.
+    /// Until when these may wait for the rest of their picture.
     pub(crate) waits_until: Option<Instant>,
     /// Video packets so far.
     pub(crate) numbered: u64,
     pub(crate) history: History,
-    /// Where newcomers begin.
+    /// What new outlets begin with.
     pub(crate) heads: Heads,
-    /// The layer of video that subscribers should see; `None` before the present feeder's first packet.
+    /// The encoding of video that subscribers should be shown; `None` before the present feed's first packet.
     pub(crate) target: Option<Encoding>,
-    /// What else they could see.
+    /// The living layers, if there are several.
     pub(crate) ladder: Option<Arc<Ladder>>,
-    /// What its publisher may send, as far as that is known.
+    /// The formats that the inlet may send, as far as they are known.
     pub(crate) offered: Arc<[Arc<Format>]>,
-    /// What it does send.
+    /// The format that it sends of each kind.
     flowing: [Option<Arc<Format>>; 2],
 }
 
@@ -69,7 +69,7 @@ impl Publication {
         }
     }
 
-    /// The formats of a kind that are published: what is sent, else what may be.
+    /// The formats of a kind that are published: the one that is sent, else all that may be sent.
     pub(crate) fn published(&self, kind: MediaKind) -> Vec<&Format> {
         match &self.flowing[kind.index()] {
             Some(format) => vec![format],
@@ -77,8 +77,8 @@ impl Publication {
         }
     }
 
-    /// Numbers a packet, and lets a large audience wait for the rest of its picture: then one train takes all of
-    /// it. A packet that ends its picture, and the limit, end the waiting.
+    /// Numbers a packet. For a large audience it lets the packet wait for the rest of its picture, so that one train takes all of
+    /// it; the last packet of the picture or the time limit ends the waiting.
     pub(crate) fn note(&mut self, packet: &mut Packet) {
         let flowing = &mut self.flowing[packet.kind.index()];
         let is_known = flowing
@@ -98,12 +98,12 @@ impl Publication {
         packet.number = self.numbered;
         self.numbered += 1;
         let is_new = self.pending.is_empty();
-        // Packets of another worker have waited there.
+        // The worker that sent it has waited already.
         let may_wait = !packet.marker && self.outlets.is_large() && self.inlet.is_local();
         self.waits_until = match (may_wait, is_new) {
             (false, _) => None,
             (true, true) => Some(packet.arrived + PICTURE_WAIT_MAX),
-            // What is pending is a picture that waits, or one that is complete or nobody waits for.
+            // Earlier packets either wait for the same picture or do not wait at all.
             (true, false) => self.waits_until,
         };
     }
@@ -117,7 +117,7 @@ impl Publication {
         }
     }
 
-    /// A packet has been given to everybody there is.
+    /// A packet has been handed to every outlet.
     pub(crate) fn on_forwarded(&mut self, packet: Packet, now: Instant) {
         if packet.kind == MediaKind::Video {
             self.heads.push(&packet);
@@ -135,7 +135,7 @@ impl Publication {
         std::mem::replace(&mut self.inlet, inlet)
     }
 
-    /// Nobody needs it to be remembered.
+    /// Whether it can be forgotten.
     pub(crate) fn is_idle(&self) -> bool {
         !self.inlet.is_local() && self.outlets.is_empty()
     }

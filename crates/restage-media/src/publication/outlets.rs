@@ -12,8 +12,7 @@ use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN};
 use crate::packet::{Encoding, Packet, TapLayers};
 use crate::util::slab::Index;
 
-/// Everybody who receives a publication. Peers are served one after the other with every burst; relays and taps are given a burst
-/// once, as it is.
+/// All outlets of a publication. Peers are served one after the other with every burst. Relays and taps are given a burst once.
 #[derive(Debug, Default)]
 pub(crate) struct Outlets {
     /// Subscribing peers of this worker.
@@ -29,7 +28,7 @@ impl Outlets {
         self.peers.is_empty() && self.relays.is_empty() && self.taps.is_empty()
     }
 
-    /// Whether so many receive it that a burst waits for the end of its picture: there is something to save.
+    /// Whether a burst should wait for the end of its picture: for a large audience that saves system calls.
     pub(crate) fn is_large(&self) -> bool {
         self.peers.len() >= PICTURE_WAIT_AUDIENCE_MIN || !self.relays.is_empty()
     }
@@ -53,7 +52,7 @@ impl Tap {
         }
     }
 
-    /// Which selector decides about packets of an encoding, and which encoding that one should let through.
+    /// The selector that decides about packets of an encoding, and the encoding that it should let through.
     fn selector(
         &mut self,
         encoding: Encoding,
@@ -66,7 +65,7 @@ impl Tap {
         Some((self.selectors.get_mut(place)?, wanted))
     }
 
-    /// Whether the tap is given a packet. Pictures begin with a key frame, and again after every change of encodings.
+    /// Whether the tap is given a packet. Video begins with a key frame, and again after every change of encodings.
     fn takes(&mut self, packet: &Packet) -> bool {
         if packet.payload.is_empty() {
             return false;
@@ -82,7 +81,7 @@ impl Tap {
             })
     }
 
-    /// The packets of a burst that the tap is given, and the layers whose key frame it waits for.
+    /// The packets of a burst that the tap is given, and the layers whose key frame it needs.
     pub(crate) fn take(&mut self, burst: &[Packet]) -> (Vec<Packet>, Vec<u8>) {
         let mut taken = Vec::with_capacity(burst.len());
         let mut wanted = Vec::new();
@@ -106,7 +105,7 @@ impl Tap {
         selector.is_waiting(wanted).then_some(wanted.layer)
     }
 
-    /// What the tap is given when it begins: the picture as it stands.
+    /// The packets that a new tap is given: the picture as it stands.
     pub(crate) fn begin(&mut self, heads: &Heads, target: Encoding, now: Instant) -> Vec<Packet> {
         let starts: Vec<Start<'_>> = match self.layers {
             TapLayers::Best => heads.start(target, now).into_iter().collect(),
@@ -116,7 +115,7 @@ impl Tap {
         for start in starts {
             let before = taken.len();
             for packet in start.packets {
-                // The target may have become another one since.
+                // The target may have changed since the packet came.
                 let (encoding, can_start) = (packet.encoding, packet.starts_key_frame);
                 let Some((selector, wanted)) = self.selector(encoding, target) else {
                     continue;
@@ -134,7 +133,7 @@ impl Tap {
         taken
     }
 
-    /// Of these encodings the layers whose key frame the tap waits for.
+    /// Those layers of these encodings whose key frame the tap needs.
     pub(crate) fn waiting(
         &mut self,
         target: Encoding,

@@ -1,28 +1,28 @@
-//! Which packets a subscriber gets: one layer of a simulcast track at a time, changed only where a decoder can start.
+//! Which packets go through an outlet: those of one layer of a simulcast track at a time, changed only where a decoder can start.
 
 use crate::packet::Encoding;
 
-/// What to do with a packet.
+/// The decision about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// Not for this subscriber.
+    /// The packet is not sent to this subscriber.
     Drop,
-    /// Of the layer being forwarded.
+    /// It belongs to the encoding that is forwarded.
     Forward,
-    /// The first packet of another encoding: rewriters start anew.
+    /// It is the first packet of another encoding: numbers have to be joined.
     Switch,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Selector {
     current: Option<Encoding>,
-    /// A picture stands that nothing live builds on.
+    /// The picture stands still: live packets do not build on what was sent.
     is_still: bool,
 }
 
 impl Selector {
-    /// Decides about a packet of `source`. `can_start` is true where a decoder can begin: at the first packet of a
-    /// key frame, and at every audio packet. `target` is the layer that should be forwarded.
+    /// Decides about a packet of `encoding`. `can_start` is true where a decoder can start: at the first packet of a key frame,
+    /// and at every audio packet. `target` is the encoding that should be forwarded.
     pub(crate) fn select(
         &mut self,
         encoding: Encoding,
@@ -32,7 +32,7 @@ impl Selector {
         if self.current == Some(encoding) && !self.is_still {
             return Choice::Forward;
         }
-        // Before the first key frame of a feeder any layer is better than none.
+        // Before the first key frame of a feed any layer is better than none.
         let is_of_other_feed = self
             .current
             .is_none_or(|current| current.feed != encoding.feed);
@@ -45,22 +45,22 @@ impl Selector {
         Choice::Drop
     }
 
-    /// The picture stands still: nothing is forwarded until a key frame of the target.
+    /// The picture is now still: nothing is forwarded until a key frame of the target.
     pub(crate) fn hold(&mut self) {
         self.is_still = true;
     }
 
-    /// Whether the picture stands.
+    /// Whether the picture stands still.
     pub(crate) fn is_still(&self) -> bool {
         self.is_still
     }
 
-    /// Whether a key frame of `target` is needed to get there.
+    /// Whether a key frame of `target` is needed to switch to it.
     pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
         self.is_still || self.current != Some(target)
     }
 
-    /// The source being forwarded.
+    /// The encoding that is forwarded.
     pub(crate) fn current(&self) -> Option<Encoding> {
         self.current
     }

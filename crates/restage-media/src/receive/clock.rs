@@ -1,36 +1,36 @@
 //! Capture times on one clock, so that subscribers can play audio and video in step.
 //!
-//! A publisher's sender reports (RFC 3550 §6.4.1) tie the timestamps of each of its streams to its own clock.
-//! Its clock is tied to ours by the report that took least time to arrive. Both streams share that tie, so their
-//! relation is exactly the publisher's. Until reports for both have come, arrival times stand in.
+//! A publisher's sender reports (RFC 3550 §6.4.1) relate the timestamps of each of its streams to its own clock. Its clock is
+//! related to ours by the report that took the least time to arrive. Both streams use that relation, so the distance between them
+//! is exactly the publisher's. Until reports for both have come, arrival times are used.
 
 use std::time::{Duration, Instant};
 
 use restage_codec::MediaKind;
 
-/// A capture time further back than this is not believed.
+/// A capture time that is further back than this is ignored.
 const LAG_MAX: Duration = Duration::from_secs(10);
 
-/// What a sender report says about a stream.
+/// A timestamp of a stream and the time that belongs to it, as a sender report gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReportedTime {
     /// The publisher's clock, in microseconds since any fixed time.
     pub(crate) ntp_us: i64,
-    /// The timestamp that belongs to it.
+    /// The timestamp at that time.
     pub(crate) time: u32,
     pub(crate) clock_rate: u32,
 }
 
 impl ReportedTime {
     fn ntp_us_at(&self, time: u64) -> Option<i64> {
-        // The nearest of the timestamps that look like this one modulo 2^32.
+        // The nearest of the timestamps that are equal to this one modulo 2^32.
         let ticks = i64::from((time as u32).wrapping_sub(self.time) as i32);
         self.ntp_us
             .checked_add(ticks * 1_000_000 / i64::from(self.clock_rate.max(1)))
     }
 }
 
-/// A sender report with the time it arrived.
+/// A sender report with its time of arrival.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SenderReport {
     pub(crate) ntp_us: i64,
@@ -48,7 +48,7 @@ impl SenderReport {
     }
 }
 
-/// The clock of one feeder.
+/// The clock of one feed.
 #[derive(Debug)]
 pub(crate) struct FeedClock {
     epoch: Instant,
@@ -59,7 +59,7 @@ pub(crate) struct FeedClock {
 }
 
 impl FeedClock {
-    /// `epoch` is any instant before the packets of this feeder.
+    /// `epoch` is any instant before the packets of this feed.
     pub(crate) fn new(epoch: Instant) -> Self {
         Self {
             epoch,
@@ -120,12 +120,7 @@ impl FeedClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

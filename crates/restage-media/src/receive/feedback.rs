@@ -1,4 +1,4 @@
-//! What a publisher is told: what has arrived, what is missing, and that a key frame is needed. And what it tells.
+//! Reports to and from a publisher: what has arrived, what is missing, that a key frame is needed; and its sender reports.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -18,11 +18,11 @@ use crate::rtp::extensions::RidName;
 use crate::rtp::rtcp::receiver::Block;
 use crate::rtp::rtcp::receiver::{self as rtcp, BLOCKS_MAX};
 
-/// Requests that leave together, before they are sealed.
+/// Bytes of requests that leave in one packet, before encryption.
 const COMPOUND_BYTES_MAX: usize = 1_100;
 
 impl Receiver {
-    /// Reads a compound packet of reports. False: it is not the publisher's, or has been here before.
+    /// Reads a compound RTCP packet. False: it is not from the publisher, or is a replay.
     pub(crate) fn receive_rtcp(
         &mut self,
         now: Instant,
@@ -47,7 +47,7 @@ impl Receiver {
                 .iter_mut()
                 .find(|source| source.ssrc == sent.ssrc);
             let Some(source) = source else {
-                // Its first packet is still on the way, or lost.
+                // The SSRC's first packet is still on its way, or lost.
                 let identity = self.config.announced(sent.ssrc);
                 let is_new = |kind| self.tracks.iter().all(|track| track.kind != kind);
                 if let Some(identity) = identity.filter(|identity| identity.part == Part::Main)
@@ -66,7 +66,7 @@ impl Receiver {
         true
     }
 
-    /// When [`report`](Self::report) is due by the clock. It may come before: with a packet.
+    /// When [`report`](Self::report) is due by the clock. It may be called earlier, with a packet.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let reports = [self.report_at, self.arrivals.deadline()];
         let reports = reports.into_iter().flatten().map(|at| at + FEEDBACK_SLACK);
@@ -98,7 +98,7 @@ impl Receiver {
         }
     }
 
-    /// Receiver report and times of arrival, in one packet where both are due.
+    /// Sends the receiver report and the times of arrival, in one packet if both are due.
     fn say_what_arrived(
         &mut self,
         now: Instant,
@@ -109,7 +109,7 @@ impl Receiver {
         if self.report_at.is_some_and(|at| at <= now) {
             let blocks = self.blocks(now);
             rtcp::write_report(&mut buffer, self.ssrc, &blocks);
-            // Nobody sends: the next packet starts it again.
+            // Nothing arrives: the next packet starts the reports again.
             self.report_at = (!blocks.is_empty()).then_some(now + REPORT_INTERVAL);
         }
         for _ in 0..ARRIVAL_MESSAGES_MAX {
@@ -123,7 +123,7 @@ impl Receiver {
         self.send(buffer, buffers, outputs);
     }
 
-    /// What has become of those that have sent since their last block. Where there are more than a report takes, they take
+    /// Report blocks of the sources that have sent since their last block. If there are more than fit into a report, they take
     /// turns.
     fn blocks(&mut self, now: Instant) -> Vec<Block> {
         let mut blocks = Vec::with_capacity(self.sources.len().min(BLOCKS_MAX));
@@ -172,7 +172,7 @@ impl Receiver {
         self.send(buffer, buffers, outputs);
     }
 
-    /// Asks for a key frame. False: there is no such stream yet.
+    /// Requests a key frame. False: there is no such stream yet.
     pub(crate) fn request_key_frame(
         &mut self,
         rid: Option<RidName>,
@@ -195,7 +195,7 @@ impl Receiver {
         true
     }
 
-    /// Seals a compound packet and sends it where the publisher was heard from.
+    /// Encrypts a compound packet and sends it to where the publisher's newest packet came from.
     fn send(
         &mut self,
         mut contents: Vec<u8>,

@@ -1,8 +1,8 @@
-//! When to ask a publisher for a key frame: often enough to be seen, seldom enough not to be flooded.
+//! When to ask a publisher for a key frame: soon enough for whoever waits, but not so often that it is flooded.
 //!
-//! Every subscriber that joins or loses a picture asks; the publisher hears one request per
-//! [`KEYFRAME_INTERVAL_MIN`] and layer. One that brings no key frame is repeated once after [`KEYFRAME_RETRY`];
-//! after that only as long as subscribers keep asking, at doubling distances.
+//! Every subscriber that joins or loses a picture asks; the publisher is sent one request per [`KEYFRAME_INTERVAL_MIN`] and
+//! layer. A request that brings no key frame is repeated once after [`KEYFRAME_RETRY`], and then only while subscribers keep
+//! asking, at doubling intervals.
 
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,9 @@ pub(crate) struct KeyframeRequester {
 enum State {
     #[default]
     Idle,
-    /// Asked too soon after the last request: send at the end of the interval.
+    /// Wanted too soon after the last request: send at the end of the interval.
     Postponed,
-    /// Sent this many times without a key frame since.
+    /// Sent this many times; no key frame has come since.
     Waiting(u32),
 }
 
@@ -43,7 +43,7 @@ impl KeyframeRequester {
         }
     }
 
-    /// Whether a further wish would bring a further key frame: no request is under way.
+    /// Whether a further request would bring a further key frame: none is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.state == State::Idle
     }
@@ -63,7 +63,7 @@ impl KeyframeRequester {
         }
     }
 
-    /// True: send a request now.
+    /// Called at the deadline. True: send a request now.
     pub(crate) fn on_deadline(&mut self, now: Instant) -> bool {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return false;
@@ -81,24 +81,23 @@ impl KeyframeRequester {
     }
 }
 
-/// How many key frames one subscriber may still ask for: [`KEYFRAMES_AT_FIRST`], and one more each
-/// [`KEYFRAME_EARNED_EVERY`], of which [`KEYFRAMES_AT_ONCE_MAX`] add up. It does not begin whole, so that joining anew earns
-/// little.
+/// Key frames that one subscriber may still ask for: [`KEYFRAMES_AT_FIRST`] when it is new, and one more each
+/// [`KEYFRAME_EARNED_EVERY`], up to [`KEYFRAMES_AT_ONCE_MAX`]. It does not begin full, so that joining again gains little.
 #[derive(Debug)]
 pub(crate) struct KeyframeBudget {
-    /// When it is whole again: as far ahead as has been spent.
+    /// When it is full again: each key frame spent moves this further ahead.
     whole_at: Instant,
 }
 
 impl KeyframeBudget {
-    /// Of a subscriber that comes now.
+    /// For a subscriber that joins now.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             whole_at: now + KEYFRAME_EARNED_EVERY * (KEYFRAMES_AT_ONCE_MAX - KEYFRAMES_AT_FIRST),
         }
     }
 
-    /// Spends one. False: there is none left.
+    /// Spends one request. False: none is left.
     pub(crate) fn spend(&mut self, now: Instant) -> bool {
         let from = self.whole_at.max(now);
         let until = from + KEYFRAME_EARNED_EVERY;
@@ -117,12 +116,7 @@ fn retry_after(times: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

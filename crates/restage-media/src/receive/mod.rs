@@ -1,7 +1,7 @@
-//! Receiving from a publisher: verify and decrypt, tell streams apart, undo retransmission, and say what has arrived.
+//! Receiving from a publisher: decrypt packets, assign them to streams, undo retransmission, and report what has arrived.
 //!
-//! Nothing of a packet is believed before its tag is verified: its header names streams, and anybody can write one who can
-//! send from the publisher's address.
+//! Nothing in a packet is trusted before its tag is verified: the header names streams, and anybody who can send from the
+//! publisher's address can write one.
 
 pub(crate) mod clock;
 mod feedback;
@@ -32,10 +32,10 @@ use source::{Found, Missing, Reception, Seen, Times};
 use streams::{Part, StreamMap};
 use twcc::Arrivals;
 
-/// A packet as a publisher's receiver hands it over: decrypted, deduplicated, numbers extended.
+/// A packet as the receiver hands it over: decrypted, without duplicates, with extended numbers.
 #[derive(Debug)]
 pub(crate) struct Received {
-    /// Its synchronization source; a change starts numbers anew.
+    /// Its synchronization source. When it changes, numbers start again.
     pub(crate) ssrc: u32,
     /// The simulcast encoding, if the publisher names one.
     pub(crate) rid: Option<RidName>,
@@ -53,40 +53,40 @@ pub(crate) struct Received {
 /// Distance between packet indices with the same sequence number.
 const ROLLOVER: u64 = 1 << 16;
 
-/// What a publisher's datagram came to.
+/// What became of an RTP packet.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// It is not the publisher's, or has been here before.
+    /// It does not come from the publisher, or it is a replay.
     Refused,
-    /// It is the publisher's, and of an SSRC beyond [`SSRCS_MAX`].
+    /// It comes from the publisher, but with an SSRC beyond [`SSRCS_MAX`].
     OneTooMany,
-    /// There is nothing to forward in it.
+    /// It contains nothing to forward.
     Nothing,
     Packet(MediaKind, Received),
 }
 
-/// The receiving half of a publisher's connection.
+/// The receiving part of a publisher's connection.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     rtp: SessionKeys,
     rtcp: Srtcp,
     config: StreamMap,
-    /// Ours, in reports and requests.
+    /// Our SSRC, in reports and requests.
     ssrc: u32,
     tracks: Vec<Track>,
     sources: Vec<Source>,
-    /// SSRCs that were in use before, and the highest packet index of each: kept as long as the key.
+    /// Retired SSRCs with the highest packet index of each. They are kept as long as the key.
     retired: Vec<(u32, u64)>,
     arrivals: Arrivals,
-    /// Where the newest packet came from, and so where feedback goes to: an address whose STUN was verified.
+    /// Where the newest packet came from: feedback goes there. The address was verified by STUN.
     path: Option<Path>,
     epoch: Instant,
     report_at: Option<Instant>,
-    /// Place of the source that the next report begins with.
+    /// Index of the source that the next report begins with.
     reported: usize,
-    /// When packets were asked for last.
+    /// When packets were last requested.
     asked_at: Option<Instant>,
-    /// Between asking for a packet and its coming.
+    /// Time between requesting a packet and its arrival.
     round_trip: Option<Duration>,
 }
 
@@ -95,23 +95,23 @@ pub(crate) struct Receiver {
 struct Track {
     kind: MediaKind,
     rid: Option<RidName>,
-    /// The SSRC it has now, and since when.
+    /// Its present SSRC, and since when it has it.
     ssrc: u32,
     since: Instant,
-    /// How often an SSRC that had it before has taken it back.
+    /// How often a former SSRC of this track has taken it back.
     comebacks: u32,
-    /// Requests by FIR so far.
+    /// Number of FIR requests so far.
     requests: u8,
 }
 
-/// An SSRC of which a packet has been verified.
+/// An SSRC of which a packet was verified.
 #[derive(Debug)]
 struct Source {
     ssrc: u32,
-    /// Place of its track.
+    /// Index of its track.
     track: Option<usize>,
     part: Part,
-    /// Of retransmissions: the SSRC that they repeat.
+    /// For retransmissions: the SSRC whose packets they repeat.
     repeats: u32,
     last_seen_at: Instant,
     seen: Seen,
@@ -121,7 +121,7 @@ struct Source {
 }
 
 impl Receiver {
-    /// `ssrc` is our own. `None` when the material is not as long as its profile asks.
+    /// `ssrc` is our own. `None`: the material is not as long as its profile requires.
     pub(crate) fn new(
         material: &KeyingMaterial,
         config: StreamMap,
@@ -147,7 +147,7 @@ impl Receiver {
         })
     }
 
-    /// Takes an RTP packet. `plain` is room to decrypt it in.
+    /// Takes an RTP packet and decrypts it into `plain`.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -165,7 +165,7 @@ impl Receiver {
         let Some(place) = known.or_else(|| self.add(now, header.ssrc, index)) else {
             return Arrival::OneTooMany;
         };
-        // More padding than bytes is nothing to forward, but has arrived.
+        // A packet with more padding than bytes has nothing to forward, but it has arrived.
         let payload = without_padding(plain, header.is_padded).unwrap_or_default();
         let elements = header.elements(packet, &self.config.ids);
         if let Some(seq) = elements.transport_seq {
@@ -175,7 +175,7 @@ impl Receiver {
         self.report_at.get_or_insert(now + REPORT_INTERVAL);
         if self.sources[place].part == Part::Unknown {
             self.identify(now, place, &header, &elements, payload);
-            // Of what came before, nothing was known that could be reported.
+            // What came before could not be assigned to a stream, so it is not reported.
             self.sources[place].reception = Reception::new(index);
         }
         self.note(now, place, &header, index);
@@ -196,7 +196,7 @@ impl Receiver {
         })
     }
 
-    /// Decrypts a packet that is the publisher's and has not been here before. Returns its index.
+    /// Decrypts a packet and returns its index. `None`: it does not come from the publisher, or it is a replay.
     fn open(
         &self,
         known: Option<usize>,
@@ -213,7 +213,7 @@ impl Receiver {
                 let index = seen.index_of(header.seq);
                 return opens(index.filter(|index| !seen.has(*index))?);
             }
-            // The first packets of an SSRC that began shortly before the rollover may be lost.
+            // The first packets of an SSRC may be lost, and the rollover with them.
             let behind = u64::from(header.seq) | ROLLOVER;
             let is_low = u64::from(header.seq) < ROLLOVER / 2;
             return opens(u64::from(header.seq)).or_else(|| opens(behind).filter(|_| is_low));
@@ -229,18 +229,18 @@ impl Receiver {
         self.sources.iter().position(|source| source.ssrc == ssrc)
     }
 
-    /// Reports refused because they came from one SSRC too many, since this was asked for last.
+    /// Reports refused because their SSRC was beyond [`RTCP_SOURCES_MAX`](crate::limits::RTCP_SOURCES_MAX), since the last call.
     pub(crate) fn take_sources_refused(&mut self) -> u64 {
         std::mem::take(&mut self.rtcp.sources_refused)
     }
 
-    /// What is left to be known of an SSRC that was retired.
+    /// What is still known of a retired SSRC.
     fn retired(&self, ssrc: u32) -> Option<Seen> {
         let (_, highest) = self.retired.iter().find(|(retired, _)| *retired == ssrc)?;
         Some(Seen::after(*highest))
     }
 
-    /// Takes up an SSRC that is new, or was retired. `None`: it is one too many.
+    /// Adds an SSRC that is new or was retired. `None`: there is no room.
     fn add(&mut self, now: Instant, ssrc: u32, index: u64) -> Option<usize> {
         let before = self
             .retired
@@ -267,7 +267,7 @@ impl Receiver {
         Some(self.sources.len() - 1)
     }
 
-    /// Finds out what an SSRC is. A main one that says anything takes its track over.
+    /// Finds out what an SSRC carries. A main SSRC with a payload takes its track over.
     fn identify(
         &mut self,
         now: Instant,
@@ -283,7 +283,7 @@ impl Receiver {
             (Part::Main, Some(kind)) if !payload.is_empty() => {
                 self.track(now, kind, identity.rid, header.ssrc)
             }
-            // Before the first packet of what it repeats there is nothing it could be the retransmission of.
+            // Before the first packet of the stream it repeats there is nothing to retransmit.
             (Part::Retransmission, Some(kind)) => match self.find_track(kind, identity.rid) {
                 Some(track) => track,
                 None => return,
@@ -306,7 +306,7 @@ impl Receiver {
         self.tracks.iter().position(is_it)
     }
 
-    /// The place of a track that has this new SSRC from now on.
+    /// The index of the track, which has this SSRC from now on.
     fn track(&mut self, now: Instant, kind: MediaKind, rid: Option<RidName>, ssrc: u32) -> usize {
         if let Some(place) = self.find_track(kind, rid) {
             self.take_over(now, place, ssrc);
@@ -332,7 +332,8 @@ impl Receiver {
         }
     }
 
-    /// One that belongs to nothing, else one that no track has, else any: of those the one that is silent for longest.
+    /// Retires a source: one that belongs to no stream, else one that no track uses, else any; of several the one that is silent
+    /// for longest.
     fn retire_one(&mut self) {
         let use_of = |source: &Source| match source.part {
             Part::Unknown => 0,
@@ -345,13 +346,13 @@ impl Receiver {
         });
         if let Some(place) = oldest {
             let source = self.sources.remove(place);
-            // Every source has at least the packet it was taken up for.
+            // Every source has received at least one packet.
             let highest = source.seen.highest().unwrap_or_default();
             self.retired.push((source.ssrc, highest));
         }
     }
 
-    /// Remembers that a packet has arrived.
+    /// Records the arrival of a packet.
     fn note(&mut self, now: Instant, place: usize, header: &Header, index: u64) {
         let source = &mut self.sources[place];
         let section = source
@@ -371,8 +372,8 @@ impl Receiver {
         self.learn_round_trip(now, found);
     }
 
-    /// The time from asking for a packet first to its coming, smoothed as TCP does (RFC 6298). Where the first answer was lost it
-    /// comes out too long, and packets are asked for less often.
+    /// Smooths the time from the first request for a packet to its arrival as TCP does (RFC 6298). If the answer to the first
+    /// request was lost, the result is too long; then packets are requested less often.
     fn learn_round_trip(&mut self, now: Instant, found: Option<Found>) {
         let Some(asked_at) = found.and_then(|found| found.asked_at) else {
             return;
@@ -382,7 +383,7 @@ impl Receiver {
         self.round_trip = Some(before * 7 / 8 + sample / 8);
     }
 
-    /// A packet of a track itself.
+    /// A packet of a track, not a retransmission.
     fn main(&mut self, place: usize, arrived: &Arrived<'_>) -> Option<(MediaKind, Received)> {
         let source = &mut self.sources[place];
         let is_newest = source.seen.highest() == Some(arrived.index);
@@ -392,7 +393,7 @@ impl Receiver {
         }
         let track = source.track?;
         if self.tracks[track].ssrc != arrived.header.ssrc {
-            // A source that had the track before comes back, unless these are its last packets, late.
+            // A former source takes the track back, unless these are its last packets, late.
             let is_back = is_newest && !arrived.payload.is_empty();
             if !is_back || !self.may_come_back(arrived.now, track) {
                 return None;
@@ -414,8 +415,8 @@ impl Receiver {
             || self.place(track.ssrc).is_none_or(is_silent)
     }
 
-    /// A packet that repeats another (RFC 4588 §4), which was asked for. Probes for bandwidth look like it and repeat what
-    /// was not, or nothing.
+    /// A retransmission (RFC 4588 §4) of a packet that was requested. Bandwidth probes look the same; they repeat packets that
+    /// were not requested, or nothing.
     fn retransmission(
         &mut self,
         place: usize,
@@ -430,7 +431,7 @@ impl Receiver {
             .iter()
             .find(|(_, rtx)| *rtx == Some(arrived.header.pt))?;
         if source.repeats != track.ssrc {
-            // It may go on for another, but not while it may still be answering what the former one was asked for.
+            // It may repeat the new SSRC from now on, but not while it may still answer requests for the former one.
             if now < track.since + RETRANSMISSION_AGE_MAX {
                 return None;
             }
@@ -449,7 +450,7 @@ impl Receiver {
     }
 }
 
-/// A packet that was verified and decrypted.
+/// A verified and decrypted packet.
 struct Arrived<'a> {
     now: Instant,
     header: Header,

@@ -1,4 +1,4 @@
-//! One SSRC of a publisher: what has arrived of it, what is missing, and what a receiver report says about it.
+//! The state of one SSRC of a publisher: arrived packets, missing packets, and its receiver report.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,18 @@ const WORD_BITS: u64 = u64::BITS as u64;
 const WORDS: usize = (REPLAY_WINDOW / WORD_BITS) as usize;
 const _: () = assert!(REPLAY_WINDOW.is_power_of_two() && REPLAY_WINDOW >= WORD_BITS);
 
-/// Which packets have arrived, by packet index (RFC 3711 §3.3.1): the sequence number with the rollover counter above it.
+/// Arrived packets by packet index (RFC 3711 §3.3.1): the sequence number with the rollover counter above it.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     highest: Option<u64>,
-    /// A ring of the newest.
+    /// Ring of bits for the newest packets.
     bits: [u64; WORDS],
-    /// Those whose content came by retransmission.
+    /// Packets whose content arrived by retransmission.
     restored: [u64; WORDS],
 }
 
 impl Seen {
-    /// Of an SSRC of which only its highest index is known: nothing up to that is taken again.
+    /// For an SSRC of which only the highest index is known: nothing up to that index is accepted again.
     pub(crate) fn after(highest: u64) -> Self {
         Self {
             highest: Some(highest),
@@ -33,7 +33,7 @@ impl Seen {
         self.highest
     }
 
-    /// The index nearest to the highest one. A new SSRC's rollover counter is zero. `None`: it would be before the
+    /// The index nearest to the highest one. The rollover counter of a new SSRC is zero. `None`: the index would be before the
     /// first.
     pub(crate) fn index_of(&self, seq: u16) -> Option<u64> {
         let Some(highest) = self.highest else {
@@ -43,7 +43,7 @@ impl Seen {
         highest.checked_add_signed(i64::from(ahead))
     }
 
-    /// Whether it has arrived, or is too old for that to be known.
+    /// Whether the packet has arrived, or is too old to know.
     pub(crate) fn has(&self, index: u64) -> bool {
         let Some(highest) = self.highest else {
             return false;
@@ -54,7 +54,7 @@ impl Seen {
         }
     }
 
-    /// It has arrived. Returns how many before it have not that should have: those after the highest so far.
+    /// Records the arrival of a packet. Returns how many packets between the former highest index and this one are missing.
     pub(crate) fn add(&mut self, index: u64) -> u64 {
         let mut gap = 0;
         match self.highest {
@@ -73,12 +73,12 @@ impl Seen {
         gap
     }
 
-    /// The content of one that has not arrived has come by retransmission.
+    /// The content of a missing packet has come by retransmission.
     pub(crate) fn restore(&mut self, index: u64) {
         self.restored[word(index)] |= bit(index);
     }
 
-    /// Whether the content of a packet that is not too old is here already, though the packet is not.
+    /// Whether the content of a missing packet that is not too old has come by retransmission.
     pub(crate) fn is_restored(&self, index: u64) -> bool {
         self.restored[word(index)] & bit(index) != 0
     }
@@ -92,11 +92,11 @@ fn bit(index: u64) -> u64 {
     1 << (index % WORD_BITS)
 }
 
-/// Packets to ask for (RFC 4585 §6.2.1), oldest first.
+/// Packets to request (RFC 4585 §6.2.1), oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     packets: Vec<Lost>,
-    /// Not after the first one is due.
+    /// When the first one is due, or earlier.
     soonest: Option<Instant>,
 }
 
@@ -108,15 +108,15 @@ struct Lost {
     times: u8,
 }
 
-/// How a missing packet was found.
+/// Information about a missing packet that has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// When it was asked for first.
+    /// When it was first requested.
     pub(crate) asked_at: Option<Instant>,
 }
 
 impl Missing {
-    /// `gap` packets before this one have not arrived.
+    /// Adds the `gap` packets before this one, which have not arrived.
     pub(crate) fn add(&mut self, now: Instant, gap: u64, before: u64) {
         if gap > MISSING_MAX as u64 {
             self.clear();
@@ -135,7 +135,7 @@ impl Missing {
         self.soonest.get_or_insert(next_at);
     }
 
-    /// A packet has arrived after later ones. `None`: it was not missing.
+    /// Removes a packet that has arrived after later ones. `None`: it was not missing.
     pub(crate) fn remove(&mut self, index: u64) -> Option<Found> {
         let place = self.packets.iter().position(|lost| lost.index == index)?;
         let lost = self.packets.remove(place);
@@ -147,7 +147,7 @@ impl Missing {
         })
     }
 
-    /// They will not come any more.
+    /// They are not expected any more.
     pub(crate) fn clear(&mut self) {
         self.packets.clear();
         self.soonest = None;
@@ -157,8 +157,8 @@ impl Missing {
         self.soonest
     }
 
-    /// Those to ask for now, of which those before `oldest` would be refused. They are due again after `retry`, or given
-    /// up.
+    /// The packets to request now; those before `oldest` would be refused when they come and are left out. They are due again
+    /// after `retry`, or given up.
     pub(crate) fn take_due(&mut self, now: Instant, retry: Duration, oldest: u64) -> Vec<u64> {
         let is_over =
             |lost: &Lost| lost.index < oldest || lost.times == NACKS_MAX && lost.next_at <= now;
@@ -179,16 +179,16 @@ impl Missing {
     }
 }
 
-/// What has become of an SSRC's packets (RFC 3550 §6.4.1, appendices A.3 and A.8).
+/// Statistics of an SSRC for report blocks (RFC 3550 §6.4.1, appendices A.3 and A.8).
 #[derive(Debug)]
 pub(crate) struct Reception {
     first: u64,
     received: u64,
-    /// Expected and received as of the last report.
+    /// Expected and received packets as of the last report.
     prior: (u64, u64),
     /// In sixteenths of a tick of the RTP clock.
     jitter: u32,
-    /// Time of arrival minus timestamp, in ticks, of the last packet.
+    /// Time of arrival minus timestamp of the last packet, in ticks.
     transit: Option<u32>,
     /// The middle of the last sender report's NTP time, and when that arrived.
     last_report: Option<(u32, Instant)>,
@@ -206,13 +206,13 @@ impl Reception {
         }
     }
 
-    /// A packet has arrived, `at` this long after any fixed time in ticks of the RTP clock.
+    /// Records an arrival; `at` is the time since any fixed moment in ticks of the RTP clock.
     pub(crate) fn add(&mut self, at: u32, time: u32) {
         self.received += 1;
         let transit = at.wrapping_sub(time);
         if let Some(before) = self.transit.replace(transit) {
             let difference = transit.wrapping_sub(before).cast_signed().unsigned_abs();
-            // The retransmission of an old packet says nothing about the path.
+            // The retransmission of an old packet does not show the path's jitter.
             let difference = difference.min(u32::MAX >> 8);
             self.jitter = self.jitter - ((self.jitter + 8) >> 4) + difference;
         }
@@ -222,7 +222,7 @@ impl Reception {
         self.last_report = Some((middle, arrived));
     }
 
-    /// `None`: nothing has arrived since the last one.
+    /// The report block; `None` if nothing has arrived since the last one.
     pub(crate) fn block(&mut self, ssrc: u32, highest: u64, now: Instant) -> Option<Block> {
         if self.received == self.prior.1 {
             return None;
@@ -241,7 +241,7 @@ impl Reception {
         Some(Block {
             ssrc,
             fraction_lost: fraction.min(255) as u8,
-            // Of 24 bits.
+            // A field of 24 bits.
             lost: lost.clamp(-0x80_0000, 0x7f_ffff) as i32,
             highest: highest as u32,
             jitter: self.jitter >> 4,
@@ -258,9 +258,9 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// The one nearest to the newest, which `is_newest` makes this.
+    /// The extended timestamp nearest to the newest, which `is_newest` makes this one.
     pub(crate) fn extend(&mut self, time: u32, is_newest: bool) -> u64 {
-        // Above zero, so that packets before the first have one, too.
+        // Not zero, so that packets before the first one have a timestamp, too.
         let newest = self.newest.unwrap_or_else(|| 1 << 32 | u64::from(time));
         let ahead = time.wrapping_sub(newest as u32).cast_signed();
         let extended = newest.saturating_add_signed(i64::from(ahead));
@@ -278,12 +278,7 @@ mod tests {
     use super::*;
     use crate::limits::NACK_RETRY;
     use crate::util::rng::Rng;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     #[test]
     fn what_was_seen_agrees_with_a_plain_set() {
@@ -366,7 +361,7 @@ mod tests {
     fn reports_count_what_is_lost_and_say_when_the_last_report_came() {
         let epoch = epoch();
         let mut reception = Reception::new(100);
-        // Every fourth is lost; each arrives as much later as it was sent later.
+        // Every fourth packet is lost; the others arrive with a delay that grows.
         for index in (100..200_u32).filter(|index| index % 4 != 1) {
             reception.add(index * 90 + 7, index * 90);
         }
@@ -383,7 +378,7 @@ mod tests {
         };
         assert_eq!(block, Some(expected));
         assert_eq!(reception.block(9, 199, epoch), None);
-        // One of the next ten; the lost ones of before come late.
+        // One of the next ten; the packets lost before arrive late.
         for _ in 0..26 {
             reception.add(0, 0);
         }

@@ -1,4 +1,4 @@
-//! What a publisher's offer says about what it will send, and by that which stream a packet belongs to.
+//! The streams that a publisher has offered to send, and to which of them a packet belongs.
 
 use restage_codec::MediaKind;
 
@@ -7,13 +7,13 @@ use crate::rtp::header::{Elements, Header, Ids};
 use crate::sdp::media::{self, MediaOffer};
 use crate::sdp::offer::Offer;
 
-/// Probes for bandwidth that belong to no stream have this SSRC, which no other may.
+/// The SSRC of bandwidth probes that belong to no stream. No stream may have it.
 const PROBE_SSRC: u32 = 0;
 
-/// As negotiated.
+/// The streams as they were negotiated.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamMap {
-    /// One id means the same in all sections (RFC 8843 §7.1.3, RFC 8859).
+    /// Header extension ids; an id has the same meaning in all sections (RFC 8843 §7.1.3, RFC 8859).
     pub(crate) ids: Ids,
     sections: Vec<Section>,
 }
@@ -22,13 +22,13 @@ pub(crate) struct StreamMap {
 pub(crate) struct Section {
     kind: MediaKind,
     mid: String,
-    /// Names of simulcast encodings, none for a plain track.
+    /// Names of simulcast encodings; empty for a plain track.
     rids: Vec<RidName>,
-    /// SSRC of a plain track and of its retransmissions, if announced.
+    /// SSRCs of a plain track and of its retransmissions, if announced.
     ssrcs: Option<(u32, Option<u32>)>,
-    /// Payload types and those of their retransmissions.
+    /// Payload types with those of their retransmissions.
     pub(crate) types: Vec<(u8, Option<u8>)>,
-    /// Lost packets may be asked for.
+    /// Lost packets may be requested.
     pub(crate) can_nack: bool,
     pub(crate) clock_rate: u32,
 }
@@ -43,7 +43,7 @@ pub(crate) enum Part {
     Unknown,
 }
 
-/// What an SSRC is. A probe has no kind.
+/// The identity of an SSRC. A probe has no kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) part: Part,
@@ -76,8 +76,8 @@ impl StreamMap {
         self.sections.iter().find(|section| section.kind == kind)
     }
 
-    /// What a packet's SSRC is (RFC 8843 §9.2): the section is the one that its MID names; without, the one that has announced
-    /// the SSRC, or the only one that has the payload type. `None`: nothing that was negotiated.
+    /// What the SSRC of a packet carries (RFC 8843 §9.2). The section is the one that its MID names; without a MID the one that
+    /// has announced the SSRC, or the only one that has the payload type. `None`: nothing that was negotiated.
     pub(crate) fn identify(&self, header: &Header, elements: &Elements<'_>) -> Option<Identity> {
         if header.ssrc == PROBE_SSRC {
             return Some(Identity {
@@ -102,7 +102,7 @@ impl StreamMap {
         section.identify(header.ssrc, header.pt, elements)
     }
 
-    /// What an announced SSRC is.
+    /// What an announced SSRC carries.
     pub(crate) fn announced(&self, ssrc: u32) -> Option<Identity> {
         self.sections.iter().find_map(|section| {
             let part = section.announced(ssrc)?;
@@ -110,7 +110,7 @@ impl StreamMap {
         })
     }
 
-    /// What the retransmissions of this SSRC repeat, if that was announced.
+    /// The SSRC that the retransmissions of this SSRC repeat, if that was announced.
     pub(crate) fn repeated_by(&self, ssrc: u32) -> Option<u32> {
         let mut pairs = self.sections.iter().filter_map(|section| section.ssrcs);
         let (main, _) = pairs.find(|(_, rtx)| *rtx == Some(ssrc))?;
@@ -171,8 +171,8 @@ impl Section {
         }
     }
 
-    /// By RID where there are encodings (RFC 8852). What is a retransmission the payload type says; what is
-    /// announced as one is one even so: padding may have any.
+    /// By RID if there are encodings (RFC 8852). The payload type marks a retransmission. An SSRC that was announced for
+    /// retransmissions is one whatever the payload type: padding may have any.
     fn identify(&self, ssrc: u32, pt: u8, elements: &Elements<'_>) -> Option<Identity> {
         if !self.has(pt) {
             return None;

@@ -1,4 +1,4 @@
-//! What a publisher sends, what others send in its name, and what it is told.
+//! Tests of a publisher's packets, of packets that others forge in its name, and of feedback.
 
 mod feedback;
 mod sources;
@@ -17,6 +17,7 @@ use crate::srtp::keys::SrtpProfile;
 use crate::srtp::keys::tests::material;
 use crate::srtp::protect::Srtp;
 use crate::util::rng::Rng;
+use crate::util::test::epoch;
 
 const OWN: u32 = 1;
 const AUDIO: u32 = 0x5050;
@@ -57,7 +58,7 @@ struct Rig {
     outputs: VecDeque<Output>,
 }
 
-/// A packet to be.
+/// A packet to be sent.
 #[derive(Clone, Copy)]
 struct Sent<'a> {
     ssrc: u32,
@@ -152,7 +153,7 @@ impl Rig {
         self.send(sent).map(|(_, got)| (got.seq, got.ssrc))
     }
 
-    /// Lets time pass as far as the receiver asks for it.
+    /// Lets time pass, serving the receiver's deadlines.
     fn wait(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(at) = self.receiver.deadline().filter(|at| *at <= end) {
@@ -164,7 +165,7 @@ impl Rig {
         self.now = end;
     }
 
-    /// What the publisher was told since the last time.
+    /// The feedback to the publisher since the last call.
     fn told(&mut self) -> Vec<Vec<u8>> {
         let outputs = std::mem::take(&mut self.outputs);
         let opened = outputs.into_iter().map(|output| match output {
@@ -191,12 +192,6 @@ impl Rig {
         }
         all
     }
-}
-
-// The sentinel every other instant is relative to; nothing here depends on the clock.
-#[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
-    Instant::now()
 }
 
 fn rtx(index: u64, payload: &[u8]) -> Sent<'_> {
@@ -332,7 +327,7 @@ fn encodings_are_told_by_rid_and_each_has_retransmissions_of_its_own() {
             })
             .unwrap();
         assert_eq!(got.rid.unwrap().as_str().as_bytes(), rid);
-        // From now on the SSRC says it.
+        // From now on the SSRC alone identifies the stream.
         rig.send(Sent {
             ssrc,
             elements: &[],

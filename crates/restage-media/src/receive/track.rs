@@ -1,4 +1,4 @@
-//! What one publisher sends of one kind: its simulcast layers, which of them is best, and its key frames.
+//! The simulcast layers that a feed has of one kind, which of them is best, and its key frames.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub(crate) struct TrackIn {
     feed: u64,
     layers: Vec<Layer>,
     best: usize,
-    /// As it was when layers were compared last; `None` for a single one.
+    /// The ladder when layers were compared last; `None` for a single layer.
     ladder: Option<Arc<Ladder>>,
 }
 
@@ -36,7 +36,7 @@ struct Layer {
     epoch: u32,
     key_frames: KeyframeRequester,
     rate: Rate,
-    /// Size of its pictures, once a key frame has told.
+    /// Size of its pictures, known from its key frames.
     size: Option<PictureSize>,
     last_at: Instant,
     /// The format of its newest packet.
@@ -56,7 +56,7 @@ impl TrackIn {
         }
     }
 
-    /// Places a packet. `None`: it belongs to one layer too many.
+    /// Assigns a packet to its layer. `None`: there are [`LAYERS_MAX`] other layers.
     pub(crate) fn on_packet(
         &mut self,
         received: Received,
@@ -111,7 +111,7 @@ impl TrackIn {
         }
     }
 
-    /// The name of a layer, if there is such a layer.
+    /// The name of a layer, if the layer exists.
     pub(crate) fn rid(&self, layer: u8) -> Option<Option<RidName>> {
         self.layers.get(usize::from(layer)).map(|layer| layer.rid)
     }
@@ -176,8 +176,8 @@ impl TrackIn {
         Some(self.layers.len() - 1)
     }
 
-    /// The living layer with the largest picture. Where sizes are unknown or alike the rate decides, and a close
-    /// call changes nothing.
+    /// Chooses the living layer with the largest picture. If sizes are unknown or equal the rate decides, and only a clear
+    /// difference changes the choice.
     fn choose_best(&mut self, now: Instant) {
         let alive = |layer: &Layer| layer.last_at + LAYER_SILENCE_MAX >= now;
         let mut best = self.best;
@@ -192,7 +192,7 @@ impl TrackIn {
         self.ladder = (self.layers.len() > 1).then(|| self.climbable(now));
     }
 
-    /// The living layers, smallest picture first; where sizes are unknown or alike the rate decides.
+    /// The living layers, smallest picture first. If sizes are unknown or equal the rate decides.
     fn climbable(&self, now: Instant) -> Arc<Ladder> {
         let layers = self.layers.iter().enumerate();
         let alive = layers.filter(|(_, layer)| layer.last_at + LAYER_SILENCE_MAX >= now);
@@ -227,7 +227,7 @@ impl Layer {
         }
     }
 
-    /// Whether a decoder can start with this packet. What it tells about the stream is remembered.
+    /// Whether a decoder can start with this packet. Remembers what the packet says about the stream.
     fn starts_key_frame(&mut self, received: &Received, format: &Arc<Format>) -> bool {
         let is_known = self
             .format
@@ -260,7 +260,7 @@ impl Layer {
     }
 }
 
-/// Bytes per second, measured window by window.
+/// Bytes per second, measured per window.
 #[derive(Debug, Default)]
 struct Rate {
     window: Option<(Instant, u64)>,
@@ -268,7 +268,7 @@ struct Rate {
 }
 
 impl Rate {
-    /// True: a window has ended and the rate is new.
+    /// Counts a packet. True: a window has ended and there is a new rate.
     fn add(&mut self, now: Instant, bytes: usize) -> bool {
         let (since, sum) = self.window.get_or_insert((now, 0));
         let length = now.saturating_duration_since(*since);
@@ -289,12 +289,7 @@ mod tests {
     use super::*;
     use crate::rtp::extensions::Extensions;
     use crate::sdp::format::format;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     fn received(
         rid: Option<&str>,

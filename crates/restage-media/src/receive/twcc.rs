@@ -1,20 +1,21 @@
-//! When a publisher's packets have arrived, by the numbers they carry across all its streams
-//! (draft-holmer-rmcat-transport-wide-cc-extensions-01): what its congestion control lives on.
+//! The times at which a publisher's packets have arrived, by the numbers that they carry across all its streams
+//! (draft-holmer-rmcat-transport-wide-cc-extensions-01). The publisher's congestion control needs them.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::{ARRIVALS_INTERVAL, ARRIVALS_MAX};
 use crate::rtp::rtcp::sender::TRANSPORT_FEEDBACK;
 
-/// Times are said in units of 250 µs,
+/// Times are written in units of 250 µs,
 const TICK: Duration = Duration::from_micros(250);
 /// after a reference time in units of 64 ms.
 const REFERENCE_TICKS: u64 = 256;
-/// Arrivals of one message. Each takes two bytes and, where losses surround it, four more: it fits into a datagram.
+/// Most arrivals in one message. Each takes two bytes and, with losses around it, four more, so a message fits a
+/// datagram.
 const ARRIVALS_PER_MESSAGE: usize = 160;
-/// Numbers that one message covers. A longer gap is no loss, but numbers that begin anew.
+/// Numbers that one message covers. A longer gap is not a loss: numbers have started again.
 const NUMBERS_PER_MESSAGE: u64 = 8_000;
-/// What a run-length chunk can say.
+/// The longest run that a run-length chunk can hold.
 const RUN_MAX: usize = 0x1fff;
 const FORMAT: u8 = 15;
 
@@ -23,12 +24,12 @@ const NOT_RECEIVED: u8 = 0;
 const SMALL_DELTA: u8 = 1;
 const LARGE_DELTA: u8 = 2;
 
-/// What a message says.
+/// The contents of a message.
 #[derive(Debug, Default)]
 struct Statuses {
     symbols: Vec<u8>,
     deltas: Vec<u8>,
-    /// How many of what was pending.
+    /// How many of the pending arrivals it reports.
     arrivals: usize,
 }
 
@@ -38,13 +39,13 @@ pub(crate) struct Arrivals {
     epoch: Option<Instant>,
     /// Highest number, without wrap-around.
     newest: Option<u64>,
-    /// What follows the highest number that was reported.
+    /// The number after the highest one that was reported.
     reported: u64,
     /// Numbers and ticks since `epoch`.
     pending: Vec<(u64, u64)>,
     since: Option<Instant>,
     messages: u8,
-    /// The SSRC of the newest packet that has one: receivers of feedback look whether it is theirs.
+    /// The SSRC of the newest packet: receivers of feedback check whether it is theirs.
     media: u32,
 }
 
@@ -54,7 +55,7 @@ impl Arrivals {
             self.media = ssrc;
         }
         let epoch = *self.epoch.get_or_insert(at);
-        // Above zero, so that packets before the first have one, too.
+        // Not zero, so that packets before the first one have a number, too.
         let newest = self.newest.unwrap_or_else(|| 1 << 16 | u64::from(seq));
         let ahead = seq.wrapping_sub(newest as u16).cast_signed();
         let number = newest.saturating_add_signed(i64::from(ahead));
@@ -70,18 +71,18 @@ impl Arrivals {
         }
     }
 
-    /// When they are to be reported.
+    /// When the pending arrivals must be reported.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.since.map(|since| since + ARRIVALS_INTERVAL)
     }
 
-    /// What cannot be said.
+    /// Drops pending arrivals that do not fit into the messages of one report.
     pub(crate) fn forget(&mut self) {
         self.pending.clear();
         self.since = None;
     }
 
-    /// Writes a message about the oldest of what is pending. False: there is nothing.
+    /// Writes a message about the oldest pending arrivals. False: there are none.
     pub(crate) fn write(&mut self, buffer: &mut Vec<u8>, sender: u32) -> bool {
         if !self.pending.is_sorted() {
             self.pending.sort_unstable();
@@ -90,7 +91,7 @@ impl Arrivals {
             self.since = None;
             return false;
         };
-        // What was lost since the last message is said, too.
+        // Packets lost since the last message are reported, too.
         let is_near = first.saturating_sub(self.reported) < NUMBERS_PER_MESSAGE;
         let from = if is_near {
             first.min(self.reported)
@@ -116,7 +117,7 @@ impl Arrivals {
         true
     }
 
-    /// What a message that begins with this number and time says.
+    /// The contents of a message that begins with this number and time.
     fn statuses(&self, from: u64, mut before: u64) -> Statuses {
         let mut said = Statuses::default();
         for (number, ticks) in &self.pending {
@@ -126,7 +127,7 @@ impl Arrivals {
                 said.arrivals += 1;
                 continue;
             }
-            // What has been said to have arrived is not taken back for a packet that is late.
+            // A packet that was reported as arrived is not reported as lost because of a late one.
             let takes_back = *number > next && next < self.reported && !said.symbols.is_empty();
             let is_far = number - from >= NUMBERS_PER_MESSAGE;
             if takes_back || is_far || said.arrivals >= ARRIVALS_PER_MESSAGE {
@@ -150,7 +151,7 @@ impl Arrivals {
     }
 }
 
-/// Says each packet's status, in as few chunks as a look ahead of fourteen allows.
+/// Writes each packet's status, in as few chunks as a look ahead of fourteen allows.
 fn write_chunks(buffer: &mut Vec<u8>, mut symbols: &[u8]) {
     while let Some(&first) = symbols.first() {
         let run = symbols
@@ -173,7 +174,7 @@ fn write_chunks(buffer: &mut Vec<u8>, mut symbols: &[u8]) {
     }
 }
 
-/// Symbols of so many bits, the first one highest.
+/// A chunk of symbols of `bits` bits each, the first one in the highest bits.
 fn vector(symbols: &[u8], places: usize, bits: usize) -> u16 {
     let places = (0..places).rev().map(|place| place * bits);
     let shifted = symbols.iter().zip(places);
@@ -182,7 +183,7 @@ fn vector(symbols: &[u8], places: usize, bits: usize) -> u16 {
     })
 }
 
-/// Pads the message to whole words, which is said in its last byte (RFC 3550 §6.4.1), and says how many there are.
+/// Pads the message to whole words; the last byte holds the number of padding bytes (RFC 3550 §6.4.1). Writes the length.
 fn finish(buffer: &mut Vec<u8>, start: usize) {
     let length = buffer.len() - start;
     let padding = length.next_multiple_of(4) - length;
@@ -201,12 +202,7 @@ mod tests {
 
     use super::*;
     use crate::util::rng::Rng;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -293,7 +289,7 @@ mod tests {
         arrivals.add(5, 2, epoch + ms(100));
         let second = vec![(4, None), (5, Some(400))];
         assert_eq!(written(&mut arrivals), [(1, second)]);
-        // And comes late.
+        // And arrives late.
         arrivals.add(4, 2, epoch + ms(164));
         assert_eq!(written(&mut arrivals), [(2, vec![(4, Some(656))])]);
     }
@@ -340,7 +336,7 @@ mod tests {
                 }
             }
             assert!(said == expected, "{loss} {disorder} {pause}");
-            // Up to the newest that arrived, whatever did not is told to be lost.
+            // Every missing packet up to the newest arrival is reported as lost.
             let newest = arrivals.newest.unwrap() as u16;
             let all = 64_999..=0x1_0000 + u64::from(newest);
             assert!(

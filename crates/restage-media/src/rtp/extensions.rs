@@ -1,6 +1,6 @@
-//! What header extensions say (RFC 8285) that is passed on or names a stream.
+//! Values of header extensions (RFC 8285) that are passed on or name a stream.
 
-/// A simulcast encoding's name (RFC 8852); longer ones are not negotiated.
+/// The name of a simulcast encoding (RFC 8852). Longer names are not negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RidName {
     bytes: [u8; Self::LENGTH_MAX],
@@ -8,7 +8,7 @@ pub(crate) struct RidName {
 }
 
 impl RidName {
-    /// What a one-byte header extension holds (RFC 8285 §4.2).
+    /// Bytes that an element of a one-byte header extension holds (RFC 8285 §4.2).
     pub(crate) const LENGTH_MAX: usize = 16;
 
     pub(crate) fn new(name: &str) -> Option<Self> {
@@ -27,10 +27,10 @@ impl RidName {
     }
 }
 
-/// Header extensions that mean the same to every receiver.
+/// Header extensions with the same meaning for every receiver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
-    /// RFC 6464, in −dBov.
+    /// The audio level of RFC 6464, in −dBov.
     pub(crate) audio_level: Option<i8>,
     pub(crate) voice_activity: Option<bool>,
     /// Clockwise quarter turns to apply (3GPP TS 26.114).
@@ -46,7 +46,7 @@ pub(crate) enum Rotation {
 }
 
 impl Rotation {
-    /// Clockwise.
+    /// Degrees, clockwise.
     pub(crate) fn degrees(self) -> u16 {
         match self {
             Self::None => 0,

@@ -1,18 +1,18 @@
-//! What the header of an RTP packet says (RFC 3550 §5.1), with its extensions (RFC 8285).
+//! Reading the header of an RTP packet (RFC 3550 §5.1) and its extensions (RFC 8285).
 
 use crate::rtp::extensions::{Extensions, Rotation};
 
-/// Fixed part.
+/// Length of the fixed part.
 const FIXED_BYTES: usize = 12;
-/// Profile and length of the extension.
+/// Length of the profile and length fields of the extension.
 const BLOCK_BYTES: usize = 4;
 const ONE_BYTE_PROFILE: u16 = 0xbede;
-/// The lower four bits are for the application.
+/// The lower four bits belong to the application.
 const TWO_BYTE_PROFILE: u16 = 0x1000;
-/// Ends a block of one-byte elements.
+/// The id that ends a block of one-byte elements.
 const STOP: u8 = 15;
 
-/// A header as it was received.
+/// A received header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) pt: u8,
@@ -21,13 +21,13 @@ pub(crate) struct Header {
     pub(crate) time: u32,
     pub(crate) ssrc: u32,
     pub(crate) is_padded: bool,
-    /// Where the elements of the extension begin, and whether they are two-byte ones.
+    /// Offset of the extension's elements, and whether they are two-byte ones.
     elements: Option<(usize, bool)>,
-    /// Where the payload begins.
+    /// Offset of the payload.
     pub(crate) body: usize,
 }
 
-/// The ids a publisher has offered for what its headers say.
+/// The ids that a publisher has offered for the header extensions it sends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Ids {
     pub(crate) mid: Option<u8>,
@@ -38,7 +38,7 @@ pub(crate) struct Ids {
     pub(crate) rotation: Option<u8>,
 }
 
-/// What the elements of an extension say.
+/// The values of the header extensions of one packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Elements<'a> {
     pub(crate) mid: Option<&'a [u8]>,
@@ -49,7 +49,7 @@ pub(crate) struct Elements<'a> {
 }
 
 impl Header {
-    /// `None`: it is not RTP.
+    /// Parses a header; `None` if it is not RTP.
     pub(crate) fn parse(packet: &[u8]) -> Option<Self> {
         let fixed = packet.first_chunk::<FIXED_BYTES>()?;
         let [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *fixed;
@@ -80,7 +80,7 @@ impl Header {
         })
     }
 
-    /// What the packet this is the header of says in its extension. What is malformed ends the reading.
+    /// The header extensions of the packet that this is the header of. Reading ends at the first malformed element.
     pub(crate) fn elements<'a>(&self, packet: &'a [u8], ids: &Ids) -> Elements<'a> {
         let mut elements = Elements::default();
         let Some((start, has_two_bytes)) = self.elements else {
@@ -97,7 +97,7 @@ impl Header {
                 let [length, behind @ ..] = behind else { break };
                 (*first, behind.split_at_checked(usize::from(*length)))
             } else {
-                // No element has this id.
+                // Id 0 is reserved.
                 if first >> 4 == 0 {
                     break;
                 }
@@ -142,13 +142,13 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// The payload without its padding (RFC 3550 §5.1). `None`: it has more padding than bytes.
+/// The payload without its padding (RFC 3550 §5.1). `None` if the padding is longer than the payload.
 pub(crate) fn without_padding(payload: &[u8], is_padded: bool) -> Option<&[u8]> {
     if !is_padded {
         return Some(payload);
     }
     let padding = usize::from(*payload.last()?);
-    // A padding of zero bytes cannot be, but some say so: the last byte is one of it.
+    // Some senders write a padding of zero bytes, which cannot be: the last byte itself is padding.
     payload.get(..payload.len().checked_sub(padding.max(1))?)
 }
 

@@ -1,19 +1,19 @@
-//! Writing RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285).
+//! Writes RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285).
 
 use crate::rtp::extensions::{Extensions, Rotation};
 
-/// Begins a block of one-byte elements.
+/// The profile that begins a block of one-byte elements.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
-/// A header without extensions, and what precedes their elements.
+/// Length of a header without extensions, and of what precedes their elements.
 const FIXED_BYTES: usize = 12;
 const BLOCK_BYTES: usize = 4;
-/// A one-byte element holds at most this much.
+/// Longest value of a one-byte element.
 const ELEMENT_BYTES_MAX: usize = 16;
-/// A header with a name and two values of a byte, in whole words.
+/// Longest header: with a MID and two values of a byte, padded to whole words.
 const HEADER_BYTES_MAX: usize =
     (FIXED_BYTES + BLOCK_BYTES + 1 + ELEMENT_BYTES_MAX + 2 + 2).next_multiple_of(4);
 
-/// The ids a subscriber has offered for what it is sent; `None` is not sent.
+/// The ids that a subscriber has offered for header extensions. An extension without an id is not sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ExtensionIds {
     pub(crate) mid: Option<u8>,
@@ -21,11 +21,11 @@ pub(crate) struct ExtensionIds {
     pub(crate) rotation: Option<u8>,
 }
 
-/// What the subscriber calls the media section (RFC 8843 §15), as far as a one-byte element can say it.
+/// The name that the subscriber gave the media section (RFC 8843 §15), if it fits into a one-byte element.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct MidName {
     bytes: [u8; ELEMENT_BYTES_MAX],
-    /// 0: it is not said.
+    /// 0: it is not sent.
     length: u8,
 }
 
@@ -47,7 +47,7 @@ impl MidName {
     }
 }
 
-/// What a packet's header says beyond its extensions.
+/// The fixed part of a header.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fixed {
     pub(crate) pt: u8,
@@ -141,7 +141,7 @@ fn element(bytes: &mut [u8; HEADER_BYTES_MAX], end: &mut usize, id: u8, value: &
     }
 }
 
-/// 0 for what a one-byte element cannot say.
+/// Bytes of the element; 0 if a one-byte element cannot hold it.
 fn element_length(id: u8, value: usize) -> usize {
     if (1..=14).contains(&id) && (1..=ELEMENT_BYTES_MAX).contains(&value) {
         1 + value

@@ -10,21 +10,21 @@ use super::media::MediaOffer;
 use super::offer::{IceCredentials, Offer, OfferedSection, Role};
 use crate::sdp::stream::StreamConfig;
 
-/// This end, as an answer describes it.
+/// This end's part of an answer.
 pub(crate) struct Local<'a> {
     pub(crate) ice: &'a IceCredentials,
-    /// `sha-256 …`.
+    /// In the form `sha-256 …`.
     pub(crate) fingerprint: &'a str,
     pub(crate) candidates: &'a [SocketAddr],
-    /// What a subscriber is sent.
+    /// The streams to a subscriber.
     pub(crate) streams: &'a [Option<StreamConfig>; 2],
     pub(crate) cname: &'a str,
     /// Names the session in the `o=` line (RFC 8866 §5.2).
     pub(crate) session: u64,
 }
 
-/// Parameters of `a=fmtp` that are about how a stream is decoded, and so are the same in both directions. Others speak of
-/// the sender alone.
+/// Parameters of `a=fmtp` that describe decoding and so apply to both directions. Other parameters describe
+/// only the sender.
 const ECHOED_PARAMETERS: &[&str] = &[
     "level-asymmetry-allowed",
     "packetization-mode",
@@ -36,8 +36,8 @@ const ECHOED_PARAMETERS: &[&str] = &[
     "sprop-stereo",
 ];
 
-/// Answers an offer: the same sections in the same order, those that are not taken refused one by one, our candidates in
-/// every section that lives.
+/// Answers an offer: the same sections in the same order, where unused ones are refused one by one, with our
+/// candidates in every active section.
 pub(crate) fn answer(offer: &Offer, local: &Local<'_>) -> String {
     let mut sdp = String::with_capacity(4_096);
     // Writing into a String cannot fail.
@@ -46,7 +46,7 @@ pub(crate) fn answer(offer: &Offer, local: &Local<'_>) -> String {
         "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
         local.session
     );
-    // A group may be answered only where one was offered (RFC 9143 §7.3).
+    // A group may be answered only if it was offered (RFC 9143 §7.3).
     if offer.is_bundled {
         sdp.push_str("a=group:BUNDLE");
         let living = offer.sections.iter().filter(|section| section.lives());
@@ -66,7 +66,7 @@ pub(crate) fn answer(offer: &Offer, local: &Local<'_>) -> String {
 }
 
 impl OfferedSection {
-    /// Whether its answer has a port.
+    /// Whether the section is active, so that its answer has a port.
     fn lives(&self) -> bool {
         self.media.is_some() || self.is_tagged
     }
@@ -108,8 +108,9 @@ fn write_taken(
     write_candidates(sdp, local.candidates);
 }
 
-/// A section that is not taken has port 0. The one that the bundle's transport hangs on may not be refused while others
-/// live, so it is idle instead. Both carry what some clients look for in every section: credentials, fingerprint, formats.
+/// A refused section has port 0. The section that represents the bundle's transport may not be refused while others
+/// are active, so it is inactive instead. Both have what some clients expect in every section: credentials,
+/// fingerprint, formats.
 fn write_refused(sdp: &mut String, offer: &Offer, section: &OfferedSection, local: &Local<'_>) {
     let port = if section.lives() { 9 } else { 0 };
     let (kind, proto, formats) = (&section.kind, &section.proto, &section.formats);
@@ -205,10 +206,10 @@ fn write_stream(sdp: &mut String, stream: &StreamConfig, section: &OfferedSectio
     }
 }
 
-/// Host candidates (RFC 8839 §5.1) in falling priority.
+/// Host candidates (RFC 8839 §5.1) in descending priority.
 fn write_candidates(sdp: &mut String, candidates: &[SocketAddr]) {
     for (position, address) in candidates.iter().enumerate() {
-        // RFC 8445 §5.1.2.1: type preference 126, local preference falling with the position, component 1.
+        // RFC 8445 §5.1.2.1: type preference 126, local preference descending with the position, component 1.
         let priority = (126_u32 << 24) | ((65_535 - position.min(65_535) as u32) << 8) | 255;
         let ip: IpAddr = address.ip();
         let _ = write!(
@@ -247,7 +248,7 @@ pub(crate) fn restart_fragment(
     fragment
 }
 
-/// The ICE user name fragment of an answer or of a restart fragment: it names the ICE session, so it serves as the
+/// The ICE user name fragment of an answer or of a restart fragment. It names the ICE session, so it serves as the
 /// entity tag of a WHIP or WHEP resource (RFC 9725 §4.3).
 pub fn local_ice_ufrag(sdp: &str) -> Option<&str> {
     sdp.lines()

@@ -1,4 +1,4 @@
-//! Whether a subscriber can decode what is published.
+//! Decides whether a subscriber can decode what is published.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::format::of_kind;
 use crate::sdp::offer::{Offer, Role};
 
-/// What was found about a subscriber.
+/// The result for one subscriber.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Judgement {
-    /// What it wants and cannot decode, with what is published of it.
+    /// The kinds that it wants and cannot decode, with what is published of each.
     pub(crate) undecodable: Vec<(MediaKind, String)>,
-    /// That is all it wants of what is published.
+    /// It can decode nothing of what it wants.
     pub(crate) is_hopeless: bool,
 }
 
-/// Compares what a subscriber has offered with what is published of each kind.
+/// Compares the formats that a subscriber has offered with the published ones of each kind.
 pub(crate) fn judge<'a>(
     offer: &Offer,
     published: impl Fn(MediaKind) -> Vec<&'a Format>,
@@ -45,7 +45,7 @@ pub(crate) fn judge<'a>(
 }
 
 impl Judgement {
-    /// The kind that is missed most: who wants pictures is told about these first.
+    /// The kind to name first: video, if it is among them.
     pub(crate) fn kind(&self) -> Option<MediaKind> {
         let kinds = self.undecodable.iter().map(|(kind, _)| *kind);
         kinds.max_by_key(|kind| kind.index())
@@ -62,13 +62,13 @@ impl Judgement {
     }
 }
 
-/// What a publisher may send, as its offer has it: enough to refuse a subscriber that could decode nothing of it before
-/// anything is opened.
+/// The formats that a publisher has offered: enough to refuse a subscriber that could decode none of them before anything is
+/// opened.
 #[derive(Debug, Clone)]
 pub struct Published(Arc<[Arc<Format>]>);
 
 impl Published {
-    /// `None` if the offer is none that [`Control::OpenPublisher`](crate::Control::OpenPublisher) takes.
+    /// `None` if [`Control::OpenPublisher`](crate::Control::OpenPublisher) would refuse the offer.
     pub fn of(offer: &str) -> Option<Self> {
         let offer = Offer::parse(offer, Role::Publisher).ok()?;
         let formats = offer
@@ -77,8 +77,9 @@ impl Published {
         Some(Self(formats.collect()))
     }
 
-    /// What is published, if a subscriber with this offer can decode nothing of it. `None` if it can decode something, wants
-    /// nothing that is published, or its offer is none that [`Control::OpenSubscriber`](crate::Control::OpenSubscriber) takes.
+    /// The published formats, if a subscriber with this offer can decode none of them. `None` if it can decode
+    /// something, wants nothing that is published, or if
+    /// [`Control::OpenSubscriber`](crate::Control::OpenSubscriber) would refuse its offer.
     pub fn undecodable_by(
         &self,
         offer: &str,

@@ -38,7 +38,7 @@ impl Hash {
     }
 }
 
-/// What the certificate of the remote end hashes to.
+/// A fingerprint of the remote end's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     pub(crate) hash: Hash,
@@ -46,7 +46,7 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// `None` for another hash function, and for hexadecimal pairs that are malformed or of another number.
+    /// `None` for another hash function, and for malformed hexadecimal pairs or a wrong number of them.
     fn parse(value: &str) -> Option<Self> {
         let (name, pairs) = value.split_once(char::is_whitespace)?;
         let hash = Hash::of(name)?;
@@ -60,7 +60,7 @@ impl Fingerprint {
     }
 }
 
-/// Every usable fingerprint of an offer; the certificate has to match one. SHA-1 counts only where there is nothing better.
+/// Every usable fingerprint of an offer; the certificate must match one. SHA-1 counts only if there is no better one.
 pub(crate) fn all_of(description: &Description<'_>) -> Result<Vec<Fingerprint>, OfferError> {
     let sections = description.sections.iter();
     let lines = attributes(&description.session, "fingerprint")

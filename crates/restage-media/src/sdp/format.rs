@@ -1,4 +1,4 @@
-//! Codecs as they are negotiated, and which payload type of a subscriber carries what a publisher sends.
+//! Formats as they are negotiated, and which payload type of a subscriber fits what a publisher sends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +11,8 @@ use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
 use super::h264_profile::Profile;
 use crate::limits::FORMAT_PARAMETERS_BYTES_MAX;
 
-/// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6). `None` for codecs
-/// that are not forwarded: nobody is offered them.
+/// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6).
+/// `None` for codecs that are not forwarded, which are never offered.
 pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
     let codec = match name.to_ascii_lowercase().as_str() {
         "opus" => Codec::Opus,
@@ -23,17 +23,17 @@ pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
     (codec.clock_rate() == clock_rate).then_some(codec)
 }
 
-/// Whether a subscriber is sent H.264 of a profile above the one it has offered. Decoders mostly can do more than they say.
+/// Whether a subscriber is sent H.264 of a higher profile than it has offered. Most decoders can do more than they offer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum H264ProfileMatch {
-    /// Main and High are sent to those who offer Constrained Baseline, Baseline or Main, too.
+    /// Main and High are also sent to subscribers that offer Constrained Baseline, Baseline or Main.
     #[default]
     Lenient,
-    /// Only what the offered profile decodes by the standard.
+    /// Only what a decoder of the offered profile must decode by the standard.
     Strict,
 }
 
-/// A codec with the parameters it was negotiated with: one payload type of a media section, with everything said about it.
+/// A codec with its negotiated parameters: one payload type of a media section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
     pub(crate) pt: u8,
@@ -128,7 +128,7 @@ impl Format {
             .any(|offered| offered.eq_ignore_ascii_case(value))
     }
 
-    /// `None` for a codec other than H.264 or a profile-level-id that is not one.
+    /// The H.264 profile; `None` for another codec, or for an invalid profile-level-id.
     pub(crate) fn h264_profile(&self) -> Option<Profile> {
         if self.codec != Codec::H264 {
             return None;
@@ -139,8 +139,8 @@ impl Format {
         }
     }
 
-    /// The H.264 parameter sets that the offer gives (RFC 6184 §8.1, `sprop-parameter-sets`). Those that are not base64 or too
-    /// long to be kept are left out.
+    /// The H.264 parameter sets in the offer (RFC 6184 §8.1, `sprop-parameter-sets`). Those that are not base64 or
+    /// are too long are left out.
     pub(crate) fn parameter_sets(&self) -> Vec<Vec<u8>> {
         let offered = parameter(&self.fmtp, "sprop-parameter-sets").unwrap_or_default();
         let texts = offered.split(',').take(PARAMETER_SETS_MAX);
@@ -160,8 +160,8 @@ impl Format {
         parameter(&self.fmtp, "packetization-mode").is_some()
     }
 
-    /// Place in an answer, lower first. Senders use the first they can, so this decides what is published: H.264 as
-    /// the service has it, in the form most receivers decode.
+    /// Order in an answer, lower first. Senders use the first format that they can, so this decides what is published: H.264, as
+    /// with the service, in the form that most receivers decode.
     pub(crate) fn preference(&self) -> u32 {
         match self.codec {
             Codec::Opus => 0,
@@ -177,7 +177,7 @@ impl Format {
         }
     }
 
-    /// How well this format of a subscriber carries `sent`, a publisher's; `None` if it does not.
+    /// How well this format of a subscriber carries `sent`, a publisher's; `None` if it cannot.
     pub(crate) fn carries(&self, sent: &Self, rule: H264ProfileMatch) -> Option<u32> {
         if self.codec != sent.codec {
             return None;
@@ -185,11 +185,11 @@ impl Format {
         if self.codec != Codec::H264 {
             return Some(0);
         }
-        // Mode 1 allows everything mode 0 does (RFC 6184 §6.2), not the other way round. Other modes interleave.
+        // Mode 1 includes everything of mode 0 (RFC 6184 §6.2), but not the reverse. Other modes interleave.
         let mode = match (sent.packetization_mode(), self.packetization_mode()) {
             (sent, own) if sent == own => 0,
             (0, 1) => 10,
-            // Absent means 0 by the letter; clients that say nothing (webrtcbin) put fragments together all the same.
+            // By the RFC absent means 0, but clients that say nothing (webrtcbin) accept fragments all the same.
             (1, 0) if rule == H264ProfileMatch::Lenient && !self.says_packetization_mode() => 20,
             _ => return None,
         };
@@ -199,7 +199,7 @@ impl Format {
         Some(mode + exact.or_else(tried)?)
     }
 
-    /// What people call it.
+    /// Its name for people.
     pub(crate) fn name(&self) -> String {
         match self.codec {
             Codec::Opus => "Opus".into(),
@@ -212,7 +212,7 @@ impl Format {
     }
 }
 
-/// Those formats that are of a kind.
+/// The formats of one kind.
 pub(crate) fn of_kind(formats: &[Arc<Format>], kind: MediaKind) -> impl Iterator<Item = &Format> {
     let formats = formats.iter().map(Arc::as_ref);
     formats.filter(move |format| format.codec.kind() == kind)

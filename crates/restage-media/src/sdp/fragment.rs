@@ -1,16 +1,16 @@
-//! trickle-ice-sdpfrag (RFC 8840 §9): what a client sends in a WHIP or WHEP PATCH.
+//! trickle-ice-sdpfrag (RFC 8840 §9): the body of a client's WHIP or WHEP PATCH.
 
 use super::offer::IceCredentials;
 use super::{Description, any_of};
 use crate::error::{OfferError, OfferErrorKind};
 use crate::limits::OFFER_BYTES_MAX;
 
-/// A fragment that was understood.
+/// A parsed fragment.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
-    /// The credentials it speaks for, if it says so.
+    /// Its ICE credentials, if it has any.
     pub(crate) ice: Option<IceCredentials>,
-    /// How many candidates it carries. What they say is not needed: an ICE-lite agent learns from checks.
+    /// Number of candidates. Their contents are not needed, because an ICE-lite agent learns addresses from checks.
     pub(crate) candidates: u32,
 }
 
@@ -37,7 +37,7 @@ impl Fragment {
                     not_fragment("a=ice-ufrag or a=ice-pwd of the fragment is malformed.")
                 })?)
             }
-            // Some clients name their session by its name fragment alone.
+            // Some clients name their session only by its user name fragment.
             (_, None) => None,
             (None, Some(_)) => {
                 return Err(not_fragment(
@@ -71,7 +71,7 @@ impl Fragment {
     }
 }
 
-/// The fixed part of RFC 8839 §5.1; the address may be a name (mDNS).
+/// Checks the fixed part of RFC 8839 §5.1; the address may be a name (mDNS).
 fn is_candidate(value: &str) -> bool {
     let fields: Vec<&str> = value.split_ascii_whitespace().take(8).collect();
     let [_, component, _, priority, _, port, typ, _] = fields[..] else {

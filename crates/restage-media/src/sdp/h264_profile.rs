@@ -1,7 +1,7 @@
-//! Profiles of H.264, as an offer names them (RFC 6184 §8.1).
+//! H.264 profiles in SDP (RFC 6184 §8.1).
 
-/// A profile as far as it decides who can decode whom. Levels are left aside: browsers answer with
-/// level-asymmetry-allowed, and nothing here could lower a publisher's level anyway.
+/// A profile, as far as it decides who can decode what. Levels are ignored: browsers answer with
+/// level-asymmetry-allowed, and nothing here could lower a publisher's level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     ConstrainedBaseline,
@@ -14,10 +14,10 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    /// What a missing profile-level-id means: Baseline, level 1 (RFC 6184 §8.1).
+    /// The meaning of a missing profile-level-id: Baseline, level 1 (RFC 6184 §8.1).
     pub(crate) const DEFAULT: Self = Self::Baseline;
 
-    /// From a profile-level-id: six hexadecimal digits of profile_idc, profile-iop and level_idc. The patterns are
+    /// Parses a profile-level-id: six hexadecimal digits of profile_idc, profile-iop and level_idc. The patterns are
     /// those of RFC 6184 §8.1, table 5.
     pub(crate) fn parse(id: &str) -> Option<Self> {
         if id.len() != 6 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -38,7 +38,7 @@ impl Profile {
         })
     }
 
-    /// Place among the profiles of an answer, lower first.
+    /// Position among the profiles of an answer, lower first.
     pub(crate) fn preference(self) -> u32 {
         match self {
             Self::ConstrainedBaseline => 0,
@@ -50,8 +50,8 @@ impl Profile {
         }
     }
 
-    /// Distance to a stream of profile `sent` that a decoder of this profile decodes. Baseline streams are taken
-    /// for constrained ones: the tools that differ (FMO, ASO, redundant slices) have no encoder in use.
+    /// Distance to a stream of profile `sent` that a decoder of this profile can decode. Baseline counts as
+    /// Constrained Baseline, because no encoder in use has the tools that differ (FMO, ASO, redundant slices).
     pub(crate) fn decodes(self, sent: Self) -> Option<u32> {
         if self == sent {
             return Some(0);
@@ -67,8 +67,8 @@ impl Profile {
         (own > sent).then(|| own - sent)
     }
 
-    /// Distance to a stream of a higher profile, farther than any that [`decodes`](Self::decodes) knows: decoders that
-    /// offer Baseline mostly have all tools of Main and High.
+    /// Distance to a stream of a higher profile, larger than any of [`decodes`](Self::decodes): most decoders that
+    /// offer Baseline support all tools of Main and High.
     pub(crate) fn may_decode(self, sent: Self) -> Option<u32> {
         let is_named = |profile| !matches!(profile, Self::Other(..));
         let above = sent.preference().checked_sub(self.preference())?;

@@ -1,4 +1,4 @@
-//! One media section of an offer: what is understood of it.
+//! Parses one media section of an offer.
 
 use restage_codec::{Codec, MediaKind};
 
@@ -9,7 +9,7 @@ use crate::error::{OfferError, OfferErrorKind};
 use crate::limits::{FORMATS_PER_SECTION_MAX, LAYERS_MAX};
 use crate::rtp::extensions::RidName;
 
-/// A section that is taken.
+/// A section that is accepted.
 #[derive(Debug, Clone)]
 pub(crate) struct MediaOffer {
     pub(crate) kind: MediaKind,
@@ -23,7 +23,8 @@ pub(crate) struct MediaOffer {
     pub(crate) ssrcs: Option<(u32, Option<u32>)>,
 }
 
-/// Bytes of a mid. Names over 16 do not fit the header extension, so that packets are told apart by what else they say.
+/// Longest mid in bytes. Names over 16 bytes do not fit the header extension; their packets are identified by other
+/// means.
 const MID_LENGTH_MAX: usize = 255;
 
 /// Header extensions by their URIs (RFC 8285 §8).
@@ -35,23 +36,23 @@ pub(crate) const TRANSPORT_SEQ: &str =
 pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 pub(crate) const ROTATION: &str = "urn:3gpp:video-orientation";
 
-/// Header extensions worth negotiating with a publisher: stream identification, what its congestion control lives
-/// on, and what is passed on to subscribers.
+/// Header extensions that are negotiated with a publisher: stream identification, those that its congestion control
+/// needs, and those that are forwarded to subscribers.
 const PUBLISHER_EXTENSIONS: &[&str] =
     &[MID, RID, REPAIRED_RID, TRANSPORT_SEQ, AUDIO_LEVEL, ROTATION];
 
-/// With a subscriber: each costs time for every packet and subscriber, so only what is used.
+/// Header extensions with a subscriber: only those that are used, because each costs time for every packet.
 const SUBSCRIBER_EXTENSIONS: &[&str] = &[MID, AUDIO_LEVEL, ROTATION];
 
 impl MediaOffer {
-    /// `None` when no codec of the section is forwarded here.
+    /// `None` if no codec of the section is forwarded.
     pub(super) fn parse(
         section: &Section<'_>,
         kind: MediaKind,
         role: Role,
         position: usize,
     ) -> Result<Option<Self>, OfferError> {
-        // A section may lack a mid only when it is alone; any name serves then.
+        // A section may lack a mid only if it is the only one; any name will do then.
         let mid = attribute(&section.lines, "mid").map_or_else(|| position.to_string(), Into::into);
         let is_token = mid.bytes().all(|byte| byte.is_ascii_graphic());
         if mid.is_empty() || mid.len() > MID_LENGTH_MAX || !is_token {
@@ -87,7 +88,7 @@ impl MediaOffer {
     }
 }
 
-/// What a section says about each payload type, gathered in one pass: an offer may have thousands of lines.
+/// The lines of each payload type, collected in one pass, because an offer may have thousands of lines.
 struct PayloadLines<'a> {
     rtpmap: [Option<&'a str>; 128],
     fmtp: [Option<&'a str>; 128],
@@ -135,7 +136,7 @@ impl<'a> PayloadLines<'a> {
     fn codec(&self, pt: u8, kind: MediaKind) -> Option<Codec> {
         let mut fields = self.rtpmap[usize::from(pt)]?.split('/');
         let codec = codec_of_rtpmap(fields.next()?, fields.next()?.parse().ok()?)?;
-        // RFC 7587 §7: Opus is always declared with two channels. Senders that leave them out mean it all the same.
+        // RFC 7587 §7: Opus is always declared with two channels. Senders that omit the number mean the same.
         let channels = fields.next().unwrap_or("2");
         let is_right = codec != Codec::Opus || channels == "2";
         (codec.kind() == kind && is_right).then_some(codec)
@@ -190,7 +191,7 @@ fn formats(section: &Section<'_>, kind: MediaKind, role: Role) -> Vec<Format> {
     formats
 }
 
-/// Feedback that is given and acted upon here. REMB is not: publishers get transport-wide feedback instead.
+/// Feedback types that are supported. REMB is not: publishers get transport-wide feedback instead.
 const PUBLISHER_FEEDBACK: &[&str] = &["nack", "nack pli", "ccm fir", "transport-cc"];
 const SUBSCRIBER_FEEDBACK: &[&str] = &["nack", "nack pli", "ccm fir"];
 
@@ -219,7 +220,7 @@ fn add_feedback(section: &Section<'_>, role: Role, formats: &mut [Format]) {
     }
 }
 
-/// A payload type as written, if it is one that RTP and RTCP on one port cannot confuse (RFC 5761 §4).
+/// A payload type as written, if RTP and RTCP on one port cannot be confused by it (RFC 5761 §4).
 fn payload_type(text: &str) -> Option<u8> {
     let pt: u8 = text.parse().ok()?;
     matches!(pt, 0..=63 | 96..=127).then_some(pt)
@@ -236,7 +237,7 @@ fn extensions(section: &Section<'_>, role: Role) -> Vec<(u8, String)> {
         let (Some(id), Some(uri)) = (words.next(), words.next()) else {
             continue;
         };
-        // `/sendrecv` and the like may follow the id (RFC 8285 §8).
+        // `/sendrecv` and similar directions may follow the id (RFC 8285 §8).
         let Some(Ok(id)) = id.split('/').next().map(str::parse::<u8>) else {
             continue;
         };

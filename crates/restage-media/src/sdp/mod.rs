@@ -13,7 +13,7 @@ pub(crate) mod stream;
 
 use crate::limits::SECTIONS_MAX;
 
-/// A description cut into its session part and its media sections; lines are without their ends.
+/// A description split into its session part and its media sections; lines have no line ends.
 #[derive(Debug)]
 pub(crate) struct Description<'a> {
     pub(crate) session: Vec<&'a str>,
@@ -30,7 +30,7 @@ pub(crate) struct Section<'a> {
     pub(crate) lines: Vec<&'a str>,
 }
 
-/// Why text is not a description.
+/// Why a text is not a description.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SyntaxError {
     /// A line, counted from 1, that is not `<letter>=<value>`.
@@ -47,7 +47,7 @@ impl<'a> Description<'a> {
             sections: Vec::new(),
         };
         for (number, line) in text.lines().enumerate() {
-            // Some senders end with blank lines or use bare CRs.
+            // Some senders end with empty lines or use bare CRs.
             let line = line.trim_end();
             if line.is_empty() {
                 continue;
@@ -116,8 +116,8 @@ pub(crate) fn has_flag(lines: &[&str], name: &str) -> bool {
         .any(|line| line.strip_prefix("a=") == Some(name))
 }
 
-/// Whether `text` can be a name fragment or a password of ICE and its length is in `range`. RFC 8839 §5.4 allows letters,
-/// digits, + and /; clients that write base64url or base64 with padding are taken too.
+/// Whether `text` can be an ICE user name fragment or password with a length in `range`. RFC 8839 §5.4 allows letters,
+/// digits, + and /; base64url and base64 padding are accepted too, because some clients use them.
 pub(crate) fn is_ice_chars(text: &str, range: std::ops::RangeInclusive<usize>) -> bool {
     range.contains(&text.len())
         && text

@@ -1,7 +1,7 @@
-//! A client's offer: what it says that matters here.
+//! A client's offer: the parts that matter here.
 //!
-//! At most one audio and one video section are taken, the first of each that fits the role. Remote candidates are
-//! left out: an ICE-lite agent answers checks and learns addresses from them (RFC 8445 §2.5).
+//! At most one audio and one video section are accepted, the first of each that fits the role. Remote candidates are ignored: an
+//! ICE-lite agent answers checks and learns addresses from them (RFC 8445 §2.5).
 
 use restage_codec::MediaKind;
 
@@ -12,7 +12,7 @@ use super::{Description, Section, SyntaxError, any_of, attribute, has_flag, is_i
 use crate::error::{OfferError, OfferErrorKind};
 use crate::limits::OFFER_BYTES_MAX;
 
-/// What a client wants to do.
+/// What a client does with its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Publisher,
@@ -50,11 +50,11 @@ pub(crate) struct Offer {
     pub(crate) ice: IceCredentials,
     pub(crate) is_trickling: bool,
     pub(crate) is_bundled: bool,
-    /// The client's certificate has one of these.
+    /// The client's certificate must match one of these.
     pub(crate) fingerprints: Vec<Fingerprint>,
-    /// The client wants to be the DTLS server (`a=setup:passive`).
+    /// Whether the client wants to be the DTLS server (`a=setup:passive`).
     pub(crate) is_dtls_server: bool,
-    /// Every section in order, the refused ones too: an answer has as many.
+    /// Every section in order, including refused ones, because an answer has the same number.
     pub(crate) sections: Vec<OfferedSection>,
 }
 
@@ -65,15 +65,16 @@ pub(crate) struct OfferedSection {
     pub(crate) proto: String,
     pub(crate) formats: String,
     pub(crate) mid: Option<String>,
-    /// The client takes reports without sender or receiver reports in front (RFC 5506 §5).
+    /// Whether the client accepts feedback without sender or receiver reports before it (RFC 5506 §5).
     pub(crate) has_rsize: bool,
-    /// The first section of the bundle: its answer may not refuse it, as it stands for the transport (RFC 9143 §7.3.3).
+    /// Whether this is the first section of the bundle: its answer may not refuse it, because it represents the
+    /// transport (RFC 9143 §7.3.3).
     pub(crate) is_tagged: bool,
-    /// `None`: it is not taken.
+    /// `None`: the section is not used.
     pub(crate) media: Option<MediaOffer>,
-    /// It is refused only because it has no codec that is forwarded.
+    /// The kind of the section, if it is refused only because no codec of it is forwarded.
     pub(crate) lacks_codec: Option<MediaKind>,
-    /// Of a section that is not taken: the lines that describe its formats. Some clients refuse an answer without them.
+    /// For an unused section: the lines that describe its formats. Some clients refuse an answer without them.
     pub(crate) echo: Vec<String>,
 }
 
@@ -121,7 +122,7 @@ impl Offer {
             .filter_map(|section| section.media.as_ref())
     }
 
-    /// What a subscriber wants to receive of each kind, and in which formats: none, if it has no codec that is forwarded.
+    /// The kinds that a subscriber wants to receive, with its formats (none if no codec of it is forwarded).
     pub(crate) fn wishes(&self) -> impl Iterator<Item = (MediaKind, &[Format])> {
         self.sections.iter().filter_map(|section| {
             let taken = section.media.as_ref();
@@ -207,8 +208,8 @@ fn take_sections(
     Ok(sections)
 }
 
-/// A publisher means each track it offers, so a track nobody could watch is an error. A subscriber offers what it
-/// could receive, so it gets what fits.
+/// A publisher wants to send every track it offers, so a track that nobody could watch is an error. A subscriber
+/// offers what it could receive, so it gets what fits.
 fn check_sections(
     sections: &[OfferedSection],
     role: Role,
@@ -330,7 +331,7 @@ fn is_dtls_server(description: &Description<'_>) -> Result<bool, OfferError> {
     }
 }
 
-/// Whether a section that is not taken can be answered as one that is there but idle.
+/// Whether an unused section can be answered as inactive instead of refused.
 fn is_idle(section: &Section<'_>) -> bool {
     matches!(section.kind, "audio" | "video") && section.port != "0" && is_secure(section)
 }
@@ -339,7 +340,7 @@ fn is_secure(section: &Section<'_>) -> bool {
     matches!(section.proto, "UDP/TLS/RTP/SAVPF" | "UDP/TLS/RTP/SAVP")
 }
 
-/// The lines of a section that say what its formats are.
+/// The lines of a section that describe its formats.
 fn echo(section: &Section<'_>) -> Vec<String> {
     let names = ["a=rtpmap:", "a=fmtp:", "a=sctp-port:", "a=sctpmap:"];
     let is_format = |line: &&&str| names.iter().any(|name| line.starts_with(name));

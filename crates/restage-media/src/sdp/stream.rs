@@ -1,14 +1,14 @@
-//! A stream to a subscriber, as its offer and our answer have it.
+//! A negotiated stream to a subscriber.
 
 use super::media::{self, MediaOffer};
 use crate::rtp::write::{ExtensionIds, MidName};
 
-/// One stream as it was negotiated.
+/// One negotiated stream.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamConfig {
     pub(crate) mid: MidName,
     pub(crate) ssrc: u32,
-    /// Where retransmissions go, and the payload type of each payload type's (RFC 4588).
+    /// SSRC of retransmissions, and the payload type of each payload type's retransmissions (RFC 4588).
     pub(crate) rtx_ssrc: Option<u32>,
     pub(crate) rtx_types: Vec<(u8, u8)>,
     pub(crate) extensions: ExtensionIds,
@@ -16,7 +16,7 @@ pub(crate) struct StreamConfig {
 }
 
 impl StreamConfig {
-    /// As a subscriber's offer has it.
+    /// The stream of a subscriber's offer.
     pub(crate) fn new(media: &MediaOffer, ssrc: u32, rtx_ssrc: Option<u32>) -> Self {
         let id = |uri: &str| {
             let mut extensions = media.extensions.iter();

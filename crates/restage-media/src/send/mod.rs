@@ -1,6 +1,6 @@
-//! Sending to a subscriber: header, shared payload, seal, one train per burst.
+//! Sending to a subscriber: header, shared payload, encryption, one train per burst.
 //!
-//! All RTP and RTCP of a subscriber is made and read here. So there is one writer per SSRC and key, and no nonce is used for
+//! All RTP and RTCP of a subscriber is written and read here. So there is one writer per SSRC and key, and no nonce is used for
 //! two packets (RFC 7714 §8.1, RFC 3711 §9.1).
 
 pub(crate) mod rewrite;
@@ -29,18 +29,18 @@ use crate::srtp::protect::Srtp;
 use sent::{Entry, Sent};
 use train::Train;
 
-/// What one subscriber is to be sent: the shared payload under the subscriber's own header.
+/// A packet for one subscriber: the shared payload with the subscriber's own header fields.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// The packet's number in the publication's history.
     pub(crate) number: u64,
-    /// 0 for the packet itself, else which of its lead this is, counted from 1.
+    /// 0 for the packet itself, else the index in its lead, counted from 1.
     pub(crate) part: u8,
     pub(crate) pt: u8,
     pub(crate) seq: u64,
     pub(crate) time: u32,
     pub(crate) marker: bool,
-    /// May be asked for again (RFC 4585 generic NACK).
+    /// It may be requested again (RFC 4585 generic NACK).
     pub(crate) nackable: bool,
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
@@ -48,8 +48,8 @@ pub(crate) struct Outgoing {
     pub(crate) vp8: Option<DescriptorNumbers>,
 }
 
-/// Packets of a burst that are shorter than its longest by no more than this are padded to its length, so that they leave
-/// as one train: encoders split pictures into packets that differ by a byte or two.
+/// Packets that are shorter than the longest of their burst by at most this are padded to its length, so that they leave as one
+/// train: encoders split pictures into packets that differ by a byte or two.
 const PADDING_BYTES_MAX: usize = 8;
 /// Retransmissions allowed per hundred packets sent.
 const RESEND_PERCENT: u32 = 30;
@@ -63,19 +63,19 @@ struct Stream {
     octets: u32,
     /// Timestamp and capture time of the newest packet.
     newest: Option<(u32, Instant)>,
-    /// Retransmissions that may still be sent, in hundredths.
+    /// Retransmissions that are still allowed, in hundredths.
     credit: u32,
 }
 
-/// What a subscriber's feedback came to.
+/// What a subscriber asks for in one feedback packet.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Requests {
     pub(crate) wants_key_frame: bool,
-    /// Sequence numbers of video to send again.
+    /// Sequence numbers of video that it has not received.
     pub(crate) missing: Vec<u16>,
 }
 
-/// The sending half of a subscriber's connection.
+/// The sending part of a subscriber's connection.
 #[derive(Debug)]
 pub(crate) struct Sender {
     srtp: Srtp,
@@ -112,7 +112,7 @@ impl Sender {
         }
     }
 
-    /// Sends a burst of one kind. Datagrams of one size leave as one train, of which the last may be shorter.
+    /// Sends a burst of one kind. Datagrams of equal size leave as one train, of which the last may be shorter.
     pub(crate) fn send(
         &mut self,
         kind: MediaKind,
@@ -154,7 +154,7 @@ impl Sender {
             if let Some(numbers) = &packet.vp8 {
                 numbers.write(&mut train.contents[body..]);
             }
-            // The last one may be shorter as it is.
+            // The last packet of a train may be shorter.
             let short = longest.saturating_sub(body - start + packet.payload.len());
             let is_padded = short <= PADDING_BYTES_MAX && place < burst.len();
             let padding = if is_padded { short as u8 } else { 0 };
@@ -167,7 +167,7 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
-    /// Sends again what was lost, as far as it is known and the share of retransmissions allows. Returns how many.
+    /// Sends lost packets again, if they are still known and the share of retransmissions allows. Returns how many.
     pub(crate) fn resend(
         &mut self,
         missing: &[u16],
@@ -224,7 +224,7 @@ impl Sender {
         count
     }
 
-    /// Reads feedback. `None`: it is not the subscriber's, or has been here before.
+    /// Reads feedback. `None`: it does not come from the subscriber, or it is a replay.
     pub(crate) fn receive_rtcp(&mut self, bytes: &[u8]) -> Option<Requests> {
         let opened = self.srtp.rtcp.open(bytes)?;
         let mut requests = Requests::default();
@@ -249,13 +249,13 @@ impl Sender {
         Some(requests)
     }
 
-    /// Feedback refused because it came from one SSRC too many, since this was asked for last.
+    /// Feedback refused because its SSRC was beyond [`RTCP_SOURCES_MAX`](crate::limits::RTCP_SOURCES_MAX), since the last call.
     pub(crate) fn take_sources_refused(&mut self) -> u64 {
         std::mem::take(&mut self.srtp.rtcp.sources_refused)
     }
 
-    /// Reads what the next burst of this kind will begin with, without needing it: the processor fetches all of it
-    /// at once while it is busy with somebody else's burst.
+    /// Reads the memory that the next burst of this kind needs first, so that the processor fetches it while another subscriber
+    /// is served. The value means nothing.
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         self.streams[kind.index()].as_ref().map_or(0, |stream| {
             stream.sent.touch()
@@ -307,7 +307,7 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
-    /// Says goodbye on every stream (RFC 3550 §6.6).
+    /// Sends BYE on every stream (RFC 3550 §6.6).
     pub(crate) fn close(&mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
         let mut train = Train::new(self.path, buffers.take());
         for stream in self.streams.iter().flatten() {
@@ -320,7 +320,7 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
-    /// It now receives another publication.
+    /// The subscriber receives another publication from now on.
     pub(crate) fn forget_sent(&mut self) {
         for stream in self.streams.iter_mut().flatten() {
             stream.sent.clear();
@@ -329,7 +329,7 @@ impl Sender {
 }
 
 impl StreamConfig {
-    /// Bytes of the packet before padding and sealing.
+    /// Bytes of the packet before padding and encryption.
     fn size(&self, packet: &Outgoing) -> usize {
         header::length(&self.extensions, &self.mid, &packet.extensions) + packet.payload.len()
     }
@@ -351,8 +351,7 @@ impl Stream {
         }
     }
 
-    /// Header and packet index of a retransmission: on the stream of its own where one was negotiated, else the
-    /// very same packet.
+    /// Header and packet index of a retransmission: on a stream of its own if one was negotiated, else of the same packet again.
     fn again(&mut self, entry: &Entry, marker: bool) -> (Fixed, u64, bool) {
         let same = Fixed {
             pt: entry.pt,

@@ -1,4 +1,4 @@
-//! What one subscriber was sent, so that it can be sent again.
+//! The packets that one subscriber was sent, so that they can be sent again.
 
 use restage_codec::vp8::DescriptorNumbers;
 
@@ -7,21 +7,21 @@ use crate::limits::SENT_PACKETS_MAX;
 use crate::packet::Packet;
 use crate::publication::history::History;
 
-/// What one subscriber was sent, by sequence number.
+/// The newest packets that one subscriber was sent, by sequence number.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    /// Made at the first packet: most of what is sent is never asked for, and audio never.
+    /// Allocated at the first packet that may be requested again: audio never is.
     slots: Vec<Option<Slot>>,
     /// The highest number.
     newest: u64,
 }
 
-/// An [`Entry`] as it is kept: small, because every packet to every subscriber writes one.
+/// An [`Entry`] in stored form: small, because one is written for every packet to every subscriber.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    /// Lower bits.
+    /// Lower bits of the packet's number.
     number: u32,
-    /// Lower bits.
+    /// Lower bits of the sequence number.
     seq: u32,
     time: u32,
     vp8: Option<DescriptorNumbers>,
@@ -30,7 +30,7 @@ struct Slot {
     padding: u8,
 }
 
-/// How a packet went out to one subscriber: with the history's packet enough to make it again.
+/// The header fields that a packet had for one subscriber. With the packet from the history they are enough to make it again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) seq: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Entry {
     /// See [`Outgoing::part`].
     pub(crate) part: u8,
     pub(crate) pt: u8,
-    /// Bytes of padding it was given.
+    /// Bytes of padding that it had.
     pub(crate) padding: u8,
     pub(crate) vp8: Option<DescriptorNumbers>,
 }
@@ -64,13 +64,13 @@ impl Sent {
         });
     }
 
-    /// Reads the slot of the next packet.
+    /// Reads the slot of the next packet: see [`Sender::touch`](super::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
         let slot = self.slots.get((self.newest + 1) as usize % SLOTS);
         slot.map_or(0, |slot| slot.map_or(0, |slot| u64::from(slot.seq)))
     }
 
-    /// The packet that went out under this sequence number, if it is still known.
+    /// The packet that was sent under this sequence number, if it is still known.
     pub(crate) fn find<'a>(&self, seq: u16, history: &'a History) -> Option<(Entry, &'a Packet)> {
         let slot = (*self.slots.get(usize::from(seq) % SLOTS)?)?;
         if slot.seq as u16 != seq {
@@ -88,13 +88,13 @@ impl Sent {
         Some((entry, history.get(number)?))
     }
 
-    /// Numbers of another publication mean nothing in this one's history.
+    /// The numbers belong to the history of one publication; they mean nothing in another one.
     pub(crate) fn clear(&mut self) {
         self.slots = Vec::new();
     }
 }
 
-/// The nearest number not after the newest that has these lower bits.
+/// The nearest number up to `newest` with these lower bits.
 fn complete(lower: u32, newest: u64) -> Option<u64> {
     newest.checked_sub(u64::from((newest as u32).wrapping_sub(lower)))
 }

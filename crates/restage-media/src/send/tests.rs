@@ -16,15 +16,10 @@ use crate::sdp::format::format;
 use crate::srtp::keys::KeyingMaterial;
 use crate::srtp::keys::SrtpProfile;
 use crate::util::rng::Rng;
+use crate::util::test::epoch;
 
 const VIDEO: u32 = 0x1111;
 const RTX: u32 = 0x2222;
-
-// The sentinel every other instant is relative to; nothing here depends on the clock.
-#[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
-    Instant::now()
-}
 
 fn srtp(is_client: bool) -> Srtp {
     let bytes = (0..2 * (32 + 12)).collect();

@@ -1,4 +1,4 @@
-//! What one subscriber receives of one kind: which packets, and under which numbers.
+//! Which packets of one kind a subscriber receives, and under which numbers.
 
 #[cfg(test)]
 mod tests;
@@ -22,49 +22,50 @@ use crate::util::rng::Rng;
 #[derive(Debug)]
 pub(crate) struct TrackOut {
     kind: MediaKind,
-    /// What the subscriber takes.
+    /// The formats that the subscriber has offered.
     formats: Vec<Format>,
     profiles: H264ProfileMatch,
-    /// The publisher's format last seen and the subscriber's payload type for it.
+    /// The publisher's newest format and the subscriber's payload type for it.
     mapping: Option<(Arc<Format>, Option<u8>)>,
-    /// A format has been seen that the subscriber does not take, and nobody has asked about it yet.
+    /// A format has come that the subscriber has not offered, and [`take_mismatch`](Self::take_mismatch) has not been called
+    /// since.
     is_mismatched: bool,
     selector: Selector,
     rtp: RtpRewriter,
     vp8: Vp8Rewriter,
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
-    /// The largest layer this subscriber is to be shown, if not just the best.
+    /// The largest layer that this subscriber should be shown; `None`: the best.
     bound: Option<Encoding>,
-    /// How much of the picture is left out because the worker is overloaded.
+    /// What is left out of its pictures because the worker is overloaded.
     thinning: Thinning,
-    /// There is such a layer, or something is left out: the one thing that is looked at for every packet.
+    /// `bound` or `thinning` is set. Only this is checked for every packet.
     is_bound: bool,
-    /// When the picture is to be withheld: the time of the last one that is still sent.
+    /// When pictures are withheld: the timestamp of the last picture that is still sent.
     last_picture: Option<u64>,
-    /// It has lost the picture, and maybe what came before it: the next key frame it is sent has everything a decoder needs.
+    /// It has lost the picture and maybe the parameter sets: its next key frame is sent with all of them.
     starts_anew: bool,
 }
 
-/// What an overloaded worker leaves out of the pictures of a subscriber. Sound always goes.
+/// What an overloaded worker leaves out of the pictures of a subscriber. Audio is always sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Thinning {
-    /// Nothing.
+    /// Nothing is withheld.
     #[default]
     None,
-    /// All layers but the smallest, where there are several.
+    /// All layers except the smallest, if there are several.
     Smallest,
-    /// Everything. The picture under way is sent to its end; then it stands until a key frame after this is over.
+    /// All pictures. The present picture is sent to its end; then it stands until a key frame after this is over.
     Withheld,
 }
 
-/// What becomes of a packet.
+/// The decision about a packet.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Send(Outgoing),
     /// The subscriber has no payload type for its codec.
     Unmappable,
-    /// Not of the layer being sent, or before its key frame.
+    /// It belongs to another layer, or comes before the key frame.
     Unselected,
 }
 
@@ -88,13 +89,13 @@ impl TrackOut {
         }
     }
 
-    /// Decides about a packet. What has to be sent before it is put into `before`.
+    /// Decides about a packet. Packets that have to be sent before it are appended to `before`.
     pub(crate) fn route(&mut self, packet: &Packet, before: &mut Vec<Outgoing>) -> Verdict {
         let Some(pt) = self.payload_type(&packet.format) else {
             return Verdict::Unmappable;
         };
         if packet.payload.is_empty() {
-            // Padding that probes the publisher's path: its number must not look like a loss further on.
+            // A packet of padding probes the path of the publisher. Its number must not look like a loss to the subscriber.
             if self.selector.current() == Some(packet.encoding) {
                 self.rtp.skip(packet.seq);
             }
@@ -144,7 +145,7 @@ impl TrackOut {
         })
     }
 
-    /// Whether a packet is left out. Pictures are cut off between one and the next, so that none is broken.
+    /// Whether a packet is left out. Pictures are cut off only between two pictures, so that none is damaged.
     #[cold]
     fn withholds(&mut self, packet: &Packet) -> bool {
         if self.thinning != Thinning::Withheld || self.kind != MediaKind::Video {
@@ -160,8 +161,8 @@ impl TrackOut {
         true
     }
 
-    /// What is left out from now on. Nobody is asked for key frames meanwhile; when pictures that were withheld may go on,
-    /// they do so with one.
+    /// Sets what is left out from now on. No key frame is requested meanwhile; pictures that were withheld go on with the next
+    /// key frame.
     pub(crate) fn thin(&mut self, thinning: Thinning) {
         if self.thinning != thinning {
             self.thinning = thinning;
@@ -175,12 +176,13 @@ impl TrackOut {
         self.is_bound = bound.is_some() || self.thinning != Thinning::None;
     }
 
-    /// Whether the picture is left out altogether.
+    /// Whether all pictures are left out.
     pub(crate) fn is_withheld(&self) -> bool {
         self.thinning == Thinning::Withheld
     }
 
-    /// The packet starts a key frame that needs more than the stream says at this place: whoever starts here is given it.
+    /// The packet starts a key frame for which the stream does not have all parameter sets at this place: a subscriber that
+    /// starts here is sent them.
     #[cold]
     fn send_lead(&mut self, packet: &Packet, pt: u8, choice: Choice, before: &mut Vec<Outgoing>) {
         let starts_anew = std::mem::take(&mut self.starts_anew);
@@ -208,13 +210,13 @@ impl TrackOut {
         }
     }
 
-    /// Which H.264 it is sent.
+    /// Sets which H.264 profiles it is sent.
     pub(crate) fn match_profiles(&mut self, profiles: H264ProfileMatch) {
         self.profiles = profiles;
         self.mapping = None;
     }
 
-    /// Whether a format has been seen that the subscriber does not take, since the last time this was asked.
+    /// Whether a format has come that the subscriber has not offered, since the last call.
     pub(crate) fn take_mismatch(&mut self) -> bool {
         std::mem::take(&mut self.is_mismatched)
     }
@@ -224,7 +226,7 @@ impl TrackOut {
         self.starts_anew = true;
     }
 
-    /// Reads what the next packet needs.
+    /// Reads the memory that the next packet needs: see [`Sender::touch`](super::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
         self.rtp.touch() ^ u64::from(self.sent_at.is_some()) ^ u64::from(self.mapping.is_some())
     }
@@ -236,7 +238,7 @@ impl TrackOut {
             && self.selector.is_waiting(target)
     }
 
-    /// The layer that this subscriber should see.
+    /// The encoding that this subscriber should be shown.
     pub(crate) fn target(&self, packet: &Packet) -> Encoding {
         if !self.is_bound {
             return packet.target;
@@ -254,8 +256,8 @@ impl TrackOut {
         place.map_or(packet.target, |place| ladder[place].encoding)
     }
 
-    /// Goes down to the largest layer that fits into this rate, or to the smallest there is. Answers which; `None` if
-    /// there is no smaller one than what is shown.
+    /// Goes down to the largest layer that fits into this rate, or to the smallest. Returns it; `None` if there is no smaller
+    /// layer than the present one.
     pub(crate) fn descend(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
         let place = self.place(ladder)?;
         let smaller = ladder.get(..place)?;
@@ -265,7 +267,7 @@ impl TrackOut {
         Some(rung)
     }
 
-    /// Goes up by one layer if that fits into this rate.
+    /// Goes up by one layer if that one fits into this rate, and returns it.
     pub(crate) fn climb(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
         self.bound?;
         let rung = *ladder.get(self.place(ladder)? + 1)?;
@@ -276,18 +278,18 @@ impl TrackOut {
         Some(rung)
     }
 
-    /// The place of what this subscriber should see.
+    /// The position of the present layer on the ladder.
     fn place(&self, ladder: &Ladder) -> Option<usize> {
         let bound = self.bound.and_then(|bound| place_of(ladder, bound));
         bound.or_else(|| ladder.len().checked_sub(1))
     }
 
-    /// What was sent last stands still: see [`Selector::hold`].
+    /// The picture that was sent last stands still: see [`Selector::hold`].
     pub(crate) fn hold(&mut self) {
         self.selector.hold();
     }
 
-    /// What is being sent.
+    /// The encoding that is sent.
     pub(crate) fn current(&self) -> Option<Encoding> {
         self.selector.current()
     }
@@ -304,7 +306,7 @@ impl TrackOut {
         pt
     }
 
-    /// Timestamp units from the newest packet sent to this one, at least one: two sources never share a frame.
+    /// Timestamp units from the newest packet sent to this one; at least one, because two encodings never share a picture.
     fn elapsed(&self, packet: &Packet) -> u32 {
         let Some(sent_at) = self.sent_at else {
             return 0;
@@ -315,12 +317,12 @@ impl TrackOut {
     }
 }
 
-/// Rates are never quite what they were; a layer needs a little more room than it takes now.
+/// Rates vary: a layer needs a little more room than it takes now.
 fn fits(rung: &Rung, bits_per_s: u64) -> bool {
     rung.bits_per_s + rung.bits_per_s / 10 <= bits_per_s
 }
 
-/// The encoder may have been restarted meanwhile; a layer of another feeder is another one.
+/// An encoder may have been restarted meanwhile, so the epoch does not count.
 fn place_of(ladder: &Ladder, bound: Encoding) -> Option<usize> {
     let is_it =
         |rung: &Rung| (rung.encoding.feed, rung.encoding.layer) == (bound.feed, bound.layer);

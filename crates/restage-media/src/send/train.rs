@@ -1,4 +1,4 @@
-//! Datagrams of one size after each other in one buffer, so that they leave in one system call (UDP GSO).
+//! Consecutive datagrams of one size in one buffer, so that they leave in one system call (UDP GSO).
 
 use std::collections::VecDeque;
 
@@ -6,11 +6,11 @@ use crate::io::Output;
 use crate::io::datagrams::{Buffers, Path};
 use crate::limits::{TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX};
 
-/// Datagrams of one size on their way out.
+/// Datagrams of one size that are being written.
 pub(super) struct Train {
     path: Path,
     pub(super) contents: Vec<u8>,
-    /// Size of all datagrams but the last; 0 while there is none.
+    /// Size of all datagrams except the last; 0 while there is none.
     segment: usize,
 }
 
@@ -23,7 +23,7 @@ impl Train {
         }
     }
 
-    /// A datagram has been written from `start` on. One of another size begins a train of its own.
+    /// A datagram has been written from `start` on. A larger one begins another train.
     pub(super) fn close(
         &mut self,
         start: usize,
@@ -46,8 +46,8 @@ impl Train {
         }
     }
 
-    /// A single datagram becomes the last of the train before, which may be shorter: sound that comes with a picture.
-    /// `false`: it is to leave by itself.
+    /// Appends a single datagram to the train before, whose last datagram may be shorter: audio that comes with a picture. False:
+    /// it has to leave by itself.
     fn joins(&self, outputs: &mut VecDeque<Output>) -> bool {
         let Some(Output::Train {
             destination,
@@ -70,7 +70,7 @@ impl Train {
         is_one && fits
     }
 
-    /// What there is leaves; what follows goes into `next`.
+    /// Sends the train; what follows goes into `next`.
     fn leave(&mut self, next: Vec<u8>, segment: usize, outputs: &mut VecDeque<Output>) {
         outputs.push_back(Output::Train {
             source: self.path.source,

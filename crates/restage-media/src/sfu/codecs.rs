@@ -1,4 +1,4 @@
-//! Subscribers that cannot decode what is published are told, instead of being left with nothing.
+//! Reports subscribers that cannot decode what is published, instead of leaving them without media.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::sdp::format::Format;
 use crate::util::slab::Index;
 
 impl Sfu {
-    /// The publication's packets come from a publisher that may send these.
+    /// The inlet may send these formats.
     pub(super) fn learn_formats(&mut self, index: Index, formats: &Arc<[Arc<Format>]>) {
         let Some(publication) = self.publications.get_mut(index) else {
             return;
@@ -24,7 +24,7 @@ impl Sfu {
         }
     }
 
-    /// Says what a connected subscriber cannot decode, and ends it if that is everything. False: it is gone.
+    /// Reports what a connected subscriber cannot decode, and ends it if it can decode nothing. False: it was ended.
     pub(super) fn judge_codecs(&mut self, index: Index) -> bool {
         let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected) else {
             return true;

@@ -1,4 +1,4 @@
-//! Datagrams: which peer they are for, and which addresses are whose.
+//! Datagrams: what they are, which peer they are for, and which addresses belong to whom.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -13,8 +13,8 @@ use crate::transport::stun::{Kind, Message};
 use crate::util::slab::Index;
 
 impl Sfu {
-    /// Whether a datagram is what a subscriber says of what it receives: reports and requests. A worker that is late may drop
-    /// these, for they come again. Everything else (media of publishers, STUN, DTLS) is not.
+    /// Whether a datagram carries reports and requests of a subscriber. A late worker may drop these, because they come again. It
+    /// must not drop anything else: media of publishers, STUN, DTLS.
     pub fn is_feedback(&self, source: SocketAddr, bytes: &[u8]) -> bool {
         if !matches!(
             DatagramKind::of(bytes),
@@ -53,7 +53,7 @@ impl Sfu {
         }
     }
 
-    /// DTLS, RTP or RTCP: for the peer whose address it comes from.
+    /// DTLS, RTP or RTCP: goes to the peer that has the source address.
     fn on_session(&mut self, now: Instant, path: Path, kind: DatagramKind, bytes: &[u8]) {
         let index = self.demux.by_address(path.destination);
         let Some((index, peer)) = index.and_then(|index| Some((index, self.peers.get_mut(index)?)))
@@ -69,7 +69,7 @@ impl Sfu {
             _ => transport.receive_dtls(now, path, bytes, &mut self.shared.secrets, sink),
         };
         match &outcome {
-            // DTLS passes over records that are not the remote end's, so they are no sign of life.
+            // DTLS ignores records that do not come from the remote end, so they do not show that the peer is alive.
             Ok(true) if kind == DatagramKind::Dtls => {}
             Ok(true) => peer.last_seen_at = now,
             Ok(false) => self.stats.datagrams_rejected += 1,
@@ -86,7 +86,7 @@ impl Sfu {
                 let ufrag = message.receiver_ufrag();
                 [ufrag.and_then(|ufrag| self.demux.by_ufrag(ufrag)), None]
             }
-            // Answers name nobody: they are for whoever has asked.
+            // Answers name no peer: they belong to the one that has asked.
             Kind::Success | Kind::Error => [owner, self.demux.claimant(source)],
         };
         for index in candidates.into_iter().flatten() {
@@ -101,7 +101,7 @@ impl Sfu {
         }
     }
 
-    /// True if the message is this peer's.
+    /// Gives a STUN message to a peer. True if it is this peer's.
     fn try_stun(&mut self, now: Instant, index: Index, path: Path, message: &Message<'_>) -> bool {
         let source = path.destination;
         let owner = self.demux.by_address(source);
@@ -130,8 +130,8 @@ impl Sfu {
         is_taken
     }
 
-    /// A check of the peer came from here. An address that nobody has becomes its own. One of another peer stays that
-    /// one's until the peer has received something there: whoever writes checks can write any source.
+    /// A check of the peer came from this address. An address that no peer has becomes its own. An address of another peer stays
+    /// with that one until this peer has received something there, because the sender of a check can write any source address.
     fn claim_address(&mut self, index: Index, source: SocketAddr) {
         match self.demux.by_address(source) {
             Some(owner) if owner == index => {}

@@ -1,8 +1,8 @@
-//! The way of packets from a publication to its subscribers, and of key frame requests back.
+//! Forwarding: packets from a publication to its outlets, and key frame requests back.
 //!
-//! Packets of one batch of datagrams are collected per publication. Then each subscriber in turn is given all of
-//! them: subscribers outside, packets inside. One subscriber is served per step, and its datagrams are handed out
-//! before the next one's are made, so the output queue stays short however large the audience is.
+//! The packets of one batch of datagrams are collected per publication. Other workers and taps are given the burst once. Then
+//! each subscriber in turn is given all of it: subscribers outside, packets inside. One subscriber is served per step, and its
+//! datagrams are handed out before the next one's are written, so the output queue stays short however large the audience is.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,12 +22,12 @@ use crate::util::slab::Index;
 pub(super) struct Delivery {
     pub(super) publication: Index,
     packets: Vec<Packet>,
-    /// The subscriber that is next.
+    /// Index of the next subscriber.
     next: usize,
 }
 
 impl Delivery {
-    /// A subscriber has left the list.
+    /// The subscriber at this index was removed.
     pub(super) fn on_removed(&mut self, place: usize) {
         if place < self.next {
             self.next -= 1;
@@ -75,7 +75,7 @@ impl Sfu {
             return true;
         };
         let Some(&index) = publication.outlets.peers.get(delivery.next) else {
-            // Everybody is served; the allocation serves the next burst.
+            // Every subscriber is served. The allocation is used for the next burst.
             for packet in delivery.packets.drain(..) {
                 publication.on_forwarded(packet, now);
             }
@@ -109,7 +109,7 @@ impl Sfu {
             (forwarded.wanted, forwarded.is_unsettled)
         });
         let wanted = outcome.as_ref().ok().and_then(|(wanted, _)| *wanted);
-        // First what this peer's transport had to say, then others may speak.
+        // First this peer's events, then others that follow from them.
         if !matches!(outcome, Ok((_, false))) {
             self.settle(now, index, outcome.map(drop));
         }
@@ -133,7 +133,7 @@ impl Sfu {
             .sum()
     }
 
-    /// When a burst is due that waits for the rest of its picture.
+    /// When the first burst that waits for the rest of its picture is due.
     pub(super) fn burst_due(&self) -> Option<Instant> {
         let publications = self
             .ready
@@ -144,7 +144,7 @@ impl Sfu {
             .min()
     }
 
-    /// The next burst that waits for nothing.
+    /// Begins with the next burst that does not wait. False: there is none.
     fn next_delivery(&mut self) -> bool {
         let is_due = |index: &Index| {
             let publication = self.publications.get(*index);
@@ -160,7 +160,7 @@ impl Sfu {
         };
         publication.waits_until = None;
         let packets = std::mem::take(&mut publication.pending);
-        // What another worker has sent goes no further.
+        // Packets that another worker has relayed are not relayed again.
         if !publication.outlets.relays.is_empty() && publication.inlet.is_local() {
             self.sink.outputs.push_back(Output::Relay {
                 publication: publication.key,
@@ -189,8 +189,8 @@ impl Sfu {
         true
     }
 
-    /// A subscriber lost the picture: it needs a key frame of the layer it is shown.
-    /// One that brings a further key frame is at the expense of everybody: it is taken from the subscriber's budget.
+    /// A subscriber has lost the picture and needs a key frame of the layer it is shown. Every subscriber is sent that key frame,
+    /// so a request that brings a further one is taken from the subscriber's budget.
     pub(super) fn on_keyframe_wanted(&mut self, now: Instant, peer: Index) {
         let Some(peer) = self.peers.get_mut(peer) else {
             return;
@@ -198,7 +198,7 @@ impl Sfu {
         let Some(index) = peer.publication else {
             return;
         };
-        // Withheld pictures come back with a key frame.
+        // Pictures that are withheld come back with a key frame anyway.
         if peer.is_withheld() {
             return;
         }
@@ -221,8 +221,8 @@ impl Sfu {
         self.want_keyframe(now, index, layer);
     }
 
-    /// Shows a subscriber that takes video and has none the picture as it stands, and asks for a key frame if that
-    /// is not what it should see. Nothing of its publication may be pending.
+    /// Sends a new subscriber the picture as it stands, and asks for a key frame if that is not the layer it should be shown.
+    /// None of the publication's packets may be pending.
     pub(super) fn start_subscriber(&mut self, now: Instant, peer_index: Index) {
         let Some(peer) = self.peers.get_mut(peer_index) else {
             return;

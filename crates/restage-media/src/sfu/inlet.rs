@@ -66,7 +66,7 @@ impl Sfu {
         }
     }
 
-    /// Takes an inlet away from its publication.
+    /// Removes an inlet from its publication.
     fn remove_inlet(&mut self, key: InletKey) -> Option<Index> {
         let index = self.inlet_keys.remove(&key)?;
         if let Some(publication) = self.publications.get_mut(index) {
@@ -103,7 +103,7 @@ impl Sfu {
         }
     }
 
-    /// Whether every packet can be one of this inlet.
+    /// Checks every packet against the rules of the inlet.
     fn check_push(&self, index: Index, packets: &[InletPacket]) -> Result<(), InletError> {
         let count = packets.len();
         if count > PUSH_PACKETS_MAX {
@@ -120,7 +120,7 @@ impl Sfu {
         Ok(())
     }
 
-    /// Forwards packets that are known to be possible, until there are more than the inlet may send.
+    /// Forwards packets that have been checked. Returns the limit that they exceed, if they do.
     fn push_checked(
         &mut self,
         now: Instant,
@@ -156,7 +156,7 @@ impl Sfu {
 }
 
 impl External {
-    /// Places a packet. `None`: its number was there before, or its layer is one too many.
+    /// Assigns a packet to its layer. `None`: its number was there before, or there are too many layers.
     fn take(&mut self, now: Instant, pushed: &InletPacket) -> Option<crate::packet::Packet> {
         let format = Arc::clone(self.formats.get(pushed.format)?);
         let kind = format.codec.kind();

@@ -1,4 +1,4 @@
-//! The door: inputs are told apart here, and whatever they cause is brought to an end before the next.
+//! The entrance: every input is handled here, with all that follows from it, before the next one.
 
 mod codecs;
 mod datagram;
@@ -79,7 +79,7 @@ pub struct Sfu {
     config: Config,
     shared: Shared,
     rng: Rng,
-    /// The time of the last input; never goes back.
+    /// The time of the last input. It never goes back.
     now: Option<Instant>,
     peers: Slab<Peer>,
     peer_keys: HashMap<PeerKey, Index>,
@@ -106,7 +106,7 @@ pub struct Sfu {
     stats: Stats,
 }
 
-/// A worker thread owns its `Sfu`.
+/// A worker thread owns its `Sfu`, so it must be `Send`.
 const _: fn() = || {
     fn is_send<T: Send>() {}
     is_send::<Sfu>();
@@ -228,7 +228,7 @@ impl Sfu {
         now
     }
 
-    /// The next thing to do outside; `None` when there is nothing more until the next input.
+    /// The next output; `None` when there is nothing more until the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.next_output();
         self.serving = None;
@@ -268,7 +268,7 @@ impl Sfu {
         timers.into_iter().flatten().min()
     }
 
-    /// How far a peer has come that is not connected; `None` of one that is, or that there is not.
+    /// How far the connection of a peer has come that is not connected. `None` if the peer is connected or unknown.
     pub fn connect_failure(&self, peer: PeerKey) -> Option<ConnectFailure> {
         let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
         (!peer.is_connected).then(|| peer.transport.unfinished())
@@ -338,7 +338,7 @@ impl Sfu {
                 event => self.on_event(now, index, event),
             }
         }
-        // Keeps the allocation, unless something within has left events of its own.
+        // Keep the allocation, unless a handler has left events of its own.
         if self.sink.events.is_empty() {
             self.sink.events = events;
         }

@@ -1,4 +1,4 @@
-//! Peers begin here: offers, and the fragments that change their ICE session.
+//! Opening peers by their offers, and fragments that change their ICE session.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -155,7 +155,7 @@ impl Sfu {
         Ok(None)
     }
 
-    /// RFC 9725 §4.3.2: answered with our new credentials; DTLS and media go on.
+    /// An ICE restart (RFC 9725 §4.3.2). Returns the fragment with our new credentials; DTLS and media go on.
     fn restart(
         &mut self,
         now: Instant,
@@ -194,7 +194,7 @@ impl Sfu {
     }
 }
 
-/// What a subscriber is sent of this kind.
+/// The stream of this kind that a subscriber is sent.
 fn stream_config(offer: &Offer, kind: MediaKind, rng: &mut Rng) -> Option<StreamConfig> {
     let media = offer.media().find(|media| media.kind == kind)?;
     (offer.role == Role::Subscriber).then(|| {
@@ -212,7 +212,7 @@ fn stream_config(offer: &Offer, kind: MediaKind, rng: &mut Rng) -> Option<Stream
     })
 }
 
-/// Zero is for probes that belong to no stream.
+/// A random SSRC. Zero is reserved for probes that belong to no stream.
 fn ssrc(rng: &mut Rng) -> u32 {
     rng.next_u32().max(1)
 }

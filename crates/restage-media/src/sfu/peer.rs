@@ -1,4 +1,4 @@
-//! One WebRTC connection: its transport, where it is reached, whether it is alive, and what it sends or receives.
+//! One WebRTC connection: its transport, its addresses, whether it is alive, and what it sends or receives.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -33,15 +33,15 @@ pub(crate) struct Peer {
     pub(crate) local_ufrag: String,
     pub(crate) ice_restarts: u32,
     pub(crate) candidates_trickled: u32,
-    /// Newest last.
+    /// Addresses that it is known to use, newest last.
     addresses: VecDeque<SocketAddr>,
-    /// An address of another peer that this one says is its own.
+    /// An address of another peer that this one claims.
     pub(crate) claimed: Option<SocketAddr>,
     pub(crate) address_changes: u32,
     opened_at: Instant,
     pub(crate) last_seen_at: Instant,
     pub(crate) is_connected: bool,
-    /// It is not looked at before, however busy it is.
+    /// It is not served by a timer before this.
     pub(crate) rests_until: Instant,
     /// What it feeds or receives.
     pub(crate) publication: Option<Index>,
@@ -51,15 +51,15 @@ pub(crate) struct Peer {
     tracks: [Option<TrackOut>; 2],
     /// Key frames that a subscriber may ask for.
     pub(crate) key_frames: KeyframeBudget,
-    /// What a subscriber has been told that it cannot decode.
+    /// What a subscriber cannot decode, as far as it has been reported.
     pub(crate) undecodable: Vec<(MediaKind, String)>,
-    /// What a publisher sends, if that is limited.
+    /// Counts what a publisher sends, if that is limited.
     upload: Option<Upload>,
-    /// What a subscriber is sent, if that is limited. Apart: where it is not, nothing of it is touched.
+    /// Counts what a subscriber is sent, if that is limited. Boxed: without a limit this memory is not touched.
     share: Option<Box<Share>>,
 }
 
-/// Why a peer that is otherwise well has to end.
+/// A time limit that a peer has exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overdue {
     Silent,
@@ -76,7 +76,7 @@ pub(crate) struct Forwarded {
     pub(crate) wanted: Option<Encoding>,
     /// The peer's deadline may have moved.
     pub(crate) is_unsettled: bool,
-    /// Packets have begun to come in a format that the subscriber does not take.
+    /// Packets have come in a format that the subscriber has not offered.
     pub(crate) is_mismatched: bool,
 }
 
@@ -140,8 +140,8 @@ impl Peer {
         Some(Excess::PublishBitrate { bits_per_s })
     }
 
-    /// Whether this subscriber has to go because its receiver is sent too much. It is shown a smaller layer first, if
-    /// there is one, and a larger one again once there is room for it.
+    /// Whether this subscriber has to be ended because its receiver is sent too much. Before that it is shown a smaller layer, if
+    /// there is one; and a larger one again once there is room for it.
     pub(crate) fn excess(&mut self, now: Instant, ladder: Option<&Ladder>) -> Option<Excess> {
         let share = self.share.as_mut()?;
         let ladder = ladder.unwrap_or_default();
@@ -187,7 +187,7 @@ impl Peer {
         video.all(|format| !format.has_feedback("nack pli") && format.has_feedback("ccm fir"))
     }
 
-    /// When it has to be looked at next. What arrives before does not put that off.
+    /// When it has to be served by a timer. Packets that arrive earlier do not postpone that.
     pub(crate) fn deadline(&self) -> Instant {
         self.transport
             .deadline()
@@ -208,7 +208,7 @@ impl Peer {
         }
     }
 
-    /// Remembers an address; returns the one that had to make room, which is never the one that media goes to.
+    /// Adds an address. Returns the one that was dropped for it, which is never the one that media goes to.
     pub(crate) fn add_address(&mut self, source: SocketAddr) -> Option<SocketAddr> {
         self.address_changes += 1;
         self.claimed.take_if(|claimed| *claimed == source);
@@ -250,7 +250,7 @@ impl Peer {
             .is_some_and(|track| track.is_waiting(target))
     }
 
-    /// What is left out of this subscriber's pictures from now on.
+    /// Sets what is left out of this subscriber's pictures from now on.
     pub(crate) fn thin(&mut self, thinning: Thinning) {
         if let Some(track) = &mut self.tracks[MediaKind::Video.index()] {
             track.thin(thinning);
@@ -263,7 +263,7 @@ impl Peer {
         track.is_some_and(TrackOut::is_withheld)
     }
 
-    /// Which H.264 this subscriber is sent.
+    /// Sets which H.264 profiles this subscriber is sent.
     pub(crate) fn match_profiles(&mut self, profiles: H264ProfileMatch) {
         let tracks = self.tracks.iter_mut().flatten();
         tracks.for_each(|track| track.match_profiles(profiles));
@@ -276,8 +276,8 @@ impl Peer {
         }
     }
 
-    /// Shows a newcomer where the picture stands. The pictures lead up to the newest in next to no time, so that the
-    /// receiver shows that one at once instead of playing the way there.
+    /// Sends a new subscriber the picture as it stands. The timestamps of the pictures are moved so close together that the
+    /// receiver shows the newest one at once.
     pub(crate) fn begin(
         &mut self,
         now: Instant,
@@ -298,7 +298,7 @@ impl Peer {
             track.hold();
         }
         if start.is_unbroken {
-            // A packet that comes later would have the time its picture has no more.
+            // Only if no packet is missing: a late one would still carry the old timestamp.
             draw_together(scratch);
         }
         outcome.sent = scratch.len() as u64;
@@ -315,8 +315,8 @@ impl Peer {
         u64::from(self.is_connected) ^ track.map_or(0, TrackOut::touch) ^ self.transport.touch(kind)
     }
 
-    /// Gives this subscriber a burst: every packet is written before the timers are looked at once, so that its state
-    /// is touched once and its datagrams leave together. `scratch` is reused between calls.
+    /// Sends this subscriber a burst. Every packet is written before timers are checked, so that the subscriber's state is
+    /// touched once and its datagrams leave together. `scratch` is reused between calls.
     pub(crate) fn forward(
         &mut self,
         now: Instant,
@@ -325,7 +325,7 @@ impl Peer {
         sink: &mut Sink,
     ) -> Result<Forwarded, Failure> {
         let mut outcome = Forwarded::default();
-        // Pictures first: sound can end their train.
+        // Video first: audio can be the last datagram of its train.
         for kind in [MediaKind::Video, MediaKind::Audio] {
             let Some(track) = &mut self.tracks[kind.index()] else {
                 continue;
@@ -362,7 +362,7 @@ impl Peer {
     }
 }
 
-/// Puts pictures one tick of the clock apart, the last where it is.
+/// Moves the timestamps of pictures to one tick apart; the last one stays.
 fn draw_together(burst: &mut [Outgoing]) {
     let Some(newest) = burst.last().map(|last| last.time) else {
         return;

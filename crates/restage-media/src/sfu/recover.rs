@@ -4,11 +4,11 @@ use super::Sfu;
 use crate::io::GoneReason;
 
 impl Sfu {
-    /// To be called when a call of another method has panicked. Ends the peer that was being served, as [`GoneReason::Panicked`];
-    /// everybody else goes on. `false`: it is not known whose fault it was, and this must not be used any more.
+    /// Call this when another method has panicked. It ends the peer that was being served with [`GoneReason::Panicked`]; all
+    /// others go on. False: it is not known which peer caused the panic, and this `Sfu` must not be used any more.
     pub fn after_panic(&mut self) -> bool {
         self.stats.peer_panics += 1;
-        // What the peer had to say, and what it was to be sent, goes with it.
+        // The events and packets of the peer are dropped with it.
         self.sink.events.clear();
         self.scratch.clear();
         let Some(index) = self.serving.take() else {

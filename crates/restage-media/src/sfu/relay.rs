@@ -9,7 +9,7 @@ use crate::packet::Packet;
 use crate::publication::inlet::Inlet;
 
 impl Sfu {
-    /// Sets who receives the publication on behalf of others. What is pending has been forwarded.
+    /// Sets the workers that the publication is relayed to. Pending packets have been forwarded.
     pub(super) fn relay(&mut self, key: PublicationKey, to: Vec<WorkerId>) {
         let is_known = self.publication_keys.contains_key(&key);
         if !is_known && to.is_empty() {
@@ -47,7 +47,7 @@ impl Sfu {
             let Some(publication) = self.publications.get_mut(index) else {
                 return;
             };
-            // A feeder of our own has taken over; these are the last of its predecessor.
+            // An inlet of this worker has taken over: these are the last packets of the former one.
             if publication.inlet.is_local() {
                 return;
             }
@@ -72,7 +72,7 @@ impl Sfu {
         }
     }
 
-    /// Another worker's peer feeds it.
+    /// A peer of another worker feeds the publication from now on.
     pub(super) fn yield_feed(&mut self, key: PublicationKey) {
         let Some(&index) = self.publication_keys.get(&key) else {
             return;

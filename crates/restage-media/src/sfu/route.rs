@@ -1,4 +1,4 @@
-//! Who feeds what and who receives what.
+//! Which inlet feeds a publication, and which peers receive it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +23,7 @@ impl Sfu {
             return;
         }
         self.leave(peer);
-        // Leaving may have ended an idle publication, but not this one unless it was idle: look again.
+        // Leaving may have removed the publication if it was idle: look it up again.
         let Some(index) = self.publication(publication) else {
             return;
         };
@@ -73,7 +73,7 @@ impl Sfu {
         self.start_subscriber(now, peer);
     }
 
-    /// Forgets a peer, saying goodbye to the remote end unless its connection is broken.
+    /// Forgets a peer. Sends BYE and close_notify first, unless its connection is broken.
     pub(super) fn remove_peer(&mut self, index: Index, sends_bye: bool) {
         self.leave(index);
         let Some(mut peer) = self.peers.remove(index) else {
@@ -90,7 +90,7 @@ impl Sfu {
         }
         if sends_bye {
             peer.transport.close(&mut self.sink);
-            // What it may still have received is nobody's any more.
+            // Packets that it may still have received are dropped.
             self.sink.events.clear();
         }
     }
@@ -114,7 +114,7 @@ impl Sfu {
             .iter()
             .position(|other| *other == peer_index)
         {
-            // Keeps the order, so that a burst under way skips nobody.
+            // The order is kept, so that the present burst skips nobody.
             publication.outlets.peers.remove(place);
             if let Some(delivery) = self
                 .delivery
@@ -149,7 +149,7 @@ impl Sfu {
         }
     }
 
-    /// A feed with an id that no other has, on any worker: packets of others may be relayed here.
+    /// A feed with an id that no other feed has on any worker, because packets of others may be relayed here.
     pub(super) fn new_feed(&mut self, now: Instant) -> Feed {
         self.feeds += 1;
         let worker = u64::from(self.config.worker.0) << 48;
@@ -157,7 +157,7 @@ impl Sfu {
         Feed::new(id, now)
     }
 
-    /// Another inlet takes over. Whoever fed the publication before does no more.
+    /// Another inlet takes over. The former one feeds the publication no more.
     pub(super) fn set_inlet(&mut self, index: Index, inlet: Inlet) {
         let Some(publication) = self.publications.get_mut(index) else {
             return;

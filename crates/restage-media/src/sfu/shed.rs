@@ -1,4 +1,4 @@
-//! What is left out of the pictures while the worker is overloaded, and whose pictures.
+//! Which pictures of which subscribers are left out while the worker is overloaded.
 
 use super::Sfu;
 use crate::limits::{SHED_PARTS, SHED_STEPS_MAX};

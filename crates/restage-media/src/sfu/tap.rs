@@ -52,7 +52,7 @@ impl Sfu {
         Ok(index)
     }
 
-    /// Gives a new tap the picture as it stands, and asks for what it waits for. What is pending has been forwarded.
+    /// Gives a new tap the picture as it stands, and asks for the key frames that it needs. Pending packets have been forwarded.
     fn start_tap(&mut self, now: Instant, key: TapKey, index: Index) {
         let Some(publication) = self.publications.get_mut(index) else {
             return;
@@ -81,7 +81,7 @@ impl Sfu {
         }
     }
 
-    /// Gives each tap of a publication its part of a burst. Returns the layers whose key frame they wait for.
+    /// Gives each tap of a publication its part of a burst. Returns the layers whose key frame they need.
     pub(super) fn hand_to_taps(&mut self, index: Index, burst: &[Packet]) -> Vec<u8> {
         let Some(publication) = self.publications.get_mut(index) else {
             return Vec::new();

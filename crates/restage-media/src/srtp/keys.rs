@@ -1,19 +1,19 @@
-//! From what DTLS has agreed on to the session keys of SRTP (RFC 5764 §4.2, RFC 3711 §4.3, RFC 7714 §11).
+//! Session keys of SRTP, derived from the keying material of DTLS (RFC 5764 §4.2, RFC 3711 §4.3, RFC 7714 §11).
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 
-/// Of AES-GCM.
+/// Bytes of the salt of AES-GCM.
 const SALT_BYTES: usize = 12;
 pub(crate) const GCM_TAG_BYTES: usize = 16;
-/// HMAC-SHA1-80's: the first ten bytes of twenty (RFC 3711 §4.2.1).
+/// Bytes of the tag of HMAC-SHA1-80: the first ten of twenty (RFC 3711 §4.2.1).
 pub(crate) const HMAC_TAG_BYTES: usize = 10;
-/// RFC 3711 §5.2.
+/// Bytes of the key of HMAC-SHA1 (RFC 3711 §5.2).
 const HMAC_KEY_BYTES: usize = 20;
 
-/// RFC 3711 §4.3.2.
+/// What a derived key is for (RFC 3711 §4.3.2).
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Label {
     RtpKey = 0,
@@ -24,7 +24,7 @@ pub(crate) enum Label {
     RtcpSalt = 5,
 }
 
-/// How media is protected (RFC 5764 §4.1.2, RFC 7714 §14.2), as DTLS agreed on it.
+/// The SRTP profile that DTLS negotiated (RFC 5764 §4.1.2, RFC 7714 §14.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SrtpProfile {
     AeadAes256Gcm,
@@ -33,7 +33,7 @@ pub(crate) enum SrtpProfile {
 }
 
 impl SrtpProfile {
-    /// Of what DTLS exports for both ends.
+    /// Bytes that DTLS exports for both ends.
     pub(crate) fn keying_material_bytes(self) -> usize {
         2 * (self.key_bytes() + self.salt_bytes())
     }
@@ -53,12 +53,12 @@ impl SrtpProfile {
     }
 }
 
-/// What DTLS has agreed on (RFC 5764 §4.2), forgotten once keys are derived.
+/// The keying material that DTLS exports (RFC 5764 §4.2). It is overwritten once keys are derived.
 pub(crate) struct KeyingMaterial {
     pub(crate) profile: SrtpProfile,
     /// Client key, server key, client salt, server salt.
     pub(crate) bytes: Vec<u8>,
-    /// Our end was the DTLS client.
+    /// Whether this end was the DTLS client.
     pub(crate) is_client: bool,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Master<'a> {
 }
 
 impl KeyingMaterial {
-    /// Our end's and the remote end's. `None` when the material is not as long as its profile asks.
+    /// Master keys of our end and of the remote end. `None`: the material is not as long as its profile requires.
     pub(crate) fn masters(&self) -> Option<(Master<'_>, Master<'_>)> {
         let (key_bytes, salt_bytes) = (self.profile.key_bytes(), self.profile.salt_bytes());
         if self.bytes.len() != self.profile.keying_material_bytes() {
@@ -130,7 +130,7 @@ pub(crate) struct Cipher {
 }
 
 impl Cipher {
-    /// `None` when the profile is none of AES-GCM.
+    /// `None`: the profile does not use AES-GCM.
     fn derive(master: &Master<'_>, key: Label, salt: Label) -> Option<Self> {
         let mut session_key = vec![0; master.profile.key_bytes()];
         master.derive(key, &mut session_key)?;
@@ -155,7 +155,7 @@ impl Cipher {
         })
     }
 
-    /// RFC 7714 §8.1 and §9.1: two zero bytes, SSRC and a six-byte index, under the salt.
+    /// The nonce of RFC 7714 §8.1 and §9.1: two zero bytes, SSRC and a six-byte index, combined with the salt.
     #[inline]
     pub(crate) fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
         let index = u128::from(index & 0xffff_ffff_ffff);
@@ -166,17 +166,17 @@ impl Cipher {
     }
 }
 
-/// What session keys are for.
+/// The use of session keys.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Use {
     Rtp,
     Rtcp,
 }
 
-/// One end's session keys, as the profile has them.
+/// One end's session keys for its profile.
 pub(crate) enum SessionKeys {
     Gcm(Cipher),
-    /// Apart: it is forty times as large.
+    /// Boxed: it is forty times as large.
     CounterMode(Box<CounterMode>),
 }
 
@@ -229,7 +229,7 @@ impl CounterMode {
         Some(derived)
     }
 
-    /// Encrypts what is plain and decrypts what is not (RFC 3711 §4.1.1).
+    /// Encrypts or decrypts, which is the same operation (RFC 3711 §4.1.1).
     pub(crate) fn apply(&self, ssrc: u32, index: u64, bytes: &mut [u8]) -> Option<()> {
         let counter = self.salt << 16 ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16;
         let context = EncryptionContext::Iv128(counter.to_be_bytes().into());
@@ -237,7 +237,7 @@ impl CounterMode {
         Some(())
     }
 
-    /// The tag of what is `authenticated`, these parts one after the other.
+    /// The tag of these parts one after the other.
     pub(crate) fn tag(&self, authenticated: [&[u8]; 2]) -> [u8; HMAC_TAG_BYTES] {
         let mut context = hmac::Context::with_key(&self.hmac);
         for part in authenticated {
@@ -247,12 +247,12 @@ impl CounterMode {
         full.as_ref().first_chunk().copied().unwrap_or_default()
     }
 
-    /// Reads what sealing begins with.
+    /// Reads the memory that encryption needs first: see [`Sender::touch`](crate::send::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
         self.salt as u64
     }
 
-    /// Whether that is its tag, in constant time.
+    /// Whether `tag` is the tag of these parts, in constant time.
     pub(crate) fn verifies(&self, authenticated: [&[u8]; 2], tag: &[u8]) -> bool {
         verify_slices_are_equal(&self.tag(authenticated), tag).is_ok()
     }

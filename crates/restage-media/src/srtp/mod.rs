@@ -1,4 +1,4 @@
-//! SRTP and SRTCP (RFC 3711, RFC 7714): keys, protecting what is sent, opening what is received.
+//! SRTP and SRTCP (RFC 3711, RFC 7714): keys, encryption of sent packets, decryption of received ones.
 
 pub(crate) mod keys;
 pub(crate) mod open;

@@ -1,11 +1,11 @@
-//! Opening SRTP packets (RFC 3711 §3.3, RFC 7714 §8).
+//! Decrypts SRTP packets (RFC 3711 §3.3, RFC 7714 §8).
 
 use aws_lc_rs::aead::Aad;
 
 use crate::srtp::keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, SessionKeys};
 
-/// Verifies a packet whose payload begins at `body` and replaces `plain` by what it decrypts to. `None`: it is not the remote
-/// end's. `index` is the sequence number with the rollover counter above it.
+/// Verifies a packet whose payload begins at `body` and decrypts the payload into `plain`. `None`: it does not come from the
+/// remote end. `index` is the sequence number with the rollover counter above it.
 pub(crate) fn open(
     keys: &SessionKeys,
     packet: &[u8],
@@ -52,8 +52,8 @@ mod tests {
         SrtpProfile::AeadAes256Gcm,
     ];
     const PAYLOAD: &[u8] = b"restage";
-    /// Packets with an extension, as libsrtp 2 seals them under a master key and salt of 0, 1, 2 and so on: number 65,534
-    /// before the rollover and number 1 behind it.
+    /// Packets with an extension, encrypted by libsrtp 2 with a master key and salt of 0, 1, 2 and so on: number 65,534
+    /// before the rollover and number 1 after it.
     const SEALED: [[&str; 2]; 3] = [
         [
             "9060fffe0000123455aa77ccbede000110310000ee492028bfb20d4e8219d0afe034cd407e",
@@ -69,7 +69,7 @@ mod tests {
         ],
     ];
 
-    /// The remote end, the DTLS client here, has that master key and salt.
+    /// The remote end, here the DTLS client, has that master key and salt.
     fn keys(profile: SrtpProfile) -> SessionKeys {
         let (key, salt) = match profile {
             SrtpProfile::Aes128CmSha1 => (16, 14),
@@ -89,7 +89,7 @@ mod tests {
         SessionKeys::derive(&remote, Use::Rtp).unwrap()
     }
 
-    /// What a packet with this index says.
+    /// The contents of a packet with this index.
     fn opened(keys: &SessionKeys, packet: &[u8], index: u64) -> Option<Vec<u8>> {
         let header = Header::parse(packet)?;
         let mut plain = vec![1, 2, 3];

@@ -1,15 +1,15 @@
-//! SRTP (RFC 3711, RFC 7714), for what is sent on one connection.
+//! Encryption of what is sent on one connection (RFC 3711, RFC 7714).
 //!
-//! A nonce is made of SSRC and packet index, so two different packets must never share both. Within this crate that
-//! holds because the numbers of a stream come from one rewriter that never repeats, because an SSRC's packets leave
-//! by this code alone, and because retransmissions without RTX repeat the packet to the bit.
+//! A nonce is made of SSRC and packet index, so two different packets must never share both. In this crate that holds because the
+//! numbers of a stream come from one rewriter that never repeats, because an SSRC's packets are encrypted only here, and because
+//! retransmissions without RTX repeat the packet bit by bit.
 
 use aws_lc_rs::aead::Aad;
 
 use crate::srtp::keys::{KeyingMaterial, SessionKeys, Use};
 use crate::srtp::srtcp::Srtcp;
 
-/// Protects what is sent and opens the feedback that is received.
+/// Encrypts what is sent and decrypts received feedback.
 #[derive(Debug)]
 pub(crate) struct Srtp {
     rtp: SessionKeys,
@@ -17,7 +17,7 @@ pub(crate) struct Srtp {
 }
 
 impl Srtp {
-    /// `None` when the material is not as long as its profile asks.
+    /// `None`: the material is not as long as its profile requires.
     pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
         let (own, _) = material.masters()?;
         Some(Self {
@@ -26,8 +26,8 @@ impl Srtp {
         })
     }
 
-    /// Seals the RTP packet that begins at `start` of `buffer` and whose payload begins at `body`. `seq` is its
-    /// number without wrap-around, whose upper bits are the rollover counter.
+    /// Encrypts the RTP packet that begins at `start` of `buffer` and whose payload begins at `body`. `seq` is its number without
+    /// wrap-around; the upper bits are the rollover counter.
     pub(crate) fn protect_rtp(
         &self,
         buffer: &mut Vec<u8>,
@@ -56,7 +56,7 @@ impl Srtp {
         }
     }
 
-    /// Reads what sealing begins with.
+    /// Reads the memory that encryption needs first: see [`Sender::touch`](crate::send::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
         match &self.rtp {
             SessionKeys::Gcm(cipher) => cipher.salt as u64,

@@ -1,4 +1,4 @@
-//! SRTCP (RFC 3711 §3.4, RFC 7714 §9), for one connection.
+//! SRTCP (RFC 3711 §3.4, RFC 7714 §9) for one connection.
 
 use aws_lc_rs::aead::Aad;
 
@@ -6,28 +6,28 @@ use crate::limits::RTCP_SOURCES_MAX;
 use crate::srtp::keys::{GCM_TAG_BYTES, HMAC_TAG_BYTES, KeyingMaterial, SessionKeys, Use};
 
 const INDEX_BYTES: usize = 4;
-/// The header that stays readable: the first packet's first eight bytes.
+/// Length of the unencrypted header: the first eight bytes of the first packet.
 const CLEAR_BYTES: usize = 8;
-/// Set in the index of an encrypted packet.
+/// Flag in the index of an encrypted packet.
 const ENCRYPTED: u32 = 1 << 31;
-/// Packets of a source remembered against replay.
+/// Packets of an SSRC remembered against replay.
 const REPLAY_WINDOW: u32 = 64;
 
-/// Protects the reports and feedback that are sent and opens those that are received.
+/// Encrypts reports and feedback that are sent and decrypts received ones.
 pub(crate) struct Srtcp {
     own: SessionKeys,
     own_index: u32,
     remote: SessionKeys,
-    /// Each of the remote end's SSRCs counts by itself (RFC 3711 §3.2.1). Kept as long as the key.
+    /// Each SSRC of the remote end counts separately (RFC 3711 §3.2.1). Kept as long as the key.
     replays: Vec<Replay>,
-    /// Packets refused because they come from one SSRC too many, since this was asked for last.
+    /// Packets refused because their SSRC was beyond [`RTCP_SOURCES_MAX`], since the last call.
     pub(crate) sources_refused: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Replay {
     ssrc: u32,
-    /// Highest index received and which of those below it were.
+    /// Highest index received, and which of those below it were received.
     highest: u32,
     seen: u64,
 }
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Srtcp {
 }
 
 impl Srtcp {
-    /// `None` when the material is not as long as its profile asks.
+    /// `None`: the material is not as long as its profile requires.
     pub(crate) fn new(material: &KeyingMaterial) -> Option<Self> {
         let (own, remote) = material.masters()?;
         Some(Self {
@@ -51,8 +51,8 @@ impl Srtcp {
         })
     }
 
-    /// Seals the packet that `buffer` holds from `start` on. False, and nothing is left of it: no more may be sent under these
-    /// keys (RFC 3711 §9.2).
+    /// Encrypts the packet that `buffer` holds from `start` on. False: no more packets may be sent under these keys (RFC 3711
+    /// §9.2), and the packet was removed from the buffer.
     #[must_use]
     pub(crate) fn protect(&mut self, buffer: &mut Vec<u8>, start: usize) -> bool {
         let index = self.own_index;
@@ -84,7 +84,7 @@ impl Srtcp {
         true
     }
 
-    /// Opens a received packet. `None`: it is malformed, not the remote end's, has been here before, or is of an SSRC beyond
+    /// Decrypts a received packet. `None`: it is malformed, does not come from the remote end, is a replay, or has an SSRC beyond
     /// [`RTCP_SOURCES_MAX`].
     pub(crate) fn open(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let ssrc = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
@@ -112,14 +112,14 @@ impl Srtcp {
     }
 }
 
-/// Index and content of a packet that is not a replay.
+/// Index and contents of a packet that is not a replay.
 fn open(
     keys: &SessionKeys,
     bytes: &[u8],
     ssrc: u32,
     is_replay: impl FnOnce(u32) -> bool,
 ) -> Option<(u32, Vec<u8>)> {
-    // The tag is before the index with AES-GCM and behind it with HMAC.
+    // With AES-GCM the tag is before the index, with HMAC behind it.
     let (indexed, tag) = match keys {
         SessionKeys::Gcm(_) => (bytes, &[][..]),
         SessionKeys::CounterMode(_) => {

@@ -1,7 +1,7 @@
-//! Which peer a datagram belongs to: two table look-ups, never a walk over peers.
+//! Finds the peer of a datagram: two table look-ups, never a loop over peers.
 //!
-//! A STUN request names its peer by the local part of USERNAME (RFC 8445 §7.2.2), so it finds it from any address. All else
-//! is looked up by source address; the addresses come from STUN messages whose integrity was checked.
+//! A STUN request names its peer by the local part of USERNAME (RFC 8445 §7.2.2), so it is found from any address.
+//! Other datagrams are looked up by source address; the addresses come from verified STUN messages.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,12 +11,12 @@ use crate::util::slab::Index;
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
     addresses: HashMap<SocketAddr, Index>,
-    /// Peers that say of an address of another peer that it is theirs, until it is proven. At most one address a peer.
+    /// Peers that claim an address of another peer, until they have proven that they receive there. At most one address a peer.
     claims: HashMap<SocketAddr, Index>,
     ufrags: HashMap<Box<str>, Index>,
 }
 
-/// What a datagram is, as its first two bytes say. It is decided once for each datagram, and nowhere else.
+/// What a datagram is, by its first two bytes. This is decided once for each datagram, and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DatagramKind {
     Stun,
@@ -45,12 +45,12 @@ impl Demux {
         self.addresses.get(&source).copied()
     }
 
-    /// Whose name fragment this is.
+    /// The peer that has this name fragment.
     pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<Index> {
         self.ufrags.get(ufrag).copied()
     }
 
-    /// The peer that says that this address, which is another's, has become its own.
+    /// The peer that claims this address of another peer.
     pub(crate) fn claimant(&self, source: SocketAddr) -> Option<Index> {
         self.claims.get(&source).copied()
     }
@@ -59,7 +59,7 @@ impl Demux {
         self.claims.insert(source, peer);
     }
 
-    /// Only if no other peer has claimed it since.
+    /// Withdraws a claim, unless another peer has claimed the address since.
     pub(crate) fn withdraw(&mut self, source: SocketAddr, peer: Index) {
         if self.claims.get(&source) == Some(&peer) {
             self.claims.remove(&source);
@@ -78,12 +78,12 @@ impl Demux {
         self.ufrags.remove(ufrag);
     }
 
-    /// Gives an address to a peer; returns the one that had it.
+    /// Assigns an address to a peer; returns the previous owner.
     pub(crate) fn add_address(&mut self, source: SocketAddr, peer: Index) -> Option<Index> {
         self.addresses.insert(source, peer)
     }
 
-    /// Only if it has not become another peer's.
+    /// Removes an address, unless it belongs to another peer by now.
     pub(crate) fn remove_address(&mut self, source: SocketAddr, peer: Index) {
         if self.addresses.get(&source) == Some(&peer) {
             self.addresses.remove(&source);

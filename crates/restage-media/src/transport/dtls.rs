@@ -1,7 +1,7 @@
-//! One end of a DTLS 1.2 connection (RFC 6347, RFC 5764) over OpenSSL, without sockets: datagrams in, datagrams out.
+//! One end of a DTLS 1.2 connection (RFC 6347, RFC 5764) with OpenSSL and without sockets: datagrams in, datagrams out.
 //!
-//! OpenSSL retransmits by a clock of its own, which this crate must not depend on. So flights are kept and sent again here,
-//! by the time that the caller gives.
+//! OpenSSL retransmits by a clock of its own, on which this crate must not depend. So flights are stored and repeated
+//! here, by the caller's time.
 
 mod wire;
 
@@ -21,20 +21,20 @@ use crate::srtp::keys::KeyingMaterial;
 use crate::srtp::keys::SrtpProfile;
 use wire::Wire;
 
-/// RFC 5764 §4.2.
+/// Label of the exporter (RFC 5764 §4.2).
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
-/// Sent with a failure for which OpenSSL has not written an alert.
+/// The alert for a failure for which OpenSSL has not written one.
 const INTERNAL_ERROR: u8 = 80;
-/// Application data is not for this connection; it is read and dropped in pieces of this size.
+/// Application data has no use here; it is read and dropped in pieces of this size.
 const READ_BYTES: usize = 2_048;
 
-/// What a call has brought about.
+/// The result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Nothing of the datagram was for this connection.
+    /// Nothing of the datagram belonged to this connection.
     Rejected,
     Nothing,
-    /// The handshake is done: keys are there.
+    /// The handshake is complete, and the keys are available.
     Connected,
     /// The remote end has closed the connection.
     Closed,
@@ -47,14 +47,14 @@ enum State {
     Broken,
 }
 
-/// See the module.
+/// One end of a DTLS connection; see the module.
 pub(crate) struct Dtls {
     state: State,
     is_client: bool,
     verdict: Verdict,
-    /// Something of a handshake has arrived.
+    /// Whether a handshake message has arrived.
     pub(crate) has_begun: bool,
-    /// Something that looks like DTLS has arrived.
+    /// Whether anything that looks like DTLS has arrived.
     is_reached: bool,
     /// Datagrams to send.
     outgoing: Vec<Vec<u8>>,
@@ -62,7 +62,7 @@ pub(crate) struct Dtls {
     flight: Vec<Vec<u8>>,
     resend_at: Option<Instant>,
     resend_after: Duration,
-    /// A fatal alert that arrived unprotected, so that anybody may have sent it, and when it counts.
+    /// A fatal alert that arrived unprotected and so may be forged, and when it takes effect.
     alert: Option<(u8, Instant)>,
 }
 
@@ -109,7 +109,7 @@ impl Dtls {
         Ok(Progress::Nothing)
     }
 
-    /// Takes a datagram.
+    /// Processes a datagram.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -133,7 +133,7 @@ impl Dtls {
                 return Ok(self.read());
             }
             State::New(_) => {
-                // The first call makes the stream; nothing of it is lost, as it then waits for a datagram.
+                // The first call creates the stream, which then waits for a datagram, so nothing is lost.
                 self.advance(now)?;
                 if let State::Handshaking(handshake) = &mut self.state {
                     handshake.get_mut().arrive(filtered.records);
@@ -170,7 +170,7 @@ impl Dtls {
         std::mem::take(&mut self.outgoing)
     }
 
-    /// Why it cannot have come further, when it is given up.
+    /// The reason why the handshake is not complete, when it is given up.
     pub(crate) fn unfinished(&self) -> ConnectFailure {
         match self.alert {
             Some((code, _)) => ConnectFailure::AlertReceived { code },
@@ -179,7 +179,7 @@ impl Dtls {
         }
     }
 
-    /// What SRTP keys are derived from, once connected. `None` when the ends agreed on no profile.
+    /// The material from which SRTP keys are derived, once connected. `None` if no profile was negotiated.
     pub(crate) fn keying_material(&self) -> Option<KeyingMaterial> {
         let State::Connected(stream) = &self.state else {
             return None;
@@ -197,16 +197,16 @@ impl Dtls {
         })
     }
 
-    /// Says close_notify.
+    /// Sends close_notify.
     pub(crate) fn close(&mut self) {
         if let State::Connected(stream) = &mut self.state {
-            // What cannot be said any more need not be.
+            // An error is ignored, because the connection ends anyway.
             let _ = stream.shutdown();
             self.outgoing.append(&mut stream.get_mut().outgoing);
         }
     }
 
-    /// Goes on with the handshake as far as what has arrived allows.
+    /// Continues the handshake as far as the received data allows.
     fn advance(&mut self, now: Instant) -> Result<Progress, ConnectFailure> {
         let result = match std::mem::replace(&mut self.state, State::Broken) {
             State::New(ssl) if self.is_client => ssl.connect(Wire::default()),
@@ -221,7 +221,7 @@ impl Dtls {
             Ok(mut stream) => {
                 let written = std::mem::take(&mut stream.get_mut().outgoing);
                 self.outgoing.extend(written);
-                // OpenSSL sends the last flight again itself when the remote end's comes again.
+                // OpenSSL repeats the last flight itself when the remote end repeats its own.
                 (self.flight, self.resend_at, self.alert) = (Vec::new(), None, None);
                 self.state = State::Connected(stream);
                 Ok(Progress::Connected)
@@ -271,7 +271,7 @@ impl Dtls {
         ConnectFailure::AlertSent { code, detail }
     }
 
-    /// Takes what has arrived after the handshake: repetitions of it, application data, close_notify.
+    /// Reads what arrives after the handshake: repetitions of it, application data, close_notify.
     fn read(&mut self) -> Progress {
         let State::Connected(stream) = &mut self.state else {
             return Progress::Nothing;
@@ -306,7 +306,7 @@ fn srtp_profile(ssl: &SslRef) -> Option<SrtpProfile> {
     }
 }
 
-/// OpenSSL's words for what went wrong first.
+/// OpenSSL's description of the first error.
 fn reason_of(error: &ErrorStack) -> String {
     let reasons = error.errors().iter().filter_map(|error| error.reason());
     let all: Vec<&str> = reasons.collect();

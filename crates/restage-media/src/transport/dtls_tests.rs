@@ -1,4 +1,4 @@
-//! Handshakes with an OpenSSL client of every make.
+//! Handshakes with an OpenSSL client in all variants.
 
 use std::io::{self, Read, Write};
 
@@ -14,6 +14,7 @@ use openssl::x509::{X509, X509NameBuilder};
 
 use super::*;
 use crate::sdp::fingerprint::Hash;
+use crate::util::test::epoch;
 
 type Key = PKey<Private>;
 
@@ -112,7 +113,7 @@ impl Default for Options {
 impl Remote {
     fn new(key: &Key, certificate: &X509, options: &Options) -> Self {
         let mut builder = SslContext::builder(SslMethod::dtls()).unwrap();
-        // It is this end that is to refuse what is weak.
+        // This end must refuse what is weak, so the client accepts it.
         builder.set_security_level(0);
         builder.set_private_key(key).unwrap();
         builder.set_certificate(certificate).unwrap();
@@ -196,17 +197,11 @@ fn sha256(certificate: &X509) -> Vec<Fingerprint> {
     )]
 }
 
-// The instant all others are relative to; nothing depends on the clock.
-#[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
-    Instant::now()
-}
-
 struct Pair {
     dtls: Dtls,
     remote: Remote,
     now: Instant,
-    /// Of the datagrams of this end, which are lost.
+    /// Selects the datagrams of this end that are lost.
     loses: fn(usize) -> bool,
     sent: usize,
     largest: usize,
@@ -241,7 +236,7 @@ impl Pair {
         }
     }
 
-    /// Until this end is connected, or why it is not.
+    /// Runs until this end is connected; an error says why it is not.
     fn shake(&mut self) -> Result<(), ConnectFailure> {
         self.dtls.start(self.now)?;
         for _ in 0..200 {

@@ -1,4 +1,4 @@
-//! What a connection produces.
+//! The events of a connection.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use crate::receive::Received;
 use crate::receive::clock::SenderReport;
 use crate::rtp::extensions::RidName;
 
-/// What a connection produces.
+/// Collects the events of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Sink {
     pub(crate) buffers: Buffers,
-    /// Where a publisher's packet is decrypted.
+    /// Buffer in which a publisher's packet is decrypted.
     pub(crate) plain: Vec<u8>,
     /// An instant and its time since 1970.
     pub(crate) epoch: Option<(Instant, Duration)>,
     pub(crate) outputs: VecDeque<io::Output>,
     pub(crate) events: Vec<TransportEvent>,
-    /// Packets of one SSRC too many.
+    /// Number of packets of too many SSRCs.
     pub(crate) sources_refused: u64,
 }
 
@@ -40,19 +40,19 @@ pub(crate) enum TransportEvent {
     Connected,
     Closed,
     Packet(MediaKind, Received),
-    /// These sequence numbers of video did not arrive.
+    /// Sequence numbers of video packets that did not arrive.
     Missing(Vec<u16>),
     /// The remote end cannot decode what it receives.
     KeyframeWanted,
     SenderReport(MediaKind, Option<RidName>, SenderReport),
 }
 
-/// Why a connection cannot go on.
+/// Why a connection cannot continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     Panic,
     Error(String),
-    /// It did not come about.
+    /// It was not established.
     Connect(ConnectFailure),
 }
 

@@ -1,8 +1,10 @@
-//! ICE-lite (RFC 8445 §2.5): answers the client's checks, learns its addresses from them, and decides where media goes.
+//! ICE-lite (RFC 8445 §2.5): answers the client's checks, learns its addresses from them, and selects the path of
+//! media.
 //!
-//! A check proves who sent it, not where it came from: its source can be forged. So media follows a client to another
-//! address only after the way there is proven, by a check of this end that was answered from there, or by a DTLS handshake
-//! whose flights went there. Until then at most [`AMPLIFICATION_MAX`] times as much is sent as came from there.
+//! A check proves who sent it, but not where it came from, because its source can be forged. So media follows a
+//! client to another address only after that path is proven: by a check of this end that was answered from there, or
+//! by a DTLS handshake whose flights went there. Until then at most [`AMPLIFICATION_MAX`] times as much is sent as
+//! came from there.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,19 +18,19 @@ use crate::limits::{
 };
 use crate::sdp::offer::IceCredentials;
 
-/// RFC 8445 §5.1.2.1: what a check of ours has as PRIORITY, that of a peer-reflexive candidate.
+/// PRIORITY in checks of this end: that of a peer-reflexive candidate (RFC 8445 §5.1.2.1).
 const CHECK_PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;
 
-/// Between one address of the client and one of ours.
+/// The route between one address of the client and one of ours.
 #[derive(Debug)]
 struct Route {
     path: Path,
-    /// Of its checks.
+    /// The PRIORITY of its checks.
     priority: u32,
-    /// Its latest check had USE-CANDIDATE.
+    /// Whether its latest check had USE-CANDIDATE.
     is_nominated: bool,
     is_proven: bool,
-    /// Of the ICE session that its latest check belongs to.
+    /// The ICE session of its latest check.
     generation: u32,
     last_seen_at: Instant,
     /// Bytes that may still be sent there before it is proven.
@@ -36,7 +38,7 @@ struct Route {
     check: Option<Check>,
 }
 
-/// A check of ours that is not answered yet.
+/// A check of this end that was not answered yet.
 #[derive(Debug)]
 struct Check {
     transaction: Transaction,
@@ -51,14 +53,14 @@ pub(crate) struct Reply {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What a STUN message has come to.
+/// The result for a STUN message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It is not the client's.
+    /// It is not from the client.
     Refused,
-    /// It is the client's; whether the source is as well, its answer to our check will tell.
+    /// It is from the client; its answer to our check will show whether the source is true.
     Taken,
-    /// The client has received something at the source.
+    /// The client has received data at the source address.
     Proven,
 }
 
@@ -70,11 +72,11 @@ pub(crate) struct Ice {
     tie_breaker: u64,
     generation: u32,
     routes: Vec<Route>,
-    /// Where media goes.
+    /// The path of media.
     selected: Option<Path>,
-    /// Where the client says it is now while the selected path is silent, as long as that is not proven.
+    /// A path that the client claims while the selected one is silent, until it is proven.
     trial: Option<Path>,
-    /// Checks arrived that were signed with another password.
+    /// Whether checks arrived that were signed with another password.
     pub(crate) has_forgeries: bool,
     replies: Vec<Reply>,
 }
@@ -98,7 +100,7 @@ impl Ice {
         &self.local
     }
 
-    /// Begins another session with the client (RFC 8445 §2.4). Media goes on where it went until there is a route of the
+    /// Begins another ICE session with the client (RFC 8445 §2.4). Media keeps its path until there is a route of the
     /// new session.
     pub(crate) fn restart(&mut self, remote: IceCredentials, secrets: &mut Secrets) {
         self.local = secrets.ice_credentials();
@@ -112,18 +114,18 @@ impl Ice {
         !self.routes.is_empty()
     }
 
-    /// Where datagrams for the client go.
+    /// The path of datagrams to the client.
     pub(crate) fn selected(&self) -> Option<Path> {
         self.selected
     }
 
-    /// Where the client says it is now, the selected path being silent, if that is not proven yet. What
-    /// [`may_try`](Self::may_try) allows may go there.
+    /// A path that the client claims while the selected one is silent, if it is not proven yet. As much as
+    /// [`may_try`](Self::may_try) allows may be sent there.
     pub(crate) fn trial(&self) -> Option<Path> {
         self.trial
     }
 
-    /// Takes room for a datagram to the path on trial.
+    /// Reserves the bytes of a datagram on the path on trial; false if the bound is reached.
     pub(crate) fn may_try(&mut self, bytes: usize) -> bool {
         let trial = self.trial;
         let mut routes = self.routes.iter_mut();
@@ -133,14 +135,14 @@ impl Ice {
         route.may_send(bytes)
     }
 
-    /// Whether the client is known to receive what goes to the selected path.
+    /// Whether the client is known to receive on the selected path.
     pub(crate) fn is_proven(&self) -> bool {
         self.route(self.selected)
             .is_some_and(|route| route.is_proven)
     }
 
-    /// Takes a request whose USERNAME names this session, or an answer. `path` leads back to its source, which `is_anothers`
-    /// if some other client is known to be there.
+    /// Processes a request whose USERNAME names this session, or an answer. `path` leads back to its source;
+    /// `is_anothers` says that another client is known to be there.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -152,7 +154,7 @@ impl Ice {
         match message.kind {
             Kind::Request => self.on_request(now, path, message, is_anothers, secrets),
             Kind::Success => self.on_success(now, path, message),
-            // The client may refuse the check because it knows nothing of the session any more: the route stays unproven.
+            // The client may refuse the check because it has forgotten the session: the route stays unproven.
             Kind::Error => Outcome::Refused,
         }
     }
@@ -164,7 +166,7 @@ impl Ice {
         }
     }
 
-    /// Media or reports of the client were verified that came from there.
+    /// Verified media or reports of the client came from there.
     pub(crate) fn on_verified(&mut self, now: Instant, path: Path) {
         let Some(index) = self.routes.iter().position(|route| route.path == path) else {
             return;
@@ -177,7 +179,7 @@ impl Ice {
         }
     }
 
-    /// The client has answered what was sent to this path.
+    /// The client has answered data that was sent on this path.
     pub(crate) fn prove(&mut self, path: Path) {
         if let Some(route) = self.routes.iter_mut().find(|route| route.path == path) {
             route.is_proven = true;
@@ -185,7 +187,7 @@ impl Ice {
         }
     }
 
-    /// The address has become somebody else's, or may become it unnoticed.
+    /// The address belongs, or may soon belong, to another client, so it must be proven again.
     pub(crate) fn disprove(&mut self, address: SocketAddr) {
         let routes = self.routes.iter_mut();
         for route in routes.filter(|route| route.path.destination == address) {
@@ -194,8 +196,8 @@ impl Ice {
         }
     }
 
-    /// Takes room for a datagram to the selected path. False: it must not be sent, as the way there is not proven and as
-    /// much as is allowed has been sent.
+    /// Reserves the bytes of a datagram on the selected path. False: it must not be sent, because the path is not
+    /// proven and the bound is reached.
     pub(crate) fn may_send(&mut self, bytes: usize) -> bool {
         let selected = self.selected;
         let mut routes = self.routes.iter_mut();
@@ -211,7 +213,7 @@ impl Ice {
         checks.map(|check| check.resend_at).min()
     }
 
-    /// Sends checks again that were not answered.
+    /// Repeats checks that were not answered.
     pub(crate) fn on_timeout(&mut self, now: Instant) {
         for index in 0..self.routes.len() {
             let Some(check) = &mut self.routes[index].check else {
@@ -267,7 +269,7 @@ impl Ice {
             .saturating_add(message.length * AMPLIFICATION_MAX);
         route.credit = earned.saturating_sub(sent);
         let is_proven = route.is_proven;
-        // The first path needs no check: the handshake proves it.
+        // The first path needs no check, because the handshake proves it.
         let is_first = self.selected.is_none_or(|selected| selected == path) && !is_anothers;
         if !is_proven && route.check.is_none() && !is_first {
             self.begin_check(now, index, secrets);
@@ -300,7 +302,7 @@ impl Ice {
         Outcome::Proven
     }
 
-    /// Checks the selected path as well, for a client that has changed its mind during the handshake.
+    /// Checks the selected path too, for a client that has changed its path during the handshake.
     pub(crate) fn check_selected(&mut self, now: Instant, secrets: &mut Secrets) {
         let selected = self.selected;
         let found = self
@@ -348,7 +350,7 @@ impl Ice {
         self.routes.iter().find(|route| Some(route.path) == path)
     }
 
-    /// The place of this path among the routes; the one that is silent for longest makes room for a new one.
+    /// The index of this path's route; a new one replaces the route that is silent for longest.
     fn place(&mut self, now: Instant, path: Path) -> usize {
         if let Some(index) = self.routes.iter().position(|route| route.path == path) {
             return index;
@@ -374,7 +376,7 @@ impl Ice {
         self.routes.len() - 1
     }
 
-    /// A nominated route that is not proven is tried while the selected one is silent, and no longer.
+    /// Tries a nominated route that is not proven, but only while the selected one is silent.
     fn consider_trial(&mut self, index: usize) {
         let route = &self.routes[index];
         let Some(current) = self.route(self.selected) else {
@@ -390,7 +392,7 @@ impl Ice {
         }
     }
 
-    /// Moves to this route if it is better than the selected one.
+    /// Selects this route if it is better than the present one.
     fn select(&mut self, index: usize) {
         let route = &self.routes[index];
         let is_better = match self.route(self.selected) {
@@ -413,14 +415,14 @@ impl Route {
         rest.is_some()
     }
 
-    /// Nomination decides (RFC 8445 §8.1.1), by priority where a client nominates several. What is silent gives way: at
-    /// once to what came instead of it with the same priority, as behind a NAT that has chosen another port.
+    /// Nomination decides (RFC 8445 §8.1.1), and priority if a client nominates several. A silent route gives way: at
+    /// once to a route with the same priority that replaced it, as behind a NAT that has chosen another port.
     fn is_better_than(&self, current: &Self) -> bool {
         if self.is_proven != current.is_proven {
             return self.is_proven;
         }
         if !self.is_proven {
-            // Nothing but the handshake goes there yet.
+            // Before the handshake is complete, only nomination counts.
             return self.is_nominated && !current.is_nominated;
         }
         if self.generation != current.generation {
@@ -434,7 +436,7 @@ impl Route {
             (true, true) if self.priority > current.priority => Duration::ZERO,
             (true, true) if self.priority == current.priority => SAME_PRIORITY_SILENCE_MIN,
             (true, true) => NOMINATED_ROUTE_SILENCE_MIN,
-            // Some clients nominate once and keep the path alive by checks without a nomination.
+            // Some clients nominate once and then send checks without a nomination.
             (false, false) if self.priority == current.priority => SAME_PRIORITY_SILENCE_MIN,
             (false, _) => PEER_ROUTE_SILENCE_MIN,
         };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::util::test::epoch;
 use std::time::Instant;
 
 const REMOTE_PWD: &str = "theirs-theirs-theirs-theirs";
@@ -7,7 +8,7 @@ fn credentials(ufrag: &str, pwd: &str) -> IceCredentials {
     IceCredentials::parse(ufrag, pwd).unwrap()
 }
 
-/// A session and the client's side of it.
+/// A session with the client's side.
 struct Pair {
     ice: Ice,
     secrets: Secrets,
@@ -22,15 +23,13 @@ fn path(port: u16) -> Path {
 }
 
 impl Pair {
-    // The instant all others are relative to; nothing depends on the clock.
-    #[allow(clippy::disallowed_methods)]
     fn new() -> Self {
         let mut secrets = Secrets::new(b"test");
         let ice = Ice::new(credentials("them", REMOTE_PWD), &mut secrets);
         Self {
             ice,
             secrets,
-            now: Instant::now(),
+            now: epoch(),
         }
     }
 
@@ -39,7 +38,8 @@ impl Pair {
         self.ice.on_timeout(self.now);
     }
 
-    /// A check of the client, as bytes. The kind of role attribute is this end's, so it is changed by the caller's flags.
+    /// A check of the client, as bytes. The kind of role attribute is this end's, so it is changed by the caller's
+    /// flags.
     fn check(&mut self, port: u16, priority: u32, nominates: bool) -> Outcome {
         let message = Message {
             priority: Some(priority),
@@ -76,7 +76,7 @@ impl Pair {
             .receive(self.now, path, &message, false, &mut self.secrets)
     }
 
-    /// As after a handshake over this port.
+    /// The state after a handshake over this port.
     fn connected(port: u16) -> Self {
         let mut pair = Self::new();
         pair.check(port, 9, true);
@@ -185,7 +185,7 @@ fn what_goes_to_an_unproven_address_is_bounded_by_what_came_from_it() {
     pair.wait(10_000);
     let rest = pair.ice.take_replies();
     sent += rest.iter().map(|reply| reply.bytes.len()).sum::<usize>();
-    // Answers to the checks themselves, which are shorter than these, come on top.
+    // The answers to the checks themselves, which are shorter, are additional.
     assert!(
         sent <= received * AMPLIFICATION_MAX + received,
         "{sent} {received}"
@@ -272,7 +272,7 @@ fn the_only_route_that_lives_is_taken_without_a_nomination() {
     pair.wait(2_500);
     pair.check(2, 9, false);
     assert_eq!(pair.ice.selected(), Some(path(2)));
-    // The first one lives after all.
+    // The first path works again.
     pair.check(1, 9, true);
     assert_eq!(pair.ice.selected(), Some(path(1)));
 }

@@ -1,4 +1,4 @@
-//! This end's DTLS certificate, and which certificates of the remote end are taken.
+//! This end's DTLS certificate, and the check of the remote end's certificate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -20,47 +20,48 @@ use openssl::x509::{X509, X509NameBuilder, X509Ref, X509VerifyResult};
 use super::secrets::Secrets;
 use crate::sdp::fingerprint::{Fingerprint, Hash};
 
-/// AES-GCM for everybody who has it; CBC for old embedded stacks. Only the handshake and close_notify go through these:
+/// AES-GCM for most clients; CBC for old embedded stacks. Only the handshake and close_notify use these ciphers:
 /// media has keys of its own. ECDHE_RSA serves clients that want to be the DTLS server with an RSA certificate.
 const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES";
-/// P-224 is for its certificates, which FFmpeg with GnuTLS makes: OpenSSL takes a certificate only on a curve named here.
+/// P-224 is needed for certificates that FFmpeg with GnuTLS makes: OpenSSL accepts a certificate only on a curve
+/// named here.
 const GROUPS: &str = "X25519:P-256:P-384:P-521:P-224";
 const SIGNATURES: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ECDSA+SHA224:ed25519:\
     rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:\
     rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:\
     RSA+SHA256:RSA+SHA384:RSA+SHA512";
-/// In falling preference: AES-CM costs six times as much for every packet.
+/// In descending preference, because AES-CM costs six times as much for every packet.
 const SRTP_PROFILES: &str = "SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80";
-/// Bytes of a datagram of the handshake. Fits IPv6's least MTU and what tunnels leave of an Ethernet frame.
+/// Longest datagram of the handshake. Fits the minimum MTU of IPv6 and tunnels over Ethernet.
 const MTU: u32 = 1_200;
 /// Smaller RSA keys are refused.
 const RSA_BITS_MIN: u32 = 2_048;
-/// Larger ones cost a verification longer than anybody needs.
+/// Larger keys are refused, because verifying them takes too long.
 const RSA_BITS_MAX: u32 = 8_192;
-/// Remote ends look at fingerprints, not at dates; some refuse a certificate out of date all the same.
+/// Remote ends check fingerprints and not dates, but some refuse a certificate that is not valid yet.
 const CERTIFICATE_AGE: Duration = Duration::from_secs(86_400);
 const CERTIFICATE_LIFE: Duration = Duration::from_secs(20 * 365 * 86_400);
 
-/// The certificate that all connections of an [`Sfu`](crate::Sfu) share, and the settings of DTLS.
+/// The certificate that all connections of an [`Sfu`](crate::Sfu) share, and the DTLS settings.
 pub(crate) struct Identity {
     context: SslContext,
     /// SHA-256 of the certificate, as `a=fingerprint` has it (RFC 8122 §5).
     pub(crate) fingerprint: String,
 }
 
-/// Why the remote end's certificate was not taken.
+/// Why the remote end's certificate was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Refusal {
-    /// None of its fingerprints is one of the offer's.
+    /// None of its fingerprints is in the offer.
     OtherFingerprint = 1,
-    /// An RSA key that is too small or too large.
+    /// Its RSA key is too small or too large.
     RsaSize,
-    /// Its public key cannot be read: an unknown kind or curve.
+    /// Its public key cannot be read: unknown kind or curve.
     UnknownKey,
 }
 
-/// What became of the remote end's certificate: filled while OpenSSL verifies it.
+/// The result of checking the remote end's certificate, set while OpenSSL verifies it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Verdict(Arc<AtomicU8>);
 
@@ -80,7 +81,7 @@ impl Verdict {
 }
 
 impl Identity {
-    /// Makes a certificate, and the stream of secrets that follows from its private key. `since_1970` is the present time.
+    /// Creates a certificate, and the stream of secrets derived from its private key. `since_1970` is the present time.
     pub(crate) fn generate(since_1970: Duration) -> Result<(Self, Secrets), ErrorStack> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
         let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
@@ -97,13 +98,13 @@ impl Identity {
         Ok((identity, secrets))
     }
 
-    /// One end of a connection to whoever has a certificate with one of these fingerprints.
+    /// One end of a connection to a remote end whose certificate has one of these fingerprints.
     pub(super) fn session(&self, remote: Vec<Fingerprint>) -> Result<(Ssl, Verdict), ErrorStack> {
         let mut ssl = Ssl::new(&self.context)?;
         ssl.set_mtu(MTU)?;
         let verdict = Verdict::default();
         let told = verdict.clone();
-        // Certificates of WebRTC are self-signed: what OpenSSL says of chains and dates does not matter (RFC 8827 §6.5).
+        // WebRTC certificates are self-signed, so OpenSSL's verdict on chains and dates is ignored (RFC 8827 §6.5).
         let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
         ssl.set_verify_callback(mode, move |_, store| {
             if store.error_depth() > 0 {
@@ -126,7 +127,7 @@ impl Identity {
     }
 }
 
-/// What is wrong with the remote end's certificate.
+/// The fault of the remote end's certificate, if there is one.
 fn examine(certificate: &X509Ref, fingerprints: &[Fingerprint]) -> Option<Refusal> {
     let Ok(key) = certificate.public_key() else {
         return Some(Refusal::UnknownKey);

@@ -1,11 +1,12 @@
-//! The media of a connection: what is received from a publisher and sent to a subscriber under the keys of DTLS.
+//! The media of a connection, received from a publisher and sent to a subscriber under keys from DTLS.
 
 use super::*;
 use crate::receive::Arrival;
 use crate::srtp::protect::Srtp;
 
 impl Transport {
-    /// Takes an RTP packet. `Ok(false)`: it is malformed, is not the remote end's, or comes from a subscriber, which sends none.
+    /// Processes an RTP packet. `Ok(false)`: it is malformed, not from the remote end, or from a subscriber, which
+    /// sends none.
     pub(crate) fn receive_rtp(
         &mut self,
         now: Instant,
@@ -17,7 +18,7 @@ impl Transport {
             return Ok(false);
         };
         guard(|| {
-            // Feedback goes where the packet came from, by the address it arrived on.
+            // Feedback is sent to the packet's source, from the address at which the packet arrived.
             match receiver.receive(now, path, bytes, &mut sink.plain) {
                 Arrival::Refused => return false,
                 Arrival::OneTooMany => {
@@ -34,7 +35,7 @@ impl Transport {
         })
     }
 
-    /// Takes an RTCP packet. `Ok(false)`: it is malformed or is not the remote end's.
+    /// Processes an RTCP packet. `Ok(false)`: it is malformed or not from the remote end.
     pub(crate) fn receive_rtcp(
         &mut self,
         now: Instant,
@@ -88,7 +89,7 @@ impl Transport {
         true
     }
 
-    /// Takes the keys of DTLS into use.
+    /// Starts using the keys from DTLS.
     pub(super) fn begin_media(&mut self, now: Instant) -> Result<(), Failure> {
         let session = &mut self.session;
         let material = session.dtls.keying_material().ok_or_else(|| {
@@ -114,7 +115,7 @@ impl Transport {
         Ok(())
     }
 
-    /// What has to follow a [`send`](Self::send). True: the deadline may be another one now.
+    /// Has to be called after [`send`](Self::send). True: the deadline may have changed.
     pub(crate) fn after_send(&mut self, now: Instant, sink: &mut Sink) -> Result<bool, Failure> {
         let is_reporting = self
             .sender
@@ -126,7 +127,7 @@ impl Transport {
         self.on_timeout(now, sink).map(|()| true)
     }
 
-    /// Sends again what a subscriber misses. Returns how many packets.
+    /// Sends packets again that a subscriber has not received. Returns how many.
     pub(crate) fn resend(&mut self, missing: &[u16], history: &History, sink: &mut Sink) -> u64 {
         match &mut self.sender {
             Some(sender) => sender.resend(missing, history, &mut sink.buffers, &mut sink.outputs),
@@ -134,7 +135,7 @@ impl Transport {
         }
     }
 
-    /// A subscriber receives another publication from now on.
+    /// The subscriber receives another publication from now on.
     pub(crate) fn forget_sent(&mut self) {
         if let Some(sender) = &mut self.sender {
             sender.forget_sent();
@@ -162,8 +163,9 @@ impl Transport {
         }
     }
 
-    /// Sends a burst where the client is known to receive, if anywhere, and copies of what the bound allows to where it says it is now.
-    /// Copies, because whoever replays a check of the client must not take its media away.
+    /// Sends a burst to the address where the client is known to receive, if there is one, and copies to the address that it
+    /// claims, within the bound for unproven addresses. They are copies because whoever replays a check of the client must not
+    /// take its media away.
     fn send_on_trial(&mut self, kind: MediaKind, burst: &[Outgoing], sink: &mut Sink) {
         if burst.is_empty() || !self.session.ice.is_proven() {
             return;
@@ -194,7 +196,7 @@ impl Transport {
         }
     }
 
-    /// Asks a publisher for a key frame. `Ok(false)`: there is no such stream yet.
+    /// Requests a key frame from a publisher. `Ok(false)`: there is no such stream yet.
     pub(crate) fn request_key_frame(
         &mut self,
         rid: Option<RidName>,
@@ -208,5 +210,5 @@ impl Transport {
     }
 }
 
-/// RFC 5246 §7.2.2.
+/// The alert handshake_failure (RFC 5246 §7.2.2).
 const HANDSHAKE_FAILURE: u8 = 40;

@@ -1,6 +1,6 @@
-//! A client's connection: ICE-lite and DTLS, and by the keys that DTLS agrees on the receiving and the sending of media.
+//! The connection of a client: ICE-lite, DTLS, and media under the keys of DTLS.
 //!
-//! A panic inside is caught and ends this connection alone; it shares nothing mutable with others.
+//! A panic inside is caught and ends this connection only; it shares nothing mutable with others.
 
 pub(crate) mod demux;
 pub(crate) mod dtls;
@@ -38,9 +38,9 @@ use identity::Identity;
 use secrets::Secrets;
 use stun::Message;
 
-/// Runs code that handles what the remote end sends; a panic becomes a [`Failure`].
+/// Runs code that processes data of the remote end; a panic becomes a [`Failure`].
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
-    // Nothing the closure can see outlives the peer, except the sink, whose queues are whole after any push.
+    // Nothing that the closure can see outlives the peer, except the sink, whose queues are complete after every push.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failure::Panic)
 }
 
@@ -75,20 +75,20 @@ impl Shared {
 
 /// One WebRTC connection.
 pub(crate) struct Transport {
-    /// Apart, so that what is touched for every packet lies close together.
+    /// Boxed, so that what is touched for every packet lies close together.
     session: Box<Session>,
     role: Role,
-    /// Receives from a publisher once the keys are there. A subscriber sends no media.
+    /// Receives from a publisher once keys are available. A subscriber sends no media.
     receiver: Option<Box<Receiver>>,
-    /// Sends to a subscriber once the keys are there and the way to it is proven.
+    /// Sends to a subscriber once keys are available and the path to it is proven.
     sender: Option<Sender>,
     driven_at: Instant,
     /// See [`is_uncertain`](Self::is_uncertain).
     has_trial: bool,
-    /// Panics at the next timeout, as if there were a bug.
+    /// Makes the next timeout panic, as if there were a bug.
     #[cfg(test)]
     pub(crate) is_faulty: bool,
-    /// The same where nothing guards against it.
+    /// The same outside the guard.
     #[cfg(test)]
     pub(crate) is_unguarded: bool,
 }
@@ -99,30 +99,30 @@ struct Session {
     dtls: Dtls,
     is_connected: bool,
     profile: Option<SrtpProfile>,
-    /// Where the flights of the handshake went, as long as it was one path.
+    /// The path of the handshake's flights, as long as it was only one.
     handshake: Handshake,
-    /// Bytes of hellos that may still be sent by a DTLS client to whom nothing has come.
+    /// Bytes that a DTLS client may still send in hellos to a server that has sent nothing.
     hello_credit: usize,
-    /// What a publisher has offered to send, until it can be received.
+    /// The streams of a publisher, until they can be received.
     config: Option<Box<StreamMap>>,
-    /// What a subscriber is sent, until it can be.
+    /// The streams of a subscriber, until they can be sent.
     streams: [Option<StreamConfig>; 2],
     cname: String,
-    /// Ours, in reports to a publisher.
+    /// Our SSRC in reports to a publisher.
     report_ssrc: u32,
 }
 
-/// Where the flights of a handshake went.
+/// The path of a handshake's flights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Handshake {
     Nowhere,
     To(Path),
-    /// To several paths: its end proves none of them.
+    /// They went to several paths, so the end of the handshake proves none of them.
     Several,
 }
 
 impl Transport {
-    /// `now` is the time of the offer; `report_ssrc` and those of `streams` are this end's.
+    /// `now` is the time of the offer; `report_ssrc` and those in `streams` are this end's.
     pub(crate) fn new(
         shared: &mut Shared,
         offer: &Offer,
@@ -167,24 +167,24 @@ impl Transport {
         })
     }
 
-    /// Where media goes.
+    /// The address to which media is sent.
     pub(crate) fn destination(&self) -> Option<SocketAddr> {
         self.session.ice.selected().map(|path| path.destination)
     }
 
-    /// Whether packets may not simply go to the selected path: it is no longer proven, or another one is on trial.
+    /// Whether packets cannot simply go to the selected path: it is no longer proven, or another one is on trial.
     fn is_uncertain(&self) -> bool {
         let ice = &self.session.ice;
         ice.trial().is_some() || !ice.is_proven()
     }
 
-    /// The address has become another peer's.
+    /// The address belongs to another peer now.
     pub(crate) fn disprove(&mut self, address: SocketAddr) {
         self.session.ice.disprove(address);
         self.has_trial = self.is_uncertain();
     }
 
-    /// Our ICE credentials.
+    /// This end's ICE credentials.
     pub(crate) fn local(&self) -> &IceCredentials {
         self.session.ice.local()
     }
@@ -211,7 +211,7 @@ impl Transport {
         self.session.profile
     }
 
-    /// How far a connection has come that is given up because it took too long.
+    /// How far a connection came that is given up because it took too long.
     pub(crate) fn unfinished(&self) -> ConnectFailure {
         let (ice, dtls) = (&self.session.ice, &self.session.dtls);
         match (ice.is_reached(), ice.has_forgeries) {
@@ -221,7 +221,7 @@ impl Transport {
         }
     }
 
-    /// Takes a STUN message. What has become of it says whether the source is the remote end's. See [`Ice::receive`].
+    /// Processes a STUN message. The result says whether the source is the remote end's. See [`Ice::receive`].
     pub(crate) fn receive_stun(
         &mut self,
         now: Instant,
@@ -242,7 +242,8 @@ impl Transport {
         })?
     }
 
-    /// Takes a DTLS datagram from an address of the remote end. `Ok(false)`: it is malformed or is not the remote end's.
+    /// Processes a DTLS datagram from an address of the remote end. `Ok(false)`: it is malformed or not from the
+    /// remote end.
     pub(crate) fn receive_dtls(
         &mut self,
         now: Instant,
@@ -252,7 +253,7 @@ impl Transport {
         sink: &mut Sink,
     ) -> Result<bool, Failure> {
         guard(|| {
-            // Only the handshake needs it: afterwards anybody could earn media elsewhere by noise.
+            // Only the handshake needs this. Afterwards random datagrams from an address could make it receive media.
             if !self.session.dtls.is_connected() {
                 self.session.ice.on_datagram(path, bytes.len());
             }
@@ -284,13 +285,13 @@ impl Transport {
         })?
     }
 
-    /// Restarts ICE towards new remote credentials. Media goes on over the old path until there is one of the new session
+    /// Restarts ICE with new remote credentials. Media keeps its path until there is one of the new session
     /// (RFC 8445 §2.4).
     pub(crate) fn restart(&mut self, remote: IceCredentials, secrets: &mut Secrets) {
         self.session.ice.restart(remote, secrets);
     }
 
-    /// Says goodbye: RTCP BYE and DTLS close_notify, as far as the connection has got.
+    /// Sends RTCP BYE and DTLS close_notify, as far as the connection has come.
     pub(crate) fn close(&mut self, sink: &mut Sink) {
         let outcome = guard(|| {
             if let Some(sender) = &mut self.sender {
@@ -304,7 +305,7 @@ impl Transport {
         }
     }
 
-    /// Acts on what DTLS has come to.
+    /// Acts on the progress of DTLS.
     fn settle(
         &mut self,
         now: Instant,
@@ -341,7 +342,7 @@ impl Session {
         self.dtls.start(now).map_err(Failure::Connect)
     }
 
-    /// The handshake is done. The remote end has answered flights that all went to one path: it receives there.
+    /// The handshake is complete. If all flights went to one path, the remote end is proven to receive there.
     fn on_handshake(&mut self, now: Instant, secrets: &mut Secrets) {
         match self.handshake {
             Handshake::To(path) if Some(path) == self.ice.selected() => self.ice.prove(path),
@@ -349,7 +350,7 @@ impl Session {
         }
     }
 
-    /// A DTLS server waits for the hello and sends nothing that would allow its repetition.
+    /// Whether a DTLS client may repeat its hello: a server that waits for it sends nothing that would raise the bound.
     fn may_send_hello(&mut self, bytes: usize) -> bool {
         let is_hello = self.dtls.is_client() && !self.dtls.has_begun;
         let rest = self.hello_credit.checked_sub(bytes);
@@ -358,7 +359,7 @@ impl Session {
         rest.is_some()
     }
 
-    /// Hands out what ICE and DTLS have to say.
+    /// Hands out the datagrams of ICE and DTLS.
     fn flush(&mut self, sink: &mut Sink) {
         for reply in self.ice.take_replies() {
             transmit(sink, reply.path, reply.bytes);
@@ -371,7 +372,7 @@ impl Session {
             if !self.ice.may_send(datagram.len()) && !self.may_send_hello(datagram.len()) {
                 continue;
             }
-            // The last flight of this end says nothing of where the remote end receives.
+            // The last flight of this end does not show where the remote end receives.
             if !self.dtls.is_connected() {
                 self.handshake = match self.handshake {
                     Handshake::Nowhere => Handshake::To(path),

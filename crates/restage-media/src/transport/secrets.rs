@@ -1,19 +1,19 @@
 //! Passwords, name fragments and transaction ids of ICE.
 //!
-//! This crate draws no random numbers. OpenSSL draws the private key of the DTLS certificate; what has to be
-//! unpredictable beside it is derived from that key.
+//! This crate draws no random numbers. OpenSSL draws the private key of the DTLS certificate; all other unpredictable
+//! values are derived from that key.
 
 use aws_lc_rs::hmac;
 
 use crate::sdp::offer::IceCredentials;
 
-/// RFC 8839 §5.4: ice-chars are these 64.
+/// The 64 ice-chars of RFC 8839 §5.4.
 const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// Four characters are the least; sixteen never collide among the peers of a server.
+/// Four characters are the minimum; sixteen never collide among the peers of a server.
 const UFRAG_CHARS: usize = 16;
-/// 144 bits, where RFC 8445 §5.3 asks for 128.
+/// 144 bits; RFC 8445 §5.3 requires 128.
 const PWD_CHARS: usize = 24;
-/// Of HMAC-SHA256.
+/// Output length of HMAC-SHA256.
 const BLOCK_BYTES: usize = 32;
 
 /// A stream of unpredictable bytes: HMAC-SHA256 of a counter.
@@ -23,7 +23,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// `secret` must be unpredictable and used for nothing else that gives such values away.
+    /// `secret` must be unpredictable and must not be used for anything else that reveals such values.
     pub(crate) fn new(secret: &[u8]) -> Self {
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, secret),
@@ -31,7 +31,7 @@ impl Secrets {
         }
     }
 
-    /// At most 32 bytes.
+    /// The next `N` bytes, at most 32.
     pub(crate) fn draw<const N: usize>(&mut self) -> [u8; N] {
         const { assert!(N <= BLOCK_BYTES) };
         self.drawn += 1;

@@ -1,7 +1,7 @@
-//! STUN Binding messages (RFC 8489) as ICE uses them (RFC 8445 §7): read, verified, written.
+//! STUN Binding messages (RFC 8489) as ICE uses them (RFC 8445 §7): parsing, verifying, writing.
 //!
-//! Written here and not taken from a crate because the transaction ids of our checks must be unpredictable: the remote
-//! end knows the password its answers are signed with, so the id is all that proves that it has received the check.
+//! Implemented here because the transaction ids of our checks must be unpredictable: the remote
+//! end knows the password that signs its answers, so only the id proves that it has received the check.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -32,7 +32,7 @@ const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// A transaction id (RFC 8489 §5).
 pub(crate) type Transaction = [u8; 12];
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Request,
@@ -40,19 +40,19 @@ pub(crate) enum Kind {
     Error,
 }
 
-/// A Binding message. Attributes behind MESSAGE-INTEGRITY are not looked at: nobody vouches for them.
+/// A Binding message. Attributes after MESSAGE-INTEGRITY are ignored, because nothing authenticates them.
 #[derive(Debug, Clone)]
 pub(crate) struct Message<'a> {
     pub(crate) kind: Kind,
     pub(crate) transaction: Transaction,
-    /// Bytes of the datagram.
+    /// Length of the datagram in bytes.
     pub(crate) length: usize,
     pub(super) username: Option<&'a str>,
     pub(crate) priority: Option<u32>,
     pub(crate) use_candidate: bool,
-    /// The sender believes that it is the controlled end.
+    /// Whether the sender believes that it is the controlled end.
     pub(crate) is_controlled: bool,
-    /// What MESSAGE-INTEGRITY covers, and its value.
+    /// The bytes that MESSAGE-INTEGRITY covers, and its value.
     pub(super) integrity: Option<(&'a [u8], &'a [u8])>,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Message<'a> {
         self.username?.split_once(':').map(|(receiver, _)| receiver)
     }
 
-    /// Whether MESSAGE-INTEGRITY is there and was made with this password.
+    /// Whether MESSAGE-INTEGRITY is present and made with this password.
     pub(crate) fn is_authentic(&self, password: &str) -> bool {
         let Some((covered, value)) = self.integrity else {
             return false;
@@ -116,7 +116,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// HMAC-SHA1 of the message up to the attribute, with the length that ends behind it (RFC 8489 §14.5).
+/// HMAC-SHA1 of the message up to the attribute, with the length that ends after it (RFC 8489 §14.5).
 fn integrity(password: &str, covered: &[u8]) -> hmac::Tag {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
     let length = covered.len() - HEADER_BYTES + 4 + INTEGRITY_BYTES;
@@ -142,7 +142,7 @@ pub(crate) fn request(
     finish(message, password)
 }
 
-/// The answer to a request that came from `source`.
+/// The answer to a request from `source`.
 pub(crate) fn success(transaction: &Transaction, source: SocketAddr, password: &str) -> Vec<u8> {
     let mut message = begin(BINDING_SUCCESS, transaction);
     let port = source.port() ^ u16::from_be_bytes([COOKIE[0], COOKIE[1]]);
@@ -164,7 +164,7 @@ pub(crate) fn success(transaction: &Transaction, source: SocketAddr, password: &
     finish(message, password)
 }
 
-/// The answer to a request of an end that believes itself controlled, as this one always is (RFC 8445 §7.3.1.1).
+/// The answer to a request of an end that believes to be controlled, which this end always is (RFC 8445 §7.3.1.1).
 pub(crate) fn role_conflict(transaction: &Transaction, password: &str) -> Vec<u8> {
     let mut message = begin(BINDING_ERROR, transaction);
     push(&mut message, ERROR_CODE, b"\0\0\x04\x57Role Conflict");

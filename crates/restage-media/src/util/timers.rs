@@ -126,12 +126,7 @@ mod tests {
 
     use super::*;
     use crate::util::rng::Rng;
-
-    // The sentinel every other instant is relative to; nothing here depends on the clock.
-    #[allow(clippy::disallowed_methods)]
-    fn epoch() -> Instant {
-        Instant::now()
-    }
+    use crate::util::test::epoch;
 
     #[test]
     fn agrees_with_a_plain_map_under_random_operations() {

@@ -1,16 +1,18 @@
-//! Whether the media plane has the processor time for one more connection. Those who are in must not suffer from those who come.
+//! Decides whether the media plane has processor time for one more connection. New connections must not degrade
+//! existing ones.
 
 use restage_core::command::Claims;
 use restage_core::row::ConnectionKind;
 
 use super::Control;
 use super::join::JoinError;
-use super::tell::About;
+use super::report::About;
 use super::trouble::Trouble;
 
 impl Control {
-    /// Refuses a connection while no media worker has room. Two are let in all the same: one that takes the place of another, and one
-    /// of a participant that publishes, or did a moment ago: its viewers are in already.
+    /// Refuses a connection while no media worker has room. Two kinds are admitted all the same: one that replaces
+    /// another connection, and one of a participant that publishes or did so recently, because its viewers are
+    /// already connected.
     pub(super) fn admit(&self, claims: &Claims, kind: &ConnectionKind) -> Result<(), JoinError> {
         if self.inner.media.has_room() || self.is_known(claims, kind) {
             return Ok(());

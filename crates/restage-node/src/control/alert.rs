@@ -1,6 +1,6 @@
 //! DTLS alerts in words: RFC 8446 §6 and RFC 5246 §7.2, which DTLS shares with TLS.
 
-/// What an alert's number means and, where the number has one cause in practice, what to look at.
+/// The meaning of an alert's number and, where it has one common cause, advice.
 pub(super) const fn meaning(code: u8) -> &'static str {
     match code {
         0 => "close_notify: it hung up in the middle of the handshake",

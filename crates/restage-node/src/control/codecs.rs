@@ -1,4 +1,4 @@
-//! Viewers that cannot decode what they want to watch: refused where that is known beforehand, else told when it shows.
+//! Viewers that cannot decode a publication: refused if this is known in advance, otherwise notified when it appears.
 
 use restage_core::command::{Claims, Command};
 use restage_core::id::ConnectionId;
@@ -6,11 +6,11 @@ use restage_core::row::{ConnectionKind, StageEventError};
 use restage_media::MediaKind;
 
 use super::Control;
-use super::tell::About;
+use super::report::About;
 use super::trouble::Trouble;
 
 impl Trouble {
-    /// A viewer can decode nothing of this kind of what is published.
+    /// A viewer can decode no published format of this kind.
     pub(super) fn undecodable(kind: MediaKind, published: &str) -> Self {
         let (reason, error) = match kind {
             MediaKind::Audio => ("audio-undecodable", StageEventError::InvalidAudioCodec),
@@ -29,8 +29,8 @@ impl Trouble {
 }
 
 impl Control {
-    /// Why a viewer with this offer need not be let in: it could decode nothing of what its publisher may send. Who may not
-    /// watch that publisher is not told what it sends.
+    /// The reason to refuse a viewer with this offer: it could decode nothing that its publisher may send. A client
+    /// that may not watch the publisher does not learn what it sends.
     pub(super) async fn foresee_mismatch(
         &self,
         claims: &Claims,
@@ -55,7 +55,7 @@ impl Control {
         is_there.then(|| Trouble::undecodable(missed, &name))
     }
 
-    /// A connected viewer goes on without a kind that it cannot decode.
+    /// A connected viewer continues without a kind that it cannot decode.
     pub(super) fn goes_on_without(
         &self,
         connection: ConnectionId,

@@ -1,4 +1,4 @@
-//! Which connection is which peer or socket. Rows in the store say what a connection means; this
+//! Maps connections to peers and sockets. Rows in the store give a connection its meaning; this
 //! table says how to reach it.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use restage_core::{CloseReason, PublicationKey};
 use restage_media::{Download, PeerKey, Published};
 use tokio::sync::{mpsc, watch};
 
-/// How a connection is reached.
+/// How to reach a connection.
 #[derive(Clone, Debug)]
 pub(super) enum Reach {
     /// A WebRTC peer.
@@ -22,25 +22,25 @@ pub(super) enum Reach {
     Socket(SocketEnd),
 }
 
-/// The control plane's end of an events socket.
+/// The control plane's side of an events socket.
 #[derive(Clone, Debug)]
 pub(super) struct SocketEnd {
-    /// It ends itself when a reason appears.
+    /// The socket ends when a reason is set here.
     pub(super) close: watch::Sender<Option<SocketClose>>,
-    /// What is for its participant alone.
+    /// Messages for its participant only.
     pub(super) messages: mpsc::Sender<Arc<str>>,
 }
 
 /// Why the server ends an events socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SocketClose {
-    /// The rules say so.
+    /// The rules have closed it.
     Rules(CloseReason),
-    /// The server stops.
+    /// The server is stopping.
     Restart,
 }
 
-/// What is kept of a token.
+/// The part of a token that is stored.
 #[derive(Clone, Debug)]
 pub(super) struct TokenDigest(Vec<u8>);
 
@@ -62,17 +62,17 @@ pub(super) struct Live {
     pub(super) kind: ConnectionKind,
     pub(super) reach: Reach,
     pub(super) opened_at: Instant,
-    /// Media is up.
+    /// Whether its media is connected.
     pub(super) is_connected: bool,
-    /// How often ICE was restarted: the entity tag of the HTTP session follows it.
+    /// Number of ICE restarts, from which the entity tag of the HTTP session is made.
     pub(super) ice_generation: u32,
-    /// Of the token it was opened with, or that was exchanged for it. Who shows that token again need not
-    /// prove more, even when its key is gone.
+    /// The token that it was opened with, or that replaced it. A request with this token needs no further
+    /// proof, even when the token's key was deleted.
     pub(super) token: TokenDigest,
-    /// The stage session it was let into, once it was.
+    /// The stage session it was admitted to; `None` before.
     pub(super) session: Option<StageSessionId>,
     publication: Option<PublicationKey>,
-    /// What a publisher may send.
+    /// The formats that a publisher may send.
     published: Option<Published>,
 }
 
@@ -99,7 +99,7 @@ impl Live {
         }
     }
 
-    /// It is a publisher's, which may send this.
+    /// Marks it as a publisher's connection, which may send these formats.
     pub(super) fn publishing(mut self, published: Option<Published>) -> Self {
         self.published = published;
         self
@@ -111,12 +111,12 @@ impl Live {
 pub(super) struct Connections {
     by_id: HashMap<ConnectionId, Live>,
     by_peer: HashMap<PeerKey, ConnectionId>,
-    /// The events sockets of a participant: one, and for a moment the one that takes its place.
+    /// The events sockets of a participant: one, and for a moment also the one that replaces it.
     sockets: HashMap<(StageId, ParticipantId), Vec<ConnectionId>>,
-    /// Connections that publish, by their participant's id: in several stages, if tokens of several signers have it.
+    /// Connections that publish, by participant id: in several stages, if tokens of several signers have this id.
     publishing: HashMap<ParticipantId, Vec<ConnectionId>>,
     publications: HashMap<PublicationKey, (restage_media::PublicationKey, usize)>,
-    /// Alive as long as the media plane has a peer of theirs; the others are swept out as the table grows.
+    /// Kept while the media plane has a subscribing peer of the participant; the others are removed as the table grows.
     downloads: HashMap<(StageId, ParticipantId), Weak<Download>>,
 }
 
@@ -151,7 +151,7 @@ impl Connections {
         })
     }
 
-    /// What participants with this id may send, wherever they publish.
+    /// The formats that participants with this id may send, wherever they publish.
     pub(super) fn published(&self, participant: &ParticipantId) -> Vec<Published> {
         let ids = self.publishing.get(participant).into_iter().flatten();
         ids.filter_map(|id| self.by_id.get(id)?.published.clone())
@@ -173,7 +173,7 @@ impl Connections {
             })
     }
 
-    /// What all subscriptions of a participant count towards.
+    /// The counter of a participant's download, shared by all its subscriptions.
     pub(super) fn download(
         &mut self,
         stage: &StageId,
@@ -205,7 +205,7 @@ impl Connections {
         self.by_peer.get(&peer)
     }
 
-    /// Its media is up. Answers whose it is.
+    /// Records that its media is connected. Returns its stage and participant.
     pub(super) fn connected(&mut self, id: &ConnectionId) -> Option<(StageId, ParticipantId)> {
         let live = self.by_id.get_mut(id)?;
         live.is_connected = true;
@@ -242,7 +242,7 @@ impl Connections {
         Some(live)
     }
 
-    /// Ties the connection to a publication and answers its peer and the media plane's handle.
+    /// Assigns a publication to the connection, and returns its peer and the media plane's handle.
     pub(super) fn attach(
         &mut self,
         id: &ConnectionId,
@@ -266,7 +266,7 @@ impl Connections {
         Some((peer, handle))
     }
 
-    /// Every connection, for the shutdown.
+    /// Removes and returns every connection, for the shutdown.
     pub(super) fn drain(&mut self) -> Vec<(ConnectionId, Live)> {
         self.by_peer.clear();
         self.sockets.clear();

@@ -1,9 +1,9 @@
-//! Effects on their way from the store's writer to the media plane and the events sockets: in the order of commits, none
-//! lost, and no more than [`EFFECT_QUEUE_LEN`] decisions of them.
+//! Carries effects from the store's writer to the media plane and the events sockets: in the order of commits, none
+//! lost, and those of at most [`EFFECT_QUEUE_LEN`] decisions at a time.
 //!
-//! A caller takes a place in the queue before its command goes to the writer. The place is given back when the effects of
-//! that command were performed, or when it is known that there are none. So a media plane that is slow holds back
-//! callers, and the writer, which hands effects over between two commits, never waits.
+//! A caller reserves a place in the queue before its command goes to the writer. The place is released when the
+//! effects of that command were performed, or when there are none. So a slow media plane delays callers, and the
+//! writer, which hands effects over between two commits, never waits.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use restage_store::EffectSink;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Commands that are under way or whose effects wait to be performed, at most.
+/// Most commands that are under way or whose effects wait to be performed.
 pub const EFFECT_QUEUE_LEN: usize = 1024;
 
-/// Where callers take their places.
+/// The places that callers reserve.
 #[derive(Clone, Debug)]
 pub struct EffectRoom(Arc<Semaphore>);
 
@@ -23,18 +23,18 @@ pub struct EffectRoom(Arc<Semaphore>);
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) effects: Vec<Effect>,
-    /// Given back when the effects were performed. [`Command::Recover`], of which there are two in the life of a
+    /// Released when the effects were performed. [`Command::Recover`], which runs only at the start and the end of a
     /// server, has none.
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Where effects come out.
+/// The receiving end of the queue.
 #[derive(Debug)]
 pub struct Effects(UnboundedReceiver<Batch>);
 
-/// The two ends of the queue, and what the store's writer puts into it.
+/// The two ends of the queue, and the sink through which the store's writer fills it.
 pub fn effect_queue() -> (EffectRoom, EffectSink, Effects) {
-    // Bounded by the places, not by the channel: the writer must not wait for it.
+    // Bounded by the places and not by the channel, because the writer must not wait for it.
     let (sender, receiver): (UnboundedSender<Batch>, _) = unbounded_channel();
     let sink = move |_: &Command, decision: &Decision, place: Option<OwnedSemaphorePermit>| {
         if decision.effects.is_empty() {
@@ -44,7 +44,7 @@ pub fn effect_queue() -> (EffectRoom, EffectSink, Effects) {
             effects: decision.effects.clone(),
             _place: place,
         };
-        // Nobody performs effects any more once the server has stopped.
+        // After the server has stopped, nobody performs effects.
         sender.send(batch).ok();
     };
     let room = EffectRoom(Arc::new(Semaphore::new(EFFECT_QUEUE_LEN)));
@@ -52,15 +52,16 @@ pub fn effect_queue() -> (EffectRoom, EffectSink, Effects) {
 }
 
 impl EffectRoom {
-    /// Waits for a place.
+    /// Waits for a free place and reserves it.
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        // The semaphore is never closed.
+        // The semaphore is never closed, so this cannot fail.
         Arc::clone(&self.0).acquire_owned().await.ok()
     }
 }
 
 impl Effects {
-    /// The effects of the next decision; `None` once the store is gone. They count as waiting until the batch is dropped.
+    /// The effects of the next decision; `None` once the store is gone. They count as waiting until the batch is
+    /// dropped.
     pub(super) async fn next(&mut self) -> Option<Batch> {
         self.0.recv().await
     }
@@ -115,7 +116,7 @@ mod tests {
         })
     }
 
-    /// Each connection takes the place of the one before, which is an effect.
+    /// Each connection replaces the one before, which causes an effect.
     fn connect(number: usize) -> Execution {
         execution(Command::OpenConnection {
             connection: ConnectionId::new(format!("c{number}")),

@@ -1,4 +1,4 @@
-//! Media connections that have ended, and why: for clients that ask at the URL of their session.
+//! Remembers media connections that have ended, with the reason, for clients that ask at the URL of their session.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -12,22 +12,22 @@ use serde::Serialize;
 use super::connections::{Live, TokenDigest};
 use super::trouble::Trouble;
 
-/// How many are remembered, and how long.
+/// Most endings that are remembered.
 const ENDED_MAX: usize = 4096;
 const ENDED_KEPT: Duration = Duration::from_secs(300);
 
-/// What clients are told when the server stops.
+/// Message to clients when the server stops.
 pub(super) const RESTARTING: &str =
     "the server restarts; the same token opens a new connection as soon as it is back";
 
 /// Why a connection ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Ending {
-    /// That of a [`Trouble`], or what else ended it.
+    /// The code of the [`Trouble`], or of another ending.
     pub code: &'static str,
-    /// Finer than the code.
+    /// A more precise reason.
     pub reason: &'static str,
-    /// For people.
+    /// A message for people.
     pub message: String,
 }
 
@@ -50,7 +50,7 @@ impl Ending {
         }
     }
 
-    /// A peer that was well and is gone.
+    /// The ending of a peer that was connected before.
     pub(super) fn of_peer(reason: &GoneReason) -> Self {
         let message = reason.to_string();
         match reason {
@@ -59,12 +59,12 @@ impl Ending {
         }
     }
 
-    /// Its client asked for it.
+    /// The client ended it.
     pub(super) fn of_client() -> Self {
         Self::new("CLOSED", "left", "its client ended it")
     }
 
-    /// The server stops. Whoever was connected may come back to the one that follows.
+    /// The server is stopping. The client may reconnect to its successor.
     pub(super) fn of_restart() -> Self {
         Self::new("SERVER_RESTART", "server-restart", RESTARTING)
     }
@@ -123,11 +123,11 @@ struct Kept {
     ending: Ending,
 }
 
-/// The newest endings; the oldest make room.
+/// The newest endings; the oldest are dropped to make room.
 #[derive(Default)]
 pub(super) struct Endings {
     all: HashMap<ConnectionId, Kept>,
-    /// Oldest first.
+    /// Ids, oldest first.
     order: VecDeque<(Instant, ConnectionId)>,
 }
 
@@ -151,13 +151,13 @@ impl Endings {
         self.all.insert(id.clone(), kept);
     }
 
-    /// For who shows the connection's own token.
+    /// The ending, if the request has the connection's own token.
     pub(super) fn by_token(&self, id: &ConnectionId, token: &str) -> Option<Ending> {
         let kept = self.all.get(id)?;
         kept.token.is_of(token).then(|| kept.ending.clone())
     }
 
-    /// For who has another token of the same participant.
+    /// The ending, if the request has another token of the same participant.
     pub(super) fn by_participant(
         &self,
         id: &ConnectionId,
@@ -169,7 +169,7 @@ impl Endings {
         is_own.then(|| kept.ending.clone())
     }
 
-    /// Whether a connection by which this participant published is remembered.
+    /// Whether an ended publishing connection of this participant is remembered.
     pub(super) fn has_published(&self, stage: &StageId, participant: &ParticipantId) -> bool {
         let mut all = self.all.values();
         all.any(|kept| {

@@ -1,5 +1,5 @@
-//! Who publishes in a stage, pushed to everyone who listens. A listener that is slow sees only the
-//! newest state: nothing queues up behind it.
+//! Pushes the publishers of a stage to all its listeners. A slow listener gets only the
+//! newest state, so nothing queues up.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +35,7 @@ struct Member<'a> {
     is_replica: bool,
 }
 
-/// STAGE_STATE as published in the service's samples, plus `isReplica`.
+/// STAGE_STATE as in the service's samples, plus `isReplica`.
 pub fn stage_state(stage: &StageId, publishing: &[Participant]) -> StageState {
     let participants = publishing
         .iter()
@@ -58,7 +58,7 @@ pub fn stage_state(stage: &StageId, publishing: &[Participant]) -> StageState {
     serde_json::to_string(&message).unwrap_or_default().into()
 }
 
-/// The stages somebody listens to.
+/// The stages that have listeners.
 #[derive(Default)]
 pub struct Hub {
     stages: Mutex<HashMap<StageId, watch::Sender<Option<StageState>>>>,
@@ -80,7 +80,7 @@ impl Hub {
         receiver
     }
 
-    /// The stage's publishers changed.
+    /// Marks a stage whose publishers have changed.
     pub fn mark(&self, stage: &StageId) {
         let heard = {
             let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +94,7 @@ impl Hub {
         }
     }
 
-    /// Waits for changes and takes them.
+    /// Waits for changes and returns the changed stages.
     pub async fn changed(&self) -> BTreeSet<StageId> {
         loop {
             let taken = {
@@ -108,7 +108,7 @@ impl Hub {
         }
     }
 
-    /// Pushes a state; a stage nobody listens to any more is forgotten.
+    /// Pushes a state; a stage without listeners is forgotten.
     pub fn push(&self, stage: &StageId, state: StageState) {
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = stages.get(stage)

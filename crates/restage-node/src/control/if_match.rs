@@ -1,17 +1,18 @@
-//! Which state of a session a request may be carried out on: `If-Match` (RFC 9110 §13.1.1).
+//! The condition of a request on a session's state: `If-Match` (RFC 9110 §13.1.1).
 
-/// What a request may be carried out on.
+/// The condition of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IfMatch {
-    /// Whatever there is.
+    /// `*`: any state.
     Any,
-    /// What has one of these tags, quotes included. Weak ones are left out: they never match here (§8.8.3.2).
+    /// A state with one of these tags, quotes included. Weak tags are dropped, because they never match here
+    /// (§8.8.3.2).
     Tags(Vec<String>),
 }
 
 impl IfMatch {
-    /// Reads the value of the header: `*`, or a list of entity tags. `None` for anything else. RFC 9725's examples write
-    /// the star in quotes; it counts the same.
+    /// Parses the value of the header: `*`, or a list of entity tags. `None` for anything else. RFC 9725's examples
+    /// write the star in quotes, which is accepted too.
     pub fn parse(text: &str) -> Option<Self> {
         if matches!(text.trim(), "*" | "\"*\"") {
             return Some(Self::Any);
@@ -37,7 +38,7 @@ impl IfMatch {
         Some(Self::Tags(tags))
     }
 
-    /// Whether what has this tag, quotes included, may be touched.
+    /// Whether the condition is true for a state with this tag, quotes included.
     pub fn allows(&self, current: &str) -> bool {
         match self {
             Self::Any => true,

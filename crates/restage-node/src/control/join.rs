@@ -1,4 +1,4 @@
-//! Clients coming and going: WHIP, WHEP and the events socket, up to the rules and back.
+//! Joining and leaving: WHIP, WHEP and the events socket, from the request to the rules and back.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -15,14 +15,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::IfMatch;
 use super::connections::{Live, Reach, SocketClose, SocketEnd};
 use super::ended::{Ending, Endings, RESTARTING};
-use super::tell::{About, SOCKET_MESSAGES_MAX, now};
+use super::report::{About, SOCKET_MESSAGES_MAX, now};
 use super::trouble::Trouble;
 use super::{Control, Failure, StageState};
 use crate::media::{MediaError, Role};
 use crate::token::TokenError;
 
-/// How often one participant may open connections and exchange tokens, refused attempts included. Someone who
-/// subscribes to everybody on a full stage does so at once; nobody does it all day.
+/// How often one participant may open connections and exchange tokens, including refused attempts. A client that
+/// subscribes to everybody on a full stage does so at once, but none does it all day.
 const JOINS: Rate = Rate {
     per_second: 2,
     burst: 250,
@@ -31,13 +31,13 @@ const JOINS: Rate = Rate {
 /// Why a client may not join, patch or leave.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// No bearer token, or one that is not ours.
+    /// There is no bearer token, or an invalid one.
     #[error("{0}")]
     Token(String),
-    /// The rules or the store refuse.
+    /// The rules refuse, or the store failed.
     #[error(transparent)]
     Control(#[from] Failure),
-    /// The same participant again and again: each join is a line in a history.
+    /// The same participant has tried too often; each join adds to its history.
     #[error(
         "participant {0} opens connections, or exchanges tokens, more than {per_second} times a second; wait a while",
         per_second = JOINS.per_second
@@ -46,7 +46,7 @@ pub enum JoinError {
     /// The SDP is unusable, or the media plane is busy.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// The media plane has no processor time left for one more.
+    /// The media plane has no processor time left for one more connection.
     #[error(
         "the server has no processor time left for another connection; those who are in are served on; try again in a moment"
     )]
@@ -54,10 +54,10 @@ pub enum JoinError {
     /// The publisher sends nothing that this client offers to decode.
     #[error("{}", .0.message)]
     Mismatch(Trouble),
-    /// The HTTP session has ended, and it is known why.
+    /// The HTTP session has ended, and the reason is known.
     #[error("this session has ended: {}", .0.message)]
     Ended(Ending),
-    /// No such HTTP session, or another participant's.
+    /// There is no such HTTP session, or it belongs to another participant.
     #[error("there is no such session; it may have ended")]
     NoSession,
     /// The server is stopping.
@@ -81,26 +81,26 @@ pub struct MediaJoin {
     pub token: String,
     /// The resumption secret of an earlier connection, if the client has one.
     pub resumption: Option<String>,
-    /// What for; for a subscription, to whom.
+    /// What the connection is for; a subscription names its publisher.
     pub kind: ConnectionKind,
-    /// For `/publish/{participantId}`: the id must be the token's.
+    /// For `/publish/{participantId}`: the id must be that of the token.
     pub expected: Option<ParticipantId>,
     /// The SDP offer.
     pub offer: String,
-    /// From the User-Agent.
+    /// The client, from the User-Agent.
     pub client: Client,
 }
 
 /// An open media connection.
 #[derive(Clone, Debug)]
 pub struct Joined {
-    /// Names the HTTP session.
+    /// The id of the HTTP session.
     pub connection: ConnectionId,
     /// The SDP answer.
     pub answer: String,
     /// The entity tag, with quotes.
     pub entity_tag: String,
-    /// What the client comes back with after its token's end.
+    /// The resumption secret.
     pub resumption: String,
 }
 
@@ -111,15 +111,15 @@ pub struct Patched {
     pub restart: Option<(String, String)>,
 }
 
-/// An open events socket, from the control plane's side.
+/// An open events socket, as the control plane's side sees it.
 pub struct EventsSocket {
-    /// The stage's state, newest only.
+    /// The stage's state; only the newest is kept.
     pub states: watch::Receiver<Option<StageState>>,
     /// Set when the server ends the socket.
     pub close: watch::Receiver<Option<SocketClose>>,
-    /// What is for this participant alone, as JSON.
+    /// Messages for this participant only, as JSON.
     pub messages: mpsc::Receiver<Arc<str>>,
-    /// What the client comes back with after its token's end.
+    /// The resumption secret.
     pub resumption: String,
     pub(super) connection: ConnectionId,
     pub(super) stage: StageId,
@@ -129,8 +129,8 @@ pub struct EventsSocket {
 impl Control {
     /// Opens a publishing or subscribing connection.
     ///
-    /// Runs to its end even if nobody waits for it any more, so that nothing stays half open; what came about by then is
-    /// ended again, since the client was told, or takes it, that it did not.
+    /// Runs to its end even if the caller stops waiting, so that nothing stays half open. In that case the connection
+    /// is ended again, because the client does not know of it.
     pub async fn join_media(&self, join: MediaJoin) -> Result<Joined, JoinError> {
         let control = self.clone();
         let (told, outcome) = oneshot::channel();
@@ -145,7 +145,7 @@ impl Control {
             .unwrap_or(Err(JoinError::Media(MediaError::Busy)))
     }
 
-    /// Ends a connection whose client does not know of it.
+    /// Ends a connection that its client does not know of.
     async fn abandon(&self, connection: ConnectionId) {
         let Some(live) = self.connections().remove(&connection) else {
             return;
@@ -156,7 +156,7 @@ impl Control {
         self.closed(connection, live.stage, live.participant).await;
     }
 
-    /// Nothing is opened that would be closed at once.
+    /// Refuses new connections while the server is stopping, because they would be closed at once.
     fn check_running(&self) -> Result<(), JoinError> {
         match self.inner.is_stopping.load(Ordering::Acquire) {
             false => Ok(()),
@@ -239,7 +239,7 @@ impl Control {
         }
     }
 
-    /// Opens a connection that is in the table, and answers its resumption secret.
+    /// Opens a connection that is already in the table, and returns its resumption secret.
     async fn open(
         &self,
         claims: &Claims,
@@ -256,8 +256,8 @@ impl Control {
         Ok(secret)
     }
 
-    /// Counts a join; one too many is counted by its reason and told to the participant, and logged where it cannot fill
-    /// the log.
+    /// Counts a join. A refusal for too many joins is counted by its reason and reported to the participant, and
+    /// logged only where it cannot fill the log.
     fn count_connection(&self, claims: &Claims, kind: &ConnectionKind) -> Result<(), JoinError> {
         self.count_join(claims).inspect_err(|error| {
             let trouble = Trouble::too_often(error.to_string());
@@ -266,7 +266,7 @@ impl Control {
         })
     }
 
-    /// What leaves a line in a history is counted, so that no token can make one grow without end.
+    /// Counts a request that adds to a history, so that no token can make a history grow without end.
     pub(super) fn count_join(&self, claims: &Claims) -> Result<(), JoinError> {
         let key = (claims.stage.id.clone(), claims.participant.clone());
         let mut joins = self
@@ -280,7 +280,7 @@ impl Control {
         }
     }
 
-    /// An offer was not taken: everybody is told, and the history says so.
+    /// An offer was refused: counts, reports and records it in the history.
     async fn offer_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
         let trouble = match error {
             MediaError::Offer(offer) => Trouble::of_offer(offer),
@@ -311,7 +311,7 @@ impl Control {
         self.tell(&About::join(claims, kind), &trouble, true);
     }
 
-    /// Trickle ICE or an ICE restart, whichever the fragment asks for.
+    /// Trickle ICE or an ICE restart, depending on the fragment.
     pub async fn patch_media(
         &self,
         token: &str,
@@ -332,8 +332,8 @@ impl Control {
         Ok(Patched { restart })
     }
 
-    /// Ends a media connection on its client's wish. Entity tags, if any are given, must be the session's. Answers how
-    /// far one had come whose media was not up.
+    /// Ends a media connection at the client's request. If entity tags are given, they must match. If its media was not
+    /// connected, returns how far it came.
     pub async fn leave_media(
         &self,
         token: &str,
@@ -352,10 +352,10 @@ impl Control {
         Ok(trouble)
     }
 
-    /// Whether a media connection is open, for the bearer of a token of its participant.
+    /// Checks that a media connection is open, for the bearer of a token of its participant.
     ///
     /// # Errors
-    /// [`JoinError::Ended`] if it has ended, as long as that is remembered.
+    /// [`JoinError::Ended`] if it has ended, as long as this is remembered.
     pub async fn look_at_media(
         &self,
         token: &str,
@@ -364,7 +364,7 @@ impl Control {
         self.own_peer(token, connection).await.map(|_| ())
     }
 
-    /// Why there is no such connection, as far as the bearer of this token may know.
+    /// The reason why there is no such connection, as far as the bearer of this token may know it.
     pub(super) async fn no_session(&self, token: &str, connection: &ConnectionId) -> JoinError {
         let ended = |endings: &mut Endings| {
             endings.forget_old(now(), usize::MAX);
@@ -374,7 +374,7 @@ impl Control {
         if let Some(ending) = ending {
             return JoinError::Ended(ending);
         }
-        // A bad token is told so wherever it is shown.
+        // An invalid token is reported as such for every path.
         let claims = match self.verify(token).await {
             Ok(claims) => claims,
             Err(error) => return error,
@@ -408,7 +408,7 @@ impl Control {
         }
     }
 
-    /// Opens an events socket for `stage` with a token that has been verified.
+    /// Opens an events socket for `stage` with a verified token.
     pub async fn join_events(
         &self,
         token: &str,
@@ -464,7 +464,7 @@ impl Control {
         })
     }
 
-    /// The socket is up.
+    /// Records that the socket is open.
     pub async fn events_established(&self, socket: &EventsSocket) {
         self.report(Command::ConnectionEstablished {
             connection: socket.connection.clone(),
@@ -474,7 +474,7 @@ impl Control {
         .await;
     }
 
-    /// The socket ended, from whichever side.
+    /// Records that the socket has ended, from either side.
     pub async fn leave_events(&self, socket: EventsSocket) {
         if self.connections().remove(&socket.connection).is_some() {
             self.closed(socket.connection, socket.stage, socket.participant)
@@ -484,7 +484,7 @@ impl Control {
 }
 
 impl JoinError {
-    /// The rules' reason, if it was theirs.
+    /// The rules' reason, if the rules refused.
     pub fn fault(&self) -> Option<Fault> {
         match self {
             Self::Control(Failure::Refused(error)) => Some(error.fault),
@@ -493,7 +493,7 @@ impl JoinError {
     }
 }
 
-/// Whether a request may be carried out on the session as it is now.
+/// Checks the condition of a request on the session's present state.
 pub(super) fn check_tag(
     if_match: Option<&IfMatch>,
     connection: &ConnectionId,

@@ -1,5 +1,5 @@
-//! The door every change goes through: commands into the store's writer, effects out to the media
-//! plane and the events sockets, and what the media plane reports back in as commands.
+//! The control plane: executes commands in the store, performs their effects on the media plane
+//! and the events sockets, and turns reports of the media plane into commands.
 
 mod admission;
 mod alert;
@@ -7,11 +7,11 @@ mod codecs;
 mod connections;
 mod effects;
 mod ended;
-mod excess;
 mod hub;
 mod if_match;
 mod join;
-mod tell;
+mod media_limits;
+mod report;
 mod tokens;
 mod trouble;
 mod turns;
@@ -42,29 +42,29 @@ use connections::{Connections, Live, Reach};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
 pub use ended::Ending;
 use ended::Endings;
-pub use excess::publish_limits;
 pub use hub::{Hub, StageState, stage_state};
 pub use if_match::IfMatch;
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
-use tell::About;
-pub use tell::{FailureLabels, Failures};
+pub use media_limits::publish_limits;
+use report::About;
+pub use report::{FailureLabels, Failures};
 pub use tokens::Exchanged;
 pub use trouble::Trouble;
 use turns::Turns;
 pub use user_agent::client_of;
 
-/// How often reconnect windows and idle stage sessions are looked at.
+/// Interval at which reconnect windows and idle stage sessions are checked.
 const TICK: Duration = Duration::from_millis(250);
-/// How often it is logged that time cannot be looked at, while the store fails.
+/// Interval between log lines about failing checks, while the store fails.
 const TICK_FAILURE_EVERY: Duration = Duration::from_secs(10);
-/// Media events whose commands are under way at once.
+/// Most media events whose commands are under way at the same time.
 const MEDIA_COMMANDS_MAX: usize = 512;
 
-/// Waiting time after a report of the media plane could not be written, and its bound.
+/// First wait before a report of the media plane is written again, and the longest.
 const REPORT_RETRY_FIRST: Duration = Duration::from_millis(100);
 const REPORT_RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// Why a command was not carried out.
+/// Why a command was not executed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The rules refuse.
@@ -75,14 +75,14 @@ pub enum Failure {
     Store(#[from] StoreError),
 }
 
-/// What the control plane needs to know.
+/// Settings of the control plane.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// The limits in force.
     pub limits: Limits,
     /// A stage session ends when nobody has been publishing for this long.
     pub session_idle_s: u32,
-    /// Who is sent H.264 of which profile.
+    /// Which viewers get H.264 of a higher profile than they offer.
     pub profiles: H264ProfileMatch,
 }
 
@@ -102,9 +102,9 @@ struct Inner {
     connections: Mutex<Connections>,
     endings: Mutex<Endings>,
     failures: Failures,
-    /// Nothing new is opened.
+    /// Set when no new connection may be opened.
     is_stopping: AtomicBool,
-    /// Joins and exchanges of each participant of each stage.
+    /// Joins and token exchanges by stage and participant.
     joins: Mutex<Buckets<(StageId, ParticipantId)>>,
 }
 
@@ -115,7 +115,7 @@ impl Inner {
 }
 
 impl Control {
-    /// Ties the parts together. Nothing runs yet; see [`Control::run`].
+    /// Connects the parts. Nothing runs yet; see [`Control::run`].
     pub fn new(
         (store, room): (Store, EffectRoom),
         media: Media,
@@ -131,7 +131,7 @@ impl Control {
             hub: Hub::default(),
             connections: Mutex::default(),
             endings: Mutex::default(),
-            failures: tell::no_failures(),
+            failures: report::no_failures(),
             is_stopping: AtomicBool::new(false),
             joins: Mutex::new(Buckets::default()),
         };
@@ -140,7 +140,7 @@ impl Control {
         }
     }
 
-    /// Closes what the last run left open, then starts the tasks that serve effects, media events,
+    /// Closes what the last run left open, then starts the tasks for effects, media events,
     /// stage states and time.
     pub async fn run(
         &self,
@@ -149,7 +149,7 @@ impl Control {
         parts: &mut Parts,
     ) -> Result<(), Failure> {
         self.recover().await?;
-        // These two own the end of a queue: what they had taken from it would be lost.
+        // These two own the end of a queue, so they cannot be restarted: what they had taken from it would be lost.
         parts.spawn("performing effects", self.clone().serve_effects(effects));
         parts.spawn("taking up media events", self.clone().serve_media(events));
         let control = self.clone();
@@ -161,8 +161,8 @@ impl Control {
         Ok(())
     }
 
-    /// Closes what the rows call open. At the start nobody performs effects yet, and at the end they may be stuck, so
-    /// it takes no place among them.
+    /// Closes everything that the rows still call open. At the start nobody performs effects yet, and at the end the
+    /// queue may be blocked, so this command takes no place in it.
     async fn recover(&self) -> Result<(), Failure> {
         let ends_at = Instant::now() + TURN_MAX;
         self.execute_holding("", Command::Recover, None, ends_at)
@@ -190,7 +190,7 @@ impl Control {
         &self.inner.media
     }
 
-    /// Carries a command out: decided, committed, its effects queued in commit order. Waits while the effects of
+    /// Executes a command: decided, committed, its effects queued in commit order. Waits while the effects of
     /// [`EFFECT_QUEUE_LEN`] others have not been performed; performing effects must therefore not wait for a command.
     pub async fn execute(&self, account: &str, command: Command) -> Result<Reply, Failure> {
         let ends_at = Instant::now() + TURN_MAX;
@@ -229,8 +229,8 @@ impl Control {
         Ok(decision.reply?)
     }
 
-    /// Closes every connection and writes that they ended. Clients are told that the server restarts, and new ones are
-    /// refused so. A store that does not answer until `deadline` keeps peers from being told no longer than that.
+    /// Closes every connection and records that they ended. Clients are told that the server restarts, and new ones are
+    /// refused with the same reason. If the store does not answer until `deadline`, peers are notified then.
     pub async fn stop(&self, deadline: Instant) {
         self.inner.is_stopping.store(true, Ordering::Release);
         let live = self.connections().drain();
@@ -308,13 +308,13 @@ impl Control {
         }
     }
 
-    /// Ends a connection's media; no event follows.
+    /// Closes a connection's peer. No event follows.
     async fn close_peer(&self, peer: PeerKey) {
         let control = MediaControl::Close { peer };
         self.inner.media.control(peer, control).await;
     }
 
-    /// The rules have ended a connection.
+    /// Closes a connection that the rules have ended.
     async fn close(&self, connection: ConnectionId, live: Live, reason: CloseReason) {
         let peer = match &live.reach {
             Reach::Peer(peer) => *peer,
@@ -328,7 +328,7 @@ impl Control {
             self.tell(&About::live(&connection, &live), &Trouble::too_long(), true);
         }
         if reason == CloseReason::Replaced && !live.is_connected {
-            // It takes an answer of the worker: effects that follow do not wait for it.
+            // It waits for an answer of the worker, and the following effects must not wait for it.
             let control = self.clone();
             tokio::spawn(async move { control.let_go(peer, &connection, &live).await });
             return;
@@ -336,18 +336,18 @@ impl Control {
         self.close_peer(peer).await;
     }
 
-    /// Media events become commands. Those of one peer stay in order; different peers overlap, so
+    /// Turns media events into commands. Those of one peer stay in order; those of different peers run concurrently, so
     /// that a thousand joins share commits.
     async fn serve_media(self, mut events: mpsc::Receiver<MediaEvent>) {
         let mut turns: Turns<PeerKey, MediaEvent> = Turns::default();
-        let take_up = |event| self.clone().take_up(event);
+        let apply_event = |event| self.clone().apply_event(event);
         loop {
             tokio::select! {
                 event = events.recv(), if turns.running() < MEDIA_COMMANDS_MAX => {
                     let Some(event) = event else { return };
-                    turns.add(event.peer(), event, take_up);
+                    turns.add(event.peer(), event, apply_event);
                 }
-                Some(done) = turns.next(take_up) => {
+                Some(done) = turns.next(apply_event) => {
                     if let Err(peer) = done {
                         tracing::error!(peer = peer.0, "taking up a media event panicked; the next one goes on");
                     }
@@ -356,7 +356,7 @@ impl Control {
         }
     }
 
-    async fn take_up(self, event: MediaEvent) {
+    async fn apply_event(self, event: MediaEvent) {
         let peer = event.peer();
         let Some(connection) = self.connections().by_peer(peer).cloned() else {
             return;
@@ -383,8 +383,8 @@ impl Control {
         }
     }
 
-    /// Carries out a command nobody waits for. While the store fails it is tried again: a report that
-    /// is lost would leave a ghost in the rows until the next start.
+    /// Executes a command that no caller waits for. While the store fails it is repeated, because a lost report
+    /// would leave a connection in the rows that no longer exists, until the next start.
     async fn report(&self, command: Command) {
         let mut pause = REPORT_RETRY_FIRST;
         loop {
@@ -409,7 +409,7 @@ impl Control {
             stage,
             participant,
         };
-        // It is written down even if nobody waits any more, as a client that asked for it may hang up.
+        // Recorded even if the caller stops waiting, because a client may disconnect after its request.
         let reporting = tokio::spawn(async move { control.report(command).await });
         reporting.await.ok();
     }
@@ -440,7 +440,7 @@ impl Control {
                 clock::log_step(step);
             }
             let error = match self.execute("", Command::Tick).await {
-                // Once the store is closed there is nothing to look at.
+                // Once the store is closed there is nothing to check.
                 Err(Failure::Store(StoreError::Closed)) => return,
                 Err(error) => error,
                 Ok(_) => {

@@ -1,4 +1,4 @@
-//! What clients prove by their tokens and resumption secrets, and the exchange of a token.
+//! Verifies tokens and resumption secrets, and exchanges tokens.
 
 use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
@@ -10,21 +10,22 @@ use super::join::{EventsSocket, JoinError, check_tag};
 use super::{Control, Failure};
 use crate::token::{Presented, TokenError};
 
-/// A token that was exchanged.
+/// The result of a token exchange.
 pub struct Exchanged {
-    /// What is in force now.
+    /// The claims in force now.
     pub claims: Claims,
-    /// What the client comes back with after the new token's end.
+    /// The new resumption secret.
     pub resumption: Option<String>,
 }
 
 impl Control {
-    /// The session a client proves to have been in. A secret that proves nothing is as good as none: the token may do.
+    /// The session that a resumption secret proves. An invalid secret counts as none, because the token alone may be
+    /// sufficient.
     pub(super) fn resumed(&self, claims: &Claims, secret: Option<&str>) -> Option<StageSessionId> {
         self.inner.tokens.resumed_session(claims, secret?)
     }
 
-    /// What a token says, if it bears the signature of whom it names.
+    /// The claims of a token, if its signature is valid.
     ///
     /// # Errors
     /// [`JoinError::Token`], or [`JoinError::Control`] if the store fails.
@@ -46,14 +47,14 @@ impl Control {
         Ok(self.inner.tokens.verify(token, *unverified, &row.point)?)
     }
 
-    /// Whether an open connection goes by this token.
+    /// Whether an open connection belongs to this token.
     pub fn goes_by(&self, connection: &ConnectionId, token: &str) -> bool {
         let live = self.connections();
         live.get(connection)
             .is_some_and(|live| live.token.is_of(token))
     }
 
-    /// Exchanges the token of an open media connection. Entity tags, if any are given, must be the session's.
+    /// Exchanges the token of an open media connection. If entity tags are given, they must match.
     pub async fn exchange_media(
         &self,
         token: &str,

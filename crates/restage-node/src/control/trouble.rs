@@ -1,5 +1,5 @@
-//! Why a connection did not come about, or has a fault, in the words each listener gets: a code for programs, a
-//! sentence for people, the error of the history.
+//! The reason why a connection failed, or has a fault, in the forms that each receiver needs: a code for programs, a
+//! message for people, the error of the history.
 
 use restage_core::Fault;
 use restage_core::row::StageEventError;
@@ -7,7 +7,7 @@ use restage_media::{ConnectFailure, Excess, GoneReason, MediaKind, OfferError, O
 use serde::Serialize;
 
 use super::alert;
-use super::excess::event_error;
+use super::media_limits::event_error;
 use crate::media::Audience;
 use crate::media::Place;
 
@@ -16,17 +16,17 @@ use crate::media::Place;
 pub struct Trouble {
     /// For programs; stable.
     pub code: &'static str,
-    /// Finer than the code: what counters tell apart.
+    /// More precise than the code; the label of counters.
     pub reason: &'static str,
-    /// For people, in one line: what is wrong and what to look at. Nothing secret.
+    /// For people, in one line: the fault and what to check. Contains no secret.
     pub message: String,
-    /// What the history calls it.
+    /// The error in the history.
     #[serde(skip)]
     pub(super) error: StageEventError,
 }
 
 impl Trouble {
-    /// What a peer of the media plane ended by, if that is an error. Who falls silent, or leaves, is just gone.
+    /// The reason why a peer of the media plane ended, if that is an error. Falling silent and leaving are not errors.
     pub(super) fn of_peer(reason: &GoneReason, place: &Place) -> Option<Self> {
         match reason {
             GoneReason::NeverConnected(failure) => Some(Self::never_connected(failure, place)),
@@ -41,7 +41,7 @@ impl Trouble {
         }
     }
 
-    /// ICE or DTLS did not come up.
+    /// ICE or DTLS was not established.
     pub(super) fn never_connected(failure: &ConnectFailure, place: &Place) -> Self {
         let code = match failure {
             ConnectFailure::NoStun => "NO_MEDIA_PATH",
@@ -67,7 +67,7 @@ impl Trouble {
         }
     }
 
-    /// More goes through a connection than is allowed.
+    /// A limit on the media of a connection was exceeded.
     fn exceeded(excess: Excess) -> Self {
         let (code, reason) = match excess {
             Excess::PublishBitrate { .. } => ("BITRATE_EXCEEDED", "publish-bitrate"),
@@ -82,7 +82,7 @@ impl Trouble {
         }
     }
 
-    /// A connection lasted as long as it may.
+    /// A connection has reached its maximum duration.
     pub(super) fn too_long() -> Self {
         Self {
             code: "STREAM_DURATION_EXCEEDED",
@@ -93,7 +93,7 @@ impl Trouble {
         }
     }
 
-    /// A participant joins more often than it may. The history has none of these: it must not grow by them.
+    /// A participant joins too often. This is not in the history, which must not grow by it.
     pub(super) fn too_often(message: String) -> Self {
         Self {
             code: "TOO_OFTEN",
@@ -103,7 +103,8 @@ impl Trouble {
         }
     }
 
-    /// The media plane has no processor time left for one more. The history has none of these: whoever is refused comes again.
+    /// The media plane has no processor time for another connection. This is not in the history, because the client
+    /// tries again.
     pub(super) fn overloaded(message: String) -> Self {
         Self {
             code: "STAGE_AT_CAPACITY",
@@ -113,7 +114,7 @@ impl Trouble {
         }
     }
 
-    /// It is the server's fault.
+    /// The server failed.
     pub(super) fn internal(reason: &'static str, message: String) -> Self {
         Self {
             code: "INTERNAL",
@@ -123,7 +124,7 @@ impl Trouble {
         }
     }
 
-    /// An offer was not taken.
+    /// An offer was refused.
     pub(super) fn of_offer(refused: &OfferError) -> Self {
         let (code, reason, error) = match refused.kind() {
             OfferErrorKind::NoUsableCodec(MediaKind::Audio) => (
@@ -147,7 +148,7 @@ impl Trouble {
         }
     }
 
-    /// The rules refused a join; they have written it into the history themselves where it belongs there.
+    /// The rules refused a join; they have recorded it in the history themselves where it belongs there.
     pub(super) fn of_rules(refused: &restage_core::Error) -> Self {
         let (code, reason) = match refused.fault {
             Fault::TokenRevoked => ("PARTICIPANT_DISCONNECTED", "token-revoked"),
@@ -168,7 +169,7 @@ impl Trouble {
     }
 }
 
-/// Names what has to be open, because nothing else can be known of a client that was never heard.
+/// Names the ports that must be open, because nothing else is known of a client from which nothing arrived.
 fn no_stun(place: &Place) -> String {
     let mut addresses: Vec<String> = place.addresses.iter().map(ToString::to_string).collect();
     addresses.sort_unstable();

@@ -1,4 +1,4 @@
-//! Work that is done in order per key and at the same time for different keys.
+//! Runs work in order per key, and concurrently for different keys.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use tokio::task::{Id, JoinSet};
 
-/// What runs, and what waits for it.
+/// The running work, and the work that waits for it.
 #[derive(Debug)]
 pub(super) struct Turns<K, T> {
     running: JoinSet<()>,
@@ -25,12 +25,12 @@ impl<K, T> Default for Turns<K, T> {
 }
 
 impl<K: Clone + Eq + Hash, T> Turns<K, T> {
-    /// How many keys have something running.
+    /// The number of keys with running work.
     pub(super) fn running(&self) -> usize {
         self.running.len()
     }
 
-    /// Starts the work, or lets it wait for what runs under its key.
+    /// Starts the work, or lets it wait for the work that runs under its key.
     pub(super) fn add<F>(&mut self, key: K, work: T, start: impl FnOnce(T) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -43,8 +43,8 @@ impl<K: Clone + Eq + Hash, T> Turns<K, T> {
         self.start(key, start(work));
     }
 
-    /// Waits until something has ended and starts what waited for it. Work that panicked has ended as well: what comes
-    /// after it under the same key still has its turn. `None` when nothing runs.
+    /// Waits until some work has ended and starts the next of its key. Work that panicked has ended too, so the next
+    /// of its key still runs. `None` when nothing runs.
     pub(super) async fn next<F>(&mut self, start: impl FnOnce(T) -> F) -> Option<Result<(), K>>
     where
         F: Future<Output = ()> + Send + 'static,

@@ -1,13 +1,13 @@
-//! What a User-Agent header says of browser and system, as far as it is safe to read.
+//! Reads browser and system from a User-Agent header.
 
 use restage_core::row::Client;
 
-/// A longer header says nothing worth reading.
+/// Longer headers are ignored.
 const USER_AGENT_LEN_MAX: usize = 512;
 /// The service's limit for each client field.
 const FIELD_LEN_MAX: usize = 128;
 
-/// Products in the order that tells them apart: those that claim to be others come first.
+/// Product names in the order of the check: those that also contain the names of others come first.
 const BROWSERS: [(&str, &str); 7] = [
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -26,7 +26,7 @@ const SYSTEMS: [(&str, &str); 6] = [
     ("Linux ", "Linux"),
 ];
 
-/// Fills what the header tells; the rest stays empty, as the service leaves it.
+/// Fills the fields that the header contains; the others stay empty, as in the service.
 pub fn client_of(user_agent: &str) -> Client {
     if user_agent.len() > USER_AGENT_LEN_MAX {
         return Client::default();

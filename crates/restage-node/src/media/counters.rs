@@ -1,10 +1,10 @@
-//! Counters of the workers: each writes its own, without a lock; whoever asks adds them up.
+//! Counters of the workers: each worker writes its own, without a lock, and readers add them up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use restage_media::Stats;
 
-/// Counters of a worker, or of all of them added up. Unless said otherwise since the start.
+/// Counters of one worker, or the sum of all. They count since the start unless a field says otherwise.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct WorkerStats {
     /// Peers now.
@@ -15,43 +15,43 @@ pub struct WorkerStats {
     pub datagrams_received: u64,
     /// UDP datagrams handed to the kernel.
     pub datagrams_sent: u64,
-    /// UDP datagrams the kernel had no room for.
+    /// UDP datagrams that the kernel had no room for.
     pub datagrams_dropped: u64,
-    /// UDP datagrams of other machines that were dropped because only this one is served.
+    /// UDP datagrams from other machines, dropped because only this one is served.
     pub datagrams_refused: u64,
     /// RTP packets received from publishers.
     pub packets_received: u64,
     /// RTP packets forwarded to subscribers.
     pub packets_forwarded: u64,
-    /// RTP packets sent again to subscribers that asked.
+    /// RTP packets retransmitted to subscribers that requested them.
     pub packets_resent: u64,
     /// RTP packets received from other workers.
     pub packets_relayed: u64,
-    /// Bursts for other workers that those had no room for.
+    /// Bursts for other workers that were dropped because their queues were full.
     pub bursts_dropped: u64,
-    /// Key frames asked of publishers.
+    /// Key frame requests sent to publishers.
     pub keyframe_requests: u64,
-    /// Connections ended because more went through them than is allowed.
+    /// Connections ended because they exceeded a limit on media.
     pub peers_exceeding: u64,
-    /// Connections, ever, that agreed on AEAD_AES_256_GCM.
+    /// Connections since the start that negotiated AEAD_AES_256_GCM.
     pub srtp_aes_256_gcm: u64,
-    /// Connections, ever, that agreed on AEAD_AES_128_GCM.
+    /// Connections since the start that negotiated AEAD_AES_128_GCM.
     pub srtp_aes_128_gcm: u64,
-    /// Connections, ever, that agreed on AES128_CM_SHA1_80.
+    /// Connections since the start that negotiated AES128_CM_SHA1_80.
     pub srtp_aes_128_cm: u64,
-    /// STUN checks that came from an address that is another client's.
+    /// STUN checks that came from an address of another client.
     pub addresses_contested: u64,
-    /// Packets of SSRCs beyond those a client may use under one key.
+    /// Packets beyond the number of SSRCs that a client may use under one key.
     pub sources_refused: u64,
-    /// Key frames that a subscriber asked for and had no budget left for.
+    /// Subscribers' key frame requests beyond their budget.
     pub keyframes_refused: u64,
-    /// Errors in the program that ended a connection.
+    /// Program errors that ended a connection.
     pub peer_panics: u64,
-    /// Subscribers whose pictures are withheld now because the worker is overloaded.
+    /// Subscribers without video now because the worker is overloaded.
     pub peers_withheld: u64,
-    /// Reports and requests of subscribers that were dropped unread because there were too many at a time.
+    /// Reports and requests of subscribers that were dropped unread because too many arrived at a time.
     pub feedback_dropped: u64,
-    /// How often workers began anew after an error in the program.
+    /// Restarts of workers after a program error.
     pub restarts: u64,
 }
 
@@ -80,7 +80,7 @@ impl WorkerStats {
         }
     }
 
-    /// What has been counted, without what there is now.
+    /// Only the counts since the start, without the present values.
     pub(super) fn without_present(self) -> Self {
         Self {
             peers: 0,
@@ -155,7 +155,7 @@ impl std::iter::Sum for WorkerStats {
     }
 }
 
-/// Written by one worker, read by anybody.
+/// Written by one worker, read by any thread.
 #[derive(Default)]
 pub(super) struct Counters([AtomicU64; COUNT]);
 

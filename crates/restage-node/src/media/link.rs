@@ -1,5 +1,5 @@
-//! What workers send each other. Queues are bounded and never waited for: a worker that cannot follow loses packets,
-//! as a network would, and holds nobody back.
+//! The queues between workers. They are bounded, and nobody waits for them: if a worker cannot keep up, packets to it
+//! are lost, as in a network.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use mio::Waker;
 use restage_media::{Burst, Control, PublicationKey};
 
-/// Messages waiting for a worker.
+/// Most messages that wait for a worker.
 const LINK_QUEUE_LEN: usize = 1024;
 
 pub(super) enum Message {
@@ -17,15 +17,15 @@ pub(super) enum Message {
         publication: PublicationKey,
         burst: Burst,
     },
-    /// What this worker asks of the other one.
+    /// A control for the other worker's `Sfu`.
     Control(Control),
 }
 
-/// The way to a worker.
+/// The queue to a worker.
 pub(super) struct Link {
     sender: SyncSender<Message>,
     waker: Arc<Waker>,
-    /// It has been woken and has not looked yet.
+    /// Whether it has been woken and has not read the queue since.
     is_woken: AtomicBool,
 }
 
@@ -40,7 +40,7 @@ impl Link {
         (link, receiver)
     }
 
-    /// `false`: there was no room.
+    /// Queues a message. `false` if the queue is full.
     pub(super) fn send(&self, message: Message) -> bool {
         let is_taken = self.sender.try_send(message).is_ok();
         self.wake();
@@ -53,7 +53,7 @@ impl Link {
         }
     }
 
-    /// The worker looks now: whatever comes from here on wakes it again.
+    /// Called before the worker reads the queue: whatever is sent from now on wakes it again.
     pub(super) fn looks(&self) {
         self.is_woken.store(false, Ordering::Release);
     }

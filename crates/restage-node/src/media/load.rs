@@ -1,8 +1,10 @@
-//! How late a worker is and how busy, what follows for those who want to join, and what is left out of pictures.
+//! Measures the lag and load of a worker, and derives from them whether new connections are admitted and how much
+//! video is withheld.
 //!
-//! **Lag** is how long a datagram may have waited until what it caused was sent: from the last moment the socket is known to have been
-//! empty. **Load** is the share of time in which the worker was not waiting for something to do, or the share of the processor
-//! time of its control group that the process has used, whichever is more. Both are measured window by window and smoothed.
+//! **Lag** is how long a datagram may have waited until what it caused was sent, counted from the last moment at
+//! which the socket is known to have been empty. **Load** is the share of time in which the worker was busy, or the
+//! share of the processor time of its control group that the process has used, whichever is higher. Both are measured
+//! per window and smoothed.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,33 +13,33 @@ use restage_media::limits::SHED_STEPS_MAX;
 
 use super::quota::Quota;
 
-/// How long lag and load are measured before anything follows from them.
+/// Length of a window of measurement.
 const WINDOW: Duration = Duration::from_millis(250);
-/// Over how long they are smoothed.
+/// Time constant of the smoothing.
 const SMOOTHING: Duration = Duration::from_millis(750);
-/// A worker that slept for less has not slept: what it finds may have come before.
+/// A shorter sleep does not count: the datagrams found after it may have arrived before.
 const SLEPT_MIN: Duration = Duration::from_micros(100);
-/// Nobody new is let in to a worker at this load, in thousandths, until it is below [`LOAD_RESUME`].
+/// A worker at this load, in thousandths, admits nobody new until the load is below [`LOAD_RESUME`].
 const LOAD_MAX: u32 = 900;
 const LOAD_RESUME: u32 = 800;
-/// Nobody new is let in to a worker with this smoothed lag, until it is below half of it.
+/// A worker with this smoothed lag admits nobody new until the lag is below half of it.
 const LAG_MAX: Duration = Duration::from_millis(150);
-/// Peers of a worker from which on one more is taken to cost as much as the average one, until that is measured.
+/// From this number of peers on, each new peer is assumed to cost as much as the average one, until it is measured.
 const FORESIGHT_PEERS_MIN: u32 = 64;
-/// The most that is foreseen, as a multiple of the load that was measured, in thousandths.
+/// The highest predicted load, as a multiple of the measured load, in thousandths.
 const FORESIGHT_MAX: u64 = 1_500;
-/// A worker with such a lag in two windows after each other leaves out more of the pictures. One stall is none of its doing.
+/// A worker with this lag in two consecutive windows withholds more video. A single stall has other causes.
 const SHED_LAG: Duration = Duration::from_millis(250);
-/// After windows with half of it for so long it leaves out less.
+/// After windows with less than half of that lag for this long, it withholds less.
 const SHED_CALM: Duration = Duration::from_secs(4);
-/// How long the same subscribers do without pictures before others do.
+/// How long the same subscribers go without video before others do.
 const SHED_TURN: Duration = Duration::from_secs(5);
-/// A worker that has not said anything for so long takes nobody new.
+/// A worker that has not reported for this long admits nobody new.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-/// The longest that one which moves is silent: a window, or the longest sleep.
+/// Longest time between two reports of a running worker: a window, or its longest sleep.
 const BEAT_MAX: Duration = Duration::from_secs(1);
 
-/// What a worker says of itself, for those who place peers. Written by the worker alone.
+/// The state that a worker reports for the placement of peers. Written by the worker alone.
 pub(super) struct Health {
     started: Instant,
     /// When it closed its last window, in milliseconds since the start.
@@ -45,7 +47,7 @@ pub(super) struct Health {
     is_alive: AtomicBool,
     is_full: AtomicBool,
     load: AtomicU32,
-    /// Peers that this load was measured with.
+    /// The number of peers when this load was measured.
     peers: AtomicU32,
     lag_us: AtomicU64,
 }
@@ -68,23 +70,23 @@ impl Health {
         self.is_alive.load(Ordering::Relaxed)
     }
 
-    /// Its thread has ended.
+    /// Records that its thread has ended.
     pub(super) fn die(&self) {
         self.is_alive.store(false, Ordering::Relaxed);
     }
 
-    /// In thousandths.
+    /// The load in thousandths.
     pub(super) fn load(&self) -> u32 {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Smoothed; of a worker that stands still, how long it does.
+    /// The smoothed lag; for a worker that stands still, the time since its last report.
     pub(super) fn lag(&self, now: Instant) -> Duration {
         let measured = Duration::from_micros(self.lag_us.load(Ordering::Relaxed));
         measured.max(self.silent_for(now).saturating_sub(BEAT_MAX))
     }
 
-    /// Whether it has closed a window lately, which it does also when it has nothing to do.
+    /// Whether it has closed a window recently, which it does even when it is idle.
     pub(super) fn is_moving(&self, now: Instant) -> bool {
         self.silent_for(now) < SILENCE_MAX
     }
@@ -94,7 +96,7 @@ impl Health {
         since.saturating_sub(Duration::from_millis(self.beat_ms.load(Ordering::Relaxed)))
     }
 
-    /// Whether it may take one more peer beside the `peers` it has.
+    /// Whether it can take one more peer in addition to `peers`.
     pub(super) fn has_room(&self, now: Instant, peers: usize) -> bool {
         self.is_alive()
             && !self.is_full.load(Ordering::Relaxed)
@@ -102,7 +104,8 @@ impl Health {
             && self.foreseen(peers) < LOAD_MAX
     }
 
-    /// The load with so many peers: what it is now, and in proportion for those whose load is not measured yet.
+    /// The predicted load with this many peers: the present load, raised in proportion for peers that are not
+    /// measured yet.
     fn foreseen(&self, peers: usize) -> u32 {
         let (load, measured) = (self.load(), self.peers.load(Ordering::Relaxed));
         if measured < FORESIGHT_PEERS_MIN {
@@ -113,7 +116,7 @@ impl Health {
     }
 }
 
-/// What is left out of the pictures: see [`Input::Shed`](restage_media::Input::Shed).
+/// The video to withhold: see [`Control::Shed`](restage_media::Control::Shed).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Shed {
     pub(super) step: u8,
@@ -126,9 +129,9 @@ pub(super) struct Gauge {
     window_at: Instant,
     slept: Duration,
     worst: Duration,
-    /// The last moment the socket is known to have been empty.
+    /// The last moment at which the socket is known to have been empty.
     empty_at: Instant,
-    /// Since when the oldest datagram may wait that is not dealt with.
+    /// Since when the oldest unprocessed datagram may have been waiting.
     waiting_since: Option<Instant>,
     load: f64,
     peers: f64,
@@ -160,7 +163,7 @@ impl Gauge {
         }
     }
 
-    /// The worker has waited for something to do, because there was nothing left.
+    /// The worker has slept, because there was nothing to do.
     pub(super) fn slept(&mut self, from: Instant, now: Instant) {
         let time = now.saturating_duration_since(from);
         self.slept += time;
@@ -169,12 +172,12 @@ impl Gauge {
         }
     }
 
-    /// A timer was due at `due`, and is served now.
+    /// A timer was due at `due` and is served now.
     pub(super) fn timer(&mut self, due: Instant, now: Instant) {
         self.worst = self.worst.max(now.saturating_duration_since(due));
     }
 
-    /// The socket was read: whether there was something, and whether it is empty now.
+    /// The socket was read: `was_something` says whether data was there, and the last argument whether it is empty now.
     pub(super) fn read(&mut self, now: Instant, was_something: bool, is_empty: bool) {
         if was_something {
             self.waiting_since.get_or_insert(self.empty_at);
@@ -184,14 +187,14 @@ impl Gauge {
         }
     }
 
-    /// Everything that was read is dealt with.
+    /// Everything that was read has been processed.
     pub(super) fn done(&mut self, now: Instant) {
         if let Some(since) = self.waiting_since.take() {
             self.worst = self.worst.max(now.saturating_duration_since(since));
         }
     }
 
-    /// Closes the window if it is over, and says what is to be left out from now on; `None` if that stays as it was.
+    /// Closes the window if it is over, and returns what to withhold from now on; `None` if that is unchanged.
     pub(super) fn close_window(
         &mut self,
         now: Instant,
@@ -218,7 +221,7 @@ impl Gauge {
         (self.shed != before).then_some(self.shed)
     }
 
-    /// What is left out at present.
+    /// The video that is withheld now.
     pub(super) fn shed(&self) -> Shed {
         self.shed
     }
@@ -240,15 +243,15 @@ impl Gauge {
         }
         if now.saturating_duration_since(self.turned_at) >= SHED_TURN {
             self.turned_at = now;
-            // With no or one step nothing is withheld, so it is nobody's turn.
+            // With no step or one step no subscriber is without video, so there are no turns.
             if self.shed.step > 1 {
                 self.shed.turn = self.shed.turn.wrapping_add(1);
             }
         }
     }
 
-    /// `used` is the share of the allotted processor time in this window alone: when that is over everything stands still, so
-    /// nothing is waited for.
+    /// `used` is the share of the allowed processor time in this window alone. It is not smoothed, because everything
+    /// stops when the allowance is used up.
     fn admit(&mut self, used: f64) {
         let load = self.load_permille();
         let is_used_up = used * 1_000.0 >= f64::from(LOAD_MAX);
@@ -281,7 +284,7 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// A worker that has the same to do again and again.
+    /// A worker that repeats the same work.
     struct Rig {
         gauge: Gauge,
         health: Health,
@@ -300,7 +303,7 @@ mod tests {
             }
         }
 
-        /// Sleeps and works in turns for so long. Answers what it was told to leave out.
+        /// Sleeps and works alternately for this long. Returns what it was told to withhold.
         fn run(&mut self, time: Duration, sleeps: Duration, works: Duration) -> Vec<Shed> {
             let end = self.now + time;
             let mut told = Vec::new();
@@ -345,7 +348,7 @@ mod tests {
         assert!(!rig.has_room(), "of 70 % become 91 %");
         rig.run(ms(5_000), ms(3), ms(7));
         assert!(rig.has_room(), "they cost nothing");
-        // One of few says nothing about the others.
+        // One of few windows does not represent the others.
         let mut rig = Rig::new();
         rig.peers = 2;
         rig.run(ms(5_000), ms(3), ms(7));
@@ -391,11 +394,11 @@ mod tests {
     #[test]
     fn what_came_while_it_worked_has_waited_as_long() {
         let mut rig = Rig::new();
-        // It never sleeps: what it reads may have come right after it read before.
+        // It never sleeps, so what it reads may have arrived right after the previous read.
         rig.run(ms(3_000), ms(0), ms(60));
         let lag = rig.health.lag(rig.now);
         assert!((ms(110)..=ms(121)).contains(&lag), "{lag:?}");
-        // It does: what it finds has woken it.
+        // It sleeps, so what it finds has woken it.
         rig.run(ms(6_000), ms(40), ms(60));
         let lag = rig.health.lag(rig.now);
         assert!((ms(59)..=ms(62)).contains(&lag), "{lag:?}");

@@ -1,18 +1,17 @@
-//! The media workers and the handle the rest of the server drives them by.
+//! The media workers, and the handle through which the rest of the server uses them.
 //!
-//! One worker is one OS thread, one UDP socket and one [`restage_media::Sfu`]. The handle and a
-//! worker talk only by bounded queues, and so do workers among themselves. A peer lives on one
-//! worker, the one with the fewest when it was opened; a publication whose subscribers are on
-//! several is relayed to each of these once.
+//! One worker is one OS thread with one UDP socket and one [`restage_media::Sfu`]. The handle and the workers
+//! communicate only by bounded queues, and so do workers among themselves. A new peer is opened on the worker with the
+//! fewest peers and stays there. A publication with subscribers on several workers is relayed to each of them once.
 
 mod counters;
+mod gso;
 mod link;
 mod load;
 mod own;
 mod places;
 mod quota;
 mod routes;
-mod trains;
 mod udp;
 mod worker;
 
@@ -34,7 +33,7 @@ pub use worker::WORKER_QUEUE_LEN;
 
 use worker::{Order, Reply, WorkerHandle};
 
-/// Events from the workers that the server has not taken up yet.
+/// Most events from the workers that wait to be handled.
 pub const MEDIA_EVENT_QUEUE_LEN: usize = 4096;
 
 /// What a peer is for.
@@ -46,19 +45,19 @@ pub enum Role {
     Subscriber,
 }
 
-/// What the media plane reports of itself.
+/// What the media plane reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MediaEvent {
     /// ICE and DTLS are up.
     Connected(PeerKey),
-    /// The peer is gone; the key is dead.
+    /// The peer is gone; its key is not used again.
     Gone(PeerKey, GoneReason),
-    /// A viewer goes on without a kind that it can decode nothing of; with what is published of it.
+    /// A subscriber can decode nothing of this kind and goes on without it. The text names the published formats.
     Undecodable(PeerKey, MediaKind, String),
 }
 
 impl MediaEvent {
-    /// Whom it is about.
+    /// The peer that the event is about.
     pub fn peer(&self) -> PeerKey {
         match self {
             Self::Connected(peer) | Self::Gone(peer, _) | Self::Undecodable(peer, ..) => *peer,
@@ -66,19 +65,19 @@ impl MediaEvent {
     }
 }
 
-/// What publishers may send. What receivers may be sent is said of each when it is opened.
+/// Limits of publishers. The limit of a receiver is given when its peer is opened.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct PublishLimits {
-    /// All tracks and layers together; `None` is any.
+    /// All tracks and layers together; `None` means no limit.
     pub bits_per_s: Option<u64>,
-    /// Width times height; `None` is any.
+    /// Width times height; `None` means no limit.
     pub pixels: Option<u64>,
 }
 
 /// Why a peer could not be opened or patched.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// The client's SDP is at fault.
+    /// The client's SDP is wrong.
     #[error(transparent)]
     Offer(#[from] OfferError),
     /// The worker's queue is full, or it is shutting down.
@@ -86,28 +85,28 @@ pub enum MediaError {
     Busy,
 }
 
-/// How media can not start.
+/// Why media could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use UDP port {port} for media: {source}; give another --media-port or --media-ip")]
 pub struct MediaStartError {
-    /// The port asked for.
+    /// The requested port.
     pub port: u16,
-    /// Why not.
+    /// The error of the operating system.
     pub source: std::io::Error,
 }
 
-/// Where a peer is expected to send.
+/// The address to which a peer is expected to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     /// Its worker's UDP port.
     pub port: u16,
-    /// The addresses offered.
+    /// The offered addresses.
     pub addresses: Vec<IpAddr>,
-    /// Who is heard there.
+    /// From where clients can reach these addresses.
     pub audience: Audience,
 }
 
-/// Drives the workers. Cheap to clone.
+/// A handle for the workers. Cheap to clone.
 #[derive(Clone)]
 pub struct Media {
     inner: Arc<Inner>,
@@ -121,24 +120,24 @@ struct Inner {
     report: UdpReport,
     ports: Vec<u16>,
     places: MediaPlaces,
-    /// Says why, once a worker is gone for good.
+    /// The reason, once a worker has stopped for good.
     failed: watch::Sender<Option<String>>,
 }
 
-/// How much the workers have to do.
+/// The load of the workers.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct MediaLoad {
-    /// The share of the processor time that the busiest one may have, in thousandths.
+    /// The highest load of a worker, in thousandths of the processor time that it may use.
     pub permille: u32,
-    /// How late the latest one is, smoothed.
+    /// The longest smoothed lag of a worker.
     pub lag: Duration,
-    /// Those whose thread runs.
+    /// Number of workers whose thread runs.
     pub alive: usize,
 }
 
 impl Media {
-    /// Binds a socket for each worker and starts their threads. The ports follow each other, beginning with
-    /// `port`; if that is 0 they are any that are free.
+    /// Binds a socket for each worker and starts the threads. The ports are consecutive and begin at `port`; with 0
+    /// they are any free ports.
     pub fn start(
         places: &MediaPlaces,
         port: u16,
@@ -148,7 +147,7 @@ impl Media {
         profiles: H264ProfileMatch,
     ) -> Result<(Self, mpsc::Receiver<MediaEvent>), MediaStartError> {
         let (events, receiver) = mpsc::channel(MEDIA_EVENT_QUEUE_LEN);
-        // The difference between the machine's two clocks is settled here, once.
+        // The only place that determines the difference between the machine's two clocks.
         #[allow(clippy::disallowed_methods)]
         let since_1970 = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -168,7 +167,7 @@ impl Media {
                 .collect();
             let config = restage_media::Config {
                 candidates,
-                // Workers draw from sequences of their own.
+                // Each worker has a sequence of its own.
                 seed: seed.wrapping_add(u64::from(number)),
                 since_1970,
                 worker: WorkerId(number),
@@ -207,7 +206,7 @@ impl Media {
         &self.inner.ports
     }
 
-    /// Where media is taken, of all workers.
+    /// The addresses at which media is accepted, of all workers.
     pub fn candidates(&self) -> Vec<SocketAddr> {
         let ips = || self.inner.places.addresses.iter();
         let ports = self.inner.ports.iter();
@@ -216,7 +215,7 @@ impl Media {
             .collect()
     }
 
-    /// Where this peer is expected to send.
+    /// The address to which this peer is expected to send.
     pub fn place_of(&self, peer: PeerKey) -> Place {
         let count = self.inner.ports.len() as u64;
         Place {
@@ -226,18 +225,18 @@ impl Media {
         }
     }
 
-    /// What the sockets can do.
+    /// The capabilities of the sockets.
     pub fn report(&self) -> UdpReport {
         self.inner.report
     }
 
-    /// A publication handle nobody else has.
+    /// A new publication key, which no other publication has.
     pub fn fresh_publication(&self) -> PublicationKey {
         PublicationKey(self.inner.next_publication.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Opens a peer for this offer. Its ICE credentials are known to the worker before this returns,
-    /// so that the client's first STUN check finds it. What a subscriber is sent counts towards `download`.
+    /// Opens a peer for this offer. The worker knows its ICE credentials before this returns, so the client's first
+    /// STUN check finds the peer. What a subscriber receives counts towards `download`.
     pub async fn open(
         &self,
         role: Role,
@@ -259,7 +258,7 @@ impl Media {
         Ok((peer, answer))
     }
 
-    /// Trickle candidates or an ICE restart (RFC 9725 §4.3). Answers a fragment for a restart.
+    /// Applies trickle candidates or an ICE restart (RFC 9725 §4.3). Returns a fragment for a restart.
     pub async fn patch(
         &self,
         peer: PeerKey,
@@ -271,12 +270,12 @@ impl Media {
         Ok(answer.await.map_err(|_| MediaError::Busy)??)
     }
 
-    /// Has the worker of this peer do something that nobody waits for. A worker that is gone does nothing.
+    /// Sends a control to the worker of this peer and does not wait for the result. A worker that is gone does nothing.
     pub async fn control(&self, peer: PeerKey, control: Control) {
         self.send(peer, control, Reply::Nobody).await.ok();
     }
 
-    /// Closes the peer and forgets it; no event follows. Answers how far it had come, if it was not connected.
+    /// Closes the peer and forgets it; no event follows. If it was not connected, returns how far it came.
     pub async fn close_unconnected(&self, peer: PeerKey) -> Option<ConnectFailure> {
         let (reply, answer) = oneshot::channel();
         let control = Control::Close { peer };
@@ -284,7 +283,7 @@ impl Media {
         answer.await.ok()?
     }
 
-    /// Gives the order to the worker that has this peer.
+    /// Sends the order to the worker of this peer.
     async fn send(&self, peer: PeerKey, control: Control, reply: Reply) -> Result<(), MediaError> {
         let order = Order::Control {
             control,
@@ -299,7 +298,7 @@ impl Media {
         self.inner.workers.iter().map(WorkerHandle::stats).sum()
     }
 
-    /// How much the workers have to do.
+    /// The load of the workers.
     pub fn load(&self) -> MediaLoad {
         let all = self.inner.workers.iter().map(WorkerHandle::health);
         let now = worker::now();
@@ -310,7 +309,7 @@ impl Media {
         })
     }
 
-    /// Whether a worker takes one more peer: one that is neither late nor busy all the time.
+    /// Whether some worker accepts one more peer: it is neither late nor busy all the time.
     pub fn has_room(&self) -> bool {
         self.inner.workers.iter().any(WorkerHandle::has_room)
     }
@@ -321,25 +320,25 @@ impl Media {
         workers.all(|worker| worker.health().is_alive())
     }
 
-    /// Whether no worker stands still for longer than one could that is only busy.
+    /// Whether no worker has been silent for longer than a worker that is only busy could be.
     pub fn is_moving(&self) -> bool {
         let now = worker::now();
         let mut workers = self.inner.workers.iter();
         workers.all(|worker| worker.health().is_moving(now))
     }
 
-    /// Resolves when a worker is gone for good, with a sentence that says why. Its clients reach nobody any more, so the process
-    /// should end.
+    /// Resolves when a worker has stopped for good, with the reason as a sentence. Its clients can then reach nobody,
+    /// so the process should end.
     pub async fn failed(&self) -> String {
         let mut failed = self.inner.failed.subscribe();
         match failed.wait_for(Option::is_some).await {
             Ok(why) => why.clone().unwrap_or_default(),
-            // The sender is here.
+            // Cannot happen, because the sender is in `self`.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Has a worker fail as if there were a bug.
+    /// Makes a worker fail as by a bug.
     #[cfg(test)]
     async fn fail(&self, worker: usize, fault: worker::Fault) {
         self.inner.workers[worker]
@@ -348,14 +347,15 @@ impl Media {
             .ok();
     }
 
-    /// Ends the workers; peers are told.
+    /// Stops the workers; they notify their peers.
     pub async fn stop(&self) {
         for worker in &self.inner.workers {
             worker.stop().await;
         }
     }
 
-    /// A key that places the peer on the worker with the fewest, of those that have room if any has, else of those that live.
+    /// A new key, which assigns the peer to the worker with the fewest peers: of those that have room if there are any,
+    /// otherwise of those that run.
     fn fresh_peer(&self) -> PeerKey {
         let loads = (0_u64..).zip(&self.inner.workers);
         let is_worse = |worker: &WorkerHandle| (!worker.health().is_alive(), !worker.has_room());
@@ -374,7 +374,7 @@ impl Media {
     }
 }
 
-/// The port of a worker, when the first one's is given.
+/// The port of a worker, given that of the first one.
 pub fn worker_port(first: u16, number: u16) -> u16 {
     if first == 0 {
         0
@@ -383,7 +383,7 @@ pub fn worker_port(first: u16, number: u16) -> u16 {
     }
 }
 
-/// Tries the media socket without serving: can it be bound, and what does the kernel grant?
+/// Tests the media socket without serving: whether it can be bound, and what the kernel grants.
 pub fn probe_udp(places: &MediaPlaces, port: u16) -> std::io::Result<UdpReport> {
     udp::Socket::bind(places, port).map(|socket| socket.report())
 }

@@ -1,24 +1,24 @@
-//! The addresses of this machine: who sends from one of them is on this machine.
+//! The addresses of this machine, by which datagrams from this machine are recognised.
 
 use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Addresses come and go while the server runs. What is known of them is never older than this while datagrams arrive.
+/// Addresses change while the server runs. While datagrams arrive, the known addresses are never older than this.
 const AGE_MAX: Duration = Duration::from_secs(10);
-/// An unknown address may be new: that is looked up, but not more often than this, whatever strangers send.
+/// An unknown address may be new and is looked up, but not more often than this, whatever strangers send.
 const LOOKUP_PAUSE: Duration = Duration::from_secs(1);
 
-/// The addresses of this machine as they were a moment ago. All of 127.0.0.0/8 and `::1` always belong to it.
+/// The addresses of this machine as of a moment ago. All of 127.0.0.0/8 and `::1` always belong to it.
 pub(super) struct OwnAddresses {
-    /// In order, each once.
+    /// Sorted, without repetitions.
     all: Vec<IpAddr>,
     read_at: Instant,
     lookup: fn() -> io::Result<Vec<IpAddr>>,
 }
 
 impl OwnAddresses {
-    /// Where the operating system does not tell them, loopback alone is known.
+    /// Reads the addresses; where the operating system does not report them, only loopback is known.
     pub(super) fn read(now: Instant) -> Self {
         Self::read_by(interface_addresses, now)
     }
@@ -37,14 +37,14 @@ impl OwnAddresses {
         ip.is_loopback() || self.all.binary_search(&ip).is_ok()
     }
 
-    /// Reads them again if that was long ago: an address that this machine has no more may be another's by now.
+    /// Reads them again if the last time was long ago, because an address may belong to another machine by now.
     pub(super) fn renew(&mut self, now: Instant) {
         if now.saturating_duration_since(self.read_at) >= AGE_MAX {
             self.look_up(now);
         }
     }
 
-    /// Whether it is one of this machine's, now.
+    /// Whether an address belongs to this machine now.
     pub(super) fn recognizes(&mut self, ip: IpAddr, now: Instant) -> bool {
         if self.contains(ip) {
             return true;

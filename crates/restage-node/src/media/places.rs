@@ -1,14 +1,14 @@
-//! At which addresses media is taken, and from whom.
+//! The addresses at which media is accepted, and from whom.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// Whose datagrams are taken.
+/// The sources from which datagrams are accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Audience {
-    /// Those that come from an address of this machine.
+    /// Only addresses of this machine.
     ThisMachine,
-    /// All.
+    /// All addresses.
     Anybody,
 }
 
@@ -21,17 +21,17 @@ impl fmt::Display for Audience {
     }
 }
 
-/// What clients are told about where to send media.
+/// Where clients may send media.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MediaPlaces {
-    /// In the order of the answers' candidates; at least one.
+    /// The addresses in the order of the candidates in answers; at least one.
     pub addresses: Vec<IpAddr>,
-    /// Who is heard there.
+    /// The sources from which datagrams are accepted there.
     pub audience: Audience,
 }
 
 impl MediaPlaces {
-    /// Addresses that anybody may use.
+    /// Addresses open to all clients.
     pub fn open(addresses: Vec<IpAddr>) -> Self {
         Self {
             addresses,

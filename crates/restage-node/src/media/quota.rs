@@ -1,39 +1,39 @@
-//! How much processor time the process may use: containers and services are given a share of the machine by their control
-//! group. Who comes near it is stopped for the rest of each period, all threads at once, and is late from then on; that is to be seen
-//! before it happens.
+//! The processor time that the process may use: a control group gives containers and services a share of the machine.
+//! When the share is used up, all threads stop for the rest of the period and the server falls behind; this module
+//! shows how close the process is to that.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How often it is looked up again: it can be changed while the process runs.
+/// Interval at which the limit is read again, because it can be changed while the process runs.
 const LOOKUP_EVERY: Duration = Duration::from_secs(5);
-/// Kernel clock ticks in which /proc tells processor time (USER_HZ on every Linux).
+/// Clock ticks in which /proc reports processor time (USER_HZ on every Linux).
 const TICK: Duration = Duration::from_millis(10);
-/// A control group this deep is not looked up to the end.
+/// Most levels of control groups that are read.
 const DEPTH_MAX: usize = 32;
 
-/// Where the kernel tells it.
+/// The files of the kernel.
 struct Places {
-    /// Which control groups the process is in.
+    /// The control groups of the process.
     membership: PathBuf,
-    /// Where those are mounted.
+    /// Where control groups are mounted.
     mount: PathBuf,
-    /// What the process has used.
+    /// The processor time that the process has used.
     usage: PathBuf,
 }
 
-/// The allotment of this process, and what it uses of it.
+/// The allowance of this process, and its use.
 pub(super) struct Quota {
     places: Option<Places>,
-    /// In processors.
+    /// The allowance in processors.
     allotted: Option<f64>,
     looked_up_at: Option<Instant>,
     used: Option<(Instant, Duration)>,
 }
 
 impl Quota {
-    /// Of this process.
+    /// The quota of this process.
     pub(super) fn of_process() -> Self {
         Self::at(Places {
             membership: "/proc/self/cgroup".into(),
@@ -51,7 +51,7 @@ impl Quota {
         }
     }
 
-    /// There is none.
+    /// No limit.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         Self {
@@ -62,7 +62,8 @@ impl Quota {
         }
     }
 
-    /// The share of the allotment that was used since this was asked last; `None` if there is no allotment, or at the first time.
+    /// The share of the allowance that was used since the last call; `None` without an allowance, and at the first
+    /// call.
     pub(super) fn share_used(&mut self, now: Instant) -> Option<f64> {
         let places = self.places.as_ref()?;
         let is_recent = |at: Instant| now.saturating_duration_since(at) < LOOKUP_EVERY;
@@ -79,7 +80,7 @@ impl Quota {
 }
 
 impl Places {
-    /// The least that is allotted to the process's control group or to one that it belongs to.
+    /// The lowest limit of the process's control group and its ancestors.
     fn allotted(&self) -> Option<f64> {
         let membership = fs::read_to_string(&self.membership).ok()?;
         let of_line = |line: &str| {
@@ -87,7 +88,7 @@ impl Places {
             let (controllers, path) = (parts.next()?, parts.next()?);
             let is_second = controllers.is_empty();
             let is_cpu = controllers.split(',').any(|name| name == "cpu");
-            // Version 1 mounts each controller by itself; version 2 has one mount, or one beside those of version 1.
+            // Version 1 mounts each controller separately; version 2 has one mount, perhaps beside those of version 1.
             let mounts = match (is_second, is_cpu) {
                 (true, _) => vec![self.mount.clone(), self.mount.join("unified")],
                 (_, true) => vec![self.mount.join(controllers), self.mount.join("cpu")],
@@ -102,7 +103,7 @@ impl Places {
 
     fn used(&self) -> Option<Duration> {
         let stat = fs::read_to_string(&self.usage).ok()?;
-        // The name of the program, in brackets, can have anything in it.
+        // The name of the program, in brackets, may contain anything.
         let (_, fields) = stat.rsplit_once(')')?;
         let ticks = fields.split_ascii_whitespace().skip(11).take(2);
         let ticks: Option<u32> = ticks.map(|ticks| ticks.parse::<u32>().ok()).sum();
@@ -110,7 +111,8 @@ impl Places {
     }
 }
 
-/// The least of a control group and those above it, as far as they are to be seen: in a container the path may be the host's.
+/// The lowest limit of a control group and its ancestors, as far as they are visible: in a container the path may be
+/// the host's.
 fn least(mount: &Path, path: &str) -> Option<f64> {
     let below = mount.join(path.trim_start_matches('/'));
     let groups = below.ancestors().take(DEPTH_MAX);
@@ -118,7 +120,7 @@ fn least(mount: &Path, path: &str) -> Option<f64> {
     groups.filter_map(of_group).min_by(f64::total_cmp)
 }
 
-/// Processors of one control group; `None`: as many as there are.
+/// The limit of one control group in processors; `None` means no limit.
 fn of_group(group: &Path) -> Option<f64> {
     let number = |name: &str| -> Option<f64> {
         let text = fs::read_to_string(group.join(name)).ok()?;

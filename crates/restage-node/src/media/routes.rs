@@ -1,7 +1,7 @@
-//! Who feeds and who receives which publication, worker by worker: what has to be relayed where.
+//! Which worker feeds and which workers receive each publication, and so what must be relayed to whom.
 //!
-//! Written by a worker when one of its peers comes or goes, read by a worker when something has changed for it. No
-//! packet comes by here.
+//! A worker writes here when one of its peers comes or goes, and reads when something has changed for it. No
+//! packet passes through here.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use restage_media::{PeerKey, PublicationKey, WorkerId};
 
-/// What a worker has to know of a publication.
+/// A worker's part in a publication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Duty {
     pub(super) publication: PublicationKey,
-    /// A peer of another worker feeds it.
+    /// Whether a peer of another worker feeds it.
     pub(super) is_fed_elsewhere: bool,
     /// The workers to relay it to.
     pub(super) to: Vec<WorkerId>,
@@ -22,7 +22,7 @@ pub(super) struct Duty {
 /// The table of one media plane.
 pub(super) struct Routes {
     table: Mutex<Table>,
-    /// For each worker whether there are duties to look at.
+    /// For each worker, whether there are changes to read.
     news: Vec<AtomicBool>,
 }
 
@@ -36,9 +36,9 @@ struct Table {
 #[derive(Default)]
 struct Route {
     feeder: Option<(PeerKey, WorkerId)>,
-    /// Grows with every order to publish: the newest one stands, whoever carries it out last.
+    /// Grows with every order to publish. The newest order wins, whichever is carried out last.
     turn: u64,
-    /// Receiving peers of each worker.
+    /// Number of receiving peers on each worker.
     subscribers: Vec<usize>,
 }
 
@@ -54,7 +54,7 @@ impl Routes {
         }
     }
 
-    /// A peer of this worker feeds the publication. `false`: a newer order has been carried out already.
+    /// A peer of this worker feeds the publication. `false` if a newer order has been carried out already.
     pub(super) fn publish(
         &self,
         worker: WorkerId,
@@ -113,17 +113,17 @@ impl Routes {
         Some(home)
     }
 
-    /// Workers, other than this one, that have to be woken to look at their duties.
+    /// Workers, other than this one, that must be woken to read their changes.
     pub(super) fn concerned(&self, besides: WorkerId) -> impl Iterator<Item = WorkerId> {
         let all = (0..).map(WorkerId).zip(&self.news);
         all.filter(move |(worker, news)| *worker != besides && news.load(Ordering::Acquire))
             .map(|(worker, _)| worker)
     }
 
-    /// What has changed for this worker since it asked last.
+    /// The changes for this worker since its last call.
     pub(super) fn duties(&self, worker: WorkerId) -> Vec<Duty> {
         let place = usize::from(worker.0);
-        // Cheap when there is nothing, which is nearly always.
+        // This check is cheap when there is nothing, which is nearly always the case.
         if !self.news[place].swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
@@ -177,7 +177,7 @@ impl Table {
         self.tidy(publication);
     }
 
-    /// Forgets a route nobody uses.
+    /// Forgets a route that nobody uses.
     fn tidy(&mut self, publication: PublicationKey) {
         let is_unused = |route: &Route| {
             route.feeder.is_none() && route.subscribers.iter().all(|count| *count == 0)

@@ -17,27 +17,27 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use super::own::OwnAddresses;
 use crate::media::{Audience, MediaPlaces};
 
-/// Room for one datagram train from the kernel.
+/// Receive buffer, large enough for one datagram train from the kernel.
 const RECV_BUFFER_LEN: usize = 64 * 1024;
-/// Asked of the kernel for both directions; `doctor` says when it gave less.
+/// Requested size of both socket buffers; `doctor` reports when the kernel grants less.
 pub(super) const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
-/// The largest UDP payload IPv4 carries: a train must fit.
+/// The largest UDP payload of IPv4; a train must fit.
 pub(super) const TRAIN_LEN_MAX: usize = 65_507;
-/// How often the log says that another machine was not heard.
+/// Interval between log lines about datagrams from other machines.
 const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// What the socket can do, for the ready line and `doctor`.
+/// Features of the socket, for the ready line and `doctor`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UdpReport {
-    /// Datagrams the kernel takes in one train; 1 means no GSO.
+    /// Datagrams that the kernel accepts in one train; 1 means no GSO.
     pub gso_segments: usize,
-    /// Datagrams the kernel gives in one train; 1 means no GRO.
+    /// Datagrams that the kernel delivers in one train; 1 means no GRO.
     pub gro_segments: usize,
-    /// Bytes granted.
+    /// Granted size of the send buffer in bytes.
     pub send_buffer: usize,
-    /// Bytes granted.
+    /// Granted size of the receive buffer in bytes.
     pub receive_buffer: usize,
-    /// Bytes asked for.
+    /// Requested size in bytes.
     pub wanted_buffer: usize,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Socket {
     only: Option<IpAddr>,
     audience: Audience,
     own: OwnAddresses,
-    /// Datagrams of other machines that were dropped because only this one is served.
+    /// Datagrams from other machines, dropped because only this one is served.
     refused: u64,
     refusal_told_at: Option<Instant>,
     buffers: Vec<Vec<u8>>,
@@ -62,7 +62,7 @@ pub(super) struct Received<'a> {
     pub(super) payload: &'a [u8],
 }
 
-/// How much a call of [`Socket::receive`] has found.
+/// The result of [`Socket::receive`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Batch {
     Nothing,
@@ -73,8 +73,8 @@ pub(super) enum Batch {
 }
 
 impl Socket {
-    /// Binds where the advertised addresses can be reached: the address itself if there is one,
-    /// else all addresses.
+    /// Binds an address at which the advertised addresses can be reached: the address itself if there is only one,
+    /// otherwise all addresses.
     pub(super) fn bind(places: &MediaPlaces, port: u16) -> io::Result<Self> {
         let addresses = places.addresses.as_slice();
         let v6 = addresses.iter().any(IpAddr::is_ipv6);
@@ -82,7 +82,7 @@ impl Socket {
             [one] => Some(*one),
             _ => None,
         };
-        // An address this machine does not have (one-to-one NAT) cannot be bound; all can.
+        // An address that this machine does not have (one-to-one NAT) cannot be bound, but all addresses can.
         let own = only.filter(|ip| ip.is_loopback());
         let ip = own.unwrap_or(if v6 {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED)
@@ -101,7 +101,7 @@ impl Socket {
         raw.bind(&SocketAddr::new(ip, port).into())?;
         let socket: std::net::UdpSocket = raw.into();
         let state = UdpSocketState::new((&socket).into())?;
-        // The kernel caps what it grants; the report says so.
+        // The kernel may grant less; the report shows it.
         state
             .set_send_buffer_size((&socket).into(), SOCKET_BUFFER_LEN)
             .ok();
@@ -132,7 +132,7 @@ impl Socket {
     }
 
     pub(super) fn report(&self) -> UdpReport {
-        // Linux answers twice the size it grants (socket(7)).
+        // Linux returns twice the size that it grants (socket(7)).
         let granted = |size: io::Result<usize>| size.unwrap_or(0) / 2;
         UdpReport {
             gso_segments: self.state.max_gso_segments(),
@@ -143,12 +143,12 @@ impl Socket {
         }
     }
 
-    /// Datagrams of other machines that were dropped unseen.
+    /// Datagrams from other machines that were dropped unread.
     pub(super) fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// Receives one batch and hands each datagram to `take`, but none from another machine while only this one is
+    /// Receives one batch and passes each datagram to `take`, except those from another machine while only this one is
     /// served.
     pub(super) fn receive(
         &mut self,
@@ -168,7 +168,7 @@ impl Socket {
         {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Batch::Nothing),
-            // ICMP errors of earlier sends surface here; they say nothing about this socket.
+            // ICMP errors of earlier sends are reported here; they do not mean that this socket has failed.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 return Ok(Batch::Full);
             }
@@ -195,7 +195,7 @@ impl Socket {
             }
         }
         if let Some(source) = refused_one {
-            self.tell_of_refusal(source, at);
+            self.warn_of_refusal(source, at);
         }
         Ok(if count < BATCH_SIZE {
             Batch::Last
@@ -205,7 +205,7 @@ impl Socket {
     }
 
     #[cold]
-    fn tell_of_refusal(&mut self, source: SocketAddr, at: Instant) {
+    fn warn_of_refusal(&mut self, source: SocketAddr, at: Instant) {
         let is_recent = |told: Instant| at.saturating_duration_since(told) < REFUSAL_TOLD_EVERY;
         if self.refusal_told_at.is_some_and(is_recent) {
             return;
@@ -219,9 +219,9 @@ impl Socket {
         );
     }
 
-    /// The address an answer has to come from, if the kernel might choose another: clients hear nobody but whom they
-    /// spoke to. A socket that is bound to an address has no other, and an address that is not this machine's (the
-    /// outer one of a NAT) is not to be sent from.
+    /// The local address from which an answer must be sent, if the kernel might choose another one: clients accept
+    /// answers only from the address they sent to. A socket that is bound to one address needs none, and an address
+    /// that is not this machine's (the outer one of a NAT) cannot be used.
     pub(super) fn answers_from(
         &self,
         source: SocketAddr,
@@ -232,7 +232,7 @@ impl Socket {
         (is_needed && self.own.contains(ip)).then_some(ip)
     }
 
-    /// How the destination is called on this socket.
+    /// The destination in the form that this socket needs.
     fn reach(&self, destination: SocketAddr) -> SocketAddr {
         match (self.local.ip(), destination) {
             (IpAddr::V6(_), SocketAddr::V4(v4)) => {
@@ -242,13 +242,14 @@ impl Socket {
         }
     }
 
-    /// Datagrams the kernel takes in one train; 1 means no GSO. An interface that cannot do it changes that.
+    /// Datagrams that the kernel accepts in one train; 1 means no GSO. It changes when an interface does not support
+    /// GSO.
     pub(super) fn segments_max(&self) -> usize {
         self.state.max_gso_segments()
     }
 
-    /// Sends one train: `contents` is datagrams of `segment` bytes, the last may be shorter.
-    /// What the kernel has no room for is dropped, as a network would. `true` if it left.
+    /// Sends one train: `contents` is datagrams of `segment` bytes, of which the last may be shorter.
+    /// What the kernel has no room for is dropped, as in a network. `true` if it was sent.
     pub(super) fn send(
         &self,
         from: Option<IpAddr>,
@@ -261,7 +262,7 @@ impl Socket {
             ecn: None,
             contents,
             segment_size: (contents.len() > segment).then_some(segment),
-            // An address that is no more would look like a network that knows no GSO, and switch that off.
+            // With a removed source address, sending fails as on a network without GSO and would switch GSO off.
             src_ip: from.filter(|_| self.segments_max() == 1),
         };
         match self.state.try_send((&self.socket).into(), &transmit) {
@@ -273,8 +274,8 @@ impl Socket {
         }
     }
 
-    /// Sends trains in one system call, all from the same address, and all of the same segment or all of a single
-    /// datagram. Answers how many left before one that did not.
+    /// Sends trains in one system call, all from the same address, and all with the same segment size or all of a
+    /// single datagram. Returns how many were sent before the first failure.
     #[cfg(target_os = "linux")]
     pub(super) fn send_many(&self, headers: &mut Headers, trains: &[Train]) -> usize {
         let Some(first) = trains.first() else {
@@ -346,10 +347,10 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Datagrams of `segment` bytes for one destination, the last may be shorter.
+/// Datagrams of `segment` bytes for one destination; the last may be shorter.
 #[derive(Debug)]
 pub(super) struct Train {
-    /// As [`Socket::answers_from`] says.
+    /// The local address, as returned by [`Socket::answers_from`].
     pub(super) from: Option<IpAddr>,
     pub(super) destination: SocketAddr,
     pub(super) contents: Vec<u8>,
@@ -361,22 +362,22 @@ impl Train {
         self.contents.len() <= self.segment
     }
 
-    /// Datagrams in it.
+    /// Number of datagrams in it.
     pub(super) fn count(&self) -> u64 {
         self.contents.len().div_ceil(self.segment.max(1)) as u64
     }
 }
 
-/// What the kernel is told beside the contents, kept to be filled again. It stays on the thread that made it.
+/// The message headers for the kernel, kept for reuse. They stay on the thread that made them.
 pub(super) struct Headers {
-    /// By whether there is an address to send from, of which family, and whether there are segments: each has room for
-    /// exactly that.
+    /// By whether there is a source address, its family, and whether there are segments: each entry has exactly the
+    /// room needed.
     #[cfg(target_os = "linux")]
     all: [MultiHeaders<SockaddrStorage>; 6],
 }
 
 impl Headers {
-    /// For as many trains in one call.
+    /// Headers for this number of trains in one call.
     #[cfg_attr(not(target_os = "linux"), allow(unused_variables))]
     pub(super) fn new(trains: usize) -> Self {
         #[cfg(target_os = "linux")]
@@ -394,7 +395,7 @@ impl Headers {
         }
     }
 
-    /// Those that have room for what such a train needs.
+    /// The headers with room for what such a train needs.
     #[cfg(target_os = "linux")]
     fn of(&mut self, train: &Train) -> &mut MultiHeaders<SockaddrStorage> {
         let from = match train.from {

@@ -1,4 +1,4 @@
-//! One worker: a thread that owns a socket and an `Sfu` and does nothing but drive them.
+//! One worker: a thread that owns a socket and an `Sfu` and drives them.
 
 mod care;
 mod orders;
@@ -21,22 +21,22 @@ use restage_media::{Config, ConnectFailure, Control, OfferError, PeerKey, Sfu, W
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};
+use super::gso::Trains;
 use super::link::{Link, Message};
 use super::load::{Gauge, Health};
 use super::quota::Quota;
 use super::routes::Routes;
-use super::trains::Trains;
 use super::udp::Socket;
 use super::{MediaError, MediaEvent};
 use care::Care;
 #[cfg(test)]
 pub(super) use tests::Fault;
 
-/// Orders waiting for a worker.
+/// Most orders that wait for a worker.
 pub const WORKER_QUEUE_LEN: usize = 4096;
-/// The longest a worker sleeps with nothing to do.
+/// The longest time that an idle worker sleeps.
 const IDLE_WAIT_MAX: Duration = Duration::from_millis(500);
-/// How long events that the server has no room for wait before they are offered again.
+/// How long events wait before they are offered again, if the queue to the server is full.
 const EVENT_RETRY: Duration = Duration::from_millis(5);
 
 const SOCKET: Token = Token(0);
@@ -45,9 +45,9 @@ const WAKE: Token = Token(1);
 type AnswerSender = oneshot::Sender<Result<String, OfferError>>;
 type FragmentSender = oneshot::Sender<Result<Option<String>, OfferError>>;
 
-/// What the server asks of a worker.
+/// What the control plane asks of a worker.
 pub(super) enum Order {
-    /// Something for the worker's `Sfu`.
+    /// A control for the worker's `Sfu`.
     Control {
         control: Control,
         reply: Reply,
@@ -55,23 +55,23 @@ pub(super) enum Order {
         turn: u64,
     },
     Stop,
-    /// Fails as if there were a bug.
+    /// Makes the worker fail as by a bug.
     #[cfg(test)]
     Fail(Fault),
 }
 
-/// Who waits for what becomes of a [`Control`].
+/// The caller that waits for the outcome of a [`Control`].
 pub(super) enum Reply {
     Nobody,
-    /// Of an offer: the SDP answer.
+    /// For an offer: gets the SDP answer.
     Answer(AnswerSender),
-    /// Of a patch: the fragment.
+    /// For a patch: gets the fragment.
     Fragment(FragmentSender),
-    /// Of a close: how far the peer had come, if it was not connected.
+    /// For a close: gets how far the peer came, if it was not connected.
     Failure(oneshot::Sender<Option<ConnectFailure>>),
 }
 
-/// Set once a worker is gone for good, with what there is to be said about it.
+/// Set once a worker has stopped for good, with the reason.
 pub(super) type Failed = watch::Sender<Option<String>>;
 
 /// The server's end of a worker.
@@ -79,7 +79,7 @@ pub(super) struct WorkerHandle {
     orders: mpsc::Sender<Order>,
     waker: Arc<Waker>,
     counters: Arc<Counters>,
-    /// Peers that were opened here and are not gone.
+    /// Number of peers that were opened on this worker and are not gone.
     load: Arc<AtomicUsize>,
     health: Arc<Health>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -98,7 +98,7 @@ impl WorkerHandle {
         self.counters.read()
     }
 
-    /// A peer will be opened here.
+    /// Counts a peer that will be opened on this worker.
     pub(super) fn expect_one_more(&self) {
         self.load.fetch_add(1, Ordering::Relaxed);
     }
@@ -111,7 +111,7 @@ impl WorkerHandle {
         &self.health
     }
 
-    /// Whether one more peer may be opened here.
+    /// Whether one more peer may be opened on this worker.
     pub(super) fn has_room(&self) -> bool {
         self.health.has_room(now(), self.load())
     }
@@ -161,7 +161,7 @@ pub(super) fn start(
 /// The other workers.
 struct Neighbours {
     routes: Arc<Routes>,
-    /// By the number of the worker, this one's own included.
+    /// Indexed by the number of the worker; this one's own is included.
     links: Arc<[Link]>,
     messages: Receiver<Message>,
 }
@@ -187,9 +187,9 @@ fn start_one(
         Arc::clone(&load),
         Arc::clone(&health),
     );
-    // Whoever takes events up hears of a worker that is gone before it finds that none can come any more.
+    // Keeps the queue of events open, so that its reader learns of a stopped worker before it finds the queue closed.
     let events_held = events.clone();
-    // Made on its own thread, where some of what it holds has to stay.
+    // Created on the worker's own thread, because some of its parts cannot move between threads.
     let work = move || {
         let (counters, load, health) = shared;
         let worker = Worker {
@@ -257,22 +257,23 @@ struct Worker {
     socket: Socket,
     inbox: mpsc::Receiver<Order>,
     events: mpsc::Sender<MediaEvent>,
-    /// Events the server had no room for: at most two per peer, and what a viewer is told that it cannot decode.
+    /// Events for which the server's queue had no room: at most two per peer, and the formats that a subscriber cannot
+    /// decode.
     unsent: VecDeque<MediaEvent>,
     opening: HashMap<PeerKey, AnswerSender>,
     patching: HashMap<PeerKey, FragmentSender>,
     trains: Trains,
     gauge: Gauge,
     health: Arc<Health>,
-    /// When the socket was read last.
+    /// When the socket was last read.
     read_at: Instant,
-    /// Whether the last reading has left nothing.
+    /// Whether the last read left the socket empty.
     is_socket_empty: bool,
     /// Since when every attempt to receive has failed.
     deaf_since: Option<Instant>,
-    /// Datagrams taken in this turn.
+    /// Datagrams received in this turn.
     taken: usize,
-    /// Reports and requests of subscribers that were dropped because there were too many at a time.
+    /// Reports and requests of subscribers that were dropped because too many arrived at once.
     feedback_dropped: u64,
     counters: Arc<Counters>,
     load: Arc<AtomicUsize>,
@@ -282,10 +283,10 @@ struct Worker {
 }
 
 impl Worker {
-    /// Works until it is told to stop.
+    /// Runs until the worker is told to stop.
     ///
     /// # Errors
-    /// Why it cannot go on.
+    /// The reason why it cannot continue.
     fn run(mut self, mut poll: Poll) -> Result<(), String> {
         let mut ready = Events::with_capacity(8);
         let mut more = false;

@@ -1,4 +1,4 @@
-//! Events into a file, one JSON object a line: for log shippers, and for `restage events tail --file`.
+//! Writes events to a file, one JSON object per line: for log shippers, and for `restage events tail --file`.
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ impl Sender {
         Self { path }
     }
 
-    /// A line that cannot be written is tried again for ever: a full disk is not the event's fault.
+    /// A line that cannot be written is tried again without end, because a full disk is not the event's fault.
     pub(super) async fn run(self: Arc<Self>, store: Store) {
         let mut failures = 0;
-        // Who mistyped the path, or may not write there, is told at the start and not with the first event.
+        // A wrong path or a missing permission is reported at the start, and not with the first event.
         let path = self.path.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || append(&path, &[])).await {
             tracing::error!(path = %self.path.display(), %error, "events cannot be written yet");
@@ -71,8 +71,8 @@ impl Sender {
     }
 }
 
-/// Appends the events and waits for the disk. A line that an earlier crash left unfinished is ended first;
-/// its event comes again, whole.
+/// Appends the events and waits for the disk. If an earlier crash left a line incomplete, it is ended first;
+/// its event is written again as a whole line.
 fn append(path: &Path, events: &[Outgoing]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let is_new = !path.exists();

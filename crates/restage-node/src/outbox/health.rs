@@ -1,4 +1,4 @@
-//! Whether a sink takes anything at all. While it does not, it is asked for few stages, and less and less often.
+//! Whether a sink accepts anything. While it does not, only a few stages are tried, at growing intervals.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,30 +8,30 @@ use tokio::time::Instant;
 
 use super::{BACKOFF_MAX, backoff};
 
-/// Stages that are refused, with none taken in between, until the sink counts as down. One event may be what a receiver
-/// dislikes; that many stages are not. As many are tried at once while it is down.
+/// A sink counts as down when it refused this many stages and accepted nothing in between. One bad event must not
+/// look like an outage, so one refused stage is not enough. While the sink is down, as many stages are tried at once.
 pub(super) const PROBES_MAX: usize = 4;
 
-/// How a sink is doing.
+/// The state of a sink.
 #[derive(Default)]
 pub(super) struct Health {
-    /// Stages that were refused since it took something.
+    /// Stages that were refused since it last accepted an event.
     refused: HashSet<StageId>,
-    /// How often it was found to be down, in a row.
+    /// How often in a row it was found to be down.
     failures: u32,
-    /// It is left alone until then.
+    /// It is not tried before this time.
     rests_until: Option<Instant>,
-    /// What it asked for.
+    /// The wait that it asked for.
     retry_after: Option<Duration>,
 }
 
 impl Health {
-    /// It took an event.
+    /// Records that it accepted an event.
     pub(super) fn took(&mut self) {
         *self = Self::default();
     }
 
-    /// It refused one.
+    /// Records that it refused one.
     pub(super) fn refused(&mut self, stage: &StageId, retry_after: Option<Duration>, now: Instant) {
         self.refused.insert(stage.clone());
         self.retry_after = self.retry_after.max(retry_after);
@@ -45,7 +45,7 @@ impl Health {
         self.rests_until = Some(now + rest);
     }
 
-    /// How many turns there may be at once.
+    /// Number of turns allowed at the same time.
     pub(super) fn room(&self, lanes_max: usize, now: Instant) -> usize {
         match self.rests_until {
             None => lanes_max,
@@ -54,7 +54,7 @@ impl Health {
         }
     }
 
-    /// Until when it is left alone; the time may be over.
+    /// The time before which it is not tried; it may have passed.
     pub(super) const fn rests_until(&self) -> Option<Instant> {
         self.rests_until
     }

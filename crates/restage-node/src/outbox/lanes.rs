@@ -1,5 +1,6 @@
-//! Which events may be sent next. Those of one stage go one after the other, so a stage is a lane. A lane ends its turn
-//! after a few events, and the next stage in line has one. Nothing here reads a clock or sends anything.
+//! Decides which events may be sent next. Events of one stage are sent one after the other, so each stage is a lane.
+//! A lane's turn ends after a few events, and the next waiting stage gets a turn. Nothing here reads a clock or sends
+//! anything.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -10,51 +11,51 @@ use tokio::time::Instant;
 
 use super::health::Health;
 
-/// Events a stage sends in one turn.
+/// Most events that a stage sends in one turn.
 const TURN_EVENTS_MAX: usize = 16;
-/// Stages that are remembered as slow.
+/// Most stages that are remembered as slow.
 const SLOW_STAGES_MAX: usize = 4_096;
 
-/// The events of one stage, oldest first.
+/// The waiting events of one stage, oldest first.
 #[derive(Default)]
 struct Lane {
     waiting: VecDeque<i64>,
     is_busy: bool,
-    /// Its first event was refused: it waits until then.
+    /// Its first event was refused, and is not sent again before this time.
     rests_until: Option<Instant>,
 }
 
-/// What may be sent for one stage.
+/// The events to send for one stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Turn {
     pub(super) stage: StageId,
-    /// Sequence numbers, to be sent in this order.
+    /// Sequence numbers, in the order of sending.
     pub(super) events: Vec<i64>,
 }
 
-/// How a turn ended.
+/// The result of a turn.
 #[derive(Debug, Default)]
 pub(super) struct TurnEnd {
-    /// Events that need not be sent any more: the sink has them, or they were given up, or removed.
+    /// Events that need not be sent any more: accepted, given up, or removed.
     pub(super) done: Vec<i64>,
-    /// The sink took at least one.
+    /// Whether the sink accepted at least one.
     pub(super) took_any: bool,
-    /// It refused one, and the stage rests for so long.
+    /// It refused one, and the stage waits this long.
     pub(super) rest: Option<Duration>,
-    /// How long the receiver asked to be left alone.
+    /// How long the receiver asked to wait.
     pub(super) retry_after: Option<Duration>,
-    /// The receiver takes long for this stage.
+    /// Whether the receiver is slow for this stage.
     pub(super) is_slow: bool,
 }
 
 /// All lanes of a sink.
 pub(super) struct Lanes {
-    /// Turns at the same time.
+    /// Most turns at the same time.
     lanes_max: usize,
     lanes: HashMap<StageId, Lane>,
-    /// All events that wait, those being sent included.
+    /// All waiting events, including those being sent.
     waiting: BTreeMap<i64, Time>,
-    /// Stages in line for a turn: those that are fast, and those that are slow.
+    /// Stages waiting for a turn: fast ones, and slow ones.
     ready: VecDeque<StageId>,
     ready_slow: VecDeque<StageId>,
     resting: BTreeSet<(Instant, StageId)>,
@@ -65,7 +66,7 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// No events yet.
+    /// Lanes without events.
     pub(super) fn new(lanes_max: usize) -> Self {
         Self {
             lanes_max: lanes_max.max(1),
@@ -81,17 +82,17 @@ impl Lanes {
         }
     }
 
-    /// How many events wait, those being sent included.
+    /// Number of waiting events, including those being sent.
     pub(super) fn waiting(&self) -> u64 {
         self.waiting.len() as u64
     }
 
-    /// When the oldest of them happened.
+    /// Time of the oldest waiting event.
     pub(super) fn oldest_at(&self) -> Option<Time> {
         self.waiting.first_key_value().map(|(_, at)| *at)
     }
 
-    /// An event waits. One that is known already changes nothing.
+    /// Adds a waiting event. A known event changes nothing.
     pub(super) fn add(&mut self, event: Waiting) {
         if self.waiting.insert(event.seq, event.at).is_some() {
             return;
@@ -105,8 +106,8 @@ impl Lanes {
         }
     }
 
-    /// Forgets which events wait, to learn it anew: [`Self::add`] follows for each. Stages at their turn, or at rest,
-    /// stay so.
+    /// Forgets which events wait, before reading them again: [`Self::add`] follows for each. Stages that have a turn or
+    /// that wait keep their state.
     pub(super) fn forget_waiting(&mut self) {
         self.waiting.clear();
         self.ready.clear();
@@ -123,7 +124,7 @@ impl Lanes {
         if self.busy >= self.health.room(self.lanes_max, now) {
             return None;
         }
-        // A slow stage has its turn with the others, as long as some room is left for who is fast.
+        // Slow stages get turns too, as long as some room is left for the fast ones.
         let slow_max = (self.lanes_max - self.lanes_max / 4).min(self.lanes_max);
         let may_be_slow = self.busy_slow < slow_max.max(1);
         let stage = match self.ready.pop_front() {
@@ -139,7 +140,7 @@ impl Lanes {
         Some(Turn { stage, events })
     }
 
-    /// A turn has ended.
+    /// Records the end of a turn.
     pub(super) fn ended(&mut self, stage: &StageId, end: &TurnEnd, now: Instant) {
         let was_slow = self.slow.contains(stage);
         self.busy = self.busy.saturating_sub(1);
@@ -174,12 +175,12 @@ impl Lanes {
         }
     }
 
-    /// When to ask for the next turn again, if it depends on time alone.
+    /// When to ask for the next turn again, if only time is missing.
     pub(super) fn due(&self) -> Option<Instant> {
         let is_ready = !self.ready.is_empty() || !self.ready_slow.is_empty();
         let of_health = self.health.rests_until().filter(|_| is_ready);
         let of_lanes = self.resting.first().map(|(until, _)| *until);
-        // A stage that wakes while nothing may be sent waits for that.
+        // A stage whose wait ends while the sink is down waits for the sink.
         match (of_health, of_lanes, self.health.rests_until()) {
             (Some(until), _, _) => Some(until),
             (None, Some(lane), Some(health)) => Some(lane.max(health)),
@@ -195,7 +196,7 @@ impl Lanes {
         line.push_back(stage);
     }
 
-    /// Stages that have rested long enough stand in line again.
+    /// Puts stages whose wait is over in line again.
     fn wake(&mut self, now: Instant) {
         while let Some((until, _)) = self.resting.first()
             && *until <= now

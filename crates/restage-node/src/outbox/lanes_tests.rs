@@ -105,7 +105,7 @@ fn slow_stages_leave_room_for_fast_ones() {
             begun.push(turn);
         }
         if round == 1 {
-            // Six of eight, and a fast stage need not wait for any.
+            // Slow stages have six of eight turns, so a fast stage need not wait for any of them.
             assert_eq!(begun.len(), 6);
             lanes.add(event(1_000, "fast"));
             assert_eq!(lanes.next(now), turn("fast", [1_000]));
@@ -118,7 +118,7 @@ fn slow_stages_leave_room_for_fast_ones() {
     }
 }
 
-/// `LANES` is more than are asked while it is down.
+/// `LANES` is more than the number of stages tried while the sink is down.
 #[test]
 fn a_sink_that_takes_nothing_is_asked_with_few_and_less_and_less_often() {
     let mut now = Instant::now();
@@ -177,7 +177,7 @@ fn what_the_receiver_asks_for_is_kept_to() {
     assert!(lanes.next(now + asked).is_some());
 }
 
-/// An operator replays dead letters: they are older than what waits.
+/// Dead letters that an operator replays are older than the waiting events.
 #[test]
 fn what_comes_back_has_its_old_place() {
     let now = Instant::now();

@@ -1,8 +1,8 @@
-//! Events to those who listen: what happens on stages, in EventBridge's shape, to a webhook or a file.
+//! Delivers events about stages, in EventBridge's format, to a webhook or a file.
 //!
-//! The store writes events into its outbox in the transaction of the change they tell of; one task per
-//! sink takes them from there, in order per stage, and removes what the sink has taken. So nothing is lost
-//! when the process dies, and an event may come twice: its id is the same each time.
+//! The store writes events into its outbox in the transaction of the change that they report. One task per
+//! sink reads them, in order per stage, and removes what the sink has accepted. So nothing is lost
+//! when the process dies, and an event may be sent twice, with the same id.
 
 mod file;
 mod health;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use restage_store::{Listeners, Store, StoreError};
+use restage_store::{OutboxConfig, Store, StoreError};
 
 use crate::secret::Secret;
 use crate::supervise::Parts;
@@ -27,62 +27,62 @@ pub const WEBHOOK: &str = "webhook";
 /// The file's name in the outbox and on the command line.
 pub const FILE: &str = "file";
 
-/// Events taken from the store at once.
+/// Events read from the store at once.
 const PAGE_EVENTS: u32 = 256;
-/// How often the store is looked at without being told: for what an operator replays.
+/// Interval at which the store is checked without a notification, for events that an operator replays.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// How long a server that stops waits for its last events to be taken.
+/// How long a stopping server waits until its last events are accepted.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 const FLUSH_POLL: Duration = Duration::from_millis(20);
-/// The first pause after a failure; it doubles with each.
+/// The first wait after a failure; it doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// The longest pause.
+/// The longest wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
-/// Which sinks there are.
+/// The configured sinks.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Sinks {
-    /// Where events are posted to.
+    /// The webhook to which events are posted.
     pub webhook: Option<Webhook>,
-    /// Where events are appended to, one JSON object a line.
+    /// The file to which events are appended, one JSON object per line.
     pub file: Option<PathBuf>,
-    /// Also events the service does not have.
+    /// Whether to send events that the service does not have.
     pub extra: bool,
 }
 
 /// A webhook's settings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Webhook {
-    /// http or https. May hold a secret.
+    /// The http or https URL, which may contain a secret.
     pub url: Secret,
-    /// What events are signed with.
+    /// The secret for signatures.
     pub secret: Secret,
-    /// After how many refusals an event becomes a dead letter.
+    /// Number of refusals after which an event becomes a dead letter.
     pub attempts: u32,
-    /// Of how many stages events are posted at the same time.
+    /// Number of stages whose events are posted at the same time.
     pub lanes: u16,
 }
 
 impl Sinks {
-    /// Whom the store writes events for.
-    pub fn listeners(&self) -> Listeners {
+    /// The sinks for which the store writes events.
+    pub fn outbox_config(&self) -> OutboxConfig {
         let webhook = self.webhook.is_some().then_some(WEBHOOK);
         let file = self.file.is_some().then_some(FILE);
-        Listeners {
+        OutboxConfig {
             sinks: webhook.into_iter().chain(file).collect(),
             extra: self.extra,
         }
     }
 }
 
-/// What carries events to their sinks, ready to run.
+/// The senders, ready to run.
 pub struct Senders {
     webhook: Option<Arc<webhook::Sender>>,
     file: Option<Arc<file::Sender>>,
 }
 
 impl Senders {
-    /// Prepares them; nothing is sent yet.
+    /// Prepares the senders; nothing is sent yet.
     ///
     /// # Errors
     /// [`WebhookError`] for a URL or a secret that cannot be used.
@@ -115,7 +115,7 @@ impl Senders {
     }
 }
 
-/// Gives the senders a moment for the last events; those that are left are sent after the next start.
+/// Gives the senders a moment for the last events; the remaining ones are sent after the next start.
 pub async fn flush(store: &Store) {
     let waits = || {
         store
@@ -131,14 +131,14 @@ pub async fn flush(store: &Store) {
     let _ = tokio::time::timeout(FLUSH_MAX, empty).await;
 }
 
-/// How long to wait after this many failures in a row: between half and the whole of a time that doubles.
+/// The wait after this many failures in a row: a random part, at least half, of a time that doubles.
 fn backoff(failures: u32) -> Duration {
     let doubled = BACKOFF_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let longest = doubled.min(BACKOFF_MAX);
     longest.mul_f64(rand::random_range(0.5..=1.0))
 }
 
-/// Whether a sender goes on after this.
+/// Whether a sender continues after this error.
 fn carries_on(error: &StoreError, sink: &str) -> bool {
     if matches!(error, StoreError::Closed) {
         return false;

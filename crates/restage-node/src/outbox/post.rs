@@ -1,5 +1,5 @@
-//! One event, posted: EventBridge's shape as the body, CloudEvents' headers (binary content mode of the HTTP binding,
-//! version 1.0), and a signature. Any 2xx takes the event.
+//! Posts one event: EventBridge's format as the body, CloudEvents' headers (binary content mode of the HTTP binding,
+//! version 1.0), and a signature. Any 2xx answer accepts the event.
 
 use std::time::Duration;
 
@@ -11,44 +11,44 @@ use restage_store::system::clock;
 use super::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use super::{BACKOFF_MAX, Webhook};
 
-/// One request, from connect to the end of the answer.
+/// Time limit of one request, from connecting to the end of the answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of an answer that are read, so that the connection can be used again.
+/// Most bytes read of an answer, so that the connection can be reused.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// Why a webhook cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// Not an http or https URL.
+    /// The URL is not http or https.
     #[error("webhook-url must be an http:// or https:// URL")]
     Url,
-    /// Too short, or not base64.
+    /// The secret is too short, or not base64.
     #[error(
         "webhook-secret must be text of at least {} bytes, or whsec_ and the base64 of as many; restage signs events with it",
         signature::SECRET_BYTES_MIN
     )]
     Secret,
-    /// The system's TLS roots cannot be read, for one.
+    /// The HTTP client cannot be created, for example because the system's TLS roots cannot be read.
     #[error("the HTTP client for the webhook cannot be made: {0}")]
     Client(reqwest::Error),
 }
 
-/// What is needed to post an event.
+/// Everything needed to post an event.
 pub(super) struct Post {
     client: reqwest::Client,
     url: reqwest::Url,
     key: hmac::Key,
 }
 
-/// Why the receiver does not have an event.
+/// Why the receiver did not accept an event.
 pub(super) struct Refusal {
     pub(super) reason: String,
-    /// What the receiver asked for.
+    /// The wait that the receiver asked for.
     pub(super) retry_after: Option<Duration>,
 }
 
 impl Post {
-    /// Nothing is sent yet.
+    /// Prepares posting; nothing is sent yet.
     pub(super) fn new(webhook: &Webhook) -> Result<Self, WebhookError> {
         let url = reqwest::Url::parse(webhook.url.reveal()).map_err(|_| WebhookError::Url)?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -76,7 +76,7 @@ impl Post {
             .header(TIMESTAMP_HEADER, timestamp)
             .header(SIGNATURE_HEADER, signature)
             .body(event.body.clone());
-        // The URL may hold a secret: it is not part of what is said.
+        // The URL may contain a secret, so it is not part of the message.
         let answer = request.send().await.map_err(|error| Refusal {
             reason: chain(&error.without_url()),
             retry_after: None,
@@ -94,7 +94,7 @@ impl Post {
     }
 }
 
-/// CloudEvents attributes from the event itself. Each is plain ASCII, as a header must be.
+/// CloudEvents attributes of the event. Each is plain ASCII, as headers require.
 fn cloud_event(body: &str) -> HeaderMap {
     let event: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let text = |pointer: &str| event.pointer(pointer).and_then(serde_json::Value::as_str);
@@ -122,14 +122,14 @@ fn cloud_event(body: &str) -> HeaderMap {
     headers
 }
 
-/// `Retry-After` in seconds, up to our own longest pause.
+/// `Retry-After` in seconds, up to our own longest wait.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds: u64 = seconds.parse().ok()?;
     Some(Duration::from_secs(seconds).min(BACKOFF_MAX))
 }
 
-/// Reads an answer to its end, or drops the connection when it has none.
+/// Reads an answer to its end, or drops the connection if it is too long.
 async fn drain(mut answer: reqwest::Response) {
     let mut read = 0;
     while let Ok(Some(chunk)) = answer.chunk().await {
@@ -140,7 +140,7 @@ async fn drain(mut answer: reqwest::Response) {
     }
 }
 
-/// An error with its causes: the outermost alone says nothing.
+/// An error with its causes, because the outermost alone is not informative.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

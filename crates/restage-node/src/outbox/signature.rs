@@ -1,4 +1,4 @@
-//! How a receiver knows that an event is ours, and not one that somebody recorded and sends again.
+//! Signs events, so that a receiver can recognise ours and reject recorded ones that are sent again.
 //!
 //! The scheme is that of Standard Webhooks (standardwebhooks.com), so that its libraries verify it:
 //! HMAC-SHA256 over id, timestamp and body, joined by dots; the timestamp is that of the attempt.
@@ -13,7 +13,7 @@ pub const ID_HEADER: &str = "webhook-id";
 pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
 /// The header of the signature.
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
-/// Fewer bytes than this are no secret.
+/// Shortest secret in bytes.
 pub const SECRET_BYTES_MIN: usize = 16;
 
 /// The key of a secret: base64 after `whsec_`, or any text.

@@ -1,4 +1,4 @@
-//! Events to a URL: which are sent when, and what becomes of them. `lanes` decides which, `post` sends one.
+//! Sends events to a URL. `lanes` decides which event is sent next, `post` sends one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,37 +13,37 @@ use super::lanes::{Lanes, Turn, TurnEnd};
 use super::post::{Post, WebhookError};
 use super::{LOOK_AGAIN, WEBHOOK, Webhook, backoff, carries_on};
 
-/// Events of which the store is asked at once.
+/// Events read from the store at once.
 const PAGE_KEYS: u32 = 1_000;
-/// A turn begins no further event after this long, so that what was sent is soon written down.
+/// After this long a turn begins no further event, so that results are recorded soon.
 const TURN_MAX: Duration = Duration::from_secs(1);
-/// A receiver that takes this long for one event is slow for its stage.
+/// A receiver that needs this long for one event is slow for its stage.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
-/// Carries events to a URL.
+/// Sends events to a URL.
 pub(super) struct Sender {
     post: Arc<Post>,
     attempts: u32,
     lanes: usize,
 }
 
-/// What became of a turn, for the lanes and for the store.
+/// The result of a turn, for the lanes and for the store.
 struct Sent {
     end: TurnEnd,
     settlement: Settlement,
 }
 
-/// A sender at work.
+/// A running sender.
 struct Sending {
     sender: Arc<Sender>,
     store: Store,
     lanes: Lanes,
-    /// Up to where the store was asked which events wait.
+    /// The sequence number up to which waiting events were read.
     known_up_to: i64,
-    /// When it is asked from the start again.
+    /// When they are read from the start again.
     look_again_at: Instant,
     turns: JoinSet<Result<Sent, StoreError>>,
-    /// Whose turn a task is.
+    /// The stage of each task.
     stages: HashMap<Id, StageId>,
 }
 
@@ -80,10 +80,10 @@ impl Sender {
 }
 
 impl Sending {
-    /// Learns of new events, begins the turns that may begin, and waits for the next thing to happen.
+    /// Reads new events, begins the turns that may begin, and waits for the next change.
     async fn step(&mut self) -> Result<(), StoreError> {
         let store = self.store.clone();
-        // Before the store is read: what is committed meanwhile rings too.
+        // Before the store is read, so that commits meanwhile notify it too.
         let changed = store.outbox_changed();
         self.learn().await?;
         while let Some(turn) = self.lanes.next(Instant::now()) {
@@ -107,7 +107,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Which events wait. An operator may replay older ones: they are looked for now and then.
+    /// Reads which events wait. An operator may replay older ones, so all are read again at intervals.
     async fn learn(&mut self) -> Result<(), StoreError> {
         let now = Instant::now();
         if now >= self.look_again_at {
@@ -134,7 +134,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Writes down what became of the turns that have ended. Their stages have no other turn before that.
+    /// Records the results of the turns that have ended. Their stages get no other turn before that.
     async fn settle(
         &mut self,
         ended: Result<(Id, Result<Sent, StoreError>), tokio::task::JoinError>,
@@ -168,7 +168,7 @@ impl Sending {
         Ok(())
     }
 
-    /// What the receiver has must not be sent again because the store could not be written for a while.
+    // Repeated until it succeeds, because an accepted event must not be sent again after a failure of the store.
     async fn write_down(&self, settlement: Settlement) -> Result<(), StoreError> {
         let mut failures = 0;
         loop {
@@ -185,7 +185,7 @@ impl Sending {
 }
 
 impl Sent {
-    /// The turn itself failed: its events wait.
+    /// The turn itself failed: its events continue to wait.
     fn failed(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "events of a stage were not sent; they are tried again");
         let end = TurnEnd {
@@ -199,7 +199,7 @@ impl Sent {
     }
 }
 
-/// Sends a stage's events one after the other, up to the first that is refused.
+/// Sends a stage's events one after the other, up to the first refusal.
 async fn send(
     post: Arc<Post>,
     store: Store,

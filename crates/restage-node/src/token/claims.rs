@@ -1,4 +1,4 @@
-//! The claims of a participant token, by the rules of the IVS user guide ("Distribute participant tokens").
+//! The claims of a participant token, with the rules of the IVS user guide ("Distribute participant tokens").
 
 use restage_core::StageArn;
 use restage_core::id::{ParticipantId, Time};
@@ -10,16 +10,16 @@ use serde_json::{Map, Value};
 
 use super::{Endpoints, Grant, TokenError};
 
-/// The one version of the payload there is.
+/// The only version of the payload.
 const VERSION: &str = "1.0";
 /// Most characters of a participant id.
 const PARTICIPANT_ID_LEN_MAX: usize = 64;
 /// Most characters of a user id.
 const USER_ID_LEN_MAX: usize = 128;
-/// The last second of the year 9999, after which times have no common form.
+/// The last second of the year 9999, after which times have no common text form.
 const SECONDS_MAX: i64 = 253_402_300_799;
 
-/// A payload as it is written.
+/// A payload to be written.
 #[derive(Serialize)]
 pub(super) struct Payload<'a> {
     exp: i64,
@@ -64,7 +64,7 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Reads a payload and notes everything that is wrong with it.
+/// Parses a payload and collects all faults.
 pub(super) struct Reader<'a> {
     payload: &'a Map<String, Value>,
     problems: Vec<TokenError>,
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the payload says, or all that is wrong with it. `endpoints` are those that the token must name;
+    /// The claims of a payload, or all its faults. `endpoints` are the URLs that the token must contain;
     /// `None` for a token of this server, which may be older than its present URL.
     pub(super) fn read(
         mut self,
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// A claim that must be there.
+    /// A required claim.
     fn required(&mut self, claim: &'static str) -> Option<&'a Value> {
         let value = self.payload.get(claim);
         if value.is_none() {
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         text
     }
 
-    /// A NumericDate (RFC 7519 §2): a number of seconds, which need not be whole and may be written in any way JSON has.
+    /// A NumericDate (RFC 7519 §2): a number of seconds, in any form of JSON number, possibly with a fraction.
     fn time(&mut self, claim: &'static str) -> Option<Time> {
         let value = self.required(claim)?;
         let micros = match value.as_i64() {

@@ -1,6 +1,6 @@
-//! Where clients of this server connect, as stages and tokens say it.
+//! The URLs of this server in stages and tokens.
 
-/// The URLs stages and tokens carry.
+/// The URLs in stages and tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Endpoints {
@@ -9,7 +9,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// From the public URL, without a trailing slash.
+    /// The endpoints below a public URL, which has no trailing slash.
     pub fn of(public_url: &str) -> Self {
         let socket = public_url.replacen("http", "ws", 1);
         Self {

@@ -1,6 +1,6 @@
-//! JWS Compact Serialization (RFC 7515 §7.1) with the two algorithms there are here: ES384 (RFC 7518 §3.4), ECDSA on
-//! P-384 with SHA-384, the signature as r and s one after the other, for tokens that customers sign; HS256 (§3.2),
-//! HMAC with SHA-256, for this server's own.
+//! JWS Compact Serialization (RFC 7515 §7.1) with the two algorithms used here. ES384 (RFC 7518 §3.4) is ECDSA on
+//! P-384 with SHA-384, the signature being r and s in sequence, for tokens that customers sign. HS256 (§3.2) is
+//! HMAC with SHA-256, for this server's own tokens.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
@@ -16,12 +16,12 @@ use serde_json::{Map, Value};
 
 use super::{TokenError, TokenKeyError};
 
-/// A token longer than this is refused unread. Attributes are at most 1 KB, URLs some hundred bytes.
+/// A longer token is refused unread. Attributes have at most 1 KB, URLs some hundred bytes.
 const TOKEN_LEN_MAX: usize = 8 * 1024;
-/// Bytes of the secret of HS256: the hash's own length, the least RFC 7518 §3.2 allows.
+/// Length of the HS256 secret: that of the hash, the minimum of RFC 7518 §3.2.
 pub const SECRET_LEN: usize = 32;
 
-/// A token taken apart. Nothing it says can be relied on before [`Jws::verify`].
+/// A token split into its parts. Its contents must not be trusted before [`Jws::verify`].
 pub(super) struct Jws<'a> {
     pub(super) header: Map<String, Value>,
     pub(super) payload: Map<String, Value>,
@@ -56,12 +56,12 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// Whether it was made with this secret.
+    /// Verifies that the token was made with this secret.
     pub(super) fn verify_own(&self, secret: &Secret) -> Result<(), TokenError> {
         hmac::verify(&secret.0, self.signed, &self.signature).map_err(|_| TokenError::Signature)
     }
 
-    /// Whether the owner of this point (uncompressed) signed it.
+    /// Verifies that the owner of this point (uncompressed) signed the token.
     pub(super) fn verify(&self, point: &[u8]) -> Result<(), TokenError> {
         UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point)
             .verify(self.signed, &self.signature)
@@ -73,8 +73,8 @@ impl<'a> Jws<'a> {
 pub(super) struct SigningKey(EcdsaKeyPair);
 
 impl SigningKey {
-    /// From a PEM text with one private key, in PKCS #8 or SEC 1 form. Other blocks, such as the curve's
-    /// parameters that openssl writes before the key, do not matter.
+    /// Reads a PEM text with one private key, in PKCS #8 or SEC 1 form. Other blocks are ignored, such as the curve's
+    /// parameters that openssl writes before the key.
     pub(super) fn from_pem(pem: &str) -> Result<Self, TokenKeyError> {
         const END: &str = " PRIVATE KEY-----";
         let begin = [
@@ -95,7 +95,7 @@ impl SigningKey {
             .map_err(|_| TokenKeyError)
     }
 
-    /// Its public half, an uncompressed point.
+    /// The public key: an uncompressed point.
     pub(super) fn point(&self) -> &[u8] {
         self.0.public_key().as_ref()
     }
@@ -113,7 +113,7 @@ impl SigningKey {
     }
 }
 
-/// What this server's own tokens are made and known with.
+/// The secret that signs and verifies this server's own tokens.
 pub(super) struct Secret(hmac::Key);
 
 impl Secret {

@@ -1,7 +1,7 @@
-//! Participant tokens: JWTs with the claim names of the IVS user guide ("Distribute participant
-//! tokens"), so that clients that decode them find what they look for. The owners of imported public keys sign their
-//! own (ES384). Those of CreateParticipantToken and CreateStage are made and checked by this server alone, so a secret
-//! does (HS256), at a hundredth of the cost.
+//! Participant tokens: JWTs with the claim names of the IVS user guide ("Distribute participant tokens"), so that
+//! clients that decode them find the expected claims. The owners of imported public keys sign their own tokens
+//! (ES384). Tokens of CreateParticipantToken and CreateStage are issued and verified by this server alone, so a
+//! shared secret suffices (HS256), at a hundredth of the cost.
 
 mod claims;
 mod endpoints;
@@ -27,12 +27,12 @@ use resumption::Resumption;
 use self_signed::Header;
 use verdicts::Verdicts;
 
-/// The `kid` of tokens this server makes itself.
+/// The `kid` of this server's own tokens.
 const SERVICE_KEY_ID: &str = "restage-service";
-/// Their `alg`. No other is looked at under that `kid`.
+/// Their `alg`. With that `kid`, no other algorithm is accepted.
 const SERVICE_ALGORITHM: &str = "HS256";
 
-/// Why a token is refused before the rules see it.
+/// Why a token is refused before the rules of core apply.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum TokenError {
@@ -48,7 +48,7 @@ pub enum TokenError {
     UnknownKey(PublicKeyArn),
 }
 
-/// Signs this server's participant tokens, and reads anybody's.
+/// Signs this server's participant tokens, and reads all participant tokens.
 pub struct Tokens {
     secret: Secret,
     resumption: Resumption,
@@ -56,7 +56,7 @@ pub struct Tokens {
     verdicts: Verdicts,
 }
 
-/// What a new token shall say.
+/// The contents of a new token.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Grant<'a> {
@@ -69,16 +69,16 @@ pub struct Grant<'a> {
     pub expires_at: Time,
 }
 
-/// A token that has been read.
+/// A parsed token.
 pub enum Presented<'a> {
-    /// One of this server's, verified.
+    /// A token of this server, verified.
     Service(Box<Claims>),
-    /// A self-signed one. Its claims keep to the rules; its signature is to be verified.
+    /// A self-signed token. Its claims are valid; its signature is not verified yet.
     SelfSigned(Box<Unverified<'a>>),
 }
 
 impl Tokens {
-    /// The secret makes tokens and knows them again; the endpoints are what tokens carry.
+    /// `secret` signs and verifies this server's tokens; `endpoints` are the URLs that tokens contain.
     pub fn new(secret: &[u8; SECRET_LEN], endpoints: Endpoints) -> Self {
         Self {
             resumption: Resumption::new(secret),
@@ -88,20 +88,20 @@ impl Tokens {
         }
     }
 
-    /// What the bearer of a token, who was let into this session, comes back with after the token's end.
+    /// The resumption secret for the bearer of a token who was admitted to this session.
     pub fn resumption_secret(&self, claims: &Claims, session: &StageSessionId) -> String {
         self.resumption.secret(claims, session)
     }
 
-    /// The session that a resumption secret is for, if it was given to the bearer of this token.
+    /// The session of a resumption secret, if the secret was issued to the bearer of this token.
     pub fn resumed_session(&self, claims: &Claims, secret: &str) -> Option<StageSessionId> {
         self.resumption.session(claims, secret)
     }
 
-    /// Makes the token text.
+    /// Signs a token.
     ///
     /// # Errors
-    /// [`TokenKeyError`] if it cannot be written.
+    /// [`TokenKeyError`] if it cannot be signed.
     pub fn sign(&self, grant: &Grant<'_>) -> Result<String, TokenKeyError> {
         let header = Header {
             alg: SERVICE_ALGORITHM,
@@ -112,11 +112,11 @@ impl Tokens {
         self.secret.sign(&header, &payload)
     }
 
-    /// Checks form and claims, and of this server's own tokens the signature. Expiry is the rules' business:
+    /// Checks form and claims, and for this server's own tokens the signature. Core checks the expiry, because
     /// it matters only when joining.
     ///
     /// # Errors
-    /// [`TokenError`], the first thing that is wrong.
+    /// [`TokenError`] with the first fault.
     pub fn read<'a>(&self, token: &'a str) -> Result<Presented<'a>, TokenError> {
         let jws = Jws::parse(token)?;
         if !names_service(&jws) {
@@ -136,19 +136,19 @@ impl Tokens {
         })
     }
 
-    /// Whether the token's signature was found wrong before.
+    /// Whether the token's signature was found to be wrong before.
     pub fn is_known_wrong(&self, token: &str) -> bool {
         self.verdicts.of(token) == Some(false)
     }
 
-    /// Whether it would have to be found out whether the token's signature is right, at a cost. This server's own cost
-    /// little.
+    /// Whether verifying the token's signature would be expensive: it is self-signed, and its signature was not
+    /// verified before.
     pub fn is_unproven(&self, token: &str) -> bool {
         self.verdicts.of(token).is_none() && !is_of_service(token)
     }
 
-    /// Checks the signature of a token that was [read](Self::read) against its key's point (uncompressed, hexadecimal),
-    /// once for each token.
+    /// Verifies the signature of a token that was [read](Self::read), with its key's point (uncompressed, hexadecimal).
+    /// The result is cached per token.
     ///
     /// # Errors
     /// [`TokenError::Signature`].
@@ -171,7 +171,7 @@ impl Tokens {
     }
 }
 
-/// Whether a token says that this server made it.
+/// Whether a token claims to be issued by this server.
 pub fn is_of_service(token: &str) -> bool {
     Jws::parse(token).is_ok_and(|jws| names_service(&jws))
 }
@@ -180,7 +180,7 @@ fn names_service(jws: &Jws<'_>) -> bool {
     jws.header.get("kid").and_then(Value::as_str) == Some(SERVICE_KEY_ID)
 }
 
-/// A private key cannot be used.
+/// A private key that cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "this is not an unencrypted P-384 private key in PEM (openssl ecparam -name secp384r1 -genkey makes one)"

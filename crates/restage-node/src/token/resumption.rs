@@ -1,8 +1,8 @@
-//! Resumption secrets: what a client that was let into a stage session shows to come back once its token has expired.
+//! Resumption secrets: with one, a client that was admitted to a stage session reconnects after its token has expired.
 //!
-//! A secret is the session's id and a MAC over what it is good for: the stage, the session, the participant and whoever
-//! signed its token. Nothing is kept of it, so a secret lives exactly as long as its session: whether that goes on, and
-//! whether token and key are still good, are the rules' business.
+//! A secret is the session's id and a MAC over stage, session, participant and the signer of the token. The server
+//! stores nothing, so a secret is valid exactly as long as its session. Core checks whether the session continues,
+//! and whether token and key are still valid.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -12,16 +12,16 @@ use restage_core::{Claims, Signer};
 
 use super::jws::SECRET_LEN;
 
-/// Parts the key of secrets from that of tokens.
+/// Separates the key of resumption secrets from the key of tokens.
 const LABEL: &[u8] = b"restage resumption 1";
-/// A longer secret is none: the id of a session, a dot, and the MAC in base64url.
+/// Longest secret: the id of a session, a dot, and the MAC in base64url.
 const SECRET_CHARS_MAX: usize = 128;
 
-/// Makes secrets and knows them again.
+/// Issues and verifies resumption secrets.
 pub(super) struct Resumption(hmac::Key);
 
 impl Resumption {
-    /// With a key derived from that of tokens.
+    /// Derives the key from the token secret.
     pub(super) fn new(secret: &[u8; SECRET_LEN]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let derived = hmac::sign(&key, LABEL);
@@ -33,7 +33,7 @@ impl Resumption {
         format!("{session}.{}", URL_SAFE_NO_PAD.encode(mac))
     }
 
-    /// The session a secret is good for, if it was made for the bearer of this token. Compared in constant time.
+    /// The session of a secret, if it was issued to the bearer of this token. Compares in constant time.
     pub(super) fn session(&self, claims: &Claims, secret: &str) -> Option<StageSessionId> {
         if secret.len() > SECRET_CHARS_MAX {
             return None;
@@ -46,7 +46,7 @@ impl Resumption {
     }
 }
 
-/// Every field with its length before it, so that no two messages are alike.
+/// The text that the MAC covers: every field with its length before it, so that different fields give different texts.
 fn message(claims: &Claims, session: &StageSessionId) -> Vec<u8> {
     let stage = claims.stage.to_string();
     let signer = match &claims.signer {
@@ -110,7 +110,7 @@ mod tests {
         let secret = resumption.secret(&ann, &session);
         assert!(secret.len() <= SECRET_CHARS_MAX);
         assert_eq!(resumption.session(&ann, &secret), Some(session.clone()));
-        // The newest token of the participant says other things, and is the same participant's.
+        // A newer token of the same participant may have other claims.
         let newer = Claims {
             user_id: "Ann".to_owned(),
             expires_at: Time(9),

@@ -1,4 +1,4 @@
-//! Self-signed participant tokens: what their header must say, and how one is made.
+//! Self-signed participant tokens: their header, and how they are signed.
 
 use restage_core::{Claims, PublicKeyArn, Signer, StageArn};
 use serde::Serialize;
@@ -8,12 +8,12 @@ use super::claims::{Payload, Reader};
 use super::jws::{Jws, SigningKey};
 use super::{Endpoints, Grant, TokenError, TokenKeyError};
 
-/// The one algorithm there is for them.
+/// Their only algorithm.
 const ALGORITHM: &str = "ES384";
-/// What the header says the token is.
+/// The `typ` of the header.
 pub(super) const TYPE: &str = "JWT";
 
-/// A header as it is written.
+/// A header to be written.
 #[derive(Serialize)]
 pub(super) struct Header<'a> {
     pub(super) alg: &'a str,
@@ -21,9 +21,9 @@ pub(super) struct Header<'a> {
     pub(super) kid: &'a str,
 }
 
-/// A token whose signature has not been looked at, as the key is not known yet.
+/// A token whose signature is not verified, because its key has not been looked up yet.
 pub struct Unverified<'a> {
-    /// Whose signature it claims to bear.
+    /// The key that it claims to be signed with.
     pub key: PublicKeyArn,
     claims: Result<Claims, Vec<TokenError>>,
     jws: Jws<'a>,
@@ -37,30 +37,30 @@ impl<'a> Unverified<'a> {
         Ok(Self { key, claims, jws })
     }
 
-    /// Takes a token apart to explain it; of the URLs it names only the form is looked at.
+    /// Parses a token to explain it; of its URLs only the form is checked.
     ///
     /// # Errors
-    /// [`TokenError`] for what is no self-signed token at all.
+    /// [`TokenError`] for a text that is not a self-signed token.
     pub fn parse(token: &'a str, endpoints: Option<&Endpoints>) -> Result<Self, TokenError> {
         Self::read(Jws::parse(token)?, endpoints)
     }
 
-    /// Everything that is wrong with its claims.
+    /// All faults of its claims.
     pub fn problems(&self) -> &[TokenError] {
         self.claims.as_ref().err().map_or(&[], Vec::as_slice)
     }
 
-    /// The stage it names in `resource`, whatever else it says.
+    /// The stage in `resource`, whatever the other claims are.
     pub fn stage(&self) -> Option<StageArn> {
         StageArn::parse(self.jws.payload.get("resource")?.as_str()?)
     }
 
-    /// What it says, if every claim keeps to the rules.
+    /// The claims, if all of them are valid.
     pub fn claims(&self) -> Option<&Claims> {
         self.claims.as_ref().ok()
     }
 
-    /// The first thing that is wrong with its claims.
+    /// The token, or the first fault of its claims.
     pub(super) fn check(self) -> Result<Self, TokenError> {
         match self.problems().first() {
             Some(problem) => Err(problem.clone()),
@@ -68,17 +68,17 @@ impl<'a> Unverified<'a> {
         }
     }
 
-    /// Checks the signature against the key's point (uncompressed, hexadecimal).
+    /// Verifies the signature with the key's point (uncompressed, hexadecimal).
     ///
     /// # Errors
-    /// [`TokenError::Signature`], or what is wrong with its claims.
+    /// [`TokenError::Signature`], or a fault of its claims.
     pub fn verify(self, point: &str) -> Result<Claims, TokenError> {
         let point = hex::decode(point).map_err(|_| TokenError::Signature)?;
         self.jws.verify(&point)?;
         self.trust()
     }
 
-    /// What it says, as its signature is known to be right.
+    /// The claims, for a caller that has verified the signature.
     pub(super) fn trust(self) -> Result<Claims, TokenError> {
         self.claims.map_err(|problems| {
             let first = problems.into_iter().next();
@@ -87,7 +87,7 @@ impl<'a> Unverified<'a> {
     }
 }
 
-/// The key a header names.
+/// Checks a header and returns the key it names.
 fn check_header(header: &Map<String, Value>) -> Result<PublicKeyArn, TokenError> {
     let wrong = |claim, rule: &str| {
         Err(TokenError::Claim {
@@ -117,13 +117,13 @@ fn check_header(header: &Map<String, Value>) -> Result<PublicKeyArn, TokenError>
     }
 }
 
-/// Makes self-signed tokens.
+/// Signs self-signed tokens.
 pub struct Signing {
     key: SigningKey,
 }
 
 impl Signing {
-    /// From a P-384 private key in PEM (PKCS #8, or SEC 1 as `openssl ecparam -genkey` writes it).
+    /// Reads a P-384 private key in PEM (PKCS #8, or SEC 1 as `openssl ecparam -genkey` writes it).
     ///
     /// # Errors
     /// [`TokenKeyError`] for anything else.
@@ -131,15 +131,15 @@ impl Signing {
         SigningKey::from_pem(pem).map(|key| Self { key })
     }
 
-    /// The public half: the uncompressed point, hexadecimal.
+    /// The public key: the uncompressed point, hexadecimal.
     pub fn point(&self) -> String {
         hex::encode(self.key.point())
     }
 
-    /// Makes the token text. Nothing of the grant is checked: to know that, read the token back.
+    /// Signs a token. The grant is not checked; to check it, read the token back.
     ///
     /// # Errors
-    /// [`TokenKeyError`] if the key does not sign.
+    /// [`TokenKeyError`] if signing fails.
     pub fn sign(
         &self,
         kid: &PublicKeyArn,

@@ -1,4 +1,4 @@
-//! What tokens say, and every way one can be wrong.
+//! Tests of the contents of tokens, and of every fault they can have.
 
 use aws_lc_rs::encoding::{AsDer as _, EcPrivateKeyRfc5915Der};
 use aws_lc_rs::signature::{
@@ -94,7 +94,7 @@ fn no_mutation_of_a_token_verifies_or_panics() {
         let mut bytes = good.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
         let text = String::from_utf8(bytes).unwrap();
-        // The last character of a base64url part may carry unused bits; the decoder refuses those.
+        // The last character of a base64url part may contain unused bits; the decoder refuses those.
         assert!(tokens.read(&text).is_err(), "mutation at {at} was accepted");
         assert!(tokens.read(&good[..at]).is_err(), "cut at {at}");
     }
@@ -121,7 +121,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
 }
 
-/// A P-384 pair of a customer.
+/// A customer's P-384 key pair.
 fn pair() -> (Signing, SigningKey) {
     let pkcs8 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)
         .and_then(|pair| pair.to_pkcs8v1())
@@ -153,7 +153,7 @@ fn payload() -> Value {
     })
 }
 
-/// `base` with members replaced, or removed where they are null.
+/// `base` with members replaced, or removed where the change is null.
 fn with(base: Value, changes: Value) -> Map<String, Value> {
     let (Value::Object(mut base), Value::Object(changes)) = (base, changes) else {
         panic!("both must be objects");
@@ -167,7 +167,7 @@ fn with(base: Value, changes: Value) -> Map<String, Value> {
     base
 }
 
-/// Everything that is wrong with the claims of such a token, one sentence each.
+/// All faults of the claims of such a token, one sentence each.
 fn problems(header_changes: Value, payload_changes: Value) -> Vec<String> {
     let (signing, key) = pair();
     let token = key
@@ -187,7 +187,7 @@ fn problems(header_changes: Value, payload_changes: Value) -> Vec<String> {
                 .collect();
             let point = signing.point();
             assert_eq!(unverified.verify(&point).is_ok(), problems.is_empty());
-            // What a server that meets it says is the first of them.
+            // A server reports the first of them.
             let met = tokens().read(&token).err().map(|error| error.to_string());
             assert_eq!(met.as_ref(), problems.first());
             problems
@@ -390,7 +390,7 @@ fn every_claim_has_its_rule() {
         let found = problems(json!({}), json!({claim: value.clone()}));
         assert_eq!(found, [expected], "{claim}: {value}");
     }
-    // A claim that is null is there, and no string.
+    // A claim that is null is present, and not a string.
     let (_, key) = pair();
     let mut claims = with(payload(), json!({}));
     claims.insert("user_id".to_owned(), Value::Null);
@@ -448,7 +448,7 @@ fn all_that_is_wrong_is_told_at_once() {
     assert_eq!(found.len(), 3, "{found:?}");
 }
 
-/// A customer cannot pass for this server, whatever the header says.
+/// A customer's token is never accepted as one of this server, whatever its header says.
 #[test]
 fn the_servers_own_key_id_does_not_make_it_the_servers() {
     let (_, key) = pair();
@@ -462,7 +462,7 @@ fn the_servers_own_key_id_does_not_make_it_the_servers() {
     }
 }
 
-/// HS256 as another implementation makes it, Python's `hmac`, of the same text.
+/// HS256 as Python's `hmac` computes it over the same text.
 #[test]
 fn the_servers_own_are_hs256() {
     let token = sample(&Tokens::new(&[7; SECRET_LEN], endpoints()));
@@ -491,7 +491,7 @@ fn private_keys_in_both_forms_and_nothing_else() {
     for pem in [&pkcs8, &with_parameters] {
         assert_eq!(Signing::from_pem(pem).unwrap().point(), point);
     }
-    // RFC 7468 §2: white space does not count.
+    // RFC 7468 §2: white space does not matter.
     let each_line = |change: &dyn Fn(&str) -> String| pkcs8.lines().map(change).collect::<String>();
     for pem in [
         pkcs8.trim_end().to_owned(),
@@ -512,7 +512,7 @@ fn private_keys_in_both_forms_and_nothing_else() {
     }
 }
 
-/// A wrong signature costs its verification once.
+/// A wrong signature is verified only once.
 #[test]
 fn what_was_found_out_about_a_signature_is_remembered() {
     let (tokens, (signing, key)) = (tokens(), pair());
@@ -533,9 +533,9 @@ fn what_was_found_out_about_a_signature_is_remembered() {
     assert_eq!(verify(&wrong, &signing.point()), Err(TokenError::Signature));
     assert!(!tokens.is_unproven(&right) && !tokens.is_known_wrong(&right));
     assert!(!tokens.is_unproven(&wrong) && tokens.is_known_wrong(&wrong));
-    // The point is not looked at again.
+    // The point is not used again.
     assert_eq!(verify(&right, "").unwrap(), claims);
     assert_eq!(verify(&wrong, &signing.point()), Err(TokenError::Signature));
-    // This server's own tokens are found out about each time, at little cost.
+    // This server's own tokens are verified each time, which is cheap.
     assert!(!tokens.is_unproven(&sample(&tokens)));
 }

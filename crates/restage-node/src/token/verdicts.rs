@@ -1,14 +1,14 @@
-//! What was found out about signatures of self-signed tokens: verifying one costs half a millisecond, and clients present
-//! the same token again and again.
+//! Caches whether signatures of self-signed tokens are valid, because verifying one costs half a millisecond and
+//! clients present the same token repeatedly.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::sync::Cache;
 
-/// Tokens that are remembered, of 33 bytes each and as much again.
+/// Cached verdicts, of 33 bytes each and as much overhead.
 const VERDICTS_MAX: usize = 16_384;
 
-/// By the digest of a token's text, whether its signature is right. A token names its key by an identifier that no other
-/// key ever has, so the verdict holds for good; whether the key is still there is asked each time.
+/// Whether a token's signature is valid, by the digest of the token's text. A token names its key by an id that is
+/// never reused, so a verdict does not change; whether the key still exists is checked each time.
 pub(super) struct Verdicts(Cache<[u8; 32], bool>);
 
 impl Default for Verdicts {

@@ -8,18 +8,18 @@ use super::ConfigError;
 use crate::data_dir::Credentials;
 use crate::keys::{Derived, Holder, Known, Permission, is_account};
 
-/// As long as AWS allows.
+/// Longest access key id, as in AWS.
 const ACCESS_KEY_ID_LEN_MAX: usize = 128;
 
 /// An access key of the configuration file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AccessKey {
-    /// Whose it is: 12 digits.
+    /// The account of the key: 12 digits.
     pub account_id: String,
-    /// What clients sign with: letters and digits.
+    /// The access key id that clients sign with: letters and digits.
     pub access_key_id: String,
-    /// A file that holds the secret and nothing else, closed to other users of the machine.
+    /// A file that contains only the secret, and that other users of the machine cannot read.
     pub secret_file: PathBuf,
     /// `full`, `read-only`, or names of operations with commas between them.
     #[serde(default = "full")]
@@ -31,7 +31,7 @@ fn full() -> String {
 }
 
 impl AccessKey {
-    /// Whether it says something sensible; its secret is read when the server starts.
+    /// Checks the fields; the secret is read when the server starts.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if !is_account(&self.account_id) {
             return Err(self.refuse("account-id must be 12 digits"));

@@ -1,4 +1,4 @@
-//! Which addresses media is offered at, and to whom.
+//! The addresses at which media is offered, and to whom.
 
 use std::net::IpAddr;
 
@@ -6,26 +6,27 @@ use restage_node::media::{Audience, MediaPlaces};
 
 use super::{Config, ConfigError};
 
-/// Addresses of this machine that are offered besides loopback while only this machine is served. Each is a candidate
-/// in every answer, which clients try in pairs with their own; a host with many bridges has dozens.
+/// Addresses of this machine that are offered in addition to loopback while only this machine is served. Each is a
+/// candidate in every answer, and clients try all pairs of candidates; a host with many bridges has dozens of
+/// addresses.
 pub const LOCAL_CANDIDATES_MAX: usize = 8;
 
 impl Config {
-    /// The addresses to offer for media, in order, and to whom.
+    /// The addresses to offer for media, in order, and the audience.
     ///
-    /// While HTTP is on loopback and no address was named, nobody but clients on this machine is served: loopback
-    /// comes first, and then this machine's other addresses, because some clients (Firefox, libnice) send from these
-    /// alone and cannot reach loopback from there.
+    /// While HTTP is on loopback and no address is configured, only clients on this machine are served. Loopback
+    /// comes first, and then this machine's other addresses, because some clients (Firefox, libnice) send only from
+    /// these and cannot reach loopback from them.
     ///
     /// # Errors
-    /// The addresses cannot be read, or there is none to offer.
+    /// The addresses cannot be read, or there is no address to offer.
     pub fn media_places(&self) -> Result<MediaPlaces, ConfigError> {
         if !self.media_ip.is_empty() {
             return Ok(MediaPlaces::open(self.media_ip.clone()));
         }
         let http = self.http.ip();
         if http.is_loopback() {
-            // Loopback serves whoever can use it, even where the others cannot be read.
+            // If the other addresses cannot be read, loopback alone still serves many clients.
             let found = interface_addresses().unwrap_or_default();
             return Ok(MediaPlaces {
                 addresses: local_candidates(http, found),
@@ -53,7 +54,7 @@ fn interface_addresses() -> Result<Vec<IpAddr>, ConfigError> {
     Ok(interfaces.iter().map(if_addrs::Interface::ip).collect())
 }
 
-/// Loopback first, then what this machine has beside it, IPv4 before IPv6.
+/// Loopback first, then this machine's other addresses, IPv4 before IPv6.
 fn local_candidates(loopback: IpAddr, found: Vec<IpAddr>) -> Vec<IpAddr> {
     let mut others: Vec<IpAddr> = Vec::new();
     for ip in found {

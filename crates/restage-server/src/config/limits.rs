@@ -1,4 +1,4 @@
-//! Limits and rates: a set, with single ones over it.
+//! Limits and rates: a predefined set, overridden by single settings.
 
 use restage_core::row::PlainLimits;
 use restage_core::{Limits, Rates};
@@ -6,7 +6,7 @@ use restage_core::{Limits, Rates};
 use super::{LimitSet, Settings};
 
 impl Settings {
-    /// The set chosen, with single limits over it.
+    /// The chosen set of limits, overridden by single settings.
     pub(super) fn limits(&self) -> Limits {
         let set = match self.limits {
             Some(LimitSet::Aws) => Limits::AWS,
@@ -42,7 +42,7 @@ impl Settings {
         }
     }
 
-    /// The rates of the set chosen, with single ones over it.
+    /// The rates of the chosen set, overridden by single settings.
     pub(super) fn rates(&self) -> Rates {
         let set = match self.limits {
             Some(LimitSet::Aws) => Rates::AWS,

@@ -1,4 +1,4 @@
-//! Networks of addresses, such as those of proxies that are believed.
+//! Networks of IP addresses, for example those of trusted proxies.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Network(IpNet);
 
-/// What is not the name of a network.
+/// The text is not a network.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a network is an address, or an address and a prefix such as 10.0.0.0/8, not {0:?}")]
 pub struct NetworkError(String);
 
 impl Network {
-    /// Whether an address is one of these. An IPv4 address in IPv6's form is the IPv4 address.
+    /// Whether an address is in the network. An IPv4-mapped IPv6 address counts as the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }

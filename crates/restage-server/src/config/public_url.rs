@@ -1,11 +1,11 @@
-//! The URL that clients reach the server by.
+//! The URL at which clients reach the server.
 
 use http::Uri;
 
-/// What makes a URL unfit, as the end of a sentence about it.
+/// Checks the public URL. The error is the end of a sentence about the URL.
 ///
-/// Its path, if it has one, is what a proxy in front takes off: tokens, `Location` and signatures are compared by it to
-/// the character, so it must be written in the one way that every client and proxy leaves alone.
+/// A proxy in front removes the path of the URL, if there is one. Tokens, `Location` and signatures are compared with
+/// the path exactly, so it must be written in the one form that no client or proxy changes.
 pub(super) fn check(url: &str) -> Result<(), &'static str> {
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err("must start with http:// or https://");
@@ -47,7 +47,7 @@ fn is_plain(segment: &str) -> bool {
         let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         (is_hex && unreserved(rest)).then_some(())
     };
-    // Browsers take the encoded form of a dot for a dot.
+    // Browsers treat the encoded form of a dot as a dot.
     let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
     let is_dots = matches!(&*decoded, "" | "." | "..");
     !is_dots && starts_well && pieces.all(|piece| encoded(piece).is_some())

@@ -1,4 +1,4 @@
-//! Settings: files, flags, their checks, and the shipped file against the compiled defaults.
+//! Tests of settings: files, flags, their checks, and the shipped file compared with the compiled defaults.
 
 use super::*;
 use crate::keys::Permission;
@@ -8,7 +8,7 @@ use restage_node::media::Audience;
 fn the_shipped_file_equals_the_compiled_defaults() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../restage.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    // Every setting is present as a line or a commented line.
+    // Every setting must be in the file as a line or as a commented line.
     let known = toml::Value::try_from(Settings {
         data_dir: Some("d".into()),
         database: Some("d".into()),

@@ -1,4 +1,4 @@
-//! The database, if it is PostgreSQL.
+//! Checks of a PostgreSQL database.
 
 use restage_store::{Look, StoreConfig, StoreError, look};
 
@@ -8,8 +8,8 @@ use crate::config::Config;
 /// The oldest PostgreSQL that the store is tested with.
 const POSTGRES_MAJOR_MIN: u32 = 13;
 
-/// Looks at the database, if it is PostgreSQL: the data directory is checked anyway. The password is in no
-/// sentence.
+/// Checks the database if it is PostgreSQL; SQLite is covered by the check of the data directory. No sentence contains
+/// the password.
 pub async fn examine_database(config: &Config) -> Option<Finding> {
     let address = config.database.as_ref()?;
     let failed = |error: StoreError| finding("database", Verdict::Fail, error.to_string());

@@ -1,4 +1,4 @@
-//! The port for HTTP, and what a running server answers there.
+//! Checks of the HTTP port, and of a running server's answers there.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use super::{Finding, PROBE_MAX, Verdict, finding};
 use crate::config::Config;
 
-/// What is read of an answer: more than metrics have.
+/// Most bytes read of an answer; metrics are smaller.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn http_port(address: SocketAddr) -> Finding {
@@ -38,7 +38,7 @@ pub(super) fn http_port(address: SocketAddr) -> Finding {
     }
 }
 
-/// Does `/healthz` answer as ours does?
+/// Whether a restage server answers `/healthz`.
 fn restage_answers(address: SocketAddr) -> bool {
     get(address, "/healthz")
         .is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\nok\n"))
@@ -54,7 +54,7 @@ fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     };
     let mut stream = TcpStream::connect_timeout(&reach, PROBE_MAX)?;
     stream.set_read_timeout(Some(PROBE_MAX))?;
-    // By a name of its own, which is all that metrics are answered under.
+    // With a loopback name in Host, because metrics are answered only under such names.
     let request = format!("GET {path} HTTP/1.1\r\nHost: {reach}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut text = String::new();
@@ -62,7 +62,7 @@ fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     Ok(text)
 }
 
-/// What a running server's connections agreed on, as its metrics tell; nothing without one.
+/// The SRTP profiles of a running server's connections, from its metrics; `None` without a server.
 pub(super) fn srtp(config: &Config) -> Option<Finding> {
     let text = get(config.metrics.unwrap_or(config.http), "/metrics").ok()?;
     srtp_finding(&text)

@@ -1,4 +1,4 @@
-//! The data directory, who may read what is secret, and the clock.
+//! Checks of the data directory, of the permissions of secrets, and of the clock.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use super::{Finding, Verdict, finding};
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::exposed::exposed;
+use crate::secret_permissions::exposed;
 
-/// Files from further in the future than this mean the clock went back.
+/// A file that is further in the future than this means that the clock was set back.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
-/// SigV4 requests further off than this are refused; for the sentence only.
+/// SigV4 requests with more clock skew than this are refused; used only in the sentence.
 const SIGNATURE_SKEW_MINUTES: u32 = 5;
 
 pub(super) fn data_dir(path: &Path) -> Finding {
@@ -48,8 +48,8 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
         .collect()
 }
 
-/// There is no time server to ask here. What can be seen: files from the future, and whether this
-/// system says that its clock is kept.
+/// Checks the clock without a time server, by what can be seen here: files with times in the future, and whether the
+/// system reports that its clock is synchronised.
 #[allow(clippy::disallowed_methods)]
 pub(super) fn clock(data: &Path) -> Finding {
     let now = SystemTime::now();

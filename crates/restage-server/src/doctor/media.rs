@@ -1,4 +1,4 @@
-//! The ports for media: whether they are free, who reaches them, and what the kernel does there.
+//! Checks of the media ports: whether they are free, who can reach them, and which features the kernel offers.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -45,7 +45,7 @@ pub(super) fn media_port(places: &MediaPlaces, port: u16) -> (Finding, Option<Ud
                     "UDP {port} cannot be used ({error}); give another --media-port or --media-ip."
                 )
             };
-            // What the kernel can do does not depend on the port.
+            // The kernel's features do not depend on the port.
             (
                 finding("media-port", Verdict::Warn, sentence),
                 probe_udp(places, 0).ok(),
@@ -54,7 +54,7 @@ pub(super) fn media_port(places: &MediaPlaces, port: u16) -> (Finding, Option<Ud
     }
 }
 
-/// What clients are offered, and which of them are heard.
+/// The addresses offered to clients, and which clients are accepted there.
 pub(super) fn candidates(places: &MediaPlaces) -> Finding {
     let all: Vec<String> = places.addresses.iter().map(IpAddr::to_string).collect();
     let advice = match places.audience {
@@ -75,7 +75,7 @@ pub(super) fn candidates(places: &MediaPlaces) -> Finding {
     )
 }
 
-/// A datagram sent to the address from here must arrive here.
+/// Checks that a datagram that is sent to the address from here arrives here.
 pub(super) fn candidate(ip: IpAddr, audience: Audience) -> Finding {
     let probe = || -> io::Result<()> {
         let receiver = UdpSocket::bind(SocketAddr::new(ip, 0))?;

@@ -1,4 +1,4 @@
-//! What the path of a request is about, and what is taken out of its URL before anybody else sees it.
+//! Classifies the path of a request, and removes secrets from its URL before any other code sees it.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
@@ -8,10 +8,10 @@ use http::{Request, StatusCode, Uri};
 use super::bearer::InUrl;
 use super::refusal::Refusal;
 
-/// The first parts of paths that participants use; the bare root is one too.
+/// The first path segments of the endpoints for participants; the bare root is one too.
 const MEDIA: [&str; 5] = ["whip", "whep", "events", "publish", "subscribe"];
 
-/// Whether a path is one of WHIP, WHEP or the events socket, or would be if there were such a one.
+/// Whether a path belongs to WHIP, WHEP or the events socket, even if no such resource exists.
 pub(super) fn is_media(path: &str) -> bool {
     if path.bytes().all(|byte| byte == b'/') {
         return true;
@@ -22,7 +22,7 @@ pub(super) fn is_media(path: &str) -> bool {
     first.is_some_and(|first| MEDIA.contains(&first))
 }
 
-/// What is left of a path when what the public URL begins with is taken off, as a proxy in front should have done.
+/// The rest of a path after the path of the public URL, which a proxy in front should have removed.
 pub(super) fn beyond<'a>(base_path: &str, path: &'a str) -> Option<&'a str> {
     let rest = path
         .strip_prefix(base_path)
@@ -30,8 +30,8 @@ pub(super) fn beyond<'a>(base_path: &str, path: &'a str) -> Option<&'a str> {
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
-/// Takes final slashes off the path, and the whole query off the URL: a token in it is kept apart, so that nothing that
-/// logs, traces or counts requests can come across it.
+/// Removes final slashes from the path, and the whole query from the URL. A token in the query is stored separately,
+/// so that nothing that logs, traces or counts requests can see it.
 pub(super) fn tidy<B>(request: &mut Request<B>) {
     let uri = request.uri();
     let tokens = uri.query().map(InUrl::of).unwrap_or_default();
@@ -58,7 +58,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
             .map_err(|_: PathRejection| {
                 refuse("the id in the path must be UTF-8 text, percent-encoded")
             })?;
-        // No id has it, and PostgreSQL cannot be asked about one that has.
+        // No id contains this character, and PostgreSQL refuses it in a query.
         if id.contains('\0') {
             return Err(refuse("the path may not contain the character U+0000"));
         }

@@ -1,4 +1,4 @@
-//! The API: a request's way from the socket to its operation and back (rest-json).
+//! The API: from an HTTP request to its operation, and back to the answer (rest-json).
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -17,31 +17,31 @@ use restage_store::system::{clock, ids};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use super::answers::Asked;
+use super::answer_cache::Asked;
 use super::content;
-use super::door::{Place, Unfit};
+use super::door::{Slot, Unfit};
 use super::metrics::RequestId;
 use super::refusal::InForm;
 use super::{App, handler};
 use crate::keys::{Holder, KeyRing, Known, Permission};
 
-/// The largest request the model allows is a CreateStage with 12 full tokens and 50 full tags.
+/// Largest body of operations with large requests: a CreateStage with 12 full tokens and 50 full tags is the largest.
 const BODY_LEN_MAX: usize = restage_api::shape::MAX_BODY_BYTES;
 /// Requests without tags have no more than a page of text.
 const PLAIN_BODY_LEN_MAX: usize = 128 * 1024;
-/// What a browser hears that was led here under another name.
+/// Message for a browser that sent the request under a foreign host name.
 const HOST_UNKNOWN: &str = "API signatures are not verified here, so requests are taken only under this server's own names: a loopback \
      name or address, the address it listens at, the host of public-url. Use one of these, or set public-url to the URL you use.";
-/// What a page of somebody else's hears.
+/// Message for a request from a page of another origin.
 const ORIGIN_FOREIGN: &str = "API signatures are not verified here, so requests of pages are taken only from this server's own: the \
      Origin header names another.";
-/// The region of requests that name none (only with `--auth none`).
+/// The Region of requests that name none (only with `--auth none`).
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// Said with 429, as rates are per second, and with 503.
+/// Retry-After for 429, because rates are per second, and for 503.
 const RETRY_AFTER_S: &str = "1";
 
-/// Who asks, and where.
+/// The caller: account, Region and key.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) account: String,
@@ -53,7 +53,7 @@ pub(super) async fn serve<B>(
     app: &App,
     operation: Operation,
     request: Request<B>,
-    looked: Result<Option<Place>, Unfit>,
+    looked: Result<Option<Slot>, Unfit>,
 ) -> Response<Full<Bytes>>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
@@ -74,12 +74,12 @@ impl From<Unfit> for ApiError {
     }
 }
 
-/// The answer to every request that no route knows, and is no operation's either.
+/// The answer to a request that matches neither a route nor an operation.
 pub(super) async fn unknown(app: &App, request_id: &RequestId) -> Response<axum::body::Body> {
     refuse(app, request_id, Operation::unknown()).await
 }
 
-/// Refuses what is no operation's.
+/// Refuses a request that belongs to no operation.
 pub(super) async fn refuse(
     app: &App,
     request_id: &RequestId,
@@ -91,7 +91,7 @@ pub(super) async fn refuse(
     response
 }
 
-/// Counts, times and traces a call, and gives its outcome the API's form.
+/// Counts, times and traces a call, and puts its outcome into the API's form.
 pub(super) async fn answer(
     app: &App,
     operation: Option<Operation>,
@@ -127,7 +127,7 @@ where
         .iter()
         .map(|(name, value)| (name.as_str(), text(value)))
         .collect();
-    // What the head tells is refused before anything of the body is read.
+    // Whatever the head shows to be wrong is refused before the body is read.
     let signature = match &app.keys {
         Some(keys) => Some(Signature::of_head(app, keys, &parts, &headers)?),
         None => {
@@ -160,13 +160,13 @@ where
         app.metrics.answered_again();
         return Ok(answer.body);
     }
-    // On the heap, as it is as large as the largest operation and moved more often than run.
+    // On the heap, because the future is as large as that of the largest operation and is moved more often than polled.
     let answer = Box::pin(handler::call(app, &caller, operation, input)).await?;
     app.answers.put(asked, &answer);
     Ok(answer.body)
 }
 
-/// Bytes that a request of an operation may have.
+/// Longest body of an operation's request, in bytes.
 fn body_len_max(operation: Operation) -> usize {
     match operation {
         Operation::CreateEncoderConfiguration
@@ -180,8 +180,8 @@ fn body_len_max(operation: Operation) -> usize {
     }
 }
 
-/// Requests that nobody signed are taken only under this server's own names, and from no page but its own: pages of
-/// others can have a browser send them.
+/// Checks an unsigned request: it must use one of this server's own names and come from no page but its own, because
+/// any page can make a browser send requests.
 fn from_here(app: &App, parts: &http::request::Parts) -> Result<(), ApiError> {
     let hosts = app.door.hosts();
     if !hosts.are_meant(&parts.headers) {
@@ -193,7 +193,7 @@ fn from_here(app: &App, parts: &http::request::Parts) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The signature of a request whose head is as it should be.
+/// The signature of a request whose head was verified.
 struct Signature<'a> {
     head: VerifiedHead<'a>,
     known: Arc<Known>,
@@ -222,14 +222,14 @@ impl<'a> Signature<'a> {
             Some(key)
         };
         let head = sigv4::verify_head(&signed, now_s, lookup)?;
-        // A head that was verified was verified with a key that is known.
+        // The head was verified with a known key.
         let known = known
             .into_inner()
             .ok_or_else(|| ApiError::internal_server("no key"))?;
         Ok(Self { head, known })
     }
 
-    /// Who asks, if they signed this body and may call this operation.
+    /// The caller, if the signature covers this body and the key permits this operation.
     fn caller(self, operation: Operation, body: &[u8]) -> Result<Caller, ApiError> {
         let identity = self.head.verify_body(body)?;
         let holder = &self.known.holder;
@@ -261,7 +261,7 @@ fn permit(key: &str, holder: &Holder, operation: Operation) -> Result<(), ApiErr
     )))
 }
 
-/// The region of a credential scope, unverified.
+/// The Region of the credential scope, not verified.
 fn scope_region(headers: &[Header<'_>]) -> Option<String> {
     let (_, value) = headers.iter().find(|(name, _)| *name == "authorization")?;
     let (_, rest) = value.split_once("Credential=")?;
@@ -272,7 +272,7 @@ fn scope_region(headers: &[Header<'_>]) -> Option<String> {
     (plain && !region.is_empty() && region.len() <= 32).then(|| region.to_owned())
 }
 
-/// What every answer has.
+/// The headers of every answer.
 static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     let named = RESPONSE_HEADERS.iter().filter_map(|(name, value)| {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;

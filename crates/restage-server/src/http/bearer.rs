@@ -1,5 +1,5 @@
 //! The participant token of a request: in the `Authorization` header, for the events socket as sub-protocol, or, for
-//! players that have nothing but a URL, in its query (RFC 6750 §2.1, §2.3).
+//! players that accept only a URL, in the query (RFC 6750 §2.1, §2.3).
 
 use std::convert::Infallible;
 
@@ -10,23 +10,23 @@ use http::{HeaderMap, StatusCode};
 
 use super::refusal::Refusal;
 
-/// The query parameters that carry a token: the one people look for, and RFC 6750's.
+/// The query parameters that carry a token: the common name, and the one of RFC 6750.
 const PARAMETERS: [&str; 2] = ["token", "access_token"];
 
-/// Where the HTTP sessions are.
+/// Path prefix of the HTTP sessions.
 pub(super) const SESSIONS: &str = "/whip/sessions/";
 
-/// Tokens that were in a URL, and are no longer.
+/// The tokens that were removed from a URL.
 #[derive(Clone, Default)]
 pub(super) struct InUrl(Vec<String>);
 
 impl InUrl {
-    /// Those of a query, each once.
+    /// The tokens of a query, without repetitions.
     pub(super) fn of(query: &str) -> Self {
         let mut tokens: Vec<String> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let is_new = !value.is_empty() && !tokens.iter().any(|token| *token == value);
-            // Two are as bad as many.
+            // Two are enough to refuse the request.
             if PARAMETERS.contains(&&*name) && is_new && tokens.len() < 2 {
                 tokens.push(value.into_owned());
             }
@@ -38,20 +38,20 @@ impl InUrl {
 /// The one token of a request.
 pub(super) struct Token {
     pub(super) text: String,
-    /// Whether it was nowhere but in the URL.
+    /// Whether it was only in the URL.
     pub(super) is_in_url: bool,
 }
 
 impl Token {
-    /// As the query of a URL that leads back here.
+    /// The token as the query of a URL that leads back to this server.
     pub(super) fn query(&self) -> String {
         let encoded = form_urlencoded::byte_serialize(self.text.as_bytes());
         format!("?{}={}", PARAMETERS[0], encoded.collect::<String>())
     }
 }
 
-/// The token of a WHIP or WHEP request, or why there is none. A handler asks for it when it has read the body: who is
-/// refused before may not hear why.
+/// The token of a WHIP or WHEP request, or why there is none. It is extracted after the body was read, because a
+/// client that is refused while it sends its body may not receive the answer.
 pub(super) struct Bearer(pub(super) Result<Token, Refusal>);
 
 impl<S: Sync> FromRequestParts<S> for Bearer {
@@ -61,7 +61,7 @@ impl<S: Sync> FromRequestParts<S> for Bearer {
         let how =
             "send the participant token as Authorization: Bearer <token>, or as ?token= in the URL";
         let given: Vec<&str> = of_header(&parts.headers).into_iter().collect();
-        // The URL of a session is the server's, and may still have the token that another is to be exchanged for.
+        // The URL of a session comes from the server, and may still contain the token that is now being exchanged.
         let is_session = parts.uri.path().starts_with(SESSIONS);
         let in_url = match is_session && !given.is_empty() {
             true => &[],
@@ -100,7 +100,8 @@ fn of_header(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// The one token that was given, in however many places. Of two that differ nobody can say whose request it is.
+/// The one token that was given, in one or several places. Two different tokens are refused, because it is unclear
+/// which applies.
 fn agreed(given: &[&str], in_url: &[String], how: &str) -> Result<Token, Refusal> {
     let mut all = given
         .iter()
@@ -162,7 +163,7 @@ mod tests {
             (&[][..], "x=1&access_token=a&y", token("a", true)),
             (&[][..], "%74oken=%61.b", token("a.b", true)),
             (&[][..], "token=&token=a", token("a", true)),
-            // The same again is no other one; a proxy's own password is none.
+            // The same token again does not differ, and a proxy's own password is not a token.
             (&[][..], "token=a&access_token=a", token("a", true)),
             (&header("Bearer a")[..], "token=a", token("a", false)),
             (&header("Basic YTpi")[..], "token=a", token("a", true)),

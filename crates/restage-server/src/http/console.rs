@@ -1,5 +1,5 @@
-//! The console: a plain page, and the calls it makes: who is on stage, leave to watch, and the few operations of the API
-//! that its key may call.
+//! The console: a plain page and the calls it makes: listing participants, tokens for watching, and the few
+//! operations of the API that its key permits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,19 +30,19 @@ use super::metrics::RequestId;
 use super::refusal::{InForm, Refusal};
 use super::{App, handler};
 
-/// A watcher's token lives this long; it matters only when joining.
+/// Life of a watcher's token, in seconds; it matters only when joining.
 const WATCH_TOKEN_S: u32 = 300;
-/// Stages with a session whose participants are shown; the page lists all others without.
+/// Stages with a session whose participants are shown; the page lists all others without participants.
 const STAGES_SHOWN_MAX: u32 = 200;
-/// Participants shown per stage, besides those who publish.
+/// Participants shown per stage, in addition to those who publish.
 const PARTICIPANTS_SHOWN_MAX: u32 = 100;
 /// Regions whose stages are listed.
 const REGIONS_SHOWN_MAX: u32 = 32;
-/// Where a stage is created while there is none to go by: the region clients fall back to.
+/// Region for a new stage while no stage exists: the default of AWS's tools.
 const DEFAULT_REGION: &str = "us-east-1";
-/// Characters of a region's name.
+/// Longest name of a Region, in characters.
 const REGION_LEN_MAX: usize = 32;
-/// What the console's key may call.
+/// The operations that the console's key permits.
 const OPERATIONS: [Operation; 6] = [
     Operation::ListStages,
     Operation::CreateStage,
@@ -51,20 +51,20 @@ const OPERATIONS: [Operation; 6] = [
     Operation::StopParticipantReplication,
     Operation::DisconnectParticipant,
 ];
-/// The user id of people watching in the console.
+/// The user id of viewers in the console.
 const WATCHER: &str = "console";
 
-/// What the page sends as bearer token; a part of the address that is printed at start.
+/// The console's key: the page sends it as bearer token, and the address that is printed at start contains it.
 #[derive(Clone)]
 pub struct ConsoleKey(String);
 
 impl ConsoleKey {
-    /// This key.
+    /// Wraps the key.
     pub fn new(key: String) -> Self {
         Self(key)
     }
 
-    /// For the URL the server prints.
+    /// The key, for the URL that the server prints.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -80,7 +80,7 @@ impl ConsoleKey {
     }
 }
 
-/// A file of the console's own.
+/// A file of the console.
 macro_rules! own {
     ($name:literal) => {
         include_str!(concat!("../../console/", $name))
@@ -94,7 +94,7 @@ macro_rules! client {
     };
 }
 
-/// The files of the page: name under `/console/`, type, text.
+/// The files of the page: name under `/console/`, type, contents.
 const FILES: [(&str, &str, &str); 28] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
@@ -151,7 +151,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route_layer(from_fn_with_state(Arc::clone(app), under_own_name))
 }
 
-/// Answers only under this server's own names.
+/// Answers requests only under this server's own names.
 pub(super) async fn under_own_name(
     State(app): State<App>,
     request: Request,
@@ -163,7 +163,7 @@ pub(super) async fn under_own_name(
     }
 }
 
-/// Lets the page of who has the key call, and reads its body.
+/// Checks the console's key, and reads the body of the call.
 async fn admit(
     State(app): State<App>,
     Extension(request_id): Extension<RequestId>,
@@ -186,13 +186,13 @@ async fn admit(
     }
 }
 
-/// Leads to the console, by the path that browsers see.
+/// Redirects to the console, with the path that browsers see.
 pub(super) async fn at_root(State(app): State<App>) -> Redirect {
     Redirect::temporary(&format!("{}/console/", app.base_path))
 }
 
-/// Nothing is fetched from elsewhere but the URLs that tokens carry, which may have another host name
-/// than the console was opened by.
+/// A file of the page. Its Content-Security-Policy allows connections only to this server and to the URLs in tokens,
+/// whose host name may differ from the one by which the console was opened.
 fn page(app: &App, kind: &'static str, text: &'static str) -> Response {
     let policy = format!(
         "default-src 'self'; connect-src 'self' {whip} {whip}/ {events}/; \
@@ -211,11 +211,11 @@ fn page(app: &App, kind: &'static str, text: &'static str) -> Response {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StateBody {
-    /// Those with a session in progress.
+    /// The stages with a session in progress.
     stages: Vec<StageBody>,
-    /// Whether there are more of them than are shown.
+    /// Whether there are more such stages than are shown.
     has_more_stages: bool,
-    /// Where the account has stages.
+    /// The Regions in which the account has stages.
     regions: Vec<String>,
     default_region: &'static str,
 }
@@ -227,7 +227,7 @@ struct StageBody {
     name: String,
     active_session_id: Option<String>,
     participants: Vec<ParticipantBody>,
-    /// Whether more are connected than are shown.
+    /// Whether more participants are connected than are shown.
     has_more_participants: bool,
 }
 
@@ -292,7 +292,7 @@ async fn stage_body(app: &App, stage: &Stage) -> Result<StageBody, StoreError> {
         has_more_participants = page.more;
         participants = page.rows;
         if has_more_participants {
-            // Whoever publishes is shown, however many viewers came before.
+            // Publishers are always shown, even after many viewers.
             participants.retain(|one| !one.publishing);
             participants.splice(0..0, store.publishing_participants(&stage.id).await?);
         }
@@ -416,7 +416,8 @@ struct Where {
     region: String,
 }
 
-/// An operation of the API, with its body, its answer and its refusals, in a region of the console's account.
+/// Calls an operation of the API in a Region of the console's account, with the operation's own body, answer and
+/// refusals.
 async fn call(
     State(app): State<App>,
     Extension(request_id): Extension<RequestId>,

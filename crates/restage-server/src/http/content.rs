@@ -1,4 +1,4 @@
-//! Reading a body within its bounds: of its own length, of time, and of what all bodies together may take.
+//! Reads a body within its bounds: its own length, its time, and the memory of all bodies together.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::App;
 use super::bearer::Bearer;
 use super::refusal::Refusal;
-use super::{vouch, whip};
+use super::{token_check, whip};
 
-/// What the bodies of all requests together may take: more than a hundred of the largest there are.
+/// Memory for the bodies of all requests together: more than a hundred of the largest.
 const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// The next bytes of a body must be there so long after the last.
+/// Longest pause between two parts of a body.
 const BODY_GAP_MAX: Duration = Duration::from_secs(5);
-/// All of it must be there so long after its request's head.
+/// Longest time from a request's head to the end of its body.
 const BODY_TIME_MAX: Duration = Duration::from_secs(15);
-/// How long a body may still take when the server is told to stop.
+/// Time that a body may still take when the server is stopping.
 const STOPPING_MAX: Duration = Duration::from_secs(1);
-/// An SDP offer or fragment is some kilobytes; simulcast and many codecs make tens.
+/// Longest SDP. An offer or fragment has some kilobytes; with simulcast and many codecs, tens of kilobytes.
 const SDP_LEN_MAX: usize = 128 * 1024;
 
-/// Room for the bodies of all requests.
+/// The memory budget for the bodies of all requests.
 #[derive(Debug)]
 pub(super) struct Bodies {
     bytes: Arc<Semaphore>,
@@ -51,23 +51,23 @@ impl Default for Bodies {
     }
 }
 
-/// A body that was read, and its room, which is given back when this is dropped.
+/// A body that was read, with its share of the budget, which is returned when this is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) bytes: Bytes,
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Why there is no body.
+/// Why a body was not read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Incomplete {
-    /// It has more bytes than it may have, or says that it will.
+    /// The body is longer than allowed, or its Content-Length says so.
     TooLarge(usize),
-    /// The client stopped in the middle of it, or sent what is no body.
+    /// The client stopped in the middle, or its body is malformed.
     Broken,
-    /// It took too long to arrive.
+    /// The body took too long to arrive.
     Late,
-    /// All bodies together take as much as they may.
+    /// All bodies together already use the whole budget.
     NoRoom,
     /// The server is stopping.
     Stopping,
@@ -118,7 +118,7 @@ impl From<Incomplete> for Refusal {
     }
 }
 
-/// Whether a body does not say of itself that it is too large.
+/// Checks the declared length of a body.
 pub(super) fn check_len(body: &impl Body, len_max: usize) -> Result<(), Incomplete> {
     match body.size_hint().lower() > len_max as u64 {
         true => Err(Incomplete::TooLarge(len_max)),
@@ -127,7 +127,7 @@ pub(super) fn check_len(body: &impl Body, len_max: usize) -> Result<(), Incomple
 }
 
 impl Bodies {
-    /// The whole body, if it has at most so many bytes. Of one that is not taken nothing more is read.
+    /// Reads the whole body, if it has at most `len_max` bytes. Reading stops as soon as the body is refused.
     pub(super) async fn read<B>(&self, body: B, len_max: usize) -> Result<Held, Incomplete>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>>,
@@ -147,7 +147,7 @@ impl Bodies {
             }
             self.reserve(&mut room, data.len())?;
             if first.is_empty() && whole.is_empty() {
-                // As most bodies are: in one piece.
+                // The common case: the body arrives in one piece.
                 first = data;
             } else {
                 whole.extend_from_slice(&std::mem::take(&mut first));
@@ -171,7 +171,7 @@ impl Bodies {
     {
         let ends_at = ends_at.min(Instant::now() + self.gap_max);
         tokio::select! {
-            // More often than not it is there, and the clock need not be looked at.
+            // Usually the data is already there, and no timer is needed.
             biased;
             frame = body.frame() => frame.transpose().map_err(|_| Incomplete::Broken),
             () = sleep_until(ends_at) => Err(Incomplete::Late),
@@ -179,7 +179,7 @@ impl Bodies {
         }
     }
 
-    /// Who waits for room may hold some that another waits for: nobody waits.
+    /// Reserves memory without waiting: a request that waits for memory may hold memory that another one waits for.
     fn reserve(
         &self,
         room: &mut Option<OwnedSemaphorePermit>,
@@ -203,20 +203,20 @@ impl Bodies {
         Ok(())
     }
 
-    /// Bodies that are being read have little time left.
+    /// Shortens the remaining time of bodies that are being read.
     pub(super) fn stop(&self) {
         self.stop.send_replace(true);
     }
 
     async fn stopping(&self) {
         let mut stop = self.stop.subscribe();
-        // The sender is here.
+        // `wait_for` cannot fail, because `self` holds the sender.
         let _ = stop.wait_for(|stops| *stops).await;
         sleep(STOPPING_MAX).await;
     }
 }
 
-/// The body of a WHIP or WHEP request, read only for who has a token with which something may be asked.
+/// The body of a WHIP or WHEP request, read only if the request has a token that permits something.
 pub(super) struct Content(pub(super) Held);
 
 impl FromRequest<App> for Content {
@@ -230,7 +230,7 @@ impl FromRequest<App> for Content {
             whip::require_content_type(&parts.headers, whip::SDP)?;
         }
         check_len(&body, SDP_LEN_MAX)?;
-        vouch::for_request(app, &parts, &token).await?;
+        token_check::for_request(app, &parts, &token).await?;
         Ok(Self(app.door.bodies().read(body, SDP_LEN_MAX).await?))
     }
 }
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(read(broken, 5).await, Err(Incomplete::Broken));
     }
 
-    /// What is said of its length is believed when it is too much; what never ends is left.
+    /// A declared length that is too large is refused at once; a body that never ends is cut off.
     #[tokio::test]
     async fn a_body_that_is_too_large_is_not_waited_for() {
         let pieces = stream::once(async { piece("ab") }).chain(stream::pending());
@@ -315,7 +315,7 @@ mod tests {
             || StreamBody::new(stream::once(async { piece("a") }).chain(stream::pending()));
         let outcome = bodies(short, LONG).read(stopped(), 9).await;
         assert_eq!(outcome.map(|held| held.bytes), Err(Incomplete::Late));
-        // Never a long pause, never an end.
+        // Without a long pause, and without an end.
         let dripping = stream::unfold((), |()| async {
             sleep(Duration::from_millis(1)).await;
             Some((piece("a"), ()))
@@ -355,7 +355,7 @@ mod tests {
         assert!(another().await.is_ok());
     }
 
-    /// A body that says how long it will be.
+    /// A body with a declared length.
     struct Announced<B>(B, u64);
 
     impl<B: Body + Unpin> Body for Announced<B> {

@@ -1,7 +1,7 @@
-//! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol.
-//! Text frames of JSON; the client's PING is answered by PONG, its TOKEN_EXCHANGE by TOKEN_EXCHANGED or
-//! TOKEN_EXCHANGE_ERROR; STAGE_STATE is pushed. RESUMPTION, after the first state and after an exchange, has what the client comes back with
-//! after its token's end.
+//! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol. Its text frames are
+//! JSON. The server answers the client's PING with PONG and its TOKEN_EXCHANGE with TOKEN_EXCHANGED or
+//! TOKEN_EXCHANGE_ERROR, and pushes STAGE_STATE. After the first state and after an exchange it sends RESUMPTION,
+//! with the secret by which the client reconnects after its token has expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,15 +26,15 @@ use super::door::Client;
 use super::listener::Connection;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
+use super::token_check::{self, TokenRefused};
 use super::view;
-use super::vouch::{self, Unvouched};
 use super::whip::RESUMPTION;
 
-/// Open events sockets; one more is told that the stage is at capacity.
+/// Most open events sockets; further ones are refused as STAGE_AT_CAPACITY.
 pub(super) const EVENTS_SOCKETS_MAX: usize = 100_000;
-/// How often the server asks whether the client is there.
+/// Interval between the server's pings.
 const PING_EVERY: Duration = Duration::from_secs(3);
-/// A client not heard from for this long is gone: DISCONNECTED within ten seconds.
+/// A client that has sent nothing for this long is gone: it is DISCONNECTED within ten seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(7);
 
 /// Close codes 4000 and up are an application's own (RFC 6455 §7.4.2).
@@ -51,9 +51,9 @@ mod close_code {
     pub(super) const CAPACITY: u16 = 4429;
 }
 
-/// Before the secret in a sub-protocol.
+/// Prefix of the secret in a sub-protocol.
 const RESUMPTION_PROTOCOL: &str = "restage-resumption.";
-/// The server stops; clients may come back to the one that follows.
+/// Close code and reason when the server stops; clients reconnect to its successor.
 const RESTART: (u16, &str) = (close_code::SERVICE_RESTART, "SERVER_RESTART");
 
 /// Routes of the events socket.
@@ -70,9 +70,9 @@ async fn upgrade(
 ) -> Result<Response, Refusal> {
     let token = token?.text;
     let headers = parts.headers;
-    let claims = match vouch::claims(&app, &parts.extensions, &token).await {
+    let claims = match token_check::claims(&app, &parts.extensions, &token).await {
         Ok(claims) => claims,
-        Err(Unvouched::Token(JoinError::Token(error))) => {
+        Err(TokenRefused::Token(JoinError::Token(error))) => {
             let message = format!("offer the participant token as WebSocket sub-protocol: {error}");
             let status = StatusCode::UNAUTHORIZED;
             return Err(Refusal::new(status, "TOKEN_MALFORMED", message));
@@ -90,7 +90,7 @@ async fn upgrade(
         }
         place => place.flatten(),
     };
-    // It goes on being a descriptor when the connection is one of HTTP no longer.
+    // An upgraded socket keeps its descriptor after the HTTP connection has ended.
     let connection = parts.extensions.get::<Connection>();
     let descriptor = connection.map(|connection| Arc::clone(&connection.descriptor));
     let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
@@ -107,7 +107,7 @@ async fn upgrade(
         .unwrap_or_default();
     let protocol = offered(&headers, &token);
     let resumption = resumption(&headers);
-    // The join happens after the upgrade: a browser sees a close code, but never an HTTP status.
+    // The join happens after the upgrade, because a browser sees a close code but never an HTTP status.
     Ok(handshake.grant(protocol, move |socket| async move {
         let join = app
             .control
@@ -124,14 +124,14 @@ async fn upgrade(
     }))
 }
 
-/// The token, if it was offered as sub-protocol: browsers want to hear that it was taken.
+/// The token's sub-protocol, if it was offered: browsers expect the server to confirm it.
 fn offered(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
     let all = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let is_offered = all.split(',').any(|one| one.trim() == token);
     is_offered.then(|| HeaderValue::from_str(token).ok())?
 }
 
-/// The resumption secret: in the header, or, as browsers cannot set that, in a sub-protocol beside the token's.
+/// The resumption secret: in the header or, because browsers cannot set that, in a second sub-protocol.
 fn resumption(headers: &HeaderMap) -> Option<String> {
     let text = |value: Option<&HeaderValue>| value?.to_str().ok().map(str::to_owned);
     text(headers.get(RESUMPTION)).or_else(|| {
@@ -153,7 +153,7 @@ async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinErr
         }
     };
     app.control.events_established(&joined).await;
-    let told = converse(app, &mut socket, &mut joined).await;
+    let told = run(app, &mut socket, &mut joined).await;
     if let Some((code, reason)) = told {
         socket.close(code, reason).await;
     }
@@ -163,18 +163,18 @@ async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinErr
     }
 }
 
-/// Talks until one side ends it; the answer is what to tell the client, if anything.
-async fn converse(
+/// Runs the socket until one side ends it. Returns the close code and reason to send, if any.
+async fn run(
     app: &App,
     socket: &mut Socket,
     joined: &mut EventsSocket,
 ) -> Option<(u16, &'static str)> {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-    let mut heard = Instant::now();
+    let mut last_received = Instant::now();
     let mut told = None;
     let mut secret = None;
     loop {
-        // Clients expect the state to be the first they hear.
+        // Clients expect STAGE_STATE as the first message.
         if told.is_some() && secret.as_ref() != Some(&joined.resumption) {
             let text = resumption_of(joined);
             socket.send(Message::text(text)).await?;
@@ -182,7 +182,7 @@ async fn converse(
         }
         tokio::select! {
             message = socket.recv() => {
-                heard = Instant::now();
+                last_received = Instant::now();
                 match message {
                     Some(Ok(Message::Text(text))) => {
                         let message = match understand(text.as_str()) {
@@ -225,7 +225,7 @@ async fn converse(
                 });
             }
             _ = ping.tick() => {
-                if heard.elapsed() > SILENCE_MAX {
+                if last_received.elapsed() > SILENCE_MAX {
                     return None;
                 }
                 socket.send(Message::Ping(Default::default())).await?;
@@ -245,7 +245,7 @@ fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
     serde_json::from_str(text).map_err(|_| (close_code::NOT_JSON, "send JSON objects with a type"))
 }
 
-/// Unknown types are left for later versions of the protocol.
+/// Handles a message. Unknown types are ignored, for later versions of the protocol.
 async fn answer(app: &App, joined: &mut EventsSocket, message: ClientMessage) -> Option<String> {
     match message.r#type.as_str() {
         "PING" => Some(frame("PONG", None)),
@@ -260,7 +260,7 @@ async fn answer(app: &App, joined: &mut EventsSocket, message: ClientMessage) ->
     }
 }
 
-/// The token of the socket's participant is exchanged: what is in force now, or why it is not.
+/// Exchanges the token of the socket's participant. Returns the claims now in force, or a refusal.
 async fn exchange(app: &App, joined: &mut EventsSocket, token: Option<&str>) -> String {
     let outcome = match token {
         Some(token) => app.control.exchange_events(joined, token).await,
@@ -283,8 +283,8 @@ async fn exchange(app: &App, joined: &mut EventsSocket, token: Option<&str>) -> 
     }
 }
 
-/// What the client comes back with after its token's end: one after the first state, and another when the token was
-/// exchanged.
+/// The RESUMPTION message: sent after the first state, and again with a new secret after a token
+/// exchange.
 fn resumption_of(joined: &EventsSocket) -> String {
     frame(
         "RESUMPTION",

@@ -6,7 +6,7 @@ use restage_node::control::IfMatch;
 
 use super::refusal::Refusal;
 
-/// From all the header's lines; `None` if there are none.
+/// Parses all lines of the header; `None` if there are none.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Refusal> {
     let lines: Option<Vec<&str>> = headers
         .get_all(IF_MATCH)

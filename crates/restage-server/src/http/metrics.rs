@@ -1,4 +1,4 @@
-//! `/metrics`, and the counting of every request.
+//! The endpoint `/metrics`, and the counting of every request.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -22,15 +22,15 @@ use crate::metrics;
 
 /// The route of requests that no other route matches: the API's.
 pub(super) const API_ROUTE: &str = "api";
-/// Says which request it was, on every answer; SDKs show it as `RequestId`.
+/// The header with the request's id, on every answer; SDKs show it as `RequestId`.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Names a request, for its sender and in the log.
+/// The id of a request, for its sender and for the log.
 #[derive(Clone)]
 pub(super) struct RequestId(pub(super) String);
 
-/// Serves metrics. There is nothing secret in them, but they say how much a server is used: the caller
-/// puts this route where only the operator reaches it.
+/// Serves metrics. They contain no secrets but show how much a server is used, so the caller
+/// puts this route where only the operator can reach it.
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/metrics", get(render))
 }
@@ -40,7 +40,7 @@ async fn render(State(app): State<App>) -> Response {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
-/// Names the request, counts it by the pattern of its route, ends it if it takes too long, and has a refusal in its form.
+/// Gives the request its id, counts it by its route's pattern, ends it after its time limit, and formats refusals.
 pub(super) async fn count(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -80,8 +80,8 @@ pub(super) async fn count(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
-/// Counts a request of the API. Each thing that it may wait for has a bound of its own, so that none is given up of which
-/// it is not known whether it takes effect.
+/// Counts a request of the API. It has no time limit as a whole: each step has its own, so that no command is abandoned
+/// without knowing whether it takes effect.
 pub(super) async fn counted<B>(
     app: &App,
     method: &Method,
@@ -96,7 +96,7 @@ pub(super) async fn counted<B>(
     response
 }
 
-/// Looks at the clock only if the answer is not there at once, as it is more often than not.
+/// Runs a future with a time limit; sets the timer only if the answer is not available at once, which it usually is.
 async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = T>,

@@ -1,14 +1,14 @@
-//! The one HTTP listener: API, WHIP and WHEP, events, console, health.
+//! The HTTP listener: API, WHIP and WHEP, events, console, health.
 
 mod address;
-mod answers;
+mod answer_cache;
 mod api;
 mod bearer;
 mod console;
 mod content;
+mod dispatch;
 mod door;
 mod events;
-mod front;
 mod handler;
 mod if_match;
 mod listener;
@@ -16,8 +16,8 @@ mod metrics;
 mod refusal;
 mod socket;
 mod throttle;
+mod token_check;
 mod view;
-mod vouch;
 mod whip;
 
 use std::net::IpAddr;
@@ -38,54 +38,54 @@ use tokio::sync::Semaphore;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 
-pub use answers::Answers;
+pub use answer_cache::Answers;
 pub use console::ConsoleKey;
+pub(crate) use dispatch::Front;
 pub use door::{Door, DoorSettings};
-pub(crate) use front::Front;
 pub(crate) use listener::{listen, serve};
 pub use throttle::Throttle;
 
-/// How long a request may take, its body's arrival included. An events socket is answered before it is served.
+/// Time limit of a request, including the arrival of its body. An events socket is answered before it is served.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
-/// Everything a request may need.
+/// The state that all requests share.
 pub struct AppState {
-    /// The way to change anything.
+    /// Executes commands.
     pub control: Control,
-    /// Seals page tokens.
+    /// Encrypts and decrypts page tokens.
     pub pages: PageTokens,
-    /// The keys API requests are signed with; `None` accepts any request.
+    /// The keys by which API requests are signed; `None` accepts every request.
     pub keys: Option<KeyRing>,
-    /// The account of requests nobody signed, and of the console.
+    /// The account of unsigned requests, and of the console.
     pub account: String,
-    /// Answers that may be given again.
+    /// The answer cache.
     pub answers: Answers,
-    /// How often operations may be called.
+    /// The rates of operations.
     pub throttle: Throttle,
-    /// What stages say of where clients connect.
+    /// The URLs in stages and tokens.
     pub endpoints: Endpoints,
-    /// The path part of the public URL, without a slash at its end. A proxy in front takes it off what it passes on.
+    /// The path of the public URL, without a slash at its end. A proxy in front removes it.
     pub base_path: String,
-    /// Opens the console.
+    /// The console's key.
     pub console_key: ConsoleKey,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
-    /// Whether `/metrics` is on the same listener as everything else.
+    /// Whether `/metrics` is on this listener.
     pub shows_metrics: bool,
-    /// What strangers meet first.
+    /// The limits for unauthenticated clients.
     pub door: Arc<Door>,
-    /// Room for events sockets.
+    /// One permit for each events socket.
     pub sockets: Arc<Semaphore>,
 }
 
 pub(crate) type App = Arc<AppState>;
 
-/// Room for all the events sockets there may be.
+/// The permits for events sockets.
 pub fn socket_room(door: &Door) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(door.sockets_max(events::EVENTS_SOCKETS_MAX)))
 }
 
-/// The console, and what tells how the server is. What nobody knows is an operation that is not there.
+/// The routes of the console and of health checks. Unknown paths get UnknownOperationException.
 fn router(app: App) -> Router {
     let metrics = if app.shows_metrics {
         let own = from_fn_with_state(Arc::clone(&app), console::under_own_name);
@@ -103,7 +103,7 @@ fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// What participants use: WHIP, WHEP and the events socket.
+/// The routes for participants: WHIP, WHEP and the events socket.
 fn media_router(app: App) -> Router {
     whip::routes()
         .merge(events::routes())
@@ -114,7 +114,8 @@ fn media_router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Nothing is at this path: says so in the form of what should be there, and why, if a proxy is the reason.
+/// The answer for a path without a resource, in the form of its kind of path; it names a misconfigured proxy if that
+/// is the reason.
 async fn nothing(
     State(app): State<App>,
     Extension(id): Extension<metrics::RequestId>,
@@ -146,8 +147,8 @@ async fn nothing(
     refusal::Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message).into_response()
 }
 
-/// `/metrics` and nothing else, for a listener of its own at this address. On loopback it is for this machine, so it is
-/// answered under loopback's names only; elsewhere whoever collects metrics has a name of its own for it.
+/// A router with only `/metrics`, for a separate listener at this address. On loopback it answers only under loopback's
+/// names; elsewhere under any name, because the collector may use a name of its own.
 pub fn metrics_router(app: Arc<AppState>, address: IpAddr) -> Router {
     let routes = metrics::routes().with_state(app);
     if !address.is_loopback() {
@@ -167,8 +168,8 @@ pub fn metrics_router(app: Arc<AppState>, address: IpAddr) -> Router {
     ))
 }
 
-/// Ready means: changes can be made durable, and all media workers run. Why not is said without saying where the database is: the path is open to
-/// all.
+/// Answers whether changes can be made durable and all media workers run. The reason for "no" never contains the
+/// place of the database, because everybody may ask.
 async fn ready(State(app): State<App>) -> Response {
     if !app.control.media().is_alive() {
         let sentence = "a media worker is gone for good; restart the server";

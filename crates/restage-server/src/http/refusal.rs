@@ -1,5 +1,5 @@
-//! Refusals of everything but the API's operations: a status, and JSON with a code and a sentence, whichever layer it
-//! is that refuses.
+//! Refusals of everything except the API's operations: a status, and JSON with a code and a message, the same form for
+//! every layer that refuses.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -8,7 +8,7 @@ use restage_node::control::Ending;
 
 use super::door::Unfit;
 
-/// Said with 503 and 429.
+/// Retry-After for 503 and 429.
 const RETRY_AFTER_S: &str = "1";
 
 /// A refused request.
@@ -21,7 +21,7 @@ pub(super) struct Refusal {
     ended: Option<Box<Ending>>,
 }
 
-/// Marks an answer that is in the form of its path, so that it is left as it is.
+/// Marks an answer that already has the form of its path, so that it is not changed again.
 #[derive(Clone, Copy)]
 pub(super) struct InForm;
 
@@ -36,13 +36,13 @@ impl Refusal {
         }
     }
 
-    /// Of a session that has ended, and why it has.
+    /// A refusal for a session that has ended, with the reason.
     pub(super) fn of_ended(mut self, ending: Ending) -> Self {
         self.ended = Some(Box::new(ending));
         self
     }
 
-    /// With a header of its own.
+    /// Adds a header.
     pub(super) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, value));
         self
@@ -56,13 +56,13 @@ impl Refusal {
         told
     }
 
-    /// The request did not arrive whole, or was not answered, in time.
+    /// The request did not arrive completely, or was not answered, in time.
     pub(super) fn late(limit_s: u64) -> Self {
         let message = format!("the request took longer than {limit_s} seconds; send it again");
         Self::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", message)
     }
 
-    /// The request asks for what is answered only under this server's own names, and under another.
+    /// The resource is answered only under this server's own names, and the request used another.
     pub(super) fn elsewhere() -> Self {
         Self::new(
             StatusCode::MISDIRECTED_REQUEST,
@@ -72,7 +72,7 @@ impl Refusal {
         )
     }
 
-    /// The request comes from a page of somebody else's.
+    /// The request comes from a page of another origin.
     pub(super) fn foreign() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
@@ -81,7 +81,7 @@ impl Refusal {
         )
     }
 
-    /// What a layer that knows no more than this says by a status.
+    /// The refusal for a status without further information.
     fn of_status(status: StatusCode, headers: &HeaderMap) -> Self {
         let allowed = headers.get(ALLOW).and_then(|value| value.to_str().ok());
         let (code, message) = match status {
@@ -107,7 +107,7 @@ impl Refusal {
         Self::new(status, code, message)
     }
 
-    /// What RFC 6750 §3 has a client told of its token.
+    /// The `error` parameter of the challenge for a token (RFC 6750 §3).
     fn challenge(&self) -> Option<&'static str> {
         Some(match (self.status, self.code) {
             (StatusCode::UNAUTHORIZED, "TOKEN_MISSING" | "CONSOLE_KEY") => {
@@ -157,7 +157,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The same answer; a refusal of a layer that knows nothing of the form is put into it, its headers kept.
+/// Puts the refusal of a layer that does not know the form into it, keeping the headers; other answers are unchanged.
 pub(super) fn in_form(response: Response) -> Response {
     let status = response.status();
     let is_refusal = status.is_client_error() || status.is_server_error();

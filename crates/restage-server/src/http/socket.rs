@@ -1,4 +1,4 @@
-//! A WebSocket (RFC 6455): its handshake, messages of bounded size, and an end the client hears of.
+//! A WebSocket (RFC 6455): its handshake, messages of bounded size, and a close that the client receives.
 
 use std::future::Future;
 use std::time::Duration;
@@ -22,14 +22,14 @@ use super::refusal::Refusal;
 
 pub(super) use tokio_tungstenite::tungstenite::Message;
 
-/// A client's message may have so many bytes: `{"type":"PING"}`, or a token to exchange.
+/// Longest message from a client: `{"type":"PING"}`, or a token to exchange.
 const MESSAGE_LEN_MAX: usize = 16 * 1024;
 /// The buffer that each open socket has for reading.
 const READ_BUFFER_LEN: usize = 4 * 1024;
-/// A client that does not take what it is sent for this long is gone.
+/// A client that does not accept data for this long is gone.
 const SEND_MAX: Duration = Duration::from_secs(5);
-/// How long a client that was told why may take to close its side. Closing ours while something of the client's is
-/// unread would reset the connection, and take the reason back.
+/// Time limit for the client to close its side after our close frame. Closing ours while data of the client is
+/// unread would reset the connection and discard the reason.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
 /// Close codes of RFC 6455 §7.4.1.
@@ -39,7 +39,7 @@ mod close_code {
     pub(super) const TOO_BIG: u16 = 1009;
 }
 
-/// A request to open a socket that can be granted.
+/// A request to open a socket that can be accepted.
 pub(super) struct Handshake {
     response: Response,
     upgrade: OnUpgrade,
@@ -74,7 +74,7 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
 }
 
 impl Handshake {
-    /// Grants it. The sub-protocol is confirmed if there is one; the client offered it.
+    /// Accepts it and confirms the sub-protocol, if the client offered one.
     pub(super) fn grant<F>(
         self,
         protocol: Option<HeaderValue>,
@@ -88,7 +88,7 @@ impl Handshake {
             upgrade,
         } = self;
         tokio::spawn(async move {
-            // Without it the client is gone already.
+            // An error means that the client is already gone.
             if let Ok(upgraded) = upgrade.await {
                 serve(Socket::over(upgraded).await).await;
             }
@@ -102,8 +102,8 @@ impl Handshake {
     }
 }
 
-/// What a client has not taken yet, answers to its pings included. One that takes nothing while more is written is gone. A
-/// stage's state with thousands of publishers fits.
+/// Most bytes that wait for the client, including answers to its pings. A client that exceeds this is gone. The
+/// state of a stage with thousands of publishers fits.
 const WRITE_BUFFER_LEN_MAX: usize = 4 << 20;
 
 /// An open socket.
@@ -120,12 +120,12 @@ impl Socket {
         Self(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
     }
 
-    /// What the client sends next; `None` at the end. After an error there is nothing more.
+    /// The client's next message; `None` at the end. After an error nothing more follows.
     pub(super) async fn recv(&mut self) -> Option<Result<Message, Error>> {
         self.0.next().await
     }
 
-    /// `None` if the client does not take it.
+    /// Sends a message; `None` if the client does not accept it.
     pub(super) async fn send(&mut self, message: Message) -> Option<()> {
         tokio::time::timeout(SEND_MAX, self.0.send(message))
             .await
@@ -133,7 +133,7 @@ impl Socket {
             .ok()
     }
 
-    /// Tells the client why it ends.
+    /// Sends the reason for the end to the client.
     pub(super) async fn close(&mut self, code: u16, reason: &'static str) {
         let frame = CloseFrame {
             code: code.into(),
@@ -142,8 +142,8 @@ impl Socket {
         self.send(Message::Close(Some(frame))).await;
     }
 
-    /// Reads on until the client has closed its side, or long enough. After messages come bytes, none of which is kept:
-    /// what the client was sending when it was told may be of any length.
+    /// Reads until the client has closed its side, or until the time limit. Messages and then raw bytes are discarded,
+    /// because the client may be sending a message of any length.
     pub(super) async fn farewell(&mut self) {
         let closed = async {
             while let Some(Ok(_)) = self.0.next().await {}
@@ -156,12 +156,12 @@ impl Socket {
                 .is_ok_and(|length| length > 0)
             {}
         };
-        // Who takes longer is left.
+        // A client that takes longer is disconnected.
         let _ = tokio::time::timeout(FAREWELL_MAX, closed).await;
     }
 }
 
-/// What to tell a client whose bytes were no message; `None` if it has simply gone.
+/// The close code and reason for bytes that were not a message; `None` if the client has disconnected.
 pub(super) fn fault(error: &Error) -> Option<(u16, &'static str)> {
     match error {
         Error::Capacity(_) => Some((

@@ -1,4 +1,4 @@
-//! How often an account may call an operation in a region.
+//! Limits how often an account may call an operation in a Region.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use restage_core::rate::{Buckets, Rate};
 
 use super::api::Caller;
 
-/// Counts calls against the rates in force.
+/// Counts calls and compares them with the configured rates.
 #[derive(Debug)]
 pub struct Throttle {
     rates: Rates,
@@ -17,7 +17,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// With these rates.
+    /// A throttle with these rates.
     pub fn new(rates: Rates) -> Self {
         Self {
             rates,
@@ -25,10 +25,10 @@ impl Throttle {
         }
     }
 
-    /// Counts a call.
+    /// Counts a call, and refuses it above the rate.
     ///
     /// # Errors
-    /// `ThrottlingException`, which SDKs answer by waiting and trying again.
+    /// `ThrottlingException`, after which SDKs wait and retry.
     pub(super) fn admit(
         &self,
         caller: &Caller,
@@ -49,7 +49,7 @@ impl Throttle {
         )))
     }
 
-    /// Calls a second, 0 for any number, and where that is set.
+    /// The rate in calls per second (0 means no limit), and the setting for it.
     fn rate_of(&self, operation: Operation) -> (u32, &'static str) {
         match operation {
             Operation::CreateParticipantToken => (
@@ -83,7 +83,7 @@ mod tests {
         }
     }
 
-    /// User guide, service quotas: calls a second, by operation.
+    /// The values of the user guide's service quotas, in calls per second by operation.
     #[test]
     fn the_services_own_rates_hold_for_each_operation() {
         for &operation in Operation::ALL {

@@ -1,4 +1,4 @@
-//! Rows as clients see them.
+//! Converts rows to the shapes of API answers.
 
 use restage_api::shape::{
     Capability, EventErrorCode, EventName, EventShape, ExchangedParticipantToken,
@@ -16,7 +16,7 @@ use restage_core::{Claims, StageArn};
 
 use super::AppState;
 
-/// A stage in full.
+/// A stage with all members.
 pub(super) fn stage(app: &AppState, row: &Stage) -> Result<StageShape, ApiError> {
     Ok(StageShape {
         arn: arn(row, &row.id),
@@ -36,7 +36,7 @@ pub(super) fn stage(app: &AppState, row: &Stage) -> Result<StageShape, ApiError>
     })
 }
 
-/// A stage in a list.
+/// A stage as an item of a list.
 pub(super) fn stage_summary(row: &Stage) -> StageSummary {
     StageSummary {
         arn: arn(row, &row.id),
@@ -55,7 +55,7 @@ pub(super) fn session(row: &StageSession) -> StageSessionShape {
     }
 }
 
-/// A participant in a list.
+/// A participant as an item of a list.
 pub(super) fn participant_summary(stage: &Stage, row: &Participant) -> ParticipantSummary {
     ParticipantSummary {
         participant_id: row.id.to_string(),
@@ -70,7 +70,7 @@ pub(super) fn participant_summary(stage: &Stage, row: &Participant) -> Participa
     }
 }
 
-/// A participant in full.
+/// A participant with all members.
 pub(super) fn participant(stage: &Stage, row: &Participant) -> ParticipantShape {
     ParticipantShape {
         participant_id: row.id.to_string(),
@@ -98,7 +98,7 @@ pub(super) fn participant(stage: &Stage, row: &Participant) -> ParticipantShape 
     }
 }
 
-/// A replication, from its source.
+/// A replication as seen from its source.
 pub(super) fn replica(source: &Stage, row: &Replica) -> ParticipantReplica {
     ParticipantReplica {
         source_stage_arn: arn(source, &row.source_stage),
@@ -110,7 +110,7 @@ pub(super) fn replica(source: &Stage, row: &Replica) -> ParticipantReplica {
     }
 }
 
-/// A line of history.
+/// An event of the history.
 pub(super) fn event(stage: &Stage, row: &StageEvent) -> EventShape {
     EventShape {
         name: event_name(row.name),
@@ -146,7 +146,7 @@ fn token_grant(grant: &TokenGrant) -> ExchangedParticipantToken {
     }
 }
 
-/// What a token says of its bearer.
+/// The claims of a token.
 pub(super) fn claims(claims: &Claims) -> ExchangedParticipantToken {
     token_grant(&TokenGrant {
         capabilities: claims.capabilities,
@@ -156,7 +156,7 @@ pub(super) fn claims(claims: &Claims) -> ExchangedParticipantToken {
     })
 }
 
-/// Replications stay inside one account and region, so the other end's ARN follows from ours.
+/// The ARN of another stage. Replications stay inside one account and Region, so it follows from this stage's ARN.
 fn arn(stage: &Stage, id: &StageId) -> String {
     StageArn {
         region: stage.region.clone(),

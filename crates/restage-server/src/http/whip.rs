@@ -31,15 +31,15 @@ use super::{api, console};
 pub(super) const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const JSON: &str = "application/json";
-/// What a session takes by PATCH: trickled candidates and ICE restarts, or a new token.
+/// Content types of a session's PATCH: trickled candidates and ICE restarts, or a new token.
 const PATCHES: &str = "application/trickle-ice-sdpfrag, application/json";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
-/// The resumption secret: given with a connection, shown with a later one.
+/// The header of a resumption secret: in the answer to a new connection, and in requests for later ones.
 pub(super) const RESUMPTION: HeaderName = HeaderName::from_static("restage-resumption");
 const AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
-/// What pages and their libraries put on requests: names for browsers that do not know the star, and the star for what
-/// other libraries add. It does not stand for `Authorization` (Fetch standard, CORS protocol).
+/// Request headers that CORS permits: names for browsers that do not know the star, and the star for headers of
+/// other libraries. The star does not include `Authorization` (Fetch standard, CORS protocol).
 const REQUEST_HEADERS: [HeaderName; 9] = [
     AUTHORIZATION,
     CONTENT_TYPE,
@@ -51,7 +51,7 @@ const REQUEST_HEADERS: [HeaderName; 9] = [
     HeaderName::from_static("x-requested-with"),
     HeaderName::from_static("*"),
 ];
-/// What a page may read of an answer.
+/// Response headers that a page may read.
 const RESPONSE_HEADERS: [HeaderName; 10] = [
     LOCATION,
     ETAG,
@@ -64,14 +64,14 @@ const RESPONSE_HEADERS: [HeaderName; 10] = [
     RESUMPTION,
     REQUEST_ID,
 ];
-/// How long a browser need not ask again what a page may do.
+/// How long a browser may cache a preflight answer.
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(3600);
-/// What a session takes.
+/// The methods of a session.
 const SESSION_METHODS: &str = "PATCH, DELETE, OPTIONS";
-/// Where the events sockets are.
+/// Path of the events sockets.
 const EVENTS: &str = "/events";
 
-/// Routes of the media sessions. AWS's endpoints for WHIP are hosts without a path, so the root is one too.
+/// Routes of the media sessions. AWS's WHIP endpoints are hosts without a path, so the root is a WHIP endpoint too.
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(console::at_root).post(publish_at_root))
@@ -87,7 +87,7 @@ pub(super) fn routes() -> Router<App> {
         )
 }
 
-/// Lets pages of any origin use what participants use: who may do what is in the token.
+/// Permits pages of any origin to use the endpoints for participants, because the token alone carries the permission.
 pub(super) fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
@@ -97,9 +97,9 @@ pub(super) fn cors() -> CorsLayer {
         .max_age(PREFLIGHT_AGE)
 }
 
-/// Says on OPTIONS what may be posted or patched (RFC 9725 §4.2), and on every answer that it is for its asker alone,
-/// and its URL, which may have a token in it, for nobody else (RFC 6750 §2.3, §5.3). The CORS layer answers every OPTIONS
-/// by itself, so this stands outside of it.
+/// Adds headers: on OPTIONS, the types that may be posted or patched (RFC 9725 §4.2); on every answer, that it must
+/// not be cached and that its URL, which may contain a token, must not be sent as referrer (RFC 6750 §2.3, §5.3). The
+/// CORS layer answers every OPTIONS itself, so this layer is outside of it.
 pub(super) async fn advertise(request: Request, next: Next) -> Response {
     let is_options = request.method() == Method::OPTIONS;
     let path = request.uri().path();
@@ -120,7 +120,7 @@ pub(super) async fn advertise(request: Request, next: Next) -> Response {
     response
 }
 
-/// WHIP at the root. Whoever speaks to the API there, which has nothing at its root, hears so in its form.
+/// WHIP at the root. A request for the API at the root, where it has no operation, gets an error in the API's form.
 async fn publish_at_root(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
@@ -194,7 +194,7 @@ async fn join(
     require_content_type(headers, SDP)?;
     let offer = text(body)?;
     let client = client_of(header(headers, &USER_AGENT).unwrap_or_default());
-    // Who has nothing but a URL is given one to end the session by.
+    // A client that has its token only in a URL needs it in the session's URL too, to end the session.
     let query = match token.is_in_url {
         true => token.query(),
         false => String::new(),
@@ -265,8 +265,8 @@ async fn patch(
     })
 }
 
-/// Whether a PATCH brings a new token, as its bearer, and nothing else: it has no content (whatever type the
-/// client's library makes up for that), or a JSON object in which nothing is looked for.
+/// Whether a PATCH is a token exchange: its bearer is the new token, and it has no content (whatever content type the
+/// client's library adds to that) or a JSON object, whose members are ignored.
 fn is_exchange(headers: &HeaderMap, body: &Bytes) -> Result<bool, Refusal> {
     let kind = header(headers, &CONTENT_TYPE).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
@@ -300,13 +300,13 @@ async fn leave(
         .leave_media(&token, &connection, if_match.as_ref())
         .await?;
     Ok(match left {
-        // Media was never up: the client reads here how far it came.
+        // Media was never connected; the client gets the reason here.
         Some(trouble) => (StatusCode::OK, axum::Json(trouble)).into_response(),
         None => StatusCode::OK.into_response(),
     })
 }
 
-/// A session that goes on has nothing to be read (RFC 9725 §4.2); one that has ended says why.
+/// Answers a GET. An open session has no representation (RFC 9725 §4.2); one that has ended has its reason.
 async fn look(
     State(app): State<App>,
     Id(connection): Id,
@@ -324,7 +324,7 @@ async fn look(
 }
 
 impl From<JoinError> for Refusal {
-    /// Codes follow the error names of the service's broadcast SDK guide where it has one.
+    /// Maps errors to codes; they have the error names of the service's broadcast SDK guide where it has one.
     fn from(error: JoinError) -> Self {
         let message = error.to_string();
         let (status, code) = match &error {

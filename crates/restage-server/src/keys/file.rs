@@ -1,4 +1,4 @@
-//! `access-keys.toml`: read whole, written whole.
+//! `access-keys.toml`: always read and written as a whole.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub const KEYS_MAX: usize = 1_000;
 const ID_LEN: usize = 16;
 const SECRET_LEN: usize = 40;
 
-/// The keys of a data directory. Every call reads the file anew: other processes write it too.
+/// The keys of a data directory. Every call reads the file again, because other processes write it too.
 #[derive(Clone, Debug)]
 pub struct KeyFile {
     keys: PathBuf,
@@ -24,23 +24,23 @@ pub struct KeyFile {
     lock: PathBuf,
 }
 
-/// A key as it stands in the file.
+/// A key as stored in the file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Line {
     access_key_id: String,
     account_id: String,
     permission: String,
-    /// Seconds since the Unix epoch.
+    /// Creation time in seconds since the Unix epoch.
     created_at: i64,
-    /// From then on it is refused.
+    /// The key is refused from this time on.
     #[serde(skip_serializing_if = "Option::is_none")]
     ends_at: Option<i64>,
     secret: String,
 }
 
 impl Line {
-    /// What the secret is sealed with: who changes any of it voids the secret.
+    /// The data with which the secret is sealed: changing any of it makes the secret unreadable.
     fn about(&self) -> String {
         format!(
             "{} {} {}",
@@ -59,29 +59,29 @@ struct Content {
 /// A key without its secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
-    /// Names it.
+    /// The access key id.
     pub access_key: String,
-    /// 12 digits.
+    /// The account: 12 digits.
     pub account: String,
-    /// What it may call.
+    /// The operations it may call.
     pub permission: Permission,
-    /// Seconds since the Unix epoch.
+    /// Creation time in seconds since the Unix epoch.
     pub created_at: i64,
-    /// From then on it is refused, in the same unit.
+    /// The key is refused from this time on, in the same unit.
     pub ends_at: Option<i64>,
 }
 
-/// A key that was just made. Its secret is shown this once.
+/// A new key. Its secret is shown only once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Made {
-    /// What clients sign with.
+    /// The id and secret that clients sign with.
     pub credentials: Credentials,
-    /// Everything else.
+    /// The other properties.
     pub listed: Listed,
 }
 
 impl KeyFile {
-    /// The file in this data directory. It need not be there yet.
+    /// The file in this data directory. It need not exist yet.
     pub fn of(data_dir: &Path) -> Self {
         Self {
             keys: data_dir.join("access-keys.toml"),
@@ -90,7 +90,7 @@ impl KeyFile {
         }
     }
 
-    /// Where it is.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.keys
     }
@@ -98,7 +98,7 @@ impl KeyFile {
     /// All keys, oldest first.
     ///
     /// # Errors
-    /// [`KeyFileError`] if the file cannot be read or understood.
+    /// [`KeyFileError`] if the file cannot be read or parsed.
     pub fn list(&self) -> Result<Vec<Listed>, KeyFileError> {
         self.read()?
             .key
@@ -107,8 +107,8 @@ impl KeyFile {
             .collect()
     }
 
-    /// All keys with their secrets. One whose secret does not open is left out: it was tampered with, or
-    /// sealed elsewhere.
+    /// All keys with their secrets. A key whose secret cannot be decrypted is left out: it was changed, or
+    /// sealed with another key.
     pub(super) fn open_all(&self) -> Result<Vec<Made>, KeyFileError> {
         let content = self.read()?;
         if content.key.is_empty() {
@@ -135,10 +135,10 @@ impl KeyFile {
         Ok(opened)
     }
 
-    /// Makes a key for an account. `now` is in seconds since the Unix epoch.
+    /// Creates a key for an account. `now` is in seconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`KeyFileError::AccountId`], [`KeyFileError::TooMany`], or the file's.
+    /// [`KeyFileError::AccountId`], [`KeyFileError::TooMany`], or an error of the file.
     pub fn create(
         &self,
         account: &str,
@@ -151,10 +151,10 @@ impl KeyFile {
         self.change(now, |content| self.add(content, account, permission, now))
     }
 
-    /// Removes a key: from now on it is refused.
+    /// Removes a key, which is refused from now on.
     ///
     /// # Errors
-    /// [`KeyFileError::Unknown`], or the file's.
+    /// [`KeyFileError::Unknown`], or an error of the file.
     pub fn revoke(&self, access_key: &str, now: i64) -> Result<(), KeyFileError> {
         self.change(now, |content| {
             let before = content.key.len();
@@ -166,11 +166,11 @@ impl KeyFile {
         })
     }
 
-    /// Makes a key for the same account with the same permission; the old one is refused after
-    /// `overlap_s`.
+    /// Creates a key for the same account with the same permission; the old one is refused after
+    /// `overlap_s` seconds.
     ///
     /// # Errors
-    /// [`KeyFileError::Unknown`], [`KeyFileError::TooMany`], or the file's.
+    /// [`KeyFileError::Unknown`], [`KeyFileError::TooMany`], or an error of the file.
     pub fn rotate(&self, access_key: &str, overlap_s: u32, now: i64) -> Result<Made, KeyFileError> {
         self.change(now, |content| {
             let unknown = || KeyFileError::Unknown(access_key.to_owned());
@@ -217,7 +217,7 @@ impl KeyFile {
         })
     }
 
-    /// Reads, changes and writes while nobody else does. Keys that have ended go.
+    /// Reads, changes and writes the file under a lock. Expired keys are removed.
     fn change<T>(
         &self,
         now: i64,
@@ -244,7 +244,7 @@ impl KeyFile {
             .truncate(false)
             .write(true)
             .open(&self.lock)
-            // Somebody else's can be locked as well.
+            // A lock file of another user can be opened for reading and locked as well.
             .or_else(|error| File::open(&self.lock).map_err(|_| error))
             .map_err(io)?;
         file.lock().map_err(io)?;
@@ -254,7 +254,7 @@ impl KeyFile {
     fn read(&self) -> Result<Content, KeyFileError> {
         match std::fs::read_to_string(&self.keys) {
             Ok(text) => toml::from_str(&text).map_err(|error| {
-                // The text it would show holds secrets, if sealed ones.
+                // The parser's own message would show the text, which contains sealed secrets.
                 self.parse_error(&error.message())
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Content::default()),
@@ -334,7 +334,7 @@ mod tests {
             .unwrap();
         assert_eq!(new.listed.permission, permission);
         assert_eq!(file.list().unwrap()[0].ends_at, Some(NOW + 70));
-        // Rotating it again does not lengthen its life.
+        // Rotating the key again does not extend its life.
         file.rotate(&old.credentials.access_key, 600, NOW + 20)
             .unwrap();
         assert_eq!(file.list().unwrap()[0].ends_at, Some(NOW + 70));

@@ -1,9 +1,9 @@
-//! Access keys: who signs API requests, for which account, with which permission.
+//! Access keys: which key signs API requests, for which account, with which permission.
 //!
-//! They come from three places: the data directory's `credentials`, which belong to `account-id` and may
-//! do everything; `access-keys` of the configuration, whose secrets are in files of their own; and
+//! They have three sources: the data directory's `credentials`, a key that belongs to `account-id` and may
+//! call every operation; `access-keys` of the configuration, with secrets in separate files; and
 //! `access-keys.toml` in the data directory, which `restage keys` writes and a running server reads again
-//! whenever it changed. Secrets in that file are sealed under `access-keys.key`.
+//! after every change. Secrets in that file are encrypted with `access-keys.key`.
 
 mod file;
 mod permission;
@@ -18,12 +18,12 @@ pub use ring::{Derived, Holder, KeyRing, Known};
 
 use crate::data_dir::DataDirError;
 
-/// Whether a text can be an account: 12 digits.
+/// Whether a text has the form of an account: 12 digits.
 pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What can go wrong with the file of access keys.
+/// Errors of the file of access keys.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum KeyFileError {

@@ -1,22 +1,22 @@
-//! What the holder of an access key may do.
+//! The permission of an access key.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use restage_api::Operation;
 
-/// The operations an access key may call.
+/// The operations that an access key may call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Permission {
     /// Every operation.
     Full,
-    /// Those that change nothing: Get… and List….
+    /// Operations that change nothing: Get… and List….
     ReadOnly,
-    /// These.
+    /// Only these operations.
     Only(BTreeSet<Operation>),
 }
 
-/// Why a text is no permission.
+/// The text is not a permission.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "permission must be full, read-only, or names of operations with commas between them, not {0:?}"
@@ -27,7 +27,7 @@ const FULL: &str = "full";
 const READ_ONLY: &str = "read-only";
 
 impl Permission {
-    /// From `full`, `read-only`, or names of operations with commas between them.
+    /// Parses `full`, `read-only`, or names of operations separated by commas.
     ///
     /// # Errors
     /// [`PermissionError`] with the word that is none of these.
@@ -48,7 +48,7 @@ impl Permission {
             .map(Self::Only)
     }
 
-    /// Whether it covers an operation.
+    /// Whether it includes an operation.
     pub fn allows(&self, operation: Operation) -> bool {
         match self {
             Self::Full => true,
@@ -71,7 +71,7 @@ impl fmt::Display for Permission {
     }
 }
 
-/// The service names what only reads Get… or List….
+/// Whether an operation only reads: the service names these Get… or List….
 fn is_read(operation: Operation) -> bool {
     operation.name().starts_with("Get") || operation.name().starts_with("List")
 }

@@ -1,4 +1,4 @@
-//! The keys a running server knows.
+//! The access keys of a running server.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,30 +9,30 @@ use restage_api::sigv4::SigningKey;
 use super::{KeyFile, KeyFileError, Permission};
 use crate::data_dir::Credentials;
 
-/// Whose a key is and what it may do.
+/// The account and the permission of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Holder {
-    /// 12 digits.
+    /// The account: 12 digits.
     pub account: String,
-    /// What it may call.
+    /// The operations it may call.
     pub permission: Permission,
 }
 
 /// A key with its secret, which is never shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Known {
-    /// What requests are signed with.
+    /// The id and secret that requests are signed with.
     pub credentials: Credentials,
-    /// Whose it is.
+    /// The account and the permission.
     pub holder: Holder,
-    /// From then on it is refused, in seconds since the Unix epoch.
+    /// The key is refused from this time on, in seconds since the Unix epoch.
     pub ends_at: Option<i64>,
-    /// What was derived from the secret.
+    /// Signing keys that were derived from the secret.
     pub derived: Derived,
 }
 
 impl Known {
-    /// The key that requests of a day in a region are signed with.
+    /// The key that signs requests of one day in one Region.
     pub fn signing_key(&self, day: &str, region: &str) -> SigningKey {
         let mut derived = self
             .derived
@@ -58,10 +58,10 @@ impl Known {
     }
 }
 
-/// Keys kept of each secret, the latest derived: more than regions that ask at the same time, around midnight.
+/// Derived keys cached per secret, the latest ones: more than the number of Regions in use at a time, around midnight.
 const DERIVED_MAX: usize = 8;
 
-/// Keys that were derived from a secret, to save doing so for every request. No part of what the secret is.
+/// Cache of keys derived from a secret, so that not every request derives one. It is not part of the key's identity.
 #[derive(Default)]
 pub struct Derived(Mutex<Vec<OfDay>>);
 
@@ -91,20 +91,20 @@ impl std::fmt::Debug for Derived {
     }
 }
 
-/// Which version of a file was read. A file is replaced, never changed in place.
+/// Identifies the version of the file that was read. The file is replaced, never changed in place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Version {
     inode: u64,
     modified: (i64, i64),
-    /// Also when who may read it changes.
+    /// The inode's change time, which changes with permissions too.
     changed: (i64, i64),
     len: u64,
 }
 
 type ById = HashMap<String, Arc<Known>>;
 
-/// Looks keys up by their id. Asking costs one look at the file's metadata; the keys themselves are read
-/// again only when it was replaced, and there are at most [`super::KEYS_MAX`] of them.
+/// Looks up keys by their id. A look-up checks the file's metadata; the keys are read
+/// again only when the file was replaced. There are at most [`super::KEYS_MAX`] keys.
 #[derive(Debug)]
 pub struct KeyRing {
     file: KeyFile,
@@ -113,10 +113,10 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Of keys that stay as they are, and those in the file.
+    /// A ring of fixed keys and those in the file.
     ///
     /// # Errors
-    /// [`KeyFileError`] if there is a file that cannot be used.
+    /// [`KeyFileError`] if the file exists and cannot be used.
     pub fn new(fixed: Vec<Known>, file: KeyFile) -> Result<Self, KeyFileError> {
         let version = version_of(&file);
         let keys = read(&file)?;
@@ -127,7 +127,7 @@ impl KeyRing {
         })
     }
 
-    /// The key of this id, if it is good now. `now` is in seconds since the Unix epoch.
+    /// The key with this id, if it is valid now. `now` is in seconds since the Unix epoch.
     pub fn find(&self, access_key: &str, now: i64) -> Option<Arc<Known>> {
         if let Some(known) = self.fixed.get(access_key) {
             return Some(Arc::clone(known));
@@ -140,7 +140,7 @@ impl KeyRing {
         if version != held.0 {
             match read(&self.file) {
                 Ok(keys) => held.1 = keys,
-                // Who cannot be read cannot have revoked anything: what was good stays good.
+                // If the file cannot be read, keep the keys that were loaded last.
                 Err(error) => tracing::error!(%error, "access keys could not be read again"),
             }
             held.0 = version;

@@ -1,4 +1,4 @@
-//! Secrets of access keys at rest: AES-256-GCM under a key of the data directory's own.
+//! Encrypts the secrets of access keys at rest: AES-256-GCM with a key of the data directory.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ use crate::data_dir::write_secret;
 /// Bytes of the sealing key.
 const KEY_LEN: usize = 32;
 
-/// Seals and opens. The key is made at first use, readable by its owner only.
+/// Encrypts and decrypts. The key is created at first use, readable by its owner only.
 pub(super) struct Seal {
     key: RandomizedNonceKey,
 }
 
 impl Seal {
-    /// The key in this file, which is made if it is not there.
+    /// Uses the key in this file, which is created if it does not exist.
     pub(super) fn at(path: &Path) -> Result<Self, KeyFileError> {
         let damaged = || KeyFileError::SealKey {
             path: path.to_owned(),
@@ -36,7 +36,7 @@ impl Seal {
         Ok(Self { key })
     }
 
-    /// Seals a secret together with what it is the secret of: neither can be changed without the other.
+    /// Encrypts a secret and authenticates `about`, the properties of its key: neither can be changed alone.
     pub(super) fn seal(&self, secret: &str, about: &str) -> Option<String> {
         let mut text = secret.as_bytes().to_vec();
         let nonce = self
@@ -47,7 +47,7 @@ impl Seal {
         Some(STANDARD.encode(sealed))
     }
 
-    /// The secret, if it was sealed with this key about the same.
+    /// Decrypts a secret, if it was sealed with this key and the same `about`.
     pub(super) fn open(&self, sealed: &str, about: &str) -> Option<String> {
         let bytes = STANDARD.decode(sealed).ok()?;
         let (nonce, text) = bytes.split_at_checked(NONCE_LEN)?;

@@ -1,4 +1,4 @@
-//! Where a database is, as an operator writes it.
+//! The address of a database, as an operator writes it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use sqlx::any::AnyConnectOptions;
 
 use crate::error::StoreError;
 
-/// Parameters a PostgreSQL address may carry. Others are refused by name: a misspelt `password` would
-/// otherwise be ignored, and its value logged by the driver.
+/// Parameters that a PostgreSQL address may have. Others are refused by name, because the driver would ignore a
+/// misspelt `password` and log its value.
 const POSTGRES_PARAMETERS: [&str; 14] = [
     "application_name",
     "dbname",
@@ -33,7 +33,7 @@ pub(crate) enum Address {
     Postgres(PostgresUrl),
 }
 
-/// A PostgreSQL URL. May hold a password, so nothing prints it whole.
+/// A PostgreSQL URL. It may contain a password, so it is never printed whole.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PostgresUrl {
     text: String,
@@ -42,7 +42,7 @@ pub(crate) struct PostgresUrl {
 }
 
 impl Address {
-    /// `sqlite:PATH`, a plain path, or `postgres://…` with what libpq's URLs may say.
+    /// Parses `sqlite:PATH`, a plain path, or `postgres://…` with the parameters of libpq's URLs.
     pub(crate) fn parse(address: &str) -> Result<Self, StoreError> {
         let unusable = |reason: String| Err(StoreError::Address { reason });
         let path = match address.split_once(':') {
@@ -63,7 +63,7 @@ impl Address {
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
 
-    /// For messages: everything that helps to find it, and no secret.
+    /// A name for messages: everything that helps to find the database, and no secret.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
@@ -81,7 +81,7 @@ impl fmt::Debug for Address {
 impl PostgresUrl {
     fn parse(url: &str) -> Result<Self, StoreError> {
         let unusable = |reason: String| StoreError::Address { reason };
-        // What is wrong with a URL is said without the URL.
+        // The message must not contain the URL, which may have a password.
         let options: AnyConnectOptions = url.parse().map_err(|_| {
             unusable("it is not a URL of the form postgres://USER@HOST/DATABASE".into())
         })?;
@@ -109,7 +109,7 @@ impl PostgresUrl {
         })
     }
 
-    /// What the driver connects with.
+    /// The driver's connect options.
     pub(crate) fn options(&self) -> Result<AnyConnectOptions, StoreError> {
         self.text.parse().map_err(|_| StoreError::Address {
             reason: "it is not a URL".to_owned(),
@@ -118,7 +118,7 @@ impl PostgresUrl {
 }
 
 impl Address {
-    /// The file, for an engine that has one.
+    /// The database file, if the engine has one.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => Some(path),

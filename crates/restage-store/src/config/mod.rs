@@ -1,4 +1,4 @@
-//! Which database is opened, and how.
+//! The database to open, and how.
 
 mod address;
 
@@ -10,15 +10,15 @@ pub(crate) use address::Address;
 
 use crate::error::StoreError;
 
-/// Rows removed together with the stage row. A stage with no more than this is gone in one commit.
+/// Rows removed together with the stage row. A stage with no more rows than this is removed in one commit.
 pub(crate) const PURGE_INLINE_ROWS: u32 = 500;
 
-/// Where the database is.
+/// The place of the database, and options.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoreConfig {
     pub(crate) address: Address,
     pub(crate) purging: Purging,
-    pub(crate) listeners: Listeners,
+    pub(crate) outbox: OutboxConfig,
     pub(crate) sync: SqliteSync,
     pub(crate) accepts_loss: bool,
 }
@@ -27,32 +27,32 @@ pub struct StoreConfig {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum SqliteSync {
-    /// The disk: what was acknowledged survives a power cut
+    /// The disk: acknowledged calls survive a power cut
     #[default]
     Full,
-    /// The system: what was acknowledged survives kill -9; a power cut may cost the last calls
+    /// The system: acknowledged calls survive kill -9; a power cut may lose the last calls
     Normal,
 }
 
-/// Who removes the rows that a deleted stage leaves behind.
+/// How the rows of a deleted stage are removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Purging {
-    /// How many go together with the stage.
+    /// Rows removed together with the stage.
     pub(crate) inline_rows: u32,
-    /// Whether the writer removes the rest when it has time.
+    /// Whether the writer removes the rest when it is idle.
     pub(crate) in_background: bool,
 }
 
 impl StoreConfig {
-    /// A SQLite file. It is created if it is not there; its directory must be.
+    /// A SQLite file. It is created if it does not exist; its directory must exist.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self::at(Address::Sqlite(path.into()))
     }
 
-    /// From a database address: `postgres://USER@HOST/DATABASE`, `sqlite:PATH`, or a plain path.
+    /// Parses a database address: `postgres://USER@HOST/DATABASE`, `sqlite:PATH`, or a plain path.
     ///
     /// # Errors
-    /// [`StoreError::Address`] for an engine there is no support for, or a malformed URL. It does not
+    /// [`StoreError::Address`] for an unsupported engine or a malformed URL. The error does not
     /// contain the address.
     pub fn from_address(address: &str) -> Result<Self, StoreError> {
         Address::parse(address).map(Self::at)
@@ -66,27 +66,27 @@ impl StoreConfig {
         Self {
             address,
             purging,
-            listeners: Listeners::default(),
+            outbox: OutboxConfig::default(),
             sync: SqliteSync::default(),
             accepts_loss: false,
         }
     }
 
-    /// With commits to SQLite that wait for this. PostgreSQL has settings of its own.
+    /// Sets what commits to SQLite wait for. PostgreSQL has settings of its own.
     #[must_use]
     pub fn syncing(mut self, sync: SqliteSync) -> Self {
         self.sync = sync;
         self
     }
 
-    /// Goes on when data is damaged or lost, and tells what is, instead of refusing to open.
+    /// Opens the database even if data is damaged or lost, and reports the loss, instead of refusing.
     #[must_use]
     pub fn accepting_loss(mut self, accepts: bool) -> Self {
         self.accepts_loss = accepts;
         self
     }
 
-    /// Leaves what a deleted stage had, which no read shows any more, in place until [`Store::purge`](crate::Store::purge) is
+    /// Keeps the rows of deleted stages, which no read shows any more, until [`Store::purge`](crate::Store::purge) is
     /// called.
     #[must_use]
     pub fn purged_by_caller(mut self) -> Self {
@@ -99,27 +99,27 @@ impl StoreConfig {
 
     /// Writes events for these sinks with every change.
     #[must_use]
-    pub fn telling(mut self, listeners: Listeners) -> Self {
-        self.listeners = listeners;
+    pub fn with_outbox(mut self, outbox: OutboxConfig) -> Self {
+        self.outbox = outbox;
         self
     }
 
-    /// The database file, if it is one.
+    /// The database file, if there is one.
     pub fn path(&self) -> Option<&Path> {
         self.address.path()
     }
 
-    /// What the database is called in messages: a path, or a URL without its password.
+    /// The database's name for messages: a path, or a URL without its password.
     pub fn name(&self) -> String {
         self.address.name()
     }
 }
 
-/// Who is told of what happens.
+/// The sinks that get events.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Listeners {
+pub struct OutboxConfig {
     /// The names of the sinks.
     pub sinks: Vec<&'static str>,
-    /// Also what the service does not tell: joins, subscriptions, sessions.
+    /// Whether they also get events that the service does not have: joins, subscriptions, sessions.
     pub extra: bool,
 }

@@ -1,5 +1,5 @@
-//! Moving SQLite's write-ahead log into the database beside the writer, which would otherwise do so within a commit
-//! now and then, while callers wait; and cutting the log's file back, which else stays as long as it ever was.
+//! Moves SQLite's write-ahead log into the database in a thread of its own. Otherwise the writer would do so during
+//! some commits, while callers wait. Also truncates the log's file, which would otherwise keep its largest size.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -11,26 +11,26 @@ use std::time::Duration;
 
 use crate::sql::SqliteConnection;
 
-/// How often the log is looked at.
+/// Interval at which the log is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// It is moved when so many rows were written since: half of the log there may be, at four pages a row. Moving it
-/// waits for the disk, and commits may wait with it, so it is not done more often than needed.
+/// The log is moved when this many rows were written since the last time: half of the log's maximum, at four pages per
+/// row. Moving it waits for the disk, and commits may wait with it, so it is not done more often than needed.
 const ROWS_MAX: u64 = 4_000;
-/// And when it was looked at so often since: every ten seconds, if there is anything to move.
+/// It is also moved after this many checks: every ten seconds, if there is anything to move.
 const LOOKS_MAX: u32 = 40;
 const THREAD: &str = "restage-checkpoint";
-/// Takes what no reader needs and waits for nobody.
+/// Moves what no reader needs, and waits for nobody.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
-/// Takes all, waits for commits and reads under way, keeps new ones waiting meanwhile, and empties the file. Most was taken
-/// by the one before.
+/// Moves everything, waits for commits and reads under way, blocks new ones meanwhile, and empties the file. The
+/// passive checkpoint before has moved most of the log already.
 const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-/// A log longer than this is emptied even while callers write: under constant load it never comes to its end by itself.
+/// A log longer than this is emptied even while callers write, because under constant load it is never idle.
 const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// A log longer than this is emptied when nobody has written for [`IDLE_LOOKS`].
 const IDLE_LOG_BYTES: u64 = 1024 * 1024;
 const IDLE_LOOKS: u32 = 8;
 
-/// A thread that does it. It has ended when this is dropped.
+/// The thread that moves the log. Dropping this ends it.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     stop: Option<Sender<()>>,
@@ -38,7 +38,7 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// On a connection of its own. `rows` counts what is written.
+    /// Starts the thread with a connection of its own. `rows` counts written rows.
     pub(super) fn start(
         connection: SqliteConnection,
         log: PathBuf,
@@ -48,7 +48,7 @@ impl Checkpoints {
         let thread = std::thread::Builder::new()
             .name(THREAD.to_owned())
             .spawn(move || {
-                // Nothing is kept between two looks, so that a panic costs one look.
+                // No state is kept between two checks, so a panic costs one check.
                 while catch_unwind(AssertUnwindSafe(|| run(&connection, &log, &rows, &stopped)))
                     .is_err()
                 {
@@ -66,7 +66,7 @@ impl Drop for Checkpoints {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there has been reported, and harmed nothing here.
+            // A panic in the thread was already reported and has no effect here.
             thread.join().ok();
         }
     }
@@ -99,12 +99,12 @@ fn command(connection: &SqliteConnection, pragma: &str) {
     }
 }
 
-/// Whether the log's file is to be emptied.
+/// Whether the log's file must be emptied.
 fn is_long(bytes: u64, idle: u32) -> bool {
     bytes > LOG_BYTES_MAX || (bytes > IDLE_LOG_BYTES && idle >= IDLE_LOOKS)
 }
 
-/// Whether the log is to be moved, after so many rows and looks since it was.
+/// Whether the log must be moved, given the rows and checks since the last time.
 fn is_due(rows: u64, looks: u32) -> bool {
     rows >= ROWS_MAX || (rows > 0 && looks >= LOOKS_MAX)
 }

@@ -1,5 +1,5 @@
-//! What differs between database engines: how to reach one, how to set up a connection, how to own
-//! the database. Everything else in the store is the same SQL for all of them: see `sql`.
+//! The differences between database engines: how to connect, how to set up a connection, how to own
+//! the database. Everything else in the store is the same SQL for all engines: see `sql`.
 
 mod checkpoint;
 mod postgres;
@@ -20,21 +20,23 @@ use crate::error::{StoreError, cause, plain};
 use crate::limits::{READ_TIMEOUT, READERS};
 use crate::sql::{Connection, Readers, query};
 
-/// How long a statement waits for a lock that someone outside restage holds (a backup, a shell).
+/// How long a statement waits for a lock that another program holds (a backup, a shell).
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A database larger than this is not looked at whole when it is opened: reading it would take more than a second or two.
+/// A larger database is not checked completely when it is opened, because reading it would take more than a second or
+/// two.
 const CHECKED_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Reads every page and says at most this many faults.
+/// Reads every page and reports at most this many faults.
 const QUICK_CHECK: &str = "PRAGMA quick_check(5)";
 
 pub(crate) use checkpoint::Checkpoints;
 
-// The number, the description and the SQL of each file in `migrations`, written by `build.rs`. The macro of sqlx would do
-// the same, but has the build compile sqlx, SQLite and the TLS library a second time, for the compiler's own use.
+// The number, the description and the SQL of each file in `migrations`, written by `build.rs`. The macro of sqlx
+// would do the same, but has the build compile sqlx, SQLite and the TLS library a second time, for the compiler's own
+// use.
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
-/// The schema's steps, in order.
+/// The migrations, in order.
 pub(crate) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let step = |&(number, description, sql): &(i64, &'static str, &'static str)| {
         let description = Cow::Borrowed(description);
@@ -49,11 +51,11 @@ pub(crate) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     Migrator::with_migrations(MIGRATION_FILES.iter().map(step).collect())
 });
 
-/// A database that is ours alone until this is dropped.
+/// A database that this process owns until this is dropped.
 pub(crate) struct Engine {
     name: String,
     kind: Kind,
-    /// Damage that is found is told, not refused.
+    /// Whether damage is reported instead of refused.
     accepts_loss: bool,
 }
 
@@ -62,10 +64,10 @@ enum Kind {
     Postgres(Box<AnyConnectOptions>, postgres::Claim),
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Role {
-    /// The one writer, or an operator who changes a little beside it.
+pub(crate) enum Access {
+    /// The only writer, or an operator's command that makes small changes beside it.
     Writer,
     /// Reads only.
     Reader,
@@ -74,11 +76,11 @@ pub(crate) enum Role {
 /// A connection beside a server that may be running.
 pub(crate) struct Visit {
     pub(crate) connection: Connection,
-    /// How to open a transaction: one that sees a single moment, for a reader.
+    /// How to open a transaction; for a reader, one with a consistent snapshot.
     pub(crate) begin: &'static str,
 }
 
-/// The schema this build brings a database to.
+/// The schema version of this build.
 pub(crate) fn latest_schema() -> i64 {
     let versions = MIGRATIONS.iter().map(|migration| migration.version);
     versions.max().unwrap_or(0)
@@ -93,7 +95,7 @@ pub(crate) fn migrations_to(version: i64) -> Migrator {
     }
 }
 
-// The driver's options hold the password.
+// Written by hand, because the driver's options contain the password.
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Engine").field(&self.name).finish()
@@ -123,15 +125,15 @@ impl Engine {
         })
     }
 
-    /// What the database is called in messages.
+    /// The database's name for messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// A connection to a database that is ours from here on, whatever its schema.
+    /// Opens a connection and takes ownership of the database, whatever its schema is.
     pub(crate) async fn claim(&self) -> Result<Connection, StoreError> {
         match &self.kind {
-            Kind::Sqlite(owned) => self.connect_file(owned, Role::Writer),
+            Kind::Sqlite(owned) => self.connect_file(owned, Access::Writer),
             Kind::Postgres(options, _) => {
                 let mut connection = self.connect_server(options).await?;
                 postgres::lock(&mut connection, &self.name).await?;
@@ -144,7 +146,7 @@ impl Engine {
     }
 
     /// Connects without owning the database.
-    pub(crate) async fn visit(config: &StoreConfig, role: Role) -> Result<Visit, StoreError> {
+    pub(crate) async fn visit(config: &StoreConfig, access: Access) -> Result<Visit, StoreError> {
         sqlx::any::install_default_drivers();
         let failed = |reason: String| StoreError::Open {
             database: config.name(),
@@ -152,14 +154,14 @@ impl Engine {
         };
         match &config.address {
             Address::Sqlite(path) => {
-                // Whoever opens a damaged log, and be it to read, has the engine throw away what is behind the damage.
+                // Opening a damaged log, even for reading, makes the engine discard everything behind the damage.
                 sqlite::check_unused(path)?;
-                let connection = sqlite::connect_visit(path, role);
+                let connection = sqlite::connect_visit(path, access);
                 Ok(Visit {
                     connection: connection.map_err(|error| failed(sqlite_said(&error)))?,
-                    begin: match role {
-                        Role::Writer => sqlite::BEGIN_WRITE,
-                        Role::Reader => sqlite::BEGIN_READ,
+                    begin: match access {
+                        Access::Writer => sqlite::BEGIN_WRITE,
+                        Access::Reader => sqlite::BEGIN_READ,
                     },
                 })
             }
@@ -167,7 +169,7 @@ impl Engine {
                 let options = url.options()?;
                 let connecting = async {
                     let mut connection = AnyConnection::connect_with(&options).await?;
-                    postgres::set_up_visit(&mut connection, role).await?;
+                    postgres::set_up_visit(&mut connection, access).await?;
                     Ok::<_, sqlx::Error>(connection)
                 };
                 let connection = in_time(connecting).await?;
@@ -175,16 +177,16 @@ impl Engine {
                     connection: Connection::Postgres(
                         connection.map_err(|error| failed(plain(&error)))?,
                     ),
-                    begin: match role {
-                        Role::Writer => postgres::BEGIN_WRITE,
-                        Role::Reader => postgres::BEGIN_READ,
+                    begin: match access {
+                        Access::Writer => postgres::BEGIN_WRITE,
+                        Access::Reader => postgres::BEGIN_READ,
                     },
                 })
             }
         }
     }
 
-    /// The first connection of the writer, with the schema up to date. The database is ours from here on.
+    /// The writer's first connection, with the schema up to date. The database is owned from here on.
     pub(crate) async fn open_writer(&self) -> Result<Connection, StoreError> {
         let mut connection = self.claim().await?;
         self.check_pages(&mut connection).await?;
@@ -194,8 +196,8 @@ impl Engine {
         {
             let claimed = async {
                 claim.write(connection).await?;
-                // Migrations may take as long as they need; nothing after them may.
-                postgres::set_up(connection, Role::Writer).await
+                // Migrations have no time limit; everything after them has.
+                postgres::set_up(connection, Access::Writer).await
             };
             claimed
                 .await
@@ -204,7 +206,7 @@ impl Engine {
         Ok(connection)
     }
 
-    /// Has the engine look at every page, as long as that takes no more than a moment.
+    /// Makes the engine check every page, if that takes only a moment.
     async fn check_pages(&self, connection: &mut Connection) -> Result<(), StoreError> {
         let Kind::Sqlite(owned) = &self.kind else {
             return Ok(());
@@ -237,10 +239,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Another connection for the writer, after the one it had was lost.
+    /// A new connection for the writer, after the previous one was lost.
     pub(crate) async fn reopen_writer(&self) -> Result<Connection, StoreError> {
         match &self.kind {
-            Kind::Sqlite(owned) => self.connect_file(owned, Role::Writer),
+            Kind::Sqlite(owned) => self.connect_file(owned, Access::Writer),
             Kind::Postgres(options, claim) => {
                 let reopened = self.own_again(options, claim);
                 within(postgres::REOPEN_TIMEOUT, reopened).await
@@ -259,7 +261,7 @@ impl Engine {
         }
         claim.end_old_session(&mut connection).await?;
         postgres::lock(&mut connection, &self.name).await?;
-        // Before the lock was ours somebody else may have had it.
+        // Before this process had the lock again, another one may have owned the database.
         if !claim.is_kept(&mut connection).await? {
             return Err(self.taken_over());
         }
@@ -273,7 +275,7 @@ impl Engine {
         }
     }
 
-    /// What a batch led to, or that it took too long. SQLite's runs in the writer's own thread and ends by itself.
+    /// The result of a batch, or a timeout. SQLite runs in the writer's own thread and has no time limit.
     pub(crate) async fn in_time<T>(
         &self,
         batch: impl Future<Output = Result<T, StoreError>>,
@@ -284,14 +286,14 @@ impl Engine {
         }
     }
 
-    /// Whether a transaction of a connection that was lost is in the database.
+    /// Whether a transaction of a lost connection was committed.
     pub(crate) async fn is_committed(
         &self,
         connection: &mut Connection,
         transaction: i64,
     ) -> Result<bool, StoreError> {
         match connection {
-            // It takes a transaction back with its connection.
+            // SQLite rolls a transaction back when its connection closes.
             Connection::Sqlite(_) => Ok(false),
             Connection::Postgres(connection) => {
                 let asked = postgres::is_committed(connection, transaction);
@@ -300,7 +302,7 @@ impl Engine {
         }
     }
 
-    /// Gives a connection up.
+    /// Closes a connection.
     pub(crate) async fn close(&self, connection: Connection) -> Result<(), StoreError> {
         match self.kind {
             Kind::Sqlite(_) => connection.close().await,
@@ -308,7 +310,7 @@ impl Engine {
         }
     }
 
-    /// An error of the engine, with what can be found out beside it.
+    /// An error of the engine, completed by what the engine itself can find out.
     pub(crate) fn explain(&self, error: StoreError) -> StoreError {
         match &self.kind {
             Kind::Sqlite(owned) => owned.explain(error),
@@ -316,7 +318,7 @@ impl Engine {
         }
     }
 
-    /// Whether the database is still where it was opened.
+    /// Whether the database is still in the place where it was opened.
     pub(crate) fn check_place(&self) -> Result<(), StoreError> {
         match &self.kind {
             Kind::Sqlite(owned) => owned.check_place(),
@@ -332,8 +334,12 @@ impl Engine {
         }
     }
 
-    fn connect_file(&self, owned: &sqlite::Owned, role: Role) -> Result<Connection, StoreError> {
-        sqlite::connect(owned, role).map_err(|error| self.open_error(sqlite_said(&error)))
+    fn connect_file(
+        &self,
+        owned: &sqlite::Owned,
+        access: Access,
+    ) -> Result<Connection, StoreError> {
+        sqlite::connect(owned, access).map_err(|error| self.open_error(sqlite_said(&error)))
     }
 
     async fn connect_server(
@@ -342,7 +348,7 @@ impl Engine {
     ) -> Result<AnyConnection, StoreError> {
         let connecting = async {
             let mut connection = AnyConnection::connect_with(options).await?;
-            postgres::set_up(&mut connection, Role::Writer).await?;
+            postgres::set_up(&mut connection, Access::Writer).await?;
             Ok::<_, sqlx::Error>(connection)
         };
         in_time(connecting)
@@ -350,22 +356,24 @@ impl Engine {
             .map_err(|error| self.open_error(plain(&error)))
     }
 
-    /// The connections reads come from.
+    /// The connections for reads.
     pub(crate) async fn connect_readers(&self) -> Result<Readers, StoreError> {
         let options = match &self.kind {
-            Kind::Sqlite(owned) => return Readers::open(|| self.connect_file(owned, Role::Reader)),
+            Kind::Sqlite(owned) => {
+                return Readers::open(|| self.connect_file(owned, Access::Reader));
+            }
             Kind::Postgres(options, _) => options.as_ref().clone(),
         };
         let settings = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(READ_TIMEOUT)
-            .after_connect(|connection, _| Box::pin(postgres::set_up(connection, Role::Reader)));
+            .after_connect(|connection, _| Box::pin(postgres::set_up(connection, Access::Reader)));
         Readers::connect(settings, options)
             .await
             .map_err(|error| self.open_error(plain(&error)))
     }
 
-    /// What keeps the log of changes short while the writer writes, where there is such a log.
+    /// The thread that keeps the log short while the writer writes, if the engine has such a log.
     pub(crate) fn checkpoints(
         &self,
         rows: &Arc<AtomicU64>,
@@ -380,7 +388,7 @@ impl Engine {
             .map_err(|error| self.open_error(error.to_string()))
     }
 
-    /// Brings the schema to a version, forward only.
+    /// Migrates the schema to a version, forward only.
     pub(crate) async fn migrate_to(
         &self,
         connection: &mut Connection,
@@ -432,7 +440,7 @@ fn sqlite_said(error: &rusqlite::Error) -> String {
     cause::of_sqlite(error).explained(error.to_string())
 }
 
-/// How long connecting to a server may take.
+/// Time limit for connecting to a server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn in_time<T>(connecting: impl Future<Output = T>) -> Result<T, StoreError> {

@@ -1,45 +1,45 @@
-//! PostgreSQL: session settings, one owner by an advisory lock, and the collation the schema asks for.
+//! PostgreSQL: session settings, ownership by an advisory lock, and the collation that the schema needs.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sqlx::AnyConnection;
 
-use super::{BUSY_TIMEOUT, Role};
+use super::{Access, BUSY_TIMEOUT};
 use crate::error::StoreError;
 use crate::sql::bytes_text;
 
-/// How the writer opens a transaction. Its lock keeps other writers out already. The transaction's number is what its
-/// fate can be asked by if the connection is lost during COMMIT.
+/// How the writer opens a transaction. The ownership lock already keeps other writers out. The transaction's number
+/// identifies it later, if the connection is lost during COMMIT.
 pub(super) const BEGIN_WRITE: &str = "BEGIN; SELECT txid_current()";
 const FATE: &str = "SELECT COALESCE(txid_status($1), 'forgotten')";
 
-/// How a reader opens a transaction that sees one moment.
+/// How a reader opens a transaction with a consistent snapshot.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// How long to wait for the database to notice that its last owner is gone.
+/// How long to wait until the database notices that its previous owner is gone.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 const LOCK_RETRY: Duration = Duration::from_millis(100);
 
-/// How long one statement of the writer may take, by the database's clock, and all of a batch by ours: a connection that
-/// passes no bytes does not say that it is broken.
+/// Time limit of one statement of the writer, by the database's clock, and of a whole batch by ours, because a
+/// connection that passes no bytes does not report an error.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long it may take to connect again and own the database again.
+/// Time limit for reconnecting and owning the database again.
 pub(super) const REOPEN_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long a connection that is given up politely may take for it.
+/// Time limit for closing a connection properly.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A lock of the session: it goes with the connection, so that whoever writes is the owner. One owner
-/// per schema, as a database may hold several restages in schemas of their own.
+/// A lock of the session: it ends with the connection, so the connection that writes is the owner. One owner
+/// per schema, because a database may have several restages in schemas of their own.
 const LOCK: &str = "SELECT CASE WHEN \
      pg_try_advisory_lock(hashtext('restage'), hashtext(current_schema()::text)) \
      THEN 1::bigint ELSE 0::bigint END";
-/// SQLite has a collation of this name, which compares bytes as this does.
+/// SQLite has a built-in collation of this name; this one compares bytes in the same way.
 const COLLATION: &str = "CREATE COLLATION \"binary\" (provider = libc, locale = 'C')";
 const HAS_COLLATION: &str = "SELECT COUNT(*) FROM pg_collation c \
      JOIN pg_namespace n ON n.oid = c.collnamespace \
      WHERE c.collname = 'binary' AND n.nspname = current_schema()::text";
-/// Ends a session of ours that the database still takes for alive, with what it had open. Only one that holds this lock.
+/// Ends an old session of this server that the database still considers alive. Only a session that holds this lock.
 const END_OLD: &str = "SELECT COUNT(*) FROM (SELECT pg_terminate_backend(l.pid) FROM pg_locks l \
      WHERE l.locktype = 'advisory' AND l.pid = $1::bigint::integer \
      AND l.classid::bigint = hashtext('restage')::bigint & 4294967295 \
@@ -49,20 +49,23 @@ const WRITE_CLAIM: &str = "INSERT INTO meta (name, value) VALUES ('owner', $1) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const READ_CLAIM: &str = "SELECT m.value FROM meta m WHERE m.name = 'owner'";
 
-/// Brings a new connection into the state its role needs.
+/// Sets a new connection up for this access.
 ///
 /// A reply means that the change is on disk, so asynchronous commit is switched off; a stricter setting
-/// stays. The keepalives and the user timeout let the database notice within half a minute that this host is gone, so
-/// that another may take over. A search path of schemas that are not there is taken by PostgreSQL without a word; all that is
-/// asked of it later would fail for reasons that name other things.
-pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result<(), sqlx::Error> {
-    let timeout = match role {
-        Role::Writer => WRITE_TIMEOUT,
-        Role::Reader => crate::limits::READ_TIMEOUT,
+/// is kept. The keepalives and the user timeout let the database notice within half a minute that this host is gone, so
+/// that another one can take over. The search path is checked, because PostgreSQL silently accepts schemas that do not
+/// exist, and later statements would then fail with misleading errors.
+pub(super) async fn set_up(
+    connection: &mut AnyConnection,
+    access: Access,
+) -> Result<(), sqlx::Error> {
+    let timeout = match access {
+        Access::Writer => WRITE_TIMEOUT,
+        Access::Reader => crate::limits::READ_TIMEOUT,
     };
-    let read_only = match role {
-        Role::Writer => "off",
-        Role::Reader => "on",
+    let read_only = match access {
+        Access::Writer => "off",
+        Access::Reader => "on",
     };
     let settings = format!(
         "SET TIME ZONE 'UTC'; SET standard_conforming_strings = on; SET jit = off; \
@@ -84,19 +87,19 @@ pub(super) async fn set_up(connection: &mut AnyConnection, role: Role) -> Result
     Ok(())
 }
 
-/// The same for a connection beside the server's, whose statements may take their time.
+/// The same for a connection beside the server's, whose statements have no time limit.
 pub(super) async fn set_up_visit(
     connection: &mut AnyConnection,
-    role: Role,
+    access: Access,
 ) -> Result<(), sqlx::Error> {
-    set_up(connection, role).await?;
+    set_up(connection, access).await?;
     sqlx::raw_sql("SET statement_timeout = 0")
         .execute(connection)
         .await
         .map(drop)
 }
 
-/// Makes this connection the owner's.
+/// Makes this connection the owner of the database.
 pub(super) async fn lock(connection: &mut AnyConnection, name: &str) -> Result<(), StoreError> {
     let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
     loop {
@@ -113,7 +116,7 @@ pub(super) async fn lock(connection: &mut AnyConnection, name: &str) -> Result<(
     }
 }
 
-/// What the migrations take for granted.
+/// Prepares what the migrations need.
 pub(super) async fn prepare_schema(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     let there: i64 = sqlx::query_scalar(HAS_COLLATION)
         .fetch_one(&mut *connection)
@@ -127,7 +130,7 @@ pub(super) async fn prepare_schema(connection: &mut AnyConnection) -> Result<(),
     Ok(())
 }
 
-/// Whether a transaction was committed. Its connection is gone, so it is decided.
+/// Whether a transaction was committed. Its connection has ended, so the result is final.
 pub(super) async fn is_committed(
     connection: &mut AnyConnection,
     transaction: i64,
@@ -145,11 +148,11 @@ pub(super) async fn is_committed(
     }
 }
 
-/// A mark in the database that says who owned it last. A connection may break and its lock be free for a
-/// moment: the mark tells whether somebody else was here meanwhile.
+/// A row in the database that names its last owner. A connection may break and its lock be free for a
+/// moment; the row shows whether another server owned the database meanwhile.
 pub(super) struct Claim {
     mark: String,
-    /// The database's number of the session that writes; 0 with none.
+    /// The database's number of the writer's session; 0 if there is none.
     session: AtomicI64,
 }
 
@@ -177,7 +180,7 @@ impl Claim {
         Ok(found.as_deref() == Some(self.mark.as_str()))
     }
 
-    /// From now on this connection's session is the one that writes.
+    /// Records that this connection's session is now the writer's.
     pub(super) async fn note_session(
         &self,
         connection: &mut AnyConnection,
@@ -187,8 +190,8 @@ impl Claim {
         Ok(())
     }
 
-    /// Ends the session that wrote before this connection, if the database still has it: of a connection that was lost
-    /// on the way it would not hear for half a minute.
+    /// Ends the previous writer's session, if the database still has it: the database would notice only after half a
+    /// minute that the session's connection was lost.
     pub(super) async fn end_old_session(
         &self,
         connection: &mut AnyConnection,

@@ -9,46 +9,46 @@ use std::sync::OnceLock;
 
 use sqlx::{AnyConnection, Connection as _};
 
-use super::{BUSY_TIMEOUT, Role, wal};
+use super::{Access, BUSY_TIMEOUT, wal};
 use crate::config::SqliteSync;
 use crate::error::Cause;
 use crate::error::StoreError;
 use crate::sql::{Connection, SqliteConnection};
 use crate::system::files;
 
-/// The write-ahead log is cut back to this size when it is written from its beginning again.
+/// The write-ahead log is truncated to this size when it is written from its beginning again.
 const WAL_KEPT_BYTES: u64 = 4 * 1024 * 1024;
-/// A log of so many pages, 64 MiB, is moved into the database by the commit that finds it so long. `checkpoint` does it
+/// A commit that finds the log this long (64 MiB) moves it into the database. `checkpoint` normally does so
 /// before.
 const WAL_PAGES_MAX: u64 = 16 * 1024;
-/// What is written to find out whether a disk that fails is full: more than the file system keeps in reserve for a name.
+/// Size of a trial write that shows whether a failing disk is full: more than the file system reserves for a name.
 const TRIAL_BYTES: usize = 64 * 1024;
-/// Pages a reading or writing connection keeps, in KiB.
+/// Page cache of a reading or writing connection, in KiB.
 const CACHE_KIB: u32 = 16 * 1024;
 
 /// How the writer opens a transaction. SQLite's default would take the write lock only at the first
 /// change, and then fail instead of waiting for it.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
-/// How a reader opens a transaction that sees one moment.
+/// How a reader opens a transaction with a consistent snapshot.
 pub(super) const BEGIN_READ: &str = "BEGIN";
 
-/// A file that is ours alone until this is dropped.
+/// A file that this process owns until this is dropped.
 #[derive(Debug)]
 pub(super) struct Owned {
     pub(super) path: PathBuf,
     pub(super) sync: SqliteSync,
-    /// The file that was opened, as the file system knows it.
+    /// Identity of the opened file in the file system.
     file: FileId,
-    /// The same of the log, once there is one.
+    /// The same for the log, once it exists.
     log: OnceLock<FileId>,
-    /// While it is held, another process that opens the same database fails instead of closing our connections as left
-    /// over from a crash.
+    /// While this lock is held, another process that opens the same database fails. Without it, that process would
+    /// treat our connections as left over from a crash.
     lock: File,
 }
 
-/// Closing the file would do, were there not children of this process that have it open too until they run a program
-/// of their own.
+/// Unlocks explicitly. Closing the file is not sufficient, because child processes of this process share it until they
+/// run their own program.
 impl Drop for Owned {
     fn drop(&mut self) {
         if let Err(error) = self.lock.unlock() {
@@ -58,10 +58,10 @@ impl Drop for Owned {
 }
 
 impl Owned {
-    /// Takes the file for this process, creating it if need be. Blocks on the file system.
+    /// Takes the file for this process and creates it if necessary. Blocks on the file system.
     ///
     /// # Errors
-    /// [`StoreError::DamagedLog`] unless losses are `accepted`, and those of the file system.
+    /// [`StoreError::DamagedLog`] unless losses are `accepted`, and errors of the file system.
     pub(super) fn take(path: &Path, sync: SqliteSync, accepted: bool) -> Result<Self, StoreError> {
         let path = absolute(path)?;
         let lock = lock(&path)?;
@@ -76,8 +76,8 @@ impl Owned {
         })
     }
 
-    /// Whether the file, and its log, are still those that were opened. Who deletes or replaces them takes away what is
-    /// acknowledged from then on, and the engine does not notice.
+    /// Whether the file and its log are still those that were opened. After they were deleted or replaced, acknowledged
+    /// changes would be lost, and the engine does not notice.
     pub(super) fn check_place(&self) -> Result<(), StoreError> {
         let removed = |path: &Path| StoreError::Removed {
             file: path.display().to_string(),
@@ -98,8 +98,8 @@ impl Owned {
         }
     }
 
-    /// The engine calls much of what a file system refuses a failure of the disk. What it refuses to a small file tells
-    /// more, and what it did not make durable is final.
+    /// The engine reports many refusals of the file system as a disk failure. Writing a small file shows the true
+    /// cause; a failed sync is final.
     pub(super) fn explain(&self, error: StoreError) -> StoreError {
         match (error.cause(), &error) {
             (
@@ -120,12 +120,12 @@ impl Owned {
         }
     }
 
-    /// Why nothing can be written beside the database, if that is plain.
+    /// Why nothing can be written beside the database, if a trial write shows it.
     fn trial(&self) -> Option<Cause> {
         let mut path = self.path.as_os_str().to_owned();
         path.push(".trial");
         let written = std::fs::write(&path, [0; TRIAL_BYTES]);
-        // Only room was wanted.
+        // The file was only a trial.
         let _ = std::fs::remove_file(&path);
         match written.err()?.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(Cause::DiskFull),
@@ -150,10 +150,10 @@ fn file_id(path: &Path) -> Option<FileId> {
     Some((found.dev(), found.ino()))
 }
 
-/// A connection to the file in the state its role needs.
-pub(super) fn connect(owned: &Owned, role: Role) -> Result<Connection, rusqlite::Error> {
+/// Opens a connection to the file and sets it up for this access.
+pub(super) fn connect(owned: &Owned, access: Access) -> Result<Connection, rusqlite::Error> {
     let connection = SqliteConnection::open(&owned.path)?;
-    connection.set(&pragmas(role, owned.sync))?;
+    connection.set(&pragmas(access, owned.sync))?;
     Ok(Connection::Sqlite(connection))
 }
 
@@ -165,41 +165,42 @@ pub(super) fn check_unused(path: &Path) -> Result<(), StoreError> {
     }
     match lock(&path) {
         Ok(_held) => wal::check(&path, SqliteSync::Full, false),
-        // A server has read its log at its start; where nothing can be locked nothing can be written either.
+        // A running server has checked its log at the start. Where nothing can be locked, nothing can be written
+        // either.
         Err(_) => Ok(()),
     }
 }
 
-/// A connection beside the server's, which leaves the file as it is.
-pub(super) fn connect_visit(path: &Path, role: Role) -> Result<Connection, rusqlite::Error> {
+/// A connection beside the server's, which does not change the file's settings.
+pub(super) fn connect_visit(path: &Path, access: Access) -> Result<Connection, rusqlite::Error> {
     let connection = SqliteConnection::open(path)?;
-    connection.set(&visit_pragmas(role))?;
+    connection.set(&visit_pragmas(access))?;
     Ok(Connection::Sqlite(connection))
 }
 
-/// A connection that moves the write-ahead log into the file.
+/// The connection that moves the write-ahead log into the file.
 pub(super) fn connect_checkpoints(owned: &Owned) -> Result<SqliteConnection, rusqlite::Error> {
     let connection = SqliteConnection::open(&owned.path)?;
-    connection.set(&pragmas(Role::Writer, owned.sync))?;
+    connection.set(&pragmas(Access::Writer, owned.sync))?;
     Ok(connection)
 }
 
-/// The driver that migrates is another one.
+/// Migrations use another driver.
 pub(super) async fn connect_migrating(path: &Path) -> Result<AnyConnection, StoreError> {
     let connecting = AnyConnection::connect(&sqlite_url(path)?);
     let failed = |error: sqlx::Error| open_error(path, &error);
     let mut connection = connecting.await.map_err(failed)?;
-    let pragmas = sqlx::AssertSqlSafe(pragmas(Role::Writer, SqliteSync::Full));
+    let pragmas = sqlx::AssertSqlSafe(pragmas(Access::Writer, SqliteSync::Full));
     let set = sqlx::raw_sql(pragmas).execute(&mut connection).await;
     set.map_err(failed)?;
     Ok(connection)
 }
 
-fn pragmas(role: Role, sync: SqliteSync) -> String {
+fn pragmas(access: Access, sync: SqliteSync) -> String {
     let synchronous = match sync {
         // A commit waits for the disk: an acknowledged call survives a power cut.
         SqliteSync::Full => "FULL",
-        // Only moving the log into the database does.
+        // Only moving the log into the database waits for the disk.
         SqliteSync::Normal => "NORMAL",
     };
     let mut pragmas = format!(
@@ -207,23 +208,23 @@ fn pragmas(role: Role, sync: SqliteSync) -> String {
          PRAGMA temp_store = MEMORY;",
         BUSY_TIMEOUT.as_millis(),
     );
-    match role {
-        Role::Writer => write!(
+    match access {
+        Access::Writer => write!(
             pragmas,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
              PRAGMA journal_size_limit = {WAL_KEPT_BYTES}; \
              PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX};"
         ),
-        Role::Reader => write!(pragmas, "PRAGMA query_only = ON;"),
+        Access::Reader => write!(pragmas, "PRAGMA query_only = ON;"),
     }
     .expect("writing to a String succeeds");
     pragmas
 }
 
-fn visit_pragmas(role: Role) -> String {
-    let query_only = match role {
-        Role::Writer => "OFF",
-        Role::Reader => "ON",
+fn visit_pragmas(access: Access) -> String {
+    let query_only = match access {
+        Access::Writer => "OFF",
+        Access::Reader => "ON",
     };
     format!(
         "PRAGMA busy_timeout = {}; PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; \
@@ -232,7 +233,7 @@ fn visit_pragmas(role: Role) -> String {
     )
 }
 
-/// The file by its real name, so that two ways to it meet at one lock.
+/// The file by its real path, so that two paths to it use the same lock.
 fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
     let real = match path.canonicalize() {
         Ok(real) => Ok(real),
@@ -256,7 +257,7 @@ fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
 fn lock(path: &Path) -> Result<File, StoreError> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
-    // A file of its own: locks on the database file itself would get in the engine's way.
+    // A separate file, because locks on the database file itself would conflict with the engine's.
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -272,7 +273,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Creates the file readable by its owner only: it holds keys. The engine gives its journal the
+/// Creates the file readable by its owner only, because it contains keys. The engine gives its journal the
 /// same mode.
 fn create_private(path: &Path) -> std::io::Result<FileId> {
     let is_new = !path.exists();
@@ -321,7 +322,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("restage.db");
         let first = Owned::take(&path, SqliteSync::Full, false).unwrap();
-        // As in a child process that has not yet run another program.
+        // As in a child process that has not run its own program yet.
         let inherited = first.lock.try_clone().unwrap();
         assert!(matches!(
             Owned::take(&path, SqliteSync::Full, false),

@@ -1,5 +1,6 @@
-//! What SQLite's write-ahead log holds, read before SQLite does: after a crash it takes the log up to the first frame whose
-//! checksum is wrong and forgets the rest without a word, be that an unfinished write or a damaged byte in the middle.
+//! Checks SQLite's write-ahead log before SQLite reads it. After a crash SQLite applies the log up to the first frame
+//! whose checksum is wrong and silently drops the rest, whether that is an unfinished write or a damaged byte in the
+//! middle.
 //!
 //! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>.
 
@@ -14,31 +15,31 @@ use crate::system::{clock, files};
 
 const HEADER_LEN: usize = 32;
 const FRAME_HEADER_LEN: usize = 24;
-/// The lowest bit says in which order the words of checksums are read.
+/// The lowest bit gives the byte order of the words in checksums.
 const MAGIC: u32 = 0x377f_0682;
-/// Where a database file has its page size, big-endian; 1 means 65,536.
+/// Offset of the page size in a database file, big-endian; 1 means 65,536.
 const PAGE_SIZE_AT: u64 = 16;
 const PAGE_LEN_MAX: usize = 65_536;
-/// A power cut may leave one commit unfinished: it was not acknowledged. Behind a damaged place that has more of them
-/// behind it some were.
+/// A power cut may leave one commit unfinished, which was not acknowledged. If more commits follow the damaged place,
+/// some of them were acknowledged.
 const UNFINISHED_COMMITS_MAX: u64 = 1;
-/// Starts on a damaged log within a second.
+/// Most starts on a damaged log within a second, each of which keeps a copy.
 const KEPT_PER_SECOND_MAX: u32 = 100;
 
-/// A place that SQLite will not read past, with something behind it.
+/// A damaged place beyond which SQLite will not read, with data behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Damage {
-    /// Where it begins, in bytes.
+    /// Its offset in bytes.
     at: u64,
-    /// Commits behind it that are whole, that of the damaged place's own transaction included.
+    /// Number of complete commits behind it, including that of the damaged transaction itself.
     commits: u64,
-    /// The damaged frame itself ends a transaction: whatever is whole behind it is another one, which began after this one
-    /// was acknowledged.
+    /// Whether the damaged frame ends a transaction. Then any complete commit behind it belongs to another
+    /// transaction, which began after the damaged one was acknowledged.
     is_commit: bool,
 }
 
-/// Looks at the log of a database that nobody has open. What would be lost is refused, unless `accepted`: then the log is
-/// kept aside, and cut where it is damaged, so that what is written from then on is not taken for damaged at the next start.
+/// Checks the log of a database that nobody has open. A loss is refused, unless `accepted`: then the log is
+/// copied, and truncated at the damage, so that later writes do not look damaged at the next start.
 pub(super) fn check(
     path: &Path,
     sync: SqliteSync,
@@ -57,7 +58,7 @@ pub(super) fn check(
         commits,
         is_commit,
     } = damage;
-    // With `normal` commits do not wait for the disk: a power cut may leave several unfinished.
+    // With `normal`, commits do not wait for the disk, so a power cut may leave several unfinished.
     let is_loss = (is_commit || commits > UNFINISHED_COMMITS_MAX) && sync == SqliteSync::Full;
     if is_loss && !accepted {
         return Err(StoreError::DamagedLog {
@@ -77,7 +78,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Copies a log to a file beside it that was not there, durably.
+/// Copies a log durably to a new file beside it.
 fn keep(log: &Path) -> Result<PathBuf> {
     let second = clock::now().0 / 1_000_000;
     for number in 0..KEPT_PER_SECOND_MAX {
@@ -104,7 +105,7 @@ fn keep(log: &Path) -> Result<PathBuf> {
     ))
 }
 
-/// The first place that is wrong, if there are whole commits behind it.
+/// The first damaged place, if complete commits follow it.
 fn inspect(path: &Path, log: &Path) -> Result<Option<Damage>> {
     let file = match File::open(log) {
         Ok(file) => file,
@@ -130,7 +131,7 @@ fn inspect(path: &Path, log: &Path) -> Result<Option<Damage>> {
     if !page_len.is_power_of_two() || !(512..=PAGE_LEN_MAX).contains(&page_len) {
         return Ok(None);
     }
-    // A header that is damaged itself says neither the order nor the salt: the frames do.
+    // A damaged header gives neither byte order nor salt; the frames do.
     let salt = is_whole.then(|| stored(&header, 16));
     if is_whole {
         return Scan::new(order, page_len, sum, salt).run(&mut reader);
@@ -149,9 +150,9 @@ fn inspect(path: &Path, log: &Path) -> Result<Option<Damage>> {
 struct Scan {
     order: Order,
     page_len: usize,
-    /// The checksum of all before the frame, as the frame before it says.
+    /// The checksum up to this frame, as stored in the frame before.
     chain: (u32, u32),
-    /// What all frames of this round through the file carry; that of the first frame if the header does not tell.
+    /// The salt of all frames of the current round through the file; that of the first frame if the header is damaged.
     salt: Option<(u32, u32)>,
     damaged_at: Option<u64>,
     is_commit: bool,
@@ -191,8 +192,8 @@ impl Scan {
         Ok(damage.filter(|damage| damage.commits > 0))
     }
 
-    /// Behind a damaged frame the next is held against the checksum that the damaged one carries: a byte of a page that
-    /// was changed leaves it right.
+    /// Processes a frame. Behind a damaged frame, the next one is checked against the checksum stored in the damaged
+    /// frame: if only a byte of its page was changed, that checksum is still correct.
     fn take(&mut self, frame: &[u8], at: u64) {
         let (head, page) = frame.split_at(FRAME_HEADER_LEN);
         let sum = self.order.sum(self.order.sum(self.chain, &head[..8]), page);
@@ -203,7 +204,7 @@ impl Scan {
         match self.damaged_at {
             None if !is_whole => {
                 self.damaged_at = Some(at);
-                // Of a frame of this round through the file alone: an older one says nothing.
+                // Only if the frame belongs to the current round through the file; an older one is irrelevant.
                 self.is_commit = word(head, 4) != 0 && stored(head, 8) == salt;
             }
             Some(_) if is_whole && word(head, 4) != 0 => self.commits += 1,
@@ -243,7 +244,7 @@ fn stored(bytes: &[u8], at: usize) -> (u32, u32) {
     (word(bytes, at), word(bytes, at + 4))
 }
 
-/// The page size a database file says it has, if it is as long as that.
+/// The page size in the header of a database file, if the file is long enough.
 fn page_len(path: &Path) -> Result<Option<usize>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -261,7 +262,7 @@ fn page_len(path: &Path) -> Result<Option<usize>> {
     }))
 }
 
-/// Whether there was enough to fill the buffer.
+/// Fills the buffer; false if the file ended before.
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<bool> {
     match reader.read_exact(buffer) {
         Ok(()) => Ok(true),

@@ -1,37 +1,37 @@
-//! What kind of failure an engine speaks of, and what that means in plain words.
+//! The kind of an engine's failure, and its meaning in plain words.
 
 use rusqlite::ffi;
 
-/// The kinds that an operator does something different about.
+/// Kinds of failures for which an operator acts differently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cause {
-    /// No space is left.
+    /// No space is left on the disk.
     DiskFull,
-    /// The disk fails: what was written may not be there.
+    /// The disk fails: data that was written may be missing.
     Disk,
-    /// The disk did not take what was to be made durable. The system says so once and forgets it: later attempts would
-    /// succeed without what failed.
+    /// A sync failed. The system reports this only once: later attempts would
+    /// succeed without the data that failed.
     Unkept,
-    /// Somebody else holds a lock on it: a backup, a shell.
+    /// Another program holds a lock: a backup, a shell.
     Locked,
-    /// It may not be written.
+    /// The database must not be written.
     ReadOnly,
-    /// What is stored is not what was written.
+    /// Stored data is damaged.
     Damaged,
-    /// It does not answer.
+    /// The database does not answer.
     Silent,
-    /// It cannot be reached, or the connection to it was lost.
+    /// The database cannot be reached, or the connection was lost.
     Unreachable,
-    /// Another restage owns it.
+    /// Another restage owns the database.
     TakenOver,
-    /// It was removed.
+    /// The database was removed.
     Gone,
-    /// Anything else.
+    /// Any other failure.
     Other,
 }
 
 impl Cause {
-    /// Says why nothing can be written, to somebody who may not be told where the database is.
+    /// Why nothing can be written, for people who may not know where the database is.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::DiskFull => "the disk of the database is full",
@@ -47,7 +47,7 @@ impl Cause {
         }
     }
 
-    /// What the engine said, with what it means and what to do where the engine's words do not say so.
+    /// The engine's message, with its meaning and advice where the message does not contain them.
     pub(crate) fn explained(self, said: String) -> String {
         let means = match self {
             Self::DiskFull => "the disk is full: free some space, nothing needs to be restarted",
@@ -62,7 +62,7 @@ impl Cause {
         format!("{means} ({said})")
     }
 
-    /// Whether the connection is of no use any more.
+    /// Whether the connection cannot be used any more.
     pub(crate) const fn breaks_connection(self) -> bool {
         matches!(self, Self::Silent | Self::Unreachable)
     }
@@ -73,7 +73,7 @@ pub(crate) fn of_sqlite(error: &rusqlite::Error) -> Cause {
         return Cause::Other;
     };
     match error.extended_code {
-        // Of the failures of input and output the only one that speaks of space: the log's index could not grow.
+        // Of SQLite's I/O errors, only this one means a lack of space: the log's index could not grow.
         ffi::SQLITE_IOERR_SHMSIZE => return Cause::DiskFull,
         ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC => return Cause::Unkept,
         _ => {}
@@ -104,7 +104,7 @@ pub(crate) fn of_postgres(error: &sqlx::Error) -> Cause {
         Some("58030") => Cause::Disk,
         Some("XX001" | "XX002") => Cause::Damaged,
         Some("57014") => Cause::Silent,
-        // It shuts down, starts, or has ended this connection.
+        // The server shuts down, starts, or has ended this connection.
         Some("57P01" | "57P02" | "57P03" | "57P05") => Cause::Unreachable,
         _ => Cause::Other,
     }

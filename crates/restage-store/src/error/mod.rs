@@ -1,4 +1,4 @@
-//! What can go wrong between the rules and the disk.
+//! Errors of the store.
 
 pub(crate) mod cause;
 
@@ -6,105 +6,105 @@ pub use cause::Cause;
 
 use crate::limits::READ_TIMEOUT;
 
-/// A failure of the store. None of these is the caller's fault, and none names a secret.
+/// A failure of the store. The caller is never the cause, and no message contains a secret.
 ///
-/// Cheap to clone: one failed commit answers every command of its batch.
+/// Cheap to clone, because one failed commit answers every command of its batch.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The address names an engine this build has no driver for, or is malformed.
+    /// The address names an engine without a driver in this build, or is malformed.
     #[error("the database address is not usable: {reason}")]
     Address {
-        /// What is wrong with it. Never contains the address, which may hold a password.
+        /// The fault. Never contains the address, which may have a password.
         reason: String,
     },
-    /// It cannot be created, reached, read or written.
+    /// The database cannot be created, reached, read or written.
     #[error("the database {database} cannot be opened: {reason}")]
     Open {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
-        /// What the operating system or the engine said.
+        /// The message of the operating system or the engine.
         reason: String,
     },
-    /// Another process, or another store of this one, has it.
+    /// Another process, or another store of this process, owns the database.
     #[error(
         "the database {database} is in use by another restage; stop that one first or give this one another"
     )]
     InUse {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
     },
-    /// The connection was lost, and somebody else owned the database meanwhile.
+    /// The connection was lost, and another server owned the database meanwhile.
     #[error(
         "the database {database} was taken over by another restage; stop one of the two, and start this one again"
     )]
     TakenOver {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
     },
-    /// A later restage has migrated the database.
+    /// A newer restage has migrated the database.
     #[error(
         "the database {database} was written by a newer restage (schema {found}, this one knows {known}); \
          run that version or a later one"
     )]
     NewerSchema {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
         /// Latest migration found in the database.
         found: i64,
-        /// Latest migration this build has.
+        /// Latest migration of this build.
         known: i64,
     },
-    /// Restage has not made its tables there.
+    /// The database has no tables of restage.
     #[error(
         "the database {database} has no tables of restage; name another, or run `restage db migrate`, which makes them"
     )]
     NoSchema {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
     },
-    /// The database has not been migrated yet.
+    /// The database has not been migrated to this build's schema.
     #[error(
         "the database {database} has schema {found} and this restage {known}; `restage db migrate` or a start of the server brings it up to date"
     )]
     OlderSchema {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
         /// Latest migration found in the database.
         found: i64,
-        /// Latest migration this build has.
+        /// Latest migration of this build.
         known: i64,
     },
-    /// A migration failed, or one that was applied is not the one this build has.
+    /// A migration failed, or an applied migration differs from that of this build.
     #[error("the database {database} cannot be brought up to date: {reason}")]
     Migration {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
         /// What failed.
         reason: String,
     },
-    /// The database was there before, and is not any more.
+    /// The database existed before, and does not exist any more.
     #[error(
         "the database {database} is empty, and {marker} says that this data directory had one with rows in it; put \
          the database back or restore a backup, or start once with --accept-data-loss to begin with an empty one"
     )]
     Missing {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
-        /// The file that says so.
+        /// The file that shows it.
         marker: String,
     },
-    /// The log of changes has a damaged place, and changes after it that were acknowledged.
+    /// The log has a damaged place, with acknowledged changes behind it.
     #[error(
         "{log} is damaged at byte {at}: {changes} later changes in it cannot be applied; restore the file or a backup, \
          or start once with --accept-data-loss to go on without them (the log is kept beside itself as .damaged-<time>)"
     )]
     DamagedLog {
-        /// The log.
+        /// Path of the log.
         log: String,
-        /// Where the damage begins.
+        /// Offset of the damage in bytes.
         at: u64,
-        /// Committed transactions behind it.
+        /// Number of committed transactions behind it.
         changes: u64,
     },
     /// The engine's own check at the start found damage.
@@ -113,29 +113,29 @@ pub enum StoreError {
          what can still be read"
     )]
     Damaged {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
         /// The first findings.
         found: String,
     },
-    /// Its file was deleted or replaced while it was in use.
+    /// The database file was deleted or replaced while it was in use.
     #[error(
         "the database file {file} was removed or replaced while restage used it; put the file back or restore a \
          backup, and start again"
     )]
     Removed {
-        /// The file.
+        /// Path of the file.
         file: String,
     },
-    /// The disk did not keep what was written to it: what is on it is not known any more.
+    /// The disk failed to store written data, so the state on disk is unknown.
     #[error(
         "the disk of the database {database} failed to keep what was written ({reason}); check the disk, and start \
          again: the start looks at what is there"
     )]
     Unkept {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
-        /// What the engine said.
+        /// The engine's message.
         reason: String,
     },
     /// The writer ended by a panic.
@@ -144,7 +144,7 @@ pub enum StoreError {
     /// [`Store::close`](crate::Store::close) was called, or the writer is gone.
     #[error("the store is closed")]
     Closed,
-    /// The writer had no time for the command; it was taken back and nothing was changed.
+    /// The command waited too long for the writer; it was withdrawn and nothing was changed.
     #[error(
         "the store did not take the change within {seconds} s; nothing was changed, send it again"
     )]
@@ -152,42 +152,42 @@ pub enum StoreError {
         /// How long it waited in the queue.
         seconds: u64,
     },
-    /// The engine took longer than the bound.
+    /// The engine exceeded its time limit.
     #[error("the database did not answer within {seconds} s")]
     Timeout {
-        /// The bound.
+        /// The time limit.
         seconds: u64,
     },
-    /// The batch this command was in could not be made durable. Nothing of it was kept, and no
+    /// The command's batch could not be committed durably. Nothing of it was kept, and no
     /// effect was performed.
     #[error("the change could not be made durable: {reason}")]
     Commit {
-        /// What the engine said.
+        /// The engine's message.
         reason: String,
-        /// What kind of failure it is.
+        /// The kind of failure.
         cause: Cause,
     },
-    /// The connection was lost during the COMMIT and the database could not be asked since. The change is made or not;
-    /// if it is, its effects follow as soon as the database answers.
+    /// The connection was lost during COMMIT, and the database could not be asked since. If the change was
+    /// made, its effects follow as soon as the database answers.
     #[error("whether the change was made is not known: {reason}; look before it is repeated")]
     Unknown {
-        /// What the engine said.
+        /// The engine's message.
         reason: String,
     },
     /// A statement failed. The command it belonged to was rolled back.
     #[error("the database failed: {reason}")]
     Engine {
-        /// What the engine said, or what that means.
+        /// The engine's message, or its meaning.
         reason: String,
-        /// What kind of failure it is.
+        /// The kind of failure.
         cause: Cause,
     },
     /// A stored value is not one that this restage writes.
     #[error("the database holds a {what} that restage cannot read: {reason}")]
     Corrupt {
-        /// Kind of row and column.
+        /// The kind of row and the column.
         what: &'static str,
-        /// What is wrong with the value.
+        /// The fault of the value.
         reason: String,
     },
     /// The rules panicked on this command, which is a bug; its changes were rolled back.
@@ -196,7 +196,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What kind of failure this is.
+    /// The kind of failure.
     pub fn cause(&self) -> Cause {
         match self {
             Self::Commit { cause, .. } | Self::Engine { cause, .. } => *cause,
@@ -210,7 +210,7 @@ impl StoreError {
         }
     }
 
-    /// Whether it will not pass: the database is lost for this process, which ends.
+    /// Whether the failure is permanent: this process has lost the database and must end.
     pub fn is_final(&self) -> bool {
         matches!(
             self,
@@ -218,12 +218,12 @@ impl StoreError {
         )
     }
 
-    /// Whether the engine itself refused, so that it is known that nothing was done.
+    /// Whether the engine itself refused, so that certainly nothing was changed.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::Engine { cause, .. } if !cause.breaks_connection())
     }
 
-    /// The same failure, of everything that was to be committed together.
+    /// The same failure, for everything in the same batch.
     pub(crate) fn of_batch(self) -> Self {
         match self {
             Self::Engine { reason, cause } => Self::Commit { reason, cause },
@@ -254,8 +254,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// What the driver says, without what it says about itself: that the error is one of the database, wherever it names
-/// the line of the database's source, or of configuration, once for each of its layers.
+/// The driver's message without its additions: that it is an error of the database (repeated by each layer), and
+/// the line in the database's source or configuration.
 pub(crate) fn plain(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),

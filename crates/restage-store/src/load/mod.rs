@@ -1,8 +1,8 @@
-//! The rows a command looks at, as one [`World`].
+//! Loads the rows that a command needs into a [`World`].
 //!
-//! [`World::select`] says what each [`Need`] means; this does the same on tables. It works in rounds
-//! over sets of keys, never row by row: a participant with a thousand replicas, or a stage with ten
-//! thousand connections, costs a few statements per chunk of keys.
+//! [`World::select`] defines the meaning of each [`Need`]; this module does the same on tables. It works in rounds
+//! over sets of keys, never row by row, so that a participant with a thousand replicas, or a stage with ten
+//! thousand connections, needs only a few statements per chunk of keys.
 
 pub(crate) mod rows;
 
@@ -16,9 +16,9 @@ use crate::error::StoreError;
 use crate::sql;
 
 /// A participant in a stage session.
-pub(crate) type Place = (StageSessionId, ParticipantId);
+pub(crate) type PresenceKey = (StageSessionId, ParticipantId);
 
-/// Loads what `needs` name, in the transaction the connection is in.
+/// Loads what `needs` name, in the connection's open transaction.
 pub(crate) async fn world(
     connection: &mut sql::Connection,
     needs: &[Need],
@@ -38,39 +38,39 @@ pub(crate) async fn world(
     Ok(loader.world)
 }
 
-/// What is still to be loaded.
+/// The keys that are still to be loaded.
 #[derive(Default)]
 struct Wanted {
-    /// [`Need::Live`]
+    /// Stages of [`Need::Live`].
     live: BTreeSet<StageId>,
-    /// Whose reconnect windows are over, by source stage.
+    /// Participants whose reconnect windows are over, by source stage.
     due: BTreeSet<(StageId, ParticipantId)>,
-    /// [`Need::Participant`] where there is an active session.
-    participants: BTreeSet<Place>,
-    /// Whose ACTIVE replica rows are wanted.
+    /// Keys of [`Need::Participant`] in an active session.
+    participants: BTreeSet<PresenceKey>,
+    /// Participants whose ACTIVE replica rows are needed.
     replications: BTreeSet<ParticipantId>,
-    /// [`Need::Audience`]
-    audiences: BTreeSet<Place>,
-    /// [`Need::Presence`]
-    presences: BTreeSet<Place>,
-    /// Participant rows alone.
-    rows: BTreeSet<Place>,
+    /// Keys of [`Need::Audience`].
+    audiences: BTreeSet<PresenceKey>,
+    /// Keys of [`Need::Presence`].
+    presences: BTreeSet<PresenceKey>,
+    /// Keys of which only the participant row is needed.
+    rows: BTreeSet<PresenceKey>,
     sessions: BTreeSet<StageSessionId>,
     occupancies: BTreeSet<StageSessionId>,
-    /// Sessions of which every connection is loaded already.
+    /// Sessions whose connections are all loaded.
     complete: BTreeSet<StageSessionId>,
 }
 
 struct Loader<'c> {
     connection: &'c mut sql::Connection,
     world: World,
-    /// The active sessions of the stages the needs name.
+    /// The active sessions of the needed stages.
     active: BTreeMap<StageId, StageSessionId>,
     wanted: Wanted,
 }
 
 impl Loader<'_> {
-    /// Finds out which stages are meant, and what their active sessions are.
+    /// Finds the stages that the needs name, and their active sessions.
     async fn name_stages(&mut self, needs: &[Need]) -> Result<(), StoreError> {
         let mut named = BTreeSet::new();
         let mut shown = BTreeSet::new();
@@ -147,11 +147,11 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn place(&self, stage: &StageId, participant: &ParticipantId) -> Option<Place> {
+    fn place(&self, stage: &StageId, participant: &ParticipantId) -> Option<PresenceKey> {
         Some((self.active.get(stage)?.clone(), participant.clone()))
     }
 
-    /// Turns needs into sets of keys, and loads what is a single row anyway.
+    /// Turns needs into sets of keys, and loads those that are single rows.
     async fn expand(&mut self, needs: &[Need]) -> Result<(), StoreError> {
         for need in needs {
             match need {
@@ -281,7 +281,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Loads ACTIVE replica rows and works out what else they call for.
+    /// Loads ACTIVE replica rows and adds the keys that follow from them.
     async fn follow_replications(&mut self) -> Result<(), StoreError> {
         let wanted = std::mem::take(&mut self.wanted.replications);
         let replicas = rows::replicas_of(self.connection, wanted).await?;
@@ -303,7 +303,7 @@ impl Loader<'_> {
         for row in self.missing_participants(sources.clone()).await? {
             self.take_participant(row);
         }
-        let away = |place: &Place| {
+        let away = |place: &PresenceKey| {
             self.world
                 .participants
                 .get(place)
@@ -315,9 +315,9 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// The subscribers of each wanted publisher become presences.
+    /// Turns the subscribers of each needed publisher into presences.
     async fn load_audiences(&mut self) -> Result<(), StoreError> {
-        let (known, unknown): (BTreeSet<Place>, BTreeSet<Place>) =
+        let (known, unknown): (BTreeSet<PresenceKey>, BTreeSet<PresenceKey>) =
             std::mem::take(&mut self.wanted.audiences)
                 .into_iter()
                 .partition(|(session, _)| self.wanted.complete.contains(session));
@@ -336,7 +336,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Rows and connections of each wanted presence; the publishers they watch become wanted rows.
+    /// Loads rows and connections of each needed presence, and adds the publishers they watch as rows to load.
     async fn load_presences(&mut self) -> Result<(), StoreError> {
         let presences = std::mem::take(&mut self.wanted.presences);
         let unknown = presences
@@ -377,7 +377,7 @@ impl Loader<'_> {
 
     async fn missing_participants(
         &mut self,
-        mut places: BTreeSet<Place>,
+        mut places: BTreeSet<PresenceKey>,
     ) -> Result<Vec<Participant>, StoreError> {
         places.retain(|place| !self.world.participants.contains_key(place));
         rows::participants(self.connection, places).await

@@ -1,6 +1,6 @@
 //! The queries behind [`world`](super::world): rows by key, for many keys at a time.
 //!
-//! Keys go in as a table of values that is joined first, so that every key is one look-up in an index.
+//! Keys are passed as a table of values that is joined first, so that every key is one look-up in an index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use restage_core::row::{
 };
 use restage_core::{Occupancy, RegionCount};
 
-use super::Place;
+use super::PresenceKey;
 use crate::error::StoreError;
 use crate::sql::{self, Row, query};
 use crate::tables::declare::PlainTable as _;
@@ -21,10 +21,10 @@ use crate::tables::{
     Table as _, connection, decode, participant, plain, public_key, replica, session, stage, token,
 };
 
-/// Keys per statement. A remainder uses the smaller sizes, so that few statements are prepared.
+/// Keys per statement. A remainder uses the smaller sizes, so that only a few statements are prepared.
 const CHUNK_SIZES: [usize; 4] = [256, 32, 4, 1];
 
-/// A set of keys in some order: the columns of each.
+/// A key, as the values of its columns.
 trait Key {
     fn columns(&self) -> [Option<&str>; 2];
 }
@@ -47,7 +47,7 @@ impl Key for ParticipantId {
     }
 }
 
-impl Key for Place {
+impl Key for PresenceKey {
     fn columns(&self) -> [Option<&str>; 2] {
         [Some(self.0.as_str()), Some(self.1.as_str())]
     }
@@ -70,12 +70,12 @@ pub(crate) fn with_keys(columns: &str, width: usize, keys: usize, rest: &str) ->
     sql
 }
 
-/// A statement on a table of keys.
+/// A statement that joins a table of keys.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByKeys {
     /// The names of the key's columns.
     pub(crate) columns: &'static str,
-    /// How many there are.
+    /// The number of the key's columns.
     pub(crate) width: usize,
     /// The statement after `want`.
     pub(crate) sql: &'static str,
@@ -129,7 +129,7 @@ pub(crate) const STAGES: ByKeys = ByKeys::one(concat!(
     stage::columns!(),
     " FROM want CROSS JOIN stages s WHERE s.id = want.k"
 ));
-// The rows of a deleted stage are on their way out, as the rules left them: none of them counts.
+// Rows of deleted stages are still there but must not count.
 pub(crate) const SESSIONS: ByKeys = ByKeys::one(concat!(
     "SELECT ",
     session::columns!(),
@@ -186,7 +186,7 @@ pub(crate) const REPLICA: &str = concat!(
     " FROM replicas r \
      WHERE r.source_session = $1 AND r.participant = $2 AND r.destination_session = $3"
 );
-/// The index has it all.
+// The index contains all columns.
 pub(crate) const REPLICATIONS: &str = "SELECT COUNT(*) FROM replicas r \
      WHERE r.participant = $1 AND r.source_session = $2 AND r.active = 1";
 pub(crate) const REPLICAS_DUE: &str = concat!(
@@ -208,7 +208,7 @@ pub(crate) const CONNECTIONS_OF_SESSION: &str = concat!(
     connection::columns!(),
     " FROM connections c WHERE c.session = $1"
 );
-/// Three look-ups; a row that answers to several comes several times.
+// Three look-ups; a row that matches several of them appears several times.
 pub(crate) const PARTICIPANTS_LIVE: &str = concat!(
     "SELECT ",
     participant::columns!(),
@@ -218,7 +218,7 @@ pub(crate) const PARTICIPANTS_LIVE: &str = concat!(
     participant::columns!(),
     " FROM participants p WHERE p.session = $1 AND p.replication_active = 1"
 );
-// Once, at start: these read what is live in all stages.
+// Used once, at the start: these read everything live in all stages.
 const STAGES_WITH_SESSION: &str = "SELECT s.id FROM stages s WHERE s.active_session IS NOT NULL";
 const REPLICAS_ACTIVE: &str = concat!(
     "SELECT ",
@@ -244,7 +244,7 @@ pub(crate) async fn sessions(
 
 pub(crate) async fn participants(
     connection: &mut sql::Connection,
-    places: BTreeSet<Place>,
+    places: BTreeSet<PresenceKey>,
 ) -> Result<Vec<Participant>, StoreError> {
     PARTICIPANTS
         .fetch(connection, places, Participant::read)
@@ -264,24 +264,24 @@ pub(crate) async fn replicas_of(
 /// The open connections of these participants.
 pub(crate) async fn connections_of(
     connection: &mut sql::Connection,
-    places: BTreeSet<Place>,
+    places: BTreeSet<PresenceKey>,
 ) -> Result<Vec<Connection>, StoreError> {
     CONNECTIONS_OF
         .fetch(connection, places, Connection::read)
         .await
 }
 
-/// Who is subscribed to these publishers.
+/// The subscribers of these publishers.
 pub(crate) async fn subscribers(
     connection: &mut sql::Connection,
-    publishers: BTreeSet<Place>,
-) -> Result<Vec<Place>, StoreError> {
+    publishers: BTreeSet<PresenceKey>,
+) -> Result<Vec<PresenceKey>, StoreError> {
     SUBSCRIBERS
         .fetch(connection, publishers, decode::place)
         .await
 }
 
-/// How full these sessions are.
+/// The occupancy of these sessions.
 pub(crate) async fn occupancies(
     connection: &mut sql::Connection,
     ids: BTreeSet<StageSessionId>,
@@ -305,7 +305,7 @@ pub(crate) async fn stage_count(
     Ok(found.unwrap_or(0))
 }
 
-/// How much an account has live in a region.
+/// The live counts of an account in a Region.
 pub(crate) async fn region_count(
     connection: &mut sql::Connection,
     account: &str,
@@ -344,7 +344,7 @@ pub(crate) async fn plain_row(
         .await
 }
 
-/// The key with this point, of which an account has at most one in a region.
+/// The public key with this point; an account has at most one in a Region.
 pub(crate) async fn public_key_with_point(
     connection: &mut sql::Connection,
     account: &str,
@@ -385,10 +385,10 @@ pub(crate) async fn replica(
         .await
 }
 
-/// How many ACTIVE replicas a participant is the source of.
+/// The number of ACTIVE replicas of a source participant.
 pub(crate) async fn replications(
     connection: &mut sql::Connection,
-    (source, participant): &Place,
+    (source, participant): &PresenceKey,
 ) -> Result<u64, StoreError> {
     query(REPLICATIONS)
         .bind(participant.as_str())
@@ -408,7 +408,7 @@ pub(crate) async fn replicas_due(
         .await
 }
 
-/// The first connections for media that were opened by then.
+/// The oldest connections for media that were opened by that time.
 pub(crate) async fn connections_overdue(
     connection: &mut sql::Connection,
     opened_before: Time,
@@ -420,7 +420,7 @@ pub(crate) async fn connections_overdue(
         .await
 }
 
-/// Stages of active sessions in which nobody has been publishing since then.
+/// Stages of active sessions in which nobody has published since that time.
 pub(crate) async fn stages_idle(
     connection: &mut sql::Connection,
     since: Time,

@@ -1,9 +1,9 @@
-//! A database as lines of JSON: a backup that either engine can take in, so also the way from one to the
-//! other.
+//! A backup: a database as lines of JSON, which can be restored into either engine, so it is also the way to move
+//! from one to the other.
 //!
-//! The first line names the format and the schema, the last one counts the rows and seals all lines before
-//! it. Between them stand a line per table, `{"table":…,"columns":[…]}`, and a line per row, an array in
-//! the order of those columns. The picture is that of one moment; a running server is not disturbed.
+//! The first line names the format and the schema; the last one has the number of rows and a checksum of all lines
+//! before it. Between them are one line per table, `{"table":…,"columns":[…]}`, and one line per row, an array in the
+//! order of those columns. The backup is a consistent snapshot; a running server is not disturbed.
 
 use std::io::{BufRead, Write};
 
@@ -12,17 +12,17 @@ use serde_json::{Value, json};
 
 use super::schema;
 use crate::config::StoreConfig;
-use crate::engine::{self, Engine, Role};
+use crate::engine::{self, Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, Row, query};
 use crate::tables::{self, Description};
 use crate::writer::health::PROBE_ROW;
 
-/// What the first line says.
+/// The format in the first line.
 const FORMAT: &str = "restage-backup";
-/// Rows written by one statement when a backup is taken in.
+/// Rows per statement when a backup is restored.
 const ROWS_PER_STATEMENT: usize = 64;
-/// The longest line that is read: far above any row restage writes.
+/// Longest line that is read: far longer than any row of restage.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Rows of `meta` that belong to the database and not to what is in it.
@@ -48,48 +48,48 @@ pub(crate) async fn count(connection: &mut sql::Connection) -> Result<u64, Store
     Ok(rows)
 }
 
-/// Why a backup was not made or not taken in.
+/// Errors of making or restoring a backup.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DumpError {
-    /// The database.
+    /// An error of the database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The file.
+    /// An error of the file.
     #[error("the backup cannot be written or read: {0}")]
     Io(#[from] std::io::Error),
-    /// Not a backup, or a damaged one.
+    /// The file is not a backup, or is damaged.
     #[error("line {line} of the backup is not what it should be: {reason}; nothing was restored")]
     Line {
-        /// Counted from 1.
+        /// Number of the line, counted from 1.
         line: u64,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// The database holds something.
+    /// The database is not empty.
     #[error("the database {database} is not empty; a backup is restored into an empty one only")]
     NotEmpty {
-        /// The database, without secrets.
+        /// The database's name, without secrets.
         database: String,
     },
-    /// A later restage made the backup.
+    /// A newer restage made the backup.
     #[error(
         "the backup was made by a newer restage (schema {found}, this one knows {known}); restore it with that version"
     )]
     NewerSchema {
-        /// Of the backup.
+        /// The backup's schema version.
         found: i64,
-        /// The latest this build has.
+        /// The latest schema version of this build.
         known: i64,
     },
 }
 
-/// Writes a backup and says how many rows it has. Works beside a running server.
+/// Writes a backup and returns its number of rows. Can run beside a server.
 ///
 /// # Errors
-/// [`DumpError`]; what was written so far is then of no use.
+/// [`DumpError`]; the part that was written so far is then unusable.
 pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Result<u64, DumpError> {
-    let visit = Engine::visit(config, Role::Reader).await?;
+    let visit = Engine::visit(config, Access::Reader).await?;
     let mut connection = visit.connection;
     connection.command(visit.begin).await?;
     schema::check(&mut connection, config).await?;
@@ -120,7 +120,7 @@ pub async fn backup(config: &StoreConfig, out: &mut (impl Write + Send)) -> Resu
     Ok(count)
 }
 
-/// The values of a row, of the two types there are.
+/// The values of a row: text, numbers and null.
 fn cells(row: &Row<'_>, width: usize) -> Result<Vec<Value>, StoreError> {
     let cell = |at: usize| {
         Ok(match row.value(at)? {
@@ -132,7 +132,7 @@ fn cells(row: &Row<'_>, width: usize) -> Result<Vec<Value>, StoreError> {
     (0..width).map(cell).collect()
 }
 
-/// Writes a backup of this build's schema row by row: also for those who make rows up, such as a benchmark that
+/// Writes a backup of this build's schema row by row. Also used to generate rows, for example by a benchmark that
 /// needs a million of them.
 pub struct BackupWriter<'o, W> {
     lines: Lines<'o, W>,
@@ -140,46 +140,46 @@ pub struct BackupWriter<'o, W> {
 }
 
 impl<'o, W: Write> BackupWriter<'o, W> {
-    /// Begins it.
+    /// Begins the backup.
     ///
     /// # Errors
-    /// What `out` says.
+    /// Errors of `out`.
     pub fn new(out: &'o mut W) -> std::io::Result<Self> {
         let mut lines = Lines::new(out);
         lines.write(&json!({"format": FORMAT, "schema": engine::latest_schema()}))?;
         Ok(Self { lines, rows: 0 })
     }
 
-    /// The rows that follow are of this table and have these columns.
+    /// Starts a table: the following rows belong to it and have these columns.
     ///
     /// # Errors
-    /// What `out` says.
+    /// Errors of `out`.
     pub fn table(&mut self, name: &str, columns: &[impl AsRef<str>]) -> std::io::Result<()> {
         let columns: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
         self.lines
             .write(&json!({"table": name, "columns": columns}))
     }
 
-    /// A row: text, whole numbers and null.
+    /// Writes a row: text, whole numbers and null.
     ///
     /// # Errors
-    /// What `out` says.
+    /// Errors of `out`.
     pub fn row(&mut self, cells: Vec<Value>) -> std::io::Result<()> {
         self.rows += 1;
         self.lines.write(&Value::Array(cells))
     }
 
-    /// Seals it, and says how many rows it has.
+    /// Writes the last line and returns the number of rows.
     ///
     /// # Errors
-    /// What `out` says.
+    /// Errors of `out`.
     pub fn finish(self) -> std::io::Result<u64> {
         self.lines.seal(self.rows)?;
         Ok(self.rows)
     }
 }
 
-/// Lines on their way out, with a digest over them.
+/// Writes lines and computes a digest over them.
 struct Lines<'o, W> {
     out: &'o mut W,
     digest: Digest,
@@ -207,8 +207,8 @@ impl<'o, W: Write> Lines<'o, W> {
     }
 }
 
-/// Takes a backup into an empty database and says how many rows that were. The backup may be of an earlier
-/// schema: it is brought up to date. Nothing is kept of one that is damaged.
+/// Restores a backup into an empty database and returns the number of rows. The backup may have an earlier
+/// schema: it is migrated. Nothing of a damaged backup is kept.
 ///
 /// # Errors
 /// [`DumpError`].
@@ -244,7 +244,7 @@ pub async fn restore(
     Ok(rows)
 }
 
-/// Whether no table holds anything but what belongs to the database itself.
+/// Whether the tables are empty, apart from the rows that describe the database itself.
 async fn is_empty(connection: &mut sql::Connection, schema: i64) -> Result<bool, StoreError> {
     for Description { name, .. } in tables::ALL.iter().filter(|table| table.since <= schema) {
         let but = match *name {
@@ -260,7 +260,7 @@ async fn is_empty(connection: &mut sql::Connection, schema: i64) -> Result<bool,
     Ok(true)
 }
 
-/// Writes every row there is to read, up to the seal.
+/// Writes all rows of the backup, up to its last line.
 async fn fill<R: BufRead + Send>(
     connection: &mut sql::Connection,
     reader: &mut Reader<'_, R>,
@@ -328,7 +328,7 @@ async fn insert(
         columns.join(", "),
         tuples.join(", ")
     );
-    // Statements differ by where their NULLs are: remembering them all would be of no use.
+    // Statements differ by their NULLs, so remembering all of them would be useless.
     let mut query = query(sql).once();
     for cell in rows.into_iter().flatten() {
         query = match cell {
@@ -341,11 +341,11 @@ async fn insert(
     Ok(())
 }
 
-/// Lines on their way in, counted and with a digest over them.
+/// Reads lines, counts them and computes a digest over them.
 struct Reader<'i, R> {
     input: &'i mut R,
     digest: Digest,
-    /// The digest of all lines but the latest.
+    /// The digest of all lines except the latest.
     sealed: String,
     line: u64,
 }
@@ -380,7 +380,7 @@ impl<'i, R: BufRead> Reader<'i, R> {
         serde_json::from_str(&text).map_err(|_| self.bad("it is not JSON"))
     }
 
-    /// From the first line.
+    /// The schema version in the first line.
     fn schema(&mut self) -> Result<i64, DumpError> {
         let line = self.next()?;
         if line.get("format").and_then(Value::as_str) != Some(FORMAT) {
@@ -391,7 +391,7 @@ impl<'i, R: BufRead> Reader<'i, R> {
             .ok_or_else(|| self.bad("it names no schema"))
     }
 
-    /// A table's name and columns. Only names that are tables of ours and plain column names pass: they
+    /// A table's name and columns. Only names of existing tables and plain column names are accepted, because they
     /// become part of statements.
     fn table(
         &self,

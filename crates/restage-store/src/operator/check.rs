@@ -1,25 +1,25 @@
-//! Looks at everything in a database and says what is wrong with it.
+//! Checks a whole database and describes its faults.
 
 use super::{backup, schema};
 use crate::config::StoreConfig;
-use crate::engine::{Engine, Role};
+use crate::engine::{Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::tables;
 
-/// Findings that are listed; more of the same help nobody.
+/// Most faults that are listed.
 const FINDINGS_MAX: usize = 50;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Findings {
-    /// Rows there are, as a backup counts them.
+    /// Number of rows, counted as in a backup.
     pub rows: u64,
-    /// One sentence each; empty when all is well.
+    /// One sentence for each fault; empty if there is none.
     pub faults: Vec<String>,
 }
 
-/// Each must find nothing: (what it would mean, a count).
+/// Consistency rules: (the meaning of a violation, a query that counts violations).
 const RULES: &[(&str, &str)] = &[
     (
         "stages whose active session is not there, is another stage's, or has ended",
@@ -59,7 +59,8 @@ const RULES: &[(&str, &str)] = &[
          (SELECT COUNT(*) FROM connections c JOIN stages s ON s.id = c.stage \
           WHERE s.account = n.account AND s.region = n.region AND c.kind = 'SUBSCRIBE')",
     ),
-    // A place is held by who publishes, who is connecting to do so, and a replica: once for each of them.
+    // A place is held by a participant that publishes or is connecting to publish, and by a replica: one for each of
+    // them.
     (
         "counts of publishers that are not their number",
         "SELECT COUNT(*) FROM stage_counts n LEFT JOIN \
@@ -80,17 +81,17 @@ const RULES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Checks a database: that the engine finds it sound, that every row can be read, and that rows agree with
-/// each other. Works beside a running server, of which it sees one moment.
+/// Checks a database: the engine's own check, that every row can be read, and that rows are consistent with
+/// each other. Can run beside a server, of which it sees a snapshot.
 ///
 /// # Errors
-/// [`StoreError`] when the database cannot be looked at.
+/// [`StoreError`] if the database cannot be read.
 pub async fn check(config: &StoreConfig) -> Result<Findings, StoreError> {
-    let visit = Engine::visit(config, Role::Reader).await?;
+    let visit = Engine::visit(config, Access::Reader).await?;
     let mut connection = visit.connection;
     let mut findings = Findings::default();
     connection.command(visit.begin).await?;
-    // The rules are this schema's: what another one makes of its rows is not known here.
+    // The rules apply to this build's schema only.
     schema::check(&mut connection, config).await?;
     if connection.is_sqlite() {
         let said = query("PRAGMA integrity_check(20)")
@@ -120,7 +121,7 @@ impl Findings {
     }
 }
 
-/// Reads every row as the running server would.
+/// Reads every row as the server would.
 async fn read_all(
     connection: &mut sql::Connection,
     findings: &mut Findings,

@@ -1,7 +1,7 @@
-//! Whether a data directory still has the database it had.
+//! Checks that a data directory still has its database.
 //!
-//! Keys beside an empty database are what is left of a server whose database was deleted, or lies on a disk that is not
-//! mounted: to start as if all were new would hide that. A mark in the directory names the database that belongs there.
+//! Keys beside an empty database mean that the database was deleted, or that its disk is not
+//! mounted. Starting with an empty database would hide that. A file in the directory therefore names its database.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::system::files;
 
-/// Bytes of the fingerprint: enough to tell databases apart, and nothing to learn the key from.
+/// Length of the fingerprint: enough to distinguish databases, and too short to reveal the key.
 const FINGERPRINT_LEN: usize = 16;
 
-/// The mark of a data directory.
+/// The file that names the database of a data directory.
 #[derive(Clone, Debug)]
 pub struct Mark {
     path: PathBuf,
@@ -23,12 +23,12 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// The mark in this file, of a directory in which a server ran before or did not.
+    /// The mark in this file; `is_used` says whether a server ran in the directory before.
     pub const fn new(path: PathBuf, is_used: bool) -> Self {
         Self { path, is_used }
     }
 
-    /// Before anything is made: a database that is a file must be there, with something in it, if it was.
+    /// Call this before anything is created: if a database file existed before, it must still exist and not be empty.
     ///
     /// # Errors
     /// [`StoreError::Missing`].
@@ -41,10 +41,11 @@ impl Mark {
         Ok(())
     }
 
-    /// A database that is open and has nothing under `key`, where every one that was ever served has something, is new.
+    /// Checks an open database: it is new if it has no value under `key`, because every database that was ever served
+    /// has one.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], and those of reading.
+    /// [`StoreError::Missing`], and errors of reading.
     pub async fn check(
         &self,
         store: &Store,
@@ -57,14 +58,14 @@ impl Mark {
         Ok(())
     }
 
-    /// The database that the mark names, if it does.
+    /// The database that the mark names, if there is a mark.
     fn named(&self) -> Option<String> {
         let text = std::fs::read_to_string(&self.path).ok()?;
         text.lines().nth(1).map(str::to_owned)
     }
 
     fn missing(&self, config: &StoreConfig) -> Result<(), StoreError> {
-        // Another place is no loss: what was before is where it was.
+        // A different place is not a loss: the previous database is still in its place.
         if let Some(before) = self.named().filter(|before| *before != config.name()) {
             tracing::warn!(
                 before,
@@ -85,8 +86,8 @@ impl Mark {
         Ok(())
     }
 
-    /// Notes the database that belongs here from now on, by what it has under that key. Another one than before, of a
-    /// backup of another server, say, is told.
+    /// Records the database that belongs here from now on, with the value under that key. A change, for example after
+    /// a backup of another server was restored, is logged.
     pub fn write(&self, kept: &[u8], config: &StoreConfig) -> std::io::Result<()> {
         let fingerprint = digest(&SHA256, kept);
         let fingerprint = hex::encode(&fingerprint.as_ref()[..FINGERPRINT_LEN]);

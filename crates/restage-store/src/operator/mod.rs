@@ -1,4 +1,4 @@
-//! What an operator does to a database from outside the server.
+//! Operations on a database from outside the server.
 
 pub(crate) mod backup;
 mod check;
@@ -10,16 +10,16 @@ pub use check::{Findings, check};
 pub use mark::Mark;
 
 use crate::config::StoreConfig;
-use crate::engine::{self, Engine, Role};
+use crate::engine::{self, Access, Engine};
 use crate::error::StoreError;
 use crate::outbox::{self, DeadLetter};
 use crate::sql::query;
 
-/// Brings the schema up to date, as a start of the server would, and says which version it has then. The
+/// Migrates the schema to this build's version, as the start of a server does, and returns the version. The
 /// server must not be running.
 ///
 /// # Errors
-/// Those of [`Store::open`](crate::Store::open).
+/// Errors of [`Store::open`](crate::Store::open).
 pub async fn migrate(config: &StoreConfig) -> Result<i64, StoreError> {
     let owned = config.clone();
     let engine = tokio::task::spawn_blocking(move || Engine::acquire(&owned))
@@ -29,26 +29,26 @@ pub async fn migrate(config: &StoreConfig) -> Result<i64, StoreError> {
     Ok(engine::latest_schema())
 }
 
-/// What a database is.
+/// A description of a database.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Look {
-    /// PostgreSQL's version, as it says itself.
+    /// PostgreSQL's version.
     pub server: String,
-    /// `None`: restage has not been here yet.
+    /// The schema version; `None` if restage has not created its tables yet.
     pub schema: Option<i64>,
-    /// The schema that this build brings a database to.
+    /// The schema version of this build.
     pub known: i64,
 }
 
-/// Looks at a PostgreSQL database without touching it; `None` for any other. Works beside a running server.
+/// Describes a PostgreSQL database without changing it; `None` for any other. Can run beside a server.
 ///
 /// # Errors
-/// Any [`StoreError`], each naming the database without its password.
+/// Any [`StoreError`]; each names the database without its password.
 pub async fn look(config: &StoreConfig) -> Result<Option<Look>, StoreError> {
     if config.path().is_some() {
         return Ok(None);
     }
-    let mut connection = Engine::visit(config, Role::Reader).await?.connection;
+    let mut connection = Engine::visit(config, Access::Reader).await?.connection;
     let server = query("SELECT current_setting('server_version')")
         .only(&mut connection, |row| row.text(0).map(str::to_owned))
         .await?;
@@ -61,12 +61,12 @@ pub async fn look(config: &StoreConfig) -> Result<Option<Look>, StoreError> {
     }))
 }
 
-/// The oldest dead letters. Works beside a running server.
+/// The oldest dead letters. Can run beside a server.
 ///
 /// # Errors
 /// Any [`StoreError`].
 pub async fn dead_letters(config: &StoreConfig, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
-    let mut visit = Engine::visit(config, Role::Reader).await?;
+    let mut visit = Engine::visit(config, Access::Reader).await?;
     schema::check(&mut visit.connection, config).await?;
     let letters = outbox::dead_letters(&mut visit.connection, limit).await?;
     visit.connection.close().await?;
@@ -78,7 +78,7 @@ pub async fn dead_letters(config: &StoreConfig, limit: u32) -> Result<Vec<DeadLe
 /// # Errors
 /// Any [`StoreError`]; then none of them was queued.
 pub async fn replay(config: &StoreConfig, letters: &[DeadLetter]) -> Result<(), StoreError> {
-    let mut visit = Engine::visit(config, Role::Writer).await?;
+    let mut visit = Engine::visit(config, Access::Writer).await?;
     visit.connection.command(visit.begin).await?;
     for letter in letters {
         outbox::replay(&mut visit.connection, &letter.sink, letter.event.seq).await?;

@@ -1,4 +1,4 @@
-//! Which schema a database has, for those who look at it beside the server.
+//! The schema version of a database, for commands that run beside the server.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use crate::engine;
 use crate::error::StoreError;
 use crate::sql::{Connection, query};
 
-/// The latest migration of a database. `None`: restage has not been here yet.
+/// The latest migration of a database; `None` if restage has not created its tables yet.
 pub(crate) async fn found(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
     let tables = if connection.is_sqlite() {
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'"
@@ -22,7 +22,7 @@ pub(crate) async fn found(connection: &mut Connection) -> Result<Option<i64>, St
     version.number(connection).await.map(Some)
 }
 
-/// The schema the database has must be the one this build has.
+/// Checks that the database has this build's schema version.
 pub(crate) async fn check(
     connection: &mut Connection,
     config: &StoreConfig,

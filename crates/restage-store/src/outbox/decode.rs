@@ -5,12 +5,12 @@ use crate::error::StoreError;
 use crate::sql::Row;
 use crate::tables::cells::Cells;
 
-/// An event on its way to a sink.
+/// An event to be sent to a sink.
 pub(crate) fn outgoing(row: &Row<'_>) -> Result<Outgoing, StoreError> {
     outgoing_cells(&mut Cells::new(row, "outgoing event"))
 }
 
-/// Where an event is in the order, and whose it is.
+/// The position and the stage of a waiting event.
 pub(crate) fn waiting(row: &Row<'_>) -> Result<Waiting, StoreError> {
     let mut cells = Cells::new(row, "waiting event");
     Ok(Waiting {

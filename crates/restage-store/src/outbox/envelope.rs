@@ -1,8 +1,8 @@
-//! Notices as events in the shape EventBridge gives them (ivs-facts: user guide, page on EventBridge).
+//! Converts notices to events in EventBridge's format (IVS user guide, "Using Amazon EventBridge").
 //!
-//! What the service has too bears its names exactly: source `aws.ivs`, detail-type `IVS Stage Update`. What
-//! only restage tells (joins, subscriptions, sessions) has a source and detail-type of its own, so that a
-//! rule written for the service never meets it by surprise.
+//! Events that the service has too have exactly its names: source `aws.ivs`, detail-type `IVS Stage Update`. Events
+//! that only restage has (joins, subscriptions, sessions) have a source and detail-type of their own, so that a rule
+//! for the service's events never matches them.
 
 use restage_api::Timestamp;
 use restage_core::id::{StageId, StageSessionId, Time};
@@ -12,17 +12,17 @@ use serde_json::{Map, Value, json};
 
 use crate::tables::event::error::word as error_word;
 
-/// An event of the service.
+/// Source and detail-type of the service's events.
 const SERVICE: (&str, &str) = ("aws.ivs", "IVS Stage Update");
-/// An event the service does not have.
+/// Source and detail-type of events that the service does not have.
 const OWN: (&str, &str) = ("restage", "Restage Stage Update");
 
-/// Whose stage it is.
+/// The owner of a stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Owner {
-    /// 12 digits.
+    /// The account: 12 digits.
     pub(crate) account: String,
-    /// Region name.
+    /// Name of the Region.
     pub(crate) region: String,
 }
 
@@ -32,7 +32,7 @@ impl Owner {
     }
 }
 
-/// The event for a notice, as JSON text. `None` for one that only restage tells, unless `extra` asks for those.
+/// The event for a notice, as JSON text. `None` for an event that only restage has, unless `extra` is set.
 pub(crate) fn event(notice: &Notice, owner: &Owner, id: &str, extra: bool) -> Option<String> {
     let (name, is_service) = name(&notice.what);
     if !is_service && !extra {
@@ -53,7 +53,7 @@ pub(crate) fn event(notice: &Notice, owner: &Owner, id: &str, extra: bool) -> Op
     Some(envelope.to_string())
 }
 
-/// `event_name`, and whether the service has such an event.
+/// `event_name`, and whether the service has this event.
 const fn name(what: &Occurrence) -> (&'static str, bool) {
     let event = match what {
         Occurrence::SessionStarted => return ("Session Started", false),
@@ -118,7 +118,7 @@ fn detail(notice: &Notice, owner: &Owner, name: &str) -> Value {
     Value::Object(detail)
 }
 
-/// What a token says, in the members of the service's Token Exchanged.
+/// The claims of a token, with the names of the service's Token Exchanged event.
 fn token(grant: &TokenGrant) -> Value {
     let words = [
         (grant.capabilities.publish, "PUBLISH"),
@@ -146,7 +146,7 @@ fn put_source(
     detail.insert("source_session_id".to_owned(), session.to_string().into());
 }
 
-/// The service gives microseconds where a participant starts or stops publishing.
+/// Whether the event has microseconds, which the service gives for Published and Unpublished.
 const fn is_precise(event: &StageEvent) -> bool {
     matches!(
         event.name,

@@ -1,7 +1,8 @@
-//! The outbox: events written with the change they tell of, one row per sink, until the sink has them.
+//! The outbox: events are written with the change that they report, one row per sink, and removed when the sink has
+//! them.
 //!
-//! Order is that of commits. A row that a sink refuses for good moves to the dead letters, from where it
-//! can be [replayed](replay). With no sink nothing is written.
+//! Events are ordered by commits. A row that a sink refuses permanently moves to the dead letters, from which it
+//! can be [replayed](replay). Without sinks nothing is written.
 
 pub(crate) mod decode;
 mod envelope;
@@ -13,7 +14,7 @@ use restage_core::id::{StageId, Time};
 use restage_core::notice::Notice;
 use tokio::sync::Notify;
 
-use crate::config::Listeners;
+use crate::config::OutboxConfig;
 use crate::error::StoreError;
 use crate::load::rows;
 use crate::sql::{self, Cell, query};
@@ -21,76 +22,76 @@ use crate::system::ids;
 use crate::tables::write;
 use envelope::Owner;
 
-/// Events a sink may have waiting. The oldest beyond that become dead letters, so that a sink that is away
+/// Most events that may wait for a sink. The oldest beyond that become dead letters, so that a sink that is unreachable
 /// for long cannot fill the disk.
 pub const OUTBOX_ROWS_MAX: u64 = 100_000;
-/// Dead letters that are kept; the oldest beyond that are removed.
+/// Most dead letters that are kept; the oldest beyond that are removed.
 pub const DEAD_LETTERS_MAX: u32 = 100_000;
-/// Rows moved at once when the outbox is full.
+/// Rows that are moved at once when the outbox is full.
 const OVERFLOW_ROWS: i64 = 256;
 
-/// An event on its way.
+/// An event to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outgoing {
-    /// Its place in the order.
+    /// Its position in the order.
     pub seq: i64,
-    /// The event's own id, the same however often it is sent.
+    /// The event's id, the same for every attempt.
     pub id: String,
-    /// Where it happened.
+    /// The stage of the event.
     pub stage: StageId,
-    /// When.
+    /// The time of the event.
     pub at: Time,
     /// The event as JSON.
     pub body: String,
-    /// How often the sink refused it.
+    /// Number of refusals by the sink.
     pub attempts: u32,
 }
 
-/// An event that waits, without its body.
+/// A waiting event without its body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Waiting {
-    /// Its place in the order.
+    /// Its position in the order.
     pub seq: i64,
-    /// Where it happened.
+    /// The stage of the event.
     pub stage: StageId,
-    /// When.
+    /// The time of the event.
     pub at: Time,
 }
 
-/// An event that a sink would not take.
+/// An event that a sink refused permanently.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeadLetter {
-    /// Which sink.
+    /// The name of the sink.
     pub sink: String,
     /// The event.
     pub event: Outgoing,
-    /// When it was given up.
+    /// The time of the last refusal.
     pub failed_at: Time,
-    /// What the sink said last.
+    /// The sink's last reason.
     pub reason: String,
 }
 
-/// What became of the events a sink was given.
+/// The results for the events that were sent to a sink.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Settlement {
-    /// The sink has them.
+    /// Positions of events that the sink accepted.
     pub delivered: Vec<i64>,
-    /// It refused them; they are tried again.
+    /// Positions of events that it refused and that are sent again.
     pub refused: Vec<i64>,
-    /// It is not asked again.
+    /// Positions of events that are not sent again, with the reason.
     pub dead: Vec<(i64, String)>,
 }
 
-/// How a sink is doing.
+/// The state of a sink.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OutboxStats {
-    /// Events that wait.
+    /// Number of waiting events.
     pub waiting: u64,
-    /// When the oldest of them happened, in microseconds since the epoch; 0 with none.
+    /// Time of the oldest waiting event, in microseconds since the epoch; 0 if there is none.
     pub oldest_at: i64,
-    /// Events the sink took since the start.
+    /// Events accepted since the start.
     pub delivered: u64,
-    /// Attempts it refused since the start.
+    /// Refused attempts since the start.
     pub refused: u64,
     /// Events given up since the start.
     pub dead: u64,
@@ -115,18 +116,18 @@ impl Gauge {
     }
 }
 
-/// What the writer and the senders share.
+/// State shared by the writer and the senders.
 #[derive(Debug)]
 pub(crate) struct Board {
-    listeners: Listeners,
+    config: OutboxConfig,
     gauges: Vec<Gauge>,
-    /// Rung after a commit with events in it.
+    /// Notified after a commit that contains events.
     pub(crate) bell: Notify,
 }
 
 impl Board {
     fn gauge(&self, sink: &str) -> Option<&Gauge> {
-        let place = self.listeners.sinks.iter().position(|name| *name == sink)?;
+        let place = self.config.sinks.iter().position(|name| *name == sink)?;
         self.gauges.get(place)
     }
 
@@ -142,10 +143,10 @@ impl Board {
             dead: gauge.dead.load(Ordering::Relaxed),
         };
         let gauges = self.gauges.iter().map(read);
-        self.listeners.sinks.iter().copied().zip(gauges).collect()
+        self.config.sinks.iter().copied().zip(gauges).collect()
     }
 
-    /// Notes since when a sink's oldest event waits.
+    /// Records the time of a sink's oldest waiting event.
     pub(crate) fn set_oldest(&self, sink: &str, at: Option<Time>) {
         if let Some(gauge) = self.gauge(sink) {
             gauge.set_oldest(at);
@@ -173,7 +174,7 @@ fn take(counter: &AtomicU64, count: u64) {
     let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
 }
 
-/// The writer's side.
+/// The writer's part of the outbox.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) board: Arc<Board>,
@@ -195,18 +196,18 @@ const REMOVE_OLDEST: &str = "DELETE FROM outbox WHERE sink = $1 AND seq IN \
 impl Outbox {
     pub(crate) async fn open(
         connection: &mut sql::Connection,
-        listeners: Listeners,
+        config: OutboxConfig,
     ) -> Result<Self, StoreError> {
         let last = query(LAST_SEQ).number(connection).await?;
         let mut gauges = Vec::new();
-        for sink in &listeners.sinks {
+        for sink in &config.sinks {
             let waiting = query(COUNT).bind(*sink).number(connection).await?;
             let gauge = Gauge::default();
             add(&gauge.waiting, u64::try_from(waiting).unwrap_or_default());
             gauges.push(gauge);
         }
         let board = Board {
-            listeners,
+            config,
             gauges,
             bell: Notify::new(),
         };
@@ -217,13 +218,14 @@ impl Outbox {
         })
     }
 
-    /// The events of a decision, before its changes are written: a deleted stage still has an owner then.
+    /// The events of a decision. Called before its changes are written, because a deleted stage still has an owner
+    /// then.
     pub(crate) async fn compose(
         &self,
         connection: &mut sql::Connection,
         notices: &[Notice],
     ) -> Result<Vec<(StageId, Time, String, String)>, StoreError> {
-        if self.board.listeners.sinks.is_empty() || notices.is_empty() {
+        if self.board.config.sinks.is_empty() || notices.is_empty() {
             return Ok(Vec::new());
         }
         let stages = notices.iter().map(|notice| notice.stage.clone()).collect();
@@ -238,7 +240,7 @@ impl Outbox {
                 region: stage.region.clone(),
             };
             let id = ids::request();
-            let extra = self.board.listeners.extra;
+            let extra = self.board.config.extra;
             if let Some(body) = envelope::event(notice, &owner, &id, extra) {
                 events.push((notice.stage.clone(), notice.at, id, body));
             }
@@ -253,7 +255,7 @@ impl Outbox {
         events: &[(StageId, Time, String, String)],
     ) -> Result<(), StoreError> {
         let board = Arc::clone(&self.board);
-        for (sink, gauge) in board.listeners.sinks.iter().zip(&board.gauges) {
+        for (sink, gauge) in board.config.sinks.iter().zip(&board.gauges) {
             let mut cells = Vec::with_capacity(events.len());
             for (number, (stage, at, id, body)) in (self.next_seq..).zip(events) {
                 cells.push(vec![
@@ -280,23 +282,23 @@ impl Outbox {
         Ok(())
     }
 
-    /// Forgets what was appended since `mark`: it was rolled back.
+    /// Forgets what was appended since `mark`, because it was rolled back.
     pub(crate) fn roll_back(&mut self, mark: u64) {
         self.appended = mark;
     }
 
-    /// What was appended in the open transaction.
+    /// The number of rows appended in the open transaction.
     pub(crate) const fn mark(&self) -> u64 {
         self.appended
     }
 
-    /// After a commit: the senders have something to do.
+    /// Called after a commit: notifies the senders.
     pub(crate) fn committed(&mut self) {
         let appended = std::mem::take(&mut self.appended);
         self.committed_later(appended);
     }
 
-    /// The same, of a transaction that is not the open one.
+    /// The same for a transaction other than the open one.
     pub(crate) fn committed_later(&self, appended: u64) {
         if appended > 0 {
             for gauge in &self.board.gauges {
@@ -333,7 +335,7 @@ const BURY: &str = "INSERT INTO dead_letters \
      SELECT sink, seq, id, stage, at, body, attempts + 1, $3, $4 FROM outbox \
      WHERE sink = $1 AND seq = $2 ON CONFLICT (sink, seq) DO NOTHING";
 
-/// Writes down what became of events.
+/// Records the results of sending.
 pub(crate) async fn settle(
     connection: &mut sql::Connection,
     sink: &str,
@@ -376,7 +378,7 @@ const REVIVE: &str = "INSERT INTO outbox (sink, seq, id, stage, at, body, attemp
      ON CONFLICT (sink, seq) DO NOTHING";
 const UNBURY: &str = "DELETE FROM dead_letters WHERE sink = $1 AND seq = $2";
 
-/// The oldest dead letters, for an operator. Works beside a running server.
+/// The oldest dead letters, for an operator. Can run beside a server.
 pub(crate) async fn dead_letters(
     connection: &mut sql::Connection,
     limit: u32,
@@ -387,7 +389,7 @@ pub(crate) async fn dead_letters(
         .await
 }
 
-/// Queues a dead letter again, in its old place. The caller holds the transaction.
+/// Queues a dead letter again, in its old position. The caller holds the transaction.
 pub(crate) async fn replay(
     connection: &mut sql::Connection,
     sink: &str,

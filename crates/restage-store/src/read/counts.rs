@@ -1,11 +1,11 @@
-//! How much is live: for metrics, not for rules.
+//! Counts of live rows, for metrics.
 
 use crate::error::StoreError;
 use crate::sql::{Row, query};
 use crate::store::Store;
 
-/// Each count walks live rows only (`stage_sessions_active`, `replicas_out`, and `connections`, which
-/// holds nothing else). A deleted stage's rows count until they are purged.
+/// Each count reads live rows only (`stage_sessions_active`, `replicas_out`, and `connections`, which
+/// has no others). A deleted stage's rows count until they are purged.
 const LIVE_COUNTS: &str = "SELECT \
      (SELECT COUNT(*) FROM stage_sessions WHERE ended_at IS NULL), \
      (SELECT COUNT(*) FROM (SELECT DISTINCT session, participant FROM connections) AS present) \
@@ -15,7 +15,7 @@ const LIVE_COUNTS: &str = "SELECT \
      (SELECT COUNT(*) FROM connections WHERE kind = 'SUBSCRIBE'), \
      (SELECT COUNT(*) FROM connections WHERE kind = 'EVENTS')";
 
-/// How much is live at one moment.
+/// Counts of live rows at one moment.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct LiveCounts {
     /// Stage sessions that have not ended.
@@ -33,7 +33,7 @@ pub struct LiveCounts {
 }
 
 impl Store {
-    /// Counts what is live, in time that grows with it.
+    /// Counts live rows, in time proportional to their number.
     ///
     /// # Errors
     /// Any [`StoreError`].

@@ -1,7 +1,7 @@
-//! Reads, on the reader pool. Each is one statement and therefore one consistent picture.
+//! Reads, on connections of their own. Each is one statement and therefore one consistent snapshot.
 //!
-//! Lists page by key: a page starts after the position of the last row seen, in an index that has the
-//! order of the list, so that a page costs the same wherever it is and rows that come or go meanwhile
+//! Lists are paged by key: a page starts after the position of the last row seen, in an index in the
+//! order of the list. So a page costs the same anywhere in the list, and rows that are added or removed meanwhile
 //! never make a page repeat or skip another row.
 
 mod counts;
@@ -20,22 +20,22 @@ use crate::sql::{Query, Row, query};
 use crate::store::Store;
 use crate::tables::{Table as _, decode, event, participant, plain, replica, session, stage};
 
-/// Before every row of a list in ascending order. Ids are never empty.
+/// The position before every row of a list in ascending order. Ids are never empty.
 const FIRST: (i64, &str) = (i64::MIN, "");
-/// After every row of a list: no id begins with the last code point there is.
+/// The position after every row of a list: no id begins with the last code point.
 const LAST: (i64, &str) = (i64::MAX, "\u{10FFFF}");
 
 /// Part of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page<T> {
-    /// At most as many as asked for.
+    /// At most as many rows as requested.
     pub rows: Vec<T>,
-    /// Whether more rows follow the last of these.
+    /// Whether more rows follow.
     pub more: bool,
 }
 
 impl<T> Page<T> {
-    /// From one row more than asked for.
+    /// Makes a page from up to one row more than requested.
     fn cut(mut rows: Vec<T>, limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
@@ -44,10 +44,10 @@ impl<T> Page<T> {
     }
 }
 
-/// The filters ListParticipants knows, at most one per call.
+/// The filters of ListParticipants, at most one per call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ParticipantFilter {
-    /// Everyone.
+    /// No filter.
     None,
     /// `filterByUserId`
     UserId(String),
@@ -59,15 +59,15 @@ pub enum ParticipantFilter {
     RecordingState(String),
 }
 
-/// Where a replication stands in the list of a participant's replications. The sessions make it the only
-/// one at its place: two sources may start at the same time into the same session.
+/// The position of a replication in the list of a participant's replications. The sessions make it
+/// unique: two sources may start at the same time into the same session.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ReplicaPosition {
-    /// First start.
+    /// Time of the first start.
     pub started_at: Time,
-    /// Where to.
+    /// The destination session.
     pub destination_session: StageSessionId,
-    /// Where from.
+    /// The source session.
     pub source_session: StageSessionId,
 }
 
@@ -81,12 +81,12 @@ impl From<&Replica> for ReplicaPosition {
     }
 }
 
-/// A line of a participant's history with its place there.
+/// An event of a participant's history with its position.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RecordedEvent {
     /// Counts up from 1 within one participant's history in one stage session.
     pub seq: i64,
-    /// The line.
+    /// The event.
     pub event: StageEvent,
 }
 
@@ -110,7 +110,7 @@ pub(crate) const LIST_LIVE_STAGES: &str = concat!(
      ORDER BY s.created_at, s.id LIMIT $2"
 );
 
-/// Jumps from one region to the next in the index, however many stages each has.
+/// Jumps from one Region to the next in the index, however many stages each has.
 pub(crate) const LIST_REGIONS: &str = "WITH RECURSIVE found(region) AS (\
      SELECT MIN(s.region) FROM stages s WHERE s.account = $1 \
      UNION ALL \
@@ -284,7 +284,7 @@ impl Store {
             ParticipantFilter::UserId(_) => LIST_PARTICIPANTS_BY_USER,
             ParticipantFilter::Connected(_) => LIST_PARTICIPANTS_BY_STATE,
             ParticipantFilter::Published(_) => LIST_PARTICIPANTS_BY_PUBLISHED,
-            // Participants have no recording column: every one of them is DISABLED.
+            // Participants have no recording column, because all of them are DISABLED.
             ParticipantFilter::RecordingState(state) if state == "DISABLED" => LIST_PARTICIPANTS,
             ParticipantFilter::RecordingState(_) => {
                 return Ok(Page {
@@ -354,7 +354,7 @@ impl Store {
         self.page(query, limit, Replica::read).await
     }
 
-    /// Who publishes in the stage's active session, replicas included, in the order of first joins.
+    /// The publishing participants of the stage's active session, replicas included, in the order of first joins.
     pub async fn publishing_participants(
         &self,
         stage: &StageId,
@@ -363,7 +363,7 @@ impl Store {
         self.all(query, Participant::read).await
     }
 
-    /// What is known of the tokens with this participant id in a stage.
+    /// The token row of this participant id in a stage.
     pub async fn get_token(
         &self,
         stage: &StageId,
@@ -408,13 +408,13 @@ impl Store {
         Ok(Page { rows, more })
     }
 
-    /// A value kept for the deployment itself, such as the key of page tokens.
+    /// A value stored for the deployment itself, such as the key of page tokens.
     pub async fn meta_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.one(query(rows::META).bind(name), decode::meta_value)
             .await
     }
 
-    /// Binds the limit as the last parameter.
+    /// Runs a statement with the limit as its last parameter.
     async fn page<T>(
         &self,
         query: Query,

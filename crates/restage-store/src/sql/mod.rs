@@ -1,8 +1,8 @@
-//! Statements on either engine, which are written alike: `$1`, `$2`, … stand for what is bound.
+//! Runs statements on either engine. They are the same for both: `$1`, `$2`, … are bound values.
 //!
-//! SQLite runs in the thread that asks. Handing every statement to a thread of its own, and every row back, cost more
-//! than the statements: a look-up is tens of microseconds, waking a thread and being woken are as much. Whoever reads
-//! asks for bounded pages by index, and the writer has a thread to itself. PostgreSQL is waited for.
+//! SQLite runs in the calling thread. Passing every statement and row to another thread and back costs more
+//! than the statements: a look-up takes tens of microseconds, and waking a thread takes as long. Reads
+//! are bounded pages from an index, and the writer has a thread of its own. PostgreSQL is awaited.
 
 mod cell;
 mod readers;
@@ -29,7 +29,7 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Runs statements that take nothing and answer nothing, such as those that open and end a transaction. One
+    /// Runs statements without parameters and results, such as those that open and end a transaction. A transaction
     /// that is open when the connection is dropped is rolled back.
     pub(crate) async fn command(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match self {
@@ -41,12 +41,12 @@ impl Connection {
         }
     }
 
-    /// Opens a transaction and says the number the engine knows it by, if it has such.
+    /// Opens a transaction and returns its number, if the engine has such numbers.
     pub(crate) async fn begin(&mut self, sql: &'static str) -> Result<Option<i64>, StoreError> {
         match self {
             Self::Sqlite(connection) => connection.command(sql).map(|()| None),
             Self::Postgres(connection) => {
-                // Of several statements the first answers no row.
+                // Of several statements, the first returns no row.
                 let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
                 Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
             }
@@ -65,7 +65,7 @@ impl Connection {
     }
 }
 
-/// A statement and what is bound to it.
+/// A statement with its bound values.
 #[derive(Debug)]
 #[must_use = "it has not been run"]
 pub(crate) struct Query {
@@ -74,7 +74,7 @@ pub(crate) struct Query {
     is_kept: bool,
 }
 
-/// A statement of ours. Nothing a client sent may be part of it; that is bound.
+/// A statement of our own. Text from a client must never be part of it, but must be bound.
 pub(crate) fn query(sql: impl Into<Cow<'static, str>>) -> Query {
     Query {
         sql: sql.into(),
@@ -90,13 +90,13 @@ impl Query {
         self
     }
 
-    /// It will hardly be run again, so the engine need not remember it.
+    /// Marks a statement that will hardly run again, so that the engine does not cache it.
     pub(crate) const fn once(mut self) -> Self {
         self.is_kept = false;
         self
     }
 
-    /// Runs a change and says how many rows it changed.
+    /// Runs a change and returns the number of changed rows.
     pub(crate) async fn execute(self, on: &mut Connection) -> Result<u64, StoreError> {
         match on {
             Connection::Sqlite(connection) => connection.execute(&self),
@@ -137,7 +137,7 @@ impl Query {
         }
     }
 
-    /// The one row that such a statement always has.
+    /// The only row of a statement that always returns exactly one.
     pub(crate) async fn only<T>(
         self,
         on: &mut Connection,
@@ -147,12 +147,12 @@ impl Query {
         found.ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
-    /// A whole number, of a statement that always has one.
+    /// The whole number of a statement that always returns one.
     pub(crate) async fn number(self, on: &mut Connection) -> Result<i64, StoreError> {
         self.only(on, |row| row.number(0)).await
     }
 
-    /// Row by row, without keeping them.
+    /// Processes rows one by one, without storing them.
     pub(crate) async fn each<E: From<StoreError>>(
         self,
         on: &mut Connection,
@@ -186,13 +186,13 @@ impl Query {
     }
 }
 
-/// A row while it is being looked at.
+/// A row that is being read.
 pub(crate) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
     Any(&'r AnyRow),
 }
 
-/// A value of one of the types there are.
+/// A value of one of the stored types.
 pub(crate) enum Value<'r> {
     Null,
     Number(i64),
@@ -200,7 +200,7 @@ pub(crate) enum Value<'r> {
 }
 
 impl<'r> Row<'r> {
-    /// Text or NULL. The error says what stands there instead.
+    /// Text or NULL. The error names what is stored instead.
     pub(crate) fn opt_text(&self, at: usize) -> Result<Option<&'r str>, String> {
         match self {
             Self::Sqlite(row) => {
@@ -211,7 +211,7 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// A whole number or NULL. The error says what stands there instead.
+    /// A whole number or NULL. The error names what is stored instead.
     pub(crate) fn opt_number(&self, at: usize) -> Result<Option<i64>, String> {
         match self {
             Self::Sqlite(row) => {
@@ -222,7 +222,7 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// A whole number that is computed, so that nothing else can stand there.
+    /// A computed whole number, which cannot have another type.
     pub(crate) fn number(&self, at: usize) -> Result<i64, StoreError> {
         let found = self
             .opt_number(at)
@@ -242,7 +242,7 @@ impl<'r> Row<'r> {
         })
     }
 
-    /// Whatever stands there.
+    /// The value, of any type.
     pub(crate) fn value(&self, at: usize) -> Result<Value<'r>, StoreError> {
         let is_number = match self {
             Self::Sqlite(row) => match row.get_ref(at)?.data_type() {
@@ -279,12 +279,12 @@ impl<'r> Row<'r> {
     }
 }
 
-/// What an error says of a NULL where there may be none.
+/// The error text for a NULL in a column that must not be NULL.
 pub(crate) fn null() -> String {
     "it is NULL".to_owned()
 }
 
-/// Bytes as the store keeps them: one text type for every engine.
+/// Bytes as stored: as text, in the same way for every engine.
 pub(crate) fn bytes_text(bytes: &[u8]) -> String {
     hex::encode(bytes)
 }

@@ -1,4 +1,4 @@
-//! The connections that serve reads.
+//! The connections for reads.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,32 +11,32 @@ use super::{Connection, Query, Row};
 use crate::error::StoreError;
 use crate::limits::{READ_TIMEOUT, READERS};
 
-/// Connections that serve reads. Clones share them.
+/// The connections for reads. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) enum Readers {
     Sqlite(Arc<Idle>),
     Postgres(Arc<Pools>),
 }
 
-/// The pool of PostgreSQL's, which is replaced when its connections pass no bytes any more.
+/// PostgreSQL's pool, which is replaced when its connections pass no bytes any more.
 #[derive(Debug)]
 pub(crate) struct Pools {
     settings: AnyPoolOptions,
     address: AnyConnectOptions,
-    /// The present one, and how many there were before.
+    /// The present pool, and its number in the sequence of pools.
     current: Mutex<(AnyPool, u64)>,
 }
 
-/// Those of SQLite that nobody uses right now.
+/// SQLite's idle connections.
 #[derive(Debug)]
 pub(crate) struct Idle {
     connections: Mutex<Vec<Connection>>,
-    /// One for each of them.
+    /// One permit for each connection.
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    /// Of SQLite: [`READERS`] connections that `open` makes.
+    /// For SQLite: [`READERS`] connections that `open` makes.
     pub(crate) fn open(
         open: impl Fn() -> Result<Connection, StoreError>,
     ) -> Result<Self, StoreError> {
@@ -47,7 +47,7 @@ impl Readers {
         })))
     }
 
-    /// Of PostgreSQL: a pool with these settings, one connection of which is opened at once.
+    /// For PostgreSQL: a pool with these settings, of which one connection is opened at once.
     pub(crate) async fn connect(
         settings: AnyPoolOptions,
         address: AnyConnectOptions,
@@ -60,7 +60,7 @@ impl Readers {
         })))
     }
 
-    /// Leaves the connections there are and opens others, after it was found that they pass nothing.
+    /// Replaces the pool, after its connections were found to pass no bytes.
     pub(crate) fn renew(&self) {
         if let Self::Postgres(pools) = self {
             let (_, number) = pools.current();
@@ -101,7 +101,7 @@ impl Readers {
         }
     }
 
-    /// The first row of a statement that may look at many: in a thread that nobody else needs.
+    /// The first row of a statement that may read many rows: runs in a thread of its own.
     pub(crate) async fn row_aside<T: Send + 'static>(
         &self,
         query: Query,
@@ -152,9 +152,9 @@ impl Idle {
     }
 }
 
-/// A connection in use. It goes back when this is dropped, and the permit after it.
+/// A connection in use. It returns to the pool when this is dropped, and then the permit does.
 struct Lent {
-    /// There until it goes back.
+    /// `Some` until it is returned.
     connection: Option<Connection>,
     of: Arc<Idle>,
     _permit: OwnedSemaphorePermit,
@@ -189,7 +189,7 @@ impl Pools {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the pool of that number, unless that was done or there will be no more reads.
+    /// Replaces the pool with that number, unless this was done already or reads were closed.
     fn renew(&self, number: u64) {
         let mut current = self.lock();
         if current.1 != number || current.0.is_closed() {
@@ -200,12 +200,12 @@ impl Pools {
             .clone()
             .connect_lazy_with(self.address.clone());
         let (old, _) = std::mem::replace(&mut *current, (fresh, number + 1));
-        // Reads under way end by themselves, and silent connections do not end politely.
+        // Reads under way end by themselves; silent connections cannot be closed properly.
         tokio::spawn(async move { tokio::time::timeout(READ_TIMEOUT, old.close()).await });
     }
 
-    /// Reads within [`READ_TIMEOUT`] in all. Connections of which one does not answer in time are left: in the pool they
-    /// would keep the next readers waiting as well.
+    /// Reads within [`READ_TIMEOUT`] in total. A connection that does not answer in time is dropped, because in the
+    /// pool it would delay the next readers as well.
     async fn read<T>(
         &self,
         reading: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, sqlx::Error>,

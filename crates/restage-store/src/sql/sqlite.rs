@@ -10,26 +10,26 @@ use super::Cell;
 use super::{Query, Row};
 use crate::error::StoreError;
 
-/// Statements a connection remembers: more than there are, runs of each size included.
+/// Cached statements per connection: more than exist, including those for runs of each size.
 const STATEMENTS_KEPT: usize = 256;
 
-/// A connection to a file.
+/// A connection to a database file.
 #[derive(Debug)]
 pub(crate) struct SqliteConnection(rusqlite::Connection);
 
 impl SqliteConnection {
-    /// Opens a file that is there.
+    /// Opens an existing file.
     pub(crate) fn open(path: &Path) -> Result<Self, rusqlite::Error> {
-        // A connection is only ever with one thread at a time, so it needs no lock of its own.
+        // A connection is only used by one thread at a time, so it needs no lock of its own.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = rusqlite::Connection::open_with_flags(path, flags)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-        // Otherwise statements are planned anew whenever other values are bound.
+        // Otherwise statements would be planned again whenever other values are bound.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Self(connection))
     }
 
-    /// Runs settings.
+    /// Runs pragmas.
     pub(crate) fn set(&self, pragmas: &str) -> Result<(), rusqlite::Error> {
         self.0.execute_batch(pragmas)
     }
@@ -73,8 +73,8 @@ impl SqliteConnection {
         Ok(())
     }
 
-    /// The statement with everything bound. SQLite counts `$1` among its names, in the order they appear; `?1` is the
-    /// first value wherever it stands.
+    /// Prepares the statement and binds its values. For SQLite `$1` is a name, numbered in the order of appearance,
+    /// while `?1` is always the first value.
     fn prepare(&self, query: &Query) -> Result<Prepared<'_>, StoreError> {
         let sql = query.sql.replace('$', "?");
         let mut prepared = if query.is_kept {

@@ -1,4 +1,4 @@
-//! Whether changes can be made durable right now.
+//! Whether changes can be made durable now.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,11 +12,11 @@ use crate::writer::health::{PROBE_EVERY, PROBE_TIMEOUT};
 use crate::writer::{End, Request};
 
 impl Store {
-    /// Whether changes can be made durable right now: the writer has committed one within the last second, or does so
-    /// now. Askers share one probe.
+    /// Whether changes can be made durable now: the writer has committed one within the last second, or does so
+    /// for this call. Concurrent callers share one probe.
     ///
     /// # Errors
-    /// What the last attempt failed with, or [`StoreError::Timeout`] when there is no answer within
+    /// The error of the last attempt, or [`StoreError::Timeout`] when there is no answer within
     /// [`PROBE_TIMEOUT`].
     pub async fn can_write(&self) -> Result<(), StoreError> {
         if let Some(error) = self.ended() {
@@ -40,14 +40,14 @@ impl Store {
         };
         match tokio::time::timeout(PROBE_TIMEOUT, answered).await {
             Ok(outcome) => outcome,
-            // An attempt is under way. What the one before said says more than that this one takes long.
+            // An attempt is still under way. The result of the one before is more informative than a timeout.
             Err(_) => last.outcome.and(Err(StoreError::Timeout {
                 seconds: PROBE_TIMEOUT.as_secs(),
             })),
         }
     }
 
-    /// Why the writer writes no more, if that is so.
+    /// Why the writer has ended, if it has.
     fn ended(&self) -> Option<StoreError> {
         let is_gone = self.shared.end.has_changed().is_err();
         match &*self.shared.end.borrow() {

@@ -1,4 +1,4 @@
-//! The handle to the store: opening it, asking the writer, closing it. Reads are in [`crate::read`].
+//! The handle to the store: opening it, executing commands, closing it. Reads are in [`crate::read`].
 
 mod health;
 mod outbox;
@@ -27,9 +27,9 @@ use crate::writer::{
     Counters, EffectSink, End, Outcome, Request, Trouble, WRITER_QUEUE, Writer, newest,
 };
 
-/// How long a command may wait for its turn with the writer.
+/// Longest wait of a command for its turn with the writer.
 pub const TURN_MAX: Duration = Duration::from_secs(20);
-/// How long connections that serve reads may take to end.
+/// Time limit for closing the connections for reads.
 const READERS_CLOSE_MAX: Duration = Duration::from_secs(2);
 
 /// A command and what the rules take from outside besides rows.
@@ -41,19 +41,19 @@ pub struct Execution {
     pub context: Context,
 }
 
-/// How much the writer has done since it was opened.
+/// Counters of the writer since the store was opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoreStats {
     /// Transactions committed.
     pub commits: u64,
-    /// Commands in them.
+    /// Commands in these transactions.
     pub commands: u64,
-    /// Commands that wait for the writer right now.
+    /// Commands waiting for the writer now.
     pub queued: usize,
 }
 
-/// A handle to the store. Clones share it; dropping the last one stops the writer after what was
-/// queued is done.
+/// A handle to the store. Clones share it; dropping the last one stops the writer after
+/// the queued commands are done.
 #[derive(Clone, Debug)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -72,23 +72,23 @@ struct Shared {
 }
 
 impl Store {
-    /// Opens the database, brings its schema up to date and starts the writer. Until the store is
-    /// closed or dropped no one else can open it.
+    /// Opens the database, migrates its schema and starts the writer. Until the store is
+    /// closed or dropped, nobody else can open the database.
     ///
     /// # Errors
     /// [`StoreError::Open`], [`StoreError::InUse`], [`StoreError::NewerSchema`] or
-    /// [`StoreError::Migration`], each naming the database and what to do.
+    /// [`StoreError::Migration`]; each names the database and what to do.
     pub async fn open(config: &StoreConfig, sink: EffectSink) -> Result<Self, StoreError> {
         let config = config.clone();
         let purging = config.purging;
-        let listeners = config.listeners.clone();
+        let outbox_config = config.outbox.clone();
         let engine = tokio::task::spawn_blocking(move || Engine::acquire(&config))
             .await
             .map_err(|_| StoreError::Defect)??;
         let mut connection = engine.open_writer().await?;
         let purge_pending = purge::is_pending(&mut connection).await?;
         let latest = newest::time(&mut connection).await?;
-        let outbox = Outbox::open(&mut connection, listeners).await?;
+        let outbox = Outbox::open(&mut connection, outbox_config).await?;
         let board = Arc::clone(&outbox.board);
         let readers = engine.connect_readers().await?;
         let counters = Arc::new(Counters::default());
@@ -128,23 +128,23 @@ impl Store {
         })
     }
 
-    /// Executes a command: when this returns `Ok`, its changes are durable and its effects have been
-    /// handed over. Waits while [`WRITER_QUEUE`] others are queued, and for its turn, [`TURN_MAX`] in all. Once queued, a
-    /// command is executed even if the caller stops waiting.
+    /// Executes a command. When this returns `Ok`, its changes are durable and its effects were handed over. Waits for
+    /// room in the queue ([`WRITER_QUEUE`]) and for its turn, [`TURN_MAX`] in total. Once queued, a command is executed
+    /// even if the caller drops the future.
     ///
     /// # Errors
-    /// Any [`StoreError`]; then nothing was changed and no effect is performed, but for [`StoreError::Unknown`].
-    /// [`StoreError::Late`] says that the writer had not begun with the command, and will not.
+    /// Any [`StoreError`]; then nothing was changed and no effect is performed, except for [`StoreError::Unknown`].
+    /// [`StoreError::Late`] means that the writer had not begun with the command, and will not.
     pub async fn execute(&self, execution: Execution) -> Result<Outcome, StoreError> {
         self.execute_holding(execution, None, Instant::now() + TURN_MAX)
             .await
     }
 
-    /// The same, with a place among the effects that wait, and the time until which the command may wait for its turn.
-    /// The sink is given the place with the decision, and it is given back when there is none.
+    /// The same, with a reserved place among the waiting effects, and the time until which the command may wait for
+    /// its turn. The sink gets the place with the decision; without a decision the place is released.
     ///
     /// # Errors
-    /// Any [`StoreError`], as above.
+    /// Any [`StoreError`], as for `execute`.
     pub async fn execute_holding(
         &self,
         execution: Execution,
@@ -171,7 +171,7 @@ impl Store {
         tokio::pin!(answered);
         let outcome = match timeout_at(ends_at, &mut answered).await {
             Err(_) if turn.withdraw() => return Err(late),
-            // The writer is at it: what comes of it is told, whenever that is.
+            // The writer has begun with the command, so its result is awaited without a time limit.
             Err(_) => answered.await,
             Ok(outcome) => outcome,
         };
@@ -188,7 +188,7 @@ impl Store {
             .await
     }
 
-    /// Keeps a value under a name unless there is one already, and returns the one that is kept.
+    /// Stores a value under a name unless there is one already, and returns the stored value.
     ///
     /// # Errors
     /// Any [`StoreError`].
@@ -206,8 +206,8 @@ impl Store {
         .await
     }
 
-    /// Removes up to `limit` rows that deleted stages left behind and says how many went; fewer than
-    /// `limit` means that none are left. The writer does this by itself when it has time, unless the
+    /// Removes up to `limit` rows that deleted stages left behind and returns how many; fewer than
+    /// `limit` means that none are left. The writer does this by itself when it is idle, unless the
     /// configuration says otherwise.
     ///
     /// # Errors
@@ -216,10 +216,10 @@ impl Store {
         self.ask(|answer| Request::Purge { limit, answer }).await
     }
 
-    /// Writes down what became of a sink's events.
+    /// Records the results of sending events to a sink.
     ///
     /// # Errors
-    /// Any [`StoreError`]; then the events are still there.
+    /// Any [`StoreError`]; then the events still wait.
     pub async fn settle(
         &self,
         sink: &'static str,
@@ -246,7 +246,7 @@ impl Store {
         .await
     }
 
-    /// How much the writer has done.
+    /// Counters of the writer.
     pub fn stats(&self) -> StoreStats {
         StoreStats {
             commits: self.shared.counters.commits.load(Ordering::Relaxed),
@@ -255,10 +255,10 @@ impl Store {
         }
     }
 
-    /// Finishes what is queued, refuses what comes later, and gives the database free. Other clones of
-    /// this handle answer [`StoreError::Closed`] from then on.
+    /// Finishes the queued commands, refuses later ones, and releases the database. Other clones of
+    /// this handle return [`StoreError::Closed`] from then on.
     pub async fn close(self) {
-        // An error says that the writer has stopped already.
+        // An error means that the writer has stopped already.
         let _ = self.shared.requests.send(Request::Close).await;
         let writer = self
             .shared
@@ -266,7 +266,7 @@ impl Store {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        // Connections that pass no bytes do not end politely.
+        // Connections that pass no bytes cannot be closed properly.
         let _ = tokio::time::timeout(READERS_CLOSE_MAX, self.shared.readers.close()).await;
         if let Some(writer) = writer
             && writer.await.is_err()
@@ -275,7 +275,8 @@ impl Store {
         }
     }
 
-    /// Waits until the database is lost for good, or its writer is, and says why. For ever once the store is closed.
+    /// Waits until the database or its writer is lost permanently, and returns the reason. Waits forever once the
+    /// store is closed.
     pub async fn lost(&self) -> StoreError {
         let mut end = self.shared.end.clone();
         loop {

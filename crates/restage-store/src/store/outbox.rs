@@ -1,4 +1,4 @@
-//! The outbox as the senders see it: what waits for a sink, and how the sinks are doing.
+//! The outbox for the senders: events that wait for a sink, and the state of the sinks.
 
 use restage_core::id::Time;
 use tokio::sync::futures::Notified;
@@ -29,7 +29,7 @@ impl Store {
         Ok(page)
     }
 
-    /// Which events wait for a sink, in order, after a sequence number.
+    /// Positions and stages of the events that wait for a sink, in order, after a sequence number.
     ///
     /// # Errors
     /// Any [`StoreError`].
@@ -46,7 +46,7 @@ impl Store {
         self.readers().rows(query, decode::waiting).await
     }
 
-    /// How many events wait for a sink up to a sequence number.
+    /// Number of events that wait for a sink, up to a sequence number.
     ///
     /// # Errors
     /// Any [`StoreError`].
@@ -66,17 +66,17 @@ impl Store {
         Ok(rows.into_iter().next().filter(|event| event.seq == seq))
     }
 
-    /// Notes since when a sink's oldest event waits, for [`Self::outbox_stats`].
+    /// Records the time of a sink's oldest waiting event, for [`Self::outbox_stats`].
     pub fn outbox_oldest(&self, sink: &str, at: Option<Time>) {
         self.board().set_oldest(sink, at);
     }
 
-    /// Resolves when events are committed after this was called, whenever it is awaited.
+    /// Resolves when events are committed after this call, whenever it is awaited.
     pub fn outbox_changed(&self) -> Notified<'_> {
         self.board().bell.notified()
     }
 
-    /// How the sinks are doing, by name.
+    /// The state of the sinks, by name.
     pub fn outbox_stats(&self) -> Vec<(&'static str, OutboxStats)> {
         self.board().stats()
     }

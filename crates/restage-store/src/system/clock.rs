@@ -1,5 +1,5 @@
-//! The clocks: the wall clock, which may be set either way while the server runs, and a steady one for what lasts a
-//! while. The only place that reads them for the rules.
+//! The clocks: the wall clock, which may be set while the server runs, and a steady one for durations.
+//! The rules get the time only from here.
 
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -7,11 +7,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use restage_api::Timestamp;
 use restage_core::id::Time;
 
-/// A difference between the clocks that is smaller is left to the time service, which corrects the wall clock all the
-/// time.
+/// A smaller difference between the clocks is ignored, because a time service corrects the wall clock continuously.
 const STEP_MIN_US: i64 = 1_000_000;
 
-/// Now by the wall clock, in microseconds since the Unix epoch: for what is written, and for what expires.
+/// The wall clock, in microseconds since the Unix epoch: for rows and for expiry.
 #[allow(clippy::disallowed_methods)]
 pub fn now() -> Time {
     let elapsed = SystemTime::now()
@@ -20,8 +19,8 @@ pub fn now() -> Time {
     Time(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Now by the steady clock: the wall clock as it was when this was first asked, and the time that has passed since
-/// then, whatever the wall clock was set to meanwhile. For durations within this process.
+/// The steady clock: the wall clock at the first call plus the time elapsed since
+/// then, even if the wall clock is set meanwhile. For durations within this process.
 #[allow(clippy::disallowed_methods)]
 pub fn steady() -> Time {
     static START: LazyLock<(Instant, Time)> = LazyLock::new(|| (Instant::now(), now()));
@@ -30,12 +29,12 @@ pub fn steady() -> Time {
     Time(began.0.saturating_add(elapsed))
 }
 
-/// A time as the service writes it: ISO 8601 in UTC.
+/// A time in the service's format: ISO 8601 in UTC.
 pub fn iso(unix_seconds: i64) -> String {
     Timestamp::from_unix_seconds(unix_seconds).to_string()
 }
 
-/// Notices that the wall clock was set, by the steady one.
+/// Detects that the wall clock was set, by comparing it with the steady clock.
 #[derive(Debug)]
 pub struct StepWatch {
     wall: Time,
@@ -43,13 +42,13 @@ pub struct StepWatch {
 }
 
 impl StepWatch {
-    /// From these times on.
+    /// Starts with these times.
     pub const fn new(wall: Time, steady: Time) -> Self {
         Self { wall, steady }
     }
 
-    /// By how many microseconds the wall clock was set ahead (or back, if negative) since the last look, if it was. Each
-    /// step is told once; what a time service corrects little by little is none.
+    /// By how many microseconds the wall clock was set ahead (or back, if negative) since the last call. Each
+    /// step is reported once; gradual corrections by a time service are not steps.
     pub fn look(&mut self, wall: Time, steady: Time) -> Option<i64> {
         let passed = steady.0.saturating_sub(self.steady.0);
         let step = wall.0.saturating_sub(self.wall.0).saturating_sub(passed);
@@ -58,7 +57,7 @@ impl StepWatch {
     }
 }
 
-/// One line for the log about a step of the wall clock, in microseconds.
+/// Logs one line about a step of the wall clock, given in microseconds.
 pub fn log_step(step: i64) {
     let seconds = step as f64 / 1e6;
     let wall = iso(now().0 / 1_000_000);
@@ -102,7 +101,7 @@ mod tests {
         assert_eq!(after(SECOND / 4, 0), None);
         assert_eq!(after(3 * SECOND, -2 * day), Some(-2 * day));
         assert_eq!(after(SECOND / 4, 0), None);
-        // However long nobody looked.
+        // However long the interval between two calls was.
         assert_eq!(after(7 * day, 0), None);
         // A time service that corrects half a second each minute.
         assert!((0..60).all(|_| after(60 * SECOND, SECOND / 2).is_none()));

@@ -1,12 +1,12 @@
-//! Files that are there after a power cut: written aside, made durable, put in their place, and the place made durable
-//! too. A rename that only the system knows of is not on the disk.
+//! Writes files that survive a power cut: a new file is written beside the old one, synced, renamed into place, and
+//! then the directory is synced too, because a rename is not durable before that.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Result, Write as _};
 use std::path::Path;
 
-/// Replaces a file, whole or not at all, readable by its owner only. `prepare` gets the new file before it takes the place
-/// of the old.
+/// Replaces a file atomically; the new one is readable by its owner only. `prepare` is called with the new file
+/// before it replaces the old one.
 pub fn replace(path: &Path, bytes: &[u8], prepare: impl FnOnce(&File)) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let temporary = path.with_extension("new");
@@ -22,13 +22,13 @@ pub fn replace(path: &Path, bytes: &[u8], prepare: impl FnOnce(&File)) -> Result
     put(&temporary, path)
 }
 
-/// Renames a file that is durable itself.
+/// Renames a file that is already durable, and makes the rename durable.
 pub fn put(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to)?;
     sync_folder_of(to)
 }
 
-/// Makes durable what names are in the folder of a file.
+/// Syncs the directory that contains a file.
 pub fn sync_folder_of(path: &Path) -> Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

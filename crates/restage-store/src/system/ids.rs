@@ -1,14 +1,14 @@
-//! Fresh identifiers. The only place that draws them.
+//! Generates identifiers and secrets. No other place does.
 
 use rand::distr::{Alphanumeric, SampleString};
 use restage_core::id::{ConnectionId, ParticipantId, ResourceId, StageSessionId};
 use restage_core::{Arn, StageArn};
 
-/// Length of resource and participant ids, as the service makes them.
+/// Length of resource and participant ids, as in the service.
 const RESOURCE_ID_LEN: usize = 12;
 /// Characters after `st-`.
 const SESSION_ID_LEN: usize = 13;
-/// 131 bits: a connection's URL cannot be guessed.
+/// 131 bits, so that a connection's URL cannot be guessed.
 const CONNECTION_ID_LEN: usize = 22;
 
 fn alphanumeric(len: usize) -> String {
@@ -29,22 +29,22 @@ pub fn stage(account: &str, region: &str) -> StageArn {
     resource(account, region)
 }
 
-/// A fresh participant id.
+/// A new participant id.
 pub fn participant() -> ParticipantId {
     ParticipantId::new(alphanumeric(RESOURCE_ID_LEN))
 }
 
-/// A fresh stage session id.
+/// A new stage session id.
 pub fn stage_session() -> StageSessionId {
     StageSessionId::new(format!("st-{}", alphanumeric(SESSION_ID_LEN)))
 }
 
-/// A fresh connection id.
+/// A new connection id.
 pub fn connection() -> ConnectionId {
     ConnectionId::new(alphanumeric(CONNECTION_ID_LEN))
 }
 
-/// A request id in the shape of a UUID.
+/// A new request id in the form of a UUID.
 pub fn request() -> String {
     let mut digits = [0; 32];
     hex::encode_to_slice(rand::random::<[u8; 16]>(), &mut digits)
@@ -60,7 +60,7 @@ pub fn request() -> String {
     id
 }
 
-/// Text for secrets.
+/// A random text for secrets.
 pub fn secret(len: usize) -> String {
     alphanumeric(len)
 }

@@ -1,4 +1,4 @@
-//! What a process takes from its machine: the time, random ids, and files that outlive a power cut.
+//! What a process takes from its machine: the time, random ids, and durable files.
 
 pub mod clock;
 pub mod files;

@@ -1,5 +1,5 @@
-//! What becomes of a stage that is deleted. The stage row goes at once, and with it everything that
-//! belongs to the stage is out of every reader's sight; the rows themselves go in bounded steps.
+//! Removes the rows of deleted stages. The stage row is removed at once, after which no reader sees anything that
+//! belongs to the stage; its other rows are removed in bounded steps.
 
 use restage_core::id::StageId;
 
@@ -19,12 +19,12 @@ const FORGET_DELETED: &str = "DELETE FROM deleted_stages WHERE id = $1";
 const NEXT_DELETED: &str = "SELECT id FROM deleted_stages ORDER BY id LIMIT 1";
 pub(crate) const NEXT_SESSION: &str = "SELECT id FROM stage_sessions WHERE stage = $1 LIMIT 1";
 
-/// Connections do not wait to be purged: who is connected is not history. There are none outside the
+/// Connections are removed at once, because they are not history. There are none outside the
 /// active session, and the rules have closed those.
 const DELETE_CONNECTIONS: &str = "DELETE FROM connections WHERE session = \
      (SELECT s.active_session FROM stages s WHERE s.id = $1)";
-/// Rows that belong to a session, by its id and a limit. The session row itself goes last: it is what
-/// says whose the others are. Replicas that have the session as destination stay, they are the
+/// Rows that belong to a session, by its id and a limit. The session row itself is removed last, because it
+/// identifies the others. Replicas that have the session as destination stay: they are the
 /// source's history.
 pub(crate) const OF_SESSION: [&str; 3] = [
     "DELETE FROM stage_events WHERE (session, participant, seq) IN \
@@ -39,7 +39,7 @@ const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
 pub(crate) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE (stage, participant) IN \
      (SELECT stage, participant FROM tokens WHERE stage = $1 LIMIT $2)";
 
-/// Removes a stage, and with it up to `purge_rows` rows of what it had. Removing one that is not there
+/// Removes a stage, and with it up to `purge_rows` of its rows. Removing a missing stage
 /// changes nothing.
 pub(crate) async fn delete_stage(
     connection: &mut sql::Connection,
@@ -63,8 +63,8 @@ pub(crate) async fn delete_stage(
     Ok(())
 }
 
-/// Removes up to `limit` rows of deleted stages and says how many went. Fewer than `limit` means that
-/// nothing is left to do.
+/// Removes up to `limit` rows of deleted stages and returns how many. Fewer than `limit` means that
+/// none are left.
 pub(crate) async fn purge(connection: &mut sql::Connection, limit: u32) -> Result<u32, StoreError> {
     let mut left = limit;
     while left > 0 {
@@ -83,7 +83,7 @@ pub(crate) async fn is_pending(connection: &mut sql::Connection) -> Result<bool,
     Ok(next.is_some())
 }
 
-/// Removes up to `limit` rows of one deleted stage, and its entry in the list of work with the last.
+/// Removes up to `limit` rows of one deleted stage, and with the last of them its entry in the work list.
 async fn purge_stage(
     connection: &mut sql::Connection,
     stage: &str,
@@ -131,7 +131,7 @@ pub(crate) async fn delete_some(
     Ok(u32::try_from(deleted).unwrap_or(limit).min(limit))
 }
 
-/// The one column there is.
+/// The only column of a row.
 pub(crate) fn id(row: &Row<'_>) -> Result<String, StoreError> {
     row.text(0).map(str::to_owned)
 }

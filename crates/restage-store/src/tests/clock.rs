@@ -12,7 +12,7 @@ async fn open(database: &Database) -> Store {
     Store::open(&config, Box::new(|_, _, _| ())).await.unwrap()
 }
 
-/// Creates a stage by a clock that is ahead by so many seconds, and says when it was.
+/// Creates a stage by a clock that is ahead by so many seconds, and returns its time.
 async fn created(store: &Store, id: &str, ahead_s: u32) -> Time {
     let mut wanted = create(id, None);
     let now = clock::now().plus_seconds(ahead_s);

@@ -1,4 +1,4 @@
-//! Holding the writer, so that a test knows what it finds in its queue.
+//! Holds the writer, so that a test knows what is in its queue.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -13,10 +13,10 @@ use super::Bench;
 use super::writer::rename;
 use crate::{EffectSink, Execution, Outcome, StoreError, StoreStats};
 
-/// A stage that never is: asking to rename it changes nothing, and stops the writer.
+/// A stage that never exists: renaming it changes nothing, and stops the writer.
 const NOWHERE: &str = "gate";
 
-/// What the writer waits at.
+/// The gate at which the writer waits.
 pub(super) struct Gate {
     is_reached: Notify,
     open: Sender<()>,
@@ -47,7 +47,7 @@ impl Gate {
     }
 }
 
-/// While it is there the writer takes nothing from its queue.
+/// While this exists, the writer takes nothing from its queue.
 pub(super) struct Held(Option<Sender<()>>);
 
 impl Drop for Held {

@@ -1,4 +1,4 @@
-//! Whether the store can write is what it says when it is asked, and a file that is gone is noticed.
+//! Tests that the store's health is reported correctly, and that a missing file is noticed.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::{Cause, EffectSink, PROBE_EVERY, StoreError};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Bench {
-    /// Asks until the answer is as expected.
+    /// Repeats the question until the answer is as expected.
     async fn until_writable(&self, expected: Result<(), Cause>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -63,7 +63,7 @@ async fn many_who_ask_share_a_probe() {
     let before = bench.store.stats().commits;
     let all = (0..200).map(|_| bench.store.can_write());
     assert!(super::writer::join_all(all).await.iter().all(Result::is_ok));
-    // A second one if they took longer than the first is good for.
+    // A second commit if these took longer than the first result is valid.
     assert!((1..=2).contains(&(bench.store.stats().commits - before)));
 }
 
@@ -72,7 +72,7 @@ async fn a_file_that_was_removed_or_replaced_is_lost() {
     for is_log in [false, true] {
         let (bench, _) = logging_bench(Database::sqlite()).await;
         bench.store.execute(create("a", None)).await.unwrap();
-        // Until the log was seen.
+        // Until the log file was seen.
         tokio::time::sleep(PROBE_EVERY).await;
         bench.store.can_write().await.unwrap();
         let file = bench._database.path().join(if is_log {

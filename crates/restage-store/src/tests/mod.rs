@@ -25,14 +25,15 @@ use restage_core::row::{
 };
 use restage_core::{Change, World};
 
-use crate::engine::{Engine, Role};
+use crate::engine::{Access, Engine};
+use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::tables::{Table, write};
 use crate::{EffectSink, Store, StoreConfig};
 use database::Database;
 use gate::Gate;
 
-/// A store of its own, and a second way to its rows.
+/// A store, and a second connection to its rows.
 struct Bench {
     store: Store,
     rows: sql::Connection,
@@ -49,14 +50,14 @@ impl Bench {
         Self::on(Database::fresh().await, sink).await
     }
 
-    /// Deleted stages leave their rows until purged.
+    /// Deleted stages keep their rows until purged.
     async fn on(database: Database, sink: EffectSink) -> Self {
         let config = StoreConfig::from_address(database.address()).unwrap();
         let gate = Arc::new(Gate::default());
         let sink = Gate::around(&gate, sink);
         let config = config.purged_by_caller();
         let store = Store::open(&config, sink).await.unwrap();
-        let visit = Engine::visit(&config, Role::Writer).await.unwrap();
+        let visit = Engine::visit(&config, Access::Writer).await.unwrap();
         Self {
             store,
             rows: visit.connection,
@@ -70,7 +71,7 @@ impl Bench {
         write::apply(&mut self.rows, changes, 0).await.unwrap();
     }
 
-    /// Every row there is.
+    /// All rows.
     async fn dump(&mut self) -> World {
         let mut world = World::default();
         for row in self.all::<Stage>().await {

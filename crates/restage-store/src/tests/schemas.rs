@@ -160,7 +160,7 @@ async fn a_backup_holds_every_row_and_goes_into_either_engine() {
     }
 }
 
-/// A table that is in the schema and not in the list would be missing from every backup.
+/// A table of the schema that is missing from the list would be missing from every backup.
 #[tokio::test]
 async fn the_list_of_tables_is_complete() {
     let database = Database::sqlite();

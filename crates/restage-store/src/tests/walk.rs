@@ -152,7 +152,7 @@ impl Walk {
         (self.world.stages.get(stage).cloned(), theirs.collect())
     }
 
-    /// What has changed must not be seen to hold.
+    /// A change must be noticed by the watch.
     fn look_again(&mut self, bench: &Bench, watched: Vec<Watched>) {
         for (stage, watch, row, replicas) in watched {
             let holds = bench.store.holds(&watch);
@@ -178,7 +178,7 @@ impl Walk {
         self.steady = self.steady.plus_seconds(step_s);
         self.wall = self.wall.plus_seconds(step_s);
         if self.dice.one_in(100) {
-            // The clock is set, by hours, either way.
+            // The clock is set by hours, in either direction.
             let set_s = *self.dice.pick(&[-90_000, -3_600, 3_600, 90_000]);
             let least = self.now.minus_seconds(40 * 3_600);
             self.wall = least.max(Time(self.wall.0 + set_s * 1_000_000));
@@ -307,7 +307,7 @@ impl Walk {
         })
     }
 
-    /// Someone with a token, seldom someone who lost it or whose stage is gone.
+    /// A participant with a token; rarely one that lost it or whose stage is gone.
     fn bearer(&mut self) -> (StageArn, ParticipantId) {
         let tokens: Vec<_> = self.world.tokens.values().collect();
         if tokens.is_empty() || self.dice.one_in(40) {
@@ -317,7 +317,7 @@ impl Walk {
         (arn(token.stage.clone()), token.participant.clone())
     }
 
-    /// A key, seldom one that is gone.
+    /// A key, rarely a deleted one.
     fn key(&mut self) -> PublicKeyArn {
         let rows = self.world.plain_of::<PublicKey>();
         let keys: Vec<_> = rows.map(|row| row.id.clone()).collect();
@@ -479,7 +479,7 @@ impl Walk {
 
     fn open_connection(&mut self) -> Command {
         let claims = self.claims();
-        // The resumption secret of the session in progress, now and then of another one.
+        // The resumption secret of the session in progress, sometimes of another one.
         let stage = self.world.stages.get(&claims.stage.id);
         let resumes = match self.dice.below(6) {
             0 | 1 => stage.and_then(|row| row.active_session.clone()),

@@ -13,7 +13,7 @@ use restage_core::row::{
 
 use super::Dice;
 
-/// Text that a careless store would spoil.
+/// Text that a careless store would damage.
 pub(super) const AWKWARD: [&str; 9] = [
     "",
     "ann",

@@ -1,4 +1,4 @@
-//! One transaction for all that wait together.
+//! One transaction for all requests that wait together.
 
 use super::request::{Done, Request};
 use crate::config::Purging;
@@ -6,15 +6,15 @@ use crate::error::StoreError;
 use crate::outbox::Outbox;
 use crate::sql::Connection;
 
-/// Around each request of a batch.
+/// Begins each request of a batch.
 const SAVEPOINT: &str = "SAVEPOINT request";
 const RELEASE: &str = "RELEASE SAVEPOINT request";
 const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT request";
 
-/// A request and what came of it.
+/// A request and its result.
 pub(super) struct Entry {
     pub(super) request: Request,
-    /// `None` until it was performed.
+    /// `None` until the request was performed.
     pub(super) outcome: Option<Result<Done, StoreError>>,
 }
 
@@ -27,16 +27,16 @@ impl From<Request> for Entry {
     }
 }
 
-/// How far a batch has come. It tells what is known of a batch that was broken off.
+/// The progress of a batch, which decides what is known of a batch that was interrupted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Progress {
     /// Nothing of it is kept.
     Open,
-    /// COMMIT was sent and has not been answered. The number is the transaction's, where the engine has such.
+    /// COMMIT was sent and has not been answered. The number is the transaction's, if the engine has such numbers.
     Committing(Option<i64>),
 }
 
-/// What a batch is written with.
+/// The parts of the writer that a batch uses.
 pub(super) struct Means<'w> {
     pub(super) connection: &'w mut Connection,
     pub(super) begin: &'static str,
@@ -45,9 +45,9 @@ pub(super) struct Means<'w> {
 }
 
 impl Means<'_> {
-    /// One transaction with a savepoint per request, so that one that fails takes only itself back; a request that is
-    /// alone needs none. An error means that nothing of the batch was kept, or, once `progress` says so, that this is
-    /// not known.
+    /// Writes one transaction with a savepoint per request, so that a request that fails rolls back only itself; a
+    /// single request needs no savepoint. An error means that nothing of the batch was kept, or, depending on
+    /// `progress`, that this is unknown.
     pub(super) async fn write(
         &mut self,
         entries: &mut [Entry],
@@ -85,7 +85,7 @@ impl Means<'_> {
         *progress = Progress::Committing(transaction);
         let committed = self.connection.command("COMMIT").await;
         if committed.as_ref().is_err_and(StoreError::is_refusal) {
-            // The engine itself says that it was not.
+            // The engine itself reports that the COMMIT failed.
             *progress = Progress::Open;
         }
         committed

@@ -1,7 +1,7 @@
-//! Whether what was read still holds, without reading it again.
+//! Change counters, which show whether data that was read is still current.
 //!
-//! The writer counts what it changes, after the commit and before anyone is told of it. Who has read something and
-//! finds the counts as they were knows that nothing of it has changed: a look at two numbers.
+//! The writer counts changes after the commit and before any caller gets an answer. If the counters are unchanged
+//! since a read, the data is still current; checking this costs two loads.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use restage_core::Change;
 use restage_core::id::StageId;
 
-/// Counts there are. Subjects that share one only look changed more often than they are.
+/// Number of counters. Subjects that share one only seem to change more often than they do.
 const SLOTS: usize = 4_096;
 
-/// What may be watched.
+/// A subject that can be watched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Subject<'s> {
     /// The row of a stage.
@@ -21,7 +21,7 @@ pub enum Subject<'s> {
     Replicas(&'s StageId),
 }
 
-/// What [`Store::watch`](crate::Store::watch) saw.
+/// The state that [`Store::watch`](crate::Store::watch) saw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Watch {
     pub(crate) slots: [usize; 2],
@@ -29,14 +29,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A watch of these subjects that saw this count of changes.
+    /// A watch of these subjects, at this count of changes.
     pub fn of(subjects: [Subject<'_>; 2], seen: u64) -> Self {
         let slots = subjects.map(slot);
         Self { slots, seen }
     }
 }
 
-/// How often things have changed.
+/// The change counters.
 #[derive(Debug)]
 pub(crate) struct ChangeCounts {
     of_all: AtomicU64,
@@ -53,7 +53,7 @@ impl Default for ChangeCounts {
 }
 
 impl ChangeCounts {
-    /// These changes are in the database now.
+    /// Counts changes that are now in the database.
     pub(crate) fn committed(&self, changes: &[Change]) {
         for change in changes {
             match change {
@@ -76,7 +76,7 @@ impl ChangeCounts {
         }
     }
 
-    /// Anything may have changed.
+    /// Counts a change of everything, because it is not known what has changed.
     pub(crate) fn committed_unknown(&self) {
         self.of_all.fetch_add(1, Ordering::Release);
     }
@@ -85,7 +85,7 @@ impl ChangeCounts {
         self.of_slots[slot(subject)].fetch_add(1, Ordering::Release);
     }
 
-    /// Grows with every change of any of them.
+    /// The sum of the subjects' counters; it grows with every change of any of them.
     pub(crate) fn sum(&self, slots: [usize; 2]) -> u64 {
         let of_slots = slots.map(|slot| self.of_slots[slot].load(Ordering::Acquire));
         let of_all = self.of_all.load(Ordering::Acquire);
@@ -96,6 +96,6 @@ impl ChangeCounts {
 fn slot(subject: Subject<'_>) -> usize {
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
-    // The remainder is below SLOTS.
+    // The remainder is less than SLOTS.
     (hasher.finish() % SLOTS as u64) as usize
 }

@@ -1,4 +1,4 @@
-//! Whether the database can be written, as the writer's own commits tell or, when there are none, a write of its own.
+//! Whether the database can be written, as shown by the writer's commits or, when there are none, by a probe.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 
-/// For so long a commit, or a failure, tells how things are. So there is at most one probe in this time, however many
-/// ask.
+/// A commit or failure within this time answers the question. So there is at most one probe in this time, however many
+/// callers ask.
 pub const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// How long an answer to a probe is waited for.
+/// How long to wait for the result of a probe.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The row of `meta` that probes write. It is no part of a backup.
+/// The row of `meta` that probes write. It is not part of a backup.
 pub(crate) const PROBE_ROW: &str = "probe";
 
-/// What the writer found last.
+/// The writer's last result.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     pub(crate) at: Instant,
     pub(crate) outcome: Result<(), StoreError>,
 }
 
-/// What the writer and those who ask share.
+/// State shared by the writer and the callers.
 #[derive(Debug)]
 pub(crate) struct Health {
     pub(crate) verdict: watch::Sender<Verdict>,
@@ -44,7 +44,7 @@ impl Default for Health {
 }
 
 impl Health {
-    /// Something was committed, or could not be.
+    /// Records a successful or failed commit.
     pub(crate) fn found(&self, outcome: Result<(), StoreError>) {
         self.verdict.send_replace(Verdict {
             at: Instant::now(),

@@ -32,19 +32,19 @@ use request::Done;
 pub(crate) use request::Request;
 use unsettled::Unsettled;
 
-/// Commands waiting for the writer. When it is full, callers wait.
+/// Commands waiting for the writer. When the queue is full, callers wait.
 pub const WRITER_QUEUE: usize = 1_024;
-/// Commands that share one commit.
+/// Most commands that share one commit.
 pub const BATCH_MAX: usize = 128;
-/// Batches after which a step of purging is due even if callers keep the writer busy.
+/// After this many batches a step of purging is due even if callers keep the writer busy.
 const PURGE_PATIENCE_BATCHES: u32 = 32;
-/// How long the writer lets be, after it could not connect, before it tries again. Who asks meanwhile is refused at
+/// Pause of the writer after a failed attempt to connect. Requests in this time are refused at
 /// once.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// How often the database's own file is looked for.
+/// Interval at which the database's own file is checked.
 const PLACE_CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// First bucket of durations, in seconds, and how many follow, each twice the last: up to 3.3 s.
+/// First bucket of durations, in seconds, and the number of further buckets, each twice the previous: up to 3.3 s.
 const DURATION_FIRST_S: f64 = 0.000_1;
 const DURATION_BUCKETS: u16 = 16;
 
@@ -53,23 +53,23 @@ pub fn durations() -> Histogram {
     Histogram::new(exponential_buckets(DURATION_FIRST_S, 2.0, DURATION_BUCKETS))
 }
 
-/// What a command that was executed led to.
+/// The result of an executed command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
-    /// What the rules answered. A refusal is a successful execution, and may have left history.
+    /// The reply of the rules. A refusal is a successful execution, and may have written history.
     pub reply: Result<Reply, restage_core::Error>,
 }
 
-/// Takes the effects of every committed decision, in the order of commits, before the caller is
-/// answered, and what [`Store::execute_holding`](crate::Store::execute_holding) was given with the command. It runs in the writer: it must hand over and
-/// return, never wait.
+/// Receives the effects of every committed decision, in the order of commits, before the caller is
+/// answered, together with what [`Store::execute_holding`](crate::Store::execute_holding) got with the command. It runs
+/// in the writer: it must hand over and return, and never wait.
 pub type EffectSink = Box<dyn FnMut(&Command, &Decision, Option<OwnedSemaphorePermit>) + Send>;
 
-/// What the writer did so far.
+/// Counters of the writer.
 #[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
-    /// Rows written, about.
+    /// Number of rows written, approximately.
     pub(crate) rows: Arc<AtomicU64>,
     pub(crate) commands: AtomicU64,
     pub(crate) batches: Histogram,
@@ -86,19 +86,19 @@ impl Default for Counters {
     }
 }
 
-/// How it is with the writer.
+/// Whether and why the writer has ended.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
-    /// It works.
+    /// It is running.
     NotYet,
     /// It was told to stop.
     Closed,
-    /// It will not write again.
+    /// It can never write again.
     Lost(StoreError),
 }
 
 pub(crate) struct Writer {
-    /// Held, not used. Before `engine`, so that it has ended when the database is given free.
+    // Held, not used. Declared before `engine`, so that it has ended when the database is released.
     pub(crate) _checkpoints: Option<Checkpoints>,
     pub(crate) engine: Engine,
     /// `None` after a failure that leaves the connection in doubt; the next batch opens a new one.
@@ -111,36 +111,36 @@ pub(crate) struct Writer {
     /// Rows of deleted stages may be left.
     pub(crate) purge_pending: bool,
     pub(crate) outbox: Outbox,
-    /// The latest time a command was decided at.
+    /// The latest time at which a command was decided.
     pub(crate) latest: Time,
     pub(crate) health: Arc<Health>,
-    /// Whose connections went the same way when the writer's was lost.
+    /// The connections for reads, which are replaced when the writer's connection was lost.
     pub(crate) readers: Readers,
-    /// Dropped without another word when the writer panics.
+    /// Dropped without a value when the writer panics.
     pub(crate) end: watch::Sender<End>,
     pub(crate) trouble: Trouble,
 }
 
-/// What went wrong and is not mended.
+/// Failures that are not repaired yet.
 #[derive(Default)]
 pub(crate) struct Trouble {
     /// A batch of which it is not known whether it was committed.
     unsettled: Option<Unsettled>,
-    /// Until when no new connection is tried, and why.
+    /// Until when no new connection is attempted, and why.
     down: Option<(Instant, StoreError)>,
-    /// The database is lost.
+    /// Set when the database is lost.
     lost: Option<StoreError>,
-    /// When the database's file was last looked for.
+    /// When the database's file was last checked.
     looked_at: Option<Instant>,
 }
 
-/// What SQLite's writer is called among threads.
+/// Name of the writer's thread with SQLite.
 const THREAD: &str = "restage-store";
 
 impl Writer {
-    /// Starts it. What is returned resolves when it has ended.
+    /// Starts the writer. The returned receiver resolves when it has ended.
     ///
-    /// SQLite's has a thread of its own, since it waits for the disk there.
+    /// With SQLite it has a thread of its own, because it waits for the disk there.
     pub(crate) fn start(self) -> Result<oneshot::Receiver<()>, StoreError> {
         let (ended, end) = oneshot::channel();
         let database = self.engine.name().to_owned();
@@ -150,7 +150,7 @@ impl Writer {
             .is_some_and(sql::Connection::is_sqlite);
         let run = async move {
             self.run().await;
-            // Whoever waits for it may be gone.
+            // The receiver may have been dropped.
             let _ = ended.send(());
         };
         if is_sqlite {
@@ -167,7 +167,7 @@ impl Writer {
         Ok(end)
     }
 
-    /// Runs until the store is closed or dropped. What was queued before is still done.
+    /// Runs until the store is closed or dropped. Requests queued before that are still done.
     async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut batches = 0;
@@ -175,7 +175,7 @@ impl Writer {
             if self.should_purge(batches) {
                 batches = 0;
                 self.purge_step().await;
-                // Let callers queue between steps on a single-threaded runtime too.
+                // Lets callers queue between steps on a single-threaded runtime too.
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -187,7 +187,7 @@ impl Writer {
                 .iter()
                 .any(|request| matches!(request, Request::Close))
             {
-                // Those already queued behind are done too, later ones are refused.
+                // Requests that are already queued behind are done too; later ones are refused.
                 self.requests.close();
             }
             self.commit_batch(&mut batch).await;
@@ -207,9 +207,9 @@ impl Writer {
     }
 
     /// Callers read the clock before they queue. Commands are decided in the order of the queue, and
-    /// times never go back along it: lists are ordered by time, and a row that is written later must
-    /// not appear before one that a page has already passed.
-    fn straighten(&mut self, batch: &mut [Request]) {
+    /// their times must not decrease in this order: lists are ordered by time, and a row that is written later must
+    /// not appear before one that a page has already returned.
+    fn order_times(&mut self, batch: &mut [Request]) {
         for request in batch {
             if let Request::Execute { context, .. } = request {
                 context.now = following(self.latest, context.now);
@@ -218,7 +218,7 @@ impl Writer {
         }
     }
 
-    /// Purging waits for an idle moment, but not for ever.
+    /// Whether to purge: when idle, or after many batches.
     fn should_purge(&self, batches: u32) -> bool {
         self.purging.in_background
             && self.purge_pending
@@ -232,19 +232,19 @@ impl Writer {
             limit: purge::PURGE_STEP_ROWS,
             answer,
         }];
-        // Assume it is done, so that a failing step is not tried again at once; one that was full, and
-        // the next deletion, say otherwise.
+        // Assume that the step is the last one, so that a failing step is not repeated at once; a full step, and
+        // the next deletion, set it again.
         self.purge_pending = false;
         self.commit_batch(&mut step).await;
     }
 
     async fn commit_batch(&mut self, batch: &mut Vec<Request>) {
-        // Who has waited too long was told that nothing would be changed.
+        // A caller that has waited too long was told that nothing would be changed.
         batch.retain(Request::begins);
         if batch.is_empty() {
             return;
         }
-        self.straighten(batch);
+        self.order_times(batch);
         let mut entries: Vec<Entry> = batch.drain(..).map(Entry::from).collect();
         let mut connection = match self.take_connection().await {
             Ok(connection) => connection,
@@ -281,7 +281,7 @@ impl Writer {
         }
     }
 
-    /// The batch is durable.
+    /// Called when the batch is durable.
     fn committed(&mut self, entries: Vec<Entry>) {
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         let done = |entry: &Entry| match &entry.outcome {
@@ -295,7 +295,7 @@ impl Writer {
             match &entry.outcome {
                 Some(Ok(Done::Decided(decision))) => self.changes.committed(&decision.changes),
                 Some(Ok(Done::Swept(_))) => self.changes.committed_unknown(),
-                // What is purged was out of sight before.
+                // Purged rows were invisible before.
                 _ => {}
             }
         }
@@ -308,17 +308,18 @@ impl Writer {
         }
     }
 
-    /// Nothing of the batch was kept.
+    /// Called when nothing of the batch was kept.
     fn failed(&mut self, entries: Vec<Entry>, error: StoreError) {
         self.outbox.roll_back(0);
-        // Nobody was told that it was committed; it may have been.
+        // No caller was told of a commit, but it may have happened.
         self.changes.committed_unknown();
         let error = error.of_batch();
         self.note_failure(&error);
         refuse(entries, &error);
     }
 
-    /// A transaction that wrote tells that writing works; one in which every request failed tells that it does not.
+    /// Records the writer's health: a transaction that wrote shows that writing works; one in which every request
+    /// failed, that it does not.
     fn note_health(&self, entries: &[Entry], rows: u64) {
         if rows > 0 {
             self.health.found(Ok(()));
@@ -342,8 +343,8 @@ impl Writer {
         }
     }
 
-    /// The connection there is, or another one. After a failure to connect, and once the database is lost, the same
-    /// failure without trying.
+    /// The present connection, or a new one. After a failed attempt to connect, and once the database is lost,
+    /// returns the same failure without an attempt.
     async fn take_connection(&mut self) -> Result<sql::Connection, StoreError> {
         if let Some(error) = &self.trouble.lost {
             return Err(error.clone());
@@ -385,9 +386,9 @@ impl Writer {
         }
     }
 
-    /// Effects first, then the answer: who has an answer may rely on the effects being under way.
+    /// Hands over effects first, then answers: a caller that has its answer may rely on the effects being under way.
     fn deliver(&mut self, request: Request, done: Done) {
-        // An answer nobody waits for any more is dropped.
+        // If the caller has gone, its answer is dropped.
         match (request, done) {
             (
                 Request::Execute {
@@ -427,7 +428,7 @@ impl Writer {
             (Request::Probe { answer }, Done::Probed) => {
                 let _ = answer.send(Ok(()));
             }
-            // A request is only ever paired with its own kind of result.
+            // A request is always paired with its own kind of result.
             _ => {}
         }
     }
@@ -447,7 +448,7 @@ impl Writer {
     }
 }
 
-/// Tells each that it was not done: why it failed itself, or why the batch did.
+/// Answers each request with its own failure, or else with the batch's.
 fn refuse(entries: Vec<Entry>, error: &StoreError) {
     for Entry { request, outcome } in entries {
         match outcome {
@@ -457,9 +458,9 @@ fn refuse(entries: Vec<Entry>, error: &StoreError) {
     }
 }
 
-/// The time a command is decided at that comes at `now` by the wall clock, after one at `latest`. A clock that was set back
-/// is followed from the last time on, a microsecond each, until it has caught up; one that was ahead by more than
-/// [`AHEAD_MAX_S`] is not followed.
+/// The time at which a command is decided: `now` by the wall clock, but after `latest`. After the clock was set back,
+/// each time is a microsecond after the previous one, until the clock has caught up. A `latest` that is more than
+/// [`AHEAD_MAX_S`] ahead is not followed.
 fn following(latest: Time, now: Time) -> Time {
     if latest <= now || latest > now.plus_seconds(AHEAD_MAX_S) {
         return now;

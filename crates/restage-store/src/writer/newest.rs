@@ -1,4 +1,4 @@
-//! The newest time that rows have, for a start: a clock that was ahead leaves rows of the future.
+//! The newest time in the rows, for the start: a clock that was ahead leaves rows with times in the future.
 
 use restage_core::id::Time;
 
@@ -7,10 +7,10 @@ use crate::sql::{self, query};
 use crate::system::clock;
 use crate::tables;
 
-/// How far the times of new rows may be ahead of the wall clock to follow those written before. A clock that was further
-/// ahead than this was wrong, not corrected: its rows stay where they are in their lists.
+/// How far the times of new rows may be ahead of the wall clock to follow earlier rows. If rows are further ahead,
+/// the clock was wrong: these rows keep their places in their lists and are not followed.
 pub(crate) const AHEAD_MAX_S: u32 = 48 * 3_600;
-/// Rows that are less ahead are not worth a word.
+/// Rows that are ahead by less are not reported.
 const SAID_FROM_S: u32 = 1;
 
 /// The time that new rows must not be before, [`Time::default`] if any will do.

@@ -1,4 +1,4 @@
-//! What the writer can be asked, and how it is done.
+//! The requests to the writer, and how each is performed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::sql::{self, bytes_text, query};
 use crate::system::clock;
 use crate::tables::{decode, purge, write};
 
-/// What the writer can be asked.
+/// A request to the writer.
 pub(crate) enum Request {
     Execute {
         command: Box<Command>,
         context: Box<Context>,
-        /// A place among the effects that wait to be performed.
+        /// A reserved place among the effects that wait to be performed.
         place: Option<OwnedSemaphorePermit>,
         turn: Arc<Turn>,
         answer: Answer<Outcome>,
@@ -47,7 +47,7 @@ pub(crate) enum Request {
         limit: u32,
         answer: Answer<Sweep>,
     },
-    /// Writes something, to see whether that works.
+    /// Writes a row, to check whether writing works.
     Probe {
         answer: Answer<()>,
     },
@@ -56,7 +56,7 @@ pub(crate) enum Request {
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// What a request led to, to be told once it is durable.
+/// The result of a request, which is returned once it is durable.
 pub(super) enum Done {
     Decided(Box<Decision>),
     Meta(Vec<u8>),
@@ -68,7 +68,7 @@ pub(super) enum Done {
 }
 
 impl Done {
-    /// Rows that were written for it, about.
+    /// Number of rows written for it, approximately.
     pub(super) fn rows(&self) -> u64 {
         match self {
             Self::Decided(decision) => decision.changes.len() as u64,
@@ -81,7 +81,7 @@ impl Done {
 }
 
 impl Request {
-    /// Whether it is still wanted, which nobody can take back from now on.
+    /// Whether the caller still waits; from now on it cannot withdraw.
     pub(super) fn begins(&self) -> bool {
         match self {
             Self::Execute { turn, .. } => turn.begin(),
@@ -154,8 +154,8 @@ async fn decide(
     contained(|| restage_core::decide(&world, context, command))
 }
 
-/// A defect in the rules costs the command that met it, not every later one. The rules are pure, so
-/// there is no state for a panic to leave half done.
+/// Catches a panic of the rules, so that a defect costs only the command that met it. The rules are pure, so
+/// a panic leaves no state half changed.
 fn contained<T>(rules: impl FnOnce() -> T) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(rules)).map_err(|_| StoreError::Defect)
 }
@@ -165,7 +165,7 @@ const PROBE: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) \
 const PUT_META: &str =
     "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 
-/// Keeps the value unless there is one, and says which one there is now.
+/// Stores the value unless there is one, and returns the stored value.
 async fn put_meta(
     connection: &mut sql::Connection,
     name: &str,

@@ -1,8 +1,9 @@
-//! Removing history that is older than anyone asked to keep it, in steps that never hold the writer long.
+//! Removes history that is older than the configured age, in short steps.
 //!
-//! A session that ended goes whole. A session that lasts loses its old events, then those participants that have no event
-//! left, and those STOPPED replicas of which no event is left at the source: the last event of each is its end, so that
-//! is how old they are. Nothing that is connected, publishing or ACTIVE is removed, whatever its age.
+//! A session that has ended is removed completely. A session that continues loses its old events, then participants
+//! without remaining events, and STOPPED replicas without remaining events at the source; the last event of each is
+//! its end, so its age is that of the participant or replica. A row that is connected, publishing or ACTIVE is never
+//! removed.
 
 use restage_core::id::Time;
 use restage_core::limits::{ISSUED_AHEAD_MAX_S, TOKEN_LIFE_MAX_S};
@@ -12,16 +13,16 @@ use crate::outbox::DEAD_LETTERS_MAX;
 use crate::sql::{self, Row, query};
 use crate::tables::purge;
 
-/// Rows removed, or looked at in a session that lasts, per step.
+/// Rows removed, or checked in a session that continues, per step.
 pub const RETENTION_STEP_ROWS: u32 = 500;
 
-/// Participants of a session that lasts looked at per step.
+/// Participants of a session that continues checked per step.
 const PARTICIPANTS_PER_STEP: u32 = 100;
 
-/// How long after now a token may end that was signed by now, in seconds.
+/// Latest expiry of a token that is already signed, in seconds from now.
 const SIGNED_BEFORE_MAX_S: u32 = TOKEN_LIFE_MAX_S as u32 + ISSUED_AHEAD_MAX_S;
 
-/// One walk over everything that may have become too old. Steps advance it.
+/// One pass over everything that may be too old. Steps advance it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sweep {
     before: Time,
@@ -34,9 +35,9 @@ enum Phase {
     Ended,
     Tokens,
     DeadLetters,
-    /// Sessions that last, from after this one on.
+    /// Sessions that continue, after this one.
     Lasting(Position),
-    /// Participants of one of them, from after `passed` on.
+    /// Participants of one such session, after `passed`.
     Participants {
         session: Position,
         passed: Position,
@@ -44,13 +45,13 @@ enum Phase {
     Done,
 }
 
-/// A place in a list: a time, and an id as tie-break.
+/// A position in a list: a time, and an id as tie-break.
 type Position = (i64, String);
 
 const FIRST: Position = (i64::MIN, String::new());
 
 impl Sweep {
-    /// Of everything that ended before this time.
+    /// A pass that removes what ended before this time.
     pub const fn before(before: Time) -> Self {
         Self {
             before,
@@ -59,7 +60,7 @@ impl Sweep {
         }
     }
 
-    /// Whether nothing is left to look at.
+    /// Whether nothing is left to check.
     pub fn is_done(&self) -> bool {
         self.phase == Phase::Done
     }
@@ -72,8 +73,8 @@ impl Sweep {
 
 pub(crate) const NEXT_ENDED: &str = "SELECT x.id FROM stage_sessions x \
      WHERE x.ended_at IS NOT NULL AND x.ended_at < $1 ORDER BY x.ended_at LIMIT 1";
-/// A token that is expired still admits its bearer's further connections while the bearer is connected. A
-/// self-signed one that was revoked is remembered for as long as one that was signed before could live.
+/// The token of a connected participant is kept after its expiry, because the bearer may reconnect with a resumption
+/// secret. A revoked self-signed token is remembered for as long as a token signed before could be valid.
 pub(crate) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE (stage, participant) IN ( \
      SELECT t.stage, t.participant FROM tokens t WHERE t.expires_at < $1 \
      AND (t.revoked_at IS NULL OR t.allow_publish IS NULL OR t.revoked_at < $3) AND NOT EXISTS ( \
@@ -163,7 +164,7 @@ pub(crate) async fn step(
     Ok(sweep)
 }
 
-/// Removes rows of the session that ended first. Says how many, and whether there may be more.
+/// Removes rows of the session that ended first. Returns how many, and whether there may be more.
 async fn ended(
     connection: &mut sql::Connection,
     before: Time,
@@ -207,7 +208,7 @@ fn position(row: &Row<'_>) -> Result<Position, StoreError> {
     Ok((row.number(0)?, row.text(1)?.to_owned()))
 }
 
-/// One page of participants of a session that lasts.
+/// One page of participants of a session that continues.
 async fn participants(
     connection: &mut sql::Connection,
     before: Time,
@@ -243,7 +244,7 @@ async fn participants(
             .await?;
         removed += replicas;
         if replicas >= left {
-            // There may be more of this one: it comes first in the next step.
+            // This session may have more; the next step starts with it.
             break;
         }
         removed += of_participant(DELETE_PARTICIPANT)

@@ -1,4 +1,4 @@
-//! A command's turn with the writer: taken by the writer, or taken back by the caller who has waited long enough, never
+//! The turn of a command: either the writer begins with it, or the caller withdraws it after waiting too long, never
 //! both.
 
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,12 +12,12 @@ const WITHDRAWN: u8 = 2;
 pub(crate) struct Turn(AtomicU8);
 
 impl Turn {
-    /// The writer begins; `false` says that the caller has gone.
+    /// The writer begins; `false` means that the caller has withdrawn the command.
     pub(crate) fn begin(&self) -> bool {
         self.settle(BEGUN)
     }
 
-    /// The caller goes; `false` says that the writer has begun.
+    /// The caller withdraws; `false` means that the writer has begun.
     pub(crate) fn withdraw(&self) -> bool {
         self.settle(WITHDRAWN)
     }

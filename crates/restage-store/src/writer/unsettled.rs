@@ -1,7 +1,7 @@
-//! A batch whose COMMIT was sent and not answered: it is found out whether it was made, before anything else is written.
+//! A batch whose COMMIT was sent and not answered. Its result is looked up before anything else is written.
 //!
-//! So a change that was made has its effects, once, and one that was not made has none, whatever the callers were told
-//! meanwhile.
+//! So a change that was made has its effects exactly once, and a change that was not made has none, whatever the
+//! callers were told meanwhile.
 
 use restage_core::{Command, Decision};
 use tokio::sync::OwnedSemaphorePermit;
@@ -12,7 +12,7 @@ use super::{StoreError, Writer, refuse};
 use crate::error::Cause;
 use crate::sql::Connection;
 
-/// Such a batch.
+/// A batch whose result is not known.
 pub(super) struct Unsettled {
     transaction: i64,
     /// Rows it put into the outbox, by sink.
@@ -21,13 +21,13 @@ pub(super) struct Unsettled {
 }
 
 enum What {
-    /// The callers still wait.
+    /// The callers are still waiting.
     Asked(Vec<Entry>),
-    /// They were told that it is not known.
+    /// The callers were told that the result is not known.
     Told(Vec<Told>),
 }
 
-/// What follows from a command that was carried out after all. Whoever settles events with a sink asks again.
+/// What follows from a command that was committed after all. A sender that settles events repeats its call.
 struct Told {
     command: Box<Command>,
     decision: Box<Decision>,
@@ -35,8 +35,8 @@ struct Told {
 }
 
 impl Writer {
-    /// Finds out at once, if the database can be reached; else the callers are told that it is not known, and it is
-    /// found out with the next connection.
+    /// Looks the result up at once, if the database can be reached. Otherwise the callers are told that it is not
+    /// known, and it is looked up with the next connection.
     pub(super) async fn settle_later(
         &mut self,
         transaction: i64,
@@ -54,11 +54,11 @@ impl Writer {
         });
         match self.take_connection().await {
             Ok(connection) => self.connection = Some(connection),
-            Err(_) => self.tell_unknown(error),
+            Err(_) => self.answer_unknown(error),
         }
     }
 
-    fn tell_unknown(&mut self, error: &StoreError) {
+    fn answer_unknown(&mut self, error: &StoreError) {
         let Some(unsettled) = &mut self.trouble.unsettled else {
             return;
         };
@@ -75,7 +75,7 @@ impl Writer {
         unsettled.what = What::Told(told.collect());
     }
 
-    /// Asks the database what became of the batch, if there is such a one.
+    /// Looks up the result of such a batch in the database, if there is one.
     pub(super) async fn settle(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         let Some(Unsettled { transaction, .. }) = self.trouble.unsettled else {
             return Ok(());
@@ -113,7 +113,7 @@ impl Writer {
     }
 }
 
-/// Answers a caller and keeps what has to be done if the change was made.
+/// Answers a caller and keeps what must be done if the change was made.
 fn told(entry: Entry, unknown: &StoreError) -> Option<Told> {
     match (entry.request, entry.outcome) {
         (request, Some(Err(own))) => {

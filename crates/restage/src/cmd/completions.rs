@@ -15,7 +15,7 @@ enum Known {
     Fish,
 }
 
-/// Prints what a shell needs to complete commands, flags and their values.
+/// Prints shell completions for commands, flags and their values.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use restage_store::system::files;
 
-use super::place::Place;
+use super::database::DatabaseArgs;
 use crate::api;
 use crate::output;
 
@@ -26,45 +26,45 @@ pub(crate) enum Command {
     Check(CheckArgs),
 }
 
-/// Writes a backup: lines of JSON, the same for SQLite and PostgreSQL, of one moment.
+/// Writes a backup: lines of JSON, in the same format for SQLite and PostgreSQL.
 ///
-/// A running server is not disturbed. The file holds keys and is readable by its owner only; it is
-/// complete or not there. The data directory's tokens.key and credentials are not in it: keep a
-/// copy of those too.
+/// The backup is a consistent snapshot, and a running server is not disturbed. The file contains keys and is readable by
+/// its owner only. It is complete, or it does not exist. The data directory's tokens.key and credentials are not in it:
+/// keep a copy of those too.
 #[derive(clap::Args)]
 pub(crate) struct BackupArgs {
     /// File to write; it must not exist
     file: PathBuf,
     #[command(flatten)]
-    place: Place,
+    database: DatabaseArgs,
 }
 
-/// Takes a backup into an empty database, SQLite or PostgreSQL, whichever it came from.
+/// Restores a backup into an empty database, SQLite or PostgreSQL, whichever it came from.
 ///
-/// The server must not be running. A backup of an earlier restage is brought up to date. Nothing is
-/// kept of a backup that is damaged.
+/// The server must not be running. A backup of an earlier restage is migrated. Nothing is kept of a damaged
+/// backup.
 #[derive(clap::Args)]
 pub(crate) struct RestoreArgs {
     /// File to read
     file: PathBuf,
     #[command(flatten)]
-    place: Place,
+    database: DatabaseArgs,
 }
 
-/// Brings the schema up to date, forward only, as a start of the server does by itself.
+/// Migrates the schema to the version of this restage, forward only, as a start of the server does.
 ///
-/// The server must not be running. There is no way back but a backup made before.
+/// The server must not be running. The only way back is a backup made before.
 #[derive(clap::Args)]
 pub(crate) struct MigrateArgs {
     #[command(flatten)]
-    place: Place,
+    database: DatabaseArgs,
 }
 
-/// Reads every row and compares what belongs together. Exit code 1 if something is wrong.
+/// Reads every row and checks that rows are consistent with each other. Exit code 1 if something is wrong.
 #[derive(clap::Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
-    place: Place,
+    database: DatabaseArgs,
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -78,7 +78,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
-    let database = args.place.database()?;
+    let database = args.database.database()?;
     let cannot_write = || format!("cannot write {}", args.file.display());
     anyhow::ensure!(
         !args.file.exists(),
@@ -123,7 +123,7 @@ fn partial(file: &Path) -> PathBuf {
 async fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let file =
         File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let database = args.place.new_database()?;
+    let database = args.database.new_database()?;
     let rows = restage_store::restore(&database, &mut BufReader::new(file)).await?;
     output::note(&format!(
         "{rows} rows of {} are in {}",
@@ -134,14 +134,14 @@ async fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn migrate(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
-    let database = args.place.new_database()?;
+    let database = args.database.new_database()?;
     let version = restage_store::migrate(&database).await?;
     output::note(&format!("{} has schema {version}", database.name()));
     Ok(ExitCode::SUCCESS)
 }
 
 async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let database = args.place.database()?;
+    let database = args.database.database()?;
     let findings = restage_store::check(&database).await?;
     for fault in &findings.faults {
         output::line(fault)?;

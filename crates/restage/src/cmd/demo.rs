@@ -12,9 +12,9 @@ use restage_client::{PublishConfig, Publisher};
 
 use crate::api::{self, Api};
 use crate::exit::{Exit, Failure};
+use crate::join::{self, Caller, Stop};
 use crate::output;
 use crate::paging;
-use crate::stage::{self, Caller, Stop};
 use crate::target::Target;
 
 /// A publisher that is disconnected can return within this time.
@@ -26,7 +26,7 @@ const PUBLISHING_MAX: Duration = Duration::from_secs(10);
 
 /// Publishes a test card into one stage and replicates it into another.
 ///
-/// Against a running server: makes two stages, publishes a test card with a beep into the first,
+/// Needs a running server. Creates two stages, publishes a test card with a beep into the first,
 /// replicates it into the second, prints where to watch and the replicas, and runs until Ctrl-C or
 /// SIGTERM. Then it leaves the stage and deletes both stages.
 #[derive(clap::Args)]
@@ -139,7 +139,7 @@ async fn publish(api: &Api, caller: &Caller, stages: &Stages) -> anyhow::Result<
     config.http = Some(caller.http.clone());
     let joined = Publisher::join(&token, config).await;
     let mut publisher = joined
-        .map_err(stage::failure)
+        .map_err(join::failure)
         .context("publishing by WHIP failed")?;
     output::note(&format!(
         "publishing {participant} (H.264 test card and an Opus beep)"

@@ -7,7 +7,7 @@ use restage_server::doctor::{Finding, Verdict, examine, examine_database};
 use super::serve;
 use crate::output::{self, Format};
 
-/// Checks this machine for the settings `serve` would run with.
+/// Checks whether this machine can run the server with the settings of `serve`.
 ///
 /// Ports free, candidates reachable,
 /// clock, data directory, PostgreSQL, UDP buffers, GSO. Exit code 1 if something does not work.

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use crate::output::{self, Format};
 use crate::target::Target;
 
-/// Prints what points AWS SDKs and the AWS CLI at the server.
+/// Prints the environment variables by which AWS SDKs and the AWS CLI use the server.
 ///
-/// Use it as eval "$(restage env)". It is about the server of the data directory, whatever the
-/// environment says already; with --profile about that profile.
+/// Use it as eval "$(restage env)". It uses the server of the data directory and ignores the AWS variables of the
+/// environment; with --profile it uses that profile.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Shell exports, or JSON

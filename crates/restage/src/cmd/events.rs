@@ -14,9 +14,9 @@ use restage_client::{EventStream, StageEvent};
 use crate::api::{self, Api};
 use crate::cmd::participants::active_session;
 use crate::exit::{Exit, Failure};
+use crate::join::{self, Identity, Join, Reconnect, Stop, keep};
 use crate::naming;
 use crate::output::{self, Lines};
-use crate::stage::{self, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use history::History;
 use stage_state::Changes;
@@ -34,9 +34,9 @@ pub(crate) enum Command {
 
 /// Follows a stage: its events socket, and with --participant the participant's events too.
 ///
-/// The socket says who publishes (STAGE_STATE); ListParticipantEvents says what a participant did
-/// and what went wrong. Whoever listens is a participant of the stage too. Runs until Ctrl-C; a
-/// lost connection is said and tried again.
+/// The socket reports who publishes (STAGE_STATE); ListParticipantEvents reports what a participant did
+/// and its errors. The listener is a participant of the stage too. Runs until Ctrl-C; a
+/// lost connection is reported and opened again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -62,13 +62,13 @@ pub(crate) struct TailArgs {
         conflicts_with_all = ["token", "file"]
     )]
     participant: Option<String>,
-    /// The session the participant is or was in [default: the one that is active]
+    /// The session of the participant [default: the active session]
     #[arg(long, value_name = "ID", requires = "participant")]
     session_id: Option<String>,
     /// Print the events of all stages in this file instead, which a server writes with --events-file
     #[arg(long, value_name = "FILE", group = "join")]
     file: Option<PathBuf>,
-    /// Print what there is and end
+    /// Print the existing events and exit
     #[arg(long)]
     no_follow: bool,
     #[command(flatten)]
@@ -117,7 +117,7 @@ async fn tail(mut args: TailArgs) -> anyhow::Result<ExitCode> {
     let mut resumption = None;
     let mut socket = EventStream::join_trusting(&token, &trust)
         .await
-        .map_err(stage::failure)?;
+        .map_err(join::failure)?;
     loop {
         let ending = follow(&mut socket, &mut changes, &mut history, &args, &mut stop).await?;
         let why = match ending {

@@ -9,7 +9,7 @@ use restage_server::keys::{KeyFile, KeyFileError, Listed, Made, Permission};
 use restage_store::system::clock;
 use serde_json::{Value, json};
 
-use super::place;
+use super::database;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format, Output};
 use crate::table::Columns;
@@ -17,19 +17,19 @@ use crate::table::Columns;
 /// Make, list, revoke and rotate the access keys that API requests are signed with.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make a key for an account and print it; its secret is shown this once
+    /// Create a key for an account and print it; its secret is shown only once
     Create(CreateArgs),
-    /// List the keys the server takes, its own among them, without their secrets
+    /// List the keys that the server accepts, including its own, without their secrets
     List(ListArgs),
     /// Refuse a key from now on
     Revoke(RevokeArgs),
-    /// Make a new key with the permission of an old one, which is refused a while later
+    /// Create a new key with the permission of an old one, which is refused a while later
     Rotate(RotateArgs),
 }
 
 /// Where the keys are. A running server sees changes with its next request.
 #[derive(clap::Args)]
-struct Place {
+struct DataDirArgs {
     /// Configuration file of the server
     #[arg(long, env = "RESTAGE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -38,7 +38,7 @@ struct Place {
     data_dir: Option<PathBuf>,
 }
 
-impl Place {
+impl DataDirArgs {
     fn data_dir(&self) -> anyhow::Result<PathBuf> {
         Ok(self.config()?.data_dir)
     }
@@ -48,7 +48,7 @@ impl Place {
             data_dir: self.data_dir.clone(),
             ..Settings::default()
         };
-        place::resolve(flags, self.config.as_deref())
+        database::resolve(flags, self.config.as_deref())
     }
 }
 
@@ -69,13 +69,13 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
-/// Lists the server's own key and the keys that were made here.
+/// Lists the server's own key and the keys that these commands created.
 ///
 /// IN USE marks the key that `restage env` prints and that the other commands sign with when they
-/// take the data directory's. Keys that stand in the server's configuration file are not listed.
+/// use the data directory's key. Keys in the server's configuration file are not listed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -83,7 +83,7 @@ Examples:
   restage keys list --query 'accessKeys[?accountId==`111122223333`].accessKeyId' --output text")]
 pub(crate) struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
     #[command(flatten)]
     output: Output,
 }
@@ -96,7 +96,7 @@ pub(crate) struct RevokeArgs {
     /// The access key id
     key: String,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(clap::Args)]
@@ -107,14 +107,14 @@ Examples:
 pub(crate) struct RotateArgs {
     /// The access key id
     key: String,
-    /// How long the old key stays good, in seconds
+    /// How long the old key stays valid, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     overlap: u32,
     /// Lines for ~/.aws/credentials, or JSON
     #[arg(long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 const KEYS: Columns = Columns {
@@ -134,7 +134,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     let now = clock::now().0 / 1_000_000;
     match command {
         Command::Create(args) => {
-            let data_dir = args.place.data_dir()?;
+            let data_dir = args.data_dir.data_dir()?;
             // A key can be created before the server's first start.
             DataDir::open(&data_dir)?;
             let file = KeyFile::of(&data_dir);
@@ -146,21 +146,21 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             ));
         }
         Command::List(args) => {
-            let config = args.place.config()?;
+            let config = args.data_dir.config()?;
             let keys = there(&config.data_dir)?.list()?;
             let mut rows: Vec<Value> = own_row(&config).into_iter().collect();
             rows.extend(keys.iter().map(row));
             args.output.print(json!({ "accessKeys": rows }), &KEYS)?;
         }
         Command::Revoke(args) => {
-            let data_dir = args.place.data_dir()?;
+            let data_dir = args.data_dir.data_dir()?;
             let file = there(&data_dir)?;
             not_its_own(&data_dir, &args.key)?;
             file.revoke(&args.key, now).map_err(explain)?;
             output::note(&format!("{} is refused from now on", args.key));
         }
         Command::Rotate(args) => {
-            let data_dir = args.place.data_dir()?;
+            let data_dir = args.data_dir.data_dir()?;
             let file = there(&data_dir)?;
             not_its_own(&data_dir, &args.key)?;
             let made = file.rotate(&args.key, args.overlap, now);

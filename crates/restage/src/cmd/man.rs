@@ -14,7 +14,7 @@ Examples:
   restage man ~/.local/share/man/man1
   man restage-replicas-list")]
 pub(crate) struct Args {
-    /// Where to; it is made if it is not there
+    /// The directory, which is created if it does not exist
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }

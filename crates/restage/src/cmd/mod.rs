@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod completions;
+mod database;
 pub(crate) mod db;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -10,7 +11,6 @@ pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod man;
 pub(crate) mod participants;
-mod place;
 pub(crate) mod publish;
 pub(crate) mod replicas;
 pub(crate) mod serve;

@@ -16,11 +16,11 @@ use crate::target::Target;
 /// List, show and disconnect the participants of a stage.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List who is or was in a session of a stage (ListParticipants)
+    /// List the participants of a session, present and past (ListParticipants)
     List(ListArgs),
     /// Show a participant (GetParticipant)
     Get(GetArgs),
-    /// Put a participant out of the stage; the token is good for nothing afterwards
+    /// Disconnect a participant from the stage and revoke its token
     /// (DisconnectParticipant)
     Disconnect(DisconnectArgs),
 }
@@ -36,7 +36,7 @@ pub(crate) struct ListArgs {
     #[arg(value_name = "STAGE")]
     word: Option<String>,
     #[command(flatten)]
-    place: Place,
+    session: SessionArgs,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(crate) struct GetArgs {
     #[arg(value_name = "STAGE PARTICIPANT", num_args = 0..=2)]
     words: Vec<String>,
     #[command(flatten)]
-    place: Place,
+    session: SessionArgs,
     /// The participant, by id or user id
     #[arg(long, visible_alias = "participant-id", value_name = "ID")]
     participant: Option<String>,
@@ -81,7 +81,7 @@ pub(crate) struct DisconnectArgs {
     /// The participant, by id or user id
     #[arg(long, visible_alias = "participant-id", value_name = "ID")]
     participant: Option<String>,
-    /// Why, for the participant's events
+    /// The reason, which goes to the server's log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -90,11 +90,11 @@ pub(crate) struct DisconnectArgs {
 
 /// A session of a stage.
 #[derive(clap::Args)]
-pub(crate) struct Place {
+pub(crate) struct SessionArgs {
     /// The stage, by ARN, name or id
     #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
     stage: Option<String>,
-    /// A session of it [default: the one that is active]
+    /// A session of the stage [default: the active session]
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
 }
@@ -153,7 +153,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 pub(crate) const STAGE: (&str, &str) = ("the stage", "--stage or --stage-arn");
 const WHO: (&str, &str) = ("the participant", "--participant or --participant-id");
 
-impl Place {
+impl SessionArgs {
     /// The stage as the user named it.
     fn named(&mut self, words: &mut Words) -> anyhow::Result<String> {
         words.require(self.stage.take(), STAGE)
@@ -192,10 +192,10 @@ pub(crate) async fn active_session(api: &Api, stage_arn: &str) -> anyhow::Result
 
 async fn list(mut args: ListArgs) -> anyhow::Result<ExitCode> {
     let mut words = Words::new(args.word.into_iter().collect());
-    let named = args.place.named(&mut words)?;
+    let named = args.session.named(&mut words)?;
     words.end()?;
     let api = Api::new(&args.target)?;
-    let (stage, session) = args.place.resolve(&api, &named).await?;
+    let (stage, session) = args.session.resolve(&api, &named).await?;
     let filter = args.filter;
     let call = api
         .client
@@ -219,11 +219,11 @@ async fn list(mut args: ListArgs) -> anyhow::Result<ExitCode> {
 
 async fn get(mut args: GetArgs) -> anyhow::Result<ExitCode> {
     let mut words = Words::new(args.words);
-    let named = args.place.named(&mut words)?;
+    let named = args.session.named(&mut words)?;
     let participant = words.require(args.participant, WHO)?;
     words.end()?;
     let api = Api::new(&args.target)?;
-    let (stage, session) = args.place.resolve(&api, &named).await?;
+    let (stage, session) = args.session.resolve(&api, &named).await?;
     let participant = naming::participant_id(&api, &stage, &participant).await?;
     let outcome = api
         .client

@@ -15,21 +15,21 @@ use serde_json::json;
 
 use crate::api;
 use crate::exit::Failure;
+use crate::join::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::live::Figures;
 use crate::media::files::{Files, Reading};
 use crate::naming;
 use crate::output::Lines;
-use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use feed::Feed;
 use play::{Ending, play};
 
 /// Publishes a test card with a beep, or files, into a stage by WHIP.
 ///
-/// Files are told apart by their first bytes: IVF with VP8, an H.264 byte stream (Annex B) without
-/// B-frames, Opus in Ogg; one of pictures and one of sound may be played together, and sound alone
-/// announces no picture. Figures go to standard error. A lost connection is said and tried again; the end of the files, --stop-after or
-/// Ctrl-C is the end.
+/// The format of a file is detected from its first bytes: IVF with VP8, an H.264 byte stream (Annex B) without
+/// B-frames, Opus in Ogg. One video and one audio file may be played together; audio alone
+/// offers no video. Statistics go to standard error. A lost connection is reported and opened again. The command ends
+/// at the end of the files, after --stop-after, or at Ctrl-C.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -49,16 +49,16 @@ pub(crate) struct Args {
     join: Join,
     #[command(flatten)]
     identity: Identity,
-    /// Begin again when the files are at their end
+    /// Start again when the files have ended
     #[arg(long = "loop", requires = "files")]
     is_looped: bool,
-    /// Frames a second, of the test card (30) or of an H.264 file that does not say
+    /// Frames per second, of the test card (30) or of an H.264 file that does not state them
     #[arg(long, value_name = "N", value_parser = frame_rate, allow_negative_numbers = true)]
     fps: Option<f64>,
     /// Size of the test card
     #[arg(long, value_enum, default_value_t, conflicts_with = "files")]
     size: Size,
-    /// Words at the top of the test card
+    /// Text at the top of the test card
     #[arg(
         long,
         value_name = "TEXT",
@@ -66,14 +66,14 @@ pub(crate) struct Args {
         conflicts_with = "files"
     )]
     title: String,
-    /// Bits per second of the test card's picture; without it the quality stays the same
+    /// Bits per second of the test card's video; by default the quality is constant
     #[arg(long, value_name = "N", conflicts_with = "files")]
     video_bps: Option<u32>,
-    /// The test card without its beep
+    /// Publish the test card without its beep
     #[arg(long, conflicts_with = "files")]
     mute: bool,
     /// End after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", value_parser = join::seconds, allow_negative_numbers = true)]
     stop_after: Option<Duration>,
     #[command(flatten)]
     reconnect: Reconnect,
@@ -169,7 +169,7 @@ async fn join(
     config.http = Some(caller.http.clone());
     let mut figures = Figures::new();
     let mut publisher = tokio::select! {
-        joined = Publisher::join(&token, config.clone()) => joined.map_err(stage::failure)?,
+        joined = Publisher::join(&token, config.clone()) => joined.map_err(join::failure)?,
         () = stop.wait() => return Ok(ExitCode::SUCCESS),
     };
     announce(&token, &publisher, &args.lines, &figures)?;
@@ -190,7 +190,7 @@ async fn join(
             Ending::Closed(reason) => reason,
         };
         if !reason.is_passing() {
-            return Err(stage::ended(&reason));
+            return Err(join::ended(&reason));
         }
         keep(&mut config.resumption, publisher.resumption());
         let join = || Publisher::join(&token, config.clone());

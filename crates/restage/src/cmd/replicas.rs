@@ -25,10 +25,10 @@ pub(crate) enum Command {
     Stop(StopArgs),
 }
 
-/// Lists the stages a participant is replicated to, the oldest replication first.
+/// Lists the stages to which a participant is replicated, the oldest replication first.
 ///
-/// A list that was cut by --max-items goes on with --starting-token and the NextToken it ended
-/// with. The token is the one boto3 and the AWS CLI make and take.
+/// A list that was truncated by --max-items continues with --starting-token and the NextToken in its
+/// output. boto3 and the AWS CLI use the same token.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -41,7 +41,7 @@ pub(crate) struct ListArgs {
     #[arg(value_name = "STAGE PARTICIPANT", num_args = 0..=2)]
     words: Vec<String>,
     #[command(flatten)]
-    source: Source,
+    source: SourceArgs,
     #[command(flatten)]
     paging: Paging,
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub(crate) struct StartArgs {
     /// How long a replica outlives its publisher's connection (0 to 300) [default: 0]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     reconnect_window_seconds: Option<i32>,
-    /// An attribute of the replica, over the participant's own; repeatable
+    /// An attribute of the replica, which overrides the participant's own; repeatable
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
     #[command(flatten)]
@@ -85,7 +85,7 @@ pub(crate) struct StopArgs {
 
 /// The participant that is replicated.
 #[derive(clap::Args)]
-struct Source {
+struct SourceArgs {
     /// The stage the participant publishes to, by ARN, name or id
     #[arg(long, visible_alias = "source-stage-arn", value_name = "STAGE")]
     source_stage: Option<String>,
@@ -94,7 +94,7 @@ struct Source {
     participant: Option<String>,
 }
 
-impl Source {
+impl SourceArgs {
     /// The stage and the participant as the user named them.
     fn named(self, words: &mut Words) -> anyhow::Result<(String, String)> {
         let stage = words.require(
@@ -116,7 +116,7 @@ struct Route {
     #[arg(value_name = "STAGE PARTICIPANT DESTINATION", num_args = 0..)]
     words: Vec<String>,
     #[command(flatten)]
-    source: Source,
+    source: SourceArgs,
     /// The stage of the replica, by ARN, name or id; several may follow
     #[arg(
         long = "destination-stage",

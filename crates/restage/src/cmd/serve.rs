@@ -24,8 +24,8 @@ const CONFIG: &str = "RESTAGE_CONFIG";
 /// How long blocking reads and writes may take to end after the server has stopped.
 const BLOCKED_MAX: Duration = Duration::from_secs(1);
 
-/// Runs the server until SIGTERM or Ctrl-C, then drains and ends with exit code 0. A server that cannot go on, because its
-/// database is lost, say, ends by itself with exit code 1.
+/// Runs the server until SIGTERM or Ctrl-C, then drains and exits with code 0. A server that cannot continue, for example
+/// because its database is lost, exits by itself with code 1.
 ///
 /// Every flag can also be given as an environment variable or as a line of a configuration file.
 /// Precedence: flag, environment, file, default. RUST_LOG sets what is logged (default: info).
@@ -51,7 +51,7 @@ impl Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.resolve()?;
-    logging::hear_panics(config.log_format);
+    logging::count_panics(config.log_format);
     let logging = logging::start(config.log_format, config.otlp_endpoint.as_deref())?;
     let runtime = api::runtime()?;
     let code = runtime.block_on(serve(config));

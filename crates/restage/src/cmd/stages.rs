@@ -33,7 +33,7 @@ Examples:
   restage stages create lobby
   restage stages create --name lobby --tag team=web --query stage.arn --output text")]
 pub(crate) struct CreateArgs {
-    /// A name; it need not be unique, but only a unique one can be used in place of the ARN
+    /// The name; it need not be unique, but only a unique name can be used instead of the ARN
     #[arg(value_name = "NAME", conflicts_with = "flag")]
     name: Option<String>,
     /// The same, as a flag
@@ -91,7 +91,7 @@ Examples:
 pub(crate) struct UpdateArgs {
     #[command(flatten)]
     named: Named,
-    /// Its new name
+    /// The new name
     #[arg(long, value_name = "NAME")]
     name: String,
     #[command(flatten)]

@@ -23,11 +23,11 @@ use crate::target::Target;
 /// Make participant tokens, or explain one.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make a participant token through the API and print it
+    /// Create a participant token through the API and print it
     Create(CreateArgs),
-    /// Sign a participant token with the private half of an imported public key and print it
+    /// Sign a participant token with the private key of an imported public key and print it
     Sign(sign::Args),
-    /// Say what a token allows, and why the server would refuse it
+    /// Show what a token allows, and why the server would refuse it
     Inspect(inspect::Args),
 }
 
@@ -43,19 +43,19 @@ pub(crate) struct CreateArgs {
     /// The stage it is for, by ARN, name or id
     #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
     stage: Option<String>,
-    /// A label of yours, seen by everyone in the stage
+    /// A user id of your choice, visible to everyone in the stage
     #[arg(long, value_name = "ID")]
     user_id: Option<String>,
-    /// An attribute, seen by everyone in the stage; repeatable
+    /// An attribute, visible to everyone in the stage; repeatable
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
     /// What it allows [default: both]
     #[arg(long, value_name = "PUBLISH|SUBSCRIBE", value_delimiter = ',')]
     capabilities: Vec<String>,
-    /// How long it can be used to join, in minutes [default: 720]
+    /// How long the token can be used to join, in minutes [default: 720]
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i32).range(1..=20160))]
     duration: Option<i32>,
-    /// The token alone, or JSON with everything about it
+    /// Output: the token alone, or JSON with all details
     #[arg(long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]

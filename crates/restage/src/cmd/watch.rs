@@ -17,11 +17,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api;
 use crate::exit::{Exit, Failure};
+use crate::join::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::live::Figures;
 use crate::media::save::Recorder;
 use crate::naming::{self, Words};
 use crate::output::Lines;
-use crate::stage::{self, Caller, Identity, Join, Reconnect, Stop, keep};
 use crate::target::Target;
 use gauge::Gauge;
 
@@ -31,11 +31,11 @@ const FIGURES_EVERY: Duration = Duration::from_secs(1);
 /// Codes of a subscription's regular end.
 const OVER: [&str; 3] = ["PUBLISHER_LEFT", "REPLICATION_STOPPED", "SESSION_ENDED"];
 
-/// Watches one publisher of a stage by WHEP: figures every second, and files with --save.
+/// Watches one publisher of a stage by WHEP: statistics every second, and files with --save.
 ///
-/// Without a participant it watches the one who publishes, and waits for one if nobody does.
-/// Ends when the publisher leaves, with --stop-after, or with Ctrl-C; a lost connection is said and
-/// tried again.
+/// Without a participant it watches the only one that publishes, and waits if nobody does.
+/// Ends when the publisher leaves, after --stop-after, or at Ctrl-C; a lost connection is reported and
+/// opened again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -53,14 +53,14 @@ pub(crate) struct Args {
     join: Join,
     #[command(flatten)]
     identity: Identity,
-    /// Keep what comes: NAME.h264 (byte stream) or NAME.ivf (VP8, VP9, AV1), and NAME.ogg (Opus)
+    /// Save the media: NAME.h264 (byte stream) or NAME.ivf (VP8, VP9, AV1), and NAME.ogg (Opus)
     #[arg(long, value_name = "NAME")]
     save: Option<PathBuf>,
-    /// Replace files that are there
+    /// Replace existing files
     #[arg(long, requires = "save")]
     overwrite: bool,
     /// End after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = stage::seconds, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", value_parser = join::seconds, allow_negative_numbers = true)]
     stop_after: Option<Duration>,
     #[command(flatten)]
     reconnect: Reconnect,
@@ -190,7 +190,7 @@ async fn follow(
     let mut config = SubscribeConfig::default();
     config.http = Some(caller.http.clone());
     let mut subscriber = tokio::select! {
-        joined = Subscriber::join(token, participant_id, config.clone()) => joined.map_err(stage::failure)?,
+        joined = Subscriber::join(token, participant_id, config.clone()) => joined.map_err(join::failure)?,
         () = stop.wait() => return Ok(()),
     };
     loop {
@@ -209,7 +209,7 @@ async fn follow(
             return Ok(());
         }
         if !reason.is_passing() {
-            return Err(stage::ended(&reason));
+            return Err(join::ended(&reason));
         }
         keep(&mut config.resumption, subscriber.resumption());
         let join = || Subscriber::join(token, participant_id, config.clone());

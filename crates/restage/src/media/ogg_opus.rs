@@ -102,7 +102,8 @@ pub(crate) struct Writer<W: Write> {
     first: Option<u64>,
     /// Samples written.
     samples: u64,
-    /// The newest packet, written only when the next one arrives, because the last one is marked as the end of the stream.
+    /// The newest packet, written only when the next one arrives, because the last one is marked as the end of the
+    /// stream.
     held: Option<Vec<u8>>,
     on_page: u32,
 }
@@ -152,7 +153,8 @@ impl<W: Write> Writer<W> {
             for _ in 0..(gap + length / 2) / length {
                 self.push(filler.to_vec(), length)?;
             }
-            // The part of a gap that was too long to fill, or is not a multiple of a packet, is removed from the timeline.
+            // The part of a gap that was too long to fill, or is not a multiple of a packet, is removed from the
+            // timeline.
             self.first = Some(first + at.saturating_sub(self.samples));
         }
         self.push(packet.to_vec(), samples)

@@ -1,4 +1,4 @@
-//! What a publisher is told, and what it tells.
+//! Tests of feedback to a publisher, and of its reports.
 
 use super::*;
 
@@ -200,7 +200,7 @@ fn a_missing_packet_is_asked_for_again_after_a_round_trip() {
         rig.wait(Duration::from_millis(400));
         let again = rig.requests().len();
         assert_eq!(asked, 1);
-        // The first round knows no better.
+        // In the first round the round trip is not known yet.
         assert_eq!(again, if round == 0 { 4 } else { 0 });
         rig.send(video(at + 1)).unwrap();
         at += 3;

@@ -1,4 +1,4 @@
-//! SSRCs that come, go and come back, and what repeats them.
+//! Tests of SSRCs that come, go and return, and of their retransmissions.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn a_source_takes_over_at_once_and_its_predecessors_last_packets_do_not() {
         "it is back"
     );
     assert_eq!(rig.numbers(other(11)), None, "late");
-    // Key frames are asked of the one that has the track.
+    // Key frames are requested from the SSRC that has the track.
     rig.requests();
     let (buffers, outputs) = (&mut rig.buffers, &mut rig.outputs);
     assert!(
@@ -53,7 +53,7 @@ fn sources_are_bounded_and_one_in_use_stays() {
     assert!(matches!(rig.throw(&again), Arrival::Refused), "still known");
 }
 
-/// To forget how far an SSRC has come would let what it has sent be replayed.
+/// If the position of an SSRC were forgotten, its packets could be replayed.
 #[test]
 fn no_number_of_sources_makes_a_replay_possible() {
     let mut rig = Rig::new();
@@ -69,7 +69,7 @@ fn no_number_of_sources_makes_a_replay_possible() {
     }
     assert!(rig.receiver.place(VIDEO).is_none(), "it is retired");
     assert!(matches!(rig.throw(&first), Arrival::Refused), "a replay");
-    // It goes on where it was, rollover counter included.
+    // It continues from its position, including the rollover counter.
     rig.wait(SOURCE_TENURE_MIN);
     assert_eq!(rig.numbers(video(70_001)), Some((70_001, VIDEO)));
     assert!(matches!(rig.throw(&first), Arrival::Refused), "a replay");
@@ -113,7 +113,7 @@ fn retransmissions_of_a_former_source_are_not_taken_for_its_successors() {
         for index in 15..2_015 {
             assert_eq!(rig.numbers(other(index)), Some((index, 7)));
         }
-        // Later it repeats what is sent now.
+        // Later it repeats packets of the present SSRC.
         rig.wait(RETRANSMISSION_AGE_MAX);
         rig.send(other(2_016)).unwrap();
         let now = [2_015_u16.to_be_bytes()[0], 2_015_u16.to_be_bytes()[1], b'x'];
@@ -141,7 +141,7 @@ fn neither_padding_nor_a_retransmission_takes_a_track_over() {
         assert_eq!(rig.receiver.tracks[0].ssrc, VIDEO);
     }
     assert_eq!(rig.numbers(main(2)), Some((2, VIDEO)));
-    // What is announced as retransmission stays one, whatever its payload type.
+    // An SSRC announced for retransmissions carries only these, whatever the payload type.
     let mut rig = Rig::offering(ANNOUNCED);
     rig.send(video(1)).unwrap();
     let probe = Sent {

@@ -1,4 +1,4 @@
-//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as far as a receiver needs it.
+//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as a receiver of media needs it.
 
 use super::sender::{
     FORMAT_FIR, FORMAT_NACK, FORMAT_PLI, NTP_OFFSET_S, PAYLOAD_FEEDBACK, SENDER_REPORT,
@@ -6,10 +6,10 @@ use super::sender::{
 };
 
 const RECEIVER_REPORT: u8 = 201;
-/// Blocks of a report, which says how many in five bits. So many fit into a datagram beside other messages.
+/// Blocks of a report. The format allows 31; this many fit into a datagram beside other messages.
 pub(crate) const BLOCKS_MAX: usize = 12;
 
-/// A report block: what has become of one SSRC (RFC 3550 §6.4.1).
+/// A report block: statistics of one SSRC (RFC 3550 §6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) ssrc: u32,
@@ -18,11 +18,11 @@ pub(crate) struct Block {
     pub(crate) highest: u32,
     pub(crate) jitter: u32,
     pub(crate) last_report: u32,
-    /// In 65,536ths of a second.
+    /// In 1/65,536 second.
     pub(crate) since_last_report: u32,
 }
 
-/// What a sender report says.
+/// The contents of a sender report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) ssrc: u32,
@@ -40,7 +40,7 @@ impl Sent {
     }
 }
 
-/// Finds the sender reports of a compound packet. What is malformed ends it.
+/// Finds the sender reports of a compound packet. Reading ends at the first malformed message.
 pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Sent)) {
     while let [first, kind, high, low, rest @ ..] = bytes {
         let length = usize::from(u16::from_be_bytes([*high, *low])) * 4;
@@ -61,7 +61,7 @@ pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Sent)) {
     }
 }
 
-/// A receiver report of no more than [`BLOCKS_MAX`] blocks.
+/// Writes a receiver report of at most [`BLOCKS_MAX`] blocks.
 pub(crate) fn write_report(buffer: &mut Vec<u8>, sender: u32, blocks: &[Block]) {
     let blocks = &blocks[..blocks.len().min(BLOCKS_MAX)];
     let words = (1 + 6 * blocks.len()) as u16;
@@ -84,7 +84,7 @@ pub(crate) fn write_report(buffer: &mut Vec<u8>, sender: u32, blocks: &[Block]) 
     }
 }
 
-/// Asks for packets, ascending, again.
+/// Writes a request for packets (generic NACK). Numbers must ascend.
 pub(crate) fn write_nack(buffer: &mut Vec<u8>, sender: u32, media: u32, missing: &[u64]) {
     let start = buffer.len();
     buffer.extend([0x80 | FORMAT_NACK, TRANSPORT_FEEDBACK, 0, 0]);
@@ -103,14 +103,14 @@ pub(crate) fn write_nack(buffer: &mut Vec<u8>, sender: u32, media: u32, missing:
     buffer[start + 2..start + 4].copy_from_slice(&words.to_be_bytes());
 }
 
-/// Asks for a key frame by PLI.
+/// Writes a request for a key frame (PLI).
 pub(crate) fn write_pli(buffer: &mut Vec<u8>, sender: u32, media: u32) {
     buffer.extend([0x80 | FORMAT_PLI, PAYLOAD_FEEDBACK, 0, 2]);
     buffer.extend(sender.to_be_bytes());
     buffer.extend(media.to_be_bytes());
 }
 
-/// Asks for a key frame by FIR. A `number` repeated asks for the same one.
+/// Writes a request for a key frame (FIR). The same `number` again repeats the same request.
 pub(crate) fn write_fir(buffer: &mut Vec<u8>, sender: u32, media: u32, number: u8) {
     buffer.extend([0x80 | FORMAT_FIR, PAYLOAD_FEEDBACK, 0, 4]);
     buffer.extend(sender.to_be_bytes());

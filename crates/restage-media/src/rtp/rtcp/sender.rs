@@ -1,4 +1,4 @@
-//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as far as a sender needs it.
+//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104) as a sender of media needs it.
 
 pub(crate) const SENDER_REPORT: u8 = 200;
 const DESCRIPTION: u8 = 202;
@@ -12,20 +12,20 @@ const CNAME: u8 = 1;
 /// Seconds from 1900 to 1970.
 pub(crate) const NTP_OFFSET_S: u64 = 2_208_988_800;
 
-/// What a receiver asks for.
+/// A request from a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Feedback {
-    /// These packets of this stream are missing: a number, and a bit for each of the next sixteen.
+    /// Packets of this stream are missing: the one with this number, and one for each bit of the next sixteen.
     Nack {
         ssrc: u32,
         first: u16,
         following: u16,
     },
-    /// A key frame of this stream.
+    /// A key frame of this stream is needed.
     KeyFrame { ssrc: u32 },
 }
 
-/// Reads a compound packet. What is malformed ends it; what is of no interest is passed over.
+/// Reads a compound packet. Reading ends at the first malformed message; messages without feedback are skipped.
 pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Feedback)) {
     while let [first, kind, high, low, rest @ ..] = bytes {
         let length = usize::from(u16::from_be_bytes([*high, *low])) * 4;
@@ -64,19 +64,19 @@ pub(crate) fn read(mut bytes: &[u8], mut take: impl FnMut(Feedback)) {
     }
 }
 
-/// What a sender report says.
+/// The contents of a sender report.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SenderInfo {
     pub(crate) ssrc: u32,
     /// Microseconds since 1970.
     pub(crate) wall_us: u64,
-    /// The RTP timestamp of that moment.
+    /// The RTP timestamp at that moment.
     pub(crate) time: u32,
     pub(crate) packets: u32,
     pub(crate) octets: u32,
 }
 
-/// A sender report and the source's canonical name.
+/// Writes a sender report and the canonical name of the source.
 pub(crate) fn write_report(buffer: &mut Vec<u8>, report: &SenderInfo, cname: &str) {
     buffer.extend([0x80, SENDER_REPORT, 0, 6]);
     let seconds = (report.wall_us / 1_000_000 + NTP_OFFSET_S) as u32;
@@ -103,7 +103,7 @@ pub(crate) fn write_report(buffer: &mut Vec<u8>, report: &SenderInfo, cname: &st
     buffer.resize(end, 0);
 }
 
-/// A goodbye, which by RFC 3550 §6.6 follows a report: an empty one.
+/// Writes a BYE. RFC 3550 §6.6 wants a report before it: an empty one.
 pub(crate) fn write_bye(buffer: &mut Vec<u8>, ssrc: u32) {
     buffer.extend([0x80, 201, 0, 1]);
     buffer.extend(ssrc.to_be_bytes());

@@ -1,4 +1,4 @@
-//! Making what a subscriber receives look like one sender, whoever feeds it: pure numbers, no packets.
+//! Continuous numbers for a subscriber, whoever feeds the publication: it sees one sender.
 
 pub(crate) mod rtp;
 pub(crate) mod vp8;

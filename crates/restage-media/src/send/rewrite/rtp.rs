@@ -1,23 +1,23 @@
-//! Continuous sequence numbers and timestamps across layers and feeders.
+//! Continuous sequence numbers and timestamps across layers and feeds.
 //!
-//! Within one source the distance between in and out is constant, so loss and reordering pass through unchanged
-//! and a late retransmission lands where it belongs. A switch starts a new source right after the highest number
-//! sent. A packet that is withheld on purpose moves later ones down by one, so receivers do not ask for it.
+//! Within one encoding the distance between the number that comes in and the one that goes out is constant, so loss and
+//! reordering pass through unchanged and a late retransmission gets its place. After a switch the numbers go on right after the
+//! highest one sent. A packet that is withheld on purpose moves later ones down by one, so that receivers do not request it.
 
 use std::collections::VecDeque;
 
-/// Former distances remembered within one source: how far back a late packet still finds its number.
+/// Former distances that are remembered within one encoding: how far back a late packet still gets its number.
 const OLDER_MAX: usize = 63;
 
 #[derive(Debug)]
 pub(crate) struct RtpRewriter {
-    /// Where the present distance begins. Apart from the others, which hardly any packet needs.
+    /// From where the present distance holds. It is kept apart from the others, which hardly any packet needs.
     newest: Option<Segment>,
-    /// Where distances before it began, oldest first.
+    /// From where former distances held, oldest first.
     older: VecDeque<Segment>,
-    /// Highest number seen from the present source.
+    /// Highest number received of the present encoding.
     seen: u64,
-    /// Highest number sent, and the timestamp it had.
+    /// Highest number sent, and its timestamp.
     sent: u64,
     sent_time: u32,
     time_in: u64,
@@ -33,14 +33,14 @@ struct Segment {
 /// The numbers to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Numbers {
-    /// Never wraps; its low 16 bits are the RTP sequence number.
+    /// Extended without wrap-around; its low 16 bits are the RTP sequence number.
     pub(crate) seq: u64,
     pub(crate) time: u32,
 }
 
 impl RtpRewriter {
-    /// `seq` is where numbers start. Receivers need it below 2^15 (RFC 3711 §3.3.1: a receiver that misses the
-    /// first packets guesses a rollover counter of 0), which this sees to.
+    /// `seq` is the first number. It is reduced below 2^15, because a receiver that misses the
+    /// first packets assumes a rollover counter of 0 (RFC 3711 §3.3.1).
     pub(crate) fn new(seq: u16, time: u32) -> Self {
         Self {
             newest: None,
@@ -53,7 +53,7 @@ impl RtpRewriter {
         }
     }
 
-    /// Starts a source with this packet; `elapsed` is the time since the last packet sent, in timestamp units.
+    /// Starts an encoding with this packet. `elapsed` is the time since the last packet sent, in timestamp units.
     pub(crate) fn switch(&mut self, seq: u64, time: u64, elapsed: u32) {
         self.older.clear();
         self.newest = Some(Segment {
@@ -65,8 +65,7 @@ impl RtpRewriter {
         self.time_out = self.sent_time.wrapping_add(elapsed);
     }
 
-    /// The numbers for a packet of the present source; `None` if it precedes the source's first packet or is too
-    /// old to be placed.
+    /// The numbers for a packet of the present encoding. `None`: it precedes the first packet of the encoding, or is too old.
     pub(crate) fn forward(&mut self, seq: u64, time: u64) -> Option<Numbers> {
         let newest = self.newest?;
         let segment = if newest.from <= seq {
@@ -87,8 +86,8 @@ impl RtpRewriter {
         Some(numbers)
     }
 
-    /// The numbers for a packet of our own that goes before the packet `seq` of the present source, which has not been
-    /// forwarded, nor has any after it; else `None`. Later packets move up by one.
+    /// The numbers for a packet of our own before the packet `seq` of the present encoding. `None`: that packet or a later one
+    /// has been forwarded already. Later packets move up by one.
     pub(crate) fn insert(&mut self, seq: u64, time: u64) -> Option<Numbers> {
         let last = self.newest?;
         if seq < self.seen || seq < last.from || last.out + (seq - last.from) <= self.sent {
@@ -117,12 +116,12 @@ impl RtpRewriter {
         self.older.push_back(segment);
     }
 
-    /// Reads what the next packet needs.
+    /// Reads the memory that the next packet needs: see [`Sender::touch`](crate::send::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
         self.newest.map_or(0, |newest| newest.from) ^ self.sent
     }
 
-    /// Closes the gap of a packet that is withheld. A gap cannot be closed after later packets were sent.
+    /// Closes the gap of a withheld packet. This is not possible after later packets were sent.
     pub(crate) fn skip(&mut self, seq: u64) {
         if seq <= self.seen {
             return;
@@ -134,10 +133,10 @@ impl RtpRewriter {
         self.seen = seq;
         self.remember(last);
         self.newest = Some(Segment { from: seq + 1, out });
-        // `sent` stays: the number of the withheld packet is given to the next one.
+        // `sent` is unchanged: the next packet gets the number of the withheld one.
     }
 
-    /// The timestamp that a timestamp of the present source is sent as. Wraps as RTP does.
+    /// The outgoing timestamp for a timestamp of the present encoding. Wraps as RTP does.
     pub(crate) fn time(&self, time: u64) -> u32 {
         self.time_out
             .wrapping_add(time.wrapping_sub(self.time_in) as u32)
@@ -304,7 +303,7 @@ mod tests {
         assert_eq!(seqs(&mut rewriter, &[70_001, 80_000]), [None, Some(102)]);
     }
 
-    /// A random sender: loss, reordering, padding that is withheld, and switches to other sources.
+    /// A random sender with loss, reordering, withheld padding, and switches to other encodings.
     #[test]
     fn no_two_packets_share_a_number_and_order_is_kept() {
         for seed in 0..200 {
@@ -344,7 +343,7 @@ mod tests {
         }
     }
 
-    /// Numbers from `start`, some missing, some padding, each up to a few places from where it belongs.
+    /// Numbers from `start`, some missing, some padding, each up to a few positions out of order.
     fn shuffled(start: u64, rng: &mut Rng) -> Vec<(u64, bool)> {
         let mut packets = Vec::new();
         for seq in start..start + 100 {

@@ -1,4 +1,4 @@
-//! Continuous VP8 picture ids, TL0PICIDX and KEYIDX across layers and feeders (RFC 7741 §4.2).
+//! Continuous VP8 picture ids, TL0PICIDX and KEYIDX across layers and feeds (RFC 7741 §4.2).
 
 use restage_codec::vp8::{Descriptor, DescriptorNumbers};
 
@@ -6,7 +6,7 @@ const WIDE: u16 = 0x7fff;
 const NARROW: u16 = 0x7f;
 const KEY_IDX: u8 = 0x1f;
 
-/// Adds a constant to each field of a source, chosen at the switch so that the fields go on by one.
+/// Adds a constant to each field of an encoding, chosen at the switch so that the fields go on by one.
 #[derive(Debug, Default)]
 pub(crate) struct Vp8Rewriter {
     picture_id_offset: u16,
@@ -19,7 +19,7 @@ pub(crate) struct Vp8Rewriter {
 }
 
 impl Vp8Rewriter {
-    /// Starts a source whose first packet is described by `descriptor`.
+    /// Starts an encoding whose first packet has this descriptor.
     pub(crate) fn switch(&mut self, descriptor: &Descriptor) {
         self.picture_id_offset = match (self.picture_id, descriptor.picture_id) {
             (Some(last), Some(next)) => last.wrapping_add(1).wrapping_sub(next.value) & WIDE,
@@ -35,14 +35,14 @@ impl Vp8Rewriter {
         };
     }
 
-    /// The fields to write into this packet; `None` when they stay as they are.
+    /// The fields to write into this packet; `None` if they are unchanged.
     pub(crate) fn forward(&mut self, descriptor: &Descriptor) -> Option<DescriptorNumbers> {
         let picture_id = descriptor.picture_id.map(|id| {
             let value = id.value.wrapping_add(self.picture_id_offset) & WIDE;
             if self.picture_id.is_none_or(|newest| is_newer(value, newest)) {
                 self.picture_id = Some(value);
             }
-            // A 7-bit field cannot grow without moving the payload; its receivers compare 7 bits.
+            // A 7-bit field cannot be widened without moving the payload; receivers compare only 7 bits then.
             if id.is_wide { value } else { value & NARROW }
         });
         let tl0_pic_idx = descriptor.tl0_pic_idx.map(|idx| {
@@ -130,7 +130,7 @@ mod tests {
             rewriter.forward(&descriptor(12_002, 201, 30)),
             numbers(308, 11, 3)
         );
-        // A late packet of the picture between.
+        // A late packet of the picture in between.
         assert_eq!(
             rewriter.forward(&descriptor(12_001, 200, 30)),
             numbers(307, 10, 3)

@@ -1,16 +1,11 @@
-//! What a subscriber is sent, and under which numbers.
+//! Tests of which packets a subscriber gets, and under which numbers.
 
 use std::time::Duration;
 
 use super::*;
 use crate::rtp::extensions::Extensions;
 use crate::sdp::format::format;
-
-// The sentinel every other instant is relative to; nothing here depends on the clock.
-#[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
-    Instant::now()
-}
+use crate::util::test::epoch;
 
 const KEY: &[u8] = &[0x90, 0x80, 0x80, 0x01, 0x00];
 const DELTA: &[u8] = &[0x90, 0x80, 0x80, 0x02, 0x01];
@@ -98,7 +93,7 @@ fn timestamps_go_forward_even_when_capture_times_do_not() {
     assert_eq!(next.time, last.time.wrapping_add(1));
 }
 
-/// Three layers of 100, 200 and 400 bits a second.
+/// Three layers of 100, 200 and 400 bits per second.
 fn ladder(feed: u64) -> [Rung; 3] {
     [0, 1, 2].map(|layer| Rung {
         encoding: Encoding {
@@ -149,7 +144,7 @@ fn pictures_are_withheld_between_two_of_them_and_come_back_with_a_key_frame() {
     rig.send(1, 10, 0, KEY).unwrap();
     let first = rig.send(1, 11, 33, DELTA).unwrap();
     rig.track.thin(Thinning::Withheld);
-    // The rest of the picture under way, and what comes late of it.
+    // The rest of the present picture, and its late packets.
     let last = rig.send(1, 13, 33, DELTA).unwrap();
     assert_eq!(last.seq, first.seq + 2);
     assert!(rig.send(1, 12, 33, DELTA).is_some());

@@ -1,12 +1,12 @@
-//! Where OpenSSL reads and writes datagrams, and the records that reach it.
+//! The datagrams that OpenSSL reads and writes, and the filter for records.
 
 use std::io::{self, Read, Write};
 
-/// Content type, version, epoch, sequence number and length (RFC 6347 §4.1).
+/// Length of content type, version, epoch, sequence number and length (RFC 6347 §4.1).
 const RECORD_HEADER_BYTES: usize = 13;
-/// Type, length, sequence, fragment offset and length (RFC 6347 §4.2.2).
+/// Length of type, length, sequence, fragment offset and length (RFC 6347 §4.2.2).
 const HANDSHAKE_HEADER_BYTES: usize = 12;
-/// Bytes of a handshake message: OpenSSL puts together certificates of at most this size.
+/// Longest handshake message: OpenSSL reassembles certificates of at most this size.
 const MESSAGE_BYTES_MAX: usize = 100 * 1024;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -14,10 +14,10 @@ const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const FATAL: u8 = 2;
 
-/// A datagram socket's place.
+/// Stands for a datagram socket.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
-    /// The datagram that has arrived.
+    /// The received datagram.
     incoming: Option<Vec<u8>>,
     /// Datagrams written, oldest first.
     pub(super) outgoing: Vec<Vec<u8>>,
@@ -28,14 +28,14 @@ impl Wire {
         self.incoming = Some(datagram);
     }
 
-    /// Drops what was not read.
+    /// Drops unread data.
     pub(super) fn forget(&mut self) {
         self.incoming = None;
     }
 }
 
 impl Read for Wire {
-    /// A datagram at a time, as a socket gives them; what does not fit is cut off.
+    /// Reads one datagram at a time, like a socket; the part that does not fit is cut off.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(datagram) = self.incoming.take() else {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -57,17 +57,17 @@ impl Write for Wire {
     }
 }
 
-/// What is left of a datagram.
+/// The accepted part of a datagram.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Filtered {
     /// The records for OpenSSL.
     pub(super) records: Vec<u8>,
-    /// An unprotected fatal alert was among them.
+    /// The number of an unprotected fatal alert, if one was in the datagram.
     pub(super) fatal_alert: Option<u8>,
 }
 
-/// Takes a datagram apart and leaves out what must not end a handshake, since anybody may have sent it: unprotected
-/// alerts, and malformed messages, which OpenSSL answers by giving up.
+/// Splits a datagram into records and removes what must not end a handshake because it may be forged: unprotected
+/// alerts, and malformed messages, after which OpenSSL would give up.
 pub(super) fn filter(datagram: &[u8], is_client: bool) -> Filtered {
     let mut filtered = Filtered::default();
     for record in records(datagram) {
@@ -97,7 +97,7 @@ pub(super) fn fatal_alert(datagram: &[u8]) -> Option<u8> {
     }
 }
 
-/// Whole records, up to the first that is none.
+/// Complete records, up to the first invalid one.
 fn records(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let length = u16::from_be_bytes([*datagram.get(11)?, *datagram.get(12)?]);
@@ -108,7 +108,7 @@ fn records(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether an unprotected record holds fragments of handshake messages that the remote end may send.
+/// Whether an unprotected record has fragments of handshake messages that the remote end may send.
 fn is_handshake(record: &[u8], is_client: bool) -> bool {
     let mut rest = &record[RECORD_HEADER_BYTES..];
     if rest.is_empty() {
@@ -125,7 +125,8 @@ fn is_handshake(record: &[u8], is_client: bool) -> bool {
         };
         let (length, offset, fragment) = (number(1), number(6), number(9));
         let is_expected = match header[0] {
-            // HelloRequest, ServerHello, HelloVerifyRequest, NewSessionTicket, ServerKeyExchange, CertificateRequest, ServerHelloDone
+            // HelloRequest, ServerHello, HelloVerifyRequest, NewSessionTicket, ServerKeyExchange, CertificateRequest,
+            // ServerHelloDone
             0 | 2 | 3 | 4 | 12 | 13 | 14 | 22 => is_client,
             // ClientHello, CertificateVerify, ClientKeyExchange
             1 | 15 | 16 => !is_client,

@@ -1,4 +1,4 @@
-//! What goes wrong in a worker: panics that no connection's guard has caught, and what the log is told.
+//! Failures of a worker: panics outside the guard of a connection, restarts, and log lines.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,31 +9,31 @@ use restage_media::{Config, GoneReason, PeerKey, Sfu};
 
 use super::super::MediaEvent;
 use super::super::counters::WorkerStats;
-use super::super::trains::Trains;
+use super::super::gso::Trains;
 use super::{Worker, now};
 
-/// How often a worker may begin anew within [`RESTART_WINDOW`]. Once more, and it is gone for good.
+/// Most restarts of a worker within [`RESTART_WINDOW`]. After one more it is gone for good.
 pub(super) const RESTARTS_MAX: usize = 3;
-/// See [`RESTARTS_MAX`].
+/// The window for [`RESTARTS_MAX`].
 const RESTART_WINDOW: Duration = Duration::from_secs(60);
-/// How often the log says the same.
+/// Shortest interval between equal log lines.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// What a worker needs to begin anew, and what it has told.
+/// What a worker needs to restart, and the state of its log lines.
 pub(super) struct Care {
     config: Config,
     started: Instant,
-    /// When it began anew, within the window.
+    /// Times of the restarts within the window.
     recent: VecDeque<Instant>,
     restarts: u64,
-    /// Counted by those before the present `Sfu`.
+    /// The counts of the earlier `Sfu`s, up to the present one.
     former: WorkerStats,
     contests: Told,
     overload_told_at: Option<Instant>,
     was_overloaded: bool,
 }
 
-/// A number that grows, and how far the log knows it.
+/// A growing number, and its value in the last log line.
 #[derive(Default)]
 struct Told {
     count: u64,
@@ -41,10 +41,10 @@ struct Told {
 }
 
 impl Told {
-    /// How much has come since the log was told last, if it is to be told now.
+    /// The growth since the last log line, if a new line is due.
     fn news(&mut self, now: Instant, count: u64) -> Option<u64> {
         if count <= self.count {
-            // Less: another `Sfu` counts from the beginning.
+            // A smaller number comes from a new `Sfu`, which counts from zero.
             self.count = count;
             return None;
         }
@@ -73,17 +73,17 @@ impl Care {
         }
     }
 
-    /// How often the worker began anew.
+    /// The number of restarts.
     pub(super) fn restarts(&self) -> u64 {
         self.restarts
     }
 
-    /// With what was counted before the worker began anew.
+    /// Adds what was counted before the restarts.
     pub(super) fn with_former(&self, present: WorkerStats) -> WorkerStats {
         [self.former, present].into_iter().sum()
     }
 
-    pub(super) fn tell_of_contests(&mut self, now: Instant, count: u64) {
+    pub(super) fn warn_of_contests(&mut self, now: Instant, count: u64) {
         if let Some(checks) = self.contests.news(now, count) {
             tracing::warn!(
                 checks,
@@ -93,8 +93,8 @@ impl Care {
         }
     }
 
-    /// The log is told when it begins, from time to time, and when it is over.
-    pub(super) fn tell_of_overload(&mut self, now: Instant, step: u8, withheld: u64) {
+    /// Logs when an overload begins, at intervals, and when it is over.
+    pub(super) fn warn_of_overload(&mut self, now: Instant, step: u8, withheld: u64) {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < TOLD_EVERY;
         let is_overloaded = step > 0;
         let was = std::mem::replace(&mut self.was_overloaded, is_overloaded);
@@ -115,7 +115,7 @@ impl Care {
         }
     }
 
-    /// Whether it may begin anew once more.
+    /// Whether another restart is allowed.
     fn note_restart(&mut self, now: Instant) -> bool {
         let is_over = |at: &Instant| now.saturating_duration_since(*at) >= RESTART_WINDOW;
         while self.recent.front().is_some_and(is_over) {
@@ -145,11 +145,11 @@ impl Care {
 }
 
 impl Worker {
-    /// A turn has panicked outside of the guards that each connection has. If it is known which connection was being served, that one
-    /// ends; else the worker begins anew, and all of its connections end.
+    /// Handles a panic of a turn outside the guard of a connection. If it is known which connection was being served,
+    /// only that one ends; otherwise the worker restarts, and all its connections end.
     ///
     /// # Errors
-    /// It has begun anew too often, or cannot.
+    /// It has restarted too often, or cannot restart.
     pub(super) fn after_panic(&mut self) -> Result<(), String> {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             let is_known = self.sfu.after_panic();
@@ -185,7 +185,7 @@ impl Worker {
             .sum();
         let config = self.care.next_config(at);
         self.sfu = Sfu::new(config);
-        // What is on its way out is of connections that are no more; what it has counted goes on.
+        // Datagrams that wait to be sent belong to connections that no longer exist; the counts are kept.
         let (sent, dropped) = (self.trains.sent, self.trains.dropped);
         self.trains = Trains::new();
         (self.trains.sent, self.trains.dropped) = (sent, dropped);
@@ -195,7 +195,7 @@ impl Worker {
             let gone = MediaEvent::Gone(peer, GoneReason::Panicked);
             self.unsent.push_back(gone);
         }
-        // Nobody has been answered yet that these exist.
+        // These peers exist for nobody yet, because their opening was not answered.
         let opening = self.opening.len();
         self.opening.clear();
         self.load.fetch_sub(opening, Ordering::Relaxed);
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(told.news(start + TOLD_EVERY / 2, 500), None);
         assert_eq!(told.news(start + TOLD_EVERY, 501), Some(498));
         assert_eq!(told.news(start + 2 * TOLD_EVERY, 501), None);
-        // Another counts.
+        // A new counter starts.
         assert_eq!(told.news(start + 2 * TOLD_EVERY, 0), None);
         assert_eq!(told.news(start + 3 * TOLD_EVERY, 2), Some(2));
     }

@@ -1,4 +1,4 @@
-//! What the server asks of a worker, carried out.
+//! Carries out the orders of the control plane.
 
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ impl Worker {
     /// Carries an order out.
     ///
     /// # Errors
-    /// Why the worker cannot go on.
+    /// The reason why the worker cannot continue.
     pub(super) fn apply(&mut self, order: Order) -> Result<(), String> {
         match order {
             Order::Control {
@@ -26,8 +26,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Hands a control to the `Sfu`, and does here what follows from it: who waits for its outcome, and what other workers have to
-    /// know.
+    /// Passes a control to the `Sfu`, and does what follows from it outside: answers the caller, and informs other
+    /// workers.
     fn apply_control(&mut self, control: Control, reply: Reply, turn: u64) {
         let at = now();
         let peer = control.peer();
@@ -62,7 +62,7 @@ impl Worker {
         }
     }
 
-    /// A peer is gone.
+    /// Forgets a peer that is gone.
     pub(super) fn forget(&mut self, peer: PeerKey) {
         if self.live.remove(&peer) {
             self.load.fetch_sub(1, Ordering::Relaxed);

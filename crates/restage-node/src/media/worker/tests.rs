@@ -1,4 +1,4 @@
-//! Workers that fail.
+//! Tests of workers that fail.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::*;
 use crate::media::MediaPlaces;
 use crate::media::{Media, PublishLimits, Role};
 
-/// What a worker can be told to fail by.
+/// The way in which a worker fails.
 #[derive(Clone, Copy)]
 pub(in super::super) enum Fault {
     Panic,
-    /// As when its socket can no longer be waited for.
+    /// As when waiting for its socket fails.
     Error,
 }
 
@@ -34,7 +34,7 @@ const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BU
     m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\n\
     a=rtpmap:111 opus/48000/2\r\n";
 
-/// How long anything may take.
+/// Time limit of every step.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn start(workers: u16) -> (Media, mpsc::Receiver<MediaEvent>) {
@@ -61,7 +61,7 @@ async fn a_worker_that_panics_begins_anew_and_its_peers_are_told() {
         media.fail(0, Fault::Panic).await;
         let event = within("the peer is told", events.recv()).await;
         assert_eq!(event, Some(MediaEvent::Gone(peer, GoneReason::Panicked)));
-        // It works, and nothing is left of the peer.
+        // The worker works, and nothing is left of the peer.
         let next = open(&media).await;
         media.control(next, Control::Close { peer: next }).await;
         within("the counters", async {

@@ -1,4 +1,4 @@
-//! What a worker does again and again: read, have the `Sfu` decide, send.
+//! One turn of a worker: read the socket, let the `Sfu` decide, send.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,33 +13,33 @@ use super::super::udp::{Batch, Train};
 use super::{Worker, now};
 use crate::seldom::Seldom;
 
-/// How long every attempt to receive may fail.
+/// A worker that could receive nothing for this long, because every attempt failed, stops.
 const DEAF_MAX: Duration = Duration::from_secs(5);
 static DEAF: Seldom = Seldom::new();
-/// Batches read at a time before what they cause is sent.
+/// Most batches that are read before the resulting datagrams are sent.
 const BATCHES_PER_READ: usize = 8;
-/// Packets that wait to be forwarded when reading stops, for their audience may be large.
+/// Reading stops when this many packets wait to be forwarded, because they may have many subscribers.
 const PENDING_MAX: usize = 128;
-/// Datagrams taken in one turn. Of what comes beyond them the reports and requests of subscribers are dropped: they come again,
-/// and must not keep a late worker from what publishers send.
+/// Most datagrams accepted in one turn. Beyond that, reports and requests of subscribers are dropped: they are sent
+/// again, and must not delay the packets of publishers when the worker is late.
 const TAKEN_PER_TURN_MAX: usize = 256;
-/// Outputs carried out between two looks at the clock.
+/// Most outputs that are performed before the clock is read again.
 const OUTPUTS_PER_LOOK: usize = 64;
-/// How often the socket is read at least while there is much to send: its buffer holds some hundred small datagrams where nobody
-/// has allowed more.
+/// Longest time between two reads of the socket while there is much to send: with the default settings of the kernel
+/// its buffer holds only some hundred small datagrams.
 const READ_EVERY: Duration = Duration::from_millis(5);
-/// For how long.
+/// Longest time for which a drain reads in between.
 const READ_ON_MAX: Duration = Duration::from_millis(100);
-/// Orders taken up before datagrams get their turn.
+/// Most orders that are applied before datagrams are read.
 const ORDERS_PER_TURN: usize = 64;
-/// Messages of other workers taken up before datagrams get their turn.
+/// Most messages of other workers that are applied before datagrams are read.
 const MESSAGES_PER_TURN: usize = 64;
 
 impl Worker {
-    /// One round of orders, datagrams and timers. `true` if there was more than fits a round.
+    /// One round of orders, datagrams and timers. Returns `true` if more is waiting than fits into a round.
     ///
     /// # Errors
-    /// Why the worker cannot go on.
+    /// The reason why the worker cannot continue.
     pub(super) fn turn(&mut self) -> Result<bool, String> {
         let mut orders = 0;
         while orders < ORDERS_PER_TURN
@@ -59,14 +59,14 @@ impl Worker {
             self.sfu.handle_input(at, Input::Timeout);
             self.drain();
         }
-        self.weigh();
+        self.measure_load();
         self.report();
         Ok(has_messages || orders == ORDERS_PER_TURN || !self.is_socket_empty)
     }
 
-    /// Reads the socket. What publishers send is taken at once, and not sent on before all of it is read: it
-    /// must not be lost because the socket's buffer is full of something else. What subscribers report is taken up to a number
-    /// for each turn.
+    /// Reads the socket. Packets of publishers are accepted at once and forwarded only after everything has been read,
+    /// so that they are not lost because the socket's buffer is full. Of the reports of subscribers, a limited number
+    /// is accepted in each turn.
     fn read(&mut self) {
         for _ in 0..BATCHES_PER_READ {
             let at = now();
@@ -107,14 +107,14 @@ impl Worker {
             self.is_socket_empty = !matches!(got, Ok(Batch::Full));
             self.gauge
                 .read(at, self.received > before, self.is_socket_empty);
-            // Whoever receives is given a bounded number of packets at a time.
+            // Subscribers get a limited number of packets at a time.
             if self.is_socket_empty || self.sfu.packets_pending() >= PENDING_MAX {
                 return;
             }
         }
     }
 
-    /// A socket from which nothing can be received for a while will not come back by itself.
+    /// Fails if nothing could be received for a while, because such a socket does not recover by itself.
     fn check_socket(&self) -> Result<(), String> {
         match self.deaf_since {
             Some(since) if self.read_at.saturating_duration_since(since) >= DEAF_MAX => {
@@ -127,8 +127,8 @@ impl Worker {
         }
     }
 
-    /// Closes a window of measuring, and leaves out of pictures what follows from it.
-    fn weigh(&mut self) {
+    /// Closes a window of measurement, and withholds video as it requires.
+    fn measure_load(&mut self) {
         let at = now();
         self.gauge.done(at);
         let peers = self.live.len();
@@ -142,10 +142,10 @@ impl Worker {
         self.sfu.control(at, Control::Shed { step, turn });
         self.drain();
         let peers_withheld = self.sfu.stats().peers_withheld;
-        self.care.tell_of_overload(at, step, peers_withheld);
+        self.care.warn_of_overload(at, step, peers_withheld);
     }
 
-    /// Takes up what other workers have sent, and what has changed about who receives what. `true` if there is more.
+    /// Applies the messages of other workers, and changes of who receives what. Returns `true` if there is more.
     fn receive_from_neighbours(&mut self) -> bool {
         self.neighbours.links[usize::from(self.id.0)].looks();
         let at = now();
@@ -186,8 +186,8 @@ impl Worker {
         }
     }
 
-    /// Carries out what is to be done outside. While that takes long the socket is read in between, so that its buffer does not
-    /// overflow.
+    /// Performs the outputs of the `Sfu`. If that takes long, the socket is read in between, so that its buffer does
+    /// not overflow.
     pub(super) fn drain(&mut self) {
         let begun = now();
         let mut count = 0;
@@ -243,7 +243,7 @@ impl Worker {
                     let waiting = self.opening.remove(&peer);
                     let taken = waiting.is_some_and(|reply| reply.send(Ok(sdp)).is_ok());
                     if !taken {
-                        // The HTTP request is gone: nobody will ever use this peer.
+                        // The HTTP request was given up, so nobody will use this peer.
                         self.sfu.control(now(), Control::Close { peer });
                         self.forget(peer);
                     }
@@ -291,13 +291,13 @@ impl Worker {
     fn look_at_socket(&mut self, begun: Instant) {
         let at = now();
         let is_due = at.saturating_duration_since(self.read_at) >= READ_EVERY;
-        // What is read now is sent on before this ends: it has to end.
+        // Sends what was read, but does not read endlessly.
         if is_due && at.saturating_duration_since(begun) < READ_ON_MAX {
             self.read();
         }
     }
 
-    /// Hands events over as far as there is room, and publishes the counters.
+    /// Sends events as far as the queue has room, and publishes the counters.
     pub(super) fn report(&mut self) {
         while let Some(event) = self.unsent.front() {
             if self.events.try_send(event.clone()).is_err() {
@@ -307,7 +307,7 @@ impl Worker {
         }
         let stats = self.sfu.stats();
         self.care
-            .tell_of_contests(self.read_at, stats.addresses_contested);
+            .warn_of_contests(self.read_at, stats.addresses_contested);
         let present = WorkerStats {
             datagrams_received: self.received,
             datagrams_sent: self.trains.sent,

@@ -1,4 +1,4 @@
-//! Whose connection or request it is, as far as that can be known, and how many of each there may be.
+//! The client of a connection or request, as far as it can be known, and the limits per client.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderName};
 use crate::config::Network;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Bits of an IPv6 address that name a customer's network: within it, everybody has as many addresses as they like.
+/// Bits of an IPv6 address that identify a customer's network; the customer can use any address within it.
 const IPV6_PREFIX_BITS: u32 = 64;
 
-/// Who is counted together: an IPv4 address, or an IPv6 network of 64 bits.
+/// The unit in which clients are counted: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct ClientKey(u128);
 
@@ -25,12 +25,12 @@ impl ClientKey {
     }
 }
 
-/// Who asks.
+/// The client of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Client {
-    /// For the log: the client's address, or that of the proxy which does not say whom it asks for.
+    /// For the log: the client's address, or that of a proxy which does not report its client's address.
     pub(crate) address: IpAddr,
-    /// `None` for this machine, and for proxies that do not say: nobody is counted for them.
+    /// `None` for this machine, and for proxies that do not report their clients: these are not counted.
     pub(crate) key: Option<ClientKey>,
 }
 
@@ -49,7 +49,7 @@ impl Client {
     }
 }
 
-/// Proxies whose word about their clients' addresses is believed.
+/// The trusted proxies, whose reports about client addresses are believed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proxies(Vec<Network>);
 
@@ -58,12 +58,12 @@ impl Proxies {
         Self(networks)
     }
 
-    /// Whether an address is one of a trusted proxy.
+    /// Whether an address belongs to a trusted proxy.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 
-    /// Whose connection it is that comes from `address`.
+    /// The client of a connection from `address`.
     pub(crate) fn client_of_connection(&self, address: IpAddr) -> Client {
         match self.trusts(address) {
             true => Client::unnamed(address),
@@ -71,8 +71,8 @@ impl Proxies {
         }
     }
 
-    /// Whose request it is that came over a connection from `address`: if that is a trusted proxy, the last address in
-    /// `X-Forwarded-For` that is not one. What stands before it is hearsay, and anybody can have written it.
+    /// The client of a request over a connection from `address`. If that is a trusted proxy, it is the last address in
+    /// `X-Forwarded-For` that is not a trusted proxy. Earlier entries are ignored, because anybody can write them.
     pub(crate) fn client_of_request(&self, address: IpAddr, headers: &HeaderMap) -> Client {
         if !self.trusts(address) {
             return Client::direct(address);
@@ -97,22 +97,22 @@ fn forwarded(entry: &str) -> Option<IpAddr> {
         .and_then(|rest| rest.split_once(']'))
         .map_or(entry, |(address, _)| address);
     let bare = match bare.split_once(':') {
-        // One colon: a port follows. More: it is IPv6.
+        // After one colon follows a port; more colons mean IPv6.
         Some((address, port)) if !port.contains(':') => address,
         _ => bare,
     };
     bare.parse().ok()
 }
 
-/// How many of something each client has.
+/// Counts how many places each client uses.
 #[derive(Debug)]
-pub(crate) struct Places {
-    /// 0: as many as they like.
+pub(crate) struct Slots {
+    /// Slots per client; 0 means no limit.
     max: u32,
     taken: Mutex<HashMap<ClientKey, u32>>,
 }
 
-impl Places {
+impl Slots {
     pub(crate) fn new(max: u32) -> Arc<Self> {
         Arc::new(Self {
             max,
@@ -120,10 +120,11 @@ impl Places {
         })
     }
 
-    /// A place for one more of this client, unless it has all it may have. The table is as large as there are places taken.
-    pub(crate) fn take(self: &Arc<Self>, client: Client) -> Option<Place> {
+    /// Takes one more place for this client, unless it has reached its limit. The table has one entry per client with
+    /// places.
+    pub(crate) fn take(self: &Arc<Self>, client: Client) -> Option<Slot> {
         let Some(key) = client.key.filter(|_| self.max > 0) else {
-            return Some(Place(None));
+            return Some(Slot(None));
         };
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(key).or_default();
@@ -131,20 +132,20 @@ impl Places {
             return None;
         }
         *count += 1;
-        Some(Place(Some((Arc::clone(self), key))))
+        Some(Slot(Some((Arc::clone(self), key))))
     }
 
-    /// How many each may have.
+    /// The limit per client.
     pub(crate) fn max(&self) -> u32 {
         self.max
     }
 }
 
-/// One that is counted until this is dropped.
+/// A place that is counted until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Option<(Arc<Places>, ClientKey)>);
+pub(crate) struct Slot(Option<(Arc<Slots>, ClientKey)>);
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let Some((places, key)) = self.0.take() else {
             return;
@@ -187,13 +188,13 @@ mod tests {
         let nobody = proxies(&[]);
         let ours = proxies(&["127.0.0.1", "10.0.0.0/8", "fd00::/8"]);
         for (from, fields, address, is_counted) in [
-            // Not a proxy: what it says is its own invention.
+            // Not a trusted proxy, so its header is ignored.
             ("203.0.113.9", &["198.51.100.1"][..], "203.0.113.9", true),
             ("10.0.0.1", &["198.51.100.1"], "198.51.100.1", true),
             ("127.0.0.1", &["198.51.100.1:4711"], "198.51.100.1", true),
             ("::ffff:10.0.0.1", &["2001:db8::7"], "2001:db8::7", true),
             ("fd00::1", &["[2001:db8::7]:443"], "2001:db8::7", true),
-            // The last that is not ours, over all fields.
+            // The last entry that is not a trusted proxy, over all header fields.
             (
                 "10.0.0.1",
                 &["1.1.1.1, 198.51.100.1, 10.0.0.2"],
@@ -206,7 +207,7 @@ mod tests {
                 "198.51.100.1",
                 true,
             ),
-            // Nobody that could be counted.
+            // No client address is known, so nobody is counted.
             ("10.0.0.1", &[], "10.0.0.1", false),
             ("10.0.0.1", &["10.0.0.2"], "10.0.0.1", false),
             ("10.0.0.1", &["1.1.1.1, unknown"], "10.0.0.1", false),
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn each_client_has_places_and_a_customers_network_is_one_client() {
-        let places = Places::new(2);
+        let places = Slots::new(2);
         let take = |text| places.take(Client::direct(ip(text)));
         let first = take("203.0.113.1").unwrap();
         let _second = take("::ffff:203.0.113.1").unwrap();
@@ -262,7 +263,7 @@ mod tests {
         assert_eq!(places.taken.lock().unwrap().len(), 4);
         drop((local, _second, _again, _other, _v6, _same, _next));
         assert!(places.taken.lock().unwrap().is_empty());
-        let any = Places::new(0);
+        let any = Slots::new(0);
         let all: Vec<_> = (0..50)
             .map(|_| any.take(Client::direct(ip("192.0.2.1"))))
             .collect();

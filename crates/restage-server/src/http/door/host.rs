@@ -1,8 +1,8 @@
-//! Whom a request means by its Host header, and from which page it comes.
+//! Checks of a request's Host and Origin headers.
 //!
-//! A page of anybody's can have a browser send requests to this machine, and by DNS rebinding it can do so under a name of
-//! its own and read the answers. The browser tells both: the name stands in `Host`, the page in `Origin`. What needs no
-//! credentials is answered only under names that are this server's.
+//! Any web page can make a browser send requests to this machine. By DNS rebinding it can do so under a name of its
+//! own and read the answers. The browser reveals both: the name is in `Host`, the page in `Origin`. Resources that
+//! need no credentials are therefore answered only under this server's own names.
 
 use std::net::IpAddr;
 
@@ -10,19 +10,19 @@ use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Uri, Version};
 
-/// The names this server is known by.
+/// The names of this server.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
-    /// In lower case, without a port.
+    /// The names in lower case, without a port.
     names: Vec<String>,
     /// The public URL's scheme, host and port.
     public_origin: String,
-    /// Whether any address is one of this server's: it listens on all. An address cannot be rebound.
+    /// Whether every IP address is accepted, because the server listens on all. An IP address cannot be rebound by DNS.
     any_address: bool,
 }
 
 impl Hosts {
-    /// Of a server that listens at an address and is reached by a URL.
+    /// The names of a server that listens at an address and is reached by a URL.
     pub(crate) fn new(bound: IpAddr, public_url: &str) -> Self {
         let mut names = vec!["localhost".to_owned()];
         if !bound.is_unspecified() {
@@ -41,7 +41,7 @@ impl Hosts {
         }
     }
 
-    /// Whether the request names this server. One without Host (HTTP/1.0) comes from no browser.
+    /// Whether the Host header names this server. A request without Host (HTTP/1.0) does not come from a browser.
     pub(crate) fn are_meant(&self, headers: &HeaderMap) -> bool {
         let Some(host) = headers.get(HOST) else {
             return true;
@@ -57,7 +57,7 @@ impl Hosts {
         }
     }
 
-    /// Whether the request comes from no page, or from one of this server's own.
+    /// Whether the request comes from no page, or from a page of this server.
     pub(crate) fn are_asking(&self, headers: &HeaderMap) -> bool {
         headers.get_all(ORIGIN).iter().all(|origin| {
             let Ok(origin) = origin.to_str().map(str::to_ascii_lowercase) else {
@@ -73,7 +73,7 @@ impl Hosts {
     }
 }
 
-/// What is wrong with a request's Host header, as a sentence (RFC 9112 §3.2).
+/// The fault in a request's Host header, as a sentence (RFC 9112 §3.2).
 pub(crate) fn fault(headers: &HeaderMap, url: &Uri, version: Version) -> Option<&'static str> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
@@ -102,7 +102,7 @@ fn authority(text: &[u8]) -> Option<Authority> {
     (!authority.as_str().contains('@')).then_some(authority)
 }
 
-/// A host as it is compared: lower case, without brackets, without the dot of the root.
+/// A host in the form for comparison: lower case, without brackets, without the final dot.
 fn bare(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.trim_end_matches('.').to_ascii_lowercase()

@@ -1,5 +1,5 @@
-//! What stands between strangers and everything else: how many connections there are and whose, how much of bodies is
-//! held, under which names the server answers.
+//! Limits for unauthenticated clients: the number of connections in total and per client, the memory for bodies, and
+//! the host names under which the server answers.
 
 mod address;
 mod host;
@@ -16,7 +16,7 @@ use super::content::Bodies;
 use super::listener::Connection;
 use crate::config::Network;
 
-pub(crate) use address::{Client, Place, Places, Proxies};
+pub(crate) use address::{Client, Proxies, Slot, Slots};
 pub(crate) use host::Hosts;
 #[cfg(test)]
 pub(crate) use room::HEAD_MAX;
@@ -24,52 +24,52 @@ pub(crate) use room::{Notes, Room, Seated};
 
 /// Events sockets of one client address: a tenth of all.
 const SOCKETS_PER_ADDRESS_MAX: u32 = 10_000;
-/// Descriptors of a listener for metrics alone.
+/// Descriptors for a separate listener for metrics.
 const METRICS_DESCRIPTORS: u64 = 128;
-/// How often one client address may present tokens with a signature that is wrong. Each costs half a millisecond.
+/// How often one client address may present tokens with a wrong signature. Verifying one costs half a millisecond.
 const WRONG_SIGNATURES: Rate = Rate {
     per_second: 5,
     burst: 50,
 };
 
-/// The HTTP door.
+/// The limits of one HTTP listener.
 #[derive(Debug)]
 pub struct Door {
     room: Arc<Room>,
     proxies: Proxies,
-    connections: Arc<Places>,
-    sockets: Arc<Places>,
+    connections: Arc<Slots>,
+    sockets: Arc<Slots>,
     hosts: Hosts,
     bodies: Bodies,
     wrong_signatures: Mutex<Buckets<address::ClientKey>>,
 }
 
-/// How the door is set up.
+/// Settings of a door.
 #[derive(Clone, Debug)]
 pub struct DoorSettings<'a> {
-    /// Files and sockets that the process may have open.
+    /// Number of files and sockets that the process may have open.
     pub descriptors: u64,
-    /// Proxies that are believed.
+    /// The trusted proxies.
     pub trusted_proxies: &'a [Network],
-    /// Connections that one client address may have; 0: any number.
+    /// Connections that one client address may have; 0 means no limit.
     pub connections_per_address: u32,
-    /// Where the listener is.
+    /// The address of the listener.
     pub bound: IpAddr,
-    /// What clients reach it by.
+    /// The URL at which clients reach the server.
     pub public_url: &'a str,
 }
 
-/// Why a request is not let in.
+/// Why a request is not admitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Unfit {
-    /// Its Host header is at fault; a sentence says how.
+    /// Its Host header is invalid; the sentence says why.
     Host(&'static str),
-    /// Its client has as many requests under way as one may have connections.
+    /// Its client has as many requests under way as it may have connections.
     TooMany,
 }
 
 impl Unfit {
-    /// As a sentence.
+    /// The reason as a sentence.
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::Host(message) => message,
@@ -81,20 +81,20 @@ impl Unfit {
 }
 
 impl Door {
-    /// With these settings.
+    /// A door with these settings.
     pub fn new(settings: &DoorSettings<'_>) -> Arc<Self> {
         Arc::new(Self {
             room: Room::new(settings.descriptors),
             proxies: Proxies::new(settings.trusted_proxies.to_vec()),
-            connections: Places::new(settings.connections_per_address),
-            sockets: Places::new(SOCKETS_PER_ADDRESS_MAX),
+            connections: Slots::new(settings.connections_per_address),
+            sockets: Slots::new(SOCKETS_PER_ADDRESS_MAX),
             hosts: Hosts::new(settings.bound, settings.public_url),
             bodies: Bodies::default(),
             wrong_signatures: Mutex::default(),
         })
     }
 
-    /// Of a listener for metrics alone, where few ask.
+    /// The door of a separate listener for metrics, which gets few requests.
     pub(crate) fn for_metrics() -> Arc<Self> {
         Self::new(&DoorSettings {
             descriptors: METRICS_DESCRIPTORS,
@@ -113,13 +113,13 @@ impl Door {
         &self.proxies
     }
 
-    /// Connections by client; requests, where a proxy passes those of many over one connection.
-    pub(crate) fn connections(&self) -> &Arc<Places> {
+    /// Counts connections by client, and requests by client where a proxy sends those of many over one connection.
+    pub(crate) fn connections(&self) -> &Arc<Slots> {
         &self.connections
     }
 
-    /// Events sockets by client.
-    pub(super) fn sockets(&self) -> &Arc<Places> {
+    /// Counts events sockets by client.
+    pub(super) fn sockets(&self) -> &Arc<Slots> {
         &self.sockets
     }
 
@@ -131,14 +131,14 @@ impl Door {
         &self.bodies
     }
 
-    /// How many events sockets there may be, at most `most`.
+    /// The highest number of events sockets, at most `most`.
     pub(super) fn sockets_max(&self, most: usize) -> usize {
         self.room.sockets_max(most)
     }
 
-    /// Looks at the head of a request, and notes in it who asks. Over a connection of a proxy's come requests of many
-    /// clients: there each request takes a place of its client's.
-    pub(super) fn look<B>(&self, request: &mut Request<B>) -> Result<Option<Place>, Unfit> {
+    /// Checks the head of a request and attaches the client to it. A proxy's connection carries requests of many
+    /// clients, so each of these requests takes a place of its client.
+    pub(super) fn look<B>(&self, request: &mut Request<B>) -> Result<Option<Slot>, Unfit> {
         if let Some(fault) = host::fault(request.headers(), request.uri(), request.version()) {
             return Err(Unfit::Host(fault));
         }
@@ -155,7 +155,7 @@ impl Door {
         place.map(Some).ok_or(Unfit::TooMany)
     }
 
-    /// Whether a client may present another token whose signature is not known to be right.
+    /// Whether a client may present another token whose signature has not been verified yet.
     pub(super) fn may_try_signature(&self, client: Option<Client>) -> bool {
         let Some(key) = client.and_then(|client| client.key) else {
             return true;
@@ -167,7 +167,7 @@ impl Door {
         wrong.has(&key, WRONG_SIGNATURES, clock::steady())
     }
 
-    /// A client presented a token with a wrong signature.
+    /// Records that a client presented a token with a wrong signature.
     pub(super) fn note_wrong_signature(&self, client: Option<Client>) {
         let Some(key) = client.and_then(|client| client.key) else {
             return;

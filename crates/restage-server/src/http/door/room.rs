@@ -1,4 +1,4 @@
-//! How many connections are open, which of them wait for nothing, and who goes when room is needed.
+//! Counts the open connections, knows which are idle, and closes idle ones when room is needed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -10,36 +10,36 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Open connections; events sockets are counted apart. More wait in the kernel's queue.
+/// Most open connections, without events sockets. Further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 20_000;
-/// Descriptors that connections leave to the store, media, webhooks and files; of few descriptors a quarter.
+/// Descriptors reserved for the store, media, webhooks and files; if there are few descriptors, a quarter of them.
 const DESCRIPTORS_RESERVED: usize = 256;
-/// Places that are kept free for newcomers, by closing connections that wait for nothing; of few places an eighth.
+/// Places kept free for new connections, by closing idle ones; if there are few places, an eighth of them.
 const FREE_MIN: usize = 64;
-/// A request's head must be there so long after its first byte, the first one of a connection so long after the
+/// Time limit for a request's head, from its first byte; for the first request of a connection, from the opening of the
 /// connection.
 pub(crate) const HEAD_MAX: Duration = Duration::from_secs(10);
-/// A connection is closed when nothing was asked over it for this long.
+/// A connection without a request for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-/// How long one that has just come is spared when room is made.
+/// A connection younger than this is not closed to make room.
 const NEWCOMER_MIN: Duration = Duration::from_secs(1);
-/// How long to wait for a place before looking again whether somebody can be asked to go.
+/// Longest wait for a free place before trying again to close idle connections.
 const FREED_MAX: Duration = Duration::from_millis(100);
 
-/// The connection has not come yet.
+/// The place is taken, and the connection has not arrived yet.
 const EXPECTED: u8 = 3;
-/// The first byte of a request is awaited, or its head is coming.
+/// The connection waits for the first byte of a request, or its head is arriving.
 const HEAD: u8 = 0;
-/// A request was answered, and nothing of the next has come.
+/// A request was answered, and nothing of the next has arrived.
 const IDLE: u8 = 1;
 /// A request is under way.
 const BUSY: u8 = 2;
 
-/// Room for connections.
+/// The places for connections.
 #[derive(Debug)]
 pub(crate) struct Room {
     connections_max: usize,
-    /// For connections and events sockets together.
+    /// Descriptors of connections and events sockets together.
     descriptors: Arc<Semaphore>,
     free_min: usize,
     began: Instant,
@@ -54,7 +54,7 @@ struct Open {
 }
 
 impl Room {
-    /// For a process that may have so many descriptors open.
+    /// The places of a process that may have this many descriptors open.
     pub(crate) fn new(descriptors: u64) -> Arc<Self> {
         let all = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let usable = all - DESCRIPTORS_RESERVED.min(all / 4);
@@ -79,7 +79,8 @@ impl Room {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Waits until there is room for one more, closing what has waited longest for nothing if there is little.
+    /// Waits until there is a place for one more connection. If few are left, it closes the connections that are idle
+    /// longest.
     pub(crate) async fn admit(self: &Arc<Self>) -> Seated {
         static FULL: Seldom = Seldom::new();
         loop {
@@ -96,12 +97,12 @@ impl Room {
                     "every HTTP connection there may be has a request under way; newcomers wait{kept_back}"
                 );
             }
-            // Either is a reason to look again.
+            // The result does not matter: in both cases the loop tries again.
             let _ = tokio::time::timeout(FREED_MAX, freed).await;
         }
     }
 
-    /// A place, if there is one.
+    /// Takes a place, if there is one.
     fn seat(self: &Arc<Self>) -> Option<Seated> {
         let descriptor = Arc::clone(&self.descriptors).try_acquire_owned().ok()?;
         let mut open = self.open();
@@ -127,7 +128,7 @@ impl Room {
         })
     }
 
-    /// Asks those that have waited longest for nothing to go, if there is little room left. Says how many are going.
+    /// Asks the connections that are idle longest to close, if few places are left. Returns how many are closing.
     fn make_room(&self) -> usize {
         let open = self.open();
         let by_number = self.connections_max.saturating_sub(open.seats.len());
@@ -136,19 +137,19 @@ impl Room {
             return 0;
         }
         drop(open);
-        // Some more than need be, so that not every newcomer costs a look at all of them. Who has just come is given the
-        // time to ask, as long as there is a place left at all.
+        // Closes some more than necessary, so that not every new connection causes a scan of all of them. A young
+        // connection gets time to send its request, as long as any place is left.
         let spared = if free == 0 {
             Duration::ZERO
         } else {
             NEWCOMER_MIN
         };
-        self.ask_to_go(2 * self.free_min - free, spared)
+        self.close_idle(2 * self.free_min - free, spared)
     }
 
-    /// Asks so many of those that have waited longest for nothing, and for so long at least, to go. Says how many are
-    /// going.
-    pub(crate) fn ask_to_go(&self, wanted: usize, spared: Duration) -> usize {
+    /// Asks up to `wanted` connections that are idle longest, and at least for `spared`, to close. Returns how many are
+    /// closing.
+    pub(crate) fn close_idle(&self, wanted: usize, spared: Duration) -> usize {
         let now_ms = self.now_ms();
         let spared_ms = spared.as_millis() as u64;
         let open = self.open();
@@ -174,15 +175,15 @@ impl Room {
         going + count
     }
 
-    /// The accept of a connection failed for want of descriptors: makes room, and waits for it a while.
+    /// Called when accepting a connection failed for lack of descriptors: makes room, and waits a while for it.
     pub(crate) async fn starved(&self) {
         let freed = self.freed.notified();
-        self.ask_to_go(self.free_min, Duration::ZERO);
+        self.close_idle(self.free_min, Duration::ZERO);
         let _ = tokio::time::timeout(FREED_MAX, freed).await;
     }
 
-    /// Asks connections to go whose request does not come to an end of its head, or that were not used for long. One look
-    /// at all of them costs less than a timer for each.
+    /// Asks connections to close whose request head is incomplete for too long, or that are idle for too long. One scan
+    /// of all costs less than a timer for each.
     pub(crate) fn sweep(&self) {
         self.sweep_at(self.now_ms());
     }
@@ -203,7 +204,7 @@ impl Room {
         }
     }
 
-    /// Waits until nobody is left.
+    /// Waits until no connection is open.
     pub(crate) async fn is_empty(&self) {
         loop {
             let freed = self.freed.notified();
@@ -214,7 +215,7 @@ impl Room {
         }
     }
 
-    /// How many events sockets leave room for connections.
+    /// The number of events sockets, at most `most`, that leaves enough descriptors for connections.
     pub(crate) fn sockets_max(&self, most: usize) -> usize {
         let usable = self.descriptors.available_permits();
         let rest = (usable / 8).max(4 * self.free_min);
@@ -226,13 +227,13 @@ impl Room {
 #[derive(Debug)]
 pub(crate) struct Seat {
     phase: AtomicU8,
-    /// When it came into its phase.
+    /// When it entered its present phase.
     since_ms: AtomicU64,
     asked: AtomicBool,
     leave: Notify,
     /// Whether something of the last request's body was left unread.
     has_more: AtomicBool,
-    /// The stream, when HTTP is done with it and the client may still be sending.
+    /// The stream, once HTTP has finished with it and the client may still be sending.
     left: Mutex<Option<TcpStream>>,
 }
 
@@ -241,7 +242,7 @@ impl Seat {
         self.phase.load(Ordering::Relaxed) == BUSY
     }
 
-    /// Whether it is there and nothing is under way.
+    /// Whether the connection has arrived and has no request under way.
     fn waits(&self) -> bool {
         matches!(self.phase.load(Ordering::Relaxed), HEAD | IDLE)
     }
@@ -253,7 +254,7 @@ impl Seat {
     }
 }
 
-/// A place that is free again when this is dropped.
+/// A taken place, which becomes free when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Seated {
     room: Arc<Room>,
@@ -263,12 +264,12 @@ pub(crate) struct Seated {
 }
 
 impl Seated {
-    /// Shared with what outlives the connection's time as one of HTTP.
+    /// The descriptor's permit, shared with an events socket, which outlives the HTTP connection.
     pub(crate) fn descriptor(&self) -> Arc<OwnedSemaphorePermit> {
         Arc::clone(&self.descriptor)
     }
 
-    /// What notes what happens on the connection.
+    /// A recorder for what happens on the connection.
     pub(crate) fn notes(&self) -> Notes {
         Notes {
             room: Arc::clone(&self.room),
@@ -281,8 +282,8 @@ impl Seated {
         self.seat.is_busy()
     }
 
-    /// Resolves when the connection shall go: it waits for nothing, and somebody needs its place or it has waited too long.
-    pub(crate) async fn is_to_leave(&self) {
+    /// Resolves when the connection must close: it is idle, and its place is needed or it has been idle for too long.
+    pub(crate) async fn must_close(&self) {
         loop {
             self.seat.leave.notified().await;
             if !self.is_busy() {
@@ -292,7 +293,7 @@ impl Seated {
         }
     }
 
-    /// The stream, if something of the last request's body was left unread and the client may still be sending it.
+    /// The stream, if part of the last request's body was left unread and the client may still be sending it.
     pub(crate) fn left(&self) -> Option<TcpStream> {
         let mut left = self
             .seat
@@ -310,7 +311,7 @@ impl Drop for Seated {
     }
 }
 
-/// Notes what happens on a connection.
+/// Records what happens on a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Notes {
     room: Arc<Room>,
@@ -318,24 +319,24 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// The connection is there.
+    /// The connection has arrived.
     pub(crate) fn arrives(&self) {
         self.since(HEAD);
     }
 
-    /// Bytes came.
-    pub(crate) fn heard(&self) {
+    /// Bytes have arrived.
+    pub(crate) fn bytes_arrived(&self) {
         if self.seat.phase.load(Ordering::Relaxed) == IDLE {
             self.since(HEAD);
         }
     }
 
-    /// A request begins.
+    /// A request has begun.
     pub(crate) fn begins(&self) {
         self.seat.phase.store(BUSY, Ordering::Relaxed);
     }
 
-    /// It was answered, with its body read to the end or not.
+    /// A request was answered; `is_at_end` says whether its body was read to the end.
     pub(crate) fn ends(&self, is_at_end: bool) {
         self.seat.has_more.store(!is_at_end, Ordering::Relaxed);
         self.since(IDLE);
@@ -347,7 +348,7 @@ impl Notes {
         self.seat.phase.store(phase, Ordering::Relaxed);
     }
 
-    /// HTTP is done with the stream.
+    /// HTTP has finished with the stream.
     pub(crate) fn leaves(&self, stream: TcpStream) {
         if self.seat.has_more.load(Ordering::Relaxed) {
             let mut left = self
@@ -386,7 +387,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_waited_longest_goes_and_who_is_served_stays() {
-        // Room for 12, of which 1 is kept free.
+        // There are 12 places, of which 1 is kept free.
         let room = Room::new(16);
         let mut seated: Vec<_> = (0..12).map(|_| room.seat().unwrap()).collect();
         for (number, seated) in seated.iter().enumerate() {
@@ -399,7 +400,7 @@ mod tests {
             let room = Arc::clone(&room);
             async move { room.admit().await }
         });
-        seated[1].is_to_leave().await;
+        seated[1].must_close().await;
         let going: Vec<_> = seated.iter().map(asked).collect();
         assert_eq!(going.iter().filter(|asked| **asked).count(), 2, "{going:?}");
         assert!(!going[0] && going[1] && going[2], "{going:?}");
@@ -409,7 +410,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_just_come_is_spared_while_there_is_a_place() {
-        // Fewer places are free than are kept, and everybody but the newcomer is served.
+        // Fewer places are free than should be, and every connection but the new one has a request.
         let room = Room::new(4_096);
         let busy: Vec<_> = (0..3_800)
             .map(|_| {
@@ -423,7 +424,7 @@ mod tests {
         newcomer.notes().arrives();
         let next = room.admit().await;
         assert!(!asked(&newcomer) && !asked(&next));
-        assert_eq!(room.ask_to_go(1, Duration::ZERO), 1);
+        assert_eq!(room.close_idle(1, Duration::ZERO), 1);
         assert!(asked(&newcomer));
         drop(busy);
     }
@@ -433,7 +434,7 @@ mod tests {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap();
         let (head, idle_for) = (ms(HEAD_MAX), ms(IDLE_MAX));
         let room = Room::new(64);
-        // However long a connection is awaited, it has its time when it comes.
+        // The time limit starts when the connection arrives, however long that takes.
         let expected = room.seat().unwrap();
         let [silent, half, idle, busy] = [(); 4].map(|()| room.seat().unwrap());
         for seated in [&silent, &half, &idle, &busy] {
@@ -444,13 +445,13 @@ mod tests {
         }
         half.notes().ends(true);
         idle.notes().ends(true);
-        half.notes().heard();
+        half.notes().bytes_arrived();
         let all = [&silent, &half, &idle, &busy];
         for (seated, since) in all.into_iter().zip([0, head / 2, 0, 0]) {
             seated.seat.since_ms.store(since, Ordering::Relaxed);
         }
-        // More of the same head gives no more time.
-        half.notes().heard();
+        // More bytes of the same head do not extend the time limit.
+        half.notes().bytes_arrived();
         for (now, going) in [
             (head, [false; 4]),
             (head + 1, [true, false, false, false]),
@@ -462,9 +463,9 @@ mod tests {
             assert_eq!(all.map(asked), going, "{now}");
             assert!(!asked(&expected), "{now}");
         }
-        // A request that came meanwhile is served.
+        // A request that arrived meanwhile is served.
         idle.notes().begins();
-        let leaves = tokio::time::timeout(Duration::from_millis(50), idle.is_to_leave());
+        let leaves = tokio::time::timeout(Duration::from_millis(50), idle.must_close());
         assert!(leaves.await.is_err());
         assert!(!asked(&idle));
         drop((expected, silent, half, idle, busy));

@@ -1,4 +1,4 @@
-//! One file per resource. This one only dispatches and holds what every handler needs.
+//! The handlers of the operations, one file per resource. This file dispatches and has what all handlers need.
 
 mod encoder_configuration;
 mod participant;
@@ -21,10 +21,10 @@ use restage_store::{ReplicaPosition, StoreError};
 use serde::Serialize;
 
 use super::App;
-use super::answers::Answer;
+use super::answer_cache::Answer;
 use super::api::Caller;
 
-/// What an operation reads its request from. Most need the body alone.
+/// The parts of a request that an operation reads. Most need only the body.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
     pub(super) path: &'a str,
@@ -32,7 +32,7 @@ pub(super) struct Input<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// Carries out one operation.
+/// Runs one operation.
 pub(super) async fn call(
     app: &App,
     caller: &Caller,
@@ -75,7 +75,7 @@ pub(super) async fn call(
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
         Operation::ListTagsForResource => tag::list(app, caller, input).await,
-        // `Operation::resolve` answers none of the others.
+        // `Operation::resolve` returns none of the others.
         _ => Err(Operation::unknown()),
     };
     answered.map(Answer::from)
@@ -89,7 +89,7 @@ fn empty() -> Result<String, ApiError> {
     answer(&EmptyResponse {})
 }
 
-/// What an unknown stage or session is to an operation: not every one models a 404.
+/// The error of an operation for an unknown stage or session: not every operation models a 404.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     /// ResourceNotFoundException.
@@ -109,7 +109,7 @@ impl Missing {
     }
 }
 
-/// The shape of an ARN is checked by the request's rules; what they let through parses.
+/// Parses an ARN. The request's constraints have checked its form already.
 fn arn<I: ResourceId>(member: &str, text: &str) -> Result<Arn<I>, ApiError> {
     Arn::parse(text).ok_or_else(|| {
         let article = match I::NAME.starts_with(['a', 'e', 'i', 'o', 'u']) {
@@ -120,7 +120,7 @@ fn arn<I: ResourceId>(member: &str, text: &str) -> Result<Arn<I>, ApiError> {
     })
 }
 
-/// What an ARN of another account names is nobody else's.
+/// Checks that an ARN belongs to the caller's account.
 fn check_owner(caller: &Caller, member: &str, account: &str) -> Result<(), ApiError> {
     if account == caller.account {
         return Ok(());
@@ -154,7 +154,7 @@ async fn stage_of(
         .ok_or_else(|| missing.error(&format!("stage {arn} in region {}", caller.region)))
 }
 
-/// A mutation names resources of the caller's region; the rules check the account.
+/// Checks that a changing operation names a resource of the caller's Region; the rules check the account.
 fn own_region(caller: &Caller, member: &str, arn: impl Into<ResourceArn>) -> Result<(), ApiError> {
     let arn = arn.into();
     if arn.region() == caller.region || arn.account() != caller.account {
@@ -201,7 +201,7 @@ fn store_failed(error: StoreError) -> ApiError {
     })
 }
 
-/// A list request's page: where it starts, and how it says where the next one starts.
+/// The page of a list request: its start, and the token for the next page.
 struct Paging<'a> {
     app: &'a App,
     scope: PageScope<'a>,
@@ -223,7 +223,7 @@ impl<'a> Paging<'a> {
         Self { app, scope }
     }
 
-    /// The (time, id) the page starts after; `None` for the first page.
+    /// The (time, id) after which the page starts; `None` for the first page.
     fn start<I: for<'t> From<&'t str>>(
         &self,
         token: Option<&str>,
@@ -236,7 +236,7 @@ impl<'a> Paging<'a> {
         Ok(Some((Time(time), id)))
     }
 
-    /// The place a page of replications starts after; `None` for the first page.
+    /// The position after which a page of replications starts; `None` for the first page.
     fn replicas_start(&self, token: Option<&str>) -> Result<Option<ReplicaPosition>, ApiError> {
         let Some(token) = token else { return Ok(None) };
         let bytes = self.app.pages.open(&self.scope, token)?;

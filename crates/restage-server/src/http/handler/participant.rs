@@ -142,7 +142,7 @@ pub(super) async fn disconnect(
     empty()
 }
 
-/// The id half of a position that has none.
+/// The id part of a position that has none.
 struct Unused;
 
 impl From<&str> for Unused {

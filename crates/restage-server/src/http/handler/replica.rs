@@ -10,7 +10,7 @@ use restage_core::id::ParticipantId;
 use restage_store::Subject;
 
 use super::super::App;
-use super::super::answers::Answer;
+use super::super::answer_cache::Answer;
 use super::super::api::Caller;
 use super::super::view;
 use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};

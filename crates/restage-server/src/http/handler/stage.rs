@@ -13,7 +13,7 @@ use restage_store::Subject;
 use restage_store::system::ids;
 
 use super::super::App;
-use super::super::answers::Answer;
+use super::super::answer_cache::Answer;
 use super::super::api::Caller;
 use super::super::view;
 use super::token::Issue;
@@ -107,8 +107,8 @@ pub(super) async fn delete(app: &App, caller: &Caller, body: &[u8]) -> Result<St
     empty()
 }
 
-/// There are no storage configurations yet, so none can be named: better a refusal than a stage that
-/// says it records.
+/// Refuses a request that names a storage configuration. These do not exist yet, and a stage must not
+/// claim to record.
 fn unknown_storage(recording: &RecordingConfiguration) -> Option<String> {
     let arn = &recording.storage_configuration_arn;
     (!arn.is_empty()).then(|| {

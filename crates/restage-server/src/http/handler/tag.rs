@@ -52,8 +52,8 @@ pub(super) async fn list(app: &App, caller: &Caller, input: Input<'_>) -> Result
     answer(&ListTagsForResourceResponse { tags })
 }
 
-/// The resource an ARN names. Of the kinds the service has and restage has not, there are none. What is
-/// another account's is not there either: these operations know no AccessDeniedException.
+/// The resource that an ARN names. Kinds of resources that restage does not implement yet have no resources.
+/// Resources of another account are treated as unknown, because these operations do not model AccessDeniedException.
 fn resource(caller: &Caller, text: &str) -> Result<ResourceArn, ApiError> {
     ResourceArn::parse(text)
         .filter(|arn| arn.account() == caller.account)

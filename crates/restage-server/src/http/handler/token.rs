@@ -30,7 +30,7 @@ pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<St
     answer(&CreateParticipantTokenResponse { participant_token })
 }
 
-/// A token on its way: its identity and times are drawn, its row is to be written, then it is signed.
+/// A token that is being issued: its id and times are chosen, its row is written, then it is signed.
 pub(super) struct Issue {
     participant: ParticipantId,
     issued_at: Time,
@@ -40,7 +40,7 @@ pub(super) struct Issue {
 
 impl Issue {
     pub(super) fn new(configuration: ParticipantTokenConfiguration) -> Self {
-        // Tokens carry whole seconds; what we answer is what the token says.
+        // Tokens have times in whole seconds, so the answer has the same.
         let issued_at = Time(clock::now().0 / 1_000_000 * 1_000_000);
         let expires_at = issued_at.plus_seconds(configuration.duration_minutes() * 60);
         Self {

@@ -1,4 +1,4 @@
-//! The body of a request, of which it is known how much was left unread by who answered.
+//! The body of a request, with a record of how much the handler left unread.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,21 +10,21 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
-/// What is read, and thrown away, of a small body that nobody wanted before the answer to its request leaves: the
-/// connection serves the client's next request then. Nothing is read on behalf of a larger one, and the connection ends.
+/// Largest rest of an unread body that is read and discarded before the answer is sent, so that the
+/// connection can serve the client's next request. With a larger rest, nothing is read and the connection ends.
 const LEFT_LEN_MAX: u64 = 64 * 1024;
-/// How long that may take. A client's own time between a head and its body is a fraction of it.
+/// Time limit for that. A client needs only a fraction of it between a head and its body.
 const LEFT_TIME_MAX: Duration = Duration::from_millis(500);
 
-/// A body on its way.
+/// A body that is arriving.
 #[derive(Debug)]
 pub(crate) struct Arriving {
-    /// There until this is dropped.
+    /// `Some` until this is dropped.
     body: Option<Incoming>,
     left: Left,
 }
 
-/// Where a body goes of which something was left unread.
+/// Receives a body of which something was left unread.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Left(Arc<Mutex<Option<Incoming>>>);
 
@@ -50,7 +50,7 @@ impl Drop for Arriving {
 }
 
 impl Left {
-    /// Whether the body is at its end, after a little patience with a small one, unless the client `expects` to be told
+    /// Whether the body is at its end. Waits a little for a small one, unless the client `expects` to be asked
     /// to send it (RFC 9110 §10.1.1).
     pub(super) async fn is_at_end(&self, expects: bool) -> bool {
         let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -24,32 +24,32 @@ use super::super::door::{Door, Notes, Seated};
 use super::arriving::Arriving;
 use super::proxy::{self, Beginning};
 
-/// Room for the head of one request, and what of its body is read at a time: a token in a header is some kilobytes.
+/// Size of the buffer for the head of a request, and for each part of its body. A token in a header has some kilobytes.
 pub(super) const HEAD_LEN_MAX: usize = 32 * 1024;
-/// What is read, and thrown away, of a body that was refused: closing the connection on a client that is still sending
-/// would take the refusal back.
+/// Most bytes read and discarded of a body that was refused. Closing the connection while the client is still sending
+/// would discard the answer.
 const DISCARDED_MAX: usize = 8 * 1024 * 1024;
-/// How long that may take.
+/// Time limit for that.
 const DISCARDING_MAX: Duration = Duration::from_secs(5);
-/// Bytes that are thrown away at a time.
+/// Size of the buffer into which they are read.
 const SCRATCH_LEN: usize = 4 * 1024;
-/// The answer to a client that has as many connections as one may have.
+/// The answer to a client that has reached its number of connections.
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 1\r\n\
     Content-Type: application/json\r\nContent-Length: 101\r\n\r\n\
     {\"code\":\"TOO_MANY_CONNECTIONS\",\"message\":\"this address has as many connections open as one may have\"}";
 
-/// What a request is told of the connection it came over.
+/// The connection of a request, as one of the request's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
-    /// The other end, or whom a trusted proxy named when it opened the connection.
+    /// The client's address, or the one that a trusted proxy reported when it opened the connection.
     pub(crate) address: IpAddr,
-    /// Counted among the descriptors as long as this lives.
+    /// Keeps the descriptor counted as long as this lives.
     pub(crate) descriptor: Arc<OwnedSemaphorePermit>,
 }
 
-/// Serves a connection until either side has enough or `stopped` loses its sender. A connection without a request under
-/// way ends then at once, any other after that request.
-pub(super) async fn converse<S, B>(
+/// Serves a connection until either side closes it or `stopped` loses its sender. Then a connection without a request
+/// under way ends at once, any other one after its request.
+pub(super) async fn run<S, B>(
     mut stream: TcpStream,
     peer: IpAddr,
     door: &Door,
@@ -62,12 +62,12 @@ where
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    // Answers are small and whole: waiting to fill a segment only delays them.
+    // Answers are small and complete, so waiting to fill a segment would only delay them.
     stream.set_nodelay(true).ok();
     let beginning = if door.proxies().trusts(peer) {
         tokio::select! {
             beginning = proxy::begin(&mut stream) => beginning?,
-            () = seated.is_to_leave() => return Ok(()),
+            () = seated.must_close() => return Ok(()),
             _ = stopped.changed() => return Ok(()),
         }
     } else {
@@ -81,7 +81,7 @@ where
             let max = door.connections().max();
             tracing::warn!(client = %address, max, "a client has all the connections one may have; if it is a proxy, name it in trusted-proxies{kept_back}");
         }
-        // Who does not take it at once is not waited for.
+        // If the client does not accept it at once, it is not repeated.
         stream.try_write(TOO_MANY).ok();
         return Ok(());
     };
@@ -100,7 +100,7 @@ where
     if let Some(stream) = seated.left() {
         tokio::select! {
             () = discard(stream) => {}
-            () = seated.is_to_leave() => {}
+            () = seated.must_close() => {}
             _ = stopped.changed() => {}
         }
     }
@@ -129,7 +129,7 @@ where
     tokio::select! {
         biased;
         ended = conversation.as_mut() => return ended,
-        () = seated.is_to_leave() => return Ok(()),
+        () = seated.must_close() => return Ok(()),
         _ = stopped.changed() => {}
     }
     if !seated.is_busy() {
@@ -139,7 +139,7 @@ where
     conversation.await
 }
 
-/// The same service, with notes of when it is asked and when it has answered. Requests bring their connection along.
+/// Wraps the service: records when requests begin and end, and attaches the connection to them.
 fn noted<S, B>(
     service: S,
     connection: Connection,
@@ -152,7 +152,7 @@ where
 {
     service_fn(move |request: Request<Incoming>| {
         notes.begins();
-        // Whoever waits to be told to send the body is not told so by who refuses it.
+        // A client that expects "100 Continue" is not asked for the body of a refused request.
         let expects = request.headers().contains_key(EXPECT);
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(connection.clone());
@@ -172,7 +172,7 @@ where
     })
 }
 
-/// Reads on until the client has closed its side, or enough. Nothing is kept.
+/// Reads and discards until the client has closed its side, or up to the limit.
 async fn discard(mut stream: TcpStream) {
     let all = async {
         stream.shutdown().await.ok();
@@ -185,15 +185,15 @@ async fn discard(mut stream: TcpStream) {
             }
         }
     };
-    // Who takes longer is left.
+    // A client that takes longer is disconnected.
     let _ = tokio::time::timeout(DISCARDING_MAX, all).await;
 }
 
-/// A stream of which it is noted when bytes come, and which is left to the connection when HTTP is done with it.
+/// A stream that records when bytes arrive, and that returns to the connection when HTTP has finished with it.
 struct Watched {
-    /// There until this is dropped.
+    /// `Some` until this is dropped.
     stream: Option<TcpStream>,
-    /// Read before HTTP began.
+    /// Bytes that were read before HTTP began.
     read: Vec<u8>,
     notes: Notes,
 }
@@ -228,7 +228,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let outcome = self.stream()?.poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.notes.heard();
+            self.notes.bytes_arrived();
         }
         outcome
     }

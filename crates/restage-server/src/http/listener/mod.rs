@@ -1,4 +1,4 @@
-//! Accepts connections, with a bound on how many there are and how long each may take to ask.
+//! Accepts connections. Their number and the time of each request head are bounded.
 
 mod arriving;
 mod connection;
@@ -28,25 +28,25 @@ use super::door::Door;
 pub(crate) use arriving::Arriving;
 pub(crate) use connection::Connection;
 
-/// Connections that the kernel holds until they are accepted, as far as `net.core.somaxconn` lets it.
+/// Connections that wait in the kernel until they are accepted, as far as `net.core.somaxconn` permits.
 const BACKLOG: u32 = 4_096;
-/// How often connections are looked at that may have waited too long.
+/// Interval at which connections are checked for expired time limits.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Pause after the kernel refused a connection for another reason than a want of descriptors.
+/// Pause after the kernel refused a connection for a reason other than a lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long requests under way may take to finish at shutdown.
+/// Time limit for requests under way at shutdown.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Listens at an address.
 ///
 /// # Errors
-/// Those of the system: the address is in use, or not this machine's.
+/// The system's errors: the address is in use, or does not belong to this machine.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restart need not wait for what the last run left in TIME_WAIT.
+    // Otherwise a restart would have to wait for the previous run's sockets in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -93,8 +93,8 @@ pub(crate) async fn serve<S, B>(
         seated.notes().arrives();
         let (service, stopped, door) = (service.clone(), stopped.clone(), Arc::clone(&door));
         tokio::spawn(async move {
-            let ended = connection::converse(stream, peer.ip(), &door, seated, service, stopped);
-            // Clients that hang up or speak nonsense are their own business.
+            let ended = connection::run(stream, peer.ip(), &door, seated, service, stopped);
+            // Clients that disconnect or violate the protocol are only logged.
             if let Err(error) = ended.await {
                 tracing::debug!(%error, client = %peer.ip(), "an HTTP connection ended");
             }
@@ -110,7 +110,7 @@ pub(crate) async fn serve<S, B>(
     }
 }
 
-/// The kernel did not hand a connection over.
+/// Handles a failed accept.
 async fn refused(door: &Door, error: &io::Error) {
     static REFUSED: Seldom = Seldom::new();
     if let Some(kept_back) = REFUSED.admit() {

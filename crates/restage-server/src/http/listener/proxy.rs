@@ -1,31 +1,32 @@
-//! The header of the PROXY protocol, version 2 (HAProxy's `proxy-protocol.txt`, §2.2): a proxy that passes bytes on says
-//! whose they are. Read here rather than by a crate: it is sixteen bytes, two forms of an address and a length.
+//! The header of the PROXY protocol, version 2 (HAProxy's `proxy-protocol.txt`, §2.2), by which a proxy that forwards
+//! bytes reports the client's address. Parsed here, because it is only sixteen bytes, two forms of an address and a
+//! length.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// What no HTTP request begins with.
+/// The header's signature, with which no HTTP request begins.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
-/// The signature, version and command, family, length.
+/// Length of signature, version and command, family, and length field.
 const FIXED_LEN: usize = 16;
-/// Addresses are up to 216 bytes; extensions that follow are read and left alone.
+/// Longest rest of the header. Addresses have up to 216 bytes; the extensions after them are read and ignored.
 const REST_LEN_MAX: usize = 2_048;
 
-/// What a connection from a trusted proxy began with.
+/// The beginning of a connection from a trusted proxy.
 #[derive(PartialEq, Eq, Debug, Default)]
 pub(super) struct Beginning {
-    /// Whose the connection is, if there was a header that says so.
+    /// The client's address, if there was a header that names it.
     pub(super) source: Option<IpAddr>,
-    /// Bytes that were read and are no header: the request begins with them.
+    /// Bytes that were read and are not part of a header: the request begins with them.
     pub(super) read: Vec<u8>,
 }
 
 /// Reads the header, if there is one.
 ///
 /// # Errors
-/// Those of the stream; `InvalidData` for a header that cannot be understood.
+/// Errors of the stream; `InvalidData` for a malformed header.
 pub(super) async fn begin(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Beginning> {
     let mut fixed = [0; FIXED_LEN];
     let mut length = 0;
@@ -53,7 +54,7 @@ pub(super) async fn begin(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<B
     })
 }
 
-/// The client's address; `None` if the proxy speaks for itself, or for what has no IP address.
+/// The client's address; `None` if the proxy connects for itself, or if the client has no IP address.
 fn source(version_and_command: u8, family: u8, addresses: &[u8]) -> io::Result<Option<IpAddr>> {
     match version_and_command {
         0x20 => return Ok(None),
@@ -164,7 +165,7 @@ mod tests {
         }
     }
 
-    /// Whatever comes, it is read within its bound and nothing panics.
+    /// Whatever arrives, reading stays within its bound and nothing panics.
     #[tokio::test]
     async fn noise_is_survived() {
         let mut random = rand::rng();

@@ -1,4 +1,4 @@
-//! Connections over real sockets.
+//! Tests of connections over real sockets.
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -52,7 +52,7 @@ fn health() -> Router {
 
 const PLAIN: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Sends, and reads until the server closes or has said so much.
+/// Sends a text, and reads until the server closes the connection or has sent `until`.
 async fn ask(stream: &mut TcpStream, text: &[u8], until: &str) -> String {
     stream.write_all(text).await.unwrap();
     let mut said = Vec::new();
@@ -101,7 +101,7 @@ async fn requests_are_served_until_the_shutdown() {
     assert!(TcpStream::connect(served.address).await.is_err());
 }
 
-/// A stop waits for a request that is under way, and for nobody who has not asked.
+/// A stop waits for a request that is under way, and not for a connection without one.
 #[tokio::test]
 async fn a_stop_closes_what_waits_for_nothing_at_once() {
     let (release, released) = oneshot::channel::<()>();
@@ -130,7 +130,7 @@ async fn a_stop_closes_what_waits_for_nothing_at_once() {
     served.stop.send(()).unwrap();
     let mut nothing = String::new();
     for stream in [&mut half, &mut silent] {
-        // A reset is as good as an end.
+        // A reset counts as an end too.
         let closed = timeout(SOON, stream.read_to_string(&mut nothing)).await;
         assert!(closed.is_ok() && nothing.is_empty(), "{nothing}");
     }
@@ -163,7 +163,7 @@ async fn a_head_has_ten_seconds_and_a_request_all_it_needs() {
         connect().await,
         connect().await,
     ];
-    // One that has been served begins another head.
+    // A connection that was served before has begun another head.
     ask(&mut again, PLAIN.as_bytes(), "ok\n").await;
     let [silent, half, again, slow] = tokio::join!(
         ask(&mut silent, b"", ""),
@@ -181,7 +181,7 @@ async fn a_head_has_ten_seconds_and_a_request_all_it_needs() {
     assert!(slow.ends_with("at last"), "{slow}");
 }
 
-/// With few descriptors the longest idle connections go, so that newcomers are served.
+/// With few descriptors the connections that are idle longest are closed, so that new ones are served.
 #[tokio::test]
 async fn a_newcomer_takes_the_place_of_who_waits_for_nothing() {
     let served = served(health(), 64, &[], 0).await;
@@ -201,7 +201,7 @@ async fn a_newcomer_takes_the_place_of_who_waits_for_nothing() {
     );
 }
 
-/// Whom a proxy names has no more connections than anybody; whom it does not name is not counted.
+/// A client that a proxy names has the usual limit; clients that it does not name are not counted.
 #[tokio::test]
 async fn one_client_has_so_many_connections() {
     let served = served(health(), 1_024, &["127.0.0.1"], 2).await;
@@ -232,7 +232,7 @@ async fn one_client_has_so_many_connections() {
     }
 }
 
-/// An answer that is given before the body has come reaches a client that goes on sending.
+/// An answer that is sent before the body has arrived reaches a client that continues to send.
 #[tokio::test]
 async fn a_refusal_reaches_who_is_still_sending() {
     let router = Router::new().route(
@@ -284,7 +284,7 @@ async fn requests_know_their_connection() {
     assert!(said.ends_with("203.0.113.7"), "{said}");
 }
 
-/// A small body that nobody wanted is passed over, and the connection serves on; the answer says when it does not.
+/// A small unread body is skipped and the connection continues; the answer says when it does not.
 #[tokio::test]
 async fn a_connection_outlives_a_small_body_that_nobody_wanted() {
     let refuse = || async { (http::StatusCode::FORBIDDEN, "no\n") };

@@ -5,26 +5,26 @@ use std::process::ExitCode;
 use restage_store::DeadLetter;
 use serde_json::{Value, json};
 
-use crate::cmd::place::Place;
+use crate::cmd::database::DatabaseArgs;
 use crate::output::{self, Lines};
 use crate::table::printable;
 
 /// Most dead letters that are read at a time.
 const LETTERS_MAX: u32 = 100_000;
 
-/// Prints the events that a sink refused for good, oldest first, beside a running server.
+/// Prints the events that a sink refused permanently, oldest first. Can run beside a server.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    database: DatabaseArgs,
     #[command(flatten)]
     lines: Lines,
 }
 
-/// Queues dead letters again, in their old order, beside a running server or before its start.
+/// Queues dead letters again, in their old order. Can run beside a server or before its start.
 ///
-/// Mend the receiver first: what it refuses again becomes a dead letter again. A server whose receiver
-/// took nothing lately tries it again within 5 minutes; until then these wait like all others.
+/// Repair the receiver first: an event that it refuses again becomes a dead letter again. If the receiver
+/// accepted nothing recently, the server tries it again within 5 minutes; until then these events wait like all others.
 #[derive(clap::Args)]
 #[group(id = "letters", args = ["all", "id"], required = true, multiple = false)]
 #[command(after_help = "\
@@ -39,11 +39,11 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "ID")]
     id: Vec<String>,
     #[command(flatten)]
-    place: Place,
+    database: DatabaseArgs,
 }
 
 pub(crate) async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
-    let letters = restage_store::dead_letters(&args.place.database()?, LETTERS_MAX).await?;
+    let letters = restage_store::dead_letters(&args.database.database()?, LETTERS_MAX).await?;
     for letter in letters {
         if args.lines.is_json() {
             args.lines.json(shown(&letter))?;
@@ -70,7 +70,7 @@ fn shown(letter: &DeadLetter) -> Value {
 }
 
 pub(crate) async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
-    let database = args.place.database()?;
+    let database = args.database.database()?;
     let mut letters = restage_store::dead_letters(&database, LETTERS_MAX).await?;
     if !args.all {
         letters.retain(|letter| args.id.contains(&letter.event.id));

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
+use crate::join::Stop;
 use crate::output::{self, Lines};
-use crate::stage::Stop;
 use crate::table::printable;
 
 /// Interval at which the end of the file is checked.
@@ -55,7 +55,8 @@ fn is_another(path: &Path, open: &mut BufReader<File>) -> bool {
     there.ino() != here.ino() || there.dev() != here.dev() || there.len() < read
 }
 
-/// Prints an event. A line that is not an event, such as one that a crash left incomplete, is skipped: the event follows again.
+/// Prints an event. A line that is not an event, such as one that a crash left incomplete, is skipped: the event
+/// follows again.
 fn print(line: &str, lines: &Lines) -> anyhow::Result<()> {
     let Ok(event) = serde_json::from_str::<Value>(line) else {
         return Ok(());

@@ -8,8 +8,8 @@ use restage_client::{
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::feed::Feed;
+use crate::join::{self, Stop};
 use crate::live::Figures;
-use crate::stage::{self, Stop};
 
 /// Interval at which the connection updates its statistics.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ pub(crate) async fn play(
                     match publisher.write(frame).await {
                         Ok(()) => {}
                         Err(Error::Closed(reason)) => return Ok(Ending::Closed(reason)),
-                        Err(error) => return Err(stage::failure(error)),
+                        Err(error) => return Err(join::failure(error)),
                     }
                 }
             }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// The private key, P-384 in PEM (openssl ecparam -name secp384r1 -genkey -noout)
     #[arg(long, value_name = "FILE")]
     private_key: PathBuf,
-    /// The imported public key, `kid` of the token [default: the one that fits, asked of the server]
+    /// The imported public key, `kid` of the token [default: the matching key, from the server]
     #[arg(long, value_name = "ARN")]
     key_arn: Option<String>,
     /// The stage, in place of its flag
@@ -37,13 +37,13 @@ pub(crate) struct Args {
     /// The stage it is for, by ARN, name or id
     #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
     stage: Option<String>,
-    /// Its identity, `jti`: up to 64 letters, digits, - and _ [default: a fresh one]
+    /// The id of the participant, `jti`: up to 64 letters, digits, - and _ [default: a new one]
     #[arg(long, value_name = "ID")]
     participant_id: Option<String>,
-    /// A label of yours, seen by everyone in the stage
+    /// A user id of your choice, visible to everyone in the stage
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     user_id: String,
-    /// An attribute, seen by everyone in the stage; repeatable
+    /// An attribute, visible to everyone in the stage; repeatable
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
     /// What it allows [default: both]
@@ -54,22 +54,22 @@ pub(crate) struct Args {
         ignore_case = true
     )]
     capabilities: Option<Vec<Capability>>,
-    /// How long it can be used to join, in minutes
+    /// How long the token can be used to join, in minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=20160))]
     duration: u32,
-    /// When it ends, in seconds since 1970, instead of --duration
+    /// Expiry in seconds since 1970, instead of --duration
     #[arg(long, value_name = "SECONDS", conflicts_with = "duration")]
     expires_at: Option<i64>,
     /// When it was issued, in seconds since 1970 [default: now]
     #[arg(long, value_name = "SECONDS")]
     issued_at: Option<i64>,
-    /// The stage's WHIP endpoint [default: asked of the server]
+    /// The stage's WHIP endpoint [default: from the server]
     #[arg(long, value_name = "URL", requires = "events_url")]
     whip_url: Option<String>,
-    /// The stage's events endpoint [default: asked of the server]
+    /// The stage's events endpoint [default: from the server]
     #[arg(long, value_name = "URL", requires = "whip_url")]
     events_url: Option<String>,
-    /// The token alone, or JSON with everything about it
+    /// Output: the token alone, or JSON with all details
     #[arg(long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]

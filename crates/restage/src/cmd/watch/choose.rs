@@ -3,8 +3,8 @@
 use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
 
 use crate::exit::{Exit, Failure};
+use crate::join::{self, Caller};
 use crate::live::Figures;
-use crate::stage::{self, Caller};
 use crate::table::printable;
 
 fn is_called(participant: &StageParticipant, named: &str) -> bool {
@@ -20,9 +20,9 @@ pub(crate) async fn publisher(
 ) -> anyhow::Result<String> {
     let mut events = EventStream::join_trusting(token, &caller.trust)
         .await
-        .map_err(stage::failure)?;
+        .map_err(join::failure)?;
     let mut has_said = false;
-    while let Some(event) = events.next().await.map_err(stage::failure)? {
+    while let Some(event) = events.next().await.map_err(join::failure)? {
         let StageEvent::State(state) = event else {
             continue;
         };

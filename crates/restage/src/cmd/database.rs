@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 /// Where the server stores its rows: the same flags, environment and file as for `serve`.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
-pub(crate) struct Place {
+pub(crate) struct DatabaseArgs {
     /// Configuration file of the server
     #[arg(long, env = "RESTAGE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -31,7 +31,7 @@ pub(crate) struct Place {
     database: Option<Secret>,
 }
 
-impl Place {
+impl DatabaseArgs {
     /// The database, which must exist.
     pub(crate) fn database(&self) -> anyhow::Result<StoreConfig> {
         let config = self.config()?;

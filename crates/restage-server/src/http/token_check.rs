@@ -1,4 +1,4 @@
-//! Who may go on by the participant token they present: asked before anything of a request's body is read.
+//! Checks a request's participant token before any of its body is read.
 
 use http::request::Parts;
 use http::{Extensions, StatusCode};
@@ -11,31 +11,31 @@ use super::bearer::SESSIONS;
 use super::door::Client;
 use super::refusal::Refusal;
 
-/// Why a token is not vouched for.
+/// Why a token is not accepted.
 #[derive(Debug)]
-pub(super) enum Unvouched {
+pub(super) enum TokenRefused {
     /// The client has presented too many tokens with a wrong signature.
     TooOften,
-    /// The token is not good, or the store failed.
+    /// The token is invalid, or the store failed.
     Token(JoinError),
 }
 
-impl From<Unvouched> for Refusal {
-    fn from(unvouched: Unvouched) -> Self {
+impl From<TokenRefused> for Refusal {
+    fn from(unvouched: TokenRefused) -> Self {
         match unvouched {
-            Unvouched::TooOften => Self::new(
+            TokenRefused::TooOften => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TOO_OFTEN",
                 "this address has presented too many tokens whose signature is wrong; wait a while",
             ),
-            Unvouched::Token(error) => error.into(),
+            TokenRefused::Token(error) => error.into(),
         }
     }
 }
 
-/// Whether a WHIP or WHEP request brings a token that somebody entitled has signed, or the one its session goes by.
-/// What the token allows is judged with what is asked.
-pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result<(), Unvouched> {
+/// Checks that a WHIP or WHEP request has a correctly signed token, or the one to which its session belongs.
+/// The token's permissions are checked later, with the requested action.
+pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result<(), TokenRefused> {
     if let Some(connection) = parts.uri.path().strip_prefix(SESSIONS)
         && app.control.goes_by(&ConnectionId::new(connection), token)
     {
@@ -44,21 +44,21 @@ pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result
     claims(app, &parts.extensions, token).await.map(drop)
 }
 
-/// What a token says, if its signature is right. A wrong one costs half a millisecond to find out, once; who presents
-/// many is stopped.
+/// The claims of a token, if its signature is correct. Verifying a wrong signature costs half a millisecond, once per
+/// token; a client that presents many such tokens is refused.
 pub(super) async fn claims(
     app: &App,
     extensions: &Extensions,
     token: &str,
-) -> Result<Claims, Unvouched> {
+) -> Result<Claims, TokenRefused> {
     let client = extensions.get::<Client>().copied();
     let is_new = app.control.tokens().is_unproven(token);
     if is_new && !app.door.may_try_signature(client) {
-        return Err(Unvouched::TooOften);
+        return Err(TokenRefused::TooOften);
     }
     let outcome = app.control.verify(token).await;
     if is_new && outcome.is_err() && !app.control.tokens().is_unproven(token) {
         app.door.note_wrong_signature(client);
     }
-    outcome.map_err(Unvouched::Token)
+    outcome.map_err(TokenRefused::Token)
 }

@@ -1,5 +1,5 @@
-//! Who is told why a connection did not come about: the operator by a line and a counter, the participant on its
-//! events socket and at the URL of its session. The history is the rules'.
+//! Reports why a connection failed: to the operator by a log line and a counter, to the participant on its
+//! events socket and at the URL of its session. The rules write the history.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,24 +17,24 @@ use serde::Serialize;
 use super::connections::Live;
 use super::ended::Ending;
 use super::trouble::Trouble;
-use super::{Control, excess};
+use super::{Control, media_limits};
 
-/// Messages that wait for one events socket. A client that takes none is closed before long.
+/// Most messages that wait for one events socket. A client that reads none is closed soon.
 pub(super) const SOCKET_MESSAGES_MAX: usize = 16;
-/// As core has it.
+/// The constant of core as a duration.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(GIVEN_UP_AFTER_S as u64);
 
-/// Both labels take values of the program only.
+/// Labels of the counter; both have values of the program only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct FailureLabels {
     kind: &'static str,
     reason: &'static str,
 }
 
-/// How many connections did not come about, and why. Clones share the numbers.
+/// Counts failed connections by reason. Clones share the numbers.
 pub type Failures = Family<FailureLabels, Counter>;
 
-/// None so far. The first reason that comes to mind is there from the start, so that an alert has something to look at.
+/// The counter at the start. One label combination exists from the start, so that an alert finds the metric.
 pub(super) fn no_failures() -> Failures {
     let failures = Failures::default();
     for kind in ["publish", "subscribe"] {
@@ -44,12 +44,12 @@ pub(super) fn no_failures() -> Failures {
     failures
 }
 
-/// Whose connection it is.
+/// The connection that a report is about.
 pub(super) struct About<'a> {
     pub(super) stage: &'a StageId,
     pub(super) participant: &'a ParticipantId,
     pub(super) kind: &'a ConnectionKind,
-    /// None was made if the offer was refused.
+    /// `None` if the offer was refused, so that there is no connection.
     pub(super) connection: Option<&'a ConnectionId>,
 }
 
@@ -63,7 +63,7 @@ impl<'a> About<'a> {
         }
     }
 
-    /// A join that was refused.
+    /// A refused join.
     pub(super) fn join(claims: &'a Claims, kind: &'a ConnectionKind) -> Self {
         Self {
             stage: &claims.stage.id,
@@ -99,7 +99,7 @@ struct Payload<'a> {
     /// The last part of the WHIP or WHEP session's path.
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
-    /// The connection is gone; if not, it goes on.
+    /// Whether the connection has ended; otherwise it continues.
     is_over: bool,
 }
 
@@ -131,12 +131,12 @@ const fn kind_name(kind: &ConnectionKind) -> &'static str {
 }
 
 impl Control {
-    /// What is counted of connections that did not come about.
+    /// The counter of failed connections.
     pub fn failures(&self) -> &Failures {
         &self.inner.failures
     }
 
-    /// Counts it, and tells the participant's events sockets. A socket that takes nothing misses it.
+    /// Counts the failure and sends it to the participant's events sockets. A socket whose queue is full misses it.
     pub(super) fn announce(&self, about: &About<'_>, trouble: &Trouble, is_over: bool) {
         let labels = FailureLabels {
             kind: kind_name(about.kind),
@@ -155,7 +155,7 @@ impl Control {
         }
     }
 
-    /// A line in the log, a counter, and a message to the participant.
+    /// Reports it with a log line, a counter, and a message to the participant.
     pub(super) fn tell(&self, about: &About<'_>, trouble: &Trouble, is_over: bool) {
         tracing::info!(
             stage = %about.stage,
@@ -175,14 +175,14 @@ impl Control {
         self.announce(about, trouble, is_over);
     }
 
-    /// A connection ended for a reason that its client may ask for.
+    /// Remembers why a connection ended, for its client.
     pub(super) fn remember(&self, connection: &ConnectionId, live: &Live, ending: Ending) {
         self.inner
             .endings()
             .remember(now(), connection, live, ending);
     }
 
-    /// A peer is gone by itself: everybody is told why, and the rules get to know it.
+    /// A peer has ended by itself: reports the reason, and informs the rules.
     pub(super) fn lost(
         &self,
         peer: PeerKey,
@@ -203,7 +203,7 @@ impl Control {
         let about = About::live(&connection, live);
         let error = trouble.error;
         if let GoneReason::Exceeded(excess) = reason {
-            let limit = excess::named(*excess, &self.inner.rules.limits);
+            let limit = media_limits::named(*excess, &self.inner.rules.limits);
             tracing::warn!(%participant, %stage, "a connection was ended: {excess}. {limit}");
             self.announce(&about, &trouble, true);
             self.remember(&connection, live, trouble.into());
@@ -225,8 +225,8 @@ impl Control {
         }
     }
 
-    /// Ends the peer of a connection that its client has left or replaced. If it was waiting for media until now, the
-    /// answer is how far that came; if it had been waiting for a while, everybody is told.
+    /// Ends the peer of a connection that its client has left or replaced. If it was still waiting for media,
+    /// returns how far it came; if it had been waiting for a while, also reports it.
     pub(super) async fn let_go(
         &self,
         peer: PeerKey,

@@ -1,6 +1,6 @@
-//! What every request meets first: requests of the API go to their operation at once, all others through a router,
-//! which looks among many routes and boxes what it finds: that of participants, whose pages come from anywhere, or that
-//! of everybody else.
+//! The first stage of every request. API requests go directly to their operation. All others go through one of two
+//! routers, which is slower because a router searches many routes and boxes the result: one router for participants,
+//! whose pages may have any origin, and one for everything else.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,10 +19,10 @@ use super::door::Client;
 use super::listener::Arriving;
 use super::{App, address, api, media_router, metrics, router};
 
-/// An answer: the API's are whole when they begin.
+/// The body of an answer; API answers are complete before they are sent.
 type Body = Either<Full<Bytes>, axum::body::Body>;
 
-/// Serves requests. Clones serve the same.
+/// Serves requests. Clones share the same state.
 #[derive(Clone)]
 pub(crate) struct Front {
     app: App,
@@ -39,7 +39,7 @@ impl Front {
         }
     }
 
-    /// The router that knows the path, or says best that there is no such one.
+    /// The router that knows the path, or whose error for unknown paths fits best.
     fn routed(&self, request: &mut Request<Arriving>) -> &TowerToHyperService<Router> {
         let path = request.uri().path();
         let path = address::beyond(&self.app.base_path, path).unwrap_or(path);
@@ -61,7 +61,7 @@ impl Service<Request<Arriving>> for Front {
         let looked = self.app.door.look(&mut request);
         let Some(operation) = operation else {
             let place = looked.unwrap_or_else(|unfit| {
-                // The router's first layer answers it, in the form of its path.
+                // The router's first layer answers it, in the form that belongs to its path.
                 request.extensions_mut().insert(unfit);
                 None
             });

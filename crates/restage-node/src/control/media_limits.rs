@@ -1,4 +1,4 @@
-//! What the media plane ends because it is more than a limit allows: how it is told, and whose parts are added up.
+//! Limits on media: their values for the media plane, their description in messages, and the shared download counter.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use restage_media::{Download, Excess};
 use super::Control;
 use crate::media::PublishLimits;
 
-/// A limit of 0 is none.
+/// A limit as an option; 0 means none.
 fn limit(value: u32) -> Option<u64> {
     (value > 0).then_some(u64::from(value))
 }
 
-/// What the media plane is told of them.
+/// The limits on publishers, for the media plane.
 pub fn publish_limits(limits: &Limits) -> PublishLimits {
     PublishLimits {
         bits_per_s: limit(limits.publish_bitrate),
@@ -32,7 +32,7 @@ pub(super) const fn event_error(excess: Excess) -> StageEventError {
     }
 }
 
-/// The limit, its value and the setting.
+/// The exceeded limit, its value and the setting.
 pub(super) fn named(excess: Excess, limits: &Limits) -> String {
     match excess {
         Excess::PublishBitrate { .. } => format!(
@@ -52,7 +52,7 @@ pub(super) fn named(excess: Excess, limits: &Limits) -> String {
 }
 
 impl Control {
-    /// What a participant's subscriptions are counted towards, if that is limited.
+    /// The counter shared by a participant's subscriptions, if the download is limited.
     pub(super) fn download(
         &self,
         stage: &StageId,

@@ -1,8 +1,9 @@
-//! Answers that are kept until what they tell of changes.
+//! A cache of answers, each valid until the rows behind it change.
 //!
-//! Pages of replicas and stages are asked for again and again, by clients that wait for a change. The answer to the
-//! very same request, of the same account and Region, is the same until a commit changes what was read for it: see
-//! [`Store::holds`](restage_store::Store::holds). Who asks is verified, permitted and counted before.
+//! Clients that wait for a change request pages of replicas and stages repeatedly. The answer to the same request of
+//! the same account and Region stays the same until a commit changes what was read for it: see
+//! [`Store::holds`](restage_store::Store::holds). The caller is authenticated, authorised and counted before the
+//! look-up.
 
 use std::hash::{Hash, Hasher};
 
@@ -14,23 +15,23 @@ use restage_store::Watch;
 
 use super::api::Caller;
 
-/// Longer requests are not kept: they are rare, and the first of their kind.
+/// Longer requests are not cached, because they are rare.
 const REQUEST_LEN_MAX: usize = 2_048;
-/// What an answer costs besides its own bytes.
+/// Memory for an entry in addition to the bytes of its answer.
 const OVERHEAD_BYTES: u64 = 256;
-/// Answers of this size are expected; the cache makes room for as many.
+/// Expected size of an answer, from which the cache computes its number of entries.
 const USUAL_BYTES: u64 = 4_096;
 
-/// What an operation answers.
+/// The answer of an operation.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) body: Bytes,
-    /// As long as this holds it is the answer to the same request again; `None`: never.
+    /// While this holds, the answer is valid for the same request; `None` means that the answer is not cached.
     watch: Option<Watch>,
 }
 
 impl Answer {
-    /// The answer to the same request again as long as this holds.
+    /// An answer that is valid for the same request while `watch` holds.
     pub(super) fn while_holds(watch: Watch, body: String) -> Self {
         let (body, watch) = (body.into(), Some(watch));
         Self { body, watch }
@@ -44,7 +45,7 @@ impl From<String> for Answer {
     }
 }
 
-/// A request as the key of its answer.
+/// A request, as the key of its answer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Key {
     account: Box<str>,
@@ -53,7 +54,7 @@ struct Key {
     body: Box<[u8]>,
 }
 
-/// The same, borrowed.
+/// The same key, borrowed.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) caller: &'a Caller,
@@ -63,7 +64,7 @@ pub(super) struct Asked<'a> {
 
 impl Hash for Asked<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // In the order of the key's members.
+        // Same order as the fields of the owned key, so that both hash alike.
         self.caller.account.as_str().hash(state);
         self.caller.region.as_str().hash(state);
         self.operation.hash(state);
@@ -90,14 +91,14 @@ impl Weighter<Key, Answer> for ByBytes {
     }
 }
 
-/// The answers that are kept. Those that no longer hold make room when they are asked for, or pushed out.
+/// The cached answers. An invalid entry is removed when it is looked up or when its room is needed.
 #[derive(Debug)]
 pub struct Answers {
     kept: Option<Cache<Key, Answer, ByBytes>>,
 }
 
 impl Answers {
-    /// Room for this many bytes; with 0 none are kept.
+    /// A cache of this many bytes; with 0 nothing is cached.
     pub fn new(bytes_max: u64) -> Self {
         let items = usize::try_from(bytes_max / USUAL_BYTES).unwrap_or(usize::MAX);
         let cache = || Cache::with_weighter(items.max(1), bytes_max, ByBytes);
@@ -106,7 +107,7 @@ impl Answers {
         }
     }
 
-    /// The answer, if it is kept and holds.
+    /// The answer, if it is cached and still valid.
     pub(super) fn get(&self, asked: Asked<'_>, holds: impl Fn(&Watch) -> bool) -> Option<Answer> {
         let kept = self.kept.as_ref()?;
         if asked.body.len() > REQUEST_LEN_MAX {
@@ -120,7 +121,7 @@ impl Answers {
         None
     }
 
-    /// Keeps an answer, if it may be.
+    /// Stores an answer, if it may be cached.
     pub(super) fn put(&self, asked: Asked<'_>, answer: &Answer) {
         let Some(kept) = &self.kept else { return };
         if answer.watch.is_none() || asked.body.len() > REQUEST_LEN_MAX {

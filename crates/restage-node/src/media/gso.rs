@@ -1,26 +1,28 @@
-//! Datagrams on their way out: consecutive ones for a destination make a train, and trains leave several at a time.
+//! GSO batches ("trains"): consecutive datagrams for one destination form a train, and several trains are sent in one
+//! call.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::udp::{Headers, Socket, TRAIN_LEN_MAX, Train};
 
-/// Trains that leave in one system call, and their bytes: beyond that they would have left the cache that they were written in.
+/// Trains sent in one system call, and their bytes. With more, their contents would have left the cache in which they
+/// were written.
 const BATCH_TRAINS_MAX: usize = 32;
 const BATCH_LEN_MAX: usize = 64 * 1024;
 
-/// Collects datagrams and trains until they are worth a system call.
+/// Collects datagrams and trains until a system call is worthwhile.
 pub(super) struct Trains {
-    /// Single datagrams for one destination, which another may join.
+    /// Single datagrams for one destination, to which another may be added.
     open: Option<Train>,
-    /// All from one address; all of one segment, or all of a single datagram.
+    /// Trains from one local address, all with the same segment size, or all of a single datagram.
     batch: Vec<Train>,
     batch_len: usize,
     headers: Headers,
-    /// Buffers whose contents have left.
+    /// Buffers whose contents were sent.
     spent: Vec<Vec<u8>>,
     /// Datagrams handed to the kernel.
     pub(super) sent: u64,
-    /// Datagrams the kernel had no room for.
+    /// Datagrams that the kernel had no room for.
     pub(super) dropped: u64,
 }
 
@@ -37,7 +39,7 @@ impl Trains {
         }
     }
 
-    /// Takes a single datagram.
+    /// Adds a single datagram.
     pub(super) fn push(
         &mut self,
         socket: &Socket,
@@ -69,19 +71,19 @@ impl Trains {
         });
     }
 
-    /// Takes a train that is complete.
+    /// Adds a complete train.
     pub(super) fn send(&mut self, socket: &Socket, train: Train) {
         self.close(socket);
         self.add(socket, train);
     }
 
-    /// Everything leaves.
+    /// Sends everything.
     pub(super) fn flush(&mut self, socket: &Socket) {
         self.close(socket);
         self.leave(socket);
     }
 
-    /// A buffer to be filled again.
+    /// An empty buffer that can be filled again.
     pub(super) fn spent(&mut self) -> Option<Vec<u8>> {
         self.spent.pop()
     }
@@ -120,7 +122,7 @@ impl Trains {
             };
             self.sent += rest[..taken].iter().map(Train::count).sum::<u64>();
             left += taken;
-            // By itself it goes as well as it can, or is seen not to.
+            // Sent alone, the train either succeeds or its error becomes visible.
             if left < self.batch.len() {
                 self.leave_alone(socket, left);
                 left += 1;
@@ -163,7 +165,7 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], socket.port()))
     }
 
-    /// First byte and length of as many datagrams as are expected.
+    /// First byte and length of the expected number of datagrams.
     #[allow(clippy::disallowed_methods)]
     fn received(receiver: &mut Socket, count: usize) -> Vec<(u8, usize)> {
         let to = address(receiver);
@@ -205,7 +207,7 @@ mod tests {
         let sender = loopback();
         let mut receivers: Vec<_> = (0..5).map(|_| loopback()).collect();
         let mut trains = Trains::new();
-        // Alike, of another segment, of single datagrams, and more than fit one call.
+        // Equal segments, another segment size, single datagrams, and more than fit one call.
         let rounds = [(300, 900), (300, 700), (100, 100)].repeat(BATCH_TRAINS_MAX);
         for (round, (segment, length)) in rounds.iter().enumerate() {
             for receiver in &receivers {
@@ -235,8 +237,8 @@ mod tests {
         assert!(trains.spent().is_some());
     }
 
-    /// A socket of all addresses answers from the one that was asked: a client that is connected to that one hears
-    /// nothing from another.
+    /// A socket bound to all addresses answers from the address that was used: a client that is connected to that one
+    /// receives nothing from another.
     #[test]
     fn answers_come_from_the_address_that_was_asked() {
         let ips = |texts: [&str; 2]| texts.map(|text| text.parse().unwrap()).to_vec();
@@ -284,7 +286,7 @@ mod tests {
                 "{offered:?}"
             );
             assert_eq!((trains.sent, trains.dropped), (5, 0));
-            // Whom it need not tell apart, and what is not this machine's.
+            // A loopback peer, and an address that is not this machine's.
             assert_eq!(server.answers_from(asked, asked), None);
             let outer = SocketAddr::from(([203, 0, 113, 7], server.port()));
             assert_eq!(server.answers_from(outer, destination), None);

@@ -1,4 +1,4 @@
-//! Secrets that other users of this machine can read or write.
+//! Finds secret files that other users of this machine can read or write.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 
-/// Files of the data directory that hold secrets: credentials, keys, and the database, in which the key of page tokens
-/// is and events may wait.
+/// Files of the data directory that contain secrets: credentials, keys, and the database, which has the key of page
+/// tokens and perhaps waiting events.
 const SECRETS: [&str; 6] = [
     "credentials",
     "tokens.key",
@@ -16,14 +16,14 @@ const SECRETS: [&str; 6] = [
     "access-keys.toml",
     "restage.db",
 ];
-/// Permissions of those who are neither the owner nor in the group.
+/// Permission bits of users that are neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
 const OTHERS_ENTER: u32 = 0o001;
 
-/// A secret that is open to others, as a sentence that says what mends it.
+/// A secret that other users can access; as a sentence it says how to mend that.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Exposed {
-    /// The file or directory to close.
+    /// The file or directory whose permissions to change.
     pub path: PathBuf,
     what: String,
 }
@@ -39,8 +39,8 @@ impl fmt::Display for Exposed {
     }
 }
 
-/// What of the configured secrets is open to everybody. What a group may read is not: that is how a secret is handed
-/// to a service.
+/// The configured secrets that every user can access. Access by a group is accepted, because secrets are often handed
+/// to a service that way.
 pub fn exposed(config: &Config) -> Vec<Exposed> {
     let data = &config.data_dir;
     let open_inside = SECRETS
@@ -63,7 +63,7 @@ pub fn exposed(config: &Config) -> Vec<Exposed> {
     directory.into_iter().chain(keys).collect()
 }
 
-/// Whether everybody may read or write the file, and enter every directory above it.
+/// Whether every user can read or write the file, and enter every directory above it.
 fn is_open(path: &Path) -> bool {
     let Ok(path) = path.canonicalize() else {
         return false;
@@ -126,7 +126,7 @@ mod tests {
         assert!(found.contains("AKIACI"), "{found}");
         let command = format!("chmod o= {}", secret.display());
         assert!(found.contains(&command) && !found.contains("s3cret"));
-        // Nobody else gets to what lies in a closed directory.
+        // Other users cannot reach files in a closed directory.
         allow(dir.path(), 0o700);
         assert_eq!(exposed(&config), []);
         allow(dir.path(), 0o710);

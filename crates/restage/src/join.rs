@@ -29,7 +29,7 @@ pub(crate) struct Join {
     /// Without it and without a stage: RESTAGE_TOKEN.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// A stage, by ARN, name or id, for which a token is made through the API
+    /// A stage, by ARN, name or id, for which a token is created through the API
     #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
     stage: Option<String>,
 }
@@ -37,10 +37,10 @@ pub(crate) struct Join {
 /// Who one is on the stage, for tokens that are made.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Identity {
-    /// A label of yours, seen by everyone on the stage
+    /// A user id of your choice, visible to everyone on the stage
     #[arg(long, value_name = "ID", conflicts_with = "token")]
     user_id: Option<String>,
-    /// An attribute, seen by everyone on the stage; repeatable
+    /// An attribute, visible to everyone on the stage; repeatable
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair, conflicts_with = "token")]
     attributes: Vec<(String, String)>,
 }
@@ -86,7 +86,8 @@ impl Join {
         identity: &Identity,
         capability: ParticipantTokenCapability,
     ) -> anyhow::Result<ParticipantToken> {
-        // Read here and not by clap, because clap would report a conflict between --stage and a token left in the environment.
+        // Read here and not by clap, because clap would report a conflict between --stage and a token left in the
+        // environment.
         let from_environment = || variable("RESTAGE_TOKEN").filter(|_| self.stage.is_none());
         let token = self.token.clone().or_else(from_environment);
         let is_described = identity.user_id.is_some() || !identity.attributes.is_empty();
@@ -229,7 +230,7 @@ impl Caller {
 /// How long to try to come back.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct Reconnect {
-    /// How long to try to come back after a lost connection, in seconds; 0 ends at once
+    /// How long to try to reconnect after a lost connection, in seconds; 0 ends at once
     #[arg(
         long = "reconnect",
         value_name = "SECONDS",
