@@ -23,6 +23,7 @@ MOST_ALONE = {"Height": 1_620}
 # Text that must name something that exists; what is well formed and names nothing is refused all the same.
 REFERENCES = {
     "AutoParticipantRecordingStorageConfigurationArn",
+    "EncoderConfigurationArn",
     "PaginationToken",
     "ParticipantId",
     "ParticipantTokenId",
