@@ -16,7 +16,8 @@ PATTERNS_CORRECTED = {"ResourceArn": "arn:aws:ivs:[a-z0-9-]+:[0-9]+:[a-z-]+/[a-z
 MAP_BYTES_MAX = {"ParticipantTokenAttributes": 1024, "ParticipantAttributes": 1024}
 
 # Rules that only the API reference states, about the picture of an encoder configuration: both lengths are even, and
-# their product is at most 2,073,600. So a height without a width, which is 1280 then, has a smaller bound than the model's.
+# their product is at most 2,073,600. So a height without a width, which is 1280 then, has a smaller bound than the
+# model's.
 EVEN = {"Width", "Height"}
 MOST_ALONE = {"Height": 1_620}
 
