@@ -3,6 +3,7 @@
 //! Times are microseconds of the wall clock since the Unix epoch, unless a field names the steady clock.
 
 mod connection;
+mod encoder_configuration;
 mod event;
 mod participant;
 mod plain;
@@ -15,6 +16,7 @@ mod token;
 use std::collections::BTreeMap;
 
 pub use self::connection::{Connection, ConnectionKind};
+pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
 pub use self::participant::{Client, Participant, Protocol, Replication};
 pub use self::plain::Plain;
@@ -37,5 +39,11 @@ plain::kinds! {
         limit: public_keys (open 100, aws 3),
         title: "Public keys",
         operations: "ImportPublicKey", "DeletePublicKey",
+    }
+    EncoderConfiguration {
+        id: EncoderConfigurationId,
+        limit: encoder_configurations (open 1_000, aws 20),
+        title: "Encoder configurations",
+        operations: "CreateEncoderConfiguration", "DeleteEncoderConfiguration",
     }
 }

@@ -88,12 +88,12 @@ pub enum Command {
         /// The participant id and the expiry of the token.
         token: NewToken,
     },
-    /// Creates a plain resource: ImportPublicKey.
+    /// Creates a plain resource: ImportPublicKey, and the Create operation of every other kind.
     CreateResource {
         /// The new row, with a fresh id. The rules set when it was created.
         row: PlainRow,
     },
-    /// Deletes a plain resource: DeletePublicKey.
+    /// Deletes a plain resource: the Delete operation of its kind.
     DeleteResource {
         /// The resource to delete.
         resource: Arn<PlainId>,

@@ -7,6 +7,7 @@ mod failures;
 mod history;
 mod idle;
 mod limits;
+mod plain;
 mod presence;
 mod public_keys;
 mod reconnect_window;

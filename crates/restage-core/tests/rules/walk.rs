@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 
 use restage_core::command::Claims;
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
-use restage_core::row::{Capabilities, Connection, PlainLimits, PublicKey, StageEventError};
-use restage_core::{Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
+use restage_core::row::{
+    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, PlainKind, PlainLimits,
+    PublicKey, StageEventError,
+};
+use restage_core::{Arn, Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 
-use crate::support::{IDLE_S, Scene, attributes, delete, key_arn, key_row};
+use crate::support::{IDLE_S, Scene, attributes, create, delete, key_arn, key_row, plain_row};
 
 const SEEDS: u64 = 12;
 const STEPS: u32 = 1000;
@@ -93,7 +96,10 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
     if !seed.is_multiple_of(3) {
         walk.scene.limits = Limits {
             stages: 5,
-            plain: PlainLimits { public_keys: 2 },
+            plain: PlainLimits {
+                public_keys: 2,
+                encoder_configurations: 3,
+            },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
@@ -259,6 +265,17 @@ impl Walk {
         key.map_or_else(|| "Gone".to_owned(), ToString::to_string)
     }
 
+    /// An encoder configuration; seldom one that is not there.
+    fn encoder_configuration(&mut self) -> Arn<EncoderConfigurationId> {
+        let rows = self.scene.world.plain_of::<EncoderConfiguration>();
+        let ids: Vec<_> = rows.map(|row| &row.id).collect();
+        let id = match self.random.one_in(60) {
+            true => None,
+            false => self.random.pick(&ids).cloned(),
+        };
+        key_arn("").with_id(|_| id.unwrap_or_else(|| "Gone".into()))
+    }
+
     fn exchange(&mut self) -> Option<Command> {
         let self_signed = |world: &World, row: &Connection| {
             let key = (row.stage.clone(), row.participant.clone());
@@ -284,18 +301,20 @@ impl Walk {
 
     /// Import and delete keys, tag and untag what there is.
     fn keys_and_tags(&mut self) -> Command {
-        let resource = if self.random.one_in(2) {
-            ResourceArn::from(crate::support::arn(&self.stage()))
-        } else {
-            ResourceArn::from(key_arn(&self.key()))
+        let resource = match self.random.below(4) {
+            0 | 1 => ResourceArn::from(crate::support::arn(&self.stage())),
+            2 => ResourceArn::from(key_arn(&self.key())),
+            _ => ResourceArn::from(self.encoder_configuration()),
         };
-        match self.random.below(8) {
+        match self.random.below(10) {
             0..4 => {
                 let point = self.random.below(6).to_string();
                 let row = key_row(&self.fresh("K"), &point);
                 Command::CreateResource { row: row.into() }
             }
             4 => delete(key_arn(&self.key())),
+            8 => create(plain_row(PlainKind::EncoderConfiguration, &self.fresh("E"))),
+            9 => delete(self.encoder_configuration()),
             5 | 6 => {
                 let first = self.random.below(100);
                 let tags = (first..first + 20).map(|n| (n.to_string(), String::new()));

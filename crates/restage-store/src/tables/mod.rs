@@ -7,6 +7,7 @@ pub(crate) mod cells;
 pub(crate) mod connection;
 pub(crate) mod declare;
 pub(crate) mod decode;
+mod encoder_configuration;
 pub(crate) mod event;
 mod exchange;
 mod field;
@@ -20,8 +21,8 @@ pub(crate) mod token;
 pub(crate) mod write;
 
 use restage_core::row::{
-    Connection, Participant, PlainKind, PlainRow, PublicKey, Replica, Stage, StageEvent,
-    StageSession, Token,
+    Connection, EncoderConfiguration, Participant, PlainKind, PlainRow, PublicKey, Replica, Stage,
+    StageEvent, StageSession, Token,
 };
 
 use self::declare::PlainTable;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::bare("meta", 1),
     Description::of::<Stage>(),
     Description::of::<PublicKey>(),
+    Description::of::<EncoderConfiguration>(),
     Description::bare("stage_counts", 1),
     Description::bare("deleted_stages", 1),
     Description::of::<Token>(),
@@ -67,7 +69,7 @@ macro_rules! plain_tables {
     };
 }
 
-plain_tables!(PublicKey);
+plain_tables!(PublicKey, EncoderConfiguration);
 
 /// The columns of `participants`, in the order in which they are written.
 pub const PARTICIPANT_COLUMNS: &[&str] = Participant::COLUMNS;

@@ -19,7 +19,8 @@ mod writer;
 use std::sync::Arc;
 
 use restage_core::row::{
-    Connection, Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token,
+    Connection, EncoderConfiguration, Participant, PublicKey, Replica, Stage, StageEvent,
+    StageSession, Token,
 };
 use restage_core::{Change, World};
 
@@ -82,6 +83,9 @@ impl Bench {
             world.tokens.insert(key, row);
         }
         for row in self.all::<PublicKey>().await {
+            world.plain.insert(row.id.clone().into(), row.into());
+        }
+        for row in self.all::<EncoderConfiguration>().await {
             world.plain.insert(row.id.clone().into(), row.into());
         }
         for row in self.all::<Participant>().await {

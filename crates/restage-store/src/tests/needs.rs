@@ -38,6 +38,8 @@ fn every_need(names: &Names) -> Vec<Need> {
     }
     let keys = names.keys.iter().cloned();
     needs.extend(keys.map(|id| Need::Plain(id.into())));
+    let encoder_configurations = names.encoder_configurations.iter().cloned();
+    needs.extend(encoder_configurations.map(|id| Need::Plain(id.into())));
     for now in [0, 300, 600, 1_000] {
         for idle_before in [0, 500, 1_000] {
             for opened_before in [None, Some(Time(0)), Some(Time(500))] {

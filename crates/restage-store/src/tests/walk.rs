@@ -8,11 +8,12 @@ use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, PlainLimits, Protocol, PublicKey, Replica,
-    Stage, StageEventError,
+    Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
+    PlainLimits, Protocol, PublicKey, Replica, Stage, StageEventError,
 };
 use restage_core::{
-    Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World, decide,
+    Arn, Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World,
+    decide,
 };
 
 use super::world::AWKWARD;
@@ -187,7 +188,10 @@ impl Walk {
         };
         let limits = Limits {
             stages: 5,
-            plain: PlainLimits { public_keys: 3 },
+            plain: PlainLimits {
+                public_keys: 3,
+                encoder_configurations: 2,
+            },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
@@ -328,13 +332,28 @@ impl Walk {
         }
     }
 
-    fn keys_and_tags(&mut self) -> Command {
-        let resource = if self.dice.one_in(2) {
-            ResourceArn::from(self.stage())
-        } else {
-            ResourceArn::from(self.key())
+    /// An encoder configuration, seldom one that is gone.
+    fn encoder_configuration(&mut self) -> Arn<EncoderConfigurationId> {
+        let rows = self.world.plain_of::<EncoderConfiguration>();
+        let ids: Vec<_> = rows.map(|row| row.id.clone()).collect();
+        let id = match ids.is_empty() || self.dice.one_in(20) {
+            true => "gone".into(),
+            false => self.dice.pick(&ids).clone(),
         };
-        match self.dice.below(8) {
+        Arn {
+            region: "eu-west-1".to_owned(),
+            account: ACCOUNT.to_owned(),
+            id,
+        }
+    }
+
+    fn keys_and_tags(&mut self) -> Command {
+        let resource = match self.dice.below(4) {
+            0 | 1 => ResourceArn::from(self.stage()),
+            2 => ResourceArn::from(self.key()),
+            _ => ResourceArn::from(self.encoder_configuration()),
+        };
+        match self.dice.below(11) {
             0..=4 => {
                 let row = PublicKey {
                     id: PublicKeyId::new(self.fresh("key")),
@@ -351,6 +370,21 @@ impl Walk {
             }
             5 => Command::DeleteResource {
                 resource: self.key().with_id(Into::into),
+            },
+            8 | 9 => {
+                let row = EncoderConfiguration {
+                    id: EncoderConfigurationId::new(self.fresh("encoder")),
+                    account: ACCOUNT.to_owned(),
+                    region: "eu-west-1".to_owned(),
+                    name: "walk".to_owned(),
+                    tags: BTreeMap::new(),
+                    video: AWKWARD[5].to_owned(),
+                    created_at: Time::default(),
+                };
+                Command::CreateResource { row: row.into() }
+            }
+            10 => Command::DeleteResource {
+                resource: self.encoder_configuration().with_id(Into::into),
             },
             6 => Command::TagResource {
                 resource,

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use restage_core::Change;
 use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, Participant, Protocol, PublicKey, Replica,
-    Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
-    TokenExchange, TokenGrant,
+    Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
+    Participant, Protocol, PublicKey, Replica, Replication, Stage, StageEvent, StageEventError,
+    StageEventName, StageSession, Token, TokenExchange, TokenGrant,
 };
 
 use super::Dice;
@@ -32,6 +32,7 @@ pub(super) struct Names {
     pub(super) sessions: Vec<(StageId, StageSessionId)>,
     pub(super) participants: Vec<ParticipantId>,
     pub(super) keys: Vec<PublicKeyId>,
+    pub(super) encoder_configurations: Vec<EncoderConfigurationId>,
 }
 
 impl Names {
@@ -58,6 +59,10 @@ impl Names {
             participants,
             keys: (0..6)
                 .map(|n| PublicKeyId::new(format!("key{n}")))
+                .collect(),
+            // They have the ids of keys, as each kind has ids of its own.
+            encoder_configurations: (0..4)
+                .map(|n| EncoderConfigurationId::new(format!("key{n}")))
                 .collect(),
         }
     }
@@ -100,6 +105,12 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
         changes.push(Change::PutPlain(public_key_row(dice, id, n).into()));
     }
     changes.push(Change::DeletePlain(dice.pick(&names.keys).clone().into()));
+    for id in &names.encoder_configurations {
+        let row = encoder_configuration_row(dice, id);
+        changes.push(Change::PutPlain(row.into()));
+    }
+    let gone = dice.pick(&names.encoder_configurations).clone();
+    changes.push(Change::DeletePlain(gone.into()));
     for _ in 0..80 {
         let stage = dice.pick(&names.stages).clone();
         let session = names.session_of(dice, &stage);
@@ -193,6 +204,18 @@ fn public_key_row(dice: &mut Dice, id: &PublicKeyId, n: usize) -> PublicKey {
         material: (*dice.pick(&AWKWARD)).to_owned(),
         fingerprint: (*dice.pick(&AWKWARD)).to_owned(),
         point: format!("04{n:02}"),
+        created_at: time(dice),
+    }
+}
+
+fn encoder_configuration_row(dice: &mut Dice, id: &EncoderConfigurationId) -> EncoderConfiguration {
+    EncoderConfiguration {
+        id: id.clone(),
+        account: (*dice.pick(&["000000000000", "111122223333"])).to_owned(),
+        region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
+        name: (*dice.pick(&AWKWARD)).to_owned(),
+        tags: map(dice),
+        video: (*dice.pick(&AWKWARD)).to_owned(),
         created_at: time(dice),
     }
 }

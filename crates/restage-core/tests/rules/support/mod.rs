@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Attributes, Capabilities, Client, ConnectionKind, Participant, PlainId, Protocol, PublicKey,
-    Replica, StageEventError, StageSession, Token,
+    Attributes, Capabilities, Client, ConnectionKind, EncoderConfiguration, Participant, PlainId,
+    PlainKind, PlainRow, Protocol, PublicKey, Replica, StageEventError, StageSession, Token,
 };
 use restage_core::{
     Arn, Command, Context, Decision, Limits, PublicKeyArn, Signer, StageArn, World, decide, needs,
@@ -57,6 +57,28 @@ pub(crate) fn key_row(key: &str, point: &str) -> PublicKey {
         point: point.to_owned(),
         created_at: Time::default(),
     }
+}
+
+/// A row of this kind, of the scene's account.
+pub(crate) fn plain_row(kind: PlainKind, id: &str) -> PlainRow {
+    match kind {
+        PlainKind::PublicKey => key_row(id, &format!("point of {id}")).into(),
+        PlainKind::EncoderConfiguration => EncoderConfiguration {
+            id: id.into(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            name: id.to_lowercase(),
+            tags: BTreeMap::new(),
+            video: "{}".to_owned(),
+            created_at: Time::default(),
+        }
+        .into(),
+    }
+}
+
+/// Creates a plain resource.
+pub(crate) fn create(row: impl Into<PlainRow>) -> Command {
+    Command::CreateResource { row: row.into() }
 }
 
 /// Deletes a plain resource.
@@ -313,8 +335,7 @@ impl Scene {
 
     #[track_caller]
     pub(crate) fn import_key(&mut self, key: &str) -> Step {
-        let row = key_row(key, &format!("point of {key}"));
-        self.run(&Command::CreateResource { row: row.into() })
+        self.run(&create(plain_row(PlainKind::PublicKey, key)))
     }
 
     #[track_caller]
