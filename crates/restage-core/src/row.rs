@@ -4,6 +4,7 @@
 
 mod connection;
 mod event;
+mod job;
 mod participant;
 mod public_key;
 mod replica;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 pub use self::connection::{Connection, ConnectionKind};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
+pub use self::job::{Job, JobState, Lease};
 pub use self::participant::{Client, Participant, Protocol, Replication};
 pub use self::public_key::PublicKey;
 pub use self::replica::{Replica, ReplicaKey};

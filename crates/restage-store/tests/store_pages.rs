@@ -9,7 +9,7 @@ use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context};
 use restage_store::{Execution, Page, ReplicaPosition};
 use store_support::{
-    ACCOUNT, REGION, create_stage, delete_stage, distinct, execute, execute_all, fresh, execution,
+    ACCOUNT, REGION, create_stage, delete_stage, distinct, execute, execute_all, execution, fresh,
     publish, replicate, stop, walk,
 };
 

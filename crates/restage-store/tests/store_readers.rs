@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use restage_core::id::{ParticipantId, StageId};
 use restage_core::row::Replication;
 use restage_store::ParticipantFilter;
-use store_support::{ACCOUNT, REGION, create_stage, execute, fresh, execution, publish, replicate, stop};
+use store_support::{
+    ACCOUNT, REGION, create_stage, execute, execution, fresh, publish, replicate, stop,
+};
 
 const READING: usize = 6;
 const ROUNDS: usize = 60;
@@ -72,7 +74,8 @@ async fn readers_see_whole_commits_in_order() {
         let listed = store.list_replicas(&source, &ann, None, 10).await.unwrap();
         assert!(listed.rows.iter().all(|row| !row.active), "round {round}");
         // Others write too.
-        let others = (0..5).map(|n| store.execute(execution(at, create_stage(&format!("o{round}x{n}")))));
+        let others =
+            (0..5).map(|n| store.execute(execution(at, create_stage(&format!("o{round}x{n}")))));
         for outcome in futures_util::future::join_all(others).await {
             outcome.unwrap().reply.unwrap();
         }

@@ -9,7 +9,8 @@ use restage_core::row::ConnectionKind;
 use restage_core::{Command, Context, PublicKeyArn, Signer};
 use restage_store::{Execution, ParticipantFilter, Store, Sweep};
 use store_support::{
-    arn, closed, connect, create_stage, create_token, execute, fresh, execution, publish, replicate, stop,
+    arn, closed, connect, create_stage, create_token, execute, execution, fresh, publish,
+    replicate, stop,
 };
 
 const DAY: i64 = 86_400_000_000;

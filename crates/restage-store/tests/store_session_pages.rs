@@ -8,7 +8,7 @@ use restage_core::row::{ConnectionKind, StageEventName};
 use restage_store::{Page, ParticipantFilter};
 use store_support::{
     IDLE_S, arn, closed, connect, create_stage, create_token, delete_stage, distinct, established,
-    execute, execute_all, fresh, execution, publish, walk,
+    execute, execute_all, execution, fresh, publish, walk,
 };
 
 /// Rows of each list.

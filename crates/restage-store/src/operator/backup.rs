@@ -37,6 +37,7 @@ pub(crate) const TABLES: &[&str] = &[
     "participants",
     "replicas",
     "connections",
+    "jobs",
     "stage_events",
     "outbox",
     "dead_letters",

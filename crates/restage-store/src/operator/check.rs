@@ -74,6 +74,16 @@ const RULES: &[(&str, &str)] = &[
          WHERE n.publishers <> COALESCE(found.held, 0)",
     ),
     (
+        "jobs that have ended and are due, or that have not and are not",
+        "SELECT COUNT(*) FROM jobs j WHERE (j.ended_at IS NULL) <> (j.due_at IS NOT NULL)",
+    ),
+    (
+        "jobs that have ended and whose stage is gone",
+        "SELECT COUNT(*) FROM jobs j WHERE j.ended_at IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM stages s WHERE s.id = j.stage) \
+         AND NOT EXISTS (SELECT 1 FROM deleted_stages d WHERE d.id = j.stage)",
+    ),
+    (
         "stages that are not counted",
         "SELECT COUNT(*) FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stage_counts c \
          WHERE c.account = s.account AND c.region = s.region)",
@@ -126,7 +136,7 @@ async fn read_all(
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     type Decode = fn(&Row<'_>) -> Result<(), StoreError>;
-    let kinds: [(&'static str, Decode); 8] = [
+    let kinds: [(&'static str, Decode); 9] = [
         (
             concat!("SELECT ", columns!(stage "s"), " FROM stages s"),
             |row| decode::stage(row).map(drop),
@@ -154,6 +164,10 @@ async fn read_all(
         (
             concat!("SELECT ", columns!(connection "c"), " FROM connections c"),
             |row| decode::connection(row).map(drop),
+        ),
+        (
+            concat!("SELECT ", columns!(job "j"), " FROM jobs j"),
+            |row| decode::job(row).map(drop),
         ),
         (
             concat!("SELECT ", columns!(event "e"), " FROM stage_events e"),

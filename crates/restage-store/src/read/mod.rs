@@ -8,8 +8,10 @@ mod counts;
 
 pub use counts::LiveCounts;
 
-use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
-use restage_core::row::{Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token};
+use restage_core::id::{JobId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::row::{
+    Job, Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token,
+};
 
 use crate::error::StoreError;
 use crate::limits::PAGE_ROWS_MAX;
@@ -381,6 +383,12 @@ impl Store {
             .bind(stage.as_str())
             .bind(participant.as_str());
         self.one(query, decode::token).await
+    }
+
+    /// A job by its id, whether it has ended or not.
+    pub async fn get_job(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let query = query(rows::JOB).bind(id.as_str());
+        self.one(query, decode::job).await
     }
 
     /// A public key by its id.

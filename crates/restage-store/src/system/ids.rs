@@ -1,15 +1,17 @@
 //! Fresh identifiers. The only place that draws them.
 
 use rand::distr::{Alphanumeric, SampleString};
-use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId};
+use restage_core::id::{
+    ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId,
+};
 use restage_core::{PublicKeyArn, StageArn};
 
 /// Length of resource and participant ids, as the service makes them.
 const RESOURCE_ID_LEN: usize = 12;
 /// Characters after `st-`.
 const SESSION_ID_LEN: usize = 13;
-/// 131 bits: a connection's URL cannot be guessed.
-const CONNECTION_ID_LEN: usize = 22;
+/// Of connections, jobs and runs. 131 bits: a connection's URL cannot be guessed.
+const LONG_ID_LEN: usize = 22;
 
 fn alphanumeric(len: usize) -> String {
     Alphanumeric.sample_string(&mut rand::rng(), len)
@@ -45,7 +47,17 @@ pub fn stage_session() -> StageSessionId {
 
 /// A fresh connection id.
 pub fn connection() -> ConnectionId {
-    ConnectionId::new(alphanumeric(CONNECTION_ID_LEN))
+    ConnectionId::new(alphanumeric(LONG_ID_LEN))
+}
+
+/// A fresh job id.
+pub fn job() -> JobId {
+    JobId::new(alphanumeric(LONG_ID_LEN))
+}
+
+/// A fresh id of a run of this process.
+pub fn run() -> RunId {
+    RunId::new(alphanumeric(LONG_ID_LEN))
 }
 
 /// A request id in the shape of a UUID.

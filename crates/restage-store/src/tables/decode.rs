@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, Participant, Protocol, PublicKey, Replica,
-    Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
+    Capabilities, Client, Connection, ConnectionKind, Job, JobState, Lease, Participant, Protocol,
+    PublicKey, Replica, Replication, Stage, StageEvent, StageEventError, StageEventName,
+    StageSession, Token,
 };
 use restage_core::{Occupancy, RegionCount};
 
@@ -44,6 +45,11 @@ macro_rules! columns {
     (connection $t:literal) => {
         columns!(@ $t, "id", "stage", "session", "participant", "kind", "publisher", "established",
             "opened_at")
+    };
+    (job $t:literal) => {
+        columns!(@ $t, "id", "kind", "stage", "session", "participant", "spec", "state", "owner",
+            "started_at", "due_at", "generation", "attempts", "stop_requested", "result",
+            "created_at", "ended_at")
     };
     (event $t:literal) => {
         columns!(@ $t, "session", "participant", "seq", "name", "at", "remote_participant", "error",
@@ -282,6 +288,77 @@ pub(crate) fn replica(row: &Row<'_>) -> Result<Replica, StoreError> {
         window_ends_at: cells.opt_time()?,
         started_at: cells.time()?,
     })
+}
+
+/// The state of a job as (word, owner, started at, due at, result).
+pub(crate) fn job_state_columns(
+    job: &Job,
+) -> (
+    &'static str,
+    Option<&str>,
+    Option<Time>,
+    Option<Time>,
+    Option<&str>,
+) {
+    let due_at = job.due_at();
+    match &job.state {
+        JobState::Pending { .. } => ("PENDING", None, None, due_at, None),
+        JobState::Running(lease) => {
+            let owner = Some(lease.owner.as_str());
+            ("RUNNING", owner, Some(lease.started_at), due_at, None)
+        }
+        JobState::Done { result } => ("DONE", None, None, None, Some(result)),
+        JobState::Failed { reason } => ("FAILED", None, None, None, Some(reason)),
+    }
+}
+
+pub(crate) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
+    let mut cells = Cells::new(row, "job");
+    let id = cells.id()?;
+    let kind = cells.text()?;
+    let stage = cells.id()?;
+    let session = cells.opt_id()?;
+    let participant = cells.opt_id()?;
+    let spec = cells.text()?;
+    let word = cells.text()?;
+    let lease = (cells.opt_id()?, cells.opt_time()?, cells.opt_time()?);
+    let generation = small(&mut cells)?;
+    let attempts = small(&mut cells)?;
+    let stop_requested = cells.flag()?;
+    let result = cells.opt_str()?.map(str::to_owned);
+    let state = match (word.as_str(), lease, result) {
+        ("PENDING", (None, None, Some(due_at)), None) => JobState::Pending { due_at },
+        ("RUNNING", (Some(owner), Some(started_at), Some(ends_at)), None) => {
+            JobState::Running(Lease {
+                owner,
+                started_at,
+                ends_at,
+            })
+        }
+        ("DONE", (None, None, None), Some(result)) => JobState::Done { result },
+        ("FAILED", (None, None, None), Some(reason)) => JobState::Failed { reason },
+        _ => return Err(cells.corrupt(format!("{word:?} does not go with its columns"))),
+    };
+    Ok(Job {
+        id,
+        kind,
+        stage,
+        session,
+        participant,
+        spec,
+        state,
+        generation,
+        attempts,
+        stop_requested,
+        created_at: cells.time()?,
+        ended_at: cells.opt_time()?,
+    })
+}
+
+/// A count that a u32 holds.
+fn small(cells: &mut Cells<'_>) -> Result<u32, StoreError> {
+    let count = cells.number()?;
+    u32::try_from(count).map_err(|_| cells.corrupt(format!("{count} is not a count")))
 }
 
 pub(crate) fn connection(row: &Row<'_>) -> Result<Connection, StoreError> {

@@ -1,12 +1,12 @@
 //! Rows to the values of their columns.
 
 use restage_core::row::{
-    Capabilities, Connection, Participant, PublicKey, Replica, StageEvent, StageSession, Token,
+    Capabilities, Connection, Job, Participant, PublicKey, Replica, StageEvent, StageSession, Token,
 };
 
 use super::decode::{
-    client_text, event_error_word, event_name_word, kind_columns, map_text, protocol_word,
-    replication_columns,
+    client_text, event_error_word, event_name_word, job_state_columns, kind_columns, map_text,
+    protocol_word, replication_columns,
 };
 use crate::sql::Cell;
 
@@ -159,6 +159,42 @@ pub(crate) fn connection_cells(row: &Connection) -> Vec<Cell> {
         Cell::opt_text(publisher),
         Cell::flag(*established),
         Cell::Int(opened_at.0),
+    ]
+}
+
+pub(crate) fn job_cells(job: &Job) -> Vec<Cell> {
+    let (word, owner, started_at, due_at, result) = job_state_columns(job);
+    let Job {
+        id,
+        kind,
+        stage,
+        session,
+        participant,
+        spec,
+        state: _,
+        generation,
+        attempts,
+        stop_requested,
+        created_at,
+        ended_at,
+    } = job;
+    vec![
+        Cell::text(id.as_str()),
+        Cell::text(kind),
+        Cell::text(stage.as_str()),
+        Cell::opt_text(session.as_ref().map(|id| id.as_str())),
+        Cell::opt_text(participant.as_ref().map(|id| id.as_str())),
+        Cell::text(spec),
+        Cell::text(word),
+        Cell::opt_text(owner),
+        Cell::opt_time(started_at),
+        Cell::opt_time(due_at),
+        Cell::Int(i64::from(*generation)),
+        Cell::Int(i64::from(*attempts)),
+        Cell::flag(*stop_requested),
+        Cell::opt_text(result),
+        Cell::Int(created_at.0),
+        Cell::opt_time(*ended_at),
     ]
 }
 

@@ -10,7 +10,7 @@ use restage_core::{Census, Change};
 
 use super::decode::map_text;
 use super::encode::{
-    connection_cells, event_cells, participant_cells, public_key_cells, replica_cells,
+    connection_cells, event_cells, job_cells, participant_cells, public_key_cells, replica_cells,
     session_cells, token_cells,
 };
 use super::purge;
@@ -122,6 +122,28 @@ const CONNECTIONS: Target = Target::Upsert {
     ],
     key: 1,
 };
+const JOBS: Target = Target::Upsert {
+    table: "jobs",
+    columns: &[
+        "id",
+        "kind",
+        "stage",
+        "session",
+        "participant",
+        "spec",
+        "state",
+        "owner",
+        "started_at",
+        "due_at",
+        "generation",
+        "attempts",
+        "stop_requested",
+        "result",
+        "created_at",
+        "ended_at",
+    ],
+    key: 1,
+};
 /// Events on their way to a sink.
 pub(crate) const OUTBOX: Target = Target::Upsert {
     table: "outbox",
@@ -222,6 +244,8 @@ impl<'a> Row<'a> {
             Change::DeleteConnection(id) => {
                 (Target::Delete("connections"), vec![Cell::text(id.as_str())])
             }
+            Change::PutJob(job) => (JOBS, job_cells(job)),
+            Change::DeleteJob(id) => (Target::Delete("jobs"), vec![Cell::text(id.as_str())]),
             Change::AddEvent(event) => (Target::Event, event_cells(event)),
             Change::Count { stage, session, by } => {
                 return Self::Count {

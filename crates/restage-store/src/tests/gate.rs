@@ -94,7 +94,9 @@ impl Bench {
     ) -> (Vec<Result<Outcome, StoreError>>, StoreStats) {
         let held = self.hold().await;
         let before = self.store.stats();
-        let executions = executions.into_iter().map(|execution| self.store.execute(execution));
+        let executions = executions
+            .into_iter()
+            .map(|execution| self.store.execute(execution));
         let all = tokio::task::unconstrained(futures_util::future::join_all(executions));
         let mut all = std::pin::pin!(all);
         assert!(all.as_mut().now_or_never().is_none(), "they are queued");

@@ -101,6 +101,10 @@ impl Bench {
         for row in self.all(sql, decode::connection).await {
             world.connections.insert(row.id.clone(), row);
         }
+        let sql = concat!("SELECT ", columns!(job "j"), " FROM jobs j");
+        for row in self.all(sql, decode::job).await {
+            world.jobs.insert(row.id.clone(), row);
+        }
         let sql = concat!(
             "SELECT ",
             columns!(event "e"),

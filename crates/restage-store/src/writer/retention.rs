@@ -34,6 +34,7 @@ enum Phase {
     Ended,
     Tokens,
     DeadLetters,
+    Jobs,
     /// Sessions that last, from after this one on.
     Lasting(Position),
     /// Participants of one of them, from after `passed` on.
@@ -104,6 +105,8 @@ pub(crate) const DELETE_REPLICAS: &str = "DELETE FROM replicas \
 pub(crate) const DELETE_PARTICIPANT: &str = "DELETE FROM participants \
      WHERE session = $1 AND id = $2 AND connected = 0 AND publishing = 0 AND replication_active = 0 \
      AND NOT EXISTS (SELECT 1 FROM stage_events e WHERE e.session = $1 AND e.participant = $2)";
+pub(crate) const DELETE_JOBS: &str = "DELETE FROM jobs WHERE id IN \
+     (SELECT id FROM jobs WHERE ended_at IS NOT NULL AND ended_at < $1 LIMIT $2)";
 const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
 
 /// Advances a sweep by about `limit` rows.
@@ -141,9 +144,19 @@ pub(crate) async fn step(
             let next = if more {
                 Phase::DeadLetters
             } else {
-                Phase::Lasting(FIRST)
+                Phase::Jobs
             };
             (old + excess, next)
+        }
+        Phase::Jobs => {
+            let removed = delete(connection, DELETE_JOBS, before, limit).await?;
+            let more = removed >= u64::from(limit);
+            let next = if more {
+                Phase::Jobs
+            } else {
+                Phase::Lasting(FIRST)
+            };
+            (removed, next)
         }
         Phase::Lasting(passed) => {
             let next = next_lasting(connection, before, passed).await?;
