@@ -98,6 +98,9 @@ impl Bench {
         for row in self.all::<Connection>().await {
             world.connections.insert(row.id.clone(), row);
         }
+        for row in self.all::<Job>().await {
+            world.jobs.insert(row.id.clone(), row);
+        }
         let events = format!(
             "{} ORDER BY e.session, e.participant, e.seq",
             StageEvent::SELECT
