@@ -25,7 +25,7 @@ STAGE = f"arn:aws:ivs:{REGION_OF_ITS_OWN}:{api.ACCOUNT}:stage/AAAAbbbb1234"
 
 @pytest.fixture(scope="module")
 def patient(server):
-    """boto3 as it comes, which waits and tries again when it is told that it is too fast."""
+    """boto3 with its default settings, which waits and retries when the rate is exceeded."""
     access_key, secret_key = server.credentials()
     return boto3.session.Session().client(
         "ivs-realtime",
@@ -47,7 +47,7 @@ def patient(server):
     ],
 )
 def test_rates(server, name, members, rate, setting):
-    """One signed request again and again, faster than any client library: what it is answered does not matter."""
+    """Sends one signed request repeatedly, faster than any client library. The answers do not matter."""
     url = f"{server.url}/{name}"
     request = AWSRequest("POST", url, data=json.dumps(members), headers={"Content-Type": "application/json"})
     SigV4Auth(Credentials(*server.credentials()), "ivs", REGION_OF_ITS_OWN).add_auth(request)

@@ -34,7 +34,7 @@ def fresh(stages):
 
 
 def publisher(stages, media, arn):
-    """Someone who publishes: their id."""
+    """A new publisher: its participant id."""
     participant, token = stages.token(arn)
     media.publish(token, with_video=False)
     eventually(lambda: stages.participants(arn).get(participant, {}).get("published"), what="published")
@@ -105,7 +105,7 @@ def test_subscribers_of_a_stage_and_subscriptions_of_a_region(stages, fresh, med
     media.watch(stages.token(arn)[1], ann)
     _, late = stages.token(arn)
     assert_full(lambda: media.watch(late, ann), "Subscribers per stage", "2", "limit-subscribers-per-stage")
-    # The stage has room for nobody; the region for none of those who are in.
+    # The stage is full, and the region has no room even for participants that are admitted.
     other = fresh()
     cyd = publisher(stages, media, other)
     viewer, token = stages.token(other)
@@ -161,7 +161,7 @@ def serve(tmp_path, media):
 
 
 def errors(stages, arn, participant):
-    """The error events of a participant: name, code, whom it is about."""
+    """The error events of a participant: name, code, and the remote participant."""
     events = stages.events(arn, participant)
     return [
         (event["name"], event["errorCode"], event.get("remoteParticipantId"))

@@ -5,6 +5,7 @@
 mod connection;
 mod encoder_configuration;
 mod event;
+mod job;
 mod participant;
 mod plain;
 mod public_key;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 pub use self::connection::{Connection, ConnectionKind};
 pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
+pub use self::job::{Job, JobState, Lease};
 pub use self::participant::{Client, Participant, Protocol, Replication};
 pub use self::plain::Plain;
 pub use self::public_key::PublicKey;

@@ -1,4 +1,4 @@
-//! Valid bodies for every operation, and one door to every `parse`.
+//! Valid bodies for every operation, and one function for every `parse`.
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use restage_api::shape::*;
@@ -19,7 +19,7 @@ pub(crate) const MATERIAL: &str = "-----BEGIN PUBLIC KEY-----\n\
     EUgEDC/momVhkxwz73AK6IavOXlBukLgJ0g761ytTILKueGJPo7tyF4WsxNwJ90x\n\
     Gu4X9UXT3XnjmIaFgStHTGsmvXyZou5K\n\
     -----END PUBLIC KEY-----\n";
-/// What TagResource's path is in these tests.
+/// The path of TagResource in these tests.
 pub(crate) const TAGS_PATH: &str =
     "/tags/arn%3Aaws%3Aivs%3Aeu-west-1%3A111122223333%3Astage%2FhT5vN1cGy8Ud";
 
@@ -109,7 +109,7 @@ pub(crate) fn full_body(operation: Operation) -> Value {
     }
 }
 
-/// `base` with the members of `changes` put over it.
+/// `base` with the members of `changes` replaced or added.
 pub(crate) fn merged(mut base: Value, changes: Value) -> Value {
     let (Value::Object(members), Value::Object(changes)) = (&mut base, changes) else {
         panic!("both must be objects");
@@ -153,7 +153,7 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
     }
 }
 
-/// Property tests run the same cases every time: a failure is there for everyone.
+/// Property tests run the same cases every time, so that a failure can be reproduced.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,

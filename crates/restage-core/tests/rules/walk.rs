@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use restage_core::command::Claims;
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::command::{Claims, JobOutcome};
+use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
     Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, PlainKind, PlainLimits,
     PublicKey, StageEventError,
@@ -77,7 +77,8 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
-                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded CameBack";
+                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded CameBack \
+                    JobPending JobRunning JobDone JobFailed JobDeleted RunAgain Abandoned StoppedJob";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -169,6 +170,14 @@ impl Walk {
                     self.met
                         .extend(event.error.map(|error| format!("{error:?}")));
                 }
+                Change::PutJob(row) => {
+                    let state = format!("{:?}", row.state);
+                    let word = state.split([' ', '(']).next().unwrap_or_default();
+                    self.met.insert(format!("Job{word}"));
+                }
+                Change::DeleteJob(_) => {
+                    self.met.insert("JobDeleted".to_owned());
+                }
                 Change::PutReplica(row) if row.active && row.window_ends_at.is_none() => {
                     let waited = before
                         .replicas
@@ -180,9 +189,15 @@ impl Walk {
             }
         }
         for effect in &step.decision.effects {
-            if let Effect::Close { reason, .. } = effect {
-                self.met.insert(format!("{reason:?}"));
-            }
+            match effect {
+                Effect::Close { reason, .. } => self.met.insert(format!("{reason:?}")),
+                Effect::RunJob { job } if job.generation > 1 => {
+                    self.met.insert("RunAgain".to_owned())
+                }
+                Effect::AbandonJob { .. } => self.met.insert("Abandoned".to_owned()),
+                Effect::StopJob { .. } => self.met.insert("StoppedJob".to_owned()),
+                _ => false,
+            };
         }
     }
 
@@ -198,6 +213,7 @@ impl Walk {
         world.participants.retain(|_, _| !random.one_in(4));
         world.replicas.retain(|_, _| !random.one_in(4));
         world.connections.retain(|_, _| !random.one_in(4));
+        world.jobs.retain(|_, _| !random.one_in(4));
         let once = decide(&world, &context, command);
         assert_eq!(once, decide(&world, &context, command));
     }
@@ -461,7 +477,46 @@ impl Walk {
         }
     }
 
+    /// Jobs come and go; reports are of the start that runs, or of an earlier one.
+    fn job(&mut self) -> Command {
+        let jobs: Vec<_> = self.scene.world.jobs.values().collect();
+        let (job, generation) = match self.random.pick(&jobs) {
+            Some(row) => (row.id.clone(), row.generation),
+            None => (JobId::new("gone"), 1),
+        };
+        let generation = generation - u32::from(self.random.one_in(8));
+        match self.random.below(12) {
+            0 | 1 => {
+                let (stage, id) = (self.stage(), self.fresh("j"));
+                let mut new = self.scene.new_job(&stage, &id);
+                if self.random.one_in(20) {
+                    new.kind = "No word".to_owned();
+                }
+                Command::StartJob { job: new }
+            }
+            2 => Command::StopJob { job },
+            3..8 => Command::RenewJob { job, generation },
+            _ => {
+                let words = "because".to_owned();
+                let outcome = match self.random.below(8) {
+                    0 => JobOutcome::Done(words),
+                    1 => JobOutcome::Impossible(words),
+                    2 => JobOutcome::Released,
+                    _ => JobOutcome::Failed(words),
+                };
+                Command::ReportJob {
+                    job,
+                    generation,
+                    outcome,
+                }
+            }
+        }
+    }
+
     fn command(&mut self) -> Option<Command> {
+        if self.random.one_in(10) {
+            return Some(self.job());
+        }
         let arn = crate::support::arn;
         Some(match self.random.below(100) {
             0..4 => Command::CreateStage {

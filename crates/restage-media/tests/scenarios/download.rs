@@ -1,9 +1,9 @@
-//! Receivers that are sent too much, by all their peers together.
+//! Receivers whose peers together exceed the limit.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use restage_media::{Control, Download, Excess, PeerKey, PublicationKey, WorkerId};
+use restage_media::{Control, Download, Excess, PeerId, PublicationId, WorkerId};
 use str0m::format::Codec;
 
 use crate::limits::{PACKET_BITS_PER_S, VIDEO, excess, start_video};
@@ -12,7 +12,7 @@ use crate::support::World;
 use crate::support::client::Client;
 use crate::workers::{AWAY, HOME, Pair};
 
-/// Two publishers of three packets a picture, and one receiver of both who may be sent this much.
+/// Two publishers with three packets per picture, and one receiver of both with this limit.
 fn receiver(bits_per_s: u64) -> (World, Arc<Download>) {
     let mut world = World::new();
     let download = Arc::new(Download::new(bits_per_s));
@@ -56,7 +56,7 @@ fn the_subscription_too_many_goes_and_the_other_stays() {
     assert!(world.clients[first].got.len() > before + 700);
     assert!(download.bits_per_s() <= VIDEO + VIDEO / 10);
     // Who has left makes room.
-    world.control(Control::Close { peer: PeerKey(11) });
+    world.control(Control::Close { peer: PeerId(11) });
     assert_eq!(download.bits_per_s(), 0);
     world.subscriber(13, 2);
     world.run(Duration::from_secs(10));
@@ -102,14 +102,14 @@ fn a_receiver_is_one_on_several_workers() {
     assert_eq!(gone.count(), 1);
 }
 
-/// A receiver who may be sent this many packets a picture, of a publisher with layers of one, two and four.
+/// A receiver with a limit of this many packets per picture, and a publisher with layers of one, two and four.
 fn receiver_of_layers(packets: u64) -> (World, usize) {
     let mut world = World::new();
     let client = Client::simulcast(world.now, 1, 0, &["q", "h", "f"]);
     let publisher = world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     world.download = Some(Arc::new(Download::new(packets * PACKET_BITS_PER_S)));
     let subscriber = world.subscriber(11, 1);
@@ -121,7 +121,7 @@ fn receiver_of_layers(packets: u64) -> (World, usize) {
     (world, subscriber)
 }
 
-/// The layer of the newest picture a client has got, of the first client's.
+/// The layer of the newest picture that a client has received, which the first client sent.
 fn shown(world: &World, client: usize) -> Option<usize> {
     let got = world.clients[client].video_got().next_back()?;
     Some(layer(world, 0, got))
@@ -154,7 +154,7 @@ fn the_largest_layer_comes_back_when_there_is_room() {
     start_video(&mut world, other, 3);
     world.run(Duration::from_secs(7));
     assert_eq!(shown(&world, subscriber), Some(2));
-    world.control(Control::Close { peer: PeerKey(11) });
+    world.control(Control::Close { peer: PeerId(11) });
     world.subscriber(13, 2);
     world.run(Duration::from_secs(7));
     let late = world.subscriber(14, 1);
@@ -162,7 +162,7 @@ fn the_largest_layer_comes_back_when_there_is_room() {
     world.run(Duration::from_secs(20));
     assert_eq!(shown(&world, late), Some(1));
     assert_eq!((excess(&world, 13), excess(&world, 14)), (None, None));
-    world.control(Control::Close { peer: PeerKey(13) });
+    world.control(Control::Close { peer: PeerId(13) });
     wait_for_layer(&mut world, late, 2, 12);
     world.run(Duration::from_secs(20));
     assert_eq!(shown(&world, late), Some(2));
@@ -176,8 +176,8 @@ fn layers_of_another_workers_publisher_are_chosen_alike() {
     let client = Client::simulcast(pair.0[HOME].now, 1, 0, &["q", "h", "f"]);
     let publisher = pair.0[HOME].open(client, true);
     pair.0[HOME].control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     pair.0[AWAY].download = Some(Arc::new(Download::new(3 * PACKET_BITS_PER_S)));
     let far = pair.0[AWAY].subscriber(11, 1);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use restage_media::{Control, PeerKey, PublicationKey};
+use restage_media::{Control, PeerId, PublicationId};
 use str0m::Rtc;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
@@ -131,9 +131,9 @@ fn a_publisher_that_comes_back_continues_its_picture() {
         let now = world.now;
         world.clients[first].start(now, codec);
         world.run_ms(1_000);
-        // The page is reloaded: the old connection is dropped, another one feeds the same publication.
+        // The page is reloaded: the old connection is dropped, and another one feeds the same publication.
         world.clients[first].is_offline = true;
-        world.control(Control::Close { peer: PeerKey(1) });
+        world.control(Control::Close { peer: PeerId(1) });
         world.run_ms(500);
         let second = world.publisher(3, 1);
         world.connect();
@@ -185,7 +185,7 @@ fn a_second_feeder_replaces_the_first() {
     world.connect();
     let now = world.now;
     world.clients[second].start(now, Codec::Vp8);
-    // Both keep sending; only the second is heard.
+    // Both keep sending; only the second is forwarded.
     world.run_ms(300);
     world.clients[subscriber].got.clear();
     world.run_ms(1_000);
@@ -211,8 +211,8 @@ fn a_subscriber_without_the_codec_gets_the_rest() {
     let client = Client::with_rtc(now, rtc, 2, 1, Direction::RecvOnly, &AUDIO_AND_VIDEO, &[]);
     let subscriber = world.open(client, false);
     world.control(Control::Subscribe {
-        peer: PeerKey(2),
-        publication: PublicationKey(1),
+        peer: PeerId(2),
+        publication: PublicationId(1),
     });
     world.connect();
     let now = world.now;
@@ -237,8 +237,8 @@ fn a_subscriber_of_one_kind_gets_that_kind() {
     let video = world.open(only(MediaKind::Video, 3, 2), false);
     for key in [2, 3] {
         world.control(Control::Subscribe {
-            peer: PeerKey(key),
-            publication: PublicationKey(1),
+            peer: PeerId(key),
+            publication: PublicationId(1),
         });
     }
     world.connect();
@@ -298,7 +298,7 @@ fn sender_reports_let_audio_and_video_play_in_step() {
     world.run_ms(12_000);
 
     let client = &world.clients[subscriber];
-    // When the subscriber will believe a packet was captured, in milliseconds of the reports' clock.
+    // The capture time that the subscriber derives, in milliseconds of the reports' clock.
     let captured = |got: &Got, rate: i64| -> i64 {
         let report = client
             .reports
@@ -315,7 +315,7 @@ fn sender_reports_let_audio_and_video_play_in_step() {
     };
     let video = client.video_got().next_back().unwrap();
     let audio = client.audio_got().next_back().unwrap();
-    // When it was captured in fact, in milliseconds since the start.
+    // The real capture time, in milliseconds since the start.
     let frames = identity(&video.payload).0 - first_frame;
     let video_truth = frames as i64 * FRAME.as_millis() as i64 - encode_delay.as_millis() as i64;
     let audio_truth = identity(&audio.payload).0 as i64 * AUDIO.as_millis() as i64;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use restage_media::{Control, Input, PublicationKey, WorkerId};
+use restage_media::{Control, Input, PublicationId, WorkerId};
 use str0m::format::Codec;
 
 use crate::support::source::is_key_start;
 use crate::support::{World, config};
 
-const PUBLICATION: PublicationKey = PublicationKey(1);
+const PUBLICATION: PublicationId = PublicationId(1);
 pub const HOME: usize = 0;
 pub const AWAY: usize = 1;
 
@@ -34,7 +34,7 @@ impl Pair {
         self.exchange();
     }
 
-    /// Both run, and hear of each other every five milliseconds.
+    /// Both run, and exchange messages every five milliseconds.
     pub fn run_ms(&mut self, ms: u64) {
         for _ in 0..ms / 5 {
             for world in &mut self.0 {

@@ -11,6 +11,7 @@ mod encoder_configuration;
 pub(crate) mod event;
 mod exchange;
 mod field;
+pub(crate) mod job;
 pub(crate) mod participant;
 pub(crate) mod public_key;
 pub(crate) mod purge;
@@ -21,8 +22,8 @@ pub(crate) mod token;
 pub(crate) mod write;
 
 use restage_core::row::{
-    Connection, EncoderConfiguration, Participant, PlainKind, PlainRow, PublicKey, Replica, Stage,
-    StageEvent, StageSession, Token,
+    Connection, EncoderConfiguration, Job, Participant, PlainKind, PlainRow, PublicKey, Replica,
+    Stage, StageEvent, StageSession, Token,
 };
 
 use self::declare::PlainTable;
@@ -45,6 +46,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::of::<Participant>(),
     Description::of::<Replica>(),
     Description::of::<Connection>(),
+    Description::of::<Job>(),
     Description::of::<StageEvent>(),
     Description::bare("outbox", 3),
     Description::bare("dead_letters", 3),

@@ -1,6 +1,5 @@
-//! Tests that look below the public surface: rows as they are written, statements as they are planned,
-//! and the whole against the rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite, the
-//! others run on every engine.
+//! Tests of what is not public: rows as they are written, plans of statements, and the whole store compared with the
+//! rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite; the others run on every engine.
 
 mod clock;
 #[path = "../../tests/store_support/database.rs"]
@@ -26,7 +25,6 @@ use restage_core::row::{
 use restage_core::{Change, World};
 
 use crate::engine::{Access, Engine};
-use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::tables::{Table, write};
 use crate::{EffectSink, Store, StoreConfig};
@@ -100,6 +98,9 @@ impl Bench {
         for row in self.all::<Connection>().await {
             world.connections.insert(row.id.clone(), row);
         }
+        for row in self.all::<Job>().await {
+            world.jobs.insert(row.id.clone(), row);
+        }
         let events = format!(
             "{} ORDER BY e.session, e.participant, e.seq",
             StageEvent::SELECT
@@ -121,7 +122,7 @@ impl Bench {
     }
 }
 
-/// History by whose it is; within one participant's the order it was written in stays.
+/// History by its owner. Within one participant, the order of writing is kept.
 fn by_participant(mut world: World) -> World {
     world
         .events

@@ -1,13 +1,14 @@
-//! The store against the rules alone: the same random commands to a world in memory that holds every row,
-//! and to the writer. Every decision must be the same, its effects in the same order, and in the end every
-//! row.
+//! Compares the store with the rules alone: the same random commands go to a world in memory that holds every row,
+//! and to the writer. Every decision and the order of its effects must be the same, and in the end every row.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
-use restage_core::command::{Claims, NewToken};
-use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::command::{Claims, JobOutcome, NewJob, NewToken};
+use restage_core::id::{
+    ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
+};
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
     PlainLimits, Protocol, PublicKey, Replica, Stage, StageEventError,
@@ -55,14 +56,16 @@ struct Walk {
     wall: Time,
     steady: Time,
     made: u64,
+    /// How often the process was replaced by another one.
+    runs: u32,
     refused: usize,
     effects: usize,
-    /// Subjects that were watched and changed, and that did not and were seen not to.
+    /// Watched subjects: those that changed, and those that did not change and were not reported.
     changed: usize,
     held: usize,
 }
 
-/// What is watched, and how it is now.
+/// A watched subject, and its present state.
 type Watched = (StageId, Watch, Option<Stage>, Vec<Replica>);
 
 async fn walk(seed: u64, batches: u32) -> Walk {
@@ -83,6 +86,7 @@ async fn walk(seed: u64, batches: u32) -> Walk {
         wall: now,
         steady: now,
         made: 0,
+        runs: 0,
         refused: 0,
         effects: 0,
         changed: 0,
@@ -152,7 +156,7 @@ impl Walk {
         (self.world.stages.get(stage).cloned(), theirs.collect())
     }
 
-    /// A change must be noticed by the watch.
+    /// The watch must report a change.
     fn look_again(&mut self, bench: &Bench, watched: Vec<Watched>) {
         for (stage, watch, row, replicas) in watched {
             let holds = bench.store.holds(&watch);
@@ -208,6 +212,7 @@ impl Walk {
             steady: self.steady,
             limits,
             session_idle_s: IDLE_S,
+            run: RunId::new(format!("run{}", self.runs)),
             fresh_session: StageSessionId::new(self.fresh("st-")),
         };
         Execution {
@@ -225,7 +230,7 @@ impl Walk {
         if self.world.stages.len() < 2 {
             return self.create_stage();
         }
-        match self.dice.below(42) {
+        match self.dice.below(44) {
             0 => self.create_stage(),
             1 if self.dice.one_in(4) => Command::DeleteStage {
                 stage: self.stage(),
@@ -272,9 +277,13 @@ impl Walk {
                     error: StageEventError::InvalidInput,
                 }
             }
-            37 if self.dice.one_in(10) => Command::Recover,
+            37 if self.dice.one_in(10) => {
+                self.runs += u32::from(self.dice.one_in(2));
+                Command::Recover
+            }
             38 => self.keys_and_tags(),
             39 => self.exchange(),
+            40 => self.job(),
             _ => Command::Tick,
         }
     }
@@ -394,6 +403,42 @@ impl Walk {
             _ => Command::UntagResource {
                 resource,
                 keys: (0..100).map(|n| format!("k{n}")).collect(),
+            },
+        }
+    }
+
+    /// Jobs come and go; reports are of the start that runs, or of an earlier one.
+    fn job(&mut self) -> Command {
+        let jobs: Vec<_> = self.world.jobs.values().collect();
+        if jobs.len() < 3 || self.dice.one_in(4) {
+            let id = JobId::new(self.fresh("j"));
+            return Command::StartJob {
+                job: NewJob {
+                    id,
+                    kind: (*self.dice.pick(&["test", "test", "no word"])).to_owned(),
+                    stage: self.stage().id,
+                    session: None,
+                    participant: Some(ParticipantId::new(AWKWARD[3])),
+                    spec: AWKWARD[4].to_owned(),
+                },
+            };
+        }
+        let row = self.dice.pick(&jobs);
+        let (job, generation) = (row.id.clone(), row.generation);
+        let generation = generation - u32::from(self.dice.one_in(5));
+        let words = AWKWARD[2].to_owned();
+        match self.dice.below(8) {
+            0 => Command::StopJob { job },
+            1 | 2 => Command::RenewJob { job, generation },
+            number => Command::ReportJob {
+                job,
+                generation,
+                outcome: match number {
+                    3 => JobOutcome::Done(words),
+                    4 => JobOutcome::Impossible(words),
+                    5 => JobOutcome::Released,
+                    _ => JobOutcome::Failed(words),
+                },
             },
         }
     }

@@ -1,14 +1,16 @@
-//! Random rows. They need not be a state the rules would lead to, only one in which everything that
-//! belongs to a stage has that stage, and connections are in its active session.
+//! Random rows. They need not be a state that the rules can reach. But everything that belongs to a stage has that stage,
+//! and connections are in the active session.
 
 use std::collections::BTreeMap;
 
 use restage_core::Change;
-use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::id::{
+    ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
+};
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
-    Participant, Protocol, PublicKey, Replica, Replication, Stage, StageEvent, StageEventError,
-    StageEventName, StageSession, Token, TokenExchange, TokenGrant,
+    Job, JobState, Lease, Participant, Protocol, PublicKey, Replica, Replication, Stage,
+    StageEvent, StageEventError, StageEventName, StageSession, Token, TokenExchange, TokenGrant,
 };
 
 use super::Dice;
@@ -33,10 +35,11 @@ pub(super) struct Names {
     pub(super) participants: Vec<ParticipantId>,
     pub(super) keys: Vec<PublicKeyId>,
     pub(super) encoder_configurations: Vec<EncoderConfigurationId>,
+    pub(super) jobs: Vec<JobId>,
 }
 
 impl Names {
-    /// A few of each, so that random picks meet.
+    /// A few ids of each kind, so that random choices meet.
     pub(super) fn few() -> Self {
         let stages: Vec<_> = (0..5).map(|n| StageId::new(format!("stage{n}"))).collect();
         let sessions = stages
@@ -64,10 +67,11 @@ impl Names {
             encoder_configurations: (0..4)
                 .map(|n| EncoderConfigurationId::new(format!("key{n}")))
                 .collect(),
+            jobs: (0..90).map(|n| JobId::new(format!("job{n:02}"))).collect(),
         }
     }
 
-    /// Mostly the first, which is the active one where there is one: that is where most needs look.
+    /// Mostly the first session, which is the active one if there is one, because most needs are about it.
     fn session_of(&self, dice: &mut Dice, stage: &StageId) -> StageSessionId {
         let of_stage: Vec<_> = self.sessions.iter().filter(|(of, _)| of == stage).collect();
         let session = if dice.one_in(3) {
@@ -132,6 +136,10 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
             dice, id, stage, session, names,
         )));
     }
+    for id in &names.jobs {
+        changes.push(Change::PutJob(job_row(dice, id, names)));
+    }
+    changes.push(Change::DeleteJob(dice.pick(&names.jobs).clone()));
     for _ in 0..60 {
         changes.push(Change::AddEvent(event_row(dice, names)));
     }
@@ -315,6 +323,41 @@ fn connection_row(
         kind,
         established: dice.one_in(2),
         opened_at: time(dice),
+    }
+}
+
+fn job_row(dice: &mut Dice, id: &JobId, names: &Names) -> Job {
+    let (stage, session) = dice.pick(&names.sessions).clone();
+    let state = match dice.below(6) {
+        0 => JobState::Done {
+            result: (*dice.pick(&AWKWARD)).to_owned(),
+        },
+        1 => JobState::Failed {
+            reason: (*dice.pick(&AWKWARD)).to_owned(),
+        },
+        2 | 3 => JobState::Pending { due_at: time(dice) },
+        _ => JobState::Running(Lease {
+            owner: RunId::new(format!("run{}", dice.below(3))),
+            started_at: time(dice),
+            ends_at: time(dice),
+        }),
+    };
+    let is_over = matches!(state, JobState::Done { .. } | JobState::Failed { .. });
+    Job {
+        id: id.clone(),
+        kind: "test".to_owned(),
+        stage,
+        session: dice.one_in(2).then_some(session),
+        participant: dice
+            .one_in(2)
+            .then(|| dice.pick(&names.participants).clone()),
+        spec: (*dice.pick(&AWKWARD)).to_owned(),
+        state,
+        generation: *dice.pick(&[1, 7, u32::MAX]),
+        attempts: *dice.pick(&[0, 7, u32::MAX]),
+        stop_requested: dice.one_in(2),
+        created_at: time(dice),
+        ended_at: is_over.then(|| time(dice)),
     }
 }
 

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use client::Client;
 use restage_media::{
-    Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletKey, Input,
-    MediaPacket, OfferError, Output, PeerKey, PublicationKey, Sfu, TapError, TapKey, WorkerId,
-    limits,
+    Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
+    MediaPacket, OfferError, Output, PeerId, PublicationId, Sfu, TapError, TapId, WorkerId, limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -42,47 +41,47 @@ pub struct Flight {
     pub bytes: Vec<u8>,
 }
 
-/// What the `Sfu` said about its peers.
+/// The outputs of the `Sfu` about its peers.
 #[derive(Debug)]
 pub enum News {
-    Answer(PeerKey, String),
-    Patched(PeerKey, Option<String>),
-    Refused(PeerKey, OfferError),
-    Connected(PeerKey),
+    Answer(PeerId, String),
+    Patched(PeerId, Option<String>),
+    Refused(PeerId, OfferError),
+    Connected(PeerId),
     /// What it cannot decode, and what is published of it.
-    Undecodable(PeerKey, restage_media::MediaKind, String),
-    Gone(PeerKey, GoneReason),
-    TapRefused(TapKey, TapError),
-    InletRefused(InletKey, InletError),
-    InletEnded(InletKey, InletEnd),
+    Undecodable(PeerId, restage_media::MediaKind, String),
+    Gone(PeerId, GoneReason),
+    TapRefused(TapId, TapError),
+    InletRefused(InletId, InletError),
+    InletEnded(InletId, InletEnd),
 }
 
 pub struct World {
     pub sfu: Sfu,
     pub sfu_address: SocketAddr,
-    /// Where the `Sfu` really is, behind a NAT 1:1.
+    /// The real address of the `Sfu`, behind a one-to-one NAT.
     pub sfu_private: Option<SocketAddr>,
     pub now: Instant,
     pub clients: Vec<Client>,
     pub news: Vec<News>,
     /// What goes to other workers: packets, and wishes for key frames.
-    pub relayed: Vec<(PublicationKey, Vec<WorkerId>, Burst)>,
-    pub wanted: Vec<(PublicationKey, u8)>,
+    pub relayed: Vec<(PublicationId, Vec<WorkerId>, Burst)>,
+    pub wanted: Vec<(PublicationId, u8)>,
     /// What taps were given.
-    pub tapped: Vec<(TapKey, MediaPacket)>,
+    pub tapped: Vec<(TapId, MediaPacket)>,
     /// Which layers of external inlets were asked for key frames.
-    pub inlet_key_frames: Vec<(InletKey, u8)>,
+    pub inlet_key_frames: Vec<(InletId, u8)>,
     /// One-way delay of every datagram.
     pub delay: Duration,
-    /// Share of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`, in percent.
+    /// Percentage of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`.
     pub loss_in: usize,
     pub loss_out: usize,
-    /// Share of them in which a bit is turned over on the way, in percent.
+    /// Percentage of them in which a bit is changed on the way.
     pub tampered: usize,
     pub rng: Rng,
-    /// What the next subscribers count towards.
+    /// The download that the next subscribers count towards.
     pub download: Option<Arc<Download>>,
-    /// Says of every datagram whether it is lost.
+    /// Decides for every datagram whether it is lost.
     pub loses: Option<Loss>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
@@ -90,7 +89,7 @@ pub struct World {
     flights: u64,
 }
 
-/// Of one output: a burst, or the picture as it stands.
+/// The packets of one output: a burst, or the present picture.
 const TAPPED_PACKETS_MAX: usize = limits::LAYERS_MAX * limits::HEAD_PACKETS_MAX;
 const _: () = assert!(TAPPED_PACKETS_MAX >= limits::BATCH_PACKETS_MAX);
 
@@ -117,7 +116,7 @@ pub fn config() -> Config {
     }
 }
 
-/// Says of a datagram whether it is lost.
+/// Decides for a datagram whether it is lost.
 pub type Loss = Box<dyn FnMut(&Flight) -> bool>;
 
 impl World {
@@ -165,8 +164,8 @@ impl World {
         let client = Client::publisher(self.now, key, self.clients.len());
         let index = self.open(client, true);
         self.control(Control::Publish {
-            peer: PeerKey(key),
-            publication: PublicationKey(publication),
+            peer: PeerId(key),
+            publication: PublicationId(publication),
         });
         index
     }
@@ -175,8 +174,8 @@ impl World {
         let client = Client::subscriber(self.now, key, self.clients.len());
         let index = self.open(client, false);
         self.control(Control::Subscribe {
-            peer: PeerKey(key),
-            publication: PublicationKey(publication),
+            peer: PeerId(key),
+            publication: PublicationId(publication),
         });
         index
     }
@@ -204,14 +203,14 @@ impl World {
         self.clients.len() - 1
     }
 
-    pub fn answer(&self, peer: PeerKey) -> Option<String> {
+    pub fn answer(&self, peer: PeerId) -> Option<String> {
         self.news.iter().rev().find_map(|news| match news {
             News::Answer(key, sdp) if *key == peer => Some(sdp.clone()),
             _ => None,
         })
     }
 
-    pub fn refusal(&self, peer: PeerKey) -> Option<&OfferError> {
+    pub fn refusal(&self, peer: PeerId) -> Option<&OfferError> {
         self.news.iter().rev().find_map(|news| match news {
             News::Refused(key, error) if *key == peer => Some(error),
             _ => None,
@@ -225,7 +224,7 @@ impl World {
         })
     }
 
-    /// What a peer was told that it cannot decode.
+    /// What a peer cannot decode, as reported to it.
     pub fn undecodable(&self, key: u64) -> Vec<(restage_media::MediaKind, &str)> {
         let told = self.news.iter().filter_map(|news| match news {
             News::Undecodable(peer, kind, published) if peer.0 == key => {
@@ -236,7 +235,7 @@ impl World {
         told.collect()
     }
 
-    /// What a tap was given of a kind, in order.
+    /// The packets of a kind that a tap got, in order.
     pub fn tapped(&self, key: u64, kind: restage_media::MediaKind) -> Vec<&MediaPacket> {
         let of_tap = self.tapped.iter().filter(|(tap, _)| tap.0 == key);
         of_tap
@@ -260,7 +259,7 @@ impl World {
             .any(|news| matches!(news, News::Connected(peer) if peer.0 == key))
     }
 
-    /// Runs until the condition holds; panics when it does not within `limit` of virtual time.
+    /// Runs until the condition is true. Panics if it is not within `limit` of virtual time.
     pub fn wait(&mut self, what: &str, limit: Duration, mut condition: impl FnMut(&Self) -> bool) {
         let deadline = self.now + limit;
         while !condition(self) {
@@ -280,7 +279,7 @@ impl World {
         self.run(Duration::from_millis(ms));
     }
 
-    /// Everybody so far is connected on both ends.
+    /// Runs until all clients so far are connected on both ends.
     pub fn connect(&mut self) {
         self.wait("all clients connected", Duration::from_secs(5), |world| {
             world
@@ -291,7 +290,7 @@ impl World {
         });
     }
 
-    /// Goes to the next thing that happens, at most to `limit`.
+    /// Advances to the next event, at most to `limit`.
     fn step(&mut self, limit: Instant) {
         let mut next = limit;
         if let Some((&(at, _), _)) = self.in_flight.first_key_value() {
@@ -316,7 +315,7 @@ impl World {
         }
     }
 
-    /// Hands over whatever has arrived; datagrams for the `Sfu` as one batch.
+    /// Passes on whatever has arrived; datagrams for the `Sfu` as one batch.
     fn deliver(&mut self) {
         let mut has_batch = false;
         while let Some(entry) = self.in_flight.first_entry() {
@@ -445,8 +444,8 @@ impl World {
             return;
         }
         if is_media && self.rng.below(100) < self.tampered {
-            // All but the bits by which it is known to be media. On the way to a client the source is left alone as well:
-            // its engine looks that up before it verifies.
+            // Changes no bits by which it is recognised as media. On the way to a client the SSRC is not changed either,
+            // because its engine looks that up before it verifies the packet.
             let free = flight.bytes.len() * 8 - 2;
             let is_incoming = flight.to == self.sfu_address;
             let bit = match 2 + self.rng.below(if is_incoming { free } else { free - 32 }) {
