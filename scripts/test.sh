@@ -94,12 +94,13 @@ step "Unit tests: Python, of what the tests are made with"
 
 [ "$SCOPE" = all ] || exit 0
 
-step "Store tests again, on PostgreSQL"
+step "Tests of store and jobs again, on PostgreSQL"
 POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 # The same binaries as above: what a test is given for a database is all that differs.
-cargo test --workspace --locked --quiet --no-run --message-format=json | python3 scripts/test_binaries.py restage-store |
-    while read -r binary; do
-        (cd crates/restage-store && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
+cargo test --workspace --locked --quiet --no-run --message-format=json |
+    python3 scripts/test_binaries.py restage-store restage-node:jobs |
+    while read -r folder binary; do
+        (cd "$folder" && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
     done
 
 step "Documentation and package of the Rust client"

@@ -42,6 +42,7 @@ def patient(server):
     [
         ("ListStages", {}, 5, "rate-others"),
         ("ListPublicKeys", {}, 3, "rate-public-keys"),
+        ("ListEncoderConfigurations", {}, 5, "rate-others"),
         ("CreateParticipantToken", {"stageArn": STAGE}, 50, "rate-create-participant-token"),
     ],
 )
@@ -89,6 +90,14 @@ def test_public_keys(patient):
         patient.import_public_key(publicKeyMaterial=KeyPair().public_pem)
     for arn in made:
         patient.delete_public_key(arn=arn)
+
+
+def test_encoder_configurations(patient):
+    made = [patient.create_encoder_configuration()["encoderConfiguration"]["arn"] for _ in range(20)]
+    with refused(QUOTA, 402, "20", "limit-encoder-configurations"):
+        patient.create_encoder_configuration()
+    for arn in made:
+        patient.delete_encoder_configuration(arn=arn)
 
 
 def test_replications_of_one_participant(patient, media):

@@ -15,7 +15,7 @@ QUOTA = "ServiceQuotaExceededException"
 SERVER_ARGUMENTS = (
     *("--limit-stages", "8", "--limit-public-keys", "1", "--limit-publishers-per-stage", "2"),
     *("--limit-subscribers-per-stage", "2", "--limit-replications-per-participant", "1"),
-    *("--limit-publishers", "4", "--limit-subscriptions", "3"),
+    *("--limit-publishers", "4", "--limit-subscriptions", "3", "--limit-encoder-configurations", "1"),
 )
 
 
@@ -64,6 +64,15 @@ def test_public_keys(ivs):
         KeyPair().import_into(ivs)
     ivs.delete_public_key(arn=arn)
     ivs.delete_public_key(arn=KeyPair().import_into(ivs).arn)
+
+
+def test_encoder_configurations(ivs):
+    arn = ivs.create_encoder_configuration()["encoderConfiguration"]["arn"]
+    with refused(QUOTA, 402, "Encoder configurations per account and Region", "1", "limit-encoder-configurations"):
+        ivs.create_encoder_configuration()
+    ivs.delete_encoder_configuration(arn=arn)
+    arn = ivs.create_encoder_configuration()["encoderConfiguration"]["arn"]
+    ivs.delete_encoder_configuration(arn=arn)
 
 
 def test_tags(ivs, fresh):

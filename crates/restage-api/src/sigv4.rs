@@ -7,8 +7,8 @@
 //! 2. `date.rs` finds the request's date, and checks that it is near the present time;
 //! 3. `canonical.rs` writes the request in the canonical form that both sides hash;
 //! 4. [`verify_head`] and [`VerifiedHead::verify_body`] sign that form with the [key](SigningKey) derived from the secret, and
-//! compare. The first does so if the head contains the body's hash, so that the body of a refused request need not be
-//! read.
+//!    compare. The first does so if the head contains the body's hash, so that the body of a refused request need not be
+//!    read.
 
 mod authorization;
 mod canonical;

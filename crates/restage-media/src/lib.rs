@@ -1,7 +1,7 @@
 //! The media plane of restage: a selective forwarding unit (SFU) as a pure state machine.
 //!
 //! No sockets, no clock, no threads, no stages and no participants: datagrams, SDP and time go into an [`Sfu`]; datagrams and
-//! events come out. A peer ([`PeerKey`]) is one WebRTC connection. A publication ([`PublicationKey`]) is one publisher's audio and
+//! events come out. A peer ([`PeerId`]) is one WebRTC connection. A publication ([`PublicationId`]) is one publisher's audio and
 //! video. Showing a participant in another stage adds subscribers to its publication and nothing else: no copy, no further
 //! decryption.
 //!
@@ -58,13 +58,14 @@ pub use bitrate::Download;
 pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
-    Burst, ConnectFailure, Control, Excess, GoneReason, InletEnd, InletError, InletKey, Input,
-    Output, PeerKey, PublicationKey, TapError, TapKey, WorkerId,
+    Burst, ConnectFailure, Control, Excess, GoneReason, InletEnd, InletError, InletId, Input,
+    Output, PeerId, PublicationId, TapError, TapId, WorkerId,
 };
 pub use packet::{Encoding, InletPacket, MediaPacket, TapLayers};
 pub use restage_codec::{Codec, MediaKind};
 pub use sdp::answer::local_ice_ufrag;
 pub use sdp::decodable::Published;
 pub use sdp::format::{Format, FormatError, H264ProfileMatch};
+pub use sdp::offer::Role;
 pub use sfu::Sfu;
 pub use stats::Stats;

@@ -238,7 +238,6 @@ macro_rules! kinds {
                     self.created_at
                 }
 
-                #[allow(unreachable_patterns)]
                 fn of(row: &PlainRow) -> Option<&Self> {
                     match row {
                         PlainRow::$row(row) => Some(row),
@@ -246,7 +245,6 @@ macro_rules! kinds {
                     }
                 }
 
-                #[allow(unreachable_patterns)]
                 fn take(row: PlainRow) -> Option<Self> {
                     match row {
                         PlainRow::$row(row) => Some(row),

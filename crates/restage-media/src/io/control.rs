@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{InletKey, PeerKey, PublicationKey, TapKey, WorkerId};
+use super::{InletId, PeerId, PublicationId, TapId, WorkerId};
 use crate::bitrate::Download;
 use crate::packet::TapLayers;
 use crate::sdp::format::Format;
@@ -14,14 +14,14 @@ pub enum Control {
     /// A client wants to publish (WHIP, RFC 9725). Answered with [`Output::Answer`](crate::Output::Answer) or [`Output::Refused`](crate::Output::Refused).
     OpenPublisher {
         /// The new peer.
-        peer: PeerKey,
+        peer: PeerId,
         /// Its SDP offer.
         offer: String,
     },
     /// A client wants to receive (WHEP). Answered with [`Output::Answer`](crate::Output::Answer) or [`Output::Refused`](crate::Output::Refused).
     OpenSubscriber {
         /// The new peer.
-        peer: PeerKey,
+        peer: PeerId,
         /// Its SDP offer.
         offer: String,
         /// What it receives counts towards this, if its receiver is limited.
@@ -31,79 +31,79 @@ pub enum Control {
     /// peer's present ones. Answered with [`Output::Patched`](crate::Output::Patched) or [`Output::Refused`](crate::Output::Refused).
     Patch {
         /// The peer it is about.
-        peer: PeerKey,
+        peer: PeerId,
         /// The fragment.
         fragment: String,
     },
     /// This publishing peer feeds the publication from now on, instead of whoever fed it before.
     Publish {
         /// A peer opened with [`Control::OpenPublisher`].
-        peer: PeerKey,
+        peer: PeerId,
         /// The publication, created if it is new.
-        publication: PublicationKey,
+        publication: PublicationId,
     },
     /// This subscribing peer receives the publication from now on, even if nobody feeds it yet.
     Subscribe {
         /// A peer opened with [`Control::OpenSubscriber`].
-        peer: PeerKey,
+        peer: PeerId,
         /// The publication, created if it is new.
-        publication: PublicationKey,
+        publication: PublicationId,
     },
     /// Hand the packets of the publication out for these workers, which have subscribers of it. Workers that are new are first
     /// given the picture as it stands.
     Relay {
         /// The publication, created if it is new.
-        publication: PublicationKey,
+        publication: PublicationId,
         /// All such workers; empty if there are none any more.
         to: Vec<WorkerId>,
     },
     /// Subscribers on another worker need a key frame; that worker said so with [`Output::KeyframeWanted`](crate::Output::KeyframeWanted).
     WantKeyframe {
         /// A publication that is fed here; any other is ignored.
-        publication: PublicationKey,
+        publication: PublicationId,
         /// The simulcast layer.
         layer: u8,
     },
     /// A peer of another worker feeds the publication from now on. The inlet of this worker stops feeding it.
     Yield {
         /// The publication.
-        publication: PublicationKey,
+        publication: PublicationId,
     },
     /// Hand the packets of the publication out with [`Output::Tapped`](crate::Output::Tapped), beginning with the picture as it
     /// stands. If there is none that the tap can begin with, a key frame is asked for. Refused with
     /// [`Output::TapRefused`](crate::Output::TapRefused).
     OpenTap {
         /// The new tap.
-        tap: TapKey,
+        tap: TapId,
         /// The publication, created if it is new.
-        publication: PublicationKey,
+        publication: PublicationId,
         /// Which of its layers.
         layers: TapLayers,
     },
     /// Hand out no more packets for this tap.
     CloseTap {
         /// The tap. An unknown one is ignored.
-        tap: TapKey,
+        tap: TapId,
     },
-    /// A tap needs a key frame, for example because a new part of a recording begins. Requests are merged with those of
+    /// A tap needs a key frame of the best layer, for example because a new part of a recording begins. Requests are merged with those of
     /// subscribers.
     RequestKeyframe {
         /// The tap. An unknown one is ignored.
-        tap: TapKey,
+        tap: TapId,
     },
     /// An external inlet feeds the publication from now on, instead of whoever fed it before. Refused with [`Output::InletRefused`](crate::Output::InletRefused).
     OpenInlet {
         /// The new inlet.
-        inlet: InletKey,
+        inlet: InletId,
         /// The publication, created if it is new.
-        publication: PublicationKey,
+        publication: PublicationId,
         /// What it may send: 1 to [`INLET_FORMATS_MAX`](crate::limits::INLET_FORMATS_MAX).
         formats: Vec<Format>,
     },
     /// The inlet is closed and feeds its publication no more.
     CloseInlet {
         /// The inlet. An unknown one is ignored.
-        inlet: InletKey,
+        inlet: InletId,
     },
     /// How much is left out of pictures because the worker is overloaded. Audio is always sent. The same values again change
     /// nothing.
@@ -120,13 +120,13 @@ pub enum Control {
     /// follows.
     Close {
         /// The peer to end. An unknown one is ignored.
-        peer: PeerKey,
+        peer: PeerId,
     },
 }
 
 impl Control {
     /// The peer that it is about, if it is about one.
-    pub fn peer(&self) -> Option<PeerKey> {
+    pub fn peer(&self) -> Option<PeerId> {
         match self {
             Self::OpenPublisher { peer, .. }
             | Self::OpenSubscriber { peer, .. }

@@ -19,19 +19,19 @@ pub use reason::{ConnectFailure, Excess, GoneReason};
 
 /// One WebRTC connection, named by the caller. Never interpreted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerKey(pub u64);
+pub struct PeerId(pub u64);
 
 /// One publisher's audio and video, named by the caller. It outlives the peers that feed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PublicationKey(pub u64);
+pub struct PublicationId(pub u64);
 
 /// An outlet to the caller, named by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TapKey(pub u64);
+pub struct TapId(pub u64);
 
 /// An inlet that the caller feeds, named by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InletKey(pub u64);
+pub struct InletId(pub u64);
 
 /// One of several [`Sfu`](crate::Sfu)s that serve the same publications, named by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,7 +63,7 @@ pub enum Input<'a> {
     /// Packets that another worker has handed out for this one with [`Output::Relay`].
     Relayed {
         /// The publication. An unknown one has no subscribers here; it is ignored.
-        publication: PublicationKey,
+        publication: PublicationId,
         /// The packets.
         burst: &'a Burst,
     },
@@ -71,7 +71,7 @@ pub enum Input<'a> {
     /// taken is answered with [`Output::InletRefused`].
     Push {
         /// An inlet opened with [`Control::OpenInlet`].
-        inlet: InletKey,
+        inlet: InletId,
         /// In any order; at most [`PUSH_PACKETS_MAX`](crate::limits::PUSH_PACKETS_MAX).
         packets: &'a [InletPacket],
     },
@@ -104,7 +104,7 @@ pub enum Output {
     /// Hand these packets to other workers, each as [`Input::Relayed`].
     Relay {
         /// Whose packets.
-        publication: PublicationKey,
+        publication: PublicationId,
         /// Which workers.
         to: Arc<[WorkerId]>,
         /// The packets.
@@ -116,37 +116,37 @@ pub enum Output {
     /// [`Sfu::poll_output`](crate::Sfu::poll_output) empties; nothing else is kept for a tap.
     Tapped {
         /// The tap.
-        tap: TapKey,
+        tap: TapId,
         /// Whose packets.
-        publication: PublicationKey,
+        publication: PublicationId,
         /// The packets, in the order of their arrival.
         packets: Vec<MediaPacket>,
     },
     /// A tap was not opened.
     TapRefused {
         /// The tap.
-        tap: TapKey,
+        tap: TapId,
         /// Why.
         error: TapError,
     },
     /// An inlet was not opened, or a push into it was not taken.
     InletRefused {
         /// The inlet.
-        inlet: InletKey,
+        inlet: InletId,
         /// Why.
         error: InletError,
     },
     /// An inlet is closed without [`Control::CloseInlet`]. Its key is free again.
     InletEnded {
         /// The inlet.
-        inlet: InletKey,
+        inlet: InletId,
         /// Why.
         reason: InletEnd,
     },
     /// Somebody needs a key frame of an external inlet. Asked at most twice a second for each layer, and again if none comes.
     InletKeyframeWanted {
         /// The inlet.
-        inlet: InletKey,
+        inlet: InletId,
         /// The simulcast layer, as [`InletPacket::layer`] has it.
         layer: u8,
     },
@@ -154,41 +154,41 @@ pub enum Output {
     /// [`Control::WantKeyframe`].
     KeyframeWanted {
         /// The publication.
-        publication: PublicationKey,
+        publication: PublicationId,
         /// The simulcast layer.
         layer: u8,
     },
     /// The peer exists and can be reached: its SDP answer.
     Answer {
         /// The peer.
-        peer: PeerKey,
+        peer: PeerId,
         /// The SDP answer. [`local_ice_ufrag`](crate::local_ice_ufrag) names its ICE session for an ETag.
         sdp: String,
     },
     /// A fragment was accepted.
     Patched {
         /// The peer.
-        peer: PeerKey,
+        peer: PeerId,
         /// For an ICE restart the fragment with our new credentials (RFC 9725 §4.3.2); nothing for candidates.
         fragment: Option<String>,
     },
     /// An offer or a fragment was refused. An existing peer goes on as before.
     Refused {
         /// The peer.
-        peer: PeerKey,
+        peer: PeerId,
         /// Why.
         error: OfferError,
     },
     /// ICE and DTLS are up: media flows from now on.
     Connected {
         /// The peer.
-        peer: PeerKey,
+        peer: PeerId,
     },
     /// A connected subscriber wants a kind of media and can decode nothing that is published of it. It goes on receiving the
     /// other kind. Reported once for each published format.
     Undecodable {
         /// The peer.
-        peer: PeerKey,
+        peer: PeerId,
         /// What it cannot decode.
         kind: MediaKind,
         /// What is published, for example `H264 profile-level-id 640028`.
@@ -197,7 +197,7 @@ pub enum Output {
     /// The peer has ended without [`Control::Close`]. Its key is free again.
     Gone {
         /// The peer.
-        peer: PeerKey,
+        peer: PeerId,
         /// Why.
         reason: GoneReason,
     },

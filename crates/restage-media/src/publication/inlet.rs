@@ -6,7 +6,7 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::bitrate::Upload;
-use crate::io::InletKey;
+use crate::io::InletId;
 use crate::limits::{LAYERS_MAX, REPLAY_WINDOW};
 use crate::packet::Packet;
 use crate::receive::Received;
@@ -143,7 +143,7 @@ impl Feed {
 /// An inlet that the caller feeds.
 #[derive(Debug)]
 pub(crate) struct External {
-    pub(crate) key: InletKey,
+    pub(crate) key: InletId,
     /// What it may send. A packet names its format by the index.
     pub(crate) formats: Arc<[Arc<Format>]>,
     pub(crate) feed: Feed,
@@ -168,7 +168,7 @@ const JUMP: u64 = 1 << 15;
 
 impl External {
     pub(crate) fn new(
-        key: InletKey,
+        key: InletId,
         formats: Arc<[Arc<Format>]>,
         feed: Feed,
         upload: Option<Upload>,
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_number_is_taken_once_and_a_jump_begins_another_run() {
         let feed = Feed::new(1, epoch());
-        let mut external = External::new(InletKey(1), Arc::default(), feed, None);
+        let mut external = External::new(InletId(1), Arc::default(), feed, None);
         let mut run = |sequence| external.run_of(MediaKind::Video, 1, sequence);
         assert_eq!([run(70_000), run(70_002), run(70_001)], [Some(0); 3]);
         assert_eq!([run(70_001), run(70_000)], [None; 2], "twice");

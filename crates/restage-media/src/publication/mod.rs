@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use restage_codec::MediaKind;
 
-use crate::io::PublicationKey;
+use crate::io::PublicationId;
 use crate::limits::PICTURE_WAIT_MAX;
 use crate::packet::{Encoding, Ladder, Packet};
 use crate::sdp::format::{Format, of_kind};
@@ -29,7 +29,7 @@ use outlets::Outlets;
 
 #[derive(Debug)]
 pub(crate) struct Publication {
-    pub(crate) key: PublicationKey,
+    pub(crate) key: PublicationId,
     pub(crate) inlet: Inlet,
     pub(crate) outlets: Outlets,
     /// Packets that have not been handed to the outlets yet.
@@ -52,7 +52,7 @@ pub(crate) struct Publication {
 }
 
 impl Publication {
-    pub(crate) fn new(key: PublicationKey) -> Self {
+    pub(crate) fn new(key: PublicationId) -> Self {
         Self {
             key,
             inlet: Inlet::default(),

@@ -7,7 +7,7 @@ use restage_codec::MediaKind;
 
 use super::head::{Heads, Start};
 use super::select::{Choice, Selector};
-use crate::io::{TapKey, WorkerId};
+use crate::io::{TapId, WorkerId};
 use crate::limits::{LAYERS_MAX, PICTURE_WAIT_AUDIENCE_MIN};
 use crate::packet::{Encoding, Packet, TapLayers};
 use crate::util::slab::Index;
@@ -37,14 +37,14 @@ impl Outlets {
 /// An outlet to the caller.
 #[derive(Debug)]
 pub(crate) struct Tap {
-    pub(crate) key: TapKey,
+    pub(crate) key: TapId,
     layers: TapLayers,
     /// One for the best layer, or one for each.
     selectors: [Selector; LAYERS_MAX],
 }
 
 impl Tap {
-    pub(crate) fn new(key: TapKey, layers: TapLayers) -> Self {
+    pub(crate) fn new(key: TapId, layers: TapLayers) -> Self {
         Self {
             key,
             layers,

@@ -12,10 +12,12 @@ use super::{Description, Section, SyntaxError, any_of, attribute, has_flag, is_i
 use crate::error::{OfferError, OfferErrorKind};
 use crate::limits::OFFER_BYTES_MAX;
 
-/// What a client does with its connection.
+/// What a peer does with its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
+    /// It sends one publisher's audio and video (WHIP, RFC 9725).
     Publisher,
+    /// It receives one publication (WHEP).
     Subscriber,
 }
 

@@ -7,7 +7,7 @@ use restage_codec::MediaKind;
 
 use super::Sfu;
 use crate::bitrate::Upload;
-use crate::io::{Excess, InletEnd, InletError, InletKey, Output, PublicationKey};
+use crate::io::{Excess, InletEnd, InletError, InletId, Output, PublicationId};
 use crate::limits::{INLET_FORMATS_MAX, LAYERS_MAX, PAYLOAD_BYTES_MAX, PUSH_PACKETS_MAX};
 use crate::packet::InletPacket;
 use crate::publication::inlet::{External, Inlet, rid_of_layer};
@@ -24,8 +24,8 @@ impl Sfu {
     pub(super) fn open_inlet(
         &mut self,
         now: Instant,
-        key: InletKey,
-        publication: PublicationKey,
+        key: InletId,
+        publication: PublicationId,
         formats: Vec<Format>,
     ) {
         if let Err(error) = self.try_open_inlet(now, key, publication, formats) {
@@ -36,8 +36,8 @@ impl Sfu {
     fn try_open_inlet(
         &mut self,
         now: Instant,
-        key: InletKey,
-        publication: PublicationKey,
+        key: InletId,
+        publication: PublicationId,
         formats: Vec<Format>,
     ) -> Result<(), InletError> {
         match formats.len() {
@@ -60,14 +60,14 @@ impl Sfu {
         Ok(())
     }
 
-    pub(super) fn close_inlet(&mut self, key: InletKey) {
+    pub(super) fn close_inlet(&mut self, key: InletId) {
         if let Some(index) = self.remove_inlet(key) {
             self.forget_if_idle(index);
         }
     }
 
     /// Removes an inlet from its publication.
-    fn remove_inlet(&mut self, key: InletKey) -> Option<Index> {
+    fn remove_inlet(&mut self, key: InletId) -> Option<Index> {
         let index = self.inlet_keys.remove(&key)?;
         if let Some(publication) = self.publications.get_mut(index) {
             publication.set_inlet(Inlet::default());
@@ -76,14 +76,14 @@ impl Sfu {
         Some(index)
     }
 
-    fn refuse_inlet(&mut self, inlet: InletKey, error: InletError) {
+    fn refuse_inlet(&mut self, inlet: InletId, error: InletError) {
         tracing::debug!(inlet = inlet.0, %error, "refused");
         self.sink
             .outputs
             .push_back(Output::InletRefused { inlet, error });
     }
 
-    pub(super) fn push(&mut self, now: Instant, key: InletKey, packets: &[InletPacket]) {
+    pub(super) fn push(&mut self, now: Instant, key: InletId, packets: &[InletPacket]) {
         let outcome = match self.inlet_keys.get(&key) {
             Some(&index) => self
                 .check_push(index, packets)

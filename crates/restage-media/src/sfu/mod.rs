@@ -21,7 +21,7 @@ use restage_codec::MediaKind;
 
 use crate::config::Config;
 use crate::io::{
-    ConnectFailure, Control, GoneReason, InletKey, Input, Output, PeerKey, PublicationKey, TapKey,
+    ConnectFailure, Control, GoneReason, InletId, Input, Output, PeerId, PublicationId, TapId,
 };
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
 use crate::publication::Publication;
@@ -82,16 +82,16 @@ pub struct Sfu {
     /// The time of the last input. It never goes back.
     now: Option<Instant>,
     peers: Slab<Peer>,
-    peer_keys: HashMap<PeerKey, Index>,
+    peer_keys: HashMap<PeerId, Index>,
     peer_timers: Timers,
     demux: Demux,
     publications: Slab<Publication>,
-    publication_keys: HashMap<PublicationKey, Index>,
+    publication_keys: HashMap<PublicationId, Index>,
     publication_timers: Timers,
     /// The publication of each external inlet.
-    inlet_keys: HashMap<InletKey, Index>,
+    inlet_keys: HashMap<InletId, Index>,
     /// The publication of each tap.
-    tap_keys: HashMap<TapKey, Index>,
+    tap_keys: HashMap<TapId, Index>,
     feeds: u64,
     /// Publications with packets to forward.
     ready: VecDeque<Index>,
@@ -269,7 +269,7 @@ impl Sfu {
     }
 
     /// How far the connection of a peer has come that is not connected. `None` if the peer is connected or unknown.
-    pub fn connect_failure(&self, peer: PeerKey) -> Option<ConnectFailure> {
+    pub fn connect_failure(&self, peer: PeerId) -> Option<ConnectFailure> {
         let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
         (!peer.is_connected).then(|| peer.transport.unfinished())
     }

@@ -8,7 +8,7 @@ use restage_codec::MediaKind;
 use super::Sfu;
 use crate::bitrate::Download;
 use crate::error::{OfferError, OfferErrorKind};
-use crate::io::{Output, PeerKey};
+use crate::io::{Output, PeerId};
 use crate::limits::{ICE_RESTARTS_MAX, TRICKLED_CANDIDATES_MAX};
 use crate::sdp::answer::{self, Local};
 use crate::sdp::fragment::Fragment;
@@ -24,7 +24,7 @@ impl Sfu {
     pub(super) fn open(
         &mut self,
         now: Instant,
-        key: PeerKey,
+        key: PeerId,
         text: &str,
         role: Role,
         download: Option<&Arc<Download>>,
@@ -52,7 +52,7 @@ impl Sfu {
     fn try_open(
         &mut self,
         now: Instant,
-        key: PeerKey,
+        key: PeerId,
         text: &str,
         role: Role,
     ) -> Result<(Index, String), OfferError> {
@@ -111,7 +111,7 @@ impl Sfu {
         Ok((index, sdp))
     }
 
-    pub(super) fn patch(&mut self, now: Instant, key: PeerKey, text: &str) {
+    pub(super) fn patch(&mut self, now: Instant, key: PeerId, text: &str) {
         match self.try_patch(now, key, text) {
             Ok(fragment) => self.sink.outputs.push_back(Output::Patched {
                 peer: key,
@@ -124,7 +124,7 @@ impl Sfu {
     fn try_patch(
         &mut self,
         now: Instant,
-        key: PeerKey,
+        key: PeerId,
         text: &str,
     ) -> Result<Option<String>, OfferError> {
         let Some(&index) = self.peer_keys.get(&key) else {
@@ -187,7 +187,7 @@ impl Sfu {
         Ok(fragment)
     }
 
-    fn refuse(&mut self, peer: PeerKey, error: OfferError) {
+    fn refuse(&mut self, peer: PeerId, error: OfferError) {
         tracing::debug!(peer = peer.0, %error, "refused");
         self.stats.offers_refused += 1;
         self.sink.outputs.push_back(Output::Refused { peer, error });

@@ -8,7 +8,7 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::bitrate::{Download, Share, Upload, Usage};
-use crate::io::{Excess, PeerKey};
+use crate::io::{Excess, PeerId};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::Packet;
 use crate::packet::{Encoding, Ladder};
@@ -25,7 +25,7 @@ use crate::util::rng::Rng;
 use crate::util::slab::Index;
 
 pub(crate) struct Peer {
-    pub(crate) key: PeerKey,
+    pub(crate) key: PeerId,
     pub(crate) transport: Transport,
     pub(crate) offer: Offer,
     /// Credentials of this ICE session, which a restart replaces.
@@ -82,7 +82,7 @@ pub(crate) struct Forwarded {
 
 impl Peer {
     pub(crate) fn new(
-        key: PeerKey,
+        key: PeerId,
         transport: Transport,
         offer: Offer,
         now: Instant,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
-use crate::io::{Burst, Output, PublicationKey, WorkerId};
+use crate::io::{Burst, Output, PublicationId, WorkerId};
 use crate::packet::Packet;
 use crate::publication::inlet::Inlet;
 
 impl Sfu {
     /// Sets the workers that the publication is relayed to. Pending packets have been forwarded.
-    pub(super) fn relay(&mut self, key: PublicationKey, to: Vec<WorkerId>) {
+    pub(super) fn relay(&mut self, key: PublicationId, to: Vec<WorkerId>) {
         let is_known = self.publication_keys.contains_key(&key);
         if !is_known && to.is_empty() {
             return;
@@ -38,7 +38,7 @@ impl Sfu {
         self.forget_if_idle(index);
     }
 
-    pub(super) fn relayed(&mut self, key: PublicationKey, burst: &Burst) {
+    pub(super) fn relayed(&mut self, key: PublicationId, burst: &Burst) {
         let Some(&index) = self.publication_keys.get(&key) else {
             return;
         };
@@ -60,7 +60,7 @@ impl Sfu {
     pub(super) fn keyframe_wanted_elsewhere(
         &mut self,
         now: Instant,
-        key: PublicationKey,
+        key: PublicationId,
         layer: u8,
     ) {
         let Some(&index) = self.publication_keys.get(&key) else {
@@ -73,7 +73,7 @@ impl Sfu {
     }
 
     /// A peer of another worker feeds the publication from now on.
-    pub(super) fn yield_feed(&mut self, key: PublicationKey) {
+    pub(super) fn yield_feed(&mut self, key: PublicationId) {
         let Some(&index) = self.publication_keys.get(&key) else {
             return;
         };

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
-use crate::io::{InletEnd, Output, PeerKey, PublicationKey};
+use crate::io::{InletEnd, Output, PeerId, PublicationId};
 use crate::publication::Publication;
 use crate::publication::inlet::{Feed, Inlet};
 use crate::sdp::offer::Role;
 use crate::util::slab::Index;
 
 impl Sfu {
-    pub(super) fn publish(&mut self, now: Instant, key: PeerKey, publication: PublicationKey) {
+    pub(super) fn publish(&mut self, now: Instant, key: PeerId, publication: PublicationId) {
         let Some(peer) = self.peer_of_role(key, Role::Publisher) else {
             return;
         };
@@ -37,7 +37,7 @@ impl Sfu {
         self.learn_formats(index, &formats);
     }
 
-    pub(super) fn subscribe(&mut self, now: Instant, key: PeerKey, publication: PublicationKey) {
+    pub(super) fn subscribe(&mut self, now: Instant, key: PeerId, publication: PublicationId) {
         let Some(peer) = self.peer_of_role(key, Role::Subscriber) else {
             return;
         };
@@ -181,7 +181,7 @@ impl Sfu {
         }
     }
 
-    fn peer_of_role(&mut self, key: PeerKey, role: Role) -> Option<Index> {
+    fn peer_of_role(&mut self, key: PeerId, role: Role) -> Option<Index> {
         let index = self.peer_keys.get(&key).copied();
         let found = index.filter(|index| {
             self.peers
@@ -194,7 +194,7 @@ impl Sfu {
         found
     }
 
-    pub(super) fn publication(&mut self, key: PublicationKey) -> Option<Index> {
+    pub(super) fn publication(&mut self, key: PublicationId) -> Option<Index> {
         if let Some(index) = self.publication_keys.get(&key) {
             return Some(*index);
         }

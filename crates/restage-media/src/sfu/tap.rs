@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Sfu;
-use crate::io::{Output, PublicationKey, TapError, TapKey};
+use crate::io::{Output, PublicationId, TapError, TapId};
 use crate::limits::{TAPS_MAX, TAPS_PER_PUBLICATION_MAX};
 use crate::packet::{Encoding, MediaPacket, Packet, TapLayers};
 use crate::publication::Publication;
@@ -15,8 +15,8 @@ impl Sfu {
     pub(super) fn open_tap(
         &mut self,
         now: Instant,
-        key: TapKey,
-        publication: PublicationKey,
+        key: TapId,
+        publication: PublicationId,
         layers: TapLayers,
     ) {
         match self.try_open_tap(key, publication, layers) {
@@ -32,8 +32,8 @@ impl Sfu {
 
     fn try_open_tap(
         &mut self,
-        key: TapKey,
-        publication: PublicationKey,
+        key: TapId,
+        publication: PublicationId,
         layers: TapLayers,
     ) -> Result<Index, TapError> {
         if self.tap_keys.contains_key(&key) {
@@ -53,7 +53,7 @@ impl Sfu {
     }
 
     /// Gives a new tap the picture as it stands, and asks for the key frames that it needs. Pending packets have been forwarded.
-    fn start_tap(&mut self, now: Instant, key: TapKey, index: Index) {
+    fn start_tap(&mut self, now: Instant, key: TapId, index: Index) {
         let Some(publication) = self.publications.get_mut(index) else {
             return;
         };
@@ -96,7 +96,7 @@ impl Sfu {
         wanted
     }
 
-    pub(super) fn close_tap(&mut self, key: TapKey) {
+    pub(super) fn close_tap(&mut self, key: TapId) {
         let Some(index) = self.tap_keys.remove(&key) else {
             return;
         };
@@ -106,7 +106,7 @@ impl Sfu {
         self.forget_if_idle(index);
     }
 
-    pub(super) fn keyframe_wanted_by_tap(&mut self, now: Instant, key: TapKey) {
+    pub(super) fn keyframe_wanted_by_tap(&mut self, now: Instant, key: TapId) {
         let Some(&index) = self.tap_keys.get(&key) else {
             return;
         };
@@ -117,7 +117,7 @@ impl Sfu {
     }
 }
 
-fn hand_out(sink: &mut Sink, tap: TapKey, publication: PublicationKey, packets: Vec<Packet>) {
+fn hand_out(sink: &mut Sink, tap: TapId, publication: PublicationId, packets: Vec<Packet>) {
     if packets.is_empty() {
         return;
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Sfu;
 use crate::util::test::epoch;
-use crate::{Config, Control, GoneReason, Input, Output, PeerKey, PublicationKey};
+use crate::{Config, Control, GoneReason, Input, Output, PeerId, PublicationId};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
     a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\n\
@@ -27,16 +27,16 @@ fn two(now: Instant) -> Sfu {
         sfu.control(
             now,
             Control::OpenSubscriber {
-                peer: PeerKey(key),
+                peer: PeerId(key),
                 offer: OFFER.to_owned(),
                 download: None,
             },
         );
-        let publication = PublicationKey(7);
+        let publication = PublicationId(7);
         sfu.control(
             now,
             Control::Subscribe {
-                peer: PeerKey(key),
+                peer: PeerId(key),
                 publication,
             },
         );
@@ -52,7 +52,7 @@ fn two(now: Instant) -> Sfu {
 fn a_panic_that_no_guard_catches_ends_the_peer_that_was_served_and_no_other() {
     let mut now = epoch();
     let mut sfu = two(now);
-    let index = sfu.peer_keys[&PeerKey(1)];
+    let index = sfu.peer_keys[&PeerId(1)];
     sfu.peers.get_mut(index).unwrap().transport.is_unguarded = true;
     now += Duration::from_secs(10);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -63,7 +63,7 @@ fn a_panic_that_no_guard_catches_ends_the_peer_that_was_served_and_no_other() {
     let [Output::Gone { peer, reason }] = &drain(&mut sfu)[..] else {
         panic!("one peer is gone")
     };
-    assert_eq!((*peer, reason), (PeerKey(1), &GoneReason::Panicked));
+    assert_eq!((*peer, reason), (PeerId(1), &GoneReason::Panicked));
     assert_eq!((sfu.stats().peers, sfu.stats().peer_panics), (1, 1));
     sfu.handle_input(now, Input::Timeout);
     assert!(sfu.poll_timeout().is_some_and(|at| at > now));
@@ -75,14 +75,14 @@ fn a_panic_that_no_guard_catches_ends_the_peer_that_was_served_and_no_other() {
 fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
     let mut now = epoch();
     let mut sfu = two(now);
-    let index = sfu.peer_keys[&PeerKey(1)];
+    let index = sfu.peer_keys[&PeerId(1)];
     sfu.peers.get_mut(index).unwrap().transport.is_faulty = true;
     now += Duration::from_secs(10);
     sfu.handle_input(now, Input::Timeout);
     let [Output::Gone { peer, reason }] = &drain(&mut sfu)[..] else {
         panic!("one peer is gone")
     };
-    assert_eq!((*peer, reason), (PeerKey(1), &GoneReason::Panicked));
+    assert_eq!((*peer, reason), (PeerId(1), &GoneReason::Panicked));
     let stats = sfu.stats();
     assert_eq!(
         (stats.peers, stats.peer_panics, stats.publications),
@@ -96,7 +96,7 @@ fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
     sfu.control(
         now,
         Control::OpenSubscriber {
-            peer: PeerKey(1),
+            peer: PeerId(1),
             offer: OFFER.to_owned(),
             download: None,
         },
@@ -114,7 +114,7 @@ fn where_numbers_start_follows_from_the_seed() {
         sfu.control(
             epoch(),
             Control::OpenSubscriber {
-                peer: PeerKey(1),
+                peer: PeerId(1),
                 offer: OFFER.to_owned(),
                 download: None,
             },

@@ -1,7 +1,7 @@
 //! Subscribers that cannot decode what is published are notified.
 
 use restage_media::{
-    Config, Control, GoneReason, H264ProfileMatch, Input, MediaKind, PeerKey, PublicationKey,
+    Config, Control, GoneReason, H264ProfileMatch, Input, MediaKind, PeerId, PublicationId,
     Published, WorkerId,
 };
 use str0m::format::Codec;
@@ -47,8 +47,8 @@ fn publisher(world: &mut World, key: u64, edit: impl Fn(&str) -> String) -> usiz
     client.edit_offer(edit);
     let index = world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(key),
-        publication: PublicationKey(1),
+        peer: PeerId(key),
+        publication: PublicationId(1),
     });
     index
 }
@@ -59,8 +59,8 @@ fn subscriber(world: &mut World, key: u64, kinds: &[Kind], edit: impl Fn(&str) -
     client.edit_offer(edit);
     let index = world.open(client, false);
     world.control(Control::Subscribe {
-        peer: PeerKey(key),
-        publication: PublicationKey(1),
+        peer: PeerId(key),
+        publication: PublicationId(1),
     });
     index
 }
@@ -107,17 +107,17 @@ fn who_has_no_codec_for_a_kind_at_all_is_told_too() {
         + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:pictures\r\na=recvonly\r\na=rtcp-mux\r\n\
            a=rtpmap:96 VP9/90000\r\n";
     world.control(Control::OpenSubscriber {
-        peer: PeerKey(2),
+        peer: PeerId(2),
         offer: offer.to_owned(),
         download: None,
     });
-    let answer = world.answer(PeerKey(2)).unwrap();
-    // Its engine does not know the second section.
+    let answer = world.answer(PeerId(2)).unwrap();
+    // Its engine knows nothing of the second section.
     client.take_answer(&answer[..answer.find("m=video").unwrap()]);
     world.clients.push(client);
     world.control(Control::Subscribe {
-        peer: PeerKey(2),
-        publication: PublicationKey(1),
+        peer: PeerId(2),
+        publication: PublicationId(1),
     });
     world.connect();
     let told = [(MediaKind::Video, "H264 profile-level-id 42e01f")];
@@ -176,8 +176,8 @@ fn who_wants_nothing_that_is_published_is_left_alone() {
     let client = Client::new(world.now, 1, 0, Direction::SendOnly, &[Kind::Video], &[]);
     world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     subscriber(&mut world, 2, &[Kind::Audio], str::to_owned);
     world.connect();
@@ -207,7 +207,7 @@ fn who_is_on_another_worker_is_told_what_its_publisher_offered() {
     let source = publisher(&mut near, 1, without(&["H264"]));
     near.connect();
     near.control(Control::Relay {
-        publication: PublicationKey(1),
+        publication: PublicationId(1),
         to: vec![WorkerId(1)],
     });
     let now = near.now;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use restage_media::{Control, Download, Excess, PeerKey, PublicationKey, WorkerId};
+use restage_media::{Control, Download, Excess, PeerId, PublicationId, WorkerId};
 use str0m::format::Codec;
 
 use crate::limits::{PACKET_BITS_PER_S, VIDEO, excess, start_video};
@@ -55,8 +55,8 @@ fn the_subscription_too_many_goes_and_the_other_stays() {
     assert_eq!(excess(&world, 11), None);
     assert!(world.clients[first].got.len() > before + 700);
     assert!(download.bits_per_s() <= VIDEO + VIDEO / 10);
-    // A peer that has left makes room.
-    world.control(Control::Close { peer: PeerKey(11) });
+    // Who has left makes room.
+    world.control(Control::Close { peer: PeerId(11) });
     assert_eq!(download.bits_per_s(), 0);
     world.subscriber(13, 2);
     world.run(Duration::from_secs(10));
@@ -108,8 +108,8 @@ fn receiver_of_layers(packets: u64) -> (World, usize) {
     let client = Client::simulcast(world.now, 1, 0, &["q", "h", "f"]);
     let publisher = world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     world.download = Some(Arc::new(Download::new(packets * PACKET_BITS_PER_S)));
     let subscriber = world.subscriber(11, 1);
@@ -154,7 +154,7 @@ fn the_largest_layer_comes_back_when_there_is_room() {
     start_video(&mut world, other, 3);
     world.run(Duration::from_secs(7));
     assert_eq!(shown(&world, subscriber), Some(2));
-    world.control(Control::Close { peer: PeerKey(11) });
+    world.control(Control::Close { peer: PeerId(11) });
     world.subscriber(13, 2);
     world.run(Duration::from_secs(7));
     let late = world.subscriber(14, 1);
@@ -162,7 +162,7 @@ fn the_largest_layer_comes_back_when_there_is_room() {
     world.run(Duration::from_secs(20));
     assert_eq!(shown(&world, late), Some(1));
     assert_eq!((excess(&world, 13), excess(&world, 14)), (None, None));
-    world.control(Control::Close { peer: PeerKey(13) });
+    world.control(Control::Close { peer: PeerId(13) });
     wait_for_layer(&mut world, late, 2, 12);
     world.run(Duration::from_secs(20));
     assert_eq!(shown(&world, late), Some(2));
@@ -176,8 +176,8 @@ fn layers_of_another_workers_publisher_are_chosen_alike() {
     let client = Client::simulcast(pair.0[HOME].now, 1, 0, &["q", "h", "f"]);
     let publisher = pair.0[HOME].open(client, true);
     pair.0[HOME].control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     pair.0[AWAY].download = Some(Arc::new(Download::new(3 * PACKET_BITS_PER_S)));
     let far = pair.0[AWAY].subscriber(11, 1);

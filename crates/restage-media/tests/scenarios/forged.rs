@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use restage_media::{Control, Input, PeerKey, PublicationKey, limits};
+use restage_media::{Control, Input, PeerId, PublicationId, limits};
 use restage_sim::Srtp;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
@@ -28,8 +28,8 @@ fn streaming(srtp: Srtp, codec: Codec) -> (World, usize, usize) {
 fn publish(world: &mut World, client: Client) -> usize {
     let index = world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     index
 }

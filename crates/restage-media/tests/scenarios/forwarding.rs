@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use restage_media::{Control, PeerKey, PublicationKey};
+use restage_media::{Control, PeerId, PublicationId};
 use str0m::Rtc;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
@@ -133,7 +133,7 @@ fn a_publisher_that_comes_back_continues_its_picture() {
         world.run_ms(1_000);
         // The page is reloaded: the old connection is dropped, and another one feeds the same publication.
         world.clients[first].is_offline = true;
-        world.control(Control::Close { peer: PeerKey(1) });
+        world.control(Control::Close { peer: PeerId(1) });
         world.run_ms(500);
         let second = world.publisher(3, 1);
         world.connect();
@@ -211,8 +211,8 @@ fn a_subscriber_without_the_codec_gets_the_rest() {
     let client = Client::with_rtc(now, rtc, 2, 1, Direction::RecvOnly, &AUDIO_AND_VIDEO, &[]);
     let subscriber = world.open(client, false);
     world.control(Control::Subscribe {
-        peer: PeerKey(2),
-        publication: PublicationKey(1),
+        peer: PeerId(2),
+        publication: PublicationId(1),
     });
     world.connect();
     let now = world.now;
@@ -237,8 +237,8 @@ fn a_subscriber_of_one_kind_gets_that_kind() {
     let video = world.open(only(MediaKind::Video, 3, 2), false);
     for key in [2, 3] {
         world.control(Control::Subscribe {
-            peer: PeerKey(key),
-            publication: PublicationKey(1),
+            peer: PeerId(key),
+            publication: PublicationId(1),
         });
     }
     world.connect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_media::{Control, Input, OfferErrorKind, PeerKey, limits, local_ice_ufrag};
+use restage_media::{Control, Input, OfferErrorKind, PeerId, limits, local_ice_ufrag};
 use str0m::change::SdpAnswer;
 use str0m::format::Codec;
 
@@ -29,20 +29,20 @@ fn candidates_are_taken_up_to_a_bound() {
     let mut world = World::new();
     world.subscriber(1, 1);
     world.control(Control::Patch {
-        peer: PeerKey(1),
+        peer: PeerId(1),
         fragment: CANDIDATE.to_owned(),
     });
     assert!(matches!(
         world.news.last(),
-        Some(News::Patched(PeerKey(1), None))
+        Some(News::Patched(PeerId(1), None))
     ));
     let many = CANDIDATE.repeat(limits::TRICKLED_CANDIDATES_MAX as usize);
     world.control(Control::Patch {
-        peer: PeerKey(1),
+        peer: PeerId(1),
         fragment: many,
     });
     assert_eq!(
-        world.refusal(PeerKey(1)).unwrap().kind(),
+        world.refusal(PeerId(1)).unwrap().kind(),
         OfferErrorKind::TooMany
     );
     world.connect();
@@ -53,19 +53,19 @@ fn fragments_for_nobody_and_fragments_that_are_none_are_refused() {
     let mut world = World::new();
     world.subscriber(1, 1);
     world.control(Control::Patch {
-        peer: PeerKey(2),
+        peer: PeerId(2),
         fragment: CANDIDATE.to_owned(),
     });
     assert_eq!(
-        world.refusal(PeerKey(2)).unwrap().kind(),
+        world.refusal(PeerId(2)).unwrap().kind(),
         OfferErrorKind::UnknownPeer
     );
     world.control(Control::Patch {
-        peer: PeerKey(1),
+        peer: PeerId(1),
         fragment: "hello".to_owned(),
     });
     assert_eq!(
-        world.refusal(PeerKey(1)).unwrap().kind(),
+        world.refusal(PeerId(1)).unwrap().kind(),
         OfferErrorKind::NotFragment
     );
     world.connect();
@@ -239,10 +239,10 @@ fn a_client_that_wants_to_be_the_dtls_server_is_one() {
         .take_offer()
         .replace("a=setup:actpass", "a=setup:passive");
     world.control(Control::OpenPublisher {
-        peer: PeerKey(1),
+        peer: PeerId(1),
         offer: offer.to_owned(),
     });
-    let answer = world.answer(PeerKey(1)).unwrap();
+    let answer = world.answer(PeerId(1)).unwrap();
     assert!(answer.contains("a=setup:active"));
     client.take_answer(&answer);
     world.clients.push(client);
@@ -271,10 +271,10 @@ fn a_dtls_server_that_drops_the_first_hello_and_checks_once_connects() {
         .take_offer()
         .replace("a=setup:actpass", "a=setup:passive");
     world.control(Control::OpenPublisher {
-        peer: PeerKey(1),
+        peer: PeerId(1),
         offer: offer.to_owned(),
     });
-    let answer = world.answer(PeerKey(1)).unwrap();
+    let answer = world.answer(PeerId(1)).unwrap();
     client.take_answer(&answer);
     world.clients.push(client);
     world.connect();

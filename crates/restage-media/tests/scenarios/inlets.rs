@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use restage_media::{
-    Codec, Control, Excess, Format, InletEnd, InletError, InletKey, InletPacket, Input, MediaKind,
-    PublicationKey, TapLayers, limits,
+    Codec, Control, Excess, Format, InletEnd, InletError, InletId, InletPacket, Input, MediaKind,
+    PublicationId, TapLayers, limits,
 };
 use str0m::format::Codec as ClientCodec;
 
@@ -13,7 +13,7 @@ use crate::support::source::{AudioSource, SourcePacket, VideoSource, identity, i
 use crate::support::{News, World, config};
 use crate::taps::open_tap;
 
-const PUBLICATION: PublicationKey = PublicationKey(1);
+const PUBLICATION: PublicationId = PublicationId(1);
 const AUDIO_FORMAT: usize = 0;
 const VIDEO_FORMAT: usize = 1;
 
@@ -30,7 +30,7 @@ fn formats(video: Codec) -> Vec<Format> {
 
 /// Feeds an inlet from the same sources as publishing clients.
 struct Ingest {
-    key: InletKey,
+    key: InletId,
     audio: AudioSource,
     video: VideoSource,
     began: Instant,
@@ -45,12 +45,12 @@ impl Ingest {
             _ => Codec::H264,
         };
         world.control(Control::OpenInlet {
-            inlet: InletKey(key),
+            inlet: InletId(key),
             publication: PUBLICATION,
             formats: formats(ours),
         });
         Self {
-            key: InletKey(key),
+            key: InletId(key),
             audio: AudioSource::new(world.now, key),
             video: VideoSource::new(world.now, codec, None, 3, key),
             began: world.now,
@@ -171,7 +171,7 @@ fn a_subscriber_that_has_lost_its_picture_has_the_inlet_asked_for_a_key_frame() 
     let before = world.sfu.stats().keyframe_requests;
     world.clients[subscriber].request_keyframe();
     world.wait("the request", Duration::from_millis(100), |world| {
-        world.inlet_key_frames == [(InletKey(5), 0)]
+        world.inlet_key_frames == [(InletId(5), 0)]
     });
     assert_eq!(world.sfu.stats().keyframe_requests, before + 1);
     world.clients[subscriber].got.clear();
@@ -211,7 +211,7 @@ fn inlets_take_over_from_publishers_and_back_without_a_break() {
         let second = world.publisher(3, 1);
         assert!(matches!(
             world.news.last(),
-            Some(News::InletEnded(InletKey(5), InletEnd::Superseded))
+            Some(News::InletEnded(InletId(5), InletEnd::Superseded))
         ));
         world.wait("the other publisher", Duration::from_secs(5), |world| {
             world.is_connected(3)
@@ -235,7 +235,7 @@ fn inlets_take_over_from_publishers_and_back_without_a_break() {
         assert_unbroken(&audio);
         // The inlet was closed when the publisher took over.
         world.input(Input::Push {
-            inlet: InletKey(5),
+            inlet: InletId(5),
             packets: &[],
         });
         assert_eq!(world.inlet_errors(5), [InletError::Unknown]);
@@ -255,7 +255,7 @@ fn what_a_tap_is_given_can_be_pushed_into_another_process() {
     home.connect();
     away.connect();
     let mut relayed = Vec::new();
-    let inlet = InletKey(5);
+    let inlet = InletId(5);
     open_tap(&mut home, 7, TapLayers::Best);
     away.control(Control::OpenInlet {
         inlet,
@@ -307,13 +307,13 @@ fn what_cannot_be_taken_is_refused_with_the_packet_and_the_rule() {
     world.connect();
     let open = |world: &mut World, key: u64, formats: Vec<Format>| {
         world.control(Control::OpenInlet {
-            inlet: InletKey(key),
+            inlet: InletId(key),
             publication: PUBLICATION,
             formats,
         });
     };
     let push = |world: &mut World, packets: &[InletPacket]| {
-        let inlet = InletKey(5);
+        let inlet = InletId(5);
         world.input(Input::Push { inlet, packets });
     };
     push(&mut world, &[]);
@@ -404,7 +404,7 @@ fn what_cannot_be_taken_is_refused_with_the_packet_and_the_rule() {
 #[test]
 fn an_inlet_that_is_closed_leaves_nothing_and_its_key_is_free() {
     let mut world = World::new();
-    let close = Control::CloseInlet { inlet: InletKey(5) };
+    let close = Control::CloseInlet { inlet: InletId(5) };
     world.control(close.clone());
     Ingest::open(&mut world, 5, ClientCodec::H264).run_ms(&mut world, 100);
     world.control(close.clone());
@@ -422,7 +422,7 @@ fn an_inlet_that_is_closed_leaves_nothing_and_its_key_is_free() {
     });
     assert!(matches!(
         world.news.last(),
-        Some(News::InletEnded(InletKey(5), InletEnd::Superseded))
+        Some(News::InletEnded(InletId(5), InletEnd::Superseded))
     ));
 }
 
@@ -455,7 +455,7 @@ fn an_inlet_is_held_to_what_a_publisher_may_send() {
     let mut ingest = Ingest::open(&mut world, 5, ClientCodec::H264);
     ingest.run_ms(&mut world, 3_000);
     let ended = world.news.iter().find_map(|news| match news {
-        News::InletEnded(InletKey(5), reason) => Some(*reason),
+        News::InletEnded(InletId(5), reason) => Some(*reason),
         _ => None,
     });
     let Some(InletEnd::Exceeded(Excess::PublishBitrate { bits_per_s })) = ended else {

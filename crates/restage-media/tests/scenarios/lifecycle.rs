@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use restage_media::{
-    Config, ConnectFailure, Control, GoneReason, Input, OfferErrorKind, PeerKey, PublicationKey,
+    Config, ConnectFailure, Control, GoneReason, Input, OfferErrorKind, PeerId, PublicationId,
     limits,
 };
 use str0m::format::Codec;
@@ -121,7 +121,7 @@ fn closing_a_peer_tells_its_client_and_nobody_else() {
     let mut world = World::new();
     let index = world.subscriber(1, 1);
     world.connect();
-    world.control(Control::Close { peer: PeerKey(1) });
+    world.control(Control::Close { peer: PeerId(1) });
     assert_empty(&world);
     world.wait("the client knows", Duration::from_millis(100), |world| {
         world.clients[index].is_closed
@@ -146,7 +146,7 @@ fn a_key_is_free_again_after_its_peer_ended() {
         assert!(world.clients[subscriber].video_got().next().is_some());
         for (index, key) in [(publisher, 1), (subscriber, 2)] {
             world.clients[index].is_offline = true;
-            world.control(Control::Close { peer: PeerKey(key) });
+            world.control(Control::Close { peer: PeerId(key) });
         }
         world.news.clear();
         assert_empty(&world);
@@ -167,19 +167,19 @@ fn tables_have_ends() {
     }
     let offer = Client::subscriber(world.now, 4, 4).take_offer();
     world.control(Control::OpenSubscriber {
-        peer: PeerKey(4),
+        peer: PeerId(4),
         offer: offer.to_owned(),
         download: None,
     });
     assert_eq!(
-        world.refusal(PeerKey(4)).unwrap().kind(),
+        world.refusal(PeerId(4)).unwrap().kind(),
         OfferErrorKind::Full
     );
 
     let subscribe = |world: &mut World, peer, publication| {
         world.control(Control::Subscribe {
-            peer: PeerKey(peer),
-            publication: PublicationKey(publication),
+            peer: PeerId(peer),
+            publication: PublicationId(publication),
         });
         world.sfu.stats().routes_ignored
     };
@@ -193,8 +193,8 @@ fn tables_have_ends() {
     assert_eq!(subscribe(&mut world, 3, 3), 2, "there are two publications");
     assert_eq!(subscribe(&mut world, 9, 1), 3, "there is no such peer");
     world.control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     assert_eq!(
         world.sfu.stats().routes_ignored,
@@ -211,12 +211,12 @@ fn a_key_in_use_is_refused_and_its_peer_goes_on() {
     world.connect();
     let offer = Client::subscriber(world.now, 1, 7).take_offer();
     world.control(Control::OpenSubscriber {
-        peer: PeerKey(1),
+        peer: PeerId(1),
         offer: offer.to_owned(),
         download: None,
     });
     assert_eq!(
-        world.refusal(PeerKey(1)).unwrap().kind(),
+        world.refusal(PeerId(1)).unwrap().kind(),
         OfferErrorKind::PeerExists
     );
     world.run_ms(10_000);
@@ -248,8 +248,8 @@ fn moving_to_another_publication_leaves_the_first() {
     world.clients[b].start(now, Codec::Vp8);
     world.run_ms(500);
     world.control(Control::Subscribe {
-        peer: PeerKey(3),
-        publication: PublicationKey(2),
+        peer: PeerId(3),
+        publication: PublicationId(2),
     });
     world.run_ms(300);
     world.clients[subscriber].got.clear();

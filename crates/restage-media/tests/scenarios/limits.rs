@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_media::{Config, Control, Excess, GoneReason, PeerKey, PublicationKey};
+use restage_media::{Config, Control, Excess, GoneReason, PeerId, PublicationId};
 use str0m::format::Codec;
 
 use crate::support::client::Client;
@@ -121,8 +121,8 @@ fn simulcast_layers_are_added_up() {
         let client = Client::simulcast(world.now, 1, 0, &["q", "h", "f"]);
         let publisher = world.open(client, true);
         world.control(Control::Publish {
-            peer: PeerKey(1),
-            publication: PublicationKey(1),
+            peer: PeerId(1),
+            publication: PublicationId(1),
         });
         world.connect();
         let now = world.now;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use restage_media::limits::{PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX};
-use restage_media::{Control, PeerKey, PublicationKey};
+use restage_media::{Control, PeerId, PublicationId};
 use str0m::format::Codec;
 
 use crate::support::World;
@@ -51,8 +51,8 @@ impl Stage {
         client.edit_offer(edit);
         let publisher = world.open(client, true);
         world.control(Control::Publish {
-            peer: PeerKey(1),
-            publication: PublicationKey(1),
+            peer: PeerId(1),
+            publication: PublicationId(1),
         });
         world.connect();
         Self {
@@ -327,8 +327,8 @@ fn each_layer_has_its_own() {
     let client = Client::simulcast(world.now, 1, 0, &["a", "b"]);
     world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     world.connect();
     let now = world.now;

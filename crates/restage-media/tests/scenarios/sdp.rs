@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use restage_media::{Control, MediaKind, OfferErrorKind, PeerKey, limits};
+use restage_media::{Control, MediaKind, OfferErrorKind, PeerId, limits};
 
 use crate::support::{News, Rng, World, offers, sfu_address};
 
@@ -16,7 +16,7 @@ fn subscribe(offer: &str) -> Result<String, OfferErrorKind> {
 
 fn answer(offer: &str, publishes: bool) -> Result<String, OfferErrorKind> {
     let mut world = World::new();
-    let peer = PeerKey(1);
+    let peer = PeerId(1);
     if publishes {
         world.control(Control::OpenPublisher {
             peer,
@@ -341,7 +341,7 @@ fn offers_cut_or_changed_anywhere_are_answered_or_refused() {
         .collect();
     let mut try_one = |world: &mut World, offer: &str, publishes: bool| {
         key += 1;
-        let peer = PeerKey(key);
+        let peer = PeerId(key);
         if publishes {
             world.control(Control::OpenPublisher {
                 peer,
@@ -454,7 +454,7 @@ fn fragments_cut_or_changed_anywhere_are_taken_or_refused() {
     let mut rng = Rng(22);
     for end in 0..fragment.len() {
         world.control(Control::Patch {
-            peer: PeerKey(1),
+            peer: PeerId(1),
             fragment: fragment[..end].to_owned(),
         });
     }
@@ -464,7 +464,7 @@ fn fragments_cut_or_changed_anywhere_are_taken_or_refused() {
             mutate(&mut lines, &mut rng);
         }
         world.control(Control::Patch {
-            peer: PeerKey(1),
+            peer: PeerId(1),
             fragment: lines.join("\r\n"),
         });
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_media::{Control, PeerKey, PublicationKey};
+use restage_media::{Control, PeerId, PublicationId};
 use str0m::format::Codec;
 
 use crate::support::World;
@@ -16,8 +16,8 @@ pub fn streaming() -> (World, usize, usize) {
     let client = Client::simulcast(world.now, 1, 0, &RIDS);
     let publisher = world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(1),
-        publication: PublicationKey(1),
+        peer: PeerId(1),
+        publication: PublicationId(1),
     });
     let subscriber = world.subscriber(2, 1);
     world.connect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use restage_media::{Control, PeerKey, PublicationKey, Stats};
+use restage_media::{Control, PeerId, PublicationId, Stats};
 use restage_sim::Srtp;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
@@ -27,8 +27,8 @@ fn publish(world: &mut World, srtp: Srtp, key: u64, publication: u64) -> usize {
     let client = Client::offering(srtp, world.now, key, number, Direction::SendOnly);
     let index = world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(key),
-        publication: PublicationKey(publication),
+        peer: PeerId(key),
+        publication: PublicationId(publication),
     });
     index
 }
@@ -38,8 +38,8 @@ fn subscribe(world: &mut World, srtp: Srtp, key: u64, publication: u64) -> usize
     let client = Client::offering(srtp, world.now, key, number, Direction::RecvOnly);
     let index = world.open(client, false);
     world.control(Control::Subscribe {
-        peer: PeerKey(key),
-        publication: PublicationKey(publication),
+        peer: PeerId(key),
+        publication: PublicationId(publication),
     });
     index
 }
@@ -238,7 +238,7 @@ fn no_two_reports_to_a_peer_have_the_same_number() {
             world.clients[subscriber].request_keyframe();
         }
         for key in [1, 2] {
-            world.control(Control::Close { peer: PeerKey(key) });
+            world.control(Control::Close { peer: PeerId(key) });
         }
         let recorded = world.recording.take().unwrap();
         for index in [publisher, subscriber] {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use restage_media::{
-    Control, MediaKind, MediaPacket, PeerKey, PublicationKey, TapError, TapKey, TapLayers,
-    WorkerId, limits,
+    Control, MediaKind, MediaPacket, PeerId, PublicationId, TapError, TapId, TapLayers, WorkerId,
+    limits,
 };
 use str0m::format::Codec;
 use str0m::media::MediaKind as ClientKind;
@@ -15,11 +15,11 @@ use crate::support::source::{identity, is_key_start};
 use crate::support::{News, World};
 use crate::workers::{AWAY, HOME, Pair};
 
-const PUBLICATION: PublicationKey = PublicationKey(1);
+const PUBLICATION: PublicationId = PublicationId(1);
 
 pub fn open_tap(world: &mut World, tap: u64, layers: TapLayers) {
     world.control(Control::OpenTap {
-        tap: TapKey(tap),
+        tap: TapId(tap),
         publication: PUBLICATION,
         layers,
     });
@@ -134,7 +134,7 @@ fn where_there_is_no_picture_to_begin_with_a_tap_asks_for_a_key_frame() {
     // A recorder begins its next file.
     world.run(limits::KEYFRAME_INTERVAL_MIN);
     world.tapped.clear();
-    world.control(Control::RequestKeyframe { tap: TapKey(7) });
+    world.control(Control::RequestKeyframe { tap: TapId(7) });
     world.run_ms(200);
     assert_eq!(world.clients[publisher].keyframe_requests.len(), 2);
     let video = world.tapped(7, MediaKind::Video);
@@ -168,7 +168,7 @@ fn a_tap_on_another_worker_is_given_what_is_relayed() {
     pair.0[HOME].clients[publisher].start_video(now, Codec::H264, None, 3);
     pair.run_ms(600);
     pair.0[HOME].clients[publisher].keyframe_requests.clear();
-    pair.0[AWAY].control(Control::RequestKeyframe { tap: TapKey(7) });
+    pair.0[AWAY].control(Control::RequestKeyframe { tap: TapId(7) });
     pair.run_ms(100);
     let asked = &pair.0[HOME].clients[publisher].keyframe_requests;
     assert_eq!(asked.len(), 1);
@@ -180,7 +180,7 @@ fn of_a_simulcast_publication_a_tap_is_given_the_best_layer_or_all() {
     let client = Client::simulcast(world.now, 1, world.clients.len(), &["q", "f"]);
     let publisher = world.open(client, true);
     world.control(Control::Publish {
-        peer: PeerKey(1),
+        peer: PeerId(1),
         publication: PUBLICATION,
     });
     world.connect();
@@ -260,7 +260,7 @@ fn parameter_sets_that_came_before_go_with_the_key_frame() {
     world.run_ms(500);
     open_tap(&mut world, 7, TapLayers::Best);
     world.run(limits::KEYFRAME_INTERVAL_MIN);
-    world.control(Control::RequestKeyframe { tap: TapKey(7) });
+    world.control(Control::RequestKeyframe { tap: TapId(7) });
     world.run_ms(300);
     let video = world.tapped(7, MediaKind::Video);
     let starts: Vec<_> = video.iter().filter(|one| one.starts_key_frame).collect();
@@ -276,15 +276,15 @@ fn parameter_sets_that_came_before_go_with_the_key_frame() {
 #[test]
 fn keys_may_be_unknown_or_in_use_and_nothing_is_left_of_a_closed_tap() {
     let mut world = World::new();
-    world.control(Control::CloseTap { tap: TapKey(9) });
-    world.control(Control::RequestKeyframe { tap: TapKey(9) });
+    world.control(Control::CloseTap { tap: TapId(9) });
+    world.control(Control::RequestKeyframe { tap: TapId(9) });
     open_tap(&mut world, 7, TapLayers::Best);
     open_tap(&mut world, 7, TapLayers::All);
     assert!(matches!(
         world.news[..],
-        [News::TapRefused(TapKey(7), TapError::KeyInUse)]
+        [News::TapRefused(TapId(7), TapError::KeyInUse)]
     ));
-    world.control(Control::RequestKeyframe { tap: TapKey(7) });
+    world.control(Control::RequestKeyframe { tap: TapId(7) });
     for tap in 8..30 {
         open_tap(&mut world, tap, TapLayers::Best);
     }
@@ -295,14 +295,14 @@ fn keys_may_be_unknown_or_in_use_and_nothing_is_left_of_a_closed_tap() {
         Some(News::TapRefused(_, TapError::Full))
     ));
     for tap in 7..30 {
-        world.control(Control::CloseTap { tap: TapKey(tap) });
+        world.control(Control::CloseTap { tap: TapId(tap) });
     }
     let stats = world.sfu.stats();
     assert_eq!((stats.taps, stats.publications), (0, 0));
     // It gets no more packets.
     let publisher = world.publisher(1, 1);
     open_tap(&mut world, 7, TapLayers::Best);
-    world.control(Control::CloseTap { tap: TapKey(7) });
+    world.control(Control::CloseTap { tap: TapId(7) });
     world.connect();
     let now = world.now;
     world.clients[publisher].start(now, Codec::Vp8);

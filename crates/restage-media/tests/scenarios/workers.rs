@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use restage_media::{Control, Input, PublicationKey, WorkerId};
+use restage_media::{Control, Input, PublicationId, WorkerId};
 use str0m::format::Codec;
 
 use crate::support::source::is_key_start;
 use crate::support::{World, config};
 
-const PUBLICATION: PublicationKey = PublicationKey(1);
+const PUBLICATION: PublicationId = PublicationId(1);
 pub const HOME: usize = 0;
 pub const AWAY: usize = 1;
 

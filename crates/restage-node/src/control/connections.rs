@@ -10,14 +10,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::ConnectionKind;
 use restage_core::{CloseReason, PublicationKey};
-use restage_media::{Download, PeerKey, Published};
+use restage_media::{Download, PeerId, Published};
 use tokio::sync::{mpsc, watch};
 
 /// How to reach a connection.
 #[derive(Clone, Debug)]
 pub(super) enum Reach {
     /// A WebRTC peer.
-    Peer(PeerKey),
+    Peer(PeerId),
     /// An events socket.
     Socket(SocketEnd),
 }
@@ -110,12 +110,12 @@ impl Live {
 #[derive(Default)]
 pub(super) struct Connections {
     by_id: HashMap<ConnectionId, Live>,
-    by_peer: HashMap<PeerKey, ConnectionId>,
+    by_peer: HashMap<PeerId, ConnectionId>,
     /// The events sockets of a participant: one, and for a moment also the one that replaces it.
     sockets: HashMap<(StageId, ParticipantId), Vec<ConnectionId>>,
     /// Connections that publish, by participant id: in several stages, if tokens of several signers have this id.
     publishing: HashMap<ParticipantId, Vec<ConnectionId>>,
-    publications: HashMap<PublicationKey, (restage_media::PublicationKey, usize)>,
+    publications: HashMap<PublicationKey, (restage_media::PublicationId, usize)>,
     /// Kept while the media plane has a subscribing peer of the participant; the others are removed as the table grows.
     downloads: HashMap<(StageId, ParticipantId), Weak<Download>>,
 }
@@ -201,7 +201,7 @@ impl Connections {
         self.by_id.get_mut(id)
     }
 
-    pub(super) fn by_peer(&self, peer: PeerKey) -> Option<&ConnectionId> {
+    pub(super) fn by_peer(&self, peer: PeerId) -> Option<&ConnectionId> {
         self.by_peer.get(&peer)
     }
 
@@ -247,8 +247,8 @@ impl Connections {
         &mut self,
         id: &ConnectionId,
         publication: &PublicationKey,
-        fresh: impl FnOnce() -> restage_media::PublicationKey,
-    ) -> Option<(PeerKey, restage_media::PublicationKey)> {
+        fresh: impl FnOnce() -> restage_media::PublicationId,
+    ) -> Option<(PeerId, restage_media::PublicationId)> {
         let live = self.by_id.get_mut(id)?;
         let Reach::Peer(peer) = live.reach else {
             return None;
@@ -300,7 +300,7 @@ mod tests {
             StageId::new("A"),
             ParticipantId::new("p"),
             ConnectionKind::Publish,
-            Reach::Peer(PeerKey(peer)),
+            Reach::Peer(PeerId(peer)),
             "token",
         )
     }
@@ -315,14 +315,14 @@ mod tests {
         let (one, two) = (ConnectionId::new("1"), ConnectionId::new("2"));
         table.insert(one.clone(), live(1));
         table.insert(two.clone(), live(2));
-        let handle = restage_media::PublicationKey(7);
+        let handle = restage_media::PublicationId(7);
         assert_eq!(
             table.attach(&one, &key, || handle),
-            Some((PeerKey(1), handle))
+            Some((PeerId(1), handle))
         );
-        let unused = || restage_media::PublicationKey(8);
-        assert_eq!(table.attach(&two, &key, unused), Some((PeerKey(2), handle)));
-        assert_eq!(table.attach(&two, &key, unused), Some((PeerKey(2), handle)));
+        let unused = || restage_media::PublicationId(8);
+        assert_eq!(table.attach(&two, &key, unused), Some((PeerId(2), handle)));
+        assert_eq!(table.attach(&two, &key, unused), Some((PeerId(2), handle)));
         table.remove(&one);
         assert_eq!(table.publications.len(), 1);
         table.remove(&two);

@@ -192,7 +192,7 @@ impl Endings {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
 mod tests {
-    use restage_media::PeerKey;
+    use restage_media::PeerId;
 
     use super::super::connections::Reach;
     use super::*;
@@ -203,7 +203,7 @@ mod tests {
             stage,
             ann,
             ConnectionKind::Publish,
-            Reach::Peer(PeerKey(1)),
+            Reach::Peer(PeerId(1)),
             token,
         )
     }

@@ -8,7 +8,7 @@ use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol};
 use restage_core::{Fault, Reply};
-use restage_media::{PeerKey, Published};
+use restage_media::{PeerId, Published};
 use restage_store::system::{clock, ids};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -391,7 +391,7 @@ impl Control {
         &self,
         token: &str,
         connection: &ConnectionId,
-    ) -> Result<(PeerKey, u32), JoinError> {
+    ) -> Result<(PeerId, u32), JoinError> {
         let live = self.connections().get(connection).cloned();
         let Some(live) = live else {
             return Err(self.no_session(token, connection).await);

@@ -22,10 +22,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use restage_core::command::Command;
-use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
-use restage_media::{Control as MediaControl, H264ProfileMatch, PeerKey};
+use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
 use restage_store::system::{clock, ids};
 use restage_store::{Execution, Store, StoreError, TURN_MAX};
@@ -33,10 +33,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
+use crate::door::Door;
+use crate::jobs::{Jobs, Runners};
 use crate::media::{Media, MediaEvent};
 use crate::supervise::Parts;
 use crate::token::Tokens;
 
+pub use crate::door::Failure;
 pub use connections::SocketClose;
 use connections::{Connections, Live, Reach};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
@@ -97,6 +100,9 @@ struct Inner {
     media: Media,
     tokens: Tokens,
     rules: Rules,
+    jobs: Jobs,
+    /// This run of the process: who holds the leases of its jobs.
+    run: RunId,
     room: EffectRoom,
     hub: Hub,
     connections: Mutex<Connections>,
@@ -121,12 +127,15 @@ impl Control {
         media: Media,
         tokens: Tokens,
         rules: Rules,
+        runners: Runners,
     ) -> Self {
         let inner = Inner {
             store,
             media,
             tokens,
             rules,
+            jobs: Jobs::new(runners),
+            run: ids::run(),
             room,
             hub: Hub::default(),
             connections: Mutex::default(),
@@ -185,6 +194,11 @@ impl Control {
         &self.inner.rules
     }
 
+    /// The jobs that run here.
+    pub fn jobs(&self) -> &Jobs {
+        &self.inner.jobs
+    }
+
     /// The media plane.
     pub fn media(&self) -> &Media {
         &self.inner.media
@@ -216,6 +230,7 @@ impl Control {
             steady: clock::steady(),
             limits: self.inner.rules.limits.clone(),
             session_idle_s: self.inner.rules.session_idle_s,
+            run: self.inner.run.clone(),
             fresh_session: ids::stage_session(),
         };
         let name = command.name();
@@ -242,6 +257,7 @@ impl Control {
                 Reach::Peer(_) => self.remember(&id, &connection, Ending::of_restart()),
             }
         }
+        self.inner.jobs.pause(deadline).await;
         match timeout_at(deadline, self.recover()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -304,12 +320,15 @@ impl Control {
                     self.close(connection, live, reason).await;
                 }
             }
+            Effect::RunJob { job } => self.inner.jobs.run(*job, self),
+            Effect::StopJob { job, generation } => self.inner.jobs.stop(&job, generation),
+            Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }
     }
 
     /// Closes a connection's peer. No event follows.
-    async fn close_peer(&self, peer: PeerKey) {
+    async fn close_peer(&self, peer: PeerId) {
         let control = MediaControl::Close { peer };
         self.inner.media.control(peer, control).await;
     }
@@ -339,7 +358,7 @@ impl Control {
     /// Turns media events into commands. Those of one peer stay in order; those of different peers run concurrently, so
     /// that a thousand joins share commits.
     async fn serve_media(self, mut events: mpsc::Receiver<MediaEvent>) {
-        let mut turns: Turns<PeerKey, MediaEvent> = Turns::default();
+        let mut turns: Turns<PeerId, MediaEvent> = Turns::default();
         let apply_event = |event| self.clone().apply_event(event);
         loop {
             tokio::select! {
@@ -439,6 +458,10 @@ impl Control {
             if let Some(step) = clocks.look(clock::now(), clock::steady()) {
                 clock::log_step(step);
             }
+            // What is open is closed by now, and what is due belongs to the next start.
+            if self.inner.is_stopping.load(Ordering::Acquire) {
+                continue;
+            }
             let error = match self.execute("", Command::Tick).await {
                 // Once the store is closed there is nothing to check.
                 Err(Failure::Store(StoreError::Closed)) => return,
@@ -453,5 +476,11 @@ impl Control {
                 tracing::error!(%error, "windows and idle sessions could not be looked at");
             }
         }
+    }
+}
+
+impl Door for Control {
+    async fn execute(&self, command: Command) -> Result<Reply, Failure> {
+        Self::execute(self, "", command).await
     }
 }

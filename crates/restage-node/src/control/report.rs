@@ -11,7 +11,7 @@ use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::limits::GIVEN_UP_AFTER_S;
 use restage_core::row::ConnectionKind;
-use restage_media::{GoneReason, PeerKey};
+use restage_media::{GoneReason, PeerId};
 use serde::Serialize;
 
 use super::connections::Live;
@@ -185,13 +185,13 @@ impl Control {
     /// A peer has ended by itself: reports the reason, and informs the rules.
     pub(super) fn lost(
         &self,
-        peer: PeerKey,
+        peer: PeerId,
         connection: ConnectionId,
         live: &Live,
         reason: &GoneReason,
     ) -> Command {
         let (stage, participant) = (live.stage.clone(), live.participant.clone());
-        let place = self.inner.media.place_of(peer);
+        let place = self.inner.media.destination_of(peer);
         let Some(trouble) = Trouble::of_peer(reason, &place) else {
             self.remember(&connection, live, Ending::of_peer(reason));
             return Command::ConnectionClosed {
@@ -229,7 +229,7 @@ impl Control {
     /// returns how far it came; if it had been waiting for a while, also reports it.
     pub(super) async fn let_go(
         &self,
-        peer: PeerKey,
+        peer: PeerId,
         connection: &ConnectionId,
         live: &Live,
     ) -> Option<Trouble> {
@@ -237,7 +237,7 @@ impl Control {
             self.close_peer(peer).await;
             return None;
         }
-        let place = self.inner.media.place_of(peer);
+        let place = self.inner.media.destination_of(peer);
         let failure = self.inner.media.close_unconnected(peer).await?;
         let trouble = Trouble::never_connected(&failure, &place);
         if now().saturating_duration_since(live.opened_at) >= GIVEN_UP_AFTER {
@@ -258,11 +258,11 @@ mod tests {
 
     use super::*;
     use crate::media::Audience;
-    use crate::media::Place;
+    use crate::media::Destination;
 
     #[test]
     fn the_message_says_which_connection_and_why() {
-        let place = Place {
+        let place = Destination {
             port: 4081,
             addresses: Vec::new(),
             audience: Audience::Anybody,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::alert;
 use super::media_limits::event_error;
 use crate::media::Audience;
-use crate::media::Place;
+use crate::media::Destination;
 
 /// One reason.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -27,7 +27,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// The reason why a peer of the media plane ended, if that is an error. Falling silent and leaving are not errors.
-    pub(super) fn of_peer(reason: &GoneReason, place: &Place) -> Option<Self> {
+    pub(super) fn of_peer(reason: &GoneReason, place: &Destination) -> Option<Self> {
         match reason {
             GoneReason::NeverConnected(failure) => Some(Self::never_connected(failure, place)),
             GoneReason::Exceeded(excess) => Some(Self::exceeded(*excess)),
@@ -42,7 +42,7 @@ impl Trouble {
     }
 
     /// ICE or DTLS was not established.
-    pub(super) fn never_connected(failure: &ConnectFailure, place: &Place) -> Self {
+    pub(super) fn never_connected(failure: &ConnectFailure, place: &Destination) -> Self {
         let code = match failure {
             ConnectFailure::NoStun => "NO_MEDIA_PATH",
             ConnectFailure::WrongPassword => "ICE_FAILED",
@@ -170,7 +170,7 @@ impl Trouble {
 }
 
 /// Names the ports that must be open, because nothing else is known of a client from which nothing arrived.
-fn no_stun(place: &Place) -> String {
+fn no_stun(place: &Destination) -> String {
     let mut addresses: Vec<String> = place.addresses.iter().map(ToString::to_string).collect();
     addresses.sort_unstable();
     let told = match place.audience {
@@ -190,8 +190,8 @@ fn no_stun(place: &Place) -> String {
 mod tests {
     use super::*;
 
-    fn place(audience: Audience) -> Place {
-        Place {
+    fn place(audience: Audience) -> Destination {
+        Destination {
             port: 4081,
             addresses: ["127.0.0.1", "10.0.0.5"]
                 .map(|ip| ip.parse().unwrap())

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use mio::Waker;
-use restage_media::{Burst, Control, PublicationKey};
+use restage_media::{Burst, Control, PublicationId};
 
 /// Most messages that wait for a worker.
 const LINK_QUEUE_LEN: usize = 1024;
@@ -14,7 +14,7 @@ const LINK_QUEUE_LEN: usize = 1024;
 pub(super) enum Message {
     /// Packets of a publication that is fed here.
     Burst {
-        publication: PublicationKey,
+        publication: PublicationId,
         burst: Burst,
     },
     /// A control for the other worker's `Sfu`.

@@ -21,13 +21,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use restage_media::{
-    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError,
-    PeerKey, PublicationKey, WorkerId,
+    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerId,
+    PublicationId, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use counters::WorkerStats;
 pub use places::{Audience, MediaPlaces};
+pub use restage_media::Role;
 pub use udp::UdpReport;
 pub use worker::WORKER_QUEUE_LEN;
 
@@ -36,29 +37,20 @@ use worker::{Order, Reply, WorkerHandle};
 /// Most events from the workers that wait to be handled.
 pub const MEDIA_EVENT_QUEUE_LEN: usize = 4096;
 
-/// What a peer is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// WHIP.
-    Publisher,
-    /// WHEP.
-    Subscriber,
-}
-
 /// What the media plane reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MediaEvent {
     /// ICE and DTLS are up.
-    Connected(PeerKey),
+    Connected(PeerId),
     /// The peer is gone; its key is not used again.
-    Gone(PeerKey, GoneReason),
+    Gone(PeerId, GoneReason),
     /// A subscriber can decode nothing of this kind and goes on without it. The text names the published formats.
-    Undecodable(PeerKey, MediaKind, String),
+    Undecodable(PeerId, MediaKind, String),
 }
 
 impl MediaEvent {
     /// The peer that the event is about.
-    pub fn peer(&self) -> PeerKey {
+    pub fn peer(&self) -> PeerId {
         match self {
             Self::Connected(peer) | Self::Gone(peer, _) | Self::Undecodable(peer, ..) => *peer,
         }
@@ -95,9 +87,9 @@ pub struct MediaStartError {
     pub source: std::io::Error,
 }
 
-/// The address to which a peer is expected to send.
+/// The UDP addresses to which a peer is expected to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct Destination {
     /// Its worker's UDP port.
     pub port: u16,
     /// The offered addresses.
@@ -215,10 +207,10 @@ impl Media {
             .collect()
     }
 
-    /// The address to which this peer is expected to send.
-    pub fn place_of(&self, peer: PeerKey) -> Place {
+    /// The UDP addresses to which this peer is expected to send.
+    pub fn destination_of(&self, peer: PeerId) -> Destination {
         let count = self.inner.ports.len() as u64;
-        Place {
+        Destination {
             port: self.inner.ports[(peer.0 % count) as usize],
             addresses: self.inner.places.addresses.clone(),
             audience: self.inner.places.audience,
@@ -231,8 +223,8 @@ impl Media {
     }
 
     /// A new publication key, which no other publication has.
-    pub fn fresh_publication(&self) -> PublicationKey {
-        PublicationKey(self.inner.next_publication.fetch_add(1, Ordering::Relaxed))
+    pub fn fresh_publication(&self) -> PublicationId {
+        PublicationId(self.inner.next_publication.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Opens a peer for this offer. The worker knows its ICE credentials before this returns, so the client's first
@@ -242,7 +234,7 @@ impl Media {
         role: Role,
         offer: String,
         download: Option<Arc<Download>>,
-    ) -> Result<(PeerKey, String), MediaError> {
+    ) -> Result<(PeerId, String), MediaError> {
         let peer = self.fresh_peer();
         let control = match role {
             Role::Publisher => Control::OpenPublisher { peer, offer },
@@ -261,7 +253,7 @@ impl Media {
     /// Applies trickle candidates or an ICE restart (RFC 9725 §4.3). Returns a fragment for a restart.
     pub async fn patch(
         &self,
-        peer: PeerKey,
+        peer: PeerId,
         fragment: String,
     ) -> Result<Option<String>, MediaError> {
         let (reply, answer) = oneshot::channel();
@@ -271,12 +263,12 @@ impl Media {
     }
 
     /// Sends a control to the worker of this peer and does not wait for the result. A worker that is gone does nothing.
-    pub async fn control(&self, peer: PeerKey, control: Control) {
+    pub async fn control(&self, peer: PeerId, control: Control) {
         self.send(peer, control, Reply::Nobody).await.ok();
     }
 
     /// Closes the peer and forgets it; no event follows. If it was not connected, returns how far it came.
-    pub async fn close_unconnected(&self, peer: PeerKey) -> Option<ConnectFailure> {
+    pub async fn close_unconnected(&self, peer: PeerId) -> Option<ConnectFailure> {
         let (reply, answer) = oneshot::channel();
         let control = Control::Close { peer };
         self.send(peer, control, Reply::Failure(reply)).await.ok()?;
@@ -284,7 +276,7 @@ impl Media {
     }
 
     /// Sends the order to the worker of this peer.
-    async fn send(&self, peer: PeerKey, control: Control, reply: Reply) -> Result<(), MediaError> {
+    async fn send(&self, peer: PeerId, control: Control, reply: Reply) -> Result<(), MediaError> {
         let order = Order::Control {
             control,
             reply,
@@ -356,7 +348,7 @@ impl Media {
 
     /// A new key, which assigns the peer to the worker with the fewest peers: of those that have room if there are any,
     /// otherwise of those that run.
-    fn fresh_peer(&self) -> PeerKey {
+    fn fresh_peer(&self) -> PeerId {
         let loads = (0_u64..).zip(&self.inner.workers);
         let is_worse = |worker: &WorkerHandle| (!worker.health().is_alive(), !worker.has_room());
         let (least, worker) = loads
@@ -364,11 +356,11 @@ impl Media {
             .expect("there is at least one worker");
         worker.expect_one_more();
         let number = self.inner.next_peer.fetch_add(1, Ordering::Relaxed);
-        PeerKey(number * self.inner.workers.len() as u64 + least)
+        PeerId(number * self.inner.workers.len() as u64 + least)
     }
 
     /// The worker that has this peer.
-    fn worker_of(&self, peer: PeerKey) -> &WorkerHandle {
+    fn worker_of(&self, peer: PeerId) -> &WorkerHandle {
         let count = self.inner.workers.len() as u64;
         &self.inner.workers[(peer.0 % count) as usize]
     }

@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use restage_media::{PeerKey, PublicationKey, WorkerId};
+use restage_media::{PeerId, PublicationId, WorkerId};
 
 /// A worker's part in a publication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Duty {
-    pub(super) publication: PublicationKey,
+    pub(super) publication: PublicationId,
     /// Whether a peer of another worker feeds it.
     pub(super) is_fed_elsewhere: bool,
     /// The workers to relay it to.
@@ -28,14 +28,14 @@ pub(super) struct Routes {
 
 #[derive(Default)]
 struct Table {
-    routes: HashMap<PublicationKey, Route>,
-    peers: HashMap<PeerKey, PublicationKey>,
-    changed: Vec<HashSet<PublicationKey>>,
+    routes: HashMap<PublicationId, Route>,
+    peers: HashMap<PeerId, PublicationId>,
+    changed: Vec<HashSet<PublicationId>>,
 }
 
 #[derive(Default)]
 struct Route {
-    feeder: Option<(PeerKey, WorkerId)>,
+    feeder: Option<(PeerId, WorkerId)>,
     /// Grows with every order to publish. The newest order wins, whichever is carried out last.
     turn: u64,
     /// Number of receiving peers on each worker.
@@ -58,8 +58,8 @@ impl Routes {
     pub(super) fn publish(
         &self,
         worker: WorkerId,
-        peer: PeerKey,
-        publication: PublicationKey,
+        peer: PeerId,
+        publication: PublicationId,
         turn: u64,
     ) -> bool {
         let mut table = self.table();
@@ -84,7 +84,7 @@ impl Routes {
     }
 
     /// A peer of this worker receives the publication.
-    pub(super) fn subscribe(&self, worker: WorkerId, peer: PeerKey, publication: PublicationKey) {
+    pub(super) fn subscribe(&self, worker: WorkerId, peer: PeerId, publication: PublicationId) {
         let mut table = self.table();
         table.forget(peer, worker);
         let workers = self.news.len();
@@ -100,14 +100,14 @@ impl Routes {
     }
 
     /// A peer of this worker is gone.
-    pub(super) fn leave(&self, worker: WorkerId, peer: PeerKey) {
+    pub(super) fn leave(&self, worker: WorkerId, peer: PeerId) {
         let mut table = self.table();
         table.forget(peer, worker);
         self.announce(&table);
     }
 
     /// The worker that feeds the publication.
-    pub(super) fn home(&self, publication: PublicationKey) -> Option<WorkerId> {
+    pub(super) fn home(&self, publication: PublicationId) -> Option<WorkerId> {
         let table = self.table();
         let (_, home) = table.routes.get(&publication)?.feeder?;
         Some(home)
@@ -149,14 +149,14 @@ impl Routes {
 }
 
 impl Table {
-    fn route(&mut self, publication: PublicationKey, workers: usize) -> &mut Route {
+    fn route(&mut self, publication: PublicationId, workers: usize) -> &mut Route {
         self.routes.entry(publication).or_insert_with(|| Route {
             subscribers: vec![0; workers],
             ..Route::default()
         })
     }
 
-    fn forget(&mut self, peer: PeerKey, worker: WorkerId) {
+    fn forget(&mut self, peer: PeerId, worker: WorkerId) {
         let Some(publication) = self.peers.remove(&peer) else {
             return;
         };
@@ -178,7 +178,7 @@ impl Table {
     }
 
     /// Forgets a route that nobody uses.
-    fn tidy(&mut self, publication: PublicationKey) {
+    fn tidy(&mut self, publication: PublicationId) {
         let is_unused = |route: &Route| {
             route.feeder.is_none() && route.subscribers.iter().all(|count| *count == 0)
         };
@@ -187,13 +187,13 @@ impl Table {
         }
     }
 
-    fn mark(&mut self, worker: WorkerId, publication: PublicationKey) {
+    fn mark(&mut self, worker: WorkerId, publication: PublicationId) {
         if self.changed.len() > 1 {
             self.changed[usize::from(worker.0)].insert(publication);
         }
     }
 
-    fn duty(&self, worker: WorkerId, publication: PublicationKey) -> Duty {
+    fn duty(&self, worker: WorkerId, publication: PublicationId) -> Duty {
         let route = self.routes.get(&publication);
         let home = route.and_then(|route| route.feeder).map(|(_, home)| home);
         let receivers = route.map_or(&[][..], |route| &route.subscribers);
@@ -215,7 +215,7 @@ mod tests {
 
     const ONE: WorkerId = WorkerId(0);
     const TWO: WorkerId = WorkerId(1);
-    const PUBLICATION: PublicationKey = PublicationKey(5);
+    const PUBLICATION: PublicationId = PublicationId(5);
 
     fn duty(is_fed_elsewhere: bool, to: &[WorkerId]) -> Vec<Duty> {
         vec![Duty {
@@ -228,42 +228,42 @@ mod tests {
     #[test]
     fn a_first_subscriber_elsewhere_is_relayed_to_and_the_last_one_ends_it() {
         let routes = Routes::new(2);
-        assert!(routes.publish(ONE, PeerKey(1), PUBLICATION, 1));
+        assert!(routes.publish(ONE, PeerId(1), PUBLICATION, 1));
         assert_eq!(routes.duties(ONE), duty(false, &[]));
-        routes.subscribe(ONE, PeerKey(2), PUBLICATION);
+        routes.subscribe(ONE, PeerId(2), PUBLICATION);
         assert_eq!(routes.duties(ONE), []);
-        routes.subscribe(TWO, PeerKey(3), PUBLICATION);
+        routes.subscribe(TWO, PeerId(3), PUBLICATION);
         assert_eq!(routes.concerned(TWO).collect::<Vec<_>>(), [ONE]);
         assert_eq!(routes.duties(ONE), duty(false, &[TWO]));
-        routes.subscribe(TWO, PeerKey(4), PUBLICATION);
-        routes.leave(TWO, PeerKey(3));
+        routes.subscribe(TWO, PeerId(4), PUBLICATION);
+        routes.leave(TWO, PeerId(3));
         assert_eq!(routes.duties(ONE), []);
-        routes.leave(TWO, PeerKey(4));
+        routes.leave(TWO, PeerId(4));
         assert_eq!(routes.duties(ONE), duty(false, &[]));
     }
 
     #[test]
     fn the_newest_order_to_publish_stands() {
         let routes = Routes::new(2);
-        assert!(routes.publish(TWO, PeerKey(2), PUBLICATION, 2));
-        assert!(!routes.publish(ONE, PeerKey(1), PUBLICATION, 1));
+        assert!(routes.publish(TWO, PeerId(2), PUBLICATION, 2));
+        assert!(!routes.publish(ONE, PeerId(1), PUBLICATION, 1));
         assert_eq!(routes.home(PUBLICATION), Some(TWO));
-        assert!(routes.publish(ONE, PeerKey(3), PUBLICATION, 3));
+        assert!(routes.publish(ONE, PeerId(3), PUBLICATION, 3));
         assert_eq!(routes.duties(TWO), duty(true, &[]));
         assert_eq!(routes.home(PUBLICATION), Some(ONE));
-        routes.leave(TWO, PeerKey(2));
+        routes.leave(TWO, PeerId(2));
         assert_eq!(routes.home(PUBLICATION), Some(ONE), "it had been replaced");
     }
 
     #[test]
     fn a_subscriber_that_changes_is_counted_where_it_is() {
         let routes = Routes::new(2);
-        let other = PublicationKey(6);
-        routes.publish(ONE, PeerKey(1), PUBLICATION, 1);
-        routes.publish(ONE, PeerKey(2), other, 2);
+        let other = PublicationId(6);
+        routes.publish(ONE, PeerId(1), PUBLICATION, 1);
+        routes.publish(ONE, PeerId(2), other, 2);
         routes.duties(ONE);
-        routes.subscribe(TWO, PeerKey(3), PUBLICATION);
-        routes.subscribe(TWO, PeerKey(3), other);
+        routes.subscribe(TWO, PeerId(3), PUBLICATION);
+        routes.subscribe(TWO, PeerId(3), other);
         let mut duties = routes.duties(ONE);
         duties.sort_by_key(|duty| duty.publication);
         assert_eq!((duties[0].to.len(), duties[1].to.len()), (0, 1));
@@ -272,11 +272,11 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_what_nobody_uses() {
         let routes = Routes::new(2);
-        routes.publish(ONE, PeerKey(1), PUBLICATION, 1);
-        routes.subscribe(TWO, PeerKey(2), PUBLICATION);
-        routes.leave(ONE, PeerKey(1));
-        routes.leave(TWO, PeerKey(2));
-        routes.leave(TWO, PeerKey(2));
+        routes.publish(ONE, PeerId(1), PUBLICATION, 1);
+        routes.subscribe(TWO, PeerId(2), PUBLICATION);
+        routes.leave(ONE, PeerId(1));
+        routes.leave(TWO, PeerId(2));
+        routes.leave(TWO, PeerId(2));
         assert!(routes.table().routes.is_empty() && routes.table().peers.is_empty());
         assert_eq!(routes.duties(ONE), duty(false, &[]));
     }
@@ -284,8 +284,8 @@ mod tests {
     #[test]
     fn a_single_worker_has_no_duties() {
         let routes = Routes::new(1);
-        routes.publish(ONE, PeerKey(1), PUBLICATION, 1);
-        routes.subscribe(ONE, PeerKey(2), PUBLICATION);
+        routes.publish(ONE, PeerId(1), PUBLICATION, 1);
+        routes.subscribe(ONE, PeerId(2), PUBLICATION);
         assert_eq!(routes.duties(ONE), []);
     }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use restage_media::{Config, ConnectFailure, Control, OfferError, PeerKey, Sfu, WorkerId};
+use restage_media::{Config, ConnectFailure, Control, OfferError, PeerId, Sfu, WorkerId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};
@@ -260,8 +260,8 @@ struct Worker {
     /// Events for which the server's queue had no room: at most two per peer, and the formats that a subscriber cannot
     /// decode.
     unsent: VecDeque<MediaEvent>,
-    opening: HashMap<PeerKey, AnswerSender>,
-    patching: HashMap<PeerKey, FragmentSender>,
+    opening: HashMap<PeerId, AnswerSender>,
+    patching: HashMap<PeerId, FragmentSender>,
     trains: Trains,
     gauge: Gauge,
     health: Arc<Health>,
@@ -278,7 +278,7 @@ struct Worker {
     counters: Arc<Counters>,
     load: Arc<AtomicUsize>,
     received: u64,
-    live: HashSet<PeerKey>,
+    live: HashSet<PeerId>,
     stopping: bool,
 }
 
@@ -310,7 +310,7 @@ impl Worker {
                 }
             };
         }
-        let peers: Vec<PeerKey> = self.live.iter().copied().collect();
+        let peers: Vec<PeerId> = self.live.iter().copied().collect();
         for peer in peers {
             self.sfu.control(now(), Control::Close { peer });
         }

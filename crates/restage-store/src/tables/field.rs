@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 
 use super::cells::Cells;
 use crate::error::StoreError;
@@ -124,7 +124,7 @@ macro_rules! ids {
 }
 pub(crate) use ids;
 
-ids!(StageId, StageSessionId, ParticipantId, ConnectionId);
+ids!(StageId, StageSessionId, ParticipantId, ConnectionId, JobId);
 
 /// Makes a type with a word for each variant a field, the text of one column. The compiler sees to it that no variant is
 /// without a word.

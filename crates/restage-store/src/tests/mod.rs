@@ -19,12 +19,12 @@ mod writer;
 use std::sync::Arc;
 
 use restage_core::row::{
-    Connection, Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token,
+    Connection, EncoderConfiguration, Participant, PublicKey, Replica, Stage, StageEvent,
+    StageSession, Token,
 };
 use restage_core::{Change, World};
 
 use crate::engine::{Access, Engine};
-use crate::error::StoreError;
 use crate::sql::{self, query};
 use crate::tables::{Table, write};
 use crate::{EffectSink, Store, StoreConfig};
@@ -85,6 +85,9 @@ impl Bench {
         for row in self.all::<PublicKey>().await {
             world.plain.insert(row.id.clone().into(), row.into());
         }
+        for row in self.all::<EncoderConfiguration>().await {
+            world.plain.insert(row.id.clone().into(), row.into());
+        }
         for row in self.all::<Participant>().await {
             let key = (row.session.clone(), row.id.clone());
             world.participants.insert(key, row);
@@ -94,6 +97,9 @@ impl Bench {
         }
         for row in self.all::<Connection>().await {
             world.connections.insert(row.id.clone(), row);
+        }
+        for row in self.all::<Job>().await {
+            world.jobs.insert(row.id.clone(), row);
         }
         let events = format!(
             "{} ORDER BY e.session, e.participant, e.seq",

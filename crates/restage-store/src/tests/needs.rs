@@ -38,6 +38,8 @@ fn every_need(names: &Names) -> Vec<Need> {
     }
     let keys = names.keys.iter().cloned();
     needs.extend(keys.map(|id| Need::Plain(id.into())));
+    let encoder_configurations = names.encoder_configurations.iter().cloned();
+    needs.extend(encoder_configurations.map(|id| Need::Plain(id.into())));
     for now in [0, 300, 600, 1_000] {
         for idle_before in [0, 500, 1_000] {
             for opened_before in [None, Some(Time(0)), Some(Time(500))] {
@@ -49,6 +51,10 @@ fn every_need(names: &Names) -> Vec<Need> {
             }
         }
     }
+    for now in [0, 200, 500, 1_000] {
+        needs.push(Need::JobsDue(Time(now)));
+    }
+    needs.extend(names.jobs.iter().cloned().map(Need::Job));
     for (_, session) in &names.sessions {
         needs.push(Need::Session(session.clone()));
     }
@@ -56,6 +62,7 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::Stage(stage.clone()));
         needs.push(Need::Live(stage.clone()));
         needs.push(Need::Occupancy(stage.clone()));
+        needs.push(Need::JobsOf(stage.clone()));
         for participant in &names.participants {
             needs.push(Need::Token(stage.clone(), participant.clone()));
             needs.push(Need::Replications(stage.clone(), participant.clone()));

@@ -11,12 +11,17 @@ use super::Database;
 use crate::engine::{self, Engine};
 use crate::{Store, StoreConfig, backup, check, restore, tables};
 
-/// Rows of each schema but the latest.
+/// The first schema with a table of jobs.
+const FIRST_WITH_JOBS: i64 = 6;
+
+/// Rows of each schema but the latest, which may be here as well.
 const LEFT_BEHIND: &[(i64, &str)] = &[
     (1, include_str!("../../tests/schemas/0001.sql")),
     (2, include_str!("../../tests/schemas/0002.sql")),
     (3, include_str!("../../tests/schemas/0003.sql")),
     (4, include_str!("../../tests/schemas/0004.sql")),
+    (5, include_str!("../../tests/schemas/0005.sql")),
+    (6, include_str!("../../tests/schemas/0006.sql")),
 ];
 
 #[test]
@@ -24,7 +29,7 @@ fn every_schema_but_the_latest_has_its_rows_and_stays_as_it_was() {
     let rows: BTreeMap<i64, &str> = LEFT_BEHIND.iter().copied().collect();
     let latest = engine::latest_schema();
     for migration in engine::MIGRATIONS.iter() {
-        if migration.version == latest {
+        if migration.version == latest && !rows.contains_key(&latest) {
             continue;
         }
         let version = migration.version;
@@ -71,11 +76,14 @@ async fn every_schema_is_brought_up_to_date_with_what_it_holds() {
             "connections",
             "stage_events",
             "deleted_stages",
+            "jobs",
         ];
         let mut before = Vec::new();
         let mut connection = database.rows().await;
         for table in tables {
-            before.push((table, count(&mut connection, table).await));
+            if table != "jobs" || *version >= FIRST_WITH_JOBS {
+                before.push((table, count(&mut connection, table).await));
+            }
         }
         let store = Store::open(&config, Box::new(|_, _, _| ())).await.unwrap();
         for (table, rows) in before {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use restage_core::command::NewToken;
-use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ParticipantId, RunId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context, Fault, Limits, Reply, StageArn};
 
 use super::{Bench, Database, StoreConfig};
@@ -37,6 +37,7 @@ fn execution(command: Command) -> Execution {
         steady: Time(1),
         limits: Limits::OPEN,
         session_idle_s: 60,
+        run: RunId::new("run"),
         fresh_session: StageSessionId::new("st-unused"),
     };
     Execution { command, context }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId, StageSessionId, Time};
 use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
 use restage_core::{Command, Context, Limits, Reply, Signer, StageArn};
 use restage_store::{EffectSink, Execution, Page, Store, StoreConfig, WRITER_QUEUE};
@@ -58,6 +58,7 @@ pub(crate) fn execution(at: i64, command: Command) -> Execution {
             ..Limits::OPEN
         },
         session_idle_s: IDLE_S,
+        run: RunId::new("run"),
         fresh_session: StageSessionId::new(format!("st-{at:013}")),
     };
     Execution { command, context }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use restage_media::PeerKey;
+use restage_media::PeerId;
 use restage_sim::Srtp;
 use restage_sim::peer::{Engine, Packet, Peer};
 use str0m::format::Codec;
@@ -38,7 +38,7 @@ pub struct SenderReport {
 }
 
 pub struct Client {
-    pub key: PeerKey,
+    pub key: PeerId,
     pub peer: Peer,
     /// The address that the engine knows.
     pub address: SocketAddr,
@@ -143,7 +143,7 @@ impl Client {
             .unwrap();
         let (peer, offer) = Peer::offer(rtc, address, direction, kinds, rids).unwrap();
         Self {
-            key: PeerKey(key),
+            key: PeerId(key),
             peer,
             address,
             nat: None,

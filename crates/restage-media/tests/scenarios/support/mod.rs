@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use client::Client;
 use restage_media::{
-    Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletKey, Input,
-    MediaPacket, OfferError, Output, PeerKey, PublicationKey, Sfu, TapError, TapKey, WorkerId,
-    limits,
+    Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
+    MediaPacket, OfferError, Output, PeerId, PublicationId, Sfu, TapError, TapId, WorkerId, limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -45,16 +44,16 @@ pub struct Flight {
 /// The outputs of the `Sfu` about its peers.
 #[derive(Debug)]
 pub enum News {
-    Answer(PeerKey, String),
-    Patched(PeerKey, Option<String>),
-    Refused(PeerKey, OfferError),
-    Connected(PeerKey),
-    /// What it cannot decode, and what is published.
-    Undecodable(PeerKey, restage_media::MediaKind, String),
-    Gone(PeerKey, GoneReason),
-    TapRefused(TapKey, TapError),
-    InletRefused(InletKey, InletError),
-    InletEnded(InletKey, InletEnd),
+    Answer(PeerId, String),
+    Patched(PeerId, Option<String>),
+    Refused(PeerId, OfferError),
+    Connected(PeerId),
+    /// What it cannot decode, and what is published of it.
+    Undecodable(PeerId, restage_media::MediaKind, String),
+    Gone(PeerId, GoneReason),
+    TapRefused(TapId, TapError),
+    InletRefused(InletId, InletError),
+    InletEnded(InletId, InletEnd),
 }
 
 pub struct World {
@@ -65,13 +64,13 @@ pub struct World {
     pub now: Instant,
     pub clients: Vec<Client>,
     pub news: Vec<News>,
-    /// Outputs for other workers: packets, and requests for key frames.
-    pub relayed: Vec<(PublicationKey, Vec<WorkerId>, Burst)>,
-    pub wanted: Vec<(PublicationKey, u8)>,
-    /// The outputs of taps.
-    pub tapped: Vec<(TapKey, MediaPacket)>,
-    /// The layers of external inlets for which key frames were requested.
-    pub inlet_key_frames: Vec<(InletKey, u8)>,
+    /// What goes to other workers: packets, and wishes for key frames.
+    pub relayed: Vec<(PublicationId, Vec<WorkerId>, Burst)>,
+    pub wanted: Vec<(PublicationId, u8)>,
+    /// What taps were given.
+    pub tapped: Vec<(TapId, MediaPacket)>,
+    /// Which layers of external inlets were asked for key frames.
+    pub inlet_key_frames: Vec<(InletId, u8)>,
     /// One-way delay of every datagram.
     pub delay: Duration,
     /// Percentage of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`.
@@ -165,8 +164,8 @@ impl World {
         let client = Client::publisher(self.now, key, self.clients.len());
         let index = self.open(client, true);
         self.control(Control::Publish {
-            peer: PeerKey(key),
-            publication: PublicationKey(publication),
+            peer: PeerId(key),
+            publication: PublicationId(publication),
         });
         index
     }
@@ -175,8 +174,8 @@ impl World {
         let client = Client::subscriber(self.now, key, self.clients.len());
         let index = self.open(client, false);
         self.control(Control::Subscribe {
-            peer: PeerKey(key),
-            publication: PublicationKey(publication),
+            peer: PeerId(key),
+            publication: PublicationId(publication),
         });
         index
     }
@@ -204,14 +203,14 @@ impl World {
         self.clients.len() - 1
     }
 
-    pub fn answer(&self, peer: PeerKey) -> Option<String> {
+    pub fn answer(&self, peer: PeerId) -> Option<String> {
         self.news.iter().rev().find_map(|news| match news {
             News::Answer(key, sdp) if *key == peer => Some(sdp.clone()),
             _ => None,
         })
     }
 
-    pub fn refusal(&self, peer: PeerKey) -> Option<&OfferError> {
+    pub fn refusal(&self, peer: PeerId) -> Option<&OfferError> {
         self.news.iter().rev().find_map(|news| match news {
             News::Refused(key, error) if *key == peer => Some(error),
             _ => None,

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use restage_media::{Config, GoneReason, PeerKey, Sfu};
+use restage_media::{Config, GoneReason, PeerId, Sfu};
 
 use super::super::MediaEvent;
 use super::super::counters::WorkerStats;
@@ -189,7 +189,7 @@ impl Worker {
         let (sent, dropped) = (self.trains.sent, self.trains.dropped);
         self.trains = Trains::new();
         (self.trains.sent, self.trains.dropped) = (sent, dropped);
-        let peers: Vec<PeerKey> = self.live.iter().copied().collect();
+        let peers: Vec<PeerId> = self.live.iter().copied().collect();
         for peer in peers {
             self.forget(peer);
             let gone = MediaEvent::Gone(peer, GoneReason::Panicked);

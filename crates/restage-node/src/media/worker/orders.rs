@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use restage_media::{Control, PeerKey};
+use restage_media::{Control, PeerId};
 
 use super::{Order, Reply, Worker, now};
 
@@ -63,7 +63,7 @@ impl Worker {
     }
 
     /// Forgets a peer that is gone.
-    pub(super) fn forget(&mut self, peer: PeerKey) {
+    pub(super) fn forget(&mut self, peer: PeerId) {
         if self.live.remove(&peer) {
             self.load.fetch_sub(1, Ordering::Relaxed);
         }

@@ -43,7 +43,7 @@ fn start(workers: u16) -> (Media, mpsc::Receiver<MediaEvent>) {
     Media::start(&places, 0, workers, 7, limits, profiles).unwrap()
 }
 
-async fn open(media: &Media) -> PeerKey {
+async fn open(media: &Media) -> PeerId {
     let opened = media.open(Role::Subscriber, OFFER.to_owned(), None).await;
     opened.unwrap().0
 }

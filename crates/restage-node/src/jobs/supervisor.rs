@@ -1,0 +1,341 @@
+//! Runs one task for each job, and sees to it that the rules hear how it ended.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use restage_core::Command;
+use restage_core::command::JobOutcome;
+use restage_core::id::JobId;
+use restage_core::limits::JOB_LEASE_S;
+use restage_core::row::Job;
+use restage_store::StoreError;
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
+
+use super::context::{JobContext, Order};
+use super::runner::{End, Runners};
+use crate::door::{Door, Failure};
+use crate::supervise::why;
+
+/// Jobs that run at the same time. One more waits for its next start.
+pub const JOBS_RUNNING_MAX: usize = 1_024;
+/// How often a lease is renewed: often enough that a renewal that comes late does not cost it.
+pub const RENEW_EVERY: Duration = Duration::from_secs(JOB_LEASE_S as u64 / 4);
+/// How long a runner may take to end a job that was stopped.
+pub const STOP_MAX: Duration = Duration::from_secs(30);
+/// How long runners may take to leave off when the server stops.
+pub const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Waiting time after a report could not be written, and its bound.
+const REPORT_RETRY_FIRST: Duration = Duration::from_millis(100);
+const REPORT_RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) renew_every: Duration,
+    pub(super) stop_max: Duration,
+    pub(super) pause_max: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            renew_every: RENEW_EVERY,
+            stop_max: STOP_MAX,
+            pause_max: PAUSE_MAX,
+        }
+    }
+}
+
+/// The jobs that run in this process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    runners: Runners,
+    times: Times,
+    running: Mutex<HashMap<JobId, Entry>>,
+    /// The server stops: nothing is started any more.
+    is_pausing: AtomicBool,
+    /// Rung whenever a job has left `running`.
+    left: Notify,
+}
+
+/// A start that goes on.
+#[derive(Debug)]
+struct Entry {
+    generation: u32,
+    orders: watch::Sender<Order>,
+    task: AbortHandle,
+}
+
+/// One start of a job, from the supervisor's side.
+struct Start {
+    id: JobId,
+    generation: u32,
+    task: JoinHandle<End>,
+    orders: watch::Receiver<Order>,
+    signs: Arc<AtomicBool>,
+    times: Times,
+}
+
+impl Jobs {
+    /// With these runners. Nothing runs yet.
+    pub fn new(runners: Runners) -> Self {
+        Self::within(runners, Times::default())
+    }
+
+    pub(super) fn within(runners: Runners, times: Times) -> Self {
+        let inner = Inner {
+            runners,
+            times,
+            running: Mutex::default(),
+            is_pausing: AtomicBool::new(false),
+            left: Notify::new(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// How many jobs run.
+    pub fn running(&self) -> usize {
+        self.inner.running().len()
+    }
+
+    /// The rules have started a job: begins with it, and returns. What comes of it goes through the door.
+    pub(crate) fn run<D: Door>(&self, job: Job, door: &D) {
+        let (id, generation) = (job.id.clone(), job.generation);
+        let report = |outcome| {
+            let (door, id) = (door.clone(), id.clone());
+            tokio::spawn(async move { report(&door, id, generation, outcome).await });
+        };
+        let Some(runner) = self.inner.runners.of_kind(&job.kind) else {
+            let reason = format!(
+                "this server has no runner for jobs of the kind {}",
+                job.kind
+            );
+            tracing::error!(job = %id, reason, "a job cannot be done");
+            return report(JobOutcome::Impossible(reason));
+        };
+        let mut running = self.inner.running();
+        if self.inner.is_pausing.load(Ordering::Acquire) {
+            return;
+        }
+        if running.len() >= JOBS_RUNNING_MAX {
+            return report(JobOutcome::Released);
+        }
+        let first = match job.stop_requested {
+            true => Order::Stop,
+            false => Order::GoOn,
+        };
+        let (orders, receiver) = watch::channel(first);
+        let signs = Arc::new(AtomicBool::new(false));
+        let context = JobContext {
+            job,
+            orders: receiver.clone(),
+            signs: Arc::clone(&signs),
+        };
+        // Whatever the runner does before its first wait is inside the task as well.
+        let task = tokio::spawn(async move { runner.run(context).await });
+        let entry = Entry {
+            generation,
+            orders,
+            task: task.abort_handle(),
+        };
+        running.insert(id.clone(), entry);
+        drop(running);
+        tracing::debug!(job = %id, generation, "a job was started");
+        let start = Start {
+            id,
+            generation,
+            task,
+            orders: receiver,
+            signs,
+            times: self.inner.times,
+        };
+        tokio::spawn(Arc::clone(&self.inner).supervise(start, door.clone()));
+    }
+
+    /// The rules have stopped a job.
+    pub(crate) fn stop(&self, job: &JobId, generation: u32) {
+        if let Some(entry) = self.inner.running().get(job)
+            && entry.generation == generation
+        {
+            entry.orders.send_replace(Order::Stop);
+        }
+    }
+
+    /// The rules have given a start up. Its runner is ended where it waits, and nothing is reported.
+    pub(crate) fn abandon(&self, job: &JobId, generation: u32) {
+        if self.inner.forget(job, generation) {
+            tracing::warn!(%job, generation, "a job showed no sign of life and was given up");
+        }
+    }
+
+    /// The server stops: nothing is started any more, and what runs leaves off within [`PAUSE_MAX`], or `deadline` if that
+    /// is earlier. What is not done by then is started again by the next process.
+    pub(crate) async fn pause(&self, deadline: Instant) {
+        {
+            let running = self.inner.running();
+            self.inner.is_pausing.store(true, Ordering::Release);
+            for entry in running.values() {
+                entry.orders.send_replace(Order::Pause);
+            }
+        }
+        let ends_at = deadline.min(Instant::now() + self.inner.times.pause_max);
+        if timeout_at(ends_at, self.inner.empty()).await.is_err() {
+            let mut running = self.inner.running();
+            tracing::warn!(jobs = running.len(), "jobs did not leave off in time");
+            for (_, entry) in running.drain() {
+                entry.task.abort();
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn running(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the task of a start, if it still goes on, and says whether it was there.
+    fn forget(&self, job: &JobId, generation: u32) -> bool {
+        let mut running = self.running();
+        let is_known = running
+            .get(job)
+            .is_some_and(|entry| entry.generation == generation);
+        if is_known && let Some(entry) = running.remove(job) {
+            entry.task.abort();
+        }
+        drop(running);
+        self.left.notify_waiters();
+        is_known
+    }
+
+    /// Waits until no job runs.
+    async fn empty(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.running().is_empty() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    async fn supervise<D: Door>(self: Arc<Self>, mut start: Start, door: D) {
+        let end = start.to_its_end(&door).await;
+        let is_pausing = *start.orders.borrow() == Order::Pause;
+        let outcome = match end {
+            // It was given up, and the rules know.
+            None => None,
+            // The stop of the server puts the job off, without a report.
+            Some(End::Failed(_) | End::Paused) if is_pausing => None,
+            Some(End::Paused) => Some(JobOutcome::Released),
+            Some(End::Done(result)) => Some(JobOutcome::Done(result)),
+            Some(End::Failed(reason)) => {
+                tracing::warn!(job = %start.id, generation = start.generation, reason, "a job failed");
+                Some(JobOutcome::Failed(reason))
+            }
+            Some(End::Impossible(reason)) => {
+                tracing::error!(job = %start.id, generation = start.generation, reason, "a job cannot be done");
+                Some(JobOutcome::Impossible(reason))
+            }
+        };
+        if let Some(outcome) = outcome {
+            report(&door, start.id.clone(), start.generation, outcome).await;
+        }
+        self.forget(&start.id, start.generation);
+    }
+}
+
+impl Start {
+    /// How the start ended. `None` if it was given up.
+    async fn to_its_end<D: Door>(&mut self, door: &D) -> Option<End> {
+        let mut renewals = interval_at(
+            Instant::now() + self.times.renew_every,
+            self.times.renew_every,
+        );
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut orders = self.orders.clone();
+        let mut stop_by = None;
+        loop {
+            if stop_by.is_none() && *orders.borrow_and_update() == Order::Stop {
+                stop_by = Some(Instant::now() + self.times.stop_max);
+            }
+            let overdue = async {
+                match stop_by {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ended = &mut self.task => return match ended {
+                    Ok(end) => Some(end),
+                    Err(error) if error.is_cancelled() => None,
+                    Err(error) => Some(End::Failed(why(error))),
+                },
+                _ = renewals.tick() => if !self.renew(door).await {
+                    self.task.abort();
+                    return None;
+                },
+                Ok(()) = orders.changed(), if stop_by.is_none() => {}
+                () = overdue => {
+                    self.task.abort();
+                    let limit = self.times.stop_max;
+                    return Some(End::Failed(format!("it did not stop within {limit:?}")));
+                }
+            }
+        }
+    }
+
+    /// Renews the lease if there was a sign of life. `false` says that the lease is another's.
+    async fn renew<D: Door>(&self, door: &D) -> bool {
+        if !self.signs.swap(false, Ordering::Relaxed) {
+            return true;
+        }
+        let command = Command::RenewJob {
+            job: self.id.clone(),
+            generation: self.generation,
+        };
+        match door.execute(command).await {
+            Ok(_) => true,
+            Err(Failure::Refused(_)) => false,
+            Err(Failure::Store(error)) => {
+                // The sign counts for the next time.
+                self.signs.store(true, Ordering::Relaxed);
+                tracing::warn!(%error, job = %self.id, "the lease of a job could not be renewed yet");
+                true
+            }
+        }
+    }
+}
+
+/// Tells the rules how a start ended. While the store fails it is tried again: otherwise the work would be done twice.
+async fn report<D: Door>(door: &D, job: JobId, generation: u32, outcome: JobOutcome) {
+    let command = Command::ReportJob {
+        job,
+        generation,
+        outcome,
+    };
+    let mut pause = REPORT_RETRY_FIRST;
+    loop {
+        match door.execute(command.clone()).await {
+            Ok(_) | Err(Failure::Refused(_) | Failure::Store(StoreError::Closed)) => return,
+            Err(Failure::Store(error)) if error.is_final() => return,
+            Err(Failure::Store(error)) => {
+                tracing::error!(%error, "the end of a job could not be written yet");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(REPORT_RETRY_MAX);
+            }
+        }
+    }
+}
