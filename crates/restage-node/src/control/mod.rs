@@ -67,17 +67,6 @@ const MEDIA_COMMANDS_MAX: usize = 512;
 const REPORT_RETRY_FIRST: Duration = Duration::from_millis(100);
 const REPORT_RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// Why a command was not executed.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The rules refuse.
-    #[error(transparent)]
-    Refused(#[from] restage_core::Error),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Settings of the control plane.
 #[derive(Clone, Debug)]
 pub struct Rules {
