@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 
 use super::context::{JobContext, Order};
 use super::runner::{End, Runners};
-use crate::door::{Door, Failure};
+use crate::executor::{Executor, Failure};
 use crate::supervise::why;
 
 /// Most jobs that run at the same time. Further ones wait for their next start.
@@ -110,12 +110,12 @@ impl Jobs {
         self.inner.running().len()
     }
 
-    /// Begins a start that the rules have decided, and returns. Its outcome is reported through `door`.
-    pub(crate) fn run<D: Door>(&self, job: Job, door: &D) {
+    /// Begins a start that the rules have decided, and returns. Its outcome is reported through `executor`.
+    pub(crate) fn run<D: Executor>(&self, job: Job, executor: &D) {
         let (id, generation) = (job.id.clone(), job.generation);
         let report = |outcome| {
-            let (door, id) = (door.clone(), id.clone());
-            tokio::spawn(async move { report(&door, id, generation, outcome).await });
+            let (executor, id) = (executor.clone(), id.clone());
+            tokio::spawn(async move { report(&executor, id, generation, outcome).await });
         };
         let Some(runner) = self.inner.runners.of_kind(&job.kind) else {
             let reason = format!(
@@ -161,7 +161,7 @@ impl Jobs {
             signs,
             times: self.inner.times,
         };
-        tokio::spawn(Arc::clone(&self.inner).supervise(start, door.clone()));
+        tokio::spawn(Arc::clone(&self.inner).supervise(start, executor.clone()));
     }
 
     /// Tells the runner to stop, because the rules have stopped the job.
@@ -231,8 +231,8 @@ impl Inner {
         }
     }
 
-    async fn supervise<D: Door>(self: Arc<Self>, mut start: Start, door: D) {
-        let end = start.to_its_end(&door).await;
+    async fn supervise<D: Executor>(self: Arc<Self>, mut start: Start, executor: D) {
+        let end = start.to_its_end(&executor).await;
         let is_pausing = *start.orders.borrow() == Order::Pause;
         let outcome = match end {
             // It was given up, and the rules know that.
@@ -251,7 +251,7 @@ impl Inner {
             }
         };
         if let Some(outcome) = outcome {
-            report(&door, start.id.clone(), start.generation, outcome).await;
+            report(&executor, start.id.clone(), start.generation, outcome).await;
         }
         self.forget(&start.id, start.generation);
     }
@@ -259,7 +259,7 @@ impl Inner {
 
 impl Start {
     /// Waits for the end of the start. `None` if it was given up.
-    async fn to_its_end<D: Door>(&mut self, door: &D) -> Option<End> {
+    async fn to_its_end<D: Executor>(&mut self, executor: &D) -> Option<End> {
         let mut renewals = interval_at(
             Instant::now() + self.times.renew_every,
             self.times.renew_every,
@@ -283,7 +283,7 @@ impl Start {
                     Err(error) if error.is_cancelled() => None,
                     Err(error) => Some(End::Failed(why(error))),
                 },
-                _ = renewals.tick() => if !self.renew(door).await {
+                _ = renewals.tick() => if !self.renew(executor).await {
                     self.task.abort();
                     return None;
                 },
@@ -298,7 +298,7 @@ impl Start {
     }
 
     /// Renews the lease if there was a sign of life. `false` means that the lease is lost.
-    async fn renew<D: Door>(&self, door: &D) -> bool {
+    async fn renew<D: Executor>(&self, executor: &D) -> bool {
         if !self.signs.swap(false, Ordering::Relaxed) {
             return true;
         }
@@ -306,7 +306,7 @@ impl Start {
             job: self.id.clone(),
             generation: self.generation,
         };
-        match door.execute(command).await {
+        match executor.execute(command).await {
             Ok(_) => true,
             Err(Failure::Refused(_)) => false,
             Err(Failure::Store(error)) => {
@@ -321,7 +321,7 @@ impl Start {
 
 /// Reports to the rules how a start ended. While the store fails this is repeated, because otherwise the work would be
 /// done twice.
-async fn report<D: Door>(door: &D, job: JobId, generation: u32, outcome: JobOutcome) {
+async fn report<D: Executor>(executor: &D, job: JobId, generation: u32, outcome: JobOutcome) {
     let command = Command::ReportJob {
         job,
         generation,
@@ -329,7 +329,7 @@ async fn report<D: Door>(door: &D, job: JobId, generation: u32, outcome: JobOutc
     };
     let mut pause = REPORT_RETRY_FIRST;
     loop {
-        match door.execute(command.clone()).await {
+        match executor.execute(command.clone()).await {
             Ok(_) | Err(Failure::Refused(_) | Failure::Store(StoreError::Closed)) => return,
             Err(Failure::Store(error)) if error.is_final() => return,
             Err(Failure::Store(error)) => {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::supervisor::Times;
 use super::{End, JobContext, Jobs, Order, Runners};
-use crate::door::{Door, Failure};
+use crate::executor::{Executor, Failure};
 
 /// Time limit of every step.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -123,7 +123,7 @@ impl Rules {
     }
 }
 
-impl Door for Rules {
+impl Executor for Rules {
     async fn execute(&self, command: Command) -> Result<Reply, Failure> {
         let decision = {
             let mut state = self.state.lock().unwrap();
