@@ -19,7 +19,7 @@ mod writer;
 use std::sync::Arc;
 
 use restage_core::row::{
-    Connection, EncoderConfiguration, Participant, PublicKey, Replica, Stage, StageEvent,
+    Connection, EncoderConfiguration, Job, Participant, PublicKey, Replica, Stage, StageEvent,
     StageSession, Token,
 };
 use restage_core::{Change, World};
