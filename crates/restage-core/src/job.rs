@@ -1,8 +1,9 @@
-//! Jobs: what starts them, who does them, and how they end.
+//! The rules of jobs: what starts them, who runs them, and how they end.
 //!
-//! A job that has not ended is done by a runner or waits for its next start. A runner holds a lease, which ends unless the
-//! runner shows that it is alive. Each start has a number of its own (the generation), so that what a runner says that has
-//! lost its lease is refused. A start that fails is followed by another, later each time, until too many in a row have failed.
+//! A job that has not ended is run by a runner or waits for its next start. A runner holds a lease, which ends unless
+//! the runner shows that it is alive. Each start has a number of its own (the generation), so that reports of a
+//! runner that has lost its lease are refused. A failed start is followed by another one, after a growing pause,
+//! until too many in a row have failed.
 //!
 //! ```text
 //!          StartJob             done, impossible, too many failures
@@ -41,7 +42,7 @@ fn begin(draft: &mut Draft<'_>, mut job: Job) -> Job {
     job
 }
 
-/// One start has failed: the job waits a while for the next one, or has failed for good.
+/// Records a failed start: the job waits for the next one, or fails for good.
 fn fail(draft: &mut Draft<'_>, job: Job, reason: &str) {
     let pause_s = pause(job.attempts.saturating_add(1));
     let due_at = draft.context.steady.plus_seconds(pause_s);
@@ -58,13 +59,13 @@ fn fail_until(draft: &mut Draft<'_>, mut job: Job, reason: &str, due_at: Time) {
     end(draft, job, JobState::Failed { reason });
 }
 
-/// The job waits until then for its next start.
+/// Lets the job wait until that time for its next start.
 fn wait(draft: &mut Draft<'_>, mut job: Job, due_at: Time) {
     job.state = JobState::Pending { due_at };
     draft.put_job(job);
 }
 
-/// The job has ended. It stays as part of the stage's history; with a stage that is gone it goes as well.
+/// Ends the job. It stays as part of the stage's history, and is removed if its stage is deleted.
 fn end(draft: &mut Draft<'_>, mut job: Job, state: JobState) {
     if draft.stage(&job.stage).is_none() {
         return draft.remove_job(&job.id);
@@ -74,7 +75,7 @@ fn end(draft: &mut Draft<'_>, mut job: Job, state: JobState) {
     draft.put_job(job);
 }
 
-/// How long a job waits after so many failed starts in a row, in seconds.
+/// The pause after this number of failed starts in a row, in seconds.
 fn pause(attempts: u32) -> u32 {
     let doublings = attempts.saturating_sub(1).min(16);
     JOB_RETRY_FIRST_S
@@ -82,7 +83,7 @@ fn pause(attempts: u32) -> u32 {
         .min(JOB_RETRY_MAX_S)
 }
 
-/// The text as a row keeps it: cut, and without the character U+0000, which one of the engines does not store.
+/// The text as a row stores it: cut to its length, and without the character U+0000, which PostgreSQL does not store.
 fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(JOB_RESULT_BYTES_MAX)].replace('\0', "")
 }

@@ -3,7 +3,7 @@
 #![deny(missing_docs)]
 
 pub mod control;
-pub mod door;
+pub mod executor;
 pub mod jobs;
 pub mod media;
 pub mod outbox;

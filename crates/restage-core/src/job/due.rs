@@ -1,4 +1,4 @@
-//! What time and restarts do to jobs.
+//! Jobs and time: due starts, expired leases, and restarts of the server.
 
 use crate::kernel::context::Context;
 use crate::kernel::decision::Effect;
@@ -7,12 +7,12 @@ use crate::kernel::need::Need;
 use crate::limits::JOB_LEASE_S;
 use crate::row::{Job, JobState};
 
-/// The jobs that [`tick`] looks at.
+/// The jobs that [`tick`] needs.
 pub(crate) fn needs(context: &Context) -> Need {
     Need::JobsDue(context.steady)
 }
 
-/// Starts the jobs that are due, and gives up those whose lease has ended.
+/// Starts the jobs that are due, and ends starts whose lease has expired.
 pub(crate) fn tick(draft: &mut Draft<'_>) {
     let (world, context) = (draft.given(), draft.context);
     for job in world.due_jobs(context.steady) {
@@ -35,8 +35,9 @@ fn give_up(draft: &mut Draft<'_>, job: Job) {
     super::fail(draft, job, &reason);
 }
 
-/// At a start every lease is one of a process that is gone, which counts as a start that failed. At a stop the leases are
-/// this process's own, whose runners have been told to pause, and nothing has failed. Either way the jobs are due at once.
+/// When the server starts, every lease belongs to a process that is gone, which counts as a failed start. When it
+/// stops, the leases are its own; their runners were told to pause, and nothing has failed. In both cases the jobs
+/// are due at once.
 pub(crate) fn recover(draft: &mut Draft<'_>) {
     let (world, context) = (draft.given(), draft.context);
     for job in world.jobs.values().filter(|job| job.is_live()) {

@@ -1,4 +1,4 @@
-//! What the runner of a job says: that it is alive, or how its start ended. It is heard as long as it holds the lease.
+//! Reports of a job's runner: that it is alive, or how its start ended. They are accepted while it holds the lease.
 
 use crate::error::{Error, Fault};
 use crate::id::JobId;
@@ -13,7 +13,7 @@ pub(crate) fn needs(job: &JobId) -> Vec<Need> {
     vec![Need::Job(job.clone())]
 }
 
-/// The lease lasts from now on. A start that has lasted a while makes the failed ones before it forgotten.
+/// Renews the lease from now on. A start that has lasted a while resets the count of failed starts.
 pub(crate) fn renew(draft: &mut Draft<'_>, id: &JobId, generation: u32) -> Outcome {
     let (mut job, lease) = held(draft, id, generation)?;
     let now = draft.context.steady;
@@ -28,7 +28,7 @@ pub(crate) fn renew(draft: &mut Draft<'_>, id: &JobId, generation: u32) -> Outco
     Ok(Reply::Done)
 }
 
-/// A start has ended.
+/// Records the end of a start.
 pub(crate) fn ended(
     draft: &mut Draft<'_>,
     id: &JobId,

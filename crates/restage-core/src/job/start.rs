@@ -1,4 +1,4 @@
-//! StartJob: a job is made and given to a runner at once.
+//! StartJob: creates a job and gives it to a runner at once.
 
 use crate::error::{Error, Fault};
 use crate::kernel::command::NewJob;
@@ -75,7 +75,7 @@ fn check(new: &NewJob) -> Result<(), Error> {
             "spec: it must have at most {JOB_SPEC_BYTES_MAX} bytes"
         ));
     }
-    // It is none of JSON's, and one of the engines keeps no such text.
+    // JSON contains no such character, and PostgreSQL does not store it.
     if new.spec.contains('\0') {
         return invalid("spec: it must not contain the character U+0000".to_owned());
     }

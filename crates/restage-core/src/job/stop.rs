@@ -1,4 +1,4 @@
-//! StopJob, and what becomes of jobs when their stage is deleted.
+//! StopJob, and the jobs of a stage that is deleted.
 
 use crate::error::{Error, Fault};
 use crate::id::{JobId, StageId};
@@ -30,7 +30,7 @@ pub(crate) fn all_of(draft: &mut Draft<'_>, stage: &StageId) {
     }
 }
 
-/// Asks the job to end. One that waits is started once more at the next tick, to end what its last start has begun.
+/// Asks the job to end. A waiting job is started once more at the next tick, to end what its last start has begun.
 fn stop(draft: &mut Draft<'_>, mut job: Job) {
     if !job.is_live() || job.stop_requested {
         return;

@@ -33,13 +33,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
-use crate::door::Door;
+use crate::executor::Executor;
 use crate::jobs::{Jobs, Runners};
 use crate::media::{Media, MediaEvent};
 use crate::supervise::Parts;
 use crate::token::Tokens;
 
-pub use crate::door::Failure;
+pub use crate::executor::Failure;
 pub use connections::SocketClose;
 use connections::{Connections, Live, Reach};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
@@ -468,7 +468,7 @@ impl Control {
     }
 }
 
-impl Door for Control {
+impl Executor for Control {
     async fn execute(&self, command: Command) -> Result<Reply, Failure> {
         Self::execute(self, "", command).await
     }

@@ -1,4 +1,4 @@
-//! What a runner has of the job it does.
+//! The job as its runner sees it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use restage_core::row::Job;
 use tokio::sync::watch;
 
-/// What a runner is to do.
+/// What a runner must do now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// Go on with the job.
+    /// Continue with the job.
     GoOn,
-    /// End the job as it should, and keep what there is: it was stopped.
+    /// End the job and keep its result so far, because it was stopped.
     Stop,
-    /// Leave off so that a later start can go on: the server stops.
+    /// Interrupt the job so that a later start can continue, because the server stops.
     Pause,
 }
 
@@ -31,25 +31,25 @@ impl JobContext {
         &self.job
     }
 
-    /// The number of this start: greater than that of every earlier one.
+    /// The number of this start; it is higher than that of every earlier one.
     pub const fn generation(&self) -> u32 {
         self.job.generation
     }
 
-    /// Shows that the runner is alive, so that it keeps the lease. It costs next to nothing.
+    /// Shows that the runner is alive, so that it keeps the lease. Very cheap.
     pub fn alive(&self) {
         self.signs.store(true, Ordering::Relaxed);
     }
 
-    /// What is to be done right now.
+    /// The present order.
     pub fn order(&self) -> Order {
         *self.orders.borrow()
     }
 
-    /// Waits until there is another order than [`Order::GoOn`].
+    /// Waits until there is an order other than [`Order::GoOn`].
     pub async fn ordered(&mut self) -> Order {
         let found = self.orders.wait_for(|order| *order != Order::GoOn).await;
-        // Nobody gives orders any more once the job was given up.
+        // After the job was given up, no orders follow.
         found.map_or(Order::Pause, |order| *order)
     }
 }

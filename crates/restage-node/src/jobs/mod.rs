@@ -1,13 +1,13 @@
-//! Jobs: what is done beside the rules and outlives a process, such as a recording. The rules say which job is to run
-//! (`restage_core::row::Job`); here is who does it.
+//! Runs jobs: durable work beside the rules that outlives a process, such as a recording. The rules decide which job
+//! must run (`restage_core::row::Job`); this module runs it.
 //!
-//! For each kind of job there is a [`Runner`]. [`Jobs`] takes the rules' effects, runs one task for each job, renews its
-//! lease as long as the runner shows that it is alive, and reports how it ended. A runner that panics, or hangs, costs its
-//! own job one start and nothing else.
+//! For each kind of job there is a [`Runner`]. [`Jobs`] gets the rules' effects, runs one task for each job, renews its
+//! lease as long as the runner shows that it is alive, and reports how it ended. If a runner panics or hangs, only this
+//! start of its own job fails.
 //!
-//! A runner that was given up may still be at work for a moment, in a thread that does not answer or in a process that was
-//! cut off. What it writes outside must therefore carry [`JobContext::generation`], so that the next start is not mixed up
-//! with it.
+//! A runner that was given up may continue for a moment, in a thread that does not react or in a process that was
+//! disconnected. What it writes outside must therefore contain [`JobContext::generation`], so that it is not confused
+//! with the output of the next start.
 
 mod context;
 mod runner;

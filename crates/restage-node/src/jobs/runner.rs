@@ -1,4 +1,4 @@
-//! What does jobs of one kind, and which kinds there are.
+//! Runners of jobs, by the kind of the job.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::JobContext;
 
-/// A start of a job while it goes on.
+/// A running start of a job.
 pub type Running = Pin<Box<dyn Future<Output = End> + Send>>;
 
-/// Does jobs of one kind. It is asked once for each start of a job.
+/// Runs jobs of one kind. It is called once for each start of a job.
 pub trait Runner: Send + Sync + 'static {
-    /// Does the job. It should call [`JobContext::alive`] several times within a lease
-    /// ([`JOB_LEASE_S`](restage_core::limits::JOB_LEASE_S)), and heed [`JobContext::ordered`].
+    /// Runs the job. It should call [`JobContext::alive`] several times within a lease
+    /// ([`JOB_LEASE_S`](restage_core::limits::JOB_LEASE_S)), and follow [`JobContext::ordered`].
     fn run(&self, context: JobContext) -> Running;
 }
 
@@ -29,13 +29,13 @@ where
 /// How a start of a job ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum End {
-    /// The job is done, or has ended as it was asked to. What came of it.
+    /// The job is done, or has ended because it was asked to. The text is the result.
     Done(String),
-    /// This start failed; another one follows. Why, for an operator.
+    /// This start failed, and another one follows. The text is the reason, for an operator.
     Failed(String),
-    /// The job cannot be done, however often it is started. Why, for an operator.
+    /// The job cannot be done, however often it is started. The text is the reason, for an operator.
     Impossible(String),
-    /// The job goes on at another time: the answer to [`Order::Pause`](super::Order::Pause).
+    /// The job will continue later: the answer to [`Order::Pause`](super::Order::Pause).
     Paused,
 }
 
@@ -44,7 +44,7 @@ pub enum End {
 pub struct Runners(BTreeMap<&'static str, Arc<dyn Runner>>);
 
 impl Runners {
-    /// With a runner for the jobs of a kind, in place of the one there was.
+    /// Adds the runner for a kind of jobs, and replaces an earlier one.
     #[must_use]
     pub fn with(mut self, kind: &'static str, runner: impl Runner) -> Self {
         self.0.insert(kind, Arc::new(runner));

@@ -1,4 +1,4 @@
-//! Runs one task for each job, and sees to it that the rules hear how it ended.
+//! Runs one task for each job, and reports to the rules how it ended.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,23 +17,23 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 
 use super::context::{JobContext, Order};
 use super::runner::{End, Runners};
-use crate::door::{Door, Failure};
+use crate::executor::{Executor, Failure};
 use crate::supervise::why;
 
-/// Jobs that run at the same time. One more waits for its next start.
+/// Most jobs that run at the same time. Further ones wait for their next start.
 pub const JOBS_RUNNING_MAX: usize = 1_024;
-/// How often a lease is renewed: often enough that a renewal that comes late does not cost it.
+/// Interval at which a lease is renewed: short enough that a late renewal does not lose it.
 pub const RENEW_EVERY: Duration = Duration::from_secs(JOB_LEASE_S as u64 / 4);
-/// How long a runner may take to end a job that was stopped.
+/// Longest time for a runner to end a job that was stopped.
 pub const STOP_MAX: Duration = Duration::from_secs(30);
-/// How long runners may take to leave off when the server stops.
+/// Longest time for runners to pause when the server stops.
 pub const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// Waiting time after a report could not be written, and its bound.
+/// First pause before a report is written again, and the longest.
 const REPORT_RETRY_FIRST: Duration = Duration::from_millis(100);
 const REPORT_RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// How long things may take.
+/// The time limits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
     pub(super) renew_every: Duration,
@@ -62,13 +62,13 @@ struct Inner {
     runners: Runners,
     times: Times,
     running: Mutex<HashMap<JobId, Entry>>,
-    /// The server stops: nothing is started any more.
+    /// Set when the server stops: no job is started any more.
     is_pausing: AtomicBool,
-    /// Rung whenever a job has left `running`.
+    /// Notified whenever a job has left `running`.
     left: Notify,
 }
 
-/// A start that goes on.
+/// A running start.
 #[derive(Debug)]
 struct Entry {
     generation: u32,
@@ -76,7 +76,7 @@ struct Entry {
     task: AbortHandle,
 }
 
-/// One start of a job, from the supervisor's side.
+/// One start of a job, as the supervisor sees it.
 struct Start {
     id: JobId,
     generation: u32,
@@ -87,7 +87,7 @@ struct Start {
 }
 
 impl Jobs {
-    /// With these runners. Nothing runs yet.
+    /// Creates a supervisor with these runners. Nothing runs yet.
     pub fn new(runners: Runners) -> Self {
         Self::within(runners, Times::default())
     }
@@ -105,17 +105,17 @@ impl Jobs {
         }
     }
 
-    /// How many jobs run.
+    /// Number of running jobs.
     pub fn running(&self) -> usize {
         self.inner.running().len()
     }
 
-    /// The rules have started a job: begins with it, and returns. What comes of it goes through the door.
-    pub(crate) fn run<D: Door>(&self, job: Job, door: &D) {
+    /// Begins a start that the rules have decided, and returns. Its outcome is reported through `executor`.
+    pub(crate) fn run<D: Executor>(&self, job: Job, executor: &D) {
         let (id, generation) = (job.id.clone(), job.generation);
         let report = |outcome| {
-            let (door, id) = (door.clone(), id.clone());
-            tokio::spawn(async move { report(&door, id, generation, outcome).await });
+            let (executor, id) = (executor.clone(), id.clone());
+            tokio::spawn(async move { report(&executor, id, generation, outcome).await });
         };
         let Some(runner) = self.inner.runners.of_kind(&job.kind) else {
             let reason = format!(
@@ -143,7 +143,7 @@ impl Jobs {
             orders: receiver.clone(),
             signs: Arc::clone(&signs),
         };
-        // Whatever the runner does before its first wait is inside the task as well.
+        // So that the runner's code before its first wait runs inside the task as well.
         let task = tokio::spawn(async move { runner.run(context).await });
         let entry = Entry {
             generation,
@@ -161,10 +161,10 @@ impl Jobs {
             signs,
             times: self.inner.times,
         };
-        tokio::spawn(Arc::clone(&self.inner).supervise(start, door.clone()));
+        tokio::spawn(Arc::clone(&self.inner).supervise(start, executor.clone()));
     }
 
-    /// The rules have stopped a job.
+    /// Tells the runner to stop, because the rules have stopped the job.
     pub(crate) fn stop(&self, job: &JobId, generation: u32) {
         if let Some(entry) = self.inner.running().get(job)
             && entry.generation == generation
@@ -173,15 +173,15 @@ impl Jobs {
         }
     }
 
-    /// The rules have given a start up. Its runner is ended where it waits, and nothing is reported.
+    /// Ends the task of a start that the rules have given up. Nothing is reported.
     pub(crate) fn abandon(&self, job: &JobId, generation: u32) {
         if self.inner.forget(job, generation) {
             tracing::warn!(%job, generation, "a job showed no sign of life and was given up");
         }
     }
 
-    /// The server stops: nothing is started any more, and what runs leaves off within [`PAUSE_MAX`], or `deadline` if that
-    /// is earlier. What is not done by then is started again by the next process.
+    /// Called when the server stops: nothing is started any more, and running jobs pause within [`PAUSE_MAX`], or until
+    /// `deadline` if that is earlier. Jobs that have not paused by then are started again by the next process.
     pub(crate) async fn pause(&self, deadline: Instant) {
         {
             let running = self.inner.running();
@@ -206,7 +206,7 @@ impl Inner {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the task of a start, if it still goes on, and says whether it was there.
+    /// Ends the task of a start, if it still runs. Returns whether it did.
     fn forget(&self, job: &JobId, generation: u32) -> bool {
         let mut running = self.running();
         let is_known = running
@@ -231,13 +231,13 @@ impl Inner {
         }
     }
 
-    async fn supervise<D: Door>(self: Arc<Self>, mut start: Start, door: D) {
-        let end = start.to_its_end(&door).await;
+    async fn supervise<D: Executor>(self: Arc<Self>, mut start: Start, executor: D) {
+        let end = start.to_its_end(&executor).await;
         let is_pausing = *start.orders.borrow() == Order::Pause;
         let outcome = match end {
-            // It was given up, and the rules know.
+            // It was given up, and the rules know that.
             None => None,
-            // The stop of the server puts the job off, without a report.
+            // When the server stops, the rules postpone the job without a report.
             Some(End::Failed(_) | End::Paused) if is_pausing => None,
             Some(End::Paused) => Some(JobOutcome::Released),
             Some(End::Done(result)) => Some(JobOutcome::Done(result)),
@@ -251,15 +251,15 @@ impl Inner {
             }
         };
         if let Some(outcome) = outcome {
-            report(&door, start.id.clone(), start.generation, outcome).await;
+            report(&executor, start.id.clone(), start.generation, outcome).await;
         }
         self.forget(&start.id, start.generation);
     }
 }
 
 impl Start {
-    /// How the start ended. `None` if it was given up.
-    async fn to_its_end<D: Door>(&mut self, door: &D) -> Option<End> {
+    /// Waits for the end of the start. `None` if it was given up.
+    async fn to_its_end<D: Executor>(&mut self, executor: &D) -> Option<End> {
         let mut renewals = interval_at(
             Instant::now() + self.times.renew_every,
             self.times.renew_every,
@@ -283,7 +283,7 @@ impl Start {
                     Err(error) if error.is_cancelled() => None,
                     Err(error) => Some(End::Failed(why(error))),
                 },
-                _ = renewals.tick() => if !self.renew(door).await {
+                _ = renewals.tick() => if !self.renew(executor).await {
                     self.task.abort();
                     return None;
                 },
@@ -297,8 +297,8 @@ impl Start {
         }
     }
 
-    /// Renews the lease if there was a sign of life. `false` says that the lease is another's.
-    async fn renew<D: Door>(&self, door: &D) -> bool {
+    /// Renews the lease if there was a sign of life. `false` means that the lease is lost.
+    async fn renew<D: Executor>(&self, executor: &D) -> bool {
         if !self.signs.swap(false, Ordering::Relaxed) {
             return true;
         }
@@ -306,11 +306,11 @@ impl Start {
             job: self.id.clone(),
             generation: self.generation,
         };
-        match door.execute(command).await {
+        match executor.execute(command).await {
             Ok(_) => true,
             Err(Failure::Refused(_)) => false,
             Err(Failure::Store(error)) => {
-                // The sign counts for the next time.
+                // The sign of life is kept for the next time.
                 self.signs.store(true, Ordering::Relaxed);
                 tracing::warn!(%error, job = %self.id, "the lease of a job could not be renewed yet");
                 true
@@ -319,8 +319,9 @@ impl Start {
     }
 }
 
-/// Tells the rules how a start ended. While the store fails it is tried again: otherwise the work would be done twice.
-async fn report<D: Door>(door: &D, job: JobId, generation: u32, outcome: JobOutcome) {
+/// Reports to the rules how a start ended. While the store fails this is repeated, because otherwise the work would be
+/// done twice.
+async fn report<D: Executor>(executor: &D, job: JobId, generation: u32, outcome: JobOutcome) {
     let command = Command::ReportJob {
         job,
         generation,
@@ -328,7 +329,7 @@ async fn report<D: Door>(door: &D, job: JobId, generation: u32, outcome: JobOutc
     };
     let mut pause = REPORT_RETRY_FIRST;
     loop {
-        match door.execute(command.clone()).await {
+        match executor.execute(command.clone()).await {
             Ok(_) | Err(Failure::Refused(_) | Failure::Store(StoreError::Closed)) => return,
             Err(Failure::Store(error)) if error.is_final() => return,
             Err(Failure::Store(error)) => {

@@ -1,4 +1,4 @@
-//! The supervisor between runners made for the test and the rules themselves, which decide on rows in memory.
+//! The supervisor with test runners, and with the rules, which decide on rows in memory.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep};
 
 use super::supervisor::Times;
 use super::{End, JobContext, Jobs, Order, Runners};
-use crate::door::{Door, Failure};
+use crate::executor::{Executor, Failure};
 
-/// How long anything may take.
+/// Time limit of every step.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Renewals come at once; a stop and a pause wait for a runner as long as the test may take.
 const QUICK: Times = Times {
@@ -23,7 +23,7 @@ const QUICK: Times = Times {
     stop_max: LIMIT,
     pause_max: LIMIT,
 };
-/// Neither waits at all.
+/// Neither a stop nor a pause waits.
 const IMPATIENT: Times = Times {
     stop_max: Duration::ZERO,
     pause_max: Duration::ZERO,
@@ -98,7 +98,7 @@ impl Rules {
         self.state.lock().unwrap().world.jobs[&JobId::new(id)].clone()
     }
 
-    /// Waits until the row is so.
+    /// Waits until the condition on the row is true.
     async fn until(&self, id: &str, what: &str, holds: impl Fn(&Job) -> bool) -> Job {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -123,7 +123,7 @@ impl Rules {
     }
 }
 
-impl Door for Rules {
+impl Executor for Rules {
     async fn execute(&self, command: Command) -> Result<Reply, Failure> {
         let decision = {
             let mut state = self.state.lock().unwrap();
@@ -162,7 +162,7 @@ async fn until_count(count: &AtomicUsize, least: usize) {
     }
 }
 
-/// Counts when it is dropped: a runner that was ended, wherever it was.
+/// Counts when it is dropped, which happens when a runner was ended.
 struct OnDrop(Arc<AtomicUsize>);
 
 impl Drop for OnDrop {
@@ -302,7 +302,7 @@ async fn a_runner_whose_lease_is_another_start_s_is_ended_when_it_renews() {
     };
     let rules = Rules::new(Runners::default().with("test", runner), QUICK).await;
     rules.start("j", "test").await;
-    // As if another process had taken the job, which no effect tells of here.
+    // As if another process had taken the job, of which there is no effect here.
     rules
         .state
         .lock()
@@ -342,7 +342,7 @@ async fn a_job_that_does_not_stop_is_ended_and_the_next_start_is_told_at_once() 
     rules.start("j", "test").await;
     rules.stop("j").await;
     assert_eq!(rules.until_waiting("j").await.attempts, 1);
-    // On a machine that is busy, another start may come too late as well.
+    // On a busy machine another start may be too late as well.
     while rules.job("j").is_live() {
         rules.tick_after(JOB_RETRY_MAX_S).await;
         sleep(times.stop_max).await;
@@ -368,7 +368,7 @@ async fn a_job_of_a_kind_that_nobody_here_knows_has_failed_with_the_reason() {
 async fn a_stop_of_the_server_puts_jobs_off() {
     let runner = |mut context: JobContext| async move {
         match context.ordered().await {
-            // What is almost done may as well be finished.
+            // Work that is almost done may be finished.
             Order::Pause if context.job().id.as_str() == "short" => {
                 End::Done("finished".to_owned())
             }
@@ -386,7 +386,7 @@ async fn a_stop_of_the_server_puts_jobs_off() {
     rules.execute(Command::Recover).await.unwrap();
     let job = rules.until_waiting("j").await;
     assert_eq!((job.generation, job.attempts), (1, 0));
-    // Effects that come late start nothing.
+    // Late effects start nothing.
     rules.tick_after(1).await;
     assert_eq!(rules.jobs.running(), 0);
 }

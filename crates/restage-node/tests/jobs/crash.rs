@@ -1,4 +1,4 @@
-//! A process that runs a job is killed. The next one runs the job again, once, with a new generation.
+//! A process that runs a job is killed. The next process runs the job again, once, with a new generation.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -12,15 +12,15 @@ use restage_node::jobs::{End, JobContext, Order, Runners};
 use crate::database::Database;
 use crate::node::Node;
 
-/// How long anything may take.
+/// Time limit of every step.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The name of the test below that is the process to be killed.
 const PROCESS: &str = "crash::the_process_that_is_killed";
-/// Tells it where the database and the diary are.
+/// The environment variables with the address of the database and the path of the diary.
 const DATABASE: &str = "RESTAGE_TEST_JOB_DATABASE";
 const DIARY: &str = "RESTAGE_TEST_JOB_DIARY";
 
-/// Writes each of its starts into a file, on disk before it goes on, and works until it is told to stop.
+/// Writes each of its starts into a file, flushed to disk before it continues, and works until it is told to stop.
 fn diarist(diary: PathBuf) -> Runners {
     let runner = move |mut context: JobContext| {
         let diary = diary.clone();
@@ -47,7 +47,7 @@ fn lines(diary: &Path) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Ends with the test, whatever becomes of it.
+/// A process that is killed at the end of the test.
 struct Process(Child);
 
 impl Process {
@@ -61,7 +61,7 @@ impl Process {
         Self(child.unwrap())
     }
 
-    /// SIGKILL: nothing of it runs any more when this returns.
+    /// Sends SIGKILL. The process is gone when this returns.
     fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -98,7 +98,7 @@ async fn a_job_of_a_process_that_is_killed_goes_on_once_in_the_next() {
     let mut first = Process::start(database.address(), &diary);
     assert_eq!(until_lines(&diary, 1, &mut first), ["j 1"]);
     first.kill();
-    // The second finds the job of the first, and is killed in the middle of it as well.
+    // The second process finds the job of the first, and is killed in the middle of it as well.
     let mut second = Process::start(database.address(), &diary);
     assert_eq!(until_lines(&diary, 2, &mut second), ["j 1", "j 2"]);
     second.kill();
@@ -119,7 +119,7 @@ async fn a_job_of_a_process_that_is_killed_goes_on_once_in_the_next() {
     assert_eq!(lines(&diary), ["j 1", "j 2", "j 3"], "each start was one");
 }
 
-/// Not a test: the program that the test above starts and kills. It makes the job unless there is one.
+/// Not a test: the program that the test above starts and kills. It creates the job unless there is one.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by a_job_of_a_process_that_is_killed_goes_on_once_in_the_next"]
 async fn the_process_that_is_killed() {

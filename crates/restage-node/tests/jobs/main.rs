@@ -1,4 +1,5 @@
-//! Jobs in a node as it runs: its database, its clock, its one door. And in a process that is killed.
+//! Jobs in a running node, with its database, its clock and its one entry for commands, and in a process that is
+//! killed.
 
 mod crash;
 #[path = "../../../restage-store/tests/store_support/database.rs"]
@@ -15,7 +16,7 @@ use restage_node::jobs::{End, JobContext, Order, Runners};
 use database::Database;
 use node::{Node, arn};
 
-/// Ends when it is told to, and says how.
+/// Ends when it is told to, and returns the order.
 async fn follows_orders(mut context: JobContext) -> End {
     loop {
         context.alive();

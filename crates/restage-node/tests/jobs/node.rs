@@ -1,4 +1,4 @@
-//! A node without HTTP, on a database of the test's.
+//! A node without HTTP, on a database of the test.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use restage_store::{Store, StoreConfig};
 use tokio::time::Instant;
 
 const ACCOUNT: &str = "000000000000";
-/// How long anything may take.
+/// Time limit of every step.
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn arn(stage: &str) -> StageArn {
@@ -53,7 +53,7 @@ impl Node {
         Self { control, parts }
     }
 
-    /// As a server stops.
+    /// Stops the node as a server does.
     pub(crate) async fn stop(mut self) {
         self.control.stop(Instant::now() + LIMIT).await;
         self.parts.shutdown().await;

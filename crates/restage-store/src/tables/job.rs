@@ -1,4 +1,4 @@
-//! Jobs.
+//! The table of jobs.
 
 use restage_core::row::{Job, JobState, Lease};
 
@@ -17,8 +17,8 @@ table! {
     )
 }
 
-/// How far a job is: a word; the owner and the start of its lease; when it is to be started, or when its lease ends; and
-/// what came of it. What does not go with the word is NULL.
+/// The progress of a job: a word; the owner and the start of its lease; when it will be started, or when its lease
+/// ends; and the result or reason. Columns that do not belong to the word are NULL.
 impl Field for JobState {
     fn put(&self, cells: &mut Vec<Cell>) {
         let (word, owner, started_at, due_at, result) = match self {

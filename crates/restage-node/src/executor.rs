@@ -1,9 +1,9 @@
-//! The one door for changes, as those see it who ask for a command and know nothing else of the control plane.
+//! Executing commands: the one way to change something, for modules that need nothing else of the control plane.
 
 use restage_core::{Command, Reply};
 use restage_store::StoreError;
 
-/// Why a command was not carried out.
+/// Why a command was not executed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The rules refuse.
@@ -14,11 +14,11 @@ pub enum Failure {
     Store(#[from] StoreError),
 }
 
-/// Carries commands out: decided, committed, their effects queued in the order of commits.
-pub trait Door: Clone + Send + Sync + 'static {
-    /// Carries out a command of the node itself.
+/// Executes commands: decided, committed, and their effects queued in the order of commits.
+pub trait Executor: Clone + Send + Sync + 'static {
+    /// Executes a command of the node itself.
     ///
     /// # Errors
-    /// [`Failure`]; after [`Failure::Store`] the command may be asked for again.
+    /// [`Failure`]; after [`Failure::Store`] the command may be repeated.
     fn execute(&self, command: Command) -> impl Future<Output = Result<Reply, Failure>> + Send;
 }
