@@ -13,6 +13,8 @@ pub(crate) const SESSION: &str = "st-4Hc9sTnV2bQ7x";
 pub(crate) const PARTICIPANT: &str = "q7Rk2ZpLw0Xe";
 
 pub(crate) const KEY: &str = "arn:aws:ivs:eu-west-1:111122223333:public-key/Vw2xYz5aBc8D";
+pub(crate) const ENCODER: &str =
+    "arn:aws:ivs:eu-west-1:111122223333:encoder-configuration/Nd6uRf3GpQ9s";
 /// A P-384 key in PEM, as `openssl ec -pubout` writes one.
 pub(crate) const MATERIAL: &str = "-----BEGIN PUBLIC KEY-----\n\
     MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEzGmbdR55vy5k60IpUprUDqSbRTLB9OB2\n\
@@ -103,6 +105,13 @@ pub(crate) fn full_body(operation: Operation) -> Value {
         }),
         GetPublicKey | DeletePublicKey => json!({"arn": KEY}),
         ListPublicKeys => list,
+        CreateEncoderConfiguration => json!({
+            "name": "hd",
+            "video": {"width": 1_920, "height": 1_080, "framerate": 29.97, "bitrate": 6_000_000},
+            "tags": {"team": "blue"},
+        }),
+        GetEncoderConfiguration | DeleteEncoderConfiguration => json!({"arn": ENCODER}),
+        ListEncoderConfigurations => list,
         TagResource => json!({"tags": {"team": "blue"}}),
         UntagResource | ListTagsForResource => json!({}),
         _ => panic!("{operation} is not built"),
@@ -143,6 +152,10 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
         Operation::GetPublicKey => debug::<GetPublicKeyRequest>(body),
         Operation::ListPublicKeys => debug::<ListPublicKeysRequest>(body),
         Operation::DeletePublicKey => debug::<DeletePublicKeyRequest>(body),
+        Operation::CreateEncoderConfiguration => debug::<CreateEncoderConfigurationRequest>(body),
+        Operation::GetEncoderConfiguration => debug::<GetEncoderConfigurationRequest>(body),
+        Operation::ListEncoderConfigurations => debug::<ListEncoderConfigurationsRequest>(body),
+        Operation::DeleteEncoderConfiguration => debug::<DeleteEncoderConfigurationRequest>(body),
         Operation::TagResource => {
             TagResourceRequest::parse(TAGS_PATH, body).map(|request| format!("{request:?}"))
         }

@@ -27,8 +27,18 @@ pub(crate) fn accepted(operation: Operation, changes: Value) -> String {
 fn required(operation: Operation) -> &'static [&'static str] {
     use Operation::*;
     match operation {
-        CreateStage | ListStages | ListPublicKeys => &[],
-        GetStage | UpdateStage | DeleteStage | GetPublicKey | DeletePublicKey => &["arn"],
+        CreateStage
+        | ListStages
+        | ListPublicKeys
+        | CreateEncoderConfiguration
+        | ListEncoderConfigurations => &[],
+        GetStage
+        | UpdateStage
+        | DeleteStage
+        | GetPublicKey
+        | DeletePublicKey
+        | GetEncoderConfiguration
+        | DeleteEncoderConfiguration => &["arn"],
         ImportPublicKey => &["publicKeyMaterial"],
         TagResource => &["tags"],
         UntagResource | ListTagsForResource => unreachable!("{operation} reads no body"),
@@ -157,6 +167,10 @@ fn requests_know_their_operations() {
         GetPublicKeyRequest::OPERATION,
         ListPublicKeysRequest::OPERATION,
         DeletePublicKeyRequest::OPERATION,
+        CreateEncoderConfigurationRequest::OPERATION,
+        GetEncoderConfigurationRequest::OPERATION,
+        ListEncoderConfigurationsRequest::OPERATION,
+        DeleteEncoderConfigurationRequest::OPERATION,
     ];
     // Operations about tags are not read from a body alone.
     assert_eq!(named, Operation::BUILT[..named.len()]);
