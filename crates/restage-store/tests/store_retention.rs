@@ -130,7 +130,7 @@ async fn whoever_publishes_for_ever_loses_the_replicas_that_stopped_long_ago() {
         execute(&store, 20, stop("source", "ann", stage)).await;
     }
     execute(&store, 9 * DAY, stop("source", "ann", "recent")).await;
-    /// Each step removes at most its number of rows, whatever the rows are.
+    // Each step removes at most its number of rows, whatever the rows are.
     let (mut walk, mut removed) = (Sweep::before(Time(5 * DAY)), 0);
     while !walk.is_done() {
         walk = store.sweep(walk, 2).await.unwrap();
