@@ -123,6 +123,7 @@ RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh b
     "$VENV/bin/python" -m pytest conformance/python/test_story.py conformance/python/test_paginator.py \
     conformance/python/test_durable.py conformance/python/test_outbox.py conformance/python/test_db.py \
     conformance/python/test_bad_days.py conformance/python/test_clock.py \
+    conformance/python/test_encoder_configurations.py \
     conformance/python/test_readme.py::test_every_server_of_the_readme_starts
 
 step "Conformance: AWS SDK for JavaScript"

@@ -52,7 +52,7 @@ async fn stages_page_by_creation_while_some_are_deleted_and_created() {
     )
     .await;
 
-    // Lists each Region of the account once.
+    // Each Region of the account is listed once.
     let regions = store.list_regions(ACCOUNT, 10).await.unwrap();
     assert_eq!(regions, [REGION, "eu-west-2"]);
     assert_eq!(store.list_regions(ACCOUNT, 1).await.unwrap(), [REGION]);

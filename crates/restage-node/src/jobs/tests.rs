@@ -234,10 +234,11 @@ async fn a_runner_that_panics_before_its_first_wait_costs_its_own_start() {
 
 #[tokio::test]
 async fn a_job_that_hangs_is_given_up_when_its_lease_ends() {
-    let ended = Arc::new(AtomicUsize::new(0));
-    let dropped = Arc::clone(&ended);
+    let (began, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (begins, dropped) = (Arc::clone(&began), Arc::clone(&ended));
     let runner = move |context: JobContext| {
         let dropped = Arc::clone(&dropped);
+        begins.fetch_add(1, Ordering::Relaxed);
         async move {
             if context.generation() == 1 {
                 let _dropped = OnDrop(dropped);
@@ -248,6 +249,7 @@ async fn a_job_that_hangs_is_given_up_when_its_lease_ends() {
     };
     let rules = Rules::new(Runners::default().with("test", runner), QUICK).await;
     rules.start("j", "test").await;
+    until_count(&began, 1).await;
     rules.tick_after(JOB_LEASE_S - 1).await;
     assert_eq!(rules.jobs.running(), 1, "its lease lasts");
     rules.tick_after(1).await;
@@ -391,10 +393,11 @@ async fn a_stop_of_the_server_puts_jobs_off() {
 
 #[tokio::test]
 async fn a_job_that_does_not_leave_off_is_ended() {
-    let ended = Arc::new(AtomicUsize::new(0));
-    let dropped = Arc::clone(&ended);
+    let (began, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (begins, dropped) = (Arc::clone(&began), Arc::clone(&ended));
     let runner = move |_: JobContext| {
         let dropped = OnDrop(Arc::clone(&dropped));
+        begins.fetch_add(1, Ordering::Relaxed);
         async move {
             let _dropped = dropped;
             std::future::pending::<End>().await
@@ -402,6 +405,7 @@ async fn a_job_that_does_not_leave_off_is_ended() {
     };
     let rules = Rules::new(Runners::default().with("test", runner), IMPATIENT).await;
     rules.start("j", "test").await;
+    until_count(&began, 1).await;
     rules.jobs.pause(Instant::now() + LIMIT).await;
     until_count(&ended, 1).await;
     assert!(rules.job("j").lease().is_some(), "nothing was reported");
