@@ -126,21 +126,21 @@ pub enum Output {
     TapRefused {
         /// The tap.
         tap: TapId,
-        /// Why.
+        /// The reason.
         error: TapError,
     },
     /// An inlet was not opened, or a push into it was not taken.
     InletRefused {
         /// The inlet.
         inlet: InletId,
-        /// Why.
+        /// The reason.
         error: InletError,
     },
     /// An inlet is closed without [`Control::CloseInlet`]. Its key is free again.
     InletEnded {
         /// The inlet.
         inlet: InletId,
-        /// Why.
+        /// The reason.
         reason: InletEnd,
     },
     /// A subscriber or tap needs a key frame of an external inlet. Sent at most twice a second for each layer, and
@@ -177,7 +177,7 @@ pub enum Output {
     Refused {
         /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The reason.
         error: OfferError,
     },
     /// ICE and DTLS are up: media flows from now on.
@@ -199,7 +199,7 @@ pub enum Output {
     Gone {
         /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The reason.
         reason: GoneReason,
     },
 }
