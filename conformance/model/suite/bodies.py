@@ -90,7 +90,8 @@ def largest(world, operation):
 def most(shape):
     """The largest value that a shape allows, as far as it is bounded."""
     if shape.type_name == "structure":
-        return {name: most(member) for name, member in shape.members.items()}
+        values = {name: most(member) for name, member in shape.members.items()}
+        return values | service.MOST_TOGETHER.get(shape.name, {})
     if shape.type_name == "list":
         _, count = service.bounds(shape)
         return [most(shape.member) for _ in range(count)]

@@ -20,6 +20,8 @@ MAP_BYTES_MAX = {"ParticipantTokenAttributes": 1024, "ParticipantAttributes": 10
 # model's.
 EVEN = {"Width", "Height"}
 MOST_ALONE = {"Height": 1_620}
+# Members that have a smaller bound when all members of the structure are as large as possible.
+MOST_TOGETHER = {"Video": {"height": 1_080}}
 
 # Text that must name something that exists; what is well formed and names nothing is refused all the same.
 REFERENCES = {
