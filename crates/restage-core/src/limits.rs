@@ -109,7 +109,7 @@ pub const JOBS_PER_TICK_MAX: usize = 64;
 pub const JOB_KIND_LEN_MAX: usize = 32;
 /// Most bytes of what a job is to do.
 pub const JOB_SPEC_BYTES_MAX: usize = 64 * 1_024;
-/// Most bytes of what came of a job, or why it failed; the rest is cut off.
+/// Most bytes in the result of a job, or in the reason of its failure; the rest is cut off.
 pub const JOB_RESULT_BYTES_MAX: usize = 16 * 1_024;
 /// How long a job may run without a sign of life, in seconds.
 pub const JOB_LEASE_S: u32 = 60;

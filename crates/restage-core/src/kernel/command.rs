@@ -70,7 +70,7 @@ pub struct NewJob {
 /// How one start of a job ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum JobOutcome {
-    /// The job is done. What came of it, in the kind's own words.
+    /// The job is done, with this result in a form of its kind.
     Done(String),
     /// This start failed, and the next one may succeed. Why, for an operator.
     Failed(String),
@@ -184,7 +184,7 @@ pub enum Command {
         resumes: Option<StageSessionId>,
         /// How its media arrives; for publishing connections.
         protocol: Protocol,
-        /// What the User-Agent says of the client.
+        /// The client according to its User-Agent.
         client: Client,
     },
     /// The client of an open connection presents a verified token in place of the one it joined with.

@@ -89,7 +89,7 @@ pub enum Effect {
     Close {
         /// A connection of any kind.
         connection: ConnectionId,
-        /// The reason, which the client is told where the protocol allows it.
+        /// The reason, which the client gets where the protocol allows it.
         reason: CloseReason,
     },
     /// A runner begins with the job; its row names the lease. If it is asked to stop already, it ends what an earlier start
@@ -105,7 +105,7 @@ pub enum Effect {
         /// The number of its start.
         generation: u32,
     },
-    /// The lease has ended: whoever still runs this start of the job stops at once, and reports nothing.
+    /// The lease has ended: a task that still runs this start of the job ends at once, without a report.
     AbandonJob {
         /// The job.
         job: JobId,

@@ -1,4 +1,4 @@
-//! Plain resources of every kind: created, limited, deleted, each kind by itself.
+//! Plain resources of every kind: create, limit, delete, each kind by itself.
 
 use restage_core::id::{ArnId as _, Time};
 use restage_core::row::{PlainId, PlainKind, PlainLimits, PlainRow};
@@ -40,7 +40,7 @@ fn each_kind_has_a_limit_of_its_own() {
             },
             ..Limits::AWS
         };
-        // What there is of the other kinds does not count.
+        // Resources of other kinds do not count.
         for kind in PlainKind::ALL {
             for id in ["one", "two"] {
                 scene.run(&create(row(*kind, id))).ok();
@@ -54,7 +54,7 @@ fn each_kind_has_a_limit_of_its_own() {
         scene.run(&create(row(*kind, "three"))).refused(&refusal);
         scene.run(&delete(arn(&row(*kind, "one")))).gives(&[]);
         scene.run(&create(row(*kind, "three"))).ok();
-        // The count of a store holds where the rows are not loaded.
+        // The count of the store is used where the rows are not loaded.
         scene.run(&delete(arn(&row(*kind, "two")))).ok();
         scene.world.plain_counts.insert(*kind, 2);
         scene.run(&create(row(*kind, "four"))).refused(&refusal);

@@ -232,7 +232,7 @@ impl Inner {
     }
 
     async fn supervise<D: Executor>(self: Arc<Self>, mut start: Start, executor: D) {
-        let end = start.to_its_end(&executor).await;
+        let end = start.run_to_end(&executor).await;
         let is_pausing = *start.orders.borrow() == Order::Pause;
         let outcome = match end {
             // It was given up, and the rules know that.
@@ -259,7 +259,7 @@ impl Inner {
 
 impl Start {
     /// Waits for the end of the start. `None` if it was given up.
-    async fn to_its_end<D: Executor>(&mut self, executor: &D) -> Option<End> {
+    async fn run_to_end<D: Executor>(&mut self, executor: &D) -> Option<End> {
         let mut renewals = interval_at(
             Instant::now() + self.times.renew_every,
             self.times.renew_every,

@@ -1,7 +1,7 @@
-//! What each row is in its table, one file per table, and what is done with all tables alike.
+//! The tables: one file per table with its columns, and the code that is the same for all of them.
 //!
 //! [`ALL`] is the list of tables: backups, checks and the start of the server go through it. The tables of plain resources
-//! are named once more, in `plain_tables!`, for whoever has a row or an id of any kind.
+//! are named a second time, in `plain_tables!`, for code that has a row or an id of any kind.
 
 pub(crate) mod cells;
 pub(crate) mod connection;
