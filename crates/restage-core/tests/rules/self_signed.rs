@@ -213,6 +213,22 @@ fn errors_of_the_edge_go_into_the_history_unless_the_token_is_dead() {
     scene.run(&record(&claims)).changes_nothing();
 }
 
+/// `Scene::run` decides on the rows the command needs and on all rows: the replica's row must not make a difference.
+#[test]
+fn a_refused_join_is_not_that_of_a_replica_with_the_same_identity() {
+    let mut scene = with_key(&["A", "B"]);
+    scene.join_as(&scene.self_signed("A/ann", "K"), "publish", "c1");
+    scene.replicate("A/ann", "B", 0).ok();
+    let record = Command::RecordConnectionError {
+        claims: scene.self_signed("B/ann", "K"),
+        kind: crate::support::kind("events"),
+        error: StageEventError::InvalidInput,
+    };
+    scene
+        .run(&record)
+        .gives(&["s2/ann JOIN_ERROR INVALID_INPUT"]);
+}
+
 #[test]
 fn a_stage_that_goes_takes_its_identities_with_it() {
     let mut scene = with_key(&["A"]);

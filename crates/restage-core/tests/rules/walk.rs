@@ -250,7 +250,8 @@ impl Walk {
             if self.random.one_in(40) {
                 claims.issued_at = self.scene.wall.plus_seconds(400);
             }
-            if self.random.one_in(40) {
+            // Often enough for some of them to resume a session.
+            if self.random.one_in(10) {
                 claims.expires_at = self.scene.wall;
             }
             if self.random.one_in(60) {

@@ -48,17 +48,18 @@ fn history(draft: &Draft<'_>, event: &StageEvent) -> Option<Notice> {
         Some(row) => &row.stage,
         None => &draft.session(&event.session)?.stage,
     };
+    // A join that was refused is its bearer's own, even if a replica here has the same identity: the command does not
+    // need the replica's row, so the row must not count.
+    let claimed_user = draft.claimed_user(&event.participant);
     let source = match row.map(|row| &row.replication) {
         Some(Replication::Replica {
             source_stage,
             source_session,
             ..
-        }) => Some((source_stage.clone(), source_session.clone())),
+        }) if claimed_user.is_none() => Some((source_stage.clone(), source_session.clone())),
         _ => None,
     };
-    let user_id = draft
-        .claimed_user(&event.participant)
-        .or_else(|| row.map(|row| row.user_id.as_str()));
+    let user_id = claimed_user.or_else(|| row.map(|row| row.user_id.as_str()));
     Some(Notice {
         stage: stage.clone(),
         session: event.session.clone(),
