@@ -94,12 +94,13 @@ step "Unit tests: Python, of what the tests are made with"
 
 [ "$SCOPE" = all ] || exit 0
 
-step "Store tests again, on PostgreSQL"
+step "Tests of store and jobs again, on PostgreSQL"
 POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 # The same binaries as above: what a test is given for a database is all that differs.
-cargo test --workspace --locked --quiet --no-run --message-format=json | python3 scripts/test_binaries.py restage-store |
-    while read -r binary; do
-        (cd crates/restage-store && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
+cargo test --workspace --locked --quiet --no-run --message-format=json |
+    python3 scripts/test_binaries.py restage-store restage-node:jobs |
+    while read -r folder binary; do
+        (cd "$folder" && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
     done
 
 step "Documentation and package of the Rust client"
@@ -122,6 +123,7 @@ RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh b
     "$VENV/bin/python" -m pytest conformance/python/test_story.py conformance/python/test_paginator.py \
     conformance/python/test_durable.py conformance/python/test_outbox.py conformance/python/test_db.py \
     conformance/python/test_bad_days.py conformance/python/test_clock.py \
+    conformance/python/test_encoder_configurations.py \
     conformance/python/test_readme.py::test_every_server_of_the_readme_starts
 
 step "Conformance: AWS SDK for JavaScript"

@@ -1,4 +1,4 @@
-"""Accounts and their keys: what belongs to one is nobody else's, and a key does what it may."""
+"""Accounts and keys: resources of one account are hidden from others, and a key allows what its permission says."""
 
 import json
 import tomllib
@@ -57,7 +57,7 @@ def bob(server):
 
 @pytest.fixture(scope="module")
 def hers(ann, media_loop):
-    """What Ann has: two stages, a public key, someone who publishes, a replica of hers."""
+    """Ann's resources: two stages, a public key, a publisher, a replica of it."""
     stages = api.Stages(ann)
     source, destination = stages.create("source"), stages.create("destination")
     participant, token = stages.token(source)
@@ -74,8 +74,8 @@ def hers(ann, media_loop):
     media_loop.close_peers()
 
 
-# Each operation as someone else would try it on what is Ann's, and the code that must answer. An operation that
-# takes no ARN is asked what it shows instead.
+# Each operation as another account would call it on Ann's resources, and the code of the answer. An operation that
+# takes no ARN is checked by what it lists.
 
 
 def refusal_of(call, *arguments):

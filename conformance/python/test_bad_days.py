@@ -241,7 +241,7 @@ def test_a_damaged_log_is_refused_until_the_loss_is_accepted(tmp_path):
     told = refused_start(server)
     assert "is damaged at byte" in told and "--accept-data-loss" in told, told
     assert log.read_bytes() == bytes(content), "nothing was touched"
-    # Nor may who only looks have the engine throw away what is behind the damage.
+    # A caller that only reads must not make the engine discard what is behind the damage.
     for words in (("db", "check"), ("db", "backup", str(tmp_path / "b.jsonl")), ("events", "dead-letters")):
         looked = server.command(*words, "--data-dir", str(server.data_dir), check=False)
         assert looked.returncode != 0 and "is damaged at byte" in looked.stderr, looked
@@ -252,7 +252,7 @@ def test_a_damaged_log_is_refused_until_the_loss_is_accepted(tmp_path):
     assert len(left) < 20
     assert any("the log of the last run is damaged" in line for line in accepting.log), accepting.tail()
     assert len(list(server.data_dir.glob("restage.db-wal.damaged-*"))) == 1
-    # What is left is whole: a crash right after needs no second word.
+    # What is left is complete: after a crash right now the flag is not needed again.
     for n in range(3):
         stages.create(f"after-{n}")
     accepting.kill()
@@ -396,7 +396,7 @@ def test_the_log_is_cut_back_when_nobody_writes(tmp_path):
 
 
 def seed(server, stages, events_each):
-    """Events for the webhook, as if they had happened before a restart."""
+    """Events for the webhook, as if they had been written before a restart."""
     rows = sqlite3.connect(server.data_dir / "restage.db")
     number = 0
     for _ in range(events_each):

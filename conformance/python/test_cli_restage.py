@@ -22,7 +22,7 @@ COMMAND_S = 120
 
 @pytest.fixture(scope="module")
 def run(server):
-    """Runs `restage …` against the server; JSON comes back as what it means."""
+    """Runs `restage …` against the server and parses its JSON."""
 
     def command(*arguments, code=0, **more):
         done = subprocess.run(
@@ -57,7 +57,7 @@ def fan(ivs, media_loop):
 
 @pytest.fixture(scope="module")
 def crate(server):
-    """Runs the crate's own example, which lists twenty at a time: (rows, what is left as a token or None)."""
+    """Runs the crate's own example, which lists twenty at a time: (rows, the token for the rest or None)."""
     program = binary().parent / "examples" / "replicas"
     if not program.is_file():
         program = ROOT / "target" / "debug" / "examples" / "replicas"
@@ -126,7 +126,7 @@ def test_the_same_tokens_in_the_same_places(ivs, run, fan):
         ).build_full_result()
         ours = json.loads(run(*command, "--max-items", str(items), "--page-size", str(page)))
         assert arns(ours["replicas"]) == arns(theirs["replicas"])
-        # What is inside is the service's own token, which is fresh every time; its size and place are the same.
+        # It contains the service's own token, which is new every time; its size and position are the same.
         assert ("NextToken" in ours) == ("NextToken" in theirs)
         again = json.loads(run(*command, "--max-items", "5", "--starting-token", theirs["NextToken"]))
         same = json.loads(run(*command, "--max-items", "5", "--starting-token", ours["NextToken"]))
@@ -150,7 +150,7 @@ def pictures(path):
 
 
 def probed(path):
-    """What ffprobe, which complains about anything it doubts, says of a file's only stream."""
+    """The only stream of a file as ffprobe describes it. ffprobe warns about anything unusual, and must not here."""
     command = ["ffprobe", "-v", "warning", "-show_streams", "-count_packets", "-of", "json", str(path)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S)
     assert (done.returncode, done.stderr) == (0, ""), f"{path}: {done.stderr}"

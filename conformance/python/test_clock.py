@@ -180,7 +180,7 @@ def test_who_was_told_to_wait_waits_no_longer_for_a_clock_that_was_set_back(serv
     signed, _, signature = key.token(stage, "ann").rpartition(".")
 
     def present(token):
-        """The code for a token of somebody behind a proxy; nobody gets in without an offer."""
+        """The error code for a token of a client behind a proxy; without an offer no client is admitted."""
         headers = bearer(token, Content_Type="application/sdp") | {"X-Forwarded-For": "203.0.113.1"}
         return json.loads(media.request("POST", server.url + "/whip", headers=headers)[2])["code"]
 

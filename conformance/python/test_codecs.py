@@ -1,4 +1,4 @@
-"""A viewer that cannot decode what is published is told: where it asks, on its socket, in its history, in metrics."""
+"""A viewer that cannot decode what is published is notified: by the answer, on its socket, in history and metrics."""
 
 import json
 import re

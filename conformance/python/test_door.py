@@ -1,4 +1,4 @@
-"""The HTTP door: what strangers may cost, whom it counts, under which names it answers, and what a slow store means."""
+"""Admission of HTTP: limits per client, trusted proxies, host names, and the effects of a slow store."""
 
 import contextlib
 import hashlib
@@ -77,7 +77,7 @@ def many_descriptors():
 
 
 def test_who_may_not_ask_is_refused_before_the_body(server, stages):
-    """Nothing of the bodies is sent, so that whoever waited for them would wait for ever."""
+    """Sends no part of the bodies, so that a server that waited for them would wait forever."""
     key, _ = server.credentials()
     good = signed(server, body=b"x" * 1000)
     unknown = [(name, value.replace(key, "AKIAUNKNOWN")) for name, value in good.items()]
@@ -201,7 +201,7 @@ def proxied(address):
 
 
 def test_one_address_has_so_many_connections(tmp_path):
-    """A trusted proxy says whose a connection is, or a request; whom it does not name is not counted."""
+    """A trusted proxy reports the client of a connection or request; unreported clients are not counted."""
     arguments = ("--trusted-proxies", "127.0.0.1,10.0.0.0/8", "--connections-per-address", "3")
     with served(tmp_path, *arguments, environment={"RUST_LOG": "restage_server=debug"}) as server:
         with contextlib.ExitStack() as stack:
@@ -241,7 +241,7 @@ def test_one_address_has_so_many_connections(tmp_path):
 
 
 def test_whom_no_trusted_proxy_names_is_not_believed(server):
-    """Who is no trusted proxy has no PROXY header, and says nothing by X-Forwarded-For."""
+    """From other peers the PROXY header is refused, and X-Forwarded-For is ignored."""
     with connect(server) as connection:
         connection.sendall(proxied("203.0.113.7") + head("GET", "/healthz"))
         assert not connection.recv(1000).startswith(b"HTTP/1.1 200")
@@ -358,7 +358,7 @@ def test_what_needs_no_credentials_is_answered_under_own_names(server):
         for host in ("rebound.example", f"rebound.example:{port}", "127.0.0.1.rebound.example"):
             status, _, body = ask(server, "GET", path, host=host)
             assert (status, json.loads(body)["code"]) == (421, "HOST_UNKNOWN"), (path, host)
-    # These tell nobody anything.
+    # These do not depend on the Host.
     assert ask(server, "GET", "/healthz", host="probe")[0] == 200
     assert ask(server, "GET", "/readyz", host="probe")[0] == 200
     foreign = [("Origin", "https://attacker.example"), ("Authorization", "Bearer x")]
@@ -386,7 +386,7 @@ def test_without_auth_only_own_names_and_pages_call(tmp_path):
             assert got == status, (host, origin, body)
             if status == 403:
                 assert answered["x-amzn-errortype"] == "AccessDeniedException"
-        # Pages of any origin publish and watch: who may do what is in the token.
+        # Pages of any origin may publish and watch: the token says what is allowed.
         foreign = [("Origin", "https://attacker.example"), ("Content-Type", "application/sdp")]
         assert ask(server, "POST", "/whip", foreign)[0] == 401
         assert api.client(server).list_stages()["stages"] == []
@@ -413,8 +413,8 @@ def test_without_auth_a_server_is_exposed_only_if_told_twice(tmp_path):
 
 
 def test_wrong_signatures_cost_once_and_many_are_stopped(tmp_path):
-    """An address that presents many tokens with wrong signatures is told to wait; a good token of a neighbour's, once
-    verified, still serves."""
+    """An address that sends many tokens with wrong signatures must wait; a valid token from the same address that was
+    verified before is still accepted."""
     with served(tmp_path, "--trusted-proxies", "127.0.0.1") as server:
         ivs = api.client(server)
         key = KeyPair().import_into(ivs)

@@ -31,7 +31,7 @@ DEATH = (
 
 
 class Ledger:
-    """What was acknowledged, and what was asked and never answered."""
+    """The acknowledged calls, and the calls without an answer."""
 
     def __init__(self):
         self.names = {}
@@ -174,7 +174,7 @@ def test_kills_under_load(tmp_path, media_loop):
             check_tokens(stages, ledger, chance)
         acknowledged += one_life(server, stages, media_loop, ledgers, sources, crash, chance)
         server.kill()
-        # The peers of the dead server have nobody to say goodbye to.
+        # The peers of the dead server get no goodbye.
         with contextlib.suppress(Exception):
             media_loop.close_peers()
     server.start()
@@ -203,7 +203,7 @@ def one_life(server, stages, media, ledgers, sources, crash, chance):
     for caller in callers:
         caller.start()
     eventually(lambda: any(caller.acknowledged for caller in callers), what="the first acknowledged call")
-    # Not a wait for anything: the moment of the crash is what is random here.
+    # This waits for nothing: the moment of the crash is random.
     threading.Event().wait(chance.uniform(*LIFE_S))
     server.process.kill()
     for caller in callers:

@@ -1,4 +1,4 @@
-"""The events WebSocket: who publishes in a stage, told as it happens."""
+"""The events WebSocket: who publishes in a stage, sent as it changes."""
 
 import socket
 
@@ -174,7 +174,7 @@ def test_a_closed_socket_is_read_until_the_client_closes_it_too(server, stages, 
 
 
 def open_raw(server, token, stage):
-    """(connection, stream) of an events socket that nobody reads or answers by itself."""
+    """(connection, stream) of an events socket that is not read and not answered automatically."""
     connection = socket.create_connection(("127.0.0.1", server.http_port), 10)
     head = [
         f"GET /events/{api.stage_id(stage)} HTTP/1.1",
@@ -203,7 +203,7 @@ def close_code(stream):
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        # The length alone is enough: nobody waits for a message of 2 to the 62 bytes.
+        # The length alone is sufficient: the server does not wait for a message of 2^62 bytes.
         (b"\x81\xff" + (1 << 62).to_bytes(8, "big") + bytes(4), 1009),
         # Fragments that are too much together.
         (b"".join(bytes([first, 0xFE, 0x20, 0x00]) + bytes(4) + b"x" * 0x2000 for first in (1, 0, 0)), 1009),
@@ -233,7 +233,7 @@ def resident_kib(server):
 
 
 def send_until_closed(connection):
-    """How many bytes the server took before it had heard enough."""
+    """Number of bytes that the server accepted before it closed the connection."""
     sent = 0
     try:
         while True:
@@ -262,7 +262,7 @@ def test_answers_that_nobody_reads_cost_no_memory(server, stages, pair):
         pings = masked(PING, b"x" * 125) * 4096
         connection.settimeout(30)
         sent = 0
-        # Nothing is read: the server must have enough of it at some time.
+        # Nothing is read, so the server must close the connection at some time.
         try:
             while sent < 1 << 28:
                 sent += connection.send(pings)

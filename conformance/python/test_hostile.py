@@ -1,4 +1,4 @@
-"""What nobody should send, sent. The server may refuse it or drop it; it must go on serving everybody else."""
+"""Hostile input. The server may refuse or drop it; it must continue to serve everybody else."""
 
 import json
 import os
@@ -83,7 +83,7 @@ def test_paths_nobody_serves(server, method, path):
 
 
 def exchange(server, data, timeout_s=3):
-    """What comes back to raw bytes on the HTTP port."""
+    """The answer to raw bytes on the HTTP port."""
     with socket.create_connection(("127.0.0.1", server.http_port), timeout_s) as connection:
         connection.sendall(data)
         try:
@@ -233,7 +233,7 @@ def test_offers_cut_off_and_scrambled(server, stages, media):
 
 
 def test_many_half_open_joins_do_not_keep_others_out(server, stages, media):
-    """Offers that never connect cost something only for a while, and nobody else anything."""
+    """Offers that never connect cost the server something only for a while, and do not affect others."""
     arn = stages.create("half-open")
     offer = make_offer(media)
     for _ in range(50):

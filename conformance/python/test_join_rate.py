@@ -41,7 +41,7 @@ def assert_too_often(answer, participant):
 
 
 def open_events(media, token):
-    """What becomes of an events socket, as if it were a status."""
+    """The outcome of an events socket, as a status."""
     events = media.events(token)
     eventually(lambda: events.is_closed or events.states(), what="the socket is closed or served")
     if not events.is_closed:
@@ -56,10 +56,10 @@ def test_opening_connections(server, stages, media):
     ann, token = stages.token(arn)
     whip = f"{server.url}/whip"
     watching, publishing = make_offer(media, direction="recvonly"), make_offer(media)
-    # What is refused counts as well: each attempt is a line in a history.
+    # Refused attempts count as well, because each of them is an event in a history.
     assert_too_often(use_up(lambda: post(media, whip, token, "v=1"), time.monotonic()), ann)
     since = time.monotonic()
-    # Another kind of connection is no way around it, and nobody else is held up.
+    # Another kind of connection does not evade the limit, and other participants are not affected.
     whep = f"{server.url}/whep/{ann}"
     assert_too_often(use_up_again(lambda: post(media, whep, token, watching), since), ann)
     use_up_again(lambda: open_events(media, token), since)

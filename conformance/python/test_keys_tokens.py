@@ -197,7 +197,7 @@ def test_a_self_signed_token_publishes_and_watches(stages, media, key, stage):
     assert (shown["userId"], shown["attributes"]) == ("ann", {"role": "host"})
     watcher = media.watch(key.token(stage, "bob", capabilities=WATCH), "host-1_A")
     watcher.wait_for(3)
-    # Those who hold a token of the server see the same.
+    # Participants with a token of the server see the same.
     media.watch(stages.token(stage["arn"])[1], "host-1_A").wait_for(3)
 
 
@@ -329,7 +329,7 @@ def test_expiry_counts_when_joining_only(stages, media, key, stage):
     eventually(lambda: events.states(), what="joined")
     eventually(lambda: time.time() > api.payload(token)["exp"] + 1, what="the token has expired")
     assert not events.is_closed
-    # Who is in stays in; the token alone opens nothing more (test_resumption.py).
+    # A participant that was admitted stays; the token alone opens nothing more (test_resumption.py).
     assert_error(post(media, stage, token), 401, "TOKEN_EXPIRED")
 
 
@@ -359,7 +359,7 @@ def test_the_identity_of_a_token_the_server_made_is_taken(stages, media, key, st
 
 
 def exchange(events, token):
-    """Sends the frame; the answer, once it is there."""
+    """Sends the frame and returns the answer."""
     count = len(answers(events))
     events.send(json.dumps({"type": "TOKEN_EXCHANGE", "payload": {"token": token}}))
     eventually(lambda: len(answers(events)) > count, what="an answer to TOKEN_EXCHANGE")
@@ -515,7 +515,7 @@ def test_exchange_by_patch_of_the_session(server, stages, media, key, stage):
     assert_error(patched(second, data="x", Content_Type="text/plain"), 415, "CONTENT_TYPE")
     assert "jti" in assert_error(patched(key.token(stage, "bob")), 400, "INVALID")
     assert_error(patched("abc"), 401, "TOKEN_MALFORMED")
-    # Trickled candidates are what they were, under either token.
+    # Trickled candidates are accepted as before, with either token.
     fragment = {"data": "a=end-of-candidates\r\n", "Content_Type": "application/trickle-ice-sdpfrag"}
     for token in (first, second):
         assert patched(token, **fragment, If_Match=tag)[0] in (204, 400)

@@ -25,7 +25,7 @@ STAGE = f"arn:aws:ivs:{REGION_OF_ITS_OWN}:{api.ACCOUNT}:stage/AAAAbbbb1234"
 
 @pytest.fixture(scope="module")
 def patient(server):
-    """boto3 as it comes, which waits and tries again when it is told that it is too fast."""
+    """boto3 with its default settings, which waits and retries when the rate is exceeded."""
     access_key, secret_key = server.credentials()
     return boto3.session.Session().client(
         "ivs-realtime",
@@ -42,11 +42,12 @@ def patient(server):
     [
         ("ListStages", {}, 5, "rate-others"),
         ("ListPublicKeys", {}, 3, "rate-public-keys"),
+        ("ListEncoderConfigurations", {}, 5, "rate-others"),
         ("CreateParticipantToken", {"stageArn": STAGE}, 50, "rate-create-participant-token"),
     ],
 )
 def test_rates(server, name, members, rate, setting):
-    """One signed request again and again, faster than any client library: what it is answered does not matter."""
+    """Sends one signed request repeatedly, faster than any client library. The answers do not matter."""
     url = f"{server.url}/{name}"
     request = AWSRequest("POST", url, data=json.dumps(members), headers={"Content-Type": "application/json"})
     SigV4Auth(Credentials(*server.credentials()), "ivs", REGION_OF_ITS_OWN).add_auth(request)
@@ -89,6 +90,14 @@ def test_public_keys(patient):
         patient.import_public_key(publicKeyMaterial=KeyPair().public_pem)
     for arn in made:
         patient.delete_public_key(arn=arn)
+
+
+def test_encoder_configurations(patient):
+    made = [patient.create_encoder_configuration()["encoderConfiguration"]["arn"] for _ in range(20)]
+    with refused(QUOTA, 402, "20", "limit-encoder-configurations"):
+        patient.create_encoder_configuration()
+    for arn in made:
+        patient.delete_encoder_configuration(arn=arn)
 
 
 def test_replications_of_one_participant(patient, media):

@@ -1,4 +1,4 @@
-"""Media through the server with aiortc, a WebRTC stack nobody here wrote, on both ends."""
+"""Media through the server with aiortc, an independent WebRTC stack, on both ends."""
 
 import pathlib
 import subprocess
@@ -46,7 +46,7 @@ def test_picture_and_sound_reach_stage_and_destination(stages, media, pair, code
     far.wait_for(11, frames=15)
     assert near.size == far.size == (320, 240)
     assert f"a=rtpmap:{payload_type(far.answer, codec)} {codec}/90000" in far.answer
-    # What both see is the same picture at the same time, not a recording of it.
+    # Both see the same picture at the same time, not a recording.
     eventually(lambda: abs(near.count - far.count) <= 8, what=f"{near.count} and {far.count} are close")
     eventually(lambda: publisher.video.count - far.count <= 15, what="the picture is live")
     assert set(near.seen) == set(far.seen) == {11}

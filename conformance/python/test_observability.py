@@ -96,7 +96,7 @@ def test_metrics_on_a_listener_of_their_own(tmp_path):
     server = Server(tmp_path / "data", "--metrics", f"127.0.0.1:{port}", name="test_observability_metrics").start()
     try:
         assert ("restage_store_up", ()) in samples(f"http://127.0.0.1:{port}")
-        # There it is an operation nobody knows.
+        # There it is an unknown operation.
         assert server.status("/metrics") == 404
     finally:
         server.stop()
@@ -163,7 +163,7 @@ HELD = {
 
 @pytest.fixture
 def talkative(tmp_path):
-    """A server that logs all it would ever log, as JSON, and is told secrets of every kind."""
+    """A server that logs everything it can, as JSON, and gets secrets of every kind."""
     nowhere = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     server = Server(
         tmp_path / "data",
@@ -176,7 +176,7 @@ def talkative(tmp_path):
             "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={HELD['the header of the collector']}",
         },
     )
-    # All of it is looked at, not only the end.
+    # Checks the whole log, not only its end.
     server.log = []
     yield server.start()
     if server.process is not None:
@@ -249,7 +249,7 @@ def test_no_secret_is_ever_logged(talkative, media):
 
     lines = list(server.log)
     told = [json.loads(line) for line in lines]
-    # Our own code is heard in every detail, or this would prove nothing.
+    # Our own code is logged in every detail, because otherwise this would prove nothing.
     assert {"INFO", "DEBUG"} <= {line["level"] for line in told if line["target"].startswith("restage")}
     messages = [line["fields"].get("message", "") for line in told]
     assert any(" ready on " in message for message in messages)
@@ -278,7 +278,7 @@ def test_no_secret_is_ever_logged(talkative, media):
 
 
 def test_the_consoles_key_and_colours_are_for_a_terminal(tmp_path):
-    """Lines for people end up in a journal too when no terminal is there."""
+    """Lines for people go to a journal too if standard error is no terminal."""
     server = Server(tmp_path / "data", name="test_observability_console").start()
     address = json.loads((server.data_dir / "server.json").read_text())["console"]
     path, key = address.split("#key=")

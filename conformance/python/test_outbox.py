@@ -1,4 +1,4 @@
-"""Events reach a webhook and a file: every one, in order per stage, whatever is killed and whoever refuses."""
+"""Events reach a webhook and a file: all of them, in order per stage, through kills of either side and refusals."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ SECRET = "a secret only these tests know"
 KILLS = 4
 DESTINATIONS = 3
 
-# History, and what the service calls it to those who listen.
+# Names of events in the history, and in events to sinks.
 NAMES = {
     "PUBLISH_STARTED": "Participant Published",
     "PUBLISH_STOPPED": "Participant Unpublished",
@@ -48,7 +48,7 @@ def history(stages, arn, participant):
 
 
 def told(events, arn, participant):
-    """The same, as told to those who listen."""
+    """The same, as sent to sinks."""
     return [
         (event["detail"]["event_name"], event["detail"].get("destination_stage_arn"))
         for event in events
@@ -57,7 +57,7 @@ def told(events, arn, participant):
 
 
 def one_life(server, stages, media, known):
-    """A publisher is replicated here and there; what is acknowledged at the kill is for the next life to tell."""
+    """A publisher is replicated into several stages. The next process reports what was acknowledged before the kill."""
     source = stages.create()
     destinations = [stages.create() for _ in range(DESTINATIONS)]
     participant, token = stages.token(source, userId="ann")
@@ -204,7 +204,7 @@ def test_a_slow_stage_delays_nobody(tmp_path, media_loop):
         stages.stop(source, destination, participant)
     expected = history(stages, destination, participant)
     assert len(expected) == 10
-    # The receiver gives up on the first event after ten seconds, and is slow again: nobody else may notice.
+    # The receiver gives up on the first event after ten seconds, and is slow again: other stages must not be delayed.
     eventually(lambda: told(receiver.events(), destination, participant) == expected, 8, "the other stage's events")
     assert not told(receiver.events(), slow["arn"], participant)
     others.set()

@@ -1,4 +1,4 @@
-"""A server that has used up the processor time it may have takes nobody new; those who are in are served on."""
+"""A server that has used up its processor time admits no new clients, and continues to serve the others."""
 
 import concurrent.futures
 import json
@@ -39,7 +39,7 @@ def metric(server, name):
 
 
 def join(media, token, publisher):
-    """What becomes of somebody who wants to watch: None if they are let in."""
+    """The outcome for a new viewer: None if it is admitted."""
     try:
         media.watch(token, publisher).leave()
     except Refused as refused:
@@ -82,5 +82,5 @@ def test_nobody_new_is_let_in_until_there_is_time_again(limited, media):
     assert metric(server, failures) >= 1
     eventually(lambda: join(media, watch, ann) is None, what="there is time again", timeout_s=LIMIT_S)
     assert metric(server, "restage_media_load") < 0.9
-    # The history must not grow by those who come again and again.
+    # Repeated attempts must not make the history grow.
     assert "SUBSCRIBE_ERROR" not in [event["name"] for event in stages.events(arn, bob)]

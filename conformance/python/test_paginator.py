@@ -126,7 +126,7 @@ def test_max_items_around_page_boundaries(fan, replicas, size, items):
     assert ("NextToken" in result) == (items < DESTINATIONS)
     if "NextToken" not in result:
         return
-    # Botocore's own resume token: the page it stopped in, and how much of it was taken unless it was all.
+    # Botocore's own resume token: the page in which it stopped, and how much of the page was taken unless it was all.
     inner = json.loads(base64.b64decode(result["NextToken"]))
     assert inner.get("boto_truncate_amount", 0) == items % size
     assert (inner["nextToken"] is None) == (items < size)

@@ -110,7 +110,7 @@ def test_the_shell_blocks_work_from_top_to_bottom(place, tools):
         lines = [line for line in block.splitlines() if not is_server(line)]
         if any(line.startswith("ffmpeg ") for line in lines):
             has_ffmpeg = True
-            # It runs until it is stopped, so what it does is looked at from beside it.
+            # It runs until it is stopped, so its effects are checked from outside.
             lines[-1] += " >ffmpeg.log 2>&1 &"
             lines.append("restage watch lobby bob --stop-after 6 >bob.jsonl")
             lines.append("kill %%")
@@ -170,7 +170,7 @@ def test_every_server_of_the_readme_starts(line, tools, tmp_path):
         subprocess.run([*psql, f"CREATE SCHEMA {schema}"], check=True, capture_output=True)
         line = re.sub(r"postgres://\S+", f"'{database}?options=-csearch_path%3D{schema}'", line)
     line = line.split("  #")[0]
-    # Tests stay on this machine, on ports nobody has.
+    # Tests stay on this machine, on ports that are free.
     address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     if "--http" in line:
         line = re.sub(r"--http \S+", f"--http {address}", line)

@@ -25,7 +25,7 @@ MEDIA_PATHS = [
     "/whip/sessions/%ff",
     "/events/a",
     "/events/%ff",
-    # Nothing is there.
+    # Paths that do not exist.
     "/whip/a/b/c",
     "/whep",
     "/whep/a/b",
@@ -154,7 +154,7 @@ def test_handshakes_that_fail(server, change, status, code):
 
 @pytest.mark.parametrize("size", [131_073, 1_000_000, 6_000_000])
 def test_a_body_that_is_too_large(server, stages, size):
-    """Read to its end, though none of it is kept: a client that is still sending would not hear the refusal."""
+    """The body is read to its end, though not kept: a client that is still sending would miss the refusal."""
     headers = bearer(stages.token(stages.create())[1], Content_Type=SDP)
     answer = ask(server, "POST", "/whip", headers, b"x" * size)
     assert answer[0] == 413
@@ -169,7 +169,7 @@ def test_a_body_that_is_too_large(server, stages, size):
 def test_a_body_that_ends_too_early_or_is_none(server, stages):
     headers = bearer(stages.token(stages.create())[1], Content_Type=SDP)
     lines = [f"{name}: {value}" for name, value in headers.items()]
-    # Nobody signed the second one: its body is not looked at.
+    # The second one is not signed, so its body is not read.
     for path, status, check in (("/whip", 400, assert_media_form), ("/CreateStage", 403, assert_api_form)):
         head = [f"POST {path} HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", *lines]
         with socket.create_connection(("127.0.0.1", server.http_port), 20) as connection:

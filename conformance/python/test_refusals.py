@@ -1,4 +1,4 @@
-"""What is refused, with which error code and status, and that the sentence names the member and the rule."""
+"""Refusals: the error code, the status, and that the message names the member and the rule."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_an_unknown_stage_is_not_found(ivs, method, arguments):
         getattr(ivs, method)(**arguments)
 
 
-# Lists have no 404 in the model, so the ARN is what is wrong.
+# Lists have no 404 in the model, so the ARN is reported as wrong.
 LISTS = [
     ("list_stage_sessions", {"stageArn": UNKNOWN_STAGE}),
     ("list_participants", {"stageArn": UNKNOWN_STAGE, "sessionId": UNKNOWN_SESSION}),

@@ -1,4 +1,4 @@
-"""The server restarts, planned or not: its clients come back by themselves, and nobody takes it for a removal."""
+"""The server restarts, planned or not: its clients reconnect by themselves, and none takes it for a removal."""
 
 import contextlib
 import json
@@ -14,8 +14,8 @@ from support.api import Stages
 from support.server import Server, binary, clean_environment
 from support.wait import eventually
 
-# A client that is told at once is back within a second or two, and after a crash within three or four; without being
-# told it takes 40 s, or never comes. Busy machines get some time in between.
+# A client that is notified is back within one or two seconds, and after a crash within three or four. Without
+# a notice it takes 40 s, or it never comes back. Busy machines get some additional time.
 BACK_S = 20
 # How long the command line tries.
 TRIES_S = "120"
@@ -72,7 +72,7 @@ class Command:
         )
 
     def end(self):
-        """(exit code, what it said on stderr) of one that ends by itself."""
+        """(exit code, standard error) of a process that ends by itself."""
         code = self.process.wait(COMMAND_S)
         for reader in self._readers:
             reader.join()

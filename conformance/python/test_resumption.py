@@ -1,4 +1,4 @@
-"""A token that has expired opens nothing; who was let in before it did comes back with the secret the server gave.
+"""An expired token opens nothing. A participant that was admitted before reconnects with the secret from the server.
 
 Tokens are signed here, as CreateParticipantToken makes none that lasts seconds.
 """
@@ -76,7 +76,7 @@ def test_who_was_let_in_comes_back_and_watches_newcomers(server, stages, media, 
     let_in(media, server, other)
     expires(token)
     expires(other)
-    # A newcomer, whom ann watches.
+    # A new participant, whom Ann watches.
     dan, dan_token = stages.token(stage["arn"])
     publisher = media.publish(dan_token, identity=3)
     status, headers, text = post(media, f"{server.url}/whep/{dan}", token, secret, "recvonly")

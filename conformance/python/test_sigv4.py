@@ -1,4 +1,4 @@
-"""Signatures: what is refused, with AWS's own error codes, and that a good one in any region passes."""
+"""Signatures: refusals with AWS's own error codes; a valid signature of any Region is accepted."""
 
 import datetime
 import json
@@ -49,7 +49,7 @@ def assert_refused(answer, code, *words):
 
 @pytest.fixture
 def at(monkeypatch):
-    """Makes botocore sign as if the clock were off by so much."""
+    """Makes botocore sign as if its clock differed by this much."""
 
     def shift(**delta):
         moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**delta)

@@ -15,7 +15,7 @@ QUOTA = "ServiceQuotaExceededException"
 SERVER_ARGUMENTS = (
     *("--limit-stages", "8", "--limit-public-keys", "1", "--limit-publishers-per-stage", "2"),
     *("--limit-subscribers-per-stage", "2", "--limit-replications-per-participant", "1"),
-    *("--limit-publishers", "4", "--limit-subscriptions", "3"),
+    *("--limit-publishers", "4", "--limit-subscriptions", "3", "--limit-encoder-configurations", "1"),
 )
 
 
@@ -34,7 +34,7 @@ def fresh(stages):
 
 
 def publisher(stages, media, arn):
-    """Someone who publishes: their id."""
+    """A new publisher: its participant id."""
     participant, token = stages.token(arn)
     media.publish(token, with_video=False)
     eventually(lambda: stages.participants(arn).get(participant, {}).get("published"), what="published")
@@ -64,6 +64,15 @@ def test_public_keys(ivs):
         KeyPair().import_into(ivs)
     ivs.delete_public_key(arn=arn)
     ivs.delete_public_key(arn=KeyPair().import_into(ivs).arn)
+
+
+def test_encoder_configurations(ivs):
+    arn = ivs.create_encoder_configuration()["encoderConfiguration"]["arn"]
+    with refused(QUOTA, 402, "Encoder configurations per account and Region", "1", "limit-encoder-configurations"):
+        ivs.create_encoder_configuration()
+    ivs.delete_encoder_configuration(arn=arn)
+    arn = ivs.create_encoder_configuration()["encoderConfiguration"]["arn"]
+    ivs.delete_encoder_configuration(arn=arn)
 
 
 def test_tags(ivs, fresh):
@@ -96,7 +105,7 @@ def test_subscribers_of_a_stage_and_subscriptions_of_a_region(stages, fresh, med
     media.watch(stages.token(arn)[1], ann)
     _, late = stages.token(arn)
     assert_full(lambda: media.watch(late, ann), "Subscribers per stage", "2", "limit-subscribers-per-stage")
-    # The stage has room for nobody; the region for none of those who are in.
+    # The stage is full, and the region has no room even for participants that are admitted.
     other = fresh()
     cyd = publisher(stages, media, other)
     viewer, token = stages.token(other)
@@ -152,7 +161,7 @@ def serve(tmp_path, media):
 
 
 def errors(stages, arn, participant):
-    """The error events of a participant: name, code, whom it is about."""
+    """The error events of a participant: name, code, and the remote participant."""
     events = stages.events(arn, participant)
     return [
         (event["name"], event["errorCode"], event.get("remoteParticipantId"))

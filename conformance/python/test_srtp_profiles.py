@@ -1,4 +1,4 @@
-"""A WebRTC stack that knows no AES-GCM: it publishes and watches all the same, and an operator is told."""
+"""A WebRTC stack without AES-GCM can publish and watch, and the operator sees which profile is used."""
 
 import subprocess
 

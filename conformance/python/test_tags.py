@@ -1,4 +1,4 @@
-"""TagResource, UntagResource, ListTagsForResource: of stages and of public keys, by boto3 and by plain requests."""
+"""TagResource, UntagResource, ListTagsForResource: of every kind of resource, by boto3 and by plain requests."""
 
 import pytest
 
@@ -16,10 +16,16 @@ def key(ivs):
     return KeyPair().import_into(ivs, name="tagged")
 
 
-@pytest.fixture(params=["stage", "public-key"])
-def arn(request, ivs, stages, key):
+@pytest.fixture(scope="module")
+def encoder(ivs):
+    return ivs.create_encoder_configuration(name="tagged")["encoderConfiguration"]["arn"]
+
+
+@pytest.fixture(params=["stage", "public-key", "encoder-configuration"])
+def arn(request, ivs, stages, key, encoder):
     """A resource of each kind there is, without tags."""
-    made = stages.create("tagged") if request.param == "stage" else key.arn
+    kept = {"public-key": key.arn, "encoder-configuration": encoder}
+    made = kept.get(request.param) or stages.create("tagged")
     assert tags(ivs, made) == {}
     yield made
     ivs.untag_resource(resourceArn=made, tagKeys=list(tags(ivs, made)) or ["none"])
@@ -29,6 +35,9 @@ def shown(ivs, arn):
     """The tags that the resource itself shows, alone and in its list."""
     if ":stage/" in arn:
         alone, listed = ivs.get_stage(arn=arn)["stage"], ivs.list_stages(maxResults=100)["stages"]
+    elif ":encoder-configuration/" in arn:
+        alone = ivs.get_encoder_configuration(arn=arn)["encoderConfiguration"]
+        listed = ivs.list_encoder_configurations()["encoderConfigurations"]
     else:
         alone, listed = ivs.get_public_key(arn=arn)["publicKey"], ivs.list_public_keys()["publicKeys"]
     (in_list,) = [item for item in listed if item["arn"] == arn]
@@ -93,6 +102,7 @@ def all_three(ivs, arn):
     [
         (f"arn:aws:ivs:{REGION}:{ACCOUNT}:stage/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:{ACCOUNT}:public-key/AAAAbbbb1234", "ResourceNotFoundException", 404),
+        (f"arn:aws:ivs:{REGION}:{ACCOUNT}:encoder-configuration/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:{ACCOUNT}:composition/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:999988887777:stage/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:999988887777:public-key/AAAAbbbb1234", "ResourceNotFoundException", 404),
@@ -108,9 +118,9 @@ def test_resources_that_are_not_there(ivs, arn, code, status):
             call()
 
 
-def test_a_resource_of_another_region_is_not_there(server, stages, key):
+def test_a_resource_of_another_region_is_not_there(server, stages, key, encoder):
     elsewhere = api.client(server, region="us-east-1")
-    for arn in (stages.create(), key.arn):
+    for arn in (stages.create(), key.arn, encoder):
         for call in all_three(elsewhere, arn):
             with refused("ResourceNotFoundException", 404):
                 call()

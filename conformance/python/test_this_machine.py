@@ -20,7 +20,7 @@ def candidates(answer):
 
 
 class Session:
-    """A publishing session that nobody has sent media for yet."""
+    """A publishing session that has received no media yet."""
 
     def __init__(self, server, media, stages, arn):
         offer = make_offer(media)
@@ -93,7 +93,7 @@ def test_nothing_from_another_host_is_heard_until_that_is_asked_for(tmp_path, me
         assert {other_host.here, other_host.here6} <= set(session.candidates)
         refused = "restage_media_datagrams_refused_total"
         received = "restage_media_datagrams_received_total"
-        # The same check is right from here: what is wrong with it over there is where it comes from.
+        # The same check is valid from this machine: over there only its source address is wrong.
         for count, host in enumerate([other_host.here, other_host.here6], start=1):
             assert stun.ask(*session.check(host), source=host) == host
             heard = value(server, received)

@@ -1,4 +1,4 @@
-"""A connection that does not come about: both ends are told why, wherever they look."""
+"""A connection fails: both ends get the reason, wherever they look."""
 
 import json
 
@@ -29,7 +29,7 @@ def history(stages, arn, participant):
 
 
 def ended(media, url, token):
-    """What the session's URL says of its end, or None while that is open."""
+    """The end of a session as its URL reports it; None while it is open."""
     status, _, text = media.request("GET", url, headers=bearer(token))
     assert status in (404, 405), text
     return json.loads(text).get("ended")
@@ -125,7 +125,7 @@ def test_who_leaves_a_connection_that_was_up_reads_nothing(media, stages, arn):
 
 def test_an_offer_without_a_codec(server, media, stages, arn):
     ann, token = stages.token(arn)
-    # History is there from the first join on.
+    # The history begins with the first join.
     socket = media.events(token)
     offer = make_offer(media, kinds=("video",)).replace("VP8/90000", "VP7/90000").replace("H264/90000", "H261/90000")
     before = value(server, FAILURES, kind="publish", reason="no-video-codec")

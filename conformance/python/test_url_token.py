@@ -1,4 +1,4 @@
-"""Participant tokens in URLs, for players that have nothing else: taken everywhere, and told to nobody."""
+"""Participant tokens in URLs, for players without other means: accepted everywhere, and never logged."""
 
 import json
 import socket

@@ -51,7 +51,7 @@ def assert_error(answer, status, code):
     assert got == status, text
     assert headers["Content-Type"].startswith("application/json")
     body = json.loads(text)
-    # Of a session that has ended it is told, too, why.
+    # For a session that has ended, the answer includes the reason.
     assert set(body) - {"ended"} == {"code", "message"}
     assert body["code"] == code
     assert len(body["message"]) > 10

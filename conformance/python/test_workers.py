@@ -1,4 +1,4 @@
-"""Two media workers: whoever is on which, everybody sees everybody."""
+"""Two media workers: every participant sees every other one, on whichever workers they are."""
 
 import re
 

@@ -153,17 +153,25 @@ def test_trees_of_paths_are_taken_apart():
 
 
 def test_test_binaries_are_those_of_the_package_that_cargo_has_built():
-    def message(reason, folder, test, executable):
+    def message(reason, folder, target, test, executable):
         manifest = f'"/w/crates/{folder}/Cargo.toml"'
         profile = f'{{"test":{str(test).lower()}}}'
-        return f'{{"reason":"{reason}","manifest_path":{manifest},"profile":{profile},"executable":{executable}}}'
+        name = f'{{"name":"{target}"}}'
+        return (
+            f'{{"reason":"{reason}","manifest_path":{manifest},"target":{name},"profile":{profile},'
+            f'"executable":{executable}}}'
+        )
 
     lines = [
         "   Compiling one v0.1.0",
-        message("compiler-artifact", "one", True, '"/t/one-1"'),
-        message("compiler-artifact", "one", False, '"/t/one"'),
-        message("compiler-artifact", "two", True, '"/t/two-1"'),
-        message("compiler-artifact", "one", True, "null"),
-        message("build-finished", "one", True, '"/t/none"'),
+        message("compiler-artifact", "one", "one", True, '"/t/one-1"'),
+        message("compiler-artifact", "one", "jobs", True, '"/t/jobs-1"'),
+        message("compiler-artifact", "one", "one", False, '"/t/one"'),
+        message("compiler-artifact", "two", "two", True, '"/t/two-1"'),
+        message("compiler-artifact", "one", "one", True, "null"),
+        message("build-finished", "one", "one", True, '"/t/none"'),
     ]
-    assert list(test_binaries.binaries(lines, "one")) == ["/t/one-1"]
+    folder = "/w/crates/one"
+    assert list(test_binaries.binaries(lines, "one")) == [(folder, "/t/one-1"), (folder, "/t/jobs-1")]
+    assert list(test_binaries.binaries(lines, "one:jobs")) == [(folder, "/t/jobs-1")]
+    assert list(test_binaries.binaries(lines, "one:none")) == []

@@ -16,17 +16,19 @@ export let stages;
 export let browser;
 
 /**
- * Starts all of it before the file's tests and stops it after them. To be called before the file registers hooks of its own.
+ * Starts all of it before the file's tests and stops it after them.
  * @param {string} name Of the server's log in conformance/output.
- * @param {{ flags?: string[], closesPages?: boolean }} [wishes] Flags of the browser; whether every test's pages are closed
- *   after it.
+ * @param {{ flags?: string[], closesPages?: boolean, prepare?: () => Promise<void> }} [wishes] Flags of the browser; whether
+ *   every test's pages are closed after it; what else is to be done once all of it runs (Node starts a second `before` of a
+ *   file while the first one goes on).
  */
-export function useScene(name, { flags = [], closesPages = false } = {}) {
+export function useScene(name, { flags = [], closesPages = false, prepare = async () => {} } = {}) {
   before(async () => {
     server = await Server.start(name);
     site = await Site.open();
     stages = await Stages.of(server);
     browser = await launch({ flags });
+    await prepare();
   });
   if (closesPages) {
     afterEach(async () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { test } from "node:test";
 
 import { openPage } from "../support/browser.js";
 import { assertFits, DESKTOP, openConsole, PHONE } from "../support/console.js";
@@ -10,22 +10,22 @@ import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { OUTPUT } from "../support/server.js";
 import { eventually } from "../support/wait.js";
 
-useScene("browser_console");
-
 let source;
 let destination;
 let ann;
 
-before(async () => {
-  source = await stages.create("Main-stage");
-  destination = await stages.create("Viewers-Berlin");
-  ann = await stages.token(source, { userId: "Ann", attributes: { role: "host" } });
-  await openPage(browser, site, `card.html#name=Ann&token=${ann.token}`);
-  await stages.waitFor(source, ann.participantId, "CONNECTED");
-  await stages.replicate(source, destination, ann.participantId, {
-    reconnectWindowSeconds: 60,
-    attributes: { place: "left" },
-  });
+useScene("browser_console", {
+  prepare: async () => {
+    source = await stages.create("Main-stage");
+    destination = await stages.create("Viewers-Berlin");
+    ann = await stages.token(source, { userId: "Ann", attributes: { role: "host" } });
+    await openPage(browser, site, `card.html#name=Ann&token=${ann.token}`);
+    await stages.waitFor(source, ann.participantId, "CONNECTED");
+    await stages.replicate(source, destination, ann.participantId, {
+      reconnectWindowSeconds: 60,
+      attributes: { place: "left" },
+    });
+  },
 });
 
 /**

@@ -4,20 +4,21 @@
  */
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { after, afterEach, test } from "node:test";
 
 import { openPage } from "../support/browser.js";
 import { Detour } from "../support/detour.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { eventually } from "../support/wait.js";
 
-useScene("browser_media_path", { closesPages: true });
-
 /** @type {Detour} */
 let detour;
 
-before(async () => {
-  detour = await Detour.open(server);
+useScene("browser_media_path", {
+  closesPages: true,
+  prepare: async () => {
+    detour = await Detour.open(server);
+  },
 });
 
 after(async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { openPage, statsOf } from "../support/browser.js";
+import { launch, openPage, statsOf } from "../support/browser.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { eventually, eventuallySeen } from "../support/wait.js";
 

@@ -155,6 +155,8 @@ def broken(shape, value):
         yield f"{size} is below the least, {least}"
     if size is not None and most is not None and size > most:
         yield f"{size} is above the most, {most}"
+    if shape.name in service.EVEN and value % 2:
+        yield "odd"
     words = shape.metadata.get("enum")
     if words and value not in words:
         yield f"none of {', '.join(words)}"

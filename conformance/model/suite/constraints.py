@@ -118,8 +118,6 @@ def integers_outside(shape):
     least, most = service.bounds(shape)
     if shape.name in service.EVEN:
         yield "odd", least + 1
-    if shape.name in service.MOST_ALONE:
-        yield "above-alone", service.MOST_ALONE[shape.name] + 2
     if least is not None:
         yield "below", least - 1
         yield "far-below", -(2**63)

@@ -29,6 +29,9 @@ def values(world, operation):
     if operation.name == "ListPublicKeys":
         world.kept_public_key()
         world.disposable_public_key()
+    if operation.name == "ListEncoderConfigurations":
+        world.kept_encoder_configuration()
+        world.new_encoder_configuration()
     return made
 
 

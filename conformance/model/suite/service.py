@@ -15,14 +15,16 @@ PATTERNS_CORRECTED = {"ResourceArn": "arn:aws:ivs:[a-z0-9-]+:[0-9]+:[a-z-]+/[a-z
 # Bounds that only the API reference states: bytes of UTF-8 in all keys and values together.
 MAP_BYTES_MAX = {"ParticipantTokenAttributes": 1024, "ParticipantAttributes": 1024}
 
-# Rules that only the API reference states, of the picture of an encoder configuration: lengths are even, and the pixels are
-# bounded, so that beside the width that is meant when none is given (1280) the height has a smaller bound than the model's.
+# Rules that only the API reference states, about the picture of an encoder configuration: both lengths are even, and
+# their product is at most 2,073,600. So a height without a width, which is 1280 then, has a smaller bound than the
+# model's.
 EVEN = {"Width", "Height"}
 MOST_ALONE = {"Height": 1_620}
 
 # Text that must name something that exists; what is well formed and names nothing is refused all the same.
 REFERENCES = {
     "AutoParticipantRecordingStorageConfigurationArn",
+    "EncoderConfigurationArn",
     "PaginationToken",
     "ParticipantId",
     "ParticipantTokenId",

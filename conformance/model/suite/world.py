@@ -47,6 +47,7 @@ class World:
         # Created at first use, because not every server has public keys.
         self._kept_key = None
         self._key_elsewhere = None
+        self._kept_encoder = None
         self._disposable_key = None
         self._keeps_key = False
 
@@ -205,7 +206,18 @@ class World:
         if shape.name == "PublicKeyArn":
             self._key_elsewhere = self._key_elsewhere or self.new_public_key(region=OTHER_REGION)
             return self._key_elsewhere
+        if shape.name == "EncoderConfigurationArn":
+            return self.new_encoder_configuration(region=OTHER_REGION)
         return self.stage_elsewhere if shape.name in ("StageArn", "ResourceArn") else None
+
+    def new_encoder_configuration(self, **signing):
+        """The ARN of an encoder configuration; it has a name and tags to be seen."""
+        members = {"name": "seen", "tags": {"team": "conformance"}}
+        return self.must("CreateEncoderConfiguration", members, **signing)["encoderConfiguration"]["arn"]
+
+    def kept_encoder_configuration(self):
+        self._kept_encoder = self._kept_encoder or self.new_encoder_configuration()
+        return self._kept_encoder
 
     def disposable_public_key(self):
         """A key to delete. Only a few may exist, so the previous one is deleted first if it still exists."""
@@ -256,7 +268,9 @@ MAKERS = {
     ("StartParticipantReplication", "destinationStageArn"): World.new_stage,
     ("StopParticipantReplication", "destinationStageArn"): World.new_stage,
     ("DeletePublicKey", "arn"): World.disposable_public_key,
+    ("DeleteEncoderConfiguration", "arn"): World.new_encoder_configuration,
     ("TagResource", "resourceArn"): World.new_stage,
+    "EncoderConfigurationArn": World.kept_encoder_configuration,
     "PublicKeyArn": World.kept_public_key,
     "PublicKeyMaterial": lambda _: pem(),
     "ResourceArn": lambda world: world.scratch,

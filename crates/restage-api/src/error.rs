@@ -10,7 +10,7 @@ use serde::Serialize;
 /// on the answers of the replication operations; browsers need the first two.
 ///
 /// The strict-transport-security header has no `includeSubDomains`, unlike the service's own value, because other
-/// subdomains of the host may belong to somebody else.
+/// subdomains of the host may belong to another owner.
 pub const RESPONSE_HEADERS: &[(&str, &str)] = &[
     ("Access-Control-Allow-Origin", "*"),
     (

@@ -68,6 +68,10 @@ impl Operation {
         Self::GetPublicKey,
         Self::ListPublicKeys,
         Self::DeletePublicKey,
+        Self::CreateEncoderConfiguration,
+        Self::GetEncoderConfiguration,
+        Self::ListEncoderConfigurations,
+        Self::DeleteEncoderConfiguration,
         Self::TagResource,
         Self::UntagResource,
         Self::ListTagsForResource,
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_name_only() {
-        assert_eq!(Operation::BUILT.len(), 22);
+        assert_eq!(Operation::BUILT.len(), 26);
         for &operation in Operation::BUILT {
             let path = format!("/{operation}");
             if operation.is_about_tags() {

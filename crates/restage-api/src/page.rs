@@ -11,7 +11,7 @@
 //! No cipher of a library is used, AES-GCM-SIV for example: clients keep tokens, also while a server is updated, and those
 //! must stay good.
 //!
-//! Whoever holds a token learns nothing of the position but its length, cannot change it, and cannot
+//! The holder of a token learns nothing about the position except its length, cannot change it, and cannot
 //! use it with another operation, account, region or filter. Tokens for different positions differ,
 //! since each opens to exactly one.
 //!
@@ -150,7 +150,7 @@ impl std::fmt::Debug for PageTokens {
     }
 }
 
-/// The one answer to every bad token: which check failed is nobody's business.
+/// The answer to every invalid token. It does not say which check failed.
 pub(crate) fn bad_token() -> ApiError {
     ApiError::validation(
         "nextToken is not a token of this list. It must come unchanged from an earlier page of the \

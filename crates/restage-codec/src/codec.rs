@@ -5,9 +5,9 @@ use std::fmt;
 /// Audio or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MediaKind {
-    /// Audio.
+    /// Sound, such as Opus.
     Audio,
-    /// Video.
+    /// Pictures, such as H.264.
     Video,
 }
 
@@ -55,7 +55,7 @@ impl Codec {
         }
     }
 
-    /// What it encodes.
+    /// The kind of media that it encodes.
     #[inline]
     pub fn kind(self) -> MediaKind {
         match self {
@@ -68,9 +68,9 @@ impl Codec {
 /// Size of a picture as it is shown, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureSize {
-    /// Columns.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
 }
 

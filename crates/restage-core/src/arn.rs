@@ -146,6 +146,7 @@ mod tests {
         for text in [
             "arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud",
             "arn:aws:ivs:eu-west-1:111122223333:public-key/Vw2xYz5aBc8D",
+            "arn:aws:ivs:eu-west-1:111122223333:encoder-configuration/Vw2xYz5aBc8D",
         ] {
             let parsed = ResourceArn::parse(text).unwrap();
             assert_eq!(parsed.to_string(), text);
@@ -155,7 +156,8 @@ mod tests {
             );
             let is_stage = text.contains("stage");
             assert_eq!(StageArn::parse(text).is_some(), is_stage);
-            assert_eq!(PublicKeyArn::parse(text).is_some(), !is_stage);
+            let is_key = text.contains("public-key");
+            assert_eq!(PublicKeyArn::parse(text).is_some(), is_key);
             assert_eq!(Arn::<PlainId>::parse(text).is_some(), !is_stage);
         }
         for bad in [

@@ -1,5 +1,6 @@
 //! The door to the rules: which rule decides a command, and which rows it needs.
 
+use crate::job;
 use crate::kernel::command::Command;
 use crate::kernel::context::Context;
 use crate::kernel::decision::{Decision, Outcome};
@@ -135,6 +136,14 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             };
             failed::decide(draft, &report)
         }
+        Command::StartJob { job } => job::start::decide(draft, job),
+        Command::StopJob { job } => job::stop::decide(draft, job),
+        Command::RenewJob { job, generation } => job::report::renew(draft, job, *generation),
+        Command::ReportJob {
+            job,
+            generation,
+            outcome,
+        } => job::report::ended(draft, job, *generation, outcome),
         Command::Tick => tick::decide(draft),
         Command::Recover => recover::decide(draft),
     }
@@ -188,6 +197,9 @@ pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
         | Command::ConnectionFailed {
             stage, participant, ..
         } => connection::needs_of_report(stage, participant),
+        Command::StartJob { job } => job::start::needs(job),
+        Command::StopJob { job } => job::stop::needs(job),
+        Command::RenewJob { job, .. } | Command::ReportJob { job, .. } => job::report::needs(job),
         Command::Tick => tick::needs(context),
         Command::Recover => recover::needs(),
     }

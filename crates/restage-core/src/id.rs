@@ -96,6 +96,15 @@ text_id! {
     ConnectionId
 }
 
+text_id! {
+    /// A job: 22 alphanumerics. Never reused.
+    JobId
+}
+text_id! {
+    /// One run of a server process: 22 alphanumerics, drawn at its start.
+    RunId
+}
+
 /// A time in microseconds: of the wall clock since the Unix epoch, UTC, unless the steady clock is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Time(pub i64);

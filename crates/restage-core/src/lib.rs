@@ -9,6 +9,7 @@ pub mod arn;
 mod decide;
 pub mod error;
 pub mod id;
+mod job;
 mod kernel;
 pub mod limits;
 mod live;

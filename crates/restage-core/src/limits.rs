@@ -101,6 +101,26 @@ impl Rates {
 
 /// Connections that one tick ends because they have lasted too long; the next tick ends the next ones.
 pub const OVERDUE_PER_TICK_MAX: usize = 64;
+/// Jobs of one stage that have not ended.
+pub const JOBS_PER_STAGE_MAX: usize = 256;
+/// Jobs that one tick starts or gives up; the next tick takes the next ones.
+pub const JOBS_PER_TICK_MAX: usize = 64;
+/// Longest name of a kind of job.
+pub const JOB_KIND_LEN_MAX: usize = 32;
+/// Most bytes of what a job is to do.
+pub const JOB_SPEC_BYTES_MAX: usize = 64 * 1_024;
+/// Most bytes in the result of a job, or in the reason of its failure; the rest is cut off.
+pub const JOB_RESULT_BYTES_MAX: usize = 16 * 1_024;
+/// How long a job may run without a sign of life, in seconds.
+pub const JOB_LEASE_S: u32 = 60;
+/// A start that has lasted so long, in seconds, makes the failed starts before it forgotten.
+pub const JOB_STEADY_AFTER_S: u32 = 600;
+/// Starts in a row that may fail; then the job has failed for good.
+pub const JOB_ATTEMPTS_MAX: u32 = 8;
+/// From a failed start to the next one, in seconds. It doubles with each that fails.
+pub const JOB_RETRY_FIRST_S: u32 = 1;
+/// The longest time from a failed start to the next one, in seconds.
+pub const JOB_RETRY_MAX_S: u32 = 60;
 /// A client that leaves before its connection is up and this old has changed its mind; later, the connection has failed.
 pub const GIVEN_UP_AFTER_S: u32 = 2;
 /// Most tags of one resource (the API model's `Tags`).

@@ -64,7 +64,7 @@ impl<K: Eq + Hash> Default for Buckets<K> {
 
 impl<K: Eq + Hash> Buckets<K> {
     /// Keeps at most so many buckets. When more are in use at a time all are forgotten, which is
-    /// forgiving: a bound on memory must not lock anybody out.
+    /// forgiving: a bound on memory must not lock clients out.
     pub fn with_room_for(max: usize) -> Self {
         Self {
             held: HashMap::new(),

@@ -3,7 +3,9 @@
 //! Times are microseconds of the wall clock since the Unix epoch, unless a field names the steady clock.
 
 mod connection;
+mod encoder_configuration;
 mod event;
+mod job;
 mod participant;
 mod plain;
 mod public_key;
@@ -15,7 +17,9 @@ mod token;
 use std::collections::BTreeMap;
 
 pub use self::connection::{Connection, ConnectionKind};
+pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
+pub use self::job::{Job, JobState, Lease};
 pub use self::participant::{Client, Participant, Protocol, Replication};
 pub use self::plain::Plain;
 pub use self::public_key::PublicKey;
@@ -37,5 +41,11 @@ plain::kinds! {
         limit: public_keys (open 100, aws 3),
         title: "Public keys",
         operations: "ImportPublicKey", "DeletePublicKey",
+    }
+    EncoderConfiguration {
+        id: EncoderConfigurationId,
+        limit: encoder_configurations (open 1_000, aws 20),
+        title: "Encoder configurations",
+        operations: "CreateEncoderConfiguration", "DeleteEncoderConfiguration",
     }
 }

@@ -1,7 +1,7 @@
-//! One publisher, fifty subscribers: the forward path and nothing else, for counting instructions.
+//! One publisher and fifty subscribers: runs only the forward path, for counting instructions.
 //!
 //! `scripts/check_forward_cost.py` runs it under callgrind and collects only within [`forward`]. The clients are those
-//! of the scenario tests; they connect before, and are not heard while it is counted.
+//! of the scenario tests. They connect before, and what they send is not read while instructions are counted.
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../tests/scenarios/support/mod.rs"]
@@ -14,7 +14,7 @@ use str0m::format::Codec;
 use support::{Flight, World};
 
 const SUBSCRIBERS: u64 = 50;
-/// Pictures and audio packets.
+/// Number of pictures and audio packets.
 const BURSTS: u64 = 300;
 const PACKETS_PER_PICTURE: usize = 5;
 const PAYLOAD_BYTES: usize = 1_200;
@@ -45,7 +45,7 @@ fn main() {
     println!("{}", after.packets_out - before.packets_out);
 }
 
-/// What a worker does with a batch. Not inlined: its name is what is counted.
+/// A worker's work for one batch. Not inlined, because instructions are counted by its name.
 #[inline(never)]
 fn forward(sfu: &mut Sfu, now: Instant, flights: &[Flight]) {
     for flight in flights {

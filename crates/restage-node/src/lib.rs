@@ -1,8 +1,10 @@
 //! The runtime of a server without HTTP: executes commands with the rules and the store, performs their effects,
-//! runs the media workers and delivers events.
+//! runs the media workers and jobs, and delivers events.
 #![deny(missing_docs)]
 
 pub mod control;
+pub mod executor;
+pub mod jobs;
 pub mod media;
 pub mod outbox;
 pub mod retention;

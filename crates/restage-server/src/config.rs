@@ -165,6 +165,13 @@ pub struct Settings {
     /// Public keys per account and region [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLIC_KEYS", value_name = "COUNT")]
     pub limit_public_keys: Option<u32>,
+    /// Encoder configurations per account and region [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_ENCODER_CONFIGURATIONS",
+        value_name = "COUNT"
+    )]
+    pub limit_encoder_configurations: Option<u32>,
     /// Publishers per stage, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
@@ -452,6 +459,9 @@ impl Settings {
             limits: self.limits.or(lower.limits),
             limit_stages: self.limit_stages.or(lower.limit_stages),
             limit_public_keys: self.limit_public_keys.or(lower.limit_public_keys),
+            limit_encoder_configurations: self
+                .limit_encoder_configurations
+                .or(lower.limit_encoder_configurations),
             limit_publishers_per_stage: self
                 .limit_publishers_per_stage
                 .or(lower.limit_publishers_per_stage),

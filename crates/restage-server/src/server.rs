@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper_util::service::TowerToHyperService;
 use restage_api::PageTokens;
 use restage_node::control::{Control, Failure, Rules, effect_queue, publish_limits};
+use restage_node::jobs::Runners;
 use restage_node::media::{Audience, Media, MediaStartError, UdpReport};
 use restage_node::outbox::{self, Senders, WebhookError};
 use restage_node::retention;
@@ -181,7 +182,13 @@ impl Server {
             bound: address.ip(),
             public_url: &public_url,
         });
-        let control = Control::new((store, room), media.clone(), tokens, rules);
+        let control = Control::new(
+            (store, room),
+            media.clone(),
+            tokens,
+            rules,
+            Runners::default(),
+        );
         let mut parts = Parts::default();
         senders.run(control.store(), &mut parts);
         if config.retention_days > 0 {

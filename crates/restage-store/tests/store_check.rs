@@ -1,4 +1,4 @@
-//! What `restage db check` finds: nothing in what a server wrote, and each fault by its own sentence.
+//! What `restage db check` reports: nothing about rows that a server wrote, and a sentence of its own for each fault.
 
 mod store_support;
 
@@ -9,8 +9,8 @@ use store_support::{
     fresh, publish, replicate,
 };
 
-/// Someone publishes, is connecting to publish, is watched, and is replicated into a stage that lives and one that
-/// is deleted; the server was killed.
+/// A participant publishes, is connecting to publish, is watched, and is replicated into a stage that exists and one that
+/// is deleted. Then the server was killed.
 async fn lively() -> Database {
     let (store, database) = fresh().await;
     publish(&store, "source", "ann").await;

@@ -1,4 +1,4 @@
-//! What was acknowledged is there after a crash, and a database has one owner.
+//! Acknowledged changes are there after a crash, and a database has one owner.
 
 mod store_support;
 
@@ -32,7 +32,7 @@ async fn stages(store: &Store) -> BTreeSet<String> {
     }
 }
 
-/// Tells this test's own process, started again, to be the one that is killed.
+/// If set, this test's process, which is started again, is the one that will be killed.
 const VICTIM: &str = "RESTAGE_TEST_STORE_VICTIM";
 const KILLS: usize = 5;
 const WRITERS: usize = 8;
@@ -62,7 +62,7 @@ fn a_killed_process_loses_nothing_it_acknowledged() {
                 acknowledged.insert(id.to_owned());
                 seen += 1;
             }
-            // In the middle of its work, at another place each time.
+            // In the middle of its work, each time at another moment.
             if seen == 40 + kill * 23 {
                 if kill == 0 {
                     let blocked = in_runtime(Store::open(&config(&database), nowhere()));
@@ -179,7 +179,7 @@ async fn everything_is_there_after_opening_again() {
         store.meta_put_if_absent("key", b"other").await.unwrap(),
         secret
     );
-    // Connections too: that is how the next start knows what to close.
+    // Including connections, by which the next start knows what to close.
     let taken_over = connect("source", "ann", "again", ConnectionKind::Publish);
     execute(&store, 5, taken_over).await;
     let events = store
@@ -210,7 +210,7 @@ async fn a_database_has_one_owner() {
     store.close().await;
     let store = open(&database).await;
     assert_eq!(stages(&store).await.len(), 1);
-    // Dropped without closing: free as soon as the writer has noticed.
+    // Dropped without closing. The database is free as soon as the writer has noticed.
     drop(store);
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
     loop {

@@ -1,4 +1,4 @@
-//! The outbox: events are written with the change they tell of, wait for each sink, and leave one by one.
+//! The outbox: events are written with the change that they report, wait for each sink, and are removed one by one.
 
 mod store_support;
 
@@ -98,7 +98,7 @@ async fn what_the_service_does_not_tell_comes_when_asked_for() {
     };
     let refused = store_support::execution(4, connect("a", "bob", "c", kind));
     assert!(store.execute(refused).await.unwrap().reply.is_err());
-    // The history goes with the stage; that it ended is told.
+    // The history is deleted with the stage, but its end is reported.
     execute(&store, 5, delete_stage("a")).await;
     let events = waiting(&store, "file").await;
     assert_eq!(

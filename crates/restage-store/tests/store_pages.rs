@@ -27,7 +27,7 @@ async fn stages_page_by_creation_while_some_are_deleted_and_created() {
     let (store, _directory) = fresh().await;
     let executions = (0..ROWS).map(|n| execution((n / 10) as i64, create_stage(&stage_name(n))));
     execute_all(&store, executions).await;
-    // Another region's and another account's are not listed.
+    // Those of another Region and another account are not listed.
     let elsewhere = |account: &str, region: &str| {
         let mut command = create_stage(&format!("{account}{region}"));
         let Command::CreateStage { stage, .. } = &mut command else {
@@ -52,7 +52,7 @@ async fn stages_page_by_creation_while_some_are_deleted_and_created() {
     )
     .await;
 
-    // Each region of the account once, whatever else there is.
+    // Each Region of the account is listed once.
     let regions = store.list_regions(ACCOUNT, 10).await.unwrap();
     assert_eq!(regions, [REGION, "eu-west-2"]);
     assert_eq!(store.list_regions(ACCOUNT, 1).await.unwrap(), [REGION]);
@@ -192,7 +192,7 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
             async |number| {
                 let number = number + limit as usize * 10_000;
                 if number.is_multiple_of(9) {
-                    // Stopped ones stay listed; starting one again makes it ACTIVE in place.
+                    // Stopped ones stay in the list. Starting one again makes it ACTIVE at the same position.
                     let n = (number * 31) % ROWS;
                     let _ = store
                         .execute(execution(200, stop("source", "ann", &destination(n))))
@@ -229,7 +229,7 @@ async fn replicas_page_by_start_while_some_are_added_and_stopped() {
             "STOPPED ones are listed"
         );
     }
-    // A replication belongs to the stage it leads out of, and goes with it.
+    // A replication belongs to its source stage, and is deleted with it.
     execute(&store, 300, delete_stage("d5")).await;
     let page = store
         .list_replicas(&source, &ann, None, 1_000)

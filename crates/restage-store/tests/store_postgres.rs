@@ -1,5 +1,5 @@
-//! What can only happen to a database behind a connection: it breaks, and somebody else may come in
-//! between. These say nothing in a run on SQLite, which has no connection to lose.
+//! What can happen only to a database behind a connection: the connection breaks, and another process may own the
+//! database in between. On SQLite, which has no connection to lose, these tests check nothing.
 
 mod store_support;
 

@@ -1,4 +1,4 @@
-//! Retention, with made-up times: what ended long enough ago goes, in short steps; what lives stays.
+//! Retention, with invented times: what ended long enough ago is removed in short steps; what is live stays.
 
 mod store_support;
 
@@ -49,7 +49,7 @@ async fn a_session_goes_with_all_it_had_once_it_ended_long_ago() {
     let old = sessions(&store, "source").await;
     assert_eq!(old.len(), 1);
 
-    // It ended on day one: not yet.
+    // It ended on day one, which is not long enough ago.
     assert_eq!(sweep(&store, DAY, 10).await.0, 0);
     assert_eq!(sessions(&store, "source").await, old);
 
@@ -95,7 +95,7 @@ async fn a_session_that_lasts_loses_what_is_over_in_it_and_nothing_that_lives() 
         .unwrap();
     let mut left: Vec<&str> = everyone.rows.iter().map(|row| row.id.as_str()).collect();
     left.sort_unstable();
-    // Bob was gone by then; ann still publishes, and cleo left later.
+    // Bob had left by then; Ann still publishes, and Cleo left later.
     assert_eq!(left, [ann, cleo]);
     let of_cleo = store
         .list_events(&session, &cleo.into(), 0, 10)
@@ -112,7 +112,7 @@ async fn a_session_that_lasts_loses_what_is_over_in_it_and_nothing_that_lives() 
         .map(|row| (row.destination_stage.as_str(), row.active))
         .collect();
     assert_eq!(states, [("going", true)]);
-    // What lives goes on as if nothing had happened.
+    // What is live continues as before.
     execute(&store, 10 * DAY, closed("source", ann, ann)).await;
 }
 
@@ -130,7 +130,7 @@ async fn whoever_publishes_for_ever_loses_the_replicas_that_stopped_long_ago() {
         execute(&store, 20, stop("source", "ann", stage)).await;
     }
     execute(&store, 9 * DAY, stop("source", "ann", "recent")).await;
-    // Each step removes no more than it may, whatever the rows.
+    // Each step removes at most its number of rows, whatever the rows are.
     let (mut walk, mut removed) = (Sweep::before(Time(5 * DAY)), 0);
     while !walk.is_done() {
         walk = store.sweep(walk, 2).await.unwrap();
@@ -220,7 +220,7 @@ async fn a_self_signed_identity_that_was_disconnected_goes_when_no_token_of_it_c
         let (stage, own) = ("a".into(), "own".into());
         store.get_token(&stage, &own).await.unwrap().is_some()
     };
-    // Expired, but one that was signed just before it was disconnected would live for 14 days.
+    // It has expired, but a token that was signed just before the disconnect could be valid for 14 days.
     sweep(&store, 15 * DAY, 100).await;
     assert!(known().await);
     sweep(&store, 16 * DAY, 100).await;

@@ -1,4 +1,4 @@
-//! What a stage session is made of, page by page: sessions, participants and their history.
+//! The contents of a stage session, page by page: sessions, participants and their history.
 
 mod store_support;
 
@@ -50,7 +50,7 @@ async fn sessions_page_newest_first() {
             },
             async |number| {
                 if number % 100 == 3 {
-                    // A newer session comes before everything that is still to be listed.
+                    // A newer session comes before all that are still to be listed.
                     newer += 1;
                     let at = (10_000 * i64::from(limit) + newer) * 2 * idle;
                     execute(&store, at, connect("a", "ann", "n", ConnectionKind::Events)).await;
@@ -181,7 +181,7 @@ async fn participants_page_by_first_join_while_some_leave() {
         ["host"]
     );
 
-    // With the stage goes the sight of everyone in it.
+    // With the stage, everything in it is no longer visible.
     execute(&store, 6_000, delete_stage("a")).await;
     assert_eq!(ids(ParticipantFilter::None).await, [""; 0]);
     assert_eq!(

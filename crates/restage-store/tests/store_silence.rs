@@ -1,5 +1,5 @@
-//! A connection to PostgreSQL that passes no bytes any more, and says nothing about it. These say nothing in a run on
-//! SQLite, which has no connection.
+//! A connection to PostgreSQL that stops passing bytes without an error. On SQLite, which has no connection, these
+//! tests check nothing.
 
 #[path = "store_support/proxy.rs"]
 mod proxy;
@@ -21,13 +21,13 @@ type Log = Arc<Mutex<Vec<String>>>;
 
 struct Bench {
     store: Store,
-    /// Names of the commands whose effects were handed over.
+    /// Names of the commands whose effects were passed on.
     effects: Log,
     proxy: Proxy,
     _database: Database,
 }
 
-/// A store behind a proxy; `None` when the run is not about PostgreSQL.
+/// A store behind a proxy; `None` if the tests run on SQLite.
 async fn bench() -> Option<Bench> {
     let database = Database::fresh().await;
     if !database.is_postgres() {
@@ -64,7 +64,7 @@ impl Bench {
         outcome.map(|outcome| drop(outcome.reply.unwrap()))
     }
 
-    /// Over as many attempts as it takes until the store has another connection.
+    /// Tries as often as necessary, until the store has another connection.
     async fn create_at_last(&self, stage: &str) {
         let deadline = Instant::now() + PATIENCE;
         while let Err(error) = self.create(stage).await {
@@ -96,7 +96,7 @@ async fn a_silent_connection_is_given_up_and_replaced() {
     bench.proxy.refuse(true);
     bench.proxy.silence(Silence::Whole);
     let began = Instant::now();
-    // Until it is noticed the last commit speaks for the store.
+    // Until the silence is noticed, the last commit decides about the store's health.
     while bench.store.can_write().await.is_ok() {
         assert!(began.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -107,7 +107,7 @@ async fn a_silent_connection_is_given_up_and_replaced() {
     assert!(began.elapsed() < PROBE_TIMEOUT * 5, "{:?}", began.elapsed());
     bench.proxy.silence(Silence::Whole);
     bench.proxy.refuse(false);
-    // Its old session, which the database takes for alive, holds the lock.
+    // Its old session, which the database considers alive, holds the lock.
     bench.create_at_last("after").await;
     bench.store.can_write().await.unwrap();
     assert!(!bench.is_there("during").await);

@@ -1,4 +1,4 @@
-//! The files of a SQLite database: whose they are, what is in them, and what they may be called.
+//! The files of a SQLite database: their owner, their contents and their names.
 
 mod store_support;
 
@@ -12,7 +12,7 @@ async fn fresh() -> (Store, Database) {
     (open(&database).await, database)
 }
 
-/// The files as a power cut would leave them: taken while the store is open, right after an answer.
+/// The files as a power cut would leave them: copied while the store is open, right after an answer.
 #[tokio::test]
 async fn an_acknowledged_change_is_in_the_files() {
     let (store, directory) = fresh().await;
@@ -34,7 +34,7 @@ async fn an_acknowledged_change_is_in_the_files() {
 }
 
 /// The same file by another name.
-/// A commit leaves its changes in the log. They are moved from there without a commit having to wait for it.
+/// A commit leaves its changes in the log. They are moved into the database without making a commit wait.
 #[tokio::test]
 async fn changes_are_moved_from_the_log_into_the_file() {
     let (store, database) = fresh().await;

@@ -1,4 +1,4 @@
-//! What the AWS SDK for Rust sees of the task that five SDKs are given: conformance/agreement/README.md.
+//! Performs, with the AWS SDK for Rust, the task that five SDKs are given: see conformance/agreement/README.md.
 //! Reads the file named by AGREEMENT_TASK and writes the one named by AGREEMENT_REPORT.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ struct Walk {
 }
 
 impl Task {
-    /// A client that does not retry, so that no error stays unseen.
+    /// A client that does not retry, so that every error is seen.
     fn client(&self, keys: &Keys) -> Client {
         let (key, secret) = (&keys.access_key_id, &keys.secret_access_key);
         let config = aws_sdk_ivsrealtime::Config::builder()
@@ -79,7 +79,7 @@ fn number(input: &Input, name: &str) -> Option<i32> {
     input.get(name)?.as_i64()?.try_into().ok()
 }
 
-/// What an error looks like, or nothing where there was none.
+/// Describes an error; empty if there is none.
 fn seen<T, E>(
     answer: std::result::Result<T, SdkError<E>>,
     is_unhandled: fn(&E) -> bool,
@@ -98,10 +98,10 @@ where
     }))
 }
 
-/// Sends one operation of the errors' table; what it was refused with.
+/// Calls one operation of the table of errors. Returns the error.
 macro_rules! send {
     ($request:expr, $error:path) => {
-        // The SDK marks what no model has by a variant that is not to be matched; its text tells.
+        // For errors outside the model the SDK has a variant that must not be matched, so this reads its text.
         seen($request.send().await, |error: &$error| {
             format!("{error:?}").starts_with("Unhandled")
         })
@@ -231,7 +231,7 @@ async fn walk(
     })
 }
 
-/// Makes a participant token and tells what it says, without what differs each time.
+/// Makes a participant token and returns its claims, without those that differ each time.
 async fn participant_token(client: &Client, wishes: &Input) -> Result<Value> {
     let attributes: Option<HashMap<String, String>> = wishes
         .get("attributes")

@@ -1,4 +1,4 @@
-//! `api`: what requests cost the server, against a handler that does nothing.
+//! `api`: the cost of requests, compared with a handler that does nothing.
 
 mod bare;
 mod database;
@@ -74,19 +74,19 @@ pub(crate) struct ApiArgs {
     output: Format,
 }
 
-/// One figure and what it is held against.
+/// One figure and its target.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Figure {
     what: String,
     value: f64,
     unit: &'static str,
-    /// `None` where there is none.
+    /// The target, if there is one.
     aim: Option<Aim>,
     is_met: Option<bool>,
 }
 
-/// What a figure should be.
+/// The target of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Aim {
@@ -139,7 +139,7 @@ fn word(is_met: bool) -> &'static str {
     if is_met { "met" } else { "missed" }
 }
 
-/// The middle one; of an even number the upper of the two.
+/// The median; for an even number the upper of the two in the middle.
 fn median(mut of: Vec<f64>) -> anyhow::Result<f64> {
     of.sort_by(f64::total_cmp);
     of.get(of.len() / 2)

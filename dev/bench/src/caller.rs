@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::server::Server;
 
-/// Where everything happens.
+/// The Region of all calls.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// Who calls which server.
+/// The credentials and the server.
 pub(crate) struct Caller {
     pub(crate) address: SocketAddr,
     credentials: Credentials,
@@ -33,7 +33,7 @@ impl Caller {
         })
     }
 
-    /// A whole request, signed now: good for five minutes.
+    /// A complete request, signed now and valid for five minutes.
     #[allow(clippy::disallowed_methods)]
     pub(crate) fn request(&self, operation: &str, body: &Value) -> anyhow::Result<Vec<u8>> {
         let body = body.to_string();
@@ -63,7 +63,7 @@ impl Caller {
         Ok(head.into_bytes())
     }
 
-    /// One call on a connection of its own.
+    /// Calls an operation on a new connection.
     pub(crate) fn call(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
         let mut connection = self.connect()?;
         let answer = connection.succeed(&self.request(operation, body)?)?;
@@ -76,7 +76,7 @@ impl Caller {
     }
 }
 
-/// A member of an answer that is text.
+/// A text member of an answer.
 pub(crate) fn text(value: &Value) -> anyhow::Result<String> {
     let text = value.as_str().context("the answer lacks a member")?;
     Ok(text.to_owned())

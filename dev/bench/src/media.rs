@@ -18,7 +18,7 @@ use crate::topology::Topology;
 
 /// Between the end of the window and counting: late packets and their retransmissions.
 const LATE: Duration = Duration::from_millis(700);
-/// How long everybody may take to see a picture.
+/// Longest wait until all subscribers have a picture.
 const PICTURE_MAX: Duration = Duration::from_secs(20);
 /// Kernel clock ticks of utime and stime (USER_HZ on every Linux).
 const TICK_US: f64 = 10_000.0;
@@ -56,7 +56,7 @@ pub(super) fn run(args: MediaArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn measure_floor(args: &MediaArgs, topology: Topology) -> anyhow::Result<Floor> {
-    // As many packets whatever the audience.
+    // The same number of packets for every number of subscribers.
     let frames = FLOOR_FRAMES * 200 / topology.subscribers().max(200);
     floor::measure(topology.subscribers(), frames, rate(args.low_rate))
 }

@@ -33,7 +33,7 @@ pub(crate) fn line(line: &str) -> anyhow::Result<()> {
 /// # Errors
 /// As [`line`].
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    // Whether maps keep their order depends on what else is in the build; output must not.
+    // Sorts maps, because their order depends on features of other crates in the build.
     let mut value = serde_json::to_value(value)?;
     value.sort_all_objects();
     line(&serde_json::to_string_pretty(&value)?)

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
-/// What the kernel counts processor time by, in microseconds: what containers are given.
+/// The period of the limit in microseconds, as containers have it.
 const PERIOD_US: u64 = 100_000;
-/// The most that the two versions of control groups take.
+/// The highest weight in both versions of control groups.
 const WEIGHT_MAX: u32 = 10_000;
 const SHARES_MAX: u32 = 262_144;
 const MOUNT: &str = "/sys/fs/cgroup";
@@ -32,7 +32,7 @@ impl Quota {
         let cannot = || format!("cannot limit processor time by {}", group.display());
         fs::create_dir(&group).with_context(cannot)?;
         let made = Self(group.clone());
-        // Other processes of this machine are not what is measured: they give way.
+        // Gives the server priority over other processes of this machine, which are not measured.
         let limits = match is_second {
             true => vec![
                 ("cpu.weight", WEIGHT_MAX.to_string()),

@@ -16,34 +16,34 @@ use crate::server::Server;
 
 /// Between the last join of a step and counting.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Between the end of counting and reading what has come: a receiver on a busy machine has not read its sockets yet, which hold
-/// less than this.
+/// Time between the end of the window and reading the counts, because receivers on a busy machine read their sockets
+/// late.
 const LATE: Duration = Duration::from_secs(2);
 
-/// What one step came to.
+/// The result of one step.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
-    /// Who was let in, so far.
+    /// Number of viewers admitted so far.
     viewers: usize,
-    /// Those of them that the server has no more: on a machine that is too busy clients do not answer in time.
+    /// Number of these that the server has lost: on a machine that is too busy clients do not answer in time.
     gone: f64,
-    /// Who was refused with 503 in this step.
+    /// Number of viewers refused with 503 in this step.
     refused: usize,
-    /// Of what all viewers should have received.
+    /// Share of the packets that viewers should have received.
     lost_percent: f64,
     audio_lost_percent: f64,
     /// Of the publisher's packets on their way to the server. The two are not counted at the very same moments.
     publisher_lost_percent: f64,
     /// Processors that the server has used.
     cores: f64,
-    /// As the server measures it.
+    /// The load as the server measures it.
     load: f64,
     lag_ms: f64,
     withheld: f64,
 }
 
-/// The numbers that the server tells of itself.
+/// Metrics of the server.
 struct Told {
     packets_received: f64,
     peers: f64,
@@ -98,7 +98,7 @@ async fn climb(args: &RampArgs) -> anyhow::Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// Who was refused.
+/// Lets the viewers with these tickets join, and returns how many were refused.
 async fn join(
     args: &RampArgs,
     director: &mut Director<'_>,
@@ -130,7 +130,7 @@ async fn count(
 ) -> anyhow::Result<Step> {
     tokio::time::sleep(SETTLE).await;
     let fleet = director.fleet();
-    // What was counted for the step before is over.
+    // Discards the counts of the previous step.
     fleet.tally()?;
     let window = Duration::from_secs(args.seconds.max(1));
     let before = told(server)?;
@@ -145,7 +145,7 @@ async fn count(
     let received = (after.packets_received - before.packets_received) as u64;
     Ok(Step {
         viewers,
-        // One of them publishes.
+        // One of the peers publishes.
         gone: viewers as f64 + 1.0 - after.peers,
         refused,
         lost_percent: tally.loss_percent(),
@@ -171,7 +171,7 @@ fn told(server: &Server) -> anyhow::Result<Told> {
     Ok(Told {
         packets_received: value("restage_media_packets_received_total")?,
         peers: value("restage_media_peers")?,
-        // A server of another version may not tell these.
+        // A server of another version may lack these metrics.
         load: value("restage_media_load").unwrap_or(f64::NAN),
         lag_s: value("restage_media_lag_seconds").unwrap_or(f64::NAN),
         withheld: value("restage_media_peers_withheld").unwrap_or(f64::NAN),

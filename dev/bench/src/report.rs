@@ -1,4 +1,4 @@
-//! What is printed.
+//! The printed figures.
 
 use restage_sim::Percentiles;
 use restage_sim::floor::Floor;

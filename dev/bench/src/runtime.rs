@@ -1,4 +1,4 @@
-//! What measurements run on.
+//! The runtime of measurements.
 
 use anyhow::Context as _;
 

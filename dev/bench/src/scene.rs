@@ -1,4 +1,4 @@
-//! Setting a topology up through the API, WHIP and WHEP.
+//! Sets up a topology through the API, WHIP and WHEP.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::topology::Topology;
 
 /// How long the server may take to see a publisher.
 const PUBLISHING_MAX: Duration = Duration::from_secs(10);
-/// How often it is asked meanwhile.
+/// Interval of the checks.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
-/// Everybody has joined.
+/// A topology in which all clients have joined.
 pub(crate) struct Scene {
     pub(crate) fleet: Fleet,
     pub(crate) joins: Vec<Join>,
@@ -95,7 +95,7 @@ impl<'a> Director<'a> {
         })
     }
 
-    /// Who has joined so far.
+    /// The clients that have joined so far.
     pub(crate) fn fleet(&self) -> &Fleet {
         &self.fleet
     }
@@ -131,7 +131,7 @@ impl<'a> Director<'a> {
         })
     }
 
-    /// A call of the API, for which this thread waits.
+    /// Calls the API and waits.
     fn call(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
         block_in_place(|| self.api.call(operation, body))
     }
@@ -148,7 +148,8 @@ impl<'a> Director<'a> {
         self.watch(publisher, source, &ticket)
     }
 
-    /// Somebody on the events socket of the destination sees the replica appear; returns when it was asked for.
+    /// Replicates, and waits until the events socket of the destination shows the replica. Returns the time of the
+    /// call.
     async fn replicate_to_a_waiting_subscriber(
         &self,
         from: &str,
@@ -175,7 +176,7 @@ impl<'a> Director<'a> {
         Ok(asked_ns)
     }
 
-    /// Returns when it was asked for with success. The server sees a publisher a moment after its media is up.
+    /// Returns the time of the call that succeeded. The server notices a publisher a moment after its media is up.
     async fn replicate(&self, from: &str, to: &str, participant: &str) -> anyhow::Result<u64> {
         let body = json!({
             "sourceStageArn": from,
@@ -192,7 +193,7 @@ impl<'a> Director<'a> {
             let answer = block_in_place(|| connection.exchange(&request))?;
             match answer.status {
                 200 => return Ok(asked_ns),
-                // The publisher is not seen yet.
+                // The server has not noticed the publisher yet.
                 404 | 409 if asked_at < deadline => {}
                 status => {
                     let body = String::from_utf8_lossy(answer.body);

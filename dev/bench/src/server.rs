@@ -8,7 +8,7 @@ use restage_testkit::{Serve, without_settings};
 /// The program under test.
 const PROGRAM: &str = "restage";
 
-/// Which program is run as the server.
+/// The program that is run as the server.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Binary {
     /// The binary to run as the server [default: the restage that was called, or the one beside this program]
@@ -82,7 +82,7 @@ impl Server {
         self.process.pid()
     }
 
-    /// The access key and the secret key it made.
+    /// The access key id and the secret key that the server created.
     pub(crate) fn credentials(&self) -> (String, String) {
         self.process.credentials()
     }
@@ -97,7 +97,7 @@ impl Drop for Directory {
     }
 }
 
-/// A directory nobody else has: creating it fails when it exists.
+/// A new directory: creating it fails if it exists.
 pub(crate) fn fresh_directory() -> anyhow::Result<PathBuf> {
     let base = std::env::temp_dir();
     for number in 0..1_000 {

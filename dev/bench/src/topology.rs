@@ -1,4 +1,4 @@
-//! How many publish what to whom.
+//! The numbers of stages, publishers and subscribers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// A scene to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Topology {
-    /// Stages that have nothing to do with each other.
+    /// Independent stages.
     Stages {
         stages: usize,
         publishers: usize,

@@ -36,8 +36,7 @@ pub struct CreateIngestConfigurationRequest {
     pub stage_arn: String,
     /// `userId`: any text without U+0000, 0–128 characters. Empty unless given.
     pub user_id: String,
-    /// `attributes`: at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values
-    /// together. Empty unless given.
+    /// `attributes`: at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values together. Empty unless given.
     pub attributes: StringMap,
     /// `ingestProtocol`.
     pub ingest_protocol: IngestProtocol,

@@ -250,8 +250,8 @@ impl Request for DisconnectParticipantRequest {
     }
 }
 
-/// A participant. What the client did not say of itself is empty, and so is the recording's place when there is no
-/// recording. `Participant` in the model.
+/// A participant. What the client did not say of itself is empty, and so is the recording's place when there is no recording.
+/// `Participant` in the model.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]

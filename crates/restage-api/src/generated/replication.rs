@@ -23,8 +23,7 @@ pub struct StartParticipantReplicationRequest {
     pub participant_id: String,
     /// `reconnectWindowSeconds`: 0–300. 0 unless given.
     pub reconnect_window_seconds: u32,
-    /// `attributes`: at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values
-    /// together. Empty unless given.
+    /// `attributes`: at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values together. Empty unless given.
     pub attributes: StringMap,
 }
 

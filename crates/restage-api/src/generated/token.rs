@@ -90,8 +90,7 @@ pub struct ParticipantTokenConfiguration {
     pub duration: Option<u32>,
     /// `userId`: any text without U+0000, 0–128 characters.
     pub user_id: Option<String>,
-    /// `attributes`: at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values
-    /// together.
+    /// `attributes`: at most [`MAX_ATTRIBUTES_BYTES`](crate::shape::MAX_ATTRIBUTES_BYTES) bytes, keys and values together.
     pub attributes: Option<StringMap>,
     /// `capabilities`: 0–2 entries.
     pub capabilities: Option<Vec<Capability>>,

@@ -1,4 +1,4 @@
-//! Valid bodies for every operation, and one door to every `parse`.
+//! Valid bodies for every operation, and one function for every `parse`.
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use restage_api::shape::*;
@@ -13,13 +13,15 @@ pub(crate) const SESSION: &str = "st-4Hc9sTnV2bQ7x";
 pub(crate) const PARTICIPANT: &str = "q7Rk2ZpLw0Xe";
 
 pub(crate) const KEY: &str = "arn:aws:ivs:eu-west-1:111122223333:public-key/Vw2xYz5aBc8D";
+pub(crate) const ENCODER: &str =
+    "arn:aws:ivs:eu-west-1:111122223333:encoder-configuration/Nd6uRf3GpQ9s";
 /// A P-384 key in PEM, as `openssl ec -pubout` writes one.
 pub(crate) const MATERIAL: &str = "-----BEGIN PUBLIC KEY-----\n\
     MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEzGmbdR55vy5k60IpUprUDqSbRTLB9OB2\n\
     EUgEDC/momVhkxwz73AK6IavOXlBukLgJ0g761ytTILKueGJPo7tyF4WsxNwJ90x\n\
     Gu4X9UXT3XnjmIaFgStHTGsmvXyZou5K\n\
     -----END PUBLIC KEY-----\n";
-/// What TagResource's path is in these tests.
+/// The path of TagResource in these tests.
 pub(crate) const TAGS_PATH: &str =
     "/tags/arn%3Aaws%3Aivs%3Aeu-west-1%3A111122223333%3Astage%2FhT5vN1cGy8Ud";
 
@@ -103,13 +105,20 @@ pub(crate) fn full_body(operation: Operation) -> Value {
         }),
         GetPublicKey | DeletePublicKey => json!({"arn": KEY}),
         ListPublicKeys => list,
+        CreateEncoderConfiguration => json!({
+            "name": "hd",
+            "video": {"width": 1_920, "height": 1_080, "framerate": 29.97, "bitrate": 6_000_000},
+            "tags": {"team": "blue"},
+        }),
+        GetEncoderConfiguration | DeleteEncoderConfiguration => json!({"arn": ENCODER}),
+        ListEncoderConfigurations => list,
         TagResource => json!({"tags": {"team": "blue"}}),
         UntagResource | ListTagsForResource => json!({}),
         _ => panic!("{operation} is not built"),
     }
 }
 
-/// `base` with the members of `changes` put over it.
+/// `base` with the members of `changes` replaced or added.
 pub(crate) fn merged(mut base: Value, changes: Value) -> Value {
     let (Value::Object(members), Value::Object(changes)) = (&mut base, changes) else {
         panic!("both must be objects");
@@ -143,6 +152,10 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
         Operation::GetPublicKey => debug::<GetPublicKeyRequest>(body),
         Operation::ListPublicKeys => debug::<ListPublicKeysRequest>(body),
         Operation::DeletePublicKey => debug::<DeletePublicKeyRequest>(body),
+        Operation::CreateEncoderConfiguration => debug::<CreateEncoderConfigurationRequest>(body),
+        Operation::GetEncoderConfiguration => debug::<GetEncoderConfigurationRequest>(body),
+        Operation::ListEncoderConfigurations => debug::<ListEncoderConfigurationsRequest>(body),
+        Operation::DeleteEncoderConfiguration => debug::<DeleteEncoderConfigurationRequest>(body),
         Operation::TagResource => {
             TagResourceRequest::parse(TAGS_PATH, body).map(|request| format!("{request:?}"))
         }
@@ -153,7 +166,7 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
     }
 }
 
-/// Property tests run the same cases every time: a failure is there for everyone.
+/// Property tests run the same cases every time, so that a failure can be reproduced.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,

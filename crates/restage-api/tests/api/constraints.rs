@@ -1,5 +1,5 @@
-//! What every operation has in common: required, optional and unknown members, JSON types; and the two
-//! helpers that the other files check single constraints with.
+//! What all operations have in common: required, optional and unknown members, and JSON types. Also the two
+//! helpers with which the other files check single constraints.
 
 use crate::common::{full_body, merged, parse, with_body};
 use restage_api::{ErrorCode, Operation};
@@ -27,8 +27,18 @@ pub(crate) fn accepted(operation: Operation, changes: Value) -> String {
 fn required(operation: Operation) -> &'static [&'static str] {
     use Operation::*;
     match operation {
-        CreateStage | ListStages | ListPublicKeys => &[],
-        GetStage | UpdateStage | DeleteStage | GetPublicKey | DeletePublicKey => &["arn"],
+        CreateStage
+        | ListStages
+        | ListPublicKeys
+        | CreateEncoderConfiguration
+        | ListEncoderConfigurations => &[],
+        GetStage
+        | UpdateStage
+        | DeleteStage
+        | GetPublicKey
+        | DeletePublicKey
+        | GetEncoderConfiguration
+        | DeleteEncoderConfiguration => &["arn"],
         ImportPublicKey => &["publicKeyMaterial"],
         TagResource => &["tags"],
         UntagResource | ListTagsForResource => unreachable!("{operation} reads no body"),
@@ -49,7 +59,7 @@ fn a_full_body_is_accepted_and_so_is_a_minimal_one() {
     for operation in with_body() {
         let full = full_body(operation);
         accepted(operation, json!({}));
-        // Unknown members do no harm, wherever they are.
+        // Unknown members are ignored, wherever they are.
         accepted(operation, json!({"anything": {"at": ["all", null, 1]}}));
         let minimal: serde_json::Map<_, _> = required(operation)
             .iter()
@@ -64,7 +74,7 @@ fn a_full_body_is_accepted_and_so_is_a_minimal_one() {
 fn required_members_must_be_there() {
     for operation in with_body() {
         for name in required(operation) {
-            // Null is as good as absent.
+            // Null is the same as absent.
             refused(
                 operation,
                 json!({*name: null}),
@@ -102,7 +112,7 @@ fn optional_members_may_be_null() {
 
 #[test]
 fn every_member_must_have_its_json_type() {
-    /// What a member is called in sentences, given a value it accepts.
+    /// The name of a member in messages, given a value that it accepts.
     fn wanted(name: &str, value: &Value) -> &'static str {
         match value {
             Value::String(_) => "a string",
@@ -157,8 +167,12 @@ fn requests_know_their_operations() {
         GetPublicKeyRequest::OPERATION,
         ListPublicKeysRequest::OPERATION,
         DeletePublicKeyRequest::OPERATION,
+        CreateEncoderConfigurationRequest::OPERATION,
+        GetEncoderConfigurationRequest::OPERATION,
+        ListEncoderConfigurationsRequest::OPERATION,
+        DeleteEncoderConfigurationRequest::OPERATION,
     ];
-    // Those about tags are not read from a body alone.
+    // Operations about tags are not read from a body alone.
     assert_eq!(named, Operation::BUILT[..named.len()]);
     assert_eq!(Operation::BUILT.len(), named.len() + 3);
 }

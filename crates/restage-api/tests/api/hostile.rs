@@ -1,4 +1,4 @@
-//! Whatever arrives, there is an answer: no panic, no secret, no endless message.
+//! Every request has an answer: no panic, no secret, no endless message.
 
 use proptest::prelude::*;
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::common::{cases, full_body, parse, with_body};
 
-/// Longest message any request may provoke, in bytes.
+/// Longest message that any request may cause, in bytes.
 const MAX_MESSAGE: usize = 1_000;
 
 fn operations() -> impl Strategy<Value = Operation> {
@@ -30,7 +30,7 @@ fn check(result: Result<String, ApiError>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Any JSON, with the words and numbers that mean something here among it.
+/// Any JSON, including words and numbers that have a meaning here.
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -58,7 +58,7 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Puts `replacement` somewhere in the tree, by walking down until it ends or the walk does.
+/// Replaces a value somewhere in the tree.
 fn replace(value: &mut Value, walk: &[prop::sample::Index], replacement: Value) {
     if let Some((step, rest)) = walk.split_first() {
         let child = match value {

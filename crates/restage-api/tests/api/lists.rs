@@ -15,6 +15,7 @@ fn lists_have_default_and_largest_page_sizes() {
         (ListParticipantEvents, 50, 100),
         (ListParticipantReplicas, 50, 50),
         (ListPublicKeys, 50, 100),
+        (ListEncoderConfigurations, 100, 100),
     ] {
         let size = |value: Value| accepted(operation, json!({"maxResults": value}));
         assert!(
@@ -58,6 +59,7 @@ fn page_tokens() {
         ListParticipantEvents,
         ListParticipantReplicas,
         ListPublicKeys,
+        ListEncoderConfigurations,
     ] {
         let token = |text: &str| json!({"nextToken": text});
         // A token that asks for the first page.

@@ -1,4 +1,4 @@
-//! Everything the wire promises, seen from outside.
+//! The public interface of the crate: the wire format.
 
 mod bodies;
 mod common;

@@ -1,4 +1,4 @@
-//! Page tokens: what opens, what does not, and what clients that guess make of them.
+//! Page tokens: which are valid, which are not, and what clients that guess get from them.
 
 use proptest::prelude::*;
 use restage_api::page::MAX_POSITION;
@@ -33,7 +33,7 @@ fn a_token_opens_only_in_its_own_scope() {
         tokens.open(&scope(), &token).as_deref(),
         Ok(&b"position"[..])
     );
-    // The same everywhere the key is the same.
+    // The same everywhere with the same key.
     assert_eq!(PageTokens::new(&KEY).seal(&scope(), b"position"), token);
 
     refused(&PageTokens::new(&[8; 32]), &scope(), &token);
@@ -141,8 +141,8 @@ fn keys_are_not_shown() {
     assert_eq!(format!("{:?}", PageTokens::new(&KEY)), "PageTokens { .. }");
 }
 
-/// What a decoder makes of a text that skips every character outside its alphabet and does not care
-/// about padding: all whole bytes.
+/// The result of a decoder that skips every character outside its alphabet and ignores padding:
+/// all whole bytes.
 fn decode_leniently(text: &str, alphabet: &[u8; 64]) -> Vec<u8> {
     let mut out = Vec::new();
     let (mut bits, mut count) = (0u32, 0);
@@ -200,14 +200,14 @@ proptest! {
         let token = tokens.seal(&scope, &position);
         prop_assert_eq!(tokens.open(&scope, &token), Ok(position.clone()));
 
-        // What the model, and clients, want of a token.
+        // What the model and clients require of a token.
         prop_assert!(token.len() <= 1_024);
         prop_assert!(token.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
         // The position cannot be read in it.
         if position.len() >= 4 {
             prop_assert!(!token.contains(&hex::encode(&position)));
         }
-        // Neither the token nor anything base64 makes of it is JSON.
+        // Neither the token nor its decoded base64 is JSON.
         prop_assert!(serde_json::from_str::<serde_json::Value>(&token).is_err());
         for last_two in [*b"+/", *b"-_"] {
             let decoded = decode_leniently(&token, &alphabet(last_two));
@@ -235,7 +235,7 @@ proptest! {
         prop_assert_eq!(fields.number(), Ok(last));
         prop_assert!(fields.end().is_ok());
 
-        // Anything but the fields as they were written is refused.
+        // Anything but the original fields is refused.
         prop_assert!(PositionReader::new(&bytes).text().is_err());
         prop_assert!(PositionReader::new(&bytes).end().is_err());
         let mut fields = PositionReader::new(&bytes[..bytes.len() - 1]);

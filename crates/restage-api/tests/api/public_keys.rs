@@ -1,4 +1,4 @@
-//! ImportPublicKey's material: the PEM around a key. What the key is, is not the wire's to say.
+//! The key material of ImportPublicKey: the PEM around a key. The key itself is checked elsewhere.
 
 use crate::common::{KEY, MATERIAL, STAGE};
 use crate::constraints::{accepted, refused};
@@ -33,7 +33,7 @@ fn pem_is_taken_however_its_lines_end() {
     }
 }
 
-/// RFC 7468 §2: white space around the lines, and within them, is no part of what they say.
+/// RFC 7468 §2: white space around and within lines has no meaning.
 #[test]
 fn white_space_in_pem_does_not_count() {
     let each_line =
@@ -59,7 +59,7 @@ fn white_space_in_pem_does_not_count() {
         accepted(ImportPublicKey, material(&text));
         let request = material(&text).to_string();
         let request = ImportPublicKeyRequest::parse(request.as_bytes()).unwrap();
-        // An answer has it in the form of the model.
+        // The answer has it in the form of the model.
         let kept = match text.strip_prefix('\u{feff}') {
             Some(rest) if rest == MATERIAL => text.as_str(),
             _ => MATERIAL,

@@ -16,7 +16,7 @@ fn blocks_are_filled_with_defaults_and_survive_the_store() {
     let defaults = RecordingConfiguration::default();
     assert_eq!(block("null"), defaults);
     assert_eq!(block(r#"{"storageConfigurationArn":""}"#), defaults);
-    // Recording is off, so everything else is as if nothing had been said.
+    // Recording is off, so everything else has its default.
     let off = r#"{"storageConfigurationArn":"","mediaTypes":["NONE"],"recordParticipantReplicas":false,
         "hlsConfiguration":{"targetSegmentDurationSeconds":2},"recordingReconnectWindowSeconds":9,
         "thumbnailConfiguration":{"recordingMode":"INTERVAL"}}"#;

@@ -1,4 +1,4 @@
-//! Every way a signature can be wrong has its own answer, always with status 403.
+//! Every fault of a signature has its own answer, always with status 403.
 
 use restage_api::ErrorCode::{
     IncompleteSignature, InvalidSignature, MissingAuthenticationToken, UnrecognizedClient,
@@ -85,7 +85,7 @@ fn tampered_request() {
     let mut request = signed();
     request.headers.push(("host".into(), "elsewhere".into()));
     refused(&request, InvalidSignature, message);
-    // Headers that are not signed may come and go.
+    // Headers that are not signed may be added and removed.
     let mut request = signed();
     request
         .headers
@@ -118,7 +118,7 @@ fn body_hash_header() {
             "not a marker such as UNSIGNED-PAYLOAD",
         );
     }
-    // Not signed, but still not true.
+    // Not signed, but still wrong.
     let mut request = signed();
     request
         .headers

@@ -1,4 +1,4 @@
-//! Responses, to the byte: what is left out, what is empty, what things are called.
+//! Answers, byte by byte: which members are left out, which are empty, and their names.
 
 use std::collections::BTreeMap;
 

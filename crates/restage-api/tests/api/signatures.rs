@@ -1,4 +1,4 @@
-//! Signatures made by AWS's own signers verify; nothing else does.
+//! Signatures of AWS's own signers are accepted, and no others.
 
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
@@ -43,7 +43,7 @@ impl Arrived {
         }
     }
 
-    /// The outcome of the head alone.
+    /// The result of the head alone.
     fn with_head<T>(&self, then: impl FnOnce(Result<VerifiedHead<'_>, ApiError>) -> T) -> T {
         self.with_head_at(NOW, then)
     }
@@ -71,7 +71,7 @@ impl Arrived {
         }))
     }
 
-    /// The verdict at a moment.
+    /// The result at a given time.
     pub(crate) fn verify_at(&self, now: i64) -> Result<Identity, ApiError> {
         self.with_head_at(now, |head| head?.verify_body(&self.body))
     }
@@ -86,7 +86,7 @@ impl Arrived {
     }
 }
 
-/// How to sign.
+/// How a request is signed.
 #[derive(Clone, Copy)]
 pub(crate) struct Signer<'a> {
     pub(crate) key: &'a str,
@@ -113,7 +113,7 @@ impl Default for Signer<'_> {
 }
 
 impl Signer<'_> {
-    /// Signs with AWS's crate, which sees what we will see, and adds the headers it wants.
+    /// Signs with AWS's crate, which gets the request as it will arrive, and adds the crate's headers.
     pub(crate) fn sign(&self, mut request: Arrived) -> Arrived {
         let token = self.session_token.map(str::to_owned);
         let identity = Credentials::new(self.key, self.secret, token, None, "test").into();
@@ -259,7 +259,7 @@ fn signatures_of_another_client_verify() {
     verify(&request, b"", at, secret).expect("verifies");
 }
 
-/// A proxy in front takes a prefix off the path that the client signed.
+/// A proxy in front removes a prefix from the path that the client signed.
 #[test]
 fn a_path_is_signed_as_the_client_saw_it() {
     for (prefix, signed, arrived) in [
@@ -276,7 +276,7 @@ fn a_path_is_signed_as_the_client_saw_it() {
         assert!(request.verify().is_ok(), "{arrived} behind {prefix}");
         request.path_prefix = "/other";
         assert!(request.verify().is_err(), "{arrived} behind another");
-        // Whoever does not pass the proxy signs what arrives.
+        // A client that does not use the proxy signs the path that arrives.
         let mut direct = Signer::default().sign(Arrived::new(arrived, "{}"));
         direct.path_prefix = prefix;
         assert!(direct.verify().is_ok(), "{arrived} itself");
@@ -348,7 +348,7 @@ proptest! {
         let identity = request.verify();
         prop_assert!(identity.is_ok(), "{:?}", identity);
 
-        // A server may hand values over trimmed, as HTTP has it, and headers in another order.
+        // A server may trim values, as HTTP allows, and reorder headers.
         let mut trimmed = request.clone();
         for (_, value) in &mut trimmed.headers {
             *value = value.trim_matches([' ', '\t']).to_owned();
@@ -357,7 +357,7 @@ proptest! {
         prop_assert_eq!(trimmed.verify(), identity);
     }
 
-    /// One byte of anything that is signed, replaced by another.
+    /// One byte of something that is signed is replaced by another.
     #[test]
     fn no_changed_request_verifies(
         name in "[A-Za-z]{1,20}",
@@ -398,7 +398,7 @@ proptest! {
     }
 }
 
-/// A fault of the head is told before the body is there, and so is who signed it if the head names the body's hash.
+/// A fault of the head is reported before the body has arrived, and so is the signer, if the head has the body's hash.
 #[test]
 fn a_head_is_judged_before_its_body() {
     let with_hash = Signer {
@@ -410,7 +410,7 @@ fn a_head_is_judged_before_its_body() {
         let request = signer.sign(Arrived::new("/ListStages", body));
         let head = |request: &Arrived| request.with_head(|head| head.map(|head| head.is_proven()));
         assert_eq!(head(&request), Ok(is_proven));
-        // Nobody who does not know the secret is waited for.
+        // The body is not awaited if the signature cannot be valid.
         let mut forged = request.clone();
         let signature = forged.header_mut("authorization");
         let last = if signature.ends_with('0') { "1" } else { "0" };

@@ -62,7 +62,7 @@ fn tags_given() {
     }
 }
 
-/// The sentence a path or query is refused with.
+/// The message with which a path or query is refused.
 #[track_caller]
 fn sentence<T: std::fmt::Debug>(result: Result<T, restage_api::ApiError>) -> String {
     let error = result.unwrap_err();
@@ -83,7 +83,7 @@ fn the_arn_is_in_the_path_encoded_or_not() {
         let request = UntagResourceRequest::parse(&path, "tagKeys=a").unwrap();
         assert_eq!(request.resource_arn, STAGE);
     }
-    // Any kind of resource has the form of an ARN; which there are is not the wire's to say.
+    // Any kind of resource has the form of an ARN; which kinds exist is not checked here.
     let other = "arn:aws:ivs:eu-west-1:111122223333:storage-configuration/k2Pq8RtZ0aLm";
     ListTagsForResourceRequest::parse(&format!("/tags/{other}")).unwrap();
 }
@@ -101,7 +101,7 @@ fn paths_without_an_arn_are_refused() {
         ("/tags/arn:aws:ivs:eu-west-1:1:Stage/a", form),
         ("/tags/arn:aws:ivs:eu-west-1:1:/a", form),
         ("/tags/arn:aws:ivs:eu-west-1:1:stage/a+b", form),
-        // Encoded twice is not encoded once.
+        // Encoded twice is different from encoded once.
         (
             "/tags/arn%253Aaws%253Aivs%253Aeu-west-1%253A1%253Astage%252Fa",
             form,

@@ -5,7 +5,7 @@ use crate::constraints::{accepted, refused};
 use restage_api::Operation;
 use serde_json::{Value, json};
 
-/// An operation, where its token members stand, and a body with given ones there.
+/// An operation, the path of its token members, and a function that makes a body with the given ones.
 type Place = (Operation, &'static str, fn(Value) -> Value);
 
 /// Both operations that make tokens.
@@ -163,6 +163,6 @@ fn replication_windows() {
             "reconnectWindowSeconds must be between 0 and 300.",
         );
     }
-    // Whether the two stages may be the same is for the rules to say, not for the wire.
+    // Whether the two stages may be the same is decided by the rules, not here.
     accepted(operation, json!({"sourceStageArn": OTHER_STAGE}));
 }

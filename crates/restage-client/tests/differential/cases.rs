@@ -1,4 +1,4 @@
-//! Paginations made at random from a seed: sane ones, odd ones and broken ones.
+//! Random paginations from a seed: valid, unusual and broken ones.
 
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
@@ -95,7 +95,7 @@ pub(crate) struct Case {
 /// Where a case's starting token comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TokenKind {
-    /// There is none.
+    /// No starting token.
     None,
     /// As a paginator writes it between two pages.
     Fresh,
@@ -105,11 +105,11 @@ pub(crate) enum TokenKind {
     Legacy,
     /// The service's own `nextToken`.
     Raw,
-    /// A paginator's, hurt on the way.
+    /// A paginator's token, damaged on the way.
     Malformed,
     /// Base64 of JSON that no paginator writes.
     Odd,
-    /// What the round before ended with.
+    /// The token with which the previous round ended.
     Resumed,
 }
 
@@ -126,7 +126,7 @@ impl TokenKind {
     ];
 }
 
-/// A difference that is meant, since botocore has a bug there.
+/// An expected difference, where botocore has a bug.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Excuse {
     IndexType,
@@ -323,7 +323,7 @@ fn page_size(random: &mut Random) -> Value {
     }
 }
 
-/// A token the service may have issued, or not.
+/// A token that the service may have issued, or not.
 fn service_token(random: &mut Random, style: &Style) -> String {
     match style {
         Style::Steady { items, prefix, .. } if random.chance(90) => {
@@ -389,7 +389,7 @@ fn legacy(random: &mut Random, token: &str) -> String {
     format!("{head}___{count}")
 }
 
-/// A good token, hurt on the way.
+/// A valid token, damaged on the way.
 fn damaged(random: &mut Random, token: &str) -> String {
     let mut text: Vec<char> = encode(Some(token), Some(1)).chars().collect();
     for _ in 0..1 + random.below(3) {
@@ -478,7 +478,7 @@ fn odd(random: &mut Random, token: &str) -> (String, Option<Excuse>) {
     (base64(&json), excuse)
 }
 
-/// What a paginator writes, spaces included.
+/// JSON as a paginator writes it, including the spaces.
 fn encode(token: Option<&str>, amount: Option<i64>) -> String {
     let token = json!(token);
     base64(&match amount {

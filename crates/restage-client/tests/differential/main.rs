@@ -18,7 +18,7 @@ use crate::botocore::Botocore;
 use crate::cases::{Case, Excuse, Mode, Random, TokenKind};
 use crate::service::Service;
 
-/// What a pagination came to, on either side.
+/// The result of a pagination, on either side.
 #[derive(Debug, Clone, PartialEq)]
 struct Outcome {
     /// By mode: the items of the full result, a list of pages, or the results of the search.
@@ -26,7 +26,7 @@ struct Outcome {
     pages: u64,
     next_token: Option<String>,
     error: Option<String>,
-    /// Bodies of the requests made.
+    /// The bodies of its requests.
     requests: Vec<Value>,
 }
 
@@ -53,7 +53,7 @@ async fn the_crate_and_botocore_do_the_same() {
     for number in 0..count {
         let mut random = Random::new(seed, number);
         let mut case = Case::random(&mut random);
-        // A case goes on with its own resume token for up to three more rounds.
+        // A case continues with its own resume token for up to three more rounds.
         for round in 0..4 {
             let label = format!("{number}.{round}");
             service.script(&label, &case.service);
@@ -118,7 +118,7 @@ fn compare(case: &Case, theirs: &Outcome, ours: &Outcome) -> String {
             Some(kind) => format!("same: {kind}"),
         };
     }
-    // The SDK's types cannot tell a missing list from an empty one.
+    // The SDK's types do not distinguish a missing list from an empty one.
     if case.mode != Mode::Json {
         let blank = |outcome: &Outcome| Outcome {
             items: without_absence(&outcome.items),
@@ -153,7 +153,7 @@ fn without_absence(items: &Value) -> Value {
 }
 
 impl Excuse {
-    /// Whether a difference is the one this excuse is about, and no more than that.
+    /// Whether a difference is exactly the one that this excuse describes.
     fn covers(self, theirs: &Outcome, ours: &Outcome) -> bool {
         let refused = |outcome: &Outcome| outcome.error.as_deref() == Some("starting_token");
         match self {
@@ -169,7 +169,7 @@ impl Excuse {
     }
 }
 
-/// A pagination of a thousand items changes hands at every step.
+/// A pagination of a thousand items that is resumed at every step.
 #[tokio::test]
 async fn a_pagination_goes_back_and_forth_between_botocore_and_the_crate() {
     let service = Service::start().await;
@@ -180,7 +180,7 @@ async fn a_pagination_goes_back_and_forth_between_botocore_and_the_crate() {
     let mut random = Random::new(7, 0);
     let mut seen = Vec::new();
     for round in 0.. {
-        // The page size stays: a resume token counts items within a page of that size.
+        // The page size stays the same, because a resume token counts items within a page of that size.
         case.config["MaxItems"] = (1 + random.below(90)).into();
         let label = format!("relay.{round}");
         service.script(&label, &case.service);

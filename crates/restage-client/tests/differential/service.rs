@@ -1,5 +1,4 @@
-//! The list service both sides talk to. It does what the case's script says, sane or not, and
-//! keeps every request.
+//! The list service for both sides. It answers as the case's script says, valid or not, and keeps every request.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,10 +12,10 @@ use axum::routing::post;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-/// Requests answered in one pagination; a loop that goes on longer is told so.
+/// Most requests in one pagination; a longer loop gets an error that says so.
 const REQUESTS_MAX: usize = 60;
 
-/// What the service has and how it answers.
+/// The contents of the service, and its way of answering.
 #[derive(Debug, Clone)]
 pub(crate) struct Script {
     pub(crate) operation: &'static str,
@@ -25,14 +24,14 @@ pub(crate) struct Script {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Style {
-    /// A proper list: so many items, pages of a default size, tokens that begin with a prefix and
-    /// end with an index.
+    /// A valid list: a number of items, pages of a default size, and tokens that consist of a prefix and
+    /// an index.
     Steady {
         items: usize,
         page: usize,
         prefix: &'static str,
     },
-    /// The same answers in turn whatever is asked; the last one for ever.
+    /// These answers, one after the other, whatever is requested; the last one is repeated.
     Fixed(Vec<Answer>),
 }
 
@@ -56,7 +55,7 @@ impl Script {
         }
     }
 
-    /// The item of a number, as the service sends it.
+    /// The item with a number, as the service sends it.
     pub(crate) fn item(&self, number: usize) -> Value {
         let arn = |kind: &str| format!("arn:aws:ivs:eu-west-1:111122223333:{kind}/item{number}");
         match self.operation {
@@ -131,7 +130,7 @@ impl Script {
                 page.insert(self.list().to_owned(), items.into());
             }
         }
-        // Absent, null and empty are all to be seen by the clients.
+        // Clients see all three: absent, null and empty.
         if token != json!(false) {
             page.insert("nextToken".to_owned(), token);
         }
@@ -174,7 +173,7 @@ impl Service {
         format!("http://{}", self.address)
     }
 
-    /// Says how to answer the requests of a case.
+    /// Sets how the requests of a case are answered.
     pub(crate) fn script(&self, label: &str, script: &Script) {
         let book = Book {
             script: Some(script.clone()),

@@ -1,4 +1,4 @@
-//! A server that means no good: nothing it sends may panic, stall or fill the client.
+//! A hostile server: nothing that it sends may make the client panic, stall or use unlimited memory.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use restage_client::{
 use crate::server::{Order, Server, TOKEN};
 use crate::within;
 
-/// Bytes that look random and are the same every time.
+/// Bytes that look random and are the same in every run.
 struct Noise(u64);
 
 impl Noise {
@@ -41,7 +41,7 @@ async fn datagrams_of_any_kind_leave_the_media_flowing() {
     within("a frame", subscriber.frame()).await.unwrap();
 
     let mut noise = Noise(1);
-    // First bytes of STUN, DTLS, RTP, RTCP and of nothing (RFC 9443 §3).
+    // First bytes of STUN, DTLS, RTP, RTCP and of no protocol (RFC 9443 §3).
     let first_bytes = [
         0, 1, 20, 22, 23, 25, 63, 64, 80, 128, 129, 144, 191, 192, 255,
     ];

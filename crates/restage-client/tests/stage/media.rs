@@ -38,7 +38,7 @@ async fn next(subscriber: &mut Subscriber) -> ReceivedFrame {
     within("frame", subscriber.frame()).await.expect("a frame")
 }
 
-/// Decodes what comes until there are `pictures` pictures and a beep; returns the counters.
+/// Decodes what arrives until there are `pictures` pictures and a beep. Returns the counters.
 async fn watch(subscriber: &mut Subscriber, size: CardSize, pictures: usize) -> Vec<u64> {
     let mut video = H264Decoder::new().unwrap();
     let mut audio = opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono).unwrap();
@@ -93,7 +93,7 @@ async fn video_starts_with_a_key_frame_that_was_asked_for() {
     assert!(!publisher.take_key_frame_request());
     server.tell(|| Order::AskKeyFrame);
     let mut card = TestCard::new(TestCardConfig::default(), SystemTime::now()).unwrap();
-    // The server cannot ask before it has seen a packet of the track.
+    // The server cannot request a key frame before it has received a packet of the track.
     let mut asked = false;
     while !asked {
         server.tell(|| Order::AskKeyFrame);
@@ -242,7 +242,7 @@ async fn an_end_by_the_server_is_told_to_both_sides() {
     within("close", subscriber.close()).await.unwrap();
 }
 
-/// How a viewer's connection ends after `order`, with a server that says this of the session.
+/// How a subscriber's connection ends after `order`, if the server reports this about the session.
 async fn ending(order: fn() -> Order, status: u16, body: &'static str) -> CloseReason {
     let server = Server::start().await;
     let playing = play(publisher(&server).await, CardSize::P360);
@@ -316,7 +316,7 @@ const VP8_KEY_FRAME: [u8; 10] = [0x10, 2, 0, 0x9d, 0x01, 0x2a, 64, 0, 64, 0];
 /// Bytes of each half of a picture; the first half fills a packet to the last byte.
 const HALF: usize = PACKET_BYTES_MAX - 1 - VP8_KEY_FRAME.len();
 
-/// The packets of one moment: a picture in two halves and a sound. The numbers wrap on the way.
+/// The packets of one moment: a picture in two halves, and audio. The sequence numbers wrap around in between.
 fn packets(moment: u16) -> [RtpPacket; 3] {
     let packet = |codec, number: u16, ticks, is_marker, payload: Vec<u8>| RtpPacket {
         codec,
@@ -362,7 +362,7 @@ async fn rtp_packets_arrive_as_frames_and_again_when_lost() {
             pace.tick().await;
             for packet in packets(moment) {
                 writer.write(packet.clone()).await.unwrap();
-                // What comes twice goes once.
+                // A duplicate is removed.
                 writer.write(packet).await.unwrap();
             }
         }

@@ -1,5 +1,5 @@
-//! A small WHIP, WHEP and events server on loopback: enough of a stage to hold the client
-//! against, with every request on record.
+//! A small server for WHIP, WHEP and events on loopback, which has as much of a stage as tests of the client need, and
+//! records every request.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,13 +22,13 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 pub(crate) const TOKEN: &str = "e30.e30.c2ln";
 
-/// What a session's task is told.
+/// An order for the task of a session.
 pub(crate) enum Order {
     /// Ask the publisher for a key frame.
     AskKeyFrame,
     /// End the session from this side.
     Hang,
-    /// Vanish like a process that was killed.
+    /// Disappear like a process that was killed.
     Vanish,
     /// Send these bytes to the client as they are.
     Send(Vec<u8>),
@@ -52,9 +52,9 @@ struct Inner {
     requests: watch::Sender<Vec<Request>>,
     sessions: Mutex<HashMap<u64, mpsc::UnboundedSender<Order>>>,
     published: broadcast::Sender<Arc<MediaData>>,
-    /// What is answered to a GET of a session.
+    /// The answer to a GET of a session.
     standing: Mutex<(StatusCode, &'static str)>,
-    /// Where `/elsewhere` redirects to.
+    /// The target of the redirect at `/elsewhere`.
     elsewhere: Mutex<String>,
 }
 
@@ -94,7 +94,7 @@ impl Server {
         *self.inner.elsewhere.lock().unwrap() = url;
     }
 
-    /// From now on a GET of any session is answered so.
+    /// Sets the answer to a GET of any session.
     pub(crate) fn answer_looks_with(&self, status: u16, body: &'static str) {
         let status = StatusCode::from_u16(status).unwrap();
         *self.inner.standing.lock().unwrap() = (status, body);
@@ -104,7 +104,7 @@ impl Server {
         self.inner.requests.borrow().clone()
     }
 
-    /// Waits until a request with this method and path start has come.
+    /// Waits until a request with this method and prefix of the path has arrived.
     pub(crate) async fn wait_for(&self, method: Method, path: &str) {
         let mut requests = self.inner.requests.subscribe();
         let has_come = |all: &Vec<Request>| {
@@ -117,7 +117,7 @@ impl Server {
             .unwrap();
     }
 
-    /// Tells every session that is still open.
+    /// Sends an order to every session that is open.
     pub(crate) fn tell(&self, make: impl Fn() -> Order) {
         for session in self.inner.sessions.lock().unwrap().values() {
             let _ = session.send(make());
@@ -126,7 +126,7 @@ impl Server {
 }
 
 impl Inner {
-    /// Records the request; an answer means it is refused.
+    /// Records the request. If this returns an answer, the request is refused with it.
     fn enter(&self, method: Method, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
         let authorization = headers
             .get(header::AUTHORIZATION)
@@ -215,7 +215,7 @@ async fn redirect_to_itself(
         .into_response()
 }
 
-/// Answers well, but without a candidate.
+/// Answers correctly, but without a candidate.
 async fn no_candidates(
     State(inner): State<Arc<Inner>>,
     uri: Uri,
@@ -234,7 +234,7 @@ async fn no_candidates(
         .into_response()
 }
 
-/// Answers well and then never reads its socket.
+/// Answers correctly and then never reads its socket.
 async fn deaf(
     State(inner): State<Arc<Inner>>,
     uri: Uri,
@@ -447,7 +447,7 @@ async fn events(
         .into_response()
 }
 
-/// An answer that never stops.
+/// An answer that does not end.
 async fn endless() -> Response {
     let lines = futures_util::stream::repeat(Ok::<_, std::convert::Infallible>(
         Bytes::from_static(b"a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"),
@@ -478,7 +478,7 @@ async fn events_junk(Path(kind): Path<String>, upgrade: WebSocketUpgrade) -> Res
                 _ => return,
             };
             let _ = socket.send(Message::text(message)).await;
-            // Stays open until the client has had enough.
+            // The connection stays open until the client closes it.
             while socket.recv().await.is_some_and(|message| message.is_ok()) {}
         })
         .into_response()

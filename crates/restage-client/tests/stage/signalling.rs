@@ -95,7 +95,7 @@ async fn media_that_does_not_come_up_ends_the_session_on_the_server() {
     let server = Server::start().await;
     let error = refusal(&server.url("/deaf"), TOKEN).await;
     assert!(matches!(error, Error::ConnectTimeout(_)), "{error}");
-    // Before the error is told: a program may end with it.
+    // Before the error is returned, because the program may end then.
     let deleted = |request: &Request| {
         request.method == Method::DELETE && request.path.starts_with("/session/998")
     };
@@ -115,7 +115,7 @@ async fn dropping_a_client_ends_the_session_on_the_server() {
     server.wait_for(Method::DELETE, "/session/").await;
 }
 
-/// A program that is about to end waits for what it dropped.
+/// A program can wait for the end of what it dropped before it exits.
 #[tokio::test]
 async fn a_client_knows_when_all_its_sessions_have_ended() {
     let server = Server::start().await;

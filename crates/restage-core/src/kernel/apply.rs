@@ -42,6 +42,12 @@ impl World {
                 Change::DeleteConnection(id) => {
                     self.connections.remove(&id);
                 }
+                Change::PutJob(row) => {
+                    self.jobs.insert(row.id.clone(), row);
+                }
+                Change::DeleteJob(id) => {
+                    self.jobs.remove(&id);
+                }
                 Change::AddEvent(row) => self.events.push(row),
                 Change::Count { .. } => {}
             }
@@ -61,6 +67,7 @@ impl World {
         self.participants.retain(|_, row| row.stage != *id);
         self.replicas.retain(|_, row| row.source_stage != *id);
         self.connections.retain(|_, row| row.stage != *id);
+        self.jobs.retain(|_, row| row.stage != *id || row.is_live());
         self.events
             .retain(|event| !sessions.contains(&event.session));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use strum::IntoStaticStr;
 
 use crate::arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
     Attributes, Capabilities, Client, ConnectionKind, PlainId, PlainRow, Protocol, StageEventError,
     Tags,
@@ -50,6 +50,36 @@ pub struct Claims {
     pub signer: Signer,
 }
 
+/// A job to be started.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewJob {
+    /// The fresh id of the job.
+    pub id: JobId,
+    /// What kind of work it is, as in [`Job::kind`](crate::row::Job::kind).
+    pub kind: String,
+    /// The stage it is for.
+    pub stage: StageId,
+    /// The stage session it is for, if it is for one.
+    pub session: Option<StageSessionId>,
+    /// The participant it is for, if it is for one.
+    pub participant: Option<ParticipantId>,
+    /// What is to be done, as JSON.
+    pub spec: String,
+}
+
+/// How one start of a job ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum JobOutcome {
+    /// The job is done, with this result in a form of its kind.
+    Done(String),
+    /// This start failed, and the next one may succeed. Why, for an operator.
+    Failed(String),
+    /// The job cannot be done, however often it is started. Why, for an operator.
+    Impossible(String),
+    /// Nobody could take the job just now; it is started again a little later, and this start does not count as failed.
+    Released,
+}
+
 /// Every change that can be asked for. Its [`name`](Self::name) is for spans.
 /// Reads are no commands.
 #[derive(Clone, PartialEq, Eq, Debug, IntoStaticStr)]
@@ -88,12 +118,12 @@ pub enum Command {
         /// The participant id and the expiry of the token.
         token: NewToken,
     },
-    /// Creates a plain resource: ImportPublicKey.
+    /// Creates a plain resource: ImportPublicKey, and the Create operation of every other kind.
     CreateResource {
         /// The new row, with a fresh id. The rules set when it was created.
         row: PlainRow,
     },
-    /// Deletes a plain resource: DeletePublicKey.
+    /// Deletes a plain resource: the Delete operation of its kind.
     DeleteResource {
         /// The resource to delete.
         resource: Arn<PlainId>,
@@ -154,7 +184,7 @@ pub enum Command {
         resumes: Option<StageSessionId>,
         /// How its media arrives; for publishing connections.
         protocol: Protocol,
-        /// What the User-Agent says of the client.
+        /// The client according to its User-Agent.
         client: Client,
     },
     /// The client of an open connection presents a verified token in place of the one it joined with.
@@ -220,7 +250,34 @@ pub enum Command {
         /// Whether the media plane has ended it. If not, it goes on.
         is_over: bool,
     },
-    /// Time has passed: end reconnect windows, idle stage sessions and connections that are due.
+    /// Starts a job.
+    StartJob {
+        /// The job.
+        job: NewJob,
+    },
+    /// Asks a job to end. It is asked once; asking again, or when it has ended, changes nothing.
+    StopJob {
+        /// The job to stop.
+        job: JobId,
+    },
+    /// The runner of a job says that it is alive. Refused when the lease is no longer its own: then it must end at once.
+    RenewJob {
+        /// The job that runs.
+        job: JobId,
+        /// The number of its start.
+        generation: u32,
+    },
+    /// One start of a job has ended. Refused when the lease is no longer its own, and nothing is changed.
+    ReportJob {
+        /// The job that ran.
+        job: JobId,
+        /// The number of its start.
+        generation: u32,
+        /// How it ended.
+        outcome: JobOutcome,
+    },
+    /// Time has passed: end reconnect windows, idle stage sessions and connections that are due; start jobs that are due,
+    /// and give up those whose lease has ended.
     Tick,
     /// First command after start: close everything the last run left open.
     Recover,

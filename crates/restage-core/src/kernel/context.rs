@@ -1,6 +1,6 @@
 //! What a decision takes from outside besides rows.
 
-use crate::id::{StageSessionId, Time};
+use crate::id::{RunId, StageSessionId, Time};
 use crate::limits::Limits;
 
 /// What a decision takes from outside besides rows: who asks, the time, the limits and fresh ids.
@@ -20,6 +20,8 @@ pub struct Context {
     pub limits: Limits,
     /// A stage session ends when nobody has been publishing for this long.
     pub session_idle_s: u32,
+    /// The run of the process that decides: who holds the leases of the jobs that it starts.
+    pub run: RunId,
     /// A fresh stage session id, used if the command opens a session.
     pub fresh_session: StageSessionId,
 }

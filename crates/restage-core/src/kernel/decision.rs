@@ -1,11 +1,12 @@
 //! What a decision consists of: a reply, row changes, and effects to perform after the commit.
 
 use crate::error::Error;
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::census::Census;
 use crate::notice::Notice;
 use crate::row::{
-    Connection, Participant, PlainId, PlainRow, Replica, Stage, StageEvent, StageSession, Token,
+    Connection, Job, Participant, PlainId, PlainRow, Replica, Stage, StageEvent, StageSession,
+    Token,
 };
 
 /// A change of one row. `Put` inserts or replaces by key.
@@ -14,7 +15,7 @@ use crate::row::{
 pub enum Change {
     PutStage(Stage),
     /// Removes the stage with everything that belongs to it (sessions, participants, tokens, events,
-    /// and replicas that have it as source).
+    /// replicas that have it as source, and jobs that have ended).
     DeleteStage(StageId),
     PutPlain(PlainRow),
     DeletePlain(PlainId),
@@ -24,6 +25,8 @@ pub enum Change {
     PutReplica(Replica),
     PutConnection(Connection),
     DeleteConnection(ConnectionId),
+    PutJob(Job),
+    DeleteJob(JobId),
     AddEvent(StageEvent),
     /// The counters that the store keeps of a stage session, and of its stage's account and Region, change by this
     /// much. A world that holds all rows counts them instead.
@@ -86,8 +89,28 @@ pub enum Effect {
     Close {
         /// A connection of any kind.
         connection: ConnectionId,
-        /// The reason, which the client is told where the protocol allows it.
+        /// The reason, which the client gets where the protocol allows it.
         reason: CloseReason,
+    },
+    /// A runner begins with the job; its row names the lease. If it is asked to stop already, it ends what an earlier start
+    /// has begun.
+    RunJob {
+        /// The row, which is running.
+        job: Box<Job>,
+    },
+    /// The runner ends the job as it should, and reports.
+    StopJob {
+        /// The job.
+        job: JobId,
+        /// The number of its start.
+        generation: u32,
+    },
+    /// The lease has ended: a task that still runs this start of the job ends at once, without a report.
+    AbandonJob {
+        /// The job.
+        job: JobId,
+        /// The number of its start.
+        generation: u32,
     },
     /// Who publishes in this stage changed: events sockets get a new STAGE_STATE.
     StageChanged {
@@ -105,6 +128,8 @@ pub enum Reply {
     Stage(Stage),
     /// The plain resource that was created.
     Plain(PlainRow),
+    /// The job as it now is (StartJob).
+    Job(Job),
     /// A connection was opened.
     Opened {
         /// The session it belongs to.

@@ -10,13 +10,13 @@ mod notices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
+use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::context::Context;
 use crate::kernel::decision::{CloseReason, Effect, PublicationKey};
 use crate::kernel::overlay::Overlay;
 use crate::kernel::world::{Occupancy, RegionCount, World};
 use crate::row::{
-    Connection, ConnectionKind, Participant, PlainId, PlainRow, Replica, ReplicaKey, Stage,
+    Connection, ConnectionKind, Job, Participant, PlainId, PlainRow, Replica, ReplicaKey, Stage,
     StageEvent, StageEventName, StageSession, Token,
 };
 
@@ -34,6 +34,7 @@ pub(crate) struct Draft<'a> {
     participants: Overlay<'a, Presence, Participant>,
     replicas: Overlay<'a, ReplicaKey, Replica>,
     connections: Overlay<'a, ConnectionId, Connection>,
+    jobs: Overlay<'a, JobId, Job>,
     by_participant: Index,
     by_publisher: Index,
     deleted: BTreeSet<StageId>,
@@ -55,6 +56,7 @@ impl<'a> Draft<'a> {
             participants: Overlay::new(&world.participants),
             replicas: Overlay::new(&world.replicas),
             connections: Overlay::new(&world.connections),
+            jobs: Overlay::new(&world.jobs),
             by_participant: Index::new(),
             by_publisher: Index::new(),
             deleted: BTreeSet::new(),
@@ -245,6 +247,25 @@ impl<'a> Draft<'a> {
         });
         keys.retain(|key| self.replicas.get(key).is_some_and(|row| row.active));
         keys
+    }
+
+    // Jobs.
+
+    pub(crate) fn job(&self, id: &JobId) -> Option<&Job> {
+        self.jobs.get(id)
+    }
+
+    pub(crate) fn put_job(&mut self, row: Job) {
+        self.jobs.put(row.id.clone(), row);
+    }
+
+    pub(crate) fn remove_job(&mut self, id: &JobId) {
+        self.jobs.remove(id);
+    }
+
+    /// Orders something done after the commit.
+    pub(crate) fn order(&mut self, effect: Effect) {
+        self.effects.push(effect);
     }
 
     // History and effects.

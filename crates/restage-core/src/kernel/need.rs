@@ -1,6 +1,6 @@
 //! The rows that a command needs, by name. The edge loads them before the command is decided.
 
-use crate::id::{ParticipantId, StageId, StageSessionId, Time};
+use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{PlainId, PlainKind};
 
 /// Rows to load before deciding. Loading more never changes a decision.
@@ -95,8 +95,17 @@ pub enum Need {
         /// Now minus how long a connection may last, if that is limited.
         opened_before: Option<Time>,
     },
-    /// [`Live`](Self::Live) of every stage with an active session, all ACTIVE replica rows, all connections.
+    /// [`Live`](Self::Live) of every stage with an active session, all ACTIVE replica rows, all connections, and all jobs
+    /// that have not ended, each with [`Stage`](Self::Stage) of its own.
     Everything,
+    /// The job row, unless it has ended and its stage is gone, and whether its stage is there: the stage row and, if it has
+    /// one, its active session row.
+    Job(JobId),
+    /// The jobs of the stage that have not ended.
+    JobsOf(StageId),
+    /// For Tick: the first [`JOBS_PER_TICK_MAX`](crate::limits::JOBS_PER_TICK_MAX) jobs, by the time and id, that are due at
+    /// or before this time of the steady clock: to be started, or given up; each with [`Stage`](Self::Stage) of its own.
+    JobsDue(Time),
     /// A session row by id.
     Session(StageSessionId),
 }

@@ -1,10 +1,10 @@
 //! Which rows each [`Need`] names, on a world that holds every row. This is the reference that the store's
 //! queries are compared with, and shows in tests that decisions look at nothing else.
 
-use crate::id::{ParticipantId, StageId, StageSessionId, Time};
+use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::kernel::need::Need;
 use crate::kernel::world::World;
-use crate::row::{ConnectionKind, Participant, Plain as _, PlainRow, PublicKey, Replica};
+use crate::row::{ConnectionKind, Job, Participant, Plain as _, PlainRow, PublicKey, Replica};
 
 impl World {
     /// The rows these needs name, and no others.
@@ -108,6 +108,13 @@ impl Selection<'_> {
                 }
                 self.replicas(|row| row.active);
                 self.rows.connections.clone_from(&self.all.connections);
+                let jobs = self.all.jobs.values().filter(|row| row.is_live());
+                self.jobs_with_stages(jobs.collect());
+            }
+            Need::Job(id) => self.job(id),
+            Need::JobsOf(stage) => self.jobs(|row| row.stage == *stage && row.is_live()),
+            Need::JobsDue(now) => {
+                self.jobs_with_stages(self.all.due_jobs(*now));
             }
             Need::Session(id) => self.session(id),
         }
@@ -143,6 +150,30 @@ impl Selection<'_> {
         self.rows
             .sessions
             .extend(row.map(|row| (id.clone(), row.clone())));
+    }
+
+    fn jobs(&mut self, wanted: impl Fn(&Job) -> bool) {
+        let rows = self.all.jobs.iter().filter(|(_, row)| wanted(row));
+        self.rows
+            .jobs
+            .extend(rows.map(|(id, row)| (id.clone(), row.clone())));
+    }
+
+    fn jobs_with_stages(&mut self, jobs: Vec<&Job>) {
+        for row in jobs {
+            self.rows.jobs.insert(row.id.clone(), row.clone());
+            self.stage(&row.stage);
+        }
+    }
+
+    fn job(&mut self, id: &JobId) {
+        let Some(row) = self.all.jobs.get(id) else {
+            return;
+        };
+        if row.is_live() || self.all.stages.contains_key(&row.stage) {
+            self.rows.jobs.insert(id.clone(), row.clone());
+            self.stage(&row.stage);
+        }
     }
 
     fn participant(

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
-use crate::limits::OVERDUE_PER_TICK_MAX;
+use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
+use crate::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX};
 use crate::row::{
-    Connection, ConnectionKind, Participant, Plain, PlainId, PlainKind, PlainRow, Replica,
+    Connection, ConnectionKind, Job, Participant, Plain, PlainId, PlainKind, PlainRow, Replica,
     ReplicaKey, Stage, StageEvent, StageSession, Token,
 };
 
@@ -48,6 +48,8 @@ pub struct World {
     pub replicas: BTreeMap<ReplicaKey, Replica>,
     /// Open connections by id.
     pub connections: BTreeMap<ConnectionId, Connection>,
+    /// Jobs by id.
+    pub jobs: BTreeMap<JobId, Job>,
     /// Written history; never read by the rules, kept here for tests and the simulator.
     pub events: Vec<StageEvent>,
     /// How many stages the caller's account and region have, for the stage limit. A world that holds every
@@ -181,6 +183,23 @@ impl World {
             .range(first..)
             .map(|(_, row)| row)
             .take_while(move |row| row.session == *session)
+    }
+
+    /// The jobs of a stage that have not ended, by id.
+    pub(crate) fn live_jobs_of(&self, stage: &StageId) -> impl Iterator<Item = &Job> {
+        self.jobs
+            .values()
+            .filter(move |row| row.stage == *stage && row.is_live())
+    }
+
+    /// The jobs that are to be looked at by this time of the steady clock, the earliest first; at most
+    /// [`JOBS_PER_TICK_MAX`].
+    pub(crate) fn due_jobs(&self, now: Time) -> Vec<&Job> {
+        let is_due = |row: &&Job| row.due_at().is_some_and(|at| at <= now);
+        let mut rows: Vec<&Job> = self.jobs.values().filter(is_due).collect();
+        rows.sort_unstable_by_key(|row| (row.due_at(), &row.id));
+        rows.truncate(JOBS_PER_TICK_MAX);
+        rows
     }
 
     /// The media connections that were opened at or before this time of the steady clock, oldest first; at most

@@ -60,7 +60,7 @@ fn check_self_signed(
         ));
     }
     let key = draft.plain(&arn.id.clone().into());
-    if !key.is_some_and(|row| (row.account(), row.region()) == (&*arn.account, &*arn.region)) {
+    if key.is_none_or(|row| (row.account(), row.region()) != (&*arn.account, &*arn.region)) {
         return invalid(format!(
             "kid: there is no public key {arn}; it was never imported, or it was deleted"
         ));

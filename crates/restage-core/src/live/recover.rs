@@ -1,7 +1,8 @@
 //! Recover, the first command after start. Media does not survive a restart, so every session ends with all that was
-//! live in it. No client is connected any more, so there are no effects.
+//! live in it. No client is connected any more, so there are no effects. Jobs wait for the first tick.
 
 use crate::id::{ConnectionId, StageId, StageSessionId};
+use crate::job;
 use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
@@ -36,5 +37,6 @@ pub(crate) fn decide(draft: &mut Draft<'_>) -> Outcome {
     for id in connections {
         draft.remove_connection(id);
     }
+    job::due::recover(draft);
     Ok(Reply::Done)
 }

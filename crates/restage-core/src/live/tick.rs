@@ -1,7 +1,8 @@
 //! Time has passed: reconnect windows that are over, connections that have lasted as long as they may, then
-//! sessions that have been idle long enough.
+//! sessions that have been idle long enough, and jobs that are due.
 
 use crate::id::{ConnectionId, StageId, StageSessionId, Time};
+use crate::job;
 use crate::kernel::context::Context;
 use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
@@ -11,11 +12,14 @@ use crate::live::{presence, replica, session};
 use crate::row::{Connection, ConnectionKind, ReplicaKey, StageEventError};
 
 pub(crate) fn needs(context: &Context) -> Vec<Need> {
-    vec![Need::Due {
-        now: context.steady,
-        idle_before: context.steady.minus_seconds(context.session_idle_s),
-        opened_before: opened_before(context),
-    }]
+    vec![
+        Need::Due {
+            now: context.steady,
+            idle_before: context.steady.minus_seconds(context.session_idle_s),
+            opened_before: opened_before(context),
+        },
+        job::due::needs(context),
+    ]
 }
 
 fn opened_before(context: &Context) -> Option<Time> {
@@ -55,6 +59,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>) -> Outcome {
             session::end(draft, stage, id, CloseReason::SessionEnded);
         }
     }
+    job::due::tick(draft);
     Ok(Reply::Done)
 }
 

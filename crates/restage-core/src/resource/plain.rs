@@ -1,4 +1,4 @@
-//! Plain resources: created and deleted, whatever their kind.
+//! Creates and deletes plain resources of any kind.
 
 use super::public_key;
 use crate::arn::Arn;
@@ -9,7 +9,7 @@ use crate::kernel::need::Need;
 use crate::kernel::owner::own_plain;
 use crate::row::{Plain as _, PlainId, PlainRow, PublicKey};
 
-/// What creating this row looks at: how many of the kind there are, and what the kind's own rule wants.
+/// The rows that creating this row needs: the number of its kind, and what the kind's own rule needs.
 pub(crate) fn needs_to_create(row: &PlainRow) -> Vec<Need> {
     let mut needs = vec![Need::PlainCount {
         kind: row.kind(),
@@ -22,7 +22,7 @@ pub(crate) fn needs_to_create(row: &PlainRow) -> Vec<Need> {
     needs
 }
 
-/// Creates a resource of the caller's, unless its kind has a rule against it or there are as many as the limit allows.
+/// Creates a resource of the caller, unless a rule of its kind refuses it or the limit is reached.
 pub(crate) fn create(draft: &mut Draft<'_>, row: &PlainRow) -> Outcome {
     let context = draft.context;
     if row.account() != context.account {
@@ -54,7 +54,7 @@ pub(crate) fn needs_to_delete(resource: &Arn<PlainId>) -> Vec<Need> {
     vec![Need::Plain(resource.id.clone())]
 }
 
-/// Deletes a resource of the caller's. What was done with it before stays done.
+/// Deletes a resource of the caller. What it was used for before stays valid.
 pub(crate) fn delete(draft: &mut Draft<'_>, arn: &Arn<PlainId>) -> Outcome {
     own_plain(draft, "arn", arn)?;
     draft.remove_plain(&arn.id);

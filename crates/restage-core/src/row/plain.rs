@@ -1,12 +1,12 @@
-//! Plain resources: those that are a row and nothing else. Each has an ARN, a name and tags; an account may have a limited
-//! number of them in a Region; and they are created, read, listed, tagged and deleted by the same rules.
+//! Plain resources: resources that are a row and nothing else. Each has an ARN, a name and tags; an account may have a
+//! limited number of them in a Region; all are created, read, listed, tagged and deleted by the same rules.
 //!
-//! [`kinds`] makes one type of row of them all, so that whoever handles rows of any kind need not name each.
+//! [`kinds`] makes one type of row of all kinds, so that code for any kind of row need not name each.
 
 use super::{PlainId, PlainKind, PlainRow, Tags};
 use crate::id::{ResourceId, Time};
 
-/// A row of a plain resource: what every kind has.
+/// A row of a plain resource: the fields that every kind has.
 pub trait Plain: Clone + Into<PlainRow> {
     /// The last part of its ARN.
     type Id: ResourceId + Into<PlainId>;
@@ -25,13 +25,14 @@ pub trait Plain: Clone + Into<PlainRow> {
     fn created_at(&self) -> Time;
     /// The row, if it is of this kind.
     fn of(row: &PlainRow) -> Option<&Self>;
-    /// The same, of a row that is given away.
+    /// The same for an owned row.
     fn take(row: PlainRow) -> Option<Self>;
 }
 
-/// Declares the kinds of plain resources. A row has the fields `id`, `account`, `region`, `name`, `tags`, `created_at`
-/// and its own. Of a kind are told: the type of its ids; the field of [`PlainLimits`] that bounds it, with its value in either
-/// set of limits; what a refusal of one too many calls them; and the operations that create and delete one.
+/// Declares the kinds of plain resources. A row has the fields `id`, `account`, `region`, `name`, `tags`,
+/// `created_at` and its own. The declaration of a kind has the type of its ids; the field of [`PlainLimits`] that
+/// bounds it, with its value in either set of limits; its plural for a refusal at the limit; and the operations that
+/// create and delete one.
 macro_rules! kinds {
     ($($row:ident {
         id: $id:ident,
@@ -39,7 +40,7 @@ macro_rules! kinds {
         title: $title:literal,
         operations: $create:literal, $delete:literal,
     })+) => {
-        /// How many plain resources of each kind an account may have in a Region.
+        /// Most plain resources of each kind that an account may have in a Region.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub struct PlainLimits {
             $(
@@ -49,7 +50,7 @@ macro_rules! kinds {
         }
 
         impl PlainLimits {
-            /// What people who self-host expect.
+            /// Generous limits for people who host restage themselves.
             pub const OPEN: Self = Self { $($limit: $open),+ };
             /// The service's own defaults (service-quotas page of the user guide).
             pub const AWS: Self = Self { $($limit: $aws),+ };
@@ -66,21 +67,22 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$row),+];
 
-            /// The kind as sentences spell it, such as `public key`.
+            /// The kind's name in messages, such as `public key`.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$row => <$id as crate::id::ResourceId>::NAME),+
                 }
             }
 
-            /// Several of them at the beginning of a sentence, such as `Public keys`.
+            /// The plural at the beginning of a sentence, such as `Public keys`.
             pub const fn title(self) -> &'static str {
                 match self {
                     $(Self::$row => $title),+
                 }
             }
 
-            /// How many an account may have in a Region, and the field that says so.
+            /// Most resources of the kind that an account may have in a Region, and the name of the field of this
+            /// limit.
             pub const fn limit(self, limits: &PlainLimits) -> (u32, &'static str) {
                 match self {
                     $(Self::$row => (limits.$limit, stringify!($limit))),+
@@ -182,14 +184,14 @@ macro_rules! kinds {
                 }
             }
 
-            /// The tags, to be changed.
+            /// The tags, for changes.
             pub const fn tags_mut(&mut self) -> &mut Tags {
                 match self {
                     $(Self::$row(row) => &mut row.tags),+
                 }
             }
 
-            /// The same row, created at this time.
+            /// The same row with this creation time.
             #[must_use]
             pub fn created(self, at: crate::id::Time) -> Self {
                 match self {
@@ -238,7 +240,6 @@ macro_rules! kinds {
                     self.created_at
                 }
 
-                #[allow(unreachable_patterns)]
                 fn of(row: &PlainRow) -> Option<&Self> {
                     match row {
                         PlainRow::$row(row) => Some(row),
@@ -246,7 +247,6 @@ macro_rules! kinds {
                     }
                 }
 
-                #[allow(unreachable_patterns)]
                 fn take(row: PlainRow) -> Option<Self> {
                     match row {
                         PlainRow::$row(row) => Some(row),

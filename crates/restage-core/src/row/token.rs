@@ -30,7 +30,7 @@ pub struct Capabilities {
     pub subscribe: bool,
 }
 
-/// What a token says of its bearer.
+/// What a token says about its bearer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TokenGrant {
     /// What the token allows.

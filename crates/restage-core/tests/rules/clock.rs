@@ -1,4 +1,4 @@
-//! The wall clock is set, hours either way: tokens go by it, what lasts a while does not, and lists keep their order.
+//! The wall clock is set by hours in either direction: tokens follow it, durations do not, and lists keep their order.
 
 use restage_core::Command;
 use restage_core::id::{StageId, StageSessionId, Time};
@@ -67,7 +67,7 @@ fn windows_and_idle_sessions_end_on_time_while_the_clock_is_behind() {
 #[test]
 fn a_session_of_the_future_ends_when_it_began_at_the_earliest() {
     let mut scene = Scene::new(&["A"]);
-    // What a process left behind whose clock was years ahead.
+    // The rows of a process whose clock was years ahead.
     let (stage, session) = (StageId::new("A"), StageSessionId::new("s0"));
     let started_at = Time(scene.now.0 + 10 * 365 * 24 * HOUR * 1_000_000);
     let row = StageSession {

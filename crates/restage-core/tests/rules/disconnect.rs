@@ -1,4 +1,4 @@
-//! DisconnectParticipant: out, and the token is dead.
+//! DisconnectParticipant: the participant is disconnected, and its token is invalid.
 
 use restage_core::row::Replication;
 

@@ -1,4 +1,4 @@
-//! Token exchange: what it may change, what follows, what it refuses.
+//! Token exchange: what it may change, its consequences, and its refusals.
 
 use restage_core::row::Capabilities;
 use restage_core::{Claims, Command, Effect, StageArn};
@@ -34,7 +34,7 @@ fn it_is_in_the_history_with_what_both_tokens_said() {
         capabilities: may(false, true),
         ..scene.self_signed("A/ann", "K")
     };
-    // She is not publishing, so nobody is shown anything.
+    // She is not publishing, so no other participant is affected.
     scene
         .exchange("A/ann", "c1", &new)
         .gives(&["s1/ann TOKEN_EXCHANGED from PS user-ann {role=viewer} to -S ann-mod {role=mod}"]);
@@ -54,7 +54,7 @@ fn it_is_in_the_history_with_what_both_tokens_said() {
         (row.expires_at, row.self_signed),
         (new.expires_at, Some(may(false, true)))
     );
-    // The next one starts from there.
+    // The next exchange starts from there.
     scene
         .exchange("A/ann", "c1", &scene.self_signed("A/ann", "K"))
         .gives(&["s1/ann TOKEN_EXCHANGED from -S ann-mod {role=mod} to PS user-ann {role=viewer}"]);
@@ -125,7 +125,7 @@ fn lost_publish_ends_the_publishing_connection() {
         "refused MissingCapability: the participant token of ann lacks the capability PUBLISH",
         "s1/ann PUBLISH_ERROR INSUFFICIENT_CAPABILITIES",
     ]);
-    // Gained again, it is used again.
+    // When the capability is gained again, it is used again.
     scene.exchange("A/ann", "c1", &first).ok();
     scene.join_as(&first, "publish", "c5");
     assert!(scene.participant("s1/ann").publishing);
@@ -143,7 +143,7 @@ fn a_reconnect_window_runs_when_publish_is_lost() {
     };
     scene.exchange("A/ann", "c1", &none).ok();
     assert!(scene.replica("s1", "ann", "s2").window_ends_at.is_some());
-    // What she says of herself meanwhile is what they see when she is back.
+    // Attributes that she changes meanwhile are visible when she is back.
     let back = Claims {
         attributes: attributes(&[("role", "host")]),
         capabilities: BOTH,
@@ -250,7 +250,7 @@ fn the_new_token_must_be_good_for_a_join() {
     scene.exchange("A/ann", "c1", &unknown).refused(
         "TokenInvalid: kid: there is no public key arn:aws:ivs:eu-west-1:111122223333:public-key/L; it was never imported, or it was deleted",
     );
-    // Another key will do, which is how keys are rotated.
+    // A token of another key is accepted, because keys are rotated in this way.
     scene.import_key("L").ok();
     scene.delete_key("K").ok();
     scene.exchange("A/ann", "c1", &unknown).ok();

@@ -1,4 +1,4 @@
-//! The history of connections that did not come about.
+//! The history of connections that failed.
 
 use restage_core::limits::GIVEN_UP_AFTER_S;
 use restage_core::row::StageEventError;
@@ -65,7 +65,7 @@ fn who_gives_up_after_waiting_leaves_an_error_and_who_changes_their_mind_does_no
     scene
         .closed("A/ann", "c2")
         .gives(&["s1/ann PUBLISH_ERROR INVALID_INPUT"]);
-    // One that was up came about.
+    // A connection that was up has not failed.
     scene.join("A/ann", "publish", "c3");
     scene.wait(GIVEN_UP_AFTER_S);
     scene

@@ -1,4 +1,4 @@
-//! What is written of whom: times, and whose history a line is in.
+//! The history of participants: times, and which participant an event belongs to.
 
 use restage_core::row::StageEvent;
 

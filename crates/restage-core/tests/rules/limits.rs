@@ -26,7 +26,7 @@ fn stages_per_account_and_region() {
         tokens: Vec::new(),
     };
     scene.run(&create).ok();
-    // The count of a store holds where the rows are not loaded.
+    // The count of the store is used where the rows are not loaded.
     scene.delete_stage("C").ok();
     scene.world.stage_count = 2;
     scene.create_stage("C").refused(refusal);
@@ -46,7 +46,7 @@ fn publishers_per_stage_count_from_the_moment_they_connect() {
         "s1/cyd PUBLISH_ERROR QUOTA_EXCEEDED",
     ]);
     assert_eq!(scene.world.participants.len(), 2);
-    // Who has a place may replace itself, and others may still watch.
+    // A publisher may replace its own connection, and others may still watch.
     scene.open("A/ann", "publish", "c4").ok();
     scene.established("A/ann", "c4").ok();
     scene.open("A/ann", "publish", "c5").ok();
@@ -109,7 +109,7 @@ fn replications_per_participant_are_those_that_are_active() {
     );
     scene.stop_replication("A/ann", "B").ok();
     scene.replicate("A/ann", "D", 0).ok();
-    // Another participant has its own.
+    // Another participant has a limit of its own.
     scene.join("A/bob", "publish", "c2");
     scene.replicate("A/bob", "B", 0).ok();
 }
@@ -160,9 +160,9 @@ fn publishers_of_an_account_and_region_are_those_of_all_its_stages() {
         "s1/dan PUBLISH_ERROR QUOTA_EXCEEDED",
     ]);
     scene.replicate("A/ann", "C", 0).refused(refusal);
-    // Who has a place may come again.
+    // A publisher with a place may reconnect.
     scene.open("A/ann", "publish", "c5").ok();
-    // A replica takes one, as in its stage.
+    // A replica counts like a publisher of its stage.
     scene.closed("B/ben", "c2").ok();
     scene.replicate("A/ann", "C", 0).ok();
     scene.open("C/cyd", "publish", "c6").is_refused(refusal);
@@ -220,7 +220,7 @@ fn a_connection_lasts_as_long_as_it_may() {
         "close c2 PublisherLeft",
         "changed A",
     ]);
-    // It may begin anew.
+    // It may begin again.
     scene.join("A/ann", "publish", "c4");
     scene.wait(50);
     scene.join("A/bob", "watch ann", "c5");
@@ -260,7 +260,7 @@ fn a_publisher_who_sends_too_much_is_gone_from_every_stage() {
     scene
         .exceeded("A/ann", "c1", StageEventError::BitrateExceeded)
         .changes_nothing();
-    // Who comes back in time is back where a window runs.
+    // A publisher that reconnects in time continues where its window is open.
     scene.join("A/ann", "publish", "c3");
     assert!(scene.participant("s3/ann").publishing);
     scene
@@ -277,7 +277,7 @@ fn one_subscription_too_much_goes_and_the_others_stay() {
     scene.replicate("A/ann", "B", 0).ok();
     scene.join("B/cyd", "watch bob", "c3");
     scene.join("B/cyd", "watch ann", "c4");
-    // A report that names another participant than the connection's is not taken.
+    // A report with another participant than the connection's is ignored.
     scene
         .exceeded("B/bob", "c4", StageEventError::BitrateExceeded)
         .changes_nothing();

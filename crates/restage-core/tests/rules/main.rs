@@ -1,4 +1,4 @@
-//! The rules, as scenarios: one topic per file, each a list of steps with what they give.
+//! The rules as scenarios: one topic per file, each a list of steps with the expected results.
 
 mod clock;
 mod disconnect;
@@ -6,7 +6,9 @@ mod exchange;
 mod failures;
 mod history;
 mod idle;
+mod jobs;
 mod limits;
+mod plain;
 mod presence;
 mod public_keys;
 mod reconnect_window;

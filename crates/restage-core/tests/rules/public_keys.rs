@@ -1,4 +1,4 @@
-//! Public keys: import, what is refused, delete.
+//! Public keys: import, refusals, delete.
 
 use restage_core::id::Time;
 use restage_core::row::{PlainKind, PublicKey};
@@ -61,7 +61,7 @@ fn the_same_key_twice_is_a_conflict_in_one_account_and_region_only() {
         ..key_arn("M")
     };
     scene.run_as("999988887777", &import(theirs, "04aa")).ok();
-    // Deleted, it may come back.
+    // After it was deleted it may be imported again.
     scene.delete_key("K").gives(&[]);
     scene.run(&import(key_arn("N"), "04aa")).ok();
 }
@@ -74,13 +74,13 @@ fn keys_per_account_and_region_are_limited() {
     }
     let refusal = "LimitExceeded: Public keys per account and Region: the limit of 3 is reached (setting limit-public-keys)";
     scene.import_key("N").refused(refusal);
-    // A duplicate is told that it is one.
+    // A duplicate is refused as such.
     scene.run(&import(key_arn("N"), "point of K")).refused(
         "Conflict: publicKeyMaterial: this key was imported before, as arn:aws:ivs:eu-west-1:111122223333:public-key/K",
     );
     scene.delete_key("L").ok();
     scene.import_key("N").ok();
-    // The count of a store holds where the rows are not loaded.
+    // The count of the store is used where the rows are not loaded.
     scene.delete_key("N").ok();
     scene.world.plain_counts.insert(PlainKind::PublicKey, 3);
     scene.import_key("O").refused(refusal);

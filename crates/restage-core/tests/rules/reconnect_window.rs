@@ -1,4 +1,4 @@
-//! The reconnect window: the publisher is away, its replications wait.
+//! The reconnect window: the publisher is gone, and its replicas wait.
 
 use restage_core::row::Replication;
 
@@ -66,7 +66,7 @@ fn on_return_it_reappears_everywhere_unaided() {
     );
     assert_eq!(scene.world.connections.len(), 3, "bob and dan watch on");
     scene.tick_after(60).changes_nothing();
-    // And again: a full window each time.
+    // And again, with a full window each time.
     scene.closed("A/ann", "c4").ok();
     assert_eq!(
         scene.replica("s1", "ann", "s2").window_ends_at,
@@ -114,7 +114,7 @@ fn a_return_after_its_end_is_too_late_even_if_no_tick_came_between() {
         "changed A",
         "changed C",
     ]);
-    // Those who watch in A have it back, so they stay.
+    // Its subscribers in A have it back, so they stay.
     assert!(scene.participant("s1/bob").connected);
 }
 

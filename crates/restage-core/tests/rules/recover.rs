@@ -1,4 +1,4 @@
-//! After a restart nothing may look live that is not.
+//! After a restart nothing may be active that is not.
 
 use restage_core::row::Replication;
 use restage_core::{Change, Command};
@@ -91,7 +91,7 @@ fn rows_that_outlived_their_connections_are_put_right() {
     let mut scene = Scene::new(&["A", "B"]);
     scene.join("A/ann", "publish", "c1");
     scene.replicate("A/ann", "B", 60).ok();
-    // As a store might be after someone edited it by hand.
+    // As after manual changes in the database.
     let stray = scene.world.connections.pop_first().unwrap().1;
     scene.count_again();
     scene.run(&Command::Recover).gives(&[
@@ -102,7 +102,7 @@ fn rows_that_outlived_their_connections_are_put_right() {
         "s1/ann LEFT",
     ]);
 
-    // And the other way round: a connection of a session that is over.
+    // And the reverse: a connection of a session that has ended.
     scene
         .world
         .connections

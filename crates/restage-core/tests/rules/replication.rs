@@ -1,4 +1,4 @@
-//! Participant replication: start, what it shows, stop, start again.
+//! Participant replication: start, its results, stop, start again.
 
 use restage_core::id::{StageId, StageSessionId};
 use restage_core::row::{Protocol, Replication};
@@ -243,7 +243,7 @@ fn when_the_publisher_leaves_its_replicas_leave() {
         "changed B",
     ]);
     assert_eq!(scene.session("s2").idle_since, Some(scene.now));
-    // Without a window its return is not a return there.
+    // Without a window the replica does not return with its publisher.
     scene.join("A/ann", "publish", "c4");
     assert!(!scene.participant("s2/ann").connected);
 }
@@ -253,7 +253,7 @@ fn a_replica_cannot_be_joined_as() {
     let mut scene = Scene::new(&["A", "B"]);
     scene.join("A/ann", "publish", "c1");
     scene.replicate("A/ann", "B", 0).ok();
-    // As if a self-signed token for B bore the id of one for A.
+    // As if a self-signed token for B had the id of one for A.
     scene.token("B", "ann").ok();
     scene.open("B/ann", "events", "c2").refused(
         "Conflict: arn:aws:ivs:eu-west-1:111122223333:stage/B shows participant ann as a replica",

@@ -95,7 +95,7 @@ fn who_is_not_publishing() {
     scene.established("A/ann", "c1").ok();
     scene.replicate("A/ann", "B", 60).ok();
     scene.closed("A/ann", "c1").ok();
-    // While its window runs it is not publishing either.
+    // While its window is open it is not publishing either.
     scene
         .replicate("A/ann", "B", 0)
         .refused("Conflict: ann is not publishing");
@@ -153,7 +153,7 @@ fn attributes_of_more_than_a_kilobyte() {
         .replicate_with("A/ann", "B", 0, &[("b", &"y".repeat(22))])
         .ok();
     scene.stop_replication("A/ann", "B").ok();
-    // An override takes the place of what it overrides; bytes are counted, not characters.
+    // An override replaces a value; bytes are counted, not characters.
     scene.replicate_with("A/ann", "B", 0, &[("a", &"é".repeat(512))]).refused(
         "Invalid: attributes: the token's with the replication's merged over them come to 1025 bytes; at most 1024 are allowed",
     );
@@ -171,7 +171,7 @@ fn stopping_what_is_not_running() {
     scene.replicate("A/ann", "B", 0).ok();
     scene.stop_replication("A/ann", "B").ok();
     scene.stop_replication("A/ann", "B").refused(refusal);
-    // The other way round is another replication.
+    // The reverse direction is another replication.
     scene.replicate("A/ann", "B", 0).ok();
     assert!(scene.stop_replication("B/ann", "A").decision.reply.is_err());
 }

@@ -1,11 +1,11 @@
-//! Coming back with a token that has expired: by the resumption secret of the stage session, or while a reconnect window
-//! waits.
+//! Reconnecting with an expired token: by the resumption secret of the stage session, or while a reconnect window is
+//! open.
 
 use crate::support::{IDLE_S, Scene, TOKEN_S};
 
 const EXPIRED: &str = "TokenExpired: the participant token of ann has expired";
 
-/// ann of A publishes by a token that has expired meanwhile; bob publishes by one that has not.
+/// ann of A publishes with a token that has expired meanwhile; bob publishes with one that has not.
 fn expired() -> Scene {
     let mut scene = Scene::new(&["A", "B"]);
     scene.join("A/ann", "publish", "c1");
@@ -36,14 +36,14 @@ fn a_secret_is_good_for_its_participant_and_its_session_alone() {
     let mut scene = expired();
     scene.token("A", "dan").ok();
     scene.wait(TOKEN_S);
-    // dan was never let in, so that no such secret was given to it.
+    // dan was never admitted, so it never got such a secret.
     scene
         .resume("A/dan", "publish", "c3", "s1")
         .refused("TokenExpired: the participant token of dan has expired");
     scene
         .resume("A/ann", "publish", "c3", "s2")
         .refused(EXPIRED);
-    // The session ends, and the next one knows nothing of it.
+    // The session ends, and the next one does not accept its secret.
     scene.closed("A/ann", "c1").ok();
     scene.closed("A/bob", "c2").ok();
     scene.tick_after(IDLE_S).ok();
@@ -96,7 +96,7 @@ fn an_encoder_that_knows_only_its_token_comes_back_while_its_window_is_open() {
     scene.open("A/ann", "publish", "c3").ok();
     scene.established("A/ann", "c3").ok();
     assert!(scene.replica("s1", "ann", "s2").active);
-    // The window has closed, as it was kept; the next one is too late.
+    // The window was used and is closed; the next connection is too late.
     scene.open("A/ann", "publish", "c4").refused(EXPIRED);
     scene.closed("A/ann", "c3").ok();
     scene.wait(30);

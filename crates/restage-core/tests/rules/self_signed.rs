@@ -1,4 +1,4 @@
-//! Self-signed tokens: whose they may be, where they are heard, and when no longer.
+//! Self-signed tokens: who may sign them, on which stages they are accepted, and when they no longer are.
 
 use restage_core::id::{StageId, Time};
 use restage_core::row::{Capabilities, PublicKey, StageEventError};
@@ -53,7 +53,7 @@ fn disconnected_means_every_token_with_that_identity_is_dead() {
     scene
         .open_as(&newer, "events", "c2")
         .refused("TokenRevoked: participant ann was disconnected; its token is dead");
-    // Another stage, another ann.
+    // On another stage it is another participant.
     scene.join_as(&scene.self_signed("B/ann", "K"), "events", "c3");
 }
 
@@ -80,7 +80,7 @@ fn a_deleted_key_refuses_new_joins_and_leaves_those_who_are_in() {
     scene
         .open_as(&scene.self_signed("A/bob", "K"), "publish", "c3")
         .refused(refusal);
-    // The same key under another name is another key.
+    // The same key with another ARN is another key.
     scene.import_key("L").ok();
     scene.open_as(&token, "events", "c4").refused(refusal);
     scene
@@ -116,7 +116,7 @@ fn the_key_must_be_of_the_stages_account_and_region() {
     scene.open_as(&with(theirs.clone()), "events", "c1").refused(
         "TokenInvalid: kid: the key arn:aws:ivs:eu-west-1:999988887777:public-key/L is not of the account and Region of the stage arn:aws:ivs:eu-west-1:111122223333:stage/A",
     );
-    // Nor does it help to call the stage one's own, or the key the stage owner's.
+    // Changing the account in the ARN of the stage or the key does not help.
     let stage = StageArn {
         account: "999988887777".to_owned(),
         ..arn("A")
@@ -189,7 +189,7 @@ fn a_later_token_says_something_new_wherever_its_bearer_is_shown() {
         scene.participant("s2/ann").attributes,
         attributes(&[("order", "2"), ("pip", "yes")])
     );
-    // One that does not go with the overrides is refused before anything changes.
+    // A token that does not fit the overrides is refused before anything changes.
     scene.attributes = attributes(&[("x", &"y".repeat(1020))]);
     scene.open_as(&scene.self_signed("A/ann", "K"), "events", "c3").refused(
         "Invalid: attributes: the token's with the replication's merged over them come to 1027 bytes; at most 1024 are allowed",

@@ -94,7 +94,7 @@ fn other_accounts_and_regions_have_their_own_stages() {
     scene.run_as(OTHER, &delete).refused(
         "Denied: arn: arn:aws:ivs:eu-west-1:111122223333:stage/A belongs to another account",
     );
-    // The right account in the ARN of another's stage does not help.
+    // Another account's stage cannot be reached with one's own account in the ARN.
     let forged = StageArn {
         account: OTHER.to_owned(),
         ..arn("A")
@@ -138,7 +138,7 @@ fn deleting_a_stage_closes_everything_in_it() {
     scene.join("A/bob", "watch ann", "c3");
     scene.token("A", "cyd").ok();
     let step = scene.delete_stage("A");
-    // The history goes with the stage, so none is written.
+    // The history is deleted with the stage, so none is written.
     step.gives(&[
         "close c3 StageDeleted",
         "close c1 StageDeleted",

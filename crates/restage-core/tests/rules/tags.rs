@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use restage_core::row::PlainKind;
 use restage_core::{Command, ResourceArn};
 
-use crate::support::{Scene, arn, key_arn};
+use crate::support::{Scene, arn, create, key_arn, plain_row};
 
 fn tag(resource: impl Into<ResourceArn>, tags: &[(&str, &str)]) -> Command {
     Command::TagResource {
@@ -30,8 +31,13 @@ fn tags_of(scene: &Scene, resource: &ResourceArn) -> BTreeMap<String, String> {
 #[test]
 fn tags_are_added_replaced_and_removed() {
     let mut scene = Scene::new(&["A"]);
-    scene.import_key("K").ok();
-    for resource in [ResourceArn::from(arn("A")), key_arn("K").into()] {
+    let mut resources = vec![ResourceArn::from(arn("A"))];
+    for kind in PlainKind::ALL {
+        let row = plain_row(*kind, "K");
+        resources.push(key_arn("K").with_id(|_| row.id()).into());
+        scene.run(&create(row)).ok();
+    }
+    for resource in resources {
         let of = |scene: &Scene| tags_of(scene, &resource);
         scene
             .run(&tag(resource.clone(), &[("team", "red"), ("note", "")]))

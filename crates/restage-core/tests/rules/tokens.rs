@@ -1,4 +1,4 @@
-//! What a token allows, and when it no longer does.
+//! What a token allows, and until when.
 
 use restage_core::row::{Capabilities, StageEventError};
 
@@ -26,7 +26,7 @@ fn an_expired_token_cannot_join() {
         .open("A/bob", "publish", "c2")
         .refused("TokenExpired: the participant token of bob has expired");
 
-    // Who is in stays in. The token alone opens nothing more, whoever shows it.
+    // A participant that was admitted stays, but its expired token opens no further connection.
     for what in ["publish", "events", "watch ann"] {
         scene
             .open("A/ann", what, "c3")
@@ -58,7 +58,7 @@ fn capabilities_are_enforced_and_errors_go_into_the_history() {
         publish: false,
         subscribe: true,
     };
-    // No session yet, no history.
+    // There is no session yet, so there is no history.
     let refusal = "MissingCapability: the participant token of ann lacks the capability PUBLISH";
     scene.open("A/ann", "publish", "c1").refused(refusal);
 
@@ -76,7 +76,7 @@ fn capabilities_are_enforced_and_errors_go_into_the_history() {
         "refused MissingCapability: the participant token of ann lacks the capability SUBSCRIBE",
         "s1/ann SUBSCRIBE_ERROR of bob INSUFFICIENT_CAPABILITIES",
     ]);
-    // Events need neither.
+    // The events socket needs neither capability.
     scene
         .open("A/ann", "events", "c3")
         .gives(&["opened in s1", "s1/ann JOINED"]);

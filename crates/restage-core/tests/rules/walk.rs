@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use restage_core::command::Claims;
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
-use restage_core::row::{Capabilities, Connection, PlainLimits, PublicKey, StageEventError};
-use restage_core::{Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
+use restage_core::command::{Claims, JobOutcome};
+use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::row::{
+    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, PlainKind, PlainLimits,
+    PublicKey, StageEventError,
+};
+use restage_core::{Arn, Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 
-use crate::support::{IDLE_S, Scene, attributes, delete, key_arn, key_row};
+use crate::support::{IDLE_S, Scene, attributes, create, delete, key_arn, key_row, plain_row};
 
 const SEEDS: u64 = 12;
 const STEPS: u32 = 1000;
@@ -74,7 +77,8 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     MissingCapability NotFound PublishError PublishStarted PublishStopped PublisherLeft \
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
-                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded CameBack";
+                    TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded CameBack \
+                    JobPending JobRunning JobDone JobFailed JobDeleted RunAgain Abandoned StoppedJob";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -93,7 +97,10 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
     if !seed.is_multiple_of(3) {
         walk.scene.limits = Limits {
             stages: 5,
-            plain: PlainLimits { public_keys: 2 },
+            plain: PlainLimits {
+                public_keys: 2,
+                encoder_configurations: 3,
+            },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
@@ -163,6 +170,14 @@ impl Walk {
                     self.met
                         .extend(event.error.map(|error| format!("{error:?}")));
                 }
+                Change::PutJob(row) => {
+                    let state = format!("{:?}", row.state);
+                    let word = state.split([' ', '(']).next().unwrap_or_default();
+                    self.met.insert(format!("Job{word}"));
+                }
+                Change::DeleteJob(_) => {
+                    self.met.insert("JobDeleted".to_owned());
+                }
                 Change::PutReplica(row) if row.active && row.window_ends_at.is_none() => {
                     let waited = before
                         .replicas
@@ -174,9 +189,15 @@ impl Walk {
             }
         }
         for effect in &step.decision.effects {
-            if let Effect::Close { reason, .. } = effect {
-                self.met.insert(format!("{reason:?}"));
-            }
+            match effect {
+                Effect::Close { reason, .. } => self.met.insert(format!("{reason:?}")),
+                Effect::RunJob { job } if job.generation > 1 => {
+                    self.met.insert("RunAgain".to_owned())
+                }
+                Effect::AbandonJob { .. } => self.met.insert("Abandoned".to_owned()),
+                Effect::StopJob { .. } => self.met.insert("StoppedJob".to_owned()),
+                _ => false,
+            };
         }
     }
 
@@ -192,6 +213,7 @@ impl Walk {
         world.participants.retain(|_, _| !random.one_in(4));
         world.replicas.retain(|_, _| !random.one_in(4));
         world.connections.retain(|_, _| !random.one_in(4));
+        world.jobs.retain(|_, _| !random.one_in(4));
         let once = decide(&world, &context, command);
         assert_eq!(once, decide(&world, &context, command));
     }
@@ -259,6 +281,17 @@ impl Walk {
         key.map_or_else(|| "Gone".to_owned(), ToString::to_string)
     }
 
+    /// An encoder configuration; seldom one that is not there.
+    fn encoder_configuration(&mut self) -> Arn<EncoderConfigurationId> {
+        let rows = self.scene.world.plain_of::<EncoderConfiguration>();
+        let ids: Vec<_> = rows.map(|row| &row.id).collect();
+        let id = match self.random.one_in(60) {
+            true => None,
+            false => self.random.pick(&ids).cloned(),
+        };
+        key_arn("").with_id(|_| id.unwrap_or_else(|| "Gone".into()))
+    }
+
     fn exchange(&mut self) -> Option<Command> {
         let self_signed = |world: &World, row: &Connection| {
             let key = (row.stage.clone(), row.participant.clone());
@@ -284,18 +317,20 @@ impl Walk {
 
     /// Import and delete keys, tag and untag what there is.
     fn keys_and_tags(&mut self) -> Command {
-        let resource = if self.random.one_in(2) {
-            ResourceArn::from(crate::support::arn(&self.stage()))
-        } else {
-            ResourceArn::from(key_arn(&self.key()))
+        let resource = match self.random.below(4) {
+            0 | 1 => ResourceArn::from(crate::support::arn(&self.stage())),
+            2 => ResourceArn::from(key_arn(&self.key())),
+            _ => ResourceArn::from(self.encoder_configuration()),
         };
-        match self.random.below(8) {
+        match self.random.below(10) {
             0..4 => {
                 let point = self.random.below(6).to_string();
                 let row = key_row(&self.fresh("K"), &point);
                 Command::CreateResource { row: row.into() }
             }
             4 => delete(key_arn(&self.key())),
+            8 => create(plain_row(PlainKind::EncoderConfiguration, &self.fresh("E"))),
+            9 => delete(self.encoder_configuration()),
             5 | 6 => {
                 let first = self.random.below(100);
                 let tags = (first..first + 20).map(|n| (n.to_string(), String::new()));
@@ -442,7 +477,46 @@ impl Walk {
         }
     }
 
+    /// Jobs come and go; reports are of the start that runs, or of an earlier one.
+    fn job(&mut self) -> Command {
+        let jobs: Vec<_> = self.scene.world.jobs.values().collect();
+        let (job, generation) = match self.random.pick(&jobs) {
+            Some(row) => (row.id.clone(), row.generation),
+            None => (JobId::new("gone"), 1),
+        };
+        let generation = generation - u32::from(self.random.one_in(8));
+        match self.random.below(12) {
+            0 | 1 => {
+                let (stage, id) = (self.stage(), self.fresh("j"));
+                let mut new = self.scene.new_job(&stage, &id);
+                if self.random.one_in(20) {
+                    new.kind = "No word".to_owned();
+                }
+                Command::StartJob { job: new }
+            }
+            2 => Command::StopJob { job },
+            3..8 => Command::RenewJob { job, generation },
+            _ => {
+                let words = "because".to_owned();
+                let outcome = match self.random.below(8) {
+                    0 => JobOutcome::Done(words),
+                    1 => JobOutcome::Impossible(words),
+                    2 => JobOutcome::Released,
+                    _ => JobOutcome::Failed(words),
+                };
+                Command::ReportJob {
+                    job,
+                    generation,
+                    outcome,
+                }
+            }
+        }
+    }
+
     fn command(&mut self) -> Option<Command> {
+        if self.random.one_in(10) {
+            return Some(self.job());
+        }
         let arn = crate::support::arn;
         Some(match self.random.below(100) {
             0..4 => Command::CreateStage {

@@ -7,18 +7,20 @@ use crate::bitrate::Download;
 use crate::packet::TapLayers;
 use crate::sdp::format::Format;
 
-/// Something to be done, with everything that belongs to it, so that it can wait in a queue. [`Sfu::control`](crate::Sfu::control)
-/// is the one place where it is done.
+/// Something to be done, with everything that belongs to it, so that it can wait in a queue.
+/// [`Sfu::control`](crate::Sfu::control) is the one place where it is done.
 #[derive(Debug, Clone)]
 pub enum Control {
-    /// A client wants to publish (WHIP, RFC 9725). Answered with [`Output::Answer`](crate::Output::Answer) or [`Output::Refused`](crate::Output::Refused).
+    /// A client wants to publish (WHIP, RFC 9725). Answered with [`Output::Answer`](crate::Output::Answer) or
+    /// [`Output::Refused`](crate::Output::Refused).
     OpenPublisher {
         /// The new peer.
         peer: PeerId,
         /// Its SDP offer.
         offer: String,
     },
-    /// A client wants to receive (WHEP). Answered with [`Output::Answer`](crate::Output::Answer) or [`Output::Refused`](crate::Output::Refused).
+    /// A client wants to receive (WHEP). Answered with [`Output::Answer`](crate::Output::Answer) or
+    /// [`Output::Refused`](crate::Output::Refused).
     OpenSubscriber {
         /// The new peer.
         peer: PeerId,
@@ -28,14 +30,15 @@ pub enum Control {
         download: Option<Arc<Download>>,
     },
     /// A trickle-ice-sdpfrag (RFC 8840): candidates, or an ICE restart when it carries other credentials than the
-    /// peer's present ones. Answered with [`Output::Patched`](crate::Output::Patched) or [`Output::Refused`](crate::Output::Refused).
+    /// peer's present ones. Answered with [`Output::Patched`](crate::Output::Patched) or
+    /// [`Output::Refused`](crate::Output::Refused).
     Patch {
         /// The peer it is about.
         peer: PeerId,
         /// The fragment.
         fragment: String,
     },
-    /// This publishing peer feeds the publication from now on, instead of whoever fed it before.
+    /// This publishing peer feeds the publication from now on, instead of its former inlet.
     Publish {
         /// A peer opened with [`Control::OpenPublisher`].
         peer: PeerId,
@@ -49,15 +52,16 @@ pub enum Control {
         /// The publication, created if it is new.
         publication: PublicationId,
     },
-    /// Hand the packets of the publication out for these workers, which have subscribers of it. Workers that are new are first
-    /// given the picture as it stands.
+    /// Hand the packets of the publication out for these workers, which have subscribers of it. Workers that are new
+    /// are first given the picture as it stands.
     Relay {
         /// The publication, created if it is new.
         publication: PublicationId,
         /// All such workers; empty if there are none any more.
         to: Vec<WorkerId>,
     },
-    /// Subscribers on another worker need a key frame; that worker said so with [`Output::KeyframeWanted`](crate::Output::KeyframeWanted).
+    /// Subscribers on another worker need a key frame; that worker said so with
+    /// [`Output::KeyframeWanted`](crate::Output::KeyframeWanted).
     WantKeyframe {
         /// A publication that is fed here; any other is ignored.
         publication: PublicationId,
@@ -69,8 +73,8 @@ pub enum Control {
         /// The publication.
         publication: PublicationId,
     },
-    /// Hand the packets of the publication out with [`Output::Tapped`](crate::Output::Tapped), beginning with the picture as it
-    /// stands. If there is none that the tap can begin with, a key frame is asked for. Refused with
+    /// Hand the packets of the publication out with [`Output::Tapped`](crate::Output::Tapped), beginning with the
+    /// picture as it stands. If there is none that the tap can begin with, a key frame is asked for. Refused with
     /// [`Output::TapRefused`](crate::Output::TapRefused).
     OpenTap {
         /// The new tap.
@@ -85,13 +89,14 @@ pub enum Control {
         /// The tap. An unknown one is ignored.
         tap: TapId,
     },
-    /// A tap needs a key frame of the best layer, for example because a new part of a recording begins. Requests are merged with those of
-    /// subscribers.
+    /// A tap needs a key frame of the best layer, for example because a new part of a recording begins. Requests are
+    /// merged with those of subscribers.
     RequestKeyframe {
         /// The tap. An unknown one is ignored.
         tap: TapId,
     },
-    /// An external inlet feeds the publication from now on, instead of whoever fed it before. Refused with [`Output::InletRefused`](crate::Output::InletRefused).
+    /// An external inlet feeds the publication from now on, instead of its former inlet. Refused with
+    /// [`Output::InletRefused`](crate::Output::InletRefused).
     OpenInlet {
         /// The new inlet.
         inlet: InletId,
@@ -105,19 +110,19 @@ pub enum Control {
         /// The inlet. An unknown one is ignored.
         inlet: InletId,
     },
-    /// How much is left out of pictures because the worker is overloaded. Audio is always sent. The same values again change
-    /// nothing.
+    /// How much is left out of pictures because the worker is overloaded. Audio is always sent. The same values again
+    /// change nothing.
     Shed {
         /// 0: nothing is left out. 1: all layers but the smallest, where there are several. Each further step, up to
         /// [`limits::SHED_STEPS_MAX`](crate::limits::SHED_STEPS_MAX), withholds the pictures of one more of the
-        /// [`limits::SHED_PARTS`](crate::limits::SHED_PARTS) parts of the subscribers: from the end of a picture until the first
-        /// key frame after the step is lowered.
+        /// [`limits::SHED_PARTS`](crate::limits::SHED_PARTS) parts of the subscribers: from the end of a picture
+        /// until the first key frame after the step is lowered.
         step: u8,
         /// Which part comes first. If it is counted up from time to time, all subscribers take equal turns.
         turn: u8,
     },
-    /// Ends the peer: RTCP BYE and DTLS close_notify are sent, then it is forgotten. No [`Output::Gone`](crate::Output::Gone)
-    /// follows.
+    /// Ends the peer: RTCP BYE and DTLS close_notify are sent, then it is forgotten. No
+    /// [`Output::Gone`](crate::Output::Gone) follows.
     Close {
         /// The peer to end. An unknown one is ignored.
         peer: PeerId,

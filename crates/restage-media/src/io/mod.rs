@@ -67,8 +67,8 @@ pub enum Input<'a> {
         /// The packets.
         burst: &'a Burst,
     },
-    /// Packets for the publication of an external inlet. Several of these may be handed in before the output is drained. What cannot be
-    /// taken is answered with [`Output::InletRefused`].
+    /// Packets for the publication of an external inlet. Several of these may be handed in before the output is
+    /// drained. What cannot be taken is answered with [`Output::InletRefused`].
     Push {
         /// An inlet opened with [`Control::OpenInlet`].
         inlet: InletId,
@@ -111,9 +111,9 @@ pub enum Output {
         burst: Burst,
     },
     /// Packets of a publication for the caller: those of one burst, at most
-    /// [`BATCH_PACKETS_MAX`](crate::limits::BATCH_PACKETS_MAX), or the picture as it stands when the tap begins, at most
-    /// [`HEAD_PACKETS_MAX`](crate::limits::HEAD_PACKETS_MAX) a layer. Like every output they wait in the queue that
-    /// [`Sfu::poll_output`](crate::Sfu::poll_output) empties; nothing else is kept for a tap.
+    /// [`BATCH_PACKETS_MAX`](crate::limits::BATCH_PACKETS_MAX), or the picture as it stands when the tap begins, at
+    /// most [`HEAD_PACKETS_MAX`](crate::limits::HEAD_PACKETS_MAX) a layer. Like every output they wait in the queue
+    /// that [`Sfu::poll_output`](crate::Sfu::poll_output) empties; nothing else is kept for a tap.
     Tapped {
         /// The tap.
         tap: TapId,
@@ -126,24 +126,25 @@ pub enum Output {
     TapRefused {
         /// The tap.
         tap: TapId,
-        /// Why.
+        /// The reason.
         error: TapError,
     },
     /// An inlet was not opened, or a push into it was not taken.
     InletRefused {
         /// The inlet.
         inlet: InletId,
-        /// Why.
+        /// The reason.
         error: InletError,
     },
     /// An inlet is closed without [`Control::CloseInlet`]. Its key is free again.
     InletEnded {
         /// The inlet.
         inlet: InletId,
-        /// Why.
+        /// The reason.
         reason: InletEnd,
     },
-    /// Somebody needs a key frame of an external inlet. Asked at most twice a second for each layer, and again if none comes.
+    /// A subscriber or tap needs a key frame of an external inlet. Sent at most twice a second for each layer, and
+    /// again if no key frame comes.
     InletKeyframeWanted {
         /// The inlet.
         inlet: InletId,
@@ -176,7 +177,7 @@ pub enum Output {
     Refused {
         /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The reason.
         error: OfferError,
     },
     /// ICE and DTLS are up: media flows from now on.
@@ -184,8 +185,8 @@ pub enum Output {
         /// The peer.
         peer: PeerId,
     },
-    /// A connected subscriber wants a kind of media and can decode nothing that is published of it. It goes on receiving the
-    /// other kind. Reported once for each published format.
+    /// A connected subscriber wants a kind of media and can decode nothing that is published of it. It goes on
+    /// receiving the other kind. Reported once for each published format.
     Undecodable {
         /// The peer.
         peer: PeerId,
@@ -198,7 +199,7 @@ pub enum Output {
     Gone {
         /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The reason.
         reason: GoneReason,
     },
 }

@@ -21,14 +21,14 @@ use crate::util::slab::Index;
 /// The one place that a publication's packets come from at a time. Another inlet takes over at a key frame of its own.
 #[derive(Debug)]
 pub(crate) enum Inlet {
-    /// Another worker, if anybody feeds the publication at all.
+    /// Another worker, or none yet.
     Relay {
         /// Key frame requests to that worker, by layer.
         key_frames: [KeyframeRequester; LAYERS_MAX],
     },
     /// A peer of this worker.
     Peer { peer: Index, feed: Feed },
-    /// Whoever uses this crate: [`Input::Push`](crate::Input::Push).
+    /// The caller of this crate: [`Input::Push`](crate::Input::Push).
     External(Box<External>),
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Outlets {
     pub(crate) peers: Vec<Index>,
     /// Other workers that have subscribers of it.
     pub(crate) relays: Arc<[WorkerId]>,
-    /// Whoever uses this crate: [`Output::Tapped`](crate::Output::Tapped).
+    /// The caller of this crate: [`Output::Tapped`](crate::Output::Tapped).
     pub(crate) taps: Vec<Tap>,
 }
 

@@ -1,4 +1,5 @@
-//! When to ask a publisher for a key frame: soon enough for whoever waits, but not so often that it is flooded.
+//! When to request a key frame from a publisher: soon enough for waiting subscribers, but not so often that the
+//! publisher is flooded.
 //!
 //! Every subscriber that joins or loses a picture asks; the publisher is sent one request per [`KEYFRAME_INTERVAL_MIN`] and
 //! layer. A request that brings no key frame is repeated once after [`KEYFRAME_RETRY`], and then only while subscribers keep

@@ -175,7 +175,7 @@ impl Receiver {
         self.report_at.get_or_insert(now + REPORT_INTERVAL);
         if self.sources[place].part == Part::Unknown {
             self.identify(now, place, &header, &elements, payload);
-            // What came before could not be assigned to a stream, so it is not reported.
+            // Earlier packets could not be assigned to a stream, so they are not reported.
             self.sources[place].reception = Reception::new(index);
         }
         self.note(now, place, &header, index);

@@ -1,4 +1,4 @@
-//! Datagrams: what they are, which peer they are for, and which addresses belong to whom.
+//! Datagrams: their kind, their peer, and the addresses of peers.
 
 use std::net::SocketAddr;
 use std::time::Instant;

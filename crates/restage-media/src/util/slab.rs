@@ -1,6 +1,6 @@
 //! A table with small dense indices, so that the packet path follows an index instead of hashing a key.
 
-/// Index into a [`Slab`]. Reused after removal: whoever stores one removes it together with the entry.
+/// Index into a [`Slab`]. Reused after removal, so code that stores one must remove it together with the entry.
 pub(crate) type Index = u32;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Subscribers that cannot decode what is published are told so.
+//! Subscribers that cannot decode what is published are notified.
 
 use restage_media::{
     Config, Control, GoneReason, H264ProfileMatch, Input, MediaKind, PeerId, PublicationId,
@@ -10,7 +10,7 @@ use str0m::media::{Direction, MediaKind as Kind};
 use crate::support::client::Client;
 use crate::support::{AUDIO_AND_VIDEO, World, config};
 
-/// Leaves one H.264 format in an offer, under this profile.
+/// Keeps one H.264 format in an offer, with this profile.
 fn with_profile(id: &'static str) -> impl Fn(&str) -> String {
     move |offer| {
         let is_kept =
@@ -31,7 +31,7 @@ fn with_profile(id: &'static str) -> impl Fn(&str) -> String {
     }
 }
 
-/// Gives codecs of an offer names that nobody knows.
+/// Renames the codecs of an offer to unknown names.
 fn without(names: &'static [&'static str]) -> impl Fn(&str) -> String {
     move |offer| {
         let mut offer = offer.to_owned();

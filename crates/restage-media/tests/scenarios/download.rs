@@ -1,4 +1,4 @@
-//! Receivers that are sent too much, by all their peers together.
+//! Receivers whose peers together exceed the limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::World;
 use crate::support::client::Client;
 use crate::workers::{AWAY, HOME, Pair};
 
-/// Two publishers of three packets a picture, and one receiver of both who may be sent this much.
+/// Two publishers with three packets per picture, and one receiver of both with this limit.
 fn receiver(bits_per_s: u64) -> (World, Arc<Download>) {
     let mut world = World::new();
     let download = Arc::new(Download::new(bits_per_s));
@@ -102,7 +102,7 @@ fn a_receiver_is_one_on_several_workers() {
     assert_eq!(gone.count(), 1);
 }
 
-/// A receiver who may be sent this many packets a picture, of a publisher with layers of one, two and four.
+/// A receiver with a limit of this many packets per picture, and a publisher with layers of one, two and four.
 fn receiver_of_layers(packets: u64) -> (World, usize) {
     let mut world = World::new();
     let client = Client::simulcast(world.now, 1, 0, &["q", "h", "f"]);
@@ -121,7 +121,7 @@ fn receiver_of_layers(packets: u64) -> (World, usize) {
     (world, subscriber)
 }
 
-/// The layer of the newest picture a client has got, of the first client's.
+/// The layer of the newest picture that a client has received, which the first client sent.
 fn shown(world: &World, client: usize) -> Option<usize> {
     let got = world.clients[client].video_got().next_back()?;
     Some(layer(world, 0, got))

@@ -1,5 +1,5 @@
-//! Packets in a publisher's name, of SSRCs it does not have: they come from its address and name its streams by MID,
-//! payload type and RID, but nobody else has its keys.
+//! Forged packets of SSRCs that the publisher does not have: they come from its address and name its streams by MID,
+//! payload type and RID, but are not encrypted with its keys.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn record(world: &mut World, publisher: usize, time: Duration) -> Vec<Vec<u8>> {
     packets.map(|flight| flight.bytes).collect()
 }
 
-/// Forgeries thrown by [`forge`].
+/// The number of forged packets that [`forge`] sends.
 const FORGERIES_MIN: u64 = 1_000;
 
 fn throw(world: &mut World, client: usize, bytes: &[u8]) {
@@ -60,7 +60,7 @@ fn throw(world: &mut World, client: usize, bytes: &[u8]) {
     world.drain_sfu();
 }
 
-/// Each packet under an SSRC of its own.
+/// Sends each packet with an SSRC of its own.
 fn forgeries(world: &mut World, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut forgeries = packets.to_vec();
     for packet in &mut forgeries {
@@ -69,7 +69,7 @@ fn forgeries(world: &mut World, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
     forgeries
 }
 
-/// More than anybody would bear who counted errors. Returns how many.
+/// Sends more packets than a server would tolerate that counted errors. Returns how many.
 fn forge(world: &mut World, client: usize, packets: &[Vec<u8>]) -> u64 {
     let mut count = 0;
     while count <= FORGERIES_MIN {
@@ -93,7 +93,7 @@ fn assert_no_gap<'a>(got: impl Iterator<Item = &'a Got>, enough: usize) {
     assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]));
 }
 
-/// Key frames that a subscriber asks for are asked of the publisher under the SSRC it has, whatever is thrown before.
+/// A subscriber's key frame request reaches the publisher with the right SSRC, whatever was forged before.
 fn assert_key_frames_can_be_had(
     world: &mut World,
     publisher: usize,
@@ -104,7 +104,7 @@ fn assert_key_frames_can_be_had(
         for packet in hostile(world) {
             throw(world, publisher, &packet);
         }
-        // It may ask for one again.
+        // It may request one again.
         world.run(limits::KEYFRAME_EARNED_EVERY);
         world.clients[publisher].keyframe_requests.clear();
         world.clients[subscriber].request_keyframe();
@@ -131,7 +131,7 @@ fn streams_stay_where_they_are_under_either_protection() {
 
         let after = world.sfu.stats();
         assert!(world.gone(1).is_none());
-        // A stream that was thought another would begin with a key frame.
+        // A stream that was taken for another one would begin with a key frame.
         assert!(world.clients[publisher].keyframe_requests.is_empty());
         assert_eq!(after.keyframe_requests, before.keyframe_requests);
         world.run_ms(1_000);
@@ -151,7 +151,7 @@ fn assert_loss_is_repaired(world: &mut World, publisher: usize, subscriber: usiz
     world.loss_in = 5;
     world.run_ms(2_000);
     world.loss_in = 0;
-    // What follows shows what is missing.
+    // The following packets show what is missing.
     world.run_ms(500);
     world.clients[publisher].stop();
     world.run_ms(500);
@@ -193,7 +193,7 @@ fn layers_stay_where_they_are() {
     world.run_ms(1_000);
     assert_no_gap(world.clients[subscriber].video_got(), 100);
     assert_key_frames_can_be_had(&mut world, publisher, subscriber, |world| {
-        // One for each layer: many would take over from each other.
+        // One for each layer: if there were many, they would replace each other.
         forgeries(world, &packets[..RIDS.len()])
     });
     let (_, rid) = &world.clients[publisher].keyframe_requests[0];
@@ -214,7 +214,7 @@ fn a_subscriber_sends_no_media() {
     assert_no_gap(world.clients[subscriber].video_got(), 100);
 }
 
-/// Goes on under another SSRC, as after a restart of the encoder. Returns the source of the one before.
+/// Continues with another SSRC, as after a restart of the encoder. Returns the previous source.
 fn change_source(
     world: &mut World,
     publisher: usize,
@@ -246,7 +246,7 @@ fn source(world: &World, seed: u64) -> VideoSource {
     VideoSource::new(world.now, Codec::H264, None, 3, seed)
 }
 
-/// Everything sent from now on arrives, in order.
+/// Everything that is sent from now on arrives, in order.
 fn assert_all_arrives(world: &mut World, publisher: usize, subscriber: usize) {
     let from = world.clients[publisher].sent.len();
     world.clients[subscriber].got.clear();
@@ -262,7 +262,7 @@ fn assert_all_arrives(world: &mut World, publisher: usize, subscriber: usize) {
         .map(|got| &*got.payload)
         .collect();
     assert!(sent.len() > 60);
-    // The last are on their way, as the first were of what was sent before.
+    // The last packets are still on their way, as were the first ones that were sent before.
     let first = got.iter().position(|payload| *payload == sent[0]).unwrap();
     let got = &got[first..];
     assert!(got.len() + 12 > sent.len());
@@ -274,7 +274,7 @@ fn an_ssrc_the_publisher_changes_to_is_followed_there_and_back() {
     for srtp in [Srtp::All, Srtp::AesCm] {
         let (mut world, publisher, subscriber) = streaming(srtp, Codec::H264);
         let first = ssrc(&mut world, publisher);
-        // Across its rollover, so that the counter is not zero when it comes back.
+        // Crosses the rollover, so that the counter is not zero when the SSRC is used again.
         world.clients[publisher].video_sources[0].packets_per_frame = 100;
         world.run_ms(2_000);
         world.clients[publisher].video_sources[0].packets_per_frame = 3;

@@ -131,7 +131,7 @@ fn a_publisher_that_comes_back_continues_its_picture() {
         let now = world.now;
         world.clients[first].start(now, codec);
         world.run_ms(1_000);
-        // The page is reloaded: the old connection is dropped, another one feeds the same publication.
+        // The page is reloaded: the old connection is dropped, and another one feeds the same publication.
         world.clients[first].is_offline = true;
         world.control(Control::Close { peer: PeerId(1) });
         world.run_ms(500);
@@ -185,7 +185,7 @@ fn a_second_feeder_replaces_the_first() {
     world.connect();
     let now = world.now;
     world.clients[second].start(now, Codec::Vp8);
-    // Both keep sending; only the second is heard.
+    // Both keep sending; only the second is forwarded.
     world.run_ms(300);
     world.clients[subscriber].got.clear();
     world.run_ms(1_000);
@@ -298,7 +298,7 @@ fn sender_reports_let_audio_and_video_play_in_step() {
     world.run_ms(12_000);
 
     let client = &world.clients[subscriber];
-    // When the subscriber will believe a packet was captured, in milliseconds of the reports' clock.
+    // The capture time that the subscriber derives, in milliseconds of the reports' clock.
     let captured = |got: &Got, rate: i64| -> i64 {
         let report = client
             .reports
@@ -315,7 +315,7 @@ fn sender_reports_let_audio_and_video_play_in_step() {
     };
     let video = client.video_got().next_back().unwrap();
     let audio = client.audio_got().next_back().unwrap();
-    // When it was captured in fact, in milliseconds since the start.
+    // The real capture time, in milliseconds since the start.
     let frames = identity(&video.payload).0 - first_frame;
     let video_truth = frames as i64 * FRAME.as_millis() as i64 - encode_delay.as_millis() as i64;
     let audio_truth = identity(&audio.payload).0 as i64 * AUDIO.as_millis() as i64;

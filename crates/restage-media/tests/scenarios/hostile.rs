@@ -1,4 +1,4 @@
-//! Datagrams from the dark: nothing may panic, nobody may be thrown out, nothing may grow.
+//! Hostile datagrams: nothing may panic, no peer may be ended, no table may grow.
 
 use restage_media::Input;
 use str0m::format::Codec;
@@ -125,7 +125,7 @@ fn real_traffic_with_bytes_changed_cut_or_repeated() {
         };
         throw(&mut world, from, &bytes);
     }
-    // What the SFU sent, thrown back at it.
+    // The SFU's own datagrams, sent back to it.
     for flight in recorded.iter().filter(|flight| flight.from == sfu) {
         throw(&mut world, flight.to, &flight.bytes);
     }
@@ -147,7 +147,7 @@ fn handshakes_disturbed_by_garbage_still_succeed() {
         std::time::Duration::from_secs(5),
         |world| world.is_connected(1) && world.is_connected(2),
     );
-    // A second pair, with garbage all along the way.
+    // A second pair connects, with garbage all the time.
     let publisher = world.publisher(3, 3);
     let address = world.clients[publisher].address;
     for _ in 0..400 {

@@ -187,7 +187,7 @@ fn a_client_that_comes_back_from_the_same_port_is_a_new_peer() {
     let mut client = Client::subscriber(world.now, 2, 9);
     client.nat = Some(address);
     world.open(client, false);
-    // The first one has not been missed yet; its address now proves to be the second one's.
+    // The silence of the first is not noticed yet. Its address is now proven to be the second one's.
     world.wait("the second is connected", Duration::from_secs(5), |world| {
         world.is_connected(2)
     });
@@ -218,7 +218,7 @@ fn media_does_not_go_to_an_address_that_became_anothers() {
     world.wait("the second is connected", Duration::from_secs(5), |world| {
         world.is_connected(2)
     });
-    // The first is not missed yet, and the second has subscribed to nothing.
+    // The silence of the first is not noticed yet, and the second has no subscription.
     assert!(world.gone(1).is_none());
     world.recording = Some(Vec::new());
     world.run_ms(1_000);
@@ -249,7 +249,7 @@ fn a_client_that_wants_to_be_the_dtls_server_is_one() {
     world.connect();
 }
 
-/// FFmpeg sends one check, takes the first hello for a sign that DTLS begins, and waits for the next.
+/// FFmpeg sends one check, takes the first hello as the begin of DTLS, and waits for the next one.
 #[test]
 fn a_dtls_server_that_drops_the_first_hello_and_checks_once_connects() {
     let mut world = World::new();
@@ -317,7 +317,7 @@ fn a_viewer_whose_nat_changes_its_port_is_sent_media_there_within_two_seconds() 
     let moved: std::net::SocketAddr = "203.0.113.7:7777".parse().unwrap();
     world.clients[subscriber].nat = Some(moved);
     let before = world.clients[subscriber].video_got().count();
-    // The client checks its path every second or two; what it sends until then comes to nothing.
+    // The client checks its path every one or two seconds; what it sends until then is lost.
     world.wait(
         "media at the new address",
         Duration::from_secs(4),
@@ -345,14 +345,14 @@ fn media_does_not_go_where_a_check_only_says_it_came_from() {
         |flight: &&crate::support::Flight| flight.from == own && flight.bytes.starts_with(&[0, 1]);
     let recorded = world.recording.take().unwrap();
     let check = recorded.iter().rev().find(is_check).unwrap().clone();
-    // The client's own check, as if it came from somebody who has asked for nothing.
+    // The client's own check, as if it came from another address that has requested nothing.
     let victim: std::net::SocketAddr = "203.0.113.66:9".parse().unwrap();
     world.recording = Some(Vec::new());
     world.clients[subscriber].got.clear();
     let noise = [vec![22, 0xfe, 0xfd], vec![7; 1_200]].concat();
     let (mut thrown, mut count) = (0, 0);
     while count < 20 {
-        // The check again, and noise that looks like DTLS.
+        // The check again, and random bytes that look like DTLS.
         for payload in [&check.bytes, &noise] {
             world.input(Input::Datagram {
                 source: victim,

@@ -1,4 +1,4 @@
-//! Inlets that the caller feeds: their packets reach subscribers as a publisher's do.
+//! Inlets that the caller feeds: subscribers get their packets like those of a publisher.
 
 use std::time::{Duration, Instant};
 
@@ -28,13 +28,13 @@ fn formats(video: Codec) -> Vec<Format> {
     ]
 }
 
-/// Feeds an inlet from the sources that publishing clients send.
+/// Feeds an inlet from the same sources as publishing clients.
 struct Ingest {
     key: InletId,
     audio: AudioSource,
     video: VideoSource,
     began: Instant,
-    /// What was pushed of video.
+    /// The pushed video packets.
     pushed: Vec<std::sync::Arc<[u8]>>,
 }
 
@@ -71,7 +71,7 @@ impl Ingest {
         }
     }
 
-    /// Pushes what is due, and answers requests for key frames, for this long.
+    /// Pushes what is due for this long, and answers requests for key frames.
     fn run_ms(&mut self, world: &mut World, ms: u64) {
         for _ in 0..ms / 5 {
             world.run(Duration::from_millis(5));
@@ -144,7 +144,7 @@ fn sound_and_pictures_stay_in_step() {
     let mut ingest = Ingest::open(&mut world, 5, ClientCodec::H264);
     ingest.run_ms(&mut world, 6_000);
     let client = &world.clients[subscriber];
-    // When the subscriber will believe a packet was captured, in milliseconds of the reports' clock.
+    // The capture time that the subscriber derives, in milliseconds of the reports' clock.
     let captured = |got: &Got, rate: i64| {
         let mut reports = client.reports.iter().rev();
         let report = reports.find(|report| report.kind == got.kind).unwrap();
@@ -206,7 +206,7 @@ fn inlets_take_over_from_publishers_and_back_without_a_break() {
         world.clients[first].start(now, codec);
         world.run_ms(1_000);
         let mut ingest = Ingest::open(&mut world, 5, codec);
-        // The former publisher goes on sending; nobody is shown it.
+        // The former publisher continues to send; no subscriber gets its packets.
         ingest.run_ms(&mut world, 1_000);
         let second = world.publisher(3, 1);
         assert!(matches!(
@@ -388,7 +388,7 @@ fn what_cannot_be_taken_is_refused_with_the_packet_and_the_rule() {
         message,
         "packet 1: the payload has 1601 bytes; the most is 1600"
     );
-    // Of a push that is refused nothing is forwarded, not even what was good.
+    // If a push is refused, none of its packets is forwarded, not even the valid ones.
     world.run_ms(100);
     assert_eq!(world.clients[subscriber].got.len(), 0);
     push(&mut world, &[good.clone(), good]);
@@ -416,7 +416,7 @@ fn an_inlet_that_is_closed_leaves_nothing_and_its_key_is_free() {
     Ingest::open(&mut world, 5, ClientCodec::H264).run_ms(&mut world, 500);
     assert!(world.inlet_errors(5).is_empty());
     assert!(world.clients[subscriber].video_got().count() > 30);
-    // A worker whose publication is fed elsewhere says so to its inlet.
+    // A worker whose publication is fed by another worker notifies its inlet.
     world.control(Control::Yield {
         publication: PUBLICATION,
     });
@@ -433,7 +433,7 @@ fn a_jump_of_numbers_begins_anew_with_a_key_frame() {
     world.connect();
     let mut ingest = Ingest::open(&mut world, 5, ClientCodec::Vp8);
     ingest.run_ms(&mut world, 500);
-    // The encoder was restarted: other numbers, and no key frame until somebody asks.
+    // The encoder was restarted: other sequence numbers, and no key frame until one is requested.
     let mut restarted = VideoSource::new(world.now, ClientCodec::Vp8, None, 3, 77);
     restarted.next();
     ingest.video = restarted;

@@ -1,4 +1,4 @@
-//! Newcomers see the picture as it stands, before the publisher has heard of them.
+//! New subscribers see the present picture before a key frame could be requested from the publisher.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use str0m::format::Codec;
 use crate::support::World;
 use crate::support::source::is_key_start;
 
-/// A publisher that answers no request for a key frame, after this many milliseconds of media.
+/// A publisher that ignores requests for key frames, after this many milliseconds of media.
 fn stubborn(codec: Codec, ms: u64) -> (World, usize) {
     let mut world = World::new();
     let publisher = world.publisher(1, 1);

@@ -1,4 +1,4 @@
-//! Key frame requests towards the publisher.
+//! Requests for key frames to the publisher.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use str0m::format::Codec;
 use crate::support::World;
 use crate::support::source::is_key_start;
 
-/// After more than ten seconds without a key frame, so that newcomers have to wait for one.
+/// After more than ten seconds without a key frame, so that new subscribers must wait for one.
 fn streaming() -> (World, usize) {
     let mut world = World::new();
     let publisher = world.publisher(1, 1);
@@ -57,7 +57,7 @@ fn requests_of_all_subscribers_reach_the_publisher_at_most_twice_a_second() {
     assert!(apart.min().unwrap() >= Duration::from_millis(499));
 }
 
-/// A key frame is sent to everybody: one subscriber that asks all the time must not make all the others pay for it.
+/// A key frame is sent to all subscribers, so one that requests them all the time must not make the others pay for it.
 #[test]
 fn a_flood_of_one_subscriber_is_held_to_its_budget_and_others_get_theirs() {
     let (mut world, publisher) = streaming();
@@ -79,7 +79,7 @@ fn a_flood_of_one_subscriber_is_held_to_its_budget_and_others_get_theirs() {
         "{asked} in {seconds} s"
     );
     assert!(world.sfu.stats().keyframes_refused > 100);
-    // One that has lost its picture does not wait for what another has spent.
+    // A subscriber that has lost its picture does not wait because another one has used its budget.
     world.run(limits::KEYFRAME_INTERVAL_MIN);
     world.clients[publisher].keyframe_requests.clear();
     world.clients[other].request_keyframe();

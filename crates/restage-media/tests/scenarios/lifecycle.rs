@@ -1,4 +1,4 @@
-//! How peers end, and that nothing of them stays.
+//! How peers end, and that nothing of them remains.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ fn a_vanished_client_is_noticed_within_ten_seconds() {
 
 #[test]
 fn datagrams_in_its_name_do_not_keep_a_vanished_client() {
-    // Like RTP, like RTCP, like DTLS.
+    // Datagrams that look like RTP, RTCP and DTLS.
     for first_bytes in [[0x80, 96], [0x80, 200], [23, 254]] {
         let mut world = World::new();
         let index = world.publisher(1, 1);
@@ -65,7 +65,7 @@ fn datagrams_in_its_name_do_not_keep_a_vanished_client() {
         let deadline = world.now + Duration::from_secs(10);
         while world.gone(1).is_none() {
             assert!(world.now < deadline, "{first_bytes:?}");
-            // Closer together than what a timer may be put off by.
+            // Closer together than the time by which a timer may be delayed.
             world.run(Duration::from_micros(500));
             let input = Input::Datagram {
                 source: world.clients[index].address,

@@ -1,4 +1,4 @@
-//! Publishers that send too much, or too large pictures.
+//! Publishers that exceed the limit of the bitrate or of the picture size.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use str0m::format::Codec;
 use crate::support::client::Client;
 use crate::support::{World, config};
 
-/// Payload of a packet of the source, and pictures a second: a packet in each picture is this rate.
+/// Payload of a packet of the source, and pictures per second: one packet per picture is this rate.
 pub const PACKET_BITS_PER_S: u64 = 609 * 8 * 25;
-/// Video of three packets a picture.
+/// Video with three packets per picture.
 pub const VIDEO: u64 = 3 * PACKET_BITS_PER_S;
 const AUDIO: u64 = 89 * 8 * 50;
 
-/// A publisher that may send this much, with somebody who watches.
+/// A publisher with this limit, and a subscriber.
 fn limited(bits_per_s: u64) -> World {
     limited_to(Config {
         publish_bits_per_s_max: Some(bits_per_s),
@@ -74,7 +74,7 @@ fn a_publisher_over_its_limit_is_told_and_gone() {
     world.wait("it hears of it", Duration::from_secs(1), |world| {
         world.clients[0].is_closed
     });
-    // Who watched stays, for a publisher may come again.
+    // Its subscriber stays, because a publisher may come again.
     assert_eq!((world.gone(2), world.sfu.stats().peers), (None, 1));
     let again = world.publisher(3, 1);
     world.connect();
@@ -87,7 +87,7 @@ fn a_publisher_over_its_limit_is_told_and_gone() {
 #[test]
 fn sound_counts_with_the_picture() {
     for (with_audio, goes) in [(false, false), (true, true)] {
-        // Pictures alone are as much as is let pass.
+        // Video alone is as much as is tolerated.
         let mut world = limited(VIDEO * 10 / 11);
         start_video(&mut world, 0, 3);
         if with_audio {
@@ -101,7 +101,7 @@ fn sound_counts_with_the_picture() {
 
 #[test]
 fn the_burst_of_a_key_frame_passes() {
-    // Fifty packets of a key frame every two seconds, two of each other picture: three on average.
+    // Fifty packets for a key frame every two seconds, two for every other picture: three on average.
     let mut world = limited(3 * PACKET_BITS_PER_S);
     start_video(&mut world, 0, 2);
     let source = &mut world.clients[0].video_sources[0];
@@ -157,7 +157,7 @@ fn pictures_of_720p_stay_either_way_up_and_larger_ones_go() {
             height: height.into(),
         });
         assert_eq!(excess(&world, 1), expected);
-        // Nobody is shown a picture that may not be.
+        // No subscriber gets a picture that is not allowed.
         let shown = world.clients[1].video_got().count();
         assert_eq!(shown == 0, goes, "{width}x{height}: {shown} packets");
     }

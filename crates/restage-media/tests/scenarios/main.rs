@@ -1,4 +1,4 @@
-//! The SFU between real WebRTC engines on a virtual network, in virtual time: nothing sleeps, every run is alike.
+//! The SFU between real WebRTC engines on a virtual network in virtual time. Nothing sleeps, and all runs are the same.
 
 #![allow(
     unreachable_pub,

@@ -1,5 +1,5 @@
-//! A newcomer's first picture always decodes: the newest parameter sets come before the key frame it begins with, wherever
-//! the publisher has said them.
+//! The first picture of a new subscriber can always be decoded: the newest parameter sets come before its key frame,
+//! wherever in the stream the publisher has sent them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn aggregate(units: &[&[u8]]) -> Vec<u8> {
     payload
 }
 
-/// A publisher whose packets are written by hand, one picture every 40 ms.
+/// A publisher whose packets are made here, one picture every 40 ms.
 struct Stage {
     world: World,
     publisher: usize,
@@ -94,7 +94,7 @@ impl Stage {
         got.map(|got| &*got.payload).collect()
     }
 
-    /// What a newcomer is given first, when a key frame without parameter sets has just been sent.
+    /// The first packets for a new subscriber, after a key frame without parameter sets was sent.
     fn newcomer(&mut self) -> Vec<Vec<u8>> {
         self.send(&[IDR]);
         self.send(&[DELTA]);
@@ -291,8 +291,8 @@ fn inserted_packets_are_sent_again_like_others() {
     stage.send(&[SPS, PPS, IDR]);
     stage.world.run(Duration::from_secs(11));
     let subscriber = stage.subscribe(2);
-    // What would be sent first is lost on the way, the beginning of the stream apart: a receiver cannot miss what it has
-    // never heard of.
+    // The beginning of the stream arrives, and only the packets after it are lost: a receiver cannot miss packets of a
+    // stream that it does not know.
     stage.send(&[IDR]);
     stage.send(&[DELTA]);
     stage.world.clients[subscriber].request_keyframe();

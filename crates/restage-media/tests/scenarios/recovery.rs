@@ -1,4 +1,4 @@
-//! Loss on either side is repaired by retransmission.
+//! Packet loss on either side is repaired by retransmission.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn frames(world: &World, subscriber: usize) -> BTreeSet<(u64, u8)> {
         .collect()
 }
 
-/// Runs a lossy stretch and says which packets of it are missing in the end.
+/// Runs for a while with loss, and returns the packets of that time that are missing in the end.
 fn missing_after(loss_in: usize, loss_out: usize) -> (usize, usize) {
     let mut world = World::new();
     let publisher = world.publisher(1, 1);

@@ -1,4 +1,4 @@
-//! Offers of many makes, answered or refused with a reason.
+//! Offers of many clients, answered or refused with a reason.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ fn value<'a>(lines: &[&'a str], attribute: &str) -> Option<&'a str> {
     lines.iter().find_map(|line| line.strip_prefix(attribute))
 }
 
-/// What must hold of every answer to every offer.
+/// What must be true of every answer to every offer.
 fn check(name: &str, offer: &str, answer: &str, direction: &str) {
     let (offered, answered) = (sections(offer), sections(answer));
     assert_eq!(offered.len(), answered.len(), "{name}");
@@ -197,7 +197,7 @@ fn simulcast_is_taken_from_publishers() {
     ] {
         assert!(has(video, line), "{line} in {video:?}");
     }
-    // Names that cannot be held are as if not offered.
+    // Names that are too long are treated as if they were not offered.
     let offer = offers::chromium("sendonly")
         + "a=rid:farbeyondsixteen1 send\r\na=simulcast:send farbeyondsixteen1\r\n";
     assert!(!publish(&offer).unwrap().contains("simulcast"));
@@ -441,7 +441,7 @@ fn an_offer_built_to_be_slow_is_not() {
     for offer in &offers {
         let _ = publish(offer);
     }
-    // Generous. Searching the lines again for each payload type or encoding would take minutes.
+    // A generous limit. Searching all lines for each payload type or encoding would take minutes.
     assert!(start.elapsed() < std::time::Duration::from_secs(5));
 }
 
@@ -510,7 +510,7 @@ fn a_section_that_is_not_taken_carries_what_strict_stacks_look_for_in_every_sect
     assert!(has(&answered[3], "a=sctp-port:5000"));
 }
 
-/// RFC 9143 §7.3.3: the first section of a bundle stands for its transport, so refusing it refuses all.
+/// RFC 9143 §7.3.3: the first section of a bundle represents its transport, so refusing it refuses all.
 #[test]
 fn the_section_that_a_bundle_hangs_on_is_idle_and_not_refused() {
     let offer = offers::chromium("recvonly").replace("opus/48000/2", "X/48000/2");
@@ -584,7 +584,7 @@ fn one_payload_type_twice_in_any_place_is_answered_or_refused() {
     let offers = [
         said_twice("a=rtpmap:106"),
         said_twice("a=fmtp:106"),
-        // Sound and pictures under one number.
+        // Audio and video with the same payload type.
         ffmpeg.replace("106", "111").replace(" 97", " 111"),
         ffmpeg.replace("SAVPF 106", &format!("SAVPF{}", " 106".repeat(200))),
     ];

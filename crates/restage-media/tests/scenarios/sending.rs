@@ -34,7 +34,7 @@ fn numbers_go_on_when_sixteen_bits_are_used_up() {
     let client = &mut world.clients[publisher];
     client.start_video(now, Codec::Vp8, None, 100);
     client.video_sources[0].payload_bytes = 60;
-    // Numbers start below 2^15, so that many packets cross the rollover at least once.
+    // Sequence numbers start below 2^15, so this many packets cross the rollover at least once.
     let enough = 0x1_0000 + 1_000;
     world.wait(
         "packets beyond the rollover",
@@ -88,7 +88,7 @@ fn packets_of_uneven_length_arrive_as_they_were() {
         assert!(got.len() > 150);
         for packet in got {
             let (_, index) = identity(&packet.payload);
-            // Frame number and place follow what is filled up.
+            // The frame number and the position come after the padding.
             assert_eq!(packet.payload.len(), 700 + usize::from(index > 0) + 9);
         }
     }

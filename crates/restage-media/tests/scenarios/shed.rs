@@ -1,4 +1,4 @@
-//! A worker that is overloaded: pictures are thinned, fairly and never broken; sound always goes.
+//! An overloaded worker withholds video, fairly and without breaking pictures. Audio is always forwarded.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ fn sound_goes_on_while_pictures_stop_whole_and_come_back_with_one_key_frame_for_
         "pictures end where they end"
     );
     forget(&mut world);
-    // Whoever asks for a key frame now gets it when pictures go on.
+    // A subscriber that requests a key frame now gets it when its video continues.
     world.clients[subscribers[3]].request_keyframe();
     world.run_ms(5_000);
     for subscriber in &subscribers {
@@ -80,7 +80,7 @@ fn everybody_does_without_for_as_long() {
     let mut seen = vec![0; subscribers.len()];
     for turn in 0..SHED_PARTS as u8 {
         shed(&mut world, 3, turn);
-        // The key frame for those whose turn is over.
+        // The key frame for the subscribers whose turn without video is over.
         world.run_ms(800);
         forget(&mut world);
         world.run_ms(1_200);

@@ -28,7 +28,7 @@ pub fn streaming() -> (World, usize, usize) {
     (world, publisher, subscriber)
 }
 
-/// Which of the three sources a packet is from: their frame numbers are a million apart.
+/// Which of the three sources sent a packet: their frame numbers differ by a million.
 pub fn layer(world: &World, publisher: usize, got: &Got) -> usize {
     let frame = identity(&got.payload).0;
     let sources = &world.clients[publisher].video_sources;
@@ -83,7 +83,7 @@ fn a_layer_the_publisher_drops_is_replaced_by_the_next() {
         ),
         2
     );
-    // The encoder stops its largest picture, as browsers do when the uplink is short.
+    // The encoder stops its largest layer, as browsers do when the uplink is too slow.
     let now = world.now;
     world.clients[publisher].video_sources[2].next_at = now + Duration::from_secs(3_600);
     world.wait("the half picture", Duration::from_secs(2), |world| {
@@ -94,7 +94,7 @@ fn a_layer_the_publisher_drops_is_replaced_by_the_next() {
     });
     world.run_ms(500);
     assert_continuous(&world.clients[subscriber].video_got().collect::<Vec<_>>());
-    // And back.
+    // And it continues.
     let now = world.now;
     world.clients[publisher].video_sources[2].next_at = now;
     world.wait("the full picture again", Duration::from_secs(3), |world| {

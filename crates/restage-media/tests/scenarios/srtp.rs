@@ -1,4 +1,4 @@
-//! Media reaches whoever takes it, however either side protects it: AES-GCM where offered, else AES in counter mode.
+//! Media arrives with every protection: AES-GCM where it is offered, otherwise AES in counter mode.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::client::Client;
 
 const BOTH: [Srtp; 2] = [Srtp::All, Srtp::AesCm];
 
-/// Opens a publisher of publication 1 and a subscriber of it; returns them connected.
+/// Opens a publisher of publication 1 and a subscriber of it. Returns them connected.
 fn pair(publisher: Srtp, subscriber: Srtp) -> (World, usize, usize) {
     let mut world = World::new();
     let publisher = publish(&mut world, publisher, 1, 1);
@@ -158,7 +158,7 @@ fn loss_is_repaired_under_aes_cm() {
     (world.loss_in, world.loss_out) = (5, 5);
     world.run_ms(5_000);
     (world.loss_in, world.loss_out) = (0, 0);
-    // What follows shows what is missing.
+    // The following packets show what is missing.
     world.run_ms(500);
     world.clients[publisher].stop();
     world.run_ms(1_000);
@@ -204,7 +204,7 @@ fn numbers_go_on_when_sixteen_bits_are_used_up_under_aes_cm() {
     let client = &mut world.clients[publisher];
     client.start_video(now, Codec::H264, None, 100);
     client.video_sources[0].payload_bytes = 60;
-    // Both ends' numbers start anywhere in the lower 65,000: so many packets cross both rollovers.
+    // Sequence numbers of both ends start below 65,000, so this many packets cross both rollovers.
     let enough = 0x1_0000 + 1_000;
     world.wait("packets beyond it", Duration::from_secs(60), |world| {
         world.clients[subscriber].got.len() > enough
@@ -287,7 +287,7 @@ fn packets_changed_on_the_way_are_dropped_on_either_side() {
                 let got: BTreeSet<_> = got(&world, subscriber, kind).into_iter().collect();
                 assert!(got.is_subset(&sent), "nothing was made up, {kind:?}");
                 assert!(got.len() > enough, "{} of {kind:?}", got.len());
-                // Sound is not asked for again, so all that was changed is missing.
+                // Audio is not retransmitted, so every changed packet is missing.
                 assert!(kind == MediaKind::Video || got.len() + 20 < sent.len());
                 all.extend(got);
             }

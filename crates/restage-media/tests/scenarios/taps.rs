@@ -1,4 +1,4 @@
-//! Outlets to the caller: what a tap is given of a publication.
+//! Taps: outlets that give the packets of a publication to the caller.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub fn open_tap(world: &mut World, tap: u64, layers: TapLayers) {
     });
 }
 
-/// The payloads that a client has sent of a kind, without the padding it probes its path with.
+/// The payloads of a kind that a client has sent, without the padding by which it probes its path.
 fn sent(client: &Client, kind: ClientKind) -> Vec<Arc<[u8]>> {
     let sent = client.sent.iter().filter(|(sent, _)| *sent == kind);
     sent.map(|(_, payload)| Arc::clone(payload)).collect()
@@ -82,7 +82,7 @@ fn a_tap_is_given_every_picture_and_sound_as_it_was_published() {
         let audio = world.tapped(7, MediaKind::Audio);
         assert!(audio.iter().all(|packet| packet.audio_level == Some(-30)));
         assert_eq!(audio[0].codec(), restage_media::Codec::Opus);
-        // A subscriber beside it is given the same.
+        // A subscriber gets the same.
         let got = world.clients[subscriber].video_got().count();
         assert_eq!(got, video.len());
         let stats = world.sfu.stats();
@@ -131,7 +131,7 @@ fn where_there_is_no_picture_to_begin_with_a_tap_asks_for_a_key_frame() {
     });
     assert_eq!(world.clients[publisher].keyframe_requests.len(), 1);
     assert!(world.tapped(7, MediaKind::Video)[0].starts_key_frame);
-    // A recorder begins its next part.
+    // A recorder begins its next file.
     world.run(limits::KEYFRAME_INTERVAL_MIN);
     world.tapped.clear();
     world.control(Control::RequestKeyframe { tap: TapId(7) });
@@ -163,7 +163,7 @@ fn a_tap_on_another_worker_is_given_what_is_relayed() {
         assert!(published.len() > 40);
         assert_eq!(payloads(&tapped), published, "{kind}");
     }
-    // Its wish for a key frame goes to the worker that feeds the publication.
+    // Its request for a key frame goes to the worker that feeds the publication.
     let now = pair.0[HOME].now;
     pair.0[HOME].clients[publisher].start_video(now, Codec::H264, None, 3);
     pair.run_ms(600);
@@ -299,7 +299,7 @@ fn keys_may_be_unknown_or_in_use_and_nothing_is_left_of_a_closed_tap() {
     }
     let stats = world.sfu.stats();
     assert_eq!((stats.taps, stats.publications), (0, 0));
-    // It is given nothing any more.
+    // It gets no more packets.
     let publisher = world.publisher(1, 1);
     open_tap(&mut world, 7, TapLayers::Best);
     world.control(Control::CloseTap { tap: TapId(7) });

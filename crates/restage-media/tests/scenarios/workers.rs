@@ -34,7 +34,7 @@ impl Pair {
         self.exchange();
     }
 
-    /// Both run, and hear of each other every five milliseconds.
+    /// Both run, and exchange messages every five milliseconds.
     pub fn run_ms(&mut self, ms: u64) {
         for _ in 0..ms / 5 {
             for world in &mut self.0 {

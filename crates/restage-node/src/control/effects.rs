@@ -73,7 +73,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use restage_core::command::{Claims, NewToken};
-    use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+    use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId, StageSessionId, Time};
     use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
     use restage_core::{Context, Limits, Signer, StageArn};
 
@@ -98,6 +98,7 @@ mod tests {
             steady: Time(1),
             limits: Limits::OPEN,
             session_idle_s: 60,
+            run: RunId::new("run"),
             fresh_session: StageSessionId::new("st-1"),
         };
         Execution { command, context }

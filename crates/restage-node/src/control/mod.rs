@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use restage_core::command::Command;
-use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
@@ -33,10 +33,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
+use crate::executor::Executor;
+use crate::jobs::{Jobs, Runners};
 use crate::media::{Media, MediaEvent};
 use crate::supervise::Parts;
 use crate::token::Tokens;
 
+pub use crate::executor::Failure;
 pub use connections::SocketClose;
 use connections::{Connections, Live, Reach};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
@@ -64,17 +67,6 @@ const MEDIA_COMMANDS_MAX: usize = 512;
 const REPORT_RETRY_FIRST: Duration = Duration::from_millis(100);
 const REPORT_RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// Why a command was not executed.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The rules refuse.
-    #[error(transparent)]
-    Refused(#[from] restage_core::Error),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Settings of the control plane.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -97,6 +89,9 @@ struct Inner {
     media: Media,
     tokens: Tokens,
     rules: Rules,
+    jobs: Jobs,
+    /// This run of the process: who holds the leases of its jobs.
+    run: RunId,
     room: EffectRoom,
     hub: Hub,
     connections: Mutex<Connections>,
@@ -121,12 +116,15 @@ impl Control {
         media: Media,
         tokens: Tokens,
         rules: Rules,
+        runners: Runners,
     ) -> Self {
         let inner = Inner {
             store,
             media,
             tokens,
             rules,
+            jobs: Jobs::new(runners),
+            run: ids::run(),
             room,
             hub: Hub::default(),
             connections: Mutex::default(),
@@ -185,6 +183,11 @@ impl Control {
         &self.inner.rules
     }
 
+    /// The jobs that run here.
+    pub fn jobs(&self) -> &Jobs {
+        &self.inner.jobs
+    }
+
     /// The media plane.
     pub fn media(&self) -> &Media {
         &self.inner.media
@@ -216,6 +219,7 @@ impl Control {
             steady: clock::steady(),
             limits: self.inner.rules.limits.clone(),
             session_idle_s: self.inner.rules.session_idle_s,
+            run: self.inner.run.clone(),
             fresh_session: ids::stage_session(),
         };
         let name = command.name();
@@ -242,6 +246,7 @@ impl Control {
                 Reach::Peer(_) => self.remember(&id, &connection, Ending::of_restart()),
             }
         }
+        self.inner.jobs.pause(deadline).await;
         match timeout_at(deadline, self.recover()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -304,6 +309,9 @@ impl Control {
                     self.close(connection, live, reason).await;
                 }
             }
+            Effect::RunJob { job } => self.inner.jobs.run(*job, self),
+            Effect::StopJob { job, generation } => self.inner.jobs.stop(&job, generation),
+            Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }
     }
@@ -439,6 +447,10 @@ impl Control {
             if let Some(step) = clocks.look(clock::now(), clock::steady()) {
                 clock::log_step(step);
             }
+            // What is open is closed by now, and what is due belongs to the next start.
+            if self.inner.is_stopping.load(Ordering::Acquire) {
+                continue;
+            }
             let error = match self.execute("", Command::Tick).await {
                 // Once the store is closed there is nothing to check.
                 Err(Failure::Store(StoreError::Closed)) => return,
@@ -453,5 +465,11 @@ impl Control {
                 tracing::error!(%error, "windows and idle sessions could not be looked at");
             }
         }
+    }
+}
+
+impl Executor for Control {
+    async fn execute(&self, command: Command) -> Result<Reply, Failure> {
+        Self::execute(self, "", command).await
     }
 }

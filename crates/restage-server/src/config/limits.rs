@@ -16,6 +16,9 @@ impl Settings {
             stages: self.limit_stages.unwrap_or(set.stages),
             plain: PlainLimits {
                 public_keys: self.limit_public_keys.unwrap_or(set.plain.public_keys),
+                encoder_configurations: self
+                    .limit_encoder_configurations
+                    .unwrap_or(set.plain.encoder_configurations),
             },
             publishers_per_stage: self
                 .limit_publishers_per_stage

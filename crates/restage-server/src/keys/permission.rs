@@ -118,7 +118,7 @@ mod tests {
         let reads = Operation::BUILT
             .iter()
             .filter(|one| Permission::ReadOnly.allows(**one));
-        assert_eq!(reads.count(), 11);
+        assert_eq!(reads.count(), 13);
         assert!(Permission::ReadOnly.allows(Operation::ListTagsForResource));
         assert!(!Permission::ReadOnly.allows(Operation::TagResource));
     }

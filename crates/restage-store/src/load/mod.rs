@@ -9,7 +9,7 @@ pub(crate) mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{ParticipantId, StageId, StageSessionId};
-use restage_core::row::{ConnectionKind, Participant, PlainRow, Replica};
+use restage_core::row::{ConnectionKind, Job, Participant, PlainRow, Replica};
 use restage_core::{Need, World};
 
 use crate::error::StoreError;
@@ -120,7 +120,20 @@ impl Loader<'_> {
                         self.world.connections.insert(row.id.clone(), row);
                     }
                 }
+                Need::JobsDue(now) => {
+                    let jobs = rows::jobs_due(self.connection, *now).await?;
+                    shown.extend(jobs.iter().map(|row| row.stage.clone()));
+                    self.take_jobs(jobs);
+                }
+                Need::Job(id) => {
+                    let job = rows::job(self.connection, id).await?;
+                    shown.extend(job.iter().map(|row| row.stage.clone()));
+                    self.take_jobs(job);
+                }
                 Need::Everything => {
+                    let jobs = rows::jobs_live(self.connection).await?;
+                    shown.extend(jobs.iter().map(|row| row.stage.clone()));
+                    self.take_jobs(jobs);
                     let stages = rows::stages_with_session(self.connection).await?;
                     self.wanted.live.extend(stages);
                 }
@@ -130,6 +143,7 @@ impl Loader<'_> {
                 | Need::Plain(_)
                 | Need::PublicKeyPoint { .. }
                 | Need::Token(..)
+                | Need::JobsOf(_)
                 | Need::Session(_) => {}
             }
         }
@@ -228,7 +242,15 @@ impl Loader<'_> {
                         .extend(rows.into_iter().map(|row| (row.id.clone(), row)));
                     self.wanted.complete.extend(self.active.values().cloned());
                 }
-                Need::Stage(_) | Need::Live(_) | Need::Due { .. } => {}
+                Need::JobsOf(stage) => {
+                    let jobs = rows::jobs_of(self.connection, stage).await?;
+                    self.take_jobs(jobs);
+                }
+                Need::Stage(_)
+                | Need::Live(_)
+                | Need::Due { .. }
+                | Need::Job(_)
+                | Need::JobsDue(_) => {}
             }
         }
         for (stage, participant) in std::mem::take(&mut self.wanted.due) {
@@ -391,6 +413,12 @@ impl Loader<'_> {
 
     fn take_plain(&mut self, row: Option<PlainRow>) {
         self.world.plain.extend(row.map(|row| (row.id(), row)));
+    }
+
+    fn take_jobs(&mut self, rows: impl IntoIterator<Item = Job>) {
+        self.world
+            .jobs
+            .extend(rows.into_iter().map(|row| (row.id.clone(), row)));
     }
 
     fn take_replicas(&mut self, rows: impl IntoIterator<Item = Replica>) {

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use restage_core::id::{ArnId as _, ParticipantId, StageId, StageSessionId, Time};
-use restage_core::limits::OVERDUE_PER_TICK_MAX;
+use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX};
 use restage_core::row::{
-    Connection, Participant, PlainId, PlainKind, PlainRow, PublicKey, Replica, Stage, StageSession,
-    Token,
+    Connection, Job, Participant, PlainId, PlainKind, PlainRow, PublicKey, Replica, Stage,
+    StageSession, Token,
 };
 use restage_core::{Occupancy, RegionCount};
 
@@ -18,7 +18,8 @@ use crate::error::StoreError;
 use crate::sql::{self, Row, query};
 use crate::tables::declare::PlainTable as _;
 use crate::tables::{
-    Table as _, connection, decode, participant, plain, public_key, replica, session, stage, token,
+    Table as _, connection, decode, job, participant, plain, public_key, replica, session, stage,
+    token,
 };
 
 /// Keys per statement. A remainder uses the smaller sizes, so that only a few statements are prepared.
@@ -218,6 +219,23 @@ pub(crate) const PARTICIPANTS_LIVE: &str = concat!(
     participant::columns!(),
     " FROM participants p WHERE p.session = $1 AND p.replication_active = 1"
 );
+/// A job, unless it has ended and its stage is gone: then it is on its way out.
+pub(crate) const JOB: &str = concat!(
+    "SELECT ",
+    job::columns!(),
+    " FROM jobs j WHERE j.id = $1 \
+     AND (j.ended_at IS NULL OR EXISTS (SELECT 1 FROM stages s WHERE s.id = j.stage))"
+);
+pub(crate) const JOBS_OF: &str = concat!(
+    "SELECT ",
+    job::columns!(),
+    " FROM jobs j WHERE j.stage = $1 AND j.ended_at IS NULL"
+);
+pub(crate) const JOBS_DUE: &str = concat!(
+    "SELECT ",
+    job::columns!(),
+    " FROM jobs j WHERE j.due_at IS NOT NULL AND j.due_at <= $1 ORDER BY j.due_at, j.id LIMIT $2"
+);
 // Used once, at the start: these read everything live in all stages.
 const STAGES_WITH_SESSION: &str = "SELECT s.id FROM stages s WHERE s.active_session IS NOT NULL";
 const REPLICAS_ACTIVE: &str = concat!(
@@ -227,6 +245,49 @@ const REPLICAS_ACTIVE: &str = concat!(
      AND EXISTS (SELECT 1 FROM stages s WHERE s.id = r.source_stage)"
 );
 const CONNECTIONS_ALL: &str = concat!("SELECT ", connection::columns!(), " FROM connections c");
+
+const JOBS_LIVE: &str = concat!(
+    "SELECT ",
+    job::columns!(),
+    " FROM jobs j WHERE j.ended_at IS NULL"
+);
+
+pub(crate) async fn job(
+    connection: &mut sql::Connection,
+    id: &JobId,
+) -> Result<Option<Job>, StoreError> {
+    query(JOB)
+        .bind(id.as_str())
+        .row(connection, Job::read)
+        .await
+}
+
+/// The jobs of a stage that have not ended.
+pub(crate) async fn jobs_of(
+    connection: &mut sql::Connection,
+    stage: &StageId,
+) -> Result<Vec<Job>, StoreError> {
+    query(JOBS_OF)
+        .bind(stage.as_str())
+        .rows(connection, Job::read)
+        .await
+}
+
+/// The first jobs that are to be started or given up by then.
+pub(crate) async fn jobs_due(
+    connection: &mut sql::Connection,
+    now: Time,
+) -> Result<Vec<Job>, StoreError> {
+    query(JOBS_DUE)
+        .bind(now.0)
+        .bind(JOBS_PER_TICK_MAX as i64)
+        .rows(connection, Job::read)
+        .await
+}
+
+pub(crate) async fn jobs_live(connection: &mut sql::Connection) -> Result<Vec<Job>, StoreError> {
+    query(JOBS_LIVE).rows(connection, Job::read).await
+}
 
 pub(crate) async fn stages(
     connection: &mut sql::Connection,

@@ -75,6 +75,16 @@ const RULES: &[(&str, &str)] = &[
          WHERE n.publishers <> COALESCE(found.held, 0)",
     ),
     (
+        "jobs that have ended and are due, or that have not and are not",
+        "SELECT COUNT(*) FROM jobs j WHERE (j.ended_at IS NULL) <> (j.due_at IS NOT NULL)",
+    ),
+    (
+        "jobs that have ended and whose stage is gone",
+        "SELECT COUNT(*) FROM jobs j WHERE j.ended_at IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM stages s WHERE s.id = j.stage) \
+         AND NOT EXISTS (SELECT 1 FROM deleted_stages d WHERE d.id = j.stage)",
+    ),
+    (
         "stages that are not counted",
         "SELECT COUNT(*) FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stage_counts c \
          WHERE c.account = s.account AND c.region = s.region)",

@@ -8,9 +8,9 @@ mod counts;
 
 pub use counts::LiveCounts;
 
-use restage_core::id::{ArnId as _, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Participant, Plain, PlainId, PlainRow, Replica, Stage, StageEvent, StageSession, Token,
+    Job, Participant, Plain, PlainId, PlainRow, Replica, Stage, StageEvent, StageSession, Token,
 };
 
 use crate::error::StoreError;
@@ -373,6 +373,12 @@ impl Store {
             .bind(stage.as_str())
             .bind(participant.as_str());
         self.one(query, Token::read).await
+    }
+
+    /// A job by its id, whether it has ended or not.
+    pub async fn get_job(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let query = query(rows::JOB).bind(id.as_str());
+        self.one(query, Job::read).await
     }
 
     /// A plain resource by its id.

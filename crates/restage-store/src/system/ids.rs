@@ -1,15 +1,15 @@
 //! Generates identifiers and secrets. No other place does.
 
 use rand::distr::{Alphanumeric, SampleString};
-use restage_core::id::{ConnectionId, ParticipantId, ResourceId, StageSessionId};
+use restage_core::id::{ConnectionId, JobId, ParticipantId, ResourceId, RunId, StageSessionId};
 use restage_core::{Arn, StageArn};
 
 /// Length of resource and participant ids, as in the service.
 const RESOURCE_ID_LEN: usize = 12;
 /// Characters after `st-`.
 const SESSION_ID_LEN: usize = 13;
-/// 131 bits, so that a connection's URL cannot be guessed.
-const CONNECTION_ID_LEN: usize = 22;
+/// Of connections, jobs and runs. 131 bits: a connection's URL cannot be guessed.
+const LONG_ID_LEN: usize = 22;
 
 fn alphanumeric(len: usize) -> String {
     Alphanumeric.sample_string(&mut rand::rng(), len)
@@ -41,7 +41,17 @@ pub fn stage_session() -> StageSessionId {
 
 /// A new connection id.
 pub fn connection() -> ConnectionId {
-    ConnectionId::new(alphanumeric(CONNECTION_ID_LEN))
+    ConnectionId::new(alphanumeric(LONG_ID_LEN))
+}
+
+/// A new job id.
+pub fn job() -> JobId {
+    JobId::new(alphanumeric(LONG_ID_LEN))
+}
+
+/// A new id of a run of this process.
+pub fn run() -> RunId {
+    RunId::new(alphanumeric(LONG_ID_LEN))
 }
 
 /// A new request id in the form of a UUID.

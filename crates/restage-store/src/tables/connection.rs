@@ -15,7 +15,7 @@ table! {
     fields (stage, session, participant, kind ("kind", "publisher"), established, opened_at)
 }
 
-/// What a connection is for: a word, and the publisher that is subscribed to.
+/// The purpose of a connection: a word, and the publisher that is subscribed to.
 impl Field for ConnectionKind {
     fn put(&self, cells: &mut Vec<Cell>) {
         let (word, publisher) = match self {

@@ -1,9 +1,10 @@
-//! How a table is declared: once, in [`table`], and everything that handles its rows follows from that.
+//! The declaration of a table. Each table is declared once, with [`table`], and all code for its rows follows from
+//! that.
 //!
-//! A declaration names the row, the table, the key and the fields. From it come the list of columns for statements that
-//! read, the values for statements that write, how a row is read back, and what backups, checks and the start of the
-//! server must know of the table. A field is a column of the same name, unless the declaration says which columns it is;
-//! [`Field`](super::field::Field) says what stands in them.
+//! A declaration names the row, the table, the key and the fields. From it follow the list of columns for statements
+//! that read, the values for statements that write, how a row is read, and what backups, checks and the start of the
+//! server must know about the table. A field is a column of the same name, unless the declaration names its columns;
+//! [`Field`](super::field::Field) says what the columns contain.
 
 use restage_core::row::{Plain, PlainRow};
 
@@ -13,26 +14,26 @@ use crate::sql::{Cell, Row};
 
 /// A kind of row, and its table.
 pub(crate) trait Table: Sized {
-    /// The table.
+    /// The name of the table.
     const NAME: &'static str;
-    /// What an error calls a row.
+    /// The name of a row in errors.
     const ROW: &'static str;
     /// The columns, those of the key first.
     const COLUMNS: &'static [&'static str];
-    /// How many of the columns are the key.
+    /// Number of columns that are the key.
     const KEY: usize;
     /// Reads every row.
     const SELECT: &'static str;
-    /// The schema that brought the table.
+    /// The schema version that added the table.
     const SINCE: i64;
-    /// Statements that find the newest time that rows have, where lists are ordered by it. Each has one number, 0 when
+    /// Statements that find the newest time in rows of lists that are ordered by time. Each returns one number, 0 if
     /// there is no row.
     const NEWEST: &'static [&'static str];
 
     /// The values of the columns, in their order.
     fn cells(&self) -> Vec<Cell>;
 
-    /// Takes the fields from the columns, in their order.
+    /// Reads the fields from the columns, in their order.
     fn take(cells: &mut Cells<'_>) -> Result<Self, StoreError>;
 
     /// Reads a row of a statement whose columns begin with these.
@@ -47,17 +48,17 @@ pub(crate) trait PlainTable: Table + Plain {
     const GET: &'static str;
     /// Rows of an account (`$1`) in a Region (`$2`) after a time and an id (`$3`, `$4`), at most `$5`.
     const LIST: &'static str;
-    /// How many rows an account (`$1`) has in a Region (`$2`).
+    /// The number of rows that an account (`$1`) has in a Region (`$2`).
     const COUNT: &'static str;
 
-    /// Reads a row as one of any kind.
+    /// Reads a row as a row of any kind.
     fn read_plain(row: &Row<'_>) -> Result<PlainRow, StoreError> {
         Self::read(row).map(Into::into)
     }
 }
 
-/// Declares the table of a row. The module it stands in gets a macro `columns!()`: the list of columns for a statement
-/// in which the table has the alias given here.
+/// Declares the table of a row. The surrounding module gets a macro `columns!()`: the list of columns for a statement
+/// in which the table has the given alias.
 macro_rules! table {
     (
         $row:ident in $name:literal as $alias:literal, row $what:literal, since $since:literal,
@@ -68,7 +69,7 @@ macro_rules! table {
             [$(($key: stringify!($key)))+] $($fields)*
         }
     };
-    // Fields become pairs of the field and its columns, one after the other.
+    // Turns the fields into pairs of a field and its columns, one after the other.
     (@columns $head:tt $keys:tt [$($done:tt)*] $field:ident ($($column:literal),+) $(, $($rest:tt)*)?) => {
         $crate::tables::declare::table! {
             @columns $head $keys [$($done)* ($field: $($column),+)] $($($rest)*)?
@@ -84,7 +85,7 @@ macro_rules! table {
         [$($key:ident)+]
         [($first:ident: $first_column:expr) $(($field:ident: $($column:expr),+))*]
     ) => {
-        /// The columns of the table, for a statement that gives it its alias.
+        /// The columns of the table, for a statement that uses this alias for it.
         macro_rules! columns {
             () => {
                 concat!($alias, ".", $first_column $($(, ", ", $alias, ".", $column)+)*)
@@ -124,8 +125,8 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// Declares the table of a plain resource: only its own fields are named, each a column. The others are what every plain
-/// resource has. The table needs an index on (account, region, created_at, id), which its list is read from.
+/// Declares the table of a plain resource. It names only the own fields of the kind, each a column. The others are the
+/// fields of every plain resource. The table needs an index on (account, region, created_at, id) for its list.
 macro_rules! plain_table {
     (
         $row:ident ($id:ident) in $name:literal as $alias:literal, row $what:literal, since $since:literal,

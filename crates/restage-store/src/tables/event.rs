@@ -1,5 +1,5 @@
-//! Participants' history. The table has a column besides those declared here: `seq`, which counts up from 1 within one
-//! participant's history in one stage session. The statement that writes an event counts it.
+//! Participants' history. In addition to the declared columns the table has `seq`, which counts up from 1 within one
+//! participant's history in one stage session. The statement that writes an event sets it.
 
 use restage_core::id::{StageId, StageSessionId};
 use restage_core::row::{StageEvent, StageEventError, StageEventName, TokenExchange};
@@ -20,7 +20,7 @@ table! {
     )
 }
 
-/// An event and its place in the participant's history, of a statement that has `seq` after the columns.
+/// An event and its position in the participant's history, from a statement that has `seq` after the columns.
 pub(crate) fn placed(row: &Row<'_>) -> Result<(i64, StageEvent), StoreError> {
     let mut cells = Cells::new(row, StageEvent::ROW);
     let event = StageEvent::take(&mut cells)?;
@@ -42,7 +42,7 @@ words!(StageEventName {
     TokenExchanged = "TOKEN_EXCHANGED",
 });
 
-/// Why something failed, in the words of the API.
+/// Why something failed: the error codes of the API.
 pub(crate) mod error {
     use super::{Cell, Cells, Field, StageEventError, StoreError, words};
 
@@ -76,7 +76,7 @@ pub(crate) mod error {
     }
 }
 
-/// Where a replica went: its stage and its session, or neither.
+/// The destination of a replica: its stage and its session, or neither.
 impl Field for Option<(StageId, StageSessionId)> {
     fn put(&self, cells: &mut Vec<Cell>) {
         let destination = self.as_ref();

@@ -1,8 +1,8 @@
-//! What a field of a row is in its columns.
+//! The columns of a field of a row.
 
 use std::collections::BTreeMap;
 
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 
 use super::cells::Cells;
 use crate::error::StoreError;
@@ -82,7 +82,7 @@ impl Field for BTreeMap<String, String> {
     }
 }
 
-/// A map as the store keeps it.
+/// The text of a map in the store.
 pub(crate) fn map_text(map: &BTreeMap<String, String>) -> String {
     // The key order of a BTreeMap makes equal maps equal text.
     serde_json::Value::Object(
@@ -93,7 +93,7 @@ pub(crate) fn map_text(map: &BTreeMap<String, String>) -> String {
     .to_string()
 }
 
-/// Makes ids fields, each the text of one column. One that may be absent is NULL then.
+/// Makes ids fields: each is the text of one column, or NULL if it is absent.
 macro_rules! ids {
     ($($id:ty),+) => {$(
         impl $crate::tables::field::Field for $id {
@@ -124,10 +124,10 @@ macro_rules! ids {
 }
 pub(crate) use ids;
 
-ids!(StageId, StageSessionId, ParticipantId, ConnectionId);
+ids!(StageId, StageSessionId, ParticipantId, ConnectionId, JobId);
 
-/// Makes a type with a word for each variant a field, the text of one column. The compiler sees to it that no variant is
-/// without a word.
+/// Makes a type a field with a word for each variant: the text of one column. The code does not compile if a variant
+/// has no word.
 macro_rules! words {
     ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         /// The word that stands for the value.

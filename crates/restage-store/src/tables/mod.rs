@@ -1,15 +1,17 @@
-//! What each row is in its table, one file per table, and what is done with all tables alike.
+//! The tables: one file per table with its columns, and the code that is the same for all of them.
 //!
 //! [`ALL`] is the list of tables: backups, checks and the start of the server go through it. The tables of plain resources
-//! are named once more, in `plain_tables!`, for whoever has a row or an id of any kind.
+//! are named a second time, in `plain_tables!`, for code that has a row or an id of any kind.
 
 pub(crate) mod cells;
 pub(crate) mod connection;
 pub(crate) mod declare;
 pub(crate) mod decode;
+mod encoder_configuration;
 pub(crate) mod event;
 mod exchange;
 mod field;
+pub(crate) mod job;
 pub(crate) mod participant;
 pub(crate) mod public_key;
 pub(crate) mod purge;
@@ -20,8 +22,8 @@ pub(crate) mod token;
 pub(crate) mod write;
 
 use restage_core::row::{
-    Connection, Participant, PlainKind, PlainRow, PublicKey, Replica, Stage, StageEvent,
-    StageSession, Token,
+    Connection, EncoderConfiguration, Job, Participant, PlainKind, PlainRow, PublicKey, Replica,
+    Stage, StageEvent, StageSession, Token,
 };
 
 use self::declare::PlainTable;
@@ -36,6 +38,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::bare("meta", 1),
     Description::of::<Stage>(),
     Description::of::<PublicKey>(),
+    Description::of::<EncoderConfiguration>(),
     Description::bare("stage_counts", 1),
     Description::bare("deleted_stages", 1),
     Description::of::<Token>(),
@@ -43,6 +46,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::of::<Participant>(),
     Description::of::<Replica>(),
     Description::of::<Connection>(),
+    Description::of::<Job>(),
     Description::of::<StageEvent>(),
     Description::bare("outbox", 3),
     Description::bare("dead_letters", 3),
@@ -67,7 +71,7 @@ macro_rules! plain_tables {
     };
 }
 
-plain_tables!(PublicKey);
+plain_tables!(PublicKey, EncoderConfiguration);
 
 /// The columns of `participants`, in the order in which they are written.
 pub const PARTICIPANT_COLUMNS: &[&str] = Participant::COLUMNS;

@@ -39,6 +39,10 @@ const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
 pub(crate) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE (stage, participant) IN \
      (SELECT stage, participant FROM tokens WHERE stage = $1 LIMIT $2)";
 
+/// Jobs that have ended. Those that have not belong to the rules, which remove them when they end.
+pub(crate) const DELETE_JOBS: &str = "DELETE FROM jobs WHERE id IN \
+     (SELECT id FROM jobs WHERE stage = $1 AND ended_at IS NOT NULL LIMIT $2)";
+
 /// Removes a stage, and with it up to `purge_rows` of its rows. Removing a missing stage
 /// changes nothing.
 pub(crate) async fn delete_stage(
@@ -90,7 +94,9 @@ async fn purge_stage(
     limit: u32,
 ) -> Result<u32, StoreError> {
     let mut left = limit;
-    left -= delete_some(connection, DELETE_TOKENS, stage, left).await?;
+    for sql in [DELETE_TOKENS, DELETE_JOBS] {
+        left -= delete_some(connection, sql, stage, left).await?;
+    }
     while left > 0 {
         let next = query(NEXT_SESSION).bind(stage).row(connection, id).await?;
         let Some(session) = next else {

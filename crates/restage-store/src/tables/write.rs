@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use restage_core::id::{ArnId as _, StageId, StageSessionId};
-use restage_core::row::{Connection, Participant, Replica, Stage, StageEvent, StageSession, Token};
+use restage_core::row::{
+    Connection, Job, Participant, Replica, Stage, StageEvent, StageSession, Token,
+};
 use restage_core::{Census, Change};
 
 use super::{Table, plain, plain_cells, purge};
@@ -116,6 +118,8 @@ impl<'a> Row<'a> {
                 let target = Target::Delete(Connection::NAME);
                 (target, vec![Cell::text(id.as_str())])
             }
+            Change::PutJob(row) => (Target::upsert::<Job>(), row.cells()),
+            Change::DeleteJob(id) => (Target::Delete(Job::NAME), vec![Cell::text(id.as_str())]),
             Change::AddEvent(event) => (Target::Event, event.cells()),
             Change::Count { stage, session, by } => {
                 return Self::Count {

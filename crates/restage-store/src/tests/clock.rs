@@ -1,4 +1,4 @@
-//! A clock that was ahead: what a later start finds in the rows, and how new ones follow it.
+//! A clock that was ahead: what a later start finds in the rows, and the times of the rows that follow.
 
 use restage_core::id::{StageId, Time};
 
@@ -12,7 +12,7 @@ async fn open(database: &Database) -> Store {
     Store::open(&config, Box::new(|_, _, _| ())).await.unwrap()
 }
 
-/// Creates a stage by a clock that is ahead by so many seconds, and returns its time.
+/// Creates a stage while the clock is ahead by this many seconds, and returns its time.
 async fn created(store: &Store, id: &str, ahead_s: u32) -> Time {
     let mut wanted = create(id, None);
     let now = clock::now().plus_seconds(ahead_s);

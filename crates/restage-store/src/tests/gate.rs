@@ -71,7 +71,7 @@ impl Bench {
         Held(Some(self.gate.open.clone()))
     }
 
-    /// Stops SQLite's writer in the middle of a command whose caller waits so long for its turn; `None` on PostgreSQL.
+    /// Stops SQLite's writer in the middle of a command whose caller waits for its turn this long; `None` on PostgreSQL.
     pub(super) async fn hold_at(
         &self,
         turn_max: Duration,
@@ -86,8 +86,8 @@ impl Bench {
         Some((Held(Some(self.gate.open.clone())), caller))
     }
 
-    /// Executes what is queued together before the writer looks, and says what the writer did for it. Without a
-    /// budget: one that is used up would let later commands overtake.
+    /// Executes commands that are queued together before the writer takes the first, and returns what the writer did
+    /// for them. Runs without tokio's budget: a used-up budget would let later commands overtake.
     pub(super) async fn together(
         &self,
         executions: impl IntoIterator<Item = Execution>,

@@ -1,4 +1,4 @@
-//! A database of an earlier schema is brought up to date with what it holds.
+//! Migrates a database of an earlier schema, with its rows.
 
 use restage_core::id::Time;
 use restage_core::row::Token;
@@ -40,7 +40,7 @@ async fn tokens_of_the_first_schema_are_found_under_their_stage() {
     }
 }
 
-/// A database remembers the checksum of each step it has taken, and is refused when the step has changed since.
+/// A database remembers the checksum of each migration. It is refused if a migration has changed since.
 #[test]
 fn the_steps_that_databases_have_taken_are_as_they_were() {
     let released = [
@@ -49,6 +49,7 @@ fn the_steps_that_databases_have_taken_are_as_they_were() {
         (3, "outbox", "bbb6807371f50400"),
         (4, "counts", "918150831760e9d7"),
         (5, "replications", "c580cec548cd4a6b"),
+        (6, "jobs", "f301a97e2cdeb835"),
     ];
     for ((number, description, begins), step) in released.iter().zip(engine::MIGRATIONS.iter()) {
         assert_eq!((step.version, &*step.description), (*number, *description));

@@ -1,6 +1,5 @@
-//! Tests that look below the public surface: rows as they are written, statements as they are planned,
-//! and the whole against the rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite, the
-//! others run on every engine.
+//! Tests of what is not public: rows as they are written, plans of statements, and the whole store compared with the
+//! rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite; the others run on every engine.
 
 mod clock;
 #[path = "../../tests/store_support/database.rs"]
@@ -20,7 +19,8 @@ mod writer;
 use std::sync::Arc;
 
 use restage_core::row::{
-    Connection, Participant, PublicKey, Replica, Stage, StageEvent, StageSession, Token,
+    Connection, EncoderConfiguration, Job, Participant, PublicKey, Replica, Stage, StageEvent,
+    StageSession, Token,
 };
 use restage_core::{Change, World};
 
@@ -85,6 +85,9 @@ impl Bench {
         for row in self.all::<PublicKey>().await {
             world.plain.insert(row.id.clone().into(), row.into());
         }
+        for row in self.all::<EncoderConfiguration>().await {
+            world.plain.insert(row.id.clone().into(), row.into());
+        }
         for row in self.all::<Participant>().await {
             let key = (row.session.clone(), row.id.clone());
             world.participants.insert(key, row);
@@ -94,6 +97,9 @@ impl Bench {
         }
         for row in self.all::<Connection>().await {
             world.connections.insert(row.id.clone(), row);
+        }
+        for row in self.all::<Job>().await {
+            world.jobs.insert(row.id.clone(), row);
         }
         let events = format!(
             "{} ORDER BY e.session, e.participant, e.seq",
@@ -116,7 +122,7 @@ impl Bench {
     }
 }
 
-/// History by whose it is; within one participant's the order it was written in stays.
+/// History by its owner. Within one participant, the order of writing is kept.
 fn by_participant(mut world: World) -> World {
     world
         .events

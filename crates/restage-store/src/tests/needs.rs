@@ -8,7 +8,7 @@ use super::world::{Names, rows};
 use super::{Bench, Dice, by_participant};
 use crate::load;
 
-/// Every need there is about these names.
+/// All needs are about these names.
 fn every_need(names: &Names) -> Vec<Need> {
     let mut needs = vec![Need::Everything];
     for region in ["eu-west-1", "us-east-1", "none-1"] {
@@ -38,6 +38,8 @@ fn every_need(names: &Names) -> Vec<Need> {
     }
     let keys = names.keys.iter().cloned();
     needs.extend(keys.map(|id| Need::Plain(id.into())));
+    let encoder_configurations = names.encoder_configurations.iter().cloned();
+    needs.extend(encoder_configurations.map(|id| Need::Plain(id.into())));
     for now in [0, 300, 600, 1_000] {
         for idle_before in [0, 500, 1_000] {
             for opened_before in [None, Some(Time(0)), Some(Time(500))] {
@@ -49,6 +51,10 @@ fn every_need(names: &Names) -> Vec<Need> {
             }
         }
     }
+    for now in [0, 200, 500, 1_000] {
+        needs.push(Need::JobsDue(Time(now)));
+    }
+    needs.extend(names.jobs.iter().cloned().map(Need::Job));
     for (_, session) in &names.sessions {
         needs.push(Need::Session(session.clone()));
     }
@@ -56,6 +62,7 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::Stage(stage.clone()));
         needs.push(Need::Live(stage.clone()));
         needs.push(Need::Occupancy(stage.clone()));
+        needs.push(Need::JobsOf(stage.clone()));
         for participant in &names.participants {
             needs.push(Need::Token(stage.clone(), participant.clone()));
             needs.push(Need::Replications(stage.clone(), participant.clone()));
@@ -95,7 +102,7 @@ fn is_live_in(change: &Change, stage: &StageId) -> bool {
     }
 }
 
-/// What the reference selects. It counts stages of the world it is given.
+/// The rows that the reference selects. It counts stages of the given world.
 fn selected(world: &World, needs: &[Need]) -> World {
     world.select(needs)
 }
@@ -149,7 +156,7 @@ async fn a_missing_stage_loads_nothing() {
     }
 }
 
-/// A stage is gone for every need as soon as it is deleted, whether or not its rows are.
+/// For every need a stage is gone as soon as it is deleted, whether or not its rows are.
 #[tokio::test]
 async fn rows_of_a_deleted_stage_are_not_loaded() {
     let mut dice = Dice(7);
@@ -165,7 +172,7 @@ async fn rows_of_a_deleted_stage_are_not_loaded() {
             row.active = false;
         }
     }
-    // They have closed what was live in it, too.
+    // The rules have also closed its connections and replicas.
     changes.retain(|change| !is_live_in(change, &gone));
     let mut world = World::default();
     world.apply(&changes);

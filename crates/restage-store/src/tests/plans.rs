@@ -75,6 +75,9 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("stages idle", rows::STAGES_IDLE),
         ("connections of a session", rows::CONNECTIONS_OF_SESSION),
         ("live participants", rows::PARTICIPANTS_LIVE),
+        ("job", rows::JOB),
+        ("jobs of a stage", rows::JOBS_OF),
+        ("jobs due", rows::JOBS_DUE),
         ("which events wait", outbox::WAITING_KEYS),
         ("how many events wait", outbox::WAITING_COUNT),
     ];
@@ -122,11 +125,16 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         retention::DELETE_EVENTS,
         retention::DELETE_REPLICAS,
         retention::DELETE_PARTICIPANT,
+        retention::DELETE_JOBS,
         outbox::WAITING,
     ];
     for sql in purge::OF_SESSION
         .into_iter()
-        .chain([purge::DELETE_TOKENS, purge::NEXT_SESSION])
+        .chain([
+            purge::DELETE_TOKENS,
+            purge::DELETE_JOBS,
+            purge::NEXT_SESSION,
+        ])
         .chain(of_retention)
     {
         for step in plan(&mut bench, sql).await {

@@ -1,4 +1,4 @@
-//! Every kind of row comes back as it was written.
+//! Every kind of row is read as it was written.
 
 use std::collections::BTreeMap;
 
@@ -91,14 +91,14 @@ async fn every_event_name_and_error_has_its_own_word() {
     assert_eq!(bench.dump().await, world);
 }
 
-/// Runs of changes are written together; what they lead to must not depend on how they are cut.
+/// Runs of changes are written together. The result must not depend on how the runs are cut.
 #[tokio::test]
 async fn long_runs_with_repeated_keys_keep_their_order() {
     let mut dice = Dice(3);
     let names = Names::few();
     let mut changes = Vec::new();
     for _ in 0..700 {
-        // Seven ids in one session: every statement is cut short by a key it has already.
+        // Seven ids in one session: every statement ends early because it already has the next key.
         let id = dice.pick(&names.participants).clone();
         let (stage, session) = names.sessions[usize::from(dice.one_in(9))].clone();
         let row = participant_row(&mut dice, stage, session, id, &names);

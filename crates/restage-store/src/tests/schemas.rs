@@ -1,6 +1,6 @@
-//! Every schema there was is brought up to date with what it holds. For each migration but the latest there
-//! is a file of rows as a restage of that schema left them, with the migration's checksum: one that was
-//! released is never edited.
+//! Migrates a database of every earlier schema, with its rows. For each migration but the latest there is a file of
+//! rows as a restage of that schema wrote them, with the migration's checksum, because a migration that was
+//! released must never be edited.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,17 @@ use super::Database;
 use crate::engine::{self, Engine};
 use crate::{Store, StoreConfig, backup, check, restore, tables};
 
-/// Rows of each schema but the latest.
+/// The first schema with a table of jobs.
+const FIRST_WITH_JOBS: i64 = 6;
+
+/// Rows of each schema but the latest, which may be here as well.
 const LEFT_BEHIND: &[(i64, &str)] = &[
     (1, include_str!("../../tests/schemas/0001.sql")),
     (2, include_str!("../../tests/schemas/0002.sql")),
     (3, include_str!("../../tests/schemas/0003.sql")),
     (4, include_str!("../../tests/schemas/0004.sql")),
+    (5, include_str!("../../tests/schemas/0005.sql")),
+    (6, include_str!("../../tests/schemas/0006.sql")),
 ];
 
 #[test]
@@ -24,7 +29,7 @@ fn every_schema_but_the_latest_has_its_rows_and_stays_as_it_was() {
     let rows: BTreeMap<i64, &str> = LEFT_BEHIND.iter().copied().collect();
     let latest = engine::latest_schema();
     for migration in engine::MIGRATIONS.iter() {
-        if migration.version == latest {
+        if migration.version == latest && !rows.contains_key(&latest) {
             continue;
         }
         let version = migration.version;
@@ -39,7 +44,7 @@ fn every_schema_but_the_latest_has_its_rows_and_stays_as_it_was() {
     }
 }
 
-/// A database as a restage of that schema left it.
+/// A database as a restage of that schema wrote it.
 async fn left_behind(version: i64, rows: &'static str) -> (Database, StoreConfig) {
     let database = Database::fresh().await;
     let config = StoreConfig::from_address(database.address()).unwrap();
@@ -71,11 +76,14 @@ async fn every_schema_is_brought_up_to_date_with_what_it_holds() {
             "connections",
             "stage_events",
             "deleted_stages",
+            "jobs",
         ];
         let mut before = Vec::new();
         let mut connection = database.rows().await;
         for table in tables {
-            before.push((table, count(&mut connection, table).await));
+            if table != "jobs" || *version >= FIRST_WITH_JOBS {
+                before.push((table, count(&mut connection, table).await));
+            }
         }
         let store = Store::open(&config, Box::new(|_, _, _| ())).await.unwrap();
         for (table, rows) in before {
@@ -118,7 +126,7 @@ async fn every_schema_is_brought_up_to_date_with_what_it_holds() {
     }
 }
 
-/// Every table is in a backup, and a backup is the same again after it was taken in elsewhere.
+/// Every table is in a backup, and a restored backup gives the same backup again.
 #[tokio::test]
 async fn a_backup_holds_every_row_and_goes_into_either_engine() {
     let (version, rows) = LEFT_BEHIND[LEFT_BEHIND.len() - 1];
@@ -135,7 +143,7 @@ async fn a_backup_holds_every_row_and_goes_into_either_engine() {
     for table in tables::ALL {
         there += count(&mut connection, table.name).await;
     }
-    // The row that says who owned the database stays behind, where there is one.
+    // The row that names the database's owner, if there is one, is not in the backup.
     let has_owner = i64::from(database.is_postgres());
     assert_eq!(i64::try_from(written).unwrap(), there - has_owner);
 
@@ -148,7 +156,7 @@ async fn a_backup_holds_every_row_and_goes_into_either_engine() {
         let lines = |backup: &[u8]| {
             let text = String::from_utf8(backup.to_vec()).unwrap();
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            // Rows have no order in a table, and the seal covers theirs.
+            // Rows of a table have no order, and the seal depends on theirs.
             lines.pop();
             lines.sort();
             lines

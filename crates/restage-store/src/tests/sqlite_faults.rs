@@ -1,4 +1,4 @@
-//! Failures below the writer, made in SQLite's own ways, and SQLite's settings.
+//! Failures below the writer, caused by SQLite's own means, and SQLite's settings.
 
 use std::time::Instant;
 
@@ -58,7 +58,7 @@ async fn a_command_that_fails_alone_leaves_nothing_and_the_writer_as_it_was() {
     }
 }
 
-/// Some failures (a full disk, say) end the whole transaction: nobody in the batch may be told otherwise.
+/// Some failures (for example a full disk) end the whole transaction. Then every caller in the batch must learn that.
 #[tokio::test]
 async fn a_failure_of_the_transaction_fails_its_batch_and_no_later_one() {
     let (mut bench, log) = logging_bench(Database::sqlite()).await;
@@ -125,7 +125,7 @@ async fn a_commit_waits_for_the_disk_unless_it_is_told_not_to() {
 }
 
 impl Bench {
-    /// Makes writing the token named poison fail, in one of SQLite's ways.
+    /// Makes the writing of a token named "poison" fail, in one of SQLite's ways.
     async fn poison(&mut self, how: &str) {
         let trigger = format!(
             "CREATE TRIGGER poison BEFORE INSERT ON tokens WHEN NEW.participant = 'poison' \

@@ -1,19 +1,21 @@
-//! The store against the rules alone: the same random commands to a world in memory that holds every row,
-//! and to the writer. Every decision must be the same, its effects in the same order, and in the end every
-//! row.
+//! Compares the store with the rules alone: the same random commands go to a world in memory that holds every row,
+//! and to the writer. Every decision and the order of its effects must be the same, and in the end every row.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
-use restage_core::command::{Claims, NewToken};
-use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::command::{Claims, JobOutcome, NewJob, NewToken};
+use restage_core::id::{
+    ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
+};
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, PlainLimits, Protocol, PublicKey, Replica,
-    Stage, StageEventError,
+    Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
+    PlainLimits, Protocol, PublicKey, Replica, Stage, StageEventError,
 };
 use restage_core::{
-    Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World, decide,
+    Arn, Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World,
+    decide,
 };
 
 use super::world::AWKWARD;
@@ -54,14 +56,16 @@ struct Walk {
     wall: Time,
     steady: Time,
     made: u64,
+    /// How often the process was replaced by another one.
+    runs: u32,
     refused: usize,
     effects: usize,
-    /// Subjects that were watched and changed, and that did not and were seen not to.
+    /// Watched subjects: those that changed, and those that did not change and were not reported.
     changed: usize,
     held: usize,
 }
 
-/// What is watched, and how it is now.
+/// A watched subject, and its present state.
 type Watched = (StageId, Watch, Option<Stage>, Vec<Replica>);
 
 async fn walk(seed: u64, batches: u32) -> Walk {
@@ -82,6 +86,7 @@ async fn walk(seed: u64, batches: u32) -> Walk {
         wall: now,
         steady: now,
         made: 0,
+        runs: 0,
         refused: 0,
         effects: 0,
         changed: 0,
@@ -151,7 +156,7 @@ impl Walk {
         (self.world.stages.get(stage).cloned(), theirs.collect())
     }
 
-    /// A change must be noticed by the watch.
+    /// The watch must report a change.
     fn look_again(&mut self, bench: &Bench, watched: Vec<Watched>) {
         for (stage, watch, row, replicas) in watched {
             let holds = bench.store.holds(&watch);
@@ -188,7 +193,10 @@ impl Walk {
         };
         let limits = Limits {
             stages: 5,
-            plain: PlainLimits { public_keys: 3 },
+            plain: PlainLimits {
+                public_keys: 3,
+                encoder_configurations: 2,
+            },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
             replications_per_participant: 2,
@@ -204,6 +212,7 @@ impl Walk {
             steady: self.steady,
             limits,
             session_idle_s: IDLE_S,
+            run: RunId::new(format!("run{}", self.runs)),
             fresh_session: StageSessionId::new(self.fresh("st-")),
         };
         Execution {
@@ -221,7 +230,7 @@ impl Walk {
         if self.world.stages.len() < 2 {
             return self.create_stage();
         }
-        match self.dice.below(42) {
+        match self.dice.below(44) {
             0 => self.create_stage(),
             1 if self.dice.one_in(4) => Command::DeleteStage {
                 stage: self.stage(),
@@ -268,9 +277,13 @@ impl Walk {
                     error: StageEventError::InvalidInput,
                 }
             }
-            37 if self.dice.one_in(10) => Command::Recover,
+            37 if self.dice.one_in(10) => {
+                self.runs += u32::from(self.dice.one_in(2));
+                Command::Recover
+            }
             38 => self.keys_and_tags(),
             39 => self.exchange(),
+            40 => self.job(),
             _ => Command::Tick,
         }
     }
@@ -329,13 +342,28 @@ impl Walk {
         }
     }
 
-    fn keys_and_tags(&mut self) -> Command {
-        let resource = if self.dice.one_in(2) {
-            ResourceArn::from(self.stage())
-        } else {
-            ResourceArn::from(self.key())
+    /// An encoder configuration, seldom one that is gone.
+    fn encoder_configuration(&mut self) -> Arn<EncoderConfigurationId> {
+        let rows = self.world.plain_of::<EncoderConfiguration>();
+        let ids: Vec<_> = rows.map(|row| row.id.clone()).collect();
+        let id = match ids.is_empty() || self.dice.one_in(20) {
+            true => "gone".into(),
+            false => self.dice.pick(&ids).clone(),
         };
-        match self.dice.below(8) {
+        Arn {
+            region: "eu-west-1".to_owned(),
+            account: ACCOUNT.to_owned(),
+            id,
+        }
+    }
+
+    fn keys_and_tags(&mut self) -> Command {
+        let resource = match self.dice.below(4) {
+            0 | 1 => ResourceArn::from(self.stage()),
+            2 => ResourceArn::from(self.key()),
+            _ => ResourceArn::from(self.encoder_configuration()),
+        };
+        match self.dice.below(11) {
             0..=4 => {
                 let row = PublicKey {
                     id: PublicKeyId::new(self.fresh("key")),
@@ -353,6 +381,21 @@ impl Walk {
             5 => Command::DeleteResource {
                 resource: self.key().with_id(Into::into),
             },
+            8 | 9 => {
+                let row = EncoderConfiguration {
+                    id: EncoderConfigurationId::new(self.fresh("encoder")),
+                    account: ACCOUNT.to_owned(),
+                    region: "eu-west-1".to_owned(),
+                    name: "walk".to_owned(),
+                    tags: BTreeMap::new(),
+                    video: AWKWARD[5].to_owned(),
+                    created_at: Time::default(),
+                };
+                Command::CreateResource { row: row.into() }
+            }
+            10 => Command::DeleteResource {
+                resource: self.encoder_configuration().with_id(Into::into),
+            },
             6 => Command::TagResource {
                 resource,
                 tags: BTreeMap::from([(self.fresh("k"), AWKWARD[2].to_owned())]),
@@ -360,6 +403,42 @@ impl Walk {
             _ => Command::UntagResource {
                 resource,
                 keys: (0..100).map(|n| format!("k{n}")).collect(),
+            },
+        }
+    }
+
+    /// Jobs come and go; reports are of the start that runs, or of an earlier one.
+    fn job(&mut self) -> Command {
+        let jobs: Vec<_> = self.world.jobs.values().collect();
+        if jobs.len() < 3 || self.dice.one_in(4) {
+            let id = JobId::new(self.fresh("j"));
+            return Command::StartJob {
+                job: NewJob {
+                    id,
+                    kind: (*self.dice.pick(&["test", "test", "no word"])).to_owned(),
+                    stage: self.stage().id,
+                    session: None,
+                    participant: Some(ParticipantId::new(AWKWARD[3])),
+                    spec: AWKWARD[4].to_owned(),
+                },
+            };
+        }
+        let row = self.dice.pick(&jobs);
+        let (job, generation) = (row.id.clone(), row.generation);
+        let generation = generation - u32::from(self.dice.one_in(5));
+        let words = AWKWARD[2].to_owned();
+        match self.dice.below(8) {
+            0 => Command::StopJob { job },
+            1 | 2 => Command::RenewJob { job, generation },
+            number => Command::ReportJob {
+                job,
+                generation,
+                outcome: match number {
+                    3 => JobOutcome::Done(words),
+                    4 => JobOutcome::Impossible(words),
+                    5 => JobOutcome::Released,
+                    _ => JobOutcome::Failed(words),
+                },
             },
         }
     }

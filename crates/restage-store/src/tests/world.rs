@@ -1,14 +1,16 @@
-//! Random rows. They need not be a state the rules would lead to, only one in which everything that
-//! belongs to a stage has that stage, and connections are in its active session.
+//! Random rows. They need not be a state that the rules can reach. But everything that belongs to a stage has that stage,
+//! and connections are in the active session.
 
 use std::collections::BTreeMap;
 
 use restage_core::Change;
-use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::id::{
+    ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
+};
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, Participant, Protocol, PublicKey, Replica,
-    Replication, Stage, StageEvent, StageEventError, StageEventName, StageSession, Token,
-    TokenExchange, TokenGrant,
+    Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
+    Job, JobState, Lease, Participant, Protocol, PublicKey, Replica, Replication, Stage,
+    StageEvent, StageEventError, StageEventName, StageSession, Token, TokenExchange, TokenGrant,
 };
 
 use super::Dice;
@@ -32,10 +34,12 @@ pub(super) struct Names {
     pub(super) sessions: Vec<(StageId, StageSessionId)>,
     pub(super) participants: Vec<ParticipantId>,
     pub(super) keys: Vec<PublicKeyId>,
+    pub(super) encoder_configurations: Vec<EncoderConfigurationId>,
+    pub(super) jobs: Vec<JobId>,
 }
 
 impl Names {
-    /// A few of each, so that random picks meet.
+    /// A few ids of each kind, so that random choices meet.
     pub(super) fn few() -> Self {
         let stages: Vec<_> = (0..5).map(|n| StageId::new(format!("stage{n}"))).collect();
         let sessions = stages
@@ -59,10 +63,15 @@ impl Names {
             keys: (0..6)
                 .map(|n| PublicKeyId::new(format!("key{n}")))
                 .collect(),
+            // They have the ids of keys, as each kind has ids of its own.
+            encoder_configurations: (0..4)
+                .map(|n| EncoderConfigurationId::new(format!("key{n}")))
+                .collect(),
+            jobs: (0..90).map(|n| JobId::new(format!("job{n:02}"))).collect(),
         }
     }
 
-    /// Mostly the first, which is the active one where there is one: that is where most needs look.
+    /// Mostly the first session, which is the active one if there is one, because most needs are about it.
     fn session_of(&self, dice: &mut Dice, stage: &StageId) -> StageSessionId {
         let of_stage: Vec<_> = self.sessions.iter().filter(|(of, _)| of == stage).collect();
         let session = if dice.one_in(3) {
@@ -100,6 +109,12 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
         changes.push(Change::PutPlain(public_key_row(dice, id, n).into()));
     }
     changes.push(Change::DeletePlain(dice.pick(&names.keys).clone().into()));
+    for id in &names.encoder_configurations {
+        let row = encoder_configuration_row(dice, id);
+        changes.push(Change::PutPlain(row.into()));
+    }
+    let gone = dice.pick(&names.encoder_configurations).clone();
+    changes.push(Change::DeletePlain(gone.into()));
     for _ in 0..80 {
         let stage = dice.pick(&names.stages).clone();
         let session = names.session_of(dice, &stage);
@@ -121,6 +136,10 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
             dice, id, stage, session, names,
         )));
     }
+    for id in &names.jobs {
+        changes.push(Change::PutJob(job_row(dice, id, names)));
+    }
+    changes.push(Change::DeleteJob(dice.pick(&names.jobs).clone()));
     for _ in 0..60 {
         changes.push(Change::AddEvent(event_row(dice, names)));
     }
@@ -193,6 +212,18 @@ fn public_key_row(dice: &mut Dice, id: &PublicKeyId, n: usize) -> PublicKey {
         material: (*dice.pick(&AWKWARD)).to_owned(),
         fingerprint: (*dice.pick(&AWKWARD)).to_owned(),
         point: format!("04{n:02}"),
+        created_at: time(dice),
+    }
+}
+
+fn encoder_configuration_row(dice: &mut Dice, id: &EncoderConfigurationId) -> EncoderConfiguration {
+    EncoderConfiguration {
+        id: id.clone(),
+        account: (*dice.pick(&["000000000000", "111122223333"])).to_owned(),
+        region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
+        name: (*dice.pick(&AWKWARD)).to_owned(),
+        tags: map(dice),
+        video: (*dice.pick(&AWKWARD)).to_owned(),
         created_at: time(dice),
     }
 }
@@ -292,6 +323,41 @@ fn connection_row(
         kind,
         established: dice.one_in(2),
         opened_at: time(dice),
+    }
+}
+
+fn job_row(dice: &mut Dice, id: &JobId, names: &Names) -> Job {
+    let (stage, session) = dice.pick(&names.sessions).clone();
+    let state = match dice.below(6) {
+        0 => JobState::Done {
+            result: (*dice.pick(&AWKWARD)).to_owned(),
+        },
+        1 => JobState::Failed {
+            reason: (*dice.pick(&AWKWARD)).to_owned(),
+        },
+        2 | 3 => JobState::Pending { due_at: time(dice) },
+        _ => JobState::Running(Lease {
+            owner: RunId::new(format!("run{}", dice.below(3))),
+            started_at: time(dice),
+            ends_at: time(dice),
+        }),
+    };
+    let is_over = matches!(state, JobState::Done { .. } | JobState::Failed { .. });
+    Job {
+        id: id.clone(),
+        kind: "test".to_owned(),
+        stage,
+        session: dice.one_in(2).then_some(session),
+        participant: dice
+            .one_in(2)
+            .then(|| dice.pick(&names.participants).clone()),
+        spec: (*dice.pick(&AWKWARD)).to_owned(),
+        state,
+        generation: *dice.pick(&[1, 7, u32::MAX]),
+        attempts: *dice.pick(&[0, 7, u32::MAX]),
+        stop_requested: dice.one_in(2),
+        created_at: time(dice),
+        ended_at: is_over.then(|| time(dice)),
     }
 }
 

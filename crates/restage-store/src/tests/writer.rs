@@ -1,4 +1,4 @@
-//! The writer: one commit for many, in their order, and what becomes of those that wait.
+//! The writer: one commit for many commands, in their order, and the fate of waiting commands.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use restage_core::command::NewToken;
-use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ParticipantId, RunId, StageId, StageSessionId, Time};
 use restage_core::{Command, Context, Fault, Limits, Reply, StageArn};
 
 use super::{Bench, Database, StoreConfig};
@@ -37,6 +37,7 @@ fn execution(command: Command) -> Execution {
         steady: Time(1),
         limits: Limits::OPEN,
         session_idle_s: 60,
+        run: RunId::new("run"),
         fresh_session: StageSessionId::new("st-unused"),
     };
     Execution { command, context }
@@ -58,13 +59,13 @@ fn arn(id: &str) -> StageArn {
     }
 }
 
-/// Waits for all, polled in this order. Without a budget: one that is used up would let later commands
+/// Waits for all, polled in this order. Without tokio's budget: a used-up budget would let later commands
 /// overtake.
 pub(super) async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     tokio::task::unconstrained(futures_util::future::join_all(futures)).await
 }
 
-/// What the sink was given, in order.
+/// The effects that the sink was given, in order.
 pub(super) type Log = Arc<Mutex<Vec<String>>>;
 
 pub(super) async fn logging_bench(database: Database) -> (Bench, Log) {
@@ -110,7 +111,7 @@ async fn what_the_writer_has_begun_is_awaited() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!caller.is_finished());
     drop(held);
-    // Renaming a stage that is not there is refused, which is an outcome.
+    // Renaming a missing stage is refused, and a refusal is an outcome.
     assert!(caller.await.unwrap().unwrap().reply.is_err());
 }
 
@@ -162,7 +163,7 @@ async fn effects_are_handed_over_before_the_answer() {
     }
 }
 
-/// The later command of a batch decides on what the earlier one did.
+/// The later command of a batch decides on the result of the earlier one.
 #[tokio::test]
 async fn a_batch_sees_its_own_changes() {
     let bench = Bench::open().await;
@@ -182,7 +183,7 @@ async fn a_batch_sees_its_own_changes() {
 async fn a_caller_that_stops_waiting_does_not_stop_its_command() {
     let (bench, log) = logging_bench(Database::fresh().await).await;
     let held = bench.hold().await;
-    // Looked at once, which queues it, and dropped.
+    // Polled once, which queues the command, and then dropped.
     let abandoned = bench.store.execute(create("a", None)).now_or_never();
     assert!(abandoned.is_none(), "the writer had no chance yet");
     drop(held);
@@ -238,7 +239,7 @@ async fn the_count_of_stages_follows_creation_and_deletion() {
         .unwrap();
     assert_eq!(refused.reply.unwrap_err().fault, Fault::LimitExceeded);
     for _ in 0..2 {
-        // The second time there is nothing to delete, nor to count.
+        // The second time there is nothing to delete or to count.
         let delete = execution(Command::DeleteStage { stage: arn("s1") });
         let _ = bench.store.execute(delete).await.unwrap();
     }
@@ -287,7 +288,7 @@ async fn deleted_stages_are_purged_when_there_is_time() {
         "out of sight"
     );
 
-    // Far more rows than go with the stage; all are gone in the end, without anyone asking.
+    // Far more rows than are removed with the stage. In the end all are gone, without a request.
     let mut rows = database.rows().await;
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {

@@ -70,6 +70,8 @@ impl ChangeCounts {
                 | Change::PutParticipant(_)
                 | Change::PutConnection(_)
                 | Change::DeleteConnection(_)
+                | Change::PutJob(_)
+                | Change::DeleteJob(_)
                 | Change::AddEvent(_)
                 | Change::Count { .. } => {}
             }

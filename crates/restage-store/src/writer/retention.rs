@@ -35,6 +35,7 @@ enum Phase {
     Ended,
     Tokens,
     DeadLetters,
+    Jobs,
     /// Sessions that continue, after this one.
     Lasting(Position),
     /// Participants of one such session, after `passed`.
@@ -105,6 +106,8 @@ pub(crate) const DELETE_REPLICAS: &str = "DELETE FROM replicas \
 pub(crate) const DELETE_PARTICIPANT: &str = "DELETE FROM participants \
      WHERE session = $1 AND id = $2 AND connected = 0 AND publishing = 0 AND replication_active = 0 \
      AND NOT EXISTS (SELECT 1 FROM stage_events e WHERE e.session = $1 AND e.participant = $2)";
+pub(crate) const DELETE_JOBS: &str = "DELETE FROM jobs WHERE id IN \
+     (SELECT id FROM jobs WHERE ended_at IS NOT NULL AND ended_at < $1 LIMIT $2)";
 const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
 
 /// Advances a sweep by about `limit` rows.
@@ -142,9 +145,19 @@ pub(crate) async fn step(
             let next = if more {
                 Phase::DeadLetters
             } else {
-                Phase::Lasting(FIRST)
+                Phase::Jobs
             };
             (old + excess, next)
+        }
+        Phase::Jobs => {
+            let removed = delete(connection, DELETE_JOBS, before, limit).await?;
+            let more = removed >= u64::from(limit);
+            let next = if more {
+                Phase::Jobs
+            } else {
+                Phase::Lasting(FIRST)
+            };
+            (removed, next)
         }
         Phase::Lasting(passed) => {
             let next = next_lasting(connection, before, passed).await?;

@@ -26,7 +26,7 @@ impl Database {
         }
     }
 
-    /// SQLite whatever the run is about.
+    /// SQLite, whatever the tests run on.
     pub(crate) fn sqlite() -> Self {
         sqlx::any::install_default_drivers();
         let directory = TempDir::new().unwrap();
@@ -55,17 +55,17 @@ impl Database {
         self.address.starts_with("postgres")
     }
 
-    /// As an operator would give it.
+    /// The address as an operator would give it.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// A directory beside it, for whatever else a test has.
+    /// A directory beside it, for other files of a test.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// A second way to its rows.
+    /// A second connection to its rows.
     pub(crate) async fn rows(&self) -> AnyConnection {
         let address = match self.address.strip_prefix("sqlite:") {
             Some(file) => format!("sqlite://{file}"),

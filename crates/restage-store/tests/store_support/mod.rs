@@ -1,5 +1,5 @@
-//! What the store's tests share: a store in a directory of its own, and commands to fill it. A test takes
-//! a [`Store`] and knows nothing of the engine behind it.
+//! What the store's tests share: a store in a directory of its own, and commands to fill it. A test uses
+//! a [`Store`] and does not know the engine behind it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 mod database;
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
-use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
+use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId, StageSessionId, Time};
 use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
 use restage_core::{Command, Context, Limits, Reply, Signer, StageArn};
 use restage_store::{EffectSink, Execution, Page, Store, StoreConfig, WRITER_QUEUE};
@@ -46,7 +46,7 @@ pub(crate) fn arn(stage: &str) -> StageArn {
     }
 }
 
-/// A command at a time, in microseconds. A session it opens is named after that time.
+/// A command at a time in microseconds. A session that it opens is named after that time.
 pub(crate) fn execution(at: i64, command: Command) -> Execution {
     let context = Context {
         account: ACCOUNT.to_owned(),
@@ -58,6 +58,7 @@ pub(crate) fn execution(at: i64, command: Command) -> Execution {
             ..Limits::OPEN
         },
         session_idle_s: IDLE_S,
+        run: RunId::new("run"),
         fresh_session: StageSessionId::new(format!("st-{at:013}")),
     };
     Execution { command, context }
@@ -77,7 +78,7 @@ pub(crate) async fn execute(store: &Store, at: i64, command: Command) -> Reply {
 pub(crate) async fn execute_all(store: &Store, executions: impl IntoIterator<Item = Execution>) {
     let mut executions = executions.into_iter().peekable();
     while executions.peek().is_some() {
-        // No more than have a place in the queue: of those that wait for one, later ones may overtake.
+        // No more than fit into the queue: of those that wait for room, later ones may overtake.
         let together = executions.by_ref().take(WRITER_QUEUE);
         let outcomes = join_all(together.map(|execution| store.execute(execution)));
         // Without a budget: one that is used up would let later commands overtake.

@@ -1,4 +1,4 @@
-//! A way to PostgreSQL that stops passing bytes and says nothing about it.
+//! A proxy to PostgreSQL that can stop passing bytes without an error.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the connections that are open when it is asked do from then on.
+/// What happens to the open connections when it is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Silence {
     /// Nothing passes any more, either way.
@@ -23,7 +23,7 @@ struct Switch {
     is_silent: AtomicBool,
 }
 
-/// It passes everything until it is told not to.
+/// Passes everything until it is asked to stop.
 pub(crate) struct Proxy {
     port: u16,
     open: Arc<Mutex<Vec<Arc<Switch>>>>,
@@ -31,7 +31,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// In front of this port of loopback.
+    /// A proxy in front of this port of loopback.
     pub(crate) async fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -64,7 +64,7 @@ impl Proxy {
         self.port
     }
 
-    /// The connections there are become silent; those that are opened later pass everything.
+    /// Makes the open connections silent; later ones pass everything.
     pub(crate) fn silence(&self, how: Silence) {
         for switch in self.open.lock().unwrap().drain(..) {
             *switch.silence.lock().unwrap() = Some(how);
@@ -74,7 +74,7 @@ impl Proxy {
         }
     }
 
-    /// Connections that are opened from now on are silent, or pass everything again.
+    /// Sets whether connections that are opened from now on are silent.
     pub(crate) fn refuse(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::SeqCst);
     }
@@ -98,7 +98,7 @@ async fn relay(
                 continue;
             }
         }
-        // Both sides stay open, and neither hears anything.
+        // Both sides stay open, and neither receives anything.
         if !switch.is_silent.load(Ordering::SeqCst) && to.write_all(bytes).await.is_err() {
             break;
         }

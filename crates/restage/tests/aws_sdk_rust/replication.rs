@@ -100,7 +100,7 @@ async fn publish(token: &str) -> JoinHandle<()> {
     let mut publisher = publisher.unwrap();
     let card = TestCard::new(TestCardConfig::default(), SystemTime::now()).unwrap();
     tokio::spawn(async move {
-        // The test makes the server end the connection, which is an error to the publisher.
+        // The test makes the server end the connection, which is an error for the publisher.
         let _ = card.play(&mut publisher).await;
     })
 }
@@ -195,7 +195,7 @@ async fn replicas_in_pages(story: &Story) {
     }
 }
 
-/// A walk that was begun sees the row that comes meanwhile, and each of the others once.
+/// A pagination that has begun returns a row that is added meanwhile, and each of the others once.
 async fn replicas_while_they_change(story: &Story) {
     let list = story.client.list_participant_replicas();
     let mut items = list

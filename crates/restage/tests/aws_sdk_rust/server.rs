@@ -48,7 +48,7 @@ impl Server {
         self.client_with_secret(region, &secret)
     }
 
-    /// A client that signs with another secret. Nothing is retried, so that no error stays unseen.
+    /// A client that signs with another secret. It does not retry, so that every error is seen.
     pub(crate) fn client_with_secret(&self, region: &str, secret: &str) -> Client {
         let (key, _) = self.process.credentials();
         let credentials = Credentials::new(key, secret, None, None, "the test");

@@ -1,4 +1,4 @@
-//! What commands say of the data directory: keys and rows.
+//! Commands about the data directory: keys and rows.
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ fn the_key_in_use_is_listed_with_those_that_were_made() {
     let table = server.ok(&["keys", "list", "--output", "table"]);
     assert!(table.contains("IN USE"), "{table}");
     assert!(!table.contains(env["AWS_SECRET_ACCESS_KEY"].as_str().unwrap()));
-    // The one that may not be revoked is the one that is in use.
+    // The key that is in use must not be revoked.
     let output = server.run(&["keys", "revoke", own[0]["accessKeyId"].as_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

@@ -1,4 +1,4 @@
-//! What is left on a stage when a command ends: nothing.
+//! When a command ends, it leaves nothing on a stage.
 
 use std::process::Stdio;
 
@@ -46,7 +46,7 @@ fn h264_with_b_frame(pictures: usize, at: usize) -> Vec<u8> {
 fn b_frames_are_found_before_anybody_is_called() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("late.h264"), h264_with_b_frame(40, 39)).unwrap();
-    // A token and an address that nobody answers at: the file is refused first.
+    // A token, and an address without a server: the file is refused before it is used.
     let output = restage(home.path())
         .args(["publish", "--stage", "lobby", "late.h264"])
         .args(["--endpoint-url", "http://127.0.0.1:9"])
@@ -72,7 +72,7 @@ fn an_error_after_joining_hangs_up() {
     let path = server.path("broken.ivf");
     vp8_file(&path, 20);
     let mut file = std::fs::read(&path).unwrap();
-    // A frame that says it is longer than any.
+    // A frame whose length is longer than any frame.
     file.extend(u32::MAX.to_le_bytes());
     file.extend([0; 8]);
     std::fs::write(&path, file).unwrap();
@@ -83,7 +83,7 @@ fn an_error_after_joining_hangs_up() {
         "{:?}",
         publisher.seen()
     );
-    // At once: a server that was not told sees it by silence, seconds later.
+    // Immediately: a server that gets no message notices the end only by silence, seconds later.
     assert_eq!(
         publishing(&server, &stage),
         Vec::<Value>::new(),
@@ -101,7 +101,7 @@ fn a_closed_standard_output_hangs_up() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // The reader is gone before the line is written.
+    // The reader has exited before the line is written.
     drop(child.stdout.take());
     let code = eventually("its end", || child.try_wait().unwrap()).code();
     assert_eq!(code, Some(0));
@@ -128,7 +128,7 @@ fn the_demo_cleans_up_on_sigterm_and_ctrl_c() {
     demo.signal("TERM");
     assert_eq!(demo.code(), Some(0), "{:?}", demo.seen());
     assert_eq!(server.json(&["stages", "list"])["stages"], json!([]));
-    // Kept on request, and left nevertheless.
+    // The stage is kept on request, and yet the participant has left.
     let mut demo = Program::start(server.command(&["demo", "--keep"])).unwrap();
     demo.line("ends the demo");
     demo.signal("TERM");

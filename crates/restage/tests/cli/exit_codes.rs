@@ -1,4 +1,4 @@
-//! Exit codes, the words that come with them, and where they go.
+//! Exit codes and error messages.
 
 use std::io::Read as _;
 use std::process::Stdio;
@@ -86,7 +86,7 @@ fn a_region_is_checked_before_anything_is_asked() {
     }
 }
 
-/// A token left in the environment does not forbid naming a stage.
+/// A token in the environment does not forbid naming a stage.
 #[test]
 fn a_flag_goes_before_the_token_of_the_environment() {
     let server = Server::start();
@@ -173,7 +173,7 @@ fn a_refusal_is_three_and_says_what_to_do() {
             "{arguments:?}: {said}"
         );
     }
-    // Somebody else's keys: the words say where they came from.
+    // Keys of another server: the message says where they came from.
     let output = server
         .command(&[
             "stages",
@@ -193,7 +193,7 @@ fn a_refusal_is_three_and_says_what_to_do() {
         said.contains("UnrecognizedClientException") && said.contains("the environment"),
         "{said}"
     );
-    // A stage nobody is on has no session to list.
+    // A stage without participants has no session to list.
     let stage = server.stage("empty");
     let (exit, said) = refused(&server, &["participants", "list", "--stage-arn", &stage]);
     assert_eq!(exit, Some(3), "{said}");
@@ -209,7 +209,7 @@ fn no_answer_is_four() {
     let stage = server.stage("soon-gone");
     let token = server.ok(&["token", "create", "--stage-arn", &stage]);
     server.stop();
-    // A port nobody listens on, and the server that is gone.
+    // A port without a server, and a server that is stopped.
     let cases: [&[&str]; 5] = [
         &["stages", "list", "--endpoint-url", &server.url],
         &[
@@ -241,10 +241,10 @@ fn what_fails_here_is_one() {
     std::fs::write(server.path("file"), "x").unwrap();
     let output = server.run(&["man", "file/dir"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    // A token that cannot be good for anything fails its inspection.
+    // The inspection of a token that cannot be valid fails.
     let output = server.run(&["token", "inspect", "a.b.c"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    // A full disk is told, unlike a reader that went away.
+    // A full disk is reported, unlike a reader that has exited.
     if let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") {
         let output = server
             .command(&["stages", "list"])
@@ -257,7 +257,7 @@ fn what_fails_here_is_one() {
     }
 }
 
-/// Whatever prints may be piped into `head`.
+/// The output of every command may be piped into `head`.
 #[test]
 fn a_closed_pipe_is_silent_success() {
     let server = Server::start();
@@ -276,7 +276,7 @@ fn a_closed_pipe_is_silent_success() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // The reader is gone before anything is written.
+        // The reader has exited before anything is written.
         drop(child.stdout.take());
         let mut said = String::new();
         child

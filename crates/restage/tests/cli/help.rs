@@ -60,7 +60,7 @@ fn help(command: &str) -> String {
     text(&output.stdout)
 }
 
-/// Their flags are the server's settings, which `restage.toml` and the server's own tests hold.
+/// Their flags are the server's settings, which `restage.toml` and the server's own tests check.
 const OF_THE_SERVER: [&str; 2] = ["serve", "doctor"];
 
 #[test]
@@ -104,7 +104,7 @@ fn every_command_has_its_help() {
     }
 }
 
-/// What a client command does not explain in its one line, it shows.
+/// A client command shows an example of what its one line does not explain.
 #[test]
 fn commands_with_flags_of_their_own_show_examples() {
     for command in [

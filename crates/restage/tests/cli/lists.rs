@@ -63,7 +63,7 @@ fn replicas_are_started_listed_continued_and_stopped() {
     );
     assert_eq!(whole["replicas"][0]["replicationState"], "ACTIVE");
 
-    // Cut within pages and at their borders, and continued with the same token the AWS CLI makes.
+    // Cut within pages and at their borders, and continued with the token that the AWS CLI would make.
     for page_size in ["2", "3", "50"] {
         let mut seen = Vec::new();
         let mut page = list(&["--max-items", "4", "--page-size", page_size]);
@@ -123,7 +123,7 @@ fn replicas_are_started_listed_continued_and_stopped() {
         ],
     );
 
-    // A token that is none.
+    // An invalid token.
     let mut bad = vec!["replicas", "list"];
     bad.extend(whose);
     bad.extend(["--starting-token", "a___b___c"]);
@@ -161,7 +161,7 @@ fn replicas_are_started_listed_continued_and_stopped() {
     });
     assert_eq!(active, destinations[..1]);
 
-    // Stopping what is stopped is refused, and says how far it came.
+    // Stopping a stopped replica is refused, and the message says how far the command came.
     let output = server.run(&stop);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let said = text(&output.stderr);
@@ -237,7 +237,7 @@ fn participants_sessions_and_events() {
         &[(participant.as_str(), "<participant>")],
     );
 
-    // The participant's own events, what there is of them and what comes.
+    // The participant's own events: those that exist, and those that follow.
     let history = [
         "events",
         "tail",

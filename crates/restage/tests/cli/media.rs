@@ -1,4 +1,4 @@
-//! Publishing, watching and saving through a real server, and what is in the saved files.
+//! Publishes, watches and saves through a real server, and checks the saved files.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Program, Server, read, text};
 
-/// What is in an `.h264` file: size of the pictures, and the frame counters that can be read.
+/// The contents of an `.h264` file: the size of the pictures, and the readable frame counters.
 fn pictures(path: &Path) -> ((usize, usize), Vec<u64>) {
     let bytes = read(path);
     let mut decoder = Decoder::new().unwrap();
@@ -29,7 +29,7 @@ fn pictures(path: &Path) -> ((usize, usize), Vec<u64>) {
     (size, counters)
 }
 
-/// What is in an `.ogg` file: seconds of sound, and the loudest sample.
+/// The contents of an `.ogg` file: seconds of audio, and the loudest sample.
 fn sound(path: &Path) -> (f64, f32) {
     let mut packets = ogg::PacketReader::new(Cursor::new(read(path)));
     let mut decoder = opus::Decoder::new(48_000, opus::Channels::Mono).unwrap();
@@ -57,7 +57,7 @@ fn is_rising(counters: &[u64]) -> bool {
     counters.windows(2).all(|pair| pair[0] < pair[1])
 }
 
-/// Watches for some seconds and saves: the figures that were printed.
+/// Watches for some seconds and saves. Returns the printed figures.
 fn watch(server: &Server, stage: &str, name: &str, seconds: &str) -> Vec<Value> {
     let arguments = [
         "watch",
@@ -85,7 +85,7 @@ fn a_test_card_is_watched_saved_and_published_again() {
     let (saved, figures) = lines.split_last().unwrap();
     assert_eq!(saved["saved"], serde_json::json!(["seen.h264", "seen.ogg"]));
     let first = figures.first().expect("figures every second");
-    // Not the burst a newcomer is given, and not the time it took to connect.
+    // Without the burst that a new subscriber gets, and without the time until it was connected.
     if let Some(rate) = first["tracks"][0]["framesPerSecond"].as_f64() {
         assert!(rate < 25.0, "{first}");
     }
@@ -106,11 +106,11 @@ fn a_test_card_is_watched_saved_and_published_again() {
     assert!((1.0..8.0).contains(&seconds), "{seconds} s");
     assert!(loudest > 0.1, "a beep at {loudest}");
 
-    // Ctrl-C ends a publisher in good order.
+    // Ctrl-C ends a publisher with success.
     card.signal("INT");
     assert_eq!(card.code(), Some(0), "{:?}", card.seen());
 
-    // What was saved can be published, and is what arrives.
+    // Saved files can be published, and arrive unchanged.
     let again = server.stage("again");
     let (mut files, _) = server.publish(&[
         "--stage-arn",
@@ -129,7 +129,7 @@ fn a_test_card_is_watched_saved_and_published_again() {
         "{repeated:?}"
     );
     assert!(sound(&server.path("again.ogg")).1 > 0.1);
-    // Files that are there stay as they are, unless told otherwise.
+    // Existing files are not overwritten without a flag.
     let output = server.run(&["watch", "--stage-arn", &again, "--save", "again"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(text(&output.stderr).contains("is there already"));
@@ -137,7 +137,7 @@ fn a_test_card_is_watched_saved_and_published_again() {
     assert_eq!(files.code(), Some(0), "{:?}", files.seen());
 }
 
-/// IVF with the header of VP8 key frames, and bytes that tell the frames apart.
+/// IVF with the header of VP8 key frames, and bytes that identify the frames.
 pub(crate) fn vp8_file(path: &Path, frames: u8) {
     let mut file = b"DKIF\0\0\x20\0VP80".to_vec();
     file.extend([640_u16, 360].iter().flat_map(|side| side.to_le_bytes()));
@@ -195,7 +195,7 @@ fn a_file_that_is_played_once_is_the_end() {
     vp8_file(&server.path("made.ivf"), 30);
     let (mut publisher, participant) = server.publish(&["--stage-arn", &stage, "made.ivf"]);
     assert_eq!(publisher.code(), Some(0), "{:?}", publisher.seen());
-    // Nobody publishes now; watching who left is refused, and waiting for another may be ended.
+    // Nobody publishes now. Watching the participant that left is refused, and waiting for another can be ended.
     let output = server.run(&[
         "watch",
         "--stage-arn",
@@ -230,7 +230,7 @@ fn several_publishers_have_to_be_told_apart() {
     );
 }
 
-/// A crash of the server in the middle: both ends say so, come back and go on.
+/// The server crashes in between: both ends report it, reconnect and continue.
 #[test]
 fn a_lost_connection_is_said_and_made_again() {
     let mut server = Server::start();

@@ -40,7 +40,7 @@ fn a_stage_is_named_by_arn_name_or_id_as_a_word_or_with_a_flag() {
         server.json(&["stages", "get", "foyer"])["stage"]["arn"],
         arn
     );
-    // One name that is wrong, and nothing is deleted.
+    // One name is wrong, so nothing is deleted.
     let (exit, said) = refused(&server, &["stages", "delete", "foyer", "lobby"]);
     assert_eq!(exit, Some(3), "{said}");
     assert!(said.contains("there is no stage \"lobby\""), "{said}");
@@ -68,7 +68,7 @@ fn a_name_that_several_stages_have_is_refused_with_all_of_them() {
             assert!(said.contains(arn.as_str()), "{said}");
         }
     }
-    // Named by what only one of them has, they can be told apart.
+    // They can be distinguished by the participant that only one of them has.
     server.ok(&["stages", "delete", &arns[0]]);
     assert_eq!(
         server.json(&["stages", "get", "twin"])["stage"]["arn"],
@@ -111,7 +111,7 @@ fn words_that_are_missing_or_too_many_are_said() {
     }
 }
 
-/// Everything the README shows, by names alone.
+/// Everything that the README shows, with names only.
 #[test]
 fn people_are_named_by_user_id() {
     let server = Server::start();
@@ -170,7 +170,7 @@ fn people_are_named_by_user_id() {
         (output.status.code() == Some(2)).then(|| assert!(said.contains(&id), "{said}"))
     };
     crate::support::eventually("two have the user id", || ambiguous(&server));
-    // Somebody nobody knows is the service's to refuse.
+    // An unknown participant is refused by the service.
     let (exit, said) = refused(&server, &["participants", "get", "lobby", "nobody"]);
     assert_eq!(exit, Some(3), "{said}");
     server.ok(&["participants", "disconnect", "lobby", &id]);

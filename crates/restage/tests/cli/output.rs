@@ -1,8 +1,8 @@
-//! What commands print: as golden files with ids and times named, in every layout.
+//! The output of commands, as golden files with ids and times replaced by names, in every layout.
 
 use crate::support::{Server, golden, text, without_times};
 
-/// A server with two stages, and what differs from run to run by name.
+/// A server with two stages, and names for what differs from run to run.
 struct Scene {
     server: Server,
     lobby: String,
@@ -46,7 +46,7 @@ fn a_list_in_every_layout() {
         let shown = scene.server.ok(&["stages", "list", "--output", layout]);
         scene.golden(&format!("stages-list-{layout}"), &shown);
     }
-    // Nobody reads this on a terminal, so JSON is what comes by itself.
+    // Standard output is no terminal, so JSON is the default.
     assert_eq!(
         scene.server.ok(&["stages", "list"]),
         scene.server.ok(&["stages", "list", "--output", "json"])
@@ -140,7 +140,7 @@ fn colour_can_be_had_and_be_turned_off() {
     assert!(!shown(&[("NO_COLOR", "1")]).contains('\u{1b}'));
 }
 
-/// On a real pseudo terminal: a table, in colour, unless told otherwise.
+/// On a real pseudo terminal: a table, in colour, unless a flag says otherwise.
 #[test]
 fn a_terminal_gets_a_table_in_colour() {
     let scene = Scene::new();

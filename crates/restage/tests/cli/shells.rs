@@ -1,4 +1,4 @@
-//! Completions, loaded by the real shells and asked as a person asks with the Tab key.
+//! Completions, loaded by real shells and requested as with the Tab key.
 
 use std::process::Command;
 
@@ -16,9 +16,9 @@ fn script(shell: &str, dir: &std::path::Path) -> std::path::PathBuf {
     path
 }
 
-/// Runs a shell script that must say nothing on standard error: the words it prints.
+/// Runs a shell script that must print nothing on standard error. Returns the words that it prints.
 fn ask(shell: &str, arguments: &[&str], home: &std::path::Path) -> Vec<String> {
-    // A prompt that waits for an answer that never comes would wait for ever.
+    // A prompt would wait forever for an answer.
     let output = Command::new("timeout")
         .args([&DEADLINE.as_secs().to_string(), shell])
         .args(arguments)

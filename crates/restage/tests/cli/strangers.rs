@@ -1,4 +1,4 @@
-//! Servers that are no servers of stages, and what they are offered.
+//! Servers that are not restage: what commands send to them, and how they fail.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::{DEADLINE, restage, text};
 
-/// Something that answers every request alike, and tells what it was asked.
+/// A server that gives every request the same answer and records the requests.
 struct Stranger {
     url: String,
     requests: Receiver<String>,
@@ -37,7 +37,7 @@ impl Stranger {
         Self { url, requests }
     }
 
-    /// A participant token that leads here.
+    /// A participant token with this server's address.
     fn token(&self) -> String {
         let claims = json!({
             "jti": "Xy7zAb3dEf6h",
@@ -135,7 +135,7 @@ fn what_answers_instead_of_whip_and_the_events_socket_is_quoted() {
     );
 }
 
-/// What is not in the files is not announced: nobody waits for a picture that never comes.
+/// A kind that is not in the files is not announced, so nobody waits for a picture that never comes.
 #[test]
 fn only_what_is_there_is_offered() {
     let home = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Starting the binary, waiting for what it says, and holding output against files.
+//! Starts the binary, waits for its output, and compares output with files.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub(crate) use restage_testkit::{DEADLINE, Program, eventually};
 /// The built binary.
 pub(crate) const RESTAGE: &str = env!("CARGO_BIN_EXE_restage");
 
-/// A command of the binary with nothing of this machine's configuration around it.
+/// A command of the binary without any of this machine's configuration.
 pub(crate) fn restage(home: &Path) -> Command {
     let mut command = Command::new(RESTAGE);
     command
@@ -61,7 +61,7 @@ impl Server {
         server
     }
 
-    /// Starts it, again too, on the same ports and data.
+    /// Starts it, or starts it again, on the same ports and data.
     pub(crate) fn begin(&mut self) {
         let serve = Serve {
             data_dir: &self.path("data"),
@@ -73,12 +73,12 @@ impl Server {
         self.process = Some(started.unwrap_or_else(|problem| panic!("{problem}")));
     }
 
-    /// Ends it at once, as a crash does.
+    /// Kills it, as in a crash.
     pub(crate) fn crash(&mut self) {
         self.process.take().expect("it runs").crash();
     }
 
-    /// Ends it in good order.
+    /// Stops it with success.
     pub(crate) fn stop(&mut self) {
         self.process.take().expect("it runs").stop();
     }
@@ -94,7 +94,7 @@ impl Server {
         self.command(arguments).output().expect("it runs")
     }
 
-    /// Runs a command that must succeed: its standard output.
+    /// Runs a command that must succeed. Returns its standard output.
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let stderr = text(&output.stderr);
@@ -170,7 +170,7 @@ pub(crate) fn without_times(text: &str) -> String {
     shown
 }
 
-/// Reads a file whole.
+/// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut file =

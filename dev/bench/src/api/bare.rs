@@ -50,7 +50,7 @@ impl Bare {
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start the bare handler")?;
-        // From here on the process ends with this value, whatever fails.
+        // From here on the process is killed when this value is dropped, whatever fails.
         let mut bare = Self {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),

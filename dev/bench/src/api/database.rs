@@ -11,16 +11,16 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::server::fresh_directory;
 
-/// What schemas are called, before the process's id and a number.
+/// Prefix of schema names, before the process id and a number.
 const SCHEMA_PREFIX: &str = "restage_bench";
-/// Schemas that others may have left behind under this process's id.
+/// Most schemas that earlier processes with this process id may have left behind.
 const SCHEMAS_MAX: u32 = 1_000;
-/// What PostgreSQL says of a schema that is there already.
+/// PostgreSQL's error code for a schema that exists.
 const DUPLICATE_SCHEMA: &str = "42P06";
 /// How long making or dropping a schema may take, connecting included: a large one takes seconds.
 const SCHEMA_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One store's place.
+/// The database of one store.
 pub(super) struct Database {
     address: String,
     kind: Kind,
@@ -31,7 +31,7 @@ enum Kind {
     Schema(Schema),
 }
 
-/// What it takes to drop it.
+/// The parameters for dropping it.
 struct Schema {
     url: String,
     name: String,
@@ -39,7 +39,8 @@ struct Schema {
 }
 
 impl Database {
-    /// An empty one: a schema of the PostgreSQL database at this address, or a SQLite file if there is none.
+    /// Creates an empty database: a schema of the PostgreSQL database at this address, or a SQLite file if there is
+    /// none.
     pub(super) fn fresh(postgres: Option<&str>, runtime: &Runtime) -> anyhow::Result<Self> {
         let Some(url) = postgres else {
             let directory = fresh_directory()?;
@@ -66,7 +67,7 @@ impl Database {
         })
     }
 
-    /// As `serve` takes it. May hold a password.
+    /// The address for `serve`. It may contain a password.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
@@ -76,7 +77,7 @@ impl Database {
     }
 }
 
-/// The schema goes into the options that are there, after them: what is said last counts.
+/// Adds the schema after the options of the address, because the last option is valid.
 fn with_schema(url: &str, schema: &str) -> String {
     let joint = if url.contains('?') { '&' } else { '?' };
     format!("{url}{joint}options=-csearch_path%3D{schema}")

@@ -33,7 +33,7 @@ fn launch(args: &ApiArgs, database: &Database) -> anyhow::Result<Server> {
     Server::start(&args.binary, &[], Some(database.address()))
 }
 
-/// One that reads the store for every answer, however often it has given it.
+/// Starts a server without the cache of answers.
 fn launch_forgetful(args: &ApiArgs, database: &Database) -> anyhow::Result<Server> {
     let flags = ["--answers-mb=0".to_owned()];
     Server::start(&args.binary, &flags, Some(database.address()))
@@ -51,7 +51,7 @@ fn page(after: Option<&str>) -> Value {
     body
 }
 
-/// Load for one round, and what a CPU-second of the process has answered.
+/// Load for one round. Returns the answers per CPU-second of the process.
 fn round(
     args: &ApiArgs,
     pid: u32,
@@ -65,8 +65,8 @@ fn round(
     Ok((served.answers as f64 / spent, served))
 }
 
-/// Once by a server as it is, which gives an answer again until what it tells of changes, and once by one that reads
-/// the store each time.
+/// Measures a server with its default settings, which caches answers until their data changes, and one that reads the
+/// store each time.
 pub(super) fn requests(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Figure>> {
     let (with, without) = (fresh(args, runtime)?, fresh(args, runtime)?);
     for database in [&with, &without] {
@@ -87,7 +87,7 @@ pub(super) fn requests(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<
             Vec::new(),
             [const { Vec::new() }; 2],
         );
-        // The first round warms all up.
+        // The first round warms up.
         for number in 0..=args.rounds.max(1) {
             eprintln!("{operation}: round {number} of {}", args.rounds.max(1));
             let request = callers[0].request(operation, &body)?;
@@ -165,7 +165,7 @@ pub(super) fn pages(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Fig
             for (after, took) in [None, Some(deep.as_str())].into_iter().zip(took) {
                 let request = caller.request("ListParticipantReplicas", &page(after))?;
                 let mut connection = Connection::open(caller.address)?;
-                // The first answer on a connection pays for the connection.
+                // The first answer on a connection includes the cost of the connection.
                 connection.succeed(&request)?;
                 took.push(timed(&mut connection, &request)?);
             }
@@ -195,7 +195,7 @@ fn timed(connection: &mut Connection, request: &[u8]) -> anyhow::Result<f64> {
     Ok(sent_at.elapsed().as_secs_f64() * 1e3)
 }
 
-/// Page tokens all over the list, none so late that a page after it is not full.
+/// Page tokens from all parts of the list, each followed by a full page.
 fn places(caller: &Caller, replicas: u64) -> anyhow::Result<Vec<String>> {
     let progress = output::progress(replicas.div_ceil(u64::from(PAGE_ROWS)), "pages");
     let mut connection = Connection::open(caller.address)?;

@@ -19,11 +19,11 @@ const PER_SECOND: u32 = 200;
 const P99_MS: f64 = 2.0;
 /// How long the server may take to see the publisher.
 const PUBLISHING_MAX: Duration = Duration::from_secs(10);
-/// How often it is asked meanwhile.
+/// Interval of the checks.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
-/// Publishers are there for real, at a low rate; nobody subscribes. Each call goes to a stage that has not been
-/// replicated into before, and no replica of an earlier round is left.
+/// The publishers are real, with a low bitrate; nobody subscribes. Each call names a stage without an earlier replica,
+/// and no replica of an earlier round is left.
 pub(super) fn replications(args: &ApiArgs, runtime: &Runtime) -> anyhow::Result<Vec<Figure>> {
     let calls = PER_SECOND * u32::try_from(args.seconds.max(1))?;
     let database = Database::fresh(args.database.as_deref(), runtime)?;
@@ -74,7 +74,7 @@ fn figures(us: Vec<u32>, publishers: usize, is_sqlite: bool) -> Vec<Figure> {
     ]
 }
 
-/// With room for a round's replicas and those that show that the publishers are there.
+/// Starts a server with limits for a round's replicas and for those that check the publishers.
 fn launch(args: &ApiArgs, database: &Database, calls: u32) -> anyhow::Result<Server> {
     let flags = [
         format!("--limit-replications-per-participant={}", calls + 1),
@@ -97,7 +97,7 @@ fn stages(caller: &Caller, count: u32) -> anyhow::Result<Vec<String>> {
     Ok(arns)
 }
 
-/// Joins for real, and says who that is.
+/// Publishes to the stage, and returns the participant.
 fn publish(
     caller: &Caller,
     server: &Server,

@@ -1,4 +1,4 @@
-//! Stores with many rows, in place before a server starts: a made-up backup, restored the way any is.
+//! Stores with many rows: a generated backup, restored like any other before the server starts.
 
 use std::io::{BufReader, BufWriter};
 
@@ -12,11 +12,11 @@ use super::database::Database;
 use crate::caller::REGION;
 use crate::output;
 
-/// The account of a server that is told nothing else.
+/// The default account of a server.
 const ACCOUNT: &str = "000000000000";
 const SOURCE: &str = "benchSource1";
 const SOURCE_SESSION: &str = "st-benchsession0";
-/// Whose replicas are listed.
+/// The participant whose replicas are listed.
 pub(super) const PARTICIPANT: &str = "benchPerson1";
 /// The recording of a stage that has none; the server completes it.
 const NOT_RECORDED: &str = r#"{"storageConfigurationArn":""}"#;
@@ -73,7 +73,7 @@ pub(super) fn participants(
     })
 }
 
-/// About as many rows as `count` says, for whoever waits.
+/// Writes about `count` rows, with a progress bar.
 fn fill(
     database: &Database,
     runtime: &Runtime,
@@ -95,7 +95,7 @@ fn fill(
     });
     let mut input = BufReader::new(from);
     let restored = runtime.block_on(restage_store::restore(&config, &mut input));
-    // A writer that nobody reads from any more ends with an error of its own, which says less.
+    // The writer fails too when its reader has ended, but the reader's error says more.
     drop(input);
     let written = writer.join();
     restored?;
@@ -105,7 +105,7 @@ fn fill(
     Ok(())
 }
 
-/// Where rows go. The pipe is short, so that what is written is about what the database has.
+/// Writes rows into a pipe. The pipe is short, so that the written rows are about those in the database.
 struct Rows<'o> {
     backup: BackupWriter<'o, BufWriter<std::io::PipeWriter>>,
     progress: ProgressBar,
@@ -158,7 +158,7 @@ fn stages(
 fn participants_of(out: &mut Rows<'_>, stages: u64, count: u64, began: i64) -> std::io::Result<()> {
     out.table("participants", PARTICIPANT_COLUMNS)?;
     for number in 0..count {
-        // People join a session at about the same time.
+        // The participants of a session join at about the same time.
         let stage = number * stages / count;
         out.row(vec![
             json!(session(stage)),
@@ -186,7 +186,7 @@ fn session(stage: u64) -> String {
     session_id(b'x', stage)
 }
 
-/// As sessions are named: one character more than other ids have.
+/// The id of a session, which has one character more than other ids.
 fn session_id(kind: u8, number: u64) -> String {
     format!("st-0{}", id(kind, number))
 }
@@ -205,10 +205,10 @@ fn arn(stage: &str) -> String {
     format!("arn:aws:ivs:{REGION}:{ACCOUNT}:stage/{stage}")
 }
 
-/// Twelve characters, another for each number, in an order as good as random: as ids are drawn.
+/// An id of twelve characters, different for each number and in an order that looks random.
 fn id(kind: u8, number: u64) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    // The last steps of splitmix64 give every number another number.
+    // The last steps of splitmix64 map every number to a different one.
     let mut mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

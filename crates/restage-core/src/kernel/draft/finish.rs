@@ -134,6 +134,14 @@ impl Draft<'_> {
         let open = self.connections.differences().filter_map(|(_, _, row)| row);
         changes.extend(open.cloned().map(Change::PutConnection));
         changes.extend(
+            self.jobs
+                .differences()
+                .map(|(id, _, row)| match row.cloned() {
+                    Some(row) => Change::PutJob(row),
+                    None => Change::DeleteJob(id.clone()),
+                }),
+        );
+        changes.extend(
             self.events
                 .iter()
                 .filter(|row| !gone_session(&row.session))

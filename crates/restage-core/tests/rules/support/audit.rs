@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restage_core::id::{ParticipantId, StageSessionId};
+use restage_core::id::{ParticipantId, StageId, StageSessionId};
+use restage_core::limits::{JOB_ATTEMPTS_MAX, JOBS_PER_STAGE_MAX};
 use restage_core::row::{
-    Connection, ConnectionKind, Participant, Replication, StageEventName, StageSession,
+    Connection, ConnectionKind, JobState, Participant, Replication, StageEventName, StageSession,
 };
 use restage_core::{Census, Change, Decision, Limits, World};
 
@@ -20,6 +21,7 @@ pub(crate) fn audit(world: &World, limits: &Limits) {
     audit_replicas(world, limits);
     audit_connections(world);
     audit_history(world);
+    audit_jobs(world);
 }
 
 fn is_active(world: &World, id: &StageSessionId) -> bool {
@@ -208,6 +210,30 @@ fn audit_connections(world: &World) {
     }
 }
 
+#[track_caller]
+fn audit_jobs(world: &World) {
+    let mut live: BTreeMap<&StageId, usize> = BTreeMap::new();
+    for (id, row) in &world.jobs {
+        assert_eq!(*id, row.id);
+        assert_eq!(row.ended_at.is_none(), row.is_live(), "{row:?}");
+        assert!(
+            row.generation > 0,
+            "a job is started when it is made: {row:?}"
+        );
+        match &row.state {
+            JobState::Running(lease) => assert!(lease.started_at < lease.ends_at, "{row:?}"),
+            JobState::Pending { .. } => {
+                assert!(row.attempts < JOB_ATTEMPTS_MAX, "{row:?}");
+            }
+            JobState::Done { .. } | JobState::Failed { .. } => {
+                assert!(world.stages.contains_key(&row.stage), "{row:?}");
+            }
+        }
+        *live.entry(&row.stage).or_default() += usize::from(row.is_live());
+    }
+    assert!(live.values().all(|count| *count <= JOBS_PER_STAGE_MAX));
+}
+
 /// Every kind of line comes in pairs, and what is begun and not ended is what the rows say.
 #[track_caller]
 fn audit_history(world: &World) {
@@ -329,6 +355,11 @@ pub(crate) fn changes_are_minimal(world: &World, decision: &Decision) {
                 world.connections.get(&row.id) != Some(row),
             ),
             Change::DeleteConnection(id) => (format!("{id:?}"), world.connections.contains_key(id)),
+            Change::PutJob(row) => (
+                format!("{:?}", row.id),
+                world.jobs.get(&row.id) != Some(row),
+            ),
+            Change::DeleteJob(id) => (format!("{id:?}"), world.jobs.contains_key(id)),
             Change::AddEvent(_) => continue,
             Change::Count { session, by, .. } => {
                 (format!("count {session:?}"), *by != Census::default())

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId};
 use restage_core::row::{Attributes, ConnectionKind};
 use restage_core::{Command, Decision, Effect, PublicationKey, World};
 
-/// Open connections, and what the media ones are attached to.
+/// Open connections, what the media ones are attached to, and the starts of jobs that run.
 #[derive(Default)]
 pub(crate) struct Edge {
     open: BTreeSet<ConnectionId>,
     feeds: BTreeMap<PublicationKey, ConnectionId>,
     receives: BTreeMap<ConnectionId, PublicationKey>,
+    runs: BTreeMap<JobId, u32>,
 }
 
 type Shown = BTreeMap<ParticipantId, (String, Attributes)>;
@@ -46,6 +47,9 @@ impl Edge {
                     self.drop(connection);
                 }
             }
+            Command::ReportJob { job, .. } if decision.reply.is_ok() => {
+                self.runs.remove(job);
+            }
             Command::Recover => {
                 *self = Self::default();
                 assert_eq!(decision.effects, [], "nobody is left to tell");
@@ -75,6 +79,16 @@ impl Edge {
                     );
                     self.drop(connection);
                 }
+                Effect::RunJob { job } => {
+                    let earlier = self.runs.insert(job.id.clone(), job.generation);
+                    assert_eq!(earlier, None, "one start of a job at a time");
+                }
+                Effect::StopJob { job, generation } => {
+                    assert_eq!(self.runs.get(job), Some(generation), "{job} runs");
+                }
+                Effect::AbandonJob { job, generation } => {
+                    assert_eq!(self.runs.remove(job), Some(*generation), "{job} runs");
+                }
                 Effect::StageChanged { .. } => {}
             }
         }
@@ -84,6 +98,10 @@ impl Edge {
             "open connections are those with a row"
         );
         self.check_routes(after);
+        let leased = after.jobs.values().filter(|row| row.lease().is_some());
+        let leased: BTreeMap<JobId, u32> =
+            leased.map(|row| (row.id.clone(), row.generation)).collect();
+        assert_eq!(self.runs, leased, "a lease is of a start that runs");
         if !matches!(command, Command::Recover) {
             check_changed(before, after, decision);
         }

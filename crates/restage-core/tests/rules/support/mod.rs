@@ -8,11 +8,14 @@ mod show;
 
 use std::collections::BTreeMap;
 
-use restage_core::command::{Claims, NewToken};
-use restage_core::id::{ConnectionId, ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
+use restage_core::command::{Claims, JobOutcome, NewJob, NewToken};
+use restage_core::id::{
+    ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
+};
 use restage_core::row::{
-    Attributes, Capabilities, Client, ConnectionKind, Participant, PlainId, Protocol, PublicKey,
-    Replica, StageEventError, StageSession, Token,
+    Attributes, Capabilities, Client, ConnectionKind, EncoderConfiguration, Job, Participant,
+    PlainId, PlainKind, PlainRow, Protocol, PublicKey, Replica, StageEventError, StageSession,
+    Token,
 };
 use restage_core::{
     Arn, Command, Context, Decision, Limits, PublicKeyArn, Signer, StageArn, World, decide, needs,
@@ -57,6 +60,28 @@ pub(crate) fn key_row(key: &str, point: &str) -> PublicKey {
         point: point.to_owned(),
         created_at: Time::default(),
     }
+}
+
+/// A row of this kind, of the scene's account.
+pub(crate) fn plain_row(kind: PlainKind, id: &str) -> PlainRow {
+    match kind {
+        PlainKind::PublicKey => key_row(id, &format!("point of {id}")).into(),
+        PlainKind::EncoderConfiguration => EncoderConfiguration {
+            id: id.into(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            name: id.to_lowercase(),
+            tags: BTreeMap::new(),
+            video: "{}".to_owned(),
+            created_at: Time::default(),
+        }
+        .into(),
+    }
+}
+
+/// Creates a plain resource.
+pub(crate) fn create(row: impl Into<PlainRow>) -> Command {
+    Command::CreateResource { row: row.into() }
 }
 
 /// Deletes a plain resource.
@@ -110,6 +135,8 @@ pub(crate) struct Scene {
     counted: Counted,
     account: String,
     sessions: u32,
+    /// Which run of the process decides.
+    run: u32,
 }
 
 /// What a step gave.
@@ -170,6 +197,7 @@ impl Scene {
             counted: Counted::default(),
             account: ACCOUNT.to_owned(),
             sessions: 0,
+            run: 1,
         };
         for stage in stages {
             scene.create_stage(stage).ok();
@@ -185,6 +213,7 @@ impl Scene {
             steady: self.steady,
             limits: self.limits.clone(),
             session_idle_s: IDLE_S,
+            run: RunId::new(format!("run{}", self.run)),
             fresh_session: StageSessionId::new(format!("s{}", self.sessions + 1)),
         }
     }
@@ -313,8 +342,7 @@ impl Scene {
 
     #[track_caller]
     pub(crate) fn import_key(&mut self, key: &str) -> Step {
-        let row = key_row(key, &format!("point of {key}"));
-        self.run(&Command::CreateResource { row: row.into() })
+        self.run(&create(plain_row(PlainKind::PublicKey, key)))
     }
 
     #[track_caller]
@@ -529,6 +557,62 @@ impl Scene {
             stage: arn(stage),
             participant: ParticipantId::new(participant),
         })
+    }
+
+    // Jobs.
+
+    /// The process is gone, whatever it was doing, and another one starts.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) -> Step {
+        self.run += 1;
+        self.run(&Command::Recover)
+    }
+
+    /// A job of the kind `test` for a stage.
+    #[track_caller]
+    pub(crate) fn start_job(&mut self, stage: &str, job: &str) -> Step {
+        let job = self.new_job(stage, job);
+        self.run(&Command::StartJob { job })
+    }
+
+    pub(crate) fn new_job(&self, stage: &str, job: &str) -> NewJob {
+        NewJob {
+            id: JobId::new(job),
+            kind: "test".to_owned(),
+            stage: StageId::new(stage),
+            session: None,
+            participant: Some(ParticipantId::new("ann")),
+            spec: "{}".to_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn stop_job(&mut self, job: &str) -> Step {
+        self.run(&Command::StopJob {
+            job: JobId::new(job),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn renew_job(&mut self, job: &str, generation: u32) -> Step {
+        self.run(&Command::RenewJob {
+            job: JobId::new(job),
+            generation,
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn report_job(&mut self, job: &str, generation: u32, outcome: JobOutcome) -> Step {
+        self.run(&Command::ReportJob {
+            job: JobId::new(job),
+            generation,
+            outcome,
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn job(&self, job: &str) -> &Job {
+        &self.world.jobs[&JobId::new(job)]
     }
 
     // Rows.

@@ -10,6 +10,7 @@ pub(crate) fn lines(decision: &Decision) -> Vec<String> {
         Ok(Reply::Done) => None,
         Ok(Reply::Stage(stage)) => Some(format!("stage {}", stage.id)),
         Ok(Reply::Plain(row)) => Some(format!("{} {}", row.kind().name(), row.id().text())),
+        Ok(Reply::Job(job)) => Some(format!("job {}", job.id)),
         Ok(Reply::Opened { session, .. }) => Some(format!("opened in {session}")),
         Err(refusal) => Some(format!("refused {:?}: {refusal}", refusal.fault)),
     };
@@ -116,6 +117,16 @@ fn effect_line(effect: &Effect) -> String {
             )
         }
         Effect::Close { connection, reason } => format!("close {connection} {reason:?}"),
+        Effect::RunJob { job } => {
+            let stopping = if job.stop_requested {
+                " to its end"
+            } else {
+                ""
+            };
+            format!("run {} {}{stopping}", job.id, job.generation)
+        }
+        Effect::StopJob { job, generation } => format!("stop {job} {generation}"),
+        Effect::AbandonJob { job, generation } => format!("abandon {job} {generation}"),
         Effect::StageChanged { stage } => format!("changed {stage}"),
     }
 }

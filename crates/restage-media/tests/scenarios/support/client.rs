@@ -40,19 +40,19 @@ pub struct SenderReport {
 pub struct Client {
     pub key: PeerId,
     pub peer: Peer,
-    /// What the engine believes its address to be.
+    /// The address that the engine knows.
     pub address: SocketAddr,
-    /// What the network shows instead, behind a NAT.
+    /// The address that the network shows, behind a NAT.
     pub nat: Option<SocketAddr>,
     pub is_connected: bool,
     pub is_closed: bool,
-    /// Neither sends nor receives any more, as if unplugged.
+    /// Whether it neither sends nor receives any more, as if unplugged.
     pub is_offline: bool,
-    /// Payloads, each once.
+    /// The received payloads, each once.
     pub sent: Vec<(MediaKind, Arc<[u8]>)>,
     pub got: Vec<Got>,
     pub reports: Vec<SenderReport>,
-    /// When key frames were asked for, and of which encoding.
+    /// When key frames were requested, and of which encoding.
     pub keyframe_requests: Vec<(Instant, Option<String>)>,
     pub audio_source: Option<AudioSource>,
     /// One per simulcast encoding.
@@ -167,12 +167,12 @@ impl Client {
         self.offer.take().unwrap()
     }
 
-    /// Makes the offer another one before it is taken.
+    /// Changes the offer before it is used.
     pub fn edit_offer(&mut self, edit: impl FnOnce(&str) -> String) {
         self.offer = self.offer.as_deref().map(edit);
     }
 
-    /// Sends packets of video by hand. Numbers are where the caller puts them.
+    /// Sends video packets that the caller makes, with the caller's sequence numbers.
     pub fn send_video(&mut self, now: Instant, codec: Codec, packets: Vec<SourcePacket>) {
         self.now = now;
         for packet in packets {
@@ -324,7 +324,7 @@ impl Client {
         self.drain();
     }
 
-    /// Where the network finds it.
+    /// Its address in the network.
     pub fn public_address(&self) -> SocketAddr {
         self.nat.unwrap_or(self.address)
     }

@@ -41,7 +41,7 @@ pub struct Flight {
     pub bytes: Vec<u8>,
 }
 
-/// What the `Sfu` said about its peers.
+/// The outputs of the `Sfu` about its peers.
 #[derive(Debug)]
 pub enum News {
     Answer(PeerId, String),
@@ -59,7 +59,7 @@ pub enum News {
 pub struct World {
     pub sfu: Sfu,
     pub sfu_address: SocketAddr,
-    /// Where the `Sfu` really is, behind a NAT 1:1.
+    /// The real address of the `Sfu`, behind a one-to-one NAT.
     pub sfu_private: Option<SocketAddr>,
     pub now: Instant,
     pub clients: Vec<Client>,
@@ -73,15 +73,15 @@ pub struct World {
     pub inlet_key_frames: Vec<(InletId, u8)>,
     /// One-way delay of every datagram.
     pub delay: Duration,
-    /// Share of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`, in percent.
+    /// Percentage of RTP and RTCP datagrams that are lost on the way to and from the `Sfu`.
     pub loss_in: usize,
     pub loss_out: usize,
-    /// Share of them in which a bit is turned over on the way, in percent.
+    /// Percentage of them in which a bit is changed on the way.
     pub tampered: usize,
     pub rng: Rng,
-    /// What the next subscribers count towards.
+    /// The download that the next subscribers count towards.
     pub download: Option<Arc<Download>>,
-    /// Says of every datagram whether it is lost.
+    /// Decides for every datagram whether it is lost.
     pub loses: Option<Loss>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
@@ -89,7 +89,7 @@ pub struct World {
     flights: u64,
 }
 
-/// Of one output: a burst, or the picture as it stands.
+/// The packets of one output: a burst, or the present picture.
 const TAPPED_PACKETS_MAX: usize = limits::LAYERS_MAX * limits::HEAD_PACKETS_MAX;
 const _: () = assert!(TAPPED_PACKETS_MAX >= limits::BATCH_PACKETS_MAX);
 
@@ -116,7 +116,7 @@ pub fn config() -> Config {
     }
 }
 
-/// Says of a datagram whether it is lost.
+/// Decides for a datagram whether it is lost.
 pub type Loss = Box<dyn FnMut(&Flight) -> bool>;
 
 impl World {
@@ -224,7 +224,7 @@ impl World {
         })
     }
 
-    /// What a peer was told that it cannot decode.
+    /// What a peer cannot decode, as reported to it.
     pub fn undecodable(&self, key: u64) -> Vec<(restage_media::MediaKind, &str)> {
         let told = self.news.iter().filter_map(|news| match news {
             News::Undecodable(peer, kind, published) if peer.0 == key => {
@@ -235,7 +235,7 @@ impl World {
         told.collect()
     }
 
-    /// What a tap was given of a kind, in order.
+    /// The packets of a kind that a tap got, in order.
     pub fn tapped(&self, key: u64, kind: restage_media::MediaKind) -> Vec<&MediaPacket> {
         let of_tap = self.tapped.iter().filter(|(tap, _)| tap.0 == key);
         of_tap
@@ -259,7 +259,7 @@ impl World {
             .any(|news| matches!(news, News::Connected(peer) if peer.0 == key))
     }
 
-    /// Runs until the condition holds; panics when it does not within `limit` of virtual time.
+    /// Runs until the condition is true. Panics if it is not within `limit` of virtual time.
     pub fn wait(&mut self, what: &str, limit: Duration, mut condition: impl FnMut(&Self) -> bool) {
         let deadline = self.now + limit;
         while !condition(self) {
@@ -279,7 +279,7 @@ impl World {
         self.run(Duration::from_millis(ms));
     }
 
-    /// Everybody so far is connected on both ends.
+    /// Runs until all clients so far are connected on both ends.
     pub fn connect(&mut self) {
         self.wait("all clients connected", Duration::from_secs(5), |world| {
             world
@@ -290,7 +290,7 @@ impl World {
         });
     }
 
-    /// Goes to the next thing that happens, at most to `limit`.
+    /// Advances to the next event, at most to `limit`.
     fn step(&mut self, limit: Instant) {
         let mut next = limit;
         if let Some((&(at, _), _)) = self.in_flight.first_key_value() {
@@ -315,7 +315,7 @@ impl World {
         }
     }
 
-    /// Hands over whatever has arrived; datagrams for the `Sfu` as one batch.
+    /// Passes on whatever has arrived; datagrams for the `Sfu` as one batch.
     fn deliver(&mut self) {
         let mut has_batch = false;
         while let Some(entry) = self.in_flight.first_entry() {
@@ -444,8 +444,8 @@ impl World {
             return;
         }
         if is_media && self.rng.below(100) < self.tampered {
-            // All but the bits by which it is known to be media. On the way to a client the source is left alone as well:
-            // its engine looks that up before it verifies.
+            // Changes no bits by which it is recognised as media. On the way to a client the SSRC is not changed either,
+            // because its engine looks that up before it verifies the packet.
             let free = flight.bytes.len() * 8 - 2;
             let is_incoming = flight.to == self.sfu_address;
             let bit = match 2 + self.rng.below(if is_incoming { free } else { free - 32 }) {

@@ -1,9 +1,9 @@
-//! Offers in the shapes that real clients write. Values are made up; what matters is which lines there are.
+//! Offers in the forms of real clients. Values are invented; only the kinds of lines matter.
 
 const FINGERPRINT: &str = "sha-256 10:32:54:76:98:BA:DC:FE:10:32:54:76:98:BA:DC:FE:10:32:54:76:98:BA:DC:FE:10:32:54:76:98:BA:DC:FE";
 const ICE: &str = "a=ice-ufrag:Uf9+\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n";
 
-/// Everything per section, extensions with ids, several H.264 profiles, RTX, RED and FEC beside them.
+/// Everything per section, extensions with ids, several H.264 profiles, with RTX, RED and FEC.
 pub fn chromium(direction: &str) -> String {
     let transport = format!(
         "c=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n{ICE}a=ice-options:trickle\r\na=fingerprint:{FINGERPRINT}\r\na=setup:actpass\r\n"
@@ -80,7 +80,7 @@ pub fn firefox(direction: &str) -> String {
     )
 }
 
-/// Three fingerprints, candidates and the end of them in each section, mids that are numbers.
+/// Three fingerprints, candidates with an end-of-candidates line in each section, numbers as mids.
 pub fn aiortc(direction: &str) -> String {
     let transport = format!(
         "a=candidate:1 1 udp 2130706431 192.0.2.7 40000 typ host\r\na=end-of-candidates\r\n{ICE}\
@@ -121,7 +121,7 @@ pub fn obs() -> String {
     )
 }
 
-/// A DTLS server itself, no header extensions, no feedback beyond nack, upper-case codec names.
+/// A DTLS server, no header extensions, no feedback but nack, codec names in upper case.
 pub fn ffmpeg() -> String {
     format!(
         "v=0\r\no=FFmpeg 4489045141692799359 2 IN IP4 127.0.0.1\r\ns=FFmpegPublishSession\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\

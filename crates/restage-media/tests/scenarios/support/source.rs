@@ -1,4 +1,4 @@
-//! Synthetic media: packets that look right to a forwarder and say which frame they belong to.
+//! Synthetic media: packets that are valid for a forwarder and contain the number of their frame.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ impl AudioSource {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ParameterSets {
     WithKeyFrames,
-    /// The first alone, and they are of this level.
+    /// Only the first one; the parameter sets have this level.
     Once {
         level: u8,
     },
@@ -64,20 +64,20 @@ pub struct VideoSource {
     pub codec: Codec,
     pub rid: Option<String>,
     pub next_at: Instant,
-    /// Pictures between key frames that nobody asked for.
+    /// Number of pictures between key frames that were not requested.
     pub keyframe_interval: u64,
     pub ignores_requests: bool,
     pub payload_bytes: usize,
-    /// The last packets of a picture are a byte longer, as Chromium's are.
+    /// Whether the last packet of a picture is a byte longer, as Chromium's are.
     pub is_uneven: bool,
     /// Time between capture and sending.
     pub encode_delay: Duration,
     pub packets_per_frame: usize,
-    /// Of key frames, where those are larger.
+    /// Number of packets of a key frame, if it has more.
     pub packets_per_keyframe: Option<usize>,
-    /// When H.264 says its parameter sets.
+    /// When parameter sets are sent with H.264.
     pub parameter_sets: ParameterSets,
-    /// What VP8 key frames say of the size of the picture.
+    /// The size in VP8 key frames.
     pub size: Option<(u16, u16)>,
     seq: u64,
     time: u32,
@@ -184,7 +184,7 @@ impl VideoSource {
         self.fill(payload, index)
     }
 
-    /// Ends with the frame number and the packet's place in it.
+    /// Ends with the frame number and the packet's position in the frame.
     fn fill(&self, mut payload: Vec<u8>, index: usize) -> Vec<u8> {
         let longer = usize::from(self.is_uneven && index > 0);
         payload.resize(self.payload_bytes + longer, 0xaa);
@@ -194,7 +194,7 @@ impl VideoSource {
     }
 }
 
-/// Frame number and place in it, from the end of a payload.
+/// Frame number and position, from the end of a payload.
 pub fn identity(payload: &[u8]) -> (u64, u8) {
     let (rest, index) = payload.split_at(payload.len() - 1);
     let frame = rest[rest.len() - 8..].try_into().unwrap();

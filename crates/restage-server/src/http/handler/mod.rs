@@ -1,5 +1,6 @@
 //! The handlers of the operations, one file per resource. This file dispatches and has what all handlers need.
 
+mod encoder_configuration;
 mod participant;
 mod plain;
 mod public_key;
@@ -13,7 +14,7 @@ use restage_api::shape::{self, EmptyResponse};
 use restage_api::{ApiError, Operation, PageScope, Position, PositionReader};
 use restage_core::command::Command;
 use restage_core::id::{ResourceId, Time};
-use restage_core::row::{PublicKey, Replica, Stage};
+use restage_core::row::{EncoderConfiguration, PublicKey, Replica, Stage};
 use restage_core::{Arn, Fault, Reply, ResourceArn, StageArn};
 use restage_node::control::Failure;
 use restage_store::{ReplicaPosition, StoreError};
@@ -59,6 +60,18 @@ pub(super) async fn call(
         Operation::GetPublicKey => plain::get::<PublicKey>(app, caller, body).await,
         Operation::ListPublicKeys => plain::list::<PublicKey>(app, caller, body).await,
         Operation::DeletePublicKey => plain::delete::<PublicKey>(app, caller, body).await,
+        Operation::CreateEncoderConfiguration => {
+            plain::create::<EncoderConfiguration>(app, caller, body).await
+        }
+        Operation::GetEncoderConfiguration => {
+            plain::get::<EncoderConfiguration>(app, caller, body).await
+        }
+        Operation::ListEncoderConfigurations => {
+            plain::list::<EncoderConfiguration>(app, caller, body).await
+        }
+        Operation::DeleteEncoderConfiguration => {
+            plain::delete::<EncoderConfiguration>(app, caller, body).await
+        }
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
         Operation::ListTagsForResource => tag::list(app, caller, input).await,

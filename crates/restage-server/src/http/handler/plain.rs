@@ -1,5 +1,5 @@
-//! The operations on plain resources. They are the same for every kind; [`PlainShapes`] says what a kind's requests and
-//! answers are.
+//! The operations on plain resources. They are the same for every kind; [`PlainShapes`] has the requests and answers
+//! of a kind.
 
 use restage_api::shape::{ByArn, Paged};
 use restage_api::{ApiError, Request};
@@ -13,20 +13,20 @@ use super::super::App;
 use super::super::api::Caller;
 use super::{Missing, Paging, answer, arn, check_owner, empty, execute, own_region, store_failed};
 
-/// A kind of plain resource as the API shows it.
+/// The API's shapes of a kind of plain resource.
 pub(super) trait PlainShapes: Plain {
     type Create: Request;
     type Get: Request + ByArn;
     type List: Request + Paged;
     type Delete: Request + ByArn;
 
-    /// The row that is asked for. The rules set when it was created.
+    /// The requested row. The rules set its time of creation.
     fn new(arn: Arn<Self::Id>, request: Self::Create) -> Result<Self, ApiError>;
 
-    /// The answer to its creation.
+    /// The answer of the Create operation.
     fn created(&self) -> Result<<Self::Create as Request>::Response, ApiError>;
 
-    /// The answer to who asks for it.
+    /// The answer of the Get operation.
     fn got(&self) -> Result<<Self::Get as Request>::Response, ApiError>;
 
     /// A page of a list.
@@ -99,7 +99,7 @@ pub(super) async fn delete<R: PlainShapes>(
     empty()
 }
 
-/// The caller's plain resource, whatever its kind.
+/// The caller's plain resource of any kind.
 pub(super) async fn row_of(
     app: &App,
     caller: &Caller,

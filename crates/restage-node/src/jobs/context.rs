@@ -1,0 +1,55 @@
+//! The job as its runner sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use restage_core::row::Job;
+use tokio::sync::watch;
+
+/// What a runner must do now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Continue with the job.
+    GoOn,
+    /// End the job and keep its result so far, because it was stopped.
+    Stop,
+    /// Interrupt the job so that a later start can continue, because the server stops.
+    Pause,
+}
+
+/// A job as its runner sees it.
+#[derive(Debug)]
+pub struct JobContext {
+    pub(super) job: Job,
+    pub(super) orders: watch::Receiver<Order>,
+    pub(super) signs: Arc<AtomicBool>,
+}
+
+impl JobContext {
+    /// The row as it was when this start began.
+    pub const fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// The number of this start; it is higher than that of every earlier one.
+    pub const fn generation(&self) -> u32 {
+        self.job.generation
+    }
+
+    /// Shows that the runner is alive, so that it keeps the lease. Very cheap.
+    pub fn alive(&self) {
+        self.signs.store(true, Ordering::Relaxed);
+    }
+
+    /// The present order.
+    pub fn order(&self) -> Order {
+        *self.orders.borrow()
+    }
+
+    /// Waits until there is an order other than [`Order::GoOn`].
+    pub async fn ordered(&mut self) -> Order {
+        let found = self.orders.wait_for(|order| *order != Order::GoOn).await;
+        // After the job was given up, no orders follow.
+        found.map_or(Order::Pause, |order| *order)
+    }
+}
