@@ -27,7 +27,7 @@ GROUPS = [
     (
         "receive",
         "Receive (publisher, feedback)",
-        r"recvmsg|recvmmsg|ingress|srtcp|aes_gcm_decrypt|open_gather|udp::Socket::receive",
+        r"recvmsg|recvmmsg|restage_media::receive|srtcp|aes_gcm_decrypt|open_gather|udp::Socket::receive",
     ),
     ("wait", "Wait for the next event", r"epoll_wait|schedule"),
 ]

@@ -7,7 +7,6 @@
 
 mod codecs;
 mod download;
-mod egress;
 mod forged;
 mod forwarding;
 mod hostile;
@@ -20,6 +19,7 @@ mod limits;
 mod parameter_sets;
 mod recovery;
 mod sdp;
+mod sending;
 mod shed;
 mod simulcast;
 mod srtp;

@@ -1,4 +1,4 @@
-//! Encrypted media equals what a WebRTC engine would have sent: an engine receives it.
+//! What a subscriber is sent, as another WebRTC implementation receives it: retransmissions, long runs of numbers, BYE, padding.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn numbers_go_on_when_sixteen_bits_are_used_up() {
 }
 
 #[test]
-fn goodbyes_reach_the_subscriber() {
+fn the_end_of_a_stream_reaches_the_subscriber() {
     let mut world = World::new();
     let publisher = world.publisher(1, 1);
     let subscriber = world.subscriber(2, 1);
