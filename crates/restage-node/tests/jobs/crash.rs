@@ -75,6 +75,8 @@ impl Drop for Process {
     }
 }
 
+/// Waits for a state with a deadline: `count` lines in the diary, while the process runs.
+#[allow(clippy::disallowed_methods)]
 fn until_lines(diary: &Path, count: usize, process: &mut Process) -> Vec<String> {
     let deadline = Instant::now() + LIMIT;
     loop {
