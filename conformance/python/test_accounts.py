@@ -57,7 +57,7 @@ def bob(server):
 
 @pytest.fixture(scope="module")
 def hers(ann, media_loop):
-    """Ann's resources: two stages, a public key, a publisher, a replica of it."""
+    """Ann's resources: two stages, a public key, an encoder configuration, a publisher, a replica of it."""
     stages = api.Stages(ann)
     source, destination = stages.create("source"), stages.create("destination")
     participant, token = stages.token(source)
@@ -69,6 +69,7 @@ def hers(ann, media_loop):
         "participant": participant,
         "session": stages.session(source),
         "key": KeyPair().import_into(ann).arn,
+        "encoder": ann.create_encoder_configuration()["encoderConfiguration"]["arn"],
     }
     yield made
     media_loop.close_peers()
@@ -146,6 +147,12 @@ WALK = {
     "GetPublicKey": denied(lambda bob, hers: bob.get_public_key(arn=hers["key"]), DENIED),
     "ListPublicKeys": shows_nothing(lambda bob, hers: bob.list_public_keys(maxResults=100)),
     "DeletePublicKey": denied(lambda bob, hers: bob.delete_public_key(arn=hers["key"]), DENIED),
+    "CreateEncoderConfiguration": shows_nothing(lambda bob, hers: bob.create_encoder_configuration(name="bobs")),
+    "GetEncoderConfiguration": denied(lambda bob, hers: bob.get_encoder_configuration(arn=hers["encoder"]), DENIED),
+    "ListEncoderConfigurations": shows_nothing(lambda bob, hers: bob.list_encoder_configurations(maxResults=100)),
+    "DeleteEncoderConfiguration": denied(
+        lambda bob, hers: bob.delete_encoder_configuration(arn=hers["encoder"]), DENIED
+    ),
     # These three model no AccessDeniedException.
     "TagResource": denied(lambda bob, hers: bob.tag_resource(resourceArn=hers["stage"], tags={"a": "b"}), UNKNOWN),
     "UntagResource": denied(lambda bob, hers: bob.untag_resource(resourceArn=hers["key"], tagKeys=["a"]), UNKNOWN),
@@ -187,6 +194,7 @@ def test_writing_ones_own_account_into_her_arn_does_not_help(bob, hers, operatio
 def test_hers_is_as_it_was(ann, hers):
     assert ann.get_stage(arn=hers["stage"])["stage"]["name"] == "source"
     assert ann.get_public_key(arn=hers["key"])["publicKey"]["tags"] == {}
+    assert ann.get_encoder_configuration(arn=hers["encoder"])["encoderConfiguration"]["tags"] == {}
     replicas = ann.list_participant_replicas(sourceStageArn=hers["stage"], participantId=hers["participant"])
     assert [row["replicationState"] for row in replicas["replicas"]] == ["ACTIVE"]
 

@@ -62,6 +62,11 @@ def check_integer(shape, value, where):
     check_range(shape, value, where)
 
 
+def check_float(shape, value, where):
+    assert isinstance(value, int | float) and not isinstance(value, bool), f"{where}: not a number: {value!r}"
+    check_range(shape, value, where)
+
+
 def check_boolean(_shape, value, where):
     assert isinstance(value, bool), f"{where}: not a boolean: {value!r}"
 
@@ -82,6 +87,7 @@ CHECKS = {
     "map": check_map,
     "string": check_string,
     "integer": check_integer,
+    "float": check_float,
     "boolean": check_boolean,
     "timestamp": check_timestamp,
 }
