@@ -112,7 +112,7 @@ fn code_suffix(code: Option<&str>) -> String {
 /// Longest quotation of another server's text, in characters.
 const QUOTE_CHARS_MAX: usize = 300;
 
-/// The first non-empty line of a body, cut to [`QUOTE_CHARS_MAX`]. Control characters and those
+/// The first non-empty line of a body, cut to `QUOTE_CHARS_MAX`. Control characters and those
 /// that change the direction of text are escaped, so that they have no effect on a terminal.
 /// `None` for an empty body.
 #[must_use]
