@@ -173,6 +173,7 @@ def test_a_restart_and_a_backup_keep_them(tmp_path):
     db(server, "check")
     server.stop()
     other = Server(tmp_path / "other", name="test_encoder_configurations_restored")
+    other.data_dir.mkdir()
     db(other, "restore", str(file))
     db(other, "check")
     for secret in ("tokens.key", "credentials"):
