@@ -1,5 +1,7 @@
 //! Tests of settings: files, flags, their checks, and the shipped file compared with the compiled defaults.
 
+use std::path::Path;
+
 use super::*;
 use crate::keys::Permission;
 use restage_node::media::Audience;
