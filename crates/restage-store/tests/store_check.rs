@@ -52,6 +52,10 @@ async fn nothing_in_what_a_server_wrote() {
 async fn each_fault_by_a_sentence_of_its_own() {
     for (breakage, sentence) in [
         (
+            "UPDATE stages SET recording = '{bad' WHERE id = 'source'",
+            "recording of stage source cannot be read",
+        ),
+        (
             "UPDATE stages SET active_session = 'st-0000000000000' WHERE id = 'source'",
             "stages whose active session is not there",
         ),

@@ -26,7 +26,13 @@ pub(super) fn stage(app: &AppState, row: &Stage) -> Result<StageShape, ApiError>
         auto_participant_recording_configuration: RecordingConfiguration::from_canonical_json(
             &row.recording,
         )
-        .map_err(|error| ApiError::internal_server(error.message))?,
+        .map_err(|error| {
+            let message = format!(
+                "the stored recording configuration cannot be read: {}",
+                error.message
+            );
+            ApiError::internal_server(message)
+        })?,
         endpoints: StageEndpoints {
             events: app.endpoints.events.clone(),
             whip: app.endpoints.whip.clone(),

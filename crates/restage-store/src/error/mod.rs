@@ -44,7 +44,7 @@ pub enum StoreError {
     },
     /// A newer restage has migrated the database.
     #[error(
-        "the database {database} was written by a newer restage (schema {found}, this one knows {known}); \
+        "the database {database} was written by a newer restage (it has schema {found} or a later one, this one knows {known}); \
          run that version or a later one"
     )]
     NewerSchema {
@@ -183,7 +183,7 @@ pub enum StoreError {
         cause: Cause,
     },
     /// A stored value is not one that this restage writes.
-    #[error("the database holds a {what} that restage cannot read: {reason}")]
+    #[error("a row of the database cannot be read ({what}): {reason}")]
     Corrupt {
         /// The kind of row and the column.
         what: &'static str,

@@ -1,11 +1,14 @@
 //! Checks a whole database and describes its faults.
 
+use restage_api::ApiError;
+use restage_api::shape::{RecordingConfiguration, Video};
+
 use super::{backup, schema};
 use crate::config::StoreConfig;
 use crate::engine::{Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, query};
-use crate::tables;
+use crate::tables::{self, cells::Cells};
 
 /// Most faults that are listed.
 const FINDINGS_MAX: usize = 50;
@@ -18,6 +21,23 @@ pub struct Findings {
     /// One sentence for each fault; empty if there is none.
     pub faults: Vec<String>,
 }
+
+/// Reads JSON that the API wrote, only to see whether that works.
+type ReadJson = fn(&str) -> Result<(), ApiError>;
+
+/// Columns with JSON that the API writes and reads: (what they are, a query for id and JSON, how the JSON is read).
+const JSON: &[(&str, &str, ReadJson)] = &[
+    (
+        "recording of stage",
+        "SELECT id, recording FROM stages",
+        |text| RecordingConfiguration::from_canonical_json(text).map(drop),
+    ),
+    (
+        "video of encoder configuration",
+        "SELECT id, video FROM encoder_configurations",
+        |text| Video::from_canonical_json(text).map(drop),
+    ),
+];
 
 /// Consistency rules: (the meaning of a violation, a query that counts violations).
 const RULES: &[(&str, &str)] = &[
@@ -140,6 +160,17 @@ async fn read_all(
         let each = query(sql).each(connection, |row| {
             if let Err(error) = read(row) {
                 findings.add(error.to_string());
+            }
+            Ok::<_, StoreError>(())
+        });
+        each.await?;
+    }
+    for (what, sql, read) in JSON {
+        let each = query(*sql).each(connection, |row| {
+            let mut cells = Cells::new(row, what);
+            let (id, text) = (cells.text()?, cells.text()?);
+            if let Err(error) = read(&text) {
+                findings.add(format!("{what} {id} cannot be read: {}", error.message));
             }
             Ok::<_, StoreError>(())
         });

@@ -59,8 +59,10 @@ impl PlainShapes for EncoderConfiguration {
 }
 
 fn shape(row: &EncoderConfiguration) -> Result<EncoderConfigurationShape, ApiError> {
-    let video = Video::from_canonical_json(&row.video)
-        .map_err(|error| ApiError::internal_server(error.message))?;
+    let video = Video::from_canonical_json(&row.video).map_err(|error| {
+        let message = format!("the stored video cannot be read: {}", error.message);
+        ApiError::internal_server(message)
+    })?;
     Ok(EncoderConfigurationShape {
         arn: Arn::of(row).to_string(),
         name: row.name.clone(),
