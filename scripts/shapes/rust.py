@@ -150,7 +150,10 @@ class Writer(Fields):
         """What a page token is bound to: the members that choose rows."""
         chosen = [field for field in fields if field.wire not in ("nextToken", "maxResults")]
         rust = self.rust_name(name)
-        lines = [f"impl {rust} {{", "/// What a page token of this request is bound to, besides account and Region."]
+        lines = [
+            f"impl {rust} {{",
+            "/// The members that a page token of this request is bound to, besides account and Region.",
+        ]
         required = [field for field in chosen if not field.optional]
         pairs = ", ".join(f'("{field.wire}", self.{field.name}.as_str())' for field in required)
         if required == chosen:

@@ -42,7 +42,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How a composition is recorded.
+    /// The format of the files that a composition is recorded to.
     CompositionRecordingFormat {
         Hls = "HLS",
     }
@@ -156,7 +156,7 @@ impl Request for ListCompositionsRequest {
 }
 
 impl ListCompositionsRequest {
-    /// What a page token of this request is bound to, besides account and Region.
+    /// The members that a page token of this request is bound to, besides account and Region.
     pub fn filters(&self) -> Vec<(&'static str, &str)> {
         let mut filters = vec![];
         filters.extend(

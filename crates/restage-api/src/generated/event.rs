@@ -13,7 +13,7 @@ use crate::read::{Body, StringMap, wire_enum};
 use crate::time::Timestamp;
 
 wire_enum! {
-    /// Why it failed.
+    /// The reason for an event that reports an error.
     EventErrorCode {
         InsufficientCapabilities = "INSUFFICIENT_CAPABILITIES",
         QuotaExceeded = "QUOTA_EXCEEDED",
@@ -33,7 +33,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What happened.
+    /// The kind of an event in a participant's history.
     EventName {
         Joined = "JOINED",
         Left = "LEFT",
@@ -83,7 +83,7 @@ impl Request for ListParticipantEventsRequest {
 }
 
 impl ListParticipantEventsRequest {
-    /// What a page token of this request is bound to, besides account and Region.
+    /// The members that a page token of this request is bound to, besides account and Region.
     pub fn filters(&self) -> [(&'static str, &str); 3] {
         [
             ("stageArn", self.stage_arn.as_str()),
@@ -133,7 +133,7 @@ pub struct EventShape {
     pub new_token: Option<ExchangedParticipantToken>,
 }
 
-/// What a token said, before or after an exchange.
+/// The claims of a token before or after an exchange.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]

@@ -12,7 +12,7 @@ use crate::operation::{ByArn, EmptyResponse, Operation, Paged, Request};
 use crate::read::{Body, StringMap, wire_enum};
 
 wire_enum! {
-    /// Whether somebody publishes with an ingest configuration.
+    /// The state of an ingest configuration: ACTIVE while an encoder publishes with it.
     IngestConfigurationState {
         Active = "ACTIVE",
         Inactive = "INACTIVE",
@@ -20,7 +20,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How an encoder publishes.
+    /// The protocol by which an encoder publishes.
     IngestProtocol {
         Rtmp = "RTMP",
         Rtmps = "RTMPS",
@@ -144,7 +144,7 @@ impl Request for ListIngestConfigurationsRequest {
 }
 
 impl ListIngestConfigurationsRequest {
-    /// What a page token of this request is bound to, besides account and Region.
+    /// The members that a page token of this request is bound to, besides account and Region.
     pub fn filters(&self) -> Vec<(&'static str, &str)> {
         let mut filters = vec![];
         filters.extend(

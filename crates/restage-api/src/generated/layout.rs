@@ -8,7 +8,7 @@ use crate::generated::constraint::{ATTRIBUTE_KEY, GRID_GAP, PIP_HEIGHT, PIP_OFFS
 use crate::read::{Object, Shape, wire_enum};
 
 wire_enum! {
-    /// Whether the small picture is there when its participant is not.
+    /// The layout's behaviour when the participant of the small picture is not there.
     PipBehavior {
         Static = "STATIC",
         Dynamic = "DYNAMIC",
@@ -36,7 +36,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How a picture fills its place when their shapes differ.
+    /// The way in which a picture fills its place when their shapes differ.
     VideoFillMode {
         Fill = "FILL",
         Cover = "COVER",

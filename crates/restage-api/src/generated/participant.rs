@@ -13,7 +13,7 @@ use crate::read::{Body, Object, StringMap, fail, wire_enum};
 use crate::time::Timestamp;
 
 wire_enum! {
-    /// How a participant's media arrives.
+    /// The protocol by which a participant's media arrives.
     ParticipantProtocol {
         Unknown = "UNKNOWN",
         Whip = "WHIP",
@@ -23,7 +23,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The recording states one may filter by: all but DISABLED.
+    /// The recording states that a filter may name: all but DISABLED.
     FilterableRecordingState {
         Starting = "STARTING",
         Active = "ACTIVE",
@@ -46,7 +46,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Whether a participant is there now.
+    /// The state of a participant: connected or not.
     ParticipantState {
         Connected = "CONNECTED",
         Disconnected = "DISCONNECTED",
@@ -54,7 +54,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Whether a replication is going on.
+    /// The state of a replication.
     ReplicationState {
         Active = "ACTIVE",
         Stopped = "STOPPED",
@@ -164,7 +164,7 @@ impl Request for ListParticipantsRequest {
 }
 
 impl ListParticipantsRequest {
-    /// What a page token of this request is bound to, besides account and Region.
+    /// The members that a page token of this request is bound to, besides account and Region.
     pub fn filters(&self) -> Vec<(&'static str, &str)> {
         let mut filters = vec![
             ("stageArn", self.stage_arn.as_str()),

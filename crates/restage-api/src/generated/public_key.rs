@@ -105,7 +105,7 @@ impl Request for ListPublicKeysRequest {
 }
 
 impl ListPublicKeysRequest {
-    /// What a page token of this request is bound to, besides account and Region.
+    /// The members that a page token of this request is bound to, besides account and Region.
     pub const fn filters(&self) -> [(&'static str, &str); 0] {
         []
     }

@@ -13,7 +13,7 @@ use crate::generated::constraint::{
 use crate::read::{Object, Shape, wire_enum};
 
 wire_enum! {
-    /// What of a participant is recorded.
+    /// The media of a participant that are recorded.
     MediaType {
         AudioVideo = "AUDIO_VIDEO",
         AudioOnly = "AUDIO_ONLY",
@@ -22,7 +22,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Whether thumbnails are made.
+    /// The switch for thumbnails: made at an interval, or not.
     ThumbnailRecordingMode {
         Interval = "INTERVAL",
         Disabled = "DISABLED",
@@ -30,7 +30,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Where thumbnails go: one file each, or one file overwritten.
+    /// The storage of thumbnails: one file each, or one file that is overwritten.
     ThumbnailStorage {
         Sequential = "SEQUENTIAL",
         Latest = "LATEST",

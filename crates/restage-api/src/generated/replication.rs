@@ -102,7 +102,7 @@ impl Request for ListParticipantReplicasRequest {
 }
 
 impl ListParticipantReplicasRequest {
-    /// What a page token of this request is bound to, besides account and Region.
+    /// The members that a page token of this request is bound to, besides account and Region.
     pub fn filters(&self) -> [(&'static str, &str); 2] {
         [
             ("sourceStageArn", self.source_stage_arn.as_str()),

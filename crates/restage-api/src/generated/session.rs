@@ -38,7 +38,7 @@ impl Request for ListStageSessionsRequest {
 }
 
 impl ListStageSessionsRequest {
-    /// What a page token of this request is bound to, besides account and Region.
+    /// The members that a page token of this request is bound to, besides account and Region.
     pub fn filters(&self) -> [(&'static str, &str); 1] {
         [("stageArn", self.stage_arn.as_str())]
     }

@@ -116,7 +116,7 @@ impl Request for ListStagesRequest {
 }
 
 impl ListStagesRequest {
-    /// What a page token of this request is bound to, besides account and Region.
+    /// The members that a page token of this request is bound to, besides account and Region.
     pub const fn filters(&self) -> [(&'static str, &str); 0] {
         []
     }

@@ -13,7 +13,7 @@ use crate::read::{Body, Object, Shape, StringMap, wire_enum};
 use crate::time::Timestamp;
 
 wire_enum! {
-    /// What a token allows its holder.
+    /// A capability: something that a token allows its holder.
     Capability {
         Publish = "PUBLISH",
         Subscribe = "SUBSCRIBE",
