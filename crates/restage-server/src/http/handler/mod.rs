@@ -197,6 +197,9 @@ fn store_failed(error: StoreError) -> ApiError {
             "the database stopped answering while the change was made, so that it is not known whether it was; look before \
              you repeat it"
         }
+        StoreError::Corrupt { .. } => {
+            "a stored row cannot be read, which trying again does not mend; the server's log and `restage db check` name it"
+        }
         _ => "the server could not reach its store; try again",
     })
 }
@@ -264,5 +267,19 @@ impl<'a> Paging<'a> {
         let (time, id) = last.filter(|_| more)?;
         let position = Position::new().number(time.0).text(id).into_bytes();
         Some(self.app.pages.seal(&self.scope, &position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_row_is_not_called_a_store_out_of_reach() {
+        let error = store_failed(StoreError::Corrupt {
+            what: "stage",
+            reason: "NULL".to_owned(),
+        });
+        assert!(error.message.contains("restage db check"), "{error:?}");
     }
 }
