@@ -29,9 +29,11 @@ fn main() {
             .parse()
             .unwrap_or_else(|_| panic!("{name} must begin with a number"));
         let description = description.replace('_', " ");
+        // Relative to the crate, so that what was built stays good when the checkout is moved.
+        let text = format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{FOLDER}/{name}\")");
         writeln!(
             table,
-            "    ({number}, {description:?}, include_str!({file:?})),"
+            "    ({number}, {description:?}, include_str!({text})),"
         )
         .expect("writing to a String succeeds");
     }
