@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from support import api, namespace, stun
-from support.server import Server, free_port
+from support.ports import free_port
+from support.server import Server
 from support.wait import eventually
 from test_observability import samples, value
 from test_whip import make_offer, post
