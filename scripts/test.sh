@@ -125,10 +125,12 @@ conformance_python() {
 }
 
 conformance_on_postgres() {
-    local tests=(story paginator durable outbox db bad_days clock encoder_configurations)
+    local name tests=()
+    for name in story paginator durable outbox db bad_days clock encoder_configurations; do
+        tests+=("conformance/python/test_$name.py")
+    done
     RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh bindir)/psql" \
-        beside_others "${tests[@]/#/conformance/python/test_}" \
-        conformance/python/test_readme.py::test_every_server_of_the_readme_starts
+        beside_others "${tests[@]}" conformance/python/test_readme.py::test_every_server_of_the_readme_starts
 }
 
 conformance_javascript() {
