@@ -43,6 +43,75 @@ print_step_times() {
     fi
 }
 
+# The steps that `beside` named: the lane of each, its name and its command; and the index of each that runs, by process.
+BESIDE_LANES=()
+BESIDE_NAMES=()
+BESIDE_COMMANDS=()
+declare -A BESIDE_RUNNING=()
+declare -A BESIDE_STARTED_AT=()
+# How long a step that is ended early may take to end its own processes.
+BESIDE_END_S=20
+
+# beside LANE NAME COMMAND: a step for run_beside. The command is one word, usually a function.
+beside() {
+    BESIDE_LANES+=("$1")
+    BESIDE_NAMES+=("$2")
+    BESIDE_COMMANDS+=("$3")
+}
+
+# run_beside DIR: runs the lanes at the same time, and the steps of each lane in the order they were named. The output of
+# a step goes into a file in DIR and is shown when the step ends. The first that fails ends the script with its code.
+run_beside() {
+    local directory="$1" lane process index code
+    end_step
+    for lane in $(printf '%s\n' "${BESIDE_LANES[@]}" | sort -u); do
+        start_beside "$directory" "$lane"
+    done
+    while [ "${#BESIDE_RUNNING[@]}" -gt 0 ]; do
+        code=0
+        wait -n -p process "${!BESIDE_RUNNING[@]}" || code=$?
+        index="${BESIDE_RUNNING[$process]}"
+        unset "BESIDE_RUNNING[$process]"
+        STEP="${BESIDE_NAMES[$index]}"
+        STEP_STARTED_AT="${BESIDE_STARTED_AT[$process]}"
+        printf '\n== [%4ds] ended: %s\n' "$((SECONDS - STARTED_AT))" "$STEP"
+        cat "$directory/beside-$index.log"
+        [ "$code" -eq 0 ] || exit "$code"
+        end_step
+        start_beside "$directory" "${BESIDE_LANES[$index]}"
+    done
+}
+
+# Starts the next step of a lane, if there is one, in a process group of its own, by which all it starts can be ended.
+start_beside() {
+    local directory="$1" lane="$2" index
+    for index in "${!BESIDE_COMMANDS[@]}"; do
+        [ "${BESIDE_LANES[$index]}" = "$lane" ] || continue
+        printf '\n== [%4ds] begins: %s\n' "$((SECONDS - STARTED_AT))" "${BESIDE_NAMES[$index]}"
+        set -m
+        ("${BESIDE_COMMANDS[$index]}") >"$directory/beside-$index.log" 2>&1 </dev/null &
+        set +m
+        BESIDE_RUNNING[$!]="$index"
+        BESIDE_STARTED_AT[$!]="$SECONDS"
+        unset "BESIDE_COMMANDS[$index]"
+        return
+    done
+}
+
+# Ends the steps that still run, with all that they started. For an EXIT trap.
+end_beside() {
+    local process ends_at=$((SECONDS + BESIDE_END_S))
+    for process in "${!BESIDE_RUNNING[@]}"; do
+        kill -INT -- "-$process" 2>/dev/null || true
+    done
+    for process in "${!BESIDE_RUNNING[@]}"; do
+        while kill -0 -- "-$process" 2>/dev/null && [ "$SECONDS" -lt "$ends_at" ]; do
+            sleep 0.2
+        done
+        kill -KILL -- "-$process" 2>/dev/null || true
+    done
+}
+
 say() {
     printf '   %s\n' "$*"
 }

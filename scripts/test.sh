@@ -14,14 +14,6 @@ check | all) ;;
 *) die "test.sh takes 'check' or 'all', not '$SCOPE'" ;;
 esac
 
-# Waits for a process that was started in the background with its output in FILE, and then shows that output.
-await() {
-    local process="$1" file="$2" code=0
-    wait "$process" || code=$?
-    cat "$file"
-    return "$code"
-}
-
 # One file after the other: each starts a server, some a browser, and there may be just two cores.
 run_node_tests() {
     for file in "$@"; do
@@ -36,10 +28,10 @@ WORK="$(mktemp -d "${TMPDIR:-/tmp}/restage-test.XXXXXX")"
 chmod 711 "$WORK"
 POSTGRES_DIR="$WORK/postgres"
 at_exit() {
-    local code=$? process
-    for process in $(jobs -p); do
-        kill "$process" 2>/dev/null || true
-    done
+    local code=$?
+    # A second signal must not cut this short.
+    trap '' INT TERM
+    end_beside
     [ ! -e "$POSTGRES_DIR" ] || scripts/postgres.sh stop "$POSTGRES_DIR"
     rm -rf "$WORK"
     print_step_times "$code"
@@ -79,63 +71,113 @@ fi
 step "Lint: Rust"
 cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
-step "Unit and scenario tests: Rust"
-cargo test --workspace --locked --quiet
+# The steps from here on are functions: they run beside each other.
 
-step "Cost of a forwarded packet, in instructions"
-# Examples are built with the tests.
-python3 scripts/check_forward_cost.py target/debug/examples/forward_path
+# The tests' programs are compiled at a low priority, behind tests that wait for media and deadlines.
+BEHIND=(nice -n 10)
 
-step "Unit tests: JavaScript client"
-node --test js/client/test/*.test.js
+rust_tests() {
+    "${BEHIND[@]}" cargo test --workspace --locked --quiet --no-run
+    cargo test --workspace --locked --quiet
+}
 
-step "Unit tests: Python, of what the tests are made with"
-"$VENV/bin/python" -m pytest --quiet conformance/model/test_suite.py
+forward_cost() {
+    python3 scripts/check_forward_cost.py target/debug/examples/forward_path
+}
 
-[ "$SCOPE" = all ] || exit 0
+javascript_client() {
+    node --test js/client/test/*.test.js
+}
 
-step "Tests of store and jobs again, on PostgreSQL"
-POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
-# The same binaries as above: what a test is given for a database is all that differs.
-cargo test --workspace --locked --quiet --no-run --message-format=json |
-    python3 scripts/test_binaries.py restage-store restage-node:jobs |
+python_suite() {
+    "$VENV/bin/python" -m pytest --quiet conformance/model/test_suite.py
+}
+
+# The same binaries as in rust_tests: what a test is given for a database is all that differs.
+rust_tests_on_postgres() {
+    cargo test --workspace --locked --quiet --no-run --message-format=json >"$WORK/artifacts"
+    python3 scripts/test_binaries.py restage-store restage-node:jobs <"$WORK/artifacts" >"$WORK/binaries"
     while read -r folder binary; do
         (cd "$folder" && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
+    done <"$WORK/binaries"
+}
+
+rust_client() {
+    RUSTDOCFLAGS="-D warnings" "${BEHIND[@]}" \
+        cargo doc --locked --quiet --no-deps --package restage-client --all-features
+    # Compiled above already; this is about the files and the fields a registry wants.
+    cargo package --locked --quiet --no-verify --allow-dirty --package restage-client
+}
+
+conformance_model() {
+    "$VENV/bin/python" -m pytest conformance/model
+}
+
+# A file's tests stay together, because they share a server. Files of `alone` run when nothing else does.
+PYTHON_WORKERS=3
+beside_others() {
+    "$VENV/bin/python" -m pytest -m "not alone" --numprocesses="$PYTHON_WORKERS" --dist=loadfile \
+        --no-loadscope-reorder "$@"
+}
+
+conformance_python() {
+    beside_others conformance/python --durations=8
+}
+
+conformance_on_postgres() {
+    local name tests=()
+    for name in story paginator durable outbox db bad_days clock encoder_configurations; do
+        tests+=("conformance/python/test_$name.py")
     done
+    RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh bindir)/psql" \
+        beside_others "${tests[@]}" conformance/python/test_readme.py::test_every_server_of_the_readme_starts
+}
 
-step "Documentation and package of the Rust client"
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features
-# Compiled above already; this is about the files and the fields a registry wants.
-cargo package --locked --quiet --no-verify --allow-dirty --package restage-client
+conformance_javascript() {
+    run_node_tests conformance/sdk-js/*.test.js
+}
 
-# The tests above needed it too, so it is there; building it alone would choose other features and compile it all again.
+# The SDK for Rust is an example, and was built before.
+conformance_agreement() {
+    "$VENV/bin/python" -m pytest conformance/agreement --durations=5
+}
+
+conformance_browser() {
+    run_node_tests conformance/browser/tests/*.test.js
+}
+
+interop() {
+    "$VENV/bin/python" -m pytest conformance/interop --durations=5
+}
+
+beside rust "Unit and scenario tests: Rust" rust_tests
+beside rust "Cost of a forwarded packet, in instructions" forward_cost
+beside small "Unit tests: JavaScript client" javascript_client
+beside small "Unit tests: Python, of what the tests are made with" python_suite
+if [ "$SCOPE" = check ]; then
+    run_beside "$WORK"
+    exit 0
+fi
+
+step "Build: the server and the examples"
+# With the examples it has the same features as with the tests, so that nothing is compiled twice.
+cargo build --workspace --locked --quiet --bins --examples
 export RESTAGE_BINARY="$ROOT/target/debug/restage"
-
-step "Conformance: every operation against the service's own model"
-mkdir -p conformance/output
-"$VENV/bin/python" -m pytest conformance/model
-
-step "Conformance: SDKs, command line, media, hostile input, crashes"
-"$VENV/bin/python" -m pytest conformance/python --durations=8
-
-step "Conformance again, on PostgreSQL: the story, pages, crashes, events, backups, bad days"
-RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh bindir)/psql" \
-    "$VENV/bin/python" -m pytest conformance/python/test_story.py conformance/python/test_paginator.py \
-    conformance/python/test_durable.py conformance/python/test_outbox.py conformance/python/test_db.py \
-    conformance/python/test_bad_days.py conformance/python/test_clock.py \
-    conformance/python/test_encoder_configurations.py \
-    conformance/python/test_readme.py::test_every_server_of_the_readme_starts
-
-step "Conformance: AWS SDK for JavaScript"
-run_node_tests conformance/sdk-js/*.test.js
-
-step "Conformance: AWS SDKs for Go and Java, and what five SDKs see of one task"
-# The one for Rust is an example, and was built with the tests.
-"$VENV/bin/python" -m pytest conformance/agreement --durations=5
-
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
-step "Conformance: browser"
-run_node_tests conformance/browser/tests/*.test.js
+mkdir -p conformance/output
+POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 
-step "Interop: real clients publish, watch, and watch a replica"
-"$VENV/bin/python" -m pytest conformance/interop --durations=5
+beside rust "Tests of store and jobs again, on PostgreSQL" rust_tests_on_postgres
+beside rust "Documentation and package of the Rust client" rust_client
+beside python "Conformance: SDKs, command line, media, hostile input, crashes" conformance_python
+beside python "Conformance again, on PostgreSQL: the story, pages, crashes, events, backups, bad days" conformance_on_postgres
+beside small "Conformance: every operation against the service's own model" conformance_model
+beside small "Conformance: AWS SDK for JavaScript" conformance_javascript
+beside small "Conformance: AWS SDKs for Go and Java, and what five SDKs see of one task" conformance_agreement
+# Browsers and real clients are the heaviest: one after the other.
+beside clients "Conformance: browser" conformance_browser
+beside clients "Interop: real clients publish, watch, and watch a replica" interop
+run_beside "$WORK"
+
+step "Conformance: what measures or changes the machine"
+"$VENV/bin/python" -m pytest conformance/python -m alone --durations=8

@@ -8,13 +8,39 @@ from support import api
 from support.media import Media
 from support.server import OUTPUT, Server
 
+# The files that take longest, which several workers begin with, so that none of them is what all wait for at the end.
+# A file that is not here only begins later.
+LONGEST_FIRST = (
+    "cli_tls",
+    "door",
+    "bad_days",
+    "durable",
+    "resumption",
+    "told_why",
+    "clock",
+    "resumption_clients",
+    "cli",
+)
 
-@pytest.fixture(scope="session", autouse=True)
-def fresh_output():
+
+def pytest_sessionstart(session):
     """Removes logs of earlier runs, which would be misleading."""
+    if hasattr(session.config, "workerinput"):
+        # One of several workers: the process that started them has done it.
+        return
     OUTPUT.mkdir(parents=True, exist_ok=True)
     for old in OUTPUT.glob("test_*.log"):
         old.unlink()
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the longest files first; the order within a file stays."""
+
+    def place(item):
+        name = item.path.stem.removeprefix("test_")
+        return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="module")

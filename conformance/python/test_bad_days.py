@@ -114,8 +114,11 @@ def small_disk(tmp_path):
 def injected(server, calls, fault="error=EIO"):
     """These system calls of the server have a fault meanwhile."""
     inject = ("-e", f"trace={calls}", "-e", f"inject={calls}:{fault}")
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", os.devnull, *inject, "-p", str(server.process.pid)])
+    command = ["strace", "-f", "-o", os.devnull, *inject, "-p", str(server.process.pid)]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
+        # Before that line the calls have no fault, which takes long on a busy machine.
+        assert "attached" in tracer.stderr.readline()
         yield
     finally:
         tracer.kill()

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from support import api
-from support.server import Server, binary, clean_environment, free_port
+from support.ports import free_port
+from support.server import Server, binary, clean_environment
 from support.tls import TlsProxy, self_signed
 
 COMMAND_S = 120

@@ -18,7 +18,8 @@ import botocore.exceptions
 import pytest
 
 from support import api
-from support.server import Server, binary, clean_environment, free_port
+from support.ports import free_port
+from support.server import Server, binary, clean_environment
 from support.tokens import KeyPair
 from support.wait import eventually
 from test_sigv4 import signed

@@ -13,7 +13,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from support import api, stun
 from support.media import Refused
-from support.server import ROOT, Server, binary, clean_environment, free_port
+from support.ports import free_port
+from support.server import ROOT, Server, binary, clean_environment
 from support.wait import eventually
 from test_whip import bearer, make_offer, post
 

@@ -12,6 +12,9 @@ from support.media import Refused
 from support.server import Server
 from support.wait import eventually
 
+# It is about processor time.
+pytestmark = pytest.mark.alone
+
 # So little that reading metrics alone uses it up.
 PROCESSORS = 0.03
 # A limited server is slow in everything.

@@ -12,7 +12,8 @@ import sys
 import imageio_ffmpeg
 import pytest
 
-from support.server import ROOT, Server, binary, clean_environment, free_port
+from support.ports import free_port
+from support.server import ROOT, Server, binary, clean_environment
 from support.wait import eventually
 
 README = ROOT / "README.md"

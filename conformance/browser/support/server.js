@@ -18,23 +18,40 @@ export const OUTPUT = join(ROOT, "conformance", "output");
 
 const START_MS = 30_000;
 
-async function freeTcpPort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (probe.address());
-  probe.close();
-  await once(probe, "close");
-  return port;
+/**
+ * Ports that servers under test get: below those that the system gives to connections, of which one could be taken while
+ * a server restarts, and above those of conformance/python/support/ports.py, whose tests may run at the same time.
+ */
+const PORTS = { first: 25_000, count: 7_000 };
+const PORT_TRIES = 100;
+
+/**
+ * A port of 127.0.0.1 that nobody uses.
+ * @param {(port: number) => { close(): unknown } & import("node:events").EventEmitter} bind Takes a port.
+ */
+async function freePort(bind) {
+  for (let tries = 0; tries < PORT_TRIES; tries++) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    const probe = bind(port);
+    const isBound = await once(probe, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isBound) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
+  throw new Error(`none of ${PORT_TRIES} ports was free`);
+}
+
+function freeTcpPort() {
+  return freePort(port => createServer().listen(port, "127.0.0.1"));
 }
 
 /** A UDP port that nobody listens at. */
-export async function freeUdpPort() {
-  const probe = createSocket("udp4").bind(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
+export function freeUdpPort() {
+  return freePort(port => createSocket("udp4").bind(port, "127.0.0.1"));
 }
 
 /** This process's environment without variables that configure restage or an AWS client. */

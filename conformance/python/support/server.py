@@ -15,6 +15,8 @@ import time
 import urllib.error
 import urllib.request
 
+from support.ports import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUTPUT = ROOT / "conformance" / "output"
 
@@ -37,13 +39,6 @@ def clean_environment(**extra):
     kept |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     kept |= {"AWS_EC2_METADATA_DISABLED": "true"}
     return kept | extra
-
-
-def free_port(kind):
-    """A free port of 127.0.0.1."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def database_arguments(data_dir):

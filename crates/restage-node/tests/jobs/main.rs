@@ -2,7 +2,7 @@
 //! killed.
 
 mod crash;
-#[path = "../../../restage-store/tests/store_support/database.rs"]
+#[path = "../../../restage-store/tests/store/support/database.rs"]
 mod database;
 mod node;
 

@@ -2,7 +2,7 @@
 //! rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite; the others run on every engine.
 
 mod clock;
-#[path = "../../tests/store_support/database.rs"]
+#[path = "../../tests/store/support/database.rs"]
 mod database;
 mod gate;
 mod health;

@@ -1,17 +1,13 @@
 //! A connection to PostgreSQL that stops passing bytes without an error. On SQLite, which has no connection, these
 //! tests check nothing.
 
-#[path = "store_support/proxy.rs"]
-mod proxy;
-mod store_support;
-
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use proxy::{Proxy, Silence};
+use crate::support::proxy::{Proxy, Silence};
+use crate::support::{Database, create_stage, execute, execution};
 use restage_core::id::StageId;
 use restage_store::{Cause, PROBE_TIMEOUT, Store, StoreConfig, StoreError};
-use store_support::{Database, create_stage, execute, execution};
 
 /// A batch may take 10 s and connecting again 8 s; the rest is for a busy machine.
 const ANSWER_MAX: Duration = Duration::from_secs(40);

@@ -1,15 +1,13 @@
 //! The contents of a stage session, page by page: sessions, participants and their history.
 
-mod store_support;
-
+use crate::support::{
+    IDLE_S, arn, closed, connect, create_stage, create_token, delete_stage, distinct, established,
+    execute, execute_all, execution, fresh, publish, walk,
+};
 use restage_core::Command;
 use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{ConnectionKind, StageEventName};
 use restage_store::{Page, ParticipantFilter};
-use store_support::{
-    IDLE_S, arn, closed, connect, create_stage, create_token, delete_stage, distinct, established,
-    execute, execute_all, execution, fresh, publish, walk,
-};
 
 /// Rows of each list.
 const ROWS: usize = 1_100;

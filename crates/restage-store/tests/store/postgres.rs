@@ -1,12 +1,10 @@
 //! What can happen only to a database behind a connection: the connection breaks, and another process may own the
 //! database in between. On SQLite, which has no connection to lose, these tests check nothing.
 
-mod store_support;
-
+use crate::support::{Database, config, create_stage, execute, execution, nowhere, open};
 use restage_core::id::StageId;
 use restage_store::{Store, StoreConfig, StoreError, check, look};
 use sqlx::{AnyConnection, Connection as _};
-use store_support::{Database, config, create_stage, execute, execution, nowhere, open};
 
 /// Ends the session that owns this test's schema, as a restart of PostgreSQL or a broken network would.
 async fn cut_off_owner(database: &Database) {

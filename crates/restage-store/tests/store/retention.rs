@@ -1,17 +1,15 @@
 //! Retention, with invented times: what ended long enough ago is removed in short steps; what is live stays.
 
-mod store_support;
-
 use std::collections::BTreeMap;
 
+use crate::support::{
+    arn, closed, connect, create_stage, create_token, execute, execution, fresh, publish,
+    replicate, stop,
+};
 use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
 use restage_core::row::{ConnectionKind, PublicKey};
 use restage_core::{Command, Context, PublicKeyArn, Signer};
 use restage_store::{Execution, ParticipantFilter, Store, Sweep};
-use store_support::{
-    arn, closed, connect, create_stage, create_token, execute, execution, fresh, publish,
-    replicate, stop,
-};
 
 const DAY: i64 = 86_400_000_000;
 

@@ -1,14 +1,12 @@
 //! The outbox: events are written with the change that they report, wait for each sink, and are removed one by one.
 
-mod store_support;
-
-use restage_core::row::ConnectionKind;
-use restage_store::{OutboxConfig, Outgoing, Settlement, Store, StoreConfig, dead_letters, replay};
-use serde_json::{Value, json};
-use store_support::{
+use crate::support::{
     Database, closed, config, connect, create_stage, create_token, delete_stage, execute, nowhere,
     publish, replicate,
 };
+use restage_core::row::ConnectionKind;
+use restage_store::{OutboxConfig, Outgoing, Settlement, Store, StoreConfig, dead_letters, replay};
+use serde_json::{Value, json};
 
 const STAGE: &str = "arn:aws:ivs:eu-west-1:000000000000:stage/";
 
@@ -96,7 +94,7 @@ async fn what_the_service_does_not_tell_comes_when_asked_for() {
     let kind = ConnectionKind::Subscribe {
         publisher: "nobody".into(),
     };
-    let refused = store_support::execution(4, connect("a", "bob", "c", kind));
+    let refused = crate::support::execution(4, connect("a", "bob", "c", kind));
     assert!(store.execute(refused).await.unwrap().reply.is_err());
     // The history is deleted with the stage, but its end is reported.
     execute(&store, 5, delete_stage("a")).await;

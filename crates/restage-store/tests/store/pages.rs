@@ -1,17 +1,15 @@
 //! Lists, page by page, while rows come and go: no page repeats a row, and no row that was there all the
 //! time is missed.
 
-mod store_support;
-
 use std::collections::BTreeSet;
 
-use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
-use restage_core::{Command, Context};
-use restage_store::{Execution, Page, ReplicaPosition};
-use store_support::{
+use crate::support::{
     ACCOUNT, REGION, create_stage, delete_stage, distinct, execute, execute_all, execution, fresh,
     publish, replicate, stop, walk,
 };
+use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
+use restage_core::{Command, Context};
+use restage_store::{Execution, Page, ReplicaPosition};
 
 /// Rows of each list.
 const ROWS: usize = 1_100;

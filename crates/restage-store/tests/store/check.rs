@@ -1,13 +1,11 @@
 //! What `restage db check` reports: nothing about rows that a server wrote, and a sentence of its own for each fault.
 
-mod store_support;
-
-use restage_core::row::ConnectionKind;
-use restage_store::{Findings, backup, check, dead_letters, migrate};
-use store_support::{
+use crate::support::{
     Database, config, connect, create_stage, create_token, delete_stage, established, execute,
     fresh, publish, replicate,
 };
+use restage_core::row::ConnectionKind;
+use restage_store::{Findings, backup, check, dead_letters, migrate};
 
 /// A participant publishes, is connecting to publish, is watched, and is replicated into a stage that exists and one that
 /// is deleted. Then the server was killed.

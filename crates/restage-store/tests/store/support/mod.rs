@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 mod database;
+pub(crate) mod proxy;
 
 use std::collections::{BTreeMap, BTreeSet};
 

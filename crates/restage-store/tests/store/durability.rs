@@ -1,20 +1,18 @@
 //! Acknowledged changes are there after a crash, and a database has one owner.
 
-mod store_support;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
 
+use crate::support::{
+    ACCOUNT, Database, REGION, config, connect, create_stage, execute, fresh, nowhere, open,
+    publish, replicate,
+};
 use restage_core::id::StageId;
 use restage_core::row::ConnectionKind;
 use restage_store::{Store, StoreConfig, StoreError};
 use sqlx::Connection as _;
-use store_support::{
-    ACCOUNT, Database, REGION, config, connect, create_stage, execute, fresh, nowhere, open,
-    publish, replicate,
-};
 
 async fn stages(store: &Store) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
@@ -48,7 +46,7 @@ fn a_killed_process_loses_nothing_it_acknowledged() {
         let mut victim = Process::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "a_killed_process_loses_nothing_it_acknowledged",
+                "durability::a_killed_process_loses_nothing_it_acknowledged",
                 "--nocapture",
             ])
             .env(VICTIM, database.address())

@@ -1,10 +1,8 @@
 //! The files of a SQLite database: their owner, their contents and their names.
 
-mod store_support;
-
+use crate::support::{Database, create_stage, create_token, execute, execution, nowhere, open};
 use restage_core::id::{StageId, Time};
 use restage_store::{Store, StoreConfig, StoreError};
-use store_support::{Database, create_stage, create_token, execute, execution, nowhere, open};
 use tempfile::TempDir;
 
 async fn fresh() -> (Store, Database) {

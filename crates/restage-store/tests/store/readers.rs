@@ -1,16 +1,14 @@
 //! Readers beside the writer: they never wait for it, see every answered command, and never half of one.
 
-mod store_support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::{
+    ACCOUNT, REGION, create_stage, execute, execution, fresh, publish, replicate, stop,
+};
 use restage_core::id::{ParticipantId, StageId};
 use restage_core::row::Replication;
 use restage_store::ParticipantFilter;
-use store_support::{
-    ACCOUNT, REGION, create_stage, execute, execution, fresh, publish, replicate, stop,
-};
 
 const READING: usize = 6;
 const ROUNDS: usize = 60;
