@@ -4,6 +4,7 @@ mod database;
 mod http;
 mod machine;
 mod media;
+mod tls;
 
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ fn finding(check: &'static str, verdict: Verdict, sentence: impl Into<String>) -
 /// Runs every check for this configuration.
 pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = config.http.iter().copied().map(http_port).collect();
+    findings.push(tls::tls(config));
     match config.media_places() {
         Ok(places) => {
             let mut report = None;
@@ -128,6 +130,7 @@ mod tests {
             .collect();
         for check in [
             "http-port",
+            "tls",
             "media-port",
             "candidates",
             "candidate",

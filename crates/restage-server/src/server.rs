@@ -160,9 +160,10 @@ impl Server {
             );
         }
         let is_local = reached.is_none();
-        let public_url = config.public_url.clone().unwrap_or_else(|| {
-            default_url(&addresses, places.addresses[0], config.tls.is_some())
-        });
+        let public_url = config
+            .public_url
+            .clone()
+            .unwrap_or_else(|| default_url(&addresses, places.addresses[0], config.tls.is_some()));
         let endpoints = Endpoints::of(&public_url);
         // Before any key is created, so that an interrupted start leaves nothing that looks like a lost database.
         let pages = page_tokens(&store, &mark, &data, &database).await?;
@@ -388,7 +389,11 @@ fn listen(wanted: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), 
 /// The URL for clients if none is configured: of the listener that others reach, with TLS at the usual port if one
 /// listens there.
 fn default_url(addresses: &[SocketAddr], media: IpAddr, has_tls: bool) -> String {
-    let (scheme, usual) = if has_tls { ("https", 443) } else { ("http", 80) };
+    let (scheme, usual) = if has_tls {
+        ("https", 443)
+    } else {
+        ("http", 80)
+    };
     let rank = |address: &&SocketAddr| (address.ip().is_loopback(), address.port() != usual);
     let first = addresses.iter().min_by_key(rank).copied();
     let first = first.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], usual)));
@@ -460,9 +465,17 @@ mod tests {
             (&["127.0.0.1:4080"][..], false, "http://127.0.0.1:4080"),
             (&["127.0.0.1:4080"], true, "https://127.0.0.1:4080"),
             (&["0.0.0.0:4080"], false, "http://192.0.2.7:4080"),
-            (&["127.0.0.1:1", "0.0.0.0:80", "0.0.0.0:443"], true, "https://192.0.2.7:443"),
+            (
+                &["127.0.0.1:1", "0.0.0.0:80", "0.0.0.0:443"],
+                true,
+                "https://192.0.2.7:443",
+            ),
             (&["0.0.0.0:443", "0.0.0.0:80"], false, "http://192.0.2.7:80"),
-            (&["[::1]:1", "[2001:db8::1]:2"], true, "https://[2001:db8::1]:2"),
+            (
+                &["[::1]:1", "[2001:db8::1]:2"],
+                true,
+                "https://[2001:db8::1]:2",
+            ),
         ] {
             let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
             assert_eq!(default_url(&addresses, media, has_tls), url);

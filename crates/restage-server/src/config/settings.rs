@@ -76,7 +76,10 @@ pub struct Settings {
     pub database: Option<Secret>,
     /// Address of an HTTP listener: API, WHIP, WHEP, events, console; repeatable [default: 127.0.0.1:4080]
     #[arg(long, env = "RESTAGE_HTTP", value_name = "ADDR", value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_more")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
     pub http: Vec<SocketAddr>,
     /// Certificate chain (PEM) with which the HTTP listeners serve TLS; read again when it changes [default: no TLS]
     #[arg(long, env = "RESTAGE_TLS_CERT", value_name = "FILE")]
@@ -406,7 +409,10 @@ impl Settings {
 /// One address, or a list of them.
 fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "an address such as \"127.0.0.1:4080\", or a list of them")]
+    #[serde(
+        untagged,
+        expecting = "an address such as \"127.0.0.1:4080\", or a list of them"
+    )]
     enum Addresses {
         One(SocketAddr),
         Some(Vec<SocketAddr>),

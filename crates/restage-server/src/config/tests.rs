@@ -137,7 +137,9 @@ fn listeners_are_one_or_a_few() {
     assert!(resolve("http = 80").unwrap_err().contains("or a list"));
     let twice = format!("http = [{one:?}, {one:?}]");
     assert!(resolve(&twice).unwrap_err().contains("each address once"));
-    let many: Vec<String> = (0..=HTTP_MAX).map(|n| format!("\"127.0.0.1:{}\"", n + 1)).collect();
+    let many: Vec<String> = (0..=HTTP_MAX)
+        .map(|n| format!("\"127.0.0.1:{}\"", n + 1))
+        .collect();
     let many = format!("http = [{}]", many.join(","));
     assert!(resolve(&many).unwrap_err().contains("8 times"));
     let free = resolve("http = [\"127.0.0.1:0\", \"127.0.0.1:0\"]").unwrap();

@@ -196,7 +196,9 @@ async fn ready(State(app): State<App>) -> Response {
     }
     match (app.control.store().can_write().await, standing) {
         (Err(error), _) => not_ready(error.cause().sentence().to_owned()),
-        (Ok(()), Some(Standing::Ageing(sentence))) => format!("ready\n{sentence}\n").into_response(),
+        (Ok(()), Some(Standing::Ageing(sentence))) => {
+            format!("ready\n{sentence}\n").into_response()
+        }
         (Ok(()), _) => "ready\n".into_response(),
     }
 }

@@ -6,9 +6,9 @@ mod conversation;
 mod opening;
 mod proxy;
 mod stream;
-mod watched;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::convert::Infallible;
 use std::future::Future;

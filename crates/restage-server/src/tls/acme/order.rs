@@ -141,7 +141,9 @@ impl Applicant {
     pub(super) async fn apply(&self, replaced: Option<&Id>) -> Result<Issued, OrderFault> {
         let account = self.account().await?;
         let mut order = match self.order(&account, replaced).await {
-            Err(OrderFault::Acme(Error::Api(problem))) if problem.r#type.as_deref() == Some(GONE) => {
+            Err(OrderFault::Acme(Error::Api(problem)))
+                if problem.r#type.as_deref() == Some(GONE) =>
+            {
                 self.kept.forget_account();
                 let account = self.account().await?;
                 self.order(&account, None).await?
@@ -173,20 +175,25 @@ impl Applicant {
             Host::Name(name) => Identifier::Dns(name.clone()),
             Host::Address(address) => Identifier::Ip(*address),
         }];
-        let mut wanted = NewOrder::new(&host);
         let has_profiles = account.profiles().next().is_some();
-        if let Some(profile) = self.settings.profile.as_deref().filter(|_| has_profiles) {
-            wanted = wanted.profile(profile);
-        }
+        let profile = self.settings.profile.as_deref().filter(|_| has_profiles);
+        let wanted = || {
+            let wanted = NewOrder::new(&host);
+            match profile {
+                Some(profile) => wanted.profile(profile),
+                None => wanted,
+            }
+        };
         if let Some(id) = replaced {
-            match account.new_order(&named(&wanted, id, &host, self.settings.profile.as_deref().filter(|_| has_profiles))).await {
+            match account.new_order(&wanted().replaces(identifier(id))).await {
+                // The authority does not care which certificate is replaced.
                 Err(Error::Unsupported(_)) => {}
                 // Another order has replaced it, whose certificate was lost.
                 Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(REPLACED) => {}
                 order => return Ok(order?),
             }
         }
-        Ok(account.new_order(&wanted).await?)
+        Ok(account.new_order(&wanted()).await?)
     }
 
     /// Proves that the host is this server's, and waits until the authority has seen it.
@@ -246,21 +253,6 @@ impl Applicant {
     }
 }
 
-/// The same order, in place of a certificate.
-fn named<'a>(
-    wanted: &NewOrder<'a>,
-    id: &Id,
-    host: &'a [Identifier],
-    profile: Option<&'a str>,
-) -> NewOrder<'a> {
-    debug_assert_eq!(wanted.identifiers(), host);
-    let order = NewOrder::new(host).replaces(identifier(id).into_owned());
-    match profile {
-        Some(profile) => order.profile(profile),
-        None => order,
-    }
-}
-
 /// How an authority names a certificate.
 pub(super) fn identifier(id: &Id) -> CertificateIdentifier<'_> {
     CertificateIdentifier::new(
@@ -291,14 +283,11 @@ fn proving(host: &Host, digest: &[u8]) -> Result<CertifiedKey, OrderFault> {
     let mut params = CertificateParams::new(vec![host.to_string()])?;
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let certificate = params.self_signed(&key)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|error| {
-        OrderFault::Library(rustls::Error::General(error.to_owned()))
-    })?;
-    Ok(CertifiedKey::from_der(
-        vec![certificate.der().clone()],
-        key,
-        &provider(),
-    )?)
+    let key = PrivateKeyDer::try_from(key.serialize_der())
+        .map_err(|error| OrderFault::Library(rustls::Error::General(error.to_owned())))?;
+    // The library's own check of the pair does not know the extension.
+    let key = provider().key_provider.load_private_key(key)?;
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], key))
 }
 
 /// The server name that an authority asks for over TLS: for an address, its name for reverse look-up (RFC 8738 §6),
@@ -343,13 +332,19 @@ mod tests {
 
     #[test]
     fn a_proof_over_tls_is_for_the_host_and_holds_the_digest() {
-        for url in ["https://video.example.org", "https://192.0.2.7", "https://[2001:db8::1]"] {
+        for url in [
+            "https://video.example.org",
+            "https://192.0.2.7",
+            "https://[2001:db8::1]",
+        ] {
             let digest = [7; 32];
             let key = proving(&host(url), &digest).unwrap();
             let der = key.end_entity_cert().unwrap();
             // The extension's object identifier, critical, and an octet string within an octet string.
             let extension = [
-                &[0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 1, 31, 1, 1, 0xff, 4, 34, 4, 32][..],
+                &[
+                    0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 1, 31, 1, 1, 0xff, 4, 34, 4, 32,
+                ][..],
                 &digest,
             ]
             .concat();
@@ -358,10 +353,30 @@ mod tests {
         }
     }
 
+    /// The example of RFC 9773 §4.1 has a serial number whose first bit is set, so its encoding has a zero before it.
+    #[test]
+    fn a_certificate_is_named_as_it_is_encoded() {
+        use rcgen::{BasicConstraints, IsCa, Issuer, KeyIdMethod, SerialNumber};
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_identifier_method = KeyIdMethod::PreSpecified(vec![0xc0, 0xff, 0xee]);
+        let authority = Issuer::new(authority, KeyPair::generate().unwrap());
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from_slice(&[0xca, 0xfe]));
+        params.use_authority_key_identifier_extension = true;
+        let made = params.signed_by(&key, &authority).unwrap();
+        let made = Certificate::from_pem(made.pem().as_bytes(), key.serialize_pem().as_bytes());
+        let id = made.unwrap().facts().id.clone().unwrap();
+        assert_eq!(identifier(&id).to_string(), "wP_u.AMr-");
+    }
+
     #[test]
     fn everybody_may_read_the_outline() {
         let problem = |kind: &str| {
-            let text = format!("{{\"type\":\"urn:ietf:params:acme:error:{kind}\",\"detail\":\"10.0.0.7 secret\"}}");
+            let text = format!(
+                "{{\"type\":\"urn:ietf:params:acme:error:{kind}\",\"detail\":\"10.0.0.7 secret\"}}"
+            );
             OrderFault::from(Error::Api(serde_json::from_str(&text).unwrap()))
         };
         let refused = OrderFault::Refused {
@@ -372,11 +387,17 @@ mod tests {
         for (fault, outline) in [
             (problem("rateLimited"), "the authority refused: rateLimited"),
             (refused, "the authority's check by http-01 failed"),
-            (Error::Other("10.0.0.7 secret".into()).into(), "the authority was not reached"),
+            (
+                Error::Other("10.0.0.7 secret".into()).into(),
+                "the authority was not reached",
+            ),
             (OrderFault::Late(7), "the authority did not finish in time"),
         ] {
             assert_eq!(fault.outline(), outline);
         }
-        assert!(problem("rateLimited").to_string().contains("secret"), "the log has all");
+        assert!(
+            problem("rateLimited").to_string().contains("secret"),
+            "the log has all"
+        );
     }
 }
