@@ -10,16 +10,17 @@ import ssl
 import time
 
 import pytest
-import requests
 from cryptography import x509
 
 from support import acme, namespace
 from support.acme import Pebble, StandIn
+from support.fetch import fetch
 from support.server import Server
 from support.tls import issued, shown
 from support.wait import eventually, stays
 
 NAME = "video.restage.test"
+NOBODY = "198.51.100.9"
 ISSUED_S = 60
 # Long enough for pebble, which is slow on a busy machine, and short enough to see a renewal at two thirds.
 SHORT_S = 45
@@ -80,7 +81,7 @@ def test_a_name_gets_a_certificate_which_is_kept(tmp_path, challenge):
         # It is ready once there is a certificate.
         server.start()
         root = tmp_path / "root.pem"
-        root.write_bytes(authority.root())
+        root.write_text(authority.root())
         first = certificate_of(server, trust=root)
         (name,) = first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert name.value == NAME
@@ -126,7 +127,7 @@ def test_a_certificate_is_renewed_while_connections_live(tmp_path):
     with served(tmp_path, NAME, "tls-alpn-01", validity_s=SHORT_S) as (server, authority):
         server.start()
         root = tmp_path / "root.pem"
-        root.write_bytes(authority.root())
+        root.write_text(authority.root())
         first = certificate_of(server, trust=root)
         context = ssl.create_default_context(cafile=root)
         context.check_hostname = False
@@ -155,19 +156,19 @@ def test_a_certificate_is_renewed_while_connections_live(tmp_path):
 @pytest.mark.usefixtures("pebble_here")
 def test_a_refused_check_is_told_and_tried_again_after_a_start(tmp_path):
     with served(tmp_path, NAME, "http-01") as (server, authority):
-        # Nobody listens there.
-        authority.resolve("127.0.0.9")
+        # An address that belongs to nobody (RFC 5737).
+        authority.resolve(NOBODY)
         server.start_without_readiness()
 
         def ready():
-            return requests.get(f"{server.url}/readyz", timeout=HTTP_S)
+            return fetch(f"{server.url}/readyz")
 
         eventually(lambda: "check by http-01 failed" in ready().text, ISSUED_S, "the refusal is told")
-        assert ready().status_code == 503 and "next try at" in ready().text
-        assert "127.0.0.9" not in ready().text, "everybody may ask"
+        assert ready().status == 503 and "next try at" in ready().text
+        assert NOBODY not in ready().text, "everybody may ask"
         assert server.status("/healthz") == 200
         verdict, sentence = doctor(server)
-        assert verdict == "fail" and "127.0.0.9" in sentence and "next one is at" in sentence, sentence
+        assert verdict == "fail" and NOBODY in sentence and "next one is at" in sentence, sentence
         assert (server.data_dir / "tls" / "attempts.json").stat().st_mode & 0o777 == 0o600
         assert certificate_of(server) is None
         # An operator mends it and starts the server again.
@@ -199,7 +200,7 @@ def test_an_address_is_ordered_with_its_profile_and_a_limit_is_kept(tmp_path):
         assert authority.accounts == [{"contact": ["mailto:ops@example.org"], "termsOfServiceAgreed": True}]
 
         def told():
-            return requests.get(f"{server.url}/readyz", timeout=HTTP_S).text
+            return fetch(f"{server.url}/readyz").text
 
         eventually(lambda: "rateLimited" in told(), ISSUED_S, "the refusal is told")
         assert "192.0.2.77" not in told()
@@ -237,9 +238,7 @@ def test_an_authority_that_wants_a_renewal_gets_an_order_that_replaces(tmp_path)
         # It is served all the same, and the server stays ready.
         served_now = certificate_of(server, "video.example.org")
         assert served_now == x509.load_pem_x509_certificate(chain.encode())
-        ready = eventually(
-            lambda: requests.get(f"{server.url}/readyz", timeout=HTTP_S).text.splitlines()[1:], ISSUED_S, "it is told"
-        )
+        ready = eventually(lambda: fetch(f"{server.url}/readyz").text.splitlines()[1:], ISSUED_S, "it is told")
         assert "valid until" in ready[0] and "rateLimited" in ready[0]
         assert server.is_ready() and doctor(server)[0] == "warn"
         server.stop()

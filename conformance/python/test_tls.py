@@ -11,10 +11,10 @@ import subprocess
 
 import botocore.exceptions
 import pytest
-import requests
 from cryptography import x509
 
 from support import api, namespace
+from support.fetch import fetch
 from support.media import Media
 from support.server import Server, binary, clean_environment
 from support.tls import self_signed, shown
@@ -169,10 +169,10 @@ def test_a_new_certificate_is_for_new_connections_and_open_ones_go_on(encrypted,
     shutil.copyfile(third[0], encrypted.certificate)
 
     def ready():
-        return requests.get(f"http://127.0.0.1:{encrypted.port}/readyz", timeout=HTTP_S)
+        return fetch(f"http://127.0.0.1:{encrypted.port}/readyz")
 
     eventually(lambda: "does not belong" in ready().text, EXCHANGED_S, "the fault is told")
-    assert ready().status_code == 200 and encrypted.serial() == serial(other[0])
+    assert ready().status == 200 and encrypted.serial() == serial(other[0])
     encrypted.key.unlink()
     eventually(lambda: "cannot be read" in ready().text, EXCHANGED_S, "the missing file is told")
     assert encrypted.serial() == serial(other[0])
@@ -217,7 +217,7 @@ def test_plain_requests_are_sent_to_the_public_url(reached):
     plain = f"http://{there}"
 
     def ask(method, path, **more):
-        return requests.request(method, plain + path, allow_redirects=False, timeout=HTTP_S, **more)
+        return fetch(plain + path, method, **more)
 
     for method, path, status in [
         ("GET", "/console/?a=b", 308),
@@ -226,19 +226,18 @@ def test_plain_requests_are_sent_to_the_public_url(reached):
         ("POST", "/ListStages", 307),
         ("DELETE", "/whip/x", 307),
     ]:
-        answer = ask(method, path, data="{}" if method == "POST" else None)
-        assert answer.status_code == status, (method, path)
+        answer = ask(method, path, body="{}" if method == "POST" else None)
+        assert answer.status == status, (method, path)
         assert answer.headers["Location"] == f"https://{NAME}{path}"
         assert "Strict-Transport-Security" not in answer.headers
         assert answer.headers["x-amzn-RequestId"]
     # A forged Host header changes nothing.
     assert ask("GET", "/", headers={"Host": "attacker.example"}).headers["Location"] == f"https://{NAME}/"
     for path in ("/healthz", "/readyz"):
-        assert ask("GET", path).status_code == 200
-    assert ask("GET", "/.well-known/acme-challenge/x").status_code == 404
+        assert ask("GET", path).status == 200
+    assert ask("GET", "/.well-known/acme-challenge/x").status == 404
     # Loopback, on the other listener.
-    here = requests.get(f"http://127.0.0.1:{encrypted.port}/console/", allow_redirects=False, timeout=HTTP_S)
-    assert here.status_code == 200
+    assert fetch(f"http://127.0.0.1:{encrypted.port}/console/").status == 200
 
 
 def test_an_sdk_that_asks_without_tls_is_told(reached):
@@ -271,8 +270,7 @@ def test_a_thousand_idle_handshakes_leave_room_for_others(encrypted, trust):
         for _ in range(1_000):
             idle = stack.enter_context(socket.create_connection(("127.0.0.1", encrypted.port), HTTP_S))
             idle.sendall(hello)
-        answer = requests.get(f"{encrypted.url}/healthz", verify=encrypted.certificate, timeout=HTTP_S)
-        assert answer.text == "ok\n"
+        assert fetch(f"{encrypted.url}/healthz", trust=encrypted.certificate).text == "ok\n"
         stays(encrypted.server.is_alive, 0.5)
 
 

@@ -11,13 +11,11 @@ import ssl
 import subprocess
 import threading
 
-import requests
-
+from .fetch import fetch
 from .server import OUTPUT, free_port
-from .tls import self_signed
+from .tls import certified
 from .wait import eventually
 
-HTTP_S = 10
 STOP_S = 10
 
 
@@ -38,7 +36,7 @@ class Pebble:
         self.validity_s = validity_s
         self.listens, self.manages, self.dns_manages = (free_port(socket.SOCK_STREAM) for _ in range(3))
         self.dns = free_port(socket.SOCK_DGRAM)
-        self.ca_file, self.key = self_signed(directory / "pebble")
+        self.ca_file, self.chain, self.key = certified(directory / "pebble", ["localhost", "127.0.0.1"])
         self.processes = []
 
     @property
@@ -55,7 +53,7 @@ class Pebble:
         config = {
             "listenAddress": f"127.0.0.1:{self.listens}",
             "managementListenAddress": f"127.0.0.1:{self.manages}",
-            "certificate": str(self.ca_file),
+            "certificate": str(self.chain),
             "privateKey": str(self.key),
             "httpPort": self.port,
             "tlsPort": self.port,
@@ -80,19 +78,16 @@ class Pebble:
 
     def root(self):
         """The root certificate of what it issues, as PEM; None before it answers."""
-        with contextlib.suppress(requests.ConnectionError):
-            url = f"https://localhost:{self.manages}/roots/0"
-            return requests.get(url, verify=self.ca_file, timeout=HTTP_S).content
+        with contextlib.suppress(ConnectionError):
+            return fetch(f"https://localhost:{self.manages}/roots/0", trust=self.ca_file).text
         return None
 
     def resolve(self, address):
         """Lets the name lead to another address."""
-        answer = requests.post(
-            f"http://127.0.0.1:{self.dns_manages}/add-a",
-            json={"host": f"{self.name}.", "addresses": [address]},
-            timeout=HTTP_S,
-        )
-        assert answer.status_code == 200, answer.text
+        for what, more in [("clear-a", {}), ("add-a", {"addresses": [address]})]:
+            said = {"host": f"{self.name}.", **more}
+            answer = fetch(f"http://127.0.0.1:{self.dns_manages}/{what}", "POST", said)
+            assert answer.status == 200, answer.text
 
     def __exit__(self, *_):
         for process in self.processes:
@@ -109,7 +104,7 @@ class StandIn:
     """An authority that keeps the payload of each order and refuses it, as too many, with a Retry-After."""
 
     def __init__(self, directory, retry_after_s, suggests=None):
-        self.certificate, key = self_signed(directory / "stand-in")
+        self.ca_file, chain, key = certified(directory / "stand-in", ["localhost"])
         self.orders, self.asked, self.accounts = [], [], []
         owner = self
 
@@ -155,7 +150,7 @@ class StandIn:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, key)
+        context.load_cert_chain(chain, key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.base = f"https://localhost:{self.server.server_port}"
         self.url = f"{self.base}/dir"
@@ -164,7 +159,7 @@ class StandIn:
     @property
     def flags(self):
         flags = ["--tls", "auto", "--acme-accept-terms", "--acme-directory", self.url]
-        return [*flags, "--acme-ca-file", str(self.certificate)]
+        return [*flags, "--acme-ca-file", str(self.ca_file)]
 
     def __enter__(self):
         self.thread.start()

@@ -39,10 +39,10 @@ def clean_environment(**extra):
     return kept | extra
 
 
-def free_port(kind):
-    """A free port of 127.0.0.1."""
+def free_port(kind, host="127.0.0.1"):
+    """A free port of an IPv4 address."""
     with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return probe.getsockname()[1]
 
 
@@ -68,7 +68,7 @@ class Server:
         self.arguments = arguments
         self.name = name
         self.extra = environment or {}
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port(socket.SOCK_STREAM, "0.0.0.0" if host == "0.0.0.0" else "127.0.0.1")
         self.media_port = free_port(socket.SOCK_DGRAM)
         self.address = f"{host}:{self.http_port}"
         self.url = f"http://{self.address}"

@@ -80,6 +80,18 @@ def issued(names, begins, ends):
     return chain.decode(), key.decode()
 
 
+def certified(directory, names):
+    """(root, chain, key) as PEM files: as `issued`, valid for a month, with the authority's certificate apart."""
+    now = datetime.datetime.now(datetime.UTC)
+    chain, key = issued(names, now - datetime.timedelta(days=1), now + datetime.timedelta(days=30))
+    directory.mkdir(parents=True, exist_ok=True)
+    files = directory / "root.pem", directory / "chain.pem", directory / "key.pem"
+    root = chain[chain.rindex("-----BEGIN") :]
+    for path, text in zip(files, (root, chain, key), strict=True):
+        path.write_text(text)
+    return files
+
+
 def shown(port, name, trust=None, host="127.0.0.1", **limits):
     """The certificate that is shown to who asks for this name; verified by the certificates in `trust` if given."""
     context = ssl.create_default_context(cafile=trust)
