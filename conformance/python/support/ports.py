@@ -17,19 +17,19 @@ _taken = set()
 _locks = None
 
 
-def free_port(kind):
-    """A port of 127.0.0.1 that nobody uses, and that no other process of tests gets while this one runs."""
+def free_port(kind, host="127.0.0.1"):
+    """A port of an IPv4 address that nobody uses, and that no other process of tests gets while this one runs."""
     for port in random.sample(PORTS, len(PORTS)):
-        if port not in _taken and _is_unused(port, kind) and _is_locked(port):
+        if port not in _taken and _is_unused(port, kind, host) and _is_locked(port):
             _taken.add(port)
             return port
     raise AssertionError(f"every port from {PORTS.start} to {PORTS.stop - 1} is used")
 
 
-def _is_unused(port, kind):
+def _is_unused(port, kind, host):
     with socket.socket(socket.AF_INET, kind) as probe:
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True
