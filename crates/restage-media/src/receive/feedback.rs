@@ -211,6 +211,8 @@ impl Receiver {
             return;
         }
         outputs.push_back(Output::Train {
+            protocol: path.protocol,
+            is_video: false,
             source: path.source,
             destination: path.destination,
             segment: contents.len(),

@@ -124,6 +124,7 @@ impl Sender {
             return;
         };
         let mut train = Train::new(self.path, buffers.take());
+        train.is_video = kind == MediaKind::Video;
         let longest = match burst {
             [_] => 0,
             _ => burst
@@ -180,6 +181,7 @@ impl Sender {
         };
         let mut count = 0;
         let mut train = Train::new(self.path, buffers.take());
+        train.is_video = true;
         for seq in missing {
             let Some((entry, packet)) = stream.sent.find(*seq, history) else {
                 continue;
