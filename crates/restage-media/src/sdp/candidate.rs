@@ -86,7 +86,7 @@ mod tests {
             sdp,
             "a=candidate:1 1 udp 2130706431 192.0.2.1 4081 typ host\r\n\
              a=candidate:2 1 udp 2130706175 2001:db8::1 4081 typ host\r\n\
-             a=candidate:3 1 tcp 1520435455 192.0.2.1 443 typ host tcptype passive\r\n\
+             a=candidate:3 1 tcp 1520435199 192.0.2.1 443 typ host tcptype passive\r\n\
              a=end-of-candidates\r\n"
         );
     }

@@ -31,7 +31,7 @@ pub(crate) struct Message<'a> {
     pub(crate) use_candidate: bool,
     /// Whether the sender believes that it is the controlled end.
     pub(crate) is_controlled: bool,
-    whole: restage_stun::Message<'a>,
+    pub(super) whole: restage_stun::Message<'a>,
 }
 
 impl<'a> Message<'a> {

@@ -23,7 +23,9 @@ pub(super) fn first(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Garbage> {
     if length > DATAGRAM_BYTES_MAX {
         return Err(Garbage);
     }
-    Ok(rest.get(..length).map(|frame| (frame, LENGTH_BYTES + length)))
+    Ok(rest
+        .get(..length)
+        .map(|frame| (frame, LENGTH_BYTES + length)))
 }
 
 /// Appends a frame. A datagram that is too long for one cannot exist here.

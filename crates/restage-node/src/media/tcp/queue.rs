@@ -22,9 +22,10 @@ const STREAMS: usize = 2;
 pub(in crate::media) enum Parcel {
     /// Bytes of the connection's own protocol.
     Raw(Vec<u8>),
-    /// Datagrams of `segment` bytes from this local address; the last may be shorter.
+    /// Datagrams of `segment` bytes between these addresses; the last may be shorter.
     Train {
         source: SocketAddr,
+        destination: SocketAddr,
         contents: Vec<u8>,
         segment: usize,
     },
@@ -266,7 +267,11 @@ mod tests {
         let mut thinner = Thinner::default();
         let pictures: Vec<_> = (0..6_000).map(|time| (1, time)).collect();
         let (contents, left_out) = thinner.thin(train(&pictures), BYTES, 0);
-        assert!(contents.len() <= PICTURE_BYTES_MAX + BYTES, "{}", contents.len());
+        assert!(
+            contents.len() <= PICTURE_BYTES_MAX + BYTES,
+            "{}",
+            contents.len()
+        );
         assert!(left_out > 3_000);
     }
 
