@@ -12,6 +12,7 @@ mod public_url;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub use self::access_key::AccessKey;
 pub use self::addresses::LOCAL_CANDIDATES_MAX;
 pub use self::network::{Network, NetworkError};
 pub use self::settings::{Auth, LimitSet, LogFormat, ProfileMatch, Settings};
+pub use self::tls::{
+    AcmeChallenge, AcmeSettings, Host, LETS_ENCRYPT, TlsFault, TlsFiles, TlsMode, TlsSource,
+};
 
 /// Refusals after which an event becomes a dead letter; the attempts take more than half an hour.
 const WEBHOOK_ATTEMPTS: u32 = 16;
@@ -37,6 +41,9 @@ const WEBHOOK_LANES_MAX: u16 = 1_024;
 /// Connections of one client address. Enough for a house or an office behind one address, and few enough that twenty
 /// such addresses leave room for others.
 const CONNECTIONS_PER_ADDRESS: u32 = 1_000;
+
+/// Most HTTP listeners.
+pub const HTTP_MAX: usize = 8;
 
 /// Most media threads.
 pub const WORKERS_MAX: u16 = 256;
@@ -82,6 +89,10 @@ pub enum ConfigError {
          listen on loopback, or set expose-without-auth if that is what you want"
     )]
     ExposedWithoutAuth(SocketAddr),
+    #[error("http may be given {HTTP_MAX} times, and each address once")]
+    Http,
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
     #[error("workers must be 1 to {WORKERS_MAX}, and the media port leave room for a port of each")]
     Workers,
 }
@@ -93,14 +104,18 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `None` means a SQLite file in the data directory.
     pub database: Option<Secret>,
-    pub http: SocketAddr,
+    /// The addresses of the HTTP listeners: at least one.
+    pub http: Vec<SocketAddr>,
+    /// Where the certificate of the HTTP listeners comes from; `None` serves no TLS.
+    pub tls: Option<TlsSource>,
     pub media_port: u16,
     pub workers: u16,
     /// Addresses offered for media; if empty, the server finds them when it starts.
     pub media_ip: Vec<IpAddr>,
     /// Which viewers get H.264 of a higher profile than they offer.
     pub h264_profile_match: ProfileMatch,
-    /// The URL at which clients reach the server, without a trailing slash; `None` means `http://<http>`.
+    /// The URL at which clients reach the server, without a trailing slash; `None` means `http://<http>`, with TLS
+    /// `https://<http>`.
     pub public_url: Option<String>,
     pub account_id: String,
     pub auth: Auth,
@@ -137,7 +152,8 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("data"),
             database: None,
-            http: SocketAddr::from(([127, 0, 0, 1], 4080)),
+            http: vec![SocketAddr::from(([127, 0, 0, 1], 4080))],
+            tls: None,
             media_port: 4081,
             workers: 1,
             media_ip: Vec::new(),
@@ -197,17 +213,29 @@ impl Settings {
         let default = Config::default();
         let (limits, rates) = (self.limits(), self.rates());
         let sinks = self.sinks()?;
+        let http = match self.http.is_empty() {
+            true => default.http,
+            false => self.http.clone(),
+        };
+        let public_url = plain_url(self.public_url.clone());
+        if let Some(url) = &public_url
+            && let Err(rule) = public_url::check(url)
+        {
+            return Err(ConfigError::PublicUrl(rule));
+        }
+        let tls = self.tls(&http, public_url.as_deref())?;
         let config = Config {
             data_dir: self.data_dir.unwrap_or(default.data_dir),
             database: self.database,
-            http: self.http.unwrap_or(default.http),
+            http,
+            tls,
             media_port: self.media_port.unwrap_or(default.media_port),
             workers: self.workers.unwrap_or(default.workers),
             media_ip: self.media_ip,
             h264_profile_match: self
                 .h264_profile_match
                 .unwrap_or(default.h264_profile_match),
-            public_url: plain_url(self.public_url),
+            public_url,
             account_id: self.account_id.unwrap_or(default.account_id),
             auth: self.auth.unwrap_or(default.auth),
             expose_without_auth: self
@@ -236,16 +264,14 @@ impl Settings {
         for key in &config.access_keys {
             key.check()?;
         }
-        if let Some(url) = &config.public_url
-            && let Err(rule) = public_url::check(url)
-        {
-            return Err(ConfigError::PublicUrl(rule));
+        if config.http.len() > HTTP_MAX || has_twins(&config.http) {
+            return Err(ConfigError::Http);
         }
-        if config.auth == Auth::None
-            && !config.http.ip().is_loopback()
+        if let Some(exposed) = config.http.iter().find(|http| !http.ip().is_loopback())
+            && config.auth == Auth::None
             && !config.expose_without_auth
         {
-            return Err(ConfigError::ExposedWithoutAuth(config.http));
+            return Err(ConfigError::ExposedWithoutAuth(*exposed));
         }
         if let Some(url) = &config.otlp_endpoint
             && !url.starts_with("http://")
@@ -261,6 +287,12 @@ impl Settings {
         }
         Ok(config)
     }
+}
+
+/// Whether an address with a port occurs twice. Port 0 stands for any that is free.
+fn has_twins(http: &[SocketAddr]) -> bool {
+    let named = |at: usize| http[..at].contains(&http[at]) && http[at].port() != 0;
+    (0..http.len()).any(named)
 }
 
 /// Removes a trailing slash; an empty URL counts as absent.

@@ -2,7 +2,7 @@
 //!
 //! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `tokens.key` (hexadecimal, mode 0600) ·
 //! `console.key` (mode 0600) · `database.id` (see [`restage_store::Mark`]) · `access-keys.toml`, `access-keys.key`
-//! (see [`crate::keys`]).
+//! (see [`crate::keys`]) · `tls/` (see [`crate::tls`]).
 
 use std::path::{Path, PathBuf};
 
@@ -77,19 +77,15 @@ impl DataDir {
 
     /// Uses `path`, creating it (mode 0700) if it does not exist.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .and_then(|()| files::sync_folder_of(path))
-            .map_err(|source| DataDirError::Io {
-                path: path.to_owned(),
-                source,
-            })?;
+        make_directory(path)?;
         Ok(Self {
             path: path.to_owned(),
         })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file that names the database of this directory.
@@ -229,6 +225,20 @@ fn read_credentials(path: &Path) -> Result<Credentials, DataDirError> {
             path: path.to_owned(),
         }),
     }
+}
+
+/// Creates a directory (mode 0700) and those above it, as far as they do not exist.
+pub(crate) fn make_directory(path: &Path) -> Result<(), DataDirError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| files::sync_folder_of(path))
+        .map_err(|source| DataDirError::Io {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Writes a file atomically, readable by its owner only, and makes it durable before it returns.

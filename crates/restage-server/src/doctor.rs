@@ -52,7 +52,7 @@ fn finding(check: &'static str, verdict: Verdict, sentence: impl Into<String>) -
 
 /// Runs every check for this configuration.
 pub fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![http_port(config.http)];
+    let mut findings: Vec<Finding> = config.http.iter().copied().map(http_port).collect();
     match config.media_places() {
         Ok(places) => {
             let mut report = None;
@@ -95,7 +95,7 @@ mod tests {
     fn config(dir: &Path, http: SocketAddr) -> Config {
         Config {
             data_dir: dir.to_owned(),
-            http,
+            http: vec![http],
             media_port: 0,
             ..Config::default()
         }

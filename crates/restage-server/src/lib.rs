@@ -12,3 +12,4 @@ pub mod public_key;
 pub mod run_file;
 pub mod secret_permissions;
 pub mod server;
+pub mod tls;

@@ -17,15 +17,18 @@ use restage_node::supervise::{Ended, Parts, why};
 use restage_node::token::{Endpoints, Tokens};
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
-use crate::http::{self, Answers, AppState, ConsoleKey, Door, DoorSettings, Throttle};
+use crate::http::{self, Answers, AppState, ConsoleKey, Door, DoorSettings, Secure, Throttle};
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
 use crate::secret_permissions::exposed;
+use crate::tls::{Tls, TlsError};
 
 /// Name under which the store keeps the page-token key. Every store that was ever served has one.
 const PAGE_KEY: &str = "page-token-key";
@@ -53,6 +56,8 @@ pub enum StartError {
     Webhook(#[from] WebhookError),
     #[error(transparent)]
     Media(#[from] MediaStartError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("cannot listen on {address}: {source}; give another --http")]
     Listen {
         address: SocketAddr,
@@ -96,11 +101,11 @@ impl From<Ended> for RunError {
 
 /// A server that accepts traffic.
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     control: Control,
     state: AppState,
     parts: Parts,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     public_url: String,
     candidates: Vec<SocketAddr>,
     audience: Audience,
@@ -114,12 +119,7 @@ impl Server {
         let data = DataDir::open(&config.data_dir)?;
         let mark = Mark::new(data.database_mark(), data.is_used());
         let keys = key_ring(&data, config)?;
-        let listen = |source| StartError::Listen {
-            address: config.http,
-            source,
-        };
-        let listener = http::listen(config.http).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let (listeners, addresses) = listen(&config.http)?;
         let metrics = match config.metrics {
             Some(address) => Some(
                 TcpListener::bind(address)
@@ -153,18 +153,15 @@ impl Server {
         for open in exposed(config) {
             tracing::warn!("{open}");
         }
-        if config.auth == Auth::None && !address.ip().is_loopback() {
+        let reached = addresses.iter().find(|address| !address.ip().is_loopback());
+        if let (Auth::None, Some(address)) = (config.auth, reached) {
             tracing::warn!(
                 "whoever reaches {address} may call every operation: auth is none, and expose-without-auth is set"
             );
         }
+        let is_local = reached.is_none();
         let public_url = config.public_url.clone().unwrap_or_else(|| {
-            let ip = if address.ip().is_unspecified() {
-                places.addresses[0]
-            } else {
-                address.ip()
-            };
-            format!("http://{}", SocketAddr::new(ip, address.port()))
+            default_url(&addresses, places.addresses[0], config.tls.is_some())
         });
         let endpoints = Endpoints::of(&public_url);
         // Before any key is created, so that an interrupted start leaves nothing that looks like a lost database.
@@ -179,7 +176,7 @@ impl Server {
             descriptors,
             trusted_proxies: &config.trusted_proxies,
             connections_per_address: config.connections_per_address,
-            bound: address.ip(),
+            bound: &addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>(),
             public_url: &public_url,
         });
         let control = Control::new(
@@ -198,6 +195,14 @@ impl Server {
             });
         }
         control.run(effects, events, &mut parts).await?;
+        let base_path = base_path(&public_url);
+        let secure = match &config.tls {
+            Some(source) => {
+                let tls = Tls::start(source, &data, &mut parts)?;
+                Some(Secure::new(tls, &public_url, &base_path))
+            }
+            None => None,
+        };
         let state = AppState {
             control: control.clone(),
             pages,
@@ -205,21 +210,22 @@ impl Server {
             answers: Answers::new(u64::from(config.answers_mb) * 1_000_000),
             throttle: Throttle::new(config.rates),
             account: config.account_id.clone(),
-            base_path: base_path(&public_url),
+            base_path,
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             metrics: Metrics::of(&control),
-            shows_metrics: config.metrics.is_none() && address.ip().is_loopback(),
+            shows_metrics: config.metrics.is_none() && is_local,
+            secure,
             sockets: http::socket_room(&door),
             door,
         };
         let candidates = media.candidates();
         Ok(Self {
-            listener,
+            listeners,
             control,
             state,
             parts,
-            address,
+            addresses,
             public_url,
             candidates,
             audience: places.audience,
@@ -227,9 +233,14 @@ impl Server {
         })
     }
 
-    /// The address of the HTTP listener.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The addresses of the HTTP listeners.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Whether the HTTP listeners serve TLS.
+    pub fn has_tls(&self) -> bool {
+        self.state.secure.is_some()
     }
 
     /// The URL for clients.
@@ -277,40 +288,52 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), RunError> {
         let Self {
-            listener,
+            listeners,
             control,
             state,
             mut parts,
             metrics,
             ..
         } = self;
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (stop, stopped) = watch::channel(());
         let state = Arc::new(state);
         if let Some(listener) = metrics {
             let at = listener
                 .local_addr()
                 .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |at| at.ip());
             let router = http::metrics_router(Arc::clone(&state), at);
-            let service = TowerToHyperService::new(router);
-            // A door of its own, so that a crowded HTTP listener does not affect metrics, and a stop does not wait
-            // for them.
-            let door = Door::for_metrics();
-            let serving = http::serve(listener, service, door, std::future::pending());
+            let shared = http::Shared {
+                service: TowerToHyperService::new(router),
+                // A door of its own, so that a crowded HTTP listener does not affect metrics, and a stop does not wait
+                // for them.
+                door: Door::for_metrics(),
+                tls: None,
+            };
+            let serving = http::serve(listener, shared, std::future::pending());
             parts.spawn("the listener for metrics", serving);
         }
-        let door = Arc::clone(&state.door);
-        let front = http::Front::of(state);
-        let mut serving = tokio::spawn(http::serve(listener, front, door, async {
-            stopped.await.ok();
-        }));
+        let shared = http::Shared {
+            door: Arc::clone(&state.door),
+            tls: state.secure.as_ref().map(Secure::tls).cloned(),
+            service: http::Front::of(state),
+        };
+        let mut serving = JoinSet::new();
+        for listener in listeners {
+            let mut stopped = stopped.clone();
+            serving.spawn(http::serve(listener, shared.clone(), async move {
+                // The error says that the sender is gone, which is the sign to stop.
+                stopped.changed().await.ok();
+            }));
+        }
+        drop(shared);
         let outcome = tokio::select! {
             biased;
             () = shutdown => Ok(()),
             error = control.store().lost() => Err(RunError::Store(error)),
             reason = control.media().failed() => Err(RunError::Media(reason)),
             ended = parts.ended() => Err(RunError::from(ended)),
-            ended = &mut serving => Err(RunError::Part {
-                part: "the HTTP listener",
+            Some(ended) = serving.join_next() => Err(RunError::Part {
+                part: "an HTTP listener",
                 reason: ended.map_or_else(why, |()| "it returned".to_owned()),
             }),
         };
@@ -318,7 +341,7 @@ impl Server {
             Ok(()) => tracing::info!("stopping"),
             Err(error) => tracing::error!(%error, "stopping: the server cannot go on"),
         }
-        stop.send(()).ok();
+        drop(stop);
         let deadline = Instant::now() + STORE_STOP_MAX;
         if timeout_at(deadline + MEDIA_STOP_MAX, control.stop(deadline))
             .await
@@ -332,9 +355,7 @@ impl Server {
         {
             tracing::warn!("events that wait are sent after the next start");
         }
-        if !serving.is_finished() {
-            serving.await.ok();
-        }
+        while serving.join_next().await.is_some() {}
         parts.shutdown().await;
         let closing = control.store().clone().close();
         if timeout_at(deadline.max(Instant::now() + CLOSE_MAX), closing)
@@ -345,6 +366,37 @@ impl Server {
         }
         outcome
     }
+}
+
+/// Listens at all addresses.
+fn listen(wanted: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+    let has_ipv4 = |port| {
+        let mut others = wanted.iter();
+        others.any(|other| other.is_ipv4() && other.port() == port)
+    };
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    for address in wanted.iter().copied() {
+        let refused = |source| StartError::Listen { address, source };
+        let listener = http::listen(address, has_ipv4(address.port())).map_err(refused)?;
+        addresses.push(listener.local_addr().map_err(refused)?);
+        listeners.push(listener);
+    }
+    Ok((listeners, addresses))
+}
+
+/// The URL for clients if none is configured: of the listener that others reach, with TLS at the usual port if one
+/// listens there.
+fn default_url(addresses: &[SocketAddr], media: IpAddr, has_tls: bool) -> String {
+    let (scheme, usual) = if has_tls { ("https", 443) } else { ("http", 80) };
+    let rank = |address: &&SocketAddr| (address.ip().is_loopback(), address.port() != usual);
+    let first = addresses.iter().min_by_key(rank).copied();
+    let first = first.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], usual)));
+    let ip = match first.ip().is_unspecified() {
+        true => media,
+        false => first.ip(),
+    };
+    format!("{scheme}://{}", SocketAddr::new(ip, first.port()))
 }
 
 /// The database that is configured, or the one in the data directory.
@@ -400,6 +452,22 @@ fn base_path(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_url_is_of_the_listener_that_others_reach() {
+        let media = IpAddr::from([192, 0, 2, 7]);
+        for (addresses, has_tls, url) in [
+            (&["127.0.0.1:4080"][..], false, "http://127.0.0.1:4080"),
+            (&["127.0.0.1:4080"], true, "https://127.0.0.1:4080"),
+            (&["0.0.0.0:4080"], false, "http://192.0.2.7:4080"),
+            (&["127.0.0.1:1", "0.0.0.0:80", "0.0.0.0:443"], true, "https://192.0.2.7:443"),
+            (&["0.0.0.0:443", "0.0.0.0:80"], false, "http://192.0.2.7:80"),
+            (&["[::1]:1", "[2001:db8::1]:2"], true, "https://[2001:db8::1]:2"),
+        ] {
+            let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(default_url(&addresses, media, has_tls), url);
+        }
+    }
 
     #[test]
     fn the_base_path_is_what_follows_the_host() {

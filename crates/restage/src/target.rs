@@ -292,7 +292,7 @@ fn first(variable: Variables<'_>, names: &[&str]) -> Option<String> {
 }
 
 fn default_url() -> String {
-    format!("http://{}", Config::default().http)
+    format!("http://{}", Config::default().http[0])
 }
 
 fn shown_dir(data_dir: &Path) -> String {

@@ -1,6 +1,6 @@
 //! The addresses at which media is offered, and to whom.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use restage_node::media::{Audience, MediaPlaces};
 
@@ -24,28 +24,46 @@ impl Config {
         if !self.media_ip.is_empty() {
             return Ok(MediaPlaces::open(self.media_ip.clone()));
         }
-        let http = self.http.ip();
-        if http.is_loopback() {
+        let reached: Vec<IpAddr> = self
+            .http
+            .iter()
+            .map(SocketAddr::ip)
+            .filter(|ip| !ip.is_loopback())
+            .collect();
+        let Some(first) = reached.first() else {
             // If the other addresses cannot be read, loopback alone still serves many clients.
             let found = interface_addresses().unwrap_or_default();
             return Ok(MediaPlaces {
-                addresses: local_candidates(http, found),
+                addresses: local_candidates(self.loopback(), found),
                 audience: Audience::ThisMachine,
             });
+        };
+        if !reached.iter().any(IpAddr::is_unspecified) {
+            let mut named = vec![*first];
+            for ip in reached {
+                if !named.contains(&ip) {
+                    named.push(ip);
+                }
+            }
+            return Ok(MediaPlaces::open(named));
         }
-        if !http.is_unspecified() {
-            return Ok(MediaPlaces::open(vec![http]));
-        }
+        let has_ipv6 = reached.iter().any(IpAddr::is_ipv6);
         let found: Vec<IpAddr> = interface_addresses()?
             .into_iter()
             .filter(|ip| !ip.is_loopback() && is_offerable(ip))
-            .filter(|ip| self.http.is_ipv6() || ip.is_ipv4())
+            .filter(|ip| has_ipv6 || ip.is_ipv4())
             .collect();
         if found.is_empty() {
             Err(ConfigError::NoAddress)
         } else {
             Ok(MediaPlaces::open(found))
         }
+    }
+
+    /// The address of the first listener, which is on loopback when this is asked.
+    fn loopback(&self) -> IpAddr {
+        let first = self.http.first().map(SocketAddr::ip);
+        first.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 }
 
@@ -86,7 +104,7 @@ mod tests {
 
     fn places(http: &str, media_ip: &[&str]) -> MediaPlaces {
         let config = Config {
-            http: http.parse().unwrap(),
+            http: http.split(' ').map(|text| text.parse().unwrap()).collect(),
             media_ip: ips(media_ip),
             ..Config::default()
         };
@@ -134,6 +152,10 @@ mod tests {
         assert_eq!(
             places("192.0.2.1:4080", &[]),
             MediaPlaces::open(ips(&["192.0.2.1"]))
+        );
+        assert_eq!(
+            places("127.0.0.1:4080 192.0.2.1:443 192.0.2.1:80 [2001:db8::1]:443", &[]),
+            MediaPlaces::open(ips(&["192.0.2.1", "2001:db8::1"]))
         );
     }
 }

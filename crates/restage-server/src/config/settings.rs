@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use restage_node::Secret;
 use restage_store::SqliteSync;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AccessKey, ConfigError, Network};
+use super::{AccessKey, AcmeChallenge, ConfigError, Network, TlsMode};
 
 /// Whether API requests must carry a valid signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
@@ -74,9 +74,43 @@ pub struct Settings {
         value_name = "ADDRESS"
     )]
     pub database: Option<Secret>,
-    /// Address of the one HTTP listener: API, WHIP, WHEP, events, console [default: 127.0.0.1:4080]
-    #[arg(long, env = "RESTAGE_HTTP", value_name = "ADDR")]
-    pub http: Option<SocketAddr>,
+    /// Address of an HTTP listener: API, WHIP, WHEP, events, console; repeatable [default: 127.0.0.1:4080]
+    #[arg(long, env = "RESTAGE_HTTP", value_name = "ADDR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_more")]
+    pub http: Vec<SocketAddr>,
+    /// Certificate chain (PEM) with which the HTTP listeners serve TLS; read again when it changes [default: no TLS]
+    #[arg(long, env = "RESTAGE_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of that certificate
+    #[arg(long, env = "RESTAGE_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Get a certificate for the host of --public-url from an authority, by ACME, and renew it [default: off]
+    #[arg(long, env = "RESTAGE_TLS", value_enum)]
+    pub tls: Option<TlsMode>,
+    /// Consent to the terms of the ACME authority, which --tls auto needs [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_ACME_ACCEPT_TERMS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub acme_accept_terms: Option<bool>,
+    /// Directory of the ACME authority [default: Let's Encrypt]
+    #[arg(long, env = "RESTAGE_ACME_DIRECTORY", value_name = "URL")]
+    pub acme_directory: Option<String>,
+    /// Root certificates (PEM) by which the ACME authority itself is known, for an authority of your own [default: the system's]
+    #[arg(long, env = "RESTAGE_ACME_CA_FILE", value_name = "FILE")]
+    pub acme_ca_file: Option<PathBuf>,
+    /// Where the ACME authority writes to if something is wrong [default: nowhere]
+    #[arg(long, env = "RESTAGE_ACME_EMAIL", value_name = "ADDRESS")]
+    pub acme_email: Option<String>,
+    /// How the ACME authority checks the host; setting it says that the port is forwarded to this server [default: tls-alpn-01 with a listener on port 443, http-01 with one on port 80]
+    #[arg(long, env = "RESTAGE_ACME_CHALLENGE", value_enum)]
+    pub acme_challenge: Option<AcmeChallenge>,
+    /// Kind of certificate, as the ACME authority names it [default: shortlived for an address, else the authority's]
+    #[arg(long, env = "RESTAGE_ACME_PROFILE", value_name = "NAME")]
+    pub acme_profile: Option<String>,
     /// UDP port for media [default: 4081]
     #[arg(long, env = "RESTAGE_MEDIA_PORT", value_name = "PORT")]
     pub media_port: Option<u16>,
@@ -95,7 +129,7 @@ pub struct Settings {
     /// Whether viewers that offer only a lower H.264 profile than the publisher's get the stream all the same [default: lenient]
     #[arg(long, env = "RESTAGE_H264_PROFILE_MATCH", value_enum)]
     pub h264_profile_match: Option<ProfileMatch>,
-    /// The URL at which clients reach the HTTP listener; tokens and stage endpoints contain it. If it has a path, the proxy in front removes it [default: http://ADDR]
+    /// The URL at which clients reach the HTTP listeners; tokens and stage endpoints contain it. If it has a path, the proxy in front removes it [default: http://ADDR, with TLS https://ADDR]
     #[arg(long, env = "RESTAGE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Account of the key in the data directory's credentials file: 12 digits [default: 000000000000]
@@ -281,7 +315,20 @@ impl Settings {
         Self {
             data_dir: self.data_dir.or(lower.data_dir),
             database: self.database.or(lower.database),
-            http: self.http.or(lower.http),
+            http: if self.http.is_empty() {
+                lower.http
+            } else {
+                self.http
+            },
+            tls_cert: self.tls_cert.or(lower.tls_cert),
+            tls_key: self.tls_key.or(lower.tls_key),
+            tls: self.tls.or(lower.tls),
+            acme_accept_terms: self.acme_accept_terms.or(lower.acme_accept_terms),
+            acme_directory: self.acme_directory.or(lower.acme_directory),
+            acme_ca_file: self.acme_ca_file.or(lower.acme_ca_file),
+            acme_email: self.acme_email.or(lower.acme_email),
+            acme_challenge: self.acme_challenge.or(lower.acme_challenge),
+            acme_profile: self.acme_profile.or(lower.acme_profile),
             media_port: self.media_port.or(lower.media_port),
             workers: self.workers.or(lower.workers),
             media_ip: if self.media_ip.is_empty() {
@@ -354,4 +401,18 @@ impl Settings {
             log_format: self.log_format.or(lower.log_format),
         }
     }
+}
+
+/// One address, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "an address such as \"127.0.0.1:4080\", or a list of them")]
+    enum Addresses {
+        One(SocketAddr),
+        Some(Vec<SocketAddr>),
+    }
+    Ok(match Addresses::deserialize(deserializer)? {
+        Addresses::One(one) => vec![one],
+        Addresses::Some(some) => some,
+    })
 }

@@ -14,7 +14,16 @@ fn the_shipped_file_equals_the_compiled_defaults() {
     let known = toml::Value::try_from(Settings {
         data_dir: Some("d".into()),
         database: Some("d".into()),
-        http: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
+        http: vec![SocketAddr::from(([127, 0, 0, 1], 1))],
+        tls_cert: Some("c".into()),
+        tls_key: Some("k".into()),
+        tls: Some(TlsMode::Auto),
+        acme_accept_terms: Some(true),
+        acme_directory: Some("u".into()),
+        acme_ca_file: Some("f".into()),
+        acme_email: Some("e".into()),
+        acme_challenge: Some(AcmeChallenge::Http),
+        acme_profile: Some("p".into()),
         media_port: Some(1),
         workers: Some(1),
         media_ip: vec![IpAddr::from([127, 0, 0, 1])],
@@ -111,10 +120,35 @@ fn a_flag_wins_over_the_file() {
 }
 
 #[test]
+fn listeners_are_one_or_a_few() {
+    let resolve = |text: &str| {
+        let settings = toml::from_str::<Settings>(text).map_err(|error| error.to_string())?;
+        let config = settings.resolve().map_err(|error| error.to_string())?;
+        Ok::<_, String>(config.http)
+    };
+    let addresses = |texts: &[&str]| -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    };
+    let (one, two) = ("0.0.0.0:80", "[::]:443");
+    assert_eq!(resolve("http = \"0.0.0.0:80\"").unwrap(), addresses(&[one]));
+    let both = format!("http = [{one:?}, {two:?}]");
+    assert_eq!(resolve(&both).unwrap(), addresses(&[one, two]));
+    assert_eq!(resolve("http = []").unwrap(), Config::default().http);
+    assert!(resolve("http = 80").unwrap_err().contains("or a list"));
+    let twice = format!("http = [{one:?}, {one:?}]");
+    assert!(resolve(&twice).unwrap_err().contains("each address once"));
+    let many: Vec<String> = (0..=HTTP_MAX).map(|n| format!("\"127.0.0.1:{}\"", n + 1)).collect();
+    let many = format!("http = [{}]", many.join(","));
+    assert!(resolve(&many).unwrap_err().contains("8 times"));
+    let free = resolve("http = [\"127.0.0.1:0\", \"127.0.0.1:0\"]").unwrap();
+    assert_eq!(free.len(), 2);
+}
+
+#[test]
 fn a_server_without_auth_is_exposed_only_if_told_twice() {
     let config = |http: &str, auth, expose| {
         let settings = Settings {
-            http: Some(http.parse().unwrap()),
+            http: vec![http.parse().unwrap()],
             auth: Some(auth),
             expose_without_auth: expose,
             ..Settings::default()

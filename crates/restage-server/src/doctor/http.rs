@@ -64,7 +64,8 @@ fn get(address: SocketAddr, path: &str) -> io::Result<String> {
 
 /// The SRTP profiles of a running server's connections, from its metrics; `None` without a server.
 pub(super) fn srtp(config: &Config) -> Option<Finding> {
-    let text = get(config.metrics.unwrap_or(config.http), "/metrics").ok()?;
+    let shown = config.metrics.or_else(|| config.http.first().copied())?;
+    let text = get(shown, "/metrics").ok()?;
     srtp_finding(&text)
 }
 

@@ -17,10 +17,13 @@ use restage_api::Operation;
 
 use super::door::Client;
 use super::listener::Arriving;
-use super::{App, address, api, media_router, metrics, router};
+use super::{App, address, api, media_router, metrics, router, secure};
 
 /// The body of an answer; API answers are complete before they are sent.
 type Body = Either<Full<Bytes>, axum::body::Body>;
+
+/// An answer that is being made.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// Serves requests. Clones share the same state.
 #[derive(Clone)]
@@ -49,14 +52,9 @@ impl Front {
         address::tidy(request);
         &self.media
     }
-}
 
-impl Service<Request<Arriving>> for Front {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn call(&self, mut request: Request<Arriving>) -> Self::Future {
+    /// Answers a request that may be answered over its connection.
+    fn answer(&self, mut request: Request<Arriving>) -> Answering {
         let operation = Operation::resolve(request.method().as_str(), request.uri().path());
         let looked = self.app.door.look(&mut request);
         let Some(operation) = operation else {
@@ -79,6 +77,31 @@ impl Service<Request<Arriving>> for Front {
             let answer = api::serve(&app, operation, request, looked);
             let response = metrics::counted(&app, &method, client, answer).await;
             Ok(response.map(Either::Left))
+        })
+    }
+}
+
+impl Service<Request<Arriving>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Arriving>) -> Self::Future {
+        let Some(secure) = &self.app.secure else {
+            return self.answer(request);
+        };
+        if let Some(instead) = secure.instead(&request, self.app.door.proxies()) {
+            let answer = metrics::redirected(&self.app, request.method(), instead);
+            return Box::pin(async { Ok(answer.map(Either::Right)) });
+        }
+        if !secure.tells_to_stay(&request) {
+            return self.answer(request);
+        }
+        let answer = self.answer(request);
+        Box::pin(async {
+            let mut answer = answer.await?;
+            secure::tell_to_stay(&mut answer);
+            Ok(answer)
         })
     }
 }

@@ -22,6 +22,8 @@ use crate::metrics;
 
 /// The route of requests that no other route matches: the API's.
 pub(super) const API_ROUTE: &str = "api";
+/// The route of requests that are sent to the public URL, because they came without TLS.
+const REDIRECTED_ROUTE: &str = "redirect";
 /// The header with the request's id, on every answer; SDKs show it as `RequestId`.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
@@ -94,6 +96,16 @@ pub(super) async fn counted<B>(
     let response = answer.instrument(span).await;
     app.metrics.http_request(route, method, response.status());
     response
+}
+
+/// Counts a request that is sent elsewhere, and gives the answer its id.
+pub(super) fn redirected(app: &App, method: &Method, mut answer: Response) -> Response {
+    let route = Cow::Borrowed(REDIRECTED_ROUTE);
+    app.metrics.http_request(route, method, answer.status());
+    if let Ok(id) = HeaderValue::from_str(&ids::request()) {
+        answer.headers_mut().insert(REQUEST_ID, id);
+    }
+    answer
 }
 
 /// Runs a future with a time limit; sets the timer only if the answer is not available at once, which it usually is.

@@ -14,6 +14,7 @@ mod if_match;
 mod listener;
 mod metrics;
 mod refusal;
+mod secure;
 mod socket;
 mod throttle;
 mod token_check;
@@ -37,12 +38,14 @@ use tokio::sync::Semaphore;
 
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
+use crate::tls::Standing;
 
 pub use answer_cache::Answers;
 pub use console::ConsoleKey;
 pub(crate) use dispatch::Front;
 pub use door::{Door, DoorSettings};
-pub(crate) use listener::{listen, serve};
+pub(crate) use listener::{Shared, listen, serve};
+pub use secure::Secure;
 pub use throttle::Throttle;
 
 /// Time limit of a request, including the arrival of its body. An events socket is answered before it is served.
@@ -74,6 +77,8 @@ pub struct AppState {
     pub shows_metrics: bool,
     /// The limits for unauthenticated clients.
     pub door: Arc<Door>,
+    /// The TLS of the listeners, if they serve it.
+    pub secure: Option<Secure>,
     /// One permit for each events socket.
     pub sockets: Arc<Semaphore>,
 }
@@ -98,6 +103,7 @@ fn router(app: App) -> Router {
         .route("/readyz", get(ready))
         .merge(console::routes(&app))
         .merge(metrics)
+        .merge(secure::routes())
         .fallback(nothing)
         .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
         .with_state(app)
@@ -154,7 +160,7 @@ pub fn metrics_router(app: Arc<AppState>, address: IpAddr) -> Router {
     if !address.is_loopback() {
         return routes;
     }
-    let hosts = Arc::new(door::Hosts::new(address, ""));
+    let hosts = Arc::new(door::Hosts::new(&[address], ""));
     routes.layer(from_fn(
         move |request: axum::extract::Request, next: axum::middleware::Next| {
             let hosts = Arc::clone(&hosts);
@@ -168,26 +174,29 @@ pub fn metrics_router(app: Arc<AppState>, address: IpAddr) -> Router {
     ))
 }
 
-/// Answers whether changes can be made durable and all media workers run. The reason for "no" never contains the
-/// place of the database, because everybody may ask.
+/// Answers whether changes can be made durable, all media workers run, and there is a certificate if there should be
+/// one. The reason for "no" never contains the place of the database, because everybody may ask.
 async fn ready(State(app): State<App>) -> Response {
+    let not_ready = |sentence: String| {
+        refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
+            .into_response()
+    };
     if !app.control.media().is_alive() {
-        let sentence = "a media worker is gone for good; restart the server";
-        return refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
-            .into_response();
+        return not_ready("a media worker is gone for good; restart the server".to_owned());
     }
     if !app.control.media().is_moving() {
-        let sentence =
-            "a media worker stands still; look at what holds the process, or restart the server";
-        return refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
-            .into_response();
+        return not_ready(
+            "a media worker stands still; look at what holds the process, or restart the server"
+                .to_owned(),
+        );
     }
-    match app.control.store().can_write().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => {
-            let sentence = error.cause().sentence();
-            refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
-                .into_response()
-        }
+    let standing = app.secure.as_ref().map(Secure::standing);
+    if let Some(Standing::Bad(sentence)) = standing {
+        return not_ready(sentence);
+    }
+    match (app.control.store().can_write().await, standing) {
+        (Err(error), _) => not_ready(error.cause().sentence().to_owned()),
+        (Ok(()), Some(Standing::Ageing(sentence))) => format!("ready\n{sentence}\n").into_response(),
+        (Ok(()), _) => "ready\n".into_response(),
     }
 }

@@ -126,11 +126,13 @@ fn announce(server: &Server, config: &Config) {
         Auth::Verify => "",
         Auth::None => "; API signatures are not verified",
     };
+    let http: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    let tls = if server.has_tls() { " with TLS" } else { "" };
     let ready = format!(
-        "restage {} ready on {} (HTTP {}, media UDP {}, for {}; {workers}, {offload}{unverified})",
+        "restage {} ready on {} (HTTP {}{tls}, media UDP {}, for {}; {workers}, {offload}{unverified})",
         env!("CARGO_PKG_VERSION"),
         server.public_url(),
-        server.address(),
+        http.join(" "),
         media.join(" "),
         server.audience(),
     );

@@ -22,11 +22,11 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
-    /// The names of a server that listens at an address and is reached by a URL.
-    pub(crate) fn new(bound: IpAddr, public_url: &str) -> Self {
+    /// The names of a server that listens at these addresses and is reached by a URL.
+    pub(crate) fn new(bound: &[IpAddr], public_url: &str) -> Self {
         let mut names = vec!["localhost".to_owned()];
-        if !bound.is_unspecified() {
-            names.push(bound.to_canonical().to_string());
+        for address in bound.iter().filter(|address| !address.is_unspecified()) {
+            names.push(address.to_canonical().to_string());
         }
         let public = public_url.parse::<Uri>().ok();
         let host = public.as_ref().and_then(Uri::host).map(bare);
@@ -37,7 +37,7 @@ impl Hosts {
         Self {
             names,
             public_origin: public_url[..end].to_ascii_lowercase(),
-            any_address: bound.is_unspecified(),
+            any_address: bound.iter().any(IpAddr::is_unspecified),
         }
     }
 
@@ -124,12 +124,11 @@ mod tests {
 
     #[test]
     fn only_this_servers_names_are_answered_to() {
-        let local = Hosts::new("127.0.0.1".parse().unwrap(), "http://127.0.0.1:4080");
-        let lan = Hosts::new(
-            "192.0.2.7".parse().unwrap(),
+        let local = Hosts::new(&["127.0.0.1".parse().unwrap()], "http://127.0.0.1:4080");
+        let lan = Hosts::new(&["192.0.2.7".parse().unwrap()],
             "https://Video.example.org/live",
         );
-        let any = Hosts::new("0.0.0.0".parse().unwrap(), "http://restage:4080");
+        let any = Hosts::new(&["0.0.0.0".parse().unwrap()], "http://restage:4080");
         for (host, is_local, is_lan, is_any) in [
             ("127.0.0.1:4080", true, true, true),
             ("127.3.2.1", true, true, true),
@@ -158,8 +157,7 @@ mod tests {
 
     #[test]
     fn only_this_servers_pages_ask() {
-        let hosts = Hosts::new(
-            "127.0.0.1".parse().unwrap(),
+        let hosts = Hosts::new(&["127.0.0.1".parse().unwrap()],
             "https://video.example.org/live",
         );
         for (host, origins, is_own) in [

@@ -32,7 +32,7 @@ const WRONG_SIGNATURES: Rate = Rate {
     burst: 50,
 };
 
-/// The limits of one HTTP listener.
+/// The limits of the HTTP listeners, which share them.
 #[derive(Debug)]
 pub struct Door {
     room: Arc<Room>,
@@ -53,8 +53,8 @@ pub struct DoorSettings<'a> {
     pub trusted_proxies: &'a [Network],
     /// Connections that one client address may have; 0 means no limit.
     pub connections_per_address: u32,
-    /// The address of the listener.
-    pub bound: IpAddr,
+    /// The addresses of the listeners.
+    pub bound: &'a [IpAddr],
     /// The URL at which clients reach the server.
     pub public_url: &'a str,
 }
@@ -100,7 +100,7 @@ impl Door {
             descriptors: METRICS_DESCRIPTORS,
             trusted_proxies: &[],
             connections_per_address: 0,
-            bound: Ipv4Addr::UNSPECIFIED.into(),
+            bound: &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
             public_url: "",
         })
     }

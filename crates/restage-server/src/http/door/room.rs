@@ -1,14 +1,16 @@
 //! Counts the open connections, knows which are idle, and closes idle ones when room is needed.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use restage_node::seldom::Seldom;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+
+use super::super::listener::Stream;
 
 /// Most open connections, without events sockets. Further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 20_000;
@@ -19,6 +21,13 @@ const FREE_MIN: usize = 64;
 /// Time limit for a request's head, from its first byte; for the first request of a connection, from the opening of the
 /// connection.
 pub(crate) const HEAD_MAX: Duration = Duration::from_secs(10);
+/// Time limit for a TLS handshake, from its first byte.
+pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Most TLS handshakes that are not finished; each may hold some ten kilobytes. Beyond that the oldest are ended. With
+/// few places for connections, half of these.
+const HANDSHAKES_MAX: usize = 2_048;
+/// Handshakes that are ended at once when there are too many, as a part of all: so that not every new one causes a scan.
+const HANDSHAKES_ENDED: usize = 16;
 /// A connection without a request for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// A connection younger than this is not closed to make room.
@@ -34,11 +43,15 @@ const HEAD: u8 = 0;
 const IDLE: u8 = 1;
 /// A request is under way.
 const BUSY: u8 = 2;
+/// A TLS handshake has begun.
+const HANDSHAKE: u8 = 4;
 
 /// The places for connections.
 #[derive(Debug)]
 pub(crate) struct Room {
     connections_max: usize,
+    handshakes_max: usize,
+    handshakes: AtomicUsize,
     /// Descriptors of connections and events sockets together.
     descriptors: Arc<Semaphore>,
     free_min: usize,
@@ -62,6 +75,8 @@ impl Room {
         let connections_max = CONNECTIONS_MAX.min(usable).max(1);
         Arc::new(Self {
             connections_max,
+            handshakes_max: HANDSHAKES_MAX.min(connections_max / 2).max(1),
+            handshakes: AtomicUsize::new(0),
             descriptors: Arc::new(Semaphore::new(usable.max(1))),
             free_min: FREE_MIN.min(connections_max / 8).max(1),
             began: Instant::now(),
@@ -150,6 +165,12 @@ impl Room {
     /// Asks up to `wanted` connections that are idle longest, and at least for `spared`, to close. Returns how many are
     /// closing.
     pub(crate) fn close_idle(&self, wanted: usize, spared: Duration) -> usize {
+        self.close_oldest(wanted, spared, Seat::waits)
+    }
+
+    /// Asks up to `wanted` connections of those that `may_go`, those that wait longest and at least for `spared`, to
+    /// close. Returns how many are closing.
+    fn close_oldest(&self, wanted: usize, spared: Duration, may_go: fn(&Seat) -> bool) -> usize {
         let now_ms = self.now_ms();
         let spared_ms = spared.as_millis() as u64;
         let open = self.open();
@@ -158,7 +179,7 @@ impl Room {
         for seat in open.seats.values() {
             if seat.asked.load(Ordering::Relaxed) {
                 going += 1;
-            } else if seat.waits() {
+            } else if may_go(seat) {
                 let since = seat.since_ms.load(Ordering::Relaxed);
                 if now_ms.saturating_sub(since) >= spared_ms {
                     waiting.push((since, seat));
@@ -195,6 +216,7 @@ impl Room {
             let waited = Duration::from_millis(now_ms.saturating_sub(since));
             let is_over = match seat.phase.load(Ordering::Relaxed) {
                 HEAD => waited > HEAD_MAX,
+                HANDSHAKE => waited > HANDSHAKE_MAX,
                 IDLE => waited > IDLE_MAX,
                 _ => false,
             };
@@ -224,7 +246,6 @@ impl Room {
 }
 
 /// The state of an open connection.
-#[derive(Debug)]
 pub(crate) struct Seat {
     phase: AtomicU8,
     /// When it entered its present phase.
@@ -234,7 +255,17 @@ pub(crate) struct Seat {
     /// Whether something of the last request's body was left unread.
     has_more: AtomicBool,
     /// The stream, once HTTP has finished with it and the client may still be sending.
-    left: Mutex<Option<TcpStream>>,
+    left: Mutex<Option<Box<dyn Stream>>>,
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat")
+            .field("phase", &self.phase)
+            .field("since_ms", &self.since_ms)
+            .field("asked", &self.asked)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Seat {
@@ -244,7 +275,12 @@ impl Seat {
 
     /// Whether the connection has arrived and has no request under way.
     fn waits(&self) -> bool {
-        matches!(self.phase.load(Ordering::Relaxed), HEAD | IDLE)
+        let phase = self.phase.load(Ordering::Relaxed);
+        matches!(phase, HEAD | IDLE | HANDSHAKE)
+    }
+
+    fn is_shaking(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == HANDSHAKE
     }
 
     fn ask(&self) {
@@ -294,7 +330,7 @@ impl Seated {
     }
 
     /// The stream, if part of the last request's body was left unread and the client may still be sending it.
-    pub(crate) fn left(&self) -> Option<TcpStream> {
+    pub(crate) fn left(&self) -> Option<Box<dyn Stream>> {
         let mut left = self
             .seat
             .left
@@ -311,6 +347,16 @@ impl Drop for Seated {
     }
 }
 
+/// An unfinished TLS handshake, counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Shaking(Arc<Room>);
+
+impl Drop for Shaking {
+    fn drop(&mut self) {
+        self.0.handshakes.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Records what happens on a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Notes {
@@ -322,6 +368,18 @@ impl Notes {
     /// The connection has arrived.
     pub(crate) fn arrives(&self) {
         self.since(HEAD);
+    }
+
+    /// A TLS handshake has begun; it is unfinished until the result is dropped. If too many are, the oldest end.
+    pub(crate) fn shakes(&self) -> Shaking {
+        self.since(HANDSHAKE);
+        let count = self.room.handshakes.fetch_add(1, Ordering::Relaxed) + 1;
+        if count > self.room.handshakes_max {
+            let wanted = (self.room.handshakes_max / HANDSHAKES_ENDED).max(1);
+            self.room
+                .close_oldest(wanted, Duration::ZERO, Seat::is_shaking);
+        }
+        Shaking(Arc::clone(&self.room))
     }
 
     /// Bytes have arrived.
@@ -349,14 +407,14 @@ impl Notes {
     }
 
     /// HTTP has finished with the stream.
-    pub(crate) fn leaves(&self, stream: TcpStream) {
+    pub(crate) fn leaves(&self, stream: impl Stream) {
         if self.seat.has_more.load(Ordering::Relaxed) {
             let mut left = self
                 .seat
                 .left
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            *left = Some(stream);
+            *left = Some(Box::new(stream));
         }
     }
 }

@@ -1,60 +1,56 @@
-//! One connection, from its first byte to its last.
+//! One connection, from its first byte to its last: who opened it, what it begins with, and which protocol serves it.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::BoxError;
-use http::header::{CONNECTION, EXPECT};
-use http::{HeaderValue, Request, Response};
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::TokioIo;
+use http::{Request, Response};
+use hyper::body::Body;
+use hyper::service::Service;
 use restage_node::seldom::Seldom;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::super::door::{Door, Notes, Seated};
+use super::super::door::Seated;
+use super::Shared;
 use super::arriving::Arriving;
+use super::conversation::converse;
+use super::opening::Opening;
 use super::proxy::{self, Beginning};
+use super::stream::{Begun, Stream};
 
-/// Size of the buffer for the head of a request, and for each part of its body. A token in a header has some kilobytes.
-pub(super) const HEAD_LEN_MAX: usize = 32 * 1024;
-/// Most bytes read and discarded of a body that was refused. Closing the connection while the client is still sending
-/// would discard the answer.
-const DISCARDED_MAX: usize = 8 * 1024 * 1024;
-/// Time limit for that.
-const DISCARDING_MAX: Duration = Duration::from_secs(5);
-/// Size of the buffer into which they are read.
-const SCRATCH_LEN: usize = 4 * 1024;
 /// The answer to a client that has reached its number of connections.
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 1\r\n\
     Content-Type: application/json\r\nContent-Length: 101\r\n\r\n\
     {\"code\":\"TOO_MANY_CONNECTIONS\",\"message\":\"this address has as many connections open as one may have\"}";
+/// The answer to a TLS handshake where TLS is not served: the alert handshake_failure, which is fatal (RFC 8446 §6).
+/// Clients print it as what it is, and an answer of HTTP as a broken TLS record.
+const NO_TLS: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
 
 /// The connection of a request, as one of the request's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     /// The client's address, or the one that a trusted proxy reported when it opened the connection.
     pub(crate) address: IpAddr,
+    /// Whether it is encrypted from the client to this listener.
+    pub(crate) is_encrypted: bool,
     /// Keeps the descriptor counted as long as this lives.
     pub(crate) descriptor: Arc<OwnedSemaphorePermit>,
 }
 
 /// Serves a connection until either side closes it or `stopped` loses its sender. Then a connection without a request
 /// under way ends at once, any other one after its request.
+///
+/// # Errors
+/// What ended the connection early: the client disconnected, or violated the protocol.
 pub(super) async fn run<S, B>(
     mut stream: TcpStream,
     peer: IpAddr,
-    door: &Door,
+    shared: Shared<S>,
     seated: Seated,
-    service: S,
     mut stopped: watch::Receiver<()>,
 ) -> io::Result<()>
 where
@@ -62,16 +58,15 @@ where
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    let door = &shared.door;
     // Answers are small and complete, so waiting to fill a segment would only delay them.
     stream.set_nodelay(true).ok();
-    let beginning = if door.proxies().trusts(peer) {
-        tokio::select! {
-            beginning = proxy::begin(&mut stream) => beginning?,
-            () = seated.must_close() => return Ok(()),
-            _ = stopped.changed() => return Ok(()),
-        }
-    } else {
-        Beginning::default()
+    let beginning = match door.proxies().trusts(peer) {
+        true => unless_over(proxy::begin(&mut stream), &seated, &mut stopped).await?,
+        false => Some(Beginning::default()),
+    };
+    let Some(beginning) = beginning else {
+        return Ok(());
     };
     let address = beginning.source.unwrap_or(peer).to_canonical();
     let client = door.proxies().client_of_connection(address);
@@ -81,188 +76,80 @@ where
             let max = door.connections().max();
             tracing::warn!(client = %address, max, "a client has all the connections one may have; if it is a proxy, name it in trusted-proxies{kept_back}");
         }
-        // If the client does not accept it at once, it is not repeated.
-        stream.try_write(TOO_MANY).ok();
+        // If the client does not accept it at once, it is not repeated. A client that begins with a TLS handshake could
+        // not read it.
+        if shared.tls.is_none() {
+            stream.try_write(TOO_MANY).ok();
+        }
         return Ok(());
     };
     let connection = Connection {
         address,
+        is_encrypted: false,
         descriptor: seated.descriptor(),
     };
-    let watched = Watched {
-        stream: Some(stream),
-        read: beginning.read,
-        notes: seated.notes(),
+    let mut stream = Begun::new(stream, beginning.read);
+    let Some(opening) = unless_over(stream.opening(), &seated, &mut stopped).await? else {
+        return Ok(());
     };
-    serve(watched, connection, &seated, service, &mut stopped)
-        .await
-        .map_err(io::Error::other)?;
-    if let Some(stream) = seated.left() {
-        tokio::select! {
-            () = discard(stream) => {}
-            () = seated.must_close() => {}
-            _ = stopped.changed() => {}
-        }
+    if let (Opening::Tls, Some(tls)) = (opening, shared.tls.clone()) {
+        let shaking = seated.notes().shakes();
+        let Some(stream) = unless_over(tls.handshake(stream), &seated, &mut stopped).await? else {
+            tls.note_unfinished();
+            return Ok(());
+        };
+        drop(shaking);
+        // The request's head has all its time, however long the handshake took.
+        seated.notes().arrives();
+        let mut stream = Begun::new(stream, Vec::new());
+        let Some(opening) = unless_over(stream.opening(), &seated, &mut stopped).await? else {
+            return Ok(());
+        };
+        let connection = Connection {
+            is_encrypted: true,
+            ..connection
+        };
+        return dispatch(opening, stream, connection, &seated, shared, &mut stopped).await;
     }
-    Ok(())
+    dispatch(opening, stream, connection, &seated, shared, &mut stopped).await
 }
 
-async fn serve<S, B>(
-    watched: Watched,
+/// Serves what a plain or decrypted stream begins with. This is the only place where that is decided.
+async fn dispatch<S, B>(
+    opening: Opening,
+    mut stream: Begun<impl Stream>,
     connection: Connection,
     seated: &Seated,
-    service: S,
+    shared: Shared<S>,
     stopped: &mut watch::Receiver<()>,
-) -> hyper::Result<()>
+) -> io::Result<()>
 where
     S: Service<Request<Arriving>, Response = Response<B>, Error = Infallible> + Send,
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let noted = noted(service, connection, seated.notes());
-    let conversation = http1::Builder::new()
-        .header_read_timeout(None)
-        .max_buf_size(HEAD_LEN_MAX)
-        .serve_connection(TokioIo::new(watched), noted)
-        .with_upgrades();
-    tokio::pin!(conversation);
+    match opening {
+        Opening::Http => converse(stream, connection, seated, shared.service, stopped).await,
+        Opening::Tls => {
+            stream.write_all(NO_TLS).await?;
+            stream.shutdown().await
+        }
+        // Media has UDP ports of its own.
+        Opening::Stun | Opening::FramedStun => Ok(()),
+    }
+}
+
+/// The result of a step of the connection's beginning, unless the connection must close before: it takes too long, its
+/// place is needed, or the server stops.
+async fn unless_over<T>(
+    step: impl Future<Output = io::Result<T>>,
+    seated: &Seated,
+    stopped: &mut watch::Receiver<()>,
+) -> io::Result<Option<T>> {
     tokio::select! {
-        biased;
-        ended = conversation.as_mut() => return ended,
-        () = seated.must_close() => return Ok(()),
-        _ = stopped.changed() => {}
-    }
-    if !seated.is_busy() {
-        return Ok(());
-    }
-    conversation.as_mut().graceful_shutdown();
-    conversation.await
-}
-
-/// Wraps the service: records when requests begin and end, and attaches the connection to them.
-fn noted<S, B>(
-    service: S,
-    connection: Connection,
-    notes: Notes,
-) -> impl Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send
-where
-    S: Service<Request<Arriving>, Response = Response<B>, Error = Infallible> + Send,
-    S::Future: Send,
-    B: Body + Send,
-{
-    service_fn(move |request: Request<Incoming>| {
-        notes.begins();
-        // A client that expects "100 Continue" is not asked for the body of a refused request.
-        let expects = request.headers().contains_key(EXPECT);
-        let (mut parts, body) = request.into_parts();
-        parts.extensions.insert(connection.clone());
-        let (body, left) = Arriving::new(body);
-        let answer = service.call(Request::from_parts(parts, body));
-        let notes = notes.clone();
-        async move {
-            let mut answer = answer.await;
-            let is_at_end = left.is_at_end(expects).await;
-            if let (Ok(answer), false) = (&mut answer, is_at_end) {
-                let close = HeaderValue::from_static("close");
-                answer.headers_mut().insert(CONNECTION, close);
-            }
-            notes.ends(is_at_end);
-            answer
-        }
-    })
-}
-
-/// Reads and discards until the client has closed its side, or up to the limit.
-async fn discard(mut stream: TcpStream) {
-    let all = async {
-        stream.shutdown().await.ok();
-        let mut scratch = vec![0; SCRATCH_LEN];
-        let mut discarded = 0;
-        while discarded < DISCARDED_MAX {
-            match stream.read(&mut scratch).await {
-                Ok(0) | Err(_) => return,
-                Ok(length) => discarded += length,
-            }
-        }
-    };
-    // A client that takes longer is disconnected.
-    let _ = tokio::time::timeout(DISCARDING_MAX, all).await;
-}
-
-/// A stream that records when bytes arrive, and that returns to the connection when HTTP has finished with it.
-struct Watched {
-    /// `Some` until this is dropped.
-    stream: Option<TcpStream>,
-    /// Bytes that were read before HTTP began.
-    read: Vec<u8>,
-    notes: Notes,
-}
-
-impl Watched {
-    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        let gone = || io::Error::from(io::ErrorKind::NotConnected);
-        self.stream.as_mut().map(Pin::new).ok_or_else(gone)
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        if let Some(stream) = self.stream.take() {
-            self.notes.leaves(stream);
-        }
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.read.is_empty() {
-            let length = self.read.len().min(buffer.remaining());
-            buffer.put_slice(&self.read[..length]);
-            self.read.drain(..length);
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
-        let outcome = self.stream()?.poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.notes.bytes_arrived();
-        }
-        outcome
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream
-            .as_ref()
-            .is_some_and(TcpStream::is_write_vectored)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_shutdown(cx)
+        done = step => done.map(Some),
+        () = seated.must_close() => Ok(None),
+        _ = stopped.changed() => Ok(None),
     }
 }
 

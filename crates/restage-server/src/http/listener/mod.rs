@@ -1,8 +1,12 @@
-//! Accepts connections. Their number and the time of each request head are bounded.
+//! Accepts connections. Their number, the time of each handshake and that of each request head are bounded.
 
 mod arriving;
 mod connection;
+mod conversation;
+mod opening;
 mod proxy;
+mod stream;
+mod watched;
 #[cfg(test)]
 mod tests;
 
@@ -18,15 +22,19 @@ use http::{Request, Response};
 use hyper::body::Body;
 use hyper::service::Service;
 use nix::errno::Errno;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::Ipv6V6Only;
 use restage_node::seldom::Seldom;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::door::Door;
+use crate::tls::Tls;
 
 pub(crate) use arriving::Arriving;
 pub(crate) use connection::Connection;
+pub(crate) use stream::Stream;
 
 /// Connections that wait in the kernel until they are accepted, as far as `net.core.somaxconn` permits.
 const BACKLOG: u32 = 4_096;
@@ -37,26 +45,39 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time limit for requests under way at shutdown.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// Listens at an address.
+/// Listens at an address; at one of IPv6 without serving IPv4 there, if that has a listener of its own.
 ///
 /// # Errors
 /// The system's errors: the address is in use, or does not belong to this machine.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr, is_ipv6_only: bool) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     // Otherwise a restart would have to wait for the previous run's sockets in TIME_WAIT.
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() && is_ipv6_only {
+        setsockopt(&socket, Ipv6V6Only, &true)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// What all connections share, of whichever listener.
+#[derive(Clone)]
+pub(crate) struct Shared<S> {
+    /// Answers requests.
+    pub(crate) service: S,
+    /// The limits.
+    pub(crate) door: Arc<Door>,
+    /// Encrypts connections that ask for it; `None` refuses them.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 /// Serves until `shutdown` resolves, then waits for the requests under way. Connections without one are closed at once.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
-    service: S,
-    door: Arc<Door>,
+    shared: Shared<S>,
     shutdown: impl Future<Output = ()> + Send,
 ) where
     S: Service<Request<Arriving>, Response = Response<B>, Error = Infallible>,
@@ -64,6 +85,7 @@ pub(crate) async fn serve<S, B>(
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    let door = Arc::clone(&shared.door);
     let room = door.room();
     let (stop, stopped) = watch::channel(());
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
@@ -91,9 +113,9 @@ pub(crate) async fn serve<S, B>(
             None => break,
         };
         seated.notes().arrives();
-        let (service, stopped, door) = (service.clone(), stopped.clone(), Arc::clone(&door));
+        let (shared, stopped) = (shared.clone(), stopped.clone());
         tokio::spawn(async move {
-            let ended = connection::run(stream, peer.ip(), &door, seated, service, stopped);
+            let ended = connection::run(stream, peer.ip(), shared, seated, stopped);
             // Clients that disconnect or violate the protocol are only logged.
             if let Err(error) = ended.await {
                 tracing::debug!(%error, client = %peer.ip(), "an HTTP connection ended");

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::connection::HEAD_LEN_MAX;
+use super::conversation::HEAD_LEN_MAX;
 use super::*;
 use crate::http::door::{Client, HEAD_MAX};
 use crate::http::{Door, DoorSettings};
@@ -24,19 +24,33 @@ struct Served {
 }
 
 async fn served(router: Router, descriptors: u64, trusted: &[&str], per_address: u32) -> Served {
-    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    served_with(router, descriptors, trusted, per_address, None).await
+}
+
+async fn served_with(
+    router: Router,
+    descriptors: u64,
+    trusted: &[&str],
+    per_address: u32,
+    tls: Option<Arc<Tls>>,
+) -> Served {
+    let listener = listen("127.0.0.1:0".parse().unwrap(), false).unwrap();
     let address = listener.local_addr().unwrap();
     let trusted: Vec<_> = trusted.iter().map(|text| text.parse().unwrap()).collect();
     let door = Door::new(&DoorSettings {
         descriptors,
         trusted_proxies: &trusted,
         connections_per_address: per_address,
-        bound: address.ip(),
+        bound: &[address.ip()],
         public_url: "http://127.0.0.1",
     });
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = TowerToHyperService::new(router);
-    let serving = tokio::spawn(serve(listener, service, door, async {
+    let shared = Shared {
+        service: TowerToHyperService::new(router),
+        door,
+        tls,
+    };
+    let serving = tokio::spawn(serve(listener, shared, async {
         stopped.await.ok();
     }));
     Served {

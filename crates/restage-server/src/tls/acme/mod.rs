@@ -1,0 +1,233 @@
+//! A certificate from an authority, by ACME (RFC 8555): asked for when there is none, and renewed before it ends
+//! (RFC 9773). The old one is served meanwhile. What is kept survives a restart, as do the pauses after failures.
+
+mod client;
+mod kept;
+mod order;
+mod schedule;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use instant_acme::RenewalInfo;
+use restage_store::system::clock;
+use tokio::time::{sleep, timeout};
+
+use self::client::Client;
+use self::kept::Kept;
+use self::order::{Applicant, OrderFault, identifier};
+use self::schedule::{Attempts, Window, ask_at, renew_at};
+use super::certificate::{Certificate, Facts};
+use super::health::{Failure, Health};
+use super::served::Served;
+use super::TlsError;
+use crate::config::AcmeSettings;
+use crate::data_dir::DataDir;
+
+pub use self::client::SetupFault;
+
+/// Time limit for a certificate.
+const ORDER_MAX: Duration = Duration::from_secs(300);
+/// Longest time between two looks at the clock, which may be set.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Keeps the certificate of a host.
+pub(super) struct Keeper {
+    applicant: Applicant,
+    health: Arc<Health>,
+    attempts: Attempts,
+    /// The authority that has made the certificate which is served.
+    made_by: Option<String>,
+    /// When the authority wants the certificate to be renewed, if it has said so.
+    window: Option<Window>,
+    /// When it is asked about that again.
+    ask_at_s: i64,
+    /// Chooses the time within a window.
+    draw: u32,
+}
+
+/// What `restage doctor` finds of an authority's certificate.
+#[derive(Debug)]
+pub struct Found {
+    /// The certificate that is kept, if there is one.
+    pub certificate: Option<Certificate>,
+    /// Whether it was made by the authority that is configured now.
+    pub is_of_authority: bool,
+    /// The reason of the last failure and the time of the next try, since one succeeded.
+    pub failure: Option<(String, i64)>,
+}
+
+/// What is kept for these settings in a data directory, which is only read.
+pub fn find(settings: &AcmeSettings, data_dir: &Path) -> Found {
+    let kept = Kept::at(data_dir);
+    let found = kept.certificate();
+    let attempts = kept.attempts(&settings.directory, &settings.host.to_string());
+    Found {
+        is_of_authority: found
+            .as_ref()
+            .is_some_and(|found| found.directory == settings.directory),
+        certificate: found.map(|found| found.certificate),
+        failure: attempts
+            .has_failed()
+            .then(|| (attempts.reason.clone(), attempts.again_at)),
+    }
+}
+
+impl Keeper {
+    /// Serves the certificate that is kept, if there is one for the host.
+    ///
+    /// # Errors
+    /// The directory for what is kept cannot be created, or the client for the authority cannot.
+    pub(super) fn new(
+        settings: AcmeSettings,
+        data: &DataDir,
+        served: &Arc<Served>,
+        health: &Arc<Health>,
+    ) -> Result<Self, TlsError> {
+        let kept = Kept::at(data.path()).open()?;
+        let client = Client::new(settings.ca_file.as_ref())?;
+        let host = settings.host.to_string();
+        let mut attempts = kept.attempts(&settings.directory, &host);
+        attempts.starts(now_s());
+        let found = kept.certificate();
+        let found = found.filter(|found| found.certificate.covers(&host));
+        let made_by = found.map(|found| {
+            served.put(found.certificate);
+            found.directory
+        });
+        Ok(Self {
+            applicant: Applicant {
+                settings,
+                client,
+                kept,
+                served: Arc::clone(served),
+            },
+            health: Arc::clone(health),
+            attempts,
+            made_by,
+            window: None,
+            ask_at_s: 0,
+            draw: rand::random(),
+        })
+    }
+
+    /// Keeps the certificate for ever.
+    pub(super) async fn run(mut self) {
+        loop {
+            let now_s = now_s();
+            let due_s = self.due_s();
+            if due_s <= now_s {
+                self.renew().await;
+                continue;
+            }
+            if self.ask_at_s <= now_s {
+                self.ask().await;
+                continue;
+            }
+            let next_s = due_s.min(self.ask_at_s) - now_s;
+            sleep(LOOK_EVERY.min(Duration::from_secs(next_s.unsigned_abs()))).await;
+        }
+    }
+
+    /// When to ask for a certificate.
+    fn due_s(&self) -> i64 {
+        let is_current = self.made_by.as_ref() == Some(&self.applicant.settings.directory);
+        let wanted_s = match self.applicant.served.facts() {
+            Some(facts) if is_current => renew_at(&facts, self.window, self.draw),
+            _ => i64::MIN,
+        };
+        wanted_s.max(self.attempts.again_at)
+    }
+
+    /// Asks for a certificate, and serves and keeps it.
+    async fn renew(&mut self) {
+        let settings = &self.applicant.settings;
+        tracing::info!(host = %settings.host, directory = settings.directory, "asking for a certificate");
+        let facts = self.applicant.served.facts();
+        let is_current = self.made_by.as_ref() == Some(&settings.directory);
+        let replaced = facts.and_then(|facts| facts.id).filter(|_| is_current);
+        let applied = timeout(ORDER_MAX, self.applicant.apply(replaced.as_ref())).await;
+        match applied.unwrap_or(Err(OrderFault::Late(ORDER_MAX.as_secs()))) {
+            Ok(issued) => {
+                let directory = settings.directory.clone();
+                let kept = self
+                    .applicant
+                    .kept
+                    .keep_certificate(&directory, &issued.chain, &issued.key);
+                if let Err(error) = kept {
+                    // Each start asks for another one, and authorities give only a few for the same host.
+                    tracing::error!(%error, "the new certificate is served and could not be kept");
+                }
+                let facts = issued.certificate.facts();
+                let ends = clock::iso(facts.ends_s);
+                tracing::info!(names = facts.names_shown(), ends, "new connections get a new certificate");
+                self.applicant.served.put(issued.certificate);
+                self.made_by = Some(directory.clone());
+                self.attempts = Attempts::none(&directory, &self.attempts.host);
+                self.applicant.kept.forget_attempts();
+                self.health.is_well();
+                (self.window, self.ask_at_s, self.draw) = (None, 0, rand::random());
+            }
+            Err(fault) => {
+                let now_s = now_s();
+                let wait_s = self.applicant.client.take_wait_s();
+                let reason = fault.to_string();
+                self.attempts.fails(now_s, &reason, wait_s, rand::random());
+                let again = clock::iso(self.attempts.again_at);
+                tracing::error!(reason, again, "no certificate from the authority");
+                if let Err(error) = self.applicant.kept.keep_attempts(&self.attempts) {
+                    tracing::warn!(%error, "the failure could not be kept: after a restart it is tried again at once");
+                }
+                self.health.fails(Failure {
+                    reason: fault.outline(),
+                    again_s: Some(self.attempts.again_at),
+                });
+            }
+        }
+    }
+
+    /// Asks the authority when it wants the certificate to be renewed.
+    async fn ask(&mut self) {
+        let asked = match self.applicant.served.facts() {
+            Some(Facts { id: Some(id), .. }) => self.ask_about(&id).await,
+            _ => Err(instant_acme::Error::Unsupported("certificates without an id").into()),
+        };
+        match asked {
+            Ok((window, wait)) => {
+                if self.window != Some(window) {
+                    (self.window, self.draw) = (Some(window), rand::random());
+                }
+                let wait_s = i64::try_from(wait.as_secs()).ok();
+                self.ask_at_s = ask_at(now_s(), wait_s);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the authority does not say when to renew the certificate");
+                self.ask_at_s = ask_at(now_s(), None);
+            }
+        }
+    }
+
+    async fn ask_about(
+        &self,
+        id: &super::certificate::Id,
+    ) -> Result<(Window, Duration), OrderFault> {
+        let asking = async {
+            let account = self.applicant.account().await?;
+            Ok::<_, OrderFault>(account.renewal_info(&identifier(id)).await?)
+        };
+        let late = || OrderFault::Late(ORDER_MAX.as_secs());
+        let (RenewalInfo { suggested_window, .. }, wait) =
+            timeout(ORDER_MAX, asking).await.map_err(|_| late())??;
+        let window = Window {
+            begins_s: suggested_window.start.unix_timestamp(),
+            ends_s: suggested_window.end.unix_timestamp(),
+        };
+        Ok((window, wait))
+    }
+}
+
+/// The time, in seconds since the epoch.
+fn now_s() -> i64 {
+    clock::now().0.div_euclid(1_000_000)
+}
