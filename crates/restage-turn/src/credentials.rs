@@ -20,6 +20,18 @@ pub struct Credential {
     pub password: String,
 }
 
+impl Credential {
+    /// The key that signs messages of this user, and answers to them (RFC 8489 §9.2.2).
+    pub fn key(&self) -> [u8; 16] {
+        key(&self.username, &self.password)
+    }
+}
+
+/// MD5 of name, realm and password.
+fn key(username: &str, password: &str) -> [u8; 16] {
+    Md5::digest(format!("{username}:{REALM}:{password}")).into()
+}
+
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credential")
@@ -63,11 +75,9 @@ impl Credentials {
         Credential { username, password }
     }
 
-    /// The key that signs messages of this user (RFC 8489 §9.2.2): MD5 of name, realm and password.
+    /// The key that signs messages of this user.
     pub(crate) fn key(&self, username: &str) -> [u8; 16] {
-        let mut digest = Md5::new();
-        digest.update(format!("{username}:{REALM}:{}", self.password(username)));
-        digest.finalize().into()
+        key(username, &self.password(username))
     }
 
     pub(crate) fn nonces(&self) -> &hmac::Key {

@@ -309,6 +309,11 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
+    /// Postpones the next report, because there is no address to send it to.
+    pub(crate) fn skip_report(&mut self, now: Instant) {
+        self.report_at = self.report_at.map(|at| at.max(now + REPORT_INTERVAL));
+    }
+
     /// Sends BYE on every stream (RFC 3550 §6.6).
     pub(crate) fn close(&mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
         let mut train = Train::new(self.path, buffers.take());

@@ -204,6 +204,9 @@ impl Transport {
     /// Nothing that is sent to the address arrives any more.
     pub(crate) fn end_path(&mut self, remote: Remote) {
         self.session.ice.end_path(remote);
+        if let Some(receiver) = &mut self.receiver {
+            receiver.end_path(remote);
+        }
         self.has_trial = self.is_uncertain();
     }
 
@@ -292,7 +295,10 @@ impl Transport {
         guard(|| {
             #[cfg(test)]
             assert!(!self.is_faulty, "a fault for a test");
-            if let Some(sender) = &mut self.sender {
+            let is_proven = !self.has_trial || self.session.ice.is_proven();
+            if let Some(sender) = self.sender.as_mut().filter(|_| !is_proven) {
+                sender.skip_report(now);
+            } else if let Some(sender) = &mut self.sender {
                 let since_1970 = sink.since_1970(now);
                 sender.report(now, since_1970, &mut sink.buffers, &mut sink.outputs);
             }

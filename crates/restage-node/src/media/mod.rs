@@ -355,6 +355,11 @@ impl Media {
         Some(relay.credentials.issue(participant, expires_s))
     }
 
+    /// Whether there is a relay.
+    pub fn has_relay(&self) -> bool {
+        self.inner.relay.is_some()
+    }
+
     /// Ends the participant's allocations at the relay and accepts none of its credentials of now, which expire within
     /// `longest`.
     pub fn withdraw_from_relay(&self, participant: &str, longest: Duration) {

@@ -76,7 +76,10 @@ pub struct Settings {
     pub database: Option<Secret>,
     /// Address of an HTTP listener: API, WHIP, WHEP, events, console; repeatable [default: 127.0.0.1:4080]
     #[arg(long, env = "RESTAGE_HTTP", value_name = "ADDR", value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_more")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
     pub http: Vec<SocketAddr>,
     /// Certificate chain (PEM) with which the HTTP listeners serve TLS; read again when it changes [default: no TLS]
     #[arg(long, env = "RESTAGE_TLS_CERT", value_name = "FILE")]
@@ -126,6 +129,18 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub media_ip: Vec<IpAddr>,
+    /// TCP port offered for media besides UDP, at which an HTTP listener is reached; 0: none [default: the port of the HTTP listener at the same address]
+    #[arg(long, env = "RESTAGE_MEDIA_TCP_PORT", value_name = "PORT")]
+    pub media_tcp_port: Option<u16>,
+    /// Relay media through the media ports and the HTTP listeners (TURN) for clients that get it in no other way [default: true with TLS, else false]
+    #[arg(
+        long,
+        env = "RESTAGE_TURN",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub turn: Option<bool>,
     /// Whether viewers that offer only a lower H.264 profile than the publisher's get the stream all the same [default: lenient]
     #[arg(long, env = "RESTAGE_H264_PROFILE_MATCH", value_enum)]
     pub h264_profile_match: Option<ProfileMatch>,
@@ -336,6 +351,8 @@ impl Settings {
             } else {
                 self.media_ip
             },
+            media_tcp_port: self.media_tcp_port.or(lower.media_tcp_port),
+            turn: self.turn.or(lower.turn),
             h264_profile_match: self.h264_profile_match.or(lower.h264_profile_match),
             public_url: self.public_url.or(lower.public_url),
             account_id: self.account_id.or(lower.account_id),
@@ -406,7 +423,10 @@ impl Settings {
 /// One address, or a list of them.
 fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "an address such as \"127.0.0.1:4080\", or a list of them")]
+    #[serde(
+        untagged,
+        expecting = "an address such as \"127.0.0.1:4080\", or a list of them"
+    )]
     enum Addresses {
         One(SocketAddr),
         Some(Vec<SocketAddr>),

@@ -27,6 +27,8 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         media_port: Some(1),
         workers: Some(1),
         media_ip: vec![IpAddr::from([127, 0, 0, 1])],
+        media_tcp_port: Some(1),
+        turn: Some(true),
         h264_profile_match: Some(ProfileMatch::Strict),
         public_url: Some("http://x".into()),
         account_id: Some("1".into()),
@@ -137,7 +139,9 @@ fn listeners_are_one_or_a_few() {
     assert!(resolve("http = 80").unwrap_err().contains("or a list"));
     let twice = format!("http = [{one:?}, {one:?}]");
     assert!(resolve(&twice).unwrap_err().contains("each address once"));
-    let many: Vec<String> = (0..=HTTP_MAX).map(|n| format!("\"127.0.0.1:{}\"", n + 1)).collect();
+    let many: Vec<String> = (0..=HTTP_MAX)
+        .map(|n| format!("\"127.0.0.1:{}\"", n + 1))
+        .collect();
     let many = format!("http = [{}]", many.join(","));
     assert!(resolve(&many).unwrap_err().contains("8 times"));
     let free = resolve("http = [\"127.0.0.1:0\", \"127.0.0.1:0\"]").unwrap();

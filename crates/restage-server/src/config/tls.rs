@@ -89,7 +89,9 @@ pub enum Host {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum TlsFault {
-    #[error("tls-cert and tls-key go together: the certificate chain and its private key, both PEM")]
+    #[error(
+        "tls-cert and tls-key go together: the certificate chain and its private key, both PEM"
+    )]
     Half,
     #[error(
         "tls is auto, and tls-cert is set: the certificate comes from an authority or from files; leave one out"
@@ -363,10 +365,16 @@ mod tests {
         let url = "https://video.example.org";
         let public = ["0.0.0.0:443"];
         for (settings, words) in [
-            (auto(&["127.0.0.1:443", "[::1]:80"], url), "--http 0.0.0.0:443"),
+            (
+                auto(&["127.0.0.1:443", "[::1]:80"], url),
+                "--http 0.0.0.0:443",
+            ),
             (auto(&["0.0.0.0:4080"], url), "port 443 or at port 80"),
             // A port that others do not reach.
-            (auto(&["0.0.0.0:4080", "127.0.0.1:443"], url), "port 443 or at port 80"),
+            (
+                auto(&["0.0.0.0:4080", "127.0.0.1:443"], url),
+                "port 443 or at port 80",
+            ),
             (auto(&public, "https://localhost"), "--tls-cert"),
             (auto(&public, "https://a.localhost"), "--tls-cert"),
             (auto(&public, "https://127.0.0.1"), "--tls-cert"),

@@ -41,7 +41,8 @@ pub struct Secure {
 impl Secure {
     /// TLS at this public URL.
     pub fn new(tls: Arc<Tls>, public_url: &str, base_path: &str) -> Self {
-        let is_name = matches!(Host::of_url(public_url), Some(host @ Host::Name(_)) if !host.is_local());
+        let is_name =
+            matches!(Host::of_url(public_url), Some(host @ Host::Name(_)) if !host.is_local());
         let authority = public_url
             .strip_prefix("https://")
             .and_then(|rest| rest.split('/').next())
@@ -152,6 +153,10 @@ mod tests {
 
     use tokio::sync::Semaphore;
 
+    use std::net::SocketAddr;
+
+    use restage_node::media::Ends;
+
     use super::*;
     use crate::tls::testing::made;
 
@@ -164,6 +169,10 @@ mod tests {
         let descriptor = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let connection = Connection {
             address: from.parse::<IpAddr>().unwrap(),
+            ends: Ends {
+                client: SocketAddr::new(from.parse().unwrap(), 1),
+                local: SocketAddr::from(([127, 0, 0, 1], 1)),
+            },
             is_encrypted,
             descriptor: Arc::new(descriptor),
         };
@@ -205,7 +214,12 @@ mod tests {
                 assert_eq!(location, format!("https://video.example.org{url}"));
             }
         }
-        for (proto, is_sent) in [("http", true), ("https", false), ("https, http", true), ("", false)] {
+        for (proto, is_sent) in [
+            ("http", true),
+            ("https", false),
+            ("https, http", true),
+            ("", false),
+        ] {
             let mut request = request("GET", "/console/", "10.0.0.7", false);
             let proto = HeaderValue::from_str(proto).unwrap();
             request.headers_mut().insert(X_FORWARDED_PROTO, proto);
@@ -237,7 +251,10 @@ mod tests {
             request.headers_mut().insert(HOST, host);
             let answer = secure.instead(&request, &none).unwrap();
             let found = answer.headers()[LOCATION].to_str().unwrap();
-            assert_eq!(found, format!("https://video.example.org:8443/live{location}"));
+            assert_eq!(
+                found,
+                format!("https://video.example.org:8443/live{location}")
+            );
         }
         let health = request("GET", "/live/healthz", "203.0.113.9", false);
         assert!(secure.instead(&health, &none).is_none());
@@ -247,10 +264,30 @@ mod tests {
     fn browsers_stay_with_tls_under_a_name_of_its_own() {
         for (public_url, host, is_encrypted, stays) in [
             ("https://Video.example.org", "video.example.org", true, true),
-            ("https://video.example.org:443/live", "VIDEO.example.org:443", true, true),
-            ("https://video.example.org:8443", "video.example.org:8443", true, true),
-            ("https://video.example.org:8443", "video.example.org", true, false),
-            ("https://video.example.org", "video.example.org", false, false),
+            (
+                "https://video.example.org:443/live",
+                "VIDEO.example.org:443",
+                true,
+                true,
+            ),
+            (
+                "https://video.example.org:8443",
+                "video.example.org:8443",
+                true,
+                true,
+            ),
+            (
+                "https://video.example.org:8443",
+                "video.example.org",
+                true,
+                false,
+            ),
+            (
+                "https://video.example.org",
+                "video.example.org",
+                false,
+                false,
+            ),
             ("https://video.example.org", "localhost", true, false),
             ("https://localhost:4080", "localhost:4080", true, false),
             ("https://203.0.113.7", "203.0.113.7", true, false),

@@ -128,7 +128,8 @@ impl Certificate {
 
 impl Facts {
     fn of(certificate: &CertificateDer<'_>) -> Result<Self, CertificateFault> {
-        let unreadable = |error: x509_cert::der::Error| CertificateFault::Unreadable(error.to_string());
+        let unreadable =
+            |error: x509_cert::der::Error| CertificateFault::Unreadable(error.to_string());
         // `Raw` accepts serial numbers longer than RFC 5280 allows.
         let parsed = CertificateInner::<Raw>::from_der(certificate).map_err(unreadable)?;
         let body = parsed.tbs_certificate();
@@ -214,7 +215,12 @@ mod tests {
         let day = 86_400;
         assert_eq!(facts.ends_s - facts.begins_s, 90 * day);
         assert_eq!(facts.two_thirds_s() - facts.begins_s, 60 * day);
-        for (now, is_valid) in [(-1, false), (0, true), (90 * day, true), (90 * day + 1, false)] {
+        for (now, is_valid) in [
+            (-1, false),
+            (0, true),
+            (90 * day, true),
+            (90 * day + 1, false),
+        ] {
             assert_eq!(facts.is_valid_at(facts.begins_s + now), is_valid, "{now}");
         }
         for (host, is_covered) in [

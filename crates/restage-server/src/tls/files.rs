@@ -211,7 +211,13 @@ mod tests {
             cert: dir.path().join("cert.pem"),
             key: dir.path().join("key.pem"),
         };
-        assert!(matches!(read(&paths), Err(FilesFault::Read { setting: "tls-cert", .. })));
+        assert!(matches!(
+            read(&paths),
+            Err(FilesFault::Read {
+                setting: "tls-cert",
+                ..
+            })
+        ));
         let (one, two) = (made(&["one.test"], 0, 1), made(&["two.test"], 0, 1));
         write(&paths, &one);
         let (mut files, _) = Files::open(paths.clone()).unwrap();

@@ -29,7 +29,10 @@ impl Health {
     }
 
     fn failure(&self) -> Option<Failure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -94,19 +97,28 @@ mod tests {
         let stands = |facts: Option<&Facts>, now| Standing::of(facts, &health, now);
         assert!(matches!(stands(None, 1_500), Standing::Bad(text) if text.contains("yet")));
         assert_eq!(stands(Some(&facts), 1_500), Standing::Good);
-        assert!(matches!(stands(Some(&facts), 2_001), Standing::Bad(text) if text.contains("ended")));
+        assert!(
+            matches!(stands(Some(&facts), 2_001), Standing::Bad(text) if text.contains("ended"))
+        );
         assert!(matches!(stands(Some(&facts), 999), Standing::Bad(text) if text.contains("clock")));
         health.fails(Failure {
             reason: "the authority is not reached".to_owned(),
             again_s: Some(1_600),
         });
-        for (facts, now, is_bad) in [(Some(&facts), 1_500, false), (Some(&facts), 2_001, true), (None, 1_500, true)] {
+        for (facts, now, is_bad) in [
+            (Some(&facts), 1_500, false),
+            (Some(&facts), 2_001, true),
+            (None, 1_500, true),
+        ] {
             let text = match stands(facts, now) {
                 Standing::Bad(text) if is_bad => text,
                 Standing::Ageing(text) if !is_bad => text,
                 other => panic!("{other:?}"),
             };
-            assert!(text.contains("is not reached; next try at 1970-01-01T00:26:40Z"), "{text}");
+            assert!(
+                text.contains("is not reached; next try at 1970-01-01T00:26:40Z"),
+                "{text}"
+            );
         }
         health.is_well();
         assert_eq!(stands(Some(&facts), 1_500), Standing::Good);

@@ -24,11 +24,12 @@ impl Made {
         let mut roots = rustls::RootCertStore::empty();
         let own = rustls::pki_types::CertificateDer::from_pem_slice(self.chain.as_bytes());
         roots.add(own.unwrap()).unwrap();
-        let mut config = rustls::ClientConfig::builder_with_provider(super::certificate::provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config =
+            rustls::ClientConfig::builder_with_provider(super::certificate::provider())
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config
     }

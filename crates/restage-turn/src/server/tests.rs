@@ -220,13 +220,10 @@ fn signed(phone: &Phone, method: u16, id: &Transaction, attributes: &[(u16, Vec<
     if phone.nonce.is_empty() {
         return request.finish();
     }
-    let Credential { username, password } = &phone.credential;
-    request.push(USERNAME, username.as_bytes());
+    request.push(USERNAME, phone.credential.username.as_bytes());
     request.push(REALM_ATTRIBUTE, REALM.as_bytes());
     request.push(NONCE, &phone.nonce);
-    use md5::Digest as _;
-    let key = md5::Md5::digest(format!("{username}:{REALM}:{password}"));
-    request.finish_signed(&key)
+    request.finish_signed(&phone.credential.key())
 }
 
 /// The code of an error, nothing for a success.

@@ -13,7 +13,7 @@ use super::{Connections, Ends, IDLE_MAX, PROVE_MAX, READ_BYTES, WRITE_BYTES};
 use crate::media::WorkerId;
 use crate::media::link::{Arrival, Datagrams, Line};
 
-pub(super) async fn serve<S>(connections: &Connections, stream: S, ends: Ends, read: Vec<u8>)
+pub(super) async fn serve<S>(connections: &Connections, stream: S, ends: Ends)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -29,7 +29,7 @@ where
         ends,
         queue: &queue,
         worker: None,
-        bytes: read,
+        bytes: Vec::new(),
     };
     tokio::select! {
         () = intake.run(reader) => {}

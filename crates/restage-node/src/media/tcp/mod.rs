@@ -28,7 +28,7 @@ pub(super) use queue::{Fate, Parcel, Queue, Thinner};
 
 /// A connection that has not proven after this long that it belongs to a client is closed: by a valid check of a known
 /// peer, or by an allocation.
-const PROVE_MAX: Duration = Duration::from_secs(5);
+const PROVE_MAX: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 5 });
 /// A connection for ICE from which nothing has come for this long is closed. Clients send checks every few seconds.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Most bytes that are read at once.
@@ -84,22 +84,22 @@ impl Connections {
 }
 
 impl Media {
-    /// Serves a connection that begins with an ICE check in a frame (RFC 4571), until it ends. `read` is what was read of
-    /// it before. Dropping the future closes the connection.
-    pub async fn serve_ice<S>(&self, stream: S, ends: Ends, read: Vec<u8>)
+    /// Serves a connection that begins with an ICE check in a frame (RFC 4571), until it ends. Dropping the future closes
+    /// the connection.
+    pub async fn serve_ice<S>(&self, stream: S, ends: Ends)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        ice::serve(&self.inner.connections, stream, ends, read).await;
+        ice::serve(&self.inner.connections, stream, ends).await;
     }
 
-    /// Serves a connection that begins with a STUN or TURN message, until it ends. Without a relay it ends at once. `read`
-    /// is what was read of it before. Dropping the future closes the connection.
-    pub async fn serve_relay<S>(&self, stream: S, ends: Ends, read: Vec<u8>)
+    /// Serves a connection that begins with a STUN or TURN message, until it ends. Without a relay it ends at once. Dropping
+    /// the future closes the connection.
+    pub async fn serve_relay<S>(&self, stream: S, ends: Ends)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        relay::serve(&self.inner.connections, stream, ends, read).await;
+        relay::serve(&self.inner.connections, stream, ends).await;
     }
 }
 

@@ -20,7 +20,7 @@ use crate::media::worker::now;
 /// How often it is checked whether the allocation still exists.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) async fn serve<S>(connections: &Connections, stream: S, ends: Ends, read: Vec<u8>)
+pub(super) async fn serve<S>(connections: &Connections, stream: S, ends: Ends)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -45,7 +45,7 @@ where
         server: Mutex::new(relay.server()),
     };
     tokio::select! {
-        () = session.read(reader, read, place) => {}
+        () = session.read(reader, place) => {}
         () = session.write(writer, waiting) => {}
         () = session.until_over() => {}
     }
@@ -83,12 +83,8 @@ impl Session<'_> {
 
     /// Until the client closes, sends something else than messages, or reads none of the answers; or until a worker is
     /// gone.
-    async fn read<R: AsyncRead + Unpin>(
-        &self,
-        mut reader: R,
-        mut bytes: Vec<u8>,
-        mut place: Place,
-    ) {
+    async fn read<R: AsyncRead + Unpin>(&self, mut reader: R, mut place: Place) {
+        let mut bytes = Vec::new();
         loop {
             let mut at = 0;
             let mut batch = Batch::default();

@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn only_this_servers_names_are_answered_to() {
         let local = Hosts::new(&["127.0.0.1".parse().unwrap()], "http://127.0.0.1:4080");
-        let lan = Hosts::new(&["192.0.2.7".parse().unwrap()],
+        let lan = Hosts::new(
+            &["192.0.2.7".parse().unwrap()],
             "https://Video.example.org/live",
         );
         let any = Hosts::new(&["0.0.0.0".parse().unwrap()], "http://restage:4080");
@@ -157,7 +158,8 @@ mod tests {
 
     #[test]
     fn only_this_servers_pages_ask() {
-        let hosts = Hosts::new(&["127.0.0.1".parse().unwrap()],
+        let hosts = Hosts::new(
+            &["127.0.0.1".parse().unwrap()],
             "https://video.example.org/live",
         );
         for (host, origins, is_own) in [

@@ -78,9 +78,7 @@ fn framed_stun(bytes: &[u8]) -> Match {
     let is_long_enough = match bytes {
         [] => true,
         [high] => !is_blank(*high) && *high <= STUN_FIRST_BYTE_MAX,
-        [high, low, ..] => {
-            !is_blank(*high) && u16::from_be_bytes([*high, *low]) >= STUN_HEADER_LEN
-        }
+        [high, low, ..] => !is_blank(*high) && u16::from_be_bytes([*high, *low]) >= STUN_HEADER_LEN,
     };
     match bytes.get(2..) {
         Some(message) if is_long_enough => stun(message),
@@ -121,11 +119,7 @@ mod tests {
             (&BINDING, Opening::Stun, 8),
             (&framed, Opening::FramedStun, 10),
             // An allocate request of TURN.
-            (
-                b"\x00\x03\x00\x24\x21\x12\xa4\x42xxxx",
-                Opening::Stun,
-                8,
-            ),
+            (b"\x00\x03\x00\x24\x21\x12\xa4\x42xxxx", Opening::Stun, 8),
             // A frame whose length could be the type of a message: 0x0114.
             (
                 b"\x01\x14\x00\x01\x01\x00\x21\x12\xa4\x42",
@@ -140,8 +134,16 @@ mod tests {
             // Too short for a message, and no message either.
             (b"\x00\x01\r\n\r\n", Opening::Http, 4),
             (b"\x00\x01\x00\x00\r\n\r\n", Opening::Http, 5),
-            (b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", Opening::Http, 5),
-            (b"\x00\x1c\x00\x01\x00\x08\x21\x12\xa4\x43", Opening::Http, 10),
+            (
+                b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+                Opening::Http,
+                5,
+            ),
+            (
+                b"\x00\x1c\x00\x01\x00\x08\x21\x12\xa4\x43",
+                Opening::Http,
+                10,
+            ),
         ] {
             for length in 0..needed {
                 assert_eq!(Opening::of(&bytes[..length]), None, "{bytes:x?} {length}");

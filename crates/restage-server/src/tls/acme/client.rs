@@ -182,7 +182,12 @@ mod tests {
 
     #[test]
     fn a_wait_is_given_in_seconds() {
-        for (text, expected) in [("120", Some(120)), (" 7 ", Some(7)), ("Fri, 31 Dec 1999 23:59:59 GMT", None), ("", None)] {
+        for (text, expected) in [
+            ("120", Some(120)),
+            (" 7 ", Some(7)),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+            ("", None),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
             assert_eq!(wait_s(&headers), expected, "{text}");

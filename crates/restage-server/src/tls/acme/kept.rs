@@ -162,7 +162,13 @@ mod tests {
             let mode = path.metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-        let mode = dir.path().join("tls").metadata().unwrap().permissions().mode();
+        let mode = dir
+            .path()
+            .join("tls")
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o700);
         kept.forget_attempts();
         assert!(!kept.attempts("https://ca/dir", "a.test").has_failed());
@@ -172,7 +178,11 @@ mod tests {
     fn damaged_files_are_as_none() {
         let dir = tempfile::tempdir().unwrap();
         let kept = Kept::at(dir.path()).open().unwrap();
-        for path in [kept.certificate_file(), kept.attempts_file(), kept.account_file()] {
+        for path in [
+            kept.certificate_file(),
+            kept.attempts_file(),
+            kept.account_file(),
+        ] {
             std::fs::write(path, "{ half").unwrap();
         }
         assert!(kept.certificate().is_none());

@@ -18,10 +18,10 @@ use self::client::Client;
 use self::kept::Kept;
 use self::order::{Applicant, OrderFault, identifier};
 use self::schedule::{Attempts, Window, ask_at, renew_at};
+use super::TlsError;
 use super::certificate::{Certificate, Facts};
 use super::health::{Failure, Health};
 use super::served::Served;
-use super::TlsError;
 use crate::config::AcmeSettings;
 use crate::data_dir::DataDir;
 
@@ -151,17 +151,21 @@ impl Keeper {
         match applied.unwrap_or(Err(OrderFault::Late(ORDER_MAX.as_secs()))) {
             Ok(issued) => {
                 let directory = settings.directory.clone();
-                let kept = self
-                    .applicant
-                    .kept
-                    .keep_certificate(&directory, &issued.chain, &issued.key);
+                let kept =
+                    self.applicant
+                        .kept
+                        .keep_certificate(&directory, &issued.chain, &issued.key);
                 if let Err(error) = kept {
                     // Each start asks for another one, and authorities give only a few for the same host.
                     tracing::error!(%error, "the new certificate is served and could not be kept");
                 }
                 let facts = issued.certificate.facts();
                 let ends = clock::iso(facts.ends_s);
-                tracing::info!(names = facts.names_shown(), ends, "new connections get a new certificate");
+                tracing::info!(
+                    names = facts.names_shown(),
+                    ends,
+                    "new connections get a new certificate"
+                );
                 self.applicant.served.put(issued.certificate);
                 self.made_by = Some(directory.clone());
                 self.attempts = Attempts::none(&directory, &self.attempts.host);
@@ -217,8 +221,12 @@ impl Keeper {
             Ok::<_, OrderFault>(account.renewal_info(&identifier(id)).await?)
         };
         let late = || OrderFault::Late(ORDER_MAX.as_secs());
-        let (RenewalInfo { suggested_window, .. }, wait) =
-            timeout(ORDER_MAX, asking).await.map_err(|_| late())??;
+        let (
+            RenewalInfo {
+                suggested_window, ..
+            },
+            wait,
+        ) = timeout(ORDER_MAX, asking).await.map_err(|_| late())??;
         let window = Window {
             begins_s: suggested_window.start.unix_timestamp(),
             ends_s: suggested_window.end.unix_timestamp(),

@@ -141,7 +141,9 @@ impl Applicant {
     pub(super) async fn apply(&self, replaced: Option<&Id>) -> Result<Issued, OrderFault> {
         let account = self.account().await?;
         let mut order = match self.order(&account, replaced).await {
-            Err(OrderFault::Acme(Error::Api(problem))) if problem.r#type.as_deref() == Some(GONE) => {
+            Err(OrderFault::Acme(Error::Api(problem)))
+                if problem.r#type.as_deref() == Some(GONE) =>
+            {
                 self.kept.forget_account();
                 let account = self.account().await?;
                 self.order(&account, None).await?
@@ -179,7 +181,15 @@ impl Applicant {
             wanted = wanted.profile(profile);
         }
         if let Some(id) = replaced {
-            match account.new_order(&named(&wanted, id, &host, self.settings.profile.as_deref().filter(|_| has_profiles))).await {
+            match account
+                .new_order(&named(
+                    &wanted,
+                    id,
+                    &host,
+                    self.settings.profile.as_deref().filter(|_| has_profiles),
+                ))
+                .await
+            {
                 Err(Error::Unsupported(_)) => {}
                 // Another order has replaced it, whose certificate was lost.
                 Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(REPLACED) => {}
@@ -291,9 +301,8 @@ fn proving(host: &Host, digest: &[u8]) -> Result<CertifiedKey, OrderFault> {
     let mut params = CertificateParams::new(vec![host.to_string()])?;
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let certificate = params.self_signed(&key)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|error| {
-        OrderFault::Library(rustls::Error::General(error.to_owned()))
-    })?;
+    let key = PrivateKeyDer::try_from(key.serialize_der())
+        .map_err(|error| OrderFault::Library(rustls::Error::General(error.to_owned())))?;
     Ok(CertifiedKey::from_der(
         vec![certificate.der().clone()],
         key,
@@ -343,13 +352,19 @@ mod tests {
 
     #[test]
     fn a_proof_over_tls_is_for_the_host_and_holds_the_digest() {
-        for url in ["https://video.example.org", "https://192.0.2.7", "https://[2001:db8::1]"] {
+        for url in [
+            "https://video.example.org",
+            "https://192.0.2.7",
+            "https://[2001:db8::1]",
+        ] {
             let digest = [7; 32];
             let key = proving(&host(url), &digest).unwrap();
             let der = key.end_entity_cert().unwrap();
             // The extension's object identifier, critical, and an octet string within an octet string.
             let extension = [
-                &[0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 1, 31, 1, 1, 0xff, 4, 34, 4, 32][..],
+                &[
+                    0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 1, 31, 1, 1, 0xff, 4, 34, 4, 32,
+                ][..],
                 &digest,
             ]
             .concat();
@@ -361,7 +376,9 @@ mod tests {
     #[test]
     fn everybody_may_read_the_outline() {
         let problem = |kind: &str| {
-            let text = format!("{{\"type\":\"urn:ietf:params:acme:error:{kind}\",\"detail\":\"10.0.0.7 secret\"}}");
+            let text = format!(
+                "{{\"type\":\"urn:ietf:params:acme:error:{kind}\",\"detail\":\"10.0.0.7 secret\"}}"
+            );
             OrderFault::from(Error::Api(serde_json::from_str(&text).unwrap()))
         };
         let refused = OrderFault::Refused {
@@ -372,11 +389,17 @@ mod tests {
         for (fault, outline) in [
             (problem("rateLimited"), "the authority refused: rateLimited"),
             (refused, "the authority's check by http-01 failed"),
-            (Error::Other("10.0.0.7 secret".into()).into(), "the authority was not reached"),
+            (
+                Error::Other("10.0.0.7 secret".into()).into(),
+                "the authority was not reached",
+            ),
             (OrderFault::Late(7), "the authority did not finish in time"),
         ] {
             assert_eq!(fault.outline(), outline);
         }
-        assert!(problem("rateLimited").to_string().contains("secret"), "the log has all");
+        assert!(
+            problem("rateLimited").to_string().contains("secret"),
+            "the log has all"
+        );
     }
 }

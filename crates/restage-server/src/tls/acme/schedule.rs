@@ -180,7 +180,10 @@ mod tests {
         attempts.fails(1_000, "no", None, 0);
         let text = serde_json::to_string(&attempts).unwrap();
         assert_eq!(serde_json::from_str::<Attempts>(&text).unwrap(), attempts);
-        assert!(attempts.has_failed() && text.contains("\"reason\":\"no\""), "{text}");
+        assert!(
+            attempts.has_failed() && text.contains("\"reason\":\"no\""),
+            "{text}"
+        );
     }
 
     #[test]
@@ -208,7 +211,12 @@ mod tests {
 
     #[test]
     fn an_authority_is_asked_now_and_then() {
-        for (wait, expected) in [(None, ASK_EVERY_S), (Some(0), ASK_MIN_S), (Some(7_200), 7_200), (Some(i64::MAX), ASK_MAX_S)] {
+        for (wait, expected) in [
+            (None, ASK_EVERY_S),
+            (Some(0), ASK_MIN_S),
+            (Some(7_200), 7_200),
+            (Some(i64::MAX), ASK_MAX_S),
+        ] {
             assert_eq!(ask_at(0, wait), expected, "{wait:?}");
         }
     }
