@@ -29,7 +29,10 @@ ARROWS = {
         *("restage-api", "restage-core", "restage-media"),
         *("restage-store", "restage-stun", "restage-turn"),
     ),
-    "restage-server": ("restage-api", "restage-core", "restage-media", "restage-node", "restage-store"),
+    "restage-server": (
+        *("restage-api", "restage-core", "restage-media"),
+        *("restage-node", "restage-store", "restage-stun"),
+    ),
     # It is published by itself and shares no code with the server.
     "restage-client": (),
     "restage": (

@@ -49,9 +49,11 @@ export class Server {
   /**
    * @param {string} name Of its log in conformance/output.
    * @param {string} [publicHost] What clients are told to reach it by.
+   * @param {string[]} [more] Further arguments of `serve`.
    */
-  static async start(name, publicHost) {
+  static async start(name, publicHost, more = []) {
     const server = new Server();
+    server.more = more;
     server.publicHost = publicHost;
     await mkdir(OUTPUT, { recursive: true });
     server.name = name;
@@ -82,6 +84,7 @@ export class Server {
         "--media-port",
         `${this.mediaPort}`,
         ...this.#publicUrl,
+        ...this.more,
       ],
       { stdio: ["ignore", "ignore", "pipe"], env: cleanEnvironment() },
     );

@@ -4,6 +4,7 @@ mod database;
 mod http;
 mod machine;
 mod media;
+mod paths;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub use self::database::examine_database;
 use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};
 use self::media::{buffers, candidate, candidates, media_port, offload, workers};
+use self::paths::paths;
 use crate::config::Config;
 
 /// Time limit of one probe.
@@ -71,6 +73,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
                     .iter()
                     .map(|ip| candidate(*ip, places.audience)),
             );
+            findings.extend(paths(config, &places));
             if let Some(report) = report {
                 findings.extend(buffers(report));
                 findings.push(offload("gso", "sends", report.gso_segments));
@@ -131,6 +134,9 @@ mod tests {
             "media-port",
             "candidates",
             "candidate",
+            "tcp",
+            "turn",
+            "ipv6",
             "receive-buffer",
             "send-buffer",
             "gso",
