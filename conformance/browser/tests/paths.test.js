@@ -138,7 +138,8 @@ async function scene(use) {
 function assertWatched(found, path, goalMs) {
   assert.ok(found.frames >= 20, `${found.frames} frames were decoded`);
   for (const one of found.paths) {
-    assert.equal(one.type, path.type);
+    // The port of a TCP connection is known only when it is open, so Chromium calls it peer-reflexive.
+    assert.equal(one.type === "prflx" ? "host" : one.type, path.type);
     assert.equal(one.type === "relay" ? one.relay : one.protocol, path.relay ?? path.protocol);
   }
   console.log(`connected over ${path.relay ?? path.protocol} ${path.type} in ${found.ms.map(Math.round)} ms`);

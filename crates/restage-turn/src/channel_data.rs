@@ -4,8 +4,9 @@ use restage_stun::{COOKIE, HEADER_BYTES};
 
 use crate::limits::MESSAGE_BYTES_MAX;
 
-/// Numbers of channels (RFC 8656 §12).
-const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x4fff;
+/// Numbers of channels. RFC 8656 §12 has only those below 0x5000; clients of RFC 5766 §11 use the others too, and nothing
+/// else that shares a port begins with these bytes.
+const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x7fff;
 /// Channel number and length.
 const HEAD_BYTES: usize = 4;
 
@@ -120,7 +121,7 @@ mod tests {
             b"\x00\x01\x00\x00\x00\x00\x00\x00",
             b"\x00\x01\x00\x03\x21\x12\xa4\x42",
             b"\x00\x01\xff\xfc\x21\x12\xa4\x42",
-            b"\x50\x00\x00\x01",
+            b"\x80\x00\x00\x01",
             b"\x40\x00\xff\xff",
             b"\x80",
             b"\xff\xff\xff\xff",
@@ -131,7 +132,7 @@ mod tests {
             &b""[..],
             b"\x40",
             b"\x40\x01\x00\x05hell",
-            b"\x50\x01\x00\x00",
+            b"\x80\x01\x00\x00",
             b"\x3f\x01\x00\x00",
         ] {
             assert_eq!(read(bytes), None, "{bytes:x?}");

@@ -253,7 +253,7 @@ pub(crate) fn unknown_attributes<'a>(request: &Message<'a>) -> impl Iterator<Ite
 /// a Binding request without USERNAME, which no ICE check is.
 pub fn is_for_relay(bytes: &[u8]) -> bool {
     match bytes {
-        [first @ 0x40..=0x4f, second, ..] => {
+        [first @ 0x40..=0x7f, second, ..] => {
             channel_data::is_channel(u16::from_be_bytes([*first, *second]))
         }
         // Types of requests and of the Send indication.

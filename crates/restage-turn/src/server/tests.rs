@@ -347,7 +347,7 @@ fn requests_that_make_no_sense_are_refused() {
     );
     assert_eq!(world.ask(&mut phone, method::CHANNEL_BIND, &[]), Err(400));
     assert_eq!(world.bind(&mut phone, 0x3fff, MEDIA), Err(400));
-    assert_eq!(world.bind(&mut phone, 0x5000, MEDIA), Err(400));
+    assert_eq!(world.bind(&mut phone, 0x8000, MEDIA), Err(400));
     world.bind(&mut phone, 0x4001, MEDIA).unwrap();
     world.bind(&mut phone, 0x4001, MEDIA).unwrap();
     assert_eq!(
@@ -677,8 +677,8 @@ fn what_is_for_ice_stays_with_ice() {
         (&allocate, true),
         (&send, true),
         (b"\x40\x01\x00\x00", true),
-        (b"\x4f\xff\x00\x00", true),
-        (b"\x50\x01\x00\x00", false),
+        (b"\x7f\xff\x00\x00", true),
+        (b"\x80\x01\x00\x00", false),
         (b"\x16\xfe\xfd", false),
         (b"\x80\x60", false),
         (b"\x40", false),
