@@ -136,7 +136,7 @@ impl Waiting {
     }
 
     /// These were sent.
-    pub(super) fn sent(&mut self, parcels: &mut Vec<Parcel>) {
+    pub(super) fn sent(&self, parcels: &mut Vec<Parcel>) {
         let bytes: usize = parcels.iter().map(Parcel::bytes).sum();
         self.counts.waiting.fetch_sub(bytes, Ordering::Relaxed);
         parcels.clear();
