@@ -13,6 +13,7 @@ import imageio_ffmpeg
 import pytest
 
 from support.server import ROOT, Server, binary, clean_environment, free_port
+from support.tls import self_signed
 from support.wait import eventually
 
 README = ROOT / "README.md"
@@ -171,11 +172,23 @@ def test_every_server_of_the_readme_starts(line, tools, tmp_path):
         line = re.sub(r"postgres://\S+", f"'{database}?options=-csearch_path%3D{schema}'", line)
     line = line.split("  #")[0]
     # Tests stay on this machine, on ports that are free.
-    address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+    host = "127.0.0.1"
+    if "--tls auto" in line:
+        # An authority that nobody reaches: the server starts all the same, and asks again later.
+        host = "0.0.0.0"
+        line += " --acme-challenge http-01 --acme-directory https://127.0.0.1:1/directory"
+    if "--tls-cert" in line:
+        made = self_signed(tmp_path / "made", ("video.example.org",))
+        for path, name in zip(made, ("chain.pem", "key.pem"), strict=True):
+            path.rename(tmp_path / name)
+
+    def listener(_=None):
+        return f"--http {host}:{free_port(socket.SOCK_STREAM)}"
+
     if "--http" in line:
-        line = re.sub(r"--http \S+", f"--http {address}", line)
+        line = re.sub(r"--http \S+", listener, line)
     else:
-        line += f" --http {address}"
+        line += f" {listener()}"
     line = re.sub(r"--media-ip \"\$\([^)]*\)\"", "--media-ip 127.0.0.1", line)
     line += f" --media-port {free_port(socket.SOCK_DGRAM)}"
     process = subprocess.Popen(

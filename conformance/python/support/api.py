@@ -14,12 +14,16 @@ REGION = "eu-west-1"
 ACCOUNT = "000000000000"
 
 
-def client(server, region=REGION, checked=True, keys=None, **config):
-    """An unmodified boto3 client of `server`, without retries, so that no error is hidden."""
+def client(server, region=REGION, checked=True, keys=None, url=None, trust=None, **config):
+    """An unmodified boto3 client of `server`, without retries, so that no error is hidden.
+
+    `url` is where to ask instead of the server's own URL, `trust` a file with the certificates to accept.
+    """
     access_key, secret_key = keys or server.credentials()
     made = boto3.session.Session().client(
         "ivs-realtime",
-        endpoint_url=server.url,
+        endpoint_url=url or server.url,
+        verify=trust and str(trust),
         region_name=region,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,

@@ -6,6 +6,7 @@ The tests stay plain functions; each method here runs its coroutine on that loop
 import asyncio
 import collections
 import fractions
+import ssl
 import threading
 import time
 
@@ -326,9 +327,10 @@ def placed(url, token, in_url):
 
 
 class Media:
-    """The event loop, and its tasks."""
+    """The event loop, and its tasks. `trust` is a file with the certificates to accept, instead of the system's."""
 
-    def __init__(self):
+    def __init__(self, trust=None):
+        self.trust = trust
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="media", daemon=True)
         self._thread.start()
@@ -339,7 +341,8 @@ class Media:
         self.http = self.run(self._make_http())
 
     async def _make_http(self):
-        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_S))
+        connector = self.trust and aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self.trust))
+        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_S), connector=connector)
 
     def run(self, coroutine):
         """Runs a coroutine on the loop, and waits for its result."""

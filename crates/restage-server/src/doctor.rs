@@ -5,6 +5,7 @@ mod http;
 mod machine;
 mod media;
 mod paths;
+mod tls;
 
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ fn finding(check: &'static str, verdict: Verdict, sentence: impl Into<String>) -
 /// Runs every check for this configuration.
 pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = config.http.iter().copied().map(http_port).collect();
+    findings.push(tls::tls(config));
     match config.media_places() {
         Ok(places) => {
             let mut report = None;
@@ -131,6 +133,7 @@ mod tests {
             .collect();
         for check in [
             "http-port",
+            "tls",
             "media-port",
             "candidates",
             "candidate",

@@ -4,17 +4,19 @@ use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use crate::config::{Config, TlsSource};
 
-/// Files of the data directory that contain secrets: credentials, keys, and the database, which has the key of page
+/// Files of the data directory that contain secrets: credentials, keys, an authority's account, and the database, which has the key of page
 /// tokens and perhaps waiting events.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 8] = [
     "credentials",
     "tokens.key",
     "console.key",
     "access-keys.key",
     "access-keys.toml",
     "restage.db",
+    "tls/account.json",
+    "tls/certificate.pem",
 ];
 /// Permission bits of users that are neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
@@ -60,7 +62,14 @@ pub fn exposed(config: &Config) -> Vec<Exposed> {
             path: key.secret_file.clone(),
             what: format!("the secret of access key {}", key.access_key_id),
         });
-    directory.into_iter().chain(keys).collect()
+    let tls_key = match &config.tls {
+        Some(TlsSource::Files(files)) => is_open(&files.key).then(|| Exposed {
+            path: files.key.clone(),
+            what: "the key of the certificate".to_owned(),
+        }),
+        _ => None,
+    };
+    directory.into_iter().chain(keys).chain(tls_key).collect()
 }
 
 /// Whether every user can read or write the file, and enter every directory above it.
@@ -131,6 +140,25 @@ mod tests {
         assert_eq!(exposed(&config), []);
         allow(dir.path(), 0o710);
         assert_eq!(exposed(&config), []);
+    }
+
+    #[test]
+    fn the_key_of_a_certificate_is_a_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        allow(dir.path(), 0o755);
+        let key = dir.path().join("key.pem");
+        std::fs::write(&key, "key").unwrap();
+        let settings = Settings {
+            data_dir: Some(dir.path().join("data")),
+            tls_cert: Some(dir.path().join("cert.pem")),
+            tls_key: Some(key.clone()),
+            ..Settings::default()
+        };
+        let config = settings.resolve().unwrap();
+        allow(&key, 0o640);
+        assert_eq!(exposed(&config), []);
+        allow(&key, 0o644);
+        assert_eq!(exposed(&config)[0].path, key);
     }
 
     #[test]

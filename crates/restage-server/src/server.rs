@@ -1,6 +1,7 @@
 //! Starts, supervises and stops the server.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ pub enum StartError {
     Media(#[from] MediaStartError),
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("cannot listen on {address}: {source}; give another --http")]
+    #[error("cannot listen on {address}: {source}; {}", listen_advice(source))]
     Listen {
         address: SocketAddr,
         source: std::io::Error,
@@ -81,6 +82,17 @@ pub enum StartError {
         path: PathBuf,
         source: std::io::Error,
     },
+}
+
+/// What helps when an address cannot be listened on.
+fn listen_advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities), or give \
+             another --http"
+        }
+        _ => "give another --http",
+    }
 }
 
 /// Why a running server ended by itself.
@@ -232,7 +244,7 @@ impl Server {
             base_path,
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
-            metrics: Metrics::of(&control),
+            metrics: Metrics::of(&control, secure.as_ref().map(Secure::tls)),
             shows_metrics: config.metrics.is_none() && is_local,
             secure,
             sockets: http::socket_room(&door),

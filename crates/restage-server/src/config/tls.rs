@@ -13,7 +13,7 @@ use super::Settings;
 /// The directory of Let's Encrypt, for certificates that everybody accepts.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 /// The profile of Let's Encrypt for addresses: it certifies these for about six days only.
-pub const ADDRESS_PROFILE: &str = "shortlived";
+const ADDRESS_PROFILE: &str = "shortlived";
 /// The ports at which authorities check a name or an address (RFC 8737 §3, RFC 8555 §8.3).
 const TLS_PORT: u16 = 443;
 const HTTP_PORT: u16 = 80;

@@ -6,6 +6,7 @@
 
 mod outbox;
 mod state;
+mod tls;
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -24,7 +25,10 @@ use restage_node::control::{Control, Failures};
 use restage_store::durations;
 use tokio::sync::Mutex;
 
+use crate::tls::Tls;
+
 use state::State;
+use tls::TlsCollector;
 
 /// The type of what [`Metrics::render`] answers.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -89,15 +93,16 @@ impl Inner {
 }
 
 impl Metrics {
-    /// Metrics of a server.
-    pub fn of(control: &Control) -> Self {
+    /// Metrics of a server, and of its TLS if it serves that.
+    pub fn of(control: &Control, tls: Option<&Arc<Tls>>) -> Self {
         Self::with(
             control.store().batch_durations(),
             control.failures().clone(),
+            tls,
         )
     }
 
-    fn with(batches: Histogram, failures: Failures) -> Self {
+    fn with(batches: Histogram, failures: Failures, tls: Option<&Arc<Tls>>) -> Self {
         let mut registry = Registry::with_prefix("restage");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that runs", build);
@@ -145,6 +150,9 @@ impl Metrics {
             "Connections that did not come about, or that a limit ended, by kind (publish, subscribe) and reason",
             failures,
         );
+        if let Some(tls) = tls {
+            registry.register_collector(Box::new(TlsCollector(Arc::clone(tls))));
+        }
         let state = State::register(&mut registry);
         Self {
             inner: Arc::new(Inner {
@@ -242,7 +250,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_operation_and_code() {
-        let metrics = Metrics::with(durations(), Failures::default());
+        let metrics = Metrics::with(durations(), Failures::default(), None);
         let took = Duration::from_micros(150);
         metrics.api_request(Some(Operation::GetStage), None, took);
         metrics.api_request(Some(Operation::GetStage), None, took);
@@ -268,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_made_up_method_opens_no_series() {
-        let metrics = Metrics::with(durations(), Failures::default());
+        let metrics = Metrics::with(durations(), Failures::default(), None);
         for n in 0..100 {
             let method = http::Method::from_bytes(format!("M{n}").as_bytes()).unwrap();
             metrics.http_request(
@@ -280,5 +288,22 @@ mod tests {
         let text = text(&metrics);
         assert_eq!(text.matches("restage_http_requests_total{").count(), 1);
         assert!(text.contains("method=\"other\",status=\"405\"} 100"));
+    }
+
+    #[test]
+    fn tls_is_counted_where_it_is_served() {
+        let made = crate::tls::testing::made(&["a.test"], 0, 1);
+        let ends_s = made.certificate().facts().ends_s;
+        let tls = Tls::of(made.certificate());
+        tls.note_unfinished();
+        let metrics = Metrics::with(durations(), Failures::default(), Some(&tls));
+        let text = text(&metrics);
+        for line in [
+            "restage_tls_handshakes_total{outcome=\"finished\"} 0".to_owned(),
+            "restage_tls_handshakes_total{outcome=\"unfinished\"} 1".to_owned(),
+            format!("restage_tls_certificate_end_seconds {ends_s}"),
+        ] {
+            assert!(text.contains(&line), "{line} is missing:\n{text}");
+        }
     }
 }

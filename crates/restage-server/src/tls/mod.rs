@@ -25,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 use crate::config::TlsSource;
 use crate::data_dir::{DataDir, DataDirError};
 
+pub use self::acme::{Found, SetupFault, find};
 pub use self::certificate::{Certificate, CertificateFault, Facts};
 pub use self::files::{FilesFault, read as read_files};
 pub use self::health::{Health, Standing};
@@ -43,7 +44,7 @@ pub enum TlsError {
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     #[error(transparent)]
-    Acme(#[from] acme::SetupFault),
+    Acme(#[from] SetupFault),
     #[error("TLS cannot be set up: {0}")]
     Library(#[from] rustls::Error),
 }

@@ -1,11 +1,14 @@
 //! Certificates for tests.
 
-use rcgen::{CertificateParams, KeyPair};
-use restage_store::system::clock;
-use rustls::pki_types::pem::PemObject as _;
 use std::time::{Duration, SystemTime};
 
-use super::certificate::Certificate;
+use rcgen::{CertificateParams, KeyPair};
+use restage_store::system::clock;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+
+use super::certificate::{Certificate, provider};
 
 /// A self-signed certificate and its key, as PEM.
 pub(crate) struct Made {
@@ -20,16 +23,21 @@ impl Made {
     }
 
     /// A client's configuration that trusts this certificate alone, and speaks HTTP.
-    pub(crate) fn trusted(&self) -> rustls::ClientConfig {
-        let mut roots = rustls::RootCertStore::empty();
-        let own = rustls::pki_types::CertificateDer::from_pem_slice(self.chain.as_bytes());
-        roots.add(own.unwrap()).unwrap();
-        let mut config =
-            rustls::ClientConfig::builder_with_provider(super::certificate::provider())
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+    pub(crate) fn trusted(&self) -> ClientConfig {
+        self.trusting(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same, for some versions of TLS.
+    pub(crate) fn trusting(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap())
+            .unwrap();
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config
     }

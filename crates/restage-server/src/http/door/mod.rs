@@ -19,7 +19,7 @@ use crate::config::Network;
 pub(crate) use address::{Client, Proxies, Slot, Slots};
 pub(crate) use host::Hosts;
 #[cfg(test)]
-pub(crate) use room::HEAD_MAX;
+pub(crate) use room::{HANDSHAKE_MAX, HEAD_MAX};
 pub(crate) use room::{Notes, Room, Seated};
 
 /// Events sockets of one client address: a tenth of all.

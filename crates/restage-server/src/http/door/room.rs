@@ -529,4 +529,35 @@ mod tests {
         drop((expected, silent, half, idle, busy));
         room.is_empty().await;
     }
+
+    #[tokio::test]
+    async fn handshakes_have_a_time_and_a_number() {
+        let room = Room::new(256);
+        let max = room.handshakes_max;
+        let seated: Vec<_> = (0..=max).map(|_| room.seat().unwrap()).collect();
+        let mut shaking = Vec::new();
+        for (number, seated) in seated[..max].iter().enumerate() {
+            shaking.push(seated.notes().shakes());
+            seated.seat.since_ms.store(number as u64, Ordering::Relaxed);
+        }
+        let limit = u64::try_from(HANDSHAKE_MAX.as_millis()).unwrap();
+        room.sweep_at(limit);
+        assert!(!seated.iter().any(asked));
+        // The number is reached: the oldest go.
+        while room.now_ms() <= max as u64 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let newest = seated[max].notes().shakes();
+        let going = seated.iter().filter(|seated| asked(seated)).count();
+        assert_eq!(going, (max / HANDSHAKES_ENDED).max(1));
+        assert!(asked(&seated[0]) && !asked(&seated[max]));
+        drop((newest, shaking));
+        assert_eq!(room.handshakes.load(Ordering::Relaxed), 0);
+        // The head's time begins after the handshake.
+        let (finished, slow) = (&seated[max], &seated[max - 1]);
+        finished.notes().arrives();
+        finished.seat.since_ms.store(limit, Ordering::Relaxed);
+        room.sweep_at(limit + max as u64 + 1);
+        assert!(asked(slow) && !asked(finished));
+    }
 }

@@ -29,7 +29,7 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\
     {\"code\":\"TOO_MANY_CONNECTIONS\",\"message\":\"this address has as many connections open as one may have\"}";
 /// The answer to a TLS handshake where TLS is not served: the alert handshake_failure, which is fatal (RFC 8446 §6).
 /// Clients print it as what it is, and an answer of HTTP as a broken TLS record.
-const NO_TLS: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
+pub(super) const NO_TLS: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
 
 /// The connection of a request, as one of the request's extensions.
 #[derive(Clone, Debug)]

@@ -75,14 +75,17 @@ fn stun(bytes: &[u8]) -> Match {
 }
 
 fn framed_stun(bytes: &[u8]) -> Match {
+    // Whoever is not known yet sends short messages, so a frame's first byte is as small as a message's.
+    let is_begun = bytes
+        .first()
+        .is_none_or(|high| *high <= STUN_FIRST_BYTE_MAX && !is_blank(*high));
     let is_long_enough = match bytes {
-        [] => true,
-        [high] => !is_blank(*high) && *high <= STUN_FIRST_BYTE_MAX,
-        [high, low, ..] => !is_blank(*high) && u16::from_be_bytes([*high, *low]) >= STUN_HEADER_LEN,
+        [high, low, ..] => u16::from_be_bytes([*high, *low]) >= STUN_HEADER_LEN,
+        _ => true,
     };
     match bytes.get(2..) {
-        Some(message) if is_long_enough => stun(message),
-        None if is_long_enough => Match::Partial,
+        Some(message) if is_begun && is_long_enough => stun(message),
+        None if is_begun => Match::Partial,
         _ => Match::None,
     }
 }

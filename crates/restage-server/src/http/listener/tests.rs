@@ -8,11 +8,14 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::client::TlsStream;
 
+use super::connection::NO_TLS;
 use super::conversation::HEAD_LEN_MAX;
 use super::*;
-use crate::http::door::{Client, HEAD_MAX};
+use crate::http::door::{Client, HANDSHAKE_MAX, HEAD_MAX};
 use crate::http::{Door, DoorSettings};
+use crate::tls::testing::{Made, made};
 
 /// Long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -68,7 +71,7 @@ fn health() -> Router {
 const PLAIN: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// Sends a text, and reads until the server closes the connection or has sent `until`.
-async fn ask(stream: &mut TcpStream, text: &[u8], until: &str) -> String {
+async fn ask(stream: &mut impl Stream, text: &[u8], until: &str) -> String {
     stream.write_all(text).await.unwrap();
     let mut said = Vec::new();
     let reading = async {
@@ -326,4 +329,182 @@ async fn a_connection_outlives_a_small_body_that_nobody_wanted() {
         assert!(said.starts_with("HTTP/1.1 403"), "{said}");
         assert!(said.to_lowercase().contains("connection: close"), "{said}");
     }
+}
+
+/// A server with a certificate for 127.0.0.1.
+async fn served_over_tls(descriptors: u64, trusted: &[&str]) -> (Served, Made) {
+    let made = made(&["127.0.0.1"], 0, 1);
+    let tls = Tls::of(made.certificate());
+    let whose = |request: axum::extract::Request| async move {
+        let connection = request.extensions().get::<Connection>().unwrap();
+        format!("{} {}", connection.address, connection.is_encrypted)
+    };
+    let refuse = || async { (http::StatusCode::FORBIDDEN, "no") };
+    let router = health()
+        .route("/whose", get(whose))
+        .route("/refuse", post(refuse));
+    let served = served_with(router, descriptors, trusted, 0, Some(tls)).await;
+    (served, made)
+}
+
+async fn over_tls(
+    stream: TcpStream,
+    config: rustls::ClientConfig,
+) -> io::Result<TlsStream<TcpStream>> {
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let name = "127.0.0.1".try_into().unwrap();
+    timeout(SOON, connector.connect(name, stream))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn one_port_serves_both_plain_and_encrypted_requests() {
+    let (served, made) = served_over_tls(1_024, &["127.0.0.1"]).await;
+    let request = b"GET /whose HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let mut plain = TcpStream::connect(served.address).await.unwrap();
+    let said = ask(&mut plain, request, "").await;
+    assert!(said.ends_with("127.0.0.1 false"), "{said}");
+    for versions in [&[&rustls::version::TLS13][..], &[&rustls::version::TLS12]] {
+        let stream = TcpStream::connect(served.address).await.unwrap();
+        let mut stream = over_tls(stream, made.trusting(versions)).await.unwrap();
+        let said = ask(&mut stream, request, "").await;
+        assert!(said.ends_with("127.0.0.1 true"), "{said}");
+    }
+    // The header of the PROXY protocol comes before the handshake.
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\x00\x71\x07\x7f\0\0\x01\0\x09\0\x50";
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(header).await.unwrap();
+    let mut stream = over_tls(stream, made.trusted()).await.unwrap();
+    let said = ask(&mut stream, request, "").await;
+    assert!(said.ends_with("203.0.113.7 true"), "{said}");
+    // Within TLS nobody is believed to be a proxy who is not one outside: the header is no request.
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let mut stream = over_tls(stream, made.trusted()).await.unwrap();
+    let said = ask(&mut stream, &[&header[..], request].concat(), "").await;
+    assert!(!said.contains("203.0.113.7"), "{said}");
+}
+
+/// What is refused, or is no request, ends alike within TLS.
+#[tokio::test]
+async fn limits_of_requests_hold_within_tls() {
+    let (served, made) = served_over_tls(1_024, &[]).await;
+    let connect = || async {
+        let stream = TcpStream::connect(served.address).await.unwrap();
+        over_tls(stream, made.trusted()).await.unwrap()
+    };
+    let mut stream = connect().await;
+    let huge = format!(
+        "GET / HTTP/1.1\r\nX: {}\r\n\r\n",
+        "a".repeat(2 * HEAD_LEN_MAX)
+    );
+    stream.write_all(huge.as_bytes()).await.ok();
+    let mut said = String::new();
+    timeout(SOON, stream.read_to_string(&mut said))
+        .await
+        .unwrap()
+        .ok();
+    assert!(
+        said.is_empty() || said.starts_with("HTTP/1.1 431"),
+        "{said}"
+    );
+    // An answer that comes before the body reaches a client that continues to send.
+    let mut stream = connect().await;
+    let length = 2_000_000;
+    let head = format!("POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    timeout(SOON, stream.read_exact(&mut status))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&status, b"HTTP/1.1 403");
+    stream.write_all(&vec![b'x'; length]).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut rest = String::new();
+    timeout(SOON, stream.read_to_string(&mut rest))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(rest.ends_with("no"), "{rest}");
+    // A second handshake within the first.
+    let mut stream = connect().await;
+    stream
+        .write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")
+        .await
+        .unwrap();
+    let mut said = Vec::new();
+    timeout(SOON, stream.read_to_end(&mut said))
+        .await
+        .unwrap()
+        .ok();
+    assert!(said.is_empty() || said == NO_TLS, "{said:x?}");
+}
+
+#[tokio::test]
+async fn without_a_certificate_a_handshake_is_refused_in_its_own_words() {
+    let served = served(health(), 1_024, &[], 0).await;
+    let config = made(&["127.0.0.1"], 0, 1).trusted();
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let error = over_tls(stream, config).await.unwrap_err().to_string();
+    assert!(error.contains("HandshakeFailure"), "{error}");
+}
+
+/// Handshakes that stop, are garbage, or are never finished end, and everybody else is served meanwhile.
+#[tokio::test]
+async fn unfinished_and_broken_handshakes_hurt_nobody() {
+    let (served, made) = served_over_tls(1_024, &[]).await;
+    let hello: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    let began = Instant::now();
+    // Nothing follows.
+    let mut silent = TcpStream::connect(served.address).await.unwrap();
+    silent.write_all(hello).await.unwrap();
+    // Most of the places for handshakes, and more than those.
+    let mut idle = Vec::new();
+    for _ in 0..1_000 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(hello).await.unwrap();
+        idle.push(stream);
+    }
+    for noise in [
+        &b"\x16\x03\x01\xff\xff"[..],
+        b"\x16\x03\x01\x00\x00",
+        b"\x16\x03\x01\x00\x04\x01\xff\xff\xff",
+        b"\x16\x03\x00\x00\x04\x02\x00\x00\x00",
+        b"\x16\x03GET / HTTP/1.1\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(noise).await.unwrap();
+        stream.write_all(&[0xff; 20_000]).await.ok();
+        stream.shutdown().await.ok();
+        let mut said = Vec::new();
+        timeout(SOON, stream.read_to_end(&mut said))
+            .await
+            .unwrap()
+            .ok();
+        assert!(!said.starts_with(b"HTTP/1.1 200"), "{said:x?}");
+    }
+    // A client that speaks TLS and then does not.
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let (mut tcp, _) = over_tls(stream, made.trusted()).await.unwrap().into_inner();
+    tcp.write_all(PLAIN.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    timeout(SOON, tcp.read_to_end(&mut said))
+        .await
+        .unwrap()
+        .ok();
+    assert!(!String::from_utf8_lossy(&said).contains("ok"));
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let mut stream = over_tls(stream, made.trusted()).await.unwrap();
+    let said = ask(&mut stream, PLAIN.as_bytes(), "ok\n").await;
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    assert!(
+        began.elapsed() < HANDSHAKE_MAX,
+        "served before the others ran out of time"
+    );
+    let mut nothing = Vec::new();
+    timeout(SOON, silent.read_to_end(&mut nothing))
+        .await
+        .unwrap()
+        .ok();
 }

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(found.certificate.facts(), made.certificate().facts());
         let mut attempts = kept.attempts("https://ca/dir", "a.test");
         assert!(!attempts.has_failed());
-        attempts.fails(1_000, "no", None, 0);
+        attempts.fails(1_000, ("no", "no"), None, 0);
         kept.keep_attempts(&attempts).unwrap();
         assert_eq!(kept.attempts("https://ca/dir", "a.test"), attempts);
         // Another host, or another authority, has attempts of its own.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use self::client::Client;
 use self::kept::Kept;
-use self::order::{Applicant, OrderFault, identifier};
+use self::order::{Applicant, Issued, OrderFault, identifier};
 use self::schedule::{Attempts, Window, ask_at, renew_at};
 use super::TlsError;
 use super::certificate::{Certificate, Facts};
@@ -96,7 +96,7 @@ impl Keeper {
             served.put(found.certificate);
             found.directory
         });
-        Ok(Self {
+        let keeper = Self {
             applicant: Applicant {
                 settings,
                 client,
@@ -109,7 +109,12 @@ impl Keeper {
             window: None,
             ask_at_s: 0,
             draw: rand::random(),
-        })
+        };
+        // What an earlier process has found is true until it is tried again.
+        if keeper.attempts.has_failed() {
+            keeper.tell();
+        }
+        Ok(keeper)
     }
 
     /// Keeps the certificate for ever.
@@ -149,46 +154,54 @@ impl Keeper {
         let replaced = facts.and_then(|facts| facts.id).filter(|_| is_current);
         let applied = timeout(ORDER_MAX, self.applicant.apply(replaced.as_ref())).await;
         match applied.unwrap_or(Err(OrderFault::Late(ORDER_MAX.as_secs()))) {
-            Ok(issued) => {
-                let directory = settings.directory.clone();
-                let kept =
-                    self.applicant
-                        .kept
-                        .keep_certificate(&directory, &issued.chain, &issued.key);
-                if let Err(error) = kept {
-                    // Each start asks for another one, and authorities give only a few for the same host.
-                    tracing::error!(%error, "the new certificate is served and could not be kept");
-                }
-                let facts = issued.certificate.facts();
-                let ends = clock::iso(facts.ends_s);
-                tracing::info!(
-                    names = facts.names_shown(),
-                    ends,
-                    "new connections get a new certificate"
-                );
-                self.applicant.served.put(issued.certificate);
-                self.made_by = Some(directory.clone());
-                self.attempts = Attempts::none(&directory, &self.attempts.host);
-                self.applicant.kept.forget_attempts();
-                self.health.is_well();
-                (self.window, self.ask_at_s, self.draw) = (None, 0, rand::random());
-            }
-            Err(fault) => {
-                let now_s = now_s();
-                let wait_s = self.applicant.client.take_wait_s();
-                let reason = fault.to_string();
-                self.attempts.fails(now_s, &reason, wait_s, rand::random());
-                let again = clock::iso(self.attempts.again_at);
-                tracing::error!(reason, again, "no certificate from the authority");
-                if let Err(error) = self.applicant.kept.keep_attempts(&self.attempts) {
-                    tracing::warn!(%error, "the failure could not be kept: after a restart it is tried again at once");
-                }
-                self.health.fails(Failure {
-                    reason: fault.outline(),
-                    again_s: Some(self.attempts.again_at),
-                });
-            }
+            Ok(issued) => self.take(issued),
+            Err(fault) => self.fail(&fault),
         }
+    }
+
+    /// Keeps and serves a new certificate.
+    fn take(&mut self, issued: Issued) {
+        let Applicant {
+            settings,
+            kept,
+            served,
+            ..
+        } = &self.applicant;
+        if let Err(error) = kept.keep_certificate(&settings.directory, &issued.chain, &issued.key) {
+            // Each start asks for another one, and authorities give only a few for the same host.
+            tracing::error!(%error, "the new certificate is served and could not be kept");
+        }
+        let facts = issued.certificate.facts();
+        let (names, ends) = (facts.names_shown(), clock::iso(facts.ends_s));
+        tracing::info!(names, ends, "new connections get a new certificate");
+        self.attempts.succeeds(now_s(), facts);
+        kept.forget_attempts();
+        served.put(issued.certificate);
+        self.made_by = Some(settings.directory.clone());
+        self.health.is_well();
+        (self.window, self.ask_at_s, self.draw) = (None, 0, rand::random());
+    }
+
+    /// Keeps and tells a failure.
+    fn fail(&mut self, fault: &OrderFault) {
+        let wait_s = self.applicant.client.take_wait_s();
+        let (reason, outline) = (fault.to_string(), fault.outline());
+        self.attempts
+            .fails(now_s(), (&reason, &outline), wait_s, rand::random());
+        let again = clock::iso(self.attempts.again_at);
+        tracing::error!(reason, again, "no certificate from the authority");
+        if let Err(error) = self.applicant.kept.keep_attempts(&self.attempts) {
+            tracing::warn!(%error, "the failure could not be kept: after a restart it is tried again at once");
+        }
+        self.tell();
+    }
+
+    /// Tells everybody who asks that the last try failed.
+    fn tell(&self) {
+        self.health.fails(Failure {
+            reason: self.attempts.outline.clone(),
+            again_s: Some(self.attempts.again_at),
+        });
     }
 
     /// Asks the authority when it wants the certificate to be renewed.

@@ -175,28 +175,25 @@ impl Applicant {
             Host::Name(name) => Identifier::Dns(name.clone()),
             Host::Address(address) => Identifier::Ip(*address),
         }];
-        let mut wanted = NewOrder::new(&host);
         let has_profiles = account.profiles().next().is_some();
-        if let Some(profile) = self.settings.profile.as_deref().filter(|_| has_profiles) {
-            wanted = wanted.profile(profile);
-        }
+        let profile = self.settings.profile.as_deref().filter(|_| has_profiles);
+        let wanted = || {
+            let wanted = NewOrder::new(&host);
+            match profile {
+                Some(profile) => wanted.profile(profile),
+                None => wanted,
+            }
+        };
         if let Some(id) = replaced {
-            match account
-                .new_order(&named(
-                    &wanted,
-                    id,
-                    &host,
-                    self.settings.profile.as_deref().filter(|_| has_profiles),
-                ))
-                .await
-            {
+            match account.new_order(&wanted().replaces(identifier(id))).await {
+                // The authority does not care which certificate is replaced.
                 Err(Error::Unsupported(_)) => {}
                 // Another order has replaced it, whose certificate was lost.
                 Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(REPLACED) => {}
                 order => return Ok(order?),
             }
         }
-        Ok(account.new_order(&wanted).await?)
+        Ok(account.new_order(&wanted()).await?)
     }
 
     /// Proves that the host is this server's, and waits until the authority has seen it.
@@ -256,21 +253,6 @@ impl Applicant {
     }
 }
 
-/// The same order, in place of a certificate.
-fn named<'a>(
-    wanted: &NewOrder<'a>,
-    id: &Id,
-    host: &'a [Identifier],
-    profile: Option<&'a str>,
-) -> NewOrder<'a> {
-    debug_assert_eq!(wanted.identifiers(), host);
-    let order = NewOrder::new(host).replaces(identifier(id).into_owned());
-    match profile {
-        Some(profile) => order.profile(profile),
-        None => order,
-    }
-}
-
 /// How an authority names a certificate.
 pub(super) fn identifier(id: &Id) -> CertificateIdentifier<'_> {
     CertificateIdentifier::new(
@@ -303,11 +285,9 @@ fn proving(host: &Host, digest: &[u8]) -> Result<CertifiedKey, OrderFault> {
     let certificate = params.self_signed(&key)?;
     let key = PrivateKeyDer::try_from(key.serialize_der())
         .map_err(|error| OrderFault::Library(rustls::Error::General(error.to_owned())))?;
-    Ok(CertifiedKey::from_der(
-        vec![certificate.der().clone()],
-        key,
-        &provider(),
-    )?)
+    // The library's own check of the pair does not know the extension.
+    let key = provider().key_provider.load_private_key(key)?;
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], key))
 }
 
 /// The server name that an authority asks for over TLS: for an address, its name for reverse look-up (RFC 8738 §6),
@@ -371,6 +351,24 @@ mod tests {
             let holds = der.windows(extension.len()).any(|part| part == extension);
             assert!(holds, "{url}");
         }
+    }
+
+    /// The example of RFC 9773 §4.1 has a serial number whose first bit is set, so its encoding has a zero before it.
+    #[test]
+    fn a_certificate_is_named_as_it_is_encoded() {
+        use rcgen::{BasicConstraints, IsCa, Issuer, KeyIdMethod, SerialNumber};
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_identifier_method = KeyIdMethod::PreSpecified(vec![0xc0, 0xff, 0xee]);
+        let authority = Issuer::new(authority, KeyPair::generate().unwrap());
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from_slice(&[0xca, 0xfe]));
+        params.use_authority_key_identifier_extension = true;
+        let made = params.signed_by(&key, &authority).unwrap();
+        let made = Certificate::from_pem(made.pem().as_bytes(), key.serialize_pem().as_bytes());
+        let id = made.unwrap().facts().id.clone().unwrap();
+        assert_eq!(identifier(&id).to_string(), "wP_u.AMr-");
     }
 
     #[test]

@@ -15,6 +15,10 @@ const SPREAD: i64 = 10;
 /// Failures within [`WINDOW_S`] after which even a new start waits. Let's Encrypt permits five an hour for a name.
 const FAILURES_MAX: usize = 4;
 const WINDOW_S: i64 = 3_600;
+/// Shortest time between two certificates, however old the first one seems: a third of its life, and at most a day. A
+/// clock that is wrong asks for no more.
+const REST_PART: i64 = 3;
+const REST_MAX_S: i64 = 86_400;
 /// Longest wait that an authority is believed in.
 const ASKED_MAX_S: i64 = 7 * 86_400;
 /// The part of its life at which a certificate is renewed at the latest, whatever the authority suggests: five sixths.
@@ -41,6 +45,8 @@ pub(super) struct Attempts {
     pub(super) again_at: i64,
     /// Why the last one failed.
     pub(super) reason: String,
+    /// The same in words that everybody may read.
+    pub(super) outline: String,
 }
 
 impl Attempts {
@@ -71,8 +77,15 @@ impl Attempts {
         self.again_at = now_s.max(full).max(asked);
     }
 
-    /// Records a failure. `wait_s` is the wait that the authority asked for, `draw` any number, for the spread.
-    pub(super) fn fails(&mut self, now_s: i64, reason: &str, wait_s: Option<i64>, draw: u32) {
+    /// Records a failure, for a reason that is told in full and in outline. `wait_s` is the wait that the authority asked
+    /// for, `draw` any number, for the spread.
+    pub(super) fn fails(
+        &mut self,
+        now_s: i64,
+        (reason, outline): (&str, &str),
+        wait_s: Option<i64>,
+        draw: u32,
+    ) {
         if self.failed_at.len() >= FAILURES_MAX {
             self.failed_at.remove(0);
         }
@@ -84,6 +97,14 @@ impl Attempts {
         self.not_before = now_s + wait_s.unwrap_or(0).clamp(0, ASKED_MAX_S);
         self.again_at = self.not_before.max(now_s + pause + spread);
         reason.clone_into(&mut self.reason);
+        outline.clone_into(&mut self.outline);
+    }
+
+    /// Records a success. The next certificate is not asked for at once, even if the clock says that this one is old.
+    pub(super) fn succeeds(&mut self, now_s: i64, facts: &Facts) {
+        let life = facts.ends_s.saturating_sub(facts.begins_s);
+        *self = Self::none(&self.directory, &self.host);
+        self.again_at = now_s + (life / REST_PART).clamp(0, REST_MAX_S);
     }
 }
 
@@ -134,7 +155,7 @@ mod tests {
         let (mut now, mut times) = (0, Vec::new());
         for draw in [0, 17, 4_000_000_000, 3, 99, 5, 8, 13, 21, 1_000_000] {
             times.push(now);
-            attempts.fails(now, "no", None, draw);
+            attempts.fails(now, ("no", "no"), None, draw);
             let pause = attempts.again_at - now;
             assert!((PAUSE_MIN_S..=PAUSE_MAX_S + PAUSE_MAX_S / SPREAD).contains(&pause));
             now = attempts.again_at;
@@ -155,7 +176,7 @@ mod tests {
         // A server that is started again and again.
         let mut now = 100;
         for _ in 0..FAILURES_MAX {
-            attempts.fails(now, "no", None, 0);
+            attempts.fails(now, ("no", "no"), None, 0);
             now += 10;
             attempts.starts(now);
         }
@@ -163,21 +184,35 @@ mod tests {
         attempts.starts(100 + WINDOW_S + 1);
         assert_eq!(attempts.again_at, 100 + WINDOW_S + 1);
         // What the authority asked for holds across starts, up to a bound.
-        attempts.fails(now, "rate", Some(2 * DAY), 0);
+        attempts.fails(now, ("rate", "rate"), Some(2 * DAY), 0);
         assert_eq!(attempts.again_at, now + 2 * DAY);
         attempts.starts(now + 5);
         assert_eq!(attempts.again_at, now + 2 * DAY);
-        attempts.fails(now, "rate", Some(i64::MAX), 0);
+        attempts.fails(now, ("rate", "rate"), Some(i64::MAX), 0);
         assert_eq!(attempts.again_at, now + ASKED_MAX_S);
         // A clock that was set back.
         attempts.starts(-10 * DAY);
         assert_eq!(attempts.again_at, -10 * DAY + ASKED_MAX_S);
     }
 
+    /// Otherwise a clock that is a year ahead would ask for one certificate after the other.
+    #[test]
+    fn a_success_is_rested_upon() {
+        let mut attempts = Attempts::none("https://ca/dir", "a.test");
+        attempts.fails(10, ("no", "no"), Some(DAY), 0);
+        attempts.succeeds(20, &facts(90 * DAY));
+        assert!(!attempts.has_failed());
+        assert_eq!(attempts.again_at, 20 + DAY);
+        attempts.succeeds(20, &facts(90));
+        assert_eq!(attempts.again_at, 50);
+        attempts.succeeds(20, &facts(-90));
+        assert_eq!(attempts.again_at, 20);
+    }
+
     #[test]
     fn attempts_are_kept_as_text() {
         let mut attempts = Attempts::none("https://ca/dir", "a.test");
-        attempts.fails(1_000, "no", None, 0);
+        attempts.fails(1_000, ("no", "no"), None, 0);
         let text = serde_json::to_string(&attempts).unwrap();
         assert_eq!(serde_json::from_str::<Attempts>(&text).unwrap(), attempts);
         assert!(
