@@ -127,12 +127,19 @@ def test_restage_commands_take_the_certificate(encrypted, trust, tmp_path):
     assert refused.returncode == 4 and "--ca-bundle" in refused.stderr, refused
 
 
-def test_doctor_looks_at_the_certificate(encrypted):
-    flags = ["--tls-cert", str(encrypted.certificate), "--tls-key", str(encrypted.key)]
-    server = encrypted.server
-    done = server.command("doctor", "--data-dir", str(server.data_dir), *flags, "--output", "json", check=False)
-    (found,) = [one for one in json.loads(done.stdout) if one["check"] == "tls"]
-    assert found["verdict"] == "ok" and NAME in found["sentence"], found
+def test_doctor_looks_at_the_certificate_and_shakes_hands(encrypted, tmp_path):
+    def doctor(certificate, key):
+        server = encrypted.server
+        flags = ["--http", server.address, "--tls-cert", str(certificate), "--tls-key", str(key), "--output", "json"]
+        done = server.command("doctor", "--data-dir", str(server.data_dir), *flags, check=False)
+        found = [one for one in json.loads(done.stdout) if one["check"] == "tls"]
+        return [(one["verdict"], one["sentence"]) for one in found]
+
+    of_files, of_server = doctor(encrypted.certificate, encrypted.key)
+    assert of_files[0] == "ok" and NAME in of_files[1]
+    assert of_server[0] == "ok" and "shows this certificate" in of_server[1]
+    _, of_server = doctor(*self_signed(tmp_path / "other", (NAME,)))
+    assert of_server[0] == "warn" and "another certificate" in of_server[1]
 
 
 def test_old_versions_of_tls_are_refused(encrypted):

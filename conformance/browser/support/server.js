@@ -49,12 +49,12 @@ export class Server {
   /**
    * @param {string} name Of its log in conformance/output.
    * @param {string} [publicHost] What clients are told to reach it by.
-   * @param {string[]} [more] Further arguments of `serve`.
+   * @param {{ scheme?: string, listens?: string, flags?: string[] }} [wishes] How they reach it; where it listens; further
+   *   flags of `serve`.
    */
-  static async start(name, publicHost, more = []) {
+  static async start(name, publicHost, { scheme = "http", listens = "127.0.0.1", flags = [] } = {}) {
     const server = new Server();
-    server.more = more;
-    server.publicHost = publicHost;
+    Object.assign(server, { publicHost, scheme, listens, flags });
     await mkdir(OUTPUT, { recursive: true });
     server.name = name;
     server.dataDir = await mkdtemp(join(tmpdir(), "restage-"));
@@ -72,7 +72,7 @@ export class Server {
   async resume() {
     this.log = [];
     const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
-    const http = `127.0.0.1:${this.httpPort}`;
+    const http = `${this.listens}:${this.httpPort}`;
     this.process = spawn(
       binary,
       [
@@ -84,7 +84,7 @@ export class Server {
         "--media-port",
         `${this.mediaPort}`,
         ...this.#publicUrl,
-        ...this.more,
+        ...this.flags,
       ],
       { stdio: ["ignore", "ignore", "pipe"], env: cleanEnvironment() },
     );
@@ -93,7 +93,7 @@ export class Server {
   }
 
   get #publicUrl() {
-    return this.publicHost ? ["--public-url", `http://${this.publicHost}:${this.httpPort}`] : [];
+    return this.publicHost ? ["--public-url", `${this.scheme}://${this.publicHost}:${this.httpPort}`] : [];
   }
 
   get #logFile() {
@@ -123,7 +123,7 @@ export class Server {
   /** The console's URL with its key, from the file that has it; the server prints it only on a terminal. */
   async consoleUrl() {
     const { console: address } = JSON.parse(await readFile(join(this.dataDir, "server.json"), "utf8"));
-    assert.match(address, /^http:\/\/\S+\/console\/#key=[\w-]+$/);
+    assert.match(address, /^https?:\/\/\S+\/console\/#key=[\w-]+$/);
     return address;
   }
 

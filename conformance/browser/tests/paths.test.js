@@ -96,7 +96,9 @@ async function scene(use) {
     ...["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
     ...["-keyout", key, "-out", certificate],
   ]);
-  const server = await Server.start("browser_paths", undefined, ["--tls-cert", certificate, "--tls-key", key]);
+  const server = await Server.start("browser_paths", undefined, {
+    flags: ["--tls-cert", certificate, "--tls-key", key],
+  });
   const site = await Site.open();
   const browser = await launch({ flags: ["--ignore-certificate-errors"] });
   const stages = await Stages.of(server);

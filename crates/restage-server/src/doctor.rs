@@ -56,7 +56,7 @@ fn finding(check: &'static str, verdict: Verdict, sentence: impl Into<String>) -
 /// Runs every check for this configuration.
 pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = config.http.iter().copied().map(http_port).collect();
-    findings.push(tls::tls(config));
+    findings.extend(tls::tls(config));
     match config.media_places() {
         Ok(places) => {
             let mut report = None;

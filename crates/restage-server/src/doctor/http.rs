@@ -1,7 +1,7 @@
 //! Checks of the HTTP port, and of a running server's answers there.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
 use super::{Finding, PROBE_MAX, Verdict, finding};
 use crate::config::Config;
@@ -44,14 +44,19 @@ fn restage_answers(address: SocketAddr) -> bool {
         .is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\nok\n"))
 }
 
+/// Where this machine reaches a listener.
+pub(super) fn reach(listener: SocketAddr) -> SocketAddr {
+    match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, listener.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, listener.port()).into(),
+        _ => listener,
+    }
+}
+
 /// The whole answer to a GET.
 fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     use std::io::{Read as _, Write as _};
-    let reach = if address.ip().is_unspecified() {
-        SocketAddr::from(([127, 0, 0, 1], address.port()))
-    } else {
-        address
-    };
+    let reach = reach(address);
     let mut stream = TcpStream::connect_timeout(&reach, PROBE_MAX)?;
     stream.set_read_timeout(Some(PROBE_MAX))?;
     // With a loopback name in Host, because metrics are answered only under such names.

@@ -1,36 +1,73 @@
 //! Checks of the certificate with which the HTTP listeners serve TLS.
 
+use std::io;
+
 use restage_store::system::clock;
 
-use super::{Finding, Verdict, finding};
+use super::http::reach;
+use super::{Finding, PROBE_MAX, Verdict, finding};
 use crate::config::{AcmeSettings, Config, Host, TlsSource};
-use crate::tls::{Certificate, Found, find, read_files};
+use crate::tls::{Certificate, Found, find, read_files, shown};
 
 const CHECK: &str = "tls";
 /// The part of its life after which a certificate should have been exchanged: seven eighths.
 const LATE_NUMERATOR: i64 = 7;
 const LATE_DENOMINATOR: i64 = 8;
 
-pub(super) fn tls(config: &Config) -> Finding {
+pub(super) fn tls(config: &Config) -> Vec<Finding> {
     let now_s = clock::now().0.div_euclid(1_000_000);
-    match &config.tls {
-        None => without(config),
+    let host = config.public_url.as_deref().and_then(Host::of_url);
+    let (certificate, found) = match &config.tls {
+        None => (None, without(config)),
         Some(TlsSource::Files(files)) => match read_files(files) {
-            Err(fault) => finding(
-                CHECK,
-                Verdict::Fail,
-                format!("TLS cannot be served: {fault}."),
-            ),
+            Err(fault) => {
+                let sentence = format!("TLS cannot be served: {fault}.");
+                (None, finding(CHECK, Verdict::Fail, sentence))
+            }
             Ok(certificate) => {
-                let host = config.public_url.as_deref().and_then(Host::of_url);
                 let mend = "put a new one into its files, which the server reads by itself";
-                of_certificate(&certificate, host.as_ref(), now_s, mend)
+                let found = of_certificate(&certificate, host.as_ref(), now_s, mend);
+                (Some(certificate), found)
             }
         },
         Some(TlsSource::Acme(settings)) => {
-            of_authority(settings, find(settings, &config.data_dir), now_s)
+            let found = find(settings, &config.data_dir);
+            let told = of_authority(settings, &found, now_s);
+            (found.certificate, told)
         }
-    }
+    };
+    let shown = certificate.and_then(|certificate| of_server(config, host.as_ref(), &certificate));
+    [found].into_iter().chain(shown).collect()
+}
+
+/// What a running server shows; `None` without one.
+fn of_server(config: &Config, host: Option<&Host>, certificate: &Certificate) -> Option<Finding> {
+    let address = reach(*config.http.first()?);
+    let host = host.map_or_else(|| address.ip().to_string(), Host::to_string);
+    let (verdict, sentence) = match shown(address, &host, PROBE_MAX) {
+        Ok((_, der)) if certificate.is(&der) => (
+            Verdict::Ok,
+            format!("The running server shows this certificate at TCP {address}."),
+        ),
+        Ok((facts, _)) => (
+            Verdict::Warn,
+            format!(
+                "The running server shows another certificate at TCP {address}, for {} until {}: it was started with other \
+                 settings, or its log says why it does not take this one.",
+                facts.names_shown(),
+                clock::iso(facts.ends_s)
+            ),
+        ),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return None,
+        Err(error) => (
+            Verdict::Warn,
+            format!(
+                "A TLS handshake with TCP {address} failed ({error}): what listens there was started without TLS, or is \
+                 another program."
+            ),
+        ),
+    };
+    Some(finding(CHECK, verdict, sentence))
 }
 
 /// Without TLS, which only others need.
@@ -101,17 +138,17 @@ fn of_certificate(
     finding(CHECK, verdict, sentence)
 }
 
-fn of_authority(settings: &AcmeSettings, found: Found, now_s: i64) -> Finding {
+fn of_authority(settings: &AcmeSettings, found: &Found, now_s: i64) -> Finding {
     let AcmeSettings {
         host, directory, ..
     } = settings;
-    let failed = found.failure.map(|(reason, again_s)| {
-        let again = clock::iso(again_s);
+    let failed = found.failure.as_ref().map(|(reason, again_s)| {
+        let again = clock::iso(*again_s);
         format!(
             "the last try failed ({reason}); the next one is at {again} or when the server starts"
         )
     });
-    match (found.certificate, failed) {
+    match (&found.certificate, failed) {
         (None, None) => finding(
             CHECK,
             Verdict::Warn,
@@ -129,7 +166,7 @@ fn of_authority(settings: &AcmeSettings, found: Found, now_s: i64) -> Finding {
                 Some(failed) => failed.clone(),
                 None => "the running server asks for another one".to_owned(),
             };
-            let plain = of_certificate(&certificate, Some(host), now_s, &mend);
+            let plain = of_certificate(certificate, Some(host), now_s, &mend);
             match (plain.verdict, failed) {
                 (Verdict::Ok, Some(failed)) => finding(
                     CHECK,
@@ -157,7 +194,7 @@ mod tests {
     use crate::tls::testing::made;
 
     fn found(settings: Settings) -> Finding {
-        tls(&settings.resolve().unwrap())
+        tls(&settings.resolve().unwrap()).remove(0)
     }
 
     #[test]
@@ -243,7 +280,7 @@ mod tests {
         ] {
             let finding = of_authority(
                 acme,
-                Found {
+                &Found {
                     certificate,
                     is_of_authority,
                     failure,

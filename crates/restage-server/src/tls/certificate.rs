@@ -112,6 +112,11 @@ impl Certificate {
         &self.facts
     }
 
+    /// Whether these bytes are the server's own certificate of the chain, as it is sent.
+    pub fn is(&self, der: &[u8]) -> bool {
+        self.key.cert.first().is_some_and(|first| **first == *der)
+    }
+
     /// Whether clients that ask for this name or address accept it, as far as its names decide that.
     pub fn covers(&self, host: &str) -> bool {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -127,7 +132,7 @@ impl Certificate {
 }
 
 impl Facts {
-    fn of(certificate: &CertificateDer<'_>) -> Result<Self, CertificateFault> {
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Result<Self, CertificateFault> {
         let unreadable =
             |error: x509_cert::der::Error| CertificateFault::Unreadable(error.to_string());
         // `Raw` accepts serial numbers longer than RFC 5280 allows.

@@ -7,6 +7,7 @@ mod acme;
 mod certificate;
 mod files;
 mod health;
+mod probe;
 mod served;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -29,6 +30,7 @@ pub use self::acme::{Found, SetupFault, find};
 pub use self::certificate::{Certificate, CertificateFault, Facts};
 pub use self::files::{FilesFault, read as read_files};
 pub use self::health::{Health, Standing};
+pub use self::probe::shown;
 pub use self::served::Served;
 
 /// What clients may speak over TLS, by preference (RFC 7301): HTTP, but not HTTP/2; TURN (RFC 7443); and challenges of an
