@@ -1,9 +1,10 @@
 //! Answers to requests.
 
-use restage_stun::attribute::{NONCE, REALM as REALM_ATTRIBUTE, UNKNOWN_ATTRIBUTES};
+use restage_stun::attribute::{self, NONCE, REALM as REALM_ATTRIBUTE, UNKNOWN_ATTRIBUTES};
 use restage_stun::{Class, Message, Writer};
 
 use crate::REALM;
+use crate::limits::UNKNOWN_ATTRIBUTES_MAX;
 
 /// Codes of errors (RFC 8489 §14.8, RFC 8656 §19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub(crate) fn success(request: &Message<'_>) -> Writer {
 pub(crate) fn error(request: &Message<'_>, code: Code, key: &[u8]) -> Vec<u8> {
     let mut writer = begin(request, code, code.reason());
     if code == Code::UnknownAttribute {
-        let unknown = crate::server::unknown_attributes(request);
+        let unknown = unknown_attributes(request);
         let numbers: Vec<u8> = unknown.flat_map(u16::to_be_bytes).collect();
         writer.push(UNKNOWN_ATTRIBUTES, &numbers);
     }
@@ -74,4 +75,27 @@ fn begin(request: &Message<'_>, code: Code, reason: &str) -> Writer {
     let mut writer = Writer::new(Class::Error, request.method(), request.transaction());
     writer.push_error(code as u16, reason);
     writer
+}
+
+/// Attributes of a request that must be understood and are not (RFC 8489 §6.3.1).
+pub(crate) fn unknown_attributes<'a>(request: &Message<'a>) -> impl Iterator<Item = u16> + use<'a> {
+    let unknown = request.attributes().map(|(kind, _)| kind).filter(|kind| {
+        attribute::is_required(*kind)
+            && !matches!(
+                *kind,
+                attribute::USERNAME
+                    | REALM_ATTRIBUTE
+                    | NONCE
+                    | attribute::CHANNEL_NUMBER
+                    | attribute::LIFETIME
+                    | attribute::XOR_PEER_ADDRESS
+                    | attribute::REQUESTED_ADDRESS_FAMILY
+                    | attribute::EVEN_PORT
+                    | attribute::REQUESTED_TRANSPORT
+                    // Datagrams go nowhere but to this process, so none is fragmented.
+                    | attribute::DONT_FRAGMENT
+                    | attribute::RESERVATION_TOKEN
+            )
+    });
+    unknown.take(UNKNOWN_ATTRIBUTES_MAX)
 }

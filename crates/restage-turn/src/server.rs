@@ -9,11 +9,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_stun::attribute::{self, DATA, USERNAME, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS};
+use restage_stun::attribute::{DATA, USERNAME, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS};
 use restage_stun::{Class, Message, Transaction, Writer, method, read_xor_address};
 
 use crate::allocation::Allocation;
-use crate::limits::{PAYLOAD_BYTES_MAX, UNKNOWN_ATTRIBUTES_MAX, UNVERIFIED_FACTOR_MAX};
+use crate::limits::{PAYLOAD_BYTES_MAX, UNVERIFIED_FACTOR_MAX};
 use crate::reply;
 use crate::{Credentials, Peers, Quota, channel_data};
 
@@ -224,29 +224,6 @@ fn unverified<'a>(request: &Message<'_>, answer: Vec<u8>) -> Outcome<'a> {
         return Outcome::Nothing;
     }
     Outcome::Reply(answer)
-}
-
-/// Attributes of a request that must be understood and are not (RFC 8489 §6.3.1).
-pub(crate) fn unknown_attributes<'a>(request: &Message<'a>) -> impl Iterator<Item = u16> + use<'a> {
-    let unknown = request.attributes().map(|(kind, _)| kind).filter(|kind| {
-        attribute::is_required(*kind)
-            && !matches!(
-                *kind,
-                USERNAME
-                    | attribute::REALM
-                    | attribute::NONCE
-                    | attribute::CHANNEL_NUMBER
-                    | attribute::LIFETIME
-                    | XOR_PEER_ADDRESS
-                    | attribute::REQUESTED_ADDRESS_FAMILY
-                    | attribute::EVEN_PORT
-                    | attribute::REQUESTED_TRANSPORT
-                    // Datagrams go nowhere but to this process, so none is fragmented.
-                    | attribute::DONT_FRAGMENT
-                    | attribute::RESERVATION_TOKEN
-            )
-    });
-    unknown.take(UNKNOWN_ATTRIBUTES_MAX)
 }
 
 /// Whether a datagram on a port that also serves ICE is for the relay: ChannelData, a message with a method of TURN, or

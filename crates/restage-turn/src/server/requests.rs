@@ -10,11 +10,11 @@ use restage_stun::attribute::{
 };
 use restage_stun::{Message, method, read_xor_address};
 
-use super::{Client, Outcome, Server, Time, unknown_attributes, unverified};
+use super::{Client, Outcome, Server, Time, unverified};
 use crate::allocation::{Allocation, Full};
 use crate::limits::{LIFETIME_DEFAULT, LIFETIME_MAX};
 use crate::quota::Refusal;
-use crate::reply::{self, Code};
+use crate::reply::{self, Code, unknown_attributes};
 use crate::{REALM, channel_data, credentials, nonce};
 
 /// UDP's protocol number, the only one that may be asked for (RFC 8656 §18.8).
