@@ -21,10 +21,18 @@ ARROWS = {
     "restage-api": (),
     "restage-codec": (),
     "restage-core": (),
-    "restage-media": ("restage-codec",),
+    "restage-stun": (),
+    "restage-turn": ("restage-stun",),
+    "restage-media": ("restage-codec", "restage-stun"),
     "restage-store": ("restage-api", "restage-core"),
-    "restage-node": ("restage-api", "restage-core", "restage-media", "restage-store"),
-    "restage-server": ("restage-api", "restage-core", "restage-media", "restage-node", "restage-store"),
+    "restage-node": (
+        *("restage-api", "restage-core", "restage-media"),
+        *("restage-store", "restage-stun", "restage-turn"),
+    ),
+    "restage-server": (
+        *("restage-api", "restage-core", "restage-media"),
+        *("restage-node", "restage-store", "restage-stun"),
+    ),
     # It is published by itself and shares no code with the server.
     "restage-client": (),
     "restage": (
@@ -43,7 +51,7 @@ DEV_ARROWS = {
 }
 
 # These know no socket, file, clock, random source or runtime: whatever they need comes in as an argument.
-PURE = ("restage-api", "restage-codec", "restage-core", "restage-media")
+PURE = ("restage-api", "restage-codec", "restage-core", "restage-media", "restage-stun", "restage-turn")
 # Crates whose only use is to reach outside.
 OUTSIDE_CRATES = {
     *("axum", "chrono", "fastrand", "getrandom", "hyper", "mio", "nix", "quinn-udp", "rand", "reqwest"),

@@ -37,6 +37,9 @@ collect_wished() {
     # The clock of a server is set, by hours.
     wish faketime faketime
     wish strace strace
+    # Networks that block UDP, and coturn's client against the relay.
+    wish iptables iptables
+    wish turnutils_uclient coturn
     # An authority that certifies what the tests serve.
     wish pebble pebble
     if ! /usr/bin/python3 "$ROOT/conformance/interop/clients/gstreamer_peer.py" missing >/dev/null 2>&1; then

@@ -107,7 +107,7 @@ class Peer:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     async def _connect(self):
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=self.media.ice_servers))
         states = []
         self.pc.on("connectionstatechange", lambda: states.append(self.pc.connectionState))
         self._prepare()
@@ -336,6 +336,8 @@ class Media:
         self._thread.start()
         self._tasks = set()
         self._open = []
+        # What the next peers are given, as RTCIceServer.
+        self.ice_servers = []
         self.http = self.run(self._make_http())
 
     async def _make_http(self):

@@ -9,7 +9,7 @@ mod support;
 
 use std::time::Instant;
 
-use restage_media::{Input, Output, Sfu};
+use restage_media::{Input, Output, Protocol, Sfu};
 use str0m::format::Codec;
 use support::{Flight, World};
 
@@ -50,6 +50,7 @@ fn main() {
 fn forward(sfu: &mut Sfu, now: Instant, flights: &[Flight]) {
     for flight in flights {
         let input = Input::Datagram {
+            protocol: Protocol::Udp,
             source: flight.from,
             destination: flight.to,
             payload: &flight.bytes,

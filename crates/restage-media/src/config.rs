@@ -15,6 +15,8 @@ pub struct Config {
     /// The host candidates to advertise, best first. A datagram that arrives on another local address is treated as
     /// sent to the first one of its family, so that a server behind a one-to-one NAT can advertise its public address.
     pub candidates: Vec<SocketAddr>,
+    /// The passive TCP candidates (RFC 6544) to advertise, best first; none if there are no TCP connections.
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Seed of the random numbers of this crate: SSRCs, and where sequence numbers and timestamps start. Keys and passwords are not
     /// derived from it.
     pub seed: u64,
@@ -58,6 +60,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             candidates: Vec::new(),
+            tcp_candidates: Vec::new(),
             seed: 0,
             since_1970: Duration::ZERO,
             worker: WorkerId(0),

@@ -59,7 +59,7 @@ pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
     Burst, ConnectFailure, Control, Excess, GoneReason, InletEnd, InletError, InletId, Input,
-    Output, PeerId, PublicationId, TapError, TapId, WorkerId,
+    Output, PeerId, Protocol, PublicationId, TapError, TapId, WorkerId,
 };
 pub use packet::{Encoding, InletPacket, MediaPacket, TapLayers};
 pub use restage_codec::{Codec, MediaKind};
@@ -69,3 +69,4 @@ pub use sdp::format::{Format, FormatError, H264ProfileMatch};
 pub use sdp::offer::Role;
 pub use sfu::Sfu;
 pub use stats::Stats;
+pub use transport::secrets::worker_of_ufrag;

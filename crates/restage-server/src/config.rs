@@ -112,6 +112,10 @@ pub struct Config {
     pub workers: u16,
     /// Addresses offered for media; if empty, the server finds them when it starts.
     pub media_ip: Vec<IpAddr>,
+    /// TCP port offered for media; 0 offers none, `None` the port of an HTTP listener at the same address.
+    pub media_tcp_port: Option<u16>,
+    /// Whether media is relayed (TURN).
+    pub turn: bool,
     /// Which viewers get H.264 of a higher profile than they offer.
     pub h264_profile_match: ProfileMatch,
     /// The URL at which clients reach the server, without a trailing slash; `None` means `http://<http>`, with TLS
@@ -157,6 +161,8 @@ impl Default for Config {
             media_port: 4081,
             workers: 1,
             media_ip: Vec::new(),
+            media_tcp_port: None,
+            turn: false,
             h264_profile_match: ProfileMatch::Lenient,
             public_url: None,
             account_id: "000000000000".to_owned(),
@@ -224,6 +230,7 @@ impl Settings {
             return Err(ConfigError::PublicUrl(rule));
         }
         let tls = self.tls(&http, public_url.as_deref())?;
+        let has_tls = tls.is_some();
         let config = Config {
             data_dir: self.data_dir.unwrap_or(default.data_dir),
             database: self.database,
@@ -232,6 +239,8 @@ impl Settings {
             media_port: self.media_port.unwrap_or(default.media_port),
             workers: self.workers.unwrap_or(default.workers),
             media_ip: self.media_ip,
+            media_tcp_port: self.media_tcp_port,
+            turn: self.turn.unwrap_or(has_tls),
             h264_profile_match: self
                 .h264_profile_match
                 .unwrap_or(default.h264_profile_match),

@@ -4,6 +4,7 @@ mod database;
 mod http;
 mod machine;
 mod media;
+mod paths;
 mod tls;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub use self::database::examine_database;
 use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};
 use self::media::{buffers, candidate, candidates, media_port, offload, workers};
+use self::paths::paths;
 use crate::config::Config;
 
 /// Time limit of one probe.
@@ -73,6 +75,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
                     .iter()
                     .map(|ip| candidate(*ip, places.audience)),
             );
+            findings.extend(paths(config, &places));
             if let Some(report) = report {
                 findings.extend(buffers(report));
                 findings.push(offload("gso", "sends", report.gso_segments));
@@ -134,6 +137,9 @@ mod tests {
             "media-port",
             "candidates",
             "candidate",
+            "tcp",
+            "turn",
+            "ipv6",
             "receive-buffer",
             "send-buffer",
             "gso",

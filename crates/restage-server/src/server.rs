@@ -11,7 +11,9 @@ use hyper_util::service::TowerToHyperService;
 use restage_api::PageTokens;
 use restage_node::control::{Control, Failure, Rules, effect_queue, publish_limits};
 use restage_node::jobs::Runners;
-use restage_node::media::{Audience, Media, MediaStartError, UdpReport};
+use restage_node::media::{
+    Audience, Media, MediaSettings, MediaStartError, RelayCredentials, UdpReport,
+};
 use restage_node::outbox::{self, Senders, WebhookError};
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
@@ -25,7 +27,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
-use crate::http::{self, Answers, AppState, ConsoleKey, Door, DoorSettings, Secure, Throttle};
+use crate::http::{
+    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, Secure, Throttle,
+};
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
 use crate::secret_permissions::exposed;
@@ -141,14 +145,18 @@ impl Server {
             None => None,
         };
         let places = config.media_places()?;
-        let (media, events) = Media::start(
-            &places,
-            config.media_port,
-            config.workers,
-            rand::random(),
-            publish_limits(&config.limits),
-            config.h264_profile_match.into(),
-        )?;
+        let tcp = config.tcp_candidates(&places, &addresses);
+        let token_secret = data.token_secret()?;
+        let (media, events) = Media::start(MediaSettings {
+            places: places.clone(),
+            port: config.media_port,
+            workers: config.workers,
+            seed: rand::random(),
+            limits: publish_limits(&config.limits),
+            profiles: config.h264_profile_match.into(),
+            tcp: tcp.clone(),
+            relay: config.turn.then(|| RelayCredentials::new(&token_secret)),
+        })?;
         let senders = Senders::new(&config.sinks)?;
         let database = store_config(config, &data)?
             .with_outbox(config.sinks.outbox_config())
@@ -179,7 +187,7 @@ impl Server {
         let endpoints = Endpoints::of(&public_url);
         // Before any key is created, so that an interrupted start leaves nothing that looks like a lost database.
         let pages = page_tokens(&store, &mark, &data, &database).await?;
-        let tokens = Tokens::new(&data.token_secret()?, endpoints.clone());
+        let tokens = Tokens::new(&token_secret, endpoints.clone());
         let rules = Rules {
             limits: config.limits.clone(),
             session_idle_s: config.session_idle_s,
@@ -216,8 +224,18 @@ impl Server {
             }
             None => None,
         };
+        let candidates = media.candidates();
+        let ice_servers = match config.turn {
+            true => IceServers::new(
+                candidates.first().copied(),
+                tcp.first().copied(),
+                Some(&*public_url).filter(|_| secure.is_some()),
+            ),
+            false => IceServers::default(),
+        };
         let state = AppState {
             control: control.clone(),
+            ice_servers,
             pages,
             keys: (config.auth == Auth::Verify).then_some(keys),
             answers: Answers::new(u64::from(config.answers_mb) * 1_000_000),
@@ -232,7 +250,6 @@ impl Server {
             sockets: http::socket_room(&door),
             door,
         };
-        let candidates = media.candidates();
         Ok(Self {
             listeners,
             control,
@@ -321,6 +338,7 @@ impl Server {
                 // for them.
                 door: Door::for_metrics(),
                 tls: None,
+                media: None,
             };
             let serving = http::serve(listener, shared, std::future::pending());
             parts.spawn("the listener for metrics", serving);
@@ -328,6 +346,7 @@ impl Server {
         let shared = http::Shared {
             door: Arc::clone(&state.door),
             tls: state.secure.as_ref().map(Secure::tls).cloned(),
+            media: Some(control.media().clone()),
             service: http::Front::of(state),
         };
         let mut serving = JoinSet::new();

@@ -14,6 +14,7 @@ use crate::error::OfferError;
 use crate::packet::{InletPacket, MediaPacket, Packet};
 use crate::sdp::format::Format;
 pub use control::Control;
+pub use datagrams::Protocol;
 pub use inlet::{InletEnd, InletError, TapError};
 pub use reason::{ConnectFailure, Excess, GoneReason};
 
@@ -48,15 +49,25 @@ pub struct Burst {
 /// Packets that have arrived, or time that has passed.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
-    /// A UDP datagram. Several may be handed in before the output is drained: their packets are then forwarded
+    /// A datagram. Several may be handed in before the output is drained: their packets are then forwarded
     /// as one burst per subscriber.
     Datagram {
+        /// What has carried it.
+        protocol: Protocol,
         /// Where it came from.
         source: SocketAddr,
         /// The local address it arrived on.
         destination: SocketAddr,
         /// Its bytes.
         payload: &'a [u8],
+    },
+    /// A client's TCP connection or TURN allocation has ended: nothing is sent there any more. If media went there, the
+    /// next path that the client proves takes over at once.
+    PathEnded {
+        /// What it was.
+        protocol: Protocol,
+        /// The client's address.
+        source: SocketAddr,
     },
     /// The deadline of [`Sfu::poll_timeout`](crate::Sfu::poll_timeout) has come.
     Timeout,
@@ -82,6 +93,8 @@ pub enum Input<'a> {
 pub enum Output {
     /// Send this datagram. Datagrams for one destination follow each other, so they can leave as one GSO train.
     Transmit {
+        /// What has to carry it.
+        protocol: Protocol,
         /// The local address to send from.
         source: SocketAddr,
         /// Where to.
@@ -92,6 +105,11 @@ pub enum Output {
     /// Send these datagrams to one destination, in one system call if the kernel takes trains. Give the buffer back
     /// with [`Sfu::reuse`](crate::Sfu::reuse) afterwards.
     Train {
+        /// What has to carry them.
+        protocol: Protocol,
+        /// Whether they are RTP packets of pictures, and nothing else. Where the protocol has a queue and it is full, whole
+        /// pictures can be left out.
+        is_video: bool,
         /// The local address to send from.
         source: SocketAddr,
         /// Where to.

@@ -8,7 +8,7 @@ use restage_codec::MediaKind;
 use super::Receiver;
 use super::streams::Part;
 use crate::io::Output;
-use crate::io::datagrams::Buffers;
+use crate::io::datagrams::{Buffers, Remote};
 use crate::limits::{
     ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX, REPLAY_WINDOW,
     REPORT_INTERVAL,
@@ -195,6 +195,11 @@ impl Receiver {
         true
     }
 
+    /// What carried packets from this address has ended, so reports have to wait for the next packet.
+    pub(crate) fn end_path(&mut self, remote: Remote) {
+        self.path = self.path.filter(|path| path.remote() != remote);
+    }
+
     /// Encrypts a compound packet and sends it to where the publisher's newest packet came from.
     fn send(
         &mut self,
@@ -211,6 +216,8 @@ impl Receiver {
             return;
         }
         outputs.push_back(Output::Train {
+            protocol: path.protocol,
+            is_video: false,
             source: path.source,
             destination: path.destination,
             segment: contents.len(),

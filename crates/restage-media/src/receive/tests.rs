@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::*;
-use crate::io::Output;
 use crate::io::datagrams::Buffers;
+use crate::io::{Output, Protocol};
 use crate::limits::{NACK_DELAY, REPLAY_WINDOW, RETRANSMISSION_AGE_MAX};
 use crate::receive::clock::SenderReport;
 use crate::rtp::rtcp::sender::{Feedback, SenderInfo, read as read_feedback, write_report};
@@ -129,6 +129,7 @@ impl Rig {
         let path = Path {
             source: "192.0.2.1:4081".parse().unwrap(),
             destination: "198.51.100.1:5000".parse().unwrap(),
+            protocol: Protocol::Udp,
         };
         let heard = self
             .receiver
@@ -174,6 +175,7 @@ impl Rig {
                 segment,
                 source,
                 destination,
+                ..
             } => {
                 assert_eq!(contents.len(), segment);
                 assert_eq!(source.port(), 4_081);

@@ -1,10 +1,10 @@
 //! The answer to an offer, and to an ICE restart.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
 
 use restage_codec::Codec;
 
+use super::candidate::Candidates;
 use super::format::Format;
 use super::media::MediaOffer;
 use super::offer::{IceCredentials, Offer, OfferedSection, Role};
@@ -15,7 +15,7 @@ pub(crate) struct Local<'a> {
     pub(crate) ice: &'a IceCredentials,
     /// In the form `sha-256 …`.
     pub(crate) fingerprint: &'a str,
-    pub(crate) candidates: &'a [SocketAddr],
+    pub(crate) candidates: Candidates<'a>,
     /// The streams to a subscriber.
     pub(crate) streams: &'a [Option<StreamConfig>; 2],
     pub(crate) cname: &'a str,
@@ -105,7 +105,7 @@ fn write_taken(
     if let Some(stream) = &local.streams[media.kind.index()] {
         write_stream(sdp, stream, section, local.cname);
     }
-    write_candidates(sdp, local.candidates);
+    local.candidates.write(sdp);
 }
 
 /// A refused section has port 0. The section that represents the bundle's transport may not be refused while others
@@ -124,7 +124,7 @@ fn write_refused(sdp: &mut String, offer: &Offer, section: &OfferedSection, loca
         let _ = write!(sdp, "{line}\r\n");
     }
     if section.lives() {
-        write_candidates(sdp, local.candidates);
+        local.candidates.write(sdp);
     } else {
         sdp.push_str("a=end-of-candidates\r\n");
     }
@@ -206,27 +206,11 @@ fn write_stream(sdp: &mut String, stream: &StreamConfig, section: &OfferedSectio
     }
 }
 
-/// Host candidates (RFC 8839 §5.1) in descending priority.
-fn write_candidates(sdp: &mut String, candidates: &[SocketAddr]) {
-    for (position, address) in candidates.iter().enumerate() {
-        // RFC 8445 §5.1.2.1: type preference 126, local preference descending with the position, component 1.
-        let priority = (126_u32 << 24) | ((65_535 - position.min(65_535) as u32) << 8) | 255;
-        let ip: IpAddr = address.ip();
-        let _ = write!(
-            sdp,
-            "a=candidate:{} 1 udp {priority} {ip} {} typ host\r\n",
-            position + 1,
-            address.port()
-        );
-    }
-    sdp.push_str("a=end-of-candidates\r\n");
-}
-
 /// The answer to an ICE restart (RFC 9725 §4.3.2): our new credentials and the same candidates.
 pub(crate) fn restart_fragment(
     offer: &Offer,
     ice: &IceCredentials,
-    candidates: &[SocketAddr],
+    candidates: Candidates<'_>,
 ) -> String {
     let mut fragment = String::from("a=ice-lite\r\n");
     if offer.is_trickling {
@@ -244,7 +228,7 @@ pub(crate) fn restart_fragment(
             media.kind, media.mid
         );
     }
-    write_candidates(&mut fragment, candidates);
+    candidates.write(&mut fragment);
     fragment
 }
 

@@ -2,6 +2,7 @@
 //! trickle-ice-sdpfrag.
 
 pub(crate) mod answer;
+pub(crate) mod candidate;
 pub(crate) mod decodable;
 pub(crate) mod fingerprint;
 pub(crate) mod format;

@@ -124,6 +124,7 @@ impl Sender {
             return;
         };
         let mut train = Train::new(self.path, buffers.take());
+        train.is_video = kind == MediaKind::Video;
         let longest = match burst {
             [_] => 0,
             _ => burst
@@ -180,6 +181,7 @@ impl Sender {
         };
         let mut count = 0;
         let mut train = Train::new(self.path, buffers.take());
+        train.is_video = true;
         for seq in missing {
             let Some((entry, packet)) = stream.sent.find(*seq, history) else {
                 continue;
@@ -305,6 +307,11 @@ impl Sender {
             }
         }
         train.finish(buffers, outputs);
+    }
+
+    /// Postpones the next report, because there is no address to send it to.
+    pub(crate) fn skip_report(&mut self, now: Instant) {
+        self.report_at = self.report_at.map(|at| at.max(now + REPORT_INTERVAL));
     }
 
     /// Sends BYE on every stream (RFC 3550 §6.6).

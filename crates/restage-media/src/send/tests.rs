@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use restage_codec::Codec;
 
 use super::*;
+use crate::io::Protocol;
 use crate::limits::{TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX};
 use crate::packet::Encoding;
 use crate::packet::Packet;
@@ -57,6 +58,7 @@ impl Rig {
         let path = Path {
             source: "192.0.2.1:4081".parse().unwrap(),
             destination: "192.0.2.2:5000".parse().unwrap(),
+            protocol: Protocol::Udp,
         };
         Self {
             sender: Sender::new(srtp(false), [None, Some(stream)], "c".to_owned(), path),

@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
-use crate::io::Output;
 use crate::io::datagrams::{Buffers, Path};
+use crate::io::{Output, Protocol};
 use crate::limits::{TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX};
 
 /// Datagrams of one size that are being written.
 pub(super) struct Train {
     path: Path,
+    /// Whether its datagrams are RTP packets of pictures.
+    pub(super) is_video: bool,
     pub(super) contents: Vec<u8>,
     /// Size of all datagrams except the last; 0 while there is none.
     segment: usize,
@@ -18,6 +20,7 @@ impl Train {
     pub(super) fn new(path: Path, contents: Vec<u8>) -> Self {
         Self {
             path,
+            is_video: false,
             contents,
             segment: 0,
         }
@@ -47,9 +50,11 @@ impl Train {
     }
 
     /// Appends a single datagram to the train before, whose last datagram may be shorter: audio that comes with a picture. False:
-    /// it has to leave by itself.
+    /// it has to leave by itself. On other protocols than UDP nothing is gained by it.
     fn joins(&self, outputs: &mut VecDeque<Output>) -> bool {
         let Some(Output::Train {
+            protocol,
+            is_video,
             destination,
             contents,
             segment,
@@ -63,8 +68,11 @@ impl Train {
             && contents.len().is_multiple_of(*segment)
             && contents.len() + size <= TRAIN_BYTES_MAX
             && contents.len() < *segment * TRAIN_SEGMENTS_MAX;
-        let is_one = size == self.segment && *destination == self.path.destination;
+        let is_one = size == self.segment
+            && *destination == self.path.destination
+            && (*protocol, self.path.protocol) == (Protocol::Udp, Protocol::Udp);
         if is_one && fits {
+            *is_video = false;
             contents.extend_from_slice(&self.contents);
         }
         is_one && fits
@@ -73,6 +81,8 @@ impl Train {
     /// Sends the train; what follows goes into `next`.
     fn leave(&mut self, next: Vec<u8>, segment: usize, outputs: &mut VecDeque<Output>) {
         outputs.push_back(Output::Train {
+            protocol: self.path.protocol,
+            is_video: self.is_video,
             source: self.path.source,
             destination: self.path.destination,
             contents: std::mem::replace(&mut self.contents, next),

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Sfu;
-use crate::io::datagrams::Path;
+use crate::io::Protocol;
+use crate::io::datagrams::{Path, Remote};
 use crate::limits::{ADDRESS_CHANGES_PER_ICE_SESSION_MAX, DATAGRAM_BYTES_MAX};
 use crate::sdp::offer::Role;
 use crate::transport::demux::DatagramKind;
@@ -15,34 +16,25 @@ use crate::util::slab::Index;
 impl Sfu {
     /// Whether a datagram carries reports and requests of a subscriber. A late worker may drop these, because they come again. It
     /// must not drop anything else: media of publishers, STUN, DTLS.
-    pub fn is_feedback(&self, source: SocketAddr, bytes: &[u8]) -> bool {
+    pub fn is_feedback(&self, protocol: Protocol, source: SocketAddr, bytes: &[u8]) -> bool {
         if !matches!(
             DatagramKind::of(bytes),
             DatagramKind::Rtp | DatagramKind::Rtcp
         ) {
             return false;
         }
-        let index = self.demux.by_address(source);
+        let address = source;
+        let index = self.demux.by_address(Remote { address, protocol });
         let peer = index.and_then(|index| self.peers.get(index));
         peer.is_some_and(|peer| peer.role() == Role::Subscriber)
     }
 
-    pub(super) fn on_datagram(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        bytes: &[u8],
-    ) {
+    pub(super) fn on_datagram(&mut self, now: Instant, path: Path, bytes: &[u8]) {
         self.stats.datagrams_in += 1;
         if bytes.len() > DATAGRAM_BYTES_MAX {
             self.stats.datagrams_malformed += 1;
             return;
         }
-        let path = Path {
-            source: destination,
-            destination: source,
-        };
         match DatagramKind::of(bytes) {
             DatagramKind::Other => self.stats.datagrams_malformed += 1,
             DatagramKind::Stun => match Message::parse(bytes) {
@@ -55,7 +47,7 @@ impl Sfu {
 
     /// DTLS, RTP or RTCP: goes to the peer that has the source address.
     fn on_session(&mut self, now: Instant, path: Path, kind: DatagramKind, bytes: &[u8]) {
-        let index = self.demux.by_address(path.destination);
+        let index = self.demux.by_address(path.remote());
         let Some((index, peer)) = index.and_then(|index| Some((index, self.peers.get_mut(index)?)))
         else {
             self.stats.datagrams_unknown += 1;
@@ -79,7 +71,7 @@ impl Sfu {
     }
 
     fn on_stun(&mut self, now: Instant, path: Path, message: &Message<'_>) {
-        let source = path.destination;
+        let source = path.remote();
         let owner = self.demux.by_address(source);
         let candidates = match message.kind {
             Kind::Request => {
@@ -103,7 +95,7 @@ impl Sfu {
 
     /// Gives a STUN message to a peer. True if it is this peer's.
     fn try_stun(&mut self, now: Instant, index: Index, path: Path, message: &Message<'_>) -> bool {
-        let source = path.destination;
+        let source = path.remote();
         let owner = self.demux.by_address(source);
         let owns = owner == Some(index);
         let is_anothers = owner.is_some() && !owns;
@@ -132,7 +124,7 @@ impl Sfu {
 
     /// A check of the peer came from this address. An address that no peer has becomes its own. An address of another peer stays
     /// with that one until this peer has received something there, because the sender of a check can write any source address.
-    fn claim_address(&mut self, index: Index, source: SocketAddr) {
+    fn claim_address(&mut self, index: Index, source: Remote) {
         match self.demux.by_address(source) {
             Some(owner) if owner == index => {}
             None => self.take_address(index, source),
@@ -149,7 +141,19 @@ impl Sfu {
         }
     }
 
-    fn take_address(&mut self, index: Index, source: SocketAddr) {
+    /// A client's TCP connection or TURN allocation has ended.
+    pub(super) fn end_path(&mut self, remote: Remote) {
+        let Some(index) = self.demux.by_address(remote) else {
+            return;
+        };
+        self.serving = Some(index);
+        self.demux.remove_address(remote, index);
+        if let Some(peer) = self.peers.get_mut(index) {
+            peer.end_path(remote);
+        }
+    }
+
+    fn take_address(&mut self, index: Index, source: Remote) {
         if self.demux.by_address(source) == Some(index) {
             return;
         }

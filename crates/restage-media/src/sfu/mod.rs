@@ -20,6 +20,7 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::config::Config;
+use crate::io::datagrams::{Path, Remote};
 use crate::io::{
     ConnectFailure, Control, GoneReason, InletId, Input, Output, PeerId, PublicationId, TapId,
 };
@@ -45,7 +46,7 @@ use shed::Shed;
 /// ```no_run
 /// # use std::net::SocketAddr;
 /// # use std::time::Instant;
-/// # use restage_media::{Config, Input, Output, Sfu};
+/// # use restage_media::{Config, Input, Output, Protocol, Sfu};
 /// # type Datagram = (SocketAddr, SocketAddr, Vec<u8>);
 /// fn run(
 ///     mut sfu: Sfu,
@@ -57,15 +58,16 @@ use shed::Shed;
 ///         let batch = receive_until(sfu.poll_timeout());
 ///         for (source, destination, payload) in &batch {
 ///             let (source, destination) = (*source, *destination);
-///             sfu.handle_input(now(), Input::Datagram { source, destination, payload });
+///             let protocol = Protocol::Udp;
+///             sfu.handle_input(now(), Input::Datagram { protocol, source, destination, payload });
 ///         }
 ///         if batch.is_empty() {
 ///             sfu.handle_input(now(), Input::Timeout);
 ///         }
 ///         while let Some(output) = sfu.poll_output() {
 ///             match output {
-///                 Output::Transmit { source, destination, payload } => send(source, destination, &payload),
-///                 Output::Train { source, destination, contents, segment } => {
+///                 Output::Transmit { source, destination, payload, .. } => send(source, destination, &payload),
+///                 Output::Train { source, destination, contents, segment, .. } => {
 ///                     contents.chunks(segment).for_each(|one| send(source, destination, one));
 ///                     sfu.reuse(contents);
 ///                 }
@@ -124,7 +126,7 @@ impl Sfu {
     /// Makes the DTLS certificate that all peers of this instance share.
     pub fn new(config: Config) -> Self {
         Self {
-            shared: Shared::new(&config.candidates, config.since_1970),
+            shared: Shared::new(&config),
             rng: Rng::new(config.seed),
             config,
             now: None,
@@ -154,10 +156,22 @@ impl Sfu {
         let now = self.begin(now);
         match input {
             Input::Datagram {
+                protocol,
                 source,
                 destination,
                 payload,
-            } => self.on_datagram(now, source, destination, payload),
+            } => {
+                let path = Path {
+                    source: destination,
+                    destination: source,
+                    protocol,
+                };
+                self.on_datagram(now, path, payload);
+            }
+            Input::PathEnded { protocol, source } => self.end_path(Remote {
+                address: source,
+                protocol,
+            }),
             Input::Relayed { publication, burst } => self.relayed(publication, burst),
             Input::Push { inlet, packets } => self.push(now, inlet, packets),
             Input::Timeout => {

@@ -95,7 +95,7 @@ impl Sfu {
         let local = Local {
             ice: transport.local(),
             fingerprint: &self.shared.identity.fingerprint,
-            candidates: &self.shared.addresses,
+            candidates: self.shared.candidates(),
             streams: &streams,
             cname: &cname,
             session,
@@ -179,7 +179,7 @@ impl Sfu {
         peer.candidates_trickled = 0;
         peer.address_changes = 0;
         peer.remote_ice = remote;
-        let fragment = answer::restart_fragment(&peer.offer, &local, &self.shared.addresses);
+        let fragment = answer::restart_fragment(&peer.offer, &local, self.shared.candidates());
         let former = std::mem::replace(&mut peer.local_ufrag, local.ufrag.clone());
         self.demux.remove_ufrag(&former);
         self.demux.add_ufrag(&local.ufrag, index);

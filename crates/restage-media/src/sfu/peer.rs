@@ -1,13 +1,13 @@
 //! One WebRTC connection: its transport, its addresses, whether it is alive, and what it sends or receives.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use restage_codec::MediaKind;
 
 use crate::bitrate::{Download, Share, Upload, Usage};
+use crate::io::datagrams::Remote;
 use crate::io::{Excess, PeerId};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::Packet;
@@ -34,9 +34,9 @@ pub(crate) struct Peer {
     pub(crate) ice_restarts: u32,
     pub(crate) candidates_trickled: u32,
     /// Addresses that it is known to use, newest last.
-    addresses: VecDeque<SocketAddr>,
+    addresses: VecDeque<Remote>,
     /// An address of another peer that this one claims.
-    pub(crate) claimed: Option<SocketAddr>,
+    pub(crate) claimed: Option<Remote>,
     pub(crate) address_changes: u32,
     opened_at: Instant,
     pub(crate) last_seen_at: Instant,
@@ -209,7 +209,7 @@ impl Peer {
     }
 
     /// Adds an address. Returns the one that was dropped for it, which is never the one that media goes to.
-    pub(crate) fn add_address(&mut self, source: SocketAddr) -> Option<SocketAddr> {
+    pub(crate) fn add_address(&mut self, source: Remote) -> Option<Remote> {
         self.address_changes += 1;
         self.claimed.take_if(|claimed| *claimed == source);
         self.addresses.retain(|known| *known != source);
@@ -229,12 +229,18 @@ impl Peer {
     }
 
     /// An address has become another peer's.
-    pub(crate) fn lose_address(&mut self, source: SocketAddr) {
+    pub(crate) fn lose_address(&mut self, source: Remote) {
         self.addresses.retain(|known| *known != source);
         self.transport.disprove(source);
     }
 
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+    /// What carried datagrams to this address has ended.
+    pub(crate) fn end_path(&mut self, remote: Remote) {
+        self.addresses.retain(|known| *known != remote);
+        self.transport.end_path(remote);
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Remote> {
         self.addresses.iter().copied()
     }
 

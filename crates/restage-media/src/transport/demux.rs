@@ -3,16 +3,15 @@
 //! A STUN request names its peer by the local part of USERNAME (RFC 8445 §7.2.2), so it is found from any address.
 //! Other datagrams are looked up by source address; the addresses come from verified STUN messages.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
-
+use crate::io::datagrams::Remote;
 use crate::util::slab::Index;
+use std::collections::HashMap;
 
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
-    addresses: HashMap<SocketAddr, Index>,
+    addresses: HashMap<Remote, Index>,
     /// Peers that claim an address of another peer, until they have proven that they receive there. At most one address a peer.
-    claims: HashMap<SocketAddr, Index>,
+    claims: HashMap<Remote, Index>,
     ufrags: HashMap<Box<str>, Index>,
 }
 
@@ -41,7 +40,7 @@ impl DatagramKind {
 }
 
 impl Demux {
-    pub(crate) fn by_address(&self, source: SocketAddr) -> Option<Index> {
+    pub(crate) fn by_address(&self, source: Remote) -> Option<Index> {
         self.addresses.get(&source).copied()
     }
 
@@ -51,16 +50,16 @@ impl Demux {
     }
 
     /// The peer that claims this address of another peer.
-    pub(crate) fn claimant(&self, source: SocketAddr) -> Option<Index> {
+    pub(crate) fn claimant(&self, source: Remote) -> Option<Index> {
         self.claims.get(&source).copied()
     }
 
-    pub(crate) fn claim(&mut self, source: SocketAddr, peer: Index) {
+    pub(crate) fn claim(&mut self, source: Remote, peer: Index) {
         self.claims.insert(source, peer);
     }
 
     /// Withdraws a claim, unless another peer has claimed the address since.
-    pub(crate) fn withdraw(&mut self, source: SocketAddr, peer: Index) {
+    pub(crate) fn withdraw(&mut self, source: Remote, peer: Index) {
         if self.claims.get(&source) == Some(&peer) {
             self.claims.remove(&source);
         }
@@ -79,12 +78,12 @@ impl Demux {
     }
 
     /// Assigns an address to a peer; returns the previous owner.
-    pub(crate) fn add_address(&mut self, source: SocketAddr, peer: Index) -> Option<Index> {
+    pub(crate) fn add_address(&mut self, source: Remote, peer: Index) -> Option<Index> {
         self.addresses.insert(source, peer)
     }
 
     /// Removes an address, unless it belongs to another peer by now.
-    pub(crate) fn remove_address(&mut self, source: SocketAddr, peer: Index) {
+    pub(crate) fn remove_address(&mut self, source: Remote, peer: Index) {
         if self.addresses.get(&source) == Some(&peer) {
             self.addresses.remove(&source);
         }
@@ -103,6 +102,30 @@ impl Demux {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::Protocol;
+
+    fn udp(address: &str) -> Remote {
+        Remote {
+            address: address.parse().unwrap(),
+            protocol: Protocol::Udp,
+        }
+    }
+
+    #[test]
+    fn equal_addresses_of_several_protocols_are_of_several_peers() {
+        let mut demux = Demux::default();
+        let all = [Protocol::Udp, Protocol::Tcp, Protocol::Turn];
+        let remotes = all.map(|protocol| Remote {
+            protocol,
+            ..udp("192.0.2.1:5000")
+        });
+        for (peer, remote) in (0..).zip(remotes) {
+            assert_eq!(demux.add_address(remote, peer), None);
+        }
+        for (peer, remote) in (0..).zip(remotes) {
+            assert_eq!(demux.by_address(remote), Some(peer));
+        }
+    }
 
     #[test]
     fn a_name_fragment_is_known_until_it_is_removed() {
@@ -115,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_address_taken_over_by_another_peer_stays_with_it() {
-        let source = "192.0.2.1:5000".parse().unwrap();
+        let source = udp("192.0.2.1:5000");
         let mut demux = Demux::default();
         assert_eq!(demux.add_address(source, 1), None);
         assert_eq!(demux.add_address(source, 2), Some(1));
@@ -128,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_claim_is_the_newest_claimants() {
-        let source = "192.0.2.1:5000".parse().unwrap();
+        let source = udp("192.0.2.1:5000");
         let mut demux = Demux::default();
         demux.claim(source, 1);
         demux.claim(source, 2);

@@ -6,12 +6,11 @@
 //! by a DTLS handshake whose flights went there. Until then at most [`AMPLIFICATION_MAX`] times as much is sent as
 //! came from there.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::secrets::Secrets;
 use super::stun::{self, Kind, Message, Transaction};
-use crate::io::datagrams::Path;
+use crate::io::datagrams::{Path, Remote};
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AMPLIFICATION_MAX, CHECK_RESEND, CHECKS_MAX,
     NOMINATED_ROUTE_SILENCE_MIN, PEER_ROUTE_SILENCE_MIN, SAME_PRIORITY_SILENCE_MIN,
@@ -188,12 +187,27 @@ impl Ice {
     }
 
     /// The address belongs, or may soon belong, to another client, so it must be proven again.
-    pub(crate) fn disprove(&mut self, address: SocketAddr) {
+    pub(crate) fn disprove(&mut self, remote: Remote) {
         let routes = self.routes.iter_mut();
-        for route in routes.filter(|route| route.path.destination == address) {
+        for route in routes.filter(|route| route.path.remote() == remote) {
             route.is_proven = false;
             route.check = None;
         }
+    }
+
+    /// Nothing that is sent to the address arrives any more: the connection that carried it has ended. The selected path
+    /// remains until the client proves another one, but nothing is sent there.
+    pub(crate) fn end_path(&mut self, remote: Remote) {
+        self.disprove(remote);
+        let (selected, trial) = (self.selected, self.trial);
+        self.routes
+            .retain(|route| route.path.remote() != remote || Some(route.path) == selected);
+        let ended = self.routes.iter_mut();
+        for route in ended.filter(|route| route.path.remote() == remote) {
+            route.credit = 0;
+            route.is_nominated = false;
+        }
+        self.trial = trial.filter(|path| path.remote() != remote);
     }
 
     /// Reserves the bytes of a datagram on the selected path. False: it must not be sent, because the path is not

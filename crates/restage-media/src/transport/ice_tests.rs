@@ -1,4 +1,5 @@
 use super::*;
+use crate::io::Protocol;
 use crate::util::test::epoch;
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ fn path(port: u16) -> Path {
     Path {
         source: "192.0.2.1:4081".parse().unwrap(),
         destination: format!("198.51.100.1:{port}").parse().unwrap(),
+        protocol: Protocol::Udp,
     }
 }
 
@@ -361,9 +363,9 @@ fn an_address_that_became_anothers_must_be_proven_again_by_whichever_of_ours() {
     pair.ice
         .receive(pair.now, other, &message, false, &mut pair.secrets);
     pair.ice.prove(other);
-    pair.ice.disprove(path(1).destination);
+    pair.ice.disprove(path(1).remote());
     assert!(pair.ice.routes.iter().all(|route| !route.is_proven));
-    pair.ice.disprove(path(1).destination);
+    pair.ice.disprove(path(1).remote());
     assert!(!pair.ice.is_proven());
     assert_eq!(pair.check(1, 9, true), Outcome::Taken);
 }

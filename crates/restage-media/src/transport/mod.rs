@@ -18,14 +18,16 @@ use std::time::Instant;
 
 use restage_codec::MediaKind;
 
+use crate::config::Config;
 use crate::error::{OfferError, OfferErrorKind};
-use crate::io::datagrams::Path;
+use crate::io::datagrams::{Path, Remote};
 use crate::io::{self, ConnectFailure};
 use crate::limits::{HELLO_BYTES_MAX, IDLE_TICK};
 use crate::publication::history::History;
 use crate::receive::Receiver;
 use crate::receive::streams::StreamMap;
 use crate::rtp::extensions::RidName;
+use crate::sdp::candidate::Candidates;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::sdp::stream::StreamConfig;
 use crate::send::Outgoing;
@@ -48,15 +50,18 @@ pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
 pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) secrets: Secrets,
-    /// The advertised candidates.
+    /// The advertised candidates of UDP.
     pub(crate) addresses: Arc<[SocketAddr]>,
+    /// The advertised candidates of TCP.
+    pub(crate) tcp_addresses: Arc<[SocketAddr]>,
 }
 
 impl Shared {
     /// Addresses that cannot be candidates (unspecified, multicast, no port) are left out.
-    pub(crate) fn new(addresses: &[SocketAddr], since_1970: std::time::Duration) -> Self {
-        let (identity, secrets) =
-            Identity::generate(since_1970).expect("OpenSSL makes a P-256 key and signs with it");
+    pub(crate) fn new(config: &Config) -> Self {
+        let (identity, mut secrets) = Identity::generate(config.since_1970)
+            .expect("OpenSSL makes a P-256 key and signs with it");
+        secrets.worker = config.worker;
         let is_usable = |address: &SocketAddr| {
             let ip = address.ip();
             let is_usable = !ip.is_unspecified() && !ip.is_multicast() && address.port() != 0;
@@ -65,10 +70,22 @@ impl Shared {
             }
             is_usable
         };
+        let usable = |all: &[SocketAddr]| all.iter().copied().filter(is_usable).collect();
         Self {
             identity,
             secrets,
-            addresses: addresses.iter().copied().filter(is_usable).collect(),
+            addresses: usable(&config.candidates),
+            tcp_addresses: usable(&config.tcp_candidates),
+        }
+    }
+}
+
+impl Shared {
+    /// What answers advertise.
+    pub(crate) fn candidates(&self) -> Candidates<'_> {
+        Candidates {
+            udp: &self.addresses,
+            tcp: &self.tcp_addresses,
         }
     }
 }
@@ -167,9 +184,9 @@ impl Transport {
         })
     }
 
-    /// The address to which media is sent.
-    pub(crate) fn destination(&self) -> Option<SocketAddr> {
-        self.session.ice.selected().map(|path| path.destination)
+    /// The client's end of the path of media.
+    pub(crate) fn destination(&self) -> Option<Remote> {
+        self.session.ice.selected().map(|path| path.remote())
     }
 
     /// Whether packets cannot simply go to the selected path: it is no longer proven, or another one is on trial.
@@ -179,8 +196,17 @@ impl Transport {
     }
 
     /// The address belongs to another peer now.
-    pub(crate) fn disprove(&mut self, address: SocketAddr) {
-        self.session.ice.disprove(address);
+    pub(crate) fn disprove(&mut self, remote: Remote) {
+        self.session.ice.disprove(remote);
+        self.has_trial = self.is_uncertain();
+    }
+
+    /// Nothing that is sent to the address arrives any more.
+    pub(crate) fn end_path(&mut self, remote: Remote) {
+        self.session.ice.end_path(remote);
+        if let Some(receiver) = &mut self.receiver {
+            receiver.end_path(remote);
+        }
         self.has_trial = self.is_uncertain();
     }
 
@@ -269,7 +295,10 @@ impl Transport {
         guard(|| {
             #[cfg(test)]
             assert!(!self.is_faulty, "a fault for a test");
-            if let Some(sender) = &mut self.sender {
+            let is_proven = !self.has_trial || self.session.ice.is_proven();
+            if let Some(sender) = self.sender.as_mut().filter(|_| !is_proven) {
+                sender.skip_report(now);
+            } else if let Some(sender) = &mut self.sender {
                 let since_1970 = sink.since_1970(now);
                 sender.report(now, since_1970, &mut sink.buffers, &mut sink.outputs);
             }
@@ -387,6 +416,7 @@ impl Session {
 
 fn transmit(sink: &mut Sink, path: Path, payload: Vec<u8>) {
     sink.outputs.push_back(io::Output::Transmit {
+        protocol: path.protocol,
         source: path.source,
         destination: path.destination,
         payload,
@@ -408,7 +438,12 @@ mod tests {
     fn unusable_addresses_are_not_advertised() {
         let addresses =
             ["127.0.0.1:4081", "0.0.0.0:4081", "[::1]:4081"].map(|a| a.parse().unwrap());
-        let shared = Shared::new(&addresses, std::time::Duration::ZERO);
+        let shared = Shared::new(&Config {
+            candidates: addresses.to_vec(),
+            tcp_candidates: addresses.to_vec(),
+            ..Config::default()
+        });
         assert_eq!(*shared.addresses, [addresses[0], addresses[2]]);
+        assert_eq!(shared.addresses, shared.tcp_addresses);
     }
 }

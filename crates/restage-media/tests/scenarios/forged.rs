@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use restage_media::{Control, Input, PeerId, PublicationId, limits};
+use restage_media::{Control, Input, PeerId, Protocol, PublicationId, limits};
 use restage_sim::Srtp;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
@@ -52,6 +52,7 @@ const FORGERIES_MIN: u64 = 1_000;
 
 fn throw(world: &mut World, client: usize, bytes: &[u8]) {
     let input = Input::Datagram {
+        protocol: Protocol::Udp,
         source: world.clients[client].address,
         destination: world.sfu_address,
         payload: bytes,

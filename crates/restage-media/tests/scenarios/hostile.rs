@@ -1,6 +1,6 @@
 //! Hostile datagrams: nothing may panic, no peer may be ended, no table may grow.
 
-use restage_media::Input;
+use restage_media::{Input, Protocol};
 use str0m::format::Codec;
 
 use crate::support::{Flight, Rng, World};
@@ -34,6 +34,7 @@ fn assert_well(world: &mut World, subscriber: usize) {
 
 fn throw(world: &mut World, from: std::net::SocketAddr, bytes: &[u8]) {
     let input = Input::Datagram {
+        protocol: Protocol::Udp,
         source: from,
         destination: world.sfu_address,
         payload: bytes,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_media::{Control, Input, OfferErrorKind, PeerId, limits, local_ice_ufrag};
+use restage_media::{Control, Input, OfferErrorKind, PeerId, Protocol, limits, local_ice_ufrag};
 use str0m::change::SdpAnswer;
 use str0m::format::Codec;
 
@@ -297,6 +297,7 @@ fn checks_with_a_wrong_password_change_nothing() {
     // The transaction id is covered by the integrity.
     forged[12] ^= 1;
     world.input(Input::Datagram {
+        protocol: Protocol::Udp,
         source: stranger,
         destination: world.sfu_address,
         payload: &forged,
@@ -355,6 +356,7 @@ fn media_does_not_go_where_a_check_only_says_it_came_from() {
         // The check again, and random bytes that look like DTLS.
         for payload in [&check.bytes, &noise] {
             world.input(Input::Datagram {
+                protocol: Protocol::Udp,
                 source: victim,
                 destination: world.sfu_address,
                 payload,
@@ -406,6 +408,7 @@ fn a_publishers_address_is_not_taken_by_a_check_that_says_it_came_from_there() {
     world.clients[subscriber].got.clear();
     for _ in 0..20 {
         world.input(Input::Datagram {
+            protocol: Protocol::Udp,
             source: theirs,
             destination: world.sfu_address,
             payload: &check.bytes,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use restage_media::{
-    Config, ConnectFailure, Control, GoneReason, Input, OfferErrorKind, PeerId, PublicationId,
-    limits,
+    Config, ConnectFailure, Control, GoneReason, Input, OfferErrorKind, PeerId, Protocol,
+    PublicationId, limits,
 };
 use str0m::format::Codec;
 
@@ -68,6 +68,7 @@ fn datagrams_in_its_name_do_not_keep_a_vanished_client() {
             // Closer together than the time by which a timer may be delayed.
             world.run(Duration::from_micros(500));
             let input = Input::Datagram {
+                protocol: Protocol::Udp,
                 source: world.clients[index].address,
                 destination: world.sfu_address,
                 payload: &garbage,

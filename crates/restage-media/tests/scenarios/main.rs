@@ -17,6 +17,7 @@ mod keyframes;
 mod lifecycle;
 mod limits;
 mod parameter_sets;
+mod paths;
 mod recovery;
 mod sdp;
 mod sending;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use restage_media::Control;
 use restage_media::limits::{SHED_PARTS, SHED_STEPS_MAX};
+use restage_media::{Control, Protocol};
 use str0m::format::Codec;
 
 use crate::simulcast;
@@ -139,7 +139,9 @@ fn nothing_but_what_subscribers_report_may_be_dropped() {
     for flight in incoming {
         let is_media = matches!(flight.bytes[0], 128..=191);
         let is_subscribers = flight.from != world.clients[publisher].address;
-        let may_go = world.sfu.is_feedback(flight.from, &flight.bytes);
+        let may_go = world
+            .sfu
+            .is_feedback(Protocol::Udp, flight.from, &flight.bytes);
         assert_eq!(may_go, is_media && is_subscribers);
         feedback += usize::from(may_go);
         other += usize::from(!may_go);
@@ -149,5 +151,9 @@ fn nothing_but_what_subscribers_report_may_be_dropped() {
         "{feedback}, {other}"
     );
     let stranger = "203.0.113.250:1".parse().unwrap();
-    assert!(!world.sfu.is_feedback(stranger, &[0x80, 201, 0, 1]));
+    assert!(
+        !world
+            .sfu
+            .is_feedback(Protocol::Udp, stranger, &[0x80, 201, 0, 1])
+    );
 }

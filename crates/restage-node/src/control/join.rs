@@ -18,7 +18,7 @@ use super::ended::{Ending, Endings, RESTARTING};
 use super::report::{About, SOCKET_MESSAGES_MAX, now};
 use super::trouble::Trouble;
 use super::{Control, Failure, StageState};
-use crate::media::{MediaError, Role};
+use crate::media::{MediaError, RelayCredential, Role};
 use crate::token::TokenError;
 
 /// How often one participant may open connections and exchange tokens, including refused attempts. A client that
@@ -102,6 +102,8 @@ pub struct Joined {
     pub entity_tag: String,
     /// The resumption secret.
     pub resumption: String,
+    /// A credential of the relay, if there is one.
+    pub relay: Option<RelayCredential>,
 }
 
 /// The answer to a PATCH.
@@ -109,6 +111,12 @@ pub struct Joined {
 pub struct Patched {
     /// For an ICE restart: the server's fragment and the new entity tag.
     pub restart: Option<(String, String)>,
+}
+
+/// The participant's name at the relay. Self-signed tokens choose their participant ids, so these are unique only within
+/// their stage.
+pub(super) fn relay_name(stage: &StageId, participant: &ParticipantId) -> String {
+    format!("{}/{}", stage.as_str(), participant.as_str())
 }
 
 /// An open events socket, as the control plane's side sees it.
@@ -143,6 +151,27 @@ impl Control {
         outcome
             .await
             .unwrap_or(Err(JoinError::Media(MediaError::Busy)))
+    }
+
+    /// A credential of the relay for whoever has this token, which lasts as long as the token. `None` without a relay.
+    ///
+    /// # Errors
+    /// The token is not valid.
+    pub async fn relay_credential(
+        &self,
+        token: &str,
+    ) -> Result<Option<RelayCredential>, JoinError> {
+        if !self.inner.media.has_relay() {
+            return Ok(None);
+        }
+        let claims = self.verify(token).await?;
+        Ok(self.relay_credential_of(&claims))
+    }
+
+    fn relay_credential_of(&self, claims: &Claims) -> Option<RelayCredential> {
+        let expires_s = u64::try_from(claims.expires_at.0 / 1_000_000).unwrap_or(0);
+        let name = relay_name(&claims.stage.id, &claims.participant);
+        self.inner.media.relay_credential(&name, expires_s)
     }
 
     /// Ends a connection that its client does not know of.
@@ -225,6 +254,7 @@ impl Control {
         };
         match self.open(&claims, &connection, command).await {
             Ok(resumption) => Ok(Joined {
+                relay: self.relay_credential_of(&claims),
                 entity_tag: entity_tag(&connection, 0),
                 connection,
                 answer,

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
+use restage_core::limits::TOKEN_LIFE_MAX_S;
 use restage_core::rate::Buckets;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
@@ -331,6 +332,12 @@ impl Control {
                 return;
             }
         };
+        if reason == CloseReason::Disconnected {
+            let name = join::relay_name(&live.stage, &live.participant);
+            // No credential lasts longer than its token.
+            let longest = Duration::from_secs(TOKEN_LIFE_MAX_S.unsigned_abs());
+            self.inner.media.withdraw_from_relay(&name, longest);
+        }
         self.remember(&connection, &live, Ending::of_rules(reason));
         if reason == CloseReason::LimitExceeded {
             self.tell(&About::live(&connection, &live), &Trouble::too_long(), true);

@@ -51,11 +51,15 @@ pub struct WorkerStats {
     pub peers_withheld: u64,
     /// Reports and requests of subscribers that were dropped unread because too many arrived at a time.
     pub feedback_dropped: u64,
+    /// Datagrams queued for clients' TCP connections, those of TURN included.
+    pub line_datagrams_sent: u64,
+    /// Datagrams for clients that do not use UDP, dropped because their connections are too slow or have ended.
+    pub line_datagrams_dropped: u64,
     /// Restarts of workers after a program error.
     pub restarts: u64,
 }
 
-const COUNT: usize = 23;
+const COUNT: usize = 25;
 
 impl WorkerStats {
     pub(super) fn of(media: &Stats) -> Self {
@@ -114,6 +118,8 @@ impl WorkerStats {
             peer_panics,
             peers_withheld,
             feedback_dropped,
+            line_datagrams_sent,
+            line_datagrams_dropped,
             restarts,
         } = self;
         [
@@ -139,6 +145,8 @@ impl WorkerStats {
             peer_panics,
             peers_withheld,
             feedback_dropped,
+            line_datagrams_sent,
+            line_datagrams_dropped,
             restarts,
         ]
     }

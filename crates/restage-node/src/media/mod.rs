@@ -11,7 +11,9 @@ mod load;
 mod own;
 mod places;
 mod quota;
+mod relay;
 mod routes;
+mod tcp;
 mod udp;
 mod worker;
 
@@ -24,14 +26,19 @@ use restage_media::{
     ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerId,
     PublicationId, WorkerId,
 };
+use restage_turn::Peers;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use counters::WorkerStats;
 pub use places::{Audience, MediaPlaces};
 pub use restage_media::Role;
+pub use restage_turn::{Credential as RelayCredential, Credentials as RelayCredentials};
+pub use tcp::{Ends, prepare_connection};
 pub use udp::UdpReport;
 pub use worker::WORKER_QUEUE_LEN;
 
+use relay::Relay;
+use tcp::Connections;
 use worker::{Order, Reply, WorkerHandle};
 
 /// Most events from the workers that wait to be handled.
@@ -53,6 +60,43 @@ impl MediaEvent {
     pub fn peer(&self) -> PeerId {
         match self {
             Self::Connected(peer) | Self::Gone(peer, _) | Self::Undecodable(peer, ..) => *peer,
+        }
+    }
+}
+
+/// What the media plane needs to start.
+#[derive(Clone, Debug)]
+pub struct MediaSettings {
+    /// The addresses to offer.
+    pub places: MediaPlaces,
+    /// The UDP port of the first worker; those of the others follow it. With 0 they are any free ports.
+    pub port: u16,
+    /// Number of workers.
+    pub workers: u16,
+    /// Seed of random numbers that need not be secret.
+    pub seed: u64,
+    /// Limits of publishers.
+    pub limits: PublishLimits,
+    /// Which viewers get H.264 of which profile.
+    pub profiles: H264ProfileMatch,
+    /// TCP addresses to offer; connections there have to be handed to [`Media::serve_ice`].
+    pub tcp: Vec<SocketAddr>,
+    /// Credentials of the relay (TURN); without them there is none.
+    pub relay: Option<RelayCredentials>,
+}
+
+impl MediaSettings {
+    /// One worker at any free port, without limits, TCP and a relay.
+    pub fn new(places: MediaPlaces) -> Self {
+        Self {
+            places,
+            port: 0,
+            workers: 1,
+            seed: 0,
+            limits: PublishLimits::default(),
+            profiles: H264ProfileMatch::default(),
+            tcp: Vec::new(),
+            relay: None,
         }
     }
 }
@@ -112,6 +156,8 @@ struct Inner {
     report: UdpReport,
     ports: Vec<u16>,
     places: MediaPlaces,
+    connections: Connections,
+    relay: Option<Arc<Relay>>,
     /// The reason, once a worker has stopped for good.
     failed: watch::Sender<Option<String>>,
 }
@@ -128,17 +174,22 @@ pub struct MediaLoad {
 }
 
 impl Media {
-    /// Binds a socket for each worker and starts the threads. The ports are consecutive and begin at `port`; with 0
-    /// they are any free ports.
+    /// Binds a socket for each worker and starts the threads.
     pub fn start(
-        places: &MediaPlaces,
-        port: u16,
-        workers: u16,
-        seed: u64,
-        limits: PublishLimits,
-        profiles: H264ProfileMatch,
+        settings: MediaSettings,
     ) -> Result<(Self, mpsc::Receiver<MediaEvent>), MediaStartError> {
+        let MediaSettings {
+            places,
+            port,
+            workers,
+            seed,
+            limits,
+            profiles,
+            tcp,
+            relay,
+        } = settings;
         let (events, receiver) = mpsc::channel(MEDIA_EVENT_QUEUE_LEN);
+        let started = worker::now();
         // The only place that determines the difference between the machine's two clocks.
         #[allow(clippy::disallowed_methods)]
         let since_1970 = std::time::SystemTime::now()
@@ -151,7 +202,7 @@ impl Media {
                 port: wanted,
                 source,
             };
-            let socket = udp::Socket::bind(places, wanted).map_err(failed)?;
+            let socket = udp::Socket::bind(&places, wanted).map_err(failed)?;
             let candidates = places
                 .addresses
                 .iter()
@@ -159,6 +210,7 @@ impl Media {
                 .collect();
             let config = restage_media::Config {
                 candidates,
+                tcp_candidates: tcp.clone(),
                 // Each worker has a sequence of its own.
                 seed: seed.wrapping_add(u64::from(number)),
                 since_1970,
@@ -171,10 +223,19 @@ impl Media {
             all.push((socket, config));
         }
         let report = all[0].0.report();
-        let ports = all.iter().map(|(socket, _)| socket.port()).collect();
+        let ports: Vec<u16> = all.iter().map(|(socket, _)| socket.port()).collect();
+        let relay = relay.map(|credentials| {
+            let peers = Peers {
+                addresses: places.addresses.clone(),
+                ports: ports.clone(),
+            };
+            Arc::new(Relay::new(credentials, peers, (started, since_1970)))
+        });
         let (failed, _) = watch::channel(None);
-        let workers = worker::start(all, &events, &failed)
+        let workers = worker::start(all, relay.as_ref(), &events, &failed)
             .map_err(|source| MediaStartError { port, source })?;
+        let links = Arc::clone(workers[0].links());
+        let connections = Connections::new(links, ports.clone(), relay.clone());
         let inner = Inner {
             workers,
             next_peer: AtomicU64::new(1),
@@ -182,7 +243,9 @@ impl Media {
             turn: AtomicU64::new(1),
             report,
             ports,
-            places: places.clone(),
+            places,
+            connections,
+            relay,
             failed,
         };
         Ok((
@@ -283,6 +346,39 @@ impl Media {
             turn: self.inner.turn.fetch_add(1, Ordering::Relaxed),
         };
         self.worker_of(peer).send(order).await
+    }
+
+    /// A credential of the relay for this participant, which can be used for allocations until `expires_s`, in seconds
+    /// since 1970. `None` if there is no relay.
+    pub fn relay_credential(&self, participant: &str, expires_s: u64) -> Option<RelayCredential> {
+        let relay = self.inner.relay.as_ref()?;
+        Some(relay.credentials.issue(participant, expires_s))
+    }
+
+    /// Whether there is a relay.
+    pub fn has_relay(&self) -> bool {
+        self.inner.relay.is_some()
+    }
+
+    /// Ends the participant's allocations at the relay and accepts none of its credentials of now, which expire within
+    /// `longest`.
+    pub fn withdraw_from_relay(&self, participant: &str, longest: Duration) {
+        if let Some(relay) = &self.inner.relay {
+            let unix_s = relay.time(worker::now()).unix_s;
+            let until = unix_s.saturating_add(longest.as_secs());
+            relay.quota.withdraw(participant, unix_s, until);
+        }
+    }
+
+    /// TCP connections of clients that carry media now, those of the relay included.
+    pub fn connections(&self) -> usize {
+        self.inner.connections.count()
+    }
+
+    /// Allocations of the relay now.
+    pub fn allocations(&self) -> usize {
+        let relay = self.inner.relay.as_ref();
+        relay.map_or(0, |relay| relay.quota.allocations())
     }
 
     /// Counters of all workers, added up.

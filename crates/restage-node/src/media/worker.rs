@@ -1,6 +1,7 @@
 //! One worker: a thread that owns a socket and an `Sfu` and drives them.
 
 mod care;
+mod lines;
 mod orders;
 #[cfg(test)]
 mod tests;
@@ -22,13 +23,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};
 use super::gso::Trains;
-use super::link::{Link, Message};
+use super::link::{Arrival, Link, Message};
 use super::load::{Gauge, Health};
 use super::quota::Quota;
+use super::relay::Relay;
 use super::routes::Routes;
 use super::udp::Socket;
 use super::{MediaError, MediaEvent};
 use care::Care;
+use lines::Lines;
 #[cfg(test)]
 pub(super) use tests::Fault;
 
@@ -82,6 +85,7 @@ pub(super) struct WorkerHandle {
     /// Number of peers that were opened on this worker and are not gone.
     load: Arc<AtomicUsize>,
     health: Arc<Health>,
+    links: Arc<[Link]>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -92,6 +96,11 @@ impl WorkerHandle {
             .await
             .map_err(|_| MediaError::Busy)?;
         self.waker.wake().map_err(|_| MediaError::Busy)
+    }
+
+    /// The queues to all workers.
+    pub(super) fn links(&self) -> &Arc<[Link]> {
+        &self.links
     }
 
     pub(super) fn stats(&self) -> WorkerStats {
@@ -130,27 +139,32 @@ impl WorkerHandle {
 /// Starts a thread for each socket with its settings.
 pub(super) fn start(
     all: Vec<(Socket, Config)>,
+    relay: Option<&Arc<Relay>>,
     events: &mpsc::Sender<MediaEvent>,
     failed: &Failed,
 ) -> io::Result<Vec<WorkerHandle>> {
     let routes = Arc::new(Routes::new(all.len()));
+    let ports: Arc<[u16]> = all.iter().map(|(socket, _)| socket.port()).collect();
     let mut links = Vec::new();
     let mut prepared = Vec::new();
     for (socket, config) in all {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        let (link, messages) = Link::new(Arc::clone(&waker));
+        let (link, messages, arrivals) = Link::new(Arc::clone(&waker));
         links.push(link);
-        prepared.push((socket, config, poll, waker, messages));
+        prepared.push((socket, config, poll, waker, messages, arrivals));
     }
     let links: Arc<[Link]> = links.into();
     prepared
         .into_iter()
-        .map(|(socket, config, poll, waker, messages)| {
+        .map(|(socket, config, poll, waker, messages, arrivals)| {
             let neighbours = Neighbours {
                 routes: Arc::clone(&routes),
                 links: Arc::clone(&links),
                 messages,
+                arrivals,
+                relay: relay.cloned(),
+                ports: Arc::clone(&ports),
             };
             let outside = (events.clone(), failed.clone());
             start_one(socket, config, (poll, waker), neighbours, outside)
@@ -164,6 +178,19 @@ struct Neighbours {
     /// Indexed by the number of the worker; this one's own is included.
     links: Arc<[Link]>,
     messages: Receiver<Message>,
+    arrivals: mpsc::Receiver<Arrival>,
+    relay: Option<Arc<Relay>>,
+    /// The UDP port of each worker.
+    ports: Arc<[u16]>,
+}
+
+impl Neighbours {
+    /// The queues to the other workers.
+    fn others(&self, besides: WorkerId) -> impl Iterator<Item = &Link> {
+        let all = self.links.iter().enumerate();
+        all.filter(move |(place, _)| *place != usize::from(besides.0))
+            .map(|(_, link)| link)
+    }
 }
 
 fn start_one(
@@ -189,11 +216,14 @@ fn start_one(
     );
     // Keeps the queue of events open, so that its reader learns of a stopped worker before it finds the queue closed.
     let events_held = events.clone();
+    let links = Arc::clone(&neighbours.links);
     // Created on the worker's own thread, because some of its parts cannot move between threads.
     let work = move || {
         let (counters, load, health) = shared;
+        let (relay, ports) = (neighbours.relay.clone(), Arc::clone(&neighbours.ports));
         let worker = Worker {
             id,
+            lines: Lines::new(relay, ports, started),
             neighbours,
             bursts_dropped: 0,
             sfu: Sfu::new(config.clone()),
@@ -244,12 +274,15 @@ fn start_one(
         counters,
         load,
         health,
+        links,
         thread: Mutex::new(Some(thread)),
     })
 }
 
 struct Worker {
     id: WorkerId,
+    /// Clients that do not use UDP.
+    lines: Lines,
     neighbours: Neighbours,
     bursts_dropped: u64,
     sfu: Sfu,

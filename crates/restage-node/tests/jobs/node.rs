@@ -10,7 +10,7 @@ use restage_core::{Command, Limits, StageArn};
 use restage_media::H264ProfileMatch;
 use restage_node::control::{Control, Rules, effect_queue};
 use restage_node::jobs::Runners;
-use restage_node::media::{Media, MediaPlaces, PublishLimits};
+use restage_node::media::{Media, MediaPlaces, MediaSettings};
 use restage_node::supervise::Parts;
 use restage_node::token::{Endpoints, Tokens};
 use restage_store::{Store, StoreConfig};
@@ -36,8 +36,8 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) async fn start(database: &str, runners: Runners) -> Self {
         let places = MediaPlaces::open(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
-        let (limits, profiles) = (PublishLimits::default(), H264ProfileMatch::default());
-        let (media, events) = Media::start(&places, 0, 1, 7, limits, profiles).unwrap();
+        let profiles = H264ProfileMatch::default();
+        let (media, events) = Media::start(MediaSettings::new(places)).unwrap();
         let config = StoreConfig::from_address(database).unwrap();
         let (room, sink, effects) = effect_queue();
         let store = Store::open(&config, sink).await.unwrap();

@@ -6,6 +6,8 @@ use restage_node::media::{Audience, MediaPlaces};
 
 use super::{Config, ConfigError};
 
+/// The port of `https`.
+const TLS_PORT: u16 = 443;
 /// Addresses of this machine that are offered in addition to loopback while only this machine is served. Each is a
 /// candidate in every answer, and clients try all pairs of candidates; a host with many bridges has dozens of
 /// addresses.
@@ -65,6 +67,37 @@ impl Config {
         let first = self.http.first().map(SocketAddr::ip);
         first.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
+}
+
+impl Config {
+    /// The TCP addresses to offer for media: each of these media addresses at which one of the HTTP listeners, bound to
+    /// `listeners`, can be reached, or with the port that is configured. A listener on port 443 comes first, because
+    /// networks that block UDP let that port through.
+    pub fn tcp_candidates(
+        &self,
+        places: &MediaPlaces,
+        listeners: &[SocketAddr],
+    ) -> Vec<SocketAddr> {
+        let port_at = |ip: &IpAddr| match self.media_tcp_port {
+            Some(port) => Some(port).filter(|port| *port != 0),
+            None => {
+                let reaching = listeners
+                    .iter()
+                    .filter(|listener| reaches(listener.ip(), *ip));
+                let ports = reaching.map(SocketAddr::port);
+                ports.min_by_key(|port| *port != TLS_PORT)
+            }
+        };
+        let all = places.addresses.iter();
+        all.filter_map(|ip| Some(SocketAddr::new(*ip, port_at(ip)?)))
+            .collect()
+    }
+}
+
+/// Whether a listener that is bound to one address is reached at the other.
+fn reaches(bound: IpAddr, ip: IpAddr) -> bool {
+    // The unspecified address of IPv6 is bound for IPv4 too, unless that has a listener of its own.
+    bound == ip || bound.is_unspecified() && (bound.is_ipv6() || ip.is_ipv4())
 }
 
 fn interface_addresses() -> Result<Vec<IpAddr>, ConfigError> {
@@ -128,6 +161,43 @@ mod tests {
             local_candidates(loopback, found),
             ips(&["127.0.0.1", "10.0.0.5", "172.17.0.1", "fd00::7"])
         );
+    }
+
+    #[test]
+    fn tcp_is_offered_where_a_listener_is_reached() {
+        let all = ["203.0.113.7", "10.0.0.5", "fd00::7"];
+        for (port, listeners, offered) in [
+            (None, &["127.0.0.1:4080"][..], &[][..]),
+            (None, &["203.0.113.7:80"], &["203.0.113.7:80"]),
+            (None, &["0.0.0.0:80"], &["203.0.113.7:80", "10.0.0.5:80"]),
+            (
+                None,
+                &["[::]:80", "[::]:443"],
+                &["203.0.113.7:443", "10.0.0.5:443", "[fd00::7]:443"],
+            ),
+            (
+                None,
+                &["0.0.0.0:4080", "10.0.0.5:443"],
+                &["203.0.113.7:4080", "10.0.0.5:443"],
+            ),
+            (Some(0), &["0.0.0.0:80"], &[]),
+            (
+                Some(444),
+                &["127.0.0.1:80"],
+                &["203.0.113.7:444", "10.0.0.5:444", "[fd00::7]:444"],
+            ),
+        ] {
+            let config = Config {
+                media_tcp_port: port,
+                ..Config::default()
+            };
+            let listeners: Vec<SocketAddr> =
+                listeners.iter().map(|text| text.parse().unwrap()).collect();
+            let found = config.tcp_candidates(&MediaPlaces::open(ips(&all)), &listeners);
+            let offered: Vec<SocketAddr> =
+                offered.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(found, offered, "{port:?} {listeners:?}");
+        }
     }
 
     #[test]

@@ -129,6 +129,18 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub media_ip: Vec<IpAddr>,
+    /// TCP port offered for media besides UDP, at which an HTTP listener is reached; 0: none [default: the port of the HTTP listener at the same address]
+    #[arg(long, env = "RESTAGE_MEDIA_TCP_PORT", value_name = "PORT")]
+    pub media_tcp_port: Option<u16>,
+    /// Relay media through the media ports and the HTTP listeners (TURN) for clients that get it in no other way [default: true with TLS, else false]
+    #[arg(
+        long,
+        env = "RESTAGE_TURN",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub turn: Option<bool>,
     /// Whether viewers that offer only a lower H.264 profile than the publisher's get the stream all the same [default: lenient]
     #[arg(long, env = "RESTAGE_H264_PROFILE_MATCH", value_enum)]
     pub h264_profile_match: Option<ProfileMatch>,
@@ -339,6 +351,8 @@ impl Settings {
             } else {
                 self.media_ip
             },
+            media_tcp_port: self.media_tcp_port.or(lower.media_tcp_port),
+            turn: self.turn.or(lower.turn),
             h264_profile_match: self.h264_profile_match.or(lower.h264_profile_match),
             public_url: self.public_url.or(lower.public_url),
             account_id: self.account_id.or(lower.account_id),

@@ -27,6 +27,8 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         media_port: Some(1),
         workers: Some(1),
         media_ip: vec![IpAddr::from([127, 0, 0, 1])],
+        media_tcp_port: Some(1),
+        turn: Some(true),
         h264_profile_match: Some(ProfileMatch::Strict),
         public_url: Some("http://x".into()),
         account_id: Some("1".into()),

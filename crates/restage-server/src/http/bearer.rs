@@ -93,7 +93,7 @@ fn in_url(parts: &Parts) -> &[String] {
     tokens.map_or(&[], |tokens| &tokens.0)
 }
 
-fn of_header(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn of_header(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();

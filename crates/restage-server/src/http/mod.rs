@@ -10,6 +10,7 @@ mod dispatch;
 mod door;
 mod events;
 mod handler;
+mod ice_servers;
 mod if_match;
 mod listener;
 mod metrics;
@@ -44,6 +45,7 @@ pub use answer_cache::Answers;
 pub use console::ConsoleKey;
 pub(crate) use dispatch::Front;
 pub use door::{Door, DoorSettings};
+pub use ice_servers::IceServers;
 pub(crate) use listener::{Shared, listen, serve};
 pub use secure::Secure;
 pub use throttle::Throttle;
@@ -75,6 +77,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Whether `/metrics` is on this listener.
     pub shows_metrics: bool,
+    /// The URLs of the relay, if there is one.
+    pub ice_servers: IceServers,
     /// The limits for unauthenticated clients.
     pub door: Arc<Door>,
     /// The TLS of the listeners, if they serve it.
@@ -116,7 +120,7 @@ fn media_router(app: App) -> Router {
         .fallback(nothing)
         .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
         .layer(whip::cors())
-        .layer(from_fn(whip::advertise))
+        .layer(from_fn_with_state(Arc::clone(&app), whip::advertise))
         .with_state(app)
 }
 

@@ -74,7 +74,7 @@ impl Secure {
             return None;
         }
         if proxies.trusts(connection.address) {
-            let by = request.headers().get_all(X_FORWARDED_PROTO).iter().last()?;
+            let by = request.headers().get_all(X_FORWARDED_PROTO).iter().next_back()?;
             if !by.as_bytes().trim_ascii().ends_with(b"http") {
                 return None;
             }
@@ -153,6 +153,10 @@ mod tests {
 
     use tokio::sync::Semaphore;
 
+    use std::net::SocketAddr;
+
+    use restage_node::media::Ends;
+
     use super::*;
     use crate::tls::testing::made;
 
@@ -165,6 +169,10 @@ mod tests {
         let descriptor = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let connection = Connection {
             address: from.parse::<IpAddr>().unwrap(),
+            ends: Ends {
+                client: SocketAddr::new(from.parse().unwrap(), 1),
+                local: SocketAddr::from(([127, 0, 0, 1], 1)),
+            },
             is_encrypted,
             descriptor: Arc::new(descriptor),
         };

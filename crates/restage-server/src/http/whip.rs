@@ -21,6 +21,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::App;
 use super::address::Id;
+use super::bearer;
 use super::bearer::{Bearer, SESSIONS, Token};
 use super::content::Content;
 use super::if_match::if_match;
@@ -97,11 +98,16 @@ pub(super) fn cors() -> CorsLayer {
         .max_age(PREFLIGHT_AGE)
 }
 
-/// Adds headers: on OPTIONS, the types that may be posted or patched (RFC 9725 §4.2); on every answer, that it must
-/// not be cached and that its URL, which may contain a token, must not be sent as referrer (RFC 6750 §2.3, §5.3). The
+/// Adds headers: on OPTIONS, the types that may be posted or patched (RFC 9725 §4.2), and the relay for a client that
+/// sends its token, because some must know it before they make their offer (§4.6); on every answer, that it must not be
+/// cached and that its URL, which may contain a token, must not be sent as referrer (RFC 6750 §2.3, §5.3). The
 /// CORS layer answers every OPTIONS itself, so this layer is outside of it.
-pub(super) async fn advertise(request: Request, next: Next) -> Response {
+pub(super) async fn advertise(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_options = request.method() == Method::OPTIONS;
+    let token = match is_options && app.control.media().has_relay() {
+        true => bearer::of_header(request.headers()).map(str::to_owned),
+        false => None,
+    };
     let path = request.uri().path();
     let taken = if path.starts_with(SESSIONS) {
         Some((ACCEPT_PATCH, PATCHES))
@@ -114,6 +120,14 @@ pub(super) async fn advertise(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     if let Some((name, types)) = taken.filter(|_| is_options) {
         headers.insert(name, HeaderValue::from_static(types));
+        let credential = match &token {
+            Some(token) => app.control.relay_credential(token).await,
+            None => Ok(None),
+        };
+        // A token that is not good is refused when it is used.
+        if let Ok(Some(credential)) = credential {
+            app.ice_servers.tell(&credential, headers);
+        }
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -209,7 +223,7 @@ async fn join(
     };
     let joined = app.control.join_media(join).await?;
     let location = format!("{}{SESSIONS}{}{query}", app.base_path, joined.connection);
-    Ok((
+    let mut response = (
         StatusCode::CREATED,
         [
             (CONTENT_TYPE, SDP.to_owned()),
@@ -220,7 +234,11 @@ async fn join(
         ],
         joined.answer,
     )
-        .into_response())
+        .into_response();
+    if let Some(credential) = &joined.relay {
+        app.ice_servers.tell(credential, response.headers_mut());
+    }
+    Ok(response)
 }
 
 async fn patch(

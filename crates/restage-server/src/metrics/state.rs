@@ -50,6 +50,10 @@ pub(super) struct State {
     keyframe_requests: Counter,
     peers_exceeding: Counter,
     srtp: Family<ProfileLabel, Counter>,
+    tcp_connections: Gauge,
+    turn_allocations: Gauge,
+    line_datagrams_sent: Counter,
+    line_datagrams_dropped: Counter,
     workers_alive: Gauge,
     load: Gauge<f64, AtomicU64>,
     lag: Gauge<f64, AtomicU64>,
@@ -95,6 +99,16 @@ impl State {
         gauge("media_peers", "WebRTC peers", &state.peers);
         gauge("media_workers", "Media workers", &state.workers);
         gauge(
+            "media_tcp_connections",
+            "TCP connections of clients that carry media, those of the relay included",
+            &state.tcp_connections,
+        );
+        gauge(
+            "turn_allocations",
+            "Allocations of the relay (TURN)",
+            &state.turn_allocations,
+        );
+        gauge(
             "media_workers_alive",
             "Media workers whose thread runs",
             &state.workers_alive,
@@ -132,6 +146,16 @@ impl State {
             "media_datagrams_refused",
             "Datagrams of other machines dropped unread while only this machine is served",
             &state.datagrams_refused,
+        );
+        counter(
+            "media_line_datagrams_sent",
+            "Datagrams queued for TCP connections of clients",
+            &state.line_datagrams_sent,
+        );
+        counter(
+            "media_line_datagrams_dropped",
+            "Datagrams left out because a client's TCP connection is too slow, or has ended",
+            &state.line_datagrams_dropped,
         );
         counter(
             "panics",
@@ -252,6 +276,13 @@ impl State {
         raise(&self.datagrams_sent, media.datagrams_sent);
         raise(&self.datagrams_dropped, media.datagrams_dropped);
         raise(&self.datagrams_refused, media.datagrams_refused);
+        raise(&self.line_datagrams_sent, media.line_datagrams_sent);
+        raise(&self.line_datagrams_dropped, media.line_datagrams_dropped);
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.tcp_connections
+            .set(count(control.media().connections()));
+        self.turn_allocations
+            .set(count(control.media().allocations()));
         raise(&self.panics, panics::count());
         let workers = control.media().ports().len();
         self.workers.set(i64::try_from(workers).unwrap_or(i64::MAX));

@@ -33,8 +33,9 @@ pub use self::health::{Health, Standing};
 pub use self::probe::shown;
 pub use self::served::Served;
 
-/// What clients may speak over TLS, by preference (RFC 7301). HTTP/2 is not among it.
-const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", served::ACME_TLS];
+/// What clients may speak over TLS, by preference (RFC 7301): HTTP, but not HTTP/2; TURN (RFC 7443); and challenges of an
+/// authority.
+const PROTOCOLS: [&[u8]; 3] = [b"http/1.1", b"stun.turn", served::ACME_TLS];
 
 /// Why TLS cannot be served.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use client::Client;
 use restage_media::{
     Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
-    MediaPacket, OfferError, Output, PeerId, PublicationId, Sfu, TapError, TapId, WorkerId, limits,
+    MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu, TapError, TapId,
+    WorkerId, limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -85,6 +86,8 @@ pub struct World {
     pub loses: Option<Loss>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
+    /// Addresses of clients that use another protocol than UDP.
+    pub protocols: BTreeMap<SocketAddr, Protocol>,
     in_flight: BTreeMap<(Instant, u64), Flight>,
     flights: u64,
 }
@@ -144,9 +147,16 @@ impl World {
             download: None,
             loses: None,
             recording: None,
+            protocols: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             flights: 0,
         }
+    }
+
+    /// What carries the datagrams of the client at this address.
+    pub fn protocol_of(&self, client: SocketAddr) -> Protocol {
+        let known = self.protocols.get(&client);
+        known.copied().unwrap_or(Protocol::Udp)
     }
 
     pub fn input(&mut self, input: Input<'_>) {
@@ -328,6 +338,7 @@ impl World {
                     recording.push(flight.clone());
                 }
                 let input = Input::Datagram {
+                    protocol: self.protocol_of(flight.from),
                     source: flight.from,
                     destination: self.sfu_private.unwrap_or(flight.to),
                     payload: &flight.bytes,
@@ -354,10 +365,12 @@ impl World {
         while let Some(output) = self.sfu.poll_output() {
             match output {
                 Output::Transmit {
+                    protocol,
                     source,
                     destination,
                     payload,
                 } => {
+                    assert_eq!(protocol, self.protocol_of(destination));
                     assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
                     let flight = Flight {
                         from: self.sfu_address,
@@ -375,7 +388,10 @@ impl World {
                     destination,
                     contents,
                     segment,
+                    protocol,
+                    ..
                 } => {
+                    assert_eq!(protocol, self.protocol_of(destination));
                     assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
                     for bytes in contents.chunks(segment) {
                         let flight = Flight {

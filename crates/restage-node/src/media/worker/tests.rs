@@ -3,13 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use restage_media::{GoneReason, H264ProfileMatch};
+use restage_media::GoneReason;
 use tokio::sync::mpsc;
 
 use super::care::RESTARTS_MAX;
 use super::*;
 use crate::media::MediaPlaces;
-use crate::media::{Media, PublishLimits, Role};
+use crate::media::{Media, MediaSettings, Role};
 
 /// The way in which a worker fails.
 #[derive(Clone, Copy)]
@@ -39,8 +39,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 fn start(workers: u16) -> (Media, mpsc::Receiver<MediaEvent>) {
     let places = MediaPlaces::open(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
-    let (limits, profiles) = (PublishLimits::default(), H264ProfileMatch::default());
-    Media::start(&places, 0, workers, 7, limits, profiles).unwrap()
+    let settings = MediaSettings {
+        workers,
+        ..MediaSettings::new(places)
+    };
+    Media::start(settings).unwrap()
 }
 
 async fn open(media: &Media) -> PeerId {

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use restage_media::{Control, Input, Output, WorkerId};
+use restage_media::{Control, Input, Output, Protocol, WorkerId};
+use restage_turn::{Client, is_for_relay};
 
 use super::super::MediaEvent;
 use super::super::counters::WorkerStats;
-use super::super::link::Message;
+use super::super::link::{Leaving, Message};
 use super::super::load::Shed;
 use super::super::udp::{Batch, Train};
 use super::{Worker, now};
@@ -49,6 +50,7 @@ impl Worker {
             orders += 1;
         }
         let has_messages = self.receive_from_neighbours();
+        let has_arrivals = self.receive_arrivals();
         self.taken = 0;
         self.read();
         self.check_socket()?;
@@ -59,9 +61,10 @@ impl Worker {
             self.sfu.handle_input(at, Input::Timeout);
             self.drain();
         }
+        self.sweep_lines();
         self.measure_load();
         self.report();
-        Ok(has_messages || orders == ORDERS_PER_TURN || !self.is_socket_empty)
+        Ok(has_messages || has_arrivals || orders == ORDERS_PER_TURN || !self.is_socket_empty)
     }
 
     /// Reads the socket. Packets of publishers are accepted at once and forwarded only after everything has been read,
@@ -77,22 +80,46 @@ impl Worker {
                 received,
                 taken,
                 feedback_dropped,
+                lines,
+                id,
                 ..
             } = self;
+            let has_relay = lines.relay.is_some();
             let before = *received;
             let got = socket.receive(at, |datagram| {
                 *received += 1;
                 *taken += 1;
-                if *taken > TAKEN_PER_TURN_MAX && sfu.is_feedback(datagram.source, datagram.payload)
+                let protocol = Protocol::Udp;
+                if *taken > TAKEN_PER_TURN_MAX
+                    && sfu.is_feedback(protocol, datagram.source, datagram.payload)
                 {
                     *feedback_dropped += 1;
                     return;
                 }
-                let input = Input::Datagram {
+                let mut input = Input::Datagram {
+                    protocol,
                     source: datagram.source,
                     destination: datagram.destination,
                     payload: datagram.payload,
                 };
+                if has_relay && is_for_relay(datagram.payload) {
+                    let client = Client {
+                        address: datagram.source,
+                        local: datagram.destination,
+                        is_connected: false,
+                    };
+                    let Some((source, destination, payload)) =
+                        lines.take(*id, at, client, datagram.payload)
+                    else {
+                        return;
+                    };
+                    input = Input::Datagram {
+                        protocol: Protocol::Turn,
+                        source,
+                        destination,
+                        payload,
+                    };
+                }
                 sfu.handle_input(at, input);
             });
             match &got {
@@ -104,6 +131,7 @@ impl Worker {
                     }
                 }
             }
+            self.flush_relay();
             self.is_socket_empty = !matches!(got, Ok(Batch::Full));
             self.gauge
                 .read(at, self.received > before, self.is_socket_empty);
@@ -198,6 +226,35 @@ impl Worker {
             }
             match output {
                 Output::Transmit {
+                    protocol: protocol @ (Protocol::Tcp | Protocol::Turn),
+                    source,
+                    destination,
+                    payload,
+                } => self.send_by_line(Leaving {
+                    protocol,
+                    source,
+                    destination,
+                    segment: payload.len(),
+                    contents: payload,
+                    is_video: false,
+                }),
+                Output::Train {
+                    protocol: protocol @ (Protocol::Tcp | Protocol::Turn),
+                    is_video,
+                    source,
+                    destination,
+                    contents,
+                    segment,
+                } => self.send_by_line(Leaving {
+                    protocol,
+                    source,
+                    destination,
+                    contents,
+                    segment,
+                    is_video,
+                }),
+                Output::Transmit {
+                    protocol: Protocol::Udp,
                     source,
                     destination,
                     payload,
@@ -206,10 +263,12 @@ impl Worker {
                     self.trains.push(&self.socket, from, destination, &payload);
                 }
                 Output::Train {
+                    protocol: Protocol::Udp,
                     source,
                     destination,
                     contents,
                     segment,
+                    ..
                 } => {
                     let train = Train {
                         from: self.socket.answers_from(source, destination),
@@ -315,6 +374,8 @@ impl Worker {
             datagrams_refused: self.socket.refused(),
             bursts_dropped: self.bursts_dropped,
             feedback_dropped: self.feedback_dropped,
+            line_datagrams_sent: self.lines.sent,
+            line_datagrams_dropped: self.lines.dropped,
             restarts: self.care.restarts(),
             ..WorkerStats::of(&stats)
         };

@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::BoxError;
 use http::{Request, Response};
 use hyper::body::Body;
 use hyper::service::Service;
+use restage_node::media::{Ends, Media, prepare_connection};
 use restage_node::seldom::Seldom;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -35,6 +36,8 @@ pub(super) const NO_TLS: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
 pub(crate) struct Connection {
     /// The client's address, or the one that a trusted proxy reported when it opened the connection.
     pub(crate) address: IpAddr,
+    /// Both of its ends. The port is that of whoever connected to this listener, be it a proxy.
+    pub(crate) ends: Ends,
     /// Whether it is encrypted from the client to this listener.
     pub(crate) is_encrypted: bool,
     /// Keeps the descriptor counted as long as this lives.
@@ -48,7 +51,7 @@ pub(crate) struct Connection {
 /// What ended the connection early: the client disconnected, or violated the protocol.
 pub(super) async fn run<S, B>(
     mut stream: TcpStream,
-    peer: IpAddr,
+    peer: SocketAddr,
     shared: Shared<S>,
     seated: Seated,
     mut stopped: watch::Receiver<()>,
@@ -60,7 +63,9 @@ where
 {
     let door = &shared.door;
     // Answers are small and complete, so waiting to fill a segment would only delay them.
-    stream.set_nodelay(true).ok();
+    prepare_connection(&stream);
+    let local = stream.local_addr()?;
+    let (peer, port) = (peer.ip(), peer.port());
     let beginning = match door.proxies().trusts(peer) {
         true => unless_over(proxy::begin(&mut stream), &seated, &mut stopped).await?,
         false => Some(Beginning::default()),
@@ -85,6 +90,10 @@ where
     };
     let connection = Connection {
         address,
+        ends: Ends {
+            client: SocketAddr::new(address, port),
+            local: SocketAddr::new(local.ip().to_canonical(), local.port()),
+        },
         is_encrypted: false,
         descriptor: seated.descriptor(),
     };
@@ -134,8 +143,37 @@ where
             stream.write_all(NO_TLS).await?;
             stream.shutdown().await
         }
-        // Media has UDP ports of its own.
-        Opening::Stun | Opening::FramedStun => Ok(()),
+        Opening::Stun | Opening::FramedStun => {
+            if let Some(media) = shared.media {
+                let is_framed = opening == Opening::FramedStun;
+                carry(is_framed, stream, connection, seated, &media, stopped).await;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Serves a connection that carries media, until it ends or the server stops. Its time limits are those of the media
+/// plane.
+async fn carry(
+    is_framed: bool,
+    stream: Begun<impl Stream>,
+    connection: Connection,
+    seated: &Seated,
+    media: &Media,
+    stopped: &mut watch::Receiver<()>,
+) {
+    // From here on the room's sweep leaves the connection alone.
+    seated.notes().begins();
+    let serving = async {
+        match is_framed {
+            true => media.serve_ice(stream, connection.ends).await,
+            false => media.serve_relay(stream, connection.ends).await,
+        }
+    };
+    tokio::select! {
+        () = Box::pin(serving) => {}
+        _ = stopped.changed() => {}
     }
 }
 

@@ -24,6 +24,7 @@ use hyper::service::Service;
 use nix::errno::Errno;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::Ipv6V6Only;
+use restage_node::media::Media;
 use restage_node::seldom::Seldom;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
@@ -72,6 +73,8 @@ pub(crate) struct Shared<S> {
     pub(crate) door: Arc<Door>,
     /// Encrypts connections that ask for it; `None` refuses them.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Serves connections that begin with STUN; `None` closes them.
+    pub(crate) media: Option<Media>,
 }
 
 /// Serves until `shutdown` resolves, then waits for the requests under way. Connections without one are closed at once.
@@ -115,7 +118,7 @@ pub(crate) async fn serve<S, B>(
         seated.notes().arrives();
         let (shared, stopped) = (shared.clone(), stopped.clone());
         tokio::spawn(async move {
-            let ended = connection::run(stream, peer.ip(), shared, seated, stopped);
+            let ended = connection::run(stream, peer, shared, seated, stopped);
             // Clients that disconnect or violate the protocol are only logged.
             if let Err(error) = ended.await {
                 tracing::debug!(%error, client = %peer.ip(), "an HTTP connection ended");

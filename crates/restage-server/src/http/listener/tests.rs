@@ -52,6 +52,7 @@ async fn served_with(
         service: TowerToHyperService::new(router),
         door,
         tls,
+        media: None,
     };
     let serving = tokio::spawn(serve(listener, shared, async {
         stopped.await.ok();

@@ -1,0 +1,241 @@
+//! Checks of the ways by which media reaches clients besides UDP: TCP, the relay (TURN), and IPv6. Those of a running
+//! server are spoken to from this machine.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+
+use restage_node::media::MediaPlaces;
+use restage_stun::attribute::XOR_MAPPED_ADDRESS;
+use restage_stun::{Class, Message, Writer, method};
+
+use super::{Finding, PROBE_MAX, Verdict, finding};
+use crate::config::Config;
+
+/// The id of this check's requests. Nobody gains anything by guessing it.
+const TRANSACTION: &[u8; 12] = b"restage-test";
+/// Longest answer that is read.
+const ANSWER_BYTES_MAX: usize = 512;
+
+/// A finding for each way.
+pub(super) fn paths(config: &Config, places: &MediaPlaces) -> Vec<Finding> {
+    let tcp = config.tcp_candidates(places, &config.http);
+    vec![
+        tcp_path(&tcp, config.turn),
+        relay(config, places),
+        ipv6(places),
+    ]
+}
+
+fn tcp_path(candidates: &[SocketAddr], has_relay: bool) -> Finding {
+    let Some(first) = candidates.first() else {
+        return finding(
+            "tcp",
+            Verdict::Warn,
+            "No TCP address is offered for media, so networks that block UDP get none; listen with --http at an address \
+             of --media-ip, or give --media-tcp-port if a NAT or a balancer forwards TCP to it.",
+        );
+    };
+    for candidate in candidates {
+        match ask_over_tcp(*candidate, has_relay) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                return finding(
+                    "tcp",
+                    Verdict::Ok,
+                    format!(
+                        "TCP {first} is offered for media; nothing listens there until the server runs."
+                    ),
+                );
+            }
+            Err(error) => {
+                return finding(
+                    "tcp",
+                    Verdict::Warn,
+                    format!(
+                        "TCP {candidate} is offered for media and cannot be reached from here ({error}); fine if a NAT \
+                         forwards it, else change --http or --media-tcp-port."
+                    ),
+                );
+            }
+        }
+    }
+    finding(
+        "tcp",
+        Verdict::Ok,
+        format!("TCP {first} is reached from here, for media where UDP is blocked."),
+    )
+}
+
+fn relay(config: &Config, places: &MediaPlaces) -> Finding {
+    if !config.turn {
+        return finding(
+            "turn",
+            Verdict::Ok,
+            "The relay (TURN) is off; networks that let only TLS through need it, with TLS in the listener: give --turn.",
+        );
+    }
+    let ip = places.addresses.iter().find(|ip| !ip.is_unspecified());
+    let Some(address) = ip.map(|ip| SocketAddr::new(*ip, config.media_port)) else {
+        return finding(
+            "turn",
+            Verdict::Warn,
+            "The relay (TURN) has no address; give --media-ip.",
+        );
+    };
+    match ask_over_udp(address) {
+        Ok(()) => finding(
+            "turn",
+            Verdict::Ok,
+            format!("The relay (TURN) answers at UDP {address}."),
+        ),
+        // A port without a socket is reported by ICMP, at once.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => finding(
+            "turn",
+            Verdict::Ok,
+            format!("The relay (TURN) is at UDP {address} when the server runs."),
+        ),
+        Err(error) => finding(
+            "turn",
+            Verdict::Warn,
+            format!(
+                "The relay (TURN) does not answer at UDP {address} ({error}); start the server with --turn, and let UDP \
+                 through to that port."
+            ),
+        ),
+    }
+}
+
+fn ipv6(places: &MediaPlaces) -> Finding {
+    let has = |is_v6| places.addresses.iter().any(|ip| ip.is_ipv6() == is_v6);
+    let sentence = match (has(false), has(true)) {
+        (_, false) => {
+            "Media is offered over IPv4 only; networks that have only IPv6 get none: add an IPv6 address with --media-ip, \
+             and listen with --http [::]:PORT."
+        }
+        (false, true) => {
+            "Media is offered over IPv6 only; add an IPv4 address with --media-ip for networks that have no IPv6."
+        }
+        (true, true) => "Media is offered over IPv4 and IPv6.",
+    };
+    let verdict = match has(false) {
+        true => Verdict::Ok,
+        false => Verdict::Warn,
+    };
+    finding("ipv6", verdict, sentence)
+}
+
+/// A Binding request without a name: the relay answers it, ICE does not.
+fn request() -> Vec<u8> {
+    Writer::new(Class::Request, method::BINDING, TRANSACTION).finish()
+}
+
+fn check(answer: &[u8]) -> io::Result<()> {
+    let message = Message::parse(answer).filter(|message| {
+        message.transaction() == TRANSACTION && message.get(XOR_MAPPED_ADDRESS).is_some()
+    });
+    let unexpected = || io::Error::new(ErrorKind::InvalidData, "it answers something else");
+    message.map(drop).ok_or_else(unexpected)
+}
+
+/// Connects; with a relay, the server also has to answer.
+fn ask_over_tcp(address: SocketAddr, has_relay: bool) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&address, PROBE_MAX)?;
+    if !has_relay {
+        return Ok(());
+    }
+    stream.set_read_timeout(Some(PROBE_MAX))?;
+    stream.write_all(&request())?;
+    let mut answer = [0; ANSWER_BYTES_MAX];
+    let length = stream.read(&mut answer)?;
+    check(&answer[..length])
+}
+
+fn ask_over_udp(address: SocketAddr) -> io::Result<()> {
+    let local = match address.ip() {
+        IpAddr::V4(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
+        IpAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
+    };
+    let socket = UdpSocket::bind(local)?;
+    socket.connect(address)?;
+    socket.set_read_timeout(Some(PROBE_MAX))?;
+    socket.send(&request())?;
+    let mut answer = [0; ANSWER_BYTES_MAX];
+    let length = socket.recv(&mut answer)?;
+    check(&answer[..length])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use restage_node::media::{Media, MediaSettings, RelayCredentials};
+
+    use super::*;
+
+    fn places(texts: &[&str]) -> MediaPlaces {
+        MediaPlaces::open(texts.iter().map(|text| text.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn what_is_not_offered_is_advised() {
+        let config = Config {
+            http: vec!["127.0.0.1:4080".parse().unwrap()],
+            ..Config::default()
+        };
+        let found = paths(&config, &places(&["203.0.113.7"]));
+        let verdicts: Vec<_> = found.iter().map(|one| (one.check, one.verdict)).collect();
+        let expected = [
+            ("tcp", Verdict::Warn),
+            ("turn", Verdict::Ok),
+            ("ipv6", Verdict::Ok),
+        ];
+        assert_eq!(verdicts, expected);
+        assert!(found[0].sentence.contains("--media-tcp-port"));
+        assert!(found[1].sentence.contains("--turn") && found[2].sentence.contains("--media-ip"));
+        assert_eq!(ipv6(&places(&["fd00::7"])).verdict, Verdict::Warn);
+        assert!(
+            ipv6(&places(&["fd00::7", "10.0.0.1"]))
+                .sentence
+                .contains("IPv4 and IPv6")
+        );
+    }
+
+    #[test]
+    fn a_tcp_address_is_reached_or_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(tcp_path(&[address], false).sentence.contains("is reached"));
+        // Nobody answers STUN there.
+        let other = std::thread::spawn(move || drop(listener.accept()));
+        assert_eq!(tcp_path(&[address], true).verdict, Verdict::Warn);
+        other.join().unwrap();
+        assert!(
+            tcp_path(&[address], true)
+                .sentence
+                .contains("until the server runs")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_relay_answers_if_it_is_there() {
+        let local = places(&["127.0.0.1"]);
+        for (relay, sentence) in [
+            (Some(RelayCredentials::new(b"secret")), "answers at UDP"),
+            (None, "does not answer"),
+        ] {
+            let (media, _events) = Media::start(MediaSettings {
+                relay,
+                ..MediaSettings::new(local.clone())
+            })
+            .unwrap();
+            let config = Config {
+                turn: true,
+                media_port: media.ports()[0],
+                ..Config::default()
+            };
+            let found = super::relay(&config, &local);
+            assert!(found.sentence.contains(sentence), "{found:?}");
+            media.stop().await;
+        }
+    }
+}
