@@ -233,9 +233,11 @@ impl Estimator {
         self.prober.is_allowed = may;
     }
 
-    /// The share that [`Coupling::update`](crate::Coupling::update) has given this connection replaces its own rate.
-    pub fn set_share(&mut self, bits_per_s: u64) {
+    /// The share that [`Coupling::update`](crate::Coupling::update) has given this connection replaces its own rate. `others` is what
+    /// the other connections have ([`Coupling::others`](crate::Coupling::others)): a probe must not count what it takes from them.
+    pub fn set_share(&mut self, bits_per_s: u64, others: u64) {
         self.control.set(bits_per_s as f64);
+        self.prober.others = others;
     }
 
     /// Does what is due. To be called at [`Self::deadline`]; calls at other times do no harm.
@@ -268,7 +270,7 @@ impl Estimator {
     /// it, whatever it is.
     pub fn probe_due(&mut self, now: Instant) -> usize {
         let now = self.micros(now);
-        self.prober.due(now)
+        self.prober.due(now, self.control.rate() as u64)
     }
 
     /// The rate that may be sent, in bits per second, between [`Config::min`] and [`Config::max`].
@@ -409,7 +411,7 @@ impl Estimator {
             may_grow: !self.is_limited && verdict == Verdict::Free,
         });
         if self.control.lowered() != before {
-            self.prober.on_lowered(now);
+            self.prober.on_lowered(now, self.control.rate() as u64);
         }
         let shown = self.prober.result(now, newest_sent, self.rate());
         if let Some(shown) = shown.filter(|_| self.detector.usage() != Usage::Overuse) {
@@ -433,7 +435,7 @@ impl Estimator {
             self.silenced = Some(now);
             let rate = self.rate() / 100 * SILENCE_PERCENT;
             self.control.lower(now, rate as f64);
-            self.prober.on_lowered(now);
+            self.prober.on_lowered(now, self.control.rate() as u64);
         }
     }
 }

@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 
 use crate::limits::{
     PROBE_BYTES_MAX, PROBE_INTERVAL, PROBE_PACKET_BYTES, PROBE_PACKETS_MIN, PROBE_REST,
-    PROBE_RESULT_MAX, PROBE_TIME_MIN, SLOT,
+    PROBE_RESULT_MAX, PROBE_RETRY, PROBE_TIMES_MAX, PROBE_TIME_MIN, SLOT,
 };
 use crate::records::{Micros, Settled};
 
 const SLOT_US: Micros = SLOT.as_micros() as Micros;
+const TIME_MIN_US: Micros = PROBE_TIME_MIN.as_micros() as Micros;
 /// The first probes, as multiples of the estimate.
 const FIRST: [u64; 2] = [3, 6];
 /// A later probe is this multiple of the estimate.
@@ -28,6 +29,11 @@ const FILLED: f64 = 0.9;
 const USED: f64 = 0.95;
 /// Bytes that arrive within this time of the first arrived together with it.
 const TOGETHER_US: Micros = 1_000;
+/// Failures beyond this do not change the time between probes.
+const FAILURES_MAX: u32 = 8;
+/// A result was wrong if the estimate is lowered within this time to less than this share of it.
+const WRONG_PERCENT: u64 = 70;
+const WRONG_WITHIN_US: Micros = 1_500_000;
 /// What a probe leaves in the queue counts as drained after at most this time.
 const DRAIN_MAX_US: Micros = 300_000;
 
@@ -56,6 +62,7 @@ struct Arrived {
 struct Probe {
     id: u8,
     rate: u64,
+    time_min: Micros,
     bytes: usize,
     began: Micros,
     next_slot: Micros,
@@ -63,6 +70,16 @@ struct Probe {
     /// When all of it was sent.
     ended: Option<Micros>,
     arrived: Option<Arrived>,
+}
+
+impl Probe {
+    /// Whether enough was sent, over enough time.
+    fn is_complete(&self, now: Micros) -> bool {
+        self.sent.is_some_and(|sent| {
+            sent.bytes >= PROBE_BYTES_MAX
+                || sent.bytes >= self.bytes && now - sent.first >= self.time_min
+        })
+    }
 }
 
 /// Decides when to probe and at which rate.
@@ -73,11 +90,19 @@ pub(crate) struct Prober {
     /// Rates of the probes that follow.
     planned: VecDeque<u64>,
     has_begun: bool,
+    failures: u32,
     next_at: Micros,
+    /// How many times as long as usual a probe is: doubled when a result turned out to be wrong, so that a token bucket does not
+    /// deceive again.
+    times: u32,
+    /// When a probe raised the estimate last, and to what.
+    raised: Option<(Micros, u64)>,
     /// Until when what is sent meets the queue that a probe has made.
     drained_at: Micros,
     /// The token: whether it may begin a probe.
     pub(crate) is_allowed: bool,
+    /// Bits per second that other connections send over the same bottleneck.
+    pub(crate) others: u64,
 }
 
 impl Prober {
@@ -87,9 +112,13 @@ impl Prober {
             present: None,
             planned: VecDeque::new(),
             has_begun: false,
+            failures: 0,
             next_at: 0,
+            times: 1,
+            raised: None,
             drained_at: Micros::MIN,
             is_allowed: true,
+            others: 0,
         }
     }
 
@@ -124,9 +153,18 @@ impl Prober {
     }
 
     /// The estimate was lowered: what is planned is above what the path carries.
-    pub(crate) fn on_lowered(&mut self, now: Micros) {
+    pub(crate) fn on_lowered(&mut self, now: Micros, rate: u64) {
         self.planned.clear();
-        self.next_at = self.next_at.max(now + PROBE_REST.as_micros() as Micros);
+        let mut rest = PROBE_REST;
+        if let Some((at, shown)) = self.raised.take() {
+            if now - at < WRONG_WITHIN_US && rate * 100 < shown * WRONG_PERCENT {
+                self.times = (self.times * 2).min(PROBE_TIMES_MAX);
+                rest = PROBE_INTERVAL * self.times;
+            } else {
+                self.times = 1;
+            }
+        }
+        self.next_at = self.next_at.max(now + rest.as_micros() as Micros);
     }
 
     /// Begins a probe if one is due. `most` is the highest rate of interest; `wants`: more than the estimate is.
@@ -157,11 +195,13 @@ impl Prober {
             return;
         }
         self.ids = self.ids.checked_add(1).unwrap_or(1);
-        let time = PROBE_TIME_MIN.as_micros() as u64;
+        let time_min = TIME_MIN_US * Micros::from(self.times);
+        let time = (time_min + SLOT_US) as u64;
         let bytes = (rate * time / 8_000_000) as usize;
         self.present = Some(Probe {
             id: self.ids,
             rate,
+            time_min,
             bytes: bytes.clamp(PROBE_PACKETS_MIN * PROBE_PACKET_BYTES, PROBE_BYTES_MAX),
             began: now,
             next_slot: now,
@@ -172,7 +212,7 @@ impl Prober {
     }
 
     /// Bytes of padding that are due now.
-    pub(crate) fn due(&mut self, now: Micros) -> usize {
+    pub(crate) fn due(&mut self, now: Micros, estimate: u64) -> usize {
         let Some(probe) = self.present.as_mut().filter(|probe| probe.ended.is_none()) else {
             return 0;
         };
@@ -180,12 +220,15 @@ impl Prober {
             return 0;
         }
         probe.next_slot = now + SLOT_US;
+        if probe.is_complete(now) {
+            self.end(now, estimate);
+            return 0;
+        }
         let begin = probe.sent.map_or(now, |sent| sent.first);
         // Up to the end of this slot.
         let elapsed = (now - begin + SLOT_US).max(0) as u64;
-        let target = (probe.rate * elapsed / 8_000_000) as usize;
-        let sent = probe.sent.map_or(0, |sent| sent.bytes);
-        target.min(probe.bytes).saturating_sub(sent)
+        let target = ((probe.rate * elapsed / 8_000_000) as usize).min(PROBE_BYTES_MAX);
+        target.saturating_sub(probe.sent.map_or(0, |sent| sent.bytes))
     }
 
     /// A packet has left. Returns the id of the probe that it belongs to, or 0.
@@ -193,6 +236,10 @@ impl Prober {
         let Some(probe) = self.present.as_mut().filter(|probe| probe.ended.is_none()) else {
             return 0;
         };
+        if probe.is_complete(now) && now >= probe.next_slot {
+            self.end(now, estimate);
+            return 0;
+        }
         let sent = probe.sent.get_or_insert(Sent {
             first: now,
             last: now,
@@ -206,14 +253,7 @@ impl Prober {
         sent.bytes += bytes;
         sent.last_bytes += bytes;
         sent.packets += 1;
-        let is_long = now - sent.first >= PROBE_TIME_MIN.as_micros() as Micros;
-        if sent.bytes >= probe.bytes && is_long {
-            probe.ended = Some(now);
-            let drain = sent.bytes as u64 * 8_000_000 / estimate.max(1);
-            self.drained_at = now + (drain as Micros).min(DRAIN_MAX_US);
-        } else {
-            self.drained_at = now + DRAIN_MAX_US;
-        }
+        self.drained_at = now + DRAIN_MAX_US;
         probe.id
     }
 
@@ -251,7 +291,7 @@ impl Prober {
             return None;
         }
         self.present = None;
-        let Some(shown) = rate(&sent, &arrived) else {
+        let Some(shown) = rate(&sent, &arrived, self.others) else {
             self.fail(now);
             return None;
         };
@@ -259,6 +299,7 @@ impl Prober {
             self.fail(now);
             return None;
         }
+        self.raised = Some((now, shown));
         self.next_at = now + PROBE_INTERVAL.as_micros() as Micros;
         if shown * 100 >= probe.rate * GROW_PERCENT {
             if self.planned.is_empty() {
@@ -271,14 +312,26 @@ impl Prober {
         Some(shown)
     }
 
+    /// All of the probe was sent.
+    fn end(&mut self, now: Micros, estimate: u64) {
+        let Some(probe) = &mut self.present else { return };
+        probe.ended = Some(now);
+        let bytes = probe.sent.map_or(0, |sent| sent.bytes) as u64;
+        let drain = (bytes * 8_000_000 / estimate.max(1)) as Micros;
+        self.drained_at = now + drain.min(DRAIN_MAX_US);
+    }
+
+    /// The first failures may be chance, so the next attempt comes soon.
     fn fail(&mut self, now: Micros) {
         self.planned.clear();
-        self.next_at = now + PROBE_INTERVAL.as_micros() as Micros;
+        let wait = (PROBE_RETRY * 2_u32.pow(self.failures)).min(PROBE_INTERVAL);
+        self.failures = (self.failures + 1).min(FAILURES_MAX);
+        self.next_at = now + wait.as_micros() as Micros;
     }
 }
 
-/// The rate that a probe has shown, in bits per second.
-fn rate(sent: &Sent, arrived: &Arrived) -> Option<u64> {
+/// The rate that a probe has shown, in bits per second, beside what `others` send over the same bottleneck.
+fn rate(sent: &Sent, arrived: &Arrived, others: u64) -> Option<u64> {
     if arrived.packets * 100 < sent.packets * ARRIVED_PERCENT {
         return None;
     }
@@ -293,8 +346,9 @@ fn rate(sent: &Sent, arrived: &Arrived) -> Option<u64> {
         return None;
     }
     let rate = match into < out * FILLED {
-        true => into * USED,
+        // The bottleneck was divided in proportion to what was sent: what the probe gained, others have lost.
+        true => (into - (1.0 - into / out) * others as f64) * USED,
         false => into.min(out),
     };
-    Some(rate as u64)
+    Some(rate.max(0.0) as u64)
 }
