@@ -15,7 +15,10 @@ fn main() {
     let wanted = std::env::args().nth(1);
     println!("{}", cases::HEADER);
     for case in cases::all() {
-        if wanted.as_ref().is_some_and(|name| !case.name.contains(name.as_str())) {
+        if wanted
+            .as_ref()
+            .is_some_and(|name| !case.name.contains(name.as_str()))
+        {
             continue;
         }
         println!("{}", cases::row(&case));

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::limits::{
     PROBE_BYTES_MAX, PROBE_INTERVAL, PROBE_PACKET_BYTES, PROBE_PACKETS_MIN, PROBE_REST,
-    PROBE_RESULT_MAX, PROBE_RETRY, PROBE_TIMES_MAX, PROBE_TIME_MIN, SLOT,
+    PROBE_RESULT_MAX, PROBE_RETRY, PROBE_TIME_MIN, PROBE_TIMES_MAX, SLOT,
 };
 use crate::records::{Micros, Settled};
 
@@ -27,34 +27,78 @@ const RATIO_MAX: f64 = 2.0;
 const FILLED: f64 = 0.9;
 /// of which this share is used.
 const USED: f64 = 0.95;
-/// Bytes that arrive within this time of the first arrived together with it.
+/// Bytes within this time of the first arrived together with it.
 const TOGETHER_US: Micros = 1_000;
 /// Failures beyond this do not change the time between probes.
 const FAILURES_MAX: u32 = 8;
 /// A result was wrong if the estimate is lowered within this time to less than this share of it.
 const WRONG_PERCENT: u64 = 70;
 const WRONG_WITHIN_US: Micros = 1_500_000;
+/// A wrong result counts for this long.
+const FORGIVEN_US: Micros = 60_000_000;
 /// What a probe leaves in the queue counts as drained after at most this time.
 const DRAIN_MAX_US: Micros = 300_000;
 
+/// Packets at one end of the path.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
+struct Span {
     first: Micros,
     last: Micros,
     bytes: usize,
-    /// Bytes of the newest burst.
+    /// Bytes at the time `first`, or together with it.
+    first_bytes: usize,
+    /// Bytes at the time `last`.
     last_bytes: usize,
     packets: u32,
 }
 
+impl Span {
+    fn new(at: Micros) -> Self {
+        Self {
+            first: at,
+            last: at,
+            bytes: 0,
+            first_bytes: 0,
+            last_bytes: 0,
+            packets: 0,
+        }
+    }
+
+    fn add(&mut self, at: Micros, bytes: usize) {
+        if at > self.last {
+            (self.last, self.last_bytes) = (at, 0);
+        }
+        if at <= self.first + TOGETHER_US {
+            self.first_bytes += bytes;
+        }
+        self.bytes += bytes;
+        self.last_bytes += bytes;
+        self.packets += 1;
+    }
+
+    /// Bits per second: what is not counted took no time within the span.
+    fn rate_without(&self, bytes: usize) -> Option<f64> {
+        let time = self.last - self.first;
+        (time > 0).then(|| (self.bytes - bytes) as f64 * 8e6 / time as f64)
+    }
+}
+
+/// What was sent of a probe, or of its second half, and what has arrived of that.
 #[derive(Debug, Clone, Copy)]
-struct Arrived {
-    first: Micros,
-    last: Micros,
-    bytes: usize,
-    /// Bytes that arrived together with the first.
-    first_bytes: usize,
-    packets: u32,
+struct Part {
+    sent: Span,
+    arrived: Option<Span>,
+}
+
+impl Part {
+    /// The rate of sending, and of arrival.
+    fn rates(&self) -> Option<(f64, f64)> {
+        let arrived = self.arrived.as_ref()?;
+        let out = self.sent.rate_without(self.sent.last_bytes)?;
+        let into = arrived.rate_without(arrived.first_bytes)?;
+        let is_enough = arrived.packets * 100 >= self.sent.packets * ARRIVED_PERCENT;
+        (is_enough && into <= out * RATIO_MAX).then_some((out, into))
+    }
 }
 
 /// A probe under way.
@@ -66,19 +110,29 @@ struct Probe {
     bytes: usize,
     began: Micros,
     next_slot: Micros,
-    sent: Option<Sent>,
     /// When all of it was sent.
     ended: Option<Micros>,
-    arrived: Option<Arrived>,
+    whole: Option<Part>,
+    /// What was sent after half of its time. The first half may have passed a token bucket at once.
+    later: Option<Part>,
 }
 
 impl Probe {
     /// Whether enough was sent, over enough time.
     fn is_complete(&self, now: Micros) -> bool {
-        self.sent.is_some_and(|sent| {
+        self.whole.is_some_and(|Part { sent, .. }| {
             sent.bytes >= PROBE_BYTES_MAX
                 || sent.bytes >= self.bytes && now - sent.first >= self.time_min
         })
+    }
+
+    fn bytes_sent(&self) -> usize {
+        self.whole.map_or(0, |part| part.sent.bytes)
+    }
+
+    /// When the second half began.
+    fn half(&self) -> Option<Micros> {
+        Some(self.whole?.sent.first + self.time_min / 2)
     }
 }
 
@@ -95,6 +149,7 @@ pub(crate) struct Prober {
     /// How many times as long as usual a probe is: doubled when a result turned out to be wrong, so that a token bucket does not
     /// deceive again.
     times: u32,
+    wrong_at: Micros,
     /// When a probe raised the estimate last, and to what.
     raised: Option<(Micros, u64)>,
     /// Until when what is sent meets the queue that a probe has made.
@@ -115,6 +170,7 @@ impl Prober {
             failures: 0,
             next_at: 0,
             times: 1,
+            wrong_at: 0,
             raised: None,
             drained_at: Micros::MIN,
             is_allowed: true,
@@ -159,8 +215,9 @@ impl Prober {
         if let Some((at, shown)) = self.raised.take() {
             if now - at < WRONG_WITHIN_US && rate * 100 < shown * WRONG_PERCENT {
                 self.times = (self.times * 2).min(PROBE_TIMES_MAX);
-                rest = PROBE_INTERVAL * self.times;
-            } else {
+                self.wrong_at = now;
+                rest = PROBE_INTERVAL;
+            } else if now - self.wrong_at > FORGIVEN_US {
                 self.times = 1;
             }
         }
@@ -205,9 +262,9 @@ impl Prober {
             bytes: bytes.clamp(PROBE_PACKETS_MIN * PROBE_PACKET_BYTES, PROBE_BYTES_MAX),
             began: now,
             next_slot: now,
-            sent: None,
             ended: None,
-            arrived: None,
+            whole: None,
+            later: None,
         });
     }
 
@@ -224,11 +281,11 @@ impl Prober {
             self.end(now, estimate);
             return 0;
         }
-        let begin = probe.sent.map_or(now, |sent| sent.first);
+        let begin = probe.whole.map_or(now, |part| part.sent.first);
         // Up to the end of this slot.
         let elapsed = (now - begin + SLOT_US).max(0) as u64;
         let target = ((probe.rate * elapsed / 8_000_000) as usize).min(PROBE_BYTES_MAX);
-        target.saturating_sub(probe.sent.map_or(0, |sent| sent.bytes))
+        target.saturating_sub(probe.bytes_sent())
     }
 
     /// A packet has left. Returns the id of the probe that it belongs to, or 0.
@@ -240,19 +297,14 @@ impl Prober {
             self.end(now, estimate);
             return 0;
         }
-        let sent = probe.sent.get_or_insert(Sent {
-            first: now,
-            last: now,
-            bytes: 0,
-            last_bytes: 0,
-            packets: 0,
-        });
-        if now > sent.last {
-            (sent.last, sent.last_bytes) = (now, 0);
+        let part = Part {
+            sent: Span::new(now),
+            arrived: None,
+        };
+        probe.whole.get_or_insert(part).sent.add(now, bytes);
+        if probe.half().is_some_and(|half| now >= half) {
+            probe.later.get_or_insert(part).sent.add(now, bytes);
         }
-        sent.bytes += bytes;
-        sent.last_bytes += bytes;
-        sent.packets += 1;
         self.drained_at = now + DRAIN_MAX_US;
         probe.id
     }
@@ -262,20 +314,16 @@ impl Prober {
         let Some(probe) = self.present.as_mut().filter(|one| one.id == packet.probe) else {
             return;
         };
-        let bytes = usize::from(packet.bytes);
-        let seen = probe.arrived.get_or_insert(Arrived {
-            first: arrived,
-            last: arrived,
-            bytes: 0,
-            first_bytes: 0,
-            packets: 0,
-        });
-        if arrived <= seen.first + TOGETHER_US {
-            seen.first_bytes += bytes;
+        let half = probe.half();
+        let is_later = half.is_some_and(|half| packet.sent >= half);
+        let parts = [
+            probe.whole.as_mut(),
+            probe.later.as_mut().filter(|_| is_later),
+        ];
+        for part in parts.into_iter().flatten() {
+            let span = part.arrived.get_or_insert(Span::new(arrived));
+            span.add(arrived, usize::from(packet.bytes));
         }
-        seen.last = seen.last.max(arrived);
-        seen.bytes += bytes;
-        seen.packets += 1;
     }
 
     /// After feedback up to a time of sending: the rate that the probe has shown. A result ends the probe.
@@ -286,12 +334,11 @@ impl Prober {
         estimate: u64,
     ) -> Option<u64> {
         let probe = self.present?;
-        let (sent, arrived) = (probe.sent?, probe.arrived?);
-        if probe.ended.is_none() || newest_sent < sent.last {
+        if probe.ended.is_none() || newest_sent < probe.whole?.sent.last {
             return None;
         }
         self.present = None;
-        let Some(shown) = rate(&sent, &arrived, self.others) else {
+        let Some(shown) = shown(&probe, self.others) else {
             self.fail(now);
             return None;
         };
@@ -314,9 +361,11 @@ impl Prober {
 
     /// All of the probe was sent.
     fn end(&mut self, now: Micros, estimate: u64) {
-        let Some(probe) = &mut self.present else { return };
+        let Some(probe) = &mut self.present else {
+            return;
+        };
         probe.ended = Some(now);
-        let bytes = probe.sent.map_or(0, |sent| sent.bytes) as u64;
+        let bytes = probe.bytes_sent() as u64;
         let drain = (bytes * 8_000_000 / estimate.max(1)) as Micros;
         self.drained_at = now + drain.min(DRAIN_MAX_US);
     }
@@ -331,24 +380,20 @@ impl Prober {
 }
 
 /// The rate that a probe has shown, in bits per second, beside what `others` send over the same bottleneck.
-fn rate(sent: &Sent, arrived: &Arrived, others: u64) -> Option<u64> {
-    if arrived.packets * 100 < sent.packets * ARRIVED_PERCENT {
-        return None;
+fn shown(probe: &Probe, others: u64) -> Option<u64> {
+    let (out, into) = probe.whole?.rates()?;
+    // The bottleneck is divided in proportion to what is sent: what a probe that fills it gains, others lose.
+    let filled = |out: f64, into: f64| (into - (1.0 - into / out) * others as f64) * USED;
+    let mut rate = into.min(out);
+    if into < out * FILLED {
+        rate = rate.min(filled(out, into));
     }
-    let per_s = |bytes: usize, us: Micros| (us > 0).then(|| bytes as f64 * 8e6 / us as f64);
-    // What left last, and what arrived first, took no time within the span.
-    let out = per_s(sent.bytes - sent.last_bytes, sent.last - sent.first)?;
-    let into = per_s(
-        arrived.bytes - arrived.first_bytes,
-        arrived.last - arrived.first,
-    )?;
-    if into > out * RATIO_MAX {
-        return None;
+    // Half of a short probe is too few packets to tell.
+    if probe.time_min > TIME_MIN_US {
+        let (out, into) = probe.later?.rates()?;
+        if into < out * FILLED {
+            rate = rate.min(filled(out, into));
+        }
     }
-    let rate = match into < out * FILLED {
-        // The bottleneck was divided in proportion to what was sent: what the probe gained, others have lost.
-        true => (into - (1.0 - into / out) * others as f64) * USED,
-        false => into.min(out),
-    };
     Some(rate.max(0.0) as u64)
 }

@@ -66,8 +66,12 @@ impl Case {
             })
             .collect();
         Outcome {
-            reached: self.reach.and_then(|(from, rate)| reached(&traces[0], from, rate as f64)),
-            below: self.fall.and_then(|(from, rate)| below(&traces[0], from, rate as f64)),
+            reached: self
+                .reach
+                .and_then(|(from, rate)| reached(&traces[0], from, rate as f64)),
+            below: self
+                .fall
+                .and_then(|(from, rate)| below(&traces[0], from, rate as f64)),
             jain: jain(&rates),
             tcp_bytes,
             figures,
@@ -80,7 +84,14 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![ramp(), stable(20), stable(100), stable(300), halved()];
     cases.extend([variable(), shared(false), shared(true), priorities()]);
     cases.extend([lossy(0.01), lossy(0.02), lossy(0.05), bursty(), jittery()]);
-    cases.extend([shallow(), bloated(), token_bucket(), layers(), pause(), tcp()]);
+    cases.extend([
+        shallow(),
+        bloated(),
+        token_bucket(),
+        layers(),
+        pause(),
+        tcp(),
+    ]);
     cases
 }
 
@@ -107,7 +118,8 @@ pub(crate) fn stable(round_trip: u64) -> Case {
 /// The capacity is halved for twenty seconds.
 pub(crate) fn halved() -> Case {
     let mut path = PathConfig::new(2_500_000, ms(25));
-    path.capacity.extend([(s(30), 1_250_000), (s(50), 2_500_000)]);
+    path.capacity
+        .extend([(s(30), 1_250_000), (s(50), 2_500_000)]);
     let mut case = Case::new("halved", path, vec![Flow::elastic(4_000_000)], s(70));
     case.fall = Some((s(30), 1_250_000));
     case.reach = Some((s(50), 2_125_000));
@@ -117,8 +129,14 @@ pub(crate) fn halved() -> Case {
 /// RFC 8867 §5.1.
 pub(crate) fn variable() -> Case {
     let mut path = PathConfig::new(1_000_000, ms(50));
-    path.capacity.extend([(s(40), 2_500_000), (s(60), 600_000), (s(80), 1_000_000)]);
-    Case::new("variable (5.1)", path, vec![Flow::elastic(4_000_000)], s(100))
+    path.capacity
+        .extend([(s(40), 2_500_000), (s(60), 600_000), (s(80), 1_000_000)]);
+    Case::new(
+        "variable (5.1)",
+        path,
+        vec![Flow::elastic(4_000_000)],
+        s(100),
+    )
 }
 
 /// RFC 8867 §5.4, with flows that begin one after the other.
@@ -197,7 +215,12 @@ pub(crate) fn bloated() -> Case {
 pub(crate) fn token_bucket() -> Case {
     let mut path = PathConfig::new(1_000_000, ms(10));
     path.burst = 10_000;
-    let mut case = Case::new("token bucket, 1 Mbit/s", path, vec![Flow::elastic(4_000_000)], s(60));
+    let mut case = Case::new(
+        "token bucket, 1 Mbit/s",
+        path,
+        vec![Flow::elastic(4_000_000)],
+        s(60),
+    );
     case.reach = Some((Duration::ZERO, 850_000));
     case
 }
@@ -234,7 +257,12 @@ pub(crate) fn pause() -> Case {
 pub(crate) fn tcp() -> Case {
     let mut path = PathConfig::new(2_000_000, ms(50));
     path.queue_max = ms(300);
-    let mut case = Case::new("with TCP (5.6)", path, vec![Flow::elastic(4_000_000)], s(120));
+    let mut case = Case::new(
+        "with TCP (5.6)",
+        path,
+        vec![Flow::elastic(4_000_000)],
+        s(120),
+    );
     case.setting.tcp = Some((s(20), s(100)));
     case.from = s(30);
     case.to = s(100);
@@ -292,6 +320,13 @@ pub(crate) fn print_course(case: &Case) {
         }
         println!();
     }
-    let padding: Vec<_> = outcome.traces.iter().map(|trace| trace.padding / 1_000).collect();
-    println!("padding {padding:?} kB, TCP {} kB", outcome.tcp_bytes / 1_000);
+    let padding: Vec<_> = outcome
+        .traces
+        .iter()
+        .map(|trace| trace.padding / 1_000)
+        .collect();
+    println!(
+        "padding {padding:?} kB, TCP {} kB",
+        outcome.tcp_bytes / 1_000
+    );
 }

@@ -20,7 +20,12 @@ pub(crate) struct Figures {
 }
 
 /// The figures of several flows together from one time to another.
-pub(crate) fn figures(traces: &[Trace], path: &PathConfig, from: Duration, to: Duration) -> Figures {
+pub(crate) fn figures(
+    traces: &[Trace],
+    path: &PathConfig,
+    from: Duration,
+    to: Duration,
+) -> Figures {
     let within = |at: Duration| from < at && at <= to;
     let points = traces.iter().flat_map(|trace| &trace.points);
     let received: f64 = points

@@ -196,7 +196,10 @@ impl World {
             let phase = FRAME.mul_f64(world.random.unit());
             world.schedule(starts + phase, Event::Picture(place));
             world.schedule(starts + phase / 2, Event::Audio(place));
-            world.schedule(starts + world.setting.feedback + phase, Event::Report(place));
+            world.schedule(
+                starts + world.setting.feedback + phase,
+                Event::Report(place),
+            );
         }
         if let Some((starts, _)) = world.setting.tcp {
             world.schedule(starts, Event::Tcp);
@@ -282,7 +285,11 @@ impl World {
     fn picture(&mut self, now: Duration, place: usize) {
         let at = self.epoch + now;
         let flow = &mut self.flows[place];
-        if flow.flow.pauses.is_some_and(|(from, to)| from <= now && now < to) {
+        if flow
+            .flow
+            .pauses
+            .is_some_and(|(from, to)| from <= now && now < to)
+        {
             flow.estimator.set_desired(at, 0);
             return;
         }
@@ -294,11 +301,13 @@ impl World {
                 room.min(*max as f64)
             }
             Source::Layers(layers) => {
-                let fits = |share: f64| layers.iter().rposition(|rate| *rate as f64 * share <= room);
+                let fits =
+                    |share: f64| layers.iter().rposition(|rate| *rate as f64 * share <= room);
                 let (now_fits, well) = (fits(1.0).unwrap_or(0), fits(1.15).unwrap_or(0));
                 flow.layer = flow.layer.min(now_fits).max(well);
                 let next = layers[(flow.layer + 1).min(layers.len() - 1)];
-                flow.estimator.set_desired(at, (next as f64 * 1.15 + audio) as u64);
+                flow.estimator
+                    .set_desired(at, (next as f64 * 1.15 + audio) as u64);
                 layers[flow.layer] as f64
             }
         };

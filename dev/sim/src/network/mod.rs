@@ -59,7 +59,9 @@ impl PathConfig {
     /// Bits per second at a time.
     pub fn capacity_at(&self, at: Duration) -> u64 {
         let before = self.capacity.iter().rev().find(|(from, _)| *from <= at);
-        before.or(self.capacity.first()).map_or(1, |(_, rate)| *rate)
+        before
+            .or(self.capacity.first())
+            .map_or(1, |(_, rate)| *rate)
     }
 
     /// Bits that can pass from one time to another.
@@ -217,7 +219,12 @@ mod tests {
         // The second begins at 10 ms; half of it passes at the first rate.
         assert_eq!(
             arrived,
-            [Some(10 * MS), Some(Duration::from_micros(17_500)), None, None]
+            [
+                Some(10 * MS),
+                Some(Duration::from_micros(17_500)),
+                None,
+                None
+            ]
         );
     }
 
@@ -253,8 +260,15 @@ mod tests {
                 .collect();
             let total = lost.iter().filter(|lost| **lost).count() as f64;
             let runs = lost.windows(2).filter(|pair| !pair[0] && pair[1]).count() as f64;
-            assert!((total / 100_000.0 - 0.05).abs() < 0.006, "{loss:?}: {total}");
-            assert!((total / runs - length).abs() < 0.3, "{loss:?}: {}", total / runs);
+            assert!(
+                (total / 100_000.0 - 0.05).abs() < 0.006,
+                "{loss:?}: {total}"
+            );
+            assert!(
+                (total / runs - length).abs() < 0.3,
+                "{loss:?}: {}",
+                total / runs
+            );
         }
     }
 
