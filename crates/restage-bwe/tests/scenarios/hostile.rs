@@ -65,8 +65,8 @@ fn bytes_at_random_do_no_harm() {
     for round in 0..200 {
         let mut rig = Rig::new(Config::default());
         for _ in 0..20 {
-            let length = random.next() as usize % 64;
-            let bytes: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
+            let length = random.next_u64() as usize % 64;
+            let bytes: Vec<u8> = (0..length).map(|_| random.next_u64() as u8).collect();
             rig.estimator.on_feedback(rig.now, &bytes);
             rig.send(100);
             rig.estimator.on_timeout(rig.now);

@@ -165,13 +165,13 @@ impl World {
         let mut seeds = Random::new(setting.seed);
         let mut world = Self {
             epoch,
-            path: Path::new(setting.path.clone(), seeds.next()),
+            path: Path::new(setting.path.clone(), seeds.next_u64()),
             flows: Vec::new(),
             coupling: setting.is_coupled.then(Coupling::new),
             tcp: setting.tcp.map(|(_, stops)| Tcp::new(stops)),
             events: BinaryHeap::new(),
             order: 0,
-            random: Random::new(seeds.next()),
+            random: Random::new(seeds.next_u64()),
             setting,
         };
         for (place, flow) in world.setting.flows.clone().into_iter().enumerate() {
@@ -179,7 +179,7 @@ impl World {
             world.flows.push(State {
                 estimator: Estimator::new(Config::default(), epoch),
                 id: None,
-                random: Random::new(seeds.next()),
+                random: Random::new(seeds.next_u64()),
                 picture: 0,
                 layer: 0,
                 timer: None,

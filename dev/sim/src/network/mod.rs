@@ -60,7 +60,7 @@ impl PathConfig {
     pub fn capacity_at(&self, at: Duration) -> u64 {
         let before = self.capacity.iter().rev().find(|(from, _)| *from <= at);
         before
-            .or(self.capacity.first())
+            .or_else(|| self.capacity.first())
             .map_or(1, |(_, rate)| *rate)
     }
 
