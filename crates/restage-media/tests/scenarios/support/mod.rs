@@ -81,6 +81,8 @@ pub struct World {
     pub rng: Rng,
     /// The download that the next subscribers count towards.
     pub download: Option<Arc<Download>>,
+    /// What the next subscribers wish.
+    pub wish: Wish,
     /// Decides for every datagram whether it is lost.
     pub loses: Option<Loss>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
@@ -142,6 +144,7 @@ impl World {
             tampered: 0,
             rng: Rng(7),
             download: None,
+            wish: Wish::default(),
             loses: None,
             recording: None,
             in_flight: BTreeMap::new(),
@@ -195,6 +198,7 @@ impl World {
                 peer,
                 offer: offer.to_owned(),
                 download,
+                wish: self.wish.clone(),
             });
         }
         let answer = self.answer(peer).expect("an answer");
