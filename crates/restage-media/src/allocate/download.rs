@@ -2,9 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::table::{Allotment, News, Table};
+use restage_bwe::{Coupling, Estimator, FlowId, Usage};
+
+use super::table::{Allotment, Estimate, News, Table};
+use super::wish::Priority;
+
+/// What a round trip is taken for before one is measured.
+const ROUND_TRIP: Duration = Duration::from_millis(100);
 
 /// One receiver: what it gets through all its peers together, on whichever [`Sfu`](crate::Sfu)s they are.
 /// The caller creates it and passes it in with each peer ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
@@ -23,7 +29,16 @@ pub struct Download {
     peers: AtomicU64,
     /// Number of the newest peer whose part has grown while the sum exceeds the limit; 0 if there is none.
     grown: AtomicU64,
-    table: Mutex<Table>,
+    network: Mutex<Network>,
+}
+
+/// What the peers of a receiver share of its network.
+#[derive(Debug, Default)]
+struct Network {
+    /// Their rates, coupled because they share one bottleneck (RFC 8699).
+    coupling: Coupling,
+    /// What each of them is shown.
+    table: Table,
 }
 
 impl Download {
@@ -42,7 +57,7 @@ impl Download {
             bits_per_s: AtomicU64::new(0),
             peers: AtomicU64::new(0),
             grown: AtomicU64::new(0),
-            table: Mutex::default(),
+            network: Mutex::default(),
         }
     }
 
@@ -85,8 +100,8 @@ impl Download {
     }
 
     /// Held for a few microseconds, by a peer at its timer. A panic of another peer leaves a table that is whole enough.
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn network(&self) -> MutexGuard<'_, Network> {
+        self.network.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,6 +110,9 @@ impl Download {
 pub(crate) struct Place {
     of: Arc<Download>,
     number: u64,
+    /// Its rate among the coupled ones, once it is estimated.
+    flow: Option<FlowId>,
+    desired_bits_per_s: u64,
 }
 
 impl Place {
@@ -102,17 +120,77 @@ impl Place {
         Self {
             of: Arc::clone(of),
             number: of.next_number(),
+            flow: None,
+            desired_bits_per_s: 0,
         }
     }
 
-    /// Reports what the peer knows of its flow, and takes what it is allotted.
-    pub(crate) fn turn(&self, now: Instant, news: &News<'_>) -> Allotment {
-        self.of.table().turn(now, self.number, news, None)
+    /// Reports what the peer knows of its flow, and takes what it is allotted. Its estimator is given its share of the sum, whether
+    /// it may probe, and what is desired.
+    pub(crate) fn turn(
+        &mut self,
+        now: Instant,
+        mut news: News<'_>,
+        mut estimator: Option<&mut Estimator>,
+    ) -> Allotment {
+        let download = Arc::clone(&self.of);
+        let mut network = download.network();
+        let mut sum = None;
+        if let Some(estimator) = &mut estimator {
+            let priority = news.wish.priority;
+            sum = self.couple(now, &mut network.coupling, estimator, priority);
+            news.estimate = Some(Estimate {
+                bits_per_s: estimator.estimate(),
+                is_overused: estimator.usage() == Usage::Overuse,
+            });
+        }
+        let allotment = network.table.turn(now, self.number, &news, sum);
+        drop(network);
+        self.desired_bits_per_s = allotment.desired_bits_per_s;
+        if let Some(estimator) = estimator {
+            estimator.set_desired(now, self.desired_bits_per_s);
+        }
+        allotment
+    }
+
+    /// Exchanges the peer's rate for its share. Returns the sum of all shares; `None` if there are too many flows.
+    fn couple(
+        &mut self,
+        now: Instant,
+        coupling: &mut Coupling,
+        estimator: &mut Estimator,
+        priority: Priority,
+    ) -> Option<u64> {
+        // The lowest priority still has a share.
+        let priority = u32::from(priority.get()) + 1;
+        let rate = estimator.estimate();
+        let flow = match self.flow {
+            Some(flow) => flow,
+            None => coupling.add(rate, priority)?,
+        };
+        self.flow = Some(flow);
+        coupling.set_priority(flow, priority);
+        let round_trip = estimator.round_trip().unwrap_or(ROUND_TRIP);
+        let desired = self.desired_bits_per_s;
+        if let Some(share) = coupling.update(flow, now, rate, desired, round_trip) {
+            estimator.set_share(share);
+        }
+        let probes = estimator.is_probing() || estimator.wants_probe();
+        let may_probe = probes && coupling.take_token(flow, now);
+        if !probes {
+            coupling.release_token(flow);
+        }
+        estimator.allow_probes(may_probe);
+        Some(coupling.sum())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.of.table().leave(self.number);
+        let mut network = self.of.network();
+        network.table.leave(self.number);
+        if let Some(flow) = self.flow {
+            network.coupling.remove(flow);
+        }
     }
 }

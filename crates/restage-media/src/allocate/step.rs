@@ -70,7 +70,9 @@ impl Steps {
         } else {
             let since = *self.tight_since.get_or_insert(now);
             if now < since + PAUSE_AFTER {
-                return self.lower(now, 1);
+                let is_lower = self.lower(now, 1);
+                self.tight_since = Some(since);
+                return is_lower;
             }
         }
         self.lower(now, kept)

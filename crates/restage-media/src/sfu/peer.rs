@@ -164,9 +164,10 @@ impl Peer {
         publication: Option<&Publication>,
     ) -> Option<StreamState> {
         let receiver = self.receiver.as_mut()?;
-        let video = self.tracks[MediaKind::Video.index()].as_mut();
         let has_audio = self.tracks[MediaKind::Audio.index()].is_some();
-        receiver.allot(now, publication, video, has_audio)
+        let video = self.tracks[MediaKind::Video.index()].as_mut();
+        let estimator = self.transport.estimator_mut();
+        receiver.allot(now, publication, video, has_audio, estimator)
     }
 
     /// The encoding of a publication that this subscriber should be shown, when `best` is the best.

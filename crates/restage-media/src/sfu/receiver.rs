@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_bwe::Estimator;
+
 use crate::allocate::download::{Download, Place};
 use crate::allocate::stream::{Snapshot, StreamState};
 use crate::allocate::table::News;
@@ -43,23 +45,23 @@ impl Receiver {
         publication: Option<&Publication>,
         video: Option<&mut TrackOut>,
         has_audio: bool,
+        estimator: Option<&mut Estimator>,
     ) -> Option<StreamState> {
         let ladder = publication.and_then(|publication| publication.ladder.as_deref());
         let ladder = ladder.unwrap_or_default();
         let audio = publication.and_then(|publication| publication.audio_bits_per_s);
-        let estimate = None;
+        self.due_at = now
+            + match estimator {
+                Some(_) => ALLOT_INTERVAL,
+                None => ALLOT_INTERVAL_IDLE,
+            };
         let news = News {
-            estimate,
+            estimate: None,
             audio: audio.unwrap_or(AUDIO_RESERVE) * u64::from(has_audio),
             ladder: if video.is_some() { ladder } else { &[] },
             wish: &self.wish,
         };
-        let allotment = self.place.turn(now, &news);
-        self.due_at = now
-            + match estimate.is_some() {
-                true => ALLOT_INTERVAL,
-                false => ALLOT_INTERVAL_IDLE,
-            };
+        let allotment = self.place.turn(now, news, estimator);
         let track = video?;
         track.allot(allotment.pictures);
         let snapshot = Snapshot::new(ladder, &self.wish, track.current(), track.pause());

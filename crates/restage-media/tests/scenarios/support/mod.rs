@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use client::Client;
 use restage_media::{
     Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
-    MediaPacket, OfferError, Output, PeerId, PublicationId, Sfu, TapError, TapId, WorkerId, limits,
+    MediaPacket, OfferError, Output, PeerId, PublicationId, Sfu, StreamState, TapError, TapId,
+    Wish, WorkerId, limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -79,6 +80,8 @@ pub struct World {
     /// Percentage of them in which a bit is changed on the way.
     pub tampered: usize,
     pub rng: Rng,
+    /// What subscribers were told to be shown.
+    pub streams: Vec<(PeerId, StreamState)>,
     /// The download that the next subscribers count towards.
     pub download: Option<Arc<Download>>,
     /// What the next subscribers wish.
@@ -143,6 +146,7 @@ impl World {
             loss_out: 0,
             tampered: 0,
             rng: Rng(7),
+            streams: Vec::new(),
             download: None,
             wish: Wish::default(),
             loses: None,
@@ -412,6 +416,7 @@ impl World {
                     kind,
                     published,
                 } => self.news.push(News::Undecodable(peer, kind, published)),
+                Output::Stream { peer, state } => self.streams.push((peer, state)),
                 Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
                 Output::Tapped { tap, packets, .. } => {
                     assert!(!packets.is_empty() && packets.len() <= TAPPED_PACKETS_MAX);
