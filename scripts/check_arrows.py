@@ -22,7 +22,7 @@ ARROWS = {
     "restage-bwe": (),
     "restage-codec": (),
     "restage-core": (),
-    "restage-media": ("restage-codec",),
+    "restage-media": ("restage-bwe", "restage-codec"),
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": ("restage-api", "restage-core", "restage-media", "restage-store"),
     "restage-server": ("restage-api", "restage-core", "restage-media", "restage-node", "restage-store"),

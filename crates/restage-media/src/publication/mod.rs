@@ -43,8 +43,10 @@ pub(crate) struct Publication {
     pub(crate) heads: Heads,
     /// The encoding of video that subscribers should be shown; `None` before the present feed's first packet.
     pub(crate) target: Option<Encoding>,
-    /// The living layers, if there are several.
+    /// The living layers of video, once their rates are measured.
     pub(crate) ladder: Option<Arc<Ladder>>,
+    /// What the sound takes with headers, in bits per second, once that is measured.
+    pub(crate) audio_bits_per_s: Option<u64>,
     /// The formats that the inlet may send, as far as they are known.
     pub(crate) offered: Arc<[Arc<Format>]>,
     /// The format that it sends of each kind.
@@ -64,6 +66,7 @@ impl Publication {
             heads: Heads::default(),
             target: None,
             ladder: None,
+            audio_bits_per_s: None,
             offered: Arc::default(),
             flowing: [None, None],
         }
@@ -88,6 +91,8 @@ impl Publication {
             *flowing = Some(Arc::clone(&packet.format));
         }
         if packet.kind != MediaKind::Video {
+            let rung = packet.ladder.as_ref().and_then(|ladder| ladder.first());
+            self.audio_bits_per_s = rung.map(|rung| rung.peak_bits_per_s);
             return;
         }
         self.target = Some(packet.target);
@@ -130,6 +135,7 @@ impl Publication {
         self.heads.clear();
         self.target = None;
         self.ladder = None;
+        self.audio_bits_per_s = None;
         self.offered = Arc::default();
         self.flowing = [None, None];
         std::mem::replace(&mut self.inlet, inlet)

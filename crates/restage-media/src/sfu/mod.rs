@@ -1,11 +1,13 @@
 //! The entrance: every input is handled here, with all that follows from it, before the next one.
 
+mod allot;
 mod codecs;
 mod datagram;
 mod forward;
 mod inlet;
 mod open;
 pub(crate) mod peer;
+pub(crate) mod receiver;
 mod recover;
 mod relay;
 mod route;
@@ -15,10 +17,12 @@ mod tap;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use restage_codec::MediaKind;
 
+use crate::allocate::download::Download;
 use crate::config::Config;
 use crate::io::{
     ConnectFailure, Control, GoneReason, InletId, Input, Output, PeerId, PublicationId, TapId,
@@ -182,7 +186,13 @@ impl Sfu {
                 peer,
                 offer,
                 download,
-            } => self.open(now, peer, &offer, Role::Subscriber, download.as_ref()),
+                wish,
+            } => {
+                let download = download.unwrap_or_else(|| Arc::new(Download::unlimited()));
+                let receiver = Some((&download, wish));
+                self.open(now, peer, &offer, Role::Subscriber, receiver);
+            }
+            Control::Wish { peer, wish } => self.wish(now, peer, wish),
             Control::Patch { peer, fragment } => self.patch(now, peer, &fragment),
             Control::Publish { peer, publication } => self.publish(now, peer, publication),
             Control::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
@@ -303,16 +313,17 @@ impl Sfu {
                 self.gone(index, reason);
                 continue;
             }
-            let publication = peer
-                .publication
-                .and_then(|index| self.publications.get(index));
-            let ladder = publication.and_then(|publication| publication.ladder.as_deref());
-            if let Some(excess) = peer.excess(now, ladder) {
-                self.gone(index, GoneReason::Exceeded(excess));
+            if !self.look_at_subscriber(now, index) {
                 continue;
             }
+            let Some(peer) = self.peers.get_mut(index) else {
+                continue;
+            };
             peer.rests_until = now + TICK_MIN;
-            let outcome = peer.transport.on_timeout(now, &mut self.sink);
+            let outcome = match peer.transport.deadline() <= now {
+                true => peer.transport.on_timeout(now, &mut self.sink),
+                false => Ok(()),
+            };
             self.settle(now, index, outcome);
         }
         self.serving = None;

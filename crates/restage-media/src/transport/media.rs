@@ -196,6 +196,11 @@ impl Transport {
         }
     }
 
+    /// What estimates the rate that a subscriber's network carries, if there is feedback for it.
+    pub(crate) fn estimator_mut(&mut self) -> Option<&mut restage_bwe::Estimator> {
+        None
+    }
+
     /// Requests a key frame from a publisher. `Ok(false)`: there is no such stream yet.
     pub(crate) fn request_key_frame(
         &mut self,

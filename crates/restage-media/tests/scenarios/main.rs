@@ -25,4 +25,5 @@ mod simulcast;
 mod srtp;
 mod support;
 mod taps;
+mod wishes;
 mod workers;

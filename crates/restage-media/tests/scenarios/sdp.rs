@@ -27,6 +27,7 @@ fn answer(offer: &str, publishes: bool) -> Result<String, OfferErrorKind> {
             peer,
             offer: offer.to_owned(),
             download: None,
+            wish: Default::default(),
         });
     }
     match world.news.pop().expect("an answer or a refusal") {
@@ -352,6 +353,7 @@ fn offers_cut_or_changed_anywhere_are_answered_or_refused() {
                 peer,
                 offer: offer.to_owned(),
                 download: None,
+                wish: Default::default(),
             });
         }
         match world.news.pop() {

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use client::Client;
 use restage_media::{
     Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
-    MediaPacket, OfferError, Output, PeerId, PublicationId, Sfu, TapError, TapId, WorkerId, limits,
+    MediaPacket, OfferError, Output, PeerId, PublicationId, Sfu, StreamState, TapError, TapId,
+    Wish, WorkerId, limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -79,8 +80,12 @@ pub struct World {
     /// Percentage of them in which a bit is changed on the way.
     pub tampered: usize,
     pub rng: Rng,
+    /// What subscribers were told to be shown.
+    pub streams: Vec<(PeerId, StreamState)>,
     /// The download that the next subscribers count towards.
     pub download: Option<Arc<Download>>,
+    /// What the next subscribers wish.
+    pub wish: Wish,
     /// Decides for every datagram whether it is lost.
     pub loses: Option<Loss>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
@@ -141,7 +146,9 @@ impl World {
             loss_out: 0,
             tampered: 0,
             rng: Rng(7),
+            streams: Vec::new(),
             download: None,
+            wish: Wish::default(),
             loses: None,
             recording: None,
             in_flight: BTreeMap::new(),
@@ -195,6 +202,7 @@ impl World {
                 peer,
                 offer: offer.to_owned(),
                 download,
+                wish: self.wish.clone(),
             });
         }
         let answer = self.answer(peer).expect("an answer");
@@ -408,6 +416,7 @@ impl World {
                     kind,
                     published,
                 } => self.news.push(News::Undecodable(peer, kind, published)),
+                Output::Stream { peer, state } => self.streams.push((peer, state)),
                 Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
                 Output::Tapped { tap, packets, .. } => {
                     assert!(!packets.is_empty() && packets.len() <= TAPPED_PACKETS_MAX);
