@@ -321,7 +321,7 @@ impl Prober {
             probe.later.as_mut().filter(|_| is_later),
         ];
         for part in parts.into_iter().flatten() {
-            let span = part.arrived.get_or_insert(Span::new(arrived));
+            let span = part.arrived.get_or_insert_with(|| Span::new(arrived));
             span.add(arrived, usize::from(packet.bytes));
         }
     }
