@@ -138,7 +138,9 @@ impl Place {
         let mut sum = None;
         if let Some(estimator) = &mut estimator {
             let priority = news.wish.priority;
-            sum = self.couple(now, &mut network.coupling, estimator, priority);
+            if estimator.has_feedback() {
+                sum = self.couple(now, &mut network.coupling, estimator, priority);
+            }
             news.estimate = Some(Estimate {
                 bits_per_s: estimator.estimate(),
                 is_overused: estimator.usage() == Usage::Overuse,
@@ -173,7 +175,7 @@ impl Place {
         let round_trip = estimator.round_trip().unwrap_or(ROUND_TRIP);
         let desired = self.desired_bits_per_s;
         if let Some(share) = coupling.update(flow, now, rate, desired, round_trip) {
-            estimator.set_share(share);
+            estimator.set_share(share, coupling.others(flow));
         }
         let probes = estimator.is_probing() || estimator.wants_probe();
         let may_probe = probes && coupling.take_token(flow, now);

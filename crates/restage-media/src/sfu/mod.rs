@@ -387,9 +387,16 @@ impl Sfu {
                 if let Some(publication) = publication {
                     let resent =
                         peer.transport
-                            .resend(&missing, &publication.history, &mut self.sink);
+                            .resend(now, &missing, &publication.history, &mut self.sink);
                     self.stats.packets_resent += resent;
                 }
+            }
+            TransportEvent::ProbeDue(bytes) => {
+                let publication = peer
+                    .publication
+                    .and_then(|index| self.publications.get(index));
+                let history = publication.map(|publication| &publication.history);
+                peer.transport.probe(now, bytes, history, &mut self.sink);
             }
             TransportEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
             TransportEvent::SenderReport(kind, rid, report) => {
