@@ -5,13 +5,13 @@ use crate::detector::Usage;
 use crate::records::Micros;
 
 /// What remains of the received rate when the queue grows.
-const DECREASE: f64 = 0.85;
+const DECREASE: f64 = 0.9;
 /// Growth per second far from what the path carries.
 const GROWTH: f64 = 1.08;
 /// Near it, the rate grows by one packet of this many bits per response time.
 const PACKET_BITS: f64 = 9_600.0;
-/// Least growth near it, in bits per second and second.
-const STEP_MIN: f64 = 4_000.0;
+/// Least growth near it per second, as a share of the rate.
+const STEP_MIN: f64 = 0.04;
 /// The rate does not exceed this share of the received rate, plus `HEADROOM`, by growing.
 const RECEIVED_SHARE: f64 = 1.5;
 const HEADROOM: f64 = 10_000.0;
@@ -159,7 +159,7 @@ impl Control {
         let grown = match self.capacity.mean {
             Some(_) => {
                 let response = (seen.round_trip + RESPONSE_US) as f64 / 1_000_000.0;
-                self.rate + (PACKET_BITS / response).max(STEP_MIN) * elapsed
+                self.rate + (PACKET_BITS / response).max(self.rate * STEP_MIN) * elapsed
             }
             None => self.rate * GROWTH.powf(elapsed),
         };

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{FLOWS_MAX, PROBE_TOKEN_MAX, RATE_MAX, RATE_MIN};
 
+/// What remains of the sum, in percent, at the least after one decrease.
+const DECREASE_PERCENT_MIN: u64 = 85;
+
 /// A connection in a [`Coupling`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FlowId {
@@ -101,10 +104,12 @@ impl Coupling {
         let before = state.rate;
         let calculated = calculated.clamp(RATE_MIN, RATE_MAX);
         if calculated < before {
-            // The sum decreases by the same factor: the bottleneck is everybody's.
+            // The sum decreases by the same factor: the bottleneck is everybody's. What one flow received is a poor measure of
+            // it, because a key frame of another may have been in the way; a deeper decrease takes several steps.
+            let least = self.sum / 100 * DECREASE_PERCENT_MIN;
             let sum = u128::from(self.sum) * u128::from(calculated) / u128::from(before);
             if !holds {
-                self.sum = sum as u64;
+                self.sum = (sum as u64).max(least);
                 self.holds_until = Some(now + 2 * round_trip.min(PROBE_TOKEN_MAX));
             }
         } else if !holds {
@@ -117,6 +122,11 @@ impl Coupling {
     /// A connection's share. `None`: it was removed.
     pub fn rate(&self, flow: FlowId) -> Option<u64> {
         self.get(flow).map(|flow| flow.rate)
+    }
+
+    /// What the other connections have together.
+    pub fn others(&self, flow: FlowId) -> u64 {
+        self.sum.saturating_sub(self.rate(flow).unwrap_or(0))
     }
 
     /// The sum of all shares.

@@ -10,7 +10,7 @@ use crate::group::Groups;
 use crate::limits::{
     CLOCK_JUMP_MAX, FEEDBACK_MESSAGES_MAX, FEEDBACK_PERIOD, FEEDBACK_SILENCE_MAX,
     FEEDBACK_SILENCE_STEP, LIMITED_BELOW_PERCENT, LIMITED_UNTIL_PERCENT, PROBE_DESIRED_PERCENT,
-    RATE_MAX, RATE_MIN, START_RATE,
+    RATE_MAX, RATE_MIN, RECORDS_MAX, START_RATE,
 };
 use crate::loss::{Losses, Verdict};
 use crate::meter::Meter;
@@ -75,6 +75,8 @@ pub struct Estimator {
     prober: Prober,
     fallback: Fallback,
     clock: Option<Clock>,
+    /// The newest packet that is known to have arrived, and when.
+    reported: Option<(Settled, Micros)>,
     /// The least time between sending and feedback, and when it was seen.
     round_trip: Option<(Micros, Micros)>,
     /// Feedback messages since this time.
@@ -103,6 +105,7 @@ impl Estimator {
             prober: Prober::new(),
             fallback: Fallback::default(),
             clock: None,
+            reported: None,
             round_trip: None,
             messages: (0, 0),
             heard: None,
@@ -142,6 +145,7 @@ impl Estimator {
             return;
         };
         let base = self.base(now, message.reference);
+        self.bridge(now, message.first);
         let mut newest: Option<Settled> = None;
         let mut arrived_last = None;
         message.each(|number, arrival| {
@@ -156,6 +160,7 @@ impl Estimator {
             arrived_last = arrived_last.max(Some(arrived));
             if newest.is_none_or(|newest| newest.number < packet.number) {
                 newest = Some(packet);
+                self.reported = Some((packet, arrived));
             }
             if packet.probe != 0 {
                 self.prober.on_arrived(&packet, arrived);
@@ -233,9 +238,11 @@ impl Estimator {
         self.prober.is_allowed = may;
     }
 
-    /// The share that [`Coupling::update`](crate::Coupling::update) has given this connection replaces its own rate.
-    pub fn set_share(&mut self, bits_per_s: u64) {
+    /// The share that [`Coupling::update`](crate::Coupling::update) has given this connection replaces its own rate. `others` is what
+    /// the other connections have ([`Coupling::others`](crate::Coupling::others)): a probe must not count what it takes from them.
+    pub fn set_share(&mut self, bits_per_s: u64, others: u64) {
         self.control.set(bits_per_s as f64);
+        self.prober.others = others;
     }
 
     /// Does what is due. To be called at [`Self::deadline`]; calls at other times do no harm.
@@ -268,7 +275,7 @@ impl Estimator {
     /// it, whatever it is.
     pub fn probe_due(&mut self, now: Instant) -> usize {
         let now = self.micros(now);
-        self.prober.due(now)
+        self.prober.due(now, self.control.rate() as u64)
     }
 
     /// The rate that may be sent, in bits per second, between [`Config::min`] and [`Config::max`].
@@ -355,6 +362,7 @@ impl Estimator {
             self.groups = Groups::default();
             self.detector = Detector::new();
             self.received = Meter::default();
+            self.reported = None;
             clock.base + (now - clock.at)
         } else {
             clock.base + passed
@@ -365,6 +373,21 @@ impl Estimator {
             at: now,
         });
         base
+    }
+
+    /// Counts the packets between the message before and this one: a message between them was lost, and what it was about has
+    /// arrived for the greater part.
+    fn bridge(&mut self, now: Micros, first: u16) {
+        let Some((newest, arrived)) = self.reported else {
+            return;
+        };
+        let first = self.records.unwrap(first).unwrap_or(0);
+        for number in (newest.number + 1..first).rev().take(RECORDS_MAX) {
+            if let Some((sent, bytes)) = self.records.sent(now, number) {
+                let arrived = arrived + (sent - newest.sent);
+                self.received.add(arrived, usize::from(bytes));
+            }
+        }
     }
 
     fn note_round_trip(&mut self, now: Micros, sample: Micros) {
@@ -409,7 +432,7 @@ impl Estimator {
             may_grow: !self.is_limited && verdict == Verdict::Free,
         });
         if self.control.lowered() != before {
-            self.prober.on_lowered(now);
+            self.prober.on_lowered(now, self.control.rate() as u64);
         }
         let shown = self.prober.result(now, newest_sent, self.rate());
         if let Some(shown) = shown.filter(|_| self.detector.usage() != Usage::Overuse) {
@@ -433,7 +456,7 @@ impl Estimator {
             self.silenced = Some(now);
             let rate = self.rate() / 100 * SILENCE_PERCENT;
             self.control.lower(now, rate as f64);
-            self.prober.on_lowered(now);
+            self.prober.on_lowered(now, self.control.rate() as u64);
         }
     }
 }

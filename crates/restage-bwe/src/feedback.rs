@@ -11,7 +11,8 @@ const STEP_US: i64 = 250;
 /// A message, of which the chunks have been checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Message<'a> {
-    first: u16,
+    /// Number of the first packet that it is about.
+    pub(crate) first: u16,
     count: u16,
     /// 24 bits, in steps of [`REFERENCE_US`].
     pub(crate) reference: u32,

@@ -44,13 +44,17 @@ pub const PROBE_PACKET_BYTES: usize = 1_200;
 pub const PROBE_TIME_MIN: Duration = Duration::from_millis(30);
 /// and it has at least this many packets.
 pub const PROBE_PACKETS_MIN: usize = 6;
+/// A probe is at most this many times as long, after results that turned out to be wrong.
+pub const PROBE_TIMES_MAX: u32 = 4;
 /// A probe sends at most this many bytes.
 pub const PROBE_BYTES_MAX: usize = 150_000;
 /// Time between two bursts of a probe, or of anything that is paced.
 pub const SLOT: Duration = Duration::from_millis(5);
 /// A probe without a result for this long has failed.
 pub const PROBE_RESULT_MAX: Duration = Duration::from_secs(1);
-/// Time between two probes when the one before did not raise the estimate.
+/// A probe that did not raise the estimate is repeated after this long, each time twice as long,
+pub const PROBE_RETRY: Duration = Duration::from_secs(1);
+/// up to this. It is also the time between two probes of which the first has raised the estimate only in part.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// No probe begins within this time after the estimate was lowered: the queue must drain first.
 pub const PROBE_REST: Duration = Duration::from_secs(1);

@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 
 use crate::limits::{
     PROBE_BYTES_MAX, PROBE_INTERVAL, PROBE_PACKET_BYTES, PROBE_PACKETS_MIN, PROBE_REST,
-    PROBE_RESULT_MAX, PROBE_TIME_MIN, SLOT,
+    PROBE_RESULT_MAX, PROBE_RETRY, PROBE_TIME_MIN, PROBE_TIMES_MAX, SLOT,
 };
 use crate::records::{Micros, Settled};
 
 const SLOT_US: Micros = SLOT.as_micros() as Micros;
+const TIME_MIN_US: Micros = PROBE_TIME_MIN.as_micros() as Micros;
 /// The first probes, as multiples of the estimate.
 const FIRST: [u64; 2] = [3, 6];
 /// A later probe is this multiple of the estimate.
@@ -26,29 +27,78 @@ const RATIO_MAX: f64 = 2.0;
 const FILLED: f64 = 0.9;
 /// of which this share is used.
 const USED: f64 = 0.95;
-/// Bytes that arrive within this time of the first arrived together with it.
+/// Bytes within this time of the first arrived together with it.
 const TOGETHER_US: Micros = 1_000;
+/// Failures beyond this do not change the time between probes.
+const FAILURES_MAX: u32 = 8;
+/// A result was wrong if the estimate is lowered within this time to less than this share of it.
+const WRONG_PERCENT: u64 = 70;
+const WRONG_WITHIN_US: Micros = 1_500_000;
+/// A wrong result counts for this long.
+const FORGIVEN_US: Micros = 60_000_000;
 /// What a probe leaves in the queue counts as drained after at most this time.
 const DRAIN_MAX_US: Micros = 300_000;
 
+/// Packets at one end of the path.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
+struct Span {
     first: Micros,
     last: Micros,
     bytes: usize,
-    /// Bytes of the newest burst.
+    /// Bytes at the time `first`, or together with it.
+    first_bytes: usize,
+    /// Bytes at the time `last`.
     last_bytes: usize,
     packets: u32,
 }
 
+impl Span {
+    fn new(at: Micros) -> Self {
+        Self {
+            first: at,
+            last: at,
+            bytes: 0,
+            first_bytes: 0,
+            last_bytes: 0,
+            packets: 0,
+        }
+    }
+
+    fn add(&mut self, at: Micros, bytes: usize) {
+        if at > self.last {
+            (self.last, self.last_bytes) = (at, 0);
+        }
+        if at <= self.first + TOGETHER_US {
+            self.first_bytes += bytes;
+        }
+        self.bytes += bytes;
+        self.last_bytes += bytes;
+        self.packets += 1;
+    }
+
+    /// Bits per second: what is not counted took no time within the span.
+    fn rate_without(&self, bytes: usize) -> Option<f64> {
+        let time = self.last - self.first;
+        (time > 0).then(|| (self.bytes - bytes) as f64 * 8e6 / time as f64)
+    }
+}
+
+/// What was sent of a probe, or of its second half, and what has arrived of that.
 #[derive(Debug, Clone, Copy)]
-struct Arrived {
-    first: Micros,
-    last: Micros,
-    bytes: usize,
-    /// Bytes that arrived together with the first.
-    first_bytes: usize,
-    packets: u32,
+struct Part {
+    sent: Span,
+    arrived: Option<Span>,
+}
+
+impl Part {
+    /// The rate of sending, and of arrival.
+    fn rates(&self) -> Option<(f64, f64)> {
+        let arrived = self.arrived.as_ref()?;
+        let out = self.sent.rate_without(self.sent.last_bytes)?;
+        let into = arrived.rate_without(arrived.first_bytes)?;
+        let is_enough = arrived.packets * 100 >= self.sent.packets * ARRIVED_PERCENT;
+        (is_enough && into <= out * RATIO_MAX).then_some((out, into))
+    }
 }
 
 /// A probe under way.
@@ -56,13 +106,34 @@ struct Arrived {
 struct Probe {
     id: u8,
     rate: u64,
+    time_min: Micros,
     bytes: usize,
     began: Micros,
     next_slot: Micros,
-    sent: Option<Sent>,
     /// When all of it was sent.
     ended: Option<Micros>,
-    arrived: Option<Arrived>,
+    whole: Option<Part>,
+    /// What was sent after half of its time. The first half may have passed a token bucket at once.
+    later: Option<Part>,
+}
+
+impl Probe {
+    /// Whether enough was sent, over enough time.
+    fn is_complete(&self, now: Micros) -> bool {
+        self.whole.is_some_and(|Part { sent, .. }| {
+            sent.bytes >= PROBE_BYTES_MAX
+                || sent.bytes >= self.bytes && now - sent.first >= self.time_min
+        })
+    }
+
+    fn bytes_sent(&self) -> usize {
+        self.whole.map_or(0, |part| part.sent.bytes)
+    }
+
+    /// When the second half began.
+    fn half(&self) -> Option<Micros> {
+        Some(self.whole?.sent.first + self.time_min / 2)
+    }
 }
 
 /// Decides when to probe and at which rate.
@@ -73,11 +144,20 @@ pub(crate) struct Prober {
     /// Rates of the probes that follow.
     planned: VecDeque<u64>,
     has_begun: bool,
+    failures: u32,
     next_at: Micros,
+    /// How many times as long as usual a probe is: doubled when a result turned out to be wrong, so that a token bucket does not
+    /// deceive again.
+    times: u32,
+    wrong_at: Micros,
+    /// When a probe raised the estimate last, and to what.
+    raised: Option<(Micros, u64)>,
     /// Until when what is sent meets the queue that a probe has made.
     drained_at: Micros,
     /// The token: whether it may begin a probe.
     pub(crate) is_allowed: bool,
+    /// Bits per second that other connections send over the same bottleneck.
+    pub(crate) others: u64,
 }
 
 impl Prober {
@@ -87,9 +167,14 @@ impl Prober {
             present: None,
             planned: VecDeque::new(),
             has_begun: false,
+            failures: 0,
             next_at: 0,
+            times: 1,
+            wrong_at: 0,
+            raised: None,
             drained_at: Micros::MIN,
             is_allowed: true,
+            others: 0,
         }
     }
 
@@ -124,9 +209,19 @@ impl Prober {
     }
 
     /// The estimate was lowered: what is planned is above what the path carries.
-    pub(crate) fn on_lowered(&mut self, now: Micros) {
+    pub(crate) fn on_lowered(&mut self, now: Micros, rate: u64) {
         self.planned.clear();
-        self.next_at = self.next_at.max(now + PROBE_REST.as_micros() as Micros);
+        let mut rest = PROBE_REST;
+        if let Some((at, shown)) = self.raised.take() {
+            if now - at < WRONG_WITHIN_US && rate * 100 < shown * WRONG_PERCENT {
+                self.times = (self.times * 2).min(PROBE_TIMES_MAX);
+                self.wrong_at = now;
+                rest = PROBE_INTERVAL;
+            } else if now - self.wrong_at > FORGIVEN_US {
+                self.times = 1;
+            }
+        }
+        self.next_at = self.next_at.max(now + rest.as_micros() as Micros);
     }
 
     /// Begins a probe if one is due. `most` is the highest rate of interest; `wants`: more than the estimate is.
@@ -157,22 +252,24 @@ impl Prober {
             return;
         }
         self.ids = self.ids.checked_add(1).unwrap_or(1);
-        let time = PROBE_TIME_MIN.as_micros() as u64;
+        let time_min = TIME_MIN_US * Micros::from(self.times);
+        let time = (time_min + SLOT_US) as u64;
         let bytes = (rate * time / 8_000_000) as usize;
         self.present = Some(Probe {
             id: self.ids,
             rate,
+            time_min,
             bytes: bytes.clamp(PROBE_PACKETS_MIN * PROBE_PACKET_BYTES, PROBE_BYTES_MAX),
             began: now,
             next_slot: now,
-            sent: None,
             ended: None,
-            arrived: None,
+            whole: None,
+            later: None,
         });
     }
 
     /// Bytes of padding that are due now.
-    pub(crate) fn due(&mut self, now: Micros) -> usize {
+    pub(crate) fn due(&mut self, now: Micros, estimate: u64) -> usize {
         let Some(probe) = self.present.as_mut().filter(|probe| probe.ended.is_none()) else {
             return 0;
         };
@@ -180,12 +277,15 @@ impl Prober {
             return 0;
         }
         probe.next_slot = now + SLOT_US;
-        let begin = probe.sent.map_or(now, |sent| sent.first);
+        if probe.is_complete(now) {
+            self.end(now, estimate);
+            return 0;
+        }
+        let begin = probe.whole.map_or(now, |part| part.sent.first);
         // Up to the end of this slot.
         let elapsed = (now - begin + SLOT_US).max(0) as u64;
-        let target = (probe.rate * elapsed / 8_000_000) as usize;
-        let sent = probe.sent.map_or(0, |sent| sent.bytes);
-        target.min(probe.bytes).saturating_sub(sent)
+        let target = ((probe.rate * elapsed / 8_000_000) as usize).min(PROBE_BYTES_MAX);
+        target.saturating_sub(probe.bytes_sent())
     }
 
     /// A packet has left. Returns the id of the probe that it belongs to, or 0.
@@ -193,27 +293,19 @@ impl Prober {
         let Some(probe) = self.present.as_mut().filter(|probe| probe.ended.is_none()) else {
             return 0;
         };
-        let sent = probe.sent.get_or_insert(Sent {
-            first: now,
-            last: now,
-            bytes: 0,
-            last_bytes: 0,
-            packets: 0,
-        });
-        if now > sent.last {
-            (sent.last, sent.last_bytes) = (now, 0);
+        if probe.is_complete(now) && now >= probe.next_slot {
+            self.end(now, estimate);
+            return 0;
         }
-        sent.bytes += bytes;
-        sent.last_bytes += bytes;
-        sent.packets += 1;
-        let is_long = now - sent.first >= PROBE_TIME_MIN.as_micros() as Micros;
-        if sent.bytes >= probe.bytes && is_long {
-            probe.ended = Some(now);
-            let drain = sent.bytes as u64 * 8_000_000 / estimate.max(1);
-            self.drained_at = now + (drain as Micros).min(DRAIN_MAX_US);
-        } else {
-            self.drained_at = now + DRAIN_MAX_US;
+        let part = Part {
+            sent: Span::new(now),
+            arrived: None,
+        };
+        probe.whole.get_or_insert(part).sent.add(now, bytes);
+        if probe.half().is_some_and(|half| now >= half) {
+            probe.later.get_or_insert(part).sent.add(now, bytes);
         }
+        self.drained_at = now + DRAIN_MAX_US;
         probe.id
     }
 
@@ -222,20 +314,16 @@ impl Prober {
         let Some(probe) = self.present.as_mut().filter(|one| one.id == packet.probe) else {
             return;
         };
-        let bytes = usize::from(packet.bytes);
-        let seen = probe.arrived.get_or_insert(Arrived {
-            first: arrived,
-            last: arrived,
-            bytes: 0,
-            first_bytes: 0,
-            packets: 0,
-        });
-        if arrived <= seen.first + TOGETHER_US {
-            seen.first_bytes += bytes;
+        let half = probe.half();
+        let is_later = half.is_some_and(|half| packet.sent >= half);
+        let parts = [
+            probe.whole.as_mut(),
+            probe.later.as_mut().filter(|_| is_later),
+        ];
+        for part in parts.into_iter().flatten() {
+            let span = part.arrived.get_or_insert_with(|| Span::new(arrived));
+            span.add(arrived, usize::from(packet.bytes));
         }
-        seen.last = seen.last.max(arrived);
-        seen.bytes += bytes;
-        seen.packets += 1;
     }
 
     /// After feedback up to a time of sending: the rate that the probe has shown. A result ends the probe.
@@ -246,12 +334,11 @@ impl Prober {
         estimate: u64,
     ) -> Option<u64> {
         let probe = self.present?;
-        let (sent, arrived) = (probe.sent?, probe.arrived?);
-        if probe.ended.is_none() || newest_sent < sent.last {
+        if probe.ended.is_none() || newest_sent < probe.whole?.sent.last {
             return None;
         }
         self.present = None;
-        let Some(shown) = rate(&sent, &arrived) else {
+        let Some(shown) = shown(&probe, self.others) else {
             self.fail(now);
             return None;
         };
@@ -259,6 +346,7 @@ impl Prober {
             self.fail(now);
             return None;
         }
+        self.raised = Some((now, shown));
         self.next_at = now + PROBE_INTERVAL.as_micros() as Micros;
         if shown * 100 >= probe.rate * GROW_PERCENT {
             if self.planned.is_empty() {
@@ -271,30 +359,41 @@ impl Prober {
         Some(shown)
     }
 
+    /// All of the probe was sent.
+    fn end(&mut self, now: Micros, estimate: u64) {
+        let Some(probe) = &mut self.present else {
+            return;
+        };
+        probe.ended = Some(now);
+        let bytes = probe.bytes_sent() as u64;
+        let drain = (bytes * 8_000_000 / estimate.max(1)) as Micros;
+        self.drained_at = now + drain.min(DRAIN_MAX_US);
+    }
+
+    /// The first failures may be chance, so the next attempt comes soon.
     fn fail(&mut self, now: Micros) {
         self.planned.clear();
-        self.next_at = now + PROBE_INTERVAL.as_micros() as Micros;
+        let wait = (PROBE_RETRY * 2_u32.pow(self.failures)).min(PROBE_INTERVAL);
+        self.failures = (self.failures + 1).min(FAILURES_MAX);
+        self.next_at = now + wait.as_micros() as Micros;
     }
 }
 
-/// The rate that a probe has shown, in bits per second.
-fn rate(sent: &Sent, arrived: &Arrived) -> Option<u64> {
-    if arrived.packets * 100 < sent.packets * ARRIVED_PERCENT {
-        return None;
+/// The rate that a probe has shown, in bits per second, beside what `others` send over the same bottleneck.
+fn shown(probe: &Probe, others: u64) -> Option<u64> {
+    let (out, into) = probe.whole?.rates()?;
+    // The bottleneck is divided in proportion to what is sent: what a probe that fills it gains, others lose.
+    let filled = |out: f64, into: f64| (into - (1.0 - into / out) * others as f64) * USED;
+    let mut rate = into.min(out);
+    if into < out * FILLED {
+        rate = rate.min(filled(out, into));
     }
-    let per_s = |bytes: usize, us: Micros| (us > 0).then(|| bytes as f64 * 8e6 / us as f64);
-    // What left last, and what arrived first, took no time within the span.
-    let out = per_s(sent.bytes - sent.last_bytes, sent.last - sent.first)?;
-    let into = per_s(
-        arrived.bytes - arrived.first_bytes,
-        arrived.last - arrived.first,
-    )?;
-    if into > out * RATIO_MAX {
-        return None;
+    // Half of a short probe is too few packets to tell.
+    if probe.time_min > TIME_MIN_US {
+        let (out, into) = probe.later?.rates()?;
+        if into < out * FILLED {
+            rate = rate.min(filled(out, into));
+        }
     }
-    let rate = match into < out * FILLED {
-        true => into * USED,
-        false => into.min(out),
-    };
-    Some(rate as u64)
+    Some(rate.max(0.0) as u64)
 }

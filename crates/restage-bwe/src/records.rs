@@ -65,6 +65,23 @@ impl Records {
         self.next += 1;
     }
 
+    /// The whole number of a packet that is on record, from its last 16 bits.
+    pub(crate) fn unwrap(&self, number: u16) -> Option<u64> {
+        let newest = self.next.checked_sub(1)?;
+        let age = u64::from((newest as u16).wrapping_sub(number));
+        newest.checked_sub(age).filter(|_| age < RECORDS_MAX as u64)
+    }
+
+    /// When a packet was sent, and its bytes. `None`: it is not on record.
+    pub(crate) fn sent(&self, now: Micros, number: u64) -> Option<(Micros, u16)> {
+        if number + RECORDS_MAX as u64 <= self.next.saturating_sub(1) {
+            return None;
+        }
+        let record = self.ring.get((number & MASK) as usize)?;
+        let elapsed = (now as u32).wrapping_sub(record.sent);
+        Some((now - Micros::from(elapsed), record.bytes))
+    }
+
     /// Notes what the receiver says about a packet. `None`: it is not on record, or it was said before.
     pub(crate) fn settle(
         &mut self,
@@ -72,12 +89,7 @@ impl Records {
         number: u16,
         is_received: bool,
     ) -> Option<Settled> {
-        let newest = self.next.checked_sub(1)?;
-        let age = u64::from((newest as u16).wrapping_sub(number));
-        let number = newest.checked_sub(age)?;
-        if age >= RECORDS_MAX as u64 {
-            return None;
-        }
+        let number = self.unwrap(number)?;
         let record = self.ring.get_mut((number & MASK) as usize)?;
         let was_lost = record.fate == Fate::Lost;
         if record.fate == Fate::Received || was_lost && !is_received {
