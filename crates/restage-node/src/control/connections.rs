@@ -199,6 +199,20 @@ impl Connections {
             .filter_map(|id| Some((id, self.by_id.get(id)?)))
     }
 
+    /// A participant's newest subscription to a publisher.
+    pub(super) fn subscription_mut(
+        &mut self,
+        stage: &StageId,
+        participant: &ParticipantId,
+        publisher: &ParticipantId,
+    ) -> Option<(ConnectionId, &mut Live)> {
+        let is_it = |kind: &ConnectionKind| matches!(kind, ConnectionKind::Subscribe { publisher: of } if of == publisher);
+        let mut all = self.subscriptions_of(stage, participant);
+        let id = all.rfind(|(_, live)| is_it(&live.kind))?.0.clone();
+        drop(all);
+        Some((id.clone(), self.by_id.get_mut(&id)?))
+    }
+
     /// Records what a subscriber is shown, and passes it to its participant's events sockets.
     pub(super) fn show(&mut self, id: &ConnectionId, state: StreamState) {
         let Some(live) = self.by_id.get_mut(id) else {

@@ -219,10 +219,8 @@ impl Control {
             Reach::Peer(peer),
             &join.token,
         );
-        let live = Live {
-            wish: join.wish,
-            ..live.publishing(published)
-        };
+        let mut live = live.publishing(published);
+        live.wish = join.wish;
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
             connection: connection.clone(),

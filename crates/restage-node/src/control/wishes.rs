@@ -52,15 +52,12 @@ impl Control {
         self.count_wish(socket)?;
         let (peer, wished) = {
             let mut connections = self.connections();
-            let mut all = connections.subscriptions_of(&socket.stage, &socket.participant);
-            let session = all.rfind(|(_, live)| is_of(live, publisher));
-            let session = session.map(|(id, _)| id.clone());
-            let live = session.as_ref().and_then(|id| connections.get_mut(id));
-            let (Some(live), Some(session)) = (live, session.clone()) else {
-                return Err(WishError::NoSubscription(publisher.clone()));
-            };
+            let none = || WishError::NoSubscription(publisher.clone());
+            let (session, live) = connections
+                .subscription_mut(&socket.stage, &socket.participant, publisher)
+                .ok_or_else(none)?;
             let Reach::Peer(peer) = live.reach else {
-                return Err(WishError::NoSubscription(publisher.clone()));
+                return Err(none());
             };
             change(&mut live.wish);
             let wish = live.wish.clone();
@@ -94,8 +91,4 @@ impl Control {
         }
         connections.insert(connection, live);
     }
-}
-
-fn is_of(live: &Live, publisher: &ParticipantId) -> bool {
-    matches!(&live.kind, ConnectionKind::Subscribe { publisher: of } if of == publisher)
 }
