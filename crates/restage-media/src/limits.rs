@@ -147,7 +147,7 @@ pub const RESENDS_AT_ONCE_MAX: u32 = 256;
 /// A burst of video of more bytes than this is paced: it leaves bit by bit. Smaller ones, which most pictures are, leave at once.
 pub const PACED_BYTES_MIN: usize = 25_000;
 /// The longest time that a paced burst takes, however low the estimate is.
-pub const PACED_TIME_MAX: Duration = Duration::from_millis(400);
+pub const PACED_TIME_MAX: Duration = Duration::from_millis(200);
 /// Packets of a subscriber that wait to be paced. If there are more, all leave at once.
 pub const PACED_PACKETS_MAX: usize = 512;
 /// Bytes of retransmissions that leave at once. A later request is answered as far as the path has room again.

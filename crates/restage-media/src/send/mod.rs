@@ -127,10 +127,15 @@ impl Sender {
         }
     }
 
-    /// What the path carries. `None`: the subscriber has not said anything from which that follows.
+    /// What estimates the rate of the path. `None`: the subscriber has not said anything from which that follows.
     pub(crate) fn estimator_mut(&mut self) -> Option<&mut Estimator> {
-        let is_known = self.estimator.has_feedback() || self.estimator.estimate() < RATE_MAX;
-        is_known.then_some(&mut self.estimator)
+        self.estimate().is_some().then_some(&mut self.estimator)
+    }
+
+    /// What the path carries, in bits per second, if that is known.
+    pub(crate) fn estimate(&self) -> Option<u64> {
+        let estimate = self.estimator.estimate();
+        (self.estimator.has_feedback() || estimate < RATE_MAX).then_some(estimate)
     }
 
     /// Sends a burst of one kind: at once, or bit by bit if it is large.

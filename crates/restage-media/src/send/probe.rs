@@ -48,9 +48,7 @@ impl Sender {
             let number = batch.next_number();
             let repeated = history.and_then(|history| stream.repeated(&mut self.probed, history));
             let is_written = match &repeated {
-                Some(again) => {
-                    stream.write_again(again, number, &self.srtp, &mut train.contents)
-                }
+                Some(again) => stream.write_again(again, number, &self.srtp, &mut train.contents),
                 None => {
                     padded += 1;
                     stream.write_padding(number, &self.srtp, &mut train.contents)

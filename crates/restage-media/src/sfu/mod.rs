@@ -284,6 +284,13 @@ impl Sfu {
         (!peer.is_connected).then(|| peer.transport.unfinished())
     }
 
+    /// What a subscriber's network is estimated to carry, in bits per second. `None`: it is unknown, or the subscriber has given no
+    /// feedback from which it follows.
+    pub fn estimate(&self, peer: PeerId) -> Option<u64> {
+        let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
+        peer.transport.estimate()
+    }
+
     /// Counters.
     pub fn stats(&self) -> Stats {
         Stats {

@@ -219,6 +219,11 @@ impl Transport {
         }
     }
 
+    /// What a subscriber's network is estimated to carry, in bits per second.
+    pub(crate) fn estimate(&self) -> Option<u64> {
+        self.sender.as_ref()?.estimate()
+    }
+
     /// What estimates the rate that a subscriber's network carries, if there is feedback for it.
     pub(crate) fn estimator_mut(&mut self) -> Option<&mut restage_bwe::Estimator> {
         self.sender.as_mut()?.estimator_mut()
