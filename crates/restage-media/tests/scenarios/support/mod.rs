@@ -360,17 +360,42 @@ impl World {
 
     pub fn drain_sfu(&mut self) {
         while let Some(output) = self.sfu.poll_output() {
-            match output {
-                Output::Transmit {
-                    source,
-                    destination,
-                    payload,
-                } => {
-                    assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
+            self.take(output);
+        }
+    }
+
+    /// Passes on what the `Sfu` has given out.
+    pub fn take(&mut self, output: Output) {
+        match output {
+            Output::Transmit {
+                source,
+                destination,
+                payload,
+            } => {
+                assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
+                let flight = Flight {
+                    from: self.sfu_address,
+                    to: destination,
+                    bytes: payload,
+                };
+                if let Some(recording) = &mut self.recording {
+                    recording.push(flight.clone());
+                }
+                let loss = self.loss_out;
+                self.launch(flight, loss);
+            }
+            Output::Train {
+                source,
+                destination,
+                contents,
+                segment,
+            } => {
+                assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
+                for bytes in contents.chunks(segment) {
                     let flight = Flight {
                         from: self.sfu_address,
                         to: destination,
-                        bytes: payload,
+                        bytes: bytes.to_vec(),
                     };
                     if let Some(recording) = &mut self.recording {
                         recording.push(flight.clone());
@@ -378,61 +403,41 @@ impl World {
                     let loss = self.loss_out;
                     self.launch(flight, loss);
                 }
-                Output::Train {
-                    source,
-                    destination,
-                    contents,
-                    segment,
-                } => {
-                    assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
-                    for bytes in contents.chunks(segment) {
-                        let flight = Flight {
-                            from: self.sfu_address,
-                            to: destination,
-                            bytes: bytes.to_vec(),
-                        };
-                        if let Some(recording) = &mut self.recording {
-                            recording.push(flight.clone());
-                        }
-                        let loss = self.loss_out;
-                        self.launch(flight, loss);
-                    }
-                    self.sfu.reuse(contents);
-                }
-                Output::Relay {
-                    publication,
-                    to,
-                    burst,
-                } => self.relayed.push((publication, to.to_vec(), burst)),
-                Output::KeyframeWanted { publication, layer } => {
-                    self.wanted.push((publication, layer));
-                }
-                Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
-                Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
-                Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),
-                Output::Connected { peer } => self.news.push(News::Connected(peer)),
-                Output::Undecodable {
-                    peer,
-                    kind,
-                    published,
-                } => self.news.push(News::Undecodable(peer, kind, published)),
-                Output::Stream { peer, state } => self.streams.push((peer, state)),
-                Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
-                Output::Tapped { tap, packets, .. } => {
-                    assert!(!packets.is_empty() && packets.len() <= TAPPED_PACKETS_MAX);
-                    self.tapped
-                        .extend(packets.into_iter().map(|packet| (tap, packet)));
-                }
-                Output::TapRefused { tap, error } => self.news.push(News::TapRefused(tap, error)),
-                Output::InletRefused { inlet, error } => {
-                    self.news.push(News::InletRefused(inlet, error));
-                }
-                Output::InletEnded { inlet, reason } => {
-                    self.news.push(News::InletEnded(inlet, reason));
-                }
-                Output::InletKeyframeWanted { inlet, layer } => {
-                    self.inlet_key_frames.push((inlet, layer));
-                }
+                self.sfu.reuse(contents);
+            }
+            Output::Relay {
+                publication,
+                to,
+                burst,
+            } => self.relayed.push((publication, to.to_vec(), burst)),
+            Output::KeyframeWanted { publication, layer } => {
+                self.wanted.push((publication, layer));
+            }
+            Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
+            Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
+            Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),
+            Output::Connected { peer } => self.news.push(News::Connected(peer)),
+            Output::Undecodable {
+                peer,
+                kind,
+                published,
+            } => self.news.push(News::Undecodable(peer, kind, published)),
+            Output::Stream { peer, state } => self.streams.push((peer, state)),
+            Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
+            Output::Tapped { tap, packets, .. } => {
+                assert!(!packets.is_empty() && packets.len() <= TAPPED_PACKETS_MAX);
+                self.tapped
+                    .extend(packets.into_iter().map(|packet| (tap, packet)));
+            }
+            Output::TapRefused { tap, error } => self.news.push(News::TapRefused(tap, error)),
+            Output::InletRefused { inlet, error } => {
+                self.news.push(News::InletRefused(inlet, error));
+            }
+            Output::InletEnded { inlet, reason } => {
+                self.news.push(News::InletEnded(inlet, reason));
+            }
+            Output::InletKeyframeWanted { inlet, layer } => {
+                self.inlet_key_frames.push((inlet, layer));
             }
         }
     }
