@@ -188,6 +188,9 @@ pub const HIGHEST_FIRST: Duration = Duration::from_secs(3);
 /// What is reserved for a subscriber's sound before its rate is known, in bits per second with headers: 64 kbit/s of Opus in packets
 /// of 20 ms, as browsers send them.
 pub const AUDIO_RESERVE: u64 = 80_000;
+/// A track without a packet for this long is reported as stopped. Silence with DTX brings a packet every 400 ms, a still screen one
+/// every second.
+pub const STOPPED_AFTER: Duration = Duration::from_secs(3);
 /// What a subscriber is shown is reported at most once in this time; what has changed in between is reported together.
 pub const STREAM_REPORT_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// Longest name of a layer that a subscriber may wish for, in bytes: the longest that is negotiated.

@@ -173,7 +173,7 @@ impl Place {
         let round_trip = estimator.round_trip().unwrap_or(ROUND_TRIP);
         let desired = self.desired_bits_per_s;
         if let Some(share) = coupling.update(flow, now, rate, desired, round_trip) {
-            estimator.set_share(share);
+            estimator.set_share(share, coupling.others(flow));
         }
         let probes = estimator.is_probing() || estimator.wants_probe();
         let may_probe = probes && coupling.take_token(flow, now);
