@@ -73,7 +73,8 @@ def test_pictures_stop_and_come_back_as_the_viewer_wishes(stages, media, pair, a
     assert stands(bob)
     configure(events, remoteParticipantId=ann, paused=False)
     bob.wait_for(7)
-    eventually(lambda: not of_type(events, "STAGE_STREAM_PAUSE_CHANGED")[-1]["isPaused"], what="the end is told")
+    pauses = lambda: of_type(events, "STAGE_STREAM_PAUSE_CHANGED")  # noqa: E731
+    eventually(lambda: not pauses()[-1]["isPaused"], what="the end is told")
 
 
 def test_a_wish_in_the_url_holds_from_the_beginning(stages, media, pair, ann):
@@ -85,10 +86,8 @@ def test_a_wish_in_the_url_holds_from_the_beginning(stages, media, pair, ann):
     _, payload = configure(events, remoteParticipantId=ann, audioOnly=False, maxHeight=720)
     assert (payload["priority"], payload["preferredLayer"], payload["maxHeight"]) == (9, "low", 720)
     bob.wait_for(7)
-    eventually(
-        lambda: of_type(events, "STAGE_STREAM_LAYER_SELECTED")[-1]["reason"] == "UNAVAILABLE",
-        what="there is no smaller layer, so the only one is shown instead",
-    )
+    told = eventually(lambda: of_type(events, "STAGE_STREAM_LAYER_SELECTED"), what="the layer is told")
+    assert told[-1]["reason"] == "UNAVAILABLE", "there is no smaller layer, so the only one is shown instead"
     assert of_type(events, "STAGE_STREAM_ADAPTION_CHANGED")[-1]["isAdapting"] is False
 
 
