@@ -34,8 +34,10 @@ pub struct Config {
     /// Highest estimate, whatever the receiver says.
     pub max: u64,
     /// Whether the receiver sends transport-wide feedback. Without it there are no numbers and no probes; REMB or reports of loss
-    /// give the estimate.
+    /// give the estimate, and [`Self::start`] should be what may be sent until they complain.
     pub has_feedback: bool,
+    /// Whether the caller can send padding.
+    pub can_probe: bool,
 }
 
 impl Default for Config {
@@ -45,6 +47,49 @@ impl Default for Config {
             min: RATE_MIN,
             max: RATE_MAX,
             has_feedback: true,
+            can_probe: true,
+        }
+    }
+}
+
+/// Packets that leave at one time. What is common to them is done once, in [`Self::finish`].
+#[derive(Debug)]
+#[must_use]
+pub struct Batch<'a> {
+    estimator: &'a mut Estimator,
+    now: Micros,
+    rate: u64,
+    bytes: usize,
+}
+
+impl Batch<'_> {
+    /// The transport-wide number of the next packet.
+    pub fn next_number(&self) -> u16 {
+        self.estimator.next_number()
+    }
+
+    /// A packet with [`Self::next_number`] leaves: `bytes` of UDP payload.
+    pub fn push(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        let estimator = &mut *self.estimator;
+        if estimator.config.has_feedback {
+            let probe = estimator.prober.on_sent(self.now, bytes, self.rate);
+            estimator.records.push(self.now, bytes, probe);
+        }
+    }
+
+    /// A packet without a number leaves: its kind of media has no feedback.
+    pub fn push_unnumbered(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// All of it has left.
+    pub fn finish(self) {
+        if self.bytes > 0 {
+            let estimator = self.estimator;
+            estimator.sent_at = self.now;
+            estimator.sent.add(self.now, self.bytes);
+            estimator.heard.get_or_insert(self.now);
         }
     }
 }
@@ -122,15 +167,20 @@ impl Estimator {
         self.records.next() as u16
     }
 
-    /// A packet with [`Self::next_number`] leaves: `bytes` of UDP payload. The packets of one train have the same `now`.
+    /// A packet with [`Self::next_number`] leaves: `bytes` of UDP payload.
     pub fn on_sent(&mut self, now: Instant, bytes: usize) {
-        let now = self.micros(now);
-        self.sent_at = now;
-        self.sent.add(now, bytes);
-        self.heard.get_or_insert(now);
-        if self.config.has_feedback {
-            let probe = self.prober.on_sent(now, bytes, self.control.rate() as u64);
-            self.records.push(now, bytes, probe);
+        let mut batch = self.batch(now);
+        batch.push(bytes);
+        batch.finish();
+    }
+
+    /// Begins to send several packets, which have one time of sending: a train, or a burst of trains.
+    pub fn batch(&mut self, now: Instant) -> Batch<'_> {
+        Batch {
+            now: self.micros(now),
+            rate: self.rate(),
+            estimator: self,
+            bytes: 0,
         }
     }
 
@@ -188,12 +238,16 @@ impl Estimator {
         let now = self.micros(now);
         self.heard = Some(now);
         self.silenced = None;
-        self.fallback.on_remb(now, bits_per_s);
-        // A receiver sees what is sent, not what the path carries: it is believed as an upper bound only while that is much.
-        let bits_per_s = bits_per_s as f64;
-        match bits_per_s < self.control.rate() {
-            true => self.control.lower(now, bits_per_s),
-            false => self.control.set(bits_per_s),
+        self.fallback.on_remb(now);
+        let sent = self.sent.rate(now).unwrap_or(0);
+        if self.fallback.is_bound(bits_per_s, sent) {
+            match (bits_per_s as f64) < self.control.rate() {
+                true => self.control.lower(now, bits_per_s as f64),
+                false => self.control.set(bits_per_s as f64),
+            }
+        } else {
+            let rate = self.fallback.grow(now, self.control.rate());
+            self.control.set(rate.max(bits_per_s as f64));
         }
     }
 
@@ -209,14 +263,14 @@ impl Estimator {
         }
         self.heard = Some(now);
         self.silenced = None;
-        if self.fallback.remb(now).is_some() {
+        if self.fallback.has_remb(now) {
             return;
         }
-        self.measure(now);
         let loss = f64::from(fraction_lost) / 256.0;
+        let sent = self.sent.rate(now).map_or(f64::MAX, |rate| rate as f64);
         let rate = self
             .fallback
-            .on_report(now, loss, self.control.rate(), !self.is_limited);
+            .on_report(now, loss, self.control.rate(), sent);
         match rate < self.control.rate() {
             true => self.control.lower(now, rate),
             false => self.control.set(rate),
@@ -249,7 +303,7 @@ impl Estimator {
     pub fn on_timeout(&mut self, now: Instant) {
         let now = self.micros(now);
         self.check_silence(now);
-        if self.config.has_feedback && self.heard.is_some() {
+        if self.config.has_feedback && self.config.can_probe && self.heard.is_some() {
             let (estimate, most, wants) = (self.rate(), self.probe_most(), self.wants_probe());
             self.prober.begin(now, estimate, most, wants);
         }
@@ -278,6 +332,12 @@ impl Estimator {
         self.prober.due(now, self.control.rate() as u64)
     }
 
+    /// Whether the receiver sends transport-wide feedback ([`Config::has_feedback`]). Rates without it are not to be coupled with
+    /// others: they are what was not complained about.
+    pub fn has_feedback(&self) -> bool {
+        self.config.has_feedback
+    }
+
     /// The rate that may be sent, in bits per second, between [`Config::min`] and [`Config::max`].
     pub fn estimate(&self) -> u64 {
         self.rate()
@@ -296,6 +356,7 @@ impl Estimator {
     /// Whether more is desired than the estimate, so that a probe would be of use. Ask the coupling for the token.
     pub fn wants_probe(&self) -> bool {
         self.config.has_feedback
+            && self.config.can_probe
             && self.detector.usage() != Usage::Overuse
             && self.rate() + self.rate() / 20 < self.probe_most()
     }
@@ -323,7 +384,8 @@ impl Estimator {
     }
 
     fn micros(&self, now: Instant) -> Micros {
-        now.saturating_duration_since(self.epoch).as_micros() as Micros
+        let elapsed = now.saturating_duration_since(self.epoch);
+        elapsed.as_secs() as Micros * 1_000_000 + Micros::from(elapsed.subsec_micros())
     }
 
     fn rate(&self) -> u64 {

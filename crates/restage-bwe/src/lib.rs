@@ -46,4 +46,4 @@ mod tests;
 pub use bucket::Bucket;
 pub use coupling::{Coupling, FlowId};
 pub use detector::Usage;
-pub use estimator::{Config, Estimator};
+pub use estimator::{Batch, Config, Estimator};

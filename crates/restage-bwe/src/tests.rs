@@ -32,7 +32,7 @@ fn each_kind_of_chunk_is_read() {
     assert_eq!(read(&run), Some(expected));
     // One bit each: received and not, alternating; the other four bits are beyond the count.
     let bits = [0, 7, 0, 4, 0, 0, 9, 0, 0b1010_1011, 0b1111_1111, 1, 2];
-    let expected = vec![(7, None), (8, None), (9, None), (10, None)];
+    let expected = [(7, None), (8, None), (9, None), (10, None)];
     let got = read(&bits).unwrap();
     assert_eq!(
         got.iter().map(|one| one.0).collect::<Vec<_>>(),

@@ -8,7 +8,8 @@ use crate::limits::{BITRATE_BURST, BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW};
 
 /// The window is divided into this many steps and moves on by one step at a time.
 const STEPS: usize = 6;
-pub(crate) const STEP: Duration = Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 / STEPS as u64);
+pub(crate) const STEP: Duration =
+    Duration::from_millis(BITRATE_WINDOW.as_millis() as u64 / STEPS as u64);
 
 /// The limit plus what encoders may overshoot it by.
 pub(crate) fn at_most(limit: u64) -> u64 {

@@ -144,6 +144,14 @@ pub const SENT_PACKETS_MAX: usize = 512;
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
 /// Retransmissions that a subscriber may have at once. Beyond that they are limited to a share of what is sent.
 pub const RESENDS_AT_ONCE_MAX: u32 = 256;
+/// A burst of video of more bytes than this is paced: it leaves bit by bit. Smaller ones, which most pictures are, leave at once.
+pub const PACED_BYTES_MIN: usize = 25_000;
+/// The longest time that a paced burst takes, however low the estimate is.
+pub const PACED_TIME_MAX: Duration = Duration::from_millis(200);
+/// Packets of a subscriber that wait to be paced. If there are more, all leave at once.
+pub const PACED_PACKETS_MAX: usize = 512;
+/// Bytes of retransmissions that leave at once. A later request is answered as far as the path has room again.
+pub const REPAIR_BYTES_AT_ONCE_MAX: usize = 25_000;
 /// How far a publisher may exceed its limit for a moment, as time at that limit. Encoders keep their rate with a buffer, mostly
 /// of a second, which they empty into a key frame, above all the first.
 pub const BITRATE_BURST: Duration = Duration::from_millis(1_500);

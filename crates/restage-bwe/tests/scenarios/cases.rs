@@ -308,8 +308,10 @@ pub(crate) fn print_course(case: &Case) {
     for place in (0..outcome.traces[0].points.len()).step_by(5) {
         for trace in &outcome.traces {
             let point = trace.points[place];
-            let waits = trace.queued.iter().filter(|(at, _)| *at <= point.at);
-            let queued = waits.last().map_or(0, |(_, queued)| queued.as_millis());
+            let mut waits = trace.queued.iter().filter(|(at, _)| *at <= point.at);
+            let queued = waits
+                .next_back()
+                .map_or(0, |(_, queued)| queued.as_millis());
             print!(
                 "{:6.1} s  estimate {:5} sent {:5} received {:5} queue {queued:4} ms   ",
                 point.at.as_secs_f64(),

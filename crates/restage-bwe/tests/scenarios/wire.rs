@@ -30,11 +30,11 @@ pub(crate) fn message(first: u16, arrivals: &[Option<i64>], count: u8) -> Vec<u8
         }
     }
     for seven in statuses.chunks(7) {
-        let mut chunk = 0b11 << 14;
+        let mut chunk = 0b11_u16 << 14;
         for (place, status) in seven.iter().enumerate() {
             chunk |= status << (12 - 2 * place);
         }
-        bytes.extend((chunk as u16).to_be_bytes());
+        bytes.extend(chunk.to_be_bytes());
     }
     bytes.extend(times);
     bytes

@@ -138,7 +138,9 @@ impl Place {
         let mut sum = None;
         if let Some(estimator) = &mut estimator {
             let priority = news.wish.priority;
-            sum = self.couple(now, &mut network.coupling, estimator, priority);
+            if estimator.has_feedback() {
+                sum = self.couple(now, &mut network.coupling, estimator, priority);
+            }
             news.estimate = Some(Estimate {
                 bits_per_s: estimator.estimate(),
                 is_overused: estimator.usage() == Usage::Overuse,

@@ -85,9 +85,24 @@ mod tests {
             ("the first of both", 399, vec![three, three], vec![1, 0]),
             ("by priority", 399, vec![three, first], vec![0, 1]),
             ("by priority", 900, vec![three, first], vec![1, 2]),
-            ("everybody's first", 1_100, vec![first, three, last], vec![2, 1, 1]),
-            ("then a second", 2_100, vec![first, three, last], vec![2, 2, 2]),
-            ("then a third", 3_100, vec![first, three, last], vec![3, 2, 2]),
+            (
+                "everybody's first",
+                1_100,
+                vec![first, three, last],
+                vec![2, 1, 1],
+            ),
+            (
+                "then a second",
+                2_100,
+                vec![first, three, last],
+                vec![2, 2, 2],
+            ),
+            (
+                "then a third",
+                3_100,
+                vec![first, three, last],
+                vec![3, 2, 2],
+            ),
         ] {
             let got = share_out(budget, &demands);
             assert_eq!(&got[..demands.len()], granted, "{name}: {budget}");
@@ -121,7 +136,9 @@ mod tests {
         // A linear congruential sequence; the same demands on every machine.
         let mut state = 7_u64;
         let mut next = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (state >> 33) % below
         };
         for _ in 0..2_000 {

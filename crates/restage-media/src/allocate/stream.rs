@@ -164,7 +164,11 @@ mod tests {
         let more = [rung(0, "q", 100), rung(2, "h", 400), rung(1, "f", 900)];
         assert_ne!(of(&more, &wish, 1, None), before);
         let state = of(&more, &wish, 1, None).state(&more);
-        let labels: Vec<_> = state.layers.iter().map(|layer| layer.label.name()).collect();
+        let labels: Vec<_> = state
+            .layers
+            .iter()
+            .map(|layer| layer.label.name())
+            .collect();
         assert_eq!(labels, ["low", "mid", "hi"]);
         assert_eq!((state.selected, state.is_adapting), (Some(2), true));
     }

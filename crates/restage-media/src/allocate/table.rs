@@ -125,7 +125,11 @@ impl Table {
         for row in &mut self.rows {
             row.held_until = row.held_until.filter(|until| now < *until && !is_overused);
         }
-        let demands: Vec<Demand> = self.rows.iter().map(|row| row.present(is_overused)).collect();
+        let demands: Vec<Demand> = self
+            .rows
+            .iter()
+            .map(|row| row.present(is_overused))
+            .collect();
         for (row, kept) in self.rows.iter_mut().zip(share_out(budget, &demands)) {
             if row.is_shared() && row.held_until.is_none() {
                 row.steps.keep(now, kept);
@@ -234,7 +238,11 @@ impl Row {
             return self.begin(now);
         }
         let fits = |rung: &Rung| rung.wire_bits_per_s <= shown.wire_bits_per_s;
-        let level = self.layers.iter().rposition(fits).map_or(1, |place| place + 1);
+        let level = self
+            .layers
+            .iter()
+            .rposition(fits)
+            .map_or(1, |place| place + 1);
         self.steps.set(level.min(self.wanted));
     }
 
@@ -288,7 +296,11 @@ impl Row {
                 Some(_) => u8::MAX,
                 None => self.wish.priority.get(),
             },
-            audio: if self.estimate.is_some() { self.audio } else { 0 },
+            audio: if self.estimate.is_some() {
+                self.audio
+            } else {
+                0
+            },
             costs,
             levels,
         }

@@ -116,9 +116,7 @@ impl Rig {
         let flow = &self.flows[flow];
         let rung = match flow.got.pictures {
             Allotted::Any => flow.ladder.last(),
-            Allotted::UpTo(encoding) => {
-                (flow.ladder.iter()).find(|rung| rung.encoding == encoding)
-            }
+            Allotted::UpTo(encoding) => (flow.ladder.iter()).find(|rung| rung.encoding == encoding),
             Allotted::Paused | Allotted::Unwanted => None,
         };
         rung.and_then(|rung| rung.size).map(|size| size.height)
@@ -218,7 +216,11 @@ fn a_single_layer_that_does_not_fit_is_paused_and_comes_back() {
     let mut rig = Rig::of(2_000, &[1_400]);
     rig.run(5_000);
     assert_eq!(rig.height(0), Some(180));
-    assert_eq!(rig.flows[0].got.pictures, Allotted::Any, "nothing to choose");
+    assert_eq!(
+        rig.flows[0].got.pictures,
+        Allotted::Any,
+        "nothing to choose"
+    );
     rig.kbit = 500;
     assert_eq!(rig.until(0, None), 1_000);
     assert_eq!(rig.flows[0].got.pictures, Allotted::Paused);
@@ -346,7 +348,13 @@ fn of_those_that_do_not_all_fit_the_last_in_priority_are_paused() {
     let mut rig = Rig::new(5_000);
     for priority in [1, 9, 5] {
         let priority = Priority::new(priority).unwrap();
-        rig.add(&[400], Wish { priority, ..Wish::default() });
+        rig.add(
+            &[400],
+            Wish {
+                priority,
+                ..Wish::default()
+            },
+        );
     }
     rig.run(5_000);
     rig.kbit = 1_000;
@@ -405,7 +413,11 @@ fn another_feed_begins_anew() {
     assert_eq!(rig.height(0), Some(720));
     rig.flows[0].ladder.clear();
     rig.run(1_000);
-    assert_eq!(rig.flows[0].got.pictures, Allotted::Any, "there is nothing to choose");
+    assert_eq!(
+        rig.flows[0].got.pictures,
+        Allotted::Any,
+        "there is nothing to choose"
+    );
 }
 
 #[test]
@@ -417,7 +429,11 @@ fn the_table_is_bounded_and_forgets_who_leaves() {
     rig.run(5_000);
     assert_eq!(rig.table.rows.len(), FLOWS_MAX);
     assert_eq!(rig.height(0), None);
-    assert_eq!(rig.height(FLOWS_MAX + 1), Some(180), "as if nothing were known");
+    assert_eq!(
+        rig.height(FLOWS_MAX + 1),
+        Some(180),
+        "as if nothing were known"
+    );
     for number in 1..=FLOWS_MAX as u64 {
         rig.table.leave(number);
     }
@@ -442,5 +458,8 @@ fn what_is_desired_is_the_next_step_and_not_what_has_failed() {
     rig.kbit = 600;
     rig.turn();
     let lowest = (200 + 40) * KBIT * 100 / 95;
-    assert_eq!(rig.flows[0].got.desired_bits_per_s, lowest, "nothing is probed meanwhile");
+    assert_eq!(
+        rig.flows[0].got.desired_bits_per_s, lowest,
+        "nothing is probed meanwhile"
+    );
 }

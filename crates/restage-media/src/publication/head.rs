@@ -50,7 +50,11 @@ impl Heads {
         let is_other = |source: Encoding| {
             source.feed == feed && order.iter().all(|wanted| wanted.layer != source.layer)
         };
-        of_order.or_else(|| self.layers.iter().find_map(|head| head.start(now, is_other)))
+        of_order.or_else(|| {
+            self.layers
+                .iter()
+                .find_map(|head| head.start(now, is_other))
+        })
     }
 
     /// What to begin with, of each layer of a feed that has a picture that is new enough.

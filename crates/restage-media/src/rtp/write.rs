@@ -9,9 +9,9 @@ const FIXED_BYTES: usize = 12;
 const BLOCK_BYTES: usize = 4;
 /// Longest value of a one-byte element.
 const ELEMENT_BYTES_MAX: usize = 16;
-/// Longest header: with a MID and two values of a byte, padded to whole words.
+/// Longest header: with a MID, a number of two bytes and two values of a byte, padded to whole words.
 const HEADER_BYTES_MAX: usize =
-    (FIXED_BYTES + BLOCK_BYTES + 1 + ELEMENT_BYTES_MAX + 2 + 2).next_multiple_of(4);
+    (FIXED_BYTES + BLOCK_BYTES + 1 + ELEMENT_BYTES_MAX + 3 + 2 + 2).next_multiple_of(4);
 
 /// The ids that a subscriber has offered for header extensions. An extension without an id is not sent.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,8 @@ pub(crate) struct ExtensionIds {
     pub(crate) mid: Option<u8>,
     pub(crate) audio_level: Option<u8>,
     pub(crate) rotation: Option<u8>,
+    /// The transport-wide number.
+    pub(crate) transport_seq: Option<u8>,
 }
 
 /// The name that the subscriber gave the media section (RFC 8843 §15), if it fits into a one-byte element.
@@ -55,6 +57,9 @@ pub(crate) struct Fixed {
     pub(crate) seq: u16,
     pub(crate) time: u32,
     pub(crate) ssrc: u32,
+    /// The number of the packet among those of all streams of the connection
+    /// (draft-holmer-rmcat-transport-wide-cc-extensions-01 §2), if it has one.
+    pub(crate) transport_seq: u16,
 }
 
 /// Bytes of the header that [`write`] appends.
@@ -64,7 +69,9 @@ pub(crate) fn length(ids: &ExtensionIds, mid: &MidName, values: &Extensions) -> 
         .map_or(0, |id| element_length(id, mid.as_bytes().len()));
     let level = ids.audio_level.filter(|_| values.audio_level.is_some());
     let rotation = ids.rotation.filter(|_| values.rotation.is_some());
+    let number = ids.transport_seq.map_or(0, |id| element_length(id, 2));
     let elements = mid
+        + number
         + [level, rotation]
             .into_iter()
             .flatten()
@@ -104,6 +111,9 @@ pub(crate) fn write(
     let mut end = block;
     if let Some(id) = ids.mid {
         element(&mut bytes, &mut end, id, mid.as_bytes());
+    }
+    if let Some(id) = ids.transport_seq {
+        element(&mut bytes, &mut end, id, &fixed.transport_seq.to_be_bytes());
     }
     if let (Some(id), Some(level)) = (ids.audio_level, values.audio_level) {
         // RFC 6464: the level is carried without its sign.
@@ -160,6 +170,7 @@ mod tests {
         seq: 0x0102,
         time: 5,
         ssrc: 9,
+        transport_seq: 0xabcd,
     };
 
     fn header(ids: &ExtensionIds, mid: &str, values: &Extensions) -> Vec<u8> {
@@ -180,6 +191,7 @@ mod tests {
             mid: Some(4),
             audio_level: Some(1),
             rotation: Some(13),
+            transport_seq: Some(3),
         };
         let values = Extensions {
             audio_level: Some(-30),
@@ -194,14 +206,18 @@ mod tests {
                 0xbe,
                 0xde,
                 0,
-                2,
+                3,
                 0x41,
                 b'v',
                 b'0',
+                0x31,
+                0xab,
+                0xcd,
                 0x10,
                 0x80 | 30,
                 0xd0,
                 3,
+                0,
                 0
             ]
         );
@@ -215,6 +231,7 @@ mod tests {
                     mid,
                     audio_level,
                     rotation,
+                    transport_seq: rotation.map(|_| 2),
                 };
                 for (level, turned) in [(None, None), (Some(-9), Some(Rotation::Half))] {
                     let values = Extensions {

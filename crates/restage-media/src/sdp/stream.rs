@@ -13,6 +13,9 @@ pub(crate) struct StreamConfig {
     pub(crate) rtx_types: Vec<(u8, u8)>,
     pub(crate) extensions: ExtensionIds,
     pub(crate) clock_rate: u32,
+    /// Packets of some payload type are sent again as they are, with the same transport-wide number: there are no retransmissions for
+    /// it.
+    pub(crate) repeats_number: bool,
 }
 
 impl StreamConfig {
@@ -25,7 +28,10 @@ impl StreamConfig {
                 .map(|(id, _)| *id)
         };
         let formats = media.formats.iter();
+        let transport_seq = id(media::TRANSPORT_SEQ);
+        let has_rtx = rtx_ssrc.is_some() && formats.clone().all(|format| format.rtx.is_some());
         Self {
+            repeats_number: transport_seq.is_some() && !has_rtx,
             mid: MidName::new(&media.mid),
             ssrc,
             rtx_ssrc,
@@ -36,6 +42,7 @@ impl StreamConfig {
                 mid: id(media::MID),
                 audio_level: id(media::AUDIO_LEVEL),
                 rotation: id(media::ROTATION),
+                transport_seq,
             },
             clock_rate: media
                 .formats

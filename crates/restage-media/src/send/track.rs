@@ -261,9 +261,7 @@ impl TrackOut {
 
     /// Whether a key frame of `target` is needed.
     pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
-        self.kind == MediaKind::Video
-            && !self.is_withheld()
-            && self.selector.is_waiting(target)
+        self.kind == MediaKind::Video && !self.is_withheld() && self.selector.is_waiting(target)
     }
 
     /// The encoding that this subscriber should be shown.
@@ -285,9 +283,7 @@ impl TrackOut {
         }
         let limited = self.bound.and_then(|bound| place_of(ladder, bound));
         let places = limited.into_iter().chain(self.allotted_place(ladder));
-        places
-            .min()
-            .map_or(best, |place| ladder[place].encoding)
+        places.min().map_or(best, |place| ladder[place].encoding)
     }
 
     /// The place on the ladder up to which its network carries the layers. Of another feed that is not known yet.

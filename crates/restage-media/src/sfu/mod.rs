@@ -284,6 +284,13 @@ impl Sfu {
         (!peer.is_connected).then(|| peer.transport.unfinished())
     }
 
+    /// What a subscriber's network is estimated to carry, in bits per second. `None`: it is unknown, or the subscriber has given no
+    /// feedback from which it follows.
+    pub fn estimate(&self, peer: PeerId) -> Option<u64> {
+        let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
+        peer.transport.estimate()
+    }
+
     /// Counters.
     pub fn stats(&self) -> Stats {
         Stats {
@@ -387,9 +394,16 @@ impl Sfu {
                 if let Some(publication) = publication {
                     let resent =
                         peer.transport
-                            .resend(&missing, &publication.history, &mut self.sink);
+                            .resend(now, &missing, &publication.history, &mut self.sink);
                     self.stats.packets_resent += resent;
                 }
+            }
+            TransportEvent::ProbeDue(bytes) => {
+                let publication = peer
+                    .publication
+                    .and_then(|index| self.publications.get(index));
+                let history = publication.map(|publication| &publication.history);
+                peer.transport.probe(now, bytes, history, &mut self.sink);
             }
             TransportEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
             TransportEvent::SenderReport(kind, rid, report) => {

@@ -358,7 +358,7 @@ impl Peer {
             draw_together(scratch);
         }
         outcome.sent = scratch.len() as u64;
-        let result = self.transport.send(MediaKind::Video, scratch, sink);
+        let result = self.transport.send(now, MediaKind::Video, scratch, sink);
         scratch.clear();
         result?;
         outcome.is_unsettled = self.transport.after_send(now, sink)?;
@@ -407,7 +407,7 @@ impl Peer {
                 let sizes = scratch.iter().map(|packet| packet.payload.len());
                 share.add(now, sizes.sum());
             }
-            let result = self.transport.send(kind, scratch, sink);
+            let result = self.transport.send(now, kind, scratch, sink);
             scratch.clear();
             result?;
         }

@@ -106,7 +106,8 @@ impl Receiver {
     /// it wishes to begin with the lowest.
     pub(crate) fn first_encodings(&self, ladder: &Ladder, target: Encoding) -> Vec<Encoding> {
         let place = ladder.iter().position(|rung| rung.encoding == target);
-        let Some((up_to, above)) = place.and_then(|place| ladder.split_at_checked(place + 1)) else {
+        let Some((up_to, above)) = place.and_then(|place| ladder.split_at_checked(place + 1))
+        else {
             return vec![target];
         };
         let mut order: Vec<Encoding> = up_to.iter().map(|rung| rung.encoding).collect();

@@ -7,6 +7,7 @@
 
 mod codecs;
 mod download;
+mod estimation;
 mod forged;
 mod forwarding;
 mod hostile;

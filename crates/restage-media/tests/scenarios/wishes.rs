@@ -160,7 +160,11 @@ fn a_subscriber_is_told_the_layers_and_which_one_it_is_shown() {
     let state = told(&world, 2).unwrap();
     let labels: Vec<LayerLabel> = state.layers.iter().map(|layer| layer.label).collect();
     assert_eq!(labels, [LayerLabel::Low, LayerLabel::Mid, LayerLabel::Hi]);
-    let rids: Vec<_> = state.layers.iter().map(|layer| layer.rid.as_deref()).collect();
+    let rids: Vec<_> = state
+        .layers
+        .iter()
+        .map(|layer| layer.rid.as_deref())
+        .collect();
     assert_eq!(rids, RIDS.map(Some));
     assert!(state.is_adapting && !state.is_best_effort && state.pause.is_none());
     assert!(state.layers[2].bits_per_s > 2 * state.layers[1].bits_per_s * 8 / 10);
