@@ -181,6 +181,9 @@ pub const RESUME_NEED_PERCENT: u64 = 105;
 pub const PAUSE_BELOW_PERCENT: u64 = 90;
 /// How long that must last.
 pub const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// The rate of a network is not known at first. A subscriber's pictures are not paused for this long, unless its network is
+/// overloaded.
+pub const UNPROVEN_FOR: Duration = Duration::from_secs(5);
 /// How long there must be room for a larger layer before it is shown.
 pub const STEP_PROVEN_AFTER: Duration = Duration::from_secs(1);
 /// Shortest time from a change of the layer to a larger one.

@@ -52,6 +52,8 @@ impl Receiver {
         let ladder = publication.and_then(|publication| publication.ladder.as_deref());
         let ladder = ladder.filter(|_| has_video).unwrap_or_default();
         let audio = publication.and_then(|publication| publication.audio_bits_per_s);
+        // Once pictures are measured and sound is not, there is none.
+        let unmeasured = if ladder.is_empty() { AUDIO_RESERVE } else { 0 };
         self.due_at = now
             + match estimator {
                 Some(_) => ALLOT_INTERVAL,
@@ -59,7 +61,7 @@ impl Receiver {
             };
         let news = News {
             estimate: None,
-            audio: audio.unwrap_or(AUDIO_RESERVE) * u64::from(has_audio),
+            audio: audio.unwrap_or(unmeasured) * u64::from(has_audio),
             ladder,
             wish: &self.wish,
         };
