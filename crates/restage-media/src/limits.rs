@@ -181,6 +181,9 @@ pub const RESUME_NEED_PERCENT: u64 = 105;
 pub const PAUSE_BELOW_PERCENT: u64 = 90;
 /// How long that must last.
 pub const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// The rate of a network is not known at first. A subscriber's pictures are not paused for this long, unless its network is
+/// overloaded.
+pub const UNPROVEN_FOR: Duration = Duration::from_secs(5);
 /// How long there must be room for a larger layer before it is shown.
 pub const STEP_PROVEN_AFTER: Duration = Duration::from_secs(1);
 /// Shortest time from a change of the layer to a larger one.
@@ -196,6 +199,9 @@ pub const HIGHEST_FIRST: Duration = Duration::from_secs(3);
 /// What is reserved for a subscriber's sound before its rate is known, in bits per second with headers: 64 kbit/s of Opus in packets
 /// of 20 ms, as browsers send them.
 pub const AUDIO_RESERVE: u64 = 80_000;
+/// A track without a packet for this long is reported as stopped. Silence with DTX brings a packet every 400 ms, a still screen one
+/// every second.
+pub const STOPPED_AFTER: Duration = Duration::from_secs(3);
 /// What a subscriber is shown is reported at most once in this time; what has changed in between is reported together.
 pub const STREAM_REPORT_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// Longest name of a layer that a subscriber may wish for, in bytes: the longest that is negotiated.

@@ -135,18 +135,19 @@ impl Place {
     ) -> Allotment {
         let download = Arc::clone(&self.of);
         let mut network = download.network();
-        let mut sum = None;
         if let Some(estimator) = &mut estimator {
             let priority = news.wish.priority;
-            if estimator.has_feedback() {
-                sum = self.couple(now, &mut network.coupling, estimator, priority);
-            }
+            // Without feedback for each packet the rate is not of the kind that is coupled.
+            let is_coupled = estimator.has_feedback()
+                && self.couple(now, &mut network.coupling, estimator, priority);
             news.estimate = Some(Estimate {
+                is_coupled,
                 bits_per_s: estimator.estimate(),
                 is_overused: estimator.usage() == Usage::Overuse,
             });
         }
-        let allotment = network.table.turn(now, self.number, &news, sum);
+        let coupled = network.coupling.sum();
+        let allotment = network.table.turn(now, self.number, &news, coupled);
         drop(network);
         self.desired_bits_per_s = allotment.desired_bits_per_s;
         if let Some(estimator) = estimator {
@@ -155,22 +156,22 @@ impl Place {
         allotment
     }
 
-    /// Exchanges the peer's rate for its share. Returns the sum of all shares; `None` if there are too many flows.
+    /// Exchanges the peer's rate for its share. False: there are too many flows.
     fn couple(
         &mut self,
         now: Instant,
         coupling: &mut Coupling,
         estimator: &mut Estimator,
         priority: Priority,
-    ) -> Option<u64> {
+    ) -> bool {
         // The lowest priority still has a share.
         let priority = u32::from(priority.get()) + 1;
         let rate = estimator.estimate();
-        let flow = match self.flow {
-            Some(flow) => flow,
-            None => coupling.add(rate, priority)?,
+        let flow = self.flow.or_else(|| coupling.add(rate, priority));
+        self.flow = flow;
+        let Some(flow) = flow else {
+            return false;
         };
-        self.flow = Some(flow);
         coupling.set_priority(flow, priority);
         let round_trip = estimator.round_trip().unwrap_or(ROUND_TRIP);
         let desired = self.desired_bits_per_s;
@@ -183,7 +184,7 @@ impl Place {
             coupling.release_token(flow);
         }
         estimator.allow_probes(may_probe);
-        Some(coupling.sum())
+        true
     }
 }
 

@@ -1,7 +1,7 @@
 //! When a flow goes to another layer.
 //!
 //! It goes down at once. It goes up when there has been room for the larger layer for [`STEP_PROVEN_AFTER`], and not before
-//! [`STEP_INTERVAL_MIN`] after its last change. If the larger layer cannot be kept for [`STEP_TRIAL`], the step has failed, and the
+//! [`STEP_INTERVAL_MIN`] after its last change; only a flow that has never had to go down need not wait that long. If the larger layer cannot be kept for [`STEP_TRIAL`], the step has failed, and the
 //! next one comes after a longer time. The smallest layer is paused only when it has not fitted for [`PAUSE_AFTER`].
 
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ pub(super) struct Steps {
     raised_at: Option<Instant>,
     /// Shortest time from a change to a higher level.
     interval: Duration,
+    /// The network has made it go down before.
+    has_fallen: bool,
 }
 
 impl Steps {
@@ -37,6 +39,7 @@ impl Steps {
             tight_since: None,
             raised_at: None,
             interval: STEP_INTERVAL_MIN,
+            has_fallen: false,
         }
     }
 
@@ -59,8 +62,8 @@ impl Steps {
         self.changed_at = None;
     }
 
-    /// Only `kept` of the present levels fit. True: the level is lower from now on.
-    pub(super) fn keep(&mut self, now: Instant, kept: usize) -> bool {
+    /// Only `kept` of the present levels fit. Unless it `may_pause`, the lowest is kept all the same.
+    pub(super) fn keep(&mut self, now: Instant, kept: usize, may_pause: bool) {
         if self.raised_at.is_some_and(|at| now >= at + STEP_TRIAL) {
             self.raised_at = None;
             self.interval = STEP_INTERVAL_MIN;
@@ -69,25 +72,25 @@ impl Steps {
             self.tight_since = None;
         } else {
             let since = *self.tight_since.get_or_insert(now);
-            if now < since + PAUSE_AFTER {
-                let is_lower = self.lower(now, 1);
+            if now < since + PAUSE_AFTER || !may_pause {
+                self.lower(now, 1);
                 self.tight_since = Some(since);
-                return is_lower;
+                return;
             }
         }
-        self.lower(now, kept)
+        self.lower(now, kept);
     }
 
-    fn lower(&mut self, now: Instant, level: usize) -> bool {
+    fn lower(&mut self, now: Instant, level: usize) {
         if level >= self.level {
-            return false;
+            return;
         }
+        self.has_fallen = true;
         if self.raised_at.take().is_some() {
             let longer = self.interval * STEP_INTERVAL_GROWTH_PERCENT / 100;
             self.interval = longer.min(STEP_INTERVAL_MAX);
         }
         self.change(now, level);
-        true
     }
 
     fn change(&mut self, now: Instant, level: usize) {
@@ -107,21 +110,24 @@ impl Steps {
         self.raised_at.is_some()
     }
 
-    /// There is room for `goal` levels now; `is_calm` is false while the network is overloaded. True: there has been for long
-    /// enough that the level may be raised by one.
+    /// There is room for `goal` levels now; `is_calm` is false while the network is overloaded, when nothing is raised. True: there
+    /// has been room for long enough that the level may be raised by one.
     pub(super) fn has_room(&mut self, now: Instant, goal: usize, is_calm: bool) -> bool {
-        if goal <= self.level || !is_calm {
+        if goal <= self.level {
             self.room_since = None;
             return false;
         }
         let since = *self.room_since.get_or_insert(now);
-        now >= since + STEP_PROVEN_AFTER && self.may_rise(now)
+        is_calm && now >= since + STEP_PROVEN_AFTER && self.may_rise(now)
     }
 
     /// Raises the level by one.
     pub(super) fn rise(&mut self, now: Instant) {
         self.change(now, self.level + 1);
         self.raised_at = Some(now);
+        if !self.has_fallen {
+            self.changed_at = None;
+        }
     }
 
     /// Makes room for another flow that has the right to it: this is no failure.
@@ -161,7 +167,7 @@ mod tests {
         fn turn(&mut self, fits: usize, room: usize, is_calm: bool) {
             let now = self.now();
             let kept = fits.min(self.steps.level());
-            self.steps.keep(now, kept);
+            self.steps.keep(now, kept, true);
             if self.steps.has_room(now, room, is_calm) {
                 self.steps.rise(now);
             }
@@ -180,10 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_step_up_comes_after_a_second_and_the_next_after_three() {
+    fn the_first_steps_up_come_after_a_second_each_and_later_ones_after_three() {
         let mut rig = Rig::new(1);
-        assert_eq!(rig.until(2, 3, 3), 1_000);
-        assert_eq!(rig.until(3, 3, 3), 2_900, "3 s after the last change");
+        assert_eq!(rig.until(2, 4, 4), 1_000);
+        assert_eq!(rig.until(3, 4, 4), 1_000);
+        rig.until(1, 1, 1);
+        assert_eq!(rig.until(2, 4, 4), 2_900, "3 s after the last change");
+        assert_eq!(rig.until(3, 4, 4), 2_900);
     }
 
     #[test]
@@ -203,10 +212,10 @@ mod tests {
             rig.turn(3, 1, true);
             assert_eq!(rig.steps.level(), 1);
         }
-        for turn in 0..100 {
-            rig.turn(3, 3, turn % 10 != 0);
-            assert_eq!(rig.steps.level(), 1, "an overload begins the second anew");
-        }
+        (0..100).for_each(|_| rig.turn(3, 3, false));
+        assert_eq!(rig.steps.level(), 1, "nothing is raised in an overload");
+        rig.turn(3, 3, true);
+        assert_eq!(rig.steps.level(), 2);
     }
 
     #[test]

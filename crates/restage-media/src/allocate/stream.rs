@@ -1,6 +1,6 @@
 //! What a subscriber is told about what it is shown.
 
-use restage_codec::PictureSize;
+use restage_codec::{MediaKind, PictureSize};
 
 use super::wish::{LayerLabel, Wish};
 use crate::limits::LAYERS_MAX;
@@ -20,6 +20,10 @@ pub struct StreamState {
     pub is_adapting: bool,
     /// Why no pictures are sent, if that is so.
     pub pause: Option<PauseReason>,
+    /// The publisher sends no sound any more: it is muted, or its device is off.
+    pub is_audio_stopped: bool,
+    /// The publisher sends no pictures any more.
+    pub is_video_stopped: bool,
 }
 
 /// A layer of a publication.
@@ -54,15 +58,18 @@ pub(crate) struct Snapshot {
     is_best_effort: bool,
     is_adapting: bool,
     pause: Option<PauseReason>,
+    stopped: [bool; 2],
 }
 
 impl Snapshot {
-    /// What a subscriber with this wish is shown, when `current` is what it was sent last.
+    /// What a subscriber with this wish is shown, when `current` is what it was sent last. `stopped` says of which kinds the publisher
+    /// sends no more.
     pub(crate) fn new(
         ladder: &Ladder,
         wish: &Wish,
         current: Option<Encoding>,
         pause: Option<PauseReason>,
+        stopped: [bool; 2],
     ) -> Self {
         let mut layers = [None; LAYERS_MAX];
         for (layer, rung) in layers.iter_mut().zip(ladder) {
@@ -86,12 +93,13 @@ impl Snapshot {
             is_best_effort: selected.is_some_and(|place| !wish.is_met_by(place, ladder)),
             is_adapting: wish.preferred.is_none(),
             pause,
+            stopped,
         }
     }
 
     /// Whether there is anything to tell of a subscriber that was told nothing yet.
     pub(crate) fn is_worth_telling(&self) -> bool {
-        self.selected.is_some() || self.pause.is_some()
+        self.selected.is_some() || self.pause.is_some() || self.stopped != [false; 2]
     }
 
     /// The state in the form in which it is told.
@@ -111,6 +119,8 @@ impl Snapshot {
             is_best_effort: self.is_best_effort,
             is_adapting: self.is_adapting,
             pause: self.pause,
+            is_audio_stopped: self.stopped[MediaKind::Audio.index()],
+            is_video_stopped: self.stopped[MediaKind::Video.index()],
         }
     }
 }
@@ -142,7 +152,7 @@ mod tests {
             layer,
             epoch: 3,
         };
-        Snapshot::new(ladder, wish, Some(current), pause)
+        Snapshot::new(ladder, wish, Some(current), pause, [false; 2])
     }
 
     #[test]
@@ -182,7 +192,8 @@ mod tests {
         let paused = of(&ladder, &Wish::default(), 0, Some(PauseReason::Network));
         assert_eq!(paused.selected, None);
         assert!(paused.is_worth_telling());
-        let nothing = Snapshot::new(&ladder, &Wish::default(), None, None);
-        assert!(!nothing.is_worth_telling());
+        let nothing = |stopped| Snapshot::new(&ladder, &Wish::default(), None, None, stopped);
+        assert!(!nothing([false; 2]).is_worth_telling());
+        assert!(nothing([true, false]).is_worth_telling());
     }
 }

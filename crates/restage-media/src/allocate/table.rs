@@ -8,6 +8,7 @@ use super::wish::{FirstLayer, Wish};
 use crate::limits::{
     ALLOT_INTERVAL, ALLOTTED_PERCENT, FLOWS_MAX, HIGHEST_FIRST, LAYERS_MAX, PAUSE_BELOW_PERCENT,
     RESUME_NEED_PERCENT, STEP_INTERVAL_MIN, STEP_NEED_PERCENT, STEP_PROVEN_AFTER,
+    UNPROVEN_FOR,
 };
 use crate::packet::{Encoding, Ladder, Rung};
 
@@ -15,6 +16,8 @@ use crate::packet::{Encoding, Ladder, Rung};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Estimate {
     pub(crate) bits_per_s: u64,
+    /// It is part of the sum of coupled rates.
+    pub(crate) is_coupled: bool,
     /// Queues are growing at the moment.
     pub(crate) is_overused: bool,
 }
@@ -77,17 +80,19 @@ struct Row {
     shown: Option<Rung>,
     /// It is shown the highest layer first, up to this time.
     held_until: Option<Instant>,
+    /// Up to this time the estimate may only not have been proven yet: the smallest layer is not paused, unless queues grow.
+    unproven_until: Option<Instant>,
 }
 
 impl Table {
-    /// A peer reports on its flow, and takes what it is allotted. `sum` is what the network carries for all flows together; `None`:
-    /// the sum of their estimates. Numbers are never used again.
+    /// A peer reports on its flow, and takes what it is allotted. `coupled` is what the network carries for all flows together whose
+    /// rates are coupled; the estimates of others are added. Numbers are never used again.
     pub(crate) fn turn(
         &mut self,
         now: Instant,
         number: u64,
         news: &News<'_>,
-        sum: Option<u64>,
+        coupled: u64,
     ) -> Allotment {
         let place = self.rows.iter().position(|row| row.number == number);
         let place = match place {
@@ -101,7 +106,7 @@ impl Table {
         let is_changed = self.rows[place].take(now, news);
         let is_due = |at: Instant| now >= at + ALLOT_INTERVAL / 2;
         if is_changed || self.settled_at.is_none_or(is_due) {
-            self.settle(now, sum);
+            self.settle(now, coupled);
         }
         self.rows[place].allotment(now)
     }
@@ -111,19 +116,19 @@ impl Table {
         self.rows.retain(|row| row.number != number);
     }
 
-    fn sum(&self) -> u64 {
-        let estimates = self.rows.iter().filter_map(|row| row.estimate);
-        estimates.fold(0, |sum, estimate| sum.saturating_add(estimate.bits_per_s))
-    }
-
     /// Decides about every flow.
-    fn settle(&mut self, now: Instant, sum: Option<u64>) {
+    fn settle(&mut self, now: Instant, coupled: u64) {
         self.settled_at = Some(now);
-        let budget = sum.unwrap_or_else(|| self.sum()) / 100 * ALLOTTED_PERCENT;
+        let estimates = self.rows.iter().filter_map(|row| row.estimate);
+        let alone = estimates.filter(|estimate| !estimate.is_coupled);
+        let sum = alone.fold(coupled, |sum, one| sum.saturating_add(one.bits_per_s));
+        let budget = sum / 100 * ALLOTTED_PERCENT;
         let mut estimates = self.rows.iter().filter_map(|row| row.estimate);
         let is_overused = estimates.any(|estimate| estimate.is_overused);
         for row in &mut self.rows {
-            row.held_until = row.held_until.filter(|until| now < *until && !is_overused);
+            let is_not_over = |until: &Instant| now < *until && !is_overused;
+            row.held_until = row.held_until.filter(is_not_over);
+            row.unproven_until = row.unproven_until.filter(is_not_over);
         }
         let demands: Vec<Demand> = self
             .rows
@@ -132,7 +137,8 @@ impl Table {
             .collect();
         for (row, kept) in self.rows.iter_mut().zip(share_out(budget, &demands)) {
             if row.is_shared() && row.held_until.is_none() {
-                row.steps.keep(now, kept);
+                let may_pause = row.unproven_until.is_none();
+                row.steps.keep(now, kept, may_pause);
             }
         }
         let demands: Vec<Demand> = self.rows.iter().map(|row| row.possible(now)).collect();
@@ -175,6 +181,7 @@ impl Row {
             steps: Steps::new(0),
             shown: None,
             held_until: None,
+            unproven_until: None,
         }
     }
 
@@ -197,7 +204,7 @@ impl Row {
         self.layers
             .extend(news.ladder.iter().take(LAYERS_MAX).copied());
         self.wanted = self.wish.levels(&self.layers).min(self.layers.len());
-        if self.is_shared() && !was_shared {
+        if self.is_shared() && !was_shared && self.shown.is_none() {
             self.begin(now);
         } else if self.is_shared() {
             self.follow_layers(now);
@@ -212,6 +219,7 @@ impl Row {
     fn begin(&mut self, now: Instant) {
         let is_highest = self.wish.first == Some(FirstLayer::Highest);
         self.held_until = is_highest.then(|| now + HIGHEST_FIRST);
+        self.unproven_until = Some(now + UNPROVEN_FOR);
         let level = if is_highest { self.wanted } else { 1 };
         self.steps.set(level);
         self.steps.hurry();

@@ -38,6 +38,8 @@ struct Flow {
     ladder: Vec<Rung>,
     wish: Wish,
     has_estimate: bool,
+    /// What its network carries, if its rate is not coupled with those of the others.
+    kbit: u64,
     got: Allotment,
 }
 
@@ -76,6 +78,7 @@ impl Rig {
             ladder: layers(self.flows.len() as u64, rates),
             wish,
             has_estimate: true,
+            kbit: 0,
             got: Allotment {
                 pictures: Allotted::Any,
                 desired_bits_per_s: 0,
@@ -88,7 +91,8 @@ impl Rig {
         let now = self.epoch + Duration::from_millis(self.ms);
         for (number, flow) in (1..).zip(&mut self.flows) {
             let estimate = Estimate {
-                bits_per_s: 0,
+                bits_per_s: flow.kbit * KBIT,
+                is_coupled: flow.kbit == 0,
                 is_overused: self.is_overused,
             };
             let news = News {
@@ -97,8 +101,7 @@ impl Rig {
                 ladder: &flow.ladder,
                 wish: &flow.wish,
             };
-            let sum = Some(self.kbit * KBIT);
-            flow.got = self.table.turn(now, number, &news, sum);
+            flow.got = self.table.turn(now, number, &news, self.kbit * KBIT);
         }
         self.ms += 100;
     }
@@ -145,7 +148,7 @@ fn a_newcomer_begins_with_the_lowest_layer_and_climbs_one_by_one() {
     rig.turn();
     assert_eq!(rig.height(0), Some(180));
     assert_eq!(rig.until(0, Some(360)), 900);
-    assert_eq!(rig.until(0, Some(720)), 2_900);
+    assert_eq!(rig.until(0, Some(720)), 1_000);
 }
 
 #[test]
@@ -288,6 +291,39 @@ fn the_highest_layer_first_is_left_for_a_moment_unless_the_network_objects() {
 }
 
 #[test]
+fn pictures_are_not_paused_before_the_network_could_prove_itself_unless_it_objects() {
+    let mut rig = Rig::of(300, &[2_500]);
+    rig.run(4_900);
+    assert_eq!(rig.height(0), Some(180));
+    rig.run(300);
+    assert_eq!(rig.height(0), None);
+    let mut rig = Rig::of(300, &[2_500]);
+    rig.run(500);
+    rig.is_overused = true;
+    rig.turn();
+    rig.is_overused = false;
+    assert_eq!(rig.until(0, None), 400, "a second after the beginning");
+    let mut rig = Rig::of(300, &[2_500]);
+    rig.run(3_000);
+    rig.kbit = 4_000;
+    rig.run(30_000);
+    assert_eq!(rig.height(0), Some(180));
+}
+
+#[test]
+fn estimates_that_are_not_coupled_are_added() {
+    let mut rig = Rig::new(NEEDS[0]);
+    rig.add(&[200, 700], Wish::default());
+    rig.add(&[200, 700], Wish::default());
+    rig.flows[1].kbit = NEEDS[0];
+    rig.run(10_000);
+    assert_eq!((rig.height(0), rig.height(1)), (Some(360), Some(360)));
+    rig.flows[1].kbit = 100;
+    rig.run(1_000);
+    assert_eq!((rig.height(0), rig.height(1)), (Some(180), Some(180)));
+}
+
+#[test]
 fn a_wish_lowers_at_once_and_raises_when_there_is_room() {
     let mut rig = Rig::of(5_000, &THREE);
     rig.run(10_000);
@@ -426,7 +462,7 @@ fn the_table_is_bounded_and_forgets_who_leaves() {
     for _ in 0..FLOWS_MAX + 2 {
         rig.add(&[400], Wish::default());
     }
-    rig.run(5_000);
+    rig.run(7_000);
     assert_eq!(rig.table.rows.len(), FLOWS_MAX);
     assert_eq!(rig.height(0), None);
     assert_eq!(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use restage_bwe::Estimator;
+use restage_codec::MediaKind;
 
 use crate::allocate::download::{Download, Place};
 use crate::allocate::stream::{Snapshot, StreamState};
@@ -47,9 +48,12 @@ impl Receiver {
         has_audio: bool,
         estimator: Option<&mut Estimator>,
     ) -> Option<StreamState> {
+        let has_video = video.is_some();
         let ladder = publication.and_then(|publication| publication.ladder.as_deref());
-        let ladder = ladder.unwrap_or_default();
+        let ladder = ladder.filter(|_| has_video).unwrap_or_default();
         let audio = publication.and_then(|publication| publication.audio_bits_per_s);
+        // Once pictures are measured and sound is not, there is none.
+        let unmeasured = if ladder.is_empty() { AUDIO_RESERVE } else { 0 };
         self.due_at = now
             + match estimator {
                 Some(_) => ALLOT_INTERVAL,
@@ -57,14 +61,26 @@ impl Receiver {
             };
         let news = News {
             estimate: None,
-            audio: audio.unwrap_or(AUDIO_RESERVE) * u64::from(has_audio),
-            ladder: if video.is_some() { ladder } else { &[] },
+            audio: audio.unwrap_or(unmeasured) * u64::from(has_audio),
+            ladder,
             wish: &self.wish,
         };
         let allotment = self.place.turn(now, news, estimator);
-        let track = video?;
-        track.allot(allotment.pictures);
-        let snapshot = Snapshot::new(ladder, &self.wish, track.current(), track.pause());
+        let (current, pause) = match video {
+            Some(track) => {
+                track.allot(allotment.pictures);
+                (track.current(), track.pause())
+            }
+            None => (None, None),
+        };
+        let stopped = MediaKind::BOTH.map(|kind| {
+            let is_taken = match kind {
+                MediaKind::Audio => has_audio,
+                MediaKind::Video => has_video,
+            };
+            is_taken && publication.is_some_and(|publication| publication.is_stopped(kind, now))
+        });
+        let snapshot = Snapshot::new(ladder, &self.wish, current, pause, stopped);
         self.tell(now, snapshot, ladder)
     }
 

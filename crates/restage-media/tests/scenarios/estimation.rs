@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use restage_media::PeerId;
 
-use crate::simulcast::streaming;
+use crate::simulcast::streaming_in;
+use crate::support::World;
 
 #[test]
 fn the_estimate_rises_to_what_is_desired() {
-    let (mut world, publisher, subscriber) = streaming();
+    let (mut world, publisher, subscriber) = streaming_in(World::with_feedback());
     for step in 0..40 {
         world.run_ms(100);
         let got = world.clients[subscriber]

@@ -5,6 +5,7 @@
     reason = "the modules of a test are not reached from outside"
 )]
 
+mod allocation;
 mod codecs;
 mod download;
 mod estimation;

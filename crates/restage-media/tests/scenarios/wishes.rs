@@ -189,6 +189,27 @@ fn a_subscriber_is_told_the_layers_and_which_one_it_is_shown() {
 }
 
 #[test]
+fn a_track_that_stops_is_told_and_so_is_its_return() {
+    let (mut world, publisher, _) = streaming();
+    let now = world.now;
+    world.clients[publisher].start_audio(now);
+    wait_for_told(&mut world, 2, |state| state.selected == Some(2));
+    let later = world.now + Duration::from_secs(3_600);
+    for source in &mut world.clients[publisher].video_sources {
+        source.next_at = later;
+    }
+    world.wait("to be told", Duration::from_secs(5), |world| {
+        told(world, 2).is_some_and(|state| state.is_video_stopped)
+    });
+    assert!(!told(&world, 2).unwrap().is_audio_stopped);
+    let now = world.now;
+    for source in &mut world.clients[publisher].video_sources {
+        source.next_at = now;
+    }
+    wait_for_told(&mut world, 2, |state| !state.is_video_stopped);
+}
+
+#[test]
 fn a_flood_of_wishes_is_told_a_few_times_a_second() {
     let (mut world, _, ann) = streaming();
     world.run_ms(3_000);

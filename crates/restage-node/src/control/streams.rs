@@ -97,7 +97,7 @@ impl StreamNews {
         }
     }
 
-    /// Waits until something has changed. Returns the messages about one subscription, as JSON: at most four.
+    /// Waits until something has changed. Returns the messages about one subscription, as JSON: at most six.
     pub async fn next(&self) -> Vec<String> {
         loop {
             let messages = self.take();
@@ -164,6 +164,10 @@ enum News<'a> {
     },
     Adaption {
         is_adapting: bool,
+    },
+    Mute {
+        kind: &'static str,
+        is_muted: bool,
     },
     Pause {
         is_paused: bool,
@@ -235,6 +239,14 @@ fn messages(about: &About<'_>, told: Option<&StreamState>, state: &StreamState) 
         let is_paused = state.pause.is_some();
         let reason = state.pause.map(pause_name);
         news.push(("STAGE_STREAM_PAUSE_CHANGED", News::Pause { is_paused, reason }));
+    }
+    for (kind, before, is_muted) in [
+        ("audio", before.is_audio_stopped, state.is_audio_stopped),
+        ("video", before.is_video_stopped, state.is_video_stopped),
+    ] {
+        if before != is_muted {
+            news.push(("STAGE_STREAM_MUTE_CHANGED", News::Mute { kind, is_muted }));
+        }
     }
     let text = |(r#type, news)| {
         let payload = Payload {
@@ -384,6 +396,28 @@ mod tests {
         let told = rig.show(state(0));
         assert_eq!(told[1]["payload"]["isPaused"], false);
         assert_eq!(told[1]["payload"].get("reason"), None);
+    }
+
+    #[test]
+    fn a_track_that_stops_is_told_as_muted_and_its_return_too() {
+        let rig = Rig::new();
+        rig.show(state(0));
+        let stopped = StreamState {
+            is_audio_stopped: true,
+            is_video_stopped: true,
+            ..state(0)
+        };
+        let told = rig.show(stopped.clone());
+        assert_eq!(kinds(&told), ["STAGE_STREAM_MUTE_CHANGED"; 2]);
+        assert_eq!(told[0]["payload"]["kind"], "audio");
+        assert_eq!(told[0]["payload"]["isMuted"], true);
+        let told = rig.show(StreamState {
+            is_video_stopped: false,
+            ..stopped
+        });
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0]["payload"]["kind"], "video");
+        assert_eq!(told[0]["payload"]["isMuted"], false);
     }
 
     #[test]

@@ -88,6 +88,11 @@ pub struct World {
     pub wish: Wish,
     /// Decides for every datagram whether it is lost.
     pub loses: Option<Loss>,
+    /// Whether the next subscribers say how their packets arrive, so that the rate of their network is estimated. Without, they are
+    /// shown what they wish.
+    pub has_feedback: bool,
+    /// Narrow parts of the way from the `Sfu` to some clients.
+    pub links: Vec<Link>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
     in_flight: BTreeMap<(Instant, u64), Flight>,
@@ -129,6 +134,14 @@ impl World {
         Self::with(config())
     }
 
+    /// One whose subscribers say how their packets arrive.
+    pub fn with_feedback() -> Self {
+        Self {
+            has_feedback: true,
+            ..Self::new()
+        }
+    }
+
     pub fn with(config: Config) -> Self {
         Self {
             sfu: Sfu::new(config),
@@ -150,6 +163,8 @@ impl World {
             download: None,
             wish: Wish::default(),
             loses: None,
+            has_feedback: false,
+            links: Vec::new(),
             recording: None,
             in_flight: BTreeMap::new(),
             flights: 0,
@@ -189,7 +204,10 @@ impl World {
 
     /// Exchanges offer and answer.
     pub fn open(&mut self, mut client: Client, publishes: bool) -> usize {
-        let offer = client.take_offer();
+        let mut offer = client.take_offer();
+        if !publishes && !self.has_feedback {
+            offer = without_feedback(&offer);
+        }
         let peer = client.key;
         if publishes {
             self.control(Control::OpenPublisher {
@@ -468,8 +486,69 @@ impl World {
             };
             flight.bytes[bit / 8] ^= 0x80 >> (bit % 8);
         }
+        let mut leaves_at = self.now;
+        if let Some(link) = self
+            .links
+            .iter_mut()
+            .find(|link| link.to.contains(&flight.to))
+        {
+            match link.pass(self.now, flight.bytes.len()) {
+                Some(at) => leaves_at = at,
+                None => return,
+            }
+        }
         self.flights += 1;
         self.in_flight
-            .insert((self.now + self.delay, self.flights), flight);
+            .insert((leaves_at + self.delay, self.flights), flight);
+    }
+}
+
+/// An offer without transport-wide congestion control and without REMB.
+fn without_feedback(offer: &str) -> String {
+    let is_kept = |line: &&str| {
+        !["transport-cc", "transport-wide-cc", "goog-remb"]
+            .iter()
+            .any(|name| line.contains(name))
+    };
+    offer
+        .split_inclusive('\n')
+        .filter(is_kept)
+        .collect()
+}
+
+/// A bottleneck with a queue, for all datagrams to some addresses.
+pub struct Link {
+    pub to: Vec<SocketAddr>,
+    pub bits_per_s: u64,
+    free_at: Option<Instant>,
+    /// Datagrams that found the queue full.
+    pub dropped: u64,
+}
+
+impl Link {
+    /// Longest time that a datagram waits.
+    const QUEUE: Duration = Duration::from_millis(300);
+
+    pub fn new(to: Vec<SocketAddr>, bits_per_s: u64) -> Self {
+        Self {
+            to,
+            bits_per_s,
+            free_at: None,
+            dropped: 0,
+        }
+    }
+
+    /// When a datagram has passed; `None`: it is dropped.
+    fn pass(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        let begins_at = self.free_at.map_or(now, |free| free.max(now));
+        if begins_at > now + Self::QUEUE {
+            self.dropped += 1;
+            return None;
+        }
+        // With the headers of IPv4 and UDP.
+        let micros = (bytes as u64 + 28) * 8 * 1_000_000 / self.bits_per_s;
+        let free_at = begins_at + Duration::from_micros(micros);
+        self.free_at = Some(free_at);
+        Some(free_at)
     }
 }
