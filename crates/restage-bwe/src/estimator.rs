@@ -58,27 +58,36 @@ impl Default for Config {
 pub struct Batch<'a> {
     estimator: &'a mut Estimator,
     now: Micros,
-    rate: u64,
+    is_probe: bool,
     bytes: usize,
 }
 
 impl Batch<'_> {
     /// The transport-wide number of the next packet.
+    #[inline]
     pub fn next_number(&self) -> u16 {
         self.estimator.next_number()
     }
 
     /// A packet with [`Self::next_number`] leaves: `bytes` of UDP payload.
+    #[inline]
     pub fn push(&mut self, bytes: usize) {
         self.bytes += bytes;
-        let estimator = &mut *self.estimator;
-        if estimator.config.has_feedback {
-            let probe = estimator.prober.on_sent(self.now, bytes, self.rate);
-            estimator.records.push(self.now, bytes, probe);
-        }
+        let probe = match self.is_probe {
+            true => self.probe(bytes),
+            false => 0,
+        };
+        self.estimator.records.push(self.now, bytes, probe);
+    }
+
+    #[cold]
+    fn probe(&mut self, bytes: usize) -> u8 {
+        let rate = self.estimator.rate();
+        self.estimator.prober.on_sent(self.now, bytes, rate)
     }
 
     /// A packet without a number leaves: its kind of media has no feedback.
+    #[inline]
     pub fn push_unnumbered(&mut self, bytes: usize) {
         self.bytes += bytes;
     }
@@ -163,6 +172,7 @@ impl Estimator {
     }
 
     /// The transport-wide number of the next packet.
+    #[inline]
     pub fn next_number(&self) -> u16 {
         self.records.next() as u16
     }
@@ -178,7 +188,7 @@ impl Estimator {
     pub fn batch(&mut self, now: Instant) -> Batch<'_> {
         Batch {
             now: self.micros(now),
-            rate: self.rate(),
+            is_probe: self.prober.is_sending(),
             estimator: self,
             bytes: 0,
         }

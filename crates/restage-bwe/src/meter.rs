@@ -14,11 +14,19 @@ pub(crate) struct Meter {
     bytes: [u32; STEPS],
     /// Number of the newest step, and of the one with which it began.
     newest: Option<(Micros, Micros)>,
+    /// When the newest step began, and its place.
+    begins: Micros,
+    place: usize,
 }
 
 impl Meter {
     /// Counts bytes at a time. Times may go back by less than the window.
     pub(crate) fn add(&mut self, at: Micros, bytes: usize) {
+        // Mostly the step is the newest.
+        if self.newest.is_some() && (0..STEP_US).contains(&(at - self.begins)) {
+            self.bytes[self.place] = self.bytes[self.place].saturating_add(bytes as u32);
+            return;
+        }
         let step = at.div_euclid(STEP_US);
         self.advance(step);
         let newest = self.newest.map_or(step, |(newest, _)| newest);
@@ -45,12 +53,18 @@ impl Meter {
 
     fn advance(&mut self, step: Micros) {
         let Some((newest, began)) = self.newest else {
-            self.newest = Some((step, step));
+            self.set_newest(step, step);
             return;
         };
         for later in newest + 1..=step.min(newest + STEPS as Micros) {
             self.bytes[later.rem_euclid(STEPS as Micros) as usize] = 0;
         }
-        self.newest = Some((newest.max(step), began));
+        self.set_newest(newest.max(step), began);
+    }
+
+    fn set_newest(&mut self, newest: Micros, began: Micros) {
+        self.newest = Some((newest, began));
+        self.begins = newest.saturating_mul(STEP_US);
+        self.place = newest.rem_euclid(STEPS as Micros) as usize;
     }
 }

@@ -178,6 +178,13 @@ impl Prober {
         }
     }
 
+    /// Whether a probe is being sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.present
+            .as_ref()
+            .is_some_and(|probe| probe.ended.is_none())
+    }
+
     /// Whether a probe is being sent or its result is awaited.
     pub(crate) fn is_busy(&self) -> bool {
         self.present.is_some() || !self.planned.is_empty()

@@ -39,7 +39,8 @@ pub(crate) struct Settled {
 
 #[derive(Debug, Default)]
 pub(crate) struct Records {
-    ring: Vec<Record>,
+    /// Allocated at the first packet.
+    ring: Option<Box<[Record; RECORDS_MAX]>>,
     /// Number of the next packet.
     next: u64,
 }
@@ -49,6 +50,7 @@ impl Records {
         self.next
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, sent: Micros, bytes: usize, probe: u8) {
         let record = Record {
             sent: sent as u32,
@@ -56,12 +58,10 @@ impl Records {
             probe,
             fate: Fate::Unknown,
         };
-        let place = (self.next & MASK) as usize;
-        match self.ring.get_mut(place) {
-            Some(old) => *old = record,
-            // Filled in the order of the numbers, which begin at 0.
-            None => self.ring.push(record),
-        }
+        let ring = self
+            .ring
+            .get_or_insert_with(|| Box::new([record; RECORDS_MAX]));
+        ring[(self.next & MASK) as usize] = record;
         self.next += 1;
     }
 
@@ -77,7 +77,7 @@ impl Records {
         if number + RECORDS_MAX as u64 <= self.next.saturating_sub(1) {
             return None;
         }
-        let record = self.ring.get((number & MASK) as usize)?;
+        let record = &self.ring.as_ref()?[(number & MASK) as usize];
         let elapsed = (now as u32).wrapping_sub(record.sent);
         Some((now - Micros::from(elapsed), record.bytes))
     }
@@ -90,7 +90,7 @@ impl Records {
         is_received: bool,
     ) -> Option<Settled> {
         let number = self.unwrap(number)?;
-        let record = self.ring.get_mut((number & MASK) as usize)?;
+        let record = &mut self.ring.as_mut()?[(number & MASK) as usize];
         let was_lost = record.fate == Fate::Lost;
         if record.fate == Fate::Received || was_lost && !is_received {
             return None;

@@ -177,7 +177,7 @@ impl Sender {
                 .max()
                 .unwrap_or(0),
         };
-        let is_numbered = stream.config.extensions.transport_seq.is_some();
+        let is_numbered = stream.config.header.is_numbered();
         let mut batch = self.estimator.batch(now);
         for (place, packet) in (1..).zip(burst) {
             let start = train.contents.len();
@@ -190,13 +190,9 @@ impl Sender {
                 transport_seq: batch.next_number(),
             };
             let config = &stream.config;
-            header::write(
-                &mut train.contents,
-                fixed,
-                &config.extensions,
-                &config.mid,
-                &packet.extensions,
-            );
+            config
+                .header
+                .write(&mut train.contents, fixed, &packet.extensions);
             let body = train.contents.len();
             train.contents.extend_from_slice(&packet.payload);
             if let Some(numbers) = &packet.vp8 {
@@ -334,13 +330,9 @@ impl Sender {
 /// complains.
 fn estimation(streams: &[Option<StreamConfig>; 2]) -> Config {
     let mut streams = streams.iter().flatten();
-    let has_feedback = streams
-        .clone()
-        .any(|stream| stream.extensions.transport_seq.is_some());
+    let has_feedback = streams.clone().any(|stream| stream.header.is_numbered());
     let can_probe = streams.any(|stream| {
-        stream.extensions.transport_seq.is_some()
-            && stream.rtx_ssrc.is_some()
-            && !stream.rtx_types.is_empty()
+        stream.header.is_numbered() && stream.rtx_ssrc.is_some() && !stream.rtx_types.is_empty()
     });
     let known = Config::default();
     Config {
@@ -354,7 +346,7 @@ fn estimation(streams: &[Option<StreamConfig>; 2]) -> Config {
 impl StreamConfig {
     /// Bytes of the packet before padding and encryption.
     fn size(&self, packet: &Outgoing) -> usize {
-        header::length(&self.extensions, &self.mid, &packet.extensions) + packet.payload.len()
+        self.header.length(&packet.extensions) + packet.payload.len()
     }
 }
 

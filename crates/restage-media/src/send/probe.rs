@@ -110,7 +110,7 @@ impl Stream {
         };
         let config = &self.config;
         let none = Extensions::default();
-        header::write(buffer, fixed, &config.extensions, &config.mid, &none);
+        config.header.write(buffer, fixed, &none);
         let body = buffer.len();
         header::pad(buffer, start, PADDING_BYTES);
         srtp.protect_rtp(buffer, start, body, ssrc, self.rtx_seq);

@@ -73,7 +73,7 @@ impl Sender {
         let mut count = 0;
         let mut train = Train::new(self.path, buffers.take());
         self.repairs.earn(now, &mut self.estimator);
-        let is_numbered = stream.config.extensions.transport_seq.is_some();
+        let is_numbered = stream.config.header.is_numbered();
         let mut batch = self.estimator.batch(now);
         for seq in missing {
             let Some((entry, packet)) = stream.sent.find(*seq, history) else {
@@ -138,13 +138,7 @@ impl Stream {
         let marker = packet.marker && entry.part == 0;
         let (fixed, index, is_rtx) = self.header_again(entry, marker, number);
         let config = &self.config;
-        header::write(
-            buffer,
-            fixed,
-            &config.extensions,
-            &config.mid,
-            &packet.extensions,
-        );
+        config.header.write(buffer, fixed, &packet.extensions);
         let body = buffer.len();
         if is_rtx {
             // RFC 4588 §4: the original number goes before the payload.

@@ -15,7 +15,7 @@ use crate::packet::Encoding;
 use crate::packet::Packet;
 use crate::publication::history::History;
 use crate::rtp::extensions::Extensions;
-use crate::rtp::write::{ExtensionIds, MidName};
+use crate::rtp::write::{ExtensionIds, HeaderForm};
 use crate::sdp::format::format;
 use crate::srtp::keys::KeyingMaterial;
 use crate::srtp::keys::SrtpProfile;
@@ -58,16 +58,16 @@ impl Rig {
     }
 
     fn with(with_rtx: bool, is_numbered: bool) -> Self {
+        let extensions = ExtensionIds {
+            mid: Some(4),
+            transport_seq: is_numbered.then_some(NUMBER_ID),
+            ..ExtensionIds::default()
+        };
         let stream = StreamConfig {
-            mid: MidName::new("v"),
+            header: HeaderForm::new(&extensions, "v"),
             ssrc: VIDEO,
             rtx_ssrc: with_rtx.then_some(RTX),
             rtx_types: if with_rtx { vec![(96, 97)] } else { Vec::new() },
-            extensions: ExtensionIds {
-                mid: Some(4),
-                transport_seq: is_numbered.then_some(NUMBER_ID),
-                ..ExtensionIds::default()
-            },
             clock_rate: 90_000,
             repeats_number: is_numbered && !with_rtx,
         };
