@@ -505,10 +505,7 @@ fn without_feedback(offer: &str) -> String {
             .iter()
             .any(|name| line.contains(name))
     };
-    offer
-        .split_inclusive('\n')
-        .filter(is_kept)
-        .collect()
+    offer.split_inclusive('\n').filter(is_kept).collect()
 }
 
 /// A bottleneck with a queue, for all datagrams to some addresses.
