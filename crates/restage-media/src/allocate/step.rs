@@ -188,11 +188,12 @@ mod tests {
     #[test]
     fn the_first_steps_up_come_after_a_second_each_and_later_ones_after_three() {
         let mut rig = Rig::new(1);
-        assert_eq!(rig.until(2, 4, 4), 1_000);
-        assert_eq!(rig.until(3, 4, 4), 1_000);
+        assert_eq!(rig.until(2, 3, 3), 1_000);
+        assert_eq!(rig.until(3, 3, 3), 1_000);
+        (0..101).for_each(|_| rig.turn(3, 3, true));
         rig.until(1, 1, 1);
-        assert_eq!(rig.until(2, 4, 4), 2_900, "3 s after the last change");
-        assert_eq!(rig.until(3, 4, 4), 2_900);
+        assert_eq!(rig.until(2, 3, 3), 2_900, "3 s after the last change");
+        assert_eq!(rig.until(3, 3, 3), 2_900);
     }
 
     #[test]

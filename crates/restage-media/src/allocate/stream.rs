@@ -53,12 +53,22 @@ pub enum PauseReason {
 /// The part of a [`StreamState`] that is told when it changes, in a form that is compared without memory of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
-    layers: [Option<(Encoding, Option<RidName>, Option<PictureSize>)>; LAYERS_MAX],
+    layers: [Option<Shape>; LAYERS_MAX],
     selected: Option<usize>,
     is_best_effort: bool,
     is_adapting: bool,
     pause: Option<PauseReason>,
     stopped: [bool; 2],
+}
+
+/// A layer without its rate, which always varies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    /// An encoder that starts anew is the same layer.
+    feed: u64,
+    layer: u8,
+    rid: Option<RidName>,
+    size: Option<PictureSize>,
 }
 
 impl Snapshot {
@@ -73,12 +83,12 @@ impl Snapshot {
     ) -> Self {
         let mut layers = [None; LAYERS_MAX];
         for (layer, rung) in layers.iter_mut().zip(ladder) {
-            // An encoder that starts anew is the same layer.
-            let encoding = Encoding {
-                epoch: 0,
-                ..rung.encoding
-            };
-            *layer = Some((encoding, rung.rid, rung.size));
+            *layer = Some(Shape {
+                feed: rung.encoding.feed,
+                layer: rung.encoding.layer,
+                rid: rung.rid,
+                size: rung.size,
+            });
         }
         let is_current = |encoding: Encoding| {
             current.is_some_and(|current| {

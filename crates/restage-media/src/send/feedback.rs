@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use restage_codec::MediaKind;
 
-use super::Sender;
-use crate::limits::RESENDS_AT_ONCE_MAX;
+use super::{Sender, Stream};
+use crate::limits::{RESENDS_AT_ONCE_MAX, SENT_PACKETS_MAX};
 use crate::rtp::rtcp::sender::{self as rtcp, Feedback};
 
 /// What a subscriber asks for in one feedback packet.
@@ -14,6 +14,34 @@ pub(crate) struct Requests {
     pub(crate) wants_key_frame: bool,
     /// Sequence numbers of video that it has not received.
     pub(crate) missing: Vec<u16>,
+}
+
+/// What a report says of a stream since its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reported {
+    highest: u32,
+    lost: i32,
+}
+
+impl Stream {
+    /// The share of packets that were lost since the report before, in 256ths: of those that were sent. What the publisher's path
+    /// has lost is missing for the subscriber too, and says nothing about its own path. `None`: it is not known what was sent.
+    fn lost(&mut self, block: Reported) -> Option<u8> {
+        let before = self.reported.replace(block)?;
+        let expected = block.highest.wrapping_sub(before.highest);
+        if expected == 0 || expected > SENT_PACKETS_MAX as u32 {
+            return None;
+        }
+        let lost = block.lost.wrapping_sub(before.lost);
+        let received = i64::from(expected) - i64::from(lost);
+        let sent = (1..=expected).filter(|ahead| {
+            let seq = before.highest.wrapping_add(*ahead) as u16;
+            self.sent.has(seq)
+        });
+        let sent = sent.count() as i64;
+        let missing = (sent - received).clamp(0, sent);
+        Some((missing * 256 / sent.max(1)).min(255) as u8)
+    }
 }
 
 impl Sender {
@@ -35,7 +63,6 @@ impl Sender {
             streams.any(|stream| stream.config.ssrc == ssrc)
         };
         let estimator = &mut self.estimator;
-        // The highest loss of all streams, and a round trip.
         let mut report = None;
         rtcp::read(&opened, |feedback| match feedback {
             Feedback::Nack {
@@ -55,17 +82,28 @@ impl Sender {
             Feedback::Report {
                 ssrc,
                 fraction_lost,
+                lost,
+                highest,
                 last_report,
                 since_last_report,
             } if is_ours(ssrc) => {
-                let shown = rtcp::round_trip(since_1970, last_report, since_last_report);
-                let (lost, round_trip) = report.unwrap_or((0, None));
-                report = Some((fraction_lost.max(lost), shown.or(round_trip)));
+                let block = Reported { highest, lost };
+                let round_trip = rtcp::round_trip(since_1970, last_report, since_last_report);
+                // Video says more about the path than audio.
+                if report.is_none() || Some(ssrc) == video {
+                    report = Some((ssrc, block, fraction_lost, round_trip));
+                }
             }
             Feedback::Nack { .. } | Feedback::KeyFrame { .. } | Feedback::Report { .. } => {}
         });
-        if let Some((lost, round_trip)) = report {
-            estimator.on_report(now, lost, round_trip);
+        if let Some((ssrc, block, fraction_lost, round_trip)) = report {
+            let mut streams = self.streams.iter_mut().flatten();
+            let stream = streams.find(|stream| stream.config.ssrc == ssrc);
+            let fraction_lost = match stream {
+                Some(stream) if Some(ssrc) == video => stream.lost(block).unwrap_or(fraction_lost),
+                _ => fraction_lost,
+            };
+            self.estimator.on_report(now, fraction_lost, round_trip);
         }
         Some(requests)
     }

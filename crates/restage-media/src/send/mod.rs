@@ -30,6 +30,7 @@ use crate::rtp::rtcp::sender::{self as rtcp, SenderInfo};
 use crate::rtp::write::{self as header, Fixed};
 use crate::sdp::stream::StreamConfig;
 use crate::srtp::protect::Srtp;
+use feedback::Reported;
 use paced::Paced;
 use repair::Repairs;
 use sent::Sent;
@@ -75,6 +76,8 @@ struct Stream {
     newest: Option<(u32, Instant)>,
     /// Retransmissions that are still allowed, in hundredths.
     credit: u32,
+    /// The subscriber's newest report.
+    reported: Option<Reported>,
 }
 
 /// The sending part of a subscriber's connection.
@@ -111,6 +114,7 @@ impl Sender {
                 octets: 0,
                 newest: None,
                 credit: RESENDS_AT_ONCE_MAX * 100,
+                reported: None,
                 config,
             })
         });

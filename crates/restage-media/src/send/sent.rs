@@ -84,6 +84,12 @@ impl Sent {
         slot.map_or(0, |slot| slot.map_or(0, |slot| u64::from(slot.seq)))
     }
 
+    /// Whether a packet was sent under this sequence number lately.
+    pub(crate) fn has(&self, seq: u16) -> bool {
+        let slot = self.slots.get(usize::from(seq) % SLOTS).copied().flatten();
+        slot.is_some_and(|slot| slot.seq as u16 == seq)
+    }
+
     /// The packet that was sent under this sequence number, if it is still known.
     pub(crate) fn find<'a>(&self, seq: u16, history: &'a History) -> Option<(Entry, &'a Packet)> {
         let place = usize::from(seq) % SLOTS;

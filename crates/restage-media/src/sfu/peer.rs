@@ -247,7 +247,7 @@ impl Peer {
         self.transport
             .deadline()
             .min(self.overdue_at().0)
-            .min(self.allots_at().unwrap_or(self.overdue_at().0))
+            .min(self.allots_at().unwrap_or_else(|| self.overdue_at().0))
             .max(self.rests_until)
     }
 

@@ -139,7 +139,11 @@ impl Connections {
             Reach::Peer(peer) => {
                 self.by_peer.insert(*peer, id.clone());
             }
-            Reach::Socket(_) => self.sockets.entry(whose.clone()).or_default().push(id.clone()),
+            Reach::Socket(_) => self
+                .sockets
+                .entry(whose.clone())
+                .or_default()
+                .push(id.clone()),
         }
         if matches!(live.kind, ConnectionKind::Subscribe { .. }) {
             let ids = self.subscriptions.entry(whose).or_default();
@@ -193,7 +197,9 @@ impl Connections {
         stage: &StageId,
         participant: &ParticipantId,
     ) -> impl DoubleEndedIterator<Item = (&ConnectionId, &Live)> {
-        let ids = self.subscriptions.get(&(stage.clone(), participant.clone()));
+        let ids = self
+            .subscriptions
+            .get(&(stage.clone(), participant.clone()));
         ids.into_iter()
             .flatten()
             .filter_map(|id| Some((id, self.by_id.get(id)?)))

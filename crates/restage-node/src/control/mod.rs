@@ -58,7 +58,7 @@ pub use tokens::Exchanged;
 pub use trouble::Trouble;
 use turns::Turns;
 pub use user_agent::client_of;
-pub use wishes::{Wished, WishError};
+pub use wishes::{WishError, Wished};
 
 /// Interval at which reconnect windows and idle stage sessions are checked.
 const TICK: Duration = Duration::from_millis(250);

@@ -225,7 +225,10 @@ fn messages(about: &About<'_>, told: Option<&StreamState>, state: &StreamState) 
     }
     if is_first || before.is_adapting != state.is_adapting {
         let is_adapting = state.is_adapting;
-        news.push(("STAGE_STREAM_ADAPTION_CHANGED", News::Adaption { is_adapting }));
+        news.push((
+            "STAGE_STREAM_ADAPTION_CHANGED",
+            News::Adaption { is_adapting },
+        ));
     }
     if selected(before) != selected(state) || before.is_best_effort != state.is_best_effort {
         let layer = selected(state).map(|layer| Layer::of(layer, true));
@@ -233,12 +236,18 @@ fn messages(about: &About<'_>, told: Option<&StreamState>, state: &StreamState) 
             true => "UNAVAILABLE",
             false => "SELECTED",
         };
-        news.push(("STAGE_STREAM_LAYER_SELECTED", News::Selected { layer, reason }));
+        news.push((
+            "STAGE_STREAM_LAYER_SELECTED",
+            News::Selected { layer, reason },
+        ));
     }
     if before.pause != state.pause {
         let is_paused = state.pause.is_some();
         let reason = state.pause.map(pause_name);
-        news.push(("STAGE_STREAM_PAUSE_CHANGED", News::Pause { is_paused, reason }));
+        news.push((
+            "STAGE_STREAM_PAUSE_CHANGED",
+            News::Pause { is_paused, reason },
+        ));
     }
     for (kind, before, is_muted) in [
         ("audio", before.is_audio_stopped, state.is_audio_stopped),
@@ -431,7 +440,10 @@ mod tests {
         });
         assert_eq!(
             kinds(&told),
-            ["STAGE_STREAM_ADAPTION_CHANGED", "STAGE_STREAM_LAYER_SELECTED"]
+            [
+                "STAGE_STREAM_ADAPTION_CHANGED",
+                "STAGE_STREAM_LAYER_SELECTED"
+            ]
         );
         assert_eq!(told[0]["payload"]["isAdapting"], false);
         assert_eq!(told[1]["payload"]["reason"], "UNAVAILABLE");

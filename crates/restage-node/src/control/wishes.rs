@@ -8,10 +8,10 @@ use restage_core::row::ConnectionKind;
 use restage_media::{Control as MediaControl, Wish};
 use restage_store::system::clock;
 
+use super::Control;
 use super::connections::{Live, Reach};
 use super::join::EventsSocket;
 use super::streams::Streams;
-use super::Control;
 
 /// How often one participant may change its wishes, all subscriptions together. A page whose layout changes does so for everybody at
 /// once.
@@ -24,7 +24,9 @@ const WISHES: Rate = Rate {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WishError {
     /// The participant has no subscription to this publisher.
-    #[error("there is no subscription to participant {0}; subscribe first, or give what is wished in the WHEP URL")]
+    #[error(
+        "there is no subscription to participant {0}; subscribe first, or give what is wished in the WHEP URL"
+    )]
     NoSubscription(ParticipantId),
     /// Too many changes.
     #[error("participant {0} changes its wishes more than {per_second} times a second; wait a moment", per_second = WISHES.per_second)]

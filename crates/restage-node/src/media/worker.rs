@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use restage_media::{Config, ConnectFailure, Control, OfferError, PeerId, Sfu, StreamState, WorkerId};
+use restage_media::{
+    Config, ConnectFailure, Control, OfferError, PeerId, Sfu, StreamState, WorkerId,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};

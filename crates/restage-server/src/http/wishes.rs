@@ -104,7 +104,7 @@ fn set(wish: &mut Wish, member: &'static str, value: &Value) -> Result<(), Inval
         PREFERRED => {
             let named = value.as_str().and_then(PreferredLayer::named);
             let index = value.as_u64().and_then(|index| u8::try_from(index).ok());
-            let preferred = named.or(index.map(PreferredLayer::Index));
+            let preferred = named.or_else(|| index.map(PreferredLayer::Index));
             if preferred.is_none() && !value.is_null() {
                 return Err(rule(format!(
                     "must be \"hi\", \"mid\" or \"low\", a rid of 1 to {LAYER_NAME_BYTES_MAX} bytes, or an index from 0 to 255"
@@ -252,7 +252,10 @@ fn refused(
     if let Some(member) = member {
         told["member"] = member.into();
     }
-    if let Some(whose) = payload.get("remoteParticipantId").filter(|id| id.is_string()) {
+    if let Some(whose) = payload
+        .get("remoteParticipantId")
+        .filter(|id| id.is_string())
+    {
         told["remoteParticipantId"] = whose.clone();
     }
     ("SUBSCRIBE_CONFIGURE_ERROR", told)
@@ -310,11 +313,20 @@ mod tests {
             ("preferredLayer=", "preferredLayer in the URL must be"),
             ("preferredLayer=256", "preferredLayer in the URL must be"),
             (&long, "preferredLayer in the URL must be"),
-            ("maxHeight=0", "maxHeight in the URL must be an integer from 1 to 16384"),
+            (
+                "maxHeight=0",
+                "maxHeight in the URL must be an integer from 1 to 16384",
+            ),
             ("maxHeight=16385", "maxHeight in the URL must be"),
             ("maxHeight=-1", "maxHeight in the URL must be"),
-            ("maxHeight=99999999999999999999999", "maxHeight in the URL must be"),
-            ("priority=11", "priority in the URL must be an integer from 0 to 10"),
+            (
+                "maxHeight=99999999999999999999999",
+                "maxHeight in the URL must be",
+            ),
+            (
+                "priority=11",
+                "priority in the URL must be an integer from 0 to 10",
+            ),
             ("priority=high", "priority in the URL must be"),
             ("paused=1", "paused in the URL must be true or false"),
             ("audioOnly=", "audioOnly in the URL must be true or false"),
@@ -377,14 +389,35 @@ mod tests {
             (json!([]), "remoteParticipantId"),
             (json!({ "remoteParticipantId": 1 }), "remoteParticipantId"),
             (json!({ "remoteParticipantId": "" }), "remoteParticipantId"),
-            (json!({ "remoteParticipantId": "b", "maxHeight": "360" }), "maxHeight"),
-            (json!({ "remoteParticipantId": "b", "maxHeight": 1.5 }), "maxHeight"),
-            (json!({ "remoteParticipantId": "b", "maxHeight": {} }), "maxHeight"),
-            (json!({ "remoteParticipantId": "b", "priority": -1 }), "priority"),
+            (
+                json!({ "remoteParticipantId": "b", "maxHeight": "360" }),
+                "maxHeight",
+            ),
+            (
+                json!({ "remoteParticipantId": "b", "maxHeight": 1.5 }),
+                "maxHeight",
+            ),
+            (
+                json!({ "remoteParticipantId": "b", "maxHeight": {} }),
+                "maxHeight",
+            ),
+            (
+                json!({ "remoteParticipantId": "b", "priority": -1 }),
+                "priority",
+            ),
             (json!({ "remoteParticipantId": "b", "paused": 1 }), "paused"),
-            (json!({ "remoteParticipantId": "b", "audioOnly": "true" }), "audioOnly"),
-            (json!({ "remoteParticipantId": "b", "preferredLayer": true }), "preferredLayer"),
-            (json!({ "remoteParticipantId": "b", "preferredLayer": -1 }), "preferredLayer"),
+            (
+                json!({ "remoteParticipantId": "b", "audioOnly": "true" }),
+                "audioOnly",
+            ),
+            (
+                json!({ "remoteParticipantId": "b", "preferredLayer": true }),
+                "preferredLayer",
+            ),
+            (
+                json!({ "remoteParticipantId": "b", "preferredLayer": -1 }),
+                "preferredLayer",
+            ),
             (
                 json!({ "remoteParticipantId": "b", "paused": true, "initialLayerPreference": 7 }),
                 "initialLayerPreference",
@@ -395,7 +428,12 @@ mod tests {
             assert!(!invalid.rule.is_empty());
         }
         let payload = json!({ "remoteParticipantId": "b" });
-        let (kind, told) = refused("INVALID", Some("paused"), "payload.paused must be", &payload);
+        let (kind, told) = refused(
+            "INVALID",
+            Some("paused"),
+            "payload.paused must be",
+            &payload,
+        );
         assert_eq!(kind, "SUBSCRIBE_CONFIGURE_ERROR");
         assert_eq!(
             told,

@@ -37,8 +37,12 @@ pub(crate) enum Feedback<'a> {
     /// A report block (RFC 3550 §6.4.1).
     Report {
         ssrc: u32,
-        /// In 256ths.
+        /// Since the report before, in 256ths.
         fraction_lost: u8,
+        /// Since the beginning. Packets that came twice count as found.
+        lost: i32,
+        /// The highest sequence number, with the number of its cycles in the upper half.
+        highest: u32,
         /// The middle of the time in the newest sender report, or 0.
         last_report: u32,
         /// In 1/65,536 second.
@@ -118,6 +122,9 @@ fn report(block: &[u8; 24]) -> Feedback<'static> {
     Feedback::Report {
         ssrc: word(0),
         fraction_lost: block[4],
+        // 24 bits with a sign.
+        lost: (word(4) << 8).cast_signed() >> 8,
+        highest: word(8),
         last_report: word(16),
         since_last_report: word(20),
     }
@@ -226,7 +233,7 @@ mod tests {
     #[test]
     fn reports_and_what_a_path_carries_are_read() {
         let mut bytes = vec![0x82, 201, 0, 7, 0, 0, 0, 1];
-        bytes.extend([0, 0, 0, 7, 64, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend([0, 0, 0, 7, 64, 0xff, 0xff, 0xfe, 0, 1, 0, 5, 0, 0, 0, 0]);
         bytes.extend([1, 2, 3, 4, 0, 1, 0, 0]);
         // One block is announced that is not there.
         bytes.extend([0x8f, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 1, 2, 3, 4]);
@@ -237,6 +244,8 @@ mod tests {
             Feedback::Report {
                 ssrc: 7,
                 fraction_lost: 64,
+                lost: -2,
+                highest: 0x1_0005,
                 last_report: 0x0102_0304,
                 since_last_report: 0x1_0000,
             },

@@ -96,17 +96,26 @@ fn feedback_reaches_the_estimator() {
     // Without transport-wide feedback there is no estimate until the subscriber complains.
     let mut rig = Rig::new(true);
     assert!(rig.sender.estimator_mut().is_none());
-    for from in 0..200 {
-        rig.send(from, &[900]);
+    let report = |highest: u8, lost: u8| {
+        let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
+        report.extend(VIDEO.to_be_bytes());
+        report.extend([99, 0, 0, lost, 0, 0, 0, highest]);
+        report.extend([0; 12]);
+        report
+    };
+    // Every second number was never sent, because the publisher's path has lost it.
+    for from in 0..100 {
+        rig.send(2 * from, &[900]);
         rig.now += 10 * MS;
     }
-    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
-    report.extend(VIDEO.to_be_bytes());
-    report.extend([128, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    rig.hear(&report);
+    rig.hear(&report(0, 0));
+    rig.hear(&report(100, 50));
+    assert!(rig.sender.estimator_mut().is_none());
+    // Half of what was sent is missing as well.
+    rig.hear(&report(198, 50 + 49 + 25));
     let estimate = rig.sender.estimator_mut().unwrap().estimate();
     assert!(
-        (500_000..700_000).contains(&estimate),
+        (450_000..650_000).contains(&estimate),
         "three quarters of what was sent: {estimate}"
     );
 }

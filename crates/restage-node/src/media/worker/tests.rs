@@ -44,7 +44,9 @@ fn start(workers: u16) -> (Media, mpsc::Receiver<MediaEvent>) {
 }
 
 async fn open(media: &Media) -> PeerId {
-    let opened = media.open(Role::Subscriber, OFFER.to_owned(), None, Wish::default()).await;
+    let opened = media
+        .open(Role::Subscriber, OFFER.to_owned(), None, Wish::default())
+        .await;
     opened.unwrap().0
 }
 
@@ -88,7 +90,9 @@ async fn a_worker_that_panics_again_and_again_is_gone_for_good() {
         "{why}"
     );
     assert!(!media.is_alive() && !media.has_room());
-    let refused = media.open(Role::Subscriber, OFFER.to_owned(), None, Wish::default()).await;
+    let refused = media
+        .open(Role::Subscriber, OFFER.to_owned(), None, Wish::default())
+        .await;
     assert!(matches!(refused, Err(MediaError::Busy)));
     media.stop().await;
 }
