@@ -25,11 +25,14 @@ pub(super) struct Reported {
 
 impl Stream {
     /// The share of packets that were lost since the report before, in 256ths: of those that were sent. What the publisher's path
-    /// has lost is missing for the subscriber too, and says nothing about its own path. `None`: it is not known what was sent.
+    /// has lost is missing for the subscriber too, and says nothing about its own path. `None`: it is not known any more what was
+    /// sent.
     fn lost(&mut self, block: Reported) -> Option<u8> {
-        let before = self.reported.replace(block)?;
+        let Some(before) = self.reported.replace(block) else {
+            return Some(0);
+        };
         let expected = block.highest.wrapping_sub(before.highest);
-        if expected == 0 || expected > SENT_PACKETS_MAX as u32 {
+        if expected > SENT_PACKETS_MAX as u32 {
             return None;
         }
         let lost = block.lost.wrapping_sub(before.lost);
