@@ -19,11 +19,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Crate → the crates of this workspace that it may depend on.
 ARROWS = {
     "restage-api": (),
+    "restage-bwe": (),
     "restage-codec": (),
     "restage-core": (),
     "restage-stun": (),
     "restage-turn": ("restage-stun",),
-    "restage-media": ("restage-codec", "restage-stun"),
+    "restage-media": ("restage-bwe", "restage-codec", "restage-stun"),
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": (
         *("restage-api", "restage-core", "restage-media"),
@@ -47,11 +48,15 @@ ARROWS = {
 # Crate → the crates that its tests, examples and benches may depend on besides.
 DEV_ARROWS = {
     "restage": ("restage-testkit",),
+    "restage-bwe": ("restage-sim",),
     "restage-media": ("restage-sim",),
 }
 
 # These know no socket, file, clock, random source or runtime: whatever they need comes in as an argument.
-PURE = ("restage-api", "restage-codec", "restage-core", "restage-media", "restage-stun", "restage-turn")
+PURE = (
+    *("restage-api", "restage-bwe", "restage-codec", "restage-core"),
+    *("restage-media", "restage-stun", "restage-turn"),
+)
 # Crates whose only use is to reach outside.
 OUTSIDE_CRATES = {
     *("axum", "chrono", "fastrand", "getrandom", "hyper", "mio", "nix", "quinn-udp", "rand", "reqwest"),

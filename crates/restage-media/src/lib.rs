@@ -13,6 +13,7 @@
 //! | `transport` | which peer a datagram is for (`demux`); ICE, DTLS, and the keys for `srtp` |
 //! | `receive` | a publisher's packets: decrypt, which stream, what is missing, which layer, key frame, capture time |
 //! | `publication` | what is kept for newcomers and for retransmission; `sfu/forward` hands its packets on in bursts |
+//! | `allocate` | which layer each subscriber is shown, seldom and never for a packet |
 //! | `send` | for each subscriber: which packets, under which numbers, header, encryption → [`Output::Train`] |
 //!
 //! A publication has one inlet: a peer, another worker, or the caller ([`Input::Push`]). It has any number of outlets: peers, other
@@ -37,6 +38,7 @@
 //! ([`Output::Relay`], [`Input::Relayed`]), decrypted and with its layers known. Key frame requests go the other way. The caller
 //! knows which worker feeds a publication and which have subscribers of it.
 
+mod allocate;
 mod bitrate;
 mod config;
 mod error;
@@ -54,7 +56,9 @@ mod stats;
 mod transport;
 mod util;
 
-pub use bitrate::Download;
+pub use allocate::download::Download;
+pub use allocate::stream::{PauseReason, StreamLayer, StreamState};
+pub use allocate::wish::{FirstLayer, LayerLabel, PreferredLayer, Priority, Wish};
 pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
@@ -62,7 +66,7 @@ pub use io::{
     Output, PeerId, Protocol, PublicationId, TapError, TapId, WorkerId,
 };
 pub use packet::{Encoding, InletPacket, MediaPacket, TapLayers};
-pub use restage_codec::{Codec, MediaKind};
+pub use restage_codec::{Codec, MediaKind, PictureSize};
 pub use sdp::answer::local_ice_ufrag;
 pub use sdp::decodable::Published;
 pub use sdp::format::{Format, FormatError, H264ProfileMatch};

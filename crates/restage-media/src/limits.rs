@@ -144,6 +144,14 @@ pub const SENT_PACKETS_MAX: usize = 512;
 pub const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
 /// Retransmissions that a subscriber may have at once. Beyond that they are limited to a share of what is sent.
 pub const RESENDS_AT_ONCE_MAX: u32 = 256;
+/// A burst of video of more bytes than this is paced: it leaves bit by bit. Smaller ones, which most pictures are, leave at once.
+pub const PACED_BYTES_MIN: usize = 25_000;
+/// The longest time that a paced burst takes, however low the estimate is.
+pub const PACED_TIME_MAX: Duration = Duration::from_millis(200);
+/// Packets of a subscriber that wait to be paced. If there are more, all leave at once.
+pub const PACED_PACKETS_MAX: usize = 512;
+/// Bytes of retransmissions that leave at once. A later request is answered as far as the path has room again.
+pub const REPAIR_BYTES_AT_ONCE_MAX: usize = 25_000;
 /// How far a publisher may exceed its limit for a moment, as time at that limit. Encoders keep their rate with a buffer, mostly
 /// of a second, which they empty into a key frame, above all the first.
 pub const BITRATE_BURST: Duration = Duration::from_millis(1_500);
@@ -154,6 +162,50 @@ pub const BITRATE_WINDOW: Duration = Duration::from_secs(3);
 pub const BITRATE_OVERSHOOT_PERCENT: u64 = 10;
 /// A subscriber whose layer was changed stays at it for this long before it may have a larger one.
 pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
+/// Bytes of a datagram besides the RTP payload: the RTP header with extensions, and the tag of SRTP.
+pub const PACKET_OVERHEAD_BYTES: u64 = 28 + 12;
+/// Subscriptions of one receiver that share its estimated rate. Further ones are sent as if nothing were estimated.
+pub const FLOWS_MAX: usize = 64;
+/// Interval at which a subscriber whose rate is estimated learns which layer it is allotted.
+pub const ALLOT_INTERVAL: Duration = Duration::from_millis(100);
+/// Interval of the same for a subscriber without an estimate.
+pub const ALLOT_INTERVAL_IDLE: Duration = Duration::from_secs(1);
+/// The part of an estimate that is allotted, in percent. The rest is for retransmissions and errors of the estimate.
+pub const ALLOTTED_PERCENT: u64 = 95;
+/// What a larger layer needs, in percent of the most that it has taken recently.
+pub const STEP_NEED_PERCENT: u64 = 115;
+/// The same for a picture that is paused: it costs a viewer more than a smaller one.
+pub const RESUME_NEED_PERCENT: u64 = 105;
+/// The smallest layer is paused when less than this part of it fits, in percent: an estimate falls below the capacity of the
+/// network after each overload, and rates vary.
+pub const PAUSE_BELOW_PERCENT: u64 = 90;
+/// How long that must last.
+pub const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// The rate of a network is not known at first. A subscriber's pictures are not paused for this long, unless its network is
+/// overloaded.
+pub const UNPROVEN_FOR: Duration = Duration::from_secs(5);
+/// How long there must be room for a larger layer before it is shown.
+pub const STEP_PROVEN_AFTER: Duration = Duration::from_secs(1);
+/// Shortest time from a change of the layer to a larger one.
+pub const STEP_INTERVAL_MIN: Duration = Duration::from_secs(3);
+/// The time grows by this, in percent, with each larger layer that could not be kept,
+pub const STEP_INTERVAL_GROWTH_PERCENT: u32 = 150;
+/// up to this.
+pub const STEP_INTERVAL_MAX: Duration = Duration::from_secs(120);
+/// A larger layer that is kept for this long has not failed.
+pub const STEP_TRIAL: Duration = Duration::from_secs(10);
+/// How long a subscriber that wishes the highest quality first is left there, unless its network is overloaded.
+pub const HIGHEST_FIRST: Duration = Duration::from_secs(3);
+/// What is reserved for a subscriber's sound before its rate is known, in bits per second with headers: 64 kbit/s of Opus in packets
+/// of 20 ms, as browsers send them.
+pub const AUDIO_RESERVE: u64 = 80_000;
+/// A track without a packet for this long is reported as stopped. Silence with DTX brings a packet every 400 ms, a still screen one
+/// every second.
+pub const STOPPED_AFTER: Duration = Duration::from_secs(3);
+/// What a subscriber is shown is reported at most once in this time; what has changed in between is reported together.
+pub const STREAM_REPORT_INTERVAL_MIN: Duration = Duration::from_millis(200);
+/// Longest name of a layer that a subscriber may wish for, in bytes: the longest that is negotiated.
+pub const LAYER_NAME_BYTES_MAX: usize = 16;
 /// Interval of a stream's sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a peer without another timer is served.

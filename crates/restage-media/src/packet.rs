@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use restage_codec::h264::Lead;
-use restage_codec::{Codec, MediaKind};
+use restage_codec::{Codec, MediaKind, PictureSize};
 
-use crate::rtp::extensions::{Extensions, Rotation};
+use crate::rtp::extensions::{Extensions, RidName, Rotation};
 use crate::sdp::format::Format;
 
 /// A packet with everything that outlets need. One copy serves all subscribers; further copies share the payload.
@@ -16,7 +16,7 @@ pub(crate) struct Packet {
     pub(crate) encoding: Encoding,
     /// The encoding that subscribers should be shown from now on.
     pub(crate) target: Encoding,
-    /// The living layers, if the track has several.
+    /// The living layers with their rates; `None` before the first one is measured. Sound has one.
     pub(crate) ladder: Option<Arc<Ladder>>,
     pub(crate) format: Arc<Format>,
     pub(crate) seq: u64,
@@ -56,11 +56,20 @@ pub struct Encoding {
     pub epoch: u32,
 }
 
-/// A layer that is alive, among others of its track.
+/// A layer that is alive. Rates are in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rung {
     pub(crate) encoding: Encoding,
+    /// Its name among the publisher's encodings, if it has one.
+    pub(crate) rid: Option<RidName>,
+    /// Size of its pictures, as far as it is known.
+    pub(crate) size: Option<PictureSize>,
+    /// RTP payload: the average over about a second.
     pub(crate) bits_per_s: u64,
+    /// The same with all headers, as the network carries it.
+    pub(crate) wire_bits_per_s: u64,
+    /// The most that `wire_bits_per_s` was in the last three seconds.
+    pub(crate) peak_bits_per_s: u64,
 }
 
 /// The living layers of a track, smallest first.

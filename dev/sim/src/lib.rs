@@ -7,7 +7,7 @@
 //!
 //! `fleet` (threads and joining) → `driver` (sockets and timers of one thread) → `client` (one connection, whose
 //! WebRTC is a `peer`) → `media` (payloads), `srtp` (how they are protected) and `tally` (what arrived). `floor`,
-//! `process` and `api` are independent.
+//! `process` and `api` are independent. [`network`] is a network as arithmetic, for simulations without sockets.
 
 pub mod api;
 mod client;
@@ -16,6 +16,7 @@ mod fleet;
 pub mod floor;
 mod http;
 mod media;
+pub mod network;
 pub mod peer;
 pub mod process;
 mod srtp;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{InletId, PeerId, PublicationId, TapId, WorkerId};
-use crate::bitrate::Download;
+use crate::allocate::download::Download;
+use crate::allocate::wish::Wish;
 use crate::packet::TapLayers;
 use crate::sdp::format::Format;
 
@@ -26,8 +27,18 @@ pub enum Control {
         peer: PeerId,
         /// Its SDP offer.
         offer: String,
-        /// What it receives counts towards this, if its receiver is limited.
+        /// What it shares with the other peers of its receiver. `None`: it has no others, and no limit.
         download: Option<Arc<Download>>,
+        /// What it wants to be shown.
+        wish: Wish,
+    },
+    /// A subscriber wants to be shown something else from now on. What it is shown is told with
+    /// [`Output::Stream`](crate::Output::Stream).
+    Wish {
+        /// A peer opened with [`Control::OpenSubscriber`]. An unknown one is ignored.
+        peer: PeerId,
+        /// All that it wants; it replaces what it wanted before.
+        wish: Wish,
     },
     /// A trickle-ice-sdpfrag (RFC 8840): candidates, or an ICE restart when it carries other credentials than the
     /// peer's present ones. Answered with [`Output::Patched`](crate::Output::Patched) or
@@ -138,6 +149,7 @@ impl Control {
             | Self::Patch { peer, .. }
             | Self::Publish { peer, .. }
             | Self::Subscribe { peer, .. }
+            | Self::Wish { peer, .. }
             | Self::Close { peer } => Some(*peer),
             Self::OpenTap { .. }
             | Self::CloseTap { .. }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use restage_codec::MediaKind;
 
+use crate::allocate::stream::StreamState;
 use crate::error::OfferError;
 use crate::packet::{InletPacket, MediaPacket, Packet};
 use crate::sdp::format::Format;
@@ -212,6 +213,14 @@ pub enum Output {
         kind: MediaKind,
         /// What is published, for example `H264 profile-level-id 640028`.
         published: String,
+    },
+    /// What a connected subscriber is shown has changed. Sent at most once in
+    /// [`STREAM_REPORT_INTERVAL_MIN`](crate::limits::STREAM_REPORT_INTERVAL_MIN) for each peer; a later one replaces those before.
+    Stream {
+        /// The peer.
+        peer: PeerId,
+        /// All of what it is shown now.
+        state: StreamState,
     },
     /// The peer has ended without [`Control::Close`]. Its key is free again.
     Gone {

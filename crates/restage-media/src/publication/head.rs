@@ -40,13 +40,17 @@ impl Heads {
         }
     }
 
-    /// What to begin with, if there is a picture that is new enough: of the target, else of any layer of its feed.
-    pub(crate) fn start(&self, target: Encoding, now: Instant) -> Option<Start<'_>> {
-        let of_target = self.layers.get(usize::from(target.layer));
-        let of_target = of_target.and_then(|head| head.start(now, |source| source == target));
-        of_target.or_else(|| {
-            let is_other =
-                |encoding: Encoding| encoding.feed == target.feed && encoding.layer != target.layer;
+    /// What to begin with, if there is a picture that is new enough: of the first of these encodings that has one, else of any other
+    /// layer of the feed.
+    pub(crate) fn start(&self, feed: u64, order: &[Encoding], now: Instant) -> Option<Start<'_>> {
+        let of_order = order.iter().find_map(|encoding| {
+            let head = self.layers.get(usize::from(encoding.layer))?;
+            head.start(now, |source| source == *encoding)
+        });
+        let is_other = |source: Encoding| {
+            source.feed == feed && order.iter().all(|wanted| wanted.layer != source.layer)
+        };
+        of_order.or_else(|| {
             self.layers
                 .iter()
                 .find_map(|head| head.start(now, is_other))
@@ -195,7 +199,7 @@ mod tests {
 
         /// The numbers that a new subscriber gets, and whether they are a still picture.
         fn start(&self) -> Option<(Vec<u64>, bool)> {
-            let start = self.heads.start(ENCODING, self.epoch)?;
+            let start = self.heads.start(1, &[ENCODING], self.epoch)?;
             let seqs = start.packets.iter().map(|packet| packet.seq).collect();
             Some((seqs, start.is_still))
         }
@@ -259,20 +263,20 @@ mod tests {
         let mut rig = Rig::new();
         rig.push(1, 0, true, true);
         let late = rig.epoch + HEAD_AGE_MAX + Duration::from_millis(1);
-        assert!(rig.heads.start(ENCODING, late).is_none());
+        assert!(rig.heads.start(1, &[ENCODING], late).is_none());
         let other = Encoding {
             epoch: 1,
             ..ENCODING
         };
-        assert!(rig.heads.start(other, rig.epoch).is_none());
+        assert!(rig.heads.start(1, &[other], rig.epoch).is_none());
+        assert!(rig.heads.start(2, &[], rig.epoch).is_none(), "another feed");
         let better = Encoding {
             layer: 2,
             ..ENCODING
         };
-        assert!(
-            rig.heads.start(better, rig.epoch).is_some(),
-            "better than none"
-        );
+        let start = |order: &[Encoding]| rig.heads.start(1, order, rig.epoch).is_some();
+        assert!(start(&[better]), "better than none");
+        assert!(start(&[better, ENCODING]));
         assert!(rig.start().is_some());
         rig.heads.clear();
         assert!(rig.start().is_none());

@@ -19,7 +19,7 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::io::PublicationId;
-use crate::limits::PICTURE_WAIT_MAX;
+use crate::limits::{PICTURE_WAIT_MAX, STOPPED_AFTER};
 use crate::packet::{Encoding, Ladder, Packet};
 use crate::sdp::format::{Format, of_kind};
 use head::Heads;
@@ -43,12 +43,16 @@ pub(crate) struct Publication {
     pub(crate) heads: Heads,
     /// The encoding of video that subscribers should be shown; `None` before the present feed's first packet.
     pub(crate) target: Option<Encoding>,
-    /// The living layers, if there are several.
+    /// The living layers of video, once their rates are measured.
     pub(crate) ladder: Option<Arc<Ladder>>,
+    /// What the sound takes with headers, in bits per second, once that is measured.
+    pub(crate) audio_bits_per_s: Option<u64>,
     /// The formats that the inlet may send, as far as they are known.
     pub(crate) offered: Arc<[Arc<Format>]>,
     /// The format that it sends of each kind.
     flowing: [Option<Arc<Format>>; 2],
+    /// When the newest packet of each kind came, whoever sent it.
+    flowed_at: [Option<Instant>; 2],
 }
 
 impl Publication {
@@ -64,9 +68,16 @@ impl Publication {
             heads: Heads::default(),
             target: None,
             ladder: None,
+            audio_bits_per_s: None,
             offered: Arc::default(),
             flowing: [None, None],
+            flowed_at: [None, None],
         }
+    }
+
+    /// Whether packets of this kind have come, and none has for a while: it is muted, or its device is off.
+    pub(crate) fn is_stopped(&self, kind: MediaKind, now: Instant) -> bool {
+        self.flowed_at[kind.index()].is_some_and(|at| now >= at + STOPPED_AFTER)
     }
 
     /// The formats of a kind that are published: the one that is sent, else all that may be sent.
@@ -80,6 +91,9 @@ impl Publication {
     /// Numbers a packet. For a large audience it lets the packet wait for the rest of its picture, so that one train takes all of
     /// it; the last packet of the picture or the time limit ends the waiting.
     pub(crate) fn note(&mut self, packet: &mut Packet) {
+        if !packet.payload.is_empty() {
+            self.flowed_at[packet.kind.index()] = Some(packet.arrived);
+        }
         let flowing = &mut self.flowing[packet.kind.index()];
         let is_known = flowing
             .as_ref()
@@ -88,6 +102,8 @@ impl Publication {
             *flowing = Some(Arc::clone(&packet.format));
         }
         if packet.kind != MediaKind::Video {
+            let rung = packet.ladder.as_ref().and_then(|ladder| ladder.first());
+            self.audio_bits_per_s = rung.map(|rung| rung.peak_bits_per_s);
             return;
         }
         self.target = Some(packet.target);
@@ -130,6 +146,7 @@ impl Publication {
         self.heads.clear();
         self.target = None;
         self.ladder = None;
+        self.audio_bits_per_s = None;
         self.offered = Arc::default();
         self.flowing = [None, None];
         std::mem::replace(&mut self.inlet, inlet)

@@ -108,7 +108,10 @@ impl Tap {
     /// The packets that a new tap is given: the picture as it stands.
     pub(crate) fn begin(&mut self, heads: &Heads, target: Encoding, now: Instant) -> Vec<Packet> {
         let starts: Vec<Start<'_>> = match self.layers {
-            TapLayers::Best => heads.start(target, now).into_iter().collect(),
+            TapLayers::Best => {
+                let start = heads.start(target.feed, &[target], now);
+                start.into_iter().collect()
+            }
             TapLayers::All => heads.starts(target.feed, now).collect(),
         };
         let mut taken = Vec::new();

@@ -6,6 +6,7 @@
 pub(crate) mod clock;
 mod feedback;
 pub(crate) mod keyframe;
+mod rate;
 pub(crate) mod source;
 pub(crate) mod streams;
 #[cfg(test)]

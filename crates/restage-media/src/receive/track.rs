@@ -1,7 +1,7 @@
 //! The simulcast layers that a feed has of one kind, which of them is best, and its key frames.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use restage_codec::h264::StartDetector;
 use restage_codec::{Codec, MediaKind, PictureSize, vp8};
@@ -13,11 +13,9 @@ use crate::receive::Received;
 use crate::receive::clock::FeedClock;
 use crate::receive::clock::SenderReport;
 use crate::receive::keyframe::KeyframeRequester;
+use crate::receive::rate::Rate;
 use crate::rtp::extensions::RidName;
 use crate::sdp::format::Format;
-
-/// How long a layer's rate is measured before layers are compared.
-const RATE_WINDOW: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(crate) struct TrackIn {
@@ -25,7 +23,7 @@ pub(crate) struct TrackIn {
     feed: u64,
     layers: Vec<Layer>,
     best: usize,
-    /// The ladder when layers were compared last; `None` for a single layer.
+    /// The ladder when layers were compared last; `None` before that.
     ladder: Option<Arc<Ladder>>,
 }
 
@@ -189,7 +187,9 @@ impl TrackIn {
             }
         }
         self.best = best;
-        self.ladder = (self.layers.len() > 1).then(|| self.climbable(now));
+        let is_measured = |layer: &Layer| layer.rate.is_measured();
+        self.ladder = (self.layers.len() > 1 || self.layers.iter().any(is_measured))
+            .then(|| self.climbable(now));
     }
 
     /// The living layers, smallest picture first. If sizes are unknown or equal the rate decides.
@@ -200,7 +200,11 @@ impl TrackIn {
             .map(|(index, layer)| {
                 let rung = Rung {
                     encoding: self.encoding(index),
-                    bits_per_s: layer.rate.bytes_per_s * 8,
+                    rid: layer.rid,
+                    size: layer.size,
+                    bits_per_s: layer.rate.bits_per_s(),
+                    wire_bits_per_s: layer.rate.wire_bits_per_s(),
+                    peak_bits_per_s: layer.rate.peak_bits_per_s(),
                 };
                 (layer.size.map(PictureSize::pixels), rung)
             })
@@ -223,7 +227,10 @@ impl Layer {
         let pixels = |layer: &Self| layer.size.map(PictureSize::pixels);
         match (pixels(self), pixels(other)) {
             (Some(own), Some(others)) if own != others => own > others,
-            _ => self.rate.bytes_per_s > other.rate.bytes_per_s + other.rate.bytes_per_s / 4,
+            _ => {
+                let others = other.rate.newest_bits_per_s();
+                self.rate.newest_bits_per_s() > others + others / 4
+            }
         }
     }
 
@@ -260,30 +267,10 @@ impl Layer {
     }
 }
 
-/// Bytes per second, measured per window.
-#[derive(Debug, Default)]
-struct Rate {
-    window: Option<(Instant, u64)>,
-    bytes_per_s: u64,
-}
-
-impl Rate {
-    /// Counts a packet. True: a window has ended and there is a new rate.
-    fn add(&mut self, now: Instant, bytes: usize) -> bool {
-        let (since, sum) = self.window.get_or_insert((now, 0));
-        let length = now.saturating_duration_since(*since);
-        if length < RATE_WINDOW {
-            *sum += bytes as u64;
-            return false;
-        }
-        self.bytes_per_s = *sum * 1_000 / (length.as_millis() as u64).max(1);
-        self.window = Some((now, bytes as u64));
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use restage_codec::Codec;
 
     use super::*;

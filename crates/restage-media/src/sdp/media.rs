@@ -42,7 +42,7 @@ const PUBLISHER_EXTENSIONS: &[&str] =
     &[MID, RID, REPAIRED_RID, TRANSPORT_SEQ, AUDIO_LEVEL, ROTATION];
 
 /// Header extensions with a subscriber: only those that are used, because each costs time for every packet.
-const SUBSCRIBER_EXTENSIONS: &[&str] = &[MID, AUDIO_LEVEL, ROTATION];
+const SUBSCRIBER_EXTENSIONS: &[&str] = &[MID, TRANSPORT_SEQ, AUDIO_LEVEL, ROTATION];
 
 impl MediaOffer {
     /// `None` if no codec of the section is forwarded.
@@ -63,9 +63,13 @@ impl MediaOffer {
                 ),
             ));
         }
-        let formats = formats(section, kind, role);
+        let mut formats = formats(section, kind, role);
         if formats.is_empty() {
             return Ok(None);
+        }
+        let mut extensions = extensions(section, role);
+        if role == Role::Subscriber {
+            choose_feedback(&mut formats, &mut extensions);
         }
         let rids = if role == Role::Publisher && kind == MediaKind::Video {
             rids(section)
@@ -81,7 +85,7 @@ impl MediaOffer {
             kind,
             mid,
             formats,
-            extensions: extensions(section, role),
+            extensions,
             rids,
             ssrcs,
         }))
@@ -191,9 +195,13 @@ fn formats(section: &Section<'_>, kind: MediaKind, role: Role) -> Vec<Format> {
     formats
 }
 
-/// Feedback types that are supported. REMB is not: publishers get transport-wide feedback instead.
-const PUBLISHER_FEEDBACK: &[&str] = &["nack", "nack pli", "ccm fir", "transport-cc"];
-const SUBSCRIBER_FEEDBACK: &[&str] = &["nack", "nack pli", "ccm fir"];
+/// Transport-wide feedback, from which the rate of a path is estimated, and what older clients send instead.
+const TRANSPORT_CC: &str = "transport-cc";
+const REMB: &str = "goog-remb";
+
+/// Feedback types that are supported. Publishers get transport-wide feedback and no REMB.
+const PUBLISHER_FEEDBACK: &[&str] = &["nack", "nack pli", "ccm fir", TRANSPORT_CC];
+const SUBSCRIBER_FEEDBACK: &[&str] = &["nack", "nack pli", "ccm fir", TRANSPORT_CC, REMB];
 
 fn add_feedback(section: &Section<'_>, role: Role, formats: &mut [Format]) {
     let used = match role {
@@ -217,6 +225,25 @@ fn add_feedback(section: &Section<'_>, role: Role, formats: &mut [Format]) {
                 format.feedback.push(value.into());
             }
         }
+    }
+}
+
+/// A subscriber's transport-wide feedback needs the numbers of packets and the other way round: without one of them, neither is
+/// used. REMB is used only without both.
+fn choose_feedback(formats: &mut [Format], extensions: &mut Vec<(u8, String)>) {
+    let is_numbered = extensions.iter().any(|(_, uri)| uri == TRANSPORT_SEQ)
+        && formats
+            .iter()
+            .any(|format| format.has_feedback(TRANSPORT_CC));
+    let unused = match is_numbered {
+        true => REMB,
+        false => TRANSPORT_CC,
+    };
+    for format in formats {
+        format.feedback.retain(|value| value != unused);
+    }
+    if !is_numbered {
+        extensions.retain(|(_, uri)| uri != TRANSPORT_SEQ);
     }
 }
 

@@ -1,18 +1,20 @@
 //! A negotiated stream to a subscriber.
 
 use super::media::{self, MediaOffer};
-use crate::rtp::write::{ExtensionIds, MidName};
+use crate::rtp::write::{ExtensionIds, HeaderForm};
 
 /// One negotiated stream.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamConfig {
-    pub(crate) mid: MidName,
+    pub(crate) header: HeaderForm,
     pub(crate) ssrc: u32,
     /// SSRC of retransmissions, and the payload type of each payload type's retransmissions (RFC 4588).
     pub(crate) rtx_ssrc: Option<u32>,
     pub(crate) rtx_types: Vec<(u8, u8)>,
-    pub(crate) extensions: ExtensionIds,
     pub(crate) clock_rate: u32,
+    /// Packets of some payload type are sent again as they are, with the same transport-wide number: there are no retransmissions for
+    /// it.
+    pub(crate) repeats_number: bool,
 }
 
 impl StreamConfig {
@@ -25,18 +27,22 @@ impl StreamConfig {
                 .map(|(id, _)| *id)
         };
         let formats = media.formats.iter();
+        let transport_seq = id(media::TRANSPORT_SEQ);
+        let has_rtx = rtx_ssrc.is_some() && formats.clone().all(|format| format.rtx.is_some());
+        let extensions = ExtensionIds {
+            mid: id(media::MID),
+            audio_level: id(media::AUDIO_LEVEL),
+            rotation: id(media::ROTATION),
+            transport_seq,
+        };
         Self {
-            mid: MidName::new(&media.mid),
+            repeats_number: transport_seq.is_some() && !has_rtx,
+            header: HeaderForm::new(&extensions, &media.mid),
             ssrc,
             rtx_ssrc,
             rtx_types: formats
                 .filter_map(|format| Some((format.pt, format.rtx?)))
                 .collect(),
-            extensions: ExtensionIds {
-                mid: id(media::MID),
-                audio_level: id(media::AUDIO_LEVEL),
-                rotation: id(media::ROTATION),
-            },
             clock_rate: media
                 .formats
                 .first()

@@ -3,6 +3,10 @@
 //! All RTP and RTCP of a subscriber is written and read here. So there is one writer per SSRC and key, and no nonce is used for
 //! two packets (RFC 7714 §8.1, RFC 3711 §9.1).
 
+mod feedback;
+mod paced;
+mod probe;
+mod repair;
 pub(crate) mod rewrite;
 mod sent;
 #[cfg(test)]
@@ -14,23 +18,26 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use restage_bwe::{Config, Estimator};
 use restage_codec::MediaKind;
 use restage_codec::vp8::DescriptorNumbers;
 
 use crate::io::Output;
 use crate::io::datagrams::{Buffers, Path};
-use crate::limits::{REPORT_INTERVAL, RESENDS_AT_ONCE_MAX};
-use crate::publication::history::History;
+use crate::limits::{PACED_BYTES_MIN, PAYLOAD_BYTES_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX};
 use crate::rtp::extensions::Extensions;
-use crate::rtp::rtcp::sender::{self as rtcp, Feedback, SenderInfo};
+use crate::rtp::rtcp::sender::{self as rtcp, SenderInfo};
 use crate::rtp::write::{self as header, Fixed};
 use crate::sdp::stream::StreamConfig;
 use crate::srtp::protect::Srtp;
-use sent::{Entry, Sent};
+use feedback::Reported;
+use paced::Paced;
+use repair::Repairs;
+use sent::Sent;
 use train::Train;
 
 /// A packet for one subscriber: the shared payload with the subscriber's own header fields.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     /// The packet's number in the publication's history.
     pub(crate) number: u64,
@@ -48,9 +55,13 @@ pub(crate) struct Outgoing {
     pub(crate) vp8: Option<DescriptorNumbers>,
 }
 
+/// A burst of at most this many packets, of whatever size, is not paced.
+const PACED_PACKETS_MIN: usize = PACED_BYTES_MIN / PAYLOAD_BYTES_MAX;
 /// Packets that are shorter than the longest of their burst by at most this are padded to its length, so that they leave as one
 /// train: encoders split pictures into packets that differ by a byte or two.
 const PADDING_BYTES_MAX: usize = 8;
+/// The highest estimate: nothing speaks against any rate.
+const RATE_MAX: u64 = restage_bwe::limits::RATE_MAX;
 /// Retransmissions allowed per hundred packets sent.
 const RESEND_PERCENT: u32 = 30;
 
@@ -65,14 +76,8 @@ struct Stream {
     newest: Option<(u32, Instant)>,
     /// Retransmissions that are still allowed, in hundredths.
     credit: u32,
-}
-
-/// What a subscriber asks for in one feedback packet.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Requests {
-    pub(crate) wants_key_frame: bool,
-    /// Sequence numbers of video that it has not received.
-    pub(crate) missing: Vec<u16>,
+    /// The subscriber's newest report.
+    reported: Option<Reported>,
 }
 
 /// The sending part of a subscriber's connection.
@@ -83,6 +88,13 @@ pub(crate) struct Sender {
     cname: String,
     pub(crate) path: Path,
     report_at: Option<Instant>,
+    /// What the path carries.
+    estimator: Box<Estimator>,
+    /// A large burst that leaves bit by bit. Boxed: mostly there is none.
+    paced: Option<Box<Paced>>,
+    repairs: Repairs,
+    /// Sequence number of the video packet that a probe has repeated last.
+    probed: u64,
 }
 
 impl Sender {
@@ -91,7 +103,9 @@ impl Sender {
         streams: [Option<StreamConfig>; 2],
         cname: String,
         path: Path,
+        now: Instant,
     ) -> Self {
+        let estimator = Estimator::new(estimation(&streams), now);
         let streams = streams.map(|config| {
             config.map(|config| Stream {
                 sent: Sent::default(),
@@ -100,6 +114,7 @@ impl Sender {
                 octets: 0,
                 newest: None,
                 credit: RESENDS_AT_ONCE_MAX * 100,
+                reported: None,
                 config,
             })
         });
@@ -109,12 +124,46 @@ impl Sender {
             cname,
             path,
             report_at: None,
+            estimator: Box::new(estimator),
+            paced: None,
+            repairs: Repairs::new(now),
+            probed: 0,
         }
     }
 
-    /// Sends a burst of one kind. Datagrams of equal size leave as one train, of which the last may be shorter.
+    /// What estimates the rate of the path. `None`: the subscriber has not said anything from which that follows.
+    pub(crate) fn estimator_mut(&mut self) -> Option<&mut Estimator> {
+        self.estimate().is_some().then_some(&mut self.estimator)
+    }
+
+    /// What the path carries, in bits per second, if that is known.
+    pub(crate) fn estimate(&self) -> Option<u64> {
+        let estimate = self.estimator.estimate();
+        (self.estimator.has_feedback() || estimate < RATE_MAX).then_some(estimate)
+    }
+
+    /// Sends a burst of one kind: at once, or bit by bit if it is large.
     pub(crate) fn send(
         &mut self,
+        now: Instant,
+        kind: MediaKind,
+        burst: &[Outgoing],
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let may_be_paced =
+            kind == MediaKind::Video && (self.paced.is_some() || burst.len() > PACED_PACKETS_MIN);
+        if may_be_paced && self.pace(now, burst) {
+            self.send_paced(now, buffers, outputs);
+        } else {
+            self.write(now, kind, burst, buffers, outputs);
+        }
+    }
+
+    /// Writes a burst of one kind. Datagrams of equal size leave as one train, of which the last may be shorter.
+    fn write(
+        &mut self,
+        now: Instant,
         kind: MediaKind,
         burst: &[Outgoing],
         buffers: &mut Buffers,
@@ -133,6 +182,8 @@ impl Sender {
                 .max()
                 .unwrap_or(0),
         };
+        let is_numbered = stream.config.header.is_numbered();
+        let mut batch = self.estimator.batch(now);
         for (place, packet) in (1..).zip(burst) {
             let start = train.contents.len();
             let fixed = Fixed {
@@ -141,15 +192,12 @@ impl Sender {
                 seq: packet.seq as u16,
                 time: packet.time,
                 ssrc: stream.config.ssrc,
+                transport_seq: batch.next_number(),
             };
             let config = &stream.config;
-            header::write(
-                &mut train.contents,
-                fixed,
-                &config.extensions,
-                &config.mid,
-                &packet.extensions,
-            );
+            config
+                .header
+                .write(&mut train.contents, fixed, &packet.extensions);
             let body = train.contents.len();
             train.contents.extend_from_slice(&packet.payload);
             if let Some(numbers) = &packet.vp8 {
@@ -162,98 +210,15 @@ impl Sender {
             header::pad(&mut train.contents, start, padding);
             self.srtp
                 .protect_rtp(&mut train.contents, start, body, config.ssrc, packet.seq);
+            match is_numbered {
+                true => batch.push(train.contents.len() - start),
+                false => batch.push_unnumbered(train.contents.len() - start),
+            }
             train.close(start, buffers, outputs);
-            stream.on_sent(packet, padding);
+            stream.on_sent(packet, padding, fixed.transport_seq);
         }
+        batch.finish();
         train.finish(buffers, outputs);
-    }
-
-    /// Sends lost packets again, if they are still known and the share of retransmissions allows. Returns how many.
-    pub(crate) fn resend(
-        &mut self,
-        missing: &[u16],
-        history: &History,
-        buffers: &mut Buffers,
-        outputs: &mut VecDeque<Output>,
-    ) -> u64 {
-        let Some(stream) = &mut self.streams[MediaKind::Video.index()] else {
-            return 0;
-        };
-        let mut count = 0;
-        let mut train = Train::new(self.path, buffers.take());
-        train.is_video = true;
-        for seq in missing {
-            let Some((entry, packet)) = stream.sent.find(*seq, history) else {
-                continue;
-            };
-            let Some(content) = packet.part(entry.part) else {
-                continue;
-            };
-            let Some(credit) = stream.credit.checked_sub(100) else {
-                break;
-            };
-            stream.credit = credit;
-            let start = train.contents.len();
-            let marker = packet.marker && entry.part == 0;
-            let (fixed, index, is_rtx) = stream.again(&entry, marker);
-            let config = &stream.config;
-            header::write(
-                &mut train.contents,
-                fixed,
-                &config.extensions,
-                &config.mid,
-                &packet.extensions,
-            );
-            let body = train.contents.len();
-            if is_rtx {
-                // RFC 4588 §4: the original number goes before the payload.
-                train.contents.extend((entry.seq as u16).to_be_bytes());
-            }
-            let payload = train.contents.len();
-            train.contents.extend_from_slice(content);
-            if let Some(numbers) = &entry.vp8 {
-                numbers.write(&mut train.contents[payload..]);
-            }
-            if !is_rtx {
-                header::pad(&mut train.contents, start, entry.padding);
-            }
-            self.srtp
-                .protect_rtp(&mut train.contents, start, body, fixed.ssrc, index);
-            train.close(start, buffers, outputs);
-            count += 1;
-        }
-        train.finish(buffers, outputs);
-        count
-    }
-
-    /// Reads feedback. `None`: it does not come from the subscriber, or it is a replay.
-    pub(crate) fn receive_rtcp(&mut self, bytes: &[u8]) -> Option<Requests> {
-        let opened = self.srtp.rtcp.open(bytes)?;
-        let mut requests = Requests::default();
-        let video = self.streams[MediaKind::Video.index()]
-            .as_ref()
-            .map(|stream| stream.config.ssrc);
-        rtcp::read(&opened, |feedback| match feedback {
-            Feedback::Nack {
-                ssrc,
-                first,
-                following,
-            } if Some(ssrc) == video => {
-                let bits = (0..16).filter(|bit| following >> bit & 1 == 1);
-                let missing =
-                    std::iter::once(first).chain(bits.map(|bit| first.wrapping_add(bit + 1)));
-                let room = (RESENDS_AT_ONCE_MAX as usize).saturating_sub(requests.missing.len());
-                requests.missing.extend(missing.take(room));
-            }
-            Feedback::KeyFrame { ssrc } if Some(ssrc) == video => requests.wants_key_frame = true,
-            Feedback::Nack { .. } | Feedback::KeyFrame { .. } => {}
-        });
-        Some(requests)
-    }
-
-    /// Feedback refused because its SSRC was beyond [`RTCP_SOURCES_MAX`](crate::limits::RTCP_SOURCES_MAX), since the last call.
-    pub(crate) fn take_sources_refused(&mut self) -> u64 {
-        std::mem::take(&mut self.srtp.rtcp.sources_refused)
     }
 
     /// Reads the memory that the next burst of this kind needs first, so that the processor fetches it while another subscriber
@@ -263,13 +228,47 @@ impl Sender {
             stream.sent.touch()
                 ^ u64::from(stream.packets)
                 ^ u64::from(stream.config.clock_rate)
+                ^ u64::from(self.estimator.next_number())
                 ^ self.srtp.touch()
         })
     }
 
-    /// When reports are due; `None` before the first packet.
+    /// When [`on_timeout`](Self::on_timeout) is due; `None` before the first packet.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.report_at
+        let paced = self.paced.as_ref().map(|paced| paced.due_at());
+        let timers = [self.report_at, self.estimator.deadline(), paced];
+        timers.into_iter().flatten().min()
+    }
+
+    /// Whether there is a time for the next report.
+    pub(crate) fn has_reported(&self) -> bool {
+        self.report_at.is_some()
+    }
+
+    /// Whether a large burst has not left completely.
+    pub(crate) fn is_pacing(&self) -> bool {
+        self.paced.is_some()
+    }
+
+    /// Sends what is due: reports, and if `may_send` media, the next part of a large burst. Returns how many bytes of a probe are to
+    /// be sent now. `since_1970` is the time at `now`.
+    pub(crate) fn on_timeout(
+        &mut self,
+        now: Instant,
+        since_1970: Duration,
+        may_send: bool,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) -> usize {
+        self.report(now, since_1970, buffers, outputs);
+        if may_send {
+            self.send_paced(now, buffers, outputs);
+        } else if let Some(paced) = &mut self.paced {
+            paced.wait(now);
+        }
+        self.estimator.on_timeout(now);
+        let probe = self.estimator.probe_due(now);
+        if may_send { probe } else { 0 }
     }
 
     /// Sends the reports that are due (RFC 3550 §6.4.1). `since_1970` is the time at `now`.
@@ -327,25 +326,45 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
-    /// The subscriber receives another publication from now on.
+    /// The subscriber receives another publication from now on. What of the former one has not left yet is dropped: it could not be
+    /// sent again.
     pub(crate) fn forget_sent(&mut self) {
+        self.paced = None;
         for stream in self.streams.iter_mut().flatten() {
             stream.sent.clear();
         }
     }
 }
 
+/// How the rate of a subscriber's path is estimated. A subscriber without transport-wide feedback is sent everything until it
+/// complains.
+fn estimation(streams: &[Option<StreamConfig>; 2]) -> Config {
+    let mut streams = streams.iter().flatten();
+    let has_feedback = streams.clone().any(|stream| stream.header.is_numbered());
+    let can_probe = streams.any(|stream| {
+        stream.header.is_numbered() && stream.rtx_ssrc.is_some() && !stream.rtx_types.is_empty()
+    });
+    let known = Config::default();
+    Config {
+        start: if has_feedback { known.start } else { RATE_MAX },
+        has_feedback,
+        can_probe,
+        ..known
+    }
+}
+
 impl StreamConfig {
     /// Bytes of the packet before padding and encryption.
     fn size(&self, packet: &Outgoing) -> usize {
-        header::length(&self.extensions, &self.mid, &packet.extensions) + packet.payload.len()
+        self.header.length(&packet.extensions) + packet.payload.len()
     }
 }
 
 impl Stream {
-    fn on_sent(&mut self, packet: &Outgoing, padding: u8) {
+    fn on_sent(&mut self, packet: &Outgoing, padding: u8, transport_seq: u16) {
         if packet.nackable {
-            self.sent.push(packet, padding);
+            let transport_seq = self.config.repeats_number.then_some(transport_seq);
+            self.sent.push(packet, padding, transport_seq);
             self.credit = (self.credit + RESEND_PERCENT).min(RESENDS_AT_ONCE_MAX * 100);
         }
         self.packets = self.packets.wrapping_add(1);
@@ -355,35 +374,6 @@ impl Stream {
             .is_none_or(|(_, captured)| captured <= packet.wallclock)
         {
             self.newest = Some((packet.time, packet.wallclock));
-        }
-    }
-
-    /// Header and packet index of a retransmission: on a stream of its own if one was negotiated, else of the same packet again.
-    fn again(&mut self, entry: &Entry, marker: bool) -> (Fixed, u64, bool) {
-        let same = Fixed {
-            pt: entry.pt,
-            marker,
-            seq: entry.seq as u16,
-            time: entry.time,
-            ssrc: self.config.ssrc,
-        };
-        let rtx_type = self.config.rtx_types.iter().find(|(pt, _)| *pt == entry.pt);
-        match (self.config.rtx_ssrc, rtx_type) {
-            (Some(ssrc), Some((_, pt))) => {
-                self.rtx_seq += 1;
-                let seq = self.rtx_seq;
-                (
-                    Fixed {
-                        pt: *pt,
-                        seq: seq as u16,
-                        ssrc,
-                        ..same
-                    },
-                    seq,
-                    true,
-                )
-            }
-            _ => (same, entry.seq, false),
         }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Sent {
     slots: Vec<Option<Slot>>,
     /// The highest number.
     newest: u64,
+    /// Transport-wide numbers of the packets in `slots`, if they are needed again.
+    transport_seqs: Vec<u16>,
 }
 
 /// An [`Entry`] in stored form: small, because one is written for every packet to every subscriber.
@@ -40,6 +42,8 @@ pub(crate) struct Entry {
     pub(crate) pt: u8,
     /// Bytes of padding that it had.
     pub(crate) padding: u8,
+    /// Its transport-wide number, if that is needed again.
+    pub(crate) transport_seq: u16,
     pub(crate) vp8: Option<DescriptorNumbers>,
 }
 
@@ -48,7 +52,8 @@ const _: () = assert!(SLOTS.is_power_of_two());
 const _: () = assert!(size_of::<Option<Slot>>() <= 24);
 
 impl Sent {
-    pub(crate) fn push(&mut self, packet: &Outgoing, padding: u8) {
+    /// `transport_seq` is its transport-wide number, if that is needed again: where there is no stream for retransmissions.
+    pub(crate) fn push(&mut self, packet: &Outgoing, padding: u8, transport_seq: Option<u16>) {
         if self.slots.is_empty() {
             self.slots = vec![None; SLOTS];
         }
@@ -62,6 +67,15 @@ impl Sent {
             pt: packet.pt,
             padding,
         });
+        if let Some(transport_seq) = transport_seq {
+            self.transport_seqs.resize(SLOTS, 0);
+            self.transport_seqs[packet.seq as usize % SLOTS] = transport_seq;
+        }
+    }
+
+    /// The highest sequence number.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
     }
 
     /// Reads the slot of the next packet: see [`Sender::touch`](super::Sender::touch).
@@ -70,9 +84,16 @@ impl Sent {
         slot.map_or(0, |slot| slot.map_or(0, |slot| u64::from(slot.seq)))
     }
 
+    /// Whether a packet was sent under this sequence number lately.
+    pub(crate) fn has(&self, seq: u16) -> bool {
+        let slot = self.slots.get(usize::from(seq) % SLOTS).copied().flatten();
+        slot.is_some_and(|slot| slot.seq as u16 == seq)
+    }
+
     /// The packet that was sent under this sequence number, if it is still known.
     pub(crate) fn find<'a>(&self, seq: u16, history: &'a History) -> Option<(Entry, &'a Packet)> {
-        let slot = (*self.slots.get(usize::from(seq) % SLOTS)?)?;
+        let place = usize::from(seq) % SLOTS;
+        let slot = (*self.slots.get(place)?)?;
         if slot.seq as u16 != seq {
             return None;
         }
@@ -83,6 +104,7 @@ impl Sent {
             part: slot.part,
             pt: slot.pt,
             padding: slot.padding,
+            transport_seq: self.transport_seqs.get(place).map_or(0, |number| *number),
             vp8: slot.vp8,
         };
         Some((entry, history.get(number)?))

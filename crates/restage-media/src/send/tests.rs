@@ -1,18 +1,22 @@
 //! The sending half against a receiver that holds the other end's keys.
 
+mod estimation;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use restage_codec::Codec;
 
+use super::feedback::Requests;
 use super::*;
 use crate::io::Protocol;
 use crate::limits::{TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX};
 use crate::packet::Encoding;
 use crate::packet::Packet;
+use crate::publication::history::History;
 use crate::rtp::extensions::Extensions;
-use crate::rtp::write::{ExtensionIds, MidName};
+use crate::rtp::write::{ExtensionIds, HeaderForm};
 use crate::sdp::format::format;
 use crate::srtp::keys::KeyingMaterial;
 use crate::srtp::keys::SrtpProfile;
@@ -21,6 +25,8 @@ use crate::util::test::epoch;
 
 const VIDEO: u32 = 0x1111;
 const RTX: u32 = 0x2222;
+/// Id of the extension with the transport-wide number.
+const NUMBER_ID: u8 = 3;
 
 fn srtp(is_client: bool) -> Srtp {
     let bytes = (0..2 * (32 + 12)).collect();
@@ -44,16 +50,27 @@ struct Rig {
 
 impl Rig {
     fn new(with_rtx: bool) -> Self {
+        Self::with(with_rtx, false)
+    }
+
+    /// Its packets have transport-wide numbers.
+    fn numbered(with_rtx: bool) -> Self {
+        Self::with(with_rtx, true)
+    }
+
+    fn with(with_rtx: bool, is_numbered: bool) -> Self {
+        let extensions = ExtensionIds {
+            mid: Some(4),
+            transport_seq: is_numbered.then_some(NUMBER_ID),
+            ..ExtensionIds::default()
+        };
         let stream = StreamConfig {
-            mid: MidName::new("v"),
+            header: HeaderForm::new(&extensions, "v"),
             ssrc: VIDEO,
             rtx_ssrc: with_rtx.then_some(RTX),
             rtx_types: if with_rtx { vec![(96, 97)] } else { Vec::new() },
-            extensions: ExtensionIds {
-                mid: Some(4),
-                ..ExtensionIds::default()
-            },
             clock_rate: 90_000,
+            repeats_number: is_numbered && !with_rtx,
         };
         let path = Path {
             source: "192.0.2.1:4081".parse().unwrap(),
@@ -61,7 +78,13 @@ impl Rig {
             protocol: Protocol::Udp,
         };
         Self {
-            sender: Sender::new(srtp(false), [None, Some(stream)], "c".to_owned(), path),
+            sender: Sender::new(
+                srtp(false),
+                [None, Some(stream)],
+                "c".to_owned(),
+                path,
+                epoch(),
+            ),
             remote: srtp(true),
             history: History::default(),
             buffers: Buffers::default(),
@@ -119,7 +142,8 @@ impl Rig {
             self.history.push(packet, self.now);
         }
         let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
-        self.sender.send(MediaKind::Video, &burst, buffers, outputs);
+        self.sender
+            .send(self.now, MediaKind::Video, &burst, buffers, outputs);
     }
 
     fn trains(&mut self) -> Vec<Vec<Vec<u8>>> {
@@ -141,12 +165,13 @@ impl Rig {
     fn hear(&mut self, plain: &[u8]) -> Option<Requests> {
         let mut packet = plain.to_vec();
         assert!(self.remote.rtcp.protect(&mut packet, 0));
-        self.sender.receive_rtcp(&packet)
+        self.sender.receive_rtcp(self.now, Duration::ZERO, &packet)
     }
 
     fn resend(&mut self, missing: &[u16]) -> Vec<Vec<u8>> {
         let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
-        self.sender.resend(missing, &self.history, buffers, outputs);
+        self.sender
+            .resend(self.now, missing, &self.history, buffers, outputs);
         self.trains().concat()
     }
 }
@@ -320,11 +345,18 @@ fn feedback_about_other_streams_and_without_keys_does_nothing() {
     );
     let pli = [0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0x11, 0x11];
     assert!(rig.hear(&pli).unwrap().wants_key_frame);
-    assert_eq!(rig.sender.receive_rtcp(&pli), None, "not encrypted");
+    assert_eq!(
+        rig.sender.receive_rtcp(rig.now, Duration::ZERO, &pli),
+        None,
+        "not encrypted"
+    );
     let mut rng = Rng::new(4);
     for length in 0..1_500 {
         let mut bytes: Vec<u8> = (0..length).map(|_| rng.next_u64() as u8).collect();
-        assert_eq!(rig.sender.receive_rtcp(&bytes), None);
+        assert_eq!(
+            rig.sender.receive_rtcp(rig.now, Duration::ZERO, &bytes),
+            None
+        );
         // The same with good keys: whatever is inside must be survived.
         if length >= 12 {
             // Of one SSRC: there may not be as many as there are lengths.

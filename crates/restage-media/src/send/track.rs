@@ -9,6 +9,8 @@ use std::time::Instant;
 use restage_codec::vp8::Descriptor;
 use restage_codec::{Codec, MediaKind};
 
+use crate::allocate::stream::PauseReason;
+use crate::allocate::table::Allotted;
 use crate::packet::Packet;
 use crate::packet::{Encoding, Ladder, Rung};
 use crate::publication::select::{Choice, Selector};
@@ -35,11 +37,13 @@ pub(crate) struct TrackOut {
     vp8: Vp8Rewriter,
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
-    /// The largest layer that this subscriber should be shown; `None`: the best.
+    /// The largest layer that the hard limit of its receiver permits; `None`: the best.
     bound: Option<Encoding>,
+    /// What its network carries and it wishes for.
+    allotted: Allotted,
     /// What is left out of its pictures because the worker is overloaded.
     thinning: Thinning,
-    /// `bound` or `thinning` is set. Only this is checked for every packet.
+    /// One of the three above leaves something out. Only this is checked for every packet.
     is_bound: bool,
     /// When pictures are withheld: the timestamp of the last picture that is still sent.
     last_picture: Option<u64>,
@@ -82,6 +86,7 @@ impl TrackOut {
             vp8: Vp8Rewriter::default(),
             sent_at: None,
             bound: None,
+            allotted: Allotted::Any,
             thinning: Thinning::None,
             is_bound: false,
             last_picture: None,
@@ -148,7 +153,7 @@ impl TrackOut {
     /// Whether a packet is left out. Pictures are cut off only between two pictures, so that none is damaged.
     #[cold]
     fn withholds(&mut self, packet: &Packet) -> bool {
-        if self.thinning != Thinning::Withheld || self.kind != MediaKind::Video {
+        if !self.is_withheld() || self.kind != MediaKind::Video {
             return false;
         }
         if self.selector.is_still() || self.selector.current() != Some(packet.encoding) {
@@ -161,24 +166,47 @@ impl TrackOut {
         true
     }
 
-    /// Sets what is left out from now on. No key frame is requested meanwhile; pictures that were withheld go on with the next
-    /// key frame.
+    /// Sets what is left out from now on because the worker is overloaded. No key frame is requested meanwhile; pictures that were
+    /// withheld go on with the next key frame.
     pub(crate) fn thin(&mut self, thinning: Thinning) {
-        if self.thinning != thinning {
-            self.thinning = thinning;
+        let was_withheld = self.is_withheld();
+        self.thinning = thinning;
+        self.after_change(was_withheld);
+    }
+
+    /// Sets which pictures its network carries and it wishes for. While there are none, no key frame is requested.
+    pub(crate) fn allot(&mut self, allotted: Allotted) {
+        let was_withheld = self.is_withheld();
+        self.allotted = allotted;
+        self.after_change(was_withheld);
+    }
+
+    fn after_change(&mut self, was_withheld: bool) {
+        if self.is_withheld() != was_withheld {
             self.last_picture = None;
-            self.bind(self.bound);
         }
+        self.bind(self.bound);
     }
 
     fn bind(&mut self, bound: Option<Encoding>) {
         self.bound = bound;
-        self.is_bound = bound.is_some() || self.thinning != Thinning::None;
+        self.is_bound =
+            bound.is_some() || self.allotted != Allotted::Any || self.thinning != Thinning::None;
     }
 
     /// Whether all pictures are left out.
     pub(crate) fn is_withheld(&self) -> bool {
-        self.thinning == Thinning::Withheld
+        self.pause().is_some()
+    }
+
+    /// Why all pictures are left out, if they are.
+    pub(crate) fn pause(&self) -> Option<PauseReason> {
+        match (self.allotted, self.thinning) {
+            (Allotted::Unwanted, _) => Some(PauseReason::Wish),
+            (_, Thinning::Withheld) => Some(PauseReason::Overload),
+            (Allotted::Paused, _) => Some(PauseReason::Network),
+            _ => None,
+        }
     }
 
     /// The packet starts a key frame for which the stream does not have all parameter sets at this place: a subscriber that
@@ -233,33 +261,45 @@ impl TrackOut {
 
     /// Whether a key frame of `target` is needed.
     pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
-        self.kind == MediaKind::Video
-            && self.thinning != Thinning::Withheld
-            && self.selector.is_waiting(target)
+        self.kind == MediaKind::Video && !self.is_withheld() && self.selector.is_waiting(target)
     }
 
     /// The encoding that this subscriber should be shown.
     pub(crate) fn target(&self, packet: &Packet) -> Encoding {
-        if !self.is_bound {
-            return packet.target;
+        match self.is_bound {
+            true => self.target_among(packet.ladder.as_deref(), packet.target),
+            false => packet.target,
         }
-        let ladder = packet.ladder.as_deref().unwrap_or_default();
-        if self.thinning != Thinning::None
-            && let Some(smallest) = ladder.first()
-        {
+    }
+
+    /// The encoding of these that this subscriber should be shown, when `best` is the best.
+    pub(crate) fn target_among(&self, ladder: Option<&Ladder>, best: Encoding) -> Encoding {
+        let ladder = ladder.unwrap_or_default();
+        let Some(smallest) = ladder.first() else {
+            return best;
+        };
+        if self.thinning != Thinning::None {
             return smallest.encoding;
         }
-        let Some(bound) = self.bound else {
-            return packet.target;
-        };
-        let place = place_of(ladder, bound);
-        place.map_or(packet.target, |place| ladder[place].encoding)
+        let limited = self.bound.and_then(|bound| place_of(ladder, bound));
+        let places = limited.into_iter().chain(self.allotted_place(ladder));
+        places.min().map_or(best, |place| ladder[place].encoding)
+    }
+
+    /// The place on the ladder up to which its network carries the layers. Of another feed that is not known yet.
+    fn allotted_place(&self, ladder: &Ladder) -> Option<usize> {
+        match self.allotted {
+            Allotted::UpTo(encoding) => Some(place_of(ladder, encoding).unwrap_or_default()),
+            Allotted::Any | Allotted::Paused | Allotted::Unwanted => None,
+        }
     }
 
     /// Goes down to the largest layer that fits into this rate, or to the smallest. Returns it; `None` if there is no smaller
     /// layer than the present one.
     pub(crate) fn descend(&mut self, ladder: &Ladder, bits_per_s: u64) -> Option<Rung> {
-        let place = self.place(ladder)?;
+        let present = self.place(ladder)?;
+        let shown = self.allotted_place(ladder);
+        let place = shown.map_or(present, |shown| shown.min(present));
         let smaller = ladder.get(..place)?;
         let fitting = smaller.iter().rev().find(|rung| fits(rung, bits_per_s));
         let rung = *fitting.or_else(|| smaller.first())?;
@@ -278,7 +318,7 @@ impl TrackOut {
         Some(rung)
     }
 
-    /// The position of the present layer on the ladder.
+    /// The place on the ladder up to which the hard limit permits layers.
     fn place(&self, ladder: &Ladder) -> Option<usize> {
         let bound = self.bound.and_then(|bound| place_of(ladder, bound));
         bound.or_else(|| ladder.len().checked_sub(1))

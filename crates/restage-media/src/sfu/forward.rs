@@ -233,16 +233,20 @@ impl Sfu {
         if !self.judge_codecs(peer_index) {
             return;
         }
+        self.allot(now, peer_index);
         let Some(peer) = self.peers.get_mut(peer_index) else {
             return;
         };
         let Some(publication) = self.publications.get(index) else {
             return;
         };
-        let Some(target) = publication.target.filter(|target| peer.is_waiting(*target)) else {
+        let ladder = publication.ladder.as_deref();
+        let target = publication.target.map(|best| peer.target(ladder, best));
+        let Some(target) = target.filter(|target| peer.is_waiting(*target)) else {
             return;
         };
-        if let Some(start) = publication.heads.start(target, now) {
+        let order = peer.first_encodings(ladder, target);
+        if let Some(start) = publication.heads.start(target.feed, &order, now) {
             let outcome = peer.begin(now, &start, &mut self.scratch, &mut self.sink);
             let outcome = outcome.map(|forwarded| self.stats.packets_out += forwarded.sent);
             self.settle(now, peer_index, outcome);

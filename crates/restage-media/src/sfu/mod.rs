@@ -1,11 +1,13 @@
 //! The entrance: every input is handled here, with all that follows from it, before the next one.
 
+mod allot;
 mod codecs;
 mod datagram;
 mod forward;
 mod inlet;
 mod open;
 pub(crate) mod peer;
+pub(crate) mod receiver;
 mod recover;
 mod relay;
 mod route;
@@ -15,10 +17,12 @@ mod tap;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use restage_codec::MediaKind;
 
+use crate::allocate::download::Download;
 use crate::config::Config;
 use crate::io::datagrams::{Path, Remote};
 use crate::io::{
@@ -196,7 +200,13 @@ impl Sfu {
                 peer,
                 offer,
                 download,
-            } => self.open(now, peer, &offer, Role::Subscriber, download.as_ref()),
+                wish,
+            } => {
+                let download = download.unwrap_or_else(|| Arc::new(Download::unlimited()));
+                let receiver = Some((&download, wish));
+                self.open(now, peer, &offer, Role::Subscriber, receiver);
+            }
+            Control::Wish { peer, wish } => self.wish(now, peer, wish),
             Control::Patch { peer, fragment } => self.patch(now, peer, &fragment),
             Control::Publish { peer, publication } => self.publish(now, peer, publication),
             Control::Subscribe { peer, publication } => self.subscribe(now, peer, publication),
@@ -288,6 +298,13 @@ impl Sfu {
         (!peer.is_connected).then(|| peer.transport.unfinished())
     }
 
+    /// What a subscriber's network is estimated to carry, in bits per second. `None`: it is unknown, or the subscriber has given no
+    /// feedback from which it follows.
+    pub fn estimate(&self, peer: PeerId) -> Option<u64> {
+        let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
+        peer.transport.estimate()
+    }
+
     /// Counters.
     pub fn stats(&self) -> Stats {
         Stats {
@@ -317,16 +334,17 @@ impl Sfu {
                 self.gone(index, reason);
                 continue;
             }
-            let publication = peer
-                .publication
-                .and_then(|index| self.publications.get(index));
-            let ladder = publication.and_then(|publication| publication.ladder.as_deref());
-            if let Some(excess) = peer.excess(now, ladder) {
-                self.gone(index, GoneReason::Exceeded(excess));
+            if !self.look_at_subscriber(now, index) {
                 continue;
             }
+            let Some(peer) = self.peers.get_mut(index) else {
+                continue;
+            };
             peer.rests_until = now + TICK_MIN;
-            let outcome = peer.transport.on_timeout(now, &mut self.sink);
+            let outcome = match peer.transport.deadline() <= now {
+                true => peer.transport.on_timeout(now, &mut self.sink),
+                false => Ok(()),
+            };
             self.settle(now, index, outcome);
         }
         self.serving = None;
@@ -390,9 +408,16 @@ impl Sfu {
                 if let Some(publication) = publication {
                     let resent =
                         peer.transport
-                            .resend(&missing, &publication.history, &mut self.sink);
+                            .resend(now, &missing, &publication.history, &mut self.sink);
                     self.stats.packets_resent += resent;
                 }
+            }
+            TransportEvent::ProbeDue(bytes) => {
+                let publication = peer
+                    .publication
+                    .and_then(|index| self.publications.get(index));
+                let history = publication.map(|publication| &publication.history);
+                peer.transport.probe(now, bytes, history, &mut self.sink);
             }
             TransportEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
             TransportEvent::SenderReport(kind, rid, report) => {

@@ -6,7 +6,8 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use super::Sfu;
-use crate::bitrate::Download;
+use crate::allocate::download::Download;
+use crate::allocate::wish::Wish;
 use crate::error::{OfferError, OfferErrorKind};
 use crate::io::{Output, PeerId};
 use crate::limits::{ICE_RESTARTS_MAX, TRICKLED_CANDIDATES_MAX};
@@ -27,7 +28,7 @@ impl Sfu {
         key: PeerId,
         text: &str,
         role: Role,
-        download: Option<&Arc<Download>>,
+        receiver: Option<(&Arc<Download>, Wish)>,
     ) {
         match self.try_open(now, key, text, role) {
             Ok((index, sdp)) => {
@@ -37,8 +38,8 @@ impl Sfu {
                     if let Some(most) = upload.filter(|_| role == Role::Publisher) {
                         peer.limit_upload(now, most);
                     }
-                    if let Some(download) = download {
-                        peer.limit_download(now, download);
+                    if let Some((download, wish)) = receiver {
+                        peer.receive_as(now, download, wish);
                     }
                 }
                 self.sink

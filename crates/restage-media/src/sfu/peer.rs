@@ -6,12 +6,17 @@ use std::time::Instant;
 
 use restage_codec::MediaKind;
 
-use crate::bitrate::{Download, Share, Upload, Usage};
+use crate::allocate::download::Download;
+use crate::allocate::share::{Share, Usage};
+use crate::allocate::stream::StreamState;
+use crate::allocate::wish::Wish;
+use crate::bitrate::Upload;
 use crate::io::datagrams::Remote;
 use crate::io::{Excess, PeerId};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
 use crate::packet::Packet;
 use crate::packet::{Encoding, Ladder};
+use crate::publication::Publication;
 use crate::publication::head::Start;
 use crate::receive::keyframe::KeyframeBudget;
 use crate::sdp::format::Format;
@@ -19,6 +24,7 @@ use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::send::Outgoing;
 use crate::send::track::{Thinning, TrackOut, Verdict};
+use crate::sfu::receiver::Receiver;
 use crate::transport::Transport;
 use crate::transport::event::{Failure, Sink};
 use crate::util::rng::Rng;
@@ -57,6 +63,8 @@ pub(crate) struct Peer {
     upload: Option<Upload>,
     /// Counts what a subscriber is sent, if that is limited. Boxed: without a limit this memory is not touched.
     share: Option<Box<Share>>,
+    /// A subscriber's part in what its receiver is shown. Boxed for the same reason.
+    receiver: Option<Box<Receiver>>,
 }
 
 /// A time limit that a peer has exceeded.
@@ -121,6 +129,7 @@ impl Peer {
             undecodable: Vec::new(),
             upload: None,
             share: None,
+            receiver: None,
         }
     }
 
@@ -129,9 +138,55 @@ impl Peer {
         self.upload = Some(Upload::new(now, bits_per_s_max));
     }
 
-    /// Lets what a subscriber is sent count towards `download`.
-    pub(crate) fn limit_download(&mut self, now: Instant, download: &Arc<Download>) {
-        self.share = Some(Box::new(Share::new(now, download)));
+    /// Makes this subscriber one of a receiver's, with a wish of its own.
+    pub(crate) fn receive_as(&mut self, now: Instant, download: &Arc<Download>, wish: Wish) {
+        self.share = Share::new(now, download).map(Box::new);
+        self.receiver = Some(Box::new(Receiver::new(now, download, wish)));
+    }
+
+    /// What this subscriber wishes from now on.
+    pub(crate) fn set_wish(&mut self, wish: Wish) {
+        if let Some(receiver) = &mut self.receiver {
+            receiver.wish = wish;
+        }
+    }
+
+    /// When this subscriber is due to take what it is allotted.
+    pub(crate) fn allots_at(&self) -> Option<Instant> {
+        let receiver = self.receiver.as_ref()?;
+        self.is_connected.then_some(receiver.due_at)
+    }
+
+    /// Takes what this subscriber is allotted of a publication. Returns what has to be told.
+    pub(crate) fn allot(
+        &mut self,
+        now: Instant,
+        publication: Option<&Publication>,
+    ) -> Option<StreamState> {
+        let receiver = self.receiver.as_mut()?;
+        let has_audio = self.tracks[MediaKind::Audio.index()].is_some();
+        let video = self.tracks[MediaKind::Video.index()].as_mut();
+        let estimator = self.transport.estimator_mut();
+        receiver.allot(now, publication, video, has_audio, estimator)
+    }
+
+    /// The encoding of a publication that this subscriber should be shown, when `best` is the best.
+    pub(crate) fn target(&self, ladder: Option<&Ladder>, best: Encoding) -> Encoding {
+        let video = self.tracks[MediaKind::Video.index()].as_ref();
+        video.map_or(best, |track| track.target_among(ladder, best))
+    }
+
+    /// The encodings that this subscriber may begin with, the one to be preferred first.
+    pub(crate) fn first_encodings(
+        &self,
+        ladder: Option<&Ladder>,
+        target: Encoding,
+    ) -> Vec<Encoding> {
+        let receiver = self.receiver.as_ref();
+        receiver.map_or_else(
+            || vec![target],
+            |receiver| receiver.first_encodings(ladder.unwrap_or_default(), target),
+        )
     }
 
     /// A publisher has sent a packet.
@@ -192,6 +247,7 @@ impl Peer {
         self.transport
             .deadline()
             .min(self.overdue_at().0)
+            .min(self.allots_at().unwrap_or_else(|| self.overdue_at().0))
             .max(self.rests_until)
     }
 
@@ -308,7 +364,7 @@ impl Peer {
             draw_together(scratch);
         }
         outcome.sent = scratch.len() as u64;
-        let result = self.transport.send(MediaKind::Video, scratch, sink);
+        let result = self.transport.send(now, MediaKind::Video, scratch, sink);
         scratch.clear();
         result?;
         outcome.is_unsettled = self.transport.after_send(now, sink)?;
@@ -357,7 +413,7 @@ impl Peer {
                 let sizes = scratch.iter().map(|packet| packet.payload.len());
                 share.add(now, sizes.sum());
             }
-            let result = self.transport.send(kind, scratch, sink);
+            let result = self.transport.send(now, kind, scratch, sink);
             scratch.clear();
             result?;
         }

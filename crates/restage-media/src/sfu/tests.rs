@@ -30,6 +30,7 @@ fn two(now: Instant) -> Sfu {
                 peer: PeerId(key),
                 offer: OFFER.to_owned(),
                 download: None,
+                wish: Default::default(),
             },
         );
         let publication = PublicationId(7);
@@ -99,6 +100,7 @@ fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
             peer: PeerId(1),
             offer: OFFER.to_owned(),
             download: None,
+            wish: Default::default(),
         },
     );
     assert!(matches!(drain(&mut sfu)[..], [Output::Answer { .. }]));
@@ -117,6 +119,7 @@ fn where_numbers_start_follows_from_the_seed() {
                 peer: PeerId(1),
                 offer: OFFER.to_owned(),
                 download: None,
+                wish: Default::default(),
             },
         );
         sfu.rng.next_u64()

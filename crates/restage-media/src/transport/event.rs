@@ -42,6 +42,8 @@ pub(crate) enum TransportEvent {
     Packet(MediaKind, Received),
     /// Sequence numbers of video packets that did not arrive.
     Missing(Vec<u16>),
+    /// Bytes that are to be sent again now, to probe a subscriber's path.
+    ProbeDue(usize),
     /// The remote end cannot decode what it receives.
     KeyframeWanted,
     SenderReport(MediaKind, Option<RidName>, SenderReport),

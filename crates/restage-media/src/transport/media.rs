@@ -71,7 +71,7 @@ impl Transport {
         let Some(sender) = &mut self.sender else {
             return false;
         };
-        let requests = sender.receive_rtcp(bytes);
+        let requests = sender.receive_rtcp(now, sink.since_1970(now), bytes);
         sink.sources_refused += sender.take_sources_refused();
         let Some(requests) = requests else {
             return false;
@@ -111,27 +111,43 @@ impl Transport {
         let srtp = Srtp::new(&material).ok_or_else(wrong_keys)?;
         let streams = std::mem::take(&mut session.streams);
         let cname = std::mem::take(&mut session.cname);
-        self.sender = Some(Sender::new(srtp, streams, cname, path));
+        self.sender = Some(Sender::new(srtp, streams, cname, path, now));
         Ok(())
     }
 
     /// Has to be called after [`send`](Self::send). True: the deadline may have changed.
     pub(crate) fn after_send(&mut self, now: Instant, sink: &mut Sink) -> Result<bool, Failure> {
-        let is_reporting = self
-            .sender
-            .as_ref()
-            .map(|sender| sender.deadline().is_some());
-        if is_reporting == Some(true) {
-            return Ok(false);
+        if let Some(sender) = self.sender.as_ref().filter(|sender| sender.has_reported()) {
+            return Ok(sender.is_pacing());
         }
         self.on_timeout(now, sink).map(|()| true)
     }
 
     /// Sends packets again that a subscriber has not received. Returns how many.
-    pub(crate) fn resend(&mut self, missing: &[u16], history: &History, sink: &mut Sink) -> u64 {
+    pub(crate) fn resend(
+        &mut self,
+        now: Instant,
+        missing: &[u16],
+        history: &History,
+        sink: &mut Sink,
+    ) -> u64 {
+        let (buffers, outputs) = (&mut sink.buffers, &mut sink.outputs);
         match &mut self.sender {
-            Some(sender) => sender.resend(missing, history, &mut sink.buffers, &mut sink.outputs),
+            Some(sender) => sender.resend(now, missing, history, buffers, outputs),
             None => 0,
+        }
+    }
+
+    /// Sends `bytes` of packets that the subscriber has already, or of padding: see [`TransportEvent::ProbeDue`].
+    pub(crate) fn probe(
+        &mut self,
+        now: Instant,
+        bytes: usize,
+        history: Option<&History>,
+        sink: &mut Sink,
+    ) {
+        if let Some(sender) = &mut self.sender {
+            sender.probe(now, bytes, history, &mut sink.buffers, &mut sink.outputs);
         }
     }
 
@@ -150,14 +166,15 @@ impl Transport {
     /// Sends a burst on the stream of `kind`.
     pub(crate) fn send(
         &mut self,
+        now: Instant,
         kind: MediaKind,
         burst: &[Outgoing],
         sink: &mut Sink,
     ) -> Result<(), Failure> {
         match &mut self.sender {
-            Some(_) if self.has_trial => guard(|| self.send_on_trial(kind, burst, sink)),
+            Some(_) if self.has_trial => guard(|| self.send_on_trial(now, kind, burst, sink)),
             Some(sender) if !burst.is_empty() => {
-                guard(|| sender.send(kind, burst, &mut sink.buffers, &mut sink.outputs))
+                guard(|| sender.send(now, kind, burst, &mut sink.buffers, &mut sink.outputs))
             }
             _ => Ok(()),
         }
@@ -166,7 +183,13 @@ impl Transport {
     /// Sends a burst to the address where the client is known to receive, if there is one, and copies to the address that it
     /// claims, within the bound for unproven addresses. They are copies because whoever replays a check of the client must not
     /// take its media away.
-    fn send_on_trial(&mut self, kind: MediaKind, burst: &[Outgoing], sink: &mut Sink) {
+    fn send_on_trial(
+        &mut self,
+        now: Instant,
+        kind: MediaKind,
+        burst: &[Outgoing],
+        sink: &mut Sink,
+    ) {
         if burst.is_empty() || !self.session.ice.is_proven() {
             return;
         }
@@ -174,7 +197,7 @@ impl Transport {
             return;
         };
         let before = sink.outputs.len();
-        sender.send(kind, burst, &mut sink.buffers, &mut sink.outputs);
+        sender.send(now, kind, burst, &mut sink.buffers, &mut sink.outputs);
         let ice = &mut self.session.ice;
         let Some(trial) = ice.trial() else {
             return;
@@ -194,6 +217,16 @@ impl Transport {
         for payload in copies {
             transmit(sink, trial, payload);
         }
+    }
+
+    /// What a subscriber's network is estimated to carry, in bits per second.
+    pub(crate) fn estimate(&self) -> Option<u64> {
+        self.sender.as_ref()?.estimate()
+    }
+
+    /// What estimates the rate that a subscriber's network carries, if there is feedback for it.
+    pub(crate) fn estimator_mut(&mut self) -> Option<&mut restage_bwe::Estimator> {
+        self.sender.as_mut()?.estimator_mut()
     }
 
     /// Requests a key frame from a publisher. `Ok(false)`: there is no such stream yet.

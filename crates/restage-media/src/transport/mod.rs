@@ -300,7 +300,12 @@ impl Transport {
                 sender.skip_report(now);
             } else if let Some(sender) = &mut self.sender {
                 let since_1970 = sink.since_1970(now);
-                sender.report(now, since_1970, &mut sink.buffers, &mut sink.outputs);
+                let may_send = !self.has_trial || self.session.ice.is_proven();
+                let (buffers, outputs) = (&mut sink.buffers, &mut sink.outputs);
+                let probe = sender.on_timeout(now, since_1970, may_send, buffers, outputs);
+                if probe > 0 {
+                    sink.events.push(TransportEvent::ProbeDue(probe));
+                }
             }
             if let Some(receiver) = &mut self.receiver {
                 receiver.report(now, &mut sink.buffers, &mut sink.outputs);

@@ -110,6 +110,7 @@ fn who_has_no_codec_for_a_kind_at_all_is_told_too() {
         peer: PeerId(2),
         offer: offer.to_owned(),
         download: None,
+        wish: Default::default(),
     });
     let answer = world.answer(PeerId(2)).unwrap();
     // Its engine knows nothing of the second section.

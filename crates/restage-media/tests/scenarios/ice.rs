@@ -71,6 +71,41 @@ fn fragments_for_nobody_and_fragments_that_are_none_are_refused() {
     world.connect();
 }
 
+/// The client moves to another network, behind another address, and restarts ICE.
+pub fn restart(world: &mut World, client: usize) {
+    let key = world.clients[client].key;
+    let former = world.answer(key).unwrap();
+    let mut api = world.clients[client].peer.rtc.sdp_api();
+    api.ice_restart(true);
+    let (offer, pending) = api.apply().unwrap();
+    let offer = offer.to_sdp_string();
+    let fragment = format!(
+        "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n{CANDIDATE}",
+        value(&offer, "a=ice-ufrag:"),
+        value(&offer, "a=ice-pwd:")
+    );
+    world.clients[client].nat = Some(format!("203.0.113.{}:40000", client + 1).parse().unwrap());
+    world.control(Control::Patch {
+        peer: key,
+        fragment: fragment.clone(),
+    });
+    let reply = patched(world).expect("our credentials");
+    let ufrag = local_ice_ufrag(&reply).unwrap();
+    assert_ne!(Some(ufrag), local_ice_ufrag(&former), "a new ICE session");
+    let answer = former
+        .replace(value(&former, "a=ice-ufrag:"), ufrag)
+        .replace(value(&former, "a=ice-pwd:"), value(&reply, "a=ice-pwd:"));
+    let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
+    world.clients[client]
+        .peer
+        .rtc
+        .sdp_api()
+        .accept_answer(pending, answer)
+        .unwrap();
+    world.clients[client].drain();
+    world.drain_client(client);
+}
+
 #[test]
 fn an_ice_restart_moves_the_connection_without_interrupting_it() {
     let mut world = World::new();
@@ -82,39 +117,7 @@ fn an_ice_restart_moves_the_connection_without_interrupting_it() {
     world.run_ms(1_000);
 
     for client in [publisher, subscriber] {
-        let key = world.clients[client].key;
-        let former = world.answer(key).unwrap();
-        // The client moves to another network, behind another address.
-        let mut api = world.clients[client].peer.rtc.sdp_api();
-        api.ice_restart(true);
-        let (offer, pending) = api.apply().unwrap();
-        let offer = offer.to_sdp_string();
-        let fragment = format!(
-            "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n{CANDIDATE}",
-            value(&offer, "a=ice-ufrag:"),
-            value(&offer, "a=ice-pwd:")
-        );
-        world.clients[client].nat =
-            Some(format!("203.0.113.{}:40000", client + 1).parse().unwrap());
-        world.control(Control::Patch {
-            peer: key,
-            fragment: fragment.clone(),
-        });
-        let reply = patched(&world).expect("our credentials");
-        let ufrag = local_ice_ufrag(&reply).unwrap();
-        assert_ne!(Some(ufrag), local_ice_ufrag(&former), "a new ICE session");
-        let answer = former
-            .replace(value(&former, "a=ice-ufrag:"), ufrag)
-            .replace(value(&former, "a=ice-pwd:"), value(&reply, "a=ice-pwd:"));
-        let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
-        world.clients[client]
-            .peer
-            .rtc
-            .sdp_api()
-            .accept_answer(pending, answer)
-            .unwrap();
-        world.clients[client].drain();
-        world.drain_client(client);
+        restart(&mut world, client);
         world.run_ms(1_000);
         world.clients[subscriber].got.clear();
         world.run_ms(1_000);

@@ -171,6 +171,7 @@ fn tables_have_ends() {
         peer: PeerId(4),
         offer: offer.to_owned(),
         download: None,
+        wish: Default::default(),
     });
     assert_eq!(
         world.refusal(PeerId(4)).unwrap().kind(),
@@ -215,6 +216,7 @@ fn a_key_in_use_is_refused_and_its_peer_goes_on() {
         peer: PeerId(1),
         offer: offer.to_owned(),
         download: None,
+        wish: Default::default(),
     });
     assert_eq!(
         world.refusal(PeerId(1)).unwrap().kind(),

@@ -5,8 +5,10 @@
     reason = "the modules of a test are not reached from outside"
 )]
 
+mod allocation;
 mod codecs;
 mod download;
+mod estimation;
 mod forged;
 mod forwarding;
 mod hostile;
@@ -26,4 +28,5 @@ mod simulcast;
 mod srtp;
 mod support;
 mod taps;
+mod wishes;
 mod workers;

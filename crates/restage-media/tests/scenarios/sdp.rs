@@ -27,6 +27,7 @@ fn answer(offer: &str, publishes: bool) -> Result<String, OfferErrorKind> {
             peer,
             offer: offer.to_owned(),
             download: None,
+            wish: Default::default(),
         });
     }
     match world.news.pop().expect("an answer or a refusal") {
@@ -169,18 +170,34 @@ fn h264_in_its_most_common_form_comes_first_and_unknown_codecs_are_left_out() {
 }
 
 #[test]
-fn congestion_control_is_negotiated_with_publishers_and_not_with_subscribers() {
+fn congestion_control_is_negotiated_both_ways() {
     const TWCC: &str = "transport-wide-cc-extensions-01";
-    assert!(
-        publish(&offers::chromium("sendonly"))
-            .unwrap()
-            .contains(TWCC)
-    );
-    assert!(
-        !subscribe(&offers::chromium("recvonly"))
-            .unwrap()
-            .contains(TWCC)
-    );
+    let answers = [
+        publish(&offers::chromium("sendonly")).unwrap(),
+        subscribe(&offers::chromium("recvonly")).unwrap(),
+    ];
+    for answer in answers {
+        assert!(answer.contains(TWCC));
+        assert!(answer.contains(" transport-cc\r\n"));
+        assert!(!answer.contains("goog-remb"));
+    }
+}
+
+#[test]
+fn a_subscriber_gives_transport_wide_feedback_or_remb() {
+    let offer = offers::chromium("recvonly");
+    assert!(offer.contains("goog-remb") && offer.contains("transport-cc"));
+    // Without numbers there is nothing to give feedback about, and the other way round.
+    let without_numbers: String = offer
+        .split_inclusive("\r\n")
+        .filter(|line| !line.contains("transport-wide-cc"))
+        .collect();
+    let without_feedback = offer.replace(" transport-cc", " other");
+    for offer in [without_numbers, without_feedback] {
+        let answer = subscribe(&offer).unwrap();
+        assert!(!answer.contains("transport-wide-cc") && !answer.contains(" transport-cc"));
+        assert!(answer.contains(" goog-remb\r\n"));
+    }
 }
 
 #[test]
@@ -352,6 +369,7 @@ fn offers_cut_or_changed_anywhere_are_answered_or_refused() {
                 peer,
                 offer: offer.to_owned(),
                 download: None,
+                wish: Default::default(),
             });
         }
         match world.news.pop() {

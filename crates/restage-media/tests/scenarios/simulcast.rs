@@ -12,7 +12,10 @@ use crate::support::source::{identity, is_key_start, picture_id};
 const RIDS: [&str; 3] = ["q", "h", "f"];
 
 pub fn streaming() -> (World, usize, usize) {
-    let mut world = World::new();
+    streaming_in(World::new())
+}
+
+pub fn streaming_in(mut world: World) -> (World, usize, usize) {
     let client = Client::simulcast(world.now, 1, 0, &RIDS);
     let publisher = world.open(client, true);
     world.control(Control::Publish {

@@ -10,8 +10,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::ConnectionKind;
 use restage_core::{CloseReason, PublicationKey};
-use restage_media::{Download, PeerId, Published};
+use restage_media::{Download, PeerId, Published, StreamState, Wish};
 use tokio::sync::{mpsc, watch};
+
+use super::streams::Streams;
 
 /// How to reach a connection.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub(super) struct SocketEnd {
     pub(super) close: watch::Sender<Option<SocketClose>>,
     /// Messages for its participant only.
     pub(super) messages: mpsc::Sender<Arc<str>>,
+    /// What its participant is shown.
+    pub(super) streams: Arc<Streams>,
 }
 
 /// Why the server ends an events socket.
@@ -71,6 +75,10 @@ pub(super) struct Live {
     pub(super) token: TokenDigest,
     /// The stage session it was admitted to; `None` before.
     pub(super) session: Option<StageSessionId>,
+    /// What a subscriber wishes to be shown.
+    pub(super) wish: Wish,
+    /// What a subscriber is shown, as far as the media plane has reported it.
+    pub(super) stream: Option<StreamState>,
     publication: Option<PublicationKey>,
     /// The formats that a publisher may send.
     published: Option<Published>,
@@ -94,6 +102,8 @@ impl Live {
             token: TokenDigest::of(token),
             ice_generation: 0,
             session: None,
+            wish: Wish::default(),
+            stream: None,
             publication: None,
             published: None,
         }
@@ -113,6 +123,8 @@ pub(super) struct Connections {
     by_peer: HashMap<PeerId, ConnectionId>,
     /// The events sockets of a participant: one, and for a moment also the one that replaces it.
     sockets: HashMap<(StageId, ParticipantId), Vec<ConnectionId>>,
+    /// The subscriptions of a participant: one of each publisher, and for a moment also the one that replaces it.
+    subscriptions: HashMap<(StageId, ParticipantId), Vec<ConnectionId>>,
     /// Connections that publish, by participant id: in several stages, if tokens of several signers have this id.
     publishing: HashMap<ParticipantId, Vec<ConnectionId>>,
     publications: HashMap<PublicationKey, (restage_media::PublicationId, usize)>,
@@ -122,14 +134,20 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn insert(&mut self, id: ConnectionId, live: Live) {
+        let whose = (live.stage.clone(), live.participant.clone());
         match &live.reach {
             Reach::Peer(peer) => {
                 self.by_peer.insert(*peer, id.clone());
             }
-            Reach::Socket(_) => {
-                let whose = (live.stage.clone(), live.participant.clone());
-                self.sockets.entry(whose).or_default().push(id.clone());
-            }
+            Reach::Socket(_) => self
+                .sockets
+                .entry(whose.clone())
+                .or_default()
+                .push(id.clone()),
+        }
+        if matches!(live.kind, ConnectionKind::Subscribe { .. }) {
+            let ids = self.subscriptions.entry(whose).or_default();
+            ids.push(id.clone());
         }
         if live.published.is_some() {
             let ids = self.publishing.entry(live.participant.clone());
@@ -173,12 +191,55 @@ impl Connections {
             })
     }
 
-    /// The counter of a participant's download, shared by all its subscriptions.
+    /// The subscriptions of a participant, the newest last.
+    pub(super) fn subscriptions_of(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+    ) -> impl DoubleEndedIterator<Item = (&ConnectionId, &Live)> {
+        let ids = self
+            .subscriptions
+            .get(&(stage.clone(), participant.clone()));
+        ids.into_iter()
+            .flatten()
+            .filter_map(|id| Some((id, self.by_id.get(id)?)))
+    }
+
+    /// A participant's newest subscription to a publisher.
+    pub(super) fn subscription_mut(
+        &mut self,
+        stage: &StageId,
+        participant: &ParticipantId,
+        publisher: &ParticipantId,
+    ) -> Option<(ConnectionId, &mut Live)> {
+        let is_it = |kind: &ConnectionKind| matches!(kind, ConnectionKind::Subscribe { publisher: of } if of == publisher);
+        let mut all = self.subscriptions_of(stage, participant);
+        let id = all.rfind(|(_, live)| is_it(&live.kind))?.0.clone();
+        drop(all);
+        Some((id.clone(), self.by_id.get_mut(&id)?))
+    }
+
+    /// Records what a subscriber is shown, and passes it to its participant's events sockets.
+    pub(super) fn show(&mut self, id: &ConnectionId, state: StreamState) {
+        let Some(live) = self.by_id.get_mut(id) else {
+            return;
+        };
+        let ConnectionKind::Subscribe { publisher } = live.kind.clone() else {
+            return;
+        };
+        live.stream = Some(state.clone());
+        let (stage, participant) = (live.stage.clone(), live.participant.clone());
+        for socket in self.sockets_of(&stage, &participant) {
+            socket.streams.show(&publisher, id, state.clone());
+        }
+    }
+
+    /// What a participant's subscriptions have in common.
     pub(super) fn download(
         &mut self,
         stage: &StageId,
         participant: &ParticipantId,
-        bits_per_s_max: u64,
+        bits_per_s_max: Option<u64>,
     ) -> Arc<Download> {
         let key = (stage.clone(), participant.clone());
         if let Some(download) = self.downloads.get(&key).and_then(Weak::upgrade) {
@@ -188,7 +249,8 @@ impl Connections {
             self.downloads
                 .retain(|_, download| download.strong_count() > 0);
         }
-        let download = Arc::new(Download::new(bits_per_s_max));
+        let download = bits_per_s_max.map_or_else(Download::unlimited, Download::new);
+        let download = Arc::new(download);
         self.downloads.insert(key, Arc::downgrade(&download));
         download
     }
@@ -214,27 +276,21 @@ impl Connections {
 
     pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Live> {
         let live = self.by_id.remove(id)?;
+        let whose = (live.stage.clone(), live.participant.clone());
         match &live.reach {
             Reach::Peer(peer) => {
                 self.by_peer.remove(peer);
             }
-            Reach::Socket(_) => {
-                let whose = (live.stage.clone(), live.participant.clone());
-                if let Some(ids) = self.sockets.get_mut(&whose) {
-                    ids.retain(|other| other != id);
-                    if ids.is_empty() {
-                        self.sockets.remove(&whose);
-                    }
-                }
+            Reach::Socket(_) => leave(&mut self.sockets, &whose, id),
+        }
+        if let ConnectionKind::Subscribe { publisher } = &live.kind {
+            leave(&mut self.subscriptions, &whose, id);
+            for socket in self.sockets_of(&live.stage, &live.participant) {
+                socket.streams.end(publisher, id);
             }
         }
-        if live.published.is_some()
-            && let Some(ids) = self.publishing.get_mut(&live.participant)
-        {
-            ids.retain(|other| other != id);
-            if ids.is_empty() {
-                self.publishing.remove(&live.participant);
-            }
+        if live.published.is_some() {
+            leave(&mut self.publishing, &live.participant, id);
         }
         if let Some(publication) = &live.publication {
             self.release(publication);
@@ -270,6 +326,7 @@ impl Connections {
     pub(super) fn drain(&mut self) -> Vec<(ConnectionId, Live)> {
         self.by_peer.clear();
         self.sockets.clear();
+        self.subscriptions.clear();
         self.publications.clear();
         self.publishing.clear();
         self.by_id.drain().collect()
@@ -281,6 +338,20 @@ impl Connections {
             if entry.1 == 0 {
                 self.publications.remove(publication);
             }
+        }
+    }
+}
+
+/// Removes a connection from the list of a key, and the list with its last one.
+fn leave<K: std::hash::Hash + Eq>(
+    lists: &mut HashMap<K, Vec<ConnectionId>>,
+    key: &K,
+    id: &ConnectionId,
+) {
+    if let Some(ids) = lists.get_mut(key) {
+        ids.retain(|other| other != id);
+        if ids.is_empty() {
+            lists.remove(key);
         }
     }
 }
@@ -357,7 +428,11 @@ mod tests {
                 StageId::new(stage),
                 ParticipantId::new(participant),
                 ConnectionKind::Events,
-                Reach::Socket(SocketEnd { close, messages }),
+                Reach::Socket(SocketEnd {
+                    close,
+                    messages,
+                    streams: Arc::default(),
+                }),
                 "token",
             );
             table.insert(ConnectionId::new(number.to_string()), live);
@@ -401,17 +476,63 @@ mod tests {
     }
 
     #[test]
+    fn what_a_subscriber_is_shown_reaches_its_own_sockets_until_it_ends() {
+        let mut table = Connections::default();
+        let publisher = || ParticipantId::new("pub");
+        let boards: Vec<Arc<Streams>> = ["ann", "bob"]
+            .map(|who| {
+                let streams: Arc<Streams> = Arc::default();
+                let live = Live::new(
+                    StageId::new("A"),
+                    ParticipantId::new(who),
+                    ConnectionKind::Events,
+                    Reach::Socket(SocketEnd {
+                        close: watch::Sender::new(None),
+                        messages: mpsc::channel(1).0,
+                        streams: Arc::clone(&streams),
+                    }),
+                    "token",
+                );
+                table.insert(ConnectionId::new(format!("socket of {who}")), live);
+                streams
+            })
+            .to_vec();
+        let id = ConnectionId::new("1");
+        let subscribing = Live::new(
+            StageId::new("A"),
+            ParticipantId::new("ann"),
+            ConnectionKind::Subscribe {
+                publisher: publisher(),
+            },
+            Reach::Peer(PeerId(1)),
+            "token",
+        );
+        table.insert(id.clone(), subscribing);
+        let (stage, ann) = (StageId::new("A"), ParticipantId::new("ann"));
+        assert_eq!(table.subscriptions_of(&stage, &ann).count(), 1);
+        let state = StreamState {
+            is_adapting: true,
+            ..StreamState::default()
+        };
+        table.show(&id, state);
+        assert_eq!([boards[0].len(), boards[1].len()], [1, 0]);
+        table.remove(&id);
+        assert_eq!(boards[0].len(), 0);
+        assert!(table.subscriptions.is_empty());
+    }
+
+    #[test]
     fn subscriptions_of_a_participant_share_a_download_and_unused_ones_are_swept_out() {
         let mut table = Connections::default();
         let (stage, ann) = (StageId::new("A"), ParticipantId::new("ann"));
-        let first = table.download(&stage, &ann, 9);
-        assert!(Arc::ptr_eq(&first, &table.download(&stage, &ann, 9)));
-        let elsewhere = table.download(&StageId::new("B"), &ann, 9);
+        let first = table.download(&stage, &ann, Some(9));
+        assert!(Arc::ptr_eq(&first, &table.download(&stage, &ann, Some(9))));
+        let elsewhere = table.download(&StageId::new("B"), &ann, Some(9));
         assert!(!Arc::ptr_eq(&first, &elsewhere));
         for number in 0..10_000 {
-            table.download(&stage, &ParticipantId::new(format!("p{number}")), 9);
+            table.download(&stage, &ParticipantId::new(format!("p{number}")), Some(9));
         }
         assert!(table.downloads.len() < 100);
-        assert!(Arc::ptr_eq(&first, &table.download(&stage, &ann, 9)));
+        assert!(Arc::ptr_eq(&first, &table.download(&stage, &ann, Some(9))));
     }
 }

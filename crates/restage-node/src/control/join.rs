@@ -8,7 +8,7 @@ use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol};
 use restage_core::{Fault, Reply};
-use restage_media::{PeerId, Published};
+use restage_media::{PeerId, Published, Wish};
 use restage_store::system::{clock, ids};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -16,6 +16,7 @@ use super::IfMatch;
 use super::connections::{Live, Reach, SocketClose, SocketEnd};
 use super::ended::{Ending, Endings, RESTARTING};
 use super::report::{About, SOCKET_MESSAGES_MAX, now};
+use super::streams::{StreamNews, Streams};
 use super::trouble::Trouble;
 use super::{Control, Failure, StageState};
 use crate::media::{MediaError, RelayCredential, Role};
@@ -89,6 +90,8 @@ pub struct MediaJoin {
     pub offer: String,
     /// The client, from the User-Agent.
     pub client: Client,
+    /// What a subscriber wishes to be shown.
+    pub wish: Wish,
 }
 
 /// An open media connection.
@@ -127,6 +130,8 @@ pub struct EventsSocket {
     pub close: watch::Receiver<Option<SocketClose>>,
     /// Messages for this participant only, as JSON.
     pub messages: mpsc::Receiver<Arc<str>>,
+    /// What this participant is shown by its subscriptions.
+    pub streams: StreamNews,
     /// The resumption secret.
     pub resumption: String,
     pub(super) connection: ConnectionId,
@@ -224,10 +229,11 @@ impl Control {
         };
         let download = match role {
             Role::Publisher => None,
-            Role::Subscriber => self.download(&claims.stage.id, &claims.participant),
+            Role::Subscriber => Some(self.download(&claims.stage.id, &claims.participant)),
         };
-        let opened = self.inner.media.open(role, join.offer, download).await;
-        let (peer, answer) = match opened {
+        let wish = join.wish.clone();
+        let opened = self.inner.media.open(role, join.offer, download, wish);
+        let (peer, answer) = match opened.await {
             Ok(opened) => opened,
             Err(error) => {
                 self.offer_refused(&claims, &join.kind, &error).await;
@@ -242,7 +248,8 @@ impl Control {
             Reach::Peer(peer),
             &join.token,
         );
-        let live = live.publishing(published);
+        let mut live = live.publishing(published);
+        live.wish = join.wish;
         self.connections().insert(connection.clone(), live);
         let command = Command::OpenConnection {
             connection: connection.clone(),
@@ -456,6 +463,7 @@ impl Control {
         let (told, messages) = mpsc::channel(SOCKET_MESSAGES_MAX);
         let connection = ids::connection();
         let participant = claims.participant.clone();
+        let streams: Arc<Streams> = Arc::default();
         let live = Live::new(
             stage.clone(),
             participant.clone(),
@@ -463,10 +471,11 @@ impl Control {
             Reach::Socket(SocketEnd {
                 close: sender,
                 messages: told,
+                streams: Arc::clone(&streams),
             }),
             token,
         );
-        self.connections().insert(connection.clone(), live);
+        self.open_socket(connection.clone(), live, &streams);
         let command = Command::OpenConnection {
             connection: connection.clone(),
             kind: ConnectionKind::Events,
@@ -487,6 +496,7 @@ impl Control {
             states,
             close,
             messages,
+            streams: StreamNews::new(streams, stage, &participant),
             resumption,
             connection,
             stage: stage.clone(),

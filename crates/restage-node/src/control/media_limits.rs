@@ -52,14 +52,10 @@ pub(super) fn named(excess: Excess, limits: &Limits) -> String {
 }
 
 impl Control {
-    /// The counter shared by a participant's subscriptions, if the download is limited.
-    pub(super) fn download(
-        &self,
-        stage: &StageId,
-        participant: &ParticipantId,
-    ) -> Option<Arc<Download>> {
-        let most = limit(self.inner.rules.limits.download_bitrate)?;
-        Some(self.connections().download(stage, participant, most))
+    /// What a participant's subscriptions have in common: the rate of its network, and the limit on its download if there is one.
+    pub(super) fn download(&self, stage: &StageId, participant: &ParticipantId) -> Arc<Download> {
+        let most = limit(self.inner.rules.limits.download_bitrate);
+        self.connections().download(stage, participant, most)
     }
 }
 

@@ -12,10 +12,12 @@ mod if_match;
 mod join;
 mod media_limits;
 mod report;
+mod streams;
 mod tokens;
 mod trouble;
 mod turns;
 mod user_agent;
+mod wishes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,10 +54,12 @@ pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 pub use media_limits::publish_limits;
 use report::About;
 pub use report::{FailureLabels, Failures};
+pub use streams::{STREAMS_MAX, StreamNews};
 pub use tokens::Exchanged;
 pub use trouble::Trouble;
 use turns::Turns;
 pub use user_agent::client_of;
+pub use wishes::{WishError, Wished};
 
 /// Interval at which reconnect windows and idle stage sessions are checked.
 const TICK: Duration = Duration::from_millis(250);
@@ -102,6 +106,8 @@ struct Inner {
     is_stopping: AtomicBool,
     /// Joins and token exchanges by stage and participant.
     joins: Mutex<Buckets<(StageId, ParticipantId)>>,
+    /// Changed wishes by stage and participant.
+    wishes: Mutex<Buckets<(StageId, ParticipantId)>>,
 }
 
 impl Inner {
@@ -133,6 +139,7 @@ impl Control {
             failures: report::no_failures(),
             is_stopping: AtomicBool::new(false),
             joins: Mutex::new(Buckets::default()),
+            wishes: Mutex::new(Buckets::default()),
         };
         Self {
             inner: Arc::new(inner),
@@ -387,6 +394,10 @@ impl Control {
             }
             MediaEvent::Undecodable(_, kind, published) => {
                 self.goes_on_without(connection, kind, &published)
+            }
+            MediaEvent::Stream(_, state) => {
+                self.connections().show(&connection, state);
+                None
             }
             MediaEvent::Gone(_, reason) => {
                 let removed = self.connections().remove(&connection);

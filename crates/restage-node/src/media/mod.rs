@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use restage_media::{
     ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerId,
-    PublicationId, WorkerId,
+    PublicationId, StreamState, Wish, WorkerId,
 };
 use restage_turn::Peers;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -53,13 +53,18 @@ pub enum MediaEvent {
     Gone(PeerId, GoneReason),
     /// A subscriber can decode nothing of this kind and goes on without it. The text names the published formats.
     Undecodable(PeerId, MediaKind, String),
+    /// A subscriber is shown something else. Of several changes in a row only the newest is reported.
+    Stream(PeerId, StreamState),
 }
 
 impl MediaEvent {
     /// The peer that the event is about.
     pub fn peer(&self) -> PeerId {
         match self {
-            Self::Connected(peer) | Self::Gone(peer, _) | Self::Undecodable(peer, ..) => *peer,
+            Self::Connected(peer)
+            | Self::Gone(peer, _)
+            | Self::Undecodable(peer, ..)
+            | Self::Stream(peer, _) => *peer,
         }
     }
 }
@@ -291,12 +296,13 @@ impl Media {
     }
 
     /// Opens a peer for this offer. The worker knows its ICE credentials before this returns, so the client's first
-    /// STUN check finds the peer. What a subscriber receives counts towards `download`.
+    /// STUN check finds the peer. A subscriber belongs to the receiver of `download`.
     pub async fn open(
         &self,
         role: Role,
         offer: String,
         download: Option<Arc<Download>>,
+        wish: Wish,
     ) -> Result<(PeerId, String), MediaError> {
         let peer = self.fresh_peer();
         let control = match role {
@@ -305,6 +311,7 @@ impl Media {
                 peer,
                 offer,
                 download,
+                wish,
             },
         };
         let (reply, answer) = oneshot::channel();

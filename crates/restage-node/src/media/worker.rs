@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use restage_media::{Config, ConnectFailure, Control, OfferError, PeerId, Sfu, WorkerId};
+use restage_media::{
+    Config, ConnectFailure, Control, OfferError, PeerId, Sfu, StreamState, WorkerId,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};
@@ -232,6 +234,7 @@ fn start_one(
             inbox,
             events,
             unsent: VecDeque::new(),
+            streams: HashMap::new(),
             opening: HashMap::new(),
             patching: HashMap::new(),
             trains: Trains::new(),
@@ -293,6 +296,8 @@ struct Worker {
     /// Events for which the server's queue had no room: at most two per peer, and the formats that a subscriber cannot
     /// decode.
     unsent: VecDeque<MediaEvent>,
+    /// What subscribers are shown, as far as it has changed and was not reported: the newest of each peer.
+    streams: HashMap<PeerId, StreamState>,
     opening: HashMap<PeerId, AnswerSender>,
     patching: HashMap<PeerId, FragmentSender>,
     trains: Trains,
@@ -352,7 +357,7 @@ impl Worker {
     }
 
     fn wait(&self) -> Duration {
-        let limit = if self.unsent.is_empty() {
+        let limit = if self.unsent.is_empty() && self.streams.is_empty() {
             IDLE_WAIT_MAX
         } else {
             EVENT_RETRY

@@ -7,6 +7,7 @@ use http::{Request, StatusCode, Uri};
 
 use super::bearer::InUrl;
 use super::refusal::Refusal;
+use super::wishes::WishesInUrl;
 
 /// The first path segments of the endpoints for participants; the bare root is one too.
 const MEDIA: [&str; 5] = ["whip", "whep", "events", "publish", "subscribe"];
@@ -31,10 +32,11 @@ pub(super) fn beyond<'a>(base_path: &str, path: &'a str) -> Option<&'a str> {
 }
 
 /// Removes final slashes from the path, and the whole query from the URL. A token in the query is stored separately,
-/// so that nothing that logs, traces or counts requests can see it.
+/// so that nothing that logs, traces or counts requests can see it. What a subscriber wishes is stored beside it.
 pub(super) fn tidy<B>(request: &mut Request<B>) {
     let uri = request.uri();
     let tokens = uri.query().map(InUrl::of).unwrap_or_default();
+    let wishes = uri.query().and_then(WishesInUrl::of);
     let path = match uri.path().trim_end_matches('/') {
         "" => "/",
         path => path,
@@ -43,6 +45,9 @@ pub(super) fn tidy<B>(request: &mut Request<B>) {
         *request.uri_mut() = tidied;
     }
     request.extensions_mut().insert(tokens);
+    if let Some(wishes) = wishes {
+        request.extensions_mut().insert(wishes);
+    }
 }
 
 /// The id in a path.

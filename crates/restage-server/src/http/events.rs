@@ -1,7 +1,9 @@
 //! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol. Its text frames are
-//! JSON. The server answers the client's PING with PONG and its TOKEN_EXCHANGE with TOKEN_EXCHANGED or
-//! TOKEN_EXCHANGE_ERROR, and pushes STAGE_STATE. After the first state and after an exchange it sends RESUMPTION,
-//! with the secret by which the client reconnects after its token has expired.
+//! JSON. The server answers the client's PING with PONG, its TOKEN_EXCHANGE with TOKEN_EXCHANGED or
+//! TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR. It pushes
+//! STAGE_STATE and, about the participant's own subscriptions, the messages whose names begin with STAGE_STREAM. After
+//! the first state and after an exchange it sends RESUMPTION, with the secret by which the client reconnects after its
+//! token has expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,7 @@ use super::socket::{self, Handshake, Message, Socket};
 use super::token_check::{self, TokenRefused};
 use super::view;
 use super::whip::RESUMPTION;
+use super::wishes;
 
 /// Most open events sockets; further ones are refused as STAGE_AT_CAPACITY.
 pub(super) const EVENTS_SOCKETS_MAX: usize = 100_000;
@@ -213,6 +216,11 @@ async fn run(
                     told = state;
                 }
             }
+            news = joined.streams.next(), if told.is_some() => {
+                for message in news {
+                    socket.send(Message::text(message)).await?;
+                }
+            }
             Some(message) = joined.messages.recv() => {
                 socket.send(Message::text(&*message)).await?;
             }
@@ -255,6 +263,10 @@ async fn answer(app: &App, joined: &mut EventsSocket, message: ClientMessage) ->
                 .get("token")
                 .and_then(|token| token.as_str());
             Some(exchange(app, joined, token).await)
+        }
+        "SUBSCRIBE_CONFIGURE" => {
+            let (kind, told) = wishes::configure(app, joined, &message.payload).await;
+            Some(frame(kind, Some(told)))
         }
         _ => None,
     }

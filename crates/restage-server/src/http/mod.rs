@@ -21,6 +21,7 @@ mod throttle;
 mod token_check;
 mod view;
 mod whip;
+mod wishes;
 
 use std::net::IpAddr;
 use std::sync::Arc;

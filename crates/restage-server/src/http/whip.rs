@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use restage_core::Fault;
 use restage_core::id::{ConnectionId, ParticipantId};
 use restage_core::row::ConnectionKind;
-use restage_media::OfferErrorKind;
+use restage_media::{OfferErrorKind, Wish};
 use restage_node::control::{Failure, JoinError, MediaJoin, client_of};
 use restage_node::media::MediaError;
 use restage_store::StoreError;
@@ -27,6 +27,7 @@ use super::content::Content;
 use super::if_match::if_match;
 use super::metrics::{REQUEST_ID, RequestId};
 use super::refusal::Refusal;
+use super::wishes::WishOfUrl;
 use super::{api, console};
 
 pub(super) const SDP: &str = "application/sdp";
@@ -168,6 +169,7 @@ async fn publish(
         &body.bytes,
         ConnectionKind::Publish,
         None,
+        Wish::default(),
     )
     .await
 }
@@ -181,20 +183,23 @@ async fn publish_as(
 ) -> Result<Response, Refusal> {
     let expected = Some(ParticipantId::new(participant));
     let kind = ConnectionKind::Publish;
-    join(&app, token?, &headers, &body.bytes, kind, expected).await
+    let wish = Wish::default();
+    join(&app, token?, &headers, &body.bytes, kind, expected, wish).await
 }
 
 async fn subscribe(
     State(app): State<App>,
     Id(publisher): Id,
     Bearer(token): Bearer,
+    WishOfUrl(wish): WishOfUrl,
     headers: HeaderMap,
     Content(body): Content,
 ) -> Result<Response, Refusal> {
     let kind = ConnectionKind::Subscribe {
         publisher: ParticipantId::new(publisher),
     };
-    join(&app, token?, &headers, &body.bytes, kind, None).await
+    let (token, wish) = (token?, wish?);
+    join(&app, token, &headers, &body.bytes, kind, None, wish).await
 }
 
 async fn join(
@@ -204,6 +209,7 @@ async fn join(
     body: &Bytes,
     kind: ConnectionKind,
     expected: Option<ParticipantId>,
+    wish: Wish,
 ) -> Result<Response, Refusal> {
     require_content_type(headers, SDP)?;
     let offer = text(body)?;
@@ -220,6 +226,7 @@ async fn join(
         expected,
         offer,
         client,
+        wish,
     };
     let joined = app.control.join_media(join).await?;
     let location = format!("{}{SESSIONS}{}{query}", app.base_path, joined.connection);

@@ -126,7 +126,7 @@ mod tests {
         Feedback, SenderInfo, read as read_feedback, write_report as write_sent,
     };
 
-    fn feedback(bytes: &[u8]) -> Vec<Feedback> {
+    fn feedback(bytes: &[u8]) -> Vec<Feedback<'_>> {
         let mut all = Vec::new();
         read_feedback(bytes, |one| all.push(one));
         all

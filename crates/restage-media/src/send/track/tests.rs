@@ -101,7 +101,11 @@ fn ladder(feed: u64) -> [Rung; 3] {
             layer,
             epoch: 0,
         },
+        rid: None,
+        size: None,
         bits_per_s: 100 << layer,
+        wire_bits_per_s: 100 << layer,
+        peak_bits_per_s: 100 << layer,
     })
 }
 
@@ -175,6 +179,75 @@ fn the_smallest_layer_is_shown_where_there_are_several() {
     assert_eq!(rig.track.target(&packet).layer, 0);
     rig.track.thin(Thinning::None);
     assert_eq!(rig.track.target(&packet).layer, 1);
+}
+
+#[test]
+fn what_is_allotted_bounds_the_layer_and_the_lower_bound_holds() {
+    let mut rig = Rig::new();
+    let mut packet = rig.packet(1, 1, 0, KEY);
+    let ladder = ladder(1);
+    packet.target = ladder[2].encoding;
+    packet.ladder = Some(ladder.into());
+    rig.track.allot(Allotted::UpTo(ladder[1].encoding));
+    assert_eq!(rig.track.target(&packet).layer, 1);
+    rig.track.descend(&ladder, 150);
+    assert_eq!(rig.track.target(&packet).layer, 0, "the hard limit");
+    rig.track.climb(&ladder, 10_000);
+    rig.track.allot(Allotted::UpTo(ladder[0].encoding));
+    assert_eq!(rig.track.target(&packet).layer, 0, "the network");
+    assert!(
+        rig.track.descend(&ladder, 10_000).is_none(),
+        "below what is shown there is nothing"
+    );
+    rig.track.allot(Allotted::Any);
+    assert_eq!(rig.track.target(&packet).layer, 1);
+    rig.track.climb(&ladder, 10_000);
+    assert_eq!(rig.track.target(&packet).layer, 2);
+    // Of another feed nothing is known: the smallest is shown.
+    rig.track.allot(Allotted::UpTo(ladder[2].encoding));
+    let other = self::ladder(2);
+    packet.target = other[2].encoding;
+    packet.ladder = Some(other.into());
+    assert_eq!(rig.track.target(&packet).layer, 0);
+}
+
+#[test]
+fn pictures_that_are_not_wanted_or_do_not_fit_stop_between_two_of_them() {
+    for (allotted, reason) in [
+        (Allotted::Paused, PauseReason::Network),
+        (Allotted::Unwanted, PauseReason::Wish),
+    ] {
+        let mut rig = Rig::new();
+        let target = rig.packet(1, 0, 0, KEY).encoding;
+        rig.send(1, 10, 0, KEY).unwrap();
+        rig.send(1, 11, 33, DELTA).unwrap();
+        rig.track.allot(allotted);
+        assert_eq!(rig.track.pause(), Some(reason));
+        let last = rig.send(1, 12, 33, DELTA).unwrap();
+        assert!(rig.send(1, 13, 66, DELTA).is_none());
+        assert!(rig.send(1, 14, 99, KEY).is_none());
+        // An overload meanwhile changes nothing.
+        rig.track.thin(Thinning::Withheld);
+        rig.track.thin(Thinning::None);
+        assert!(rig.send(1, 15, 132, DELTA).is_none());
+        assert!(!rig.track.is_waiting(target), "nobody is asked meanwhile");
+        rig.track.allot(Allotted::Any);
+        assert!(rig.track.is_waiting(target));
+        assert!(rig.send(1, 16, 165, DELTA).is_none());
+        let next = rig.send(1, 17, 198, KEY).unwrap();
+        assert_eq!(next.seq, last.seq + 1, "as if nothing were missing");
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_who_does_not_want_pictures_from_the_beginning() {
+    let mut rig = Rig::new();
+    rig.track.allot(Allotted::Unwanted);
+    assert!(rig.send(1, 10, 0, KEY).is_none());
+    assert!(rig.send(1, 11, 33, DELTA).is_none());
+    rig.track.allot(Allotted::Any);
+    assert!(rig.send(1, 12, 66, DELTA).is_none());
+    assert!(rig.send(1, 13, 99, KEY).is_some());
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use client::Client;
 use restage_media::{
     Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
-    MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu, TapError, TapId,
-    WorkerId, limits,
+    MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu, StreamState, TapError,
+    TapId, Wish, WorkerId, limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -80,10 +80,19 @@ pub struct World {
     /// Percentage of them in which a bit is changed on the way.
     pub tampered: usize,
     pub rng: Rng,
+    /// What subscribers were told to be shown.
+    pub streams: Vec<(PeerId, StreamState)>,
     /// The download that the next subscribers count towards.
     pub download: Option<Arc<Download>>,
+    /// What the next subscribers wish.
+    pub wish: Wish,
     /// Decides for every datagram whether it is lost.
     pub loses: Option<Loss>,
+    /// Whether the next subscribers say how their packets arrive, so that the rate of their network is estimated. Without, they are
+    /// shown what they wish.
+    pub has_feedback: bool,
+    /// Narrow parts of the way from the `Sfu` to some clients.
+    pub links: Vec<Link>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
     pub recording: Option<Vec<Flight>>,
     /// Addresses of clients that use another protocol than UDP.
@@ -127,6 +136,14 @@ impl World {
         Self::with(config())
     }
 
+    /// One whose subscribers say how their packets arrive.
+    pub fn with_feedback() -> Self {
+        Self {
+            has_feedback: true,
+            ..Self::new()
+        }
+    }
+
     pub fn with(config: Config) -> Self {
         Self {
             sfu: Sfu::new(config),
@@ -144,8 +161,12 @@ impl World {
             loss_out: 0,
             tampered: 0,
             rng: Rng(7),
+            streams: Vec::new(),
             download: None,
+            wish: Wish::default(),
             loses: None,
+            has_feedback: false,
+            links: Vec::new(),
             recording: None,
             protocols: BTreeMap::new(),
             in_flight: BTreeMap::new(),
@@ -192,7 +213,10 @@ impl World {
 
     /// Exchanges offer and answer.
     pub fn open(&mut self, mut client: Client, publishes: bool) -> usize {
-        let offer = client.take_offer();
+        let mut offer = client.take_offer();
+        if !publishes && !self.has_feedback {
+            offer = without_feedback(&offer);
+        }
         let peer = client.key;
         if publishes {
             self.control(Control::OpenPublisher {
@@ -205,6 +229,7 @@ impl World {
                 peer,
                 offer: offer.to_owned(),
                 download,
+                wish: self.wish.clone(),
             });
         }
         let answer = self.answer(peer).expect("an answer");
@@ -363,19 +388,47 @@ impl World {
 
     pub fn drain_sfu(&mut self) {
         while let Some(output) = self.sfu.poll_output() {
-            match output {
-                Output::Transmit {
-                    protocol,
-                    source,
-                    destination,
-                    payload,
-                } => {
-                    assert_eq!(protocol, self.protocol_of(destination));
-                    assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
+            self.take(output);
+        }
+    }
+
+    /// Passes on what the `Sfu` has given out.
+    pub fn take(&mut self, output: Output) {
+        match output {
+            Output::Transmit {
+                protocol,
+                source,
+                destination,
+                payload,
+            } => {
+                assert_eq!(protocol, self.protocol_of(destination));
+                assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
+                let flight = Flight {
+                    from: self.sfu_address,
+                    to: destination,
+                    bytes: payload,
+                };
+                if let Some(recording) = &mut self.recording {
+                    recording.push(flight.clone());
+                }
+                let loss = self.loss_out;
+                self.launch(flight, loss);
+            }
+            Output::Train {
+                source,
+                destination,
+                contents,
+                segment,
+                protocol,
+                ..
+            } => {
+                assert_eq!(protocol, self.protocol_of(destination));
+                assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
+                for bytes in contents.chunks(segment) {
                     let flight = Flight {
                         from: self.sfu_address,
                         to: destination,
-                        bytes: payload,
+                        bytes: bytes.to_vec(),
                     };
                     if let Some(recording) = &mut self.recording {
                         recording.push(flight.clone());
@@ -383,63 +436,41 @@ impl World {
                     let loss = self.loss_out;
                     self.launch(flight, loss);
                 }
-                Output::Train {
-                    source,
-                    destination,
-                    contents,
-                    segment,
-                    protocol,
-                    ..
-                } => {
-                    assert_eq!(protocol, self.protocol_of(destination));
-                    assert_eq!(source, self.sfu_private.unwrap_or(self.sfu_address));
-                    for bytes in contents.chunks(segment) {
-                        let flight = Flight {
-                            from: self.sfu_address,
-                            to: destination,
-                            bytes: bytes.to_vec(),
-                        };
-                        if let Some(recording) = &mut self.recording {
-                            recording.push(flight.clone());
-                        }
-                        let loss = self.loss_out;
-                        self.launch(flight, loss);
-                    }
-                    self.sfu.reuse(contents);
-                }
-                Output::Relay {
-                    publication,
-                    to,
-                    burst,
-                } => self.relayed.push((publication, to.to_vec(), burst)),
-                Output::KeyframeWanted { publication, layer } => {
-                    self.wanted.push((publication, layer));
-                }
-                Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
-                Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
-                Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),
-                Output::Connected { peer } => self.news.push(News::Connected(peer)),
-                Output::Undecodable {
-                    peer,
-                    kind,
-                    published,
-                } => self.news.push(News::Undecodable(peer, kind, published)),
-                Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
-                Output::Tapped { tap, packets, .. } => {
-                    assert!(!packets.is_empty() && packets.len() <= TAPPED_PACKETS_MAX);
-                    self.tapped
-                        .extend(packets.into_iter().map(|packet| (tap, packet)));
-                }
-                Output::TapRefused { tap, error } => self.news.push(News::TapRefused(tap, error)),
-                Output::InletRefused { inlet, error } => {
-                    self.news.push(News::InletRefused(inlet, error));
-                }
-                Output::InletEnded { inlet, reason } => {
-                    self.news.push(News::InletEnded(inlet, reason));
-                }
-                Output::InletKeyframeWanted { inlet, layer } => {
-                    self.inlet_key_frames.push((inlet, layer));
-                }
+                self.sfu.reuse(contents);
+            }
+            Output::Relay {
+                publication,
+                to,
+                burst,
+            } => self.relayed.push((publication, to.to_vec(), burst)),
+            Output::KeyframeWanted { publication, layer } => {
+                self.wanted.push((publication, layer));
+            }
+            Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
+            Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
+            Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),
+            Output::Connected { peer } => self.news.push(News::Connected(peer)),
+            Output::Undecodable {
+                peer,
+                kind,
+                published,
+            } => self.news.push(News::Undecodable(peer, kind, published)),
+            Output::Stream { peer, state } => self.streams.push((peer, state)),
+            Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
+            Output::Tapped { tap, packets, .. } => {
+                assert!(!packets.is_empty() && packets.len() <= TAPPED_PACKETS_MAX);
+                self.tapped
+                    .extend(packets.into_iter().map(|packet| (tap, packet)));
+            }
+            Output::TapRefused { tap, error } => self.news.push(News::TapRefused(tap, error)),
+            Output::InletRefused { inlet, error } => {
+                self.news.push(News::InletRefused(inlet, error));
+            }
+            Output::InletEnded { inlet, reason } => {
+                self.news.push(News::InletEnded(inlet, reason));
+            }
+            Output::InletKeyframeWanted { inlet, layer } => {
+                self.inlet_key_frames.push((inlet, layer));
             }
         }
     }
@@ -470,8 +501,66 @@ impl World {
             };
             flight.bytes[bit / 8] ^= 0x80 >> (bit % 8);
         }
+        let mut leaves_at = self.now;
+        if let Some(link) = self
+            .links
+            .iter_mut()
+            .find(|link| link.to.contains(&flight.to))
+        {
+            match link.pass(self.now, flight.bytes.len()) {
+                Some(at) => leaves_at = at,
+                None => return,
+            }
+        }
         self.flights += 1;
         self.in_flight
-            .insert((self.now + self.delay, self.flights), flight);
+            .insert((leaves_at + self.delay, self.flights), flight);
+    }
+}
+
+/// An offer without transport-wide congestion control and without REMB.
+fn without_feedback(offer: &str) -> String {
+    let is_kept = |line: &&str| {
+        !["transport-cc", "transport-wide-cc", "goog-remb"]
+            .iter()
+            .any(|name| line.contains(name))
+    };
+    offer.split_inclusive('\n').filter(is_kept).collect()
+}
+
+/// A bottleneck with a queue, for all datagrams to some addresses.
+pub struct Link {
+    pub to: Vec<SocketAddr>,
+    pub bits_per_s: u64,
+    free_at: Option<Instant>,
+    /// Datagrams that found the queue full.
+    pub dropped: u64,
+}
+
+impl Link {
+    /// Longest time that a datagram waits.
+    const QUEUE: Duration = Duration::from_millis(300);
+
+    pub fn new(to: Vec<SocketAddr>, bits_per_s: u64) -> Self {
+        Self {
+            to,
+            bits_per_s,
+            free_at: None,
+            dropped: 0,
+        }
+    }
+
+    /// When a datagram has passed; `None`: it is dropped.
+    fn pass(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        let begins_at = self.free_at.map_or(now, |free| free.max(now));
+        if begins_at > now + Self::QUEUE {
+            self.dropped += 1;
+            return None;
+        }
+        // With the headers of IPv4 and UDP.
+        let micros = (bytes as u64 + 28) * 8 * 1_000_000 / self.bits_per_s;
+        let free_at = begins_at + Duration::from_micros(micros);
+        self.free_at = Some(free_at);
+        Some(free_at)
     }
 }

@@ -67,6 +67,7 @@ impl Worker {
         if self.live.remove(&peer) {
             self.load.fetch_sub(1, Ordering::Relaxed);
         }
+        self.streams.remove(&peer);
         self.neighbours.routes.leave(self.id, peer);
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use restage_media::GoneReason;
+use restage_media::{GoneReason, H264ProfileMatch, Wish};
 use tokio::sync::mpsc;
 
 use super::care::RESTARTS_MAX;
@@ -47,7 +47,9 @@ fn start(workers: u16) -> (Media, mpsc::Receiver<MediaEvent>) {
 }
 
 async fn open(media: &Media) -> PeerId {
-    let opened = media.open(Role::Subscriber, OFFER.to_owned(), None).await;
+    let opened = media
+        .open(Role::Subscriber, OFFER.to_owned(), None, Wish::default())
+        .await;
     opened.unwrap().0
 }
 
@@ -91,7 +93,9 @@ async fn a_worker_that_panics_again_and_again_is_gone_for_good() {
         "{why}"
     );
     assert!(!media.is_alive() && !media.has_room());
-    let refused = media.open(Role::Subscriber, OFFER.to_owned(), None).await;
+    let refused = media
+        .open(Role::Subscriber, OFFER.to_owned(), None, Wish::default())
+        .await;
     assert!(matches!(refused, Err(MediaError::Busy)));
     media.stop().await;
 }

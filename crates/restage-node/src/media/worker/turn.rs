@@ -329,6 +329,7 @@ impl Worker {
                     let event = MediaEvent::Undecodable(peer, kind, published);
                     self.unsent.push_back(event);
                 }
+                Output::Stream { peer, state } => drop(self.streams.insert(peer, state)),
                 // The server opens no taps and no external inlets.
                 Output::Tapped { .. }
                 | Output::TapRefused { .. }
@@ -364,6 +365,7 @@ impl Worker {
             }
             self.unsent.pop_front();
         }
+        self.report_streams();
         let stats = self.sfu.stats();
         self.care
             .warn_of_contests(self.read_at, stats.addresses_contested);
@@ -380,5 +382,21 @@ impl Worker {
             ..WorkerStats::of(&stats)
         };
         self.counters.publish(self.care.with_former(present));
+    }
+
+    /// Reports what subscribers are shown, after everything else. What finds no room in the queue waits for the next turn, and newer
+    /// states replace it meanwhile.
+    fn report_streams(&mut self) {
+        if !self.unsent.is_empty() {
+            return;
+        }
+        while let Some(peer) = self.streams.keys().next().copied() {
+            let Ok(room) = self.events.try_reserve() else {
+                return;
+            };
+            if let Some(state) = self.streams.remove(&peer) {
+                room.send(MediaEvent::Stream(peer, state));
+            }
+        }
     }
 }

@@ -1,0 +1,72 @@
+//! Bounds and constants. Rates are in bits per second.
+
+use std::time::Duration;
+
+/// Estimate before anything is known about the path.
+pub const START_RATE: u64 = 300_000;
+/// Lowest estimate that [`Config::default`](crate::Config) allows: sound still passes.
+pub const RATE_MIN: u64 = 50_000;
+/// Highest estimate that [`Config::default`](crate::Config) allows.
+pub const RATE_MAX: u64 = 50_000_000;
+
+/// Packets whose time of sending is remembered. Feedback about older ones is ignored. A power of two, so that numbers of 16 bits
+/// find their place.
+pub const RECORDS_MAX: usize = 1_024;
+/// Most packets that one feedback message may be about. A message about more is ignored: no more are on record.
+pub const FEEDBACK_PACKETS_MAX: u16 = RECORDS_MAX as u16;
+/// Most feedback messages that are read per [`FEEDBACK_PERIOD`]; further ones are ignored. Receivers send at most 60 a second.
+pub const FEEDBACK_MESSAGES_MAX: u32 = 40;
+/// See [`FEEDBACK_MESSAGES_MAX`].
+pub const FEEDBACK_PERIOD: Duration = Duration::from_millis(200);
+/// When the receiver's clock moves this much differently from ours between two messages, its times begin anew.
+pub const CLOCK_JUMP_MAX: Duration = Duration::from_secs(3);
+/// Without feedback for this long, while packets are sent, the estimate is lowered,
+pub const FEEDBACK_SILENCE_MAX: Duration = Duration::from_secs(2);
+/// and again each time this has passed.
+pub const FEEDBACK_SILENCE_STEP: Duration = Duration::from_millis(500);
+
+/// Packets that were sent within this time are one group. A train of a system call is one group, because its packets have one
+/// time of sending.
+pub const GROUP_TIME: Duration = Duration::from_millis(5);
+/// Groups over which the slope of the delay is measured.
+pub const SLOPE_SAMPLES: usize = 20;
+
+/// Time over which the received and the sent rate are averaged: a dozen pictures.
+pub const RATE_WINDOW: Duration = Duration::from_millis(400);
+/// Below this share of the estimate the sender counts as application-limited,
+pub const LIMITED_BELOW_PERCENT: u64 = 65;
+/// until it sends more than this share.
+pub const LIMITED_UNTIL_PERCENT: u64 = 80;
+
+/// Bytes of a packet of a probe.
+pub const PROBE_PACKET_BYTES: usize = 1_200;
+/// Shortest probe: what a token bucket lets pass at once must not look like the rate of the path,
+pub const PROBE_TIME_MIN: Duration = Duration::from_millis(30);
+/// and it has at least this many packets.
+pub const PROBE_PACKETS_MIN: usize = 6;
+/// A probe is at most this many times as long, after results that turned out to be wrong.
+pub const PROBE_TIMES_MAX: u32 = 4;
+/// A probe sends at most this many bytes.
+pub const PROBE_BYTES_MAX: usize = 150_000;
+/// Time between two bursts of a probe, or of anything that is paced.
+pub const SLOT: Duration = Duration::from_millis(5);
+/// A probe without a result for this long has failed.
+pub const PROBE_RESULT_MAX: Duration = Duration::from_secs(1);
+/// A probe that did not raise the estimate is repeated after this long, each time twice as long,
+pub const PROBE_RETRY: Duration = Duration::from_secs(1);
+/// up to this. It is also the time between two probes of which the first has raised the estimate only in part.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// No probe begins within this time after the estimate was lowered: the queue must drain first.
+pub const PROBE_REST: Duration = Duration::from_secs(1);
+/// Probes go up to this share of the desired rate, in percent, so that what is desired is shown to fit with room to spare.
+pub const PROBE_DESIRED_PERCENT: u64 = 125;
+
+/// Connections that one [`Coupling`](crate::Coupling) couples. A further one is refused.
+pub const FLOWS_MAX: usize = 64;
+/// A connection that holds the token of probing for longer than this loses it.
+pub const PROBE_TOKEN_MAX: Duration = Duration::from_secs(2);
+
+/// A REMB counts for this long. Receivers repeat it at least once a second.
+pub const REMB_AGE_MAX: Duration = Duration::from_secs(5);
+
+const _: () = assert!(RECORDS_MAX.is_power_of_two());

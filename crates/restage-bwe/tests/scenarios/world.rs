@@ -1,0 +1,426 @@
+//! Estimators, the media that they let pass, and a bottleneck, in virtual time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+use restage_bwe::{Config, Coupling, Estimator, FlowId};
+use restage_sim::network::{Path, PathConfig, Random, Tcp};
+
+use super::wire;
+
+const FRAME: Duration = Duration::from_micros(33_333);
+const AUDIO: Duration = Duration::from_millis(20);
+const AUDIO_BYTES: usize = 110;
+const PACKET: usize = 1_200;
+/// A key frame comes this often, in pictures, and is this many times as large as another picture.
+const KEY_EVERY: u64 = 120;
+const KEY_TIMES: f64 = 3.0;
+/// Share of the estimate that media uses.
+const USED: f64 = 0.95;
+/// How often shares are read and series are written.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a flow sends.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// An encoder that follows the estimate, up to this rate in bits per second.
+    Elastic(u64),
+    /// Simulcast: the largest of these layers that fits.
+    Layers(Vec<u64>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Flow {
+    pub(crate) source: Source,
+    pub(crate) starts: Duration,
+    pub(crate) stops: Duration,
+    /// Pauses its video in between.
+    pub(crate) pauses: Option<(Duration, Duration)>,
+    pub(crate) priority: u32,
+}
+
+impl Flow {
+    pub(crate) fn elastic(max: u64) -> Self {
+        Self {
+            source: Source::Elastic(max),
+            starts: Duration::ZERO,
+            stops: Duration::MAX,
+            pauses: None,
+            priority: 1,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) path: PathConfig,
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) is_coupled: bool,
+    /// When a TCP transfer begins and ends.
+    pub(crate) tcp: Option<(Duration, Duration)>,
+    pub(crate) feedback: Duration,
+    /// Share of the feedback messages that is lost.
+    pub(crate) feedback_loss: f64,
+    pub(crate) lasts: Duration,
+    pub(crate) seed: u64,
+}
+
+impl Setting {
+    pub(crate) fn new(path: PathConfig, flows: Vec<Flow>, lasts: Duration, seed: u64) -> Self {
+        Self {
+            path,
+            flows,
+            is_coupled: false,
+            tcp: None,
+            feedback: Duration::from_millis(100),
+            feedback_loss: 0.0,
+            lasts,
+            seed,
+        }
+    }
+}
+
+/// What happened in one tick to one flow. Rates are in bits per second.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Point {
+    pub(crate) at: Duration,
+    pub(crate) estimate: f64,
+    pub(crate) sent: f64,
+    pub(crate) received: f64,
+}
+
+/// What happened to one flow.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) points: Vec<Point>,
+    /// Time of sending, and how long the packet waited at the bottleneck.
+    pub(crate) queued: Vec<(Duration, Duration)>,
+    /// Time of sending of what was lost.
+    pub(crate) lost: Vec<Duration>,
+    /// Bytes of padding.
+    pub(crate) padding: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Picture(usize),
+    Audio(usize),
+    Timer(usize),
+    Report(usize),
+    Feedback(usize, usize),
+    Tcp,
+    Tick,
+}
+
+struct State {
+    flow: Flow,
+    estimator: Estimator,
+    id: Option<FlowId>,
+    random: Random,
+    picture: u64,
+    layer: usize,
+    timer: Option<Duration>,
+    /// What the receiver has: number without wrapping and arrival, not reported yet.
+    arrived: Vec<(u64, Duration)>,
+    /// Number of the first packet of the next report.
+    reported: u64,
+    reports: u8,
+    number: u64,
+    messages: Vec<Vec<u8>>,
+    sent: usize,
+    received: Vec<(Duration, usize)>,
+    trace: Trace,
+}
+
+pub(crate) struct World {
+    setting: Setting,
+    epoch: Instant,
+    path: Path,
+    flows: Vec<State>,
+    coupling: Option<Coupling>,
+    tcp: Option<Tcp>,
+    events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    order: u64,
+    random: Random,
+}
+
+/// Runs a setting to its end. Returns what happened to each flow, and the bytes that TCP received.
+pub(crate) fn run(setting: Setting) -> (Vec<Trace>, u64) {
+    let mut world = World::new(setting);
+    while let Some(Reverse((now, _, event))) = world.events.pop() {
+        if now > world.setting.lasts {
+            break;
+        }
+        world.handle(now, event);
+    }
+    let traces = world.flows.into_iter().map(|flow| flow.trace).collect();
+    (traces, world.tcp.map_or(0, |tcp| tcp.received()))
+}
+
+impl World {
+    #[allow(clippy::disallowed_methods)]
+    fn new(setting: Setting) -> Self {
+        let epoch = Instant::now();
+        let mut seeds = Random::new(setting.seed);
+        let mut world = Self {
+            epoch,
+            path: Path::new(setting.path.clone(), seeds.next_u64()),
+            flows: Vec::new(),
+            coupling: setting.is_coupled.then(Coupling::new),
+            tcp: setting.tcp.map(|(_, stops)| Tcp::new(stops)),
+            events: BinaryHeap::new(),
+            order: 0,
+            random: Random::new(seeds.next_u64()),
+            setting,
+        };
+        for (place, flow) in world.setting.flows.clone().into_iter().enumerate() {
+            let starts = flow.starts;
+            world.flows.push(State {
+                estimator: Estimator::new(Config::default(), epoch),
+                id: None,
+                random: Random::new(seeds.next_u64()),
+                picture: 0,
+                layer: 0,
+                timer: None,
+                arrived: Vec::new(),
+                reported: 0,
+                reports: 0,
+                number: 0,
+                messages: Vec::new(),
+                sent: 0,
+                received: Vec::new(),
+                trace: Trace::default(),
+                flow,
+            });
+            let phase = FRAME.mul_f64(world.random.unit());
+            world.schedule(starts + phase, Event::Picture(place));
+            world.schedule(starts + phase / 2, Event::Audio(place));
+            world.schedule(
+                starts + world.setting.feedback + phase,
+                Event::Report(place),
+            );
+        }
+        if let Some((starts, _)) = world.setting.tcp {
+            world.schedule(starts, Event::Tcp);
+        }
+        world.schedule(TICK, Event::Tick);
+        world
+    }
+
+    fn schedule(&mut self, at: Duration, event: Event) {
+        self.order += 1;
+        self.events.push(Reverse((at, self.order, event)));
+    }
+
+    fn handle(&mut self, now: Duration, event: Event) {
+        match event {
+            Event::Picture(place) => {
+                if now < self.flows[place].flow.stops {
+                    self.picture(now, place);
+                    self.schedule(now + FRAME, event);
+                }
+            }
+            Event::Audio(place) => {
+                if now < self.flows[place].flow.stops {
+                    self.send(now, place, AUDIO_BYTES);
+                    self.schedule(now + AUDIO, event);
+                }
+            }
+            Event::Timer(place) => {
+                self.flows[place].timer = None;
+                let at = self.epoch + now;
+                let flow = &mut self.flows[place];
+                if let (Some(coupling), Some(id)) = (&mut self.coupling, flow.id) {
+                    let may = flow.estimator.is_probing()
+                        || flow.estimator.wants_probe() && coupling.take_token(id, at);
+                    flow.estimator.allow_probes(may);
+                }
+                flow.estimator.on_timeout(at);
+                let mut due = flow.estimator.probe_due(at);
+                while due > 0 {
+                    let bytes = due.clamp(200, PACKET);
+                    self.flows[place].trace.padding += bytes as u64;
+                    self.send(now, place, bytes);
+                    due = due.saturating_sub(bytes);
+                }
+            }
+            Event::Report(place) => {
+                self.report(now, place);
+                self.schedule(now + self.setting.feedback, event);
+            }
+            Event::Feedback(place, message) => self.feedback(now, place, message),
+            Event::Tcp => {
+                let tcp = self.tcp.as_mut().expect("it was scheduled");
+                if let Some(next) = tcp.run(now, &mut self.path) {
+                    self.schedule(next.max(now + Duration::from_micros(1)), event);
+                }
+            }
+            Event::Tick => {
+                self.tick(now);
+                self.schedule(now + TICK, event);
+            }
+        }
+        if let Event::Picture(place)
+        | Event::Audio(place)
+        | Event::Timer(place)
+        | Event::Feedback(place, _) = event
+        {
+            self.set_timer(now, place);
+        }
+    }
+
+    fn set_timer(&mut self, now: Duration, place: usize) {
+        let Some(deadline) = self.flows[place].estimator.deadline() else {
+            return;
+        };
+        // As the media plane does: at most once a millisecond.
+        let at = (deadline - self.epoch).max(now + Duration::from_millis(1));
+        if self.flows[place].timer.is_none_or(|timer| at < timer) {
+            self.flows[place].timer = Some(at);
+            self.schedule(at, Event::Timer(place));
+        }
+    }
+
+    fn picture(&mut self, now: Duration, place: usize) {
+        let at = self.epoch + now;
+        let flow = &mut self.flows[place];
+        if flow
+            .flow
+            .pauses
+            .is_some_and(|(from, to)| from <= now && now < to)
+        {
+            flow.estimator.set_desired(at, 0);
+            return;
+        }
+        let audio = AUDIO_BYTES as f64 * 8.0 / AUDIO.as_secs_f64();
+        let room = flow.estimator.estimate() as f64 * USED - audio;
+        let rate = match &flow.flow.source {
+            Source::Elastic(max) => {
+                flow.estimator.set_desired(at, *max);
+                room.min(*max as f64)
+            }
+            Source::Layers(layers) => {
+                let fits =
+                    |share: f64| layers.iter().rposition(|rate| *rate as f64 * share <= room);
+                let (now_fits, well) = (fits(1.0).unwrap_or(0), fits(1.15).unwrap_or(0));
+                flow.layer = flow.layer.min(now_fits).max(well);
+                let next = layers[(flow.layer + 1).min(layers.len() - 1)];
+                flow.estimator
+                    .set_desired(at, (next as f64 * 1.15 + audio) as u64);
+                layers[flow.layer] as f64
+            }
+        };
+        flow.picture += 1;
+        let mean = rate.max(20_000.0) / 8.0 * FRAME.as_secs_f64();
+        // Key frames take from the others, so that the rate is kept.
+        let other = KEY_EVERY as f64 / (KEY_EVERY as f64 - 1.0 + KEY_TIMES);
+        let times = match flow.picture % KEY_EVERY {
+            1 => KEY_TIMES * other,
+            _ => other,
+        };
+        let noise = (1.0 + 0.15 * flow.random.normal()).clamp(0.5, 1.6);
+        let mut left = (mean * times * noise) as usize;
+        while left > 0 {
+            let bytes = left.min(PACKET);
+            left -= bytes;
+            self.send(now, place, bytes.max(60));
+        }
+    }
+
+    fn send(&mut self, now: Duration, place: usize, bytes: usize) {
+        let at = self.epoch + now;
+        let flow = &mut self.flows[place];
+        if let (Some(coupling), None) = (&mut self.coupling, flow.id) {
+            flow.id = coupling.add(flow.estimator.estimate(), flow.flow.priority);
+        }
+        let number = flow.number;
+        assert_eq!(flow.estimator.next_number(), number as u16);
+        flow.number += 1;
+        flow.estimator.on_sent(at, bytes);
+        flow.sent += bytes;
+        match self.path.send(now, bytes) {
+            Some(delivery) => {
+                flow.arrived.push((number, delivery.at));
+                flow.received.push((delivery.at, bytes));
+                flow.trace.queued.push((now, delivery.queued));
+            }
+            None => flow.trace.lost.push(now),
+        }
+    }
+
+    /// The receiver reports what has arrived since the report before.
+    fn report(&mut self, now: Duration, place: usize) {
+        let back = self.path.config().delay;
+        let is_lost = self.random.unit() < self.setting.feedback_loss;
+        let flow = &mut self.flows[place];
+        let seen: Vec<_> = flow
+            .arrived
+            .extract_if(.., |(_, arrived)| *arrived <= now)
+            .collect();
+        let Some(last) = seen.iter().map(|(number, _)| *number).max() else {
+            return;
+        };
+        let mut arrivals = vec![None; (last + 1 - flow.reported) as usize];
+        for (number, at) in seen {
+            if let Some(place) = number.checked_sub(flow.reported) {
+                arrivals[place as usize] = Some(at.as_micros() as i64 + 7_000_000);
+            }
+        }
+        let message = wire::message(flow.reported as u16, &arrivals, flow.reports);
+        flow.reported = last + 1;
+        flow.reports = flow.reports.wrapping_add(1);
+        if is_lost {
+            return;
+        }
+        flow.messages.push(message);
+        let index = flow.messages.len() - 1;
+        self.schedule(now + back, Event::Feedback(place, index));
+    }
+
+    fn feedback(&mut self, now: Duration, place: usize, message: usize) {
+        let at = self.epoch + now;
+        let flow = &mut self.flows[place];
+        let message = std::mem::take(&mut flow.messages[message]);
+        flow.estimator.on_feedback(at, &message);
+        let (Some(coupling), Some(id)) = (&mut self.coupling, flow.id) else {
+            return;
+        };
+        let desired = match &flow.flow.source {
+            Source::Elastic(max) => *max,
+            Source::Layers(layers) => layers.last().copied().unwrap_or(0),
+        };
+        let round_trip = flow.estimator.round_trip().unwrap_or_default();
+        let calculated = flow.estimator.estimate();
+        if let Some(share) = coupling.update(id, at, calculated, desired, round_trip) {
+            flow.estimator.set_share(share, coupling.others(id));
+        }
+        if !flow.estimator.is_probing() {
+            coupling.release_token(id);
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        let seconds = TICK.as_secs_f64();
+        for flow in &mut self.flows {
+            if now >= flow.flow.stops
+                && let (Some(coupling), Some(id)) = (&mut self.coupling, flow.id.take())
+            {
+                coupling.remove(id);
+            }
+            if let (Some(coupling), Some(id)) = (&mut self.coupling, flow.id)
+                && let Some(share) = coupling.rate(id)
+            {
+                flow.estimator.set_share(share, coupling.others(id));
+            }
+            let received = flow.received.extract_if(.., |(at, _)| *at <= now);
+            let received: usize = received.map(|(_, bytes)| bytes).sum();
+            flow.trace.points.push(Point {
+                at: now,
+                estimate: flow.estimator.estimate() as f64,
+                sent: std::mem::take(&mut flow.sent) as f64 * 8.0 / seconds,
+                received: received as f64 * 8.0 / seconds,
+            });
+        }
+    }
+}

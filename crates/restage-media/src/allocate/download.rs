@@ -1,0 +1,199 @@
+//! What the peers of one receiver have in common, on whichever workers they are.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use restage_bwe::{Coupling, Estimator, FlowId, Usage};
+
+use super::table::{Allotment, Estimate, News, Table};
+use super::wish::Priority;
+
+/// What a round trip is taken for before one is measured.
+const ROUND_TRIP: Duration = Duration::from_millis(100);
+
+/// One receiver: what it gets through all its peers together, on whichever [`Sfu`](crate::Sfu)s they are.
+/// The caller creates it and passes it in with each peer ([`Control::OpenSubscriber`](crate::Control::OpenSubscriber)).
+///
+/// What its network carries is allotted to its peers by their wishes and priorities: each is shown the layer for which there is
+/// room. No packet waits for this: each peer comes here at its own timer.
+///
+/// A hard limit is another thing. When the sum exceeds it, the newest of the peers whose part has grown is shown a smaller layer, or is
+/// ended if there is none. The other peers are left alone.
+#[derive(Debug)]
+pub struct Download {
+    limit: Option<u64>,
+    /// The sum of what its peers have reported.
+    bits_per_s: AtomicU64,
+    /// Peers so far. Numbers them from 1.
+    peers: AtomicU64,
+    /// Number of the newest peer whose part has grown while the sum exceeds the limit; 0 if there is none.
+    grown: AtomicU64,
+    network: Mutex<Network>,
+}
+
+/// What the peers of a receiver share of its network.
+#[derive(Debug, Default)]
+struct Network {
+    /// Their rates, coupled because they share one bottleneck (RFC 8699).
+    coupling: Coupling,
+    /// What each of them is shown.
+    table: Table,
+}
+
+impl Download {
+    /// A limit of this many bits per second.
+    pub fn new(bits_per_s_max: u64) -> Self {
+        Self {
+            limit: Some(bits_per_s_max),
+            ..Self::unlimited()
+        }
+    }
+
+    /// No limit but what the network carries.
+    pub fn unlimited() -> Self {
+        Self {
+            limit: None,
+            bits_per_s: AtomicU64::new(0),
+            peers: AtomicU64::new(0),
+            grown: AtomicU64::new(0),
+            network: Mutex::default(),
+        }
+    }
+
+    /// The present rate, in bits per second. 0 without a limit: then nothing is counted.
+    pub fn bits_per_s(&self) -> u64 {
+        self.bits_per_s.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// A number that no other peer has.
+    pub(super) fn next_number(&self) -> u64 {
+        self.peers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A part has changed from `before` to `after`. Returns the sum.
+    pub(super) fn change(&self, before: u64, after: u64) -> u64 {
+        // Additions wrap, so this also subtracts.
+        let by = after.wrapping_sub(before);
+        self.bits_per_s
+            .fetch_add(by, Ordering::Relaxed)
+            .wrapping_add(by)
+    }
+
+    /// Number of the newest peer whose part has grown; this peer counts if it `has_grown`.
+    pub(super) fn newest(&self, number: u64, has_grown: bool) -> u64 {
+        if has_grown {
+            self.grown.fetch_max(number, Ordering::Relaxed).max(number)
+        } else {
+            self.grown.load(Ordering::Relaxed)
+        }
+    }
+
+    /// This peer has given way, or need not any more.
+    pub(super) fn withdraw(&self, number: u64) {
+        let order = Ordering::Relaxed;
+        self.grown.compare_exchange(number, 0, order, order).ok();
+    }
+
+    /// Held for a few microseconds, by a peer at its timer. A panic of another peer leaves a table that is whole enough.
+    fn network(&self) -> MutexGuard<'_, Network> {
+        self.network.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one peer among those of its receiver.
+#[derive(Debug)]
+pub(crate) struct Place {
+    of: Arc<Download>,
+    number: u64,
+    /// Its rate among the coupled ones, once it is estimated.
+    flow: Option<FlowId>,
+    desired_bits_per_s: u64,
+}
+
+impl Place {
+    pub(crate) fn new(of: &Arc<Download>) -> Self {
+        Self {
+            of: Arc::clone(of),
+            number: of.next_number(),
+            flow: None,
+            desired_bits_per_s: 0,
+        }
+    }
+
+    /// Reports what the peer knows of its flow, and takes what it is allotted. Its estimator is given its share of the sum, whether
+    /// it may probe, and what is desired.
+    pub(crate) fn turn(
+        &mut self,
+        now: Instant,
+        mut news: News<'_>,
+        mut estimator: Option<&mut Estimator>,
+    ) -> Allotment {
+        let download = Arc::clone(&self.of);
+        let mut network = download.network();
+        if let Some(estimator) = &mut estimator {
+            let priority = news.wish.priority;
+            // Without feedback for each packet the rate is not of the kind that is coupled.
+            let is_coupled = estimator.has_feedback()
+                && self.couple(now, &mut network.coupling, estimator, priority);
+            news.estimate = Some(Estimate {
+                is_coupled,
+                bits_per_s: estimator.estimate(),
+                is_overused: estimator.usage() == Usage::Overuse,
+            });
+        }
+        let coupled = network.coupling.sum();
+        let allotment = network.table.turn(now, self.number, &news, coupled);
+        drop(network);
+        self.desired_bits_per_s = allotment.desired_bits_per_s;
+        if let Some(estimator) = estimator {
+            estimator.set_desired(now, self.desired_bits_per_s);
+        }
+        allotment
+    }
+
+    /// Exchanges the peer's rate for its share. False: there are too many flows.
+    fn couple(
+        &mut self,
+        now: Instant,
+        coupling: &mut Coupling,
+        estimator: &mut Estimator,
+        priority: Priority,
+    ) -> bool {
+        // The lowest priority still has a share.
+        let priority = u32::from(priority.get()) + 1;
+        let rate = estimator.estimate();
+        let flow = self.flow.or_else(|| coupling.add(rate, priority));
+        self.flow = flow;
+        let Some(flow) = flow else {
+            return false;
+        };
+        coupling.set_priority(flow, priority);
+        let round_trip = estimator.round_trip().unwrap_or(ROUND_TRIP);
+        let desired = self.desired_bits_per_s;
+        if let Some(share) = coupling.update(flow, now, rate, desired, round_trip) {
+            estimator.set_share(share, coupling.others(flow));
+        }
+        let probes = estimator.is_probing() || estimator.wants_probe();
+        let may_probe = probes && coupling.take_token(flow, now);
+        if !probes {
+            coupling.release_token(flow);
+        }
+        estimator.allow_probes(may_probe);
+        true
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut network = self.of.network();
+        network.table.leave(self.number);
+        if let Some(flow) = self.flow {
+            network.coupling.remove(flow);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! When a flow goes to another layer.
+//!
+//! It goes down at once. It goes up when there has been room for the larger layer for [`STEP_PROVEN_AFTER`], and not before
+//! [`STEP_INTERVAL_MIN`] after its last change; only a flow that has never had to go down need not wait that long. If the larger layer cannot be kept for [`STEP_TRIAL`], the step has failed, and the
+//! next one comes after a longer time. The smallest layer is paused only when it has not fitted for [`PAUSE_AFTER`].
+
+use std::time::{Duration, Instant};
+
+use crate::limits::{
+    PAUSE_AFTER, STEP_INTERVAL_GROWTH_PERCENT, STEP_INTERVAL_MAX, STEP_INTERVAL_MIN,
+    STEP_PROVEN_AFTER, STEP_TRIAL,
+};
+
+/// How many layers a flow is shown, and what has to be known for the next change. *Level* 0 is no picture, 1 the smallest layer.
+#[derive(Debug, Clone)]
+pub(super) struct Steps {
+    level: usize,
+    /// When the level was changed last.
+    changed_at: Option<Instant>,
+    /// Since when there is room for a higher level.
+    room_since: Option<Instant>,
+    /// Since when there is no room for the lowest.
+    tight_since: Option<Instant>,
+    /// When the level was raised, until that has failed or not.
+    raised_at: Option<Instant>,
+    /// Shortest time from a change to a higher level.
+    interval: Duration,
+    /// The network has made it go down before.
+    has_fallen: bool,
+}
+
+impl Steps {
+    /// Begins at a level, which counts as no change.
+    pub(super) fn new(level: usize) -> Self {
+        Self {
+            level,
+            changed_at: None,
+            room_since: None,
+            tight_since: None,
+            raised_at: None,
+            interval: STEP_INTERVAL_MIN,
+            has_fallen: false,
+        }
+    }
+
+    pub(super) fn level(&self) -> usize {
+        self.level
+    }
+
+    /// The layers have changed, or what is wished for: the level is another, for no fault of the network.
+    pub(super) fn set(&mut self, level: usize) {
+        if level != self.level {
+            self.level = level;
+            self.raised_at = None;
+            self.room_since = None;
+            self.tight_since = None;
+        }
+    }
+
+    /// The subscriber wishes for something else: the next step need not wait for the time since the last one.
+    pub(super) fn hurry(&mut self) {
+        self.changed_at = None;
+    }
+
+    /// Only `kept` of the present levels fit. Unless it `may_pause`, the lowest is kept all the same.
+    pub(super) fn keep(&mut self, now: Instant, kept: usize, may_pause: bool) {
+        if self.raised_at.is_some_and(|at| now >= at + STEP_TRIAL) {
+            self.raised_at = None;
+            self.interval = STEP_INTERVAL_MIN;
+        }
+        if kept > 0 || self.level == 0 {
+            self.tight_since = None;
+        } else {
+            let since = *self.tight_since.get_or_insert(now);
+            if now < since + PAUSE_AFTER || !may_pause {
+                self.lower(now, 1);
+                self.tight_since = Some(since);
+                return;
+            }
+        }
+        self.lower(now, kept);
+    }
+
+    fn lower(&mut self, now: Instant, level: usize) {
+        if level >= self.level {
+            return;
+        }
+        self.has_fallen = true;
+        if self.raised_at.take().is_some() {
+            let longer = self.interval * STEP_INTERVAL_GROWTH_PERCENT / 100;
+            self.interval = longer.min(STEP_INTERVAL_MAX);
+        }
+        self.change(now, level);
+    }
+
+    fn change(&mut self, now: Instant, level: usize) {
+        self.level = level;
+        self.changed_at = Some(now);
+        self.room_since = None;
+        self.tight_since = None;
+    }
+
+    /// Whether the time since the last change permits a step up.
+    pub(super) fn may_rise(&self, now: Instant) -> bool {
+        self.changed_at.is_none_or(|at| now >= at + self.interval)
+    }
+
+    /// Whether the level was raised a short time ago, so that it may turn out to be too much.
+    pub(super) fn is_on_trial(&self) -> bool {
+        self.raised_at.is_some()
+    }
+
+    /// There is room for `goal` levels now; `is_calm` is false while the network is overloaded, when nothing is raised. True: there
+    /// has been room for long enough that the level may be raised by one.
+    pub(super) fn has_room(&mut self, now: Instant, goal: usize, is_calm: bool) -> bool {
+        if goal <= self.level {
+            self.room_since = None;
+            return false;
+        }
+        let since = *self.room_since.get_or_insert(now);
+        is_calm && now >= since + STEP_PROVEN_AFTER && self.may_rise(now)
+    }
+
+    /// Raises the level by one.
+    pub(super) fn rise(&mut self, now: Instant) {
+        self.change(now, self.level + 1);
+        self.raised_at = Some(now);
+        if !self.has_fallen {
+            self.changed_at = None;
+        }
+    }
+
+    /// Makes room for another flow that has the right to it: this is no failure.
+    pub(super) fn give_way(&mut self, now: Instant, level: usize) {
+        if level < self.level {
+            self.raised_at = None;
+            self.change(now, level);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::test::epoch;
+
+    /// A flow, and what it is offered every 100 ms: how many of its levels fit, and for how many there is room.
+    struct Rig {
+        steps: Steps,
+        epoch: Instant,
+        ms: u64,
+    }
+
+    impl Rig {
+        fn new(level: usize) -> Self {
+            Self {
+                steps: Steps::new(level),
+                epoch: epoch(),
+                ms: 0,
+            }
+        }
+
+        fn now(&self) -> Instant {
+            self.epoch + Duration::from_millis(self.ms)
+        }
+
+        fn turn(&mut self, fits: usize, room: usize, is_calm: bool) {
+            let now = self.now();
+            let kept = fits.min(self.steps.level());
+            self.steps.keep(now, kept, true);
+            if self.steps.has_room(now, room, is_calm) {
+                self.steps.rise(now);
+            }
+            self.ms += 100;
+        }
+
+        /// Offers the same until the level is this, and returns after how many milliseconds.
+        fn until(&mut self, level: usize, fits: usize, room: usize) -> u64 {
+            let begun = self.ms;
+            while self.steps.level() != level {
+                assert!(self.ms < begun + 1_000_000, "it never gets there");
+                self.turn(fits, room, true);
+            }
+            self.ms - begun - 100
+        }
+    }
+
+    #[test]
+    fn the_first_steps_up_come_after_a_second_each_and_later_ones_after_three() {
+        let mut rig = Rig::new(1);
+        assert_eq!(rig.until(2, 3, 3), 1_000);
+        assert_eq!(rig.until(3, 3, 3), 1_000);
+        (0..101).for_each(|_| rig.turn(3, 3, true));
+        rig.until(1, 1, 1);
+        assert_eq!(rig.until(2, 3, 3), 2_900, "3 s after the last change");
+        assert_eq!(rig.until(3, 3, 3), 2_900);
+    }
+
+    #[test]
+    fn down_goes_at_once_and_by_as_many_levels_as_it_takes() {
+        let mut rig = Rig::new(3);
+        assert_eq!(rig.until(1, 1, 1), 0);
+        assert_eq!(rig.until(2, 3, 3), 2_900, "not before 3 s");
+    }
+
+    #[test]
+    fn room_that_does_not_last_raises_nothing() {
+        let mut rig = Rig::new(1);
+        for _ in 0..100 {
+            for _ in 0..9 {
+                rig.turn(3, 3, true);
+            }
+            rig.turn(3, 1, true);
+            assert_eq!(rig.steps.level(), 1);
+        }
+        (0..100).for_each(|_| rig.turn(3, 3, false));
+        assert_eq!(rig.steps.level(), 1, "nothing is raised in an overload");
+        rig.turn(3, 3, true);
+        assert_eq!(rig.steps.level(), 2);
+    }
+
+    #[test]
+    fn each_step_that_fails_makes_the_next_one_wait_longer_up_to_a_bound() {
+        let mut rig = Rig::new(1);
+        rig.until(2, 2, 2);
+        let mut waits = Vec::new();
+        for _ in 0..14 {
+            // It is lost a second after it was reached.
+            (0..10).for_each(|_| rig.turn(2, 2, true));
+            rig.turn(1, 1, true);
+            assert_eq!(rig.steps.level(), 1);
+            waits.push(rig.until(2, 2, 2) + 100);
+        }
+        assert_eq!(waits[..4], [4_500, 6_800, 10_200, 15_200]);
+        assert_eq!(waits[13], 120_000);
+    }
+
+    #[test]
+    fn a_level_that_is_kept_ends_the_longer_waits() {
+        let mut rig = Rig::new(1);
+        rig.until(2, 2, 2);
+        rig.turn(1, 1, true);
+        assert_eq!(rig.until(2, 2, 2) + 100, 4_500);
+        (0..101).for_each(|_| rig.turn(2, 2, true));
+        rig.turn(1, 1, true);
+        assert_eq!(rig.until(2, 2, 2) + 100, 3_000);
+    }
+
+    #[test]
+    fn pictures_are_paused_only_when_the_smallest_has_not_fitted_for_a_second() {
+        let mut rig = Rig::new(2);
+        rig.turn(0, 0, true);
+        assert_eq!(rig.steps.level(), 1, "the larger goes at once");
+        (0..9).for_each(|_| rig.turn(0, 0, true));
+        assert_eq!(rig.steps.level(), 1);
+        rig.turn(0, 0, true);
+        assert_eq!(rig.steps.level(), 0);
+        assert_eq!(rig.until(1, 0, 1) + 100, 3_000);
+        for _ in 0..40 {
+            (0..9).for_each(|_| rig.turn(0, 0, true));
+            rig.turn(1, 1, true);
+            assert_eq!(rig.steps.level(), 1, "an estimate that dips pauses nothing");
+        }
+    }
+
+    #[test]
+    fn a_wish_need_not_wait_for_the_time_between_steps() {
+        let mut rig = Rig::new(3);
+        rig.until(1, 1, 1);
+        rig.steps.hurry();
+        assert_eq!(rig.until(2, 2, 2), 1_000);
+    }
+
+    #[test]
+    fn giving_way_is_no_failure() {
+        let mut rig = Rig::new(1);
+        rig.until(2, 2, 2);
+        let now = rig.now();
+        rig.steps.give_way(now, 1);
+        rig.ms += 100;
+        assert_eq!(rig.until(2, 2, 2), 2_900);
+    }
+}

@@ -1,0 +1,187 @@
+//! Retransmissions (RFC 4588, or the same packet again), within what the path carries.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use restage_bwe::Estimator;
+use restage_codec::MediaKind;
+
+use super::sent::Entry;
+use super::train::Train;
+use super::{Sender, Stream};
+use crate::io::Output;
+use crate::io::datagrams::Buffers;
+use crate::limits::REPAIR_BYTES_AT_ONCE_MAX;
+use crate::packet::Packet;
+use crate::publication::history::History;
+use crate::rtp::write::{self as header, Fixed};
+use crate::srtp::protect::Srtp;
+
+/// Share of the estimate that repairs may always use, in percent.
+const SHARE_PERCENT: u64 = 25;
+
+/// What may be sent again: lost packets must not take the room of new ones on a path that is full. Beyond its share, repair uses
+/// what media leaves.
+#[derive(Debug)]
+pub(super) struct Repairs {
+    /// Bytes that may be sent at the time `at`.
+    bytes: f64,
+    at: Instant,
+}
+
+impl Repairs {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            bytes: REPAIR_BYTES_AT_ONCE_MAX as f64,
+            at: now,
+        }
+    }
+
+    fn earn(&mut self, now: Instant, estimator: &mut Estimator) {
+        let estimate = estimator.estimate();
+        let spare = estimate.saturating_sub(estimator.sent_rate(now));
+        let rate = spare.max(estimate / 100 * SHARE_PERCENT);
+        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        let earned = self.bytes + rate as f64 / 8.0 * elapsed;
+        self.bytes = earned.min(REPAIR_BYTES_AT_ONCE_MAX as f64);
+    }
+
+    /// Whether these bytes may be sent.
+    fn spend(&mut self, bytes: usize) -> bool {
+        let may = self.bytes >= bytes as f64;
+        if may {
+            self.bytes -= bytes as f64;
+        }
+        may
+    }
+}
+
+impl Sender {
+    /// Sends lost packets again, if they are still known and the path and the share of retransmissions allow. Returns how many.
+    pub(crate) fn resend(
+        &mut self,
+        now: Instant,
+        missing: &[u16],
+        history: &History,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) -> u64 {
+        let Some(stream) = &mut self.streams[MediaKind::Video.index()] else {
+            return 0;
+        };
+        let mut count = 0;
+        let mut train = Train::new(self.path, buffers.take());
+        train.is_video = true;
+        self.repairs.earn(now, &mut self.estimator);
+        let is_numbered = stream.config.header.is_numbered();
+        let mut batch = self.estimator.batch(now);
+        for seq in missing {
+            let Some((entry, packet)) = stream.sent.find(*seq, history) else {
+                continue;
+            };
+            let Some(content) = packet.part(entry.part) else {
+                continue;
+            };
+            let Some(credit) = stream.credit.checked_sub(100) else {
+                break;
+            };
+            if !self.repairs.spend(content.len()) {
+                break;
+            }
+            stream.credit = credit;
+            let number = batch.next_number();
+            let again = Again {
+                entry,
+                packet,
+                content,
+            };
+            let start = train.contents.len();
+            let is_new = stream.write_again(&again, number, &self.srtp, &mut train.contents);
+            let size = train.contents.len() - start;
+            match is_new && is_numbered {
+                true => batch.push(size),
+                false => batch.push_unnumbered(size),
+            }
+            train.close(start, buffers, outputs);
+            count += 1;
+        }
+        batch.finish();
+        train.finish(buffers, outputs);
+        count
+    }
+}
+
+/// A packet that is sent again.
+pub(super) struct Again<'a> {
+    /// The header fields that it had.
+    pub(super) entry: Entry,
+    pub(super) packet: &'a Packet,
+    pub(super) content: &'a [u8],
+}
+
+impl Stream {
+    /// Writes and encrypts a packet again. False: it has no stream of its own for that and is the same to the last byte, because its
+    /// nonce is the same (RFC 7714 §8.1); so it has its former transport-wide number.
+    pub(super) fn write_again(
+        &mut self,
+        again: &Again<'_>,
+        number: u16,
+        srtp: &Srtp,
+        buffer: &mut Vec<u8>,
+    ) -> bool {
+        let Again {
+            entry,
+            packet,
+            content,
+        } = again;
+        let start = buffer.len();
+        let marker = packet.marker && entry.part == 0;
+        let (fixed, index, is_rtx) = self.header_again(entry, marker, number);
+        let config = &self.config;
+        config.header.write(buffer, fixed, &packet.extensions);
+        let body = buffer.len();
+        if is_rtx {
+            // RFC 4588 §4: the original number goes before the payload.
+            buffer.extend((entry.seq as u16).to_be_bytes());
+        }
+        let payload = buffer.len();
+        buffer.extend_from_slice(content);
+        if let Some(numbers) = &entry.vp8 {
+            numbers.write(&mut buffer[payload..]);
+        }
+        if !is_rtx {
+            header::pad(buffer, start, entry.padding);
+        }
+        srtp.protect_rtp(buffer, start, body, fixed.ssrc, index);
+        is_rtx
+    }
+
+    /// Header and packet index of a retransmission: on a stream of its own if one was negotiated, else of the same packet again.
+    fn header_again(&mut self, entry: &Entry, marker: bool, number: u16) -> (Fixed, u64, bool) {
+        let same = Fixed {
+            pt: entry.pt,
+            marker,
+            seq: entry.seq as u16,
+            time: entry.time,
+            ssrc: self.config.ssrc,
+            transport_seq: entry.transport_seq,
+        };
+        let rtx_type = self.config.rtx_types.iter().find(|(pt, _)| *pt == entry.pt);
+        match (self.config.rtx_ssrc, rtx_type) {
+            (Some(ssrc), Some((_, pt))) => {
+                self.rtx_seq += 1;
+                let seq = self.rtx_seq;
+                let fixed = Fixed {
+                    pt: *pt,
+                    seq: seq as u16,
+                    ssrc,
+                    transport_seq: number,
+                    ..same
+                };
+                (fixed, seq, true)
+            }
+            _ => (same, entry.seq, false),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Transport-wide numbers, probes, pacing and repair within what the path carries.
+
+use super::*;
+use crate::limits::{PACED_BYTES_MIN, PACED_TIME_MAX, REPAIR_BYTES_AT_ONCE_MAX};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// The transport-wide number of a packet.
+fn number(bytes: &[u8]) -> u16 {
+    assert_eq!(bytes[12..14], [0xbe, 0xde]);
+    let mut at = 16;
+    while bytes[at] >> 4 != NUMBER_ID {
+        at += 2 + usize::from(bytes[at] & 0xf);
+    }
+    assert_eq!(bytes[at] & 0xf, 1);
+    u16::from_be_bytes([bytes[at + 1], bytes[at + 2]])
+}
+
+impl Rig {
+    /// Does what is due in a stretch of time. Returns the datagrams with the milliseconds at which they left.
+    fn wait(&mut self, time: Duration) -> Vec<(u64, Vec<u8>)> {
+        let begin = self.now;
+        let mut all = Vec::new();
+        while let Some(at) = self.sender.deadline().filter(|at| *at <= begin + time) {
+            self.now = self.now.max(at);
+            for bytes in self.tick(true) {
+                all.push(((self.now - begin).as_millis() as u64, bytes));
+            }
+        }
+        self.now = begin + time;
+        all
+    }
+
+    /// One timer. Reports are left out.
+    fn tick(&mut self, may_send: bool) -> Vec<Vec<u8>> {
+        let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
+        let second = Duration::from_secs(1);
+        let probe = self
+            .sender
+            .on_timeout(self.now, second, may_send, buffers, outputs);
+        if probe > 0 {
+            let history = Some(&self.history);
+            self.sender
+                .probe(self.now, probe, history, buffers, outputs);
+        }
+        let mut datagrams = self.trains().concat();
+        datagrams.retain(|bytes| bytes[1] != 200);
+        datagrams
+    }
+
+    /// The subscriber says that it has received the first `count` packets, a millisecond apart.
+    fn confirm(&mut self, count: u16) {
+        let mut bytes = vec![0x8f, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        bytes.extend([0, 0]);
+        bytes.extend(count.to_be_bytes());
+        bytes.extend([0, 0, 1, 0]);
+        bytes.extend((0x2000 | count).to_be_bytes());
+        bytes.extend(std::iter::repeat_n(4, usize::from(count)));
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        let words = (bytes.len() / 4 - 1) as u16;
+        bytes[2..4].copy_from_slice(&words.to_be_bytes());
+        assert_eq!(self.hear(&bytes), Some(Requests::default()));
+    }
+}
+
+#[test]
+fn all_packets_of_a_connection_have_one_row_of_numbers() {
+    let mut rig = Rig::numbered(true);
+    let mut sent = rig.send(100, &[900, 900, 20]).concat();
+    sent.extend(rig.resend(&[101, 100]));
+    sent.extend(rig.send(103, &[900]).concat());
+    let numbers: Vec<u16> = sent.iter().map(|bytes| number(bytes)).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
+    assert_eq!(header(&sent[3]).2, RTX);
+    assert_eq!(sent[0].len(), sent[1].len(), "a train of one size");
+}
+
+#[test]
+fn without_retransmissions_of_its_own_a_packet_keeps_its_number_and_its_nonce() {
+    let mut rig = Rig::numbered(false);
+    let first = rig.send(7, &[100, 901, 900, 901]).concat();
+    rig.send(11, &[100; 3]);
+    assert_eq!(rig.resend(&[8, 9]), first[1..3], "to the bit");
+    assert_eq!(number(&rig.send(14, &[100]).concat()[0]), 7);
+}
+
+#[test]
+fn feedback_reaches_the_estimator() {
+    let mut rig = Rig::numbered(true);
+    assert!(rig.sender.estimator_mut().unwrap().round_trip().is_none());
+    rig.send(1, &[900; 4]);
+    rig.now += 80 * MS;
+    rig.confirm(4);
+    let estimator = rig.sender.estimator_mut().unwrap();
+    assert_eq!(estimator.round_trip(), Some(80 * MS));
+    // Without transport-wide feedback there is no estimate until the subscriber complains.
+    let mut rig = Rig::new(true);
+    assert!(rig.sender.estimator_mut().is_none());
+    let report = |highest: u8, lost: u8| {
+        let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
+        report.extend(VIDEO.to_be_bytes());
+        report.extend([99, 0, 0, lost, 0, 0, 0, highest]);
+        report.extend([0; 12]);
+        report
+    };
+    // Every second number was never sent, because the publisher's path has lost it.
+    for from in 0..100 {
+        rig.send(2 * from, &[900]);
+        rig.now += 10 * MS;
+    }
+    rig.hear(&report(0, 0));
+    rig.hear(&report(100, 50));
+    assert!(rig.sender.estimator_mut().is_none());
+    // Half of what was sent is missing as well.
+    rig.hear(&report(198, 50 + 49 + 25));
+    let estimate = rig.sender.estimator_mut().unwrap().estimate();
+    assert!(
+        (450_000..650_000).contains(&estimate),
+        "three quarters of what was sent: {estimate}"
+    );
+}
+
+#[test]
+fn a_large_burst_leaves_bit_by_bit_and_audio_does_not_wait() {
+    let mut rig = Rig::numbered(true);
+    let sizes = [1_200; 60];
+    let mut left = rig.send(1, &sizes).concat();
+    assert!(!left.is_empty() && left.len() < 10, "{}", left.len());
+    // What follows stays behind it.
+    assert!(rig.send(61, &[500]).is_empty());
+    let rest = rig.wait(PACED_TIME_MAX + 50 * MS);
+    let bursts: Vec<usize> = rest.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).collect();
+    assert!(
+        bursts.len() > 20 && bursts.iter().all(|burst| *burst < 10),
+        "{bursts:?}"
+    );
+    left.extend(rest.into_iter().map(|(_, bytes)| bytes));
+    let seqs: Vec<u16> = left.iter().map(|bytes| header(bytes).1).collect();
+    assert_eq!(seqs, (1..=61).collect::<Vec<u16>>());
+    assert_eq!(number(&left[60]), 60);
+    // Nothing waits any more.
+    assert!(!rig.sender.is_pacing());
+    assert_eq!(rig.send(62, &[500]).len(), 1);
+}
+
+#[test]
+fn pictures_of_usual_size_leave_at_once_and_so_does_everything_without_feedback() {
+    let mut rig = Rig::numbered(true);
+    let count = PACED_BYTES_MIN / 1_000;
+    assert_eq!(rig.send(1, &vec![1_000; count]).concat().len(), count);
+    assert_eq!(rig.send(100, &[50; 200]).concat().len(), 200);
+    let mut rig = Rig::new(true);
+    assert_eq!(rig.send(1, &[1_200; 160]).concat().len(), 160);
+}
+
+#[test]
+fn what_waits_is_bounded_in_packets_and_dropped_for_another_publication() {
+    let mut rig = Rig::numbered(true);
+    let mut left = 0;
+    for round in 0..8 {
+        left += rig.send(1 + round * 100, &[1_200; 100]).concat().len();
+    }
+    left += rig.wait(20 * MS).len();
+    assert!(left >= 800 - crate::limits::PACED_PACKETS_MAX, "{left}");
+    let mut rig = Rig::numbered(true);
+    rig.send(1, &[1_200; 100]);
+    rig.sender.forget_sent();
+    assert!(rig.wait(1_000 * MS).is_empty());
+    assert!(!rig.sender.is_pacing());
+}
+
+#[test]
+fn nothing_leaves_on_a_path_that_is_not_proven() {
+    let mut rig = Rig::numbered(true);
+    rig.send(1, &[1_200; 60]);
+    for _ in 0..20 {
+        rig.now = rig.sender.deadline().unwrap().max(rig.now);
+        assert!(rig.tick(false).is_empty());
+    }
+    assert!(!rig.wait(100 * MS).is_empty());
+}
+
+/// Confirms what was sent, so that probing may begin, and returns the first probes.
+fn probe(rig: &mut Rig) -> Vec<(u64, Vec<u8>)> {
+    rig.now += 50 * MS;
+    let now = rig.now;
+    if let Some(estimator) = rig.sender.estimator_mut() {
+        estimator.set_desired(now, 2_000_000);
+    }
+    rig.wait(100 * MS)
+}
+
+#[test]
+fn a_probe_repeats_what_was_sent_lately() {
+    let mut rig = Rig::numbered(true);
+    rig.send(1, &[1_100, 1_100, 100, 1_100]);
+    let probes = probe(&mut rig);
+    assert!(probes.len() >= 6, "{}", probes.len());
+    let last = probes.last().unwrap().0;
+    assert!((30..100).contains(&last), "spread over {last} ms");
+    let numbers = (4..).zip(&probes);
+    for (expected, (_, bytes)) in numbers {
+        let (pt, _, ssrc) = header(bytes);
+        assert_eq!((pt, ssrc, number(bytes)), (97, RTX, expected));
+        assert!(bytes.len() > 1_100, "short ones are left out");
+    }
+    // At three times the first estimate.
+    let bytes: usize = probes.iter().map(|(_, bytes)| bytes.len()).sum();
+    let rate = bytes as u64 * 8_000 / (last + 5);
+    assert!((600_000..1_200_000).contains(&rate), "{rate}");
+}
+
+#[test]
+fn with_nothing_to_repeat_a_probe_is_padding_and_without_a_stream_for_it_there_is_none() {
+    let mut rig = Rig::numbered(true);
+    rig.send(1, &[100; 3]);
+    let probes = probe(&mut rig);
+    assert!(probes.len() >= 20);
+    for (_, bytes) in &probes {
+        assert_eq!(bytes[0] & 0x20, 0x20, "padding");
+        assert_eq!(header(bytes).2, RTX);
+        // 12 and 12 of header, 16 of tag.
+        assert_eq!(bytes.len(), 24 + 255 + 16);
+    }
+    for mut rig in [Rig::numbered(false), Rig::new(true)] {
+        rig.send(1, &[1_100; 3]);
+        assert!(probe(&mut rig).is_empty());
+    }
+}
+
+#[test]
+fn repair_stays_within_what_the_path_carries() {
+    let mut rig = Rig::numbered(true);
+    for from in 0..50 {
+        rig.send(1 + from * 10, &[1_000; 10]);
+    }
+    let missing: Vec<u16> = (1..=250).collect();
+    let bytes = |datagrams: Vec<Vec<u8>>| datagrams.iter().map(Vec::len).sum::<usize>();
+    let first = bytes(rig.resend(&missing));
+    assert!((REPAIR_BYTES_AT_ONCE_MAX - 2_000..REPAIR_BYTES_AT_ONCE_MAX + 2_000).contains(&first));
+    assert_eq!(bytes(rig.resend(&missing)), 0);
+    // Two seconds at the first estimate, 300 kbit/s, would be 75 kB; a quarter of it is there whatever media takes.
+    rig.now += 200 * MS;
+    let later = bytes(rig.resend(&missing));
+    assert!((1_000..8_500).contains(&later), "{later}");
+}

@@ -1,0 +1,122 @@
+//! A subscriber's part in what its receiver is shown: its wish, and what it was told.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use restage_bwe::Estimator;
+use restage_codec::MediaKind;
+
+use crate::allocate::download::{Download, Place};
+use crate::allocate::stream::{Snapshot, StreamState};
+use crate::allocate::table::News;
+use crate::allocate::wish::{FirstLayer, Wish};
+use crate::limits::{
+    ALLOT_INTERVAL, ALLOT_INTERVAL_IDLE, AUDIO_RESERVE, STREAM_REPORT_INTERVAL_MIN,
+};
+use crate::packet::{Encoding, Ladder};
+use crate::publication::Publication;
+use crate::send::track::TrackOut;
+
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    place: Place,
+    pub(crate) wish: Wish,
+    /// When it takes what it is allotted next.
+    pub(crate) due_at: Instant,
+    told: Option<Snapshot>,
+    told_at: Option<Instant>,
+}
+
+impl Receiver {
+    pub(crate) fn new(now: Instant, download: &Arc<Download>, wish: Wish) -> Self {
+        Self {
+            place: Place::new(download),
+            wish,
+            due_at: now,
+            told: None,
+            told_at: None,
+        }
+    }
+
+    /// Reports what is known of this subscriber, takes what it is allotted and sets its track accordingly. Returns what has to be
+    /// told.
+    pub(crate) fn allot(
+        &mut self,
+        now: Instant,
+        publication: Option<&Publication>,
+        video: Option<&mut TrackOut>,
+        has_audio: bool,
+        estimator: Option<&mut Estimator>,
+    ) -> Option<StreamState> {
+        let has_video = video.is_some();
+        let ladder = publication.and_then(|publication| publication.ladder.as_deref());
+        let ladder = ladder.filter(|_| has_video).unwrap_or_default();
+        let audio = publication.and_then(|publication| publication.audio_bits_per_s);
+        // Once pictures are measured and sound is not, there is none.
+        let unmeasured = if ladder.is_empty() { AUDIO_RESERVE } else { 0 };
+        self.due_at = now
+            + match estimator {
+                Some(_) => ALLOT_INTERVAL,
+                None => ALLOT_INTERVAL_IDLE,
+            };
+        let news = News {
+            estimate: None,
+            audio: audio.unwrap_or(unmeasured) * u64::from(has_audio),
+            ladder,
+            wish: &self.wish,
+        };
+        let allotment = self.place.turn(now, news, estimator);
+        let (current, pause) = match video {
+            Some(track) => {
+                track.allot(allotment.pictures);
+                (track.current(), track.pause())
+            }
+            None => (None, None),
+        };
+        let stopped = MediaKind::BOTH.map(|kind| {
+            let is_taken = match kind {
+                MediaKind::Audio => has_audio,
+                MediaKind::Video => has_video,
+            };
+            is_taken && publication.is_some_and(|publication| publication.is_stopped(kind, now))
+        });
+        let snapshot = Snapshot::new(ladder, &self.wish, current, pause, stopped);
+        self.tell(now, snapshot, ladder)
+    }
+
+    /// Returns the state if it is another than was told, and nothing was told a moment ago.
+    fn tell(&mut self, now: Instant, snapshot: Snapshot, ladder: &Ladder) -> Option<StreamState> {
+        let is_news = match &self.told {
+            Some(told) => *told != snapshot,
+            None => snapshot.is_worth_telling(),
+        };
+        if !is_news {
+            return None;
+        }
+        if let Some(at) = self.told_at.map(|at| at + STREAM_REPORT_INTERVAL_MIN)
+            && now < at
+        {
+            self.due_at = self.due_at.min(at);
+            return None;
+        }
+        self.told = Some(snapshot);
+        self.told_at = Some(now);
+        Some(snapshot.state(ladder))
+    }
+
+    /// The encodings that it may begin with, the one to be preferred first: the target and then smaller ones; or the other way round if
+    /// it wishes to begin with the lowest.
+    pub(crate) fn first_encodings(&self, ladder: &Ladder, target: Encoding) -> Vec<Encoding> {
+        let place = ladder.iter().position(|rung| rung.encoding == target);
+        let Some((up_to, above)) = place.and_then(|place| ladder.split_at_checked(place + 1))
+        else {
+            return vec![target];
+        };
+        let mut order: Vec<Encoding> = up_to.iter().map(|rung| rung.encoding).collect();
+        if self.wish.first != Some(FirstLayer::Lowest) {
+            order.reverse();
+        }
+        order.extend(above.iter().map(|rung| rung.encoding));
+        order
+    }
+}
