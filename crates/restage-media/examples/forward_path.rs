@@ -96,6 +96,8 @@ fn drain(sfu: &mut Sfu, outputs: &mut Vec<Output>, spare: &mut Vec<Vec<u8>>) {
             destination,
             contents,
             segment,
+            protocol,
+            is_video,
         } = output
         else {
             outputs.push(output);
@@ -108,6 +110,8 @@ fn drain(sfu: &mut Sfu, outputs: &mut Vec<Output>, spare: &mut Vec<Vec<u8>>) {
             destination,
             contents: copy,
             segment,
+            protocol,
+            is_video,
         });
         sfu.reuse(contents);
     }
