@@ -29,7 +29,7 @@ ARROWS = {
     # It is published by itself and shares no code with the server.
     "restage-client": (),
     "restage": (
-        *("restage-client", "restage-codec", "restage-core"),
+        *("restage-api", "restage-client", "restage-codec", "restage-core"),
         *("restage-node", "restage-server", "restage-store"),
     ),
     # For developers only: nothing that ships depends on these.

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_api::Operation;
 use restage_client::{CloseReason, Error, HttpClient, ParticipantToken, Rejoin, Trust};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -19,6 +19,24 @@ use crate::target::{Target, variable};
 
 /// Longest token read from standard input.
 const TOKEN_BYTES_MAX: u64 = 16 << 10;
+
+/// What a token can allow, by its name in the API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum Capability {
+    Publish,
+    Subscribe,
+}
+
+impl Capability {
+    /// Its name in the API.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "PUBLISH",
+            Self::Subscribe => "SUBSCRIBE",
+        }
+    }
+}
 
 /// How to get into a stage: with a token, or by asking the API for one.
 #[derive(clap::Args, Clone, Debug)]
@@ -84,7 +102,7 @@ impl Join {
         &self,
         target: &Target,
         identity: &Identity,
-        capability: ParticipantTokenCapability,
+        capability: Capability,
     ) -> anyhow::Result<ParticipantToken> {
         // Read here and not by clap, because clap would report a conflict between --stage and a token left in the
         // environment.
@@ -131,22 +149,18 @@ pub(crate) async fn mint(
     target: &Target,
     stage: &str,
     identity: &Identity,
-    capability: ParticipantTokenCapability,
+    capability: Capability,
 ) -> anyhow::Result<ParticipantToken> {
     let api = Api::new(target)?;
     let stage_arn = naming::stage_arn(&api, stage).await?;
-    let attributes: std::collections::HashMap<_, _> = identity.attributes.iter().cloned().collect();
-    let issued = api
-        .client
-        .create_participant_token()
-        .stage_arn(stage_arn)
-        .set_user_id(identity.user_id.clone())
-        .set_attributes((!attributes.is_empty()).then_some(attributes))
-        .capabilities(capability)
-        .send()
-        .await
-        .map_err(|error| api.explain(error))?;
-    let token = issued.participant_token().and_then(|issued| issued.token());
+    let call = api
+        .call(Operation::CreateParticipantToken)
+        .set("stageArn", stage_arn)
+        .set_some("userId", identity.user_id.as_deref())
+        .set_pairs("attributes", &identity.attributes)
+        .set("capabilities", vec![capability.name()]);
+    let issued = api.answer(call).await?;
+    let token = issued["participantToken"]["token"].as_str();
     decode(token.context("the service answered without a token")?)
 }
 

@@ -13,10 +13,12 @@ use restage_server::panics;
 use restage_store::system::clock;
 use serde_json::json;
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt as _, LevelFilter, dynamic_filter_fn, filter_fn};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{
+    FilterExt as _, LevelFilter, Targets, dynamic_filter_fn, filter_fn,
+};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// The default of RUST_LOG.
 const DEFAULT_FILTER: &str = "info,str0m=warn,dimpl=warn,is=warn,sqlx=warn";
@@ -36,8 +38,7 @@ pub(crate) struct Logging {
 /// # Errors
 /// The collector's address cannot be used.
 pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Result<Logging> {
-    let chosen =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let chosen = chosen(std::env::var("RUST_LOG").ok().as_deref());
     // The filter is evaluated for every line and never cached. A library that asks whether it may log, and then does
     // not (sqlx does so at each statement), would otherwise consume the next line's result, and that line would be
     // lost.
@@ -61,6 +62,16 @@ pub(crate) fn start(format: LogFormat, collector: Option<&str>) -> anyhow::Resul
     }
     tracing_subscriber::registry().with(layers).init();
     Ok(Logging { traces })
+}
+
+/// What RUST_LOG selects: levels, and levels of crates and their modules. If there is nothing in it, or nothing that can be read, the
+/// default.
+fn chosen(rust_log: Option<&str>) -> Targets {
+    let read = |text: &str| text.parse().ok();
+    let given = rust_log
+        .filter(|text| !text.trim().is_empty())
+        .and_then(read);
+    given.unwrap_or_else(|| DEFAULT_FILTER.parse().expect("the default can be read"))
 }
 
 // Colour codes are only for terminals; a journal or a file would store them. `NO_COLOR` is <https://no-color.org>'s.
@@ -173,7 +184,7 @@ mod tests {
         let writer = written.clone();
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(move || writer.clone())
-            .with_filter(EnvFilter::new("trace").and(filter_fn(is_safe)));
+            .with_filter(chosen(Some("trace")).and(filter_fn(is_safe)));
         let subscriber = tracing_subscriber::registry().with(lines);
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "hyper::proto", "secret-1");

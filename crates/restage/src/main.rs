@@ -2,7 +2,6 @@
 
 mod api;
 mod cmd;
-mod connector;
 mod exit;
 mod join;
 mod live;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use aws_sdk_ivsrealtime::types::ParticipantState;
+use restage_api::Operation;
 use serde_json::Value;
 
 use crate::api::Api;
@@ -32,7 +32,7 @@ pub(crate) async fn stage_arn(api: &Api, named: &str) -> anyhow::Result<String> 
     if is_arn(named) {
         return Ok(named.to_owned());
     }
-    let stages = paging::all(api, api.client.list_stages()).await?;
+    let stages = paging::all(api, api.call(Operation::ListStages).listing("stages")).await?;
     let found: Vec<&str> = stages
         .iter()
         .filter(|stage| is_called(stage, named))
@@ -78,18 +78,18 @@ pub(crate) async fn participant_id(
     if is_id(named) {
         return Ok(named.to_owned());
     }
-    let outcome = api.client.get_stage().arn(stage_arn).send().await;
-    let answer = outcome.map_err(|error| api.explain(error))?;
-    let session = answer.stage().and_then(|stage| stage.active_session_id());
+    let stage = api.stage(stage_arn).await;
+    let stage = stage.map_err(|error| api.explain(error))?;
+    let session = stage["activeSessionId"].as_str();
     let Some(session) = session.filter(|id| !id.is_empty()) else {
         return Ok(named.to_owned());
     };
     let call = api
-        .client
-        .list_participants()
-        .stage_arn(stage_arn)
-        .session_id(session)
-        .filter_by_state(ParticipantState::Connected);
+        .call(Operation::ListParticipants)
+        .set("stageArn", stage_arn)
+        .set("sessionId", session)
+        .set("filterByState", "CONNECTED")
+        .listing("participants");
     let there = paging::all(api, call).await?;
     let people: Vec<(&str, &str)> = there
         .iter()

@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
-use restage_client::aws::Paginated;
-use restage_client::paginate::{PaginateError, PaginationConfig};
+use restage_client::paginate::{Pages, PaginateError, PaginationConfig};
 use serde_json::{Map, Value};
 
-use crate::api::{Api, NEXT_TOKEN};
+use crate::api::{Api, CallError, List, NEXT_TOKEN};
 use crate::exit::{Exit, Failure};
 use crate::live::Progress;
 use crate::output::{self, Layout, Output};
@@ -45,19 +43,17 @@ struct Listed {
 }
 
 /// Runs a list operation and prints the items.
-pub(crate) async fn list<B: Paginated>(
+pub(crate) async fn list(
     api: &Api,
-    call: B,
+    list: List,
     paging: &Paging,
     output: &Output,
     columns: &Columns,
-) -> anyhow::Result<ExitCode>
-where
-    B::Error: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let listed = fetch(api, call, &paging.config()).await?;
+) -> anyhow::Result<ExitCode> {
+    let member = list.name();
+    let listed = fetch(api, list, &paging.config()).await?;
     let mut answer = Map::new();
-    answer.insert(B::LIST.to_owned(), Value::Array(listed.items));
+    answer.insert(member.to_owned(), Value::Array(listed.items));
     if let Some(token) = &listed.next_token {
         answer.insert("NextToken".to_owned(), Value::String(token.clone()));
     }
@@ -70,23 +66,13 @@ where
 }
 
 /// Every item of a list.
-pub(crate) async fn all<B: Paginated>(api: &Api, call: B) -> anyhow::Result<Vec<Value>>
-where
-    B::Error: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    Ok(fetch(api, call, &PaginationConfig::default()).await?.items)
+pub(crate) async fn all(api: &Api, list: List) -> anyhow::Result<Vec<Value>> {
+    Ok(fetch(api, list, &PaginationConfig::default()).await?.items)
 }
 
-async fn fetch<B: Paginated>(
-    api: &Api,
-    call: B,
-    config: &PaginationConfig,
-) -> anyhow::Result<Listed>
-where
-    B::Error: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let mut progress = Progress::new(None, B::LIST);
-    let mut pages = call.paginate(config).into_json();
+async fn fetch(api: &Api, list: List, config: &PaginationConfig) -> anyhow::Result<Listed> {
+    let mut progress = Progress::new(None, list.name());
+    let mut pages = Pages::new(list, config);
     let mut items = Vec::new();
     while let Some(page) = pages.next().await {
         let mut page = page.map_err(|error| explain(api, error))?;
@@ -98,10 +84,7 @@ where
     Ok(Listed { items, next_token })
 }
 
-fn explain<E>(api: &Api, error: PaginateError<SdkError<E>>) -> anyhow::Error
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
+fn explain(api: &Api, error: PaginateError<CallError>) -> anyhow::Error {
     let message = error.to_string();
     match error {
         PaginateError::Operation(error) => api.explain(error),

@@ -435,3 +435,45 @@ fn a_head_is_judged_before_its_body() {
         assert!(refused.is_err(), "{name}");
     }
 }
+
+/// The same request signed by AWS's crate and by ours.
+#[test]
+fn our_own_signature_is_the_one_of_awss_signer() {
+    use restage_api::sigv4::{Signer as OwnSigner, UnsignedRequest, sign as sign_own};
+    for (path, body, session_token) in [
+        ("/ListStages", "{}", None),
+        ("/behind/a%20proxy//ListStages", "", None),
+        ("/GetStage", r#"{"arn":"é"}"#, Some("a session+token/=")),
+    ] {
+        let signer = Signer {
+            session_token,
+            content_hash: true,
+            ..Signer::default()
+        };
+        let theirs = signer.sign(Arrived::new(path, body));
+        let unsigned = UnsignedRequest {
+            method: "POST",
+            host: "127.0.0.1:4080",
+            path,
+            body: body.as_bytes(),
+        };
+        let own = OwnSigner {
+            access_key: KEY,
+            secret: SECRET,
+            session_token,
+            region: "eu-west-1",
+        };
+        let mut ours = Arrived::new(path, body);
+        let added = sign_own(&unsigned, &own, NOW);
+        let added = added
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        ours.headers.extend(added);
+        let mut expected = theirs.headers.clone();
+        expected.sort();
+        ours.headers.sort();
+        assert_eq!(ours.headers, expected, "{path}");
+        assert_eq!(ours.verify().unwrap().region, "eu-west-1", "{path}");
+        assert!(!format!("{own:?}").contains(SECRET));
+    }
+}

@@ -4,15 +4,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
-use restage_client::replication::Replication;
+use restage_api::Operation;
 use restage_client::testcard::{TestCard, TestCardConfig};
 use restage_client::token::ParticipantToken;
 use restage_client::{PublishConfig, Publisher};
+use tokio::time::Instant;
 
 use crate::api::{self, Api};
 use crate::exit::{Exit, Failure};
-use crate::join::{self, Caller, Stop};
+use crate::join::{self, Caller, Capability, Stop};
 use crate::output;
 use crate::paging;
 use crate::target::Target;
@@ -23,6 +23,8 @@ const RECONNECT_WINDOW_S: i32 = 60;
 const CLEAN_UP_MAX: Duration = Duration::from_secs(10);
 /// How long the server may take to see the publisher.
 const PUBLISHING_MAX: Duration = Duration::from_secs(10);
+/// Pause before it is asked again.
+const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// Publishes a test card into one stage and replicates it into another.
 ///
@@ -92,8 +94,8 @@ async fn show(
 async fn delete_stages(api: &Api, stages: &[String]) {
     let deleted = async {
         for arn in stages {
-            if let Err(error) = api.client.delete_stage().arn(arn).send().await {
-                let why = api.explain(error);
+            let call = api.call(Operation::DeleteStage).set("arn", arn.as_str());
+            if let Err(why) = api.answer(call).await {
                 output::note(&format!("{arn} was not deleted: {why:#}"));
             }
         }
@@ -104,37 +106,25 @@ async fn delete_stages(api: &Api, stages: &[String]) {
 }
 
 async fn create_stage(api: &Api, name: &str) -> anyhow::Result<String> {
-    let created = api
-        .client
-        .create_stage()
-        .name(name)
-        .send()
-        .await
-        .map_err(|error| api.explain(error))?;
-    let stage = created
-        .stage()
-        .context("the server answered without a stage")?;
-    output::note(&format!("stage      {name:<14} {}", stage.arn()));
-    Ok(stage.arn().to_owned())
+    let call = api.call(Operation::CreateStage).set("name", name);
+    let created = api.answer(call).await?;
+    let arn = created["stage"]["arn"].as_str();
+    let arn = arn.context("the server answered without a stage")?;
+    output::note(&format!("stage      {name:<14} {arn}"));
+    Ok(arn.to_owned())
 }
 
 async fn publish(api: &Api, caller: &Caller, stages: &Stages) -> anyhow::Result<()> {
-    let issued = api
-        .client
-        .create_participant_token()
-        .stage_arn(&stages.source)
-        .user_id("test card")
-        .capabilities(ParticipantTokenCapability::Publish)
-        .send()
-        .await
-        .map_err(|error| api.explain(error))?;
-    let issued = issued
-        .participant_token()
-        .context("the server answered without a token")?;
-    let participant = issued
-        .participant_id()
-        .context("the token has no participant id")?;
-    let token = ParticipantToken::decode(issued.token().unwrap_or_default())?;
+    let call = api
+        .call(Operation::CreateParticipantToken)
+        .set("stageArn", stages.source.as_str())
+        .set("userId", "test card")
+        .set("capabilities", vec![Capability::Publish.name()]);
+    let issued = &api.answer(call).await?["participantToken"];
+    let participant = issued["participantId"]
+        .as_str()
+        .context("the server answered without a participant id")?;
+    let token = ParticipantToken::decode(issued["token"].as_str().unwrap_or_default())?;
     let mut config = PublishConfig::default();
     config.http = Some(caller.http.clone());
     let joined = Publisher::join(&token, config).await;
@@ -167,27 +157,43 @@ async fn publish(api: &Api, caller: &Caller, stages: &Stages) -> anyhow::Result<
 
 /// Repeats the call until it succeeds: the server sees a publisher a moment after it has joined.
 async fn replicate(api: &Api, stages: &Stages, participant: &str) -> anyhow::Result<()> {
-    let replication = Replication::new(&stages.source, participant, &stages.destination)
-        .reconnect_window_seconds(RECONNECT_WINDOW_S);
-    let started = replication.start_within(&api.client, PUBLISHING_MAX).await;
-    started.map_err(|error| match error.as_service_error() {
-        Some(refusal) if refusal.is_conflict_exception() => {
-            Failure::new(Exit::NoAnswer, "the publisher's media did not get through")
-                .advise("restage doctor checks the media port and its addresses")
-                .into()
+    let call = api
+        .call(Operation::StartParticipantReplication)
+        .set("sourceStageArn", stages.source.as_str())
+        .set("participantId", participant)
+        .set("destinationStageArn", stages.destination.as_str())
+        .set("reconnectWindowSeconds", RECONNECT_WINDOW_S);
+    let begun_at = Instant::now();
+    loop {
+        let Err(error) = call.clone().send().await else {
+            break;
+        };
+        let is_early = matches!(
+            error.code(),
+            Some("ConflictException" | "ResourceNotFoundException")
+        );
+        if !is_early {
+            return Err(api.explain(error));
         }
-        _ => api.explain(error),
-    })?;
+        if begun_at.elapsed() > PUBLISHING_MAX {
+            return Err(
+                Failure::new(Exit::NoAnswer, "the publisher's media did not get through")
+                    .advise("restage doctor checks the media port and its addresses")
+                    .into(),
+            );
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
     output::note(&format!("replicated into {}", stages.destination));
     Ok(())
 }
 
 async fn list_replicas(api: &Api, source: &str, participant: &str) -> anyhow::Result<()> {
     let call = api
-        .client
-        .list_participant_replicas()
-        .source_stage_arn(source)
-        .participant_id(participant);
+        .call(Operation::ListParticipantReplicas)
+        .set("sourceStageArn", source)
+        .set("participantId", participant)
+        .listing("replicas");
     let replicas = paging::all(api, call).await?;
     output::json(&serde_json::json!({ "replicas": replicas }))
 }

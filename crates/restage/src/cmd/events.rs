@@ -8,13 +8,12 @@ mod stage_state;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_client::{EventStream, StageEvent};
 
 use crate::api::{self, Api};
 use crate::cmd::participants::active_session;
 use crate::exit::{Exit, Failure};
-use crate::join::{self, Identity, Join, Reconnect, Stop, keep};
+use crate::join::{self, Capability, Identity, Join, Reconnect, Stop, keep};
 use crate::naming;
 use crate::output::{self, Lines};
 use crate::target::Target;
@@ -106,11 +105,7 @@ async fn tail(mut args: TailArgs) -> anyhow::Result<ExitCode> {
     }
     let token = args
         .join
-        .token(
-            &args.target,
-            &args.identity,
-            ParticipantTokenCapability::Subscribe,
-        )
+        .token(&args.target, &args.identity, Capability::Subscribe)
         .await?;
     let mut changes = Changes::default();
     let trust = args.target.trust()?;

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use aws_sdk_ivsrealtime::types::{ParticipantRecordingFilterByRecordingState, ParticipantState};
+use restage_api::Operation;
 
 use crate::api::{self, Api};
 use crate::exit::{Exit, Failure};
@@ -172,12 +171,10 @@ impl SessionArgs {
 
 /// The active session of a stage.
 pub(crate) async fn active_session(api: &Api, stage_arn: &str) -> anyhow::Result<String> {
-    let outcome = api.client.get_stage().arn(stage_arn).send().await;
-    let answer = outcome.map_err(|error| api.explain(error))?;
-    let stage = answer
-        .stage()
-        .context("the service answered without a stage")?;
-    let active = stage.active_session_id().filter(|id| !id.is_empty());
+    let stage = api.stage(stage_arn).await;
+    let stage = stage.map_err(|error| api.explain(error))?;
+    let active = stage["activeSessionId"].as_str();
+    let active = active.filter(|id| !id.is_empty());
     active.map(str::to_owned).ok_or_else(|| {
         Failure::new(
             Exit::Refused,
@@ -198,22 +195,17 @@ async fn list(mut args: ListArgs) -> anyhow::Result<ExitCode> {
     let (stage, session) = args.session.resolve(&api, &named).await?;
     let filter = args.filter;
     let call = api
-        .client
-        .list_participants()
-        .stage_arn(stage)
-        .session_id(session)
-        .set_filter_by_state(
-            filter
-                .filter_by_state
-                .map(|state| ParticipantState::from(state.as_str())),
+        .call(Operation::ListParticipants)
+        .set("stageArn", stage)
+        .set("sessionId", session)
+        .set_some("filterByState", filter.filter_by_state)
+        .set_some("filterByUserId", filter.filter_by_user_id)
+        .set_some(
+            "filterByPublished",
+            filter.filter_by_published.then_some(true),
         )
-        .set_filter_by_user_id(filter.filter_by_user_id)
-        .set_filter_by_published(filter.filter_by_published.then_some(true))
-        .set_filter_by_recording_state(
-            filter
-                .filter_by_recording_state
-                .map(|state| ParticipantRecordingFilterByRecordingState::from(state.as_str())),
-        );
+        .set_some("filterByRecordingState", filter.filter_by_recording_state)
+        .listing("participants");
     paging::list(&api, call, &args.paging, &args.output, &PARTICIPANTS).await
 }
 
@@ -225,15 +217,12 @@ async fn get(mut args: GetArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
     let (stage, session) = args.session.resolve(&api, &named).await?;
     let participant = naming::participant_id(&api, &stage, &participant).await?;
-    let outcome = api
-        .client
-        .get_participant()
-        .stage_arn(stage)
-        .session_id(session)
-        .participant_id(participant)
-        .send()
-        .await;
-    args.output.print(api.answered(outcome)?, &PARTICIPANT)?;
+    let call = api
+        .call(Operation::GetParticipant)
+        .set("stageArn", stage)
+        .set("sessionId", session)
+        .set("participantId", participant);
+    args.output.print(api.answer(call).await?, &PARTICIPANT)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -244,15 +233,12 @@ async fn disconnect(args: DisconnectArgs) -> anyhow::Result<ExitCode> {
     words.end()?;
     let api = Api::new(&args.target)?;
     let (stage, participant) = naming::participant_on(&api, &stage, &participant).await?;
-    let outcome = api
-        .client
-        .disconnect_participant()
-        .stage_arn(stage)
-        .participant_id(&participant)
-        .set_reason(args.reason)
-        .send()
-        .await;
-    outcome.map_err(|error| api.explain(error))?;
+    let call = api
+        .call(Operation::DisconnectParticipant)
+        .set("stageArn", stage)
+        .set("participantId", participant.as_str())
+        .set_some("reason", args.reason);
+    api.answer(call).await?;
     output::note(&format!("disconnected {participant}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use clap::ValueEnum;
 use restage_client::testcard::{CardSize, TestCardConfig};
 use restage_client::{Codec, ParticipantToken, PublishConfig, Publisher, TrackKind};
@@ -15,7 +14,7 @@ use serde_json::json;
 
 use crate::api;
 use crate::exit::Failure;
-use crate::join::{self, Caller, Identity, Join, Reconnect, Stop, keep};
+use crate::join::{self, Caller, Capability, Identity, Join, Reconnect, Stop, keep};
 use crate::live::Figures;
 use crate::media::files::{Files, Reading};
 use crate::naming;
@@ -156,11 +155,7 @@ async fn join(
 ) -> anyhow::Result<ExitCode> {
     let token = args
         .join
-        .token(
-            &args.target,
-            &args.identity,
-            ParticipantTokenCapability::Publish,
-        )
+        .token(&args.target, &args.identity, Capability::Publish)
         .await?;
     if config.video.is_none() && is_amazon(&token) {
         // Amazon IVS accepts no offer without H.264, not even for audio alone.

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
-use restage_client::replication::Replication;
+use restage_api::Operation;
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Call};
 use crate::live::Progress;
 use crate::naming::{self, Words};
 use crate::output::Output;
@@ -161,12 +160,12 @@ impl Route {
 }
 
 impl Resolved {
-    fn replication(&self, destination_stage_arn: &str) -> Replication {
-        Replication::new(
-            &self.source_stage_arn,
-            &self.participant_id,
-            destination_stage_arn,
-        )
+    /// A call about the replica in this stage.
+    fn call(&self, api: &Api, operation: Operation, destination_stage_arn: &str) -> Call {
+        api.call(operation)
+            .set("sourceStageArn", self.source_stage_arn.as_str())
+            .set("participantId", self.participant_id.as_str())
+            .set("destinationStageArn", destination_stage_arn)
     }
 }
 
@@ -196,28 +195,19 @@ async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
     let (stage, participant) = naming::participant_on(&api, &stage, &participant).await?;
     let call = api
-        .client
-        .list_participant_replicas()
-        .source_stage_arn(stage)
-        .participant_id(participant);
+        .call(Operation::ListParticipantReplicas)
+        .set("sourceStageArn", stage)
+        .set("participantId", participant)
+        .listing("replicas");
     paging::list(&api, call, &args.paging, &args.output, &REPLICAS).await
 }
 
 async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
     let (api, route) = args.route.resolve(&args.target).await?;
     let calls = route.destinations.iter().map(|arn| {
-        let mut replication = route.replication(arn);
-        if let Some(seconds) = args.reconnect_window_seconds {
-            replication = replication.reconnect_window_seconds(seconds);
-        }
-        for (key, value) in &args.attributes {
-            replication = replication.attribute(key, value);
-        }
-        let client = &api.client;
-        (
-            arn,
-            async move { replication.start(client).await.map(drop) },
-        )
+        let call = route.call(&api, Operation::StartParticipantReplication, arn);
+        let call = call.set_some("reconnectWindowSeconds", args.reconnect_window_seconds);
+        (arn, call.set_pairs("attributes", &args.attributes))
     });
     each(&api, "replicated into", calls).await
 }
@@ -225,27 +215,22 @@ async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
 async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
     let (api, route) = args.route.resolve(&args.target).await?;
     let calls = route.destinations.iter().map(|arn| {
-        let (replication, client) = (route.replication(arn), &api.client);
-        (arn, async move { replication.stop(client).await.map(drop) })
+        let call = route.call(&api, Operation::StopParticipantReplication, arn);
+        (arn, call)
     });
     each(&api, "no longer replicated into", calls).await
 }
 
 /// Makes one call for each destination, in order. The first refusal ends it and reports how many calls succeeded.
-async fn each<'a, E, F>(
+async fn each<'a>(
     api: &Api,
     done: &str,
-    calls: impl ExactSizeIterator<Item = (&'a String, F)>,
-) -> anyhow::Result<ExitCode>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    F: Future<Output = Result<(), SdkError<E>>>,
-{
+    calls: impl ExactSizeIterator<Item = (&'a String, Call)>,
+) -> anyhow::Result<ExitCode> {
     let count = calls.len();
     let mut progress = Progress::new(Some(count as u64), "stages");
     for (index, (arn, call)) in calls.enumerate() {
-        if let Err(error) = call.await {
-            let error = api.explain(error);
+        if let Err(error) = api.answer(call).await {
             return Err(match count {
                 1 => error,
                 _ => error.context(format!("stopped at {arn}, after {index} of {count} stages")),

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use restage_api::Operation;
+
 use crate::api::{self, Api};
 use crate::cmd::participants::STAGE;
 use crate::naming::{self, Words};
@@ -60,6 +62,9 @@ async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
     words.end()?;
     let api = Api::new(&args.target)?;
     let stage = naming::stage_arn(&api, &stage).await?;
-    let call = api.client.list_stage_sessions().stage_arn(stage);
+    let call = api
+        .call(Operation::ListStageSessions)
+        .set("stageArn", stage)
+        .listing("stageSessions");
     paging::list(&api, call, &args.paging, &args.output, &SESSIONS).await
 }

@@ -1,7 +1,9 @@
 //! `restage stages`.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
+
+use anyhow::Context as _;
+use restage_api::Operation;
 
 use crate::api::{self, Api};
 use crate::live::Progress;
@@ -175,42 +177,36 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
-    let call = api.client.list_stages();
+    let call = api.call(Operation::ListStages).listing("stages");
     paging::list(&api, call, &args.paging, &args.output, &STAGES).await
 }
 
 async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
-    let tags: HashMap<_, _> = args.tags.into_iter().collect();
     let call = api
-        .client
-        .create_stage()
-        .set_name(args.name.or(args.name_flag));
-    let call = call.set_tags((!tags.is_empty()).then_some(tags));
-    args.output
-        .print(api.answered(call.send().await)?, &STAGE)?;
+        .call(Operation::CreateStage)
+        .set_some("name", args.name.or(args.name_flag))
+        .set_pairs("tags", &args.tags);
+    args.output.print(api.answer(call).await?, &STAGE)?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn get(args: GetArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
     let arn = args.named.arn(&api).await?;
-    let outcome = api.client.get_stage().arn(arn).send().await;
-    args.output.print(api.answered(outcome)?, &STAGE)?;
+    let call = api.call(Operation::GetStage).set("arn", arn);
+    args.output.print(api.answer(call).await?, &STAGE)?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn update(args: UpdateArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
     let arn = args.named.arn(&api).await?;
-    let outcome = api
-        .client
-        .update_stage()
-        .arn(arn)
-        .name(args.name)
-        .send()
-        .await;
-    args.output.print(api.answered(outcome)?, &STAGE)?;
+    let call = api
+        .call(Operation::UpdateStage)
+        .set("arn", arn)
+        .set("name", args.name);
+    args.output.print(api.answer(call).await?, &STAGE)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -224,8 +220,9 @@ async fn delete(args: DeleteArgs) -> anyhow::Result<ExitCode> {
     let arns = naming::stage_arns(&api, &named).await?;
     let mut progress = Progress::new(Some(arns.len() as u64), "stages");
     for arn in &arns {
-        let outcome = api.client.delete_stage().arn(arn).send().await;
-        outcome.map_err(|error| api.explain(error).context(format!("{arn} was not deleted")))?;
+        let call = api.call(Operation::DeleteStage).set("arn", arn.as_str());
+        let outcome = api.answer(call).await;
+        outcome.with_context(|| format!("{arn} was not deleted"))?;
         progress.note(&format!("deleted {arn}"));
         progress.add(1);
     }

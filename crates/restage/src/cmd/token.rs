@@ -6,14 +6,12 @@ mod sign;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use aws_sdk_ivsrealtime::error::SdkError;
-use aws_sdk_ivsrealtime::operation::get_stage::GetStageError;
-use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
+use restage_api::Operation;
 use restage_core::StageArn;
 use restage_node::token::Endpoints;
 use serde::Serialize;
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, CallError};
 use crate::cmd::participants::STAGE;
 use crate::naming::{self, Words};
 use crate::output::{self, Format};
@@ -71,13 +69,15 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// The URLs that tokens of this stage contain.
-async fn endpoints_of(api: &Api, stage: &StageArn) -> Result<Endpoints, SdkError<GetStageError>> {
-    let answer = api.client.get_stage().arn(stage.to_string()).send().await?;
-    let given = answer.stage().and_then(|stage| stage.endpoints());
-    let text = |url: Option<&str>| url.unwrap_or_default().to_owned();
+async fn endpoints_of(api: &Api, stage: &StageArn) -> Result<Endpoints, CallError> {
+    let stage = api.stage(&stage.to_string()).await?;
+    let text = |member: &str| {
+        let url = stage["endpoints"][member].as_str();
+        url.unwrap_or_default().to_owned()
+    };
     Ok(Endpoints {
-        whip: text(given.and_then(|given| given.whip())),
-        events: text(given.and_then(|given| given.events())),
+        whip: text("whip"),
+        events: text("events"),
     })
 }
 
@@ -94,42 +94,40 @@ fn in_region(target: &Target, region: &str) -> Target {
 struct Created<'a> {
     participant_id: &'a str,
     token: &'a str,
-    expiration_time: Option<String>,
+    expiration_time: Option<&'a str>,
 }
 
 async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
     let capabilities: Vec<_> = args
         .capabilities
         .iter()
-        .map(|name| ParticipantTokenCapability::from(name.to_uppercase().as_str()))
+        .map(|name| name.to_uppercase())
         .collect();
-    let attributes: std::collections::HashMap<_, _> = args.attributes.into_iter().collect();
     let mut words = Words::new(args.word.into_iter().collect());
     let stage = words.require(args.stage, STAGE)?;
     words.end()?;
     let api = Api::new(&args.target)?;
     let stage = naming::stage_arn(&api, &stage).await?;
-    let issued = api
-        .client
-        .create_participant_token()
-        .stage_arn(stage)
-        .set_user_id(args.user_id)
-        .set_attributes((!attributes.is_empty()).then_some(attributes))
-        .set_capabilities((!capabilities.is_empty()).then_some(capabilities))
-        .set_duration(args.duration)
-        .send()
-        .await
-        .map_err(|error| api.explain(error))?;
-    let token = issued
-        .participant_token()
+    let call = api
+        .call(Operation::CreateParticipantToken)
+        .set("stageArn", stage)
+        .set_some("userId", args.user_id)
+        .set_pairs("attributes", &args.attributes)
+        .set_some(
+            "capabilities",
+            (!capabilities.is_empty()).then_some(capabilities),
+        )
+        .set_some("duration", args.duration);
+    let token = &api.answer(call).await?["participantToken"];
+    let text = token["token"]
+        .as_str()
         .context("the server answered without a token")?;
-    let text = token.token().unwrap_or_default();
     match args.output {
         Format::Text => output::line(text)?,
         Format::Json => output::json(&Created {
-            participant_id: token.participant_id().unwrap_or_default(),
+            participant_id: token["participantId"].as_str().unwrap_or_default(),
             token: text,
-            expiration_time: token.expiration_time().map(ToString::to_string),
+            expiration_time: token["expirationTime"].as_str(),
         })?,
     }
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use aws_sdk_ivsrealtime::types::ParticipantTokenCapability;
 use restage_client::{
     CloseReason, ConnectionState, Error, ParticipantToken, ReceivedFrame, SubscribeConfig,
     Subscriber,
@@ -17,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api;
 use crate::exit::{Exit, Failure};
-use crate::join::{self, Caller, Identity, Join, Reconnect, Stop, keep};
+use crate::join::{self, Caller, Capability, Identity, Join, Reconnect, Stop, keep};
 use crate::live::Figures;
 use crate::media::save::Recorder;
 use crate::naming::{self, Words};
@@ -122,11 +121,7 @@ async fn join(
     };
     let token = args
         .join
-        .token(
-            &args.target,
-            &args.identity,
-            ParticipantTokenCapability::Subscribe,
-        )
+        .token(&args.target, &args.identity, Capability::Subscribe)
         .await?;
     let figures = Figures::new();
     let participant_id = match named {

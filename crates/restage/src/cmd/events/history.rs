@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use restage_api::Operation;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -62,11 +63,11 @@ impl History {
     async fn fetch(&self) -> anyhow::Result<Vec<Value>> {
         let call = self
             .api
-            .client
-            .list_participant_events()
-            .stage_arn(&self.stage_arn)
-            .session_id(&self.session_id)
-            .participant_id(&self.participant_id);
+            .call(Operation::ListParticipantEvents)
+            .set("stageArn", self.stage_arn.as_str())
+            .set("sessionId", self.session_id.as_str())
+            .set("participantId", self.participant_id.as_str())
+            .listing("events");
         paging::all(&self.api, call).await
     }
 

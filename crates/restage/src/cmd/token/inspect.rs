@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
+use restage_api::Operation;
 use restage_client::token::ParticipantToken;
 use restage_core::{ISSUED_AHEAD_MAX_S, PublicKeyArn, StageArn};
 use restage_node::token::Endpoints;
@@ -16,7 +16,7 @@ use restage_store::system::clock;
 use serde::Serialize;
 
 use super::{endpoints_of, in_region};
-use crate::api::Api;
+use crate::api::{Api, CallError};
 use crate::output::{self, Format};
 use crate::target::Target;
 
@@ -166,17 +166,12 @@ async fn imported_point(
     target: &Target,
 ) -> anyhow::Result<Option<String>> {
     let api = Api::new(&in_region(target, &key.region))?;
-    let answer = api
-        .client
-        .get_public_key()
-        .arn(key.to_string())
-        .send()
-        .await;
-    match answer {
+    let call = api
+        .call(Operation::GetPublicKey)
+        .set("arn", key.to_string());
+    match call.send().await {
         Ok(answer) => {
-            let pem = answer
-                .public_key()
-                .and_then(|key| key.public_key_material());
+            let pem = answer["publicKey"]["publicKeyMaterial"].as_str();
             let key = PublicKey::from_pem(pem.unwrap_or_default())
                 .map_err(|rule| anyhow::anyhow!("the public key the server has {rule}"))?;
             Ok(Some(key.point))
@@ -205,16 +200,8 @@ async fn stage_endpoints(
 }
 
 /// A refusal by the server is a fault of the token; without an answer, a note says what was not checked.
-fn unanswered<E>(
-    found: &mut Inspection,
-    api: &Api,
-    claim: &str,
-    unchecked: &str,
-    error: SdkError<E>,
-) where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let is_answer = error.as_service_error().is_some();
+fn unanswered(found: &mut Inspection, api: &Api, claim: &str, unchecked: &str, error: CallError) {
+    let is_answer = error.code().is_some();
     let why = api.explain(error);
     if is_answer {
         found.refuse(format!("{claim}: {why:#}"));

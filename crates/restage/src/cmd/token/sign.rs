@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use aws_sdk_ivsrealtime::primitives::DateTime;
+use restage_api::{Operation, Timestamp};
 use restage_core::id::{ParticipantId, Time};
 use restage_core::row::{Attributes, Capabilities};
 use restage_core::{PublicKeyArn, StageArn};
@@ -18,8 +18,10 @@ use super::{endpoints_of, in_region};
 use crate::api::Api;
 use crate::cmd::participants::STAGE;
 use crate::exit::{Exit, Failure};
+use crate::join::Capability;
 use crate::naming::{self, Words};
 use crate::output::{self, Format};
+use crate::paging;
 use crate::pair::pair;
 use crate::target::Target;
 
@@ -74,13 +76,6 @@ pub(crate) struct Args {
     output: Format,
     #[command(flatten)]
     target: Target,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-#[value(rename_all = "UPPER")]
-enum Capability {
-    Publish,
-    Subscribe,
 }
 
 #[derive(Serialize)]
@@ -163,7 +158,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Format::Json => output::json(&Signed {
             participant_id: participant.as_str(),
             token: &token,
-            expiration_time: DateTime::from_secs(expires_at).to_string(),
+            expiration_time: Timestamp::from_unix_seconds(expires_at).to_string(),
             key_arn: key.to_string(),
         })?,
     }
@@ -173,15 +168,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The imported key whose public key belongs to this private key.
 async fn imported_key(target: &Target, point: &str) -> anyhow::Result<PublicKeyArn> {
     let api = Api::new(target)?;
-    let mut listed = api
-        .client
-        .list_public_keys()
-        .into_paginator()
-        .items()
-        .send();
-    while let Some(key) = listed.next().await {
-        let key = key.map_err(|error| api.explain(error))?;
-        let arn = key.arn().unwrap_or_default();
+    let call = api.call(Operation::ListPublicKeys).listing("publicKeys");
+    for key in paging::all(&api, call).await? {
+        let arn = key["arn"].as_str().unwrap_or_default();
         if point_of(&api, arn).await? == point {
             return PublicKeyArn::parse(arn).context("the server named a key by no ARN");
         }
@@ -196,11 +185,9 @@ async fn imported_key(target: &Target, point: &str) -> anyhow::Result<PublicKeyA
 }
 
 async fn point_of(api: &Api, arn: &str) -> anyhow::Result<String> {
-    let answer = api.client.get_public_key().arn(arn).send().await;
-    let answer = answer.map_err(|error| api.explain(error))?;
-    let pem = answer
-        .public_key()
-        .and_then(|key| key.public_key_material());
+    let answer = api.answer(api.call(Operation::GetPublicKey).set("arn", arn));
+    let answer = answer.await?;
+    let pem = answer["publicKey"]["publicKeyMaterial"].as_str();
     let key = PublicKey::from_pem(pem.unwrap_or_default());
     Ok(key
         .map_err(|rule| anyhow::anyhow!("the public key {arn} {rule}"))?
