@@ -32,6 +32,11 @@ pub struct Download {
     network: Mutex<Network>,
 }
 
+/// How long a peer may have the token for probes without beginning one,
+const TOKEN_UNUSED_MAX: Duration = Duration::from_millis(500);
+/// and for how long it then does not ask for it.
+const TOKEN_REST: Duration = Duration::from_millis(500);
+
 /// What the peers of a receiver share of its network.
 #[derive(Debug, Default)]
 struct Network {
@@ -113,6 +118,20 @@ pub(crate) struct Place {
     /// Its rate among the coupled ones, once it is estimated.
     flow: Option<FlowId>,
     desired_bits_per_s: u64,
+    token: Token,
+    /// It does not probe before this, so that others can.
+    rests_until: Option<Instant>,
+}
+
+/// The token with which one of several peers probes, as one of them sees it.
+#[derive(Debug, Clone, Copy)]
+enum Token {
+    /// It has not asked for it.
+    Free,
+    /// It has it, or asks for it, since this time, and has not probed yet.
+    Since(Instant),
+    /// It probes.
+    InUse,
 }
 
 impl Place {
@@ -122,6 +141,8 @@ impl Place {
             number: of.next_number(),
             flow: None,
             desired_bits_per_s: 0,
+            token: Token::Free,
+            rests_until: None,
         }
     }
 
@@ -178,13 +199,43 @@ impl Place {
         if let Some(share) = coupling.update(flow, now, rate, desired, round_trip) {
             estimator.set_share(share, coupling.others(flow));
         }
-        let probes = estimator.is_probing() || estimator.wants_probe();
-        let may_probe = probes && coupling.take_token(flow, now);
-        if !probes {
+        let is_alone = coupling.others(flow) == 0;
+        let may_probe = match is_alone || self.may_have_token(now, estimator) {
+            true => coupling.take_token(flow, now),
+            false => false,
+        };
+        if !may_probe {
             coupling.release_token(flow);
+            self.token = Token::Free;
         }
         estimator.allow_probes(may_probe);
         true
+    }
+}
+
+impl Place {
+    /// Whether the peer may have the token with which one of several probes at a time. One that does not begin a probe soon, or has
+    /// finished one, lets the others have it for a while.
+    fn may_have_token(&mut self, now: Instant, estimator: &Estimator) -> bool {
+        if self.rests_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        if estimator.is_probing() {
+            self.token = Token::InUse;
+            return true;
+        }
+        let is_over = match self.token {
+            Token::Free => {
+                self.token = Token::Since(now);
+                false
+            }
+            Token::Since(at) => now >= at + TOKEN_UNUSED_MAX,
+            Token::InUse => true,
+        };
+        if is_over {
+            self.rests_until = Some(now + TOKEN_REST);
+        }
+        !is_over && estimator.wants_probe()
     }
 }
 

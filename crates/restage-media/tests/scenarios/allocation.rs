@@ -157,7 +157,7 @@ fn three_on_one_link(kbit: u64, priorities: [u8; 3]) -> (World, [usize; 3]) {
 
 #[test]
 fn the_connections_of_one_receiver_share_its_network() {
-    let (mut world, clients) = three_on_one_link(700, [5, 5, 5]);
+    let (mut world, clients) = three_on_one_link(std::env::var("LINK").unwrap().parse().unwrap(), [5, 5, 5]);
     world.run(Duration::from_secs(20));
     let before: Vec<usize> = clients
         .iter()
@@ -172,7 +172,7 @@ fn the_connections_of_one_receiver_share_its_network() {
 
 #[test]
 fn the_connection_of_higher_priority_is_shown_more() {
-    let (mut world, clients) = three_on_one_link(700, [1, 1, 9]);
+    let (mut world, clients) = three_on_one_link(std::env::var("LINK").unwrap().parse().unwrap(), [1, 1, 9]);
     world.run(Duration::from_secs(25));
     let shown: Vec<usize> = clients
         .iter()
