@@ -117,6 +117,8 @@ pub(crate) struct Place {
     number: u64,
     /// Its rate among the coupled ones, once it is estimated.
     flow: Option<FlowId>,
+    /// The share that its estimator was given last.
+    given: Option<u64>,
     desired_bits_per_s: u64,
     token: Token,
     /// It does not probe before this, so that others can.
@@ -140,6 +142,7 @@ impl Place {
             of: Arc::clone(of),
             number: of.next_number(),
             flow: None,
+            given: None,
             desired_bits_per_s: 0,
             token: Token::Free,
             rests_until: None,
@@ -196,8 +199,13 @@ impl Place {
         coupling.set_priority(flow, priority);
         let round_trip = estimator.round_trip().unwrap_or(ROUND_TRIP);
         let desired = self.desired_bits_per_s;
-        if let Some(share) = coupling.update(flow, now, rate, desired, round_trip) {
+        // Updates of others have changed the share since it was given to this estimator: what has happened since is applied to the
+        // present share.
+        let present = coupling.rate(flow).unwrap_or(rate);
+        let calculated = moved(present, self.given, rate);
+        if let Some(share) = coupling.update(flow, now, calculated, desired, round_trip) {
             estimator.set_share(share, coupling.others(flow));
+            self.given = Some(share);
         }
         let is_alone = coupling.others(flow) == 0;
         let may_probe = match is_alone || self.may_have_token(now, estimator) {
@@ -210,6 +218,18 @@ impl Place {
         }
         estimator.allow_probes(may_probe);
         true
+    }
+}
+
+/// Where a share goes if an estimator that was given `given` has come to `rate`: up by the difference, down by the factor.
+fn moved(present: u64, given: Option<u64>, rate: u64) -> u64 {
+    match given {
+        None => rate,
+        Some(given) if rate >= given => present.saturating_add(rate - given),
+        Some(given) => {
+            let lowered = u128::from(present) * u128::from(rate) / u128::from(given.max(1));
+            u64::try_from(lowered).unwrap_or(rate)
+        }
     }
 }
 
@@ -245,6 +265,27 @@ impl Drop for Place {
         network.table.leave(self.number);
         if let Some(flow) = self.flow {
             network.coupling.remove(flow);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_estimator_finds_moves_the_present_share_and_not_the_one_it_was_given() {
+        for (present, given, rate, moves_to) in [
+            (300, None, 250, 250),
+            (300, Some(300), 300, 300),
+            (300, Some(300), 340, 340),
+            (500, Some(300), 300, 500),
+            (500, Some(300), 340, 540),
+            (500, Some(300), 150, 250),
+            (200, Some(300), 300, 200),
+            (200, Some(0), 0, 0),
+        ] {
+            assert_eq!(moved(present, given, rate), moves_to);
         }
     }
 }
