@@ -283,7 +283,7 @@ mod tests {
             (500, Some(300), 340, 540),
             (500, Some(300), 150, 250),
             (200, Some(300), 300, 200),
-            (200, Some(0), 0, 0),
+            (200, Some(0), 0, 200),
         ] {
             assert_eq!(moved(present, given, rate), moves_to);
         }
