@@ -32,6 +32,11 @@ pub struct Download {
     network: Mutex<Network>,
 }
 
+/// How long a peer may have the token for probes without beginning one,
+const TOKEN_UNUSED_MAX: Duration = Duration::from_millis(500);
+/// and for how long it then does not ask for it.
+const TOKEN_REST: Duration = Duration::from_millis(500);
+
 /// What the peers of a receiver share of its network.
 #[derive(Debug, Default)]
 struct Network {
@@ -112,7 +117,23 @@ pub(crate) struct Place {
     number: u64,
     /// Its rate among the coupled ones, once it is estimated.
     flow: Option<FlowId>,
+    /// The share that its estimator was given last.
+    given: Option<u64>,
     desired_bits_per_s: u64,
+    token: Token,
+    /// It does not probe before this, so that others can.
+    rests_until: Option<Instant>,
+}
+
+/// The token with which one of several peers probes, as one of them sees it.
+#[derive(Debug, Clone, Copy)]
+enum Token {
+    /// It has not asked for it.
+    Free,
+    /// It has it, or asks for it, since this time, and has not probed yet.
+    Since(Instant),
+    /// It probes.
+    InUse,
 }
 
 impl Place {
@@ -121,7 +142,10 @@ impl Place {
             of: Arc::clone(of),
             number: of.next_number(),
             flow: None,
+            given: None,
             desired_bits_per_s: 0,
+            token: Token::Free,
+            rests_until: None,
         }
     }
 
@@ -175,16 +199,63 @@ impl Place {
         coupling.set_priority(flow, priority);
         let round_trip = estimator.round_trip().unwrap_or(ROUND_TRIP);
         let desired = self.desired_bits_per_s;
-        if let Some(share) = coupling.update(flow, now, rate, desired, round_trip) {
+        // Updates of others have changed the share since it was given to this estimator: what has happened since is applied to the
+        // present share.
+        let present = coupling.rate(flow).unwrap_or(rate);
+        let calculated = moved(present, self.given, rate);
+        if let Some(share) = coupling.update(flow, now, calculated, desired, round_trip) {
             estimator.set_share(share, coupling.others(flow));
+            self.given = Some(share);
         }
-        let probes = estimator.is_probing() || estimator.wants_probe();
-        let may_probe = probes && coupling.take_token(flow, now);
-        if !probes {
+        let is_alone = coupling.others(flow) == 0;
+        let may_probe = match is_alone || self.may_have_token(now, estimator) {
+            true => coupling.take_token(flow, now),
+            false => false,
+        };
+        if !may_probe {
             coupling.release_token(flow);
+            self.token = Token::Free;
         }
         estimator.allow_probes(may_probe);
         true
+    }
+}
+
+/// Where a share goes if an estimator that was given `given` has come to `rate`: up by the difference, down by the factor.
+fn moved(present: u64, given: Option<u64>, rate: u64) -> u64 {
+    match given {
+        None => rate,
+        Some(given) if rate >= given => present.saturating_add(rate - given),
+        Some(given) => {
+            let lowered = u128::from(present) * u128::from(rate) / u128::from(given.max(1));
+            u64::try_from(lowered).unwrap_or(rate)
+        }
+    }
+}
+
+impl Place {
+    /// Whether the peer may have the token with which one of several probes at a time. One that does not begin a probe soon, or has
+    /// finished one, lets the others have it for a while.
+    fn may_have_token(&mut self, now: Instant, estimator: &Estimator) -> bool {
+        if self.rests_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        if estimator.is_probing() {
+            self.token = Token::InUse;
+            return true;
+        }
+        let is_over = match self.token {
+            Token::Free => {
+                self.token = Token::Since(now);
+                false
+            }
+            Token::Since(at) => now >= at + TOKEN_UNUSED_MAX,
+            Token::InUse => true,
+        };
+        if is_over {
+            self.rests_until = Some(now + TOKEN_REST);
+        }
+        !is_over && estimator.wants_probe()
     }
 }
 
@@ -194,6 +265,27 @@ impl Drop for Place {
         network.table.leave(self.number);
         if let Some(flow) = self.flow {
             network.coupling.remove(flow);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_estimator_finds_moves_the_present_share_and_not_the_one_it_was_given() {
+        for (present, given, rate, moves_to) in [
+            (300, None, 250, 250),
+            (300, Some(300), 300, 300),
+            (300, Some(300), 340, 340),
+            (500, Some(300), 300, 500),
+            (500, Some(300), 340, 540),
+            (500, Some(300), 150, 250),
+            (200, Some(300), 300, 200),
+            (200, Some(0), 0, 200),
+        ] {
+            assert_eq!(moved(present, given, rate), moves_to);
         }
     }
 }
