@@ -19,7 +19,9 @@ from support.wait import eventually
 from test_observability import value
 from test_whip import make_offer, post
 
-LINK = re.compile(r'<(?P<url>[^>]+)>; rel="ice-server"; username="(?P<username>[^"]+)"; credential="(?P<credential>[^"]+)"')
+LINK = re.compile(
+    r'<(?P<url>[^>]+)>; rel="ice-server"; username="(?P<username>[^"]+)"; credential="(?P<credential>[^"]+)"'
+)
 ANSWER_S = 10
 HALF_OPEN = 900
 
@@ -221,7 +223,8 @@ def test_coturns_client_allocates_refreshes_and_reaches_nobody_else(secured, med
 
 def test_half_open_connections_hurt_nobody(secured, media, secured_stages):
     session = Session(secured, media, secured_stages, "half-open")
-    openings = [b"", b"\0", frame(b"")[:1], b"\0\x14\0\x01\0\0\x21\x12\xa4\x42", b"\0\x03\0\x08\x21\x12\xa4\x42", b"\xff" * 64]
+    cookie = b"\x21\x12\xa4\x42"
+    openings = [b"", b"\0", b"\0\x14", b"\0\x14\0\x01\0\0" + cookie, b"\0\x03\0\x08" + cookie, b"\xff" * 64]
     idle = []
     for number in range(HALF_OPEN):
         # From one address; what it may have does not take anything from others.

@@ -73,7 +73,10 @@ def test_the_answer_to_an_offer(server, media, token):
     assert "a=rtcp-mux" in lines
     assert "a=recvonly" in lines and "a=sendonly" not in lines and "a=sendrecv" not in lines
     candidates = [line for line in lines if line.startswith("a=candidate:")]
-    assert candidates and all(line.endswith(f" {server.media_port} typ host") for line in candidates)
+    udp, tcp = ([line for line in candidates if f" {protocol} " in line] for protocol in ("udp", "tcp"))
+    assert udp and all(line.endswith(f" {server.media_port} typ host") for line in udp)
+    assert all(line.endswith(f" {server.http_port} typ host tcptype passive") for line in tcp)
+    assert len(candidates) == len(udp) + len(tcp)
     assert " 127.0.0.1 " in candidates[0]
     assert any(line.startswith("a=fingerprint:sha-256 ") for line in lines)
 

@@ -21,7 +21,8 @@ import { Stages } from "../support/stages.js";
 const SELF = fileURLToPath(import.meta.url);
 /** Names what is in the namespace already. */
 const INSIDE = "PATHS_IN_NAMESPACE";
-const LINK = /<([^>]+)>; rel="ice-server"; username="([^"]+)"; credential="([^"]+)"; credential-type="password"/g;
+const LINK =
+  /<([^>]+)>; rel="ice-server"; username="([^"]+)"; credential="([^"]+)"; credential-type="password"/g;
 /** Most milliseconds from the answer until media can flow, on a machine that does nothing else. */
 const GOALS_MS = { udp: 50, tcp: 150, turns: 300 };
 /** A busy machine is given this many times as long. */
@@ -30,15 +31,23 @@ const PATIENCE = 20;
 /** Why this machine cannot make such a namespace, or nothing. */
 function missing() {
   if (process.getuid?.() !== 0) return "not root";
-  for (const [command, source] of [["unshare", "util-linux"], ["iptables", "iptables"], ["ip", "iproute2"]]) {
-    if (spawnSync("which", [command]).status !== 0) return `there is no ${command} (Debian package ${source})`;
+  for (const [command, source] of [
+    ["unshare", "util-linux"],
+    ["iptables", "iptables"],
+    ["ip", "iproute2"],
+  ]) {
+    if (spawnSync("which", [command]).status !== 0)
+      return `there is no ${command} (Debian package ${source})`;
   }
   return undefined;
 }
 
 /** In the page: connects a publisher and a viewer, and says how. Its source is sent to the browser. */
 async function connect({ whip, whep, tokens, config }) {
-  const media = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 320, height: 180 } });
+  const media = await navigator.mediaDevices.getUserMedia({
+    audio: true,
+    video: { width: 320, height: 180 },
+  });
   /** @param {string} url @param {string} token @param {(pc: RTCPeerConnection) => void} prepare */
   const open = async (url, token, prepare) => {
     const pc = new RTCPeerConnection(config);
