@@ -5,7 +5,7 @@ mod phone;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use restage_media::{Control, PeerId, PublicationId, local_ice_ufrag};
+use restage_media::{Control, PeerId, PublicationId, Wish, local_ice_ufrag};
 use restage_stun::attribute::{USERNAME, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS};
 use restage_stun::{Class, Message, Writer, method, read_xor_address};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -61,7 +61,9 @@ impl World {
     }
 
     async fn open(&self) -> Session {
-        let opened = self.media.open(Role::Subscriber, OFFER.to_owned(), None);
+        let opened = self
+            .media
+            .open(Role::Subscriber, OFFER.to_owned(), None, Wish::default());
         let (peer, answer) = opened.await.unwrap();
         let pwd = answer
             .lines()

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use restage_media::{GoneReason, H264ProfileMatch, Wish};
+use restage_media::{GoneReason, Wish};
 use tokio::sync::mpsc;
 
 use super::care::RESTARTS_MAX;
