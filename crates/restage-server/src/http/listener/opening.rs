@@ -40,6 +40,10 @@ impl Opening {
         if begins_like(bytes, &TLS_BEGINS) {
             return (bytes.len() >= TLS_BEGINS.len()).then_some(Self::Tls);
         }
+        // No STUN message has a type that begins so, and no datagram is as long as such a frame.
+        if bytes.first() == TLS_BEGINS.first() {
+            return Some(Self::Http);
+        }
         // A frame's length may look like the beginning of a message, so the cookie decides.
         let (plain, framed) = (stun(bytes), framed_stun(bytes));
         match (plain, framed) {
