@@ -74,7 +74,11 @@ impl Secure {
             return None;
         }
         if proxies.trusts(connection.address) {
-            let by = request.headers().get_all(X_FORWARDED_PROTO).iter().next_back()?;
+            let by = request
+                .headers()
+                .get_all(X_FORWARDED_PROTO)
+                .iter()
+                .next_back()?;
             if !by.as_bytes().trim_ascii().ends_with(b"http") {
                 return None;
             }
