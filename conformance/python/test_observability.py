@@ -15,6 +15,7 @@ from support import api, stun
 from support.media import Refused
 from support.ports import free_port
 from support.server import ROOT, Server, binary, clean_environment
+from support.tls import self_signed
 from support.wait import eventually
 from test_whip import bearer, make_offer, post
 
@@ -76,10 +77,10 @@ def test_live_sessions_participants_and_replicas(server, stages, media):
 
 
 def test_the_page_for_operators_names_every_metric_and_no_other(tmp_path):
-    # Sinks and operations have metrics once there is one.
-    server = Server(
-        tmp_path / "data", "--events-file", str(tmp_path / "events"), name="test_observability_named"
-    ).start()
+    # Sinks and operations have metrics once there is one, and TLS where it is served.
+    certificate, key = self_signed(tmp_path / "tls")
+    flags = ["--events-file", tmp_path / "events", "--tls-cert", certificate, "--tls-key", key]
+    server = Server(tmp_path / "data", *map(str, flags), name="test_observability_named").start()
     api.client(server).list_stages()
     with urllib.request.urlopen(server.url + "/metrics", timeout=10) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))

@@ -83,12 +83,18 @@ class Pebble:
             return fetch(f"https://localhost:{self.manages}/roots/0", trust=self.ca_file).text
         return None
 
-    def resolve(self, address):
-        """Lets the name lead to another address."""
-        for what, more in [("clear-a", {}), ("add-a", {"addresses": [address]})]:
-            said = {"host": f"{self.name}.", **more}
-            answer = fetch(f"http://127.0.0.1:{self.dns_manages}/{what}", "POST", said)
-            assert answer.status == 200, answer.text
+    def lose(self):
+        """Lets nobody find the address of the name, until `find`."""
+        self._names("set-servfail")
+
+    def find(self):
+        """Undoes `lose`."""
+        self._names("clear-servfail")
+
+    def _names(self, what):
+        url = f"http://127.0.0.1:{self.dns_manages}/{what}"
+        answer = fetch(url, "POST", {"host": f"{self.name}."})
+        assert answer.status == 200, answer.text
 
     def __exit__(self, *_):
         for process in self.processes:
