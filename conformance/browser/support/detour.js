@@ -1,4 +1,4 @@
-/** A proxy between browser and server: HTTP and events pass, and answers name a UDP port where nobody listens. */
+/** A proxy between browser and server: HTTP and events pass, and answers name a UDP port where nobody listens, and no TCP. */
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";
@@ -46,11 +46,12 @@ export class Detour {
   }
 
   /**
-   * Leaves one candidate, so that messages about it are the same on every machine.
+   * Leaves one candidate of UDP, so that messages about it are the same on every machine.
    * @param {string} sdp
    */
   #mislead(sdp) {
     return sdp
+      .replaceAll(/^a=candidate:\S+ \d+ tcp .*\r\n/gim, "")
       .replaceAll(/^a=candidate:\S+ \d+ udp \d+ (?!127\.0\.0\.1 )\S+ .*\r\n/gim, "")
       .replaceAll(/^(a=candidate:\S+ \d+ udp \d+ \S+) \d+/gim, `$1 ${this.deadPort}`);
   }
