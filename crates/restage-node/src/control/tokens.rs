@@ -1,5 +1,6 @@
 //! Verifies tokens and resumption secrets, and exchanges tokens.
 
+use restage_core::Fault;
 use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::PublicKey;
@@ -67,8 +68,16 @@ impl Control {
             return Err(self.no_session(token, connection).await);
         };
         check_tag(if_match, connection, live.ice_generation)?;
-        self.exchange(token, claims, connection, live.stage, live.participant)
-            .await
+        let exchanged = self
+            .exchange(token, claims, connection, live.stage, live.participant)
+            .await;
+        match exchanged {
+            // The row has ended already, the connection is about to.
+            Err(error) if error.fault() == Some(Fault::NotFound) => {
+                Err(self.no_session(token, connection).await)
+            }
+            exchanged => exchanged,
+        }
     }
 
     /// Exchanges the token of an events socket.
