@@ -160,7 +160,7 @@ def test_a_full_disk_is_said_and_passes(small_disk):
     assert found[1] == "the disk of the database is full"
     assert store_up(server) == "0"
     assert names(stages) == kept, "reading goes on"
-    assert any("the disk is full: free some space" in line for line in server.log), server.tail()
+    assert server.logged("the disk is full: free some space")
     filler.unlink()
     eventually(lambda: ready(server) == (200, "ready"), 15, "ready again")
     stages.create("after")
@@ -253,7 +253,7 @@ def test_a_damaged_log_is_refused_until_the_loss_is_accepted(tmp_path):
     stages = Stages(api.client(accepting))
     left = names(stages)
     assert len(left) < 20
-    assert any("the log of the last run is damaged" in line for line in accepting.log), accepting.tail()
+    assert accepting.logged("the log of the last run is damaged")
     assert len(list(server.data_dir.glob("restage.db-wal.damaged-*"))) == 1
     # What is left is complete: after a crash right now the flag is not needed again.
     for n in range(3):
@@ -322,7 +322,7 @@ def test_another_database_than_before_is_begun_with_a_word(tmp_path):
     server.database = elsewhere
     server.start()
     assert names(Stages(api.client(server))) == set()
-    assert any("was served with another database before" in line for line in server.log), server.tail()
+    assert server.logged("was served with another database before")
     server.stop()
 
 

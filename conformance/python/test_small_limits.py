@@ -205,7 +205,7 @@ def test_a_publisher_that_sends_too_much_is_gone_everywhere(serve, media, argume
         ("LEFT", None),
     ]
     assert is_ended(media, peer)
-    warning = next(line for line in server.log if "WARN" in line and ann in line)
+    warning = server.logged("WARN", ann)
     for word in words:
         assert word in warning, warning
     assert token not in "\n".join(server.log)
@@ -244,7 +244,7 @@ def test_the_subscription_that_is_too_much_goes_and_the_others_stay(serve, media
     heard = first.sounds
     eventually(lambda: first.sounds > heard + 5 and first.hears(1), what="the first goes on")
     assert stages.participant(arn, viewer)["state"] == "CONNECTED"
-    warning = next(line for line in server.log if "WARN" in line and viewer in line)
+    warning = server.logged("WARN", viewer)
     for word in ("Download bitrate per participant", "150000 bit/s", "limit-download-bitrate"):
         assert word in warning, warning
     # Another viewer has a limit of its own.

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 
 from support.ports import free_port
+from support.wait import eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUTPUT = ROOT / "conformance" / "output"
@@ -117,6 +118,11 @@ class Server:
                 self.log.append(line.rstrip("\n"))
                 if "ready" in line:
                     self._is_announced.set()
+
+    def logged(self, *words):
+        """The first line of the log with all of these words. What the server writes is read a moment later."""
+        found = lambda: [line for line in list(self.log) if all(word in line for word in words)]  # noqa: E731
+        return eventually(found, what=f"the log has {words}: {self.tail()}")[0]
 
     def tail(self, lines=60):
         """The last lines that it wrote to stderr."""
