@@ -71,13 +71,14 @@ fi
 step "Lint: Rust"
 cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
+# Everything is compiled before anything runs: beside a compiler the servers under test have no processor time left and refuse whoever
+# joins.
+step "Build: the server, the tests and the examples"
+cargo test --workspace --locked --quiet --no-run
+
 # The steps from here on are functions: they run beside each other.
 
-# The tests' programs are compiled at a low priority, behind tests that wait for media and deadlines.
-BEHIND=(nice -n 10)
-
 rust_tests() {
-    "${BEHIND[@]}" cargo test --workspace --locked --quiet --no-run
     cargo test --workspace --locked --quiet
 }
 
@@ -103,8 +104,7 @@ rust_tests_on_postgres() {
 }
 
 rust_client() {
-    RUSTDOCFLAGS="-D warnings" "${BEHIND[@]}" \
-        cargo doc --locked --quiet --no-deps --package restage-client --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --package restage-client --all-features
     # Compiled above already; this is about the files and the fields a registry wants.
     cargo package --locked --quiet --no-verify --allow-dirty --package restage-client
 }
@@ -114,7 +114,7 @@ conformance_model() {
 }
 
 # A file's tests stay together, because they share a server. Files of `alone` run when nothing else does.
-PYTHON_WORKERS=3
+PYTHON_WORKERS=2
 beside_others() {
     "$VENV/bin/python" -m pytest -m "not alone" --numprocesses="$PYTHON_WORKERS" --dist=loadfile \
         --no-loadscope-reorder "$@"
@@ -159,9 +159,6 @@ if [ "$SCOPE" = check ]; then
     exit 0
 fi
 
-step "Build: the server and the examples"
-# With the examples it has the same features as with the tests, so that nothing is compiled twice.
-cargo build --workspace --locked --quiet --bins --examples
 export RESTAGE_BINARY="$ROOT/target/debug/restage"
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 mkdir -p conformance/output
@@ -169,9 +166,11 @@ POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 
 beside rust "Tests of store and jobs again, on PostgreSQL" rust_tests_on_postgres
 beside rust "Documentation and package of the Rust client" rust_client
+beside small "Conformance: every operation against the service's own model" conformance_model
+run_beside "$WORK"
+
 beside python "Conformance: SDKs, command line, media, hostile input, crashes" conformance_python
 beside python "Conformance again, on PostgreSQL: the story, pages, crashes, events, backups, bad days" conformance_on_postgres
-beside small "Conformance: every operation against the service's own model" conformance_model
 beside small "Conformance: AWS SDK for JavaScript" conformance_javascript
 beside small "Conformance: AWS SDKs for Go and Java, and what five SDKs see of one task" conformance_agreement
 # Browsers and real clients are the heaviest: one after the other.
