@@ -54,9 +54,11 @@ BESIDE_END_S=20
 
 # beside LANE NAME COMMAND: a step for run_beside. The command is one word, usually a function.
 beside() {
-    BESIDE_LANES+=("$1")
-    BESIDE_NAMES+=("$2")
-    BESIDE_COMMANDS+=("$3")
+    local index="${#BESIDE_NAMES[@]}"
+    BESIDE_LANES[index]="$1"
+    BESIDE_NAMES[index]="$2"
+    # `+=` would begin at 0 again once all commands have been taken out.
+    BESIDE_COMMANDS[index]="$3"
 }
 
 # run_beside DIR: runs the lanes at the same time, and the steps of each lane in the order they were named. The output of
