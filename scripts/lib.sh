@@ -70,9 +70,15 @@ run_beside() {
         start_beside "$directory" "$lane"
     done
     while [ "${#BESIDE_RUNNING[@]}" -gt 0 ]; do
-        code=0
-        wait -n -p process "${!BESIDE_RUNNING[@]}" || code=$?
+        process="$(first_ended "$directory")"
+        if [ -z "$process" ]; then
+            wait -n "${!BESIDE_RUNNING[@]}" 2>/dev/null || true
+            # A process that ended before it was waited for makes `wait` return at once.
+            sleep 0.1
+            continue
+        fi
         index="${BESIDE_RUNNING[$process]}"
+        code="$(cat "$directory/beside-$index.code" 2>/dev/null || echo 1)"
         unset "BESIDE_RUNNING[$process]"
         STEP="${BESIDE_NAMES[$index]}"
         STEP_STARTED_AT="${BESIDE_STARTED_AT[$process]}"
@@ -84,6 +90,30 @@ run_beside() {
     done
 }
 
+# The process of a step that has ended, if there is one: it has left its code, or is gone without.
+first_ended() {
+    local process
+    for process in "${!BESIDE_RUNNING[@]}"; do
+        if [ -e "$1/beside-${BESIDE_RUNNING[$process]}.code" ] || ! kill -0 "$process" 2>/dev/null; then
+            printf '%s' "$process"
+            return
+        fi
+    done
+}
+
+# Runs a step and leaves its exit code in a file.
+run_step() {
+    local code=0
+    # In a subshell of its own, so that `set -e` holds within it.
+    (
+        trap - EXIT INT TERM
+        "$1"
+    ) &
+    wait $! || code=$?
+    printf '%s' "$code" >"$2.part"
+    mv "$2.part" "$2"
+}
+
 # Starts the next step of a lane, if there is one, in a process group of its own, by which all it starts can be ended.
 start_beside() {
     local directory="$1" lane="$2" index
@@ -91,7 +121,7 @@ start_beside() {
         [ "${BESIDE_LANES[$index]}" = "$lane" ] || continue
         printf '\n== [%4ds] begins: %s\n' "$((SECONDS - STARTED_AT))" "${BESIDE_NAMES[$index]}"
         set -m
-        ("${BESIDE_COMMANDS[$index]}") >"$directory/beside-$index.log" 2>&1 </dev/null &
+        run_step "${BESIDE_COMMANDS[$index]}" "$directory/beside-$index.code" >"$directory/beside-$index.log" 2>&1 </dev/null &
         set +m
         BESIDE_RUNNING[$!]="$index"
         BESIDE_STARTED_AT[$!]="$SECONDS"

@@ -29,6 +29,8 @@ pub use self::client::SetupFault;
 
 /// Time limit for a certificate.
 const ORDER_MAX: Duration = Duration::from_secs(300);
+/// How often in a row an order is made while the authority refuses its nonces. The library repeats each request by itself, too.
+const NONCE_TRIES_MAX: u32 = 3;
 /// Longest time between two looks at the clock, which may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -152,7 +154,16 @@ impl Keeper {
         let facts = self.applicant.served.facts();
         let is_current = self.made_by.as_ref() == Some(&settings.directory);
         let replaced = facts.and_then(|facts| facts.id).filter(|_| is_current);
-        let applied = timeout(ORDER_MAX, self.applicant.apply(replaced.as_ref())).await;
+        let applying = async {
+            for _ in 1..NONCE_TRIES_MAX {
+                match self.applicant.apply(replaced.as_ref()).await {
+                    Err(fault) if fault.is_of_nonce() => {}
+                    applied => return applied,
+                }
+            }
+            self.applicant.apply(replaced.as_ref()).await
+        };
+        let applied = timeout(ORDER_MAX, applying).await;
         match applied.unwrap_or(Err(OrderFault::Late(ORDER_MAX.as_secs()))) {
             Ok(issued) => self.take(issued),
             Err(fault) => self.fail(&fault),

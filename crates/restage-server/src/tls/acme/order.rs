@@ -28,6 +28,9 @@ const POLLS: RetryPolicy = RetryPolicy::new()
 const GONE: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 const REPLACED: &str = "urn:ietf:params:acme:error:alreadyReplaced";
 
+/// The authority no longer knows, or never knew, a number that a request was made with.
+const BAD_NONCE: &str = "urn:ietf:params:acme:error:badNonce";
+
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -59,6 +62,11 @@ pub(super) enum OrderFault {
 }
 
 impl OrderFault {
+    /// Whether the same may be asked again at once (RFC 8555 §6.5).
+    pub(super) fn is_of_nonce(&self) -> bool {
+        matches!(self, Self::Acme(Error::Api(problem)) if problem.r#type.as_deref() == Some(BAD_NONCE))
+    }
+
     /// The reason in words that everybody may read: without what an authority tells about this machine's network.
     pub(super) fn outline(&self) -> String {
         let kind = |problem: &Problem| {
