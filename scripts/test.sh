@@ -114,7 +114,7 @@ conformance_model() {
 }
 
 # A file's tests stay together, because they share a server. Files of `alone` run when nothing else does.
-PYTHON_WORKERS=2
+PYTHON_WORKERS=3
 beside_others() {
     "$VENV/bin/python" -m pytest -m "not alone" --numprocesses="$PYTHON_WORKERS" --dist=loadfile \
         --no-loadscope-reorder "$@"
@@ -173,10 +173,14 @@ beside python "Conformance: SDKs, command line, media, hostile input, crashes" c
 beside python "Conformance again, on PostgreSQL: the story, pages, crashes, events, backups, bad days" conformance_on_postgres
 beside small "Conformance: AWS SDK for JavaScript" conformance_javascript
 beside small "Conformance: AWS SDKs for Go and Java, and what five SDKs see of one task" conformance_agreement
-# Browsers and real clients are the heaviest: one after the other.
-beside clients "Conformance: browser" conformance_browser
-beside clients "Interop: real clients publish, watch, and watch a replica" interop
 run_beside "$WORK"
+
+# Browsers and real clients fill two processors by themselves: beside something else the servers would refuse whoever joins.
+step "Conformance: browser"
+conformance_browser
+
+step "Interop: real clients publish, watch, and watch a replica"
+interop
 
 step "Conformance: what measures or changes the machine"
 "$VENV/bin/python" -m pytest conformance/python -m alone --durations=8
