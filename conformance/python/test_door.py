@@ -62,6 +62,15 @@ def rss_mib(server):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
 
 
+def rest(connection):
+    """What else the server sends until it closes, or resets because bytes of ours are unread."""
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while more := connection.recv(4096):
+            received += more
+    return received
+
+
 @contextlib.contextmanager
 def served(tmp_path, *arguments, **options):
     server = Server(tmp_path / "data", *arguments, name="test_door", **options).start()
@@ -245,7 +254,7 @@ def test_whom_no_trusted_proxy_names_is_not_believed(server):
     """From other peers the PROXY header is refused, and X-Forwarded-For is ignored."""
     with connect(server) as connection:
         connection.sendall(proxied("203.0.113.7") + head("GET", "/healthz"))
-        assert not connection.recv(1000).startswith(b"HTTP/1.1 200")
+        assert not rest(connection).startswith(b"HTTP/1.1 200")
     assert ask(server, "GET", "/healthz", [("X-Forwarded-For", "203.0.113.7")])[0] == 200
 
 
@@ -294,7 +303,7 @@ def test_a_stop_does_not_wait_for_who_has_not_asked(tmp_path, beginning):
         server.stop()
         print(f"stopped after {time.monotonic() - began:.2f} s")
         assert time.monotonic() - began < 8
-        assert connection.recv(1000) == b""
+        assert not rest(connection), "it is closed and was sent nothing more"
 
 
 def test_a_stop_does_not_wait_for_who_reads_metrics(tmp_path):
