@@ -28,7 +28,8 @@ use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
 use crate::http::{
-    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks, Secure, Throttle,
+    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks, Secure,
+    Throttle,
 };
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
