@@ -72,5 +72,5 @@ pub use sdp::decodable::Published;
 pub use sdp::format::{Format, FormatError, H264ProfileMatch};
 pub use sdp::offer::Role;
 pub use sfu::Sfu;
-pub use stats::Stats;
+pub use stats::{PeerStats, Stats, TrackStats};
 pub use transport::secrets::worker_of_ufrag;
