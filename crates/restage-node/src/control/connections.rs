@@ -58,6 +58,15 @@ impl TokenDigest {
     }
 }
 
+/// What a publisher says that it does not send at present. The names are those of the service's SDK.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Muted {
+    /// It sends silence, or nothing, as sound.
+    pub audio: bool,
+    /// It sends black pictures, or none.
+    pub video: bool,
+}
+
 /// An open connection.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
@@ -79,6 +88,10 @@ pub(super) struct Live {
     pub(super) wish: Wish,
     /// What a subscriber is shown, as far as the media plane has reported it.
     pub(super) stream: Option<StreamState>,
+    /// Which of a publisher's layers somebody wants, as far as the media plane has reported it.
+    pub(super) layers: Option<Vec<(String, bool)>>,
+    /// What a publisher says that it does not send at present.
+    pub(super) muted: Muted,
     publication: Option<PublicationKey>,
     /// The formats that a publisher may send.
     published: Option<Published>,
@@ -104,9 +117,16 @@ impl Live {
             session: None,
             wish: Wish::default(),
             stream: None,
+            layers: None,
+            muted: Muted::default(),
             publication: None,
             published: None,
         }
+    }
+
+    /// What it feeds or receives.
+    pub(super) fn publication(&self) -> Option<&PublicationKey> {
+        self.publication.as_ref()
     }
 
     /// Marks it as a publisher's connection, which may send these formats.
@@ -128,6 +148,8 @@ pub(super) struct Connections {
     /// Connections that publish, by participant id: in several stages, if tokens of several signers have this id.
     publishing: HashMap<ParticipantId, Vec<ConnectionId>>,
     publications: HashMap<PublicationKey, (restage_media::PublicationId, usize)>,
+    /// The same the other way round.
+    handles: HashMap<restage_media::PublicationId, PublicationKey>,
     /// Kept while the media plane has a subscribing peer of the participant; the others are removed as the table grows.
     downloads: HashMap<(StageId, ParticipantId), Weak<Download>>,
 }
@@ -229,9 +251,105 @@ impl Connections {
         };
         live.stream = Some(state.clone());
         let (stage, participant) = (live.stage.clone(), live.participant.clone());
+        let muted = live.publication.clone().map(|key| self.muted(&key));
+        let state = with_mute(state, muted.unwrap_or_default());
         for socket in self.sockets_of(&stage, &participant) {
             socket.streams.show(&publisher, id, state.clone());
         }
+    }
+
+    /// Records which of a publisher's layers somebody wants, and passes it to its participant's events sockets.
+    pub(super) fn want_layers(&mut self, id: &ConnectionId, layers: Vec<(String, bool)>) {
+        let Some(live) = self.by_id.get_mut(id) else {
+            return;
+        };
+        live.layers = Some(layers.clone());
+        let (stage, participant) = (live.stage.clone(), live.participant.clone());
+        for socket in self.sockets_of(&stage, &participant) {
+            socket.streams.want_layers(id, layers.clone());
+        }
+    }
+
+    /// The publishing connections of a participant, the newest last.
+    pub(super) fn publishing_of(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+    ) -> impl DoubleEndedIterator<Item = (&ConnectionId, &Live)> {
+        let ids = self.publishing.get(participant).into_iter().flatten();
+        let all = ids.filter_map(|id| Some((id, self.by_id.get(id)?)));
+        all.filter(move |(_, live)| live.stage == *stage)
+    }
+
+    /// What the publisher of a publication says that it does not send.
+    pub(super) fn muted(&self, publication: &PublicationKey) -> Muted {
+        let ids = self.publishing.get(&publication.participant);
+        let mut lives = ids
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.by_id.get(id));
+        lives
+            .rfind(|live| live.publication.as_ref() == Some(publication))
+            .map_or_else(Muted::default, |live| live.muted)
+    }
+
+    /// Records what a publisher says that it does not send, and tells its subscribers in every stage. Returns its publication, and what
+    /// holds now. `None`: it is not publishing.
+    pub(super) fn mute(
+        &mut self,
+        stage: &StageId,
+        participant: &ParticipantId,
+        change: impl FnOnce(&mut Muted),
+    ) -> Option<(PublicationKey, Muted)> {
+        let mut all = self.publishing_of(stage, participant);
+        let id = all.rfind(|(_, live)| live.publication.is_some())?.0.clone();
+        drop(all);
+        let live = self.by_id.get_mut(&id)?;
+        change(&mut live.muted);
+        let (key, muted) = (live.publication.clone()?, live.muted);
+        for (id, live) in &self.by_id {
+            let ConnectionKind::Subscribe { publisher } = &live.kind else {
+                continue;
+            };
+            let Some(state) = live.stream.as_ref() else {
+                continue;
+            };
+            if live.publication.as_ref() == Some(&key) {
+                for socket in self.sockets_of(&live.stage, &live.participant) {
+                    let state = with_mute(state.clone(), muted);
+                    socket.streams.show(publisher, id, state);
+                }
+            }
+        }
+        Some((key, muted))
+    }
+
+    /// The publication that the media plane knows by this number.
+    pub(super) fn publication_of(
+        &self,
+        handle: restage_media::PublicationId,
+    ) -> Option<&PublicationKey> {
+        self.handles.get(&handle)
+    }
+
+    /// The media connections of a stage, or of one of its participants, in the order of their ids: those after `after`, at most `count`.
+    pub(super) fn media_of(
+        &self,
+        stage: &StageId,
+        participant: Option<&ParticipantId>,
+        after: Option<&ConnectionId>,
+        count: usize,
+    ) -> Vec<(ConnectionId, Live)> {
+        let is_it = |(id, live): &(&ConnectionId, &Live)| {
+            live.stage == *stage
+                && participant.is_none_or(|one| live.participant == *one)
+                && after.is_none_or(|after| *id > after)
+                && matches!(live.reach, Reach::Peer(_))
+        };
+        let mut all: Vec<_> = self.by_id.iter().filter(is_it).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        let some = all.into_iter().take(count);
+        some.map(|(id, live)| (id.clone(), live.clone())).collect()
     }
 
     /// What a participant's subscriptions have in common.
@@ -316,6 +434,7 @@ impl Connections {
             .or_insert_with(|| (fresh(), 0));
         entry.1 += 1;
         let handle = entry.0;
+        self.handles.insert(handle, publication.clone());
         if let Some(earlier) = earlier {
             self.release(&earlier);
         }
@@ -328,6 +447,7 @@ impl Connections {
         self.sockets.clear();
         self.subscriptions.clear();
         self.publications.clear();
+        self.handles.clear();
         self.publishing.clear();
         self.by_id.drain().collect()
     }
@@ -336,9 +456,19 @@ impl Connections {
         if let Some(entry) = self.publications.get_mut(publication) {
             entry.1 -= 1;
             if entry.1 == 0 {
+                self.handles.remove(&entry.0);
                 self.publications.remove(publication);
             }
         }
+    }
+}
+
+/// What a subscriber is shown, when the publisher says that it does not send this.
+pub(super) fn with_mute(state: StreamState, muted: Muted) -> StreamState {
+    StreamState {
+        is_audio_stopped: state.is_audio_stopped || muted.audio,
+        is_video_stopped: state.is_video_stopped || muted.video,
+        ..state
     }
 }
 

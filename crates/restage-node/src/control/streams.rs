@@ -18,6 +18,8 @@ pub const STREAMS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     shown: Mutex<BTreeMap<ParticipantId, Shown>>,
+    /// Which of its own layers are wanted, as far as the client was not told.
+    layers: Mutex<Option<(ConnectionId, Vec<(String, bool)>)>>,
     wake: Notify,
 }
 
@@ -57,6 +59,16 @@ impl Streams {
         }
         drop(shown);
         self.wake.notify_one();
+    }
+
+    /// These layers of the participant's own publishing connection are wanted from now on.
+    pub(super) fn want_layers(&self, session: &ConnectionId, layers: Vec<(String, bool)>) {
+        *self.layers() = Some((session.clone(), layers));
+        self.wake.notify_one();
+    }
+
+    fn layers(&self) -> MutexGuard<'_, Option<(ConnectionId, Vec<(String, bool)>)>> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A subscription has ended.
@@ -109,6 +121,9 @@ impl StreamNews {
     }
 
     fn take(&self) -> Vec<String> {
+        if let Some((session, layers)) = self.streams.layers().take() {
+            return vec![self.layers_wanted(&session, &layers)];
+        }
         let mut shown = self.streams.shown();
         let is_news = |shown: &&mut Shown| shown.told.as_ref() != Some(&shown.state);
         let news = shown
@@ -126,6 +141,46 @@ impl StreamNews {
         };
         messages(&about, told.as_ref(), &shown.state)
     }
+}
+
+impl StreamNews {
+    /// The text of a PUBLISH_LAYERS_WANTED.
+    fn layers_wanted(&self, session: &ConnectionId, layers: &[(String, bool)]) -> String {
+        let layer = |(rid, is_wanted): &(String, bool)| OwnLayer {
+            rid: rid.clone(),
+            is_wanted: *is_wanted,
+        };
+        let payload = OwnLayers {
+            stage_id: self.stage.as_str(),
+            participant_id: self.participant.as_str(),
+            session: session.as_str(),
+            layers: layers.iter().map(layer).collect(),
+        };
+        let r#type = "PUBLISH_LAYERS_WANTED";
+        serde_json::to_string(&OwnMessage { r#type, payload }).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+struct OwnMessage<'a> {
+    r#type: &'static str,
+    payload: OwnLayers<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnLayers<'a> {
+    stage_id: &'a str,
+    participant_id: &'a str,
+    session: &'a str,
+    layers: Vec<OwnLayer>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnLayer {
+    rid: String,
+    is_wanted: bool,
 }
 
 /// Whose stream a message is about: the same members as in SUBSCRIBE_ERROR.
@@ -489,6 +544,31 @@ mod tests {
             told += 1;
         }
         assert_eq!(told, STREAMS_MAX);
+    }
+
+    #[test]
+    fn of_the_layers_that_are_wanted_the_newest_are_told() {
+        let rig = Rig::new();
+        let layers = |is_wanted| vec![("q".to_owned(), true), ("f".to_owned(), is_wanted)];
+        rig.streams.want_layers(&rig.session, layers(true));
+        rig.streams.want_layers(&rig.session, layers(false));
+        let told: Vec<Value> = (rig.news.take().iter())
+            .map(|text| serde_json::from_str(text).unwrap())
+            .collect();
+        let expected = json!({
+            "type": "PUBLISH_LAYERS_WANTED",
+            "payload": {
+                "stageId": "A",
+                "participantId": "ann",
+                "session": "c1",
+                "layers": [
+                    { "rid": "q", "isWanted": true },
+                    { "rid": "f", "isWanted": false },
+                ],
+            },
+        });
+        assert_eq!(told, [expected]);
+        assert!(rig.news.take().is_empty());
     }
 
     #[tokio::test]
