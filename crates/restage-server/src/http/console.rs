@@ -98,7 +98,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-const FILES: [(&str, &str, &str); 28] = [
+const FILES: [(&str, &str, &str); 29] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -120,6 +120,7 @@ const FILES: [(&str, &str, &str); 28] = [
     ("publish.js", SCRIPT, own!("publish.js")),
     ("client.js", SCRIPT, client!("client.js")),
     ("errors.js", SCRIPT, client!("errors.js")),
+    ("layers.js", SCRIPT, client!("layers.js")),
     ("listen.js", SCRIPT, client!("listen.js")),
     ("path.js", SCRIPT, client!("path.js")),
     ("resumption.js", SCRIPT, client!("resumption.js")),
