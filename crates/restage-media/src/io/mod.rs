@@ -47,6 +47,15 @@ pub struct Burst {
     pub(crate) formats: Arc<[Arc<Format>]>,
 }
 
+/// A layer of a publisher, and whether somebody wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerWanted {
+    /// The publisher's name for it.
+    pub rid: String,
+    /// Whether it has to be sent.
+    pub is_wanted: bool,
+}
+
 /// Packets that have arrived, or time that has passed.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
@@ -220,8 +229,8 @@ pub enum Output {
     LayersWanted {
         /// The publishing peer.
         peer: PeerId,
-        /// All layers that have a name, and whether each is wanted: at most [`LAYERS_MAX`](crate::limits::LAYERS_MAX).
-        layers: Vec<(String, bool)>,
+        /// All layers that have a name, the smallest first: at most [`LAYERS_MAX`](crate::limits::LAYERS_MAX).
+        layers: Vec<LayerWanted>,
     },
     /// Subscribers here want this many layers, from the smallest on, of a publication that is fed on another worker: tell that one
     /// with [`Control::NeedLayers`]. Sent when the number rises, and again every

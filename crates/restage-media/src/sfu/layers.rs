@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Sfu;
-use crate::io::{Output, PublicationId};
+use crate::io::{LayerWanted, Output, PublicationId};
 use crate::limits::LAYERS_MAX;
 use crate::publication::inlet::Inlet;
 use crate::util::slab::Index;
@@ -95,7 +95,10 @@ impl Sfu {
             .collect();
         let told = layers
             .iter()
-            .map(|(rid, is_wanted)| (rid.as_str().to_owned(), *is_wanted))
+            .map(|(rid, is_wanted)| LayerWanted {
+                rid: rid.as_str().to_owned(),
+                is_wanted: *is_wanted,
+            })
             .collect();
         for layer in back {
             self.want_keyframe(now, index, layer);

@@ -48,8 +48,8 @@ fn start(world: &mut World, publisher: usize) {
 /// What a publisher was told last: the names of the layers that are wanted.
 fn wanted(world: &World) -> Option<Vec<&str>> {
     let (_, layers) = world.layers.last()?;
-    let wanted = layers.iter().filter(|(_, is_wanted)| *is_wanted);
-    Some(wanted.map(|(rid, _)| rid.as_str()).collect())
+    let wanted = layers.iter().filter(|layer| layer.is_wanted);
+    Some(wanted.map(|layer| layer.rid.as_str()).collect())
 }
 
 /// The publisher does what it is told: it stops what nobody wants, and begins again with what somebody wants.
@@ -60,9 +60,8 @@ fn obey(world: &mut World, publisher: usize) {
     let now = world.now;
     for source in &mut world.clients[publisher].video_sources {
         let rid = source.rid.clone().unwrap();
-        let is_wanted = layers
-            .iter()
-            .any(|(of, is_wanted)| *of == rid && *is_wanted);
+        let mut named = layers.iter().filter(|layer| layer.rid == rid);
+        let is_wanted = named.any(|layer| layer.is_wanted);
         let is_stopped = source.next_at > now + HOUR / 2;
         if is_wanted && is_stopped {
             source.next_at = now;

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::ConnectionKind;
 use restage_core::{CloseReason, PublicationKey};
-use restage_media::{Download, PeerId, Published, StreamState, Wish};
+use restage_media::{Download, LayerWanted, PeerId, Published, StreamState, Wish};
 use tokio::sync::{mpsc, watch};
 
 use super::streams::Streams;
@@ -89,7 +89,7 @@ pub(super) struct Live {
     /// What a subscriber is shown, as far as the media plane has reported it.
     pub(super) stream: Option<StreamState>,
     /// Which of a publisher's layers somebody wants, as far as the media plane has reported it.
-    pub(super) layers: Option<Vec<(String, bool)>>,
+    pub(super) layers: Option<Vec<LayerWanted>>,
     /// What a publisher says that it does not send at present.
     pub(super) muted: Muted,
     publication: Option<PublicationKey>,
@@ -259,7 +259,7 @@ impl Connections {
     }
 
     /// Records which of a publisher's layers somebody wants, and passes it to its participant's events sockets.
-    pub(super) fn want_layers(&mut self, id: &ConnectionId, layers: Vec<(String, bool)>) {
+    pub(super) fn want_layers(&mut self, id: &ConnectionId, layers: Vec<LayerWanted>) {
         let Some(live) = self.by_id.get_mut(id) else {
             return;
         };

@@ -289,7 +289,7 @@ mod tests {
     async fn who_speaks_is_told_in_each_stage_that_shows_it_and_to_those_who_come_later() {
         let hub = Hub::default();
         let stages = ["source", "destination", "other"].map(StageId::new);
-        let mut listeners = stages.each_ref().map(|stage| hub.listen(stage).speakers);
+        let mut listeners = stages.each_ref().map(|stage| hub.listen(stage));
         for (stage, session) in stages.iter().zip(["st-1", "st-1", "st-2"]) {
             hub.push(stage, "state".into(), vec![key(session)]);
         }
@@ -298,10 +298,14 @@ mod tests {
         for ms in [0, 250, 500, 750] {
             hub.hear(begun + Duration::from_millis(ms), &heard);
         }
-        for (place, listener) in listeners.iter_mut().enumerate() {
-            assert_eq!(listener.has_changed().unwrap(), place < 2, "{place}");
+        for (place, listener) in listeners.iter().enumerate() {
+            assert_eq!(
+                listener.speakers.has_changed().unwrap(),
+                place < 2,
+                "{place}"
+            );
         }
-        let text = listeners[1].borrow_and_update().clone().unwrap();
+        let text = listeners[1].speakers.borrow_and_update().clone().unwrap();
         assert_eq!(
             &*text,
             r#"{"type":"STAGE_ACTIVE_SPEAKER_CHANGED","payload":{"stageId":"destination","participantId":"ann","speaking":["ann"]}}"#
@@ -310,7 +314,7 @@ mod tests {
         // It leaves.
         hub.push(&stages[1], "state".into(), Vec::new());
         hub.hear(begun + Duration::from_millis(900), &HashMap::new());
-        let text = listeners[1].borrow_and_update().clone().unwrap();
+        let text = listeners[1].speakers.borrow_and_update().clone().unwrap();
         assert!(
             text.contains(r#""participantId":null,"speaking":[]"#),
             "{text}"

@@ -54,8 +54,8 @@ pub(super) struct Speaking {
 }
 
 impl Voice {
-    fn is_speaking(&self, now: Instant) -> bool {
-        now >= self.since + SPEAKS_AFTER
+    fn is_speaking(&self) -> bool {
+        self.loud_at >= self.since + SPEAKS_AFTER
     }
 }
 
@@ -64,9 +64,10 @@ impl Speakers {
     pub(super) fn hear(&mut self, now: Instant, who: &ParticipantId, level: i8) {
         let level = f32::from(level);
         if let Some(voice) = self.voices.get_mut(who) {
-            voice.level = match level > SILENCE {
+            voice.level = match level > SILENCE && voice.level > SILENCE {
                 true => voice.level + (level - voice.level) * SMOOTHING,
-                false => SILENCE,
+                // The first word after a pause is as loud as it is.
+                false => level,
             };
             if voice.level >= SPEECH_MIN {
                 voice.loud_at = now;
@@ -104,7 +105,7 @@ impl Speakers {
             .retain(|_, voice| voice.level >= SPEECH_MIN || now < voice.loud_at + SPEAKS_ON);
         self.choose(now);
         let speaking = self.voices.iter();
-        let all = speaking.filter(|(_, voice)| voice.is_speaking(now));
+        let all = speaking.filter(|(_, voice)| voice.is_speaking());
         let speaking = Speaking {
             active: self.active.clone(),
             all: all.map(|(who, _)| who.clone()).collect(),
@@ -135,7 +136,7 @@ impl Speakers {
             };
         }
         let may_take_over = |voice: &Voice| match present {
-            None => voice.is_speaking(now),
+            None => voice.is_speaking(),
             Some(_) => voice
                 .louder_since
                 .is_some_and(|since| now >= since + LOUDER_FOR),
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_cough_is_no_speech_and_a_pause_is_no_end() {
-        assert_eq!(run(&[(1, -10, 0), (1, -127, 0), (20, 0, 0)]).len(), 2);
+        assert_eq!(run(&[(1, -10, 0), (1, -127, 0), (20, 0, 0)]), []);
         let words = [(5, -30, 0), (1, -127, 0), (4, 0, 0)];
         let told = run(&words.repeat(10));
         assert_eq!(told, [(400, ann(), 1)]);
@@ -223,7 +224,7 @@ mod tests {
     #[test]
     fn one_that_is_not_reported_any_more_falls_silent() {
         let told = run(&[(10, -30, 0), (30, 0, 0)]);
-        assert_eq!(told.last(), Some(&(4_800, None, 0)));
+        assert_eq!(told.last(), Some(&(3_400, None, 0)));
     }
 
     #[test]
@@ -235,6 +236,9 @@ mod tests {
         }
         assert_eq!(speakers.voices.len(), VOICES_MAX);
         let later = now + Duration::from_millis(400);
+        for number in 0..VOICES_MAX {
+            speakers.hear(later, &ParticipantId::new(format!("p{number:04}")), -20);
+        }
         assert_eq!(speakers.decide(later).unwrap().all.len(), VOICES_MAX);
         speakers.keep(|who| who.as_str() == "p0003");
         let left = speakers.decide(later).unwrap();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
-use restage_media::{PauseReason, StreamLayer, StreamState};
+use restage_media::{LayerWanted, PauseReason, StreamLayer, StreamState};
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -19,7 +19,7 @@ pub const STREAMS_MAX: usize = 256;
 pub(super) struct Streams {
     shown: Mutex<BTreeMap<ParticipantId, Shown>>,
     /// Which of its own layers are wanted, as far as the client was not told.
-    layers: Mutex<Option<(ConnectionId, Vec<(String, bool)>)>>,
+    layers: Mutex<Option<(ConnectionId, Vec<LayerWanted>)>>,
     wake: Notify,
 }
 
@@ -62,12 +62,12 @@ impl Streams {
     }
 
     /// These layers of the participant's own publishing connection are wanted from now on.
-    pub(super) fn want_layers(&self, session: &ConnectionId, layers: Vec<(String, bool)>) {
+    pub(super) fn want_layers(&self, session: &ConnectionId, layers: Vec<LayerWanted>) {
         *self.layers() = Some((session.clone(), layers));
         self.wake.notify_one();
     }
 
-    fn layers(&self) -> MutexGuard<'_, Option<(ConnectionId, Vec<(String, bool)>)>> {
+    fn layers(&self) -> MutexGuard<'_, Option<(ConnectionId, Vec<LayerWanted>)>> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -145,10 +145,10 @@ impl StreamNews {
 
 impl StreamNews {
     /// The text of a PUBLISH_LAYERS_WANTED.
-    fn layers_wanted(&self, session: &ConnectionId, layers: &[(String, bool)]) -> String {
-        let layer = |(rid, is_wanted): &(String, bool)| OwnLayer {
-            rid: rid.clone(),
-            is_wanted: *is_wanted,
+    fn layers_wanted(&self, session: &ConnectionId, layers: &[LayerWanted]) -> String {
+        let layer = |layer: &LayerWanted| OwnLayer {
+            rid: layer.rid.clone(),
+            is_wanted: layer.is_wanted,
         };
         let payload = OwnLayers {
             stage_id: self.stage.as_str(),
@@ -549,7 +549,13 @@ mod tests {
     #[test]
     fn of_the_layers_that_are_wanted_the_newest_are_told() {
         let rig = Rig::new();
-        let layers = |is_wanted| vec![("q".to_owned(), true), ("f".to_owned(), is_wanted)];
+        let layers = |is_wanted| {
+            let layer = |rid: &str, is_wanted| LayerWanted {
+                rid: rid.to_owned(),
+                is_wanted,
+            };
+            vec![layer("q", true), layer("f", is_wanted)]
+        };
         rig.streams.want_layers(&rig.session, layers(true));
         rig.streams.want_layers(&rig.session, layers(false));
         let told: Vec<Value> = (rig.news.take().iter())

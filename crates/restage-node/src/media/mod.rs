@@ -25,8 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use restage_media::{
-    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerId,
-    PeerStats, PublicationId, StreamState, Wish, WorkerId,
+    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, LayerWanted, MediaKind,
+    OfferError, PeerId, PeerStats, PublicationId, StreamState, Wish, WorkerId,
 };
 use restage_turn::Peers;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -60,7 +60,7 @@ pub enum MediaEvent {
     /// A subscriber can decode nothing of this kind and goes on without it. The text names the published formats.
     Undecodable(PeerId, MediaKind, String),
     /// Which layers of a publisher somebody wants. Of several changes in a row only the newest is reported.
-    LayersWanted(PeerId, Vec<(String, bool)>),
+    LayersWanted(PeerId, Vec<LayerWanted>),
     /// A subscriber is shown something else. Of several changes in a row only the newest is reported.
     Stream(PeerId, StreamState),
 }

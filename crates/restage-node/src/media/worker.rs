@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use restage_media::{
-    Config, ConnectFailure, Control, OfferError, PeerId, PeerStats, PublicationId, Sfu,
-    StreamState, WorkerId,
+    Config, ConnectFailure, Control, LayerWanted, OfferError, PeerId, PeerStats, PublicationId,
+    Sfu, StreamState, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -331,7 +331,7 @@ struct Worker {
     /// What subscribers are shown, as far as it has changed and was not reported: the newest of each peer.
     streams: HashMap<PeerId, StreamState>,
     /// Which of their layers publishers are wanted to send, as far as it has changed and was not reported: the newest of each peer.
-    layers: HashMap<PeerId, Vec<(String, bool)>>,
+    layers: HashMap<PeerId, Vec<LayerWanted>>,
     /// How loud publications are, as far as it was not shared: the newest of each.
     loudness: HashMap<PublicationId, i8>,
     heard: Heard,

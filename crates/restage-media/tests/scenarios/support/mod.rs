@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use client::Client;
 use restage_media::{
     Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
-    MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu, StreamState, TapError,
-    TapId, Wish, WorkerId, limits,
+    LayerWanted, MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu,
+    StreamState, TapError, TapId, Wish, WorkerId, limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -71,7 +71,7 @@ pub struct World {
     /// How many layers other workers were asked for.
     pub needed: Vec<(PublicationId, usize)>,
     /// What publishers were told about their layers.
-    pub layers: Vec<(PeerId, Vec<(String, bool)>)>,
+    pub layers: Vec<(PeerId, Vec<LayerWanted>)>,
     /// How loud publications are.
     pub loudness: Vec<(PublicationId, i8)>,
     /// What taps were given.
