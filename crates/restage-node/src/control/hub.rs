@@ -140,10 +140,51 @@ pub(super) struct Listening {
     pub(super) speakers: watch::Receiver<Option<StageState>>,
 }
 
-/// The stages that have listeners.
+/// The stages that have listeners, and how they are found.
+#[derive(Default)]
+struct Stages {
+    listened: HashMap<StageId, Listened>,
+    /// Which of these show a publication.
+    showing: HashMap<PublicationKey, BTreeSet<StageId>>,
+    /// Those in which somebody has been heard lately.
+    loud: BTreeSet<StageId>,
+}
+
+impl Stages {
+    /// A stage shows these publications from now on.
+    fn show(&mut self, stage: &StageId, publications: Vec<PublicationKey>) {
+        let Some(listened) = self.listened.get_mut(stage) else {
+            return;
+        };
+        let is_there = |who: &ParticipantId| publications.iter().any(|one| one.participant == *who);
+        listened.speakers.keep(is_there);
+        for former in std::mem::take(&mut listened.publications) {
+            if let Some(stages) = self.showing.get_mut(&former) {
+                stages.remove(stage);
+                if stages.is_empty() {
+                    self.showing.remove(&former);
+                }
+            }
+        }
+        for publication in &publications {
+            let stages = self.showing.entry(publication.clone()).or_default();
+            stages.insert(stage.clone());
+        }
+        listened.publications = publications;
+    }
+
+    /// A stage has no listeners any more.
+    fn forget(&mut self, stage: &StageId) {
+        self.show(stage, Vec::new());
+        self.listened.remove(stage);
+        self.loud.remove(stage);
+    }
+}
+
+/// Tells the listeners of stages what happens there.
 #[derive(Default)]
 pub(super) struct Hub {
-    stages: Mutex<HashMap<StageId, Listened>>,
+    stages: Mutex<Stages>,
     changed: Mutex<BTreeSet<StageId>>,
     wake: Notify,
 }
@@ -153,7 +194,7 @@ impl Hub {
     pub(super) fn listen(&self, stage: &StageId) -> Listening {
         let listening = {
             let mut stages = self.stages();
-            let listened = stages.entry(stage.clone()).or_default();
+            let listened = stages.listened.entry(stage.clone()).or_default();
             let mut speakers = listened.speaker.subscribe();
             if speakers.borrow().is_some() {
                 speakers.mark_changed();
@@ -169,7 +210,7 @@ impl Hub {
 
     /// Marks a stage whose publishers have changed.
     pub(super) fn mark(&self, stage: &StageId) {
-        let is_heard = self.stages().contains_key(stage);
+        let is_heard = self.stages().listened.contains_key(stage);
         if is_heard {
             self.mark_all([stage.clone()]);
         }
@@ -177,12 +218,8 @@ impl Hub {
 
     /// Marks the stages in which this is published: that of its publisher, and those into which it is replicated.
     pub(super) fn mark_publication(&self, publication: &PublicationKey) {
-        let stages = self.stages();
-        let shown = stages
-            .iter()
-            .filter(|(_, listened)| listened.publications.contains(publication));
-        let shown: Vec<StageId> = shown.map(|(stage, _)| stage.clone()).collect();
-        drop(stages);
+        let shown = self.stages().showing.get(publication).cloned();
+        let shown = shown.unwrap_or_default();
         self.mark_all(shown);
     }
 
@@ -215,41 +252,44 @@ impl Hub {
         publications: Vec<PublicationKey>,
     ) {
         let mut stages = self.stages();
-        let Some(listened) = stages.get_mut(stage) else {
-            return;
-        };
-        listened
-            .speakers
-            .keep(|who| publications.iter().any(|one| one.participant == *who));
-        listened.publications = publications;
-        if listened.state.send(Some(state)).is_err() {
-            stages.remove(stage);
+        stages.show(stage, publications);
+        let listened = stages.listened.get(stage);
+        if listened.is_some_and(|listened| listened.state.send(Some(state)).is_err()) {
+            stages.forget(stage);
         }
     }
 
     /// Takes how loud publications are, in −dBov, and tells the listeners of each stage in which they are shown who speaks, where that
     /// has changed.
     pub(super) fn hear(&self, now: Instant, heard: &HashMap<PublicationKey, i8>) {
-        for (stage, listened) in self.stages().iter_mut() {
-            if heard.is_empty() && listened.speakers.is_silent() {
-                continue;
-            }
-            for publication in &listened.publications {
-                if let Some(level) = heard.get(publication) {
+        let mut stages = self.stages();
+        let stages = &mut *stages;
+        for (publication, level) in heard {
+            for stage in stages.showing.get(publication).into_iter().flatten() {
+                if let Some(listened) = stages.listened.get_mut(stage) {
                     listened
                         .speakers
                         .hear(now, &publication.participant, *level);
+                    if !stages.loud.contains(stage) {
+                        stages.loud.insert(stage.clone());
+                    }
                 }
             }
-            if let Some(speaking) = listened.speakers.decide(now) {
-                listened
-                    .speaker
-                    .send_replace(Some(speaker_text(stage, &speaking)));
-            }
         }
+        let listened = &mut stages.listened;
+        stages.loud.retain(|stage| {
+            let Some(listened) = listened.get_mut(stage) else {
+                return false;
+            };
+            if let Some(speaking) = listened.speakers.decide(now) {
+                let text = speaker_text(stage, &speaking);
+                listened.speaker.send_replace(Some(text));
+            }
+            !listened.speakers.is_silent()
+        });
     }
 
-    fn stages(&self) -> MutexGuard<'_, HashMap<StageId, Listened>> {
+    fn stages(&self) -> MutexGuard<'_, Stages> {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,6 +10,7 @@ mod ended;
 mod hub;
 mod if_match;
 mod join;
+mod layers;
 mod media_limits;
 mod mute;
 mod report;
@@ -35,7 +36,7 @@ use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
 use restage_store::system::{clock, ids};
 use restage_store::{Execution, Store, StoreError, TURN_MAX};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
@@ -116,6 +117,8 @@ struct Inner {
     joins: Mutex<Buckets<(StageId, ParticipantId)>>,
     /// Changed wishes by stage and participant.
     wishes: Mutex<Buckets<(StageId, ParticipantId)>>,
+    /// Requests for statistics under way.
+    measurements: Semaphore,
 }
 
 impl Inner {
@@ -148,6 +151,7 @@ impl Control {
             is_stopping: AtomicBool::new(false),
             joins: Mutex::new(Buckets::default()),
             wishes: Mutex::new(Buckets::default()),
+            measurements: Semaphore::new(statistics::MEASUREMENTS_MAX),
         };
         Self {
             inner: Arc::new(inner),

@@ -15,6 +15,9 @@ use super::report::now;
 /// Most connections of which a participant is told by its own events socket: those with the smallest ids.
 pub const OWN_CONNECTIONS_MAX: usize = 64;
 
+/// Most requests for statistics that the media workers are asked to answer at a time. Further ones wait.
+pub(super) const MEASUREMENTS_MAX: usize = 4;
+
 /// What is counted of one media connection.
 #[derive(Debug, Clone)]
 pub struct ConnectionStats {
@@ -80,7 +83,10 @@ impl Control {
             .iter()
             .filter_map(|(_, live)| peer(live))
             .collect();
+        // It is never closed.
+        let turn = self.inner.measurements.acquire().await;
         let stats = self.inner.media.measure(&peers).await;
+        drop(turn);
         let mut stats: HashMap<PeerId, PeerStats> =
             stats.into_iter().map(|one| (one.peer, one)).collect();
         let found = connections.iter().filter_map(|(session, live)| {

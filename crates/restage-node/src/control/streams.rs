@@ -11,6 +11,8 @@ use restage_media::{LayerWanted, PauseReason, StreamLayer, StreamState};
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use super::layers;
+
 /// Most subscriptions of which one events socket is told. Further ones are not reported.
 pub const STREAMS_MAX: usize = 256;
 
@@ -83,6 +85,12 @@ impl Streams {
     }
 
     #[cfg(test)]
+    pub(super) fn state(&self, publisher: &ParticipantId) -> Option<StreamState> {
+        let shown = self.shown();
+        shown.get(publisher).map(|shown| shown.state.clone())
+    }
+
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shown().len()
     }
@@ -122,7 +130,8 @@ impl StreamNews {
 
     fn take(&self) -> Vec<String> {
         if let Some((session, layers)) = self.streams.layers().take() {
-            return vec![self.layers_wanted(&session, &layers)];
+            let (stage, participant) = (&self.stage, &self.participant);
+            return vec![layers::text(stage, participant, &session, &layers)];
         }
         let mut shown = self.streams.shown();
         let is_news = |shown: &&mut Shown| shown.told.as_ref() != Some(&shown.state);
@@ -141,46 +150,6 @@ impl StreamNews {
         };
         messages(&about, told.as_ref(), &shown.state)
     }
-}
-
-impl StreamNews {
-    /// The text of a PUBLISH_LAYERS_WANTED.
-    fn layers_wanted(&self, session: &ConnectionId, layers: &[LayerWanted]) -> String {
-        let layer = |layer: &LayerWanted| OwnLayer {
-            rid: layer.rid.clone(),
-            is_wanted: layer.is_wanted,
-        };
-        let payload = OwnLayers {
-            stage_id: self.stage.as_str(),
-            participant_id: self.participant.as_str(),
-            session: session.as_str(),
-            layers: layers.iter().map(layer).collect(),
-        };
-        let r#type = "PUBLISH_LAYERS_WANTED";
-        serde_json::to_string(&OwnMessage { r#type, payload }).unwrap_or_default()
-    }
-}
-
-#[derive(Serialize)]
-struct OwnMessage<'a> {
-    r#type: &'static str,
-    payload: OwnLayers<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OwnLayers<'a> {
-    stage_id: &'a str,
-    participant_id: &'a str,
-    session: &'a str,
-    layers: Vec<OwnLayer>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OwnLayer {
-    rid: String,
-    is_wanted: bool,
 }
 
 /// Whose stream a message is about: the same members as in SUBSCRIBE_ERROR.

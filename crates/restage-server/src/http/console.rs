@@ -17,7 +17,7 @@ use restage_api::shape::MAX_BODY_BYTES;
 use restage_api::{ApiError, Operation};
 use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
-use restage_core::id::{ConnectionId, ParticipantId, StageId};
+use restage_core::id::StageId;
 use restage_core::row::{Attributes, Capabilities, Participant, Replication, Stage};
 use restage_node::control::{Control, Failure};
 use restage_node::token::Grant;
@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{self, Caller};
 use super::metrics::RequestId;
 use super::refusal::{InForm, Refusal};
-use super::statistics::ConnectionBody;
+use super::statistics;
 use super::{App, handler};
 
 /// Life of a watcher's token, in seconds; it matters only when joining.
@@ -37,8 +37,6 @@ const WATCH_TOKEN_S: u32 = 300;
 const STAGES_SHOWN_MAX: u32 = 200;
 /// Participants shown per stage, in addition to those who publish.
 const PARTICIPANTS_SHOWN_MAX: u32 = 100;
-/// Media connections in one answer.
-const CONNECTIONS_PER_PAGE_MAX: usize = 100;
 /// Regions whose stages are listed.
 const REGIONS_SHOWN_MAX: u32 = 32;
 /// Region for a new stage while no stage exists: the default of AWS's tools.
@@ -144,7 +142,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
         });
     let admitted = from_fn_with_state(Arc::clone(app), admit);
     let state = get(state).route_layer(admitted.clone());
-    let connections = get(connections).route_layer(admitted.clone());
+    let connections = get(statistics::connections).route_layer(admitted.clone());
     let watch = post(watch).route_layer(admitted.clone());
     let call = post(call).route_layer(admitted);
     pages
@@ -340,57 +338,6 @@ fn participant(row: &Participant, arn: &impl Fn(&StageId) -> String) -> Particip
         replication_state,
         source_stage_arn,
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ConnectionsQuery {
-    stage_arn: String,
-    participant_id: Option<String>,
-    max_results: Option<usize>,
-    next_token: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ConnectionsBody {
-    connections: Vec<ConnectionBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_token: Option<String>,
-}
-
-/// The media connections of a stage, or of one of its participants, with what is counted of each.
-async fn connections(
-    State(app): State<App>,
-    query: Result<Query<ConnectionsQuery>, QueryRejection>,
-) -> Result<Json<ConnectionsBody>, Refusal> {
-    let invalid = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "INVALID", message);
-    let Query(query) = query.map_err(|rejected| invalid(rejected.body_text()))?;
-    let stage = StageArn::parse(&query.stage_arn)
-        .filter(|stage| stage.account == app.account)
-        .ok_or_else(|| {
-            invalid("stageArn must be the ARN of one of this account's stages".to_owned())
-        })?;
-    let count = query.max_results.unwrap_or(CONNECTIONS_PER_PAGE_MAX);
-    if !(1..=CONNECTIONS_PER_PAGE_MAX).contains(&count) {
-        return Err(invalid(format!(
-            "maxResults must be an integer from 1 to {CONNECTIONS_PER_PAGE_MAX}"
-        )));
-    }
-    let participant = query.participant_id.map(ParticipantId::new);
-    let after = query.next_token.map(ConnectionId::new);
-    let page = app
-        .control
-        .stats_of(&stage.id, participant.as_ref(), after.as_ref(), count);
-    let page = page.await;
-    Ok(Json(ConnectionsBody {
-        connections: page
-            .connections
-            .into_iter()
-            .map(ConnectionBody::from)
-            .collect(),
-        next_token: page.next.map(|session| session.to_string()),
-    }))
 }
 
 #[derive(Deserialize)]

@@ -3,12 +3,23 @@
 
 use std::time::Duration;
 
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use http::StatusCode;
+use restage_core::StageArn;
+use restage_core::id::{ConnectionId, ParticipantId};
 use restage_media::{Codec, MediaKind, PauseReason, Protocol, TrackStats};
 use restage_node::control::{ConnectionStats, Control, EventsSocket};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use super::App;
+use super::refusal::Refusal;
+
+/// Media connections in one answer.
+const CONNECTIONS_PER_PAGE_MAX: usize = 100;
 /// Shortest time between two STATS on one events socket,
 const EVERY_MIN: Duration = Duration::from_secs(1);
 /// and the longest that can be asked for.
@@ -129,6 +140,57 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConnectionsQuery {
+    stage_arn: String,
+    participant_id: Option<String>,
+    max_results: Option<usize>,
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConnectionsBody {
+    connections: Vec<ConnectionBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+/// The media connections of a stage, or of one of its participants, with what is counted of each.
+pub(super) async fn connections(
+    State(app): State<App>,
+    query: Result<Query<ConnectionsQuery>, QueryRejection>,
+) -> Result<Json<ConnectionsBody>, Refusal> {
+    let invalid = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "INVALID", message);
+    let Query(query) = query.map_err(|rejected| invalid(rejected.body_text()))?;
+    let stage = StageArn::parse(&query.stage_arn)
+        .filter(|stage| stage.account == app.account)
+        .ok_or_else(|| {
+            invalid("stageArn must be the ARN of one of this account's stages".to_owned())
+        })?;
+    let count = query.max_results.unwrap_or(CONNECTIONS_PER_PAGE_MAX);
+    if !(1..=CONNECTIONS_PER_PAGE_MAX).contains(&count) {
+        return Err(invalid(format!(
+            "maxResults must be an integer from 1 to {CONNECTIONS_PER_PAGE_MAX}"
+        )));
+    }
+    let participant = query.participant_id.map(ParticipantId::new);
+    let after = query.next_token.map(ConnectionId::new);
+    let page = app
+        .control
+        .stats_of(&stage.id, participant.as_ref(), after.as_ref(), count);
+    let page = page.await;
+    Ok(Json(ConnectionsBody {
+        connections: page
+            .connections
+            .into_iter()
+            .map(ConnectionBody::from)
+            .collect(),
+        next_token: page.next.map(|session| session.to_string()),
+    }))
+}
+
 /// When an events socket is told its statistics.
 #[derive(Default)]
 pub(super) struct Schedule {
@@ -189,7 +251,6 @@ pub(super) async fn of_socket(control: &Control, socket: &EventsSocket) -> Value
 
 #[cfg(test)]
 mod tests {
-    use restage_core::id::{ConnectionId, ParticipantId};
     use restage_media::{LayerLabel, PeerId, PeerStats, PictureSize, Role};
 
     use super::*;
