@@ -4,7 +4,7 @@
  * The test uses the functions on `window`.
  */
 
-import { decodeToken, publish, watch } from "./client.js";
+import { decodeToken, listen, publish, watch } from "./client.js";
 import { StatsReader } from "./stats.js";
 
 const wishes = new URLSearchParams(location.hash.slice(1));
@@ -13,6 +13,13 @@ const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"))
 video.muted = false;
 const token = wishes.get("token") ?? "";
 const stats = new StatsReader();
+/** Only where the test asks for it. */
+const events = wishes.get("events") ? listen(token) : undefined;
+/** What was heard on the events socket. @type {{ speakers: string[], mutes: any[], stats: any[] }} */
+const heard = { speakers: [], mutes: [], stats: [] };
+events?.addEventListener("speakerchange", () => heard.speakers.push(events.speaker ?? ""));
+events?.addEventListener("mutechange", event => heard.mutes.push(/** @type {any} */ (event).mute));
+events?.addEventListener("stats", event => heard.stats.push(/** @type {any} */ (event).stats));
 
 /** The picture of conformance/python/support/card.py, as far as it identifies the publisher. */
 const BLOCK = 20;
@@ -41,17 +48,36 @@ function readIdentity() {
   return identity;
 }
 
+const simulcast = wishes.get("simulcast") !== null;
+
 async function openSession() {
   if (wishes.get("role") === "watch") {
     video.requestVideoFrameCallback(onFrame);
-    return watch(`${wishes.get("url")}/whep/${wishes.get("participant")}`, token, video);
+    return watch(`${wishes.get("url")}/whep/${wishes.get("participant")}`, token, video, { events });
   }
-  const camera = await navigator.mediaDevices.getUserMedia({
-    audio: true,
-    video: { width: 640, height: 360, frameRate: 20 },
-  });
+  // libwebrtc sends three layers only of pictures of at least this size.
+  const size = simulcast
+    ? { width: 960, height: 540, frameRate: 10 }
+    : { width: 640, height: 360, frameRate: 20 };
+  const camera = await navigator.mediaDevices.getUserMedia({ audio: true, video: size });
   const videoCodec = /** @type {"H264" | "VP8"} */ (wishes.get("codec") ?? "H264");
-  return publish(wishes.get("whip") ?? decodeToken(token).whip_url, token, camera, { videoCodec });
+  return publish(wishes.get("whip") ?? decodeToken(token).whip_url, token, camera, {
+    videoCodec,
+    simulcast,
+    events,
+  });
+}
+
+/** The layers that a publisher sends: pictures so far, and whether it is to send them. */
+async function readLayers() {
+  /** @type {Record<string, { frames: number, isActive: boolean }>} */
+  const layers = {};
+  for (const report of (await session.connection?.getStats())?.values() ?? []) {
+    if (report.type === "outbound-rtp" && report.rid) {
+      layers[report.rid] = { frames: report.framesSent ?? 0, isActive: report.active ?? false };
+    }
+  }
+  return layers;
 }
 
 /** What a publisher's browser has learnt from RTCP reports. */
@@ -77,7 +103,14 @@ const told = [];
 session.addEventListener("error", () => told.push(session.error?.code ?? ""));
 session.addEventListener("warning", () => told.push(session.warning?.code ?? ""));
 Object.assign(window, {
+  heard,
   readFeedback,
+  readLayers,
+  wish: (/** @type {object} */ payload) => events?.tell("SUBSCRIBE_CONFIGURE", payload),
+  askForStats: (/** @type {number} */ everyMs) => events?.askForStats(everyMs),
+  setMuted: (/** @type {"audio" | "video"} */ kind, /** @type {boolean} */ isMuted) =>
+    session.setMuted(kind, isMuted),
+  readMembers: () => events?.participants,
   readIdentity,
   readStats: async () => (session.connection ? stats.read(session.connection) : undefined),
   readState: () => ({

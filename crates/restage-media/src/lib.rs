@@ -63,7 +63,7 @@ pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
     Burst, ConnectFailure, Control, Excess, GoneReason, InletEnd, InletError, InletId, Input,
-    Output, PeerId, Protocol, PublicationId, TapError, TapId, WorkerId,
+    LayerWanted, Output, PeerId, Protocol, PublicationId, TapError, TapId, WorkerId,
 };
 pub use packet::{Encoding, InletPacket, MediaPacket, TapLayers};
 pub use restage_codec::{Codec, MediaKind, PictureSize};
@@ -72,5 +72,5 @@ pub use sdp::decodable::Published;
 pub use sdp::format::{Format, FormatError, H264ProfileMatch};
 pub use sdp::offer::Role;
 pub use sfu::Sfu;
-pub use stats::Stats;
+pub use stats::{PeerStats, Stats, TrackStats};
 pub use transport::secrets::worker_of_ufrag;

@@ -202,6 +202,18 @@ pub const AUDIO_RESERVE: u64 = 80_000;
 /// A track without a packet for this long is reported as stopped. Silence with DTX brings a packet every 400 ms, a still screen one
 /// every second.
 pub const STOPPED_AFTER: Duration = Duration::from_secs(3);
+/// Streams of a publisher that are told in [`PeerStats`](crate::PeerStats). Further ones are left out.
+pub const TRACKS_COUNTED_MAX: usize = 2 * LAYERS_MAX;
+/// A layer that no subscriber wants for this long need not be sent. The smallest is always wanted.
+pub const LAYER_UNWANTED_AFTER: Duration = Duration::from_secs(5);
+/// A layer that its publisher does not send because nobody wanted it counts as there for this long after it is wanted again.
+pub const LAYER_RETURN_MAX: Duration = Duration::from_secs(4);
+/// How often a worker tells another one how many layers its subscribers want.
+pub const LAYERS_NEEDED_INTERVAL: Duration = Duration::from_secs(1);
+/// Loudness is averaged over this time, and told at most so often for each publication.
+pub const LOUDNESS_INTERVAL: Duration = Duration::from_millis(200);
+/// Sound below this level, in −dBov (RFC 6464), counts as silence.
+pub const LOUDNESS_MIN: i8 = -60;
 /// What a subscriber is shown is reported at most once in this time; what has changed in between is reported together.
 pub const STREAM_REPORT_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// Longest name of a layer that a subscriber may wish for, in bytes: the longest that is negotiated.

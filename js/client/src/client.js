@@ -15,6 +15,7 @@
  */
 
 import { errorEvent, StageError } from "./errors.js";
+import { encodingsOf, LayerSwitch, restrict } from "./layers.js";
 import { noMediaPath, notSecured, udpCandidates } from "./path.js";
 import { Retry } from "./retry.js";
 import { offer, Trickle } from "./signalling.js";
@@ -76,7 +77,8 @@ const CONFIGURATION = { bundlePolicy: "max-bundle" };
  *
  * @typedef {object} PublishOptions
  * @property {"H264" | "VP8"} [videoCodec] The only codec to send; if absent, browser and server choose.
- * @property {number} [maxBitrate] Of the video, in bits per second.
+ * @property {number} [maxBitrate] Of the video, in bits per second; with `simulcast` of each layer.
+ * @property {boolean} [simulcast] Sends three layers. With `events`, those that nobody wants are not sent.
  *
  * @typedef {object} Attempt One attempt to connect.
  * @property {RTCPeerConnection} connection
@@ -86,6 +88,8 @@ const CONFIGURATION = { bundlePolicy: "max-bundle" };
  * @property {boolean} wasLive
  * @property {Silence} [silence] While the connection is live.
  * @property {Trouble[]} early Reports that arrived before the resource was known.
+ * @property {LayerSwitch} layers
+ * @property {import("./layers.js").LayersWanted} [earlyLayers] The newest that arrived before the resource was known.
  */
 
 /**
@@ -117,6 +121,8 @@ export class MediaSession extends EventTarget {
   #eventsInUse;
   #retry = new Retry(RETRY_LAST_MS);
   #pathTries = 0;
+  /** What was muted or unmuted: the server is told again for each connection. @type {Record<string, boolean>} */
+  #muted = {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** @type {Attempt | undefined} */
@@ -155,6 +161,23 @@ export class MediaSession extends EventTarget {
     await this.#drop();
   }
 
+  /**
+   * Mutes what is published, or unmutes it: the track sends silence or black pictures, and with `events` everybody who watches is told.
+   * @param {"audio" | "video"} kind
+   * @param {boolean} isMuted
+   */
+  setMuted(kind, isMuted) {
+    this.#muted[kind === "audio" ? "audioMuted" : "videoStopped"] = isMuted;
+    for (const { track } of this.connection?.getSenders() ?? []) {
+      if (track?.kind === kind) track.enabled = !isMuted;
+    }
+    this.#tellMuted();
+  }
+
+  #tellMuted() {
+    if (Object.keys(this.#muted).length > 0) this.#eventsInUse?.tell("PUBLISH_CONFIGURE", this.#muted);
+  }
+
   /** Tries again after `failed`, with a new `ready`. */
   retry() {
     if (this.state !== "failed") return;
@@ -183,7 +206,14 @@ export class MediaSession extends EventTarget {
   async #connect() {
     const connection = new RTCPeerConnection(CONFIGURATION);
     /** @type {Attempt} */
-    const attempt = { connection, answer: "", hadPath: false, wasLive: false, early: [] };
+    const attempt = {
+      connection,
+      answer: "",
+      hadPath: false,
+      wasLive: false,
+      early: [],
+      layers: new LayerSwitch(connection),
+    };
     this.#attempt = attempt;
     const trickle = new Trickle(connection);
     connection.addEventListener("iceconnectionstatechange", () => this.#onIceState(attempt));
@@ -203,6 +233,7 @@ export class MediaSession extends EventTarget {
       attempt.resource = resource;
       attempt.answer = answer;
       for (const trouble of attempt.early) this.#applyReport(trouble);
+      if (attempt.earlyLayers) this.#applyLayers(attempt, attempt.earlyLayers);
       this.#timer = setTimeout(() => this.#onNotUp(attempt), PATH_TIMEOUT_MS);
       // A browser looks for paths from the moment it is given its own description, and must know the relay by then.
       if (iceServers.length > 0) connection.setConfiguration({ ...CONFIGURATION, iceServers });
@@ -236,6 +267,7 @@ export class MediaSession extends EventTarget {
         this.#pathTries = 0;
         this.#watchTransport(attempt);
         this.#watchSilence(attempt);
+        this.#tellMuted();
         this.#setState("live");
         break;
       case "disconnected":
@@ -346,12 +378,14 @@ export class MediaSession extends EventTarget {
     this.#stopListening();
     this.#eventsInUse = events;
     events.addEventListener("trouble", this.#onTrouble);
+    events.addEventListener("layerswanted", this.#onLayersWanted);
     events.addEventListener("statechange", this.#onEventsState);
     await Promise.race([events.joined, new Promise(resolve => setTimeout(resolve, EVENTS_TIMEOUT_MS))]);
   }
 
   #stopListening() {
     this.#eventsInUse?.removeEventListener("trouble", this.#onTrouble);
+    this.#eventsInUse?.removeEventListener("layerswanted", this.#onLayersWanted);
     this.#eventsInUse?.removeEventListener("statechange", this.#onEventsState);
     this.#eventsInUse = undefined;
   }
@@ -363,6 +397,22 @@ export class MediaSession extends EventTarget {
     if (attempt?.resource) this.#applyReport(trouble);
     else if (attempt && attempt.early.length < EARLY_MAX) attempt.early.push(trouble);
   };
+
+  /** @param {Event} event */
+  #onLayersWanted = event => {
+    const { wanted } = /** @type {Event & {wanted: import("./layers.js").LayersWanted}} */ (event);
+    const attempt = this.#attempt;
+    if (attempt?.resource) this.#applyLayers(attempt, wanted);
+    else if (attempt) attempt.earlyLayers = wanted;
+  };
+
+  /**
+   * @param {Attempt} attempt
+   * @param {import("./layers.js").LayersWanted} wanted
+   */
+  #applyLayers(attempt, { session, layers }) {
+    if (session === attempt.resource?.id) attempt.layers.set(layers);
+  }
 
   /** @param {Trouble} trouble */
   #applyReport({ error, session }) {
@@ -423,9 +473,7 @@ export function publish(url, token, stream, options = {}) {
   /** @param {RTCPeerConnection} connection */
   const prepare = connection => {
     for (const track of stream.getTracks()) {
-      /** @type {RTCRtpEncodingParameters[]} */
-      const sendEncodings =
-        track.kind === "video" && options.maxBitrate ? [{ maxBitrate: options.maxBitrate }] : [];
+      const sendEncodings = track.kind === "video" ? encodingsOf(options) : [];
       const transceiver = connection.addTransceiver(track, {
         direction: "sendonly",
         streams: [stream],
@@ -435,18 +483,6 @@ export function publish(url, token, stream, options = {}) {
     }
   };
   return new MediaSession(url, token, "PUBLISH_ERROR", prepare, options);
-}
-
-/**
- * Restricts the offer to this codec and its retransmission formats, because a server may prefer another codec.
- * @param {RTCRtpTransceiver} transceiver
- * @param {string} name
- */
-function restrict(transceiver, name) {
-  const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
-  const wanted = [`video/${name}`, "video/rtx"].map(type => type.toLowerCase());
-  const kept = codecs.filter(codec => wanted.includes(codec.mimeType.toLowerCase()));
-  if (kept.some(codec => codec.mimeType.toLowerCase() === wanted[0])) transceiver.setCodecPreferences(kept);
 }
 
 /**

@@ -2,6 +2,7 @@
 /** The events of a stage: who publishes, and errors of the participant's own connections. */
 
 import { errorEvent, StageError } from "./errors.js";
+import { readLayers } from "./layers.js";
 import { keepSecret, secretOf } from "./resumption.js";
 import { Retry } from "./retry.js";
 import { decodeToken } from "./signalling.js";
@@ -34,6 +35,8 @@ const FINAL = new Map([
  * @property {string} userId
  * @property {Record<string, string>} attributes
  * @property {boolean} isPublishing
+ * @property {boolean} audioMuted Whether it says that it is muted.
+ * @property {boolean} videoStopped The same of its pictures.
  *
  * @typedef {object} Trouble The server's report about one of the participant's connections.
  * @property {StageError} error Its category says whether it was publishing or watching.
@@ -42,8 +45,10 @@ const FINAL = new Map([
  */
 
 /**
- * One events socket, which reconnects by itself. Fires `statechange`, `stagestate` (see `participants`), and
- * `trouble` with a {@link Trouble} as its `trouble`.
+ * One events socket, which reconnects by itself. Fires `statechange`, `stagestate` (see `participants`),
+ * `speakerchange` (see `speaker`), `trouble` with a {@link Trouble} as its `trouble`, `layerswanted` with `wanted`
+ * (src/layers.js), `mutechange` with the payload of STAGE_STREAM_MUTE_CHANGED as its `mute`, and `stats` with that
+ * of STATS as its `stats`, after {@link StageEvents.askForStats}.
  */
 export class StageEvents extends EventTarget {
   /** @type {EventsState} */
@@ -52,6 +57,10 @@ export class StageEvents extends EventTarget {
   error;
   /** @type {StageParticipant[]} The participants that publish. */
   participants = [];
+  /** @type {string | undefined} The participant that speaks. */
+  speaker;
+  /** @type {string[]} All participants that speak. */
+  speaking = [];
   /**
    * Resolves when the server has admitted the socket, after which no report is missed, or when it never will. @type
    * {Promise<void>}
@@ -68,6 +77,7 @@ export class StageEvents extends EventTarget {
   #unanswered = 0;
   #tries = 0;
   #settle = () => {};
+  #statsEveryMs = 0;
 
   /**
    * Use {@link listen}.
@@ -82,6 +92,24 @@ export class StageEvents extends EventTarget {
       this.#settle = resolve;
     });
     this.#open();
+  }
+
+  /**
+   * Sends a message; it is lost while the socket is not open.
+   * @param {string} type
+   * @param {object} payload
+   */
+  tell(type, payload) {
+    if (this.#socket && this.state === "open") this.#socket.send(JSON.stringify({ type, payload }));
+  }
+
+  /**
+   * Asks for `stats` about the participant's own connections, at this interval.
+   * @param {number} everyMs From 1000 to 60000; 0 for no more.
+   */
+  askForStats(everyMs) {
+    this.#statsEveryMs = everyMs;
+    this.tell("STATS_CONFIGURE", { everyMs });
   }
 
   /** Closes the socket. */
@@ -106,6 +134,7 @@ export class StageEvents extends EventTarget {
       if (this.#socket !== socket) return;
       this.#setState("open");
       this.#schedulePing();
+      if (this.#statsEveryMs > 0) this.askForStats(this.#statsEveryMs);
     });
     socket.addEventListener("close", ({ code, reason }) => {
       if (this.#socket === socket) this.#onClose(code, reason);
@@ -131,6 +160,22 @@ export class StageEvents extends EventTarget {
       case "STAGE_STATE":
         this.participants = Array.isArray(payload.participants) ? payload.participants : [];
         this.dispatchEvent(new Event("stagestate"));
+        break;
+      case "STAGE_ACTIVE_SPEAKER_CHANGED":
+        this.speaker = payload.participantId ?? undefined;
+        this.speaking = Array.isArray(payload.speaking) ? payload.speaking : [];
+        this.dispatchEvent(new Event("speakerchange"));
+        break;
+      case "PUBLISH_LAYERS_WANTED": {
+        const wanted = readLayers(payload);
+        if (wanted) this.dispatchEvent(Object.assign(new Event("layerswanted"), { wanted }));
+        break;
+      }
+      case "STAGE_STREAM_MUTE_CHANGED":
+        this.dispatchEvent(Object.assign(new Event("mutechange"), { mute: payload }));
+        break;
+      case "STATS":
+        this.dispatchEvent(Object.assign(new Event("stats"), { stats: payload }));
         break;
       case "RESUMPTION":
         keepSecret(this.#token, payload.secret);

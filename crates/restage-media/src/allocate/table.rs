@@ -53,6 +53,11 @@ pub(crate) struct Allotment {
     pub(crate) pictures: Allotted,
     /// The rate that would be used if the network carried it, with headers: the next layer above the present one and the sound.
     pub(crate) desired_bits_per_s: u64,
+    /// What its sound and the layer that it is shown take, with headers.
+    pub(crate) reserved_bits_per_s: u64,
+    /// How many layers, from the smallest on, the publisher should send for it: those that it is shown, and those that its network
+    /// carries as far as is known and that it wishes.
+    pub(crate) wanted: usize,
 }
 
 /// The flows of a receiver: at most [`FLOWS_MAX`]. One that finds no place is allotted what it wishes.
@@ -333,7 +338,29 @@ impl Row {
         Allotment {
             pictures: self.pictures(),
             desired_bits_per_s: self.desired(now),
+            reserved_bits_per_s: self.audio + self.shown.map_or(0, |shown| shown.wire_bits_per_s),
+            wanted: self.reach(),
         }
+    }
+
+    /// How many layers should be sent for it.
+    fn reach(&self) -> usize {
+        if !self.wish.wants_pictures() {
+            return 0;
+        }
+        if self.layers.is_empty() {
+            return LAYERS_MAX;
+        }
+        let Some(estimate) = self.estimate else {
+            return self.wanted;
+        };
+        let budget = (estimate.bits_per_s / 100 * ALLOTTED_PERCENT).saturating_sub(self.audio);
+        let carried = (0..self.wanted).rev().find(|level| {
+            let need = self.need(*level);
+            need.is_some_and(|need| need <= budget)
+        });
+        let carried = carried.map_or(0, |level| level + 1);
+        carried.max(self.steps.level()).min(self.wanted)
     }
 
     fn pictures(&self) -> Allotted {

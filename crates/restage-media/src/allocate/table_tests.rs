@@ -82,6 +82,8 @@ impl Rig {
             got: Allotment {
                 pictures: Allotted::Any,
                 desired_bits_per_s: 0,
+                reserved_bits_per_s: 0,
+                wanted: 0,
             },
         });
         self.flows.len() - 1

@@ -79,6 +79,14 @@ pub enum Control {
         /// The simulcast layer.
         layer: u8,
     },
+    /// Subscribers on another worker want layers; that worker said so with
+    /// [`Output::LayersNeeded`](crate::Output::LayersNeeded).
+    NeedLayers {
+        /// A publication that is fed here; any other is ignored.
+        publication: PublicationId,
+        /// How many, from the smallest on.
+        level: usize,
+    },
     /// A peer of another worker feeds the publication from now on. The inlet of this worker stops feeding it.
     Yield {
         /// The publication.
@@ -159,6 +167,7 @@ impl Control {
             | Self::Relay { .. }
             | Self::Yield { .. }
             | Self::WantKeyframe { .. }
+            | Self::NeedLayers { .. }
             | Self::Shed { .. } => None,
         }
     }

@@ -47,6 +47,15 @@ pub struct Burst {
     pub(crate) formats: Arc<[Arc<Format>]>,
 }
 
+/// A layer of a publisher, and whether somebody wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerWanted {
+    /// The publisher's name for it.
+    pub rid: String,
+    /// Whether it has to be sent.
+    pub is_wanted: bool,
+}
+
 /// Packets that have arrived, or time that has passed.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
@@ -213,6 +222,32 @@ pub enum Output {
         kind: MediaKind,
         /// What is published, for example `H264 profile-level-id 640028`.
         published: String,
+    },
+    /// Which of its layers somebody wants, of a publisher that sends several. Sent when that changes: a layer counts as unwanted
+    /// after [`LAYER_UNWANTED_AFTER`](crate::limits::LAYER_UNWANTED_AFTER), and as wanted at once; a later one replaces those before.
+    /// The publisher need not send those that nobody wants. The smallest is always wanted.
+    LayersWanted {
+        /// The publishing peer.
+        peer: PeerId,
+        /// All layers that have a name, the smallest first: at most [`LAYERS_MAX`](crate::limits::LAYERS_MAX).
+        layers: Vec<LayerWanted>,
+    },
+    /// Subscribers here want this many layers, from the smallest on, of a publication that is fed on another worker: tell that one
+    /// with [`Control::NeedLayers`]. Sent when the number rises, and again every
+    /// [`LAYERS_NEEDED_INTERVAL`](crate::limits::LAYERS_NEEDED_INTERVAL), so one that is lost does no harm.
+    LayersNeeded {
+        /// The publication.
+        publication: PublicationId,
+        /// How many layers.
+        level: usize,
+    },
+    /// How loud a publication that is fed here is, averaged over
+    /// [`LOUDNESS_INTERVAL`](crate::limits::LOUDNESS_INTERVAL). Nothing is sent about silence, except once when it begins.
+    Loudness {
+        /// The publication.
+        publication: PublicationId,
+        /// In −dBov (RFC 6464); −127 is silence.
+        level: i8,
     },
     /// What a connected subscriber is shown has changed. Sent at most once in
     /// [`STREAM_REPORT_INTERVAL_MIN`](crate::limits::STREAM_REPORT_INTERVAL_MIN) for each peer; a later one replaces those before.

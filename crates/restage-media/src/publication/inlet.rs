@@ -13,7 +13,7 @@ use crate::receive::Received;
 use crate::receive::clock::{FeedClock, SenderReport};
 use crate::receive::keyframe::KeyframeRequester;
 use crate::receive::source::Seen;
-use crate::receive::track::TrackIn;
+use crate::receive::track::{Described, TrackIn};
 use crate::rtp::extensions::RidName;
 use crate::sdp::format::Format;
 use crate::util::slab::Index;
@@ -133,6 +133,11 @@ impl Feed {
         self.clock
             .on_report(kind, &report.at_rate(rate), report.arrived);
         self.tracks[kind.index()].on_report(rid, report);
+    }
+
+    /// What is known of a layer of a kind.
+    pub(crate) fn describe(&self, kind: MediaKind, rid: Option<RidName>) -> Option<Described> {
+        self.tracks[kind.index()].describe(rid)
     }
 
     pub(crate) fn video(&mut self) -> &mut TrackIn {

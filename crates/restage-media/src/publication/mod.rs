@@ -10,8 +10,10 @@
 pub(crate) mod head;
 pub(crate) mod history;
 pub(crate) mod inlet;
+mod loudness;
 pub(crate) mod outlets;
 pub(crate) mod select;
+pub(crate) mod wanted;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,11 +23,14 @@ use restage_codec::MediaKind;
 use crate::io::PublicationId;
 use crate::limits::{PICTURE_WAIT_MAX, STOPPED_AFTER};
 use crate::packet::{Encoding, Ladder, Packet};
+use crate::rtp::extensions::RidName;
 use crate::sdp::format::{Format, of_kind};
 use head::Heads;
 use history::History;
 use inlet::Inlet;
+use loudness::Loudness;
 use outlets::Outlets;
+use wanted::Wanted;
 
 #[derive(Debug)]
 pub(crate) struct Publication {
@@ -53,6 +58,13 @@ pub(crate) struct Publication {
     flowing: [Option<Arc<Format>>; 2],
     /// When the newest packet of each kind came, whoever sent it.
     flowed_at: [Option<Instant>; 2],
+    loudness: Loudness,
+    /// How many layers are wanted here; where a peer of this worker feeds it, on all workers.
+    pub(crate) wanted: Wanted,
+    /// When the layers of a peer that feeds it have to be looked at again.
+    pub(crate) layers_due: Option<Instant>,
+    /// What that peer was told about its layers.
+    pub(crate) layers_told: Vec<(RidName, bool)>,
 }
 
 impl Publication {
@@ -72,12 +84,29 @@ impl Publication {
             offered: Arc::default(),
             flowing: [None, None],
             flowed_at: [None, None],
+            loudness: Loudness::default(),
+            wanted: Wanted::default(),
+            layers_due: None,
+            layers_told: Vec::new(),
         }
     }
 
-    /// Whether packets of this kind have come, and none has for a while: it is muted, or its device is off.
+    /// Whether packets of this kind have come, and none has for a while, or nothing but silence: it is muted, or its device is off.
     pub(crate) fn is_stopped(&self, kind: MediaKind, now: Instant) -> bool {
-        self.flowed_at[kind.index()].is_some_and(|at| now >= at + STOPPED_AFTER)
+        let is_over = self.flowed_at[kind.index()].is_some_and(|at| now >= at + STOPPED_AFTER);
+        is_over || kind == MediaKind::Audio && self.loudness.is_muted(now)
+    }
+
+    /// Takes how loud a packet of sound is. Returns what has to be told of it, in −dBov.
+    pub(crate) fn hear(&mut self, packet: &Packet) -> Option<i8> {
+        if packet.payload.is_empty() {
+            return None;
+        }
+        let Some(level) = packet.extensions.audio_level else {
+            self.loudness.on_unknown(packet.arrived);
+            return None;
+        };
+        self.loudness.add(packet.arrived, level)
     }
 
     /// The formats of a kind that are published: the one that is sent, else all that may be sent.
@@ -149,6 +178,9 @@ impl Publication {
         self.audio_bits_per_s = None;
         self.offered = Arc::default();
         self.flowing = [None, None];
+        self.wanted = Wanted::default();
+        self.layers_due = None;
+        self.layers_told.clear();
         std::mem::replace(&mut self.inlet, inlet)
     }
 

@@ -11,12 +11,13 @@ use crate::io::Output;
 use crate::io::datagrams::{Buffers, Remote};
 use crate::limits::{
     ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX, REPLAY_WINDOW,
-    REPORT_INTERVAL,
+    REPORT_INTERVAL, TRACKS_COUNTED_MAX,
 };
 use crate::receive::clock::SenderReport;
 use crate::rtp::extensions::RidName;
 use crate::rtp::rtcp::receiver::Block;
 use crate::rtp::rtcp::receiver::{self as rtcp, BLOCKS_MAX};
+use crate::stats::{TrackStats, ticks};
 
 /// Bytes of requests that leave in one packet, before encryption.
 const COMPOUND_BYTES_MAX: usize = 1_100;
@@ -160,6 +161,9 @@ impl Receiver {
             if due.is_empty() {
                 continue;
             }
+            if let Some(track) = source.track.and_then(|track| self.tracks.get_mut(track)) {
+                track.counts.nacks += due.len() as u64;
+            }
             if buffer.len() + 12 + 4 * due.len() > COMPOUND_BYTES_MAX {
                 let full = std::mem::replace(&mut buffer, buffers.take());
                 self.send(full, buffers, outputs);
@@ -184,6 +188,7 @@ impl Receiver {
             return false;
         };
         let track = &mut self.tracks[place];
+        track.counts.key_frame_requests += 1;
         let mut buffer = buffers.take();
         if with_fir {
             rtcp::write_fir(&mut buffer, self.ssrc, track.ssrc, track.requests);
@@ -193,6 +198,43 @@ impl Receiver {
         }
         self.send(buffer, buffers, outputs);
         true
+    }
+
+    /// What is counted of each track, with its name. At most [`TRACKS_COUNTED_MAX`].
+    pub(crate) fn stats(&self) -> impl Iterator<Item = (Option<RidName>, TrackStats)> {
+        self.tracks.iter().take(TRACKS_COUNTED_MAX).map(|track| {
+            let counts = &track.counts;
+            let source = self.place(track.ssrc).map(|place| &self.sources[place]);
+            let clock_rate = self
+                .config
+                .section(track.kind)
+                .map_or(0, |it| it.clock_rate);
+            let stats = TrackStats {
+                rid: track.rid.map(|rid| rid.as_str().to_owned()),
+                packets: counts.packets,
+                bytes: counts.bytes,
+                frames: match track.kind {
+                    MediaKind::Audio => 0,
+                    MediaKind::Video => counts.frames,
+                },
+                lost: source.map_or(0, |source| {
+                    source
+                        .reception
+                        .lost(source.seen.highest().unwrap_or_default())
+                }),
+                repaired: counts.repaired,
+                nacks: counts.nacks,
+                key_frame_requests: counts.key_frame_requests,
+                jitter: source.and_then(|source| ticks(source.reception.jitter(), clock_rate)),
+                ..TrackStats::of(track.kind)
+            };
+            (track.rid, stats)
+        })
+    }
+
+    /// The time to the publisher and back, once a packet that was requested has come.
+    pub(crate) fn round_trip(&self) -> Option<std::time::Duration> {
+        self.round_trip
     }
 
     /// What carried packets from this address has ended, so reports have to wait for the next packet.

@@ -103,6 +103,18 @@ struct Track {
     comebacks: u32,
     /// Number of FIR requests so far.
     requests: u8,
+    counts: Counts,
+}
+
+/// What is counted of a track, whatever its SSRC.
+#[derive(Debug, Default)]
+struct Counts {
+    packets: u64,
+    bytes: u64,
+    frames: u64,
+    repaired: u64,
+    nacks: u64,
+    key_frame_requests: u64,
 }
 
 /// An SSRC of which a packet was verified.
@@ -320,6 +332,7 @@ impl Receiver {
             since: now,
             comebacks: 0,
             requests: 0,
+            counts: Counts::default(),
         });
         self.tracks.len() - 1
     }
@@ -402,7 +415,10 @@ impl Receiver {
             self.tracks[track].comebacks += 1;
             self.take_over(arrived.now, track, arrived.header.ssrc);
         }
-        let track = &self.tracks[track];
+        let track = &mut self.tracks[track];
+        track.counts.packets += 1;
+        track.counts.bytes += arrived.payload.len() as u64;
+        track.counts.frames += u64::from(arrived.header.marker);
         let (ssrc, pt) = (arrived.header.ssrc, arrived.header.pt);
         let received = arrived.received(track, ssrc, pt, arrived.index, time, arrived.payload);
         Some((track.kind, received))
@@ -425,7 +441,8 @@ impl Receiver {
     ) -> Option<(MediaKind, Received)> {
         let now = arrived.now;
         let source = &mut self.sources[place];
-        let track = &self.tracks[source.track?];
+        let track_place = source.track?;
+        let track = &self.tracks[track_place];
         let (seq, payload) = arrived.payload.split_first_chunk::<2>()?;
         let types = &self.config.section(track.kind)?.types;
         let (pt, _) = types
@@ -446,6 +463,7 @@ impl Receiver {
         let time = source.times.extend(arrived.header.time, false);
         let received = arrived.received(track, source.ssrc, *pt, index, time, payload);
         let kind = track.kind;
+        self.tracks[track_place].counts.repaired += 1;
         self.learn_round_trip(now, Some(found));
         Some((kind, received))
     }

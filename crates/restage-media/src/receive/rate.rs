@@ -56,6 +56,11 @@ impl Rate {
         true
     }
 
+    /// Packets come again after a pause. What was measured before counts until there is more: the pause says nothing about the rate.
+    pub(crate) fn resume(&mut self) {
+        self.window = None;
+    }
+
     fn close(&mut self, window: Window, length: Duration) {
         let millis = (length.as_millis() as u64).max(1);
         let per_s = |bytes: u64| bytes * 8 * 1_000 / millis;

@@ -222,6 +222,18 @@ impl Reception {
         self.last_report = Some((middle, arrived));
     }
 
+    /// Packets that have not come by themselves, when the highest index is this. A retransmission that came on a stream of its own
+    /// counts as lost.
+    pub(crate) fn lost(&self, highest: u64) -> u64 {
+        let expected = (highest + 1).saturating_sub(self.first);
+        expected.saturating_sub(self.received)
+    }
+
+    /// In ticks of the RTP clock.
+    pub(crate) fn jitter(&self) -> u32 {
+        self.jitter >> 4
+    }
+
     /// The report block; `None` if nothing has arrived since the last one.
     pub(crate) fn block(&mut self, ssrc: u32, highest: u64, now: Instant) -> Option<Block> {
         if self.received == self.prior.1 {

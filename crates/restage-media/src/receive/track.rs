@@ -6,7 +6,7 @@ use std::time::Instant;
 use restage_codec::h264::StartDetector;
 use restage_codec::{Codec, MediaKind, PictureSize, vp8};
 
-use crate::limits::{LAYER_SILENCE_MAX, LAYERS_MAX};
+use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::Packet;
 use crate::packet::{Encoding, Ladder, Rung};
 use crate::receive::Received;
@@ -37,10 +37,22 @@ struct Layer {
     /// Size of its pictures, known from its key frames.
     size: Option<PictureSize>,
     last_at: Instant,
+    presence: Presence,
     /// The format of its newest packet.
     format: Option<Arc<Format>>,
     h264: StartDetector,
     report: Option<SenderReport>,
+}
+
+/// Whether a layer that does not come counts as there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// No: it is gone.
+    Sent,
+    /// Yes: its publisher was told that nobody wants it, and would send it again. Its rate is the last that was known.
+    Unwanted,
+    /// Yes, up to this time: somebody wants it again.
+    Returning(Instant),
 }
 
 impl TrackIn {
@@ -64,6 +76,9 @@ impl TrackIn {
         let now = received.arrived;
         let index = self.layer_of(&received)?;
         let layer = &mut self.layers[index];
+        if now > layer.last_at + LAYER_SILENCE_MAX {
+            layer.rate.resume();
+        }
         layer.last_at = now;
         let is_measured = layer.rate.add(now, received.payload.len());
         let starts_key_frame = layer.starts_key_frame(&received, format);
@@ -167,6 +182,7 @@ impl TrackIn {
             rate: Rate::default(),
             size: None,
             last_at: received.arrived,
+            presence: Presence::Sent,
             format: None,
             h264: StartDetector::new(received.seq),
             report: None,
@@ -192,11 +208,11 @@ impl TrackIn {
             .then(|| self.climbable(now));
     }
 
-    /// The living layers, smallest picture first. If sizes are unknown or equal the rate decides.
+    /// The layers that are there, smallest picture first. If sizes are unknown or equal the rate decides.
     fn climbable(&self, now: Instant) -> Arc<Ladder> {
         let layers = self.layers.iter().enumerate();
-        let alive = layers.filter(|(_, layer)| layer.last_at + LAYER_SILENCE_MAX >= now);
-        let mut rungs: Vec<(Option<u64>, Rung)> = alive
+        let mut rungs: Vec<(Option<u64>, Rung)> = layers
+            .filter(|(_, layer)| layer.is_there(now))
             .map(|(index, layer)| {
                 let rung = Rung {
                     encoding: self.encoding(index),
@@ -213,6 +229,48 @@ impl TrackIn {
         rungs.into_iter().map(|(_, rung)| rung).collect()
     }
 
+    /// Somebody wants this many of the layers that there are, from the smallest on. Returns for each layer that has a name whether it is
+    /// wanted, the smallest first; nothing if there are not several. Those that are not wanted may be silent from now on and count as there all the same.
+    pub(crate) fn want(&mut self, now: Instant, level: usize) -> Vec<(RidName, bool)> {
+        let ladder = self.climbable(now);
+        if ladder.len() < 2 {
+            return Vec::new();
+        }
+        let mut named = Vec::with_capacity(self.layers.len());
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let is_it = |rung: &Rung| usize::from(rung.encoding.layer) == index;
+            let place = ladder.iter().position(is_it);
+            let is_wanted = place.is_none_or(|place| place < level);
+            layer.presence = match (layer.presence, is_wanted) {
+                (_, false) => Presence::Unwanted,
+                (Presence::Unwanted, true) => Presence::Returning(now + LAYER_RETURN_MAX),
+                (present, true) => present,
+            };
+            let place = place.unwrap_or(usize::MAX);
+            named.extend(layer.rid.map(|rid| (place, rid, is_wanted)));
+        }
+        self.choose_best(now);
+        named.sort_by_key(|(place, ..)| *place);
+        let named = named.into_iter();
+        named.map(|(_, rid, is_wanted)| (rid, is_wanted)).collect()
+    }
+
+    /// How the packets of a layer are encoded, and what place it has: its format, its size, its rate, and its place on the ladder with the
+    /// ladder's length.
+    pub(crate) fn describe(&self, rid: Option<RidName>) -> Option<Described> {
+        let index = self.layers.iter().position(|layer| layer.rid == rid)?;
+        let layer = &self.layers[index];
+        let ladder = self.ladder.as_deref().unwrap_or_default();
+        let is_it = |rung: &Rung| usize::from(rung.encoding.layer) == index;
+        let place = ladder.iter().position(is_it);
+        Some(Described {
+            codec: layer.format.as_ref().map(|format| format.codec),
+            size: layer.size,
+            bits_per_s: layer.rate.bits_per_s(),
+            place: place.map(|place| (place, ladder.len())),
+        })
+    }
+
     fn encoding(&self, index: usize) -> Encoding {
         Encoding {
             feed: self.feed,
@@ -222,7 +280,28 @@ impl TrackIn {
     }
 }
 
+/// What is known of a layer.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) codec: Option<Codec>,
+    pub(crate) size: Option<PictureSize>,
+    /// RTP payload.
+    pub(crate) bits_per_s: u64,
+    /// Its place on the ladder, and the ladder's length.
+    pub(crate) place: Option<(usize, usize)>,
+}
+
 impl Layer {
+    /// Whether it is sent, or would be if it were wanted.
+    fn is_there(&self, now: Instant) -> bool {
+        self.last_at + LAYER_SILENCE_MAX >= now
+            || match self.presence {
+                Presence::Sent => false,
+                Presence::Unwanted => true,
+                Presence::Returning(until) => now < until,
+            }
+    }
+
     fn is_better_than(&self, other: &Self) -> bool {
         let pixels = |layer: &Self| layer.size.map(PictureSize::pixels);
         match (pixels(self), pixels(other)) {

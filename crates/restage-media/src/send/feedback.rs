@@ -67,6 +67,7 @@ impl Sender {
         };
         let estimator = &mut self.estimator;
         let mut report = None;
+        let mut said = [None; 2];
         rtcp::read(&opened, |feedback| match feedback {
             Feedback::Nack {
                 ssrc,
@@ -87,9 +88,11 @@ impl Sender {
                 fraction_lost,
                 lost,
                 highest,
+                jitter,
                 last_report,
                 since_last_report,
             } if is_ours(ssrc) => {
+                said[usize::from(Some(ssrc) == video)] = Some((ssrc, lost, jitter));
                 let block = Reported { highest, lost };
                 let round_trip = rtcp::round_trip(since_1970, last_report, since_last_report);
                 // Video says more about the path than audio.
@@ -99,6 +102,16 @@ impl Sender {
             }
             Feedback::Nack { .. } | Feedback::KeyFrame { .. } | Feedback::Report { .. } => {}
         });
+        for (ssrc, lost, jitter) in said.into_iter().flatten() {
+            let mut streams = self.streams.iter_mut().flatten();
+            if let Some(stream) = streams.find(|stream| stream.config.ssrc == ssrc) {
+                stream.told.reported = Some((lost, jitter));
+            }
+        }
+        if let Some(stream) = &mut self.streams[MediaKind::Video.index()] {
+            stream.told.nacks += requests.missing.len() as u64;
+            stream.told.key_frame_requests += u64::from(requests.wants_key_frame);
+        }
         if let Some((ssrc, block, fraction_lost, round_trip)) = report {
             let mut streams = self.streams.iter_mut().flatten();
             let stream = streams.find(|stream| stream.config.ssrc == ssrc);

@@ -11,6 +11,7 @@ pub(crate) mod rewrite;
 mod sent;
 #[cfg(test)]
 mod tests;
+mod told;
 pub(crate) mod track;
 mod train;
 
@@ -34,6 +35,7 @@ use feedback::Reported;
 use paced::Paced;
 use repair::Repairs;
 use sent::Sent;
+use told::Told;
 use train::Train;
 
 /// A packet for one subscriber: the shared payload with the subscriber's own header fields.
@@ -70,14 +72,16 @@ struct Stream {
     config: StreamConfig,
     sent: Sent,
     rtx_seq: u64,
-    packets: u32,
-    octets: u32,
+    packets: u64,
+    octets: u64,
+    frames: u64,
     /// Timestamp and capture time of the newest packet.
     newest: Option<(u32, Instant)>,
     /// Retransmissions that are still allowed, in hundredths.
     credit: u32,
     /// The subscriber's newest report.
     reported: Option<Reported>,
+    told: Told,
 }
 
 /// The sending part of a subscriber's connection.
@@ -112,9 +116,11 @@ impl Sender {
                 rtx_seq: 0,
                 packets: 0,
                 octets: 0,
+                frames: 0,
                 newest: None,
                 credit: RESENDS_AT_ONCE_MAX * 100,
                 reported: None,
+                told: Told::default(),
                 config,
             })
         });
@@ -226,7 +232,7 @@ impl Sender {
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         self.streams[kind.index()].as_ref().map_or(0, |stream| {
             stream.sent.touch()
-                ^ u64::from(stream.packets)
+                ^ stream.packets
                 ^ u64::from(stream.config.clock_rate)
                 ^ u64::from(self.estimator.next_number())
                 ^ self.srtp.touch()
@@ -285,6 +291,9 @@ impl Sender {
             return;
         }
         self.report_at = Some(now + REPORT_INTERVAL);
+        for stream in self.streams.iter_mut().flatten() {
+            stream.told.measure(now, stream.octets);
+        }
         let mut train = Train::new(self.path, buffers.take());
         for stream in self.streams.iter().flatten() {
             let Some((time, captured)) = stream.newest else {
@@ -296,8 +305,8 @@ impl Sender {
                 ssrc: stream.config.ssrc,
                 wall_us: since_1970.as_micros() as u64,
                 time: time.wrapping_add(ticks as u32),
-                packets: stream.packets,
-                octets: stream.octets,
+                packets: stream.packets as u32,
+                octets: stream.octets as u32,
             };
             let start = train.contents.len();
             rtcp::write_report(&mut train.contents, &report, &self.cname);
@@ -367,8 +376,9 @@ impl Stream {
             self.sent.push(packet, padding, transport_seq);
             self.credit = (self.credit + RESEND_PERCENT).min(RESENDS_AT_ONCE_MAX * 100);
         }
-        self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
+        self.packets += 1;
+        self.octets += packet.payload.len() as u64;
+        self.frames += u64::from(packet.marker);
         if self
             .newest
             .is_none_or(|(_, captured)| captured <= packet.wallclock)

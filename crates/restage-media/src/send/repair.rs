@@ -106,6 +106,7 @@ impl Sender {
             train.close(start, buffers, outputs);
             count += 1;
         }
+        stream.told.resent += count;
         batch.finish();
         train.finish(buffers, outputs);
         count

@@ -334,6 +334,12 @@ impl TrackOut {
         self.selector.current()
     }
 
+    /// How the packets are encoded that were sent last.
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        let (format, pt) = self.mapping.as_ref()?;
+        pt.map(|_| format.codec)
+    }
+
     fn payload_type(&mut self, sent: &Arc<Format>) -> Option<u8> {
         if let Some((known, pt)) = &self.mapping
             && Arc::ptr_eq(known, sent)

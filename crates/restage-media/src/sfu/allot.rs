@@ -36,13 +36,17 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(index) else {
             return;
         };
-        let publication = peer
-            .publication
-            .and_then(|index| self.publications.get(index));
-        if let Some(state) = peer.allot(now, publication) {
+        let place = peer.publication;
+        let publication = place.and_then(|index| self.publications.get(index));
+        let state = peer.allot(now, publication);
+        let wants = peer.wants();
+        if let Some(state) = state {
             let peer = peer.key;
             let output = Output::Stream { peer, state };
             self.sink.outputs.push_back(output);
+        }
+        if let Some(publication) = place {
+            self.want_layers(now, publication, wants);
         }
     }
 

@@ -42,6 +42,14 @@ impl Sfu {
             return;
         };
         publication.note(&mut packet);
+        if packet.kind == MediaKind::Audio
+            && let Some(level) = publication.hear(&packet)
+            && publication.inlet.is_local()
+        {
+            let publication = publication.key;
+            let output = Output::Loudness { publication, level };
+            self.sink.outputs.push_back(output);
+        }
         if publication.outlets.is_empty() {
             publication.on_forwarded(packet, now);
             return;
@@ -308,7 +316,11 @@ impl Sfu {
 
     pub(super) fn set_publication_timer(&mut self, index: Index) {
         let publication = self.publications.get(index);
-        match publication.and_then(|publication| publication.inlet.deadline()) {
+        let deadline = publication.and_then(|publication| {
+            let timers = [publication.inlet.deadline(), publication.layers_due];
+            timers.into_iter().flatten().min()
+        });
+        match deadline {
             Some(deadline) => self.publication_timers.set(index, deadline),
             None => self.publication_timers.clear(index),
         }

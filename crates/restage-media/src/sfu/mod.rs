@@ -5,6 +5,8 @@ mod codecs;
 mod datagram;
 mod forward;
 mod inlet;
+mod layers;
+mod measure;
 mod open;
 pub(crate) mod peer;
 pub(crate) mod receiver;
@@ -214,6 +216,9 @@ impl Sfu {
             Control::WantKeyframe { publication, layer } => {
                 self.keyframe_wanted_elsewhere(now, publication, layer);
             }
+            Control::NeedLayers { publication, level } => {
+                self.layers_needed_elsewhere(now, publication, level);
+            }
             Control::Yield { publication } => self.yield_feed(publication),
             Control::OpenTap {
                 tap,
@@ -355,6 +360,7 @@ impl Sfu {
             for layer in publication.inlet.due(now) {
                 self.send_keyframe_request(now, index, layer);
             }
+            self.look_at_layers(now, index);
             self.set_publication_timer(index);
         }
     }

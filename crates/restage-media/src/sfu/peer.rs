@@ -170,6 +170,22 @@ impl Peer {
         receiver.allot(now, publication, video, has_audio, estimator)
     }
 
+    /// How many layers its publisher should send for this subscriber, as of its last allotment.
+    pub(crate) fn wants(&self) -> usize {
+        self.receiver.as_ref().map_or(0, |receiver| receiver.wants)
+    }
+
+    /// What of its network's rate is reserved for this subscriber, in bits per second with headers.
+    pub(crate) fn reserved(&self) -> u64 {
+        let receiver = self.receiver.as_ref();
+        receiver.map_or(0, |receiver| receiver.reserved)
+    }
+
+    /// A subscriber's track of a kind.
+    pub(crate) fn track(&self, kind: MediaKind) -> Option<&TrackOut> {
+        self.tracks[kind.index()].as_ref()
+    }
+
     /// The encoding of a publication that this subscriber should be shown, when `best` is the best.
     pub(crate) fn target(&self, ladder: Option<&Ladder>, best: Encoding) -> Encoding {
         let video = self.tracks[MediaKind::Video.index()].as_ref();

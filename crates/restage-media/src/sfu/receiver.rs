@@ -23,6 +23,10 @@ pub(crate) struct Receiver {
     pub(crate) wish: Wish,
     /// When it takes what it is allotted next.
     pub(crate) due_at: Instant,
+    /// What its sound and the layer that it is shown take, in bits per second with headers.
+    pub(crate) reserved: u64,
+    /// How many layers the publisher should send for it.
+    pub(crate) wants: usize,
     told: Option<Snapshot>,
     told_at: Option<Instant>,
 }
@@ -33,6 +37,8 @@ impl Receiver {
             place: Place::new(download),
             wish,
             due_at: now,
+            reserved: 0,
+            wants: 0,
             told: None,
             told_at: None,
         }
@@ -66,6 +72,8 @@ impl Receiver {
             wish: &self.wish,
         };
         let allotment = self.place.turn(now, news, estimator);
+        self.reserved = allotment.reserved_bits_per_s;
+        self.wants = if has_video { allotment.wanted } else { 0 };
         let (current, pause) = match video {
             Some(track) => {
                 track.allot(allotment.pictures);

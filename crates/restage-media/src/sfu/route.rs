@@ -29,6 +29,11 @@ impl Sfu {
         };
         let feed = self.new_feed(now);
         self.set_inlet(index, Inlet::Peer { peer, feed });
+        if let Some(publication) = self.publications.get_mut(index) {
+            publication.wanted.begin(now);
+            publication.layers_due = Some(publication.wanted.deadline(now));
+        }
+        self.set_publication_timer(index);
         let Some(peer) = self.peers.get_mut(peer) else {
             return;
         };

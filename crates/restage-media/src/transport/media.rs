@@ -3,6 +3,7 @@
 use super::*;
 use crate::receive::Arrival;
 use crate::srtp::protect::Srtp;
+use crate::stats::TrackStats;
 
 impl Transport {
     /// Processes an RTP packet. `Ok(false)`: it is malformed, not from the remote end, or from a subscriber, which
@@ -217,6 +218,31 @@ impl Transport {
         for payload in copies {
             transmit(sink, trial, payload);
         }
+    }
+
+    /// What is counted of a subscriber's stream of a kind.
+    pub(crate) fn sent_stats(&self, kind: MediaKind) -> Option<TrackStats> {
+        self.sender.as_ref()?.stats(kind)
+    }
+
+    /// What is counted of a publisher's tracks, with their names.
+    pub(crate) fn received_stats(&self) -> Vec<(Option<RidName>, TrackStats)> {
+        let receiver = self.receiver.as_ref();
+        receiver.map_or_else(Vec::new, |receiver| receiver.stats().collect())
+    }
+
+    /// The time to the client and back, as far as it is known.
+    pub(crate) fn round_trip(&self) -> Option<std::time::Duration> {
+        match (&self.sender, &self.receiver) {
+            (Some(sender), _) => sender.round_trip(),
+            (None, Some(receiver)) => receiver.round_trip(),
+            (None, None) => None,
+        }
+    }
+
+    /// Share of packets that a subscriber's network has lost lately.
+    pub(crate) fn loss(&self) -> Option<f64> {
+        self.sender.as_ref()?.loss()
     }
 
     /// What a subscriber's network is estimated to carry, in bits per second.

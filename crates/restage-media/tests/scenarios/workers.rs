@@ -58,6 +58,9 @@ impl Pair {
             for (publication, layer) in std::mem::take(&mut self.0[from].wanted) {
                 self.0[1 - from].control(Control::WantKeyframe { publication, layer });
             }
+            for (publication, level) in std::mem::take(&mut self.0[from].needed) {
+                self.0[1 - from].control(Control::NeedLayers { publication, level });
+            }
         }
     }
 

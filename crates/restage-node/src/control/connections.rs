@@ -1,7 +1,7 @@
 //! Maps connections to peers and sockets. Rows in the store give a connection its meaning; this
 //! table says how to reach it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::ConnectionKind;
 use restage_core::{CloseReason, PublicationKey};
-use restage_media::{Download, PeerId, Published, StreamState, Wish};
+use restage_media::{Download, LayerWanted, PeerId, Published, StreamState, Wish};
 use tokio::sync::{mpsc, watch};
 
 use super::streams::Streams;
@@ -58,6 +58,15 @@ impl TokenDigest {
     }
 }
 
+/// What a publisher says that it does not send at present. The names are those of the service's SDK.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Muted {
+    /// It sends silence, or nothing, as sound.
+    pub audio: bool,
+    /// It sends black pictures, or none.
+    pub video: bool,
+}
+
 /// An open connection.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
@@ -79,6 +88,10 @@ pub(super) struct Live {
     pub(super) wish: Wish,
     /// What a subscriber is shown, as far as the media plane has reported it.
     pub(super) stream: Option<StreamState>,
+    /// Which of a publisher's layers somebody wants, as far as the media plane has reported it.
+    pub(super) layers: Option<Vec<LayerWanted>>,
+    /// What a publisher says that it does not send at present.
+    pub(super) muted: Muted,
     publication: Option<PublicationKey>,
     /// The formats that a publisher may send.
     published: Option<Published>,
@@ -104,9 +117,16 @@ impl Live {
             session: None,
             wish: Wish::default(),
             stream: None,
+            layers: None,
+            muted: Muted::default(),
             publication: None,
             published: None,
         }
+    }
+
+    /// What it feeds or receives.
+    pub(super) fn publication(&self) -> Option<&PublicationKey> {
+        self.publication.as_ref()
     }
 
     /// Marks it as a publisher's connection, which may send these formats.
@@ -114,6 +134,13 @@ impl Live {
         self.published = published;
         self
     }
+}
+
+/// What the connections of one publication have in common.
+struct Publication {
+    handle: restage_media::PublicationId,
+    /// Those that feed or receive it.
+    connections: BTreeSet<ConnectionId>,
 }
 
 /// The table. Its size is bounded by the media plane's peers and the HTTP listener's sockets.
@@ -127,7 +154,9 @@ pub(super) struct Connections {
     subscriptions: HashMap<(StageId, ParticipantId), Vec<ConnectionId>>,
     /// Connections that publish, by participant id: in several stages, if tokens of several signers have this id.
     publishing: HashMap<ParticipantId, Vec<ConnectionId>>,
-    publications: HashMap<PublicationKey, (restage_media::PublicationId, usize)>,
+    publications: HashMap<PublicationKey, Publication>,
+    /// The same the other way round.
+    handles: HashMap<restage_media::PublicationId, PublicationKey>,
     /// Kept while the media plane has a subscribing peer of the participant; the others are removed as the table grows.
     downloads: HashMap<(StageId, ParticipantId), Weak<Download>>,
 }
@@ -229,9 +258,104 @@ impl Connections {
         };
         live.stream = Some(state.clone());
         let (stage, participant) = (live.stage.clone(), live.participant.clone());
+        let muted = live.publication.clone().map(|key| self.muted(&key));
+        let state = with_mute(state, muted.unwrap_or_default());
         for socket in self.sockets_of(&stage, &participant) {
             socket.streams.show(&publisher, id, state.clone());
         }
+    }
+
+    /// Records which of a publisher's layers somebody wants, and passes it to its participant's events sockets.
+    pub(super) fn want_layers(&mut self, id: &ConnectionId, layers: Vec<LayerWanted>) {
+        let Some(live) = self.by_id.get_mut(id) else {
+            return;
+        };
+        live.layers = Some(layers.clone());
+        let (stage, participant) = (live.stage.clone(), live.participant.clone());
+        for socket in self.sockets_of(&stage, &participant) {
+            socket.streams.want_layers(id, layers.clone());
+        }
+    }
+
+    /// The publishing connections of a participant, the newest last.
+    pub(super) fn publishing_of(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+    ) -> impl DoubleEndedIterator<Item = (&ConnectionId, &Live)> {
+        let ids = self.publishing.get(participant).into_iter().flatten();
+        let all = ids.filter_map(|id| Some((id, self.by_id.get(id)?)));
+        all.filter(move |(_, live)| live.stage == *stage)
+    }
+
+    /// What the publisher of a publication says that it does not send.
+    pub(super) fn muted(&self, publication: &PublicationKey) -> Muted {
+        let ids = self.publishing.get(&publication.participant);
+        let mut lives = ids
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.by_id.get(id));
+        lives
+            .rfind(|live| live.publication.as_ref() == Some(publication))
+            .map_or_else(Muted::default, |live| live.muted)
+    }
+
+    /// Records what a publisher says that it does not send, and tells its subscribers in every stage. Returns its publication, and what
+    /// holds now. `None`: it is not publishing.
+    pub(super) fn mute(
+        &mut self,
+        stage: &StageId,
+        participant: &ParticipantId,
+        change: impl FnOnce(&mut Muted),
+    ) -> Option<(PublicationKey, Muted)> {
+        let mut all = self.publishing_of(stage, participant);
+        let id = all.rfind(|(_, live)| live.publication.is_some())?.0.clone();
+        drop(all);
+        let live = self.by_id.get_mut(&id)?;
+        let before = live.muted;
+        change(&mut live.muted);
+        let (key, muted) = (live.publication.clone()?, live.muted);
+        let all = self.publications.get(&key).map(|entry| &entry.connections);
+        let all = all.into_iter().flatten().filter(|_| muted != before);
+        for (id, live) in all.filter_map(|id| Some((id, self.by_id.get(id)?))) {
+            let (ConnectionKind::Subscribe { publisher }, Some(state)) = (&live.kind, &live.stream)
+            else {
+                continue;
+            };
+            for socket in self.sockets_of(&live.stage, &live.participant) {
+                let state = with_mute(state.clone(), muted);
+                socket.streams.show(publisher, id, state);
+            }
+        }
+        Some((key, muted))
+    }
+
+    /// The publication that the media plane knows by this number.
+    pub(super) fn publication_of(
+        &self,
+        handle: restage_media::PublicationId,
+    ) -> Option<&PublicationKey> {
+        self.handles.get(&handle)
+    }
+
+    /// The media connections of a stage, or of one of its participants, in the order of their ids: those after `after`, at most `count`.
+    pub(super) fn media_of(
+        &self,
+        stage: &StageId,
+        participant: Option<&ParticipantId>,
+        after: Option<&ConnectionId>,
+        count: usize,
+    ) -> Vec<(ConnectionId, Live)> {
+        let is_it = |(id, live): &(&ConnectionId, &Live)| {
+            live.stage == *stage
+                && participant.is_none_or(|one| live.participant == *one)
+                && after.is_none_or(|after| *id > after)
+                && matches!(live.reach, Reach::Peer(_))
+        };
+        let mut all: Vec<_> = self.by_id.iter().filter(is_it).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        let some = all.into_iter().take(count);
+        some.map(|(id, live)| (id.clone(), live.clone())).collect()
     }
 
     /// What a participant's subscriptions have in common.
@@ -293,7 +417,7 @@ impl Connections {
             leave(&mut self.publishing, &live.participant, id);
         }
         if let Some(publication) = &live.publication {
-            self.release(publication);
+            self.release(publication, id);
         }
         Some(live)
     }
@@ -313,11 +437,15 @@ impl Connections {
         let entry = self
             .publications
             .entry(publication.clone())
-            .or_insert_with(|| (fresh(), 0));
-        entry.1 += 1;
-        let handle = entry.0;
-        if let Some(earlier) = earlier {
-            self.release(&earlier);
+            .or_insert_with(|| Publication {
+                handle: fresh(),
+                connections: BTreeSet::new(),
+            });
+        entry.connections.insert(id.clone());
+        let handle = entry.handle;
+        self.handles.insert(handle, publication.clone());
+        if let Some(earlier) = earlier.filter(|earlier| earlier != publication) {
+            self.release(&earlier, id);
         }
         Some((peer, handle))
     }
@@ -328,17 +456,28 @@ impl Connections {
         self.sockets.clear();
         self.subscriptions.clear();
         self.publications.clear();
+        self.handles.clear();
         self.publishing.clear();
         self.by_id.drain().collect()
     }
 
-    fn release(&mut self, publication: &PublicationKey) {
+    fn release(&mut self, publication: &PublicationKey, id: &ConnectionId) {
         if let Some(entry) = self.publications.get_mut(publication) {
-            entry.1 -= 1;
-            if entry.1 == 0 {
+            entry.connections.remove(id);
+            if entry.connections.is_empty() {
+                self.handles.remove(&entry.handle);
                 self.publications.remove(publication);
             }
         }
+    }
+}
+
+/// What a subscriber is shown, when the publisher says that it does not send this.
+pub(super) fn with_mute(state: StreamState, muted: Muted) -> StreamState {
+    StreamState {
+        is_audio_stopped: state.is_audio_stopped || muted.audio,
+        is_video_stopped: state.is_video_stopped || muted.video,
+        ..state
     }
 }
 
@@ -362,177 +501,5 @@ fn now() -> Instant {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use restage_core::id::StageSessionId;
-
-    fn live(peer: u64) -> Live {
-        Live::new(
-            StageId::new("A"),
-            ParticipantId::new("p"),
-            ConnectionKind::Publish,
-            Reach::Peer(PeerId(peer)),
-            "token",
-        )
-    }
-
-    #[test]
-    fn a_publication_handle_lives_as_long_as_somebody_uses_it() {
-        let mut table = Connections::default();
-        let key = PublicationKey {
-            session: StageSessionId::new("st-1"),
-            participant: ParticipantId::new("p"),
-        };
-        let (one, two) = (ConnectionId::new("1"), ConnectionId::new("2"));
-        table.insert(one.clone(), live(1));
-        table.insert(two.clone(), live(2));
-        let handle = restage_media::PublicationId(7);
-        assert_eq!(
-            table.attach(&one, &key, || handle),
-            Some((PeerId(1), handle))
-        );
-        let unused = || restage_media::PublicationId(8);
-        assert_eq!(table.attach(&two, &key, unused), Some((PeerId(2), handle)));
-        assert_eq!(table.attach(&two, &key, unused), Some((PeerId(2), handle)));
-        table.remove(&one);
-        assert_eq!(table.publications.len(), 1);
-        table.remove(&two);
-        assert!(table.publications.is_empty() && table.by_peer.is_empty());
-        assert!(table.remove(&two).is_none());
-    }
-
-    #[test]
-    fn a_participant_is_known_by_its_stage_and_its_kind_of_connection() {
-        let mut table = Connections::default();
-        table.insert(ConnectionId::new("1"), live(1));
-        let has = |stage, participant, kind| {
-            let (stage, participant) = (StageId::new(stage), ParticipantId::new(participant));
-            table.has(&stage, &participant, &kind)
-        };
-        assert!(has("A", "p", ConnectionKind::Publish));
-        assert!(!has("B", "p", ConnectionKind::Publish));
-        assert!(!has("A", "q", ConnectionKind::Publish));
-        let publisher = ParticipantId::new("p");
-        assert!(!has("A", "p", ConnectionKind::Subscribe { publisher }));
-    }
-
-    #[test]
-    fn a_message_for_a_participant_reaches_its_sockets_and_no_others() {
-        let mut table = Connections::default();
-        let mut inboxes = Vec::new();
-        let whose = [("A", "ann"), ("A", "ann"), ("A", "bob"), ("B", "ann")];
-        for (number, (stage, participant)) in whose.into_iter().enumerate() {
-            let (messages, inbox) = mpsc::channel(1);
-            let close = watch::Sender::new(None);
-            let live = Live::new(
-                StageId::new(stage),
-                ParticipantId::new(participant),
-                ConnectionKind::Events,
-                Reach::Socket(SocketEnd {
-                    close,
-                    messages,
-                    streams: Arc::default(),
-                }),
-                "token",
-            );
-            table.insert(ConnectionId::new(number.to_string()), live);
-            inboxes.push(inbox);
-        }
-        let (stage, ann) = (StageId::new("A"), ParticipantId::new("ann"));
-        table.remove(&ConnectionId::new("0"));
-        for socket in table.sockets_of(&stage, &ann) {
-            socket.messages.try_send("hello".into()).unwrap();
-        }
-        let got: Vec<bool> = inboxes
-            .iter_mut()
-            .map(|inbox| inbox.try_recv().is_ok())
-            .collect();
-        assert_eq!(got, [false, true, false, false]);
-        table.remove(&ConnectionId::new("1"));
-        assert_eq!(table.sockets_of(&stage, &ann).count(), 0);
-        assert_eq!(table.sockets.len(), 2);
-    }
-
-    #[test]
-    fn what_a_participant_may_send_is_known_as_long_as_it_publishes() {
-        let offer = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\n\
-                     a=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\n";
-        let fingerprint = ["ab"; 32].join(":");
-        let section = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n";
-        let offer = format!("{offer}a=fingerprint:sha-256 {fingerprint}\r\n{section}");
-        let published = Published::of(&offer).unwrap();
-        let mut table = Connections::default();
-        let ids = [ConnectionId::new("1"), ConnectionId::new("2")];
-        let p = ParticipantId::new("p");
-        for (number, id) in (1..).zip(&ids) {
-            let publishes = live(number).publishing(Some(published.clone()));
-            table.insert(id.clone(), publishes);
-        }
-        table.insert(ConnectionId::new("3"), live(3));
-        assert_eq!(table.published(&p).len(), 2);
-        assert!(table.published(&ParticipantId::new("q")).is_empty());
-        ids.iter().for_each(|id| drop(table.remove(id)));
-        assert!(table.published(&p).is_empty() && table.publishing.is_empty());
-    }
-
-    #[test]
-    fn what_a_subscriber_is_shown_reaches_its_own_sockets_until_it_ends() {
-        let mut table = Connections::default();
-        let publisher = || ParticipantId::new("pub");
-        let boards: Vec<Arc<Streams>> = ["ann", "bob"]
-            .map(|who| {
-                let streams: Arc<Streams> = Arc::default();
-                let live = Live::new(
-                    StageId::new("A"),
-                    ParticipantId::new(who),
-                    ConnectionKind::Events,
-                    Reach::Socket(SocketEnd {
-                        close: watch::Sender::new(None),
-                        messages: mpsc::channel(1).0,
-                        streams: Arc::clone(&streams),
-                    }),
-                    "token",
-                );
-                table.insert(ConnectionId::new(format!("socket of {who}")), live);
-                streams
-            })
-            .to_vec();
-        let id = ConnectionId::new("1");
-        let subscribing = Live::new(
-            StageId::new("A"),
-            ParticipantId::new("ann"),
-            ConnectionKind::Subscribe {
-                publisher: publisher(),
-            },
-            Reach::Peer(PeerId(1)),
-            "token",
-        );
-        table.insert(id.clone(), subscribing);
-        let (stage, ann) = (StageId::new("A"), ParticipantId::new("ann"));
-        assert_eq!(table.subscriptions_of(&stage, &ann).count(), 1);
-        let state = StreamState {
-            is_adapting: true,
-            ..StreamState::default()
-        };
-        table.show(&id, state);
-        assert_eq!([boards[0].len(), boards[1].len()], [1, 0]);
-        table.remove(&id);
-        assert_eq!(boards[0].len(), 0);
-        assert!(table.subscriptions.is_empty());
-    }
-
-    #[test]
-    fn subscriptions_of_a_participant_share_a_download_and_unused_ones_are_swept_out() {
-        let mut table = Connections::default();
-        let (stage, ann) = (StageId::new("A"), ParticipantId::new("ann"));
-        let first = table.download(&stage, &ann, Some(9));
-        assert!(Arc::ptr_eq(&first, &table.download(&stage, &ann, Some(9))));
-        let elsewhere = table.download(&StageId::new("B"), &ann, Some(9));
-        assert!(!Arc::ptr_eq(&first, &elsewhere));
-        for number in 0..10_000 {
-            table.download(&stage, &ParticipantId::new(format!("p{number}")), Some(9));
-        }
-        assert!(table.downloads.len() < 100);
-        assert!(Arc::ptr_eq(&first, &table.download(&stage, &ann, Some(9))));
-    }
-}
+#[path = "connections_tests.rs"]
+mod tests;

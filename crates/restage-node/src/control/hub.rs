@@ -1,15 +1,20 @@
-//! Pushes the publishers of a stage to all its listeners. A slow listener gets only the
-//! newest state, so nothing queues up.
+//! Pushes to all listeners of a stage who publishes there, and who speaks. A slow listener gets only the
+//! newest of both, so nothing queues up.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use restage_core::id::StageId;
+use restage_core::PublicationKey;
+use restage_core::id::{ParticipantId, StageId};
 use restage_core::row::{Participant, Replication};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
-/// The text of one STAGE_STATE message.
+use super::connections::Muted;
+use super::speakers::{Speakers, Speaking};
+
+/// The text of one message to all listeners of a stage.
 pub type StageState = Arc<str>;
 
 #[derive(Serialize)]
@@ -33,18 +38,41 @@ struct Member<'a> {
     attributes: &'a restage_core::row::Attributes,
     is_publishing: bool,
     is_replica: bool,
+    audio_muted: bool,
+    video_stopped: bool,
 }
 
-/// STAGE_STATE as in the service's samples, plus `isReplica`.
-pub fn stage_state(stage: &StageId, publishing: &[Participant]) -> StageState {
+/// What is published where a participant appears.
+pub(super) fn publication_of(participant: &Participant) -> PublicationKey {
+    let session = match &participant.replication {
+        Replication::Replica { source_session, .. } => source_session,
+        _ => &participant.session,
+    };
+    PublicationKey {
+        session: session.clone(),
+        participant: participant.id.clone(),
+    }
+}
+
+/// STAGE_STATE as in the service's samples, plus `isReplica`, and what the publishers say that they do not send.
+pub(super) fn stage_state(
+    stage: &StageId,
+    publishing: &[Participant],
+    muted: impl Fn(&PublicationKey) -> Muted,
+) -> StageState {
     let participants = publishing
         .iter()
-        .map(|participant| Member {
-            id: participant.id.as_str(),
-            user_id: &participant.user_id,
-            attributes: &participant.attributes,
-            is_publishing: participant.publishing,
-            is_replica: matches!(participant.replication, Replication::Replica { .. }),
+        .map(|participant| {
+            let muted = muted(&publication_of(participant));
+            Member {
+                id: participant.id.as_str(),
+                user_id: &participant.user_id,
+                attributes: &participant.attributes,
+                is_publishing: participant.publishing,
+                is_replica: matches!(participant.replication, Replication::Replica { .. }),
+                audio_muted: muted.audio,
+                video_stopped: muted.video,
+            }
         })
         .collect();
     let payload = Payload {
@@ -58,44 +86,152 @@ pub fn stage_state(stage: &StageId, publishing: &[Participant]) -> StageState {
     serde_json::to_string(&message).unwrap_or_default().into()
 }
 
-/// The stages that have listeners.
+#[derive(Serialize)]
+struct SpeakerMessage<'a> {
+    r#type: &'static str,
+    payload: SpeakerPayload<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SpeakerPayload<'a> {
+    stage_id: &'a str,
+    participant_id: Option<&'a str>,
+    speaking: Vec<&'a str>,
+}
+
+/// The text of a STAGE_ACTIVE_SPEAKER_CHANGED.
+fn speaker_text(stage: &StageId, speaking: &Speaking) -> StageState {
+    let payload = SpeakerPayload {
+        stage_id: stage.as_str(),
+        participant_id: speaking.active.as_ref().map(ParticipantId::as_str),
+        speaking: speaking.all.iter().map(ParticipantId::as_str).collect(),
+    };
+    let message = SpeakerMessage {
+        r#type: "STAGE_ACTIVE_SPEAKER_CHANGED",
+        payload,
+    };
+    serde_json::to_string(&message).unwrap_or_default().into()
+}
+
+/// A stage that has listeners.
+struct Listened {
+    state: watch::Sender<Option<StageState>>,
+    speaker: watch::Sender<Option<StageState>>,
+    /// What is published there, replicas included.
+    publications: Vec<PublicationKey>,
+    speakers: Speakers,
+}
+
+impl Default for Listened {
+    fn default() -> Self {
+        Self {
+            state: watch::Sender::new(None),
+            speaker: watch::Sender::new(None),
+            publications: Vec::new(),
+            speakers: Speakers::default(),
+        }
+    }
+}
+
+/// What a listener is told. Only the newest of each is kept.
+pub(super) struct Listening {
+    pub(super) states: watch::Receiver<Option<StageState>>,
+    pub(super) speakers: watch::Receiver<Option<StageState>>,
+}
+
+/// The stages that have listeners, and how they are found.
 #[derive(Default)]
-pub struct Hub {
-    stages: Mutex<HashMap<StageId, watch::Sender<Option<StageState>>>>,
+struct Stages {
+    listened: HashMap<StageId, Listened>,
+    /// Which of these show a publication.
+    showing: HashMap<PublicationKey, BTreeSet<StageId>>,
+    /// Those in which somebody has been heard lately.
+    loud: BTreeSet<StageId>,
+}
+
+impl Stages {
+    /// A stage shows these publications from now on.
+    fn show(&mut self, stage: &StageId, publications: Vec<PublicationKey>) {
+        let Some(listened) = self.listened.get_mut(stage) else {
+            return;
+        };
+        let is_there = |who: &ParticipantId| publications.iter().any(|one| one.participant == *who);
+        listened.speakers.keep(is_there);
+        for former in std::mem::take(&mut listened.publications) {
+            if let Some(stages) = self.showing.get_mut(&former) {
+                stages.remove(stage);
+                if stages.is_empty() {
+                    self.showing.remove(&former);
+                }
+            }
+        }
+        for publication in &publications {
+            let stages = self.showing.entry(publication.clone()).or_default();
+            stages.insert(stage.clone());
+        }
+        listened.publications = publications;
+    }
+
+    /// A stage has no listeners any more.
+    fn forget(&mut self, stage: &StageId) {
+        self.show(stage, Vec::new());
+        self.listened.remove(stage);
+        self.loud.remove(stage);
+    }
+}
+
+/// Tells the listeners of stages what happens there.
+#[derive(Default)]
+pub(super) struct Hub {
+    stages: Mutex<Stages>,
     changed: Mutex<BTreeSet<StageId>>,
     wake: Notify,
 }
 
 impl Hub {
-    /// Listens to a stage. The first state follows soon.
-    pub fn listen(&self, stage: &StageId) -> watch::Receiver<Option<StageState>> {
-        let receiver = {
-            let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-            stages
-                .entry(stage.clone())
-                .or_insert_with(|| watch::Sender::new(None))
-                .subscribe()
+    /// Listens to a stage. The first state follows soon, and who speaks if somebody does.
+    pub(super) fn listen(&self, stage: &StageId) -> Listening {
+        let listening = {
+            let mut stages = self.stages();
+            let listened = stages.listened.entry(stage.clone()).or_default();
+            let mut speakers = listened.speaker.subscribe();
+            if speakers.borrow().is_some() {
+                speakers.mark_changed();
+            }
+            Listening {
+                states: listened.state.subscribe(),
+                speakers,
+            }
         };
         self.mark(stage);
-        receiver
+        listening
     }
 
     /// Marks a stage whose publishers have changed.
-    pub fn mark(&self, stage: &StageId) {
-        let heard = {
-            let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-            stages.contains_key(stage)
-        };
-        if heard {
-            let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
-            changed.insert(stage.clone());
-            drop(changed);
-            self.wake.notify_one();
+    pub(super) fn mark(&self, stage: &StageId) {
+        let is_heard = self.stages().listened.contains_key(stage);
+        if is_heard {
+            self.mark_all([stage.clone()]);
         }
     }
 
+    /// Marks the stages in which this is published: that of its publisher, and those into which it is replicated.
+    pub(super) fn mark_publication(&self, publication: &PublicationKey) {
+        let shown = self.stages().showing.get(publication).cloned();
+        let shown = shown.unwrap_or_default();
+        self.mark_all(shown);
+    }
+
+    fn mark_all(&self, stages: impl IntoIterator<Item = StageId>) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.extend(stages);
+        drop(changed);
+        self.wake.notify_one();
+    }
+
     /// Waits for changes and returns the changed stages.
-    pub async fn changed(&self) -> BTreeSet<StageId> {
+    pub(super) async fn changed(&self) -> BTreeSet<StageId> {
         loop {
             let taken = {
                 let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,40 +244,147 @@ impl Hub {
         }
     }
 
-    /// Pushes a state; a stage without listeners is forgotten.
-    pub fn push(&self, stage: &StageId, state: StageState) {
-        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = stages.get(stage)
-            && sender.send(Some(state)).is_err()
-        {
-            stages.remove(stage);
+    /// Pushes a state, with what is published; a stage without listeners is forgotten.
+    pub(super) fn push(
+        &self,
+        stage: &StageId,
+        state: StageState,
+        publications: Vec<PublicationKey>,
+    ) {
+        let mut stages = self.stages();
+        stages.show(stage, publications);
+        let listened = stages.listened.get(stage);
+        if listened.is_some_and(|listened| listened.state.send(Some(state)).is_err()) {
+            stages.forget(stage);
         }
+    }
+
+    /// Takes how loud publications are, in −dBov, and tells the listeners of each stage in which they are shown who speaks, where that
+    /// has changed.
+    pub(super) fn hear(&self, now: Instant, heard: &HashMap<PublicationKey, i8>) {
+        let mut stages = self.stages();
+        let stages = &mut *stages;
+        for (publication, level) in heard {
+            for stage in stages.showing.get(publication).into_iter().flatten() {
+                if let Some(listened) = stages.listened.get_mut(stage) {
+                    listened
+                        .speakers
+                        .hear(now, &publication.participant, *level);
+                    if !stages.loud.contains(stage) {
+                        stages.loud.insert(stage.clone());
+                    }
+                }
+            }
+        }
+        let listened = &mut stages.listened;
+        stages.loud.retain(|stage| {
+            let Some(listened) = listened.get_mut(stage) else {
+                return false;
+            };
+            if let Some(speaking) = listened.speakers.decide(now) {
+                let text = speaker_text(stage, &speaking);
+                listened.speaker.send_replace(Some(text));
+            }
+            !listened.speakers.is_silent()
+        });
+    }
+
+    fn stages(&self) -> MutexGuard<'_, Stages> {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use restage_core::id::StageSessionId;
+
     use super::*;
 
     #[tokio::test]
     async fn a_slow_listener_sees_the_newest_state_only() {
         let hub = Hub::default();
         let stage = StageId::new("A");
-        let mut listener = hub.listen(&stage);
+        let mut listener = hub.listen(&stage).states;
         assert_eq!(hub.changed().await, BTreeSet::from([stage.clone()]));
-        hub.push(&stage, "one".into());
-        hub.push(&stage, "two".into());
+        hub.push(&stage, "one".into(), Vec::new());
+        hub.push(&stage, "two".into(), Vec::new());
         listener.changed().await.unwrap();
         assert_eq!(listener.borrow_and_update().as_deref(), Some("two"));
         drop(listener);
-        hub.push(&stage, "three".into());
+        hub.push(&stage, "three".into(), Vec::new());
         hub.mark(&stage);
         assert!(hub.changed.lock().unwrap().is_empty());
     }
 
+    fn key(session: &str) -> PublicationKey {
+        PublicationKey {
+            session: StageSessionId::new(session),
+            participant: ParticipantId::new("ann"),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_speaks_is_told_in_each_stage_that_shows_it_and_to_those_who_come_later() {
+        let hub = Hub::default();
+        let stages = ["source", "destination", "other"].map(StageId::new);
+        let mut listeners = stages.each_ref().map(|stage| hub.listen(stage));
+        for (stage, session) in stages.iter().zip(["st-1", "st-1", "st-2"]) {
+            hub.push(stage, "state".into(), vec![key(session)]);
+        }
+        let begun = now();
+        let heard = HashMap::from([(key("st-1"), -20)]);
+        for ms in [0, 250, 500, 750] {
+            hub.hear(begun + Duration::from_millis(ms), &heard);
+        }
+        for (place, listener) in listeners.iter().enumerate() {
+            assert_eq!(
+                listener.speakers.has_changed().unwrap(),
+                place < 2,
+                "{place}"
+            );
+        }
+        let text = listeners[1].speakers.borrow_and_update().clone().unwrap();
+        assert_eq!(
+            &*text,
+            r#"{"type":"STAGE_ACTIVE_SPEAKER_CHANGED","payload":{"stageId":"destination","participantId":"ann","speaking":["ann"]}}"#
+        );
+        assert!(hub.listen(&stages[1]).speakers.has_changed().unwrap());
+        // It leaves.
+        hub.push(&stages[1], "state".into(), Vec::new());
+        hub.hear(begun + Duration::from_millis(900), &HashMap::new());
+        let text = listeners[1].speakers.borrow_and_update().clone().unwrap();
+        assert!(
+            text.contains(r#""participantId":null,"speaking":[]"#),
+            "{text}"
+        );
+        let nobody = hub.listen(&StageId::new("silent"));
+        assert!(!nobody.speakers.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_publication_marks_each_stage_that_shows_it() {
+        let hub = Hub::default();
+        let stages = ["source", "destination", "other"].map(StageId::new);
+        let _listeners = stages.each_ref().map(|stage| hub.listen(stage));
+        for (stage, session) in stages.iter().zip(["st-1", "st-1", "st-2"]) {
+            hub.push(stage, "state".into(), vec![key(session)]);
+        }
+        hub.changed().await;
+        hub.mark_publication(&key("st-1"));
+        let marked = BTreeSet::from([stages[0].clone(), stages[1].clone()]);
+        assert_eq!(hub.changed().await, marked);
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
     #[test]
     fn the_message_has_the_published_form() {
-        let text = stage_state(&StageId::new("hT5vN1cGy8Ud"), &[]);
+        let text = stage_state(&StageId::new("hT5vN1cGy8Ud"), &[], |_| Muted::default());
         assert_eq!(
             &*text,
             r#"{"type":"STAGE_STATE","payload":{"stageId":"hT5vN1cGy8Ud","participants":[]}}"#

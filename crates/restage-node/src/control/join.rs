@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::IfMatch;
 use super::connections::{Live, Reach, SocketClose, SocketEnd};
 use super::ended::{Ending, Endings, RESTARTING};
+use super::hub::Listening;
 use super::report::{About, SOCKET_MESSAGES_MAX, now};
 use super::streams::{StreamNews, Streams};
 use super::trouble::Trouble;
@@ -126,6 +127,8 @@ pub(super) fn relay_name(stage: &StageId, participant: &ParticipantId) -> String
 pub struct EventsSocket {
     /// The stage's state; only the newest is kept.
     pub states: watch::Receiver<Option<StageState>>,
+    /// Who speaks there; only the newest is kept.
+    pub speakers: watch::Receiver<Option<StageState>>,
     /// Set when the server ends the socket.
     pub close: watch::Receiver<Option<SocketClose>>,
     /// Messages for this participant only, as JSON.
@@ -491,9 +494,10 @@ impl Control {
                 return Err(error.into());
             }
         };
-        let states = self.inner.hub.listen(stage);
+        let Listening { states, speakers } = self.inner.hub.listen(stage);
         Ok(EventsSocket {
             states,
+            speakers,
             close,
             messages,
             streams: StreamNews::new(streams, stage, &participant),

@@ -10,8 +10,12 @@ mod ended;
 mod hub;
 mod if_match;
 mod join;
+mod layers;
 mod media_limits;
+mod mute;
 mod report;
+mod speakers;
+mod statistics;
 mod streams;
 mod tokens;
 mod trouble;
@@ -32,7 +36,7 @@ use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
 use restage_store::system::{clock, ids};
 use restage_store::{Execution, Store, StoreError, TURN_MAX};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
@@ -43,17 +47,20 @@ use crate::supervise::Parts;
 use crate::token::Tokens;
 
 pub use crate::executor::Failure;
-pub use connections::SocketClose;
 use connections::{Connections, Live, Reach};
+pub use connections::{Muted, SocketClose};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
 pub use ended::Ending;
 use ended::Endings;
-pub use hub::{Hub, StageState, stage_state};
+pub use hub::StageState;
+use hub::{Hub, publication_of, stage_state};
 pub use if_match::IfMatch;
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 pub use media_limits::publish_limits;
+pub use mute::MuteError;
 use report::About;
 pub use report::{FailureLabels, Failures};
+pub use statistics::{ConnectionStats, OWN_CONNECTIONS_MAX, StatsPage};
 pub use streams::{STREAMS_MAX, StreamNews};
 pub use tokens::Exchanged;
 pub use trouble::Trouble;
@@ -65,6 +72,8 @@ pub use wishes::{WishError, Wished};
 const TICK: Duration = Duration::from_millis(250);
 /// Interval between log lines about failing checks, while the store fails.
 const TICK_FAILURE_EVERY: Duration = Duration::from_secs(10);
+/// How often it is decided who speaks.
+const SPEAKERS_EVERY: Duration = Duration::from_millis(250);
 /// Most media events whose commands are under way at the same time.
 const MEDIA_COMMANDS_MAX: usize = 512;
 
@@ -108,6 +117,8 @@ struct Inner {
     joins: Mutex<Buckets<(StageId, ParticipantId)>>,
     /// Changed wishes by stage and participant.
     wishes: Mutex<Buckets<(StageId, ParticipantId)>>,
+    /// Requests for statistics under way.
+    measurements: Semaphore,
 }
 
 impl Inner {
@@ -140,6 +151,7 @@ impl Control {
             is_stopping: AtomicBool::new(false),
             joins: Mutex::new(Buckets::default()),
             wishes: Mutex::new(Buckets::default()),
+            measurements: Semaphore::new(statistics::MEASUREMENTS_MAX),
         };
         Self {
             inner: Arc::new(inner),
@@ -161,6 +173,10 @@ impl Control {
         let control = self.clone();
         parts.restarting("telling stage states", move || {
             control.clone().serve_states()
+        });
+        let control = self.clone();
+        parts.restarting("hearing who speaks", move || {
+            control.clone().serve_speakers()
         });
         let control = self.clone();
         parts.restarting("looking at the time", move || control.clone().serve_time());
@@ -395,6 +411,10 @@ impl Control {
             MediaEvent::Undecodable(_, kind, published) => {
                 self.goes_on_without(connection, kind, &published)
             }
+            MediaEvent::LayersWanted(_, layers) => {
+                self.connections().want_layers(&connection, layers);
+                None
+            }
             MediaEvent::Stream(_, state) => {
                 self.connections().show(&connection, state);
                 None
@@ -445,13 +465,36 @@ impl Control {
             for stage in self.inner.hub.changed().await {
                 match self.inner.store.publishing_participants(&stage).await {
                     Ok(publishing) => {
-                        self.inner
-                            .hub
-                            .push(&stage, stage_state(&stage, &publishing));
+                        let state = {
+                            let connections = self.connections();
+                            stage_state(&stage, &publishing, |key| connections.muted(key))
+                        };
+                        let publications = publishing.iter().map(publication_of).collect();
+                        self.inner.hub.push(&stage, state, publications);
                     }
                     Err(error) => tracing::error!(%error, "cannot read a stage's publishers"),
                 }
             }
+        }
+    }
+
+    /// Tells the listeners of stages who speaks. It looks from time to time, so that no packet and no worker waits for it.
+    async fn serve_speakers(self) {
+        let mut tick = tokio::time::interval(SPEAKERS_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let heard = self.inner.media.take_loudness();
+            let heard = {
+                let connections = self.connections();
+                let heard = heard.into_iter();
+                heard
+                    .filter_map(|(handle, level)| {
+                        Some((connections.publication_of(handle)?.clone(), level))
+                    })
+                    .collect()
+            };
+            self.inner.hub.hear(report::now(), &heard);
         }
     }
 

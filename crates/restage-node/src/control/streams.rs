@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
-use restage_media::{PauseReason, StreamLayer, StreamState};
+use restage_media::{LayerWanted, PauseReason, StreamLayer, StreamState};
 use serde::Serialize;
 use tokio::sync::Notify;
+
+use super::layers;
 
 /// Most subscriptions of which one events socket is told. Further ones are not reported.
 pub const STREAMS_MAX: usize = 256;
@@ -18,6 +20,8 @@ pub const STREAMS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     shown: Mutex<BTreeMap<ParticipantId, Shown>>,
+    /// Which of its own layers are wanted, as far as the client was not told.
+    layers: Mutex<Option<(ConnectionId, Vec<LayerWanted>)>>,
     wake: Notify,
 }
 
@@ -59,6 +63,16 @@ impl Streams {
         self.wake.notify_one();
     }
 
+    /// These layers of the participant's own publishing connection are wanted from now on.
+    pub(super) fn want_layers(&self, session: &ConnectionId, layers: Vec<LayerWanted>) {
+        *self.layers() = Some((session.clone(), layers));
+        self.wake.notify_one();
+    }
+
+    fn layers(&self) -> MutexGuard<'_, Option<(ConnectionId, Vec<LayerWanted>)>> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A subscription has ended.
     pub(super) fn end(&self, publisher: &ParticipantId, session: &ConnectionId) {
         let mut shown = self.shown();
@@ -68,6 +82,12 @@ impl Streams {
         {
             shown.remove(publisher);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn state(&self, publisher: &ParticipantId) -> Option<StreamState> {
+        let shown = self.shown();
+        shown.get(publisher).map(|shown| shown.state.clone())
     }
 
     #[cfg(test)]
@@ -109,6 +129,10 @@ impl StreamNews {
     }
 
     fn take(&self) -> Vec<String> {
+        if let Some((session, layers)) = self.streams.layers().take() {
+            let (stage, participant) = (&self.stage, &self.participant);
+            return vec![layers::text(stage, participant, &session, &layers)];
+        }
         let mut shown = self.streams.shown();
         let is_news = |shown: &&mut Shown| shown.told.as_ref() != Some(&shown.state);
         let news = shown
@@ -489,6 +513,37 @@ mod tests {
             told += 1;
         }
         assert_eq!(told, STREAMS_MAX);
+    }
+
+    #[test]
+    fn of_the_layers_that_are_wanted_the_newest_are_told() {
+        let rig = Rig::new();
+        let layers = |is_wanted| {
+            let layer = |rid: &str, is_wanted| LayerWanted {
+                rid: rid.to_owned(),
+                is_wanted,
+            };
+            vec![layer("q", true), layer("f", is_wanted)]
+        };
+        rig.streams.want_layers(&rig.session, layers(true));
+        rig.streams.want_layers(&rig.session, layers(false));
+        let told: Vec<Value> = (rig.news.take().iter())
+            .map(|text| serde_json::from_str(text).unwrap())
+            .collect();
+        let expected = json!({
+            "type": "PUBLISH_LAYERS_WANTED",
+            "payload": {
+                "stageId": "A",
+                "participantId": "ann",
+                "session": "c1",
+                "layers": [
+                    { "rid": "q", "isWanted": true },
+                    { "rid": "f", "isWanted": false },
+                ],
+            },
+        });
+        assert_eq!(told, [expected]);
+        assert!(rig.news.take().is_empty());
     }
 
     #[tokio::test]

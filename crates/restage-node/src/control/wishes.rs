@@ -9,7 +9,7 @@ use restage_media::{Control as MediaControl, Wish};
 use restage_store::system::clock;
 
 use super::Control;
-use super::connections::{Live, Reach};
+use super::connections::{Live, Reach, with_mute};
 use super::join::EventsSocket;
 use super::streams::Streams;
 
@@ -71,7 +71,7 @@ impl Control {
         Ok(wished)
     }
 
-    fn count_wish(&self, socket: &EventsSocket) -> Result<(), WishError> {
+    pub(super) fn count_wish(&self, socket: &EventsSocket) -> Result<(), WishError> {
         let key = (socket.stage.clone(), socket.participant.clone());
         let wishes = self.inner.wishes.lock();
         let mut wishes = wishes.unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +88,14 @@ impl Control {
             if let (ConnectionKind::Subscribe { publisher }, Some(state)) =
                 (&other.kind, &other.stream)
             {
-                streams.show(publisher, id, state.clone());
+                let muted = other.publication().map(|key| connections.muted(key));
+                let state = with_mute(state.clone(), muted.unwrap_or_default());
+                streams.show(publisher, id, state);
+            }
+        }
+        for (id, other) in connections.publishing_of(&live.stage, &live.participant) {
+            if let Some(layers) = &other.layers {
+                streams.want_layers(id, layers.clone());
             }
         }
         connections.insert(connection, live);

@@ -13,18 +13,20 @@ mod places;
 mod quota;
 mod relay;
 mod routes;
+mod survey;
 mod tcp;
 mod udp;
 mod worker;
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use restage_media::{
-    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, MediaKind, OfferError, PeerId,
-    PublicationId, StreamState, Wish, WorkerId,
+    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, LayerWanted, MediaKind,
+    OfferError, PeerId, PeerStats, PublicationId, StreamState, Wish, WorkerId,
 };
 use restage_turn::Peers;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -33,6 +35,7 @@ pub use counters::WorkerStats;
 pub use places::{Audience, MediaPlaces};
 pub use restage_media::Role;
 pub use restage_turn::{Credential as RelayCredential, Credentials as RelayCredentials};
+pub use survey::{Measure, Present, SURVEY_INTERVAL, Spread, Survey};
 pub use tcp::{Ends, prepare_connection};
 pub use udp::UdpReport;
 pub use worker::WORKER_QUEUE_LEN;
@@ -44,6 +47,9 @@ use worker::{Order, Reply, WorkerHandle};
 /// Most events from the workers that wait to be handled.
 pub const MEDIA_EVENT_QUEUE_LEN: usize = 4096;
 
+/// How long a worker has to say what is counted of its peers.
+pub const MEASURE_MAX: Duration = Duration::from_secs(2);
+
 /// What the media plane reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MediaEvent {
@@ -53,6 +59,8 @@ pub enum MediaEvent {
     Gone(PeerId, GoneReason),
     /// A subscriber can decode nothing of this kind and goes on without it. The text names the published formats.
     Undecodable(PeerId, MediaKind, String),
+    /// Which layers of a publisher somebody wants. Of several changes in a row only the newest is reported.
+    LayersWanted(PeerId, Vec<LayerWanted>),
     /// A subscriber is shown something else. Of several changes in a row only the newest is reported.
     Stream(PeerId, StreamState),
 }
@@ -64,6 +72,7 @@ impl MediaEvent {
             Self::Connected(peer)
             | Self::Gone(peer, _)
             | Self::Undecodable(peer, ..)
+            | Self::LayersWanted(peer, _)
             | Self::Stream(peer, _) => *peer,
         }
     }
@@ -391,6 +400,42 @@ impl Media {
     /// Counters of all workers, added up.
     pub fn stats(&self) -> WorkerStats {
         self.inner.workers.iter().map(WorkerHandle::stats).sum()
+    }
+
+    /// How connections are, all together. Each one was looked at within [`SURVEY_INTERVAL`] or a little longer.
+    pub fn survey(&self) -> Survey {
+        survey::sum(self.inner.workers.iter().map(WorkerHandle::found))
+    }
+
+    /// How loud publications are, as far as it has changed since the last call: the newest level of each, in −dBov (RFC 6464). −127 is
+    /// silence, which is told once.
+    pub fn take_loudness(&self) -> HashMap<PublicationId, i8> {
+        let workers = self.inner.workers.iter();
+        workers.flat_map(WorkerHandle::take_heard).collect()
+    }
+
+    /// What is counted of these peers. Those are left out that are gone, and those whose worker does not answer within
+    /// [`MEASURE_MAX`].
+    pub async fn measure(&self, peers: &[PeerId]) -> Vec<PeerStats> {
+        let mut by_worker: BTreeMap<usize, Vec<PeerId>> = BTreeMap::new();
+        let count = self.inner.workers.len() as u64;
+        for peer in peers {
+            let worker = (peer.0 % count) as usize;
+            by_worker.entry(worker).or_default().push(*peer);
+        }
+        let mut all = Vec::with_capacity(peers.len());
+        for (worker, peers) in by_worker {
+            let (reply, answer) = oneshot::channel();
+            let asked = async {
+                let order = Order::Measure { peers, reply };
+                self.inner.workers[worker].send(order).await.ok()?;
+                answer.await.ok()
+            };
+            if let Ok(Some(stats)) = tokio::time::timeout(MEASURE_MAX, asked).await {
+                all.extend(stats);
+            }
+        }
+        all
     }
 
     /// The load of the workers.

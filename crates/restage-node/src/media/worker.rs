@@ -12,14 +12,15 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use restage_media::{
-    Config, ConnectFailure, Control, OfferError, PeerId, Sfu, StreamState, WorkerId,
+    Config, ConnectFailure, Control, LayerWanted, OfferError, PeerId, PeerStats, PublicationId,
+    Sfu, StreamState, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -30,6 +31,7 @@ use super::load::{Gauge, Health};
 use super::quota::Quota;
 use super::relay::Relay;
 use super::routes::Routes;
+use super::survey::{Found, Surveyor};
 use super::udp::Socket;
 use super::{MediaError, MediaEvent};
 use care::Care;
@@ -48,6 +50,9 @@ const SOCKET: Token = Token(0);
 const WAKE: Token = Token(1);
 
 type AnswerSender = oneshot::Sender<Result<String, OfferError>>;
+/// How loud publications are that a worker has heard since somebody looked: the newest level of each, in −dBov.
+pub(super) type Heard = Arc<Mutex<HashMap<PublicationId, i8>>>;
+
 type FragmentSender = oneshot::Sender<Result<Option<String>, OfferError>>;
 
 /// What the control plane asks of a worker.
@@ -58,6 +63,11 @@ pub(super) enum Order {
         reply: Reply,
         /// Grows with every order to any worker.
         turn: u64,
+    },
+    /// Says what is counted of these peers. Those that are gone are left out.
+    Measure {
+        peers: Vec<PeerId>,
+        reply: oneshot::Sender<Vec<PeerStats>>,
     },
     Stop,
     /// Makes the worker fail as by a bug.
@@ -87,6 +97,8 @@ pub(super) struct WorkerHandle {
     /// Number of peers that were opened on this worker and are not gone.
     load: Arc<AtomicUsize>,
     health: Arc<Health>,
+    found: Found,
+    heard: Heard,
     links: Arc<[Link]>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -103,6 +115,17 @@ impl WorkerHandle {
     /// The queues to all workers.
     pub(super) fn links(&self) -> &Arc<[Link]> {
         &self.links
+    }
+
+    /// What it has found of its peers.
+    pub(super) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// How loud publications are, as far as that is news.
+    pub(super) fn take_heard(&self) -> HashMap<PublicationId, i8> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut heard)
     }
 
     pub(super) fn stats(&self) -> WorkerStats {
@@ -211,6 +234,8 @@ fn start_one(
     let id = config.worker;
     let started = now();
     let health = Arc::new(Health::new(started));
+    let (found, heard) = (Found::default(), Heard::default());
+    let told = (Arc::clone(&found), Arc::clone(&heard));
     let shared = (
         Arc::clone(&counters),
         Arc::clone(&load),
@@ -222,6 +247,7 @@ fn start_one(
     // Created on the worker's own thread, because some of its parts cannot move between threads.
     let work = move || {
         let (counters, load, health) = shared;
+        let (found, heard) = told;
         let (relay, ports) = (neighbours.relay.clone(), Arc::clone(&neighbours.ports));
         let worker = Worker {
             id,
@@ -235,6 +261,10 @@ fn start_one(
             events,
             unsent: VecDeque::new(),
             streams: HashMap::new(),
+            layers: HashMap::new(),
+            loudness: HashMap::new(),
+            heard,
+            surveyor: Surveyor::new(started, found),
             opening: HashMap::new(),
             patching: HashMap::new(),
             trains: Trains::new(),
@@ -277,6 +307,8 @@ fn start_one(
         counters,
         load,
         health,
+        found,
+        heard,
         links,
         thread: Mutex::new(Some(thread)),
     })
@@ -298,6 +330,12 @@ struct Worker {
     unsent: VecDeque<MediaEvent>,
     /// What subscribers are shown, as far as it has changed and was not reported: the newest of each peer.
     streams: HashMap<PeerId, StreamState>,
+    /// Which of their layers publishers are wanted to send, as far as it has changed and was not reported: the newest of each peer.
+    layers: HashMap<PeerId, Vec<LayerWanted>>,
+    /// How loud publications are, as far as it was not shared: the newest of each.
+    loudness: HashMap<PublicationId, i8>,
+    heard: Heard,
+    surveyor: Surveyor,
     opening: HashMap<PeerId, AnswerSender>,
     patching: HashMap<PeerId, FragmentSender>,
     trains: Trains,
@@ -357,11 +395,12 @@ impl Worker {
     }
 
     fn wait(&self) -> Duration {
-        let limit = if self.unsent.is_empty() && self.streams.is_empty() {
-            IDLE_WAIT_MAX
-        } else {
-            EVENT_RETRY
-        };
+        let is_quiet = self.unsent.is_empty()
+            && self.streams.is_empty()
+            && self.layers.is_empty()
+            && self.loudness.is_empty()
+            && !self.surveyor.is_busy();
+        let limit = if is_quiet { IDLE_WAIT_MAX } else { EVENT_RETRY };
         self.sfu
             .poll_timeout()
             .map_or(limit, |at| at.saturating_duration_since(now()).min(limit))

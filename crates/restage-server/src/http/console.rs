@@ -1,6 +1,7 @@
 //! The console: a plain page and the calls it makes: listing participants, tokens for watching, and the few
-//! operations of the API that its key permits.
+//! operations of the API that its key permits. For operators: what is counted of media connections.
 
+mod files;
 mod path_check;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use restage_api::shape::MAX_BODY_BYTES;
 use restage_api::{ApiError, Operation};
@@ -30,8 +31,10 @@ use serde::{Deserialize, Serialize};
 use super::api::{self, Caller};
 use super::metrics::RequestId;
 use super::refusal::{InForm, Refusal};
+use super::statistics;
 use super::{App, handler};
 
+use files::{FILES, page};
 pub use path_check::PathChecks;
 
 /// Life of a watcher's token, in seconds; it matters only when joining.
@@ -84,58 +87,6 @@ impl ConsoleKey {
     }
 }
 
-/// A file of the console.
-macro_rules! own {
-    ($name:literal) => {
-        include_str!(concat!("../../console/", $name))
-    };
-}
-
-/// A file of the browser client.
-macro_rules! client {
-    ($name:literal) => {
-        include_str!(concat!("../../../../js/client/src/", $name))
-    };
-}
-
-/// The files of the page: name under `/console/`, type, contents.
-const FILES: [(&str, &str, &str); 32] = [
-    ("", "text/html; charset=utf-8", own!("index.html")),
-    ("style.css", STYLE, own!("style.css")),
-    ("stages.css", STYLE, own!("stages.css")),
-    ("forms.css", STYLE, own!("forms.css")),
-    ("icon.svg", "image/svg+xml", own!("icon.svg")),
-    ("main.js", SCRIPT, own!("main.js")),
-    ("api.js", SCRIPT, own!("api.js")),
-    ("key.js", SCRIPT, own!("key.js")),
-    ("explain.js", SCRIPT, own!("explain.js")),
-    ("events.js", SCRIPT, own!("events.js")),
-    ("stages.js", SCRIPT, own!("stages.js")),
-    ("rows.js", SCRIPT, own!("rows.js")),
-    ("dialogs.js", SCRIPT, own!("dialogs.js")),
-    ("tile.js", SCRIPT, own!("tile.js")),
-    ("wall.js", SCRIPT, own!("wall.js")),
-    ("copy.js", SCRIPT, own!("copy.js")),
-    ("directory.js", SCRIPT, own!("directory.js")),
-    ("names.js", SCRIPT, own!("names.js")),
-    ("publish.js", SCRIPT, own!("publish.js")),
-    ("network.css", STYLE, own!("network.css")),
-    ("network.js", SCRIPT, own!("network.js")),
-    ("paths.js", SCRIPT, own!("paths.js")),
-    ("client.js", SCRIPT, client!("client.js")),
-    ("errors.js", SCRIPT, client!("errors.js")),
-    ("ice_servers.js", SCRIPT, client!("ice_servers.js")),
-    ("listen.js", SCRIPT, client!("listen.js")),
-    ("path.js", SCRIPT, client!("path.js")),
-    ("resumption.js", SCRIPT, client!("resumption.js")),
-    ("retry.js", SCRIPT, client!("retry.js")),
-    ("signalling.js", SCRIPT, client!("signalling.js")),
-    ("silence.js", SCRIPT, client!("silence.js")),
-    ("stats.js", SCRIPT, client!("stats.js")),
-];
-const STYLE: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-
 /// Routes of the console.
 pub(super) fn routes(app: &App) -> Router<App> {
     let pages = FILES
@@ -148,6 +99,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
         });
     let admitted = from_fn_with_state(Arc::clone(app), admit);
     let state = get(state).route_layer(admitted.clone());
+    let connections = get(statistics::connections).route_layer(admitted.clone());
     let watch = post(watch).route_layer(admitted.clone());
     let begin_check = post(path_check::begin).route_layer(admitted.clone());
     let end_check = post(path_check::end).route_layer(admitted.clone());
@@ -155,6 +107,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
     pages
         .route("/console", get(at_root))
         .route("/console/api/state", state)
+        .route("/console/api/connections", connections)
         .route("/console/api/watch", watch)
         .route("/console/api/path-check", begin_check)
         .route("/console/api/path-check/end", end_check)
@@ -201,23 +154,6 @@ async fn admit(
 /// Redirects to the console, with the path that browsers see.
 pub(super) async fn at_root(State(app): State<App>) -> Redirect {
     Redirect::temporary(&format!("{}/console/", app.base_path))
-}
-
-/// A file of the page. Its Content-Security-Policy allows connections only to this server and to the URLs in tokens,
-/// whose host name may differ from the one by which the console was opened.
-fn page(app: &App, kind: &'static str, text: &'static str) -> Response {
-    let policy = format!(
-        "default-src 'self'; connect-src 'self' {whip} {whip}/ {events}/; \
-         media-src 'self' blob: mediastream:; frame-ancestors 'none'",
-        whip = app.endpoints.whip,
-        events = app.endpoints.events
-    );
-    let headers = [
-        (CONTENT_TYPE, kind.to_owned()),
-        (CONTENT_SECURITY_POLICY, policy),
-        (CACHE_CONTROL, "no-cache".to_owned()),
-    ];
-    (headers, text).into_response()
 }
 
 #[derive(Serialize)]

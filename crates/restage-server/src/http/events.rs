@@ -1,7 +1,9 @@
 //! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol. Its text frames are
 //! JSON. The server answers the client's PING with PONG, its TOKEN_EXCHANGE with TOKEN_EXCHANGED or
-//! TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR. It pushes
-//! STAGE_STATE and, about the participant's own subscriptions, the messages whose names begin with STAGE_STREAM. After
+//! TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR; likewise
+//! PUBLISH_CONFIGURE and STATS_CONFIGURE. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
+//! subscriptions the messages whose names begin with STAGE_STREAM, about its own publishing connection
+//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. After
 //! the first state and after an exchange it sends RESUMPTION, with the secret by which the client reconnects after its
 //! token has expired.
 
@@ -26,8 +28,10 @@ use super::address::Id;
 use super::bearer::SocketBearer;
 use super::door::Client;
 use super::listener::Connection;
+use super::muting;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
+use super::statistics::{self, Schedule};
 use super::token_check::{self, TokenRefused};
 use super::view;
 use super::whip::RESUMPTION;
@@ -176,6 +180,7 @@ async fn run(
     let mut last_received = Instant::now();
     let mut told = None;
     let mut secret = None;
+    let mut stats = Schedule::default();
     loop {
         // Clients expect STAGE_STATE as the first message.
         if told.is_some() && secret.as_ref() != Some(&joined.resumption) {
@@ -192,7 +197,7 @@ async fn run(
                             Ok(message) => message,
                             Err(refused) => return Some(refused),
                         };
-                        if let Some(answer) = answer(app, joined, message).await {
+                        if let Some(answer) = answer(app, joined, &mut stats, message).await {
                             socket.send(Message::text(answer)).await?;
                         }
                     }
@@ -215,6 +220,19 @@ async fn run(
                     }
                     told = state;
                 }
+            }
+            changed = joined.speakers.changed(), if told.is_some() => {
+                if changed.is_err() {
+                    return Some(RESTART);
+                }
+                let speaker = joined.speakers.borrow_and_update().clone();
+                if let Some(speaker) = speaker {
+                    socket.send(Message::text(&*speaker)).await?;
+                }
+            }
+            () = stats.due(), if told.is_some() => {
+                let payload = statistics::of_socket(&app.control, joined).await;
+                socket.send(Message::text(frame("STATS", Some(payload)))).await?;
             }
             news = joined.streams.next(), if told.is_some() => {
                 for message in news {
@@ -254,7 +272,12 @@ fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
 }
 
 /// Handles a message. Unknown types are ignored, for later versions of the protocol.
-async fn answer(app: &App, joined: &mut EventsSocket, message: ClientMessage) -> Option<String> {
+async fn answer(
+    app: &App,
+    joined: &mut EventsSocket,
+    stats: &mut Schedule,
+    message: ClientMessage,
+) -> Option<String> {
     match message.r#type.as_str() {
         "PING" => Some(frame("PONG", None)),
         "TOKEN_EXCHANGE" => {
@@ -266,6 +289,14 @@ async fn answer(app: &App, joined: &mut EventsSocket, message: ClientMessage) ->
         }
         "SUBSCRIBE_CONFIGURE" => {
             let (kind, told) = wishes::configure(app, joined, &message.payload).await;
+            Some(frame(kind, Some(told)))
+        }
+        "PUBLISH_CONFIGURE" => {
+            let (kind, told) = muting::configure(&app.control, joined, &message.payload);
+            Some(frame(kind, Some(told)))
+        }
+        "STATS_CONFIGURE" => {
+            let (kind, told) = stats.configure(&message.payload);
             Some(frame(kind, Some(told)))
         }
         _ => None,

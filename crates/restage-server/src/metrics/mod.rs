@@ -6,6 +6,7 @@
 
 mod outbox;
 mod state;
+mod survey;
 mod tls;
 
 use std::borrow::Cow;
@@ -22,12 +23,14 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use restage_api::Operation;
 use restage_node::control::{Control, Failures};
+use restage_node::media::Media;
 use restage_store::durations;
 use tokio::sync::Mutex;
 
 use crate::tls::Tls;
 
 use state::State;
+use survey::SurveyCollector;
 use tls::TlsCollector;
 
 /// The type of what [`Metrics::render`] answers.
@@ -99,10 +102,16 @@ impl Metrics {
             control.store().batch_durations(),
             control.failures().clone(),
             tls,
+            Some(control.media().clone()),
         )
     }
 
-    fn with(batches: Histogram, failures: Failures, tls: Option<&Arc<Tls>>) -> Self {
+    fn with(
+        batches: Histogram,
+        failures: Failures,
+        tls: Option<&Arc<Tls>>,
+        media: Option<Media>,
+    ) -> Self {
         let mut registry = Registry::with_prefix("restage");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that runs", build);
@@ -152,6 +161,9 @@ impl Metrics {
         );
         if let Some(tls) = tls {
             registry.register_collector(Box::new(TlsCollector(Arc::clone(tls))));
+        }
+        if let Some(media) = media {
+            registry.register_collector(Box::new(SurveyCollector(media)));
         }
         let state = State::register(&mut registry);
         Self {
@@ -250,7 +262,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_operation_and_code() {
-        let metrics = Metrics::with(durations(), Failures::default(), None);
+        let metrics = Metrics::with(durations(), Failures::default(), None, None);
         let took = Duration::from_micros(150);
         metrics.api_request(Some(Operation::GetStage), None, took);
         metrics.api_request(Some(Operation::GetStage), None, took);
@@ -276,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_made_up_method_opens_no_series() {
-        let metrics = Metrics::with(durations(), Failures::default(), None);
+        let metrics = Metrics::with(durations(), Failures::default(), None, None);
         for n in 0..100 {
             let method = http::Method::from_bytes(format!("M{n}").as_bytes()).unwrap();
             metrics.http_request(
@@ -296,7 +308,7 @@ mod tests {
         let ends_s = made.certificate().facts().ends_s;
         let tls = Tls::of(made.certificate());
         tls.note_unfinished();
-        let metrics = Metrics::with(durations(), Failures::default(), Some(&tls));
+        let metrics = Metrics::with(durations(), Failures::default(), Some(&tls), None);
         let text = text(&metrics);
         for line in [
             "restage_tls_handshakes_total{outcome=\"finished\"} 0".to_owned(),

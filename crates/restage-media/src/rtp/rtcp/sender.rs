@@ -43,6 +43,8 @@ pub(crate) enum Feedback<'a> {
         lost: i32,
         /// The highest sequence number, with the number of its cycles in the upper half.
         highest: u32,
+        /// In ticks of the stream's clock.
+        jitter: u32,
         /// The middle of the time in the newest sender report, or 0.
         last_report: u32,
         /// In 1/65,536 second.
@@ -125,6 +127,7 @@ fn report(block: &[u8; 24]) -> Feedback<'static> {
         // 24 bits with a sign.
         lost: (word(4) << 8).cast_signed() >> 8,
         highest: word(8),
+        jitter: word(12),
         last_report: word(16),
         since_last_report: word(20),
     }
@@ -246,6 +249,7 @@ mod tests {
                 fraction_lost: 64,
                 lost: -2,
                 highest: 0x1_0005,
+                jitter: 0,
                 last_report: 0x0102_0304,
                 since_last_report: 0x1_0000,
             },

@@ -260,11 +260,12 @@ impl Client {
             .as_mut()
             .filter(|source| source.next_at <= now)
         {
+            let level = source.level;
             let packet = source.next();
             self.sent
                 .push((MediaKind::Audio, Arc::clone(&packet.payload)));
             let values = ExtensionValues {
-                audio_level: Some(-30),
+                audio_level: Some(level),
                 voice_activity: Some(true),
                 ..Default::default()
             };

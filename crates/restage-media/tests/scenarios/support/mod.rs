@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use client::Client;
 use restage_media::{
     Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
-    MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu, StreamState, TapError,
-    TapId, Wish, WorkerId, limits,
+    LayerWanted, MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu,
+    StreamState, TapError, TapId, Wish, WorkerId, limits,
 };
 
 /// SplitMix64, for loss and hostile bytes.
@@ -68,6 +68,12 @@ pub struct World {
     /// What goes to other workers: packets, and wishes for key frames.
     pub relayed: Vec<(PublicationId, Vec<WorkerId>, Burst)>,
     pub wanted: Vec<(PublicationId, u8)>,
+    /// How many layers other workers were asked for.
+    pub needed: Vec<(PublicationId, usize)>,
+    /// What publishers were told about their layers.
+    pub layers: Vec<(PeerId, Vec<LayerWanted>)>,
+    /// How loud publications are.
+    pub loudness: Vec<(PublicationId, i8)>,
     /// What taps were given.
     pub tapped: Vec<(TapId, MediaPacket)>,
     /// Which layers of external inlets were asked for key frames.
@@ -154,6 +160,9 @@ impl World {
             news: Vec::new(),
             relayed: Vec::new(),
             wanted: Vec::new(),
+            needed: Vec::new(),
+            layers: Vec::new(),
+            loudness: Vec::new(),
             tapped: Vec::new(),
             inlet_key_frames: Vec::new(),
             delay: Duration::from_millis(5),
@@ -446,6 +455,9 @@ impl World {
             Output::KeyframeWanted { publication, layer } => {
                 self.wanted.push((publication, layer));
             }
+            Output::LayersNeeded { publication, level } => self.needed.push((publication, level)),
+            Output::LayersWanted { peer, layers } => self.layers.push((peer, layers)),
+            Output::Loudness { publication, level } => self.loudness.push((publication, level)),
             Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
             Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
             Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),

@@ -17,6 +17,8 @@ pub struct SourcePacket {
 
 pub struct AudioSource {
     pub next_at: Instant,
+    /// Loudness in −dBov.
+    pub level: i8,
     seq: u64,
     time: u32,
     count: u64,
@@ -26,6 +28,7 @@ impl AudioSource {
     pub fn new(now: Instant, seed: u64) -> Self {
         Self {
             next_at: now,
+            level: -30,
             seq: 100 + seed * 1_000 % 20_000,
             time: seed as u32 * 77_777,
             count: 0,

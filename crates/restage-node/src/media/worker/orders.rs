@@ -18,6 +18,11 @@ impl Worker {
                 reply,
                 turn,
             } => self.apply_control(control, reply, turn),
+            Order::Measure { peers, reply } => {
+                let all = peers.into_iter();
+                let stats = all.filter_map(|peer| self.sfu.peer_stats(peer)).collect();
+                reply.send(stats).ok();
+            }
             Order::Stop => self.stopping = true,
             #[cfg(test)]
             Order::Fail(fault) => fault.strike()?,
@@ -68,6 +73,7 @@ impl Worker {
             self.load.fetch_sub(1, Ordering::Relaxed);
         }
         self.streams.remove(&peer);
+        self.layers.remove(&peer);
         self.neighbours.routes.leave(self.id, peer);
     }
 }

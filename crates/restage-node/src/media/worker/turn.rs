@@ -63,6 +63,7 @@ impl Worker {
         }
         self.sweep_lines();
         self.measure_load();
+        self.surveyor.turn(now(), &self.sfu, &self.live);
         self.report();
         Ok(has_messages || has_arrivals || orders == ORDERS_PER_TURN || !self.is_socket_empty)
     }
@@ -329,6 +330,16 @@ impl Worker {
                     let event = MediaEvent::Undecodable(peer, kind, published);
                     self.unsent.push_back(event);
                 }
+                Output::LayersNeeded { publication, level } => {
+                    if let Some(home) = self.neighbours.routes.home(publication) {
+                        let control = Control::NeedLayers { publication, level };
+                        self.send_to(home, Message::Control(control));
+                    }
+                }
+                Output::LayersWanted { peer, layers } => drop(self.layers.insert(peer, layers)),
+                Output::Loudness { publication, level } => {
+                    self.loudness.insert(publication, level);
+                }
                 Output::Stream { peer, state } => drop(self.streams.insert(peer, state)),
                 // The server opens no taps and no external inlets.
                 Output::Tapped { .. }
@@ -366,6 +377,7 @@ impl Worker {
             self.unsent.pop_front();
         }
         self.report_streams();
+        self.share_loudness();
         let stats = self.sfu.stats();
         self.care
             .warn_of_contests(self.read_at, stats.addresses_contested);
@@ -397,6 +409,23 @@ impl Worker {
             if let Some(state) = self.streams.remove(&peer) {
                 room.send(MediaEvent::Stream(peer, state));
             }
+        }
+        while let Some(peer) = self.layers.keys().next().copied() {
+            let Ok(room) = self.events.try_reserve() else {
+                return;
+            };
+            if let Some(layers) = self.layers.remove(&peer) {
+                room.send(MediaEvent::LayersWanted(peer, layers));
+            }
+        }
+    }
+
+    /// Puts how loud publications are where the control plane looks from time to time. While it looks, that waits for the next turn.
+    fn share_loudness(&mut self) {
+        if !self.loudness.is_empty()
+            && let Ok(mut heard) = self.heard.try_lock()
+        {
+            heard.extend(self.loudness.drain());
         }
     }
 }

@@ -1,0 +1,98 @@
+// @ts-check
+/** What a publisher sends: its codec, its layers, and which of these it leaves out because nobody wants them. */
+
+/**
+ * @typedef {object} LayerWanted
+ * @property {string} rid
+ * @property {boolean} isWanted
+ *
+ * @typedef {object} LayersWanted The server's message: which layers of a publishing connection somebody wants.
+ * @property {string} session The last part of the session's address.
+ * @property {LayerWanted[]} layers
+ */
+
+/** Three layers, smallest first, with the rates and frame rates of the service's web SDK. */
+const LAYERS = [
+  { rid: "low", scaleResolutionDownBy: 4, maxBitrate: 200_000, maxFramerate: 15 },
+  { rid: "mid", scaleResolutionDownBy: 2, maxBitrate: 700_000, maxFramerate: 20 },
+  { rid: "hi", scaleResolutionDownBy: 1, maxBitrate: 1_700_000, maxFramerate: 30 },
+];
+
+/**
+ * The encodings of a video track.
+ * @param {{ simulcast?: boolean, maxBitrate?: number }} options
+ * @returns {RTCRtpEncodingParameters[]}
+ */
+export function encodingsOf({ simulcast, maxBitrate }) {
+  if (!simulcast) return maxBitrate ? [{ maxBitrate }] : [];
+  const most = maxBitrate ?? Number.POSITIVE_INFINITY;
+  return LAYERS.map(layer => ({ ...layer, maxBitrate: Math.min(layer.maxBitrate, most) }));
+}
+
+/**
+ * Restricts the offer to this codec and its retransmission formats, because a server may prefer another codec.
+ * @param {RTCRtpTransceiver} transceiver
+ * @param {string} name
+ */
+export function restrict(transceiver, name) {
+  const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
+  const wanted = [`video/${name}`, "video/rtx"].map(type => type.toLowerCase());
+  const kept = codecs.filter(codec => wanted.includes(codec.mimeType.toLowerCase()));
+  if (kept.some(codec => codec.mimeType.toLowerCase() === wanted[0])) transceiver.setCodecPreferences(kept);
+}
+
+/**
+ * Reads the payload of a PUBLISH_LAYERS_WANTED; `undefined` if it is not one.
+ * @param {any} payload
+ * @returns {LayersWanted | undefined}
+ */
+export function readLayers(payload) {
+  if (typeof payload.session !== "string" || !Array.isArray(payload.layers)) return undefined;
+  const layers = payload.layers
+    .filter((/** @type {any} */ layer) => typeof layer?.rid === "string")
+    .map((/** @type {any} */ { rid, isWanted }) => ({ rid, isWanted: isWanted !== false }));
+  return { session: payload.session, layers };
+}
+
+/** Sets which layers a connection sends, one change after the other: a browser refuses parameters that are out of date. */
+export class LayerSwitch {
+  #connection;
+  /** @type {LayerWanted[] | undefined} */
+  #next;
+  #isBusy = false;
+
+  /** @param {RTCPeerConnection} connection */
+  constructor(connection) {
+    this.#connection = connection;
+  }
+
+  /** @param {LayerWanted[]} layers Replaces those that have not been set yet. */
+  async set(layers) {
+    this.#next = layers;
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    while (this.#next) {
+      const wanted = new Map(this.#next.map(({ rid, isWanted }) => [rid, isWanted]));
+      this.#next = undefined;
+      for (const sender of this.#connection.getSenders()) await apply(sender, wanted);
+    }
+    this.#isBusy = false;
+  }
+}
+
+/**
+ * @param {RTCRtpSender} sender
+ * @param {Map<string | undefined, boolean>} wanted
+ */
+async function apply(sender, wanted) {
+  const parameters = sender.getParameters();
+  let isChanged = false;
+  for (const encoding of parameters.encodings ?? []) {
+    const isWanted = wanted.get(encoding.rid);
+    if (isWanted === undefined || encoding.active === isWanted) continue;
+    encoding.active = isWanted;
+    isChanged = true;
+  }
+  // A connection that is just ending refuses; a new one begins with all layers.
+  if (isChanged) await sender.setParameters(parameters).catch(() => {});
+}
