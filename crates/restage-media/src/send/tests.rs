@@ -120,7 +120,7 @@ impl Rig {
                 wallclock: self.now,
                 payload: Arc::clone(&payload),
                 extensions: Extensions::default(),
-                vp8: None,
+                edit: None,
             });
             let packet = Packet {
                 kind: MediaKind::Video,
