@@ -1,7 +1,5 @@
 //! The packets that one subscriber was sent, so that they can be sent again.
 
-
-
 use super::Outgoing;
 use super::rewrite::Edit;
 use crate::limits::SENT_PACKETS_MAX;

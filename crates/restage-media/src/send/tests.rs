@@ -137,6 +137,7 @@ impl Rig {
                 arrived: self.now,
                 wallclock: self.now,
                 payload,
+                plain: None,
                 extensions: Extensions::default(),
             };
             self.history.push(packet, self.now);

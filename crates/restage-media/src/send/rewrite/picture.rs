@@ -154,10 +154,7 @@ mod tests {
             rewriter.forward(&came(id, 0, 1));
         }
         rewriter.switch(&came(77, 9, 9));
-        assert_eq!(
-            rewriter.forward(&came(77, 9, 9)).unwrap().picture_id,
-            2
-        );
+        assert_eq!(rewriter.forward(&came(77, 9, 9)).unwrap().picture_id, 2);
     }
 
     #[test]
