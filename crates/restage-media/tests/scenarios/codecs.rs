@@ -156,7 +156,7 @@ fn who_has_no_codec_for_a_kind_at_all_is_told_too() {
         });
     let offer = lines.collect::<String>()
         + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:pictures\r\na=recvonly\r\na=rtcp-mux\r\n\
-           a=rtpmap:96 VP9/90000\r\n";
+           a=rtpmap:96 H266/90000\r\n";
     world.control(Control::OpenSubscriber {
         peer: PeerId(2),
         offer: offer.to_owned(),

@@ -324,7 +324,7 @@ fn inlets_take_over_from_publishers_and_back_without_a_break() {
 #[test]
 fn what_a_tap_is_given_can_be_pushed_into_another_process() {
     let mut home = World::new();
-    let mut away = World::with(restage_media::Config {
+    let mut away = World::with(Config {
         seed: 9,
         ..config()
     });
@@ -527,7 +527,7 @@ fn a_jump_of_numbers_begins_anew_with_a_key_frame() {
 
 #[test]
 fn an_inlet_is_held_to_what_a_publisher_may_send() {
-    let mut world = World::with(restage_media::Config {
+    let mut world = World::with(Config {
         publish_bits_per_s_max: Some(100_000),
         ..config()
     });
