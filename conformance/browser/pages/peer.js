@@ -41,7 +41,29 @@ function readIdentity() {
   return identity;
 }
 
+/** Lets the offers of this page have only these codecs: those of a viewer that has no others. */
+function offerOnly(/** @type {string[]} */ names) {
+  const { addTransceiver } = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.addTransceiver = function (kind, init) {
+    const transceiver = addTransceiver.call(this, kind, init);
+    const codecs = RTCRtpReceiver.getCapabilities(String(kind))?.codecs ?? [];
+    const kept = codecs.filter(codec => names.includes(codec.mimeType.split("/")[1]));
+    transceiver.setCodecPreferences(kept);
+    return transceiver;
+  };
+}
+
+/** How many packets of sound came as a repetition of earlier ones. */
+async function readRepeated() {
+  for (const report of (await session.connection?.getStats())?.values() ?? []) {
+    if (report.type === "inbound-rtp" && report.kind === "audio") return report.fecPacketsReceived ?? 0;
+  }
+  return 0;
+}
+
 async function openSession() {
+  const only = wishes.get("only");
+  if (only) offerOnly(only.split(","));
   if (wishes.get("role") === "watch") {
     video.requestVideoFrameCallback(onFrame);
     return watch(`${wishes.get("url")}/whep/${wishes.get("participant")}`, token, video);
@@ -50,8 +72,10 @@ async function openSession() {
     audio: true,
     video: { width: 640, height: 360, frameRate: 20 },
   });
-  const videoCodec = /** @type {"H264" | "VP8"} */ (wishes.get("codec") ?? "H264");
-  return publish(wishes.get("whip") ?? decodeToken(token).whip_url, token, camera, { videoCodec });
+  const videoCodec = /** @type {"H264" | "VP8" | "VP9" | "AV1"} */ (wishes.get("codec") ?? "H264");
+  const redundantAudio = wishes.has("redundant");
+  const url = wishes.get("whip") ?? decodeToken(token).whip_url;
+  return publish(url, token, camera, { videoCodec, redundantAudio });
 }
 
 /** What a publisher's browser has learnt from RTCP reports. */
@@ -79,6 +103,7 @@ session.addEventListener("warning", () => told.push(session.warning?.code ?? "")
 Object.assign(window, {
   readFeedback,
   readIdentity,
+  readRepeated,
   readStats: async () => (session.connection ? stats.read(session.connection) : undefined),
   readState: () => ({
     state: session.state,

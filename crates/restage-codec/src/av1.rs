@@ -379,6 +379,18 @@ mod tests {
     }
 
     #[test]
+    fn an_encoders_temporal_unit_is_read() {
+        // The beginning of SVT-AV1's: 642 by 362.
+        let unit = [
+            0x12, 0x00, 0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc5, 0x03, 0x69, 0x3e, 0xfe, 0x40,
+            0x10, 0x32, 0xed, 0x61, 0x14, 0x00, 0x20, 0xc0, 0x20,
+        ];
+        assert!(is_key_frame(&unit));
+        let size = picture_size(&unit).unwrap();
+        assert_eq!((size.width, size.height), (642, 362));
+    }
+
+    #[test]
     fn packets_that_begin_a_sequence_start_a_key_frame() {
         let (sequence, key, delta) = (unit(1, &sequence()), unit(6, &KEY), unit(6, &DELTA));
         let both = [sequence.clone(), key.clone()];

@@ -72,7 +72,10 @@ const REASON_TIMEOUT_MS = 2000;
  * browser lacks.
  *
  * @typedef {object} PublishOptions
- * @property {"H264" | "VP8"} [videoCodec] The only codec to send; if absent, browser and server choose.
+ * @property {"H264" | "VP8" | "VP9" | "AV1" | "H265"} [videoCodec] The only codec to send, if the browser has it; if absent,
+ * browser and server choose. Viewers without it get CODEC_MISMATCH.
+ * @property {boolean} [redundantAudio] Each packet of sound repeats the one before, where the browser can, so that what is lost
+ * comes again. It takes twice the bits.
  * @property {number} [maxBitrate] Of the video, in bits per second.
  *
  * @typedef {object} Attempt One attempt to connect.
@@ -427,6 +430,7 @@ export function publish(url, token, stream, options = {}) {
         sendEncodings,
       });
       if (track.kind === "video" && options.videoCodec) restrict(transceiver, options.videoCodec);
+      if (track.kind === "audio" && options.redundantAudio) preferRedundancy(transceiver);
     }
   };
   return new MediaSession(url, token, "PUBLISH_ERROR", prepare, options);
@@ -442,6 +446,21 @@ function restrict(transceiver, name) {
   const wanted = [`video/${name}`, "video/rtx"].map(type => type.toLowerCase());
   const kept = codecs.filter(codec => wanted.includes(codec.mimeType.toLowerCase()));
   if (kept.some(codec => codec.mimeType.toLowerCase() === wanted[0])) transceiver.setCodecPreferences(kept);
+}
+
+/**
+ * Puts redundant audio (RFC 2198) first in the offer: browsers send it only then.
+ * @param {RTCRtpTransceiver} transceiver
+ */
+function preferRedundancy(transceiver) {
+  const codecs = RTCRtpSender.getCapabilities("audio")?.codecs ?? [];
+  /** @param {RTCRtpCodec} codec */
+  const isRedundant = codec => codec.mimeType.toLowerCase() === "audio/red";
+  if (!codecs.some(isRedundant)) return;
+  transceiver.setCodecPreferences([
+    ...codecs.filter(isRedundant),
+    ...codecs.filter(codec => !isRedundant(codec)),
+  ]);
 }
 
 /**

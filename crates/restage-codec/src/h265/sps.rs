@@ -125,6 +125,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_encoders_set_is_read() {
+        // x265: 642 by 362, cropped from 648 by 368.
+        let unit = [
+            0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00,
+            0x00, 0x03, 0x00, 0x3f, 0xa0, 0x05, 0x12, 0x01, 0x71, 0xc9, 0x26, 0x59, 0x59, 0xa4,
+        ];
+        let size = picture_size(&unit).unwrap();
+        assert_eq!((size.width, size.height), (642, 362));
+    }
+
+    #[test]
     fn damage_has_no_size() {
         let whole = sps(640, 360);
         for end in 0..whole.len() - 2 {
