@@ -50,7 +50,29 @@ function readIdentity() {
 
 const simulcast = wishes.get("simulcast") !== null;
 
+/** Lets the offers of this page have only these codecs: those of a viewer that has no others. */
+function offerOnly(/** @type {string[]} */ names) {
+  const { addTransceiver } = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.addTransceiver = function (kind, init) {
+    const transceiver = addTransceiver.call(this, kind, init);
+    const codecs = RTCRtpReceiver.getCapabilities(String(kind))?.codecs ?? [];
+    const kept = codecs.filter(codec => names.includes(codec.mimeType.split("/")[1]));
+    transceiver.setCodecPreferences(kept);
+    return transceiver;
+  };
+}
+
+/** How many packets of sound came as a repetition of earlier ones. */
+async function readRepeated() {
+  for (const report of (await session.connection?.getStats())?.values() ?? []) {
+    if (report.type === "inbound-rtp" && report.kind === "audio") return report.fecPacketsReceived ?? 0;
+  }
+  return 0;
+}
+
 async function openSession() {
+  const only = wishes.get("only");
+  if (only) offerOnly(only.split(","));
   if (wishes.get("role") === "watch") {
     video.requestVideoFrameCallback(onFrame);
     return watch(`${wishes.get("url")}/whep/${wishes.get("participant")}`, token, video, { events });
@@ -60,9 +82,10 @@ async function openSession() {
     ? { width: 960, height: 540, frameRate: 10 }
     : { width: 640, height: 360, frameRate: 20 };
   const camera = await navigator.mediaDevices.getUserMedia({ audio: true, video: size });
-  const videoCodec = /** @type {"H264" | "VP8"} */ (wishes.get("codec") ?? "H264");
+  const videoCodec = /** @type {"H264" | "VP8" | "VP9" | "AV1"} */ (wishes.get("codec") ?? "H264");
   return publish(wishes.get("whip") ?? decodeToken(token).whip_url, token, camera, {
     videoCodec,
+    redundantAudio: wishes.has("redundant"),
     simulcast,
     events,
   });
@@ -112,6 +135,7 @@ Object.assign(window, {
     session.setMuted(kind, isMuted),
   readMembers: () => events?.participants,
   readIdentity,
+  readRepeated,
   readStats: async () => (session.connection ? stats.read(session.connection) : undefined),
   readState: () => ({
     state: session.state,

@@ -1,7 +1,6 @@
-//! Reading the syntax elements of a NAL unit bit by bit.
+//! Reading syntax elements bit by bit.
 
-/// Reads the bits of a NAL unit and leaves out its emulation prevention bytes (ITU-T H.264 §7.4.1). Every method returns `None` once
-/// the bytes are used up.
+/// Reads bits. Every method returns `None` once the bytes are used up.
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     /// Index of the next byte.
@@ -11,16 +10,28 @@ pub(crate) struct BitReader<'a> {
     current: u8,
     /// Unread bits of `current`.
     left: u32,
+    /// Emulation prevention bytes are left out.
+    has_prevention: bool,
 }
 
 impl<'a> BitReader<'a> {
+    /// For a NAL unit, whose emulation prevention bytes are left out (ITU-T H.264 §7.4.1, H.265 §7.4.2).
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            has_prevention: true,
+            ..Self::plain(bytes)
+        }
+    }
+
+    /// For bytes that are read as they stand.
+    pub(crate) fn plain(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
             position: 0,
             zeros: 0,
             current: 0,
             left: 0,
+            has_prevention: false,
         }
     }
 
@@ -33,7 +44,7 @@ impl<'a> BitReader<'a> {
     fn bit(&mut self) -> Option<u32> {
         if self.left == 0 {
             let mut byte = self.next_byte()?;
-            if self.zeros >= 2 && byte == 3 {
+            if self.has_prevention && self.zeros >= 2 && byte == 3 {
                 byte = self.next_byte()?;
                 self.zeros = 0;
             }
@@ -65,6 +76,11 @@ impl<'a> BitReader<'a> {
             }
         }
         Some((1 << zeros) - 1 + self.take(zeros)?)
+    }
+
+    /// Leaves out this many bits.
+    pub(crate) fn skip(&mut self, count: u32) -> Option<()> {
+        (0..count).try_for_each(|_| self.bit().map(drop))
     }
 
     /// `se(v)`, an Exp-Golomb code that stands for 0, 1, −1, 2, −2 and so on (ITU-T H.264 §9.1.1).
@@ -131,6 +147,8 @@ pub(crate) mod tests {
         let mut bits = BitReader::new(&[0, 0, 3, 1, 0, 0, 3, 0, 0, 3]);
         let bytes: Vec<u32> = std::iter::from_fn(|| bits.take(8)).collect();
         assert_eq!(bytes, [0, 0, 1, 0, 0, 0, 0]);
+        let mut plain = BitReader::plain(&[0, 0, 3, 1]);
+        assert_eq!(plain.take(32), Some(0x301));
     }
 
     #[test]

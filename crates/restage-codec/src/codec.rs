@@ -43,15 +43,23 @@ pub enum Codec {
     H264,
     /// VP8 (RFC 6386).
     Vp8,
+    /// VP9 (the VP9 bitstream specification).
+    Vp9,
+    /// AV1 (the AV1 bitstream specification).
+    Av1,
+    /// H.265 (ITU-T H.265).
+    H265,
+    /// Opus with what was sent before: each packet repeats earlier ones (RFC 2198).
+    Red,
 }
 
 impl Codec {
-    /// Ticks per second of its RTP timestamps (RFC 7587 §4.1, RFC 6184 §5.1, RFC 7741 §4.1).
+    /// Ticks per second of its RTP timestamps (RFC 7587 §4.1, RFC 6184 §5.1, RFC 7741 §4.1, RFC 9628 §4.1, RFC 7798 §4.1, AV1 RTP §4.1).
     #[inline]
     pub fn clock_rate(self) -> u32 {
         match self {
-            Self::Opus => 48_000,
-            Self::H264 | Self::Vp8 => 90_000,
+            Self::Opus | Self::Red => 48_000,
+            Self::H264 | Self::Vp8 | Self::Vp9 | Self::Av1 | Self::H265 => 90_000,
         }
     }
 
@@ -59,8 +67,8 @@ impl Codec {
     #[inline]
     pub fn kind(self) -> MediaKind {
         match self {
-            Self::Opus => MediaKind::Audio,
-            Self::H264 | Self::Vp8 => MediaKind::Video,
+            Self::Opus | Self::Red => MediaKind::Audio,
+            Self::H264 | Self::Vp8 | Self::Vp9 | Self::Av1 | Self::H265 => MediaKind::Video,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! VP8: the frame header (RFC 6386 §9.1) and the payload descriptor before it in RTP packets (RFC 7741 §4.2).
 
 use crate::PictureSize;
+use crate::picture::{NewNumbers, PictureId, PictureNumbers};
 
 /// Whether a decoder can start with this frame: its P bit is clear.
 pub fn is_key_frame(frame: &[u8]) -> bool {
@@ -29,69 +30,8 @@ pub struct Descriptor {
     pub starts_partition: bool,
     /// Index of the partition (PID).
     pub partition: u8,
-    /// Number of the picture.
-    pub picture_id: Option<PictureId>,
-    /// Number of the newest picture of the lowest temporal layer (TL0PICIDX).
-    pub tl0_pic_idx: Option<u8>,
-    /// Number of the newest key frame, in 5 bits (KEYIDX).
-    pub key_idx: Option<u8>,
-}
-
-/// A picture id with its width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PictureId {
-    /// In 7 or 15 bits.
-    pub value: u16,
-    /// It has 15 bits.
-    pub is_wide: bool,
-}
-
-/// The numbers of a descriptor that receivers expect to be continuous, to be written instead of the sender's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DescriptorNumbers {
-    /// Written in as many bits as the descriptor has.
-    pub picture_id: Option<u16>,
-    /// TL0PICIDX.
-    pub tl0_pic_idx: Option<u8>,
-    /// KEYIDX; its lower 5 bits count.
-    pub key_idx: Option<u8>,
-}
-
-impl DescriptorNumbers {
-    /// Overwrites the fields that the descriptor at the beginning of `payload` has.
-    pub fn write(&self, payload: &mut [u8]) {
-        let (Some(&first), Some(&extension)) = (payload.first(), payload.get(1)) else {
-            return;
-        };
-        if first & 0x80 == 0 {
-            return;
-        }
-        let mut at = 2;
-        if extension & 0x80 != 0 {
-            let is_wide = payload.get(at).is_some_and(|high| high & 0x80 != 0);
-            if let Some(id) = self.picture_id {
-                match payload.get_mut(at..) {
-                    Some([high, low, ..]) if is_wide => {
-                        [*high, *low] = (id & 0x7fff | 0x8000).to_be_bytes();
-                    }
-                    Some([low, ..]) if !is_wide => *low = (id & 0x7f) as u8,
-                    _ => return,
-                }
-            }
-            at += 1 + usize::from(is_wide);
-        }
-        if extension & 0x40 != 0 {
-            if let (Some(index), Some(byte)) = (self.tl0_pic_idx, payload.get_mut(at)) {
-                *byte = index;
-            }
-            at += 1;
-        }
-        if extension & 0x10 != 0
-            && let (Some(index), Some(byte)) = (self.key_idx, payload.get_mut(at))
-        {
-            *byte = *byte & 0xe0 | index & 0x1f;
-        }
-    }
+    /// The numbers that it carries.
+    pub numbers: PictureNumbers,
 }
 
 impl Descriptor {
@@ -99,43 +39,56 @@ impl Descriptor {
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let mut reader = payload.iter().copied();
         let first = reader.next()?;
-        let mut descriptor = Self {
-            length: 0,
-            starts_partition: first & 0x10 != 0,
-            partition: first & 0x07,
-            picture_id: None,
-            tl0_pic_idx: None,
-            key_idx: None,
-        };
+        let mut numbers = PictureNumbers::default();
         if first & 0x80 != 0 {
             let extension = reader.next()?;
             if extension & 0x80 != 0 {
-                let high = reader.next()?;
-                descriptor.picture_id = Some(if high & 0x80 != 0 {
-                    let value = u16::from_be_bytes([high & 0x7f, reader.next()?]);
-                    PictureId {
-                        value,
-                        is_wide: true,
-                    }
-                } else {
-                    PictureId {
-                        value: u16::from(high),
-                        is_wide: false,
-                    }
-                });
+                numbers.picture_id = Some(PictureId::read(&mut reader)?);
             }
             if extension & 0x40 != 0 {
-                descriptor.tl0_pic_idx = Some(reader.next()?);
+                numbers.tl0_pic_idx = Some(reader.next()?);
             }
             if extension & 0x30 != 0 {
                 let byte = reader.next()?;
                 if extension & 0x10 != 0 {
-                    descriptor.key_idx = Some(byte & 0x1f);
+                    numbers.key_idx = Some(byte & 0x1f);
                 }
             }
         }
-        descriptor.length = payload.len() - reader.len();
-        Some(descriptor)
+        Some(Self {
+            length: payload.len() - reader.len(),
+            starts_partition: first & 0x10 != 0,
+            partition: first & 0x07,
+            numbers,
+        })
+    }
+}
+
+/// Overwrites the numbers that the descriptor at the beginning of `payload` has.
+pub fn write_numbers(payload: &mut [u8], numbers: &NewNumbers) {
+    let (Some(&first), Some(&extension)) = (payload.first(), payload.get(1)) else {
+        return;
+    };
+    if first & 0x80 == 0 {
+        return;
+    }
+    let mut at = 2;
+    if extension & 0x80 != 0 {
+        let Some(length) = numbers.write_picture_id(payload, at) else {
+            return;
+        };
+        at += length;
+    }
+    if extension & 0x40 != 0 {
+        if let Some(byte) = payload.get_mut(at) {
+            *byte = numbers.tl0_pic_idx;
+        }
+        at += 1;
+    }
+    if extension & 0x10 != 0
+        && let Some(byte) = payload.get_mut(at)
+    {
+        *byte = *byte & 0xe0 | numbers.key_idx & 0x1f;
     }
 }
 
@@ -168,12 +121,14 @@ mod tests {
                 length: 6,
                 starts_partition: true,
                 partition: 0,
-                picture_id: Some(PictureId {
-                    value: 0x1234,
-                    is_wide: true
-                }),
-                tl0_pic_idx: Some(0x56),
-                key_idx: Some(5),
+                numbers: PictureNumbers {
+                    picture_id: Some(PictureId {
+                        value: 0x1234,
+                        is_wide: true
+                    }),
+                    tl0_pic_idx: Some(0x56),
+                    key_idx: Some(5),
+                },
             })
         );
         assert!(starts_key_frame(&payload));
@@ -183,14 +138,17 @@ mod tests {
     fn narrow_picture_ids_and_plain_descriptors() {
         let descriptor = Descriptor::parse(&[0x80, 0x80, 0x12, 0x00]).unwrap();
         assert_eq!(
-            descriptor.picture_id,
+            descriptor.numbers.picture_id,
             Some(PictureId {
                 value: 0x12,
                 is_wide: false
             })
         );
         let descriptor = Descriptor::parse(&[0x10, 0x01]).unwrap();
-        assert_eq!((descriptor.length, descriptor.picture_id), (1, None));
+        assert_eq!(
+            (descriptor.length, descriptor.numbers.picture_id),
+            (1, None)
+        );
     }
 
     #[test]
@@ -231,34 +189,34 @@ mod tests {
 
     #[test]
     fn fields_are_overwritten_in_place() {
-        let numbers = DescriptorNumbers {
-            picture_id: Some(0x1234),
-            tl0_pic_idx: Some(9),
-            key_idx: Some(3),
+        let numbers = NewNumbers {
+            picture_id: 0x1234,
+            tl0_pic_idx: 9,
+            key_idx: 3,
         };
         let mut wide = [0x90, 0xf0, 0x80, 0x01, 0x05, 0x60, 0x00];
-        numbers.write(&mut wide);
-        let read = Descriptor::parse(&wide).unwrap();
+        write_numbers(&mut wide, &numbers);
+        let read = Descriptor::parse(&wide).unwrap().numbers;
         assert_eq!(read.picture_id.unwrap().value, 0x1234);
         assert_eq!((read.tl0_pic_idx, read.key_idx), (Some(9), Some(3)));
         assert_eq!(wide[5], 0x63, "the temporal layer stays");
         let mut narrow = [0x90, 0x80, 0x11, 0x00];
-        numbers.write(&mut narrow);
+        write_numbers(&mut narrow, &numbers);
         assert_eq!(narrow, [0x90, 0x80, 0x34, 0x00]);
     }
 
     #[test]
     fn no_descriptor_makes_writing_panic() {
-        let numbers = DescriptorNumbers {
-            picture_id: Some(1),
-            tl0_pic_idx: Some(9),
-            key_idx: Some(3),
+        let numbers = NewNumbers {
+            picture_id: 1,
+            tl0_pic_idx: 9,
+            key_idx: 3,
         };
         for length in 0..7 {
             for extension in 0..=255_u8 {
                 for wide in [0, 0x80] {
                     let mut payload = [0x90, extension, wide, 1, 2, 3, 4];
-                    numbers.write(&mut payload[..length]);
+                    write_numbers(&mut payload[..length], &numbers);
                 }
             }
         }
@@ -272,15 +230,16 @@ mod tests {
         ) {
             let _ = (starts_key_frame(&payload), size_in_packet(&payload), picture_size(&payload));
             let before = Descriptor::parse(&payload);
-            let numbers = DescriptorNumbers {
-                picture_id: Some(id),
-                tl0_pic_idx: Some(tl0),
-                key_idx: Some(key),
+            let numbers = NewNumbers {
+                picture_id: id,
+                tl0_pic_idx: tl0,
+                key_idx: key,
             };
-            numbers.write(&mut payload);
+            write_numbers(&mut payload, &numbers);
             if let Some(before) = before {
                 let after = Descriptor::parse(&payload).unwrap();
                 assert_eq!(after.length, before.length);
+                let (before, after) = (before.numbers, after.numbers);
                 assert_eq!(
                     after.picture_id.map(|id| (id.value, id.is_wide)),
                     before.picture_id.map(|before| (id, before.is_wide))

@@ -31,6 +31,8 @@ pub(crate) struct Packet {
     /// Capture time, on a clock shared by audio, video and all feeds.
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
+    /// For redundant audio: the newest block alone, as a payload of Opus.
+    pub(crate) plain: Option<Arc<[u8]>>,
     pub(crate) extensions: Extensions,
 }
 
@@ -101,7 +103,8 @@ pub struct MediaPacket {
     pub starts_key_frame: bool,
     /// H.264 parameter sets that a decoder which starts with this packet needs before it, as the stream has not said them at this place.
     pub parameter_sets: Option<Arc<Lead>>,
-    /// The payload in the codec's RTP format. Never empty.
+    /// The payload in the codec's RTP format. Never empty. Where a publisher sends redundant audio ([`Codec::Red`]), `primary_start` of
+    /// [`restage_codec::red`] finds the Opus packet in it.
     pub payload: Arc<[u8]>,
     /// Loudness in −dBov, 0 to −127 (RFC 6464), if the sender says it.
     pub audio_level: Option<i8>,

@@ -42,7 +42,7 @@ pub(crate) fn engine(srtp: Srtp) -> anyhow::Result<Engine> {
     Ok(Engine {
         crypto,
         certificate: Some(certificate.context("no DTLS certificate")?),
-        has_vp8: false,
+        others: Vec::new(),
     })
 }
 

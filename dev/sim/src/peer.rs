@@ -26,8 +26,8 @@ pub struct Engine {
     pub crypto: Arc<CryptoProvider>,
     /// The certificate; the engine creates one if there is none.
     pub certificate: Option<DtlsCert>,
-    /// Whether VP8 is offered in addition to H.264.
-    pub has_vp8: bool,
+    /// The video codecs that are offered in addition to H.264: VP8, VP9, AV1, H.265.
+    pub others: Vec<Codec>,
 }
 
 impl Engine {
@@ -38,7 +38,10 @@ impl Engine {
             .set_crypto_provider(Arc::clone(&self.crypto))
             .clear_codecs()
             .enable_opus(true, false)
-            .enable_vp8(self.has_vp8)
+            .enable_vp8(self.others.contains(&Codec::Vp8))
+            .enable_vp9(self.others.contains(&Codec::Vp9))
+            .enable_av1(self.others.contains(&Codec::Av1))
+            .enable_h265(self.others.contains(&Codec::H265))
             .enable_h264(true);
         if let Some(certificate) = &self.certificate {
             builder = builder.set_dtls_cert(certificate.clone());

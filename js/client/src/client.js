@@ -15,7 +15,7 @@
  */
 
 import { errorEvent, StageError } from "./errors.js";
-import { encodingsOf, LayerSwitch, restrict } from "./layers.js";
+import { encodingsOf, LayerSwitch, preferRedundancy, restrict } from "./layers.js";
 import { noMediaPath, notSecured, udpCandidates } from "./path.js";
 import { Retry } from "./retry.js";
 import { offer, Trickle } from "./signalling.js";
@@ -76,7 +76,10 @@ const CONFIGURATION = { bundlePolicy: "max-bundle" };
  * browser lacks.
  *
  * @typedef {object} PublishOptions
- * @property {"H264" | "VP8"} [videoCodec] The only codec to send; if absent, browser and server choose.
+ * @property {"H264" | "VP8" | "VP9" | "AV1" | "H265"} [videoCodec] The only codec to send, if the browser has it; if absent,
+ * browser and server choose. Viewers without it get CODEC_MISMATCH.
+ * @property {boolean} [redundantAudio] Each packet of sound repeats the one before, where the browser can, so that what is lost
+ * comes again. It takes twice the bits.
  * @property {number} [maxBitrate] Of the video, in bits per second; with `simulcast` of each layer.
  * @property {boolean} [simulcast] Sends three layers. With `events`, those that nobody wants are not sent.
  *
@@ -480,6 +483,7 @@ export function publish(url, token, stream, options = {}) {
         sendEncodings,
       });
       if (track.kind === "video" && options.videoCodec) restrict(transceiver, options.videoCodec);
+      if (track.kind === "audio" && options.redundantAudio) preferRedundancy(transceiver);
     }
   };
   return new MediaSession(url, token, "PUBLISH_ERROR", prepare, options);

@@ -42,6 +42,21 @@ export function restrict(transceiver, name) {
 }
 
 /**
+ * Puts redundant audio (RFC 2198) first in the offer: browsers send it only then.
+ * @param {RTCRtpTransceiver} transceiver
+ */
+export function preferRedundancy(transceiver) {
+  const codecs = RTCRtpSender.getCapabilities("audio")?.codecs ?? [];
+  /** @param {RTCRtpCodec} codec */
+  const isRedundant = codec => codec.mimeType.toLowerCase() === "audio/red";
+  if (!codecs.some(isRedundant)) return;
+  transceiver.setCodecPreferences([
+    ...codecs.filter(isRedundant),
+    ...codecs.filter(codec => !isRedundant(codec)),
+  ]);
+}
+
+/**
  * Reads the payload of a PUBLISH_LAYERS_WANTED; `undefined` if it is not one.
  * @param {any} payload
  * @returns {LayersWanted | undefined}

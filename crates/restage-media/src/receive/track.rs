@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_codec::h264::StartDetector;
-use restage_codec::{Codec, MediaKind, PictureSize, vp8};
+use restage_codec::{Codec, MediaKind, PictureSize, av1, h264, h265, red, vp8, vp9};
 
 use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::Packet;
@@ -40,7 +39,8 @@ struct Layer {
     presence: Presence,
     /// The format of its newest packet.
     format: Option<Arc<Format>>,
-    h264: StartDetector,
+    h264: h264::StartDetector,
+    h265: h265::StartDetector,
     report: Option<SenderReport>,
 }
 
@@ -69,7 +69,7 @@ impl TrackIn {
     /// Assigns a packet to its layer. `None`: there are [`LAYERS_MAX`] other layers.
     pub(crate) fn on_packet(
         &mut self,
-        received: Received,
+        mut received: Received,
         format: &Arc<Format>,
         clock: &mut FeedClock,
     ) -> Option<Packet> {
@@ -89,6 +89,9 @@ impl TrackIn {
                 lead = layer.h264.lead(received.seq, &received.payload);
             }
         }
+        let plain = (format.codec == Codec::Red)
+            .then(|| unwrap(&mut received, format))
+            .flatten();
         let report = layer
             .report
             .map(|report| report.at_rate(format.codec.clock_rate()));
@@ -114,6 +117,7 @@ impl TrackIn {
             arrived: now,
             wallclock,
             payload: received.payload,
+            plain,
             extensions: received.extensions,
         })
     }
@@ -167,6 +171,7 @@ impl TrackIn {
                 layer.ssrc = received.ssrc;
                 layer.epoch += 1;
                 layer.h264.restart(received.seq);
+                layer.h265.restart();
                 layer.report = None;
             }
             return Some(index);
@@ -184,7 +189,8 @@ impl TrackIn {
             last_at: received.arrived,
             presence: Presence::Sent,
             format: None,
-            h264: StartDetector::new(received.seq),
+            h264: h264::StartDetector::new(received.seq),
+            h265: h265::StartDetector::default(),
             report: None,
         });
         Some(self.layers.len() - 1)
@@ -327,23 +333,50 @@ impl Layer {
                     .on_format(offered.iter().map(Vec::as_slice), received.seq);
             }
         }
-        match format.codec {
-            Codec::Opus => false,
-            Codec::Vp8 => {
-                let starts = vp8::starts_key_frame(&received.payload);
-                if starts {
-                    self.size = vp8::size_in_packet(&received.payload).or(self.size);
-                }
-                starts
-            }
+        let (seq, time, payload) = (received.seq, received.time, &received.payload);
+        let (starts, size) = match format.codec {
+            Codec::Opus | Codec::Red => return false,
             Codec::H264 => {
-                let (seq, time) = (received.seq, received.time);
-                let starts = self.h264.on_packet(seq, time, &received.payload);
-                self.size = self.h264.size().or(self.size);
-                starts
+                let starts = self.h264.on_packet(seq, time, payload);
+                (starts, self.h264.size())
             }
-        }
+            Codec::H265 => {
+                let starts = self.h265.on_packet(seq, time, payload);
+                (starts, self.h265.size())
+            }
+            Codec::Vp8 => with_size(payload, vp8::starts_key_frame, vp8::size_in_packet),
+            Codec::Vp9 => with_size(payload, vp9::starts_key_frame, vp9::size_in_packet),
+            Codec::Av1 => with_size(payload, av1::starts_key_frame, av1::size_in_packet),
+        };
+        self.size = size.or(self.size);
+        starts
     }
+}
+
+/// Whether a key frame starts with this payload, and the size of the picture in it.
+fn with_size(
+    payload: &[u8],
+    starts: impl Fn(&[u8]) -> bool,
+    size: impl Fn(&[u8]) -> Option<PictureSize>,
+) -> (bool, Option<PictureSize>) {
+    let starts = starts(payload);
+    let size = if starts { size(payload) } else { None };
+    (starts, size)
+}
+
+/// The newest block of redundant audio, for subscribers that take no other. What has none is emptied: its number is left out of what
+/// subscribers are sent, as that of padding is.
+fn unwrap(received: &mut Received, format: &Format) -> Option<Arc<[u8]>> {
+    let payload = &received.payload;
+    let newest = format
+        .block_type()
+        .and_then(|block_type| red::primary_start(payload, block_type))
+        .and_then(|start| payload.get(start..));
+    let Some(newest) = newest else {
+        received.payload = Arc::default();
+        return None;
+    };
+    Some(newest.into())
 }
 
 #[cfg(test)]

@@ -29,6 +29,14 @@ const ECHOED_PARAMETERS: &[&str] = &[
     "level-asymmetry-allowed",
     "packetization-mode",
     "profile-level-id",
+    "profile-space",
+    "profile-id",
+    "profile",
+    "level-idx",
+    "level-id",
+    "tier",
+    "tier-flag",
+    "tx-mode",
     "minptime",
     "useinbandfec",
     "usedtx",
@@ -161,6 +169,14 @@ fn write_format(sdp: &mut String, format: &Format) {
         Codec::Opus => write!(sdp, "a=rtpmap:{pt} opus/{rate}/2\r\n"),
         Codec::H264 => write!(sdp, "a=rtpmap:{pt} H264/{rate}\r\n"),
         Codec::Vp8 => write!(sdp, "a=rtpmap:{pt} VP8/{rate}\r\n"),
+        Codec::Vp9 => write!(sdp, "a=rtpmap:{pt} VP9/{rate}\r\n"),
+        Codec::Av1 => write!(sdp, "a=rtpmap:{pt} AV1/{rate}\r\n"),
+        Codec::H265 => write!(sdp, "a=rtpmap:{pt} H265/{rate}\r\n"),
+        Codec::Red => write!(
+            sdp,
+            "a=rtpmap:{pt} red/{rate}/2\r\na=fmtp:{pt} {}\r\n",
+            format.fmtp
+        ),
     };
     let echoed = format.fmtp.split(';').map(str::trim).filter(|parameter| {
         let name = parameter.split('=').next().unwrap_or_default().trim();

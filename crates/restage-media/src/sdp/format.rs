@@ -2,13 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use restage_codec::{Codec, MediaKind};
+use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
+use restage_codec::{Codec, MediaKind, red};
 use std::fmt;
 use std::sync::Arc;
 
-use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
-
 use super::h264_profile::Profile;
+use super::profile;
 use crate::limits::FORMAT_PARAMETERS_BYTES_MAX;
 
 /// The codec of an `a=rtpmap` with this encoding name and clock rate; names are case-insensitive (RFC 8866 §6.6).
@@ -18,6 +18,10 @@ pub(crate) fn codec_of_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
         "opus" => Codec::Opus,
         "h264" => Codec::H264,
         "vp8" => Codec::Vp8,
+        "vp9" => Codec::Vp9,
+        "av1" => Codec::Av1,
+        "h265" => Codec::H265,
+        "red" => Codec::Red,
         _ => return None,
     };
     (codec.clock_rate() == clock_rate).then_some(codec)
@@ -61,6 +65,10 @@ pub enum FormatError {
     BadProfile,
     /// The `packetization-mode` is not 0 or 1: interleaved mode (RFC 6184 §6.4) is not forwarded.
     BadPacketizationMode,
+    /// The H.265 packets would have decoding order numbers or several streams (RFC 7798 §7.1, `sprop-max-don-diff`, `tx-mode`).
+    BadTransmissionMode,
+    /// The parameters of redundant audio are not one payload type for all blocks, as in `111/111` (RFC 2198 §5).
+    BadBlockType,
 }
 
 impl fmt::Display for FormatError {
@@ -73,6 +81,12 @@ impl fmt::Display for FormatError {
             Self::NotText => f.write_str("the format parameters are not visible ASCII"),
             Self::BadProfile => f.write_str("profile-level-id must be six hexadecimal digits"),
             Self::BadPacketizationMode => f.write_str("packetization-mode must be 0 or 1"),
+            Self::BadTransmissionMode => {
+                f.write_str("sprop-max-don-diff must be 0 and tx-mode SRST")
+            }
+            Self::BadBlockType => {
+                f.write_str("all blocks must have one payload type, as in 111/111")
+            }
         }
     }
 }
@@ -100,16 +114,29 @@ impl Format {
             fmtp: parameters.to_owned(),
             feedback: Vec::new(),
         };
-        if codec == Codec::H264 {
-            if format.h264_profile().is_none() {
-                return Err(FormatError::BadProfile);
-            }
-            let mode = parameter(parameters, "packetization-mode");
-            if !matches!(mode, None | Some("0" | "1")) {
-                return Err(FormatError::BadPacketizationMode);
-            }
-        }
+        format.check()?;
         Ok(format)
+    }
+
+    /// Whether packets of this format can be forwarded.
+    pub(crate) fn check(&self) -> Result<(), FormatError> {
+        match self.codec {
+            Codec::H264 if self.h264_profile().is_none() => Err(FormatError::BadProfile),
+            Codec::H264 => match parameter(&self.fmtp, "packetization-mode") {
+                None | Some("0" | "1") => Ok(()),
+                _ => Err(FormatError::BadPacketizationMode),
+            },
+            Codec::H265 => {
+                let numbers = parameter(&self.fmtp, "sprop-max-don-diff");
+                let mode = parameter(&self.fmtp, "tx-mode").unwrap_or("SRST");
+                match matches!(numbers, None | Some("0")) && mode.eq_ignore_ascii_case("SRST") {
+                    true => Ok(()),
+                    false => Err(FormatError::BadTransmissionMode),
+                }
+            }
+            Codec::Red if self.block_type().is_none() => Err(FormatError::BadBlockType),
+            _ => Ok(()),
+        }
     }
 
     /// The codec.
@@ -156,34 +183,49 @@ impl Format {
             .unwrap_or(0)
     }
 
+    /// Of redundant audio: the payload type of its blocks. `None` for another codec, or if the parameters do not name one.
+    pub(crate) fn block_type(&self) -> Option<u8> {
+        match self.codec {
+            Codec::Red => red::block_type(&self.fmtp),
+            _ => None,
+        }
+    }
+
     fn says_packetization_mode(&self) -> bool {
         parameter(&self.fmtp, "packetization-mode").is_some()
     }
 
     /// Order in an answer, lower first. Senders use the first format that they can, so this decides what is published: H.264, as
-    /// with the service, in the form that most receivers decode.
-    pub(crate) fn preference(&self) -> u32 {
+    /// with the service, in the form that most receivers decode. No client puts VP9, AV1 or H.265 `first` in its offer unless it is
+    /// told to, so where one is, it is what is wanted. Opus and its redundant form keep the order of the offer.
+    pub(crate) fn preference(&self, first: Option<Codec>) -> u32 {
         match self.codec {
-            Codec::Opus => 0,
+            Codec::Opus | Codec::Red => 0,
+            Codec::Vp9 | Codec::Av1 | Codec::H265 if first == Some(self.codec) => 0,
+            Codec::Vp9 | Codec::Av1 | Codec::H265 => 30,
             Codec::H264 => {
                 let mode = if self.packetization_mode() == 1 {
-                    0
+                    1
                 } else {
-                    10
+                    11
                 };
                 mode + self.h264_profile().map_or(9, Profile::preference)
             }
-            Codec::Vp8 => 5,
+            Codec::Vp8 => 6,
         }
     }
 
     /// How well this format of a subscriber carries `sent`, a publisher's; `None` if it cannot.
     pub(crate) fn carries(&self, sent: &Self, rule: H264ProfileMatch) -> Option<u32> {
-        if self.codec != sent.codec {
-            return None;
-        }
-        if self.codec != Codec::H264 {
-            return Some(0);
+        match (self.codec, sent.codec) {
+            // Its newest block is a packet of Opus.
+            (Codec::Opus, Codec::Red) => return Some(1),
+            (own, sent) if own != sent => return None,
+            (Codec::H264, _) => {}
+            (Codec::Vp9, _) => return profile::vp9(&self.fmtp, &sent.fmtp),
+            (Codec::Av1, _) => return profile::av1(&self.fmtp, &sent.fmtp),
+            (Codec::H265, _) => return profile::h265(&self.fmtp, &sent.fmtp),
+            (Codec::Opus | Codec::Red | Codec::Vp8, _) => return Some(0),
         }
         // Mode 1 includes everything of mode 0 (RFC 6184 §6.2), but not the reverse. Other modes interleave.
         let mode = match (sent.packetization_mode(), self.packetization_mode()) {
@@ -202,12 +244,24 @@ impl Format {
     /// Its name for people.
     pub(crate) fn name(&self) -> String {
         match self.codec {
-            Codec::Opus => "Opus".into(),
+            Codec::Opus | Codec::Red => "Opus".into(),
             Codec::Vp8 => "VP8".into(),
+            Codec::Vp9 => self.name_with("VP9", "profile-id"),
+            Codec::Av1 => self.name_with("AV1", "profile"),
+            Codec::H265 => self.name_with("H265", "profile-id"),
             Codec::H264 => match parameter(&self.fmtp, "profile-level-id") {
                 Some(id) => format!("H264 profile-level-id {}", id.to_ascii_lowercase()),
                 None => "H264".into(),
             },
+        }
+    }
+
+    /// A codec's name with its profile, where the offer names one other than the usual.
+    fn name_with(&self, codec: &str, parameter_name: &str) -> String {
+        match parameter(&self.fmtp, parameter_name) {
+            None | Some("0") => codec.into(),
+            Some("1") if self.codec == Codec::H265 => codec.into(),
+            Some(profile) => format!("{codec} {parameter_name} {profile}"),
         }
     }
 }
@@ -218,12 +272,16 @@ pub(crate) fn of_kind(formats: &[Arc<Format>], kind: MediaKind) -> impl Iterator
     formats.filter(move |format| format.codec.kind() == kind)
 }
 
-/// The payload type among `own` that carries `sent` best.
-pub(crate) fn carrying(own: &[Format], sent: &Format, rule: H264ProfileMatch) -> Option<u8> {
+/// The format among `own` that carries `sent` best.
+pub(crate) fn carrying<'a>(
+    own: &'a [Format],
+    sent: &Format,
+    rule: H264ProfileMatch,
+) -> Option<&'a Format> {
     own.iter()
-        .filter_map(|format| Some((format.carries(sent, rule)?, format.pt)))
+        .filter_map(|format| Some((format.carries(sent, rule)?, format)))
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, pt)| pt)
+        .map(|(_, format)| format)
 }
 
 /// The value of a parameter in an `a=fmtp` value; names are case-insensitive.
@@ -250,7 +308,7 @@ mod tests {
     use super::*;
 
     fn carrying(own: &[Format], sent: &Format) -> Option<u8> {
-        super::carrying(own, sent, H264ProfileMatch::Strict)
+        super::carrying(own, sent, H264ProfileMatch::Strict).map(|format| format.pt)
     }
 
     fn h264(pt: u8, mode: u8, profile: &str) -> Format {
@@ -355,7 +413,8 @@ mod tests {
     #[test]
     fn higher_profiles_are_tried_only_where_that_is_allowed_and_nothing_better_is_there() {
         let lenient = |own: &[Format], sent| {
-            super::carrying(own, &h264(99, 1, sent), H264ProfileMatch::Lenient)
+            let found = super::carrying(own, &h264(99, 1, sent), H264ProfileMatch::Lenient);
+            found.map(|format| format.pt)
         };
         let own = [h264(1, 1, "42e01f"), h264(2, 1, "4d001f")];
         assert_eq!(lenient(&own[..1], "4d001f"), Some(1));
@@ -390,19 +449,13 @@ mod tests {
     fn who_says_no_mode_is_sent_mode_one_unless_the_rule_is_strict() {
         let silent = [format(1, Codec::H264, "profile-level-id=42e01f")];
         let sent = h264(99, 1, "42e01f");
-        assert_eq!(
-            super::carrying(&silent, &sent, H264ProfileMatch::Lenient),
-            Some(1)
-        );
-        assert_eq!(
-            super::carrying(&silent, &sent, H264ProfileMatch::Strict),
-            None
-        );
+        let lenient = |own: &[Format]| {
+            super::carrying(own, &sent, H264ProfileMatch::Lenient).map(|format| format.pt)
+        };
+        assert_eq!(lenient(&silent), Some(1));
+        assert_eq!(carrying(&silent, &sent), None);
         let explicit = [h264(1, 0, "42e01f")];
-        assert_eq!(
-            super::carrying(&explicit, &sent, H264ProfileMatch::Lenient),
-            None
-        );
+        assert_eq!(lenient(&explicit), None);
     }
 
     #[test]
@@ -423,14 +476,51 @@ mod tests {
     }
 
     #[test]
+    fn redundant_audio_is_carried_as_it_is_or_as_its_newest_block() {
+        let red = format(63, Codec::Red, "111/111");
+        let opus = format(111, Codec::Opus, "");
+        let both = [opus.clone(), red.clone()];
+        assert_eq!(carrying(&both, &format(63, Codec::Red, "96/96")), Some(63));
+        assert_eq!(carrying(&both[..1], &red), Some(111));
+        assert_eq!(carrying(&both, &opus), Some(111));
+        assert_eq!(carrying(&[red], &opus), None);
+    }
+
+    #[test]
+    fn formats_that_cannot_be_forwarded_are_refused() {
+        let made = |codec, parameters: &str| Format::new(codec, parameters).map(|it| it.name());
+        let h265 = |parameters: &str| made(Codec::H265, parameters);
+        assert_eq!(h265("profile-id=1;tx-mode=SRST").as_deref(), Ok("H265"));
+        assert_eq!(h265("profile-id=2").as_deref(), Ok("H265 profile-id 2"));
+        for parameters in ["sprop-max-don-diff=2", "tx-mode=MRST"] {
+            assert_eq!(h265(parameters), Err(FormatError::BadTransmissionMode));
+        }
+        assert_eq!(made(Codec::Red, "111/111").as_deref(), Ok("Opus"));
+        for parameters in ["", "111/9", "x"] {
+            assert_eq!(made(Codec::Red, parameters), Err(FormatError::BadBlockType));
+        }
+        assert_eq!(
+            made(Codec::Vp9, "profile-id=2").as_deref(),
+            Ok("VP9 profile-id 2")
+        );
+        assert_eq!(made(Codec::Av1, "profile=0").as_deref(), Ok("AV1"));
+    }
+
+    #[test]
     fn constrained_baseline_in_mode_one_comes_first() {
         let mut formats = [
             format(1, Codec::Vp8, ""),
+            format(5, Codec::Vp9, ""),
             h264(2, 0, "42e01f"),
             h264(3, 1, "64001f"),
+            format(6, Codec::Av1, ""),
             h264(4, 1, "42e01f"),
         ];
-        formats.sort_by_key(Format::preference);
-        assert_eq!(formats.map(|format| format.pt), [4, 3, 1, 2]);
+        let mut order = |first| {
+            formats.sort_by_key(|format| format.preference(first));
+            formats.each_ref().map(|format| format.pt)
+        };
+        assert_eq!(order(Some(Codec::Vp8)), [4, 3, 1, 2, 5, 6]);
+        assert_eq!(order(Some(Codec::Av1)), [6, 4, 3, 1, 2, 5]);
     }
 }

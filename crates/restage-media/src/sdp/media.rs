@@ -142,7 +142,7 @@ impl<'a> PayloadLines<'a> {
         let codec = codec_of_rtpmap(fields.next()?, fields.next()?.parse().ok()?)?;
         // RFC 7587 §7: Opus is always declared with two channels. Senders that omit the number mean the same.
         let channels = fields.next().unwrap_or("2");
-        let is_right = codec != Codec::Opus || channels == "2";
+        let is_right = codec.kind() != MediaKind::Audio || channels == "2";
         (codec.kind() == kind && is_right).then_some(codec)
     }
 }
@@ -174,14 +174,18 @@ fn formats(section: &Section<'_>, kind: MediaKind, role: Role) -> Vec<Format> {
             fmtp,
             feedback: Vec::new(),
         };
-        // H.264 with an interleaved mode or a malformed profile cannot be forwarded.
-        if codec == Codec::H264
-            && (format.packetization_mode() > 1 || format.h264_profile().is_none())
-        {
-            continue;
+        // H.264 with an interleaved mode or a malformed profile cannot be forwarded, say.
+        if format.check().is_ok() {
+            formats.push(format);
         }
-        formats.push(format);
     }
+    // Blocks of redundant audio are Opus.
+    let opus = formats.iter().filter(|format| format.codec == Codec::Opus);
+    let opus: Vec<u8> = opus.map(|format| format.pt).collect();
+    formats.retain(|format| {
+        let blocks = format.block_type();
+        format.codec != Codec::Red || blocks.is_some_and(|block_type| opus.contains(&block_type))
+    });
     let mut is_main = [false; 128];
     formats
         .iter()
@@ -191,7 +195,8 @@ fn formats(section: &Section<'_>, kind: MediaKind, role: Role) -> Vec<Format> {
         format.rtx = lines.rtx[usize::from(format.pt)].filter(is_free);
     }
     add_feedback(section, role, &mut formats);
-    formats.sort_by_key(Format::preference);
+    let first = formats.first().map(|format| format.codec);
+    formats.sort_by_key(|format| format.preference(first));
     formats
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod fragment;
 mod h264_profile;
 pub(crate) mod media;
 pub(crate) mod offer;
+mod profile;
 pub(crate) mod stream;
 
 use crate::limits::SECTIONS_MAX;

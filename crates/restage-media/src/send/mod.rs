@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 
 use restage_bwe::{Config, Estimator};
 use restage_codec::MediaKind;
-use restage_codec::vp8::DescriptorNumbers;
 
 use crate::io::Output;
 use crate::io::datagrams::{Buffers, Path};
@@ -34,6 +33,7 @@ use crate::srtp::protect::Srtp;
 use feedback::Reported;
 use paced::Paced;
 use repair::Repairs;
+use rewrite::Edit;
 use sent::Sent;
 use told::Told;
 use train::Train;
@@ -54,7 +54,8 @@ pub(crate) struct Outgoing {
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
     pub(crate) extensions: Extensions,
-    pub(crate) vp8: Option<DescriptorNumbers>,
+    /// What is written over fields of the payload.
+    pub(crate) edit: Option<Edit>,
 }
 
 /// A burst of at most this many packets, of whatever size, is not paced.
@@ -206,8 +207,8 @@ impl Sender {
                 .write(&mut train.contents, fixed, &packet.extensions);
             let body = train.contents.len();
             train.contents.extend_from_slice(&packet.payload);
-            if let Some(numbers) = &packet.vp8 {
-                numbers.write(&mut train.contents[body..]);
+            if let Some(edit) = &packet.edit {
+                edit.write(&mut train.contents[body..]);
             }
             // The last packet of a train may be shorter.
             let short = longest.saturating_sub(body - start + packet.payload.len());

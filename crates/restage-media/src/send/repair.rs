@@ -148,8 +148,8 @@ impl Stream {
         }
         let payload = buffer.len();
         buffer.extend_from_slice(content);
-        if let Some(numbers) = &entry.vp8 {
-            numbers.write(&mut buffer[payload..]);
+        if let Some(edit) = &entry.edit {
+            edit.write(&mut buffer[payload..]);
         }
         if !is_rtx {
             header::pad(buffer, start, entry.padding);

@@ -1,8 +1,7 @@
 //! The packets that one subscriber was sent, so that they can be sent again.
 
-use restage_codec::vp8::DescriptorNumbers;
-
 use super::Outgoing;
+use super::rewrite::Edit;
 use crate::limits::SENT_PACKETS_MAX;
 use crate::packet::Packet;
 use crate::publication::history::History;
@@ -26,7 +25,7 @@ struct Slot {
     /// Lower bits of the sequence number.
     seq: u32,
     time: u32,
-    vp8: Option<DescriptorNumbers>,
+    edit: Option<Edit>,
     part: u8,
     pt: u8,
     padding: u8,
@@ -44,7 +43,7 @@ pub(crate) struct Entry {
     pub(crate) padding: u8,
     /// Its transport-wide number, if that is needed again.
     pub(crate) transport_seq: u16,
-    pub(crate) vp8: Option<DescriptorNumbers>,
+    pub(crate) edit: Option<Edit>,
 }
 
 const SLOTS: usize = SENT_PACKETS_MAX;
@@ -62,7 +61,7 @@ impl Sent {
             number: packet.number as u32,
             seq: packet.seq as u32,
             time: packet.time,
-            vp8: packet.vp8,
+            edit: packet.edit,
             part: packet.part,
             pt: packet.pt,
             padding,
@@ -105,7 +104,7 @@ impl Sent {
             pt: slot.pt,
             padding: slot.padding,
             transport_seq: self.transport_seqs.get(place).map_or(0, |number| *number),
-            vp8: slot.vp8,
+            edit: slot.edit,
         };
         Some((entry, history.get(number)?))
     }

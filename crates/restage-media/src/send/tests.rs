@@ -120,7 +120,7 @@ impl Rig {
                 wallclock: self.now,
                 payload: Arc::clone(&payload),
                 extensions: Extensions::default(),
-                vp8: None,
+                edit: None,
             });
             let packet = Packet {
                 kind: MediaKind::Video,
@@ -137,6 +137,7 @@ impl Rig {
                 arrived: self.now,
                 wallclock: self.now,
                 payload,
+                plain: None,
                 extensions: Extensions::default(),
             };
             self.history.push(packet, self.now);

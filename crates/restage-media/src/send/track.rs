@@ -6,8 +6,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_codec::vp8::Descriptor;
-use restage_codec::{Codec, MediaKind};
+use restage_codec::{Codec, MediaKind, PictureNumbers, vp8, vp9};
 
 use crate::allocate::stream::PauseReason;
 use crate::allocate::table::Allotted;
@@ -17,8 +16,9 @@ use crate::publication::select::{Choice, Selector};
 use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::format::{Format, carrying};
 use crate::send::Outgoing;
+use crate::send::rewrite::Edit;
+use crate::send::rewrite::picture::PictureRewriter;
 use crate::send::rewrite::rtp::RtpRewriter;
-use crate::send::rewrite::vp8::Vp8Rewriter;
 use crate::util::rng::Rng;
 
 #[derive(Debug)]
@@ -27,14 +27,14 @@ pub(crate) struct TrackOut {
     /// The formats that the subscriber has offered.
     formats: Vec<Format>,
     profiles: H264ProfileMatch,
-    /// The publisher's newest format and the subscriber's payload type for it.
-    mapping: Option<(Arc<Format>, Option<u8>)>,
+    /// The publisher's newest format and how it is sent to the subscriber, if it can be.
+    mapping: Option<(Arc<Format>, Option<Carrier>)>,
     /// A format has come that the subscriber has not offered, and [`take_mismatch`](Self::take_mismatch) has not been called
     /// since.
     is_mismatched: bool,
     selector: Selector,
     rtp: RtpRewriter,
-    vp8: Vp8Rewriter,
+    pictures: PictureRewriter,
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
     /// The largest layer that the hard limit of its receiver permits; `None`: the best.
@@ -49,6 +49,16 @@ pub(crate) struct TrackOut {
     last_picture: Option<u64>,
     /// It has lost the picture and maybe the parameter sets: its next key frame is sent with all of them.
     starts_anew: bool,
+}
+
+/// How packets of a format are sent to a subscriber.
+#[derive(Debug, Clone, Copy)]
+struct Carrier {
+    pt: u8,
+    /// For redundant audio: only the newest block is sent, as a packet of its own.
+    unwraps: bool,
+    /// For redundant audio that is sent as it came: the subscriber's payload type of the blocks, if it is another one.
+    block_type: Option<u8>,
 }
 
 /// What an overloaded worker leaves out of the pictures of a subscriber. Audio is always sent.
@@ -83,7 +93,7 @@ impl TrackOut {
             is_mismatched: false,
             selector: Selector::default(),
             rtp: RtpRewriter::new(rng.next_u32() as u16, rng.next_u32()),
-            vp8: Vp8Rewriter::default(),
+            pictures: PictureRewriter::default(),
             sent_at: None,
             bound: None,
             allotted: Allotted::Any,
@@ -96,7 +106,7 @@ impl TrackOut {
 
     /// Decides about a packet. Packets that have to be sent before it are appended to `before`.
     pub(crate) fn route(&mut self, packet: &Packet, before: &mut Vec<Outgoing>) -> Verdict {
-        let Some(pt) = self.payload_type(&packet.format) else {
+        let Some(carrier) = self.carrier(&packet.format) else {
             return Verdict::Unmappable;
         };
         if packet.payload.is_empty() {
@@ -115,18 +125,16 @@ impl TrackOut {
         if choice == Choice::Drop {
             return Verdict::Unselected;
         }
-        let vp8 = (packet.format.codec == Codec::Vp8)
-            .then(|| Descriptor::parse(&packet.payload))
-            .flatten();
+        let pictures = picture_numbers(packet);
         if choice == Choice::Switch {
             self.rtp
                 .switch(packet.seq, packet.time, self.elapsed(packet));
-            if let Some(descriptor) = &vp8 {
-                self.vp8.switch(descriptor);
+            if let Some(numbers) = &pictures {
+                self.pictures.switch(numbers);
             }
         }
         if packet.lead.is_some() {
-            self.send_lead(packet, pt, choice, before);
+            self.send_lead(packet, carrier.pt, choice, before);
         }
         let Some(numbers) = self.rtp.forward(packet.seq, packet.time) else {
             return Verdict::Unselected;
@@ -135,18 +143,26 @@ impl TrackOut {
             self.sent_at
                 .map_or(packet.wallclock, |newest| newest.max(packet.wallclock)),
         );
+        let plain = packet.plain.as_ref().filter(|_| carrier.unwraps);
+        let edit = match (pictures, carrier.block_type) {
+            (Some(came), _) => self
+                .pictures
+                .forward(&came)
+                .and_then(|numbers| Edit::of_picture(packet.format.codec, numbers)),
+            (None, block_type) => block_type.map(Edit::BlockType),
+        };
         Verdict::Send(Outgoing {
             number: packet.number,
             part: 0,
-            pt,
+            pt: carrier.pt,
             seq: numbers.seq,
             time: numbers.time,
             marker: packet.marker,
             nackable: self.kind == MediaKind::Video,
             wallclock: packet.wallclock,
-            payload: Arc::clone(&packet.payload),
+            payload: Arc::clone(plain.unwrap_or(&packet.payload)),
             extensions: packet.extensions,
-            vp8: vp8.and_then(|descriptor| self.vp8.forward(&descriptor)),
+            edit,
         })
     }
 
@@ -233,7 +249,7 @@ impl TrackOut {
                 wallclock: packet.wallclock,
                 payload: Arc::clone(payload),
                 extensions: packet.extensions,
-                vp8: None,
+                edit: None,
             });
         }
     }
@@ -336,20 +352,21 @@ impl TrackOut {
 
     /// How the packets are encoded that were sent last.
     pub(crate) fn codec(&self) -> Option<Codec> {
-        let (format, pt) = self.mapping.as_ref()?;
-        pt.map(|_| format.codec)
+        let (format, carrier) = self.mapping.as_ref()?;
+        carrier.map(|_| format.codec)
     }
 
-    fn payload_type(&mut self, sent: &Arc<Format>) -> Option<u8> {
-        if let Some((known, pt)) = &self.mapping
+    fn carrier(&mut self, sent: &Arc<Format>) -> Option<Carrier> {
+        if let Some((known, carrier)) = &self.mapping
             && Arc::ptr_eq(known, sent)
         {
-            return *pt;
+            return *carrier;
         }
-        let pt = carrying(&self.formats, sent, self.profiles);
-        self.is_mismatched |= pt.is_none();
-        self.mapping = Some((Arc::clone(sent), pt));
-        pt
+        let own = carrying(&self.formats, sent, self.profiles);
+        let carrier = own.map(|own| Carrier::new(own, sent));
+        self.is_mismatched |= carrier.is_none();
+        self.mapping = Some((Arc::clone(sent), carrier));
+        carrier
     }
 
     /// Timestamp units from the newest packet sent to this one; at least one, because two encodings never share a picture.
@@ -360,6 +377,27 @@ impl TrackOut {
         let elapsed = packet.wallclock.saturating_duration_since(sent_at);
         let ticks = elapsed.as_micros() * u128::from(packet.format.codec.clock_rate()) / 1_000_000;
         (ticks as u32).max(1)
+    }
+}
+
+impl Carrier {
+    /// For packets of format `sent` in this format of the subscriber, which carries them.
+    fn new(own: &Format, sent: &Format) -> Self {
+        let (to, from) = (own.block_type(), sent.block_type());
+        Self {
+            pt: own.pt,
+            unwraps: from.is_some() && to.is_none(),
+            block_type: to.filter(|_| to != from),
+        }
+    }
+}
+
+/// The numbers of pictures that a payload carries, if its codec has them.
+fn picture_numbers(packet: &Packet) -> Option<PictureNumbers> {
+    match packet.format.codec {
+        Codec::Vp8 => Some(vp8::Descriptor::parse(&packet.payload)?.numbers),
+        Codec::Vp9 => Some(vp9::Descriptor::parse(&packet.payload)?.numbers),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind as Kind};
 
 use crate::support::client::Client;
+use crate::support::source::is_key_start;
 use crate::support::{AUDIO_AND_VIDEO, World, config};
 
 /// Keeps one H.264 format in an offer, with this profile.
@@ -92,6 +93,56 @@ fn who_gets_only_sound_is_told_as_soon_as_it_is_known() {
 }
 
 #[test]
+fn who_lacks_a_newer_codec_is_told_its_name_in_any_worker() {
+    for (codec, name) in [
+        (Codec::Vp9, "VP9"),
+        (Codec::Av1, "AV1"),
+        (Codec::H265, "H265"),
+    ] {
+        let mut near = World::carrying(codec);
+        let source = near.publisher(1, 1);
+        near.connect();
+        let viewer = near.subscriber(2, 1);
+        near.codecs = vec![Codec::Vp8];
+        near.subscriber(3, 1);
+        subscriber(&mut near, 4, &[Kind::Video], str::to_owned);
+        near.connect();
+        assert!(near.undecodable(3).is_empty(), "others are offered too");
+        near.control(Control::Relay {
+            publication: PublicationId(1),
+            to: vec![WorkerId(1)],
+        });
+        let now = near.now;
+        near.clients[source].start(now, codec);
+        near.run_ms(300);
+        assert_eq!(near.undecodable(3), [(MediaKind::Video, name)]);
+        assert_eq!(near.gone(4), Some(&mismatch(name)));
+        assert!(
+            near.clients[viewer]
+                .video_got()
+                .all(|got| got.codec == codec)
+        );
+        assert!(near.clients[viewer].video_got().count() > 10);
+
+        let mut far = World::carrying(codec);
+        let viewer = far.subscriber(5, 1);
+        far.codecs = Vec::new();
+        far.subscriber(6, 1);
+        far.connect();
+        for (publication, _, burst) in near.relayed.drain(..) {
+            far.input(Input::Relayed {
+                publication,
+                burst: &burst,
+            });
+        }
+        far.run_ms(100);
+        assert_eq!(far.undecodable(6), [(MediaKind::Video, name)]);
+        let got: Vec<_> = far.clients[viewer].video_got().collect();
+        assert!(got.len() > 10 && is_key_start(codec, &got[0].payload));
+    }
+}
+
+#[test]
 fn who_has_no_codec_for_a_kind_at_all_is_told_too() {
     let mut world = World::new();
     publisher(&mut world, 1, str::to_owned);
@@ -105,7 +156,7 @@ fn who_has_no_codec_for_a_kind_at_all_is_told_too() {
         });
     let offer = lines.collect::<String>()
         + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:pictures\r\na=recvonly\r\na=rtcp-mux\r\n\
-           a=rtpmap:96 VP9/90000\r\n";
+           a=rtpmap:96 H266/90000\r\n";
     world.control(Control::OpenSubscriber {
         peer: PeerId(2),
         offer: offer.to_owned(),

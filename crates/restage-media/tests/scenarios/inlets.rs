@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use restage_media::{
-    Codec, Control, Excess, Format, InletEnd, InletError, InletId, InletPacket, Input, MediaKind,
-    PublicationId, TapLayers, limits,
+    Codec, Config, Control, Excess, Format, InletEnd, InletError, InletId, InletPacket, Input,
+    MediaKind, PublicationId, TapLayers, limits,
 };
 use str0m::format::Codec as ClientCodec;
 
 use crate::support::client::Got;
-use crate::support::source::{AudioSource, SourcePacket, VideoSource, identity, is_key_start};
+use crate::support::source::{
+    AudioSource, SourcePacket, VIDEO_CODECS, VideoSource, identity, is_key_start,
+};
 use crate::support::{News, World, config};
 use crate::taps::open_tap;
 
@@ -20,7 +22,8 @@ const VIDEO_FORMAT: usize = 1;
 fn formats(video: Codec) -> Vec<Format> {
     let parameters = match video {
         Codec::H264 => "packetization-mode=1;profile-level-id=42e01f",
-        Codec::Opus | Codec::Vp8 => "",
+        Codec::H265 => "profile-id=1",
+        _ => "",
     };
     vec![
         Format::new(Codec::Opus, "minptime=10;useinbandfec=1").unwrap(),
@@ -42,6 +45,9 @@ impl Ingest {
     fn open(world: &mut World, key: u64, codec: ClientCodec) -> Self {
         let ours = match codec {
             ClientCodec::Vp8 => Codec::Vp8,
+            ClientCodec::Vp9 => Codec::Vp9,
+            ClientCodec::Av1 => Codec::Av1,
+            ClientCodec::H265 => Codec::H265,
             _ => Codec::H264,
         };
         world.control(Control::OpenInlet {
@@ -113,8 +119,8 @@ fn assert_unbroken(video: &[&Got]) {
 
 #[test]
 fn pictures_and_sound_of_an_inlet_reach_a_subscriber() {
-    for codec in [ClientCodec::H264, ClientCodec::Vp8] {
-        let mut world = World::new();
+    for codec in VIDEO_CODECS {
+        let mut world = World::carrying(codec);
         let subscriber = world.subscriber(2, 1);
         world.connect();
         let mut ingest = Ingest::open(&mut world, 5, codec);
@@ -133,6 +139,79 @@ fn pictures_and_sound_of_an_inlet_reach_a_subscriber() {
         assert!(client.audio_got().all(|got| got.codec == ClientCodec::Opus));
         assert_eq!(world.sfu.stats().inlets, 1);
         assert!(world.inlet_errors(5).is_empty());
+    }
+}
+
+#[test]
+fn who_has_no_redundant_audio_gets_the_newest_block_of_each_packet() {
+    let mut world = World::new();
+    let subscriber = world.subscriber(2, 1);
+    world.connect();
+    world.control(Control::OpenInlet {
+        inlet: InletId(5),
+        publication: PUBLICATION,
+        formats: vec![Format::new(Codec::Red, "96/96").unwrap()],
+    });
+    open_tap(&mut world, 7, TapLayers::Best);
+    let mut payloads: Vec<Vec<u8>> = (0..50_u8)
+        .map(|number| vec![0x80 | 96, 0x0f, 0, 3, 96, 9, 9, 9, 0x78, number])
+        .collect();
+    // A damaged packet, one with a block of another type, and one without anything new.
+    payloads[10].truncate(5);
+    payloads[20][4] = 13;
+    payloads[30].truncate(8);
+    for (number, payload) in (0..).zip(&payloads) {
+        let packet = InletPacket {
+            format: 0,
+            layer: 0,
+            sequence: 1_000 + number,
+            timestamp: 960 * number,
+            captured_us: None,
+            marker: false,
+            payload: payload.as_slice().into(),
+        };
+        world.input(Input::Push {
+            inlet: InletId(5),
+            packets: &[packet],
+        });
+        world.run_ms(20);
+    }
+    let got: Vec<_> = world.clients[subscriber].audio_got().collect();
+    let numbers: Vec<u8> = got.iter().map(|got| got.payload[1]).collect();
+    let whole = (0..50).filter(|number| ![10, 20, 30].contains(number));
+    assert_eq!(numbers, whole.collect::<Vec<u8>>());
+    for pair in got.windows(2) {
+        assert_eq!(
+            pair[0].seq + 1,
+            pair[1].seq,
+            "no gap where something was left out"
+        );
+    }
+    assert!(
+        got.iter()
+            .all(|got| got.codec == ClientCodec::Opus && got.payload.len() == 2)
+    );
+    let tapped = world.tapped(7, MediaKind::Audio);
+    assert_eq!(tapped.len(), 47);
+    assert!(tapped.iter().all(|packet| packet.codec() == Codec::Red));
+    assert_eq!(*tapped[0].payload, *payloads[0]);
+}
+
+#[test]
+fn the_size_of_newer_codecs_is_limited_too() {
+    let mut world = World::with(Config {
+        publish_pixels_max: Some(640 * 360),
+        ..config()
+    });
+    for (key, size, is_over) in [(5, (640, 360), false), (6, (642, 360), true)] {
+        let mut ingest = Ingest::open(&mut world, key, ClientCodec::Vp9);
+        ingest.video.size = Some(size);
+        ingest.run_ms(&mut world, 200);
+        let ended = world
+            .news
+            .iter()
+            .any(|news| matches!(news, News::InletEnded(_, InletEnd::Exceeded(_))));
+        assert_eq!(ended, is_over);
     }
 }
 
@@ -245,7 +324,7 @@ fn inlets_take_over_from_publishers_and_back_without_a_break() {
 #[test]
 fn what_a_tap_is_given_can_be_pushed_into_another_process() {
     let mut home = World::new();
-    let mut away = World::with(restage_media::Config {
+    let mut away = World::with(Config {
         seed: 9,
         ..config()
     });
@@ -448,7 +527,7 @@ fn a_jump_of_numbers_begins_anew_with_a_key_frame() {
 
 #[test]
 fn an_inlet_is_held_to_what_a_publisher_may_send() {
-    let mut world = World::with(restage_media::Config {
+    let mut world = World::with(Config {
         publish_bits_per_s_max: Some(100_000),
         ..config()
     });

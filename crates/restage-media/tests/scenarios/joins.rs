@@ -5,11 +5,11 @@ use std::time::Duration;
 use str0m::format::Codec;
 
 use crate::support::World;
-use crate::support::source::is_key_start;
+use crate::support::source::{VIDEO_CODECS, is_key_start};
 
 /// A publisher that ignores requests for key frames, after this many milliseconds of media.
 fn stubborn(codec: Codec, ms: u64) -> (World, usize) {
-    let mut world = World::new();
+    let mut world = World::carrying(codec);
     let publisher = world.publisher(1, 1);
     world.connect();
     let now = world.now;
@@ -21,7 +21,7 @@ fn stubborn(codec: Codec, ms: u64) -> (World, usize) {
 
 #[test]
 fn a_newcomer_needs_no_new_key_frame() {
-    for codec in [Codec::H264, Codec::Vp8] {
+    for codec in VIDEO_CODECS {
         let (mut world, publisher) = stubborn(codec, 1_000);
         let subscriber = world.subscriber(2, 1);
         world.connect();

@@ -154,10 +154,13 @@ fn subscribers_of_every_make_are_answered() {
 }
 
 #[test]
-fn h264_in_its_most_common_form_comes_first_and_unknown_codecs_are_left_out() {
+fn h264_in_its_most_common_form_comes_first_and_newer_codecs_last() {
     let answer = publish(&offers::chromium("sendonly")).unwrap();
     let sections = sections(&answer);
-    assert_eq!(sections[0][0], "m=audio 9 UDP/TLS/RTP/SAVPF 111");
+    assert_eq!(sections[0][0], "m=audio 9 UDP/TLS/RTP/SAVPF 111 63");
+    assert!(has(&sections[0], "a=fmtp:111 minptime=10;useinbandfec=1"));
+    assert!(has(&sections[0], "a=rtpmap:63 red/48000/2"));
+    assert!(has(&sections[0], "a=fmtp:63 111/111"));
     let formats: Vec<_> = sections[1][0].split(' ').skip(3).collect();
     assert_eq!(
         &formats[..2],
@@ -165,8 +168,77 @@ fn h264_in_its_most_common_form_comes_first_and_unknown_codecs_are_left_out() {
         "constrained baseline in mode 1 and its RTX"
     );
     assert!(formats.contains(&"96"), "VP8 too");
-    assert!(!formats.contains(&"98"), "VP9 not");
-    assert!(!answer.contains("goog-remb") && !answer.contains("VP9") && !answer.contains("red/"));
+    assert_eq!(formats[formats.len() - 2..], ["98", "99"], "VP9 last");
+    assert!(has(&sections[1], "a=fmtp:98 profile-id=0"));
+    assert!(!answer.contains("goog-remb") && !answer.contains("red/90000"));
+}
+
+/// The payload types of a section in an answer.
+fn formats_of<'a>(answer: &'a str, kind: &str) -> Vec<&'a str> {
+    let line = answer
+        .lines()
+        .find(|line| line.starts_with(&format!("m={kind} ")));
+    line.unwrap().split(' ').skip(3).collect()
+}
+
+#[test]
+fn a_newer_codec_that_the_offer_puts_first_is_answered_first() {
+    let offer = offers::chromium("sendonly");
+    let first = offer.replace("SAVPF 96 97 102", "SAVPF 98 99 96 97 102");
+    let first = first.replace(" 98 99 112 113", " 112 113");
+    let answer = publish(&first).unwrap();
+    let formats = formats_of(&answer, "video");
+    assert_eq!(
+        formats[..4],
+        ["98", "99", "106", "107"],
+        "then H.264 as ever"
+    );
+    // VP8 first is what browsers offer anyway.
+    let formats = publish(&offer).unwrap();
+    assert_eq!(formats_of(&formats, "video")[..2], ["106", "107"]);
+    for (name, fmtp) in [
+        ("AV1", "level-idx=5;profile=0;tier=0"),
+        ("H265", "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST"),
+    ] {
+        let alone = first.replace("98 VP9/90000", &format!("98 {name}/90000"));
+        let alone = alone.replace("a=fmtp:98 profile-id=0", &format!("a=fmtp:98 {fmtp}"));
+        let answer = publish(&alone).unwrap();
+        assert_eq!(formats_of(&answer, "video")[0], "98", "{name}");
+        assert!(answer.contains(&format!("a=rtpmap:98 {name}/90000\r\n")));
+        assert!(answer.contains(&format!("a=fmtp:98 {fmtp}\r\n")));
+    }
+    let interleaved = first.replace("98 VP9/90000", "98 H265/90000");
+    let interleaved = interleaved.replace("profile-id=0", "sprop-max-don-diff=2");
+    let answer = publish(&interleaved).unwrap();
+    assert!(!formats_of(&answer, "video").contains(&"98"));
+}
+
+#[test]
+fn redundant_audio_keeps_its_place_and_needs_opus() {
+    let offer = offers::chromium("sendonly");
+    let first = offer.replace("SAVPF 111 63", "SAVPF 63 111");
+    let answer = publish(&first).unwrap();
+    assert_eq!(
+        formats_of(&answer, "audio"),
+        ["63", "111"],
+        "the sender's wish"
+    );
+    let answer = subscribe(&offers::chromium("recvonly")).unwrap();
+    assert_eq!(formats_of(&answer, "audio"), ["111", "63"]);
+    for blocks in [
+        "a=fmtp:63 9/9",
+        "a=fmtp:63 111/9",
+        "a=fmtp:63 111/999",
+        "a=x",
+    ] {
+        let answer = publish(&offer.replace("a=fmtp:63 111/111", blocks)).unwrap();
+        assert_eq!(formats_of(&answer, "audio"), ["111"], "{blocks}");
+    }
+    let alone = offer.replace("opus/48000/2", "X/48000/2");
+    assert_eq!(
+        publish(&alone),
+        Err(OfferErrorKind::NoUsableCodec(MediaKind::Audio))
+    );
 }
 
 #[test]
@@ -314,7 +386,7 @@ fn what_is_missing_is_named() {
         Err(OfferErrorKind::IceLite)
     );
     assert_eq!(
-        publish(&offer.replace("H264/", "H265/")),
+        publish(&offer.replace("H264/", "H266/")),
         Err(OfferErrorKind::NoUsableCodec(MediaKind::Video))
     );
     assert_eq!(
@@ -339,7 +411,10 @@ fn what_is_missing_is_named() {
 #[test]
 fn a_subscriber_is_given_what_it_can_take() {
     let offer = offers::chromium("recvonly");
-    let without_video = offer.replace("H264/", "X/").replace("VP8/", "X/");
+    let mut without_video = offer.clone();
+    for codec in ["H264/", "VP8/", "VP9/"] {
+        without_video = without_video.replace(codec, "X/");
+    }
     let answer = subscribe(&without_video).unwrap();
     assert!(sections(&answer)[1][0].starts_with("m=video 0 "));
     assert!(sections(&answer)[0][0].starts_with("m=audio 9 "));

@@ -11,7 +11,7 @@ use str0m::format::Codec;
 use str0m::media::MediaKind as ClientKind;
 
 use crate::support::client::Client;
-use crate::support::source::{identity, is_key_start};
+use crate::support::source::{VIDEO_CODECS, identity, is_key_start};
 use crate::support::{News, World};
 use crate::workers::{AWAY, HOME, Pair};
 
@@ -48,8 +48,8 @@ fn assert_in_order(packets: &[&MediaPacket]) {
 
 #[test]
 fn a_tap_is_given_every_picture_and_sound_as_it_was_published() {
-    for codec in [Codec::H264, Codec::Vp8] {
-        let mut world = World::new();
+    for codec in VIDEO_CODECS {
+        let mut world = World::carrying(codec);
         open_tap(&mut world, 7, TapLayers::Best);
         let publisher = world.publisher(1, 1);
         let subscriber = world.subscriber(2, 1);

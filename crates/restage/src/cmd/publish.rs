@@ -25,8 +25,8 @@ use play::{Ending, play};
 
 /// Publishes a test card with a beep, or files, into a stage by WHIP.
 ///
-/// The format of a file is detected from its first bytes: IVF with VP8, an H.264 byte stream (Annex B) without
-/// B-frames, Opus in Ogg. One video and one audio file may be played together; audio alone
+/// The format of a file is detected from its first bytes: IVF with VP8, VP9 or AV1, an H.264 byte stream (Annex B)
+/// without B-frames, Opus in Ogg. One video and one audio file may be played together; audio alone
 /// offers no video. Statistics go to standard error. A lost connection is reported and opened again. The command ends
 /// at the end of the files, after --stop-after, or at Ctrl-C.
 #[derive(clap::Args)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use restage_client::{Codec, EncodedFrame};
-use restage_codec::vp8;
+use restage_codec::{av1, vp8, vp9};
 
 use crate::exit::Failure;
 use crate::media::{FRAME_BYTES_MAX, Source};
@@ -18,11 +18,18 @@ const HEADER_BYTES: u16 = 32;
 const COUNT_AT: u64 = 24;
 /// Ticks per second in the files written here: those of the RTP clock, so that no time is rounded.
 const RATE: u32 = 90_000;
+/// The codecs and their names in the header.
+const CODECS: [(&[u8; 4], Codec); 3] = [
+    (b"VP80", Codec::Vp8),
+    (b"VP90", Codec::Vp9),
+    (b"AV01", Codec::Av1),
+];
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// Reads frames of VP8.
+/// Reads frames of VP8, VP9 or AV1.
 pub(crate) struct Reader<R> {
     input: R,
+    codec: Codec,
     rate: u32,
     scale: u32,
     first_time: Option<Duration>,
@@ -41,14 +48,15 @@ impl<R: Read> Reader<R> {
         if header[..4] != *SIGNATURE {
             bail!("it does not begin with DKIF, so it is no IVF file");
         }
-        let codec = String::from_utf8_lossy(&header[8..12]).into_owned();
-        if codec != "VP80" {
+        let name = &header[8..12];
+        let Some(codec) = CODECS.into_iter().find(|(known, _)| *known == name) else {
+            let name = String::from_utf8_lossy(name).into_owned();
             return Err(Failure::usage(format!(
-                "it holds {codec:?}, and VP8 is what is published from IVF"
+                "it holds {name:?}, and VP8, VP9 or AV1 is what is published from IVF"
             ))
             .advise("ffmpeg -i FILE -c:v libvpx -b:v 1M -deadline realtime out.ivf")
             .into());
-        }
+        };
         let (rate, scale) = (long(16), long(20));
         if rate == 0 || scale == 0 {
             bail!("its time base is {scale}/{rate}");
@@ -58,6 +66,7 @@ impl<R: Read> Reader<R> {
         io::copy(&mut input.by_ref().take(more), &mut io::sink())?;
         Ok(Self {
             input,
+            codec: codec.1,
             rate,
             scale,
             first_time: None,
@@ -97,12 +106,20 @@ impl<R: Read + Send> Source for Reader<R> {
             let time = self.time(u64::from_le_bytes(ticks));
             let first = *self.first_time.get_or_insert(time);
             return Ok(Some(EncodedFrame {
-                codec: Codec::Vp8,
+                codec: self.codec,
                 time: time.saturating_sub(first),
-                is_key_frame: vp8::is_key_frame(&data),
+                is_key_frame: is_key_frame(self.codec, &data),
                 data: Arc::from(data),
             }));
         }
+    }
+}
+
+fn is_key_frame(codec: Codec, frame: &[u8]) -> bool {
+    match codec {
+        Codec::Vp9 => vp9::is_key_frame(frame),
+        Codec::Av1 => av1::is_key_frame(frame),
+        _ => vp8::is_key_frame(frame),
     }
 }
 
@@ -120,20 +137,16 @@ fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// Writes frames of a codec that has a name in IVF.
 pub(crate) struct Writer<W> {
     output: W,
+    codec: Codec,
     count: u32,
 }
 
 impl<W: Write + Seek> Writer<W> {
     /// Writes the header. `size` is the size of the first key frame.
     pub(crate) fn new(mut output: W, codec: Codec, size: (u32, u32)) -> io::Result<Self> {
-        let name = match codec {
-            Codec::Vp8 => b"VP80",
-            Codec::Vp9 => b"VP90",
-            Codec::Av1 => b"AV01",
-            other => {
-                let why = format!("an IVF file cannot hold {other}");
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-            }
+        let Some((name, _)) = CODECS.into_iter().find(|(_, known)| *known == codec) else {
+            let why = format!("an IVF file cannot hold {codec}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         };
         let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX).to_le_bytes();
         output.write_all(SIGNATURE)?;
@@ -145,16 +158,28 @@ impl<W: Write + Seek> Writer<W> {
         output.write_all(&RATE.to_le_bytes())?;
         output.write_all(&1_u32.to_le_bytes())?;
         output.write_all(&[0; 8])?;
-        Ok(Self { output, count: 0 })
+        Ok(Self {
+            output,
+            codec,
+            count: 0,
+        })
     }
 
     pub(crate) fn write(&mut self, time: Duration, frame: &[u8]) -> io::Result<()> {
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a frame of 4 GiB");
-        let size = u32::try_from(frame.len()).map_err(|_| too_long())?;
+        // In a file each temporal unit of AV1 begins with a delimiter, which RTP leaves out.
+        let lacks_delimiter = self.codec == Codec::Av1 && !av1::has_delimiter(frame);
+        let delimiter: &[u8] = if lacks_delimiter {
+            &av1::DELIMITER
+        } else {
+            &[]
+        };
+        let size = u32::try_from(delimiter.len() + frame.len()).map_err(|_| too_long())?;
         let ticks = (time.as_nanos() * u128::from(RATE) + NANOS_PER_SECOND / 2) / NANOS_PER_SECOND;
         self.output.write_all(&size.to_le_bytes())?;
         self.output
             .write_all(&u64::try_from(ticks).unwrap_or(u64::MAX).to_le_bytes())?;
+        self.output.write_all(delimiter)?;
         self.output.write_all(frame)?;
         self.count = self.count.saturating_add(1);
         Ok(())
@@ -235,9 +260,30 @@ mod tests {
                 }
             }
         }
-        let mut vp9 = file;
-        vp9[8..12].copy_from_slice(b"VP90");
-        let error = Reader::new(vp9.as_slice()).err().unwrap();
-        assert!(error.to_string().contains("VP90"), "{error}");
+        let mut other = file;
+        other[8..12].copy_from_slice(b"HEVC");
+        let error = Reader::new(other.as_slice()).err().unwrap();
+        assert!(error.to_string().contains("HEVC"), "{error}");
+    }
+
+    #[test]
+    fn every_codec_is_read_as_it_was_written_and_av1_gets_its_delimiter() {
+        // A delimiter, a reduced sequence header and a key frame, each with its size.
+        let av1: &[u8] = &[0x12, 0, 0x0a, 2, 0x18, 0, 0x32, 2, 0x10, 0];
+        let vp9: &[u8] = &[0x82, 0x49, 0x83, 0x42, 0];
+        for (codec, frame, written) in [
+            (Codec::Vp8, &KEY[..], &KEY[..]),
+            (Codec::Vp9, vp9, vp9),
+            (Codec::Av1, av1, av1),
+            (Codec::Av1, &av1[2..], av1),
+        ] {
+            let mut writer = Writer::new(Cursor::new(Vec::new()), codec, (640, 360)).unwrap();
+            writer.write(Duration::ZERO, frame).unwrap();
+            let file = writer.finish().unwrap().into_inner();
+            let mut reader = Reader::new(file.as_slice()).unwrap();
+            let read = reader.next_frame().unwrap().unwrap();
+            assert_eq!((read.codec, &*read.data), (codec, written));
+            assert!(read.is_key_frame);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use restage_client::{Codec, EncodedFrame, TrackKind};
-use restage_codec::{h264, vp8};
+use restage_codec::{av1, h264, vp8, vp9};
 
 use crate::exit::Failure;
 use crate::media::{ivf, ogg_opus};
@@ -116,6 +116,8 @@ impl Recorder {
         // Players read the size from the stream; the one in the header is for tools that list files.
         let size = match frame.codec {
             Codec::Vp8 => vp8::picture_size(&frame.data),
+            Codec::Vp9 => vp9::picture_size(&frame.data),
+            Codec::Av1 => av1::picture_size(&frame.data),
             _ => None,
         };
         let size = size.map_or((0, 0), |size| (size.width, size.height));

@@ -137,9 +137,24 @@ fn a_test_card_is_watched_saved_and_published_again() {
     assert_eq!(files.code(), Some(0), "{:?}", files.seen());
 }
 
-/// IVF with the header of VP8 key frames, and bytes that identify the frames.
+/// The header of a VP8 key frame of 640 by 360.
+const VP8_KEY: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 2, 0x68, 1];
+/// The same of VP9.
+const VP9_KEY: [u8; 9] = [0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70];
+/// A temporal delimiter, a sequence header of 640 by 360, and the header of a key frame, in AV1. The key frame has 3,002 bytes.
+const AV1_KEY: [u8; 14] = [
+    0x12, 0, 0x0a, 5, 0x19, 0x66, 0x27, 0xfb, 0x38, 0x32, 0xba, 0x17, 0x10, 0,
+];
+
+/// IVF with VP8 key frames.
 pub(crate) fn vp8_file(path: &Path, frames: u8) {
-    let mut file = b"DKIF\0\0\x20\0VP80".to_vec();
+    ivf_file(path, b"VP80", &VP8_KEY, frames);
+}
+
+/// IVF of this codec with headers of key frames, and bytes that identify the frames.
+fn ivf_file(path: &Path, codec: &[u8; 4], key: &[u8], frames: u8) {
+    let mut file = b"DKIF\0\0\x20\0".to_vec();
+    file.extend(codec);
     file.extend([640_u16, 360].iter().flat_map(|side| side.to_le_bytes()));
     file.extend(
         [30_u32, 1, 0, 0]
@@ -147,7 +162,7 @@ pub(crate) fn vp8_file(path: &Path, frames: u8) {
             .flat_map(|number| number.to_le_bytes()),
     );
     for count in 0..frames {
-        let mut frame = vec![0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 2, 0x68, 1];
+        let mut frame = key.to_vec();
         frame.extend(std::iter::repeat_n(count, 3_000));
         file.extend((frame.len() as u32).to_le_bytes());
         file.extend(u64::from(count).to_le_bytes());
@@ -169,23 +184,33 @@ fn frames(path: &Path) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn vp8_goes_through_byte_for_byte() {
+fn every_codec_of_ivf_goes_through_byte_for_byte() {
     let server = Server::start();
-    let stage = server.stage("vp8");
-    let path = server.path("made.ivf");
-    vp8_file(&path, 60);
-    let (_publisher, _) = server.publish(&["--stage-arn", &stage, "--loop", "made.ivf"]);
-    watch(&server, &stage, "seen.ivf", "5");
-    let (made, seen) = (frames(&path), frames(&server.path("seen.ivf")));
-    assert!(seen.len() >= 30, "{} frames", seen.len());
-    assert!(seen.iter().all(|frame| made.contains(frame)));
-    let header = &read(&server.path("seen.ivf"))[..32];
-    assert_eq!(
-        header[24..28],
-        (seen.len() as u32).to_le_bytes(),
-        "it counts the frames"
-    );
-    assert!(!server.path("seen.ogg").exists(), "there was no sound");
+    let codecs: [(&[u8; 4], &[u8]); 3] = [
+        (b"VP80", &VP8_KEY),
+        (b"VP90", &VP9_KEY),
+        (b"AV01", &AV1_KEY),
+    ];
+    for (codec, key) in codecs {
+        let name = String::from_utf8_lossy(codec).to_lowercase();
+        let stage = server.stage(&name);
+        let (file, saved) = (format!("{name}.ivf"), format!("seen-{name}.ivf"));
+        ivf_file(&server.path(&file), codec, key, 60);
+        let (_publisher, _) = server.publish(&["--stage-arn", &stage, "--loop", &file]);
+        watch(&server, &stage, &saved, "3");
+        let (made, seen) = (frames(&server.path(&file)), frames(&server.path(&saved)));
+        assert!(seen.len() >= 30, "{name}: {} frames", seen.len());
+        assert!(seen.iter().all(|frame| made.contains(frame)), "{name}");
+        let header = &read(&server.path(&saved))[..32];
+        assert_eq!(header[8..12], codec[..]);
+        assert_eq!(header[12..16], [0x80, 2, 0x68, 1], "{name}: 640 by 360");
+        assert_eq!(
+            header[24..28],
+            (seen.len() as u32).to_le_bytes(),
+            "it counts the frames"
+        );
+        assert!(!server.path("seen.ogg").exists(), "there was no sound");
+    }
 }
 
 #[test]

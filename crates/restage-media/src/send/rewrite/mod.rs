@@ -1,4 +1,37 @@
 //! Continuous numbers for a subscriber, whoever feeds the publication: it sees one sender.
 
+pub(crate) mod picture;
 pub(crate) mod rtp;
-pub(crate) mod vp8;
+
+use restage_codec::{Codec, NewNumbers, red, vp8, vp9};
+
+/// What is written over a payload's own fields for one subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edit {
+    /// Numbers in the descriptor of VP8.
+    Vp8(NewNumbers),
+    /// Numbers in the descriptor of VP9.
+    Vp9(NewNumbers),
+    /// The payload type of all blocks of redundant audio.
+    BlockType(u8),
+}
+
+impl Edit {
+    /// Of the numbers of pictures; `None` for a codec whose payloads have none.
+    pub(crate) fn of_picture(codec: Codec, numbers: NewNumbers) -> Option<Self> {
+        match codec {
+            Codec::Vp8 => Some(Self::Vp8(numbers)),
+            Codec::Vp9 => Some(Self::Vp9(numbers)),
+            _ => None,
+        }
+    }
+
+    /// Overwrites the fields that the payload has.
+    pub(crate) fn write(&self, payload: &mut [u8]) {
+        match self {
+            Self::Vp8(numbers) => vp8::write_numbers(payload, numbers),
+            Self::Vp9(numbers) => vp9::write_numbers(payload, numbers),
+            Self::BlockType(block_type) => red::write_block_type(payload, *block_type),
+        }
+    }
+}

@@ -41,12 +41,13 @@ impl Rig {
             seq,
             time: feed * 1_000_000 + ms * 90,
             marker: true,
-            starts_key_frame: restage_codec::vp8::starts_key_frame(payload),
+            starts_key_frame: vp8::starts_key_frame(payload),
             lead: None,
             number: seq,
             arrived: self.epoch + Duration::from_millis(ms),
             wallclock: self.epoch + Duration::from_millis(ms),
             payload: payload.into(),
+            plain: None,
             extensions: Extensions::default(),
         }
     }
@@ -81,8 +82,10 @@ fn a_change_of_feeder_is_invisible_in_numbers_and_time() {
     let next = rig.send(2, 901, 1_040, KEY).unwrap();
     assert_eq!(next.seq, last.seq + 1);
     assert_eq!(next.time, last.time.wrapping_add(90_000));
-    let picture_id = next.vp8.unwrap().picture_id;
-    assert_eq!(picture_id, Some(3), "after 1 and 2");
+    let Some(Edit::Vp8(numbers)) = next.edit else {
+        panic!("its numbers go on");
+    };
+    assert_eq!(numbers.picture_id, 3, "after 1 and 2");
 }
 
 #[test]
@@ -305,4 +308,35 @@ fn a_codec_the_subscriber_lacks_is_not_sent() {
     packet.format = Arc::new(format(97, Codec::H264, "packetization-mode=1"));
     let verdict = rig.track.route(&packet, &mut Vec::new());
     assert!(matches!(verdict, Verdict::Unmappable));
+}
+
+/// What a subscriber with these formats is sent of redundant audio with blocks of type 111.
+fn redundant(formats: Vec<Format>) -> Outgoing {
+    let rig = Rig::new();
+    let mut track = TrackOut::new(MediaKind::Audio, formats, &mut Rng::new(3));
+    let packet = Packet {
+        kind: MediaKind::Audio,
+        format: Arc::new(format(63, Codec::Red, "111/111")),
+        plain: Some([7].as_slice().into()),
+        ..rig.packet(1, 1, 0, &[111, 7])
+    };
+    match track.route(&packet, &mut Vec::new()) {
+        Verdict::Send(outgoing) => outgoing,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn redundant_audio_goes_as_it_came_with_the_subscribers_types_or_as_its_newest_block() {
+    let opus = |pt| format(pt, Codec::Opus, "");
+    let sent = redundant(vec![opus(111), format(63, Codec::Red, "111/111")]);
+    assert_eq!(
+        (sent.pt, &*sent.payload, sent.edit),
+        (63, &[111, 7][..], None)
+    );
+    let sent = redundant(vec![opus(109), format(61, Codec::Red, "109/109")]);
+    assert_eq!((sent.pt, &*sent.payload), (61, &[111, 7][..]));
+    assert_eq!(sent.edit, Some(Edit::BlockType(109)));
+    let sent = redundant(vec![opus(109)]);
+    assert_eq!((sent.pt, &*sent.payload, sent.edit), (109, &[7][..], None));
 }

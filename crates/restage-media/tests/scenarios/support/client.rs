@@ -65,14 +65,7 @@ pub struct Client {
 
 impl Client {
     pub fn publisher(now: Instant, key: u64, number: usize) -> Self {
-        Self::new(
-            now,
-            key,
-            number,
-            Direction::SendOnly,
-            &super::AUDIO_AND_VIDEO,
-            &[],
-        )
+        Self::of_codecs(&[Codec::Vp8], now, key, number, Direction::SendOnly)
     }
 
     pub fn simulcast(now: Instant, key: u64, number: usize, rids: &[&str]) -> Self {
@@ -87,14 +80,7 @@ impl Client {
     }
 
     pub fn subscriber(now: Instant, key: u64, number: usize) -> Self {
-        Self::new(
-            now,
-            key,
-            number,
-            Direction::RecvOnly,
-            &super::AUDIO_AND_VIDEO,
-            &[],
-        )
+        Self::of_codecs(&[Codec::Vp8], now, key, number, Direction::RecvOnly)
     }
 
     pub fn new(
@@ -105,8 +91,21 @@ impl Client {
         kinds: &[MediaKind],
         rids: &[&str],
     ) -> Self {
-        let rtc = engine(now, Srtp::All);
+        let rtc = engine(now, Srtp::All, &[Codec::Vp8]);
         Self::with_rtc(now, rtc, key, number, direction, kinds, rids)
+    }
+
+    /// Sends or receives both kinds, and has these video codecs beside H.264.
+    pub fn of_codecs(
+        codecs: &[Codec],
+        now: Instant,
+        key: u64,
+        number: usize,
+        direction: Direction,
+    ) -> Self {
+        let rtc = engine(now, Srtp::All, codecs);
+        let kinds = &super::AUDIO_AND_VIDEO;
+        Self::with_rtc(now, rtc, key, number, direction, kinds, &[])
     }
 
     /// Sends or receives both kinds, and offers these ways of protecting them.
@@ -117,7 +116,7 @@ impl Client {
         number: usize,
         direction: Direction,
     ) -> Self {
-        let rtc = engine(now, srtp);
+        let rtc = engine(now, srtp, &[Codec::Vp8]);
         Self::with_rtc(
             now,
             rtc,
@@ -407,11 +406,11 @@ impl Client {
     }
 }
 
-fn engine(now: Instant, srtp: Srtp) -> Rtc {
+fn engine(now: Instant, srtp: Srtp, codecs: &[Codec]) -> Rtc {
     let engine = Engine {
         crypto: Arc::new(srtp.provider()),
         certificate: None,
-        has_vp8: true,
+        others: codecs.to_vec(),
     };
     engine.build(now)
 }

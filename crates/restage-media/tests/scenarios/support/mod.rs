@@ -13,6 +13,8 @@ use restage_media::{
     LayerWanted, MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu,
     StreamState, TapError, TapId, Wish, WorkerId, limits,
 };
+use str0m::format::Codec;
+use str0m::media::Direction;
 
 /// SplitMix64, for loss and hostile bytes.
 pub struct Rng(pub u64);
@@ -97,6 +99,8 @@ pub struct World {
     /// Whether the next subscribers say how their packets arrive, so that the rate of their network is estimated. Without, they are
     /// shown what they wish.
     pub has_feedback: bool,
+    /// The video codecs of further publishers and subscribers, beside H.264.
+    pub codecs: Vec<Codec>,
     /// Narrow parts of the way from the `Sfu` to some clients.
     pub links: Vec<Link>,
     /// Every datagram that reached the `Sfu` or left it, while recording.
@@ -150,6 +154,14 @@ impl World {
         }
     }
 
+    /// One whose publishers and subscribers have this codec beside H.264 and VP8.
+    pub fn carrying(codec: Codec) -> Self {
+        Self {
+            codecs: vec![Codec::Vp8, codec],
+            ..Self::new()
+        }
+    }
+
     pub fn with(config: Config) -> Self {
         Self {
             sfu: Sfu::new(config),
@@ -175,6 +187,7 @@ impl World {
             wish: Wish::default(),
             loses: None,
             has_feedback: false,
+            codecs: vec![Codec::Vp8],
             links: Vec::new(),
             recording: None,
             protocols: BTreeMap::new(),
@@ -201,7 +214,8 @@ impl World {
 
     /// Opens a publishing client and returns its index. It is not connected yet.
     pub fn publisher(&mut self, key: u64, publication: u64) -> usize {
-        let client = Client::publisher(self.now, key, self.clients.len());
+        let number = self.clients.len();
+        let client = Client::of_codecs(&self.codecs, self.now, key, number, Direction::SendOnly);
         let index = self.open(client, true);
         self.control(Control::Publish {
             peer: PeerId(key),
@@ -211,7 +225,8 @@ impl World {
     }
 
     pub fn subscriber(&mut self, key: u64, publication: u64) -> usize {
-        let client = Client::subscriber(self.now, key, self.clients.len());
+        let number = self.clients.len();
+        let client = Client::of_codecs(&self.codecs, self.now, key, number, Direction::RecvOnly);
         let index = self.open(client, false);
         self.control(Control::Subscribe {
             peer: PeerId(key),

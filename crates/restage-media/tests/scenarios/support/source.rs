@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use str0m::format::Codec;
 
+/// Every video codec that is forwarded.
+pub const VIDEO_CODECS: [Codec; 5] = [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H265];
 pub const FRAME: Duration = Duration::from_millis(40);
 pub const AUDIO: Duration = Duration::from_millis(20);
 
@@ -80,7 +82,7 @@ pub struct VideoSource {
     pub packets_per_keyframe: Option<usize>,
     /// When parameter sets are sent with H.264.
     pub parameter_sets: ParameterSets,
-    /// The size in VP8 key frames.
+    /// The size in key frames of VP8 and VP9.
     pub size: Option<(u16, u16)>,
     seq: u64,
     time: u32,
@@ -136,6 +138,9 @@ impl VideoSource {
             .map(|index| {
                 let payload = match self.codec {
                     Codec::Vp8 => self.vp8(is_key, index),
+                    Codec::Vp9 => self.vp9(is_key, index, count),
+                    Codec::Av1 => self.av1(is_key, index, count),
+                    Codec::H265 => self.h265(is_key, index, count),
                     _ => self.h264(is_key, index, count),
                 };
                 let seq = self.seq;
@@ -166,6 +171,53 @@ impl VideoSource {
             payload.extend(width.to_le_bytes());
             payload.extend(height.to_le_bytes());
         }
+        self.fill(payload, index)
+    }
+
+    /// In non-flexible mode, with one layer.
+    fn vp9(&self, is_key: bool, index: usize, count: usize) -> Vec<u8> {
+        let [high, low] = self.picture_id.to_be_bytes();
+        let predicted = if is_key { 0 } else { 0x40 };
+        let start = if index == 0 { 0x08 } else { 0 };
+        let end = if index + 1 == count { 0x04 } else { 0 };
+        let head = 0x80 | 0x20 | predicted | start | end;
+        let mut payload = vec![head, 0x80 | high, low, 0, self.tl0];
+        if index == 0 && is_key {
+            let (width, height) = self.size.unwrap_or((640, 360));
+            payload.extend([0x82, 0x49, 0x83, 0x42]);
+            let sides = u64::from(width - 1) << 16 | u64::from(height - 1);
+            // Four bits of colour come before the sides.
+            payload.extend(&((0x2 << 32 | sides) << 4).to_be_bytes()[3..]);
+        } else if index == 0 {
+            payload.push(0x86);
+        }
+        self.fill(payload, index)
+    }
+
+    /// One unit in fragments; key frames have a sequence header before it.
+    fn av1(&self, is_key: bool, index: usize, count: usize) -> Vec<u8> {
+        let continues = if index == 0 { 0 } else { 0x80 };
+        let goes_on = if index + 1 == count { 0 } else { 0x40 };
+        let payload = match (index, is_key) {
+            (0, true) => vec![0x28 | goes_on, 4, 0x08, 0, 0, 0, 0x30, 0x10],
+            (0, false) => vec![0x10 | goes_on, 0x30, 0x30],
+            _ => vec![0x10 | continues | goes_on],
+        };
+        self.fill(payload, index)
+    }
+
+    fn h265(&self, is_key: bool, index: usize, count: usize) -> Vec<u8> {
+        let kind = if is_key { 19 } else { 1 };
+        let payload = if is_key && count > 1 && index == 0 {
+            vec![
+                0x60, 1, 0, 3, 0x40, 1, 7, 0, 3, 0x42, 1, 7, 0, 3, 0x44, 1, 7,
+            ]
+        } else {
+            let is_start = index == usize::from(is_key && count > 1);
+            let start = if is_start { 0x80 } else { 0 };
+            let end = if index + 1 == count { 0x40 } else { 0 };
+            vec![0x62, 1, start | end | kind]
+        };
         self.fill(payload, index)
     }
 
@@ -204,14 +256,22 @@ pub fn identity(payload: &[u8]) -> (u64, u8) {
     (u64::from_be_bytes(frame), index[0])
 }
 
-/// Picture id of a VP8 payload of this source.
-pub fn picture_id(payload: &[u8]) -> u16 {
-    u16::from_be_bytes([payload[2] & 0x7f, payload[3]])
+/// Picture id of a payload of this source; `None` for a codec whose payloads have none.
+pub fn picture_id(codec: Codec, payload: &[u8]) -> Option<u16> {
+    let at = match codec {
+        Codec::Vp8 => 2,
+        Codec::Vp9 => 1,
+        _ => return None,
+    };
+    Some(u16::from_be_bytes([payload[at] & 0x7f, payload[at + 1]]))
 }
 
 pub fn is_key_start(codec: Codec, payload: &[u8]) -> bool {
     match codec {
         Codec::Vp8 => payload[0] & 0x10 != 0 && payload[6] & 1 == 0,
+        Codec::Vp9 => payload[0] & 0x48 == 0x08,
+        Codec::Av1 => payload[0] & 0x08 != 0,
+        Codec::H265 => payload[0] == 0x60,
         _ => payload[0] & 0x1f == 24,
     }
 }

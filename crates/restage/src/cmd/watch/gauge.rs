@@ -7,7 +7,7 @@ use restage_client::{Codec, ReceivedFrame, Stats, TrackKind};
 use serde::Serialize;
 
 use restage_codec::h264::annexb;
-use restage_codec::{PictureSize, vp8};
+use restage_codec::{PictureSize, av1, vp8, vp9};
 
 /// A new subscriber first gets the newest key frame and what followed it in one burst. These frames would distort
 /// the rates, so rates are computed from what arrives later than this.
@@ -131,6 +131,8 @@ impl Gauge {
             track.size = match frame.codec {
                 Codec::H264 => annexb::picture_size(&frame.data),
                 Codec::Vp8 => vp8::picture_size(&frame.data),
+                Codec::Vp9 => vp9::picture_size(&frame.data),
+                Codec::Av1 => av1::picture_size(&frame.data),
                 _ => None,
             }
             .or(track.size);

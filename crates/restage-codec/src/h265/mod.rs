@@ -1,0 +1,9 @@
+//! H.265 (ITU-T H.265): NAL units in RTP packets (RFC 7798), where a decoder can start, and the size of the pictures.
+
+mod payload;
+mod sps;
+mod start;
+
+pub use payload::{UnitType, each_unit};
+pub use sps::picture_size;
+pub use start::StartDetector;

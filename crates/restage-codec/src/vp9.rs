@@ -1,0 +1,358 @@
+//! VP9: the frame header (VP9 Bitstream & Decoding Process Specification §6.2) and the payload descriptor before it in RTP packets
+//! (RFC 9628 §4.2).
+
+use crate::PictureSize;
+use crate::bits::BitReader;
+use crate::picture::{NewNumbers, PictureId, PictureNumbers};
+
+/// `frame_marker`, the first two bits of a frame.
+const FRAME_MARKER: u32 = 2;
+/// `frame_sync_code` of a key frame.
+const SYNC_CODE: u32 = 0x49_8342;
+/// `color_space` of red, green and blue planes (§7.2.2).
+const RGB: u32 = 7;
+/// References of a picture in flexible mode (RFC 9628 §4.2, `P_DIFF`).
+const REFERENCES_MAX: usize = 3;
+
+/// Whether a decoder can start with this frame, or with the first frame of this superframe.
+pub fn is_key_frame(frame: &[u8]) -> bool {
+    KeyHeader::parse(frame).is_some()
+}
+
+/// Size of the picture, which only key frames carry.
+pub fn picture_size(frame: &[u8]) -> Option<PictureSize> {
+    KeyHeader::parse(frame)?.size
+}
+
+/// The uncompressed header of a key frame.
+struct KeyHeader {
+    /// `None`: the header is cut short or damaged.
+    size: Option<PictureSize>,
+}
+
+impl KeyHeader {
+    /// `None`: it is no key frame.
+    fn parse(frame: &[u8]) -> Option<Self> {
+        let mut bits = BitReader::plain(frame);
+        if bits.take(2)? != FRAME_MARKER {
+            return None;
+        }
+        let profile = bits.take(1)? | bits.take(1)? << 1;
+        if profile == 3 {
+            bits.skip(1)?;
+        }
+        // show_existing_frame, frame_type
+        if bits.flag()? || bits.flag()? {
+            return None;
+        }
+        Some(Self {
+            size: size_after_type(&mut bits, profile),
+        })
+    }
+}
+
+fn size_after_type(bits: &mut BitReader<'_>, profile: u32) -> Option<PictureSize> {
+    // show_frame, error_resilient_mode
+    bits.skip(2)?;
+    if bits.take(24)? != SYNC_CODE {
+        return None;
+    }
+    if profile >= 2 {
+        // ten_or_twelve_bit
+        bits.skip(1)?;
+    }
+    let has_subsampling = profile == 1 || profile == 3;
+    match (bits.take(3)?, has_subsampling) {
+        (RGB, true) => bits.skip(1)?,
+        (RGB, false) => {}
+        (_, true) => bits.skip(4)?,
+        (_, false) => bits.skip(1)?,
+    }
+    Some(PictureSize {
+        width: bits.take(16)? + 1,
+        height: bits.take(16)? + 1,
+    })
+}
+
+/// The payload descriptor of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Bytes of the descriptor: what follows is the frame.
+    pub length: usize,
+    /// The packet begins a frame of a layer (B).
+    pub starts_frame: bool,
+    /// The frame uses earlier pictures (P).
+    pub is_predicted: bool,
+    /// Spatial layer of the frame (SID), 0 where there is one.
+    pub spatial: u8,
+    /// The numbers that it carries.
+    pub numbers: PictureNumbers,
+    /// The largest of the sizes that it gives for the spatial layers (V).
+    pub size: Option<PictureSize>,
+}
+
+impl Descriptor {
+    /// Reads the descriptor at the beginning of a payload. `None` if it is cut short or not allowed.
+    pub fn parse(payload: &[u8]) -> Option<Self> {
+        let mut reader = payload.iter().copied();
+        let first = reader.next()?;
+        let has = |bit: u8| first & bit != 0;
+        let (is_predicted, has_layers, is_flexible) = (has(0x40), has(0x20), has(0x10));
+        let mut numbers = PictureNumbers::default();
+        let mut spatial = 0;
+        if has(0x80) {
+            numbers.picture_id = Some(PictureId::read(&mut reader)?);
+        }
+        if has_layers {
+            spatial = reader.next()? >> 1 & 0x07;
+            if !is_flexible {
+                numbers.tl0_pic_idx = Some(reader.next()?);
+            }
+        }
+        if is_flexible && is_predicted {
+            let mut more = true;
+            for _ in 0..REFERENCES_MAX {
+                if more {
+                    more = reader.next()? & 1 != 0;
+                }
+            }
+            if more {
+                return None;
+            }
+        }
+        let size = match has(0x02) {
+            true => read_structure(&mut reader)?,
+            false => None,
+        };
+        Some(Self {
+            length: payload.len() - reader.len(),
+            starts_frame: has(0x08),
+            is_predicted,
+            spatial,
+            numbers,
+            size,
+        })
+    }
+}
+
+/// The scalability structure (RFC 9628 §4.2.1). Returns the largest size in it.
+fn read_structure(reader: &mut impl Iterator<Item = u8>) -> Option<Option<PictureSize>> {
+    let head = reader.next()?;
+    let mut largest: Option<PictureSize> = None;
+    if head & 0x10 != 0 {
+        for _ in 0..=head >> 5 {
+            let mut side = || {
+                Some(u32::from(u16::from_be_bytes([
+                    reader.next()?,
+                    reader.next()?,
+                ])))
+            };
+            let size = PictureSize {
+                width: side()?,
+                height: side()?,
+            };
+            if largest.is_none_or(|known| known.pixels() < size.pixels()) {
+                largest = Some(size);
+            }
+        }
+    }
+    if head & 0x08 != 0 {
+        for _ in 0..reader.next()? {
+            let references = reader.next()? >> 2 & 0x03;
+            for _ in 0..references {
+                reader.next()?;
+            }
+        }
+    }
+    Some(largest.filter(|size| size.pixels() > 0))
+}
+
+/// Overwrites the numbers that the descriptor at the beginning of `payload` has.
+pub fn write_numbers(payload: &mut [u8], numbers: &NewNumbers) {
+    let Some(&first) = payload.first() else {
+        return;
+    };
+    let mut at = 1;
+    if first & 0x80 != 0 {
+        let Some(length) = numbers.write_picture_id(payload, at) else {
+            return;
+        };
+        at += length;
+    }
+    // TL0PICIDX follows the layer's byte, except in flexible mode.
+    if first & 0x30 == 0x20
+        && let Some(byte) = payload.get_mut(at + 1)
+    {
+        *byte = numbers.tl0_pic_idx;
+    }
+}
+
+/// Whether a packet begins a key frame: the first packet of the lowest spatial layer, whose descriptor and frame header both say
+/// that the frame uses no other (RFC 9628 §4.2).
+pub fn starts_key_frame(payload: &[u8]) -> bool {
+    key_start(payload).is_some()
+}
+
+/// Size of the picture that the first packet of a key frame begins: that of the largest spatial layer, as far as the packet says it.
+pub fn size_in_packet(payload: &[u8]) -> Option<PictureSize> {
+    let (descriptor, header) = key_start(payload)?;
+    descriptor.size.or(header.size)
+}
+
+fn key_start(payload: &[u8]) -> Option<(Descriptor, KeyHeader)> {
+    let descriptor = Descriptor::parse(payload)?;
+    if !descriptor.starts_frame || descriptor.is_predicted || descriptor.spatial != 0 {
+        return None;
+    }
+    let header = KeyHeader::parse(payload.get(descriptor.length..)?)?;
+    Some((descriptor, header))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: PictureSize = PictureSize {
+        width: 640,
+        height: 360,
+    };
+    /// The header of a key frame of profile 0: 640 by 360.
+    const KEY: [u8; 9] = [0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70];
+    /// A frame of profile 0 that builds on others.
+    const DELTA: [u8; 2] = [0x86, 0];
+
+    #[test]
+    fn every_optional_field_is_read() {
+        // I, L and B; a wide picture id; temporal layer 1, spatial layer 2, TL0PICIDX.
+        let payload = [0xa8, 0x92, 0x34, 0x34, 0x56, 0];
+        let descriptor = Descriptor::parse(&payload).unwrap();
+        assert_eq!((descriptor.length, descriptor.spatial), (5, 2));
+        assert!(descriptor.starts_frame && !descriptor.is_predicted);
+        let id = descriptor.numbers.picture_id.unwrap();
+        assert_eq!((id.value, id.is_wide), (0x1234, true));
+        assert_eq!(descriptor.numbers.tl0_pic_idx, Some(0x56));
+        // I, P, L, F and B: no TL0PICIDX, two references.
+        let flexible = Descriptor::parse(&[0xf8, 0x12, 0x00, 0x03, 0x04, 0]).unwrap();
+        assert_eq!((flexible.length, flexible.spatial), (5, 0));
+        assert!(flexible.is_predicted && flexible.numbers.tl0_pic_idx.is_none());
+        // A fourth reference is not allowed.
+        assert_eq!(Descriptor::parse(&[0x50, 3, 3, 3, 2, 0]), None);
+        // V with two sizes and a group of two pictures, of which one has two references.
+        let structure = [
+            0x0a, 0x38, 0x01, 0x40, 0x00, 0xb4, 0x02, 0x80, 0x01, 0x68, 2, 0x00, 0x08, 1, 2, 0xff,
+        ];
+        let descriptor = Descriptor::parse(&structure).unwrap();
+        assert_eq!((descriptor.length, descriptor.size), (15, Some(SIZE)));
+        for end in 0..15 {
+            assert_eq!(Descriptor::parse(&structure[..end]), None, "{end} bytes");
+        }
+    }
+
+    #[test]
+    fn key_frames_carry_the_size() {
+        assert!(is_key_frame(&KEY));
+        assert_eq!(picture_size(&KEY), Some(SIZE));
+        assert_eq!(picture_size(&KEY[..8]), None, "cut short");
+        assert!(!is_key_frame(&DELTA) && !is_key_frame(&[]) && !is_key_frame(&[0x02]));
+        // show_existing_frame
+        assert!(!is_key_frame(&[0x88]));
+        // Profile 2 has a bit for its depth, profile 1 has its subsampling, profile 3 a reserved bit as well.
+        let size = |bits: &str| {
+            let bits: Vec<u8> = bits.bytes().filter(|bit| *bit != b' ').collect();
+            let byte = |bits: &[u8]| bits.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0'));
+            let frame: Vec<u8> = bits.chunks_exact(8).map(byte).collect();
+            picture_size(&frame)
+        };
+        let (sync, sides) = (
+            "010010011000001101000010",
+            "0000001001111111 0000000101100111 00000000",
+        );
+        assert_eq!(
+            size(&format!("10 01 0 0 1 0 {sync} 0 001 0 {sides}")),
+            Some(SIZE)
+        );
+        assert_eq!(
+            size(&format!("10 10 0 0 1 0 {sync} 001 0 000 {sides}")),
+            Some(SIZE)
+        );
+        assert_eq!(
+            size(&format!("10 10 0 0 1 0 {sync} 111 0 {sides}")),
+            Some(SIZE)
+        );
+        assert_eq!(
+            size(&format!("10 11 0 0 0 1 0 {sync} 0 001 0 000 {sides}")),
+            Some(SIZE)
+        );
+        assert_eq!(
+            size(&format!(
+                "10 00 0 0 1 0 {} 001 0 {sides}",
+                sync.replace('1', "0")
+            )),
+            None
+        );
+    }
+
+    #[test]
+    fn only_the_first_packet_of_the_lowest_layer_of_an_intra_picture_starts_a_key_frame() {
+        let packet = |descriptor: &[u8], frame: &[u8]| [descriptor, frame].concat();
+        assert!(starts_key_frame(&packet(&[0x08], &KEY)));
+        assert_eq!(size_in_packet(&packet(&[0x08], &KEY)), Some(SIZE));
+        for (descriptor, frame, why) in [
+            (&[0x00][..], &KEY[..], "continuation"),
+            (&[0x48], &KEY, "the descriptor says that it is predicted"),
+            (&[0x08], &DELTA, "the frame says that it is predicted"),
+            (&[0x28, 0x02, 1], &KEY, "a higher spatial layer"),
+            (&[0x08], &[], "no frame"),
+        ] {
+            assert!(!starts_key_frame(&packet(descriptor, frame)), "{why}");
+        }
+        let structure = [0x0a, 0x10, 0x05, 0x00, 0x02, 0xd0];
+        let larger = size_in_packet(&packet(&structure, &KEY)).unwrap();
+        assert_eq!(
+            (larger.width, larger.height),
+            (1_280, 720),
+            "the structure's"
+        );
+    }
+
+    #[test]
+    fn fields_are_overwritten_in_place() {
+        let numbers = NewNumbers {
+            picture_id: 0x1234,
+            tl0_pic_idx: 9,
+            key_idx: 3,
+        };
+        let mut wide = [0xa8, 0x80, 0x01, 0x00, 0x05, 0x77];
+        write_numbers(&mut wide, &numbers);
+        assert_eq!(wide, [0xa8, 0x92, 0x34, 0x00, 9, 0x77]);
+        let mut narrow = [0x88, 0x11, 0x77];
+        write_numbers(&mut narrow, &numbers);
+        assert_eq!(narrow, [0x88, 0x34, 0x77]);
+        let mut flexible = [0xb8, 0x11, 0x00, 0x77];
+        write_numbers(&mut flexible, &numbers);
+        assert_eq!(flexible, [0xb8, 0x34, 0x00, 0x77]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_and_numbers_are_read_as_they_were_written(
+            mut payload in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+            id in 0..0x80_u16, tl0: u8,
+        ) {
+            let _ = (starts_key_frame(&payload), size_in_packet(&payload), picture_size(&payload));
+            let before = Descriptor::parse(&payload);
+            let numbers = NewNumbers { picture_id: id, tl0_pic_idx: tl0, key_idx: 0 };
+            write_numbers(&mut payload, &numbers);
+            if let Some(before) = before {
+                let after = Descriptor::parse(&payload).unwrap();
+                assert_eq!(after.length, before.length);
+                let (before, after) = (before.numbers, after.numbers);
+                assert_eq!(
+                    after.picture_id.map(|id| (id.value, id.is_wide)),
+                    before.picture_id.map(|before| (id, before.is_wide))
+                );
+                assert_eq!(after.tl0_pic_idx, before.tl0_pic_idx.map(|_| tl0));
+            }
+        }
+    }
+}
