@@ -1,6 +1,8 @@
 //! The console: a plain page and the calls it makes: listing participants, tokens for watching, and the few
 //! operations of the API that its key permits. For operators: what is counted of media connections.
 
+mod path_check;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,6 +32,8 @@ use super::metrics::RequestId;
 use super::refusal::{InForm, Refusal};
 use super::statistics;
 use super::{App, handler};
+
+pub use path_check::PathChecks;
 
 /// Life of a watcher's token, in seconds; it matters only when joining.
 const WATCH_TOKEN_S: u32 = 300;
@@ -96,7 +100,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-const FILES: [(&str, &str, &str); 29] = [
+const FILES: [(&str, &str, &str); 33] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -116,8 +120,12 @@ const FILES: [(&str, &str, &str); 29] = [
     ("directory.js", SCRIPT, own!("directory.js")),
     ("names.js", SCRIPT, own!("names.js")),
     ("publish.js", SCRIPT, own!("publish.js")),
+    ("network.css", STYLE, own!("network.css")),
+    ("network.js", SCRIPT, own!("network.js")),
+    ("paths.js", SCRIPT, own!("paths.js")),
     ("client.js", SCRIPT, client!("client.js")),
     ("errors.js", SCRIPT, client!("errors.js")),
+    ("ice_servers.js", SCRIPT, client!("ice_servers.js")),
     ("layers.js", SCRIPT, client!("layers.js")),
     ("listen.js", SCRIPT, client!("listen.js")),
     ("path.js", SCRIPT, client!("path.js")),
@@ -144,12 +152,16 @@ pub(super) fn routes(app: &App) -> Router<App> {
     let state = get(state).route_layer(admitted.clone());
     let connections = get(statistics::connections).route_layer(admitted.clone());
     let watch = post(watch).route_layer(admitted.clone());
+    let begin_check = post(path_check::begin).route_layer(admitted.clone());
+    let end_check = post(path_check::end).route_layer(admitted.clone());
     let call = post(call).route_layer(admitted);
     pages
         .route("/console", get(at_root))
         .route("/console/api/state", state)
         .route("/console/api/connections", connections)
         .route("/console/api/watch", watch)
+        .route("/console/api/path-check", begin_check)
+        .route("/console/api/path-check/end", end_check)
         .route("/console/api/call/{operation}", call)
         .layer(DefaultBodyLimit::disable())
         .route_layer(from_fn_with_state(Arc::clone(app), under_own_name))
