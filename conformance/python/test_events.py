@@ -38,6 +38,7 @@ def test_stage_state_at_once_and_on_every_change(stages, media, pair):
     eventually(lambda: here.publishing() == {ann}, what="ann publishes")
     (entry,) = [item for item in here.states()[-1]["participants"] if item["id"] == ann]
     said = {"id": ann, "userId": "ann", "attributes": {"role": "host"}, "isPublishing": True}
+    said |= {"audioMuted": False, "videoStopped": False}
     assert entry == {**said, "isReplica": False}
     assert there.publishing() == set()
 

@@ -10,7 +10,7 @@ use crate::rtp::extensions::RidName;
 /// What a subscriber is shown of a publication's pictures, in the terms of the service's broadcast SDK.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamState {
-    /// The layers that the publisher sends at present, smallest first.
+    /// The layers that there are, smallest first: those that the publisher sends, and those that it would send if somebody wanted them.
     pub layers: Vec<StreamLayer>,
     /// Index of the one that is sent to the subscriber; `None` before the first picture, and while there are none.
     pub selected: Option<usize>,

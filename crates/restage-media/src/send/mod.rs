@@ -377,9 +377,9 @@ impl Stream {
             self.sent.push(packet, padding, transport_seq);
             self.credit = (self.credit + RESEND_PERCENT).min(RESENDS_AT_ONCE_MAX * 100);
         }
-        self.packets += 1;
-        self.octets += packet.payload.len() as u64;
-        self.frames += u64::from(packet.marker);
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(packet.payload.len() as u64);
+        self.frames = self.frames.wrapping_add(u64::from(packet.marker));
         if self
             .newest
             .is_none_or(|(_, captured)| captured <= packet.wallclock)

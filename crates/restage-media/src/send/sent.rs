@@ -52,6 +52,7 @@ const _: () = assert!(size_of::<Option<Slot>>() <= 24);
 
 impl Sent {
     /// `transport_seq` is its transport-wide number, if that is needed again: where there is no stream for retransmissions.
+    #[inline]
     pub(crate) fn push(&mut self, packet: &Outgoing, padding: u8, transport_seq: Option<u16>) {
         if self.slots.is_empty() {
             self.slots = vec![None; SLOTS];
