@@ -109,6 +109,8 @@ def test_who_may_not_ask_is_refused_before_the_body(server, stages):
         ("/whep/a", [sdp], 1000, 401, "TOKEN_MISSING"),
         ("/whip/publish/a", [sdp], 1000, 401, "TOKEN_MISSING"),
         ("/console/api/watch", (), 1000, 401, "CONSOLE_KEY"),
+        ("/console/api/path-check", (), 1000, 401, "CONSOLE_KEY"),
+        ("/console/api/path-check/end", (), 1000, 401, "CONSOLE_KEY"),
     ):
         got, headers, body = ask(server, "POST", path, headers, host=server.address, length=length)
         said = headers.get("x-amzn-errortype") or json.loads(body)["code"]

@@ -221,6 +221,17 @@ def test_coturns_client_allocates_refreshes_and_reaches_nobody_else(secured, med
     assert "401" in said or "Cannot complete Allocation" in said, said
 
 
+def test_who_was_disconnected_without_ever_joining_gets_no_allocation(secured, media, secured_stages, uclient):
+    arn = secured_stages.create("uclient-out")
+    participant, token = secured_stages.token(arn)
+    headers = {"Authorization": f"Bearer {token}"}
+    link = links(media.request("OPTIONS", f"http://{secured.address}/whip", headers=headers)[1])[0]
+    assert "success" in run_uclient(uclient, secured, link, ("127.0.0.1", secured.media_port))
+    secured_stages.ivs.disconnect_participant(stageArn=arn, participantId=participant)
+    said = run_uclient(uclient, secured, link, ("127.0.0.1", secured.media_port))
+    assert "success" not in said, said
+
+
 def test_half_open_connections_hurt_nobody(secured, media, secured_stages):
     session = Session(secured, media, secured_stages, "half-open")
     cookie = b"\x21\x12\xa4\x42"

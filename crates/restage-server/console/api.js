@@ -30,6 +30,14 @@
  * @property {string} whepUrl With `/` and a participant id appended, it is the address of a subscription.
  * @property {string} eventsUrl The path of the stage's events socket on this page's origin.
  *
+ * @typedef {object} PathCheck
+ * @property {string} stageArn The stage that exists for this check only.
+ * @property {string} token A participant token with the capability PUBLISH.
+ * @property {string} whipUrl
+ * @property {number} nowMs The server's time, in milliseconds since 1970.
+ * @property {number} askedMs This device's time at the same moment, as far as it can be known.
+ * @property {boolean} hasTls Whether the server's listeners serve TLS.
+ *
  * @typedef {object} NewToken
  * @property {string} participantId
  * @property {string} token
@@ -190,6 +198,21 @@ export const stopReplication = (sourceStageArn, destinationStageArn, participant
  */
 export const disconnect = (stageArn, participantId) =>
   operate("DisconnectParticipant", regionOf(stageArn), { stageArn, participantId, reason: "console" });
+
+/**
+ * Begins a check of the paths of media. The server ends it by itself after some minutes.
+ * @param {string} region
+ * @returns {Promise<PathCheck>}
+ */
+export async function beginPathCheck(region) {
+  const askedMs = Date.now();
+  const check = await call(`api/path-check?region=${encodeURIComponent(region)}`, { method: "POST" });
+  return { ...check, askedMs: (askedMs + Date.now()) / 2 };
+}
+
+/** @param {PathCheck} check */
+export const endPathCheck = ({ stageArn }) =>
+  call("api/path-check/end", { method: "POST", body: JSON.stringify({ stageArn }) });
 
 /** @type {Map<string, {grant: Grant, untilS: number}>} */
 const grants = new Map();

@@ -6,6 +6,7 @@ import { DisconnectDialog, ReplicateDialog, StageForm, TokenDialog } from "./dia
 import { Directory } from "./directory.js";
 import { KeyForm } from "./key.js";
 import { byId, stageName } from "./names.js";
+import { Network } from "./network.js";
 import { Publishing } from "./publish.js";
 import { StageList } from "./stages.js";
 import { Wall } from "./wall.js";
@@ -37,6 +38,7 @@ const list = new StageList(
   show,
 );
 const key = new KeyForm(refresh);
+new Network(() => directory.regions[0] ?? directory.defaultRegion);
 
 function show() {
   wall.update(directory.stages);

@@ -28,7 +28,8 @@ use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
 use crate::http::{
-    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, Secure, Throttle,
+    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks, Secure,
+    Throttle,
 };
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
@@ -244,6 +245,7 @@ impl Server {
             base_path,
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
+            path_checks: PathChecks::default(),
             metrics: Metrics::of(&control, secure.as_ref().map(Secure::tls)),
             shows_metrics: config.metrics.is_none() && is_local,
             secure,

@@ -44,6 +44,9 @@ const EARLY_MAX = 4;
 /** How long to wait for the server's reason why an attempt failed. */
 const REASON_TIMEOUT_MS = 2000;
 
+/** @type {RTCConfiguration} */
+const CONFIGURATION = { bundlePolicy: "max-bundle" };
+
 /**
  * @typedef {import("./errors.js").ErrorCategory} ErrorCategory
  * @typedef {import("./listen.js").Trouble} Trouble
@@ -181,7 +184,7 @@ export class MediaSession extends EventTarget {
   };
 
   async #connect() {
-    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    const connection = new RTCPeerConnection(CONFIGURATION);
     /** @type {Attempt} */
     const attempt = { connection, answer: "", hadPath: false, wasLive: false, early: [] };
     this.#attempt = attempt;
@@ -190,13 +193,12 @@ export class MediaSession extends EventTarget {
     connection.addEventListener("connectionstatechange", () => this.#onConnectionState(attempt));
     try {
       await this.#prepare(connection, this);
-      await connection.setLocalDescription();
+      const local = await connection.createOffer();
       const token = (typeof this.#token === "string" ? this.#token : await this.#token()).trim();
       if (this.#attempt !== attempt) return;
       await this.#startListening(token);
       if (this.#attempt !== attempt) return;
-      const sdp = connection.localDescription?.sdp ?? "";
-      const { resource, answer } = await offer(this.#url, token, sdp, this.#category);
+      const { resource, answer, iceServers } = await offer(this.#url, token, local.sdp ?? "", this.#category);
       if (this.#attempt !== attempt) {
         await resource.delete();
         return;
@@ -205,6 +207,9 @@ export class MediaSession extends EventTarget {
       attempt.answer = answer;
       for (const trouble of attempt.early) this.#applyReport(trouble);
       this.#timer = setTimeout(() => this.#onNotUp(attempt), PATH_TIMEOUT_MS);
+      // A browser looks for paths from the moment it is given its own description, and must know the relay by then.
+      if (iceServers.length > 0) connection.setConfiguration({ ...CONFIGURATION, iceServers });
+      await connection.setLocalDescription(local);
       await connection.setRemoteDescription({ type: "answer", sdp: answer });
       trickle.start(resource);
     } catch (cause) {

@@ -2,6 +2,7 @@
 /** The HTTP part: the offer, candidates, and the end of a session. */
 
 import { readReason, refusal, StageError } from "./errors.js";
+import { iceServers } from "./ice_servers.js";
 import { keepSecret, secretOf } from "./resumption.js";
 
 /** The header of a resumption secret, in requests and answers. */
@@ -80,7 +81,7 @@ function mediaSections(lines) {
 }
 
 /**
- * Sends the offer and returns the answer.
+ * Sends the offer and returns the answer, and the relays that the server offers.
  * @param {string} url
  * @param {string} token
  * @param {string} sdp
@@ -105,7 +106,7 @@ export async function offer(url, token, sdp, category) {
     throw new StageError("the server's answer names no Location", { code: "FAILED", status: 502, category });
   }
   const resource = new Resource(new URL(location, response.url).href, token, response.headers.get("ETag"));
-  return { resource, answer };
+  return { resource, answer, iceServers: iceServers(response.headers.get("Link")) };
 }
 
 /** A WHIP or WHEP resource: the server's session of one connection. */

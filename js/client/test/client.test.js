@@ -61,6 +61,22 @@ test("the end of candidates is told in the first section", () => {
   );
 });
 
+test("a relay that the server offers is known to the browser before it looks for paths", async () => {
+  const link =
+    '<turn:192.0.2.1:4081?transport=udp>; rel="ice-server"; username="7:p1"; credential="cGFzcw=="';
+  server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/whep/p1/c1", link });
+  server.expect("DELETE", "http://sfu.test/whep/p1/c1", { status: 200 });
+  const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
+  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  const { configuration, localDescription } = FakeConnection.made[0];
+  assert.deepEqual(configuration, {
+    bundlePolicy: "max-bundle",
+    iceServers: [{ urls: "turn:192.0.2.1:4081?transport=udp", username: "7:p1", credential: "cGFzcw==" }],
+  });
+  assert.equal(localDescription?.sdp, "fake offer");
+  await session.close();
+});
+
 test("watching posts the offer with the token, takes the answer and ends with DELETE", async () => {
   server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/whep/p1/c1", etag: '"1"' });
   server.expect("DELETE", "http://sfu.test/whep/p1/c1", { status: 200 });
@@ -84,7 +100,7 @@ test("candidates found early and late reach the resource by PATCH with its ETag"
   server.expect("DELETE", "http://sfu.test/whep/p1/c1", { status: 200 });
   const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
   const connection = FakeConnection.made[0];
-  connection.localDescription = { sdp: SDP };
+  connection.offered = SDP;
   connection.find({ sdpMid: "0", candidate: "candidate:early" });
   await settled(() => server.seen.length === 2);
   connection.find({ sdpMid: "0", candidate: "candidate:late" });

@@ -37,6 +37,7 @@ export class FakeConnection extends EventTarget {
   localDescription;
   /** @type {unknown} */
   remoteDescription;
+  offered = "fake offer";
 
   constructor() {
     super();
@@ -64,8 +65,22 @@ export class FakeConnection extends EventTarget {
     this.transport.dispatchEvent(new Event("statechange"));
   }
 
-  async setLocalDescription() {
-    this.localDescription ??= { sdp: "fake offer" };
+  async createOffer() {
+    return { type: "offer", sdp: this.offered };
+  }
+
+  /** @type {any} */
+  configuration;
+
+  /** @param {unknown} configuration */
+  setConfiguration(configuration) {
+    assert.equal(this.localDescription, undefined, "the relay is known before paths are looked for");
+    this.configuration = configuration;
+  }
+
+  /** @param {{sdp: string}} description */
+  async setLocalDescription(description) {
+    this.localDescription = description;
   }
 
   /** @param {unknown} description */
@@ -107,7 +122,7 @@ export class FakeServer {
   /**
    * @param {string} method
    * @param {string} url
-   * @param {{status: number, location?: string, etag?: string, resumption?: string, body?: string, meanwhile?: () =>
+   * @param {{status: number, location?: string, etag?: string, resumption?: string, link?: string, body?: string, meanwhile?: () =>
    * void}} answer Status 0: no answer.
    */
   expect(method, url, answer) {
@@ -130,12 +145,13 @@ export class FakeServer {
       this.#unexpected.push(`${init.method} ${url}`);
       throw new TypeError("unexpected request");
     }
-    const { status, location, etag, resumption, body, meanwhile } = next.answer;
+    const { status, location, etag, resumption, link, body, meanwhile } = next.answer;
     meanwhile?.();
     if (status === 0) throw new TypeError("connection refused");
     const headers = new Headers();
     if (location) headers.set("Location", location);
     if (etag) headers.set("ETag", etag);
+    if (link) headers.set("Link", link);
     if (resumption) headers.set("Restage-Resumption", resumption);
     return { status, headers, url, text: async () => body ?? "v=0" };
   };

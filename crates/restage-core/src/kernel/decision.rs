@@ -92,6 +92,13 @@ pub enum Effect {
         /// The reason, which the client gets where the protocol allows it.
         reason: CloseReason,
     },
+    /// The participant's token is revoked: credentials that it has brought are not accepted any more.
+    Revoke {
+        /// The stage that the token is for.
+        stage: StageId,
+        /// Whose token it is.
+        participant: ParticipantId,
+    },
     /// A runner begins with the job; its row names the lease. If it is asked to stop already, it ends what an earlier start
     /// has begun.
     RunJob {

@@ -310,6 +310,14 @@ impl<'a> Draft<'a> {
         &mut self.events[index]
     }
 
+    /// Orders that credentials of this participant are not accepted any more.
+    pub(crate) fn revoke(&mut self, stage: &StageId, participant: &ParticipantId) {
+        self.effects.push(Effect::Revoke {
+            stage: stage.clone(),
+            participant: participant.clone(),
+        });
+    }
+
     /// Orders a connection closed.
     pub(crate) fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
         self.effects.push(Effect::Close { connection, reason });

@@ -17,6 +17,7 @@ fn everything_of_the_participant_goes() {
         "s1/ann PUBLISH_STOPPED",
         "s1/bob SUBSCRIBE_STOPPED of ann",
         "s1/ann LEFT",
+        "revoke A/ann",
         "close c4 Disconnected",
         "close c2 Disconnected",
         "close c5 PublisherLeft",
@@ -41,6 +42,7 @@ fn replications_stop_at_once_whatever_their_window() {
         "s1/ann REPLICATION_STOPPED to B/s2",
         "s1/ann PUBLISH_STOPPED",
         "s1/ann LEFT",
+        "revoke A/ann",
         "close c2 PublisherLeft",
         "close c1 Disconnected",
         "changed A",
@@ -63,6 +65,7 @@ fn a_window_that_runs_is_cut_short() {
         "s1/ann REPLICATION_STOPPED to B/s2",
         "s1/bob SUBSCRIBE_STOPPED of ann",
         "s1/bob LEFT",
+        "revoke A/ann",
         "close c3 PublisherLeft",
         "close c2 PublisherLeft",
     ]);
@@ -97,7 +100,7 @@ fn disconnecting_a_replica_stops_just_that_replication() {
 fn who_is_not_there_is_disconnected_all_the_same() {
     let mut scene = Scene::new(&["A"]);
     scene.token("A", "ann").ok();
-    scene.disconnect("A/ann").gives(&[]);
+    scene.disconnect("A/ann").gives(&["revoke A/ann"]);
     let revoked_at = scene.token_row("A/ann").revoked_at;
     assert_eq!(
         revoked_at,

@@ -47,7 +47,7 @@ fn disconnected_means_every_token_with_that_identity_is_dead() {
     scene.join_as(&scene.self_signed("A/ann", "K"), "events", "c1");
     scene
         .disconnect("A/ann")
-        .gives(&["s1/ann LEFT", "close c1 Disconnected"]);
+        .gives(&["s1/ann LEFT", "revoke A/ann", "close c1 Disconnected"]);
     scene.wait(10);
     let newer = scene.self_signed("A/ann", "K");
     scene

@@ -317,6 +317,12 @@ impl Control {
                     self.close(connection, live, reason).await;
                 }
             }
+            Effect::Revoke { stage, participant } => {
+                let name = join::relay_name(&stage, &participant);
+                // No credential lasts longer than its token.
+                let longest = Duration::from_secs(TOKEN_LIFE_MAX_S.unsigned_abs());
+                self.inner.media.withdraw_from_relay(&name, longest);
+            }
             Effect::RunJob { job } => self.inner.jobs.run(*job, self),
             Effect::StopJob { job, generation } => self.inner.jobs.stop(&job, generation),
             Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
@@ -339,12 +345,6 @@ impl Control {
                 return;
             }
         };
-        if reason == CloseReason::Disconnected {
-            let name = join::relay_name(&live.stage, &live.participant);
-            // No credential lasts longer than its token.
-            let longest = Duration::from_secs(TOKEN_LIFE_MAX_S.unsigned_abs());
-            self.inner.media.withdraw_from_relay(&name, longest);
-        }
         self.remember(&connection, &live, Ending::of_rules(reason));
         if reason == CloseReason::LimitExceeded {
             self.tell(&About::live(&connection, &live), &Trouble::too_long(), true);

@@ -1,6 +1,8 @@
 //! The console: a plain page and the calls it makes: listing participants, tokens for watching, and the few
 //! operations of the API that its key permits.
 
+mod path_check;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ use super::api::{self, Caller};
 use super::metrics::RequestId;
 use super::refusal::{InForm, Refusal};
 use super::{App, handler};
+
+pub use path_check::PathChecks;
 
 /// Life of a watcher's token, in seconds; it matters only when joining.
 const WATCH_TOKEN_S: u32 = 300;
@@ -95,7 +99,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-const FILES: [(&str, &str, &str); 28] = [
+const FILES: [(&str, &str, &str); 32] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -115,8 +119,12 @@ const FILES: [(&str, &str, &str); 28] = [
     ("directory.js", SCRIPT, own!("directory.js")),
     ("names.js", SCRIPT, own!("names.js")),
     ("publish.js", SCRIPT, own!("publish.js")),
+    ("network.css", STYLE, own!("network.css")),
+    ("network.js", SCRIPT, own!("network.js")),
+    ("paths.js", SCRIPT, own!("paths.js")),
     ("client.js", SCRIPT, client!("client.js")),
     ("errors.js", SCRIPT, client!("errors.js")),
+    ("ice_servers.js", SCRIPT, client!("ice_servers.js")),
     ("listen.js", SCRIPT, client!("listen.js")),
     ("path.js", SCRIPT, client!("path.js")),
     ("resumption.js", SCRIPT, client!("resumption.js")),
@@ -141,11 +149,15 @@ pub(super) fn routes(app: &App) -> Router<App> {
     let admitted = from_fn_with_state(Arc::clone(app), admit);
     let state = get(state).route_layer(admitted.clone());
     let watch = post(watch).route_layer(admitted.clone());
+    let begin_check = post(path_check::begin).route_layer(admitted.clone());
+    let end_check = post(path_check::end).route_layer(admitted.clone());
     let call = post(call).route_layer(admitted);
     pages
         .route("/console", get(at_root))
         .route("/console/api/state", state)
         .route("/console/api/watch", watch)
+        .route("/console/api/path-check", begin_check)
+        .route("/console/api/path-check/end", end_check)
         .route("/console/api/call/{operation}", call)
         .layer(DefaultBodyLimit::disable())
         .route_layer(from_fn_with_state(Arc::clone(app), under_own_name))

@@ -43,7 +43,7 @@ use crate::metrics::Metrics;
 use crate::tls::Standing;
 
 pub use answer_cache::Answers;
-pub use console::ConsoleKey;
+pub use console::{ConsoleKey, PathChecks};
 pub(crate) use dispatch::Front;
 pub use door::{Door, DoorSettings};
 pub use ice_servers::IceServers;
@@ -74,6 +74,8 @@ pub struct AppState {
     pub base_path: String,
     /// The console's key.
     pub console_key: ConsoleKey,
+    /// The console's checks of the network that are in progress.
+    pub path_checks: PathChecks,
     /// The metrics.
     pub metrics: Metrics,
     /// Whether `/metrics` is on this listener.

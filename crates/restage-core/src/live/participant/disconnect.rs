@@ -32,8 +32,15 @@ pub(crate) fn decide(draft: &mut Draft<'_>, arn: &StageArn, id: &ParticipantId) 
         ));
     }
     let now = draft.context.now;
-    if let Some(row) = draft.edit_token(&arn.id, id) {
-        row.revoked_at = row.revoked_at.or(Some(now));
+    let mut is_revoked = false;
+    if let Some(row) = draft.edit_token(&arn.id, id)
+        && row.revoked_at.is_none()
+    {
+        row.revoked_at = Some(now);
+        is_revoked = true;
+    }
+    if is_revoked {
+        draft.revoke(&arn.id, id);
     }
     let Some(session) = session else {
         return Ok(Reply::Done);

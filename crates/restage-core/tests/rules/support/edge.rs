@@ -89,7 +89,7 @@ impl Edge {
                 Effect::AbandonJob { job, generation } => {
                     assert_eq!(self.runs.remove(job), Some(*generation), "{job} runs");
                 }
-                Effect::StageChanged { .. } => {}
+                Effect::Revoke { .. } | Effect::StageChanged { .. } => {}
             }
         }
         assert_eq!(

@@ -117,6 +117,7 @@ fn effect_line(effect: &Effect) -> String {
             )
         }
         Effect::Close { connection, reason } => format!("close {connection} {reason:?}"),
+        Effect::Revoke { stage, participant } => format!("revoke {stage}/{participant}"),
         Effect::RunJob { job } => {
             let stopping = if job.stop_requested {
                 " to its end"
