@@ -21,6 +21,7 @@ mod limits;
 mod parameter_sets;
 mod paths;
 mod recovery;
+mod redundancy;
 mod sdp;
 mod sending;
 mod shed;
