@@ -62,12 +62,14 @@ function offerOnly(/** @type {string[]} */ names) {
   };
 }
 
-/** How many packets of sound came as a repetition of earlier ones. */
+/** Which share of the received packets of sound the browser did not need: with redundancy about all of them bring one. */
 async function readRepeated() {
   for (const report of (await session.connection?.getStats())?.values() ?? []) {
-    if (report.type === "inbound-rtp" && report.kind === "audio") return report.fecPacketsReceived ?? 0;
+    if (report.type === "inbound-rtp" && report.kind === "audio" && report.packetsReceived > 100) {
+      return { share: report.packetsDiscarded / report.packetsReceived };
+    }
   }
-  return 0;
+  return undefined;
 }
 
 async function openSession() {

@@ -60,8 +60,8 @@ for (const codec of ["VP9", "AV1"]) {
     }
     const silent = await eventually(async () => {
       const stats = await statsOf(hearing);
-      return stats?.audioEnergy > 0 ? stats : undefined;
-    }, "who has only H.264 hears");
+      return stats?.bitsPerSecond > 10_000 ? stats : undefined;
+    }, "who has only H.264 is sent sound");
     assert.equal(silent.frames, 0);
   });
 
@@ -97,10 +97,7 @@ test("redundant audio reaches who has it as it was sent, and who has not as plai
   const plain = await watcherPage(source, participantId, "VP8,rtx,opus");
   await assertPlays(both, "with redundancy");
   await assertPlays(plain, "without");
-  const repeated = await eventually(async () => {
-    const count = await both.evaluate("window.readRepeated()");
-    return count > 20 ? count : undefined;
-  }, "earlier sound is repeated");
-  assert.ok(repeated > 20);
-  assert.equal(await plain.evaluate("window.readRepeated()"), 0);
+  const repeated = page => eventually(() => page.evaluate("window.readRepeated()"), "some seconds of sound");
+  assert.ok((await repeated(both)).share > 0.5, "earlier sound comes again");
+  assert.ok((await repeated(plain)).share < 0.2);
 });

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use restage_codec::h264::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX};
 use restage_codec::{Codec, MediaKind, red};
-use std::fmt;
 use std::sync::Arc;
 
+use super::format_error::FormatError;
 use super::h264_profile::Profile;
 use super::profile;
 use crate::limits::FORMAT_PARAMETERS_BYTES_MAX;
@@ -50,49 +50,6 @@ pub struct Format {
     pub(crate) feedback: Vec<String>,
 }
 
-/// Why a [`Format`] cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FormatError {
-    /// The parameters are longer than [`FORMAT_PARAMETERS_BYTES_MAX`](crate::limits::FORMAT_PARAMETERS_BYTES_MAX).
-    TooLong {
-        /// Of the parameters.
-        bytes: usize,
-    },
-    /// The parameters have characters that are not visible ASCII or space.
-    NotText,
-    /// The `profile-level-id` is not six hexadecimal digits (RFC 6184 §8.1).
-    BadProfile,
-    /// The `packetization-mode` is not 0 or 1: interleaved mode (RFC 6184 §6.4) is not forwarded.
-    BadPacketizationMode,
-    /// The H.265 packets would have decoding order numbers or several streams (RFC 7798 §7.1, `sprop-max-don-diff`, `tx-mode`).
-    BadTransmissionMode,
-    /// The parameters of redundant audio are not one payload type for all blocks, as in `111/111` (RFC 2198 §5).
-    BadBlockType,
-}
-
-impl fmt::Display for FormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong { bytes } => write!(
-                f,
-                "the format parameters have {bytes} bytes; the most is {FORMAT_PARAMETERS_BYTES_MAX}"
-            ),
-            Self::NotText => f.write_str("the format parameters are not visible ASCII"),
-            Self::BadProfile => f.write_str("profile-level-id must be six hexadecimal digits"),
-            Self::BadPacketizationMode => f.write_str("packetization-mode must be 0 or 1"),
-            Self::BadTransmissionMode => {
-                f.write_str("sprop-max-don-diff must be 0 and tx-mode SRST")
-            }
-            Self::BadBlockType => {
-                f.write_str("all blocks must have one payload type, as in 111/111")
-            }
-        }
-    }
-}
-
-impl std::error::Error for FormatError {}
-
 impl Format {
     /// A format for an external inlet. `parameters` are those of an `a=fmtp` line: `packetization-mode=1;profile-level-id=42e01f`, say.
     /// H.264 parameter sets in `sprop-parameter-sets` need not come in the stream.
@@ -114,6 +71,10 @@ impl Format {
             fmtp: parameters.to_owned(),
             feedback: Vec::new(),
         };
+        let mode = parameter(parameters, "packetization-mode");
+        if codec == Codec::H264 && !matches!(mode, None | Some("0" | "1")) {
+            return Err(FormatError::BadPacketizationMode);
+        }
         format.check()?;
         Ok(format)
     }
@@ -122,10 +83,7 @@ impl Format {
     pub(crate) fn check(&self) -> Result<(), FormatError> {
         match self.codec {
             Codec::H264 if self.h264_profile().is_none() => Err(FormatError::BadProfile),
-            Codec::H264 => match parameter(&self.fmtp, "packetization-mode") {
-                None | Some("0" | "1") => Ok(()),
-                _ => Err(FormatError::BadPacketizationMode),
-            },
+            Codec::H264 if self.packetization_mode() > 1 => Err(FormatError::BadPacketizationMode),
             Codec::H265 => {
                 let numbers = parameter(&self.fmtp, "sprop-max-don-diff");
                 let mode = parameter(&self.fmtp, "tx-mode").unwrap_or("SRST");

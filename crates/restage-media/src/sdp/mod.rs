@@ -6,6 +6,7 @@ pub(crate) mod candidate;
 pub(crate) mod decodable;
 pub(crate) mod fingerprint;
 pub(crate) mod format;
+pub(crate) mod format_error;
 pub(crate) mod fragment;
 mod h264_profile;
 pub(crate) mod media;

@@ -55,10 +55,19 @@ pub(crate) struct TrackOut {
 #[derive(Debug, Clone, Copy)]
 struct Carrier {
     pt: u8,
-    /// For redundant audio: only the newest block is sent, as a packet of its own.
-    unwraps: bool,
-    /// For redundant audio that is sent as it came: the subscriber's payload type of the blocks, if it is another one.
-    block_type: Option<u8>,
+    change: Change,
+}
+
+/// How payloads of a format differ for a subscriber from what came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    /// Their pictures are numbered anew.
+    Pictures,
+    /// Of redundant audio only the newest block is sent, as a packet of its own.
+    Unwrap,
+    /// The blocks of redundant audio have another payload type with the subscriber.
+    BlockType(u8),
 }
 
 /// What an overloaded worker leaves out of the pictures of a subscriber. Audio is always sent.
@@ -125,13 +134,9 @@ impl TrackOut {
         if choice == Choice::Drop {
             return Verdict::Unselected;
         }
-        let pictures = picture_numbers(packet);
         if choice == Choice::Switch {
             self.rtp
                 .switch(packet.seq, packet.time, self.elapsed(packet));
-            if let Some(numbers) = &pictures {
-                self.pictures.switch(numbers);
-            }
         }
         if packet.lead.is_some() {
             self.send_lead(packet, carrier.pt, choice, before);
@@ -143,13 +148,9 @@ impl TrackOut {
             self.sent_at
                 .map_or(packet.wallclock, |newest| newest.max(packet.wallclock)),
         );
-        let plain = packet.plain.as_ref().filter(|_| carrier.unwraps);
-        let edit = match (pictures, carrier.block_type) {
-            (Some(came), _) => self
-                .pictures
-                .forward(&came)
-                .and_then(|numbers| Edit::of_picture(packet.format.codec, numbers)),
-            (None, block_type) => block_type.map(Edit::BlockType),
+        let (payload, edit) = match carrier.change {
+            Change::Nothing => (&packet.payload, None),
+            change => self.change(packet, change, choice),
         };
         Verdict::Send(Outgoing {
             number: packet.number,
@@ -160,10 +161,34 @@ impl TrackOut {
             marker: packet.marker,
             nackable: self.kind == MediaKind::Video,
             wallclock: packet.wallclock,
-            payload: Arc::clone(plain.unwrap_or(&packet.payload)),
+            payload: Arc::clone(payload),
             extensions: packet.extensions,
             edit,
         })
+    }
+
+    /// The payload to send, and what is written over its fields.
+    fn change<'a>(
+        &mut self,
+        packet: &'a Packet,
+        change: Change,
+        choice: Choice,
+    ) -> (&'a Arc<[u8]>, Option<Edit>) {
+        match change {
+            Change::Nothing => (&packet.payload, None),
+            Change::Pictures => (&packet.payload, self.renumber(packet, choice)),
+            Change::Unwrap => (packet.plain.as_ref().unwrap_or(&packet.payload), None),
+            Change::BlockType(block_type) => (&packet.payload, Some(Edit::BlockType(block_type))),
+        }
+    }
+
+    fn renumber(&mut self, packet: &Packet, choice: Choice) -> Option<Edit> {
+        let came = picture_numbers(packet)?;
+        if choice == Choice::Switch {
+            self.pictures.switch(&came);
+        }
+        let numbers = self.pictures.forward(&came)?;
+        Edit::of_picture(packet.format.codec, numbers)
     }
 
     /// Whether a packet is left out. Pictures are cut off only between two pictures, so that none is damaged.
@@ -383,12 +408,13 @@ impl TrackOut {
 impl Carrier {
     /// For packets of format `sent` in this format of the subscriber, which carries them.
     fn new(own: &Format, sent: &Format) -> Self {
-        let (to, from) = (own.block_type(), sent.block_type());
-        Self {
-            pt: own.pt,
-            unwraps: from.is_some() && to.is_none(),
-            block_type: to.filter(|_| to != from),
-        }
+        let change = match (sent.codec, own.block_type()) {
+            (Codec::Vp8 | Codec::Vp9, _) => Change::Pictures,
+            (Codec::Red, None) => Change::Unwrap,
+            (Codec::Red, Some(own)) if sent.block_type() != Some(own) => Change::BlockType(own),
+            _ => Change::Nothing,
+        };
+        Self { pt: own.pt, change }
     }
 }
 

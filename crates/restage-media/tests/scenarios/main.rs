@@ -22,6 +22,7 @@ mod limits;
 mod parameter_sets;
 mod paths;
 mod recovery;
+mod redundancy;
 mod sdp;
 mod sending;
 mod shed;
