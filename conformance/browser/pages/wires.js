@@ -12,6 +12,8 @@ const LAYERS = /** @type {const} */ ([
   ["h", 1, 1_200_000],
 ]);
 const [WIDTH, HEIGHT, FPS] = [960, 540, 20];
+/** Squares of the picture, in each direction. */
+const SQUARES = 12;
 const SAMPLE_MS = 100;
 
 /** @param {string} url @param {string} token @param {(connection: RTCPeerConnection) => void} prepare */
@@ -27,20 +29,18 @@ async function open(url, token, prepare) {
   return connection;
 }
 
-/** A canvas whose picture is other noise each time. */
+/** A canvas whose picture is other noise each time: so many squares that all layers reach their rates and none exceeds its. */
 function noise() {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [WIDTH, HEIGHT];
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const tile = context.createImageData(96, 54);
-  const words = new Uint32Array(tile.data.buffer);
-  context.imageSmoothingEnabled = false;
-  const small = new OffscreenCanvas(96, 54);
-  const draft = /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d"));
+  const size = WIDTH / SQUARES;
   setInterval(() => {
-    for (let at = 0; at < words.length; at++) words[at] = (Math.random() * 0x1000000) | 0xff000000;
-    draft.putImageData(tile, 0, 0);
-    context.drawImage(small, 0, 0, WIDTH, HEIGHT);
+    for (let at = 0; at < SQUARES ** 2; at++) {
+      const [x, y] = [at % SQUARES, Math.floor(at / SQUARES)];
+      context.fillStyle = `hsl(${Math.random() * 360} 60% ${30 + Math.random() * 40}%)`;
+      context.fillRect(x * size, y * (HEIGHT / SQUARES), size, HEIGHT / SQUARES);
+    }
   }, 1000 / FPS);
   return canvas.captureStream(FPS).getVideoTracks()[0];
 }
