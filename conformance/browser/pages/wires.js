@@ -72,7 +72,12 @@ async function publish({ url, token, codec }) {
     const all = [...(await connection.getStats()).values()];
     return all
       .filter(one => one.type === "outbound-rtp" && one.kind === "video")
-      .map(one => ({ rid: one.rid, height: one.frameHeight ?? 0, frames: one.framesEncoded ?? 0, bytes: one.bytesSent }));
+      .map(one => ({
+        rid: one.rid,
+        height: one.frameHeight ?? 0,
+        frames: one.framesEncoded ?? 0,
+        bytes: one.bytesSent,
+      }));
   };
   Object.assign(window, { layers });
 }

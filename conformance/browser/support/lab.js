@@ -161,7 +161,9 @@ export class Host {
     if (bps === undefined) {
       if (this.#isThrottled) run(`tc qdisc del dev ${this.link} root`);
     } else {
-      run(`tc qdisc ${this.#isThrottled ? "change" : "add"} dev ${this.link} root tbf rate ${bps}bit ${BUCKET.join(" ")}`);
+      run(
+        `tc qdisc ${this.#isThrottled ? "change" : "add"} dev ${this.link} root tbf rate ${bps}bit ${BUCKET.join(" ")}`,
+      );
     }
     this.#isThrottled = bps !== undefined;
   }

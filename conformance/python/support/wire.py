@@ -6,8 +6,8 @@
 Whatever comes in at one interface goes out at the other after the delay and up to JITTER_MS more, but in order; of UDP
 packets, that share is lost. For kernels without netem. It prints a line when it has begun, and ends by a signal.
 
-Both interfaces are ends of veth pairs. The second form is for their other ends: it keeps these from leaving checksums and
-segmentation to the receiver, whose packets would be longer than any link takes.
+Both interfaces are ends of veth pairs. The second form is for their other ends: it keeps these from leaving checksums
+and segmentation to the receiver, whose packets would be longer than any link takes.
 """
 
 import array
