@@ -89,14 +89,17 @@ async function watch({ url, token }) {
     for (const kind of ["audio", "video"]) peer.addTransceiver(kind, { direction: "recvonly" });
     peer.addEventListener("track", ({ track }) => media.addTrack(track));
   });
-  const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"));
+  const video = document.createElement("video");
+  video.autoplay = true;
+  document.body.append(video);
   video.srcObject = media;
   /** @type {Record<string, any>[]} */
   const samples = [];
   setInterval(async () => {
     const report = await connection.getStats();
     const all = [...report.values()];
-    const of = kind => all.find(one => one.type === "inbound-rtp" && one.kind === kind) ?? {};
+    const of = (/** @type {string} */ kind) =>
+      all.find(one => one.type === "inbound-rtp" && one.kind === kind) ?? {};
     const [pictures, sound] = [of("video"), of("audio")];
     const transport = all.find(one => one.type === "transport") ?? {};
     const pair = report.get(transport.selectedCandidatePairId) ?? {};

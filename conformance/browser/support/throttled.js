@@ -87,15 +87,18 @@ export class Scene {
   /**
    * Throttles the viewer's link, or no more, and waits.
    * @param {number | undefined} bps
-   * @param {number} ms
+   * @param {number} ms At most.
+   * @param {(sample: any) => boolean} [isEnough] Ends it sooner.
    */
-  async during(bps, ms) {
+  async during(bps, ms, isEnough = () => false) {
     const from = Date.now();
     this.viewer.host.throttle(bps);
     const wire = [];
     while (Date.now() < from + ms) {
       if (bps !== undefined) wire.push(this.viewer.host.carried());
       await pause();
+      const { page } = this.viewer;
+      if (isEnough(await newest(page))) break;
     }
     const [viewer, beside] = await Promise.all(
       [this.viewer, this.beside].map(({ page }) => samplesOf(page, from)),

@@ -29,8 +29,7 @@ async function followsItsNetwork(where, wishes) {
   try {
     const bad = await scene.during(THROTTLED_BPS, THROTTLED_MS);
     const fallenS = after(bad.viewer, bad.from, one => one.height < LARGEST);
-    const good = await scene.during(undefined, FREE_MS);
-    // It is above already if it has climbed by mistake when the link became free.
+    const good = await scene.during(undefined, FREE_MS, one => one.height === LARGEST);
     const climbedS = after(good.viewer, good.from, one => one.height === LARGEST);
     const [viewer, beside] = [seen(bad.viewer), seen([...bad.beside, ...good.beside])];
     console.log(
