@@ -23,18 +23,19 @@ const LOOPBACK = "--allow-loopback-in-peer-connection";
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
 /**
- * @param {{ isLoopbackUsed?: boolean, flags?: string[] }} [wishes] People's browsers gather no candidate on loopback;
+ * @param {{ isLoopbackUsed?: boolean, flags?: string[], executablePath?: string }} [wishes] People's browsers gather no candidate on loopback;
  * flags
- *   come besides those all tests need.
+ *   come besides those all tests need; another program may start it elsewhere.
  */
-export function launch({ isLoopbackUsed = true, flags = [] } = {}) {
+export function launch({ isLoopbackUsed = true, flags = [], executablePath = EXECUTABLE } = {}) {
   const args = [...FLAGS, ...(isLoopbackUsed ? [LOOPBACK] : []), ...flags];
-  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args });
+  return chromium.launch({ executablePath, headless: true, args });
 }
 
 /** Serves the test pages and the client like a customer's site, from an origin of its own. */
 export class Site {
-  static async open() {
+  /** @param {{ host?: string }} [wishes] The address at which it listens, and is reached by other hosts. */
+  static async open({ host } = {}) {
     const site = new Site();
     site.server = createServer(async (request, response) => {
       const { pathname } = new URL(request.url ?? "/", "http://site");
@@ -44,11 +45,11 @@ export class Site {
       const text = (await read("conformance/browser/pages")) ?? (await read("js/client/src"));
       response.writeHead(text ? 200 : 404, { "Content-Type": TYPES[extname(name)] ?? "text/plain" });
       response.end(text);
-    }).listen(0, "127.0.0.1");
+    }).listen(0, host ?? "127.0.0.1");
     await once(site.server, "listening");
     const { port } = /** @type {import("node:net").AddressInfo} */ (site.server.address());
     // localhost and 127.0.0.1 are two origins, and both are secure contexts.
-    site.origin = `http://localhost:${port}`;
+    site.origin = `http://${host ?? "localhost"}:${port}`;
     return site;
   }
 

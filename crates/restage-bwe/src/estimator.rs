@@ -133,6 +133,8 @@ pub struct Estimator {
     reported: Option<(Settled, Micros)>,
     /// The least time between sending and feedback, and when it was seen.
     round_trip: Option<(Micros, Micros)>,
+    /// The newest time between sending and feedback.
+    newest_round_trip: Option<Micros>,
     /// Feedback messages since this time.
     messages: (Micros, u32),
     /// When feedback came last; before the first, when the first packet was sent.
@@ -161,6 +163,7 @@ impl Estimator {
             clock: None,
             reported: None,
             round_trip: None,
+            newest_round_trip: None,
             messages: (0, 0),
             heard: None,
             silenced: None,
@@ -382,6 +385,12 @@ impl Estimator {
             .map(|(least, _)| Duration::from_micros(least.max(0) as u64))
     }
 
+    /// The newest time from sending to feedback: with the time in the queues of the path as they are now.
+    pub fn newest_round_trip(&self) -> Option<Duration> {
+        self.newest_round_trip
+            .map(|newest| Duration::from_micros(newest as u64))
+    }
+
     /// Share of lost packets, 0 to 1, over about the last second.
     pub fn loss(&self) -> f64 {
         self.losses.share()
@@ -464,6 +473,7 @@ impl Estimator {
 
     fn note_round_trip(&mut self, now: Micros, sample: Micros) {
         let sample = sample.max(0);
+        self.newest_round_trip = Some(sample);
         let is_due = self
             .round_trip
             .is_none_or(|(least, at)| sample <= least || now - at > ROUND_TRIP_AGE_US);

@@ -152,6 +152,14 @@ pub const PACED_TIME_MAX: Duration = Duration::from_millis(200);
 pub const PACED_PACKETS_MAX: usize = 512;
 /// Bytes of retransmissions that leave at once. A later request is answered as far as the path has room again.
 pub const REPAIR_BYTES_AT_ONCE_MAX: usize = 25_000;
+/// The same as time on the path: more would fill the queue in which the lost packets found no room.
+pub const REPAIR_TIME_AT_ONCE_MAX: Duration = Duration::from_millis(200);
+/// However low the estimate is, this many bytes may leave at once: three packets.
+pub const REPAIR_BYTES_AT_ONCE_MIN: usize = 4_000;
+/// A packet that was sent again is not sent once more before its round trip is over, or this time if that is shorter.
+pub const REPAIR_AGAIN_AFTER_MAX: Duration = Duration::from_secs(1);
+/// Packets of a subscriber of which it is remembered when they were sent again.
+pub const REPAIRS_REMEMBERED_MAX: usize = 256;
 /// How far a publisher may exceed its limit for a moment, as time at that limit. Encoders keep their rate with a buffer, mostly
 /// of a second, which they empty into a key frame, above all the first.
 pub const BITRATE_BURST: Duration = Duration::from_millis(1_500);

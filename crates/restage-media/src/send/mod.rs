@@ -51,6 +51,8 @@ pub(crate) struct Outgoing {
     pub(crate) marker: bool,
     /// It may be requested again (RFC 4585 generic NACK).
     pub(crate) nackable: bool,
+    /// A decoder can start here: the first packet of a key frame, or parameter sets that are sent with it.
+    pub(crate) starts: bool,
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
     pub(crate) extensions: Extensions,
@@ -72,6 +74,8 @@ const RESEND_PERCENT: u32 = 30;
 struct Stream {
     config: StreamConfig,
     sent: Sent,
+    /// Where a decoder can start last: the packet's number in the publication's history, and the first sequence number.
+    start: Option<(u64, u64)>,
     rtx_seq: u64,
     packets: u64,
     octets: u64,
@@ -114,6 +118,7 @@ impl Sender {
         let streams = streams.map(|config| {
             config.map(|config| Stream {
                 sent: Sent::default(),
+                start: None,
                 rtx_seq: 0,
                 packets: 0,
                 octets: 0,
@@ -342,7 +347,9 @@ impl Sender {
         self.paced = None;
         for stream in self.streams.iter_mut().flatten() {
             stream.sent.clear();
+            stream.start = None;
         }
+        self.repairs.forget();
     }
 }
 
@@ -372,6 +379,10 @@ impl StreamConfig {
 
 impl Stream {
     fn on_sent(&mut self, packet: &Outgoing, padding: u8, transport_seq: u16) {
+        let is_later = |(number, seq)| number != packet.number && seq < packet.seq;
+        if packet.starts && self.start.is_none_or(is_later) {
+            self.start = Some((packet.number, packet.seq));
+        }
         if packet.nackable {
             let transport_seq = self.config.repeats_number.then_some(transport_seq);
             self.sent.push(packet, padding, transport_seq);

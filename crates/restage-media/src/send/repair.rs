@@ -1,7 +1,10 @@
 //! Retransmissions (RFC 4588, or the same packet again), within what the path carries.
+//!
+//! A path that has lost packets because its queue is full has no room for all of them again, so what is useless is not sent: a packet
+//! whose last retransmission may still be under way, and, where room is scarce, pictures before the newest key frame.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use restage_bwe::Estimator;
 use restage_codec::MediaKind;
@@ -11,7 +14,10 @@ use super::train::Train;
 use super::{Sender, Stream};
 use crate::io::Output;
 use crate::io::datagrams::Buffers;
-use crate::limits::REPAIR_BYTES_AT_ONCE_MAX;
+use crate::limits::{
+    REPAIR_AGAIN_AFTER_MAX, REPAIR_BYTES_AT_ONCE_MAX, REPAIR_BYTES_AT_ONCE_MIN,
+    REPAIR_TIME_AT_ONCE_MAX, REPAIRS_REMEMBERED_MAX,
+};
 use crate::packet::Packet;
 use crate::publication::history::History;
 use crate::rtp::write::{self as header, Fixed};
@@ -27,6 +33,10 @@ pub(super) struct Repairs {
     /// Bytes that may be sent at the time `at`.
     bytes: f64,
     at: Instant,
+    /// The most bytes that there may be.
+    most: f64,
+    /// When which packet was sent again last, by sequence number. Allocated at the first.
+    again: Vec<Option<(u16, Instant)>>,
 }
 
 impl Repairs {
@@ -34,6 +44,8 @@ impl Repairs {
         Self {
             bytes: REPAIR_BYTES_AT_ONCE_MAX as f64,
             at: now,
+            most: REPAIR_BYTES_AT_ONCE_MAX as f64,
+            again: Vec::new(),
         }
     }
 
@@ -44,12 +56,36 @@ impl Repairs {
         let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);
         let earned = self.bytes + rate as f64 / 8.0 * elapsed;
-        self.bytes = earned.min(REPAIR_BYTES_AT_ONCE_MAX as f64);
+        let at_once = estimate as f64 / 8.0 * REPAIR_TIME_AT_ONCE_MAX.as_secs_f64();
+        let (least, most) = (REPAIR_BYTES_AT_ONCE_MIN, REPAIR_BYTES_AT_ONCE_MAX);
+        self.most = at_once.clamp(least as f64, most as f64);
+        self.bytes = earned.min(self.most);
     }
 
-    /// Whether these bytes may be sent.
-    fn spend(&mut self, bytes: usize) -> bool {
-        let may = self.bytes >= bytes as f64;
+    /// Whether a packet was sent again so lately that it may still be under way.
+    fn is_under_way(&self, now: Instant, seq: u16, round_trip: Duration) -> bool {
+        let place = usize::from(seq) % REPAIRS_REMEMBERED_MAX;
+        let again = self.again.get(place).copied().flatten();
+        again.is_some_and(|(which, at)| which == seq && now < at + round_trip)
+    }
+
+    /// Remembers that a packet is sent again now.
+    fn remember(&mut self, now: Instant, seq: u16) {
+        if self.again.is_empty() {
+            self.again = vec![None; REPAIRS_REMEMBERED_MAX];
+        }
+        self.again[usize::from(seq) % REPAIRS_REMEMBERED_MAX] = Some((seq, now));
+    }
+
+    /// The packets of another publication have the same numbers.
+    pub(super) fn forget(&mut self) {
+        self.again = Vec::new();
+    }
+
+    /// Whether these bytes may be sent. What `is_outdated` gets only what is there beyond half of the most.
+    fn spend(&mut self, bytes: usize, is_outdated: bool) -> bool {
+        let reserved = if is_outdated { self.most / 2.0 } else { 0.0 };
+        let may = self.bytes - reserved >= bytes as f64;
         if may {
             self.bytes -= bytes as f64;
         }
@@ -74,9 +110,14 @@ impl Sender {
         let mut train = Train::new(self.path, buffers.take());
         train.is_video = true;
         self.repairs.earn(now, &mut self.estimator);
+        let round_trip = self.estimator.newest_round_trip().unwrap_or_default();
+        let round_trip = round_trip.min(REPAIR_AGAIN_AFTER_MAX);
         let is_numbered = stream.config.header.is_numbered();
         let mut batch = self.estimator.batch(now);
         for seq in missing {
+            if self.repairs.is_under_way(now, *seq, round_trip) {
+                continue;
+            }
             let Some((entry, packet)) = stream.sent.find(*seq, history) else {
                 continue;
             };
@@ -86,9 +127,14 @@ impl Sender {
             let Some(credit) = stream.credit.checked_sub(100) else {
                 break;
             };
-            if !self.repairs.spend(content.len()) {
-                break;
+            let is_outdated = stream.start.is_some_and(|(_, start)| entry.seq < start);
+            if !self.repairs.spend(content.len(), is_outdated) {
+                match is_outdated {
+                    true => continue,
+                    false => break,
+                }
             }
+            self.repairs.remember(now, *seq);
             stream.credit = credit;
             let number = batch.next_number();
             let again = Again {

@@ -46,6 +46,8 @@ struct Rig {
     buffers: Buffers,
     outputs: VecDeque<Output>,
     now: Instant,
+    /// The packet with this number starts a key frame.
+    start: Option<u64>,
 }
 
 impl Rig {
@@ -90,6 +92,7 @@ impl Rig {
             buffers: Buffers::default(),
             outputs: VecDeque::new(),
             now: epoch(),
+            start: None,
         }
     }
 
@@ -117,6 +120,7 @@ impl Rig {
                 time: 3_000,
                 marker: false,
                 nackable: true,
+                starts: self.start == Some(number),
                 wallclock: self.now,
                 payload: Arc::clone(&payload),
                 extensions: Extensions::default(),

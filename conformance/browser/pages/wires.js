@@ -1,0 +1,130 @@
+// @ts-check
+/**
+ * Publishes pictures in three simulcast layers and a tone, or watches and notes ten times a second what arrives.
+ *
+ * The pictures are noise, so that every layer has the rate that it is allowed.
+ */
+
+/** What the layers are, the largest last: rid, division of width and height, bits per second. */
+const LAYERS = /** @type {const} */ ([
+  ["l", 4, 150_000],
+  ["m", 2, 400_000],
+  ["h", 1, 1_200_000],
+]);
+const [WIDTH, HEIGHT, FPS] = [960, 540, 20];
+/** Squares of the picture, in each direction. */
+const SQUARES = 12;
+const SAMPLE_MS = 100;
+
+/** @param {string} url @param {string} token @param {(connection: RTCPeerConnection) => void} prepare */
+async function open(url, token, prepare) {
+  const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  prepare(connection);
+  await connection.setLocalDescription(await connection.createOffer());
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" };
+  const answer = await fetch(url, { method: "POST", headers, body: connection.localDescription?.sdp });
+  const sdp = await answer.text();
+  if (answer.status !== 201) throw new Error(sdp);
+  await connection.setRemoteDescription({ type: "answer", sdp });
+  return connection;
+}
+
+/** A canvas whose picture is other noise each time: so many squares that all layers reach their rates and none exceeds its. */
+function noise() {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [WIDTH, HEIGHT];
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const size = WIDTH / SQUARES;
+  setInterval(() => {
+    for (let at = 0; at < SQUARES ** 2; at++) {
+      const [x, y] = [at % SQUARES, Math.floor(at / SQUARES)];
+      context.fillStyle = `hsl(${Math.random() * 360} 60% ${30 + Math.random() * 40}%)`;
+      context.fillRect(x * size, y * (HEIGHT / SQUARES), size, HEIGHT / SQUARES);
+    }
+  }, 1000 / FPS);
+  return canvas.captureStream(FPS).getVideoTracks()[0];
+}
+
+function tone() {
+  const audio = new AudioContext();
+  const [source, sink] = [audio.createOscillator(), audio.createMediaStreamDestination()];
+  source.connect(sink);
+  source.start();
+  return sink.stream.getAudioTracks()[0];
+}
+
+/** @param {{ url: string, token: string, codec: string }} wishes */
+async function publish({ url, token, codec }) {
+  const connection = await open(url, token, peer => {
+    const sendEncodings = LAYERS.map(([rid, scaleResolutionDownBy, maxBitrate]) => ({
+      rid,
+      scaleResolutionDownBy,
+      maxBitrate,
+      maxFramerate: FPS,
+    }));
+    const video = peer.addTransceiver(noise(), { direction: "sendonly", sendEncodings });
+    const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
+    const wanted = [`video/${codec}`, "video/rtx"];
+    video.setCodecPreferences(codecs.filter(one => wanted.includes(one.mimeType)));
+    peer.addTransceiver(tone(), { direction: "sendonly" });
+  });
+  const layers = async () => {
+    const all = [...(await connection.getStats()).values()];
+    return all
+      .filter(one => one.type === "outbound-rtp" && one.kind === "video")
+      .map(one => ({
+        rid: one.rid,
+        height: one.frameHeight ?? 0,
+        frames: one.framesEncoded ?? 0,
+        bytes: one.bytesSent,
+      }));
+  };
+  Object.assign(window, { layers });
+}
+
+/** @param {{ url: string, token: string }} wishes */
+async function watch({ url, token }) {
+  const media = new MediaStream();
+  const connection = await open(url, token, peer => {
+    for (const kind of ["audio", "video"]) peer.addTransceiver(kind, { direction: "recvonly" });
+    peer.addEventListener("track", ({ track }) => media.addTrack(track));
+  });
+  const video = document.createElement("video");
+  video.autoplay = true;
+  document.body.append(video);
+  video.srcObject = media;
+  /** @type {Record<string, any>[]} */
+  const samples = [];
+  setInterval(async () => {
+    const report = await connection.getStats();
+    const all = [...report.values()];
+    const of = (/** @type {string} */ kind) =>
+      all.find(one => one.type === "inbound-rtp" && one.kind === kind) ?? {};
+    const [pictures, sound] = [of("video"), of("audio")];
+    const transport = all.find(one => one.type === "transport") ?? {};
+    const pair = report.get(transport.selectedCandidatePairId) ?? {};
+    const local = report.get(pair.localCandidateId) ?? {};
+    samples.push({
+      at: Date.now(),
+      state: connection.connectionState,
+      height: pictures.frameHeight ?? 0,
+      frames: pictures.framesDecoded ?? 0,
+      freezes: pictures.freezeCount ?? 0,
+      frozenS: pictures.totalFreezesDuration ?? 0,
+      bytes: transport.bytesReceived ?? 0,
+      lost: pictures.packetsLost ?? 0,
+      bufferedS: pictures.jitterBufferDelay ?? 0,
+      emitted: pictures.jitterBufferEmittedCount ?? 0,
+      sound: sound.totalSamplesReceived ?? 0,
+      concealed: (sound.concealedSamples ?? 0) - (sound.silentConcealedSamples ?? 0),
+      concealments: sound.concealmentEvents ?? 0,
+      keys: pictures.keyFramesDecoded ?? 0,
+      plis: pictures.pliCount ?? 0,
+      nacks: pictures.nackCount ?? 0,
+      path: `${local.protocol} ${local.candidateType} ${local.address ?? ""}`,
+    });
+  }, SAMPLE_MS);
+  Object.assign(window, { samples, connection });
+}
+
+Object.assign(window, { publish, watch });
