@@ -14,6 +14,7 @@ const LAYERS = /** @type {const} */ ([
 const [WIDTH, HEIGHT, FPS] = [960, 540, 20];
 /** Squares of the picture, in each direction. */
 const SQUARES = 12;
+const [TRIES, RETRY_MS] = [30, 500];
 const SAMPLE_MS = 100;
 
 /** @param {string} url @param {string} token @param {(connection: RTCPeerConnection) => void} prepare */
@@ -22,7 +23,13 @@ async function open(url, token, prepare) {
   prepare(connection);
   await connection.setLocalDescription(await connection.createOffer());
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" };
-  const answer = await fetch(url, { method: "POST", headers, body: connection.localDescription?.sdp });
+  const offer = { method: "POST", headers, body: connection.localDescription?.sdp };
+  let answer = await fetch(url, offer);
+  // A server on a busy machine lets nobody in at times.
+  for (let tries = 1; answer.status === 503 && tries < TRIES; tries++) {
+    await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+    answer = await fetch(url, offer);
+  }
   const sdp = await answer.text();
   if (answer.status !== 201) throw new Error(sdp);
   await connection.setRemoteDescription({ type: "answer", sdp });

@@ -1,0 +1,75 @@
+/**
+ * Measures what Chromium shows on bad networks, a line each. `node conformance/browser/rigs/networks.js [CODEC]`; needs root.
+ *
+ * Halved: 1.5 Mbit/s, then half of it, then all of it again. Lossy: 2 % of UDP packets each way, and 50 ms of round trip, for a
+ * minute. `RESTAGE_BINARY` names the server's binary.
+ */
+
+import { fileURLToPath } from "node:url";
+
+import { isInLab, runInLab, whyNoLab } from "../support/lab.js";
+import { after, Scene, seen } from "../support/throttled.js";
+
+const SELF = fileURLToPath(import.meta.url);
+const CAPACITY_BPS = 1_500_000;
+const LARGEST = 540;
+const SETTLED_MS = 8_000;
+const HALVED_MS = 20_000;
+const LOSSY_MS = 60_000;
+const LOSS = { delayMs: 25, lossPercent: 2, seed: 20261129 };
+/** Pictures of a second after which the viewer counts as recovered, of twenty. */
+const RECOVERED = 16;
+
+/** Seconds until pictures come as they should again, and go on so: the end of the last second with too few. */
+function recovered(samples, from) {
+  let end = 0;
+  for (const [place, first] of samples.entries()) {
+    const last = samples.slice(place).find(one => one.at - first.at >= 1_000);
+    if (last && last.frames - first.frames < RECOVERED) end = (last.at - from) / 1_000;
+  }
+  return end;
+}
+
+const text = of =>
+  `${of.fps.toFixed(1)} pictures/s, ${of.freezes} freezes (${of.frozenS.toFixed(1)} s), ${of.lost} packets lost, ` +
+  `${of.concealedPercent.toFixed(2)} % of sound concealed, heights ${of.heights}`;
+
+async function halved(codec, isReplica) {
+  const scene = await Scene.open({ codec, isReplica });
+  try {
+    await scene.during(CAPACITY_BPS, SETTLED_MS);
+    const half = await scene.during(CAPACITY_BPS / 2, HALVED_MS);
+    const whole = await scene.during(CAPACITY_BPS, HALVED_MS, one => one.height === LARGEST);
+    const climbedS = after(whole.viewer, whole.from, one => one.height === LARGEST);
+    const fallenS = after(half.viewer, half.from, one => one.height < LARGEST);
+    console.log(
+      `halved, ${codec}${isReplica ? ", replica" : ""}: below after ${half.aboveS.toFixed(1)} s, smaller layer after ` +
+        `${fallenS.toFixed(1)} s, recovered after ${recovered(half.viewer, half.from).toFixed(1)} s, largest again after ` +
+        `${climbedS.toFixed(1)} s; ${text(seen(half.viewer))}; beside: ${text(seen(half.beside))}`,
+    );
+  } finally {
+    await scene.close();
+  }
+}
+
+async function lossy(codec, isReplica) {
+  const scene = await Scene.open({ codec, isReplica, impaired: LOSS });
+  try {
+    const all = await scene.during(undefined, LOSSY_MS);
+    console.log(
+      `lossy, ${codec}${isReplica ? ", replica" : ""}: ${text(seen(all.viewer))}; beside: ${text(seen(all.beside))}`,
+    );
+  } finally {
+    await scene.close();
+  }
+}
+
+if (isInLab()) {
+  const codec = process.argv[2] ?? "VP8";
+  for (const isReplica of [false, true]) {
+    await halved(codec, isReplica);
+    await lossy(codec, isReplica);
+  }
+} else if (!whyNoLab()) {
+  await runInLab([SELF, ...process.argv.slice(2)]);
+}
