@@ -1,7 +1,7 @@
 //! Transport-wide numbers, probes, pacing and repair within what the path carries.
 
 use super::*;
-use crate::limits::{PACED_BYTES_MIN, PACED_TIME_MAX, REPAIR_BYTES_AT_ONCE_MAX};
+use crate::limits::{PACED_BYTES_MIN, PACED_TIME_MAX};
 
 const MS: Duration = Duration::from_millis(1);
 
