@@ -75,6 +75,12 @@ async function publish({ url, token, codec }) {
     video.setCodecPreferences(codecs.filter(one => wanted.includes(one.mimeType)));
     peer.addTransceiver(tone(), { direction: "sendonly" });
   });
+  // A busy machine has fewer pictures, but not smaller ones.
+  for (const sender of connection.getSenders()) {
+    const parameters = { ...sender.getParameters(), degradationPreference: "maintain-resolution" };
+    if (sender.track?.kind === "video")
+      await sender.setParameters(/** @type {RTCRtpSendParameters} */ (parameters));
+  }
   const layers = async () => {
     const all = [...(await connection.getStats()).values()];
     return all

@@ -55,8 +55,7 @@ export class Scene {
       await stages.replicate(source, watched, ann.participantId);
     }
     for (const name of /** @type {const} */ (["viewer", "beside"])) {
-      const viewer = await this.#page(name);
-      if (name === "viewer" && impaired) await viewer.host.impair(impaired);
+      const viewer = await this.#page(name, name === "viewer" ? impaired : undefined);
       const { token } = await stages.token(watched, { capabilities: ["SUBSCRIBE"] });
       const url = `${base}/whep/${ann.participantId}`;
       await viewer.page.evaluate(wishes => window.watch(wishes), { url, token });
@@ -66,8 +65,11 @@ export class Scene {
       await eventually(async () => (await newest(page))?.height === LARGEST, "the largest layer", START_MS);
   }
 
-  async #page(/** @type {string} */ name) {
+  /** @param {string} name @param {any} [impaired] */
+  async #page(name, impaired) {
     const host = await this.lab.host(name);
+    // Before its browser starts, which would end its requests when its network changes.
+    if (impaired) await host.impair(impaired);
     const browser = await launch({
       isLoopbackUsed: false,
       executablePath: host.chromium,
