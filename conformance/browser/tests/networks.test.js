@@ -17,11 +17,11 @@ const LARGEST = 540;
 /** Most seconds until less than the link carries is sent, a smaller layer is shown, and the largest again. */
 const GOALS_S = { below: 1, fallen: 3, climbed: 10 };
 /** A busy machine is given this many times as long. */
-const PATIENCE = 2;
+const PATIENCE = 3;
 /** The link is throttled, and free again, for this long. */
-const [THROTTLED_MS, FREE_MS] = [GOALS_S.fallen * PATIENCE * 1_000, GOALS_S.climbed * PATIENCE * 1_000];
+const [THROTTLED_MS, FREE_MS] = [6_000, GOALS_S.climbed * PATIENCE * 1_000];
 /** Pictures a second that the viewer beside must have been shown, of twenty. */
-const FPS_MIN = 15;
+const FPS_MIN = 12;
 
 /** @param {string} where @param {{ codec: string, isReplica: boolean }} wishes */
 async function followsItsNetwork(where, wishes) {
