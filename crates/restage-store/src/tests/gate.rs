@@ -71,7 +71,8 @@ impl Bench {
         Held(Some(self.gate.open.clone()))
     }
 
-    /// Stops SQLite's writer in the middle of a command whose caller waits for its turn this long; `None` on PostgreSQL.
+    /// Stops SQLite's writer in the middle of a command whose caller waits for its turn this long, or longer on a machine so
+    /// busy that the writer does not begin within it; `None` on PostgreSQL.
     pub(super) async fn hold_at(
         &self,
         turn_max: Duration,
@@ -79,11 +80,23 @@ impl Bench {
         if !self.rows.is_sqlite() {
             return None;
         }
-        let store = self.store.clone();
-        let execution = rename(NOWHERE, "x");
-        let caller = tokio::spawn(async move { store.execute_within(execution, turn_max).await });
-        self.gate.is_reached.notified().await;
-        Some((Held(Some(self.gate.open.clone())), caller))
+        let mut turn_max = turn_max;
+        loop {
+            let store = self.store.clone();
+            let execution = rename(NOWHERE, "x");
+            let mut caller =
+                tokio::spawn(async move { store.execute_within(execution, turn_max).await });
+            tokio::select! {
+                () = self.gate.is_reached.notified() => {
+                    return Some((Held(Some(self.gate.open.clone())), caller));
+                }
+                late = &mut caller => {
+                    let late = late.unwrap();
+                    assert!(matches!(late, Err(StoreError::Late { .. })), "{late:?}");
+                    turn_max *= 2;
+                }
+            }
+        }
     }
 
     /// Executes commands that are queued together before the writer takes the first, and returns what the writer did
