@@ -174,8 +174,11 @@ pub const CLIMB_INTERVAL_MIN: Duration = Duration::from_secs(10);
 pub const PACKET_OVERHEAD_BYTES: u64 = 28 + 12;
 /// Subscriptions of one receiver that share its estimated rate. Further ones are sent as if nothing were estimated.
 pub const FLOWS_MAX: usize = 64;
-/// Interval at which a subscriber whose rate is estimated learns which layer it is allotted.
+/// Interval at which a subscriber whose rate is estimated learns which layer it is allotted, if its feedback comes as often.
 pub const ALLOT_INTERVAL: Duration = Duration::from_millis(100);
+/// The same if no feedback comes. Longer, so that feedback is what starts it: a timer of each subscriber would wake the worker as often
+/// again.
+pub const ALLOT_INTERVAL_MAX: Duration = Duration::from_millis(150);
 /// Interval of the same for a subscriber without an estimate.
 pub const ALLOT_INTERVAL_IDLE: Duration = Duration::from_secs(1);
 /// The part of an estimate that is allotted, in percent. The rest is for retransmissions and errors of the estimate.

@@ -67,6 +67,10 @@ impl Sfu {
             Ok(false) => self.stats.datagrams_rejected += 1,
             Err(_) => {}
         }
+        let is_feedback = kind == DatagramKind::Rtcp && matches!(outcome, Ok(true));
+        if is_feedback && peer.allots_after_feedback(now) {
+            self.allot(now, index);
+        }
         self.settle(now, index, outcome.map(drop));
     }
 

@@ -157,6 +157,12 @@ impl Peer {
         self.is_connected.then_some(receiver.due_at)
     }
 
+    /// Whether this subscriber takes what it is allotted because its feedback has come.
+    pub(crate) fn allots_after_feedback(&self, now: Instant) -> bool {
+        let receiver = self.receiver.as_ref();
+        self.is_connected && receiver.is_some_and(|receiver| receiver.is_ready(now))
+    }
+
     /// Takes what this subscriber is allotted of a publication. Returns what has to be told.
     pub(crate) fn allot(
         &mut self,

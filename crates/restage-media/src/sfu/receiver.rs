@@ -11,7 +11,8 @@ use crate::allocate::stream::{Snapshot, StreamState};
 use crate::allocate::table::News;
 use crate::allocate::wish::{FirstLayer, Wish};
 use crate::limits::{
-    ALLOT_INTERVAL, ALLOT_INTERVAL_IDLE, AUDIO_RESERVE, STREAM_REPORT_INTERVAL_MIN,
+    ALLOT_INTERVAL, ALLOT_INTERVAL_IDLE, ALLOT_INTERVAL_MAX, AUDIO_RESERVE,
+    STREAM_REPORT_INTERVAL_MIN,
 };
 use crate::packet::{Encoding, Ladder};
 use crate::publication::Publication;
@@ -21,8 +22,10 @@ use crate::send::track::TrackOut;
 pub(crate) struct Receiver {
     place: Place,
     pub(crate) wish: Wish,
-    /// When it takes what it is allotted next.
+    /// When it takes what it is allotted next, if no feedback comes before.
     pub(crate) due_at: Instant,
+    /// Feedback from this time on makes it take what it is allotted at once.
+    ready_at: Instant,
     /// What its sound and the layer that it is shown take, in bits per second with headers.
     pub(crate) reserved: u64,
     /// How many layers the publisher should send for it.
@@ -37,11 +40,17 @@ impl Receiver {
             place: Place::new(download),
             wish,
             due_at: now,
+            ready_at: now,
             reserved: 0,
             wants: 0,
             told: None,
             told_at: None,
         }
+    }
+
+    /// Whether feedback that has come is to be followed by an allotment.
+    pub(crate) fn is_ready(&self, now: Instant) -> bool {
+        now >= self.ready_at
     }
 
     /// Reports what is known of this subscriber, takes what it is allotted and sets its track accordingly. Returns what has to be
@@ -60,9 +69,10 @@ impl Receiver {
         let audio = publication.and_then(|publication| publication.audio_bits_per_s);
         // Once pictures are measured and sound is not, there is none.
         let unmeasured = if ladder.is_empty() { AUDIO_RESERVE } else { 0 };
+        self.ready_at = now + ALLOT_INTERVAL / 2;
         self.due_at = now
             + match estimator {
-                Some(_) => ALLOT_INTERVAL,
+                Some(_) => ALLOT_INTERVAL_MAX,
                 None => ALLOT_INTERVAL_IDLE,
             };
         let news = News {

@@ -217,6 +217,12 @@ impl Media {
                 source,
             };
             let socket = udp::Socket::bind(&places, wanted).map_err(failed)?;
+            let rtcp = socket.split_rtcp(&places);
+            let rtcp = rtcp
+                .inspect_err(|error| {
+                    tracing::info!(%error, "RTCP and media are received by one socket, which costs more processor time");
+                })
+                .ok();
             let candidates = places
                 .addresses
                 .iter()
@@ -234,10 +240,11 @@ impl Media {
                 h264_profile_match: profiles,
                 ..Default::default()
             };
-            all.push((socket, config));
+            let media = socket;
+            all.push((worker::Sockets { media, rtcp }, config));
         }
-        let report = all[0].0.report();
-        let ports: Vec<u16> = all.iter().map(|(socket, _)| socket.port()).collect();
+        let report = all[0].0.media.report();
+        let ports: Vec<u16> = all.iter().map(|(sockets, _)| sockets.media.port()).collect();
         let relay = relay.map(|credentials| {
             let peers = Peers {
                 addresses: places.addresses.clone(),

@@ -8,9 +8,14 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 #[cfg(target_os = "linux")]
-use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
+use nix::libc::{
+    BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, in_addr,
+    in_pktinfo, in6_addr, in6_pktinfo, sock_filter, sock_fprog,
+};
 #[cfg(target_os = "linux")]
-use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
+use nix::sys::socket::{
+    ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, setsockopt, sockopt,
+};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
@@ -21,6 +26,9 @@ use crate::media::{Audience, MediaPlaces};
 const RECV_BUFFER_LEN: usize = 64 * 1024;
 /// Requested size of both socket buffers; `doctor` reports when the kernel grants less.
 pub(super) const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
+/// Requested size of the receive buffer for RTCP: what a late worker has not read is old, and comes again.
+#[cfg(target_os = "linux")]
+const RTCP_BUFFER_LEN: usize = 1024 * 1024;
 /// The largest UDP payload of IPv4; a train must fit.
 pub(super) const TRAIN_LEN_MAX: usize = 65_507;
 /// Interval between log lines about datagrams from other machines.
@@ -76,6 +84,15 @@ impl Socket {
     /// Binds an address at which the advertised addresses can be reached: the address itself if there is only one,
     /// otherwise all addresses.
     pub(super) fn bind(places: &MediaPlaces, port: u16) -> io::Result<Self> {
+        Self::bind_with(places, port, |_| Ok(()))
+    }
+
+    /// [`Self::bind`], with a step before the socket is bound.
+    fn bind_with(
+        places: &MediaPlaces,
+        port: u16,
+        prepare: impl FnOnce(&RawSocket) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let addresses = places.addresses.as_slice();
         let v6 = addresses.iter().any(IpAddr::is_ipv6);
         let only = match addresses {
@@ -98,6 +115,7 @@ impl Socket {
         if ip.is_ipv6() && !ip.is_loopback() {
             raw.set_only_v6(false)?;
         }
+        prepare(&raw)?;
         raw.bind(&SocketAddr::new(ip, port).into())?;
         let socket: std::net::UdpSocket = raw.into();
         let state = UdpSocketState::new((&socket).into())?;
@@ -121,6 +139,42 @@ impl Socket {
             refusal_told_at: None,
             buffers,
         })
+    }
+
+    /// A second socket on the same port, which the kernel gives all RTCP from now on, and this one everything else.
+    ///
+    /// # Errors
+    /// The kernel cannot do that. Then this socket goes on to receive everything.
+    #[cfg(target_os = "linux")]
+    pub(super) fn split_rtcp(&self, places: &MediaPlaces) -> io::Result<Self> {
+        // Allowed after binding, so that a server that is started on a port in use is refused: its first socket does not share.
+        setsockopt(&self.socket, sockopt::ReusePort, &true)?;
+        let rtcp = self.join_rtcp(places);
+        if rtcp.is_err() {
+            setsockopt(&self.socket, sockopt::ReusePort, &false)?;
+        }
+        rtcp
+    }
+
+    #[cfg(target_os = "linux")]
+    fn join_rtcp(&self, places: &MediaPlaces) -> io::Result<Self> {
+        let share = |raw: &RawSocket| raw.set_reuse_port(true);
+        let rtcp = Self::bind_with(places, self.local.port(), share)?;
+        rtcp.state
+            .set_recv_buffer_size((&rtcp.socket).into(), RTCP_BUFFER_LEN)
+            .ok();
+        let mut steps = rtcp_to_second();
+        let program = sock_fprog {
+            len: steps.len() as u16,
+            filter: steps.as_mut_ptr(),
+        };
+        setsockopt(&self.socket, sockopt::AttachReusePortCbpf, &program)?;
+        Ok(rtcp)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn split_rtcp(&self, _: &MediaPlaces) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -315,6 +369,34 @@ impl Socket {
     }
 }
 
+/// A program in the kernel's packet filter language that names a socket for a datagram: the second for RTCP, the first for everything
+/// else. They are told apart as in RFC 7983 §7 (first byte 128 to 191: RTP or RTCP) and RFC 5761 §4 (second byte 192 to 223: RTCP).
+/// For a datagram of fewer bytes the kernel ends the program with 0, which is the first socket.
+#[cfg(target_os = "linux")]
+fn rtcp_to_second() -> [sock_filter; 8] {
+    const LOAD_BYTE: u32 = BPF_LD | BPF_B | BPF_ABS;
+    const AND: u32 = BPF_ALU | BPF_AND | BPF_K;
+    const IF_EQUAL: u32 = BPF_JMP | BPF_JEQ | BPF_K;
+    const RETURN: u32 = BPF_RET | BPF_K;
+    // Operation, steps to skip if not equal, operand.
+    let steps = [
+        (LOAD_BYTE, 0, 0),
+        (AND, 0, 0b1100_0000),
+        (IF_EQUAL, 4, 0b1000_0000),
+        (LOAD_BYTE, 0, 1),
+        (AND, 0, 0b1110_0000),
+        (IF_EQUAL, 1, 0b1100_0000),
+        (RETURN, 0, 1),
+        (RETURN, 0, 0),
+    ];
+    steps.map(|(code, jf, k)| sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf,
+        k,
+    })
+}
+
 #[cfg(target_os = "linux")]
 fn packet_info_v4(from: Option<IpAddr>) -> in_pktinfo {
     let octets = match from {
@@ -410,6 +492,59 @@ impl Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Sends each payload to the port, and returns what the sockets receive.
+    #[cfg(target_os = "linux")]
+    fn delivered(sockets: &mut [Socket], payloads: &[&[u8]]) -> Vec<Vec<Vec<u8>>> {
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for payload in payloads {
+            client
+                .send_to(payload, ("127.0.0.1", sockets[0].port()))
+                .unwrap();
+        }
+        let mut all = vec![Vec::new(); sockets.len()];
+        let begun = now();
+        while all.iter().map(Vec::len).sum::<usize>() < payloads.len() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{all:?}");
+            for (socket, got) in sockets.iter_mut().zip(&mut all) {
+                let take = |datagram: Received<'_>| got.push(datagram.payload.to_vec());
+                socket.receive(now(), take).unwrap();
+            }
+        }
+        all
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn rtcp_comes_to_the_second_socket_and_everything_else_to_the_first() {
+        let places = MediaPlaces::open(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+        let first = Socket::bind(&places, 0).unwrap();
+        let second = first.split_rtcp(&places).unwrap();
+        let mut sockets = [first, second];
+        let rtp: [&[u8]; 3] = [&[0x80, 96, 0, 1], &[0x90, 0x80 | 63, 0], &[0xbf, 224]];
+        let others: [&[u8]; 5] = [&[0x00, 0x01, 0, 8], &[22, 254, 253], &[64, 200], &[0x80], &[255, 200]];
+        let rtcp: [&[u8]; 3] = [&[0x80, 192], &[0x81, 205, 0, 1], &[0x8f, 223, 9]];
+        let to_first: Vec<&[u8]> = rtp.into_iter().chain(others).collect();
+        let all: Vec<&[u8]> = to_first.iter().copied().chain(rtcp).collect();
+        let got = delivered(&mut sockets, &all);
+        assert_eq!(got[0], to_first);
+        assert_eq!(got[1], rtcp);
+        // Without the second, the first receives everything.
+        let [first, second] = sockets;
+        drop(second);
+        assert_eq!(delivered(&mut [first], &rtcp)[0], rtcp);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_port_with_two_sockets_is_taken() {
+        let places = MediaPlaces::open(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+        let first = Socket::bind(&places, 0).unwrap();
+        let _second = first.split_rtcp(&places).unwrap();
+        let again = Socket::bind(&places, first.port());
+        let refused = again.map(|socket| socket.port()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    }
 
     #[test]
     fn the_report_tells_what_was_granted() {

@@ -3,6 +3,7 @@
 mod care;
 mod lines;
 mod orders;
+mod rtcp;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -36,6 +37,7 @@ use super::udp::Socket;
 use super::{MediaError, MediaEvent};
 use care::Care;
 use lines::Lines;
+use rtcp::RtcpSocket;
 #[cfg(test)]
 pub(super) use tests::Fault;
 
@@ -48,6 +50,7 @@ const EVENT_RETRY: Duration = Duration::from_millis(5);
 
 const SOCKET: Token = Token(0);
 const WAKE: Token = Token(1);
+const RTCP: Token = Token(2);
 
 type AnswerSender = oneshot::Sender<Result<String, OfferError>>;
 /// How loud publications are that a worker has heard since somebody looked: the newest level of each, in −dBov.
@@ -161,28 +164,28 @@ impl WorkerHandle {
     }
 }
 
-/// Starts a thread for each socket with its settings.
+/// Starts a thread for the sockets of each worker with its settings.
 pub(super) fn start(
-    all: Vec<(Socket, Config)>,
+    all: Vec<(Sockets, Config)>,
     relay: Option<&Arc<Relay>>,
     events: &mpsc::Sender<MediaEvent>,
     failed: &Failed,
 ) -> io::Result<Vec<WorkerHandle>> {
     let routes = Arc::new(Routes::new(all.len()));
-    let ports: Arc<[u16]> = all.iter().map(|(socket, _)| socket.port()).collect();
+    let ports: Arc<[u16]> = all.iter().map(|(sockets, _)| sockets.media.port()).collect();
     let mut links = Vec::new();
     let mut prepared = Vec::new();
-    for (socket, config) in all {
+    for (sockets, config) in all {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (link, messages, arrivals) = Link::new(Arc::clone(&waker));
         links.push(link);
-        prepared.push((socket, config, poll, waker, messages, arrivals));
+        prepared.push((sockets, config, poll, waker, messages, arrivals));
     }
     let links: Arc<[Link]> = links.into();
     prepared
         .into_iter()
-        .map(|(socket, config, poll, waker, messages, arrivals)| {
+        .map(|(sockets, config, poll, waker, messages, arrivals)| {
             let neighbours = Neighbours {
                 routes: Arc::clone(&routes),
                 links: Arc::clone(&links),
@@ -192,9 +195,16 @@ pub(super) fn start(
                 ports: Arc::clone(&ports),
             };
             let outside = (events.clone(), failed.clone());
-            start_one(socket, config, (poll, waker), neighbours, outside)
+            start_one(sockets, config, (poll, waker), neighbours, outside)
         })
         .collect()
+}
+
+/// The sockets of one worker, on one port.
+pub(super) struct Sockets {
+    pub(super) media: Socket,
+    /// The one that the kernel gives RTCP, if it can.
+    pub(super) rtcp: Option<Socket>,
 }
 
 /// The other workers.
@@ -219,12 +229,20 @@ impl Neighbours {
 }
 
 fn start_one(
-    socket: Socket,
+    sockets: Sockets,
     config: Config,
     (poll, waker): (Poll, Arc<Waker>),
     neighbours: Neighbours,
     (events, failed): (mpsc::Sender<MediaEvent>, Failed),
 ) -> io::Result<WorkerHandle> {
+    let Sockets {
+        media: socket,
+        rtcp,
+    } = sockets;
+    let registry = poll.registry().try_clone()?;
+    let rtcp = rtcp
+        .map(|socket| RtcpSocket::new(socket, registry))
+        .transpose()?;
     let fd = socket.raw_fd();
     poll.registry()
         .register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
@@ -257,6 +275,7 @@ fn start_one(
             sfu: Sfu::new(config.clone()),
             care: Care::new(config, started),
             socket,
+            rtcp,
             inbox,
             events,
             unsent: VecDeque::new(),
@@ -323,6 +342,8 @@ struct Worker {
     sfu: Sfu,
     care: Care,
     socket: Socket,
+    /// `None` where the kernel cannot tell RTCP from the rest: then that comes to `socket` too.
+    rtcp: Option<RtcpSocket>,
     inbox: mpsc::Receiver<Order>,
     events: mpsc::Sender<MediaEvent>,
     /// Events for which the server's queue had no room: at most two per peer, and the formats that a subscriber cannot
@@ -378,6 +399,10 @@ impl Worker {
             if !more {
                 self.gauge.slept(asleep, now());
             }
+            let has_rtcp = ready.iter().any(|event| event.token() == RTCP);
+            if let Some(rtcp) = self.rtcp.as_mut().filter(|_| has_rtcp) {
+                rtcp.on_arrival();
+            }
             more = match catch_unwind(AssertUnwindSafe(|| self.turn())) {
                 Ok(more) => more?,
                 Err(_) => {
@@ -401,9 +426,10 @@ impl Worker {
             && self.loudness.is_empty()
             && !self.surveyor.is_busy();
         let limit = if is_quiet { IDLE_WAIT_MAX } else { EVENT_RETRY };
-        self.sfu
-            .poll_timeout()
-            .map_or(limit, |at| at.saturating_duration_since(now()).min(limit))
+        let rtcp = self.rtcp.as_ref().and_then(RtcpSocket::due_at);
+        let timers = [self.sfu.poll_timeout(), rtcp];
+        let due = timers.into_iter().flatten().min();
+        due.map_or(limit, |at| at.saturating_duration_since(now()).min(limit))
     }
 }
 

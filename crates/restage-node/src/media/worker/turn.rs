@@ -11,7 +11,7 @@ use super::super::counters::WorkerStats;
 use super::super::link::{Leaving, Message};
 use super::super::load::Shed;
 use super::super::udp::{Batch, Train};
-use super::{Worker, now};
+use super::{RtcpSocket, Worker, now};
 use crate::seldom::Seldom;
 
 /// A worker that could receive nothing for this long, because every attempt failed, stops.
@@ -55,6 +55,7 @@ impl Worker {
         self.read();
         self.check_socket()?;
         self.drain();
+        let has_rtcp = self.read_rtcp();
         let at = now();
         if let Some(due) = self.sfu.poll_timeout().filter(|due| *due <= at) {
             self.gauge.timer(due, at);
@@ -65,7 +66,8 @@ impl Worker {
         self.measure_load();
         self.surveyor.turn(now(), &self.sfu, &self.live);
         self.report();
-        Ok(has_messages || has_arrivals || orders == ORDERS_PER_TURN || !self.is_socket_empty)
+        let has_datagrams = has_rtcp || !self.is_socket_empty;
+        Ok(has_messages || has_arrivals || has_datagrams || orders == ORDERS_PER_TURN)
     }
 
     /// Reads the socket. Packets of publishers are accepted at once and forwarded only after everything has been read,
@@ -385,7 +387,8 @@ impl Worker {
             datagrams_received: self.received,
             datagrams_sent: self.trains.sent,
             datagrams_dropped: self.trains.dropped,
-            datagrams_refused: self.socket.refused(),
+            datagrams_refused: self.socket.refused()
+                + self.rtcp.as_ref().map_or(0, RtcpSocket::refused),
             bursts_dropped: self.bursts_dropped,
             feedback_dropped: self.feedback_dropped,
             line_datagrams_sent: self.lines.sent,
