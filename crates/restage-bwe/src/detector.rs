@@ -54,6 +54,11 @@ pub(crate) struct Detector {
 }
 
 impl Detector {
+    /// See [`Estimator::touch`](crate::Estimator::touch).
+    pub(crate) fn touch(&self) -> u64 {
+        self.samples.back().map_or(0, |(at, _)| at.to_bits())
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             samples: VecDeque::with_capacity(SLOPE_SAMPLES),

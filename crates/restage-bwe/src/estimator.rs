@@ -211,6 +211,8 @@ impl Estimator {
         self.bridge(now, message.first);
         let mut newest: Option<Settled> = None;
         let mut arrived_last = None;
+        // Packets of a train mostly have the same times: they are one sample of the delay.
+        let mut sampled = None;
         message.each(|number, arrival| {
             let Some(packet) = self.records.settle(now, number, arrival.is_some()) else {
                 return;
@@ -228,9 +230,11 @@ impl Estimator {
             if packet.probe != 0 {
                 self.prober.on_arrived(&packet, arrived);
             }
-            if self.prober.disturbs(packet.sent) {
+            let sample = Some((packet.sent, arrived));
+            if sample == sampled || self.prober.disturbs(packet.sent) {
                 return;
             }
+            sampled = sample;
             if let Some(sample) = self.groups.push(packet.sent, arrived) {
                 self.detector.push(sample);
             }
@@ -400,6 +404,19 @@ impl Estimator {
     pub fn sent_rate(&mut self, now: Instant) -> u64 {
         let now = self.micros(now);
         self.sent.rate(now).unwrap_or(0)
+    }
+
+    /// Reads the memory that feedback needs, so that the processor fetches it for several estimators at the same time. The value means
+    /// nothing.
+    pub fn touch(&self) -> u64 {
+        let times = [self.sent_at, self.received.touch(), self.prober.touch()];
+        let times = times.into_iter().fold(0, |all, time| all ^ time);
+        self.records.touch()
+            ^ self.losses.touch()
+            ^ self.detector.touch()
+            ^ self.desired
+            ^ self.rate()
+            ^ times as u64
     }
 
     fn micros(&self, now: Instant) -> Micros {

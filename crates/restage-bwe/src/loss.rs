@@ -70,6 +70,11 @@ impl Losses {
         }
     }
 
+    /// See [`Estimator::touch`](crate::Estimator::touch).
+    pub(crate) fn touch(&self) -> u64 {
+        self.past.back().map_or(0, |one| u64::from(one.packets))
+    }
+
     /// Lost packets as a share of those sent, 0 to 1, over the newest observations.
     pub(crate) fn share(&self) -> f64 {
         let newest = self.past.iter().rev().take(PRESENT);

@@ -36,6 +36,11 @@ impl Meter {
         }
     }
 
+    /// See [`Estimator::touch`](crate::Estimator::touch).
+    pub(crate) fn touch(&self) -> Micros {
+        self.begins ^ Micros::from(self.bytes[self.place])
+    }
+
     /// The rate up to a time, in bits per second. `None`: too little is known.
     pub(crate) fn rate(&mut self, at: Micros) -> Option<u64> {
         self.advance(at.div_euclid(STEP_US));

@@ -161,6 +161,11 @@ pub(crate) struct Prober {
 }
 
 impl Prober {
+    /// See [`Estimator::touch`](crate::Estimator::touch).
+    pub(crate) fn touch(&self) -> Micros {
+        self.next_at
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             ids: 0,

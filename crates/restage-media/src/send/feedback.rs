@@ -124,6 +124,11 @@ impl Sender {
         Some(requests)
     }
 
+    /// See [`Sfu::touch`](crate::sfu::Sfu::touch).
+    pub(crate) fn touch_for_rtcp(&self) -> u64 {
+        self.srtp.rtcp.touch() ^ self.estimator.touch()
+    }
+
     /// Feedback refused because its SSRC was beyond [`RTCP_SOURCES_MAX`](crate::limits::RTCP_SOURCES_MAX), since the last call.
     pub(crate) fn take_sources_refused(&mut self) -> u64 {
         std::mem::take(&mut self.srtp.rtcp.sources_refused)

@@ -29,6 +29,15 @@ impl Sfu {
         peer.is_some_and(|peer| peer.role() == Role::Subscriber)
     }
 
+    /// Reads the memory that RTCP from this address needs, so that the processor fetches it for several peers at the same time: what
+    /// comes from hundreds of subscribers in turn is in no cache. The value means nothing.
+    pub fn touch(&self, protocol: Protocol, source: SocketAddr) -> u64 {
+        let address = source;
+        let index = self.demux.by_address(Remote { address, protocol });
+        let peer = index.and_then(|index| self.peers.get(index));
+        peer.map_or(0, |peer| peer.touch_for_rtcp())
+    }
+
     pub(super) fn on_datagram(&mut self, now: Instant, path: Path, bytes: &[u8]) {
         self.stats.datagrams_in += 1;
         if bytes.len() > DATAGRAM_BYTES_MAX {

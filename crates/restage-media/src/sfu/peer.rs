@@ -393,6 +393,15 @@ impl Peer {
         Ok(outcome)
     }
 
+    /// See [`Sfu::touch`](super::Sfu::touch).
+    pub(crate) fn touch_for_rtcp(&self) -> u64 {
+        let receiver = self.receiver.as_ref();
+        self.publication.map_or(0, u64::from)
+            ^ u64::from(self.last_seen_at == self.opened_at)
+            ^ receiver.map_or(0, |receiver| receiver.reserved)
+            ^ self.transport.touch_for_rtcp()
+    }
+
     /// See [`Sender::touch`](crate::send::Sender::touch).
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         let track = self.tracks[kind.index()].as_ref();

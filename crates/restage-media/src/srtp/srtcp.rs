@@ -84,6 +84,13 @@ impl Srtcp {
         true
     }
 
+    /// See [`Sfu::touch`](crate::sfu::Sfu::touch).
+    pub(crate) fn touch(&self) -> u64 {
+        self.replays
+            .first()
+            .map_or(0, |replay| u64::from(replay.highest))
+    }
+
     /// Decrypts a received packet. `None`: it is malformed, does not come from the remote end, is a replay, or has an SSRC beyond
     /// [`RTCP_SOURCES_MAX`].
     pub(crate) fn open(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {

@@ -159,6 +159,13 @@ impl Transport {
         }
     }
 
+    /// See [`Sfu::touch`](crate::sfu::Sfu::touch).
+    pub(crate) fn touch_for_rtcp(&self) -> u64 {
+        let sender = self.sender.as_ref();
+        u64::from(self.session.ice.selected().is_some())
+            ^ sender.map_or(0, |sender| sender.touch_for_rtcp())
+    }
+
     /// See [`Sender::touch`].
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         self.sender.as_ref().map_or(0, |sender| sender.touch(kind))

@@ -61,6 +61,9 @@ pub(super) struct Socket {
     refused: u64,
     refusal_told_at: Option<Instant>,
     buffers: Vec<Vec<u8>>,
+    /// What the kernel says about the buffers, and how many of them are filled.
+    metas: [RecvMeta; BATCH_SIZE],
+    filled: usize,
 }
 
 /// One received datagram.
@@ -138,6 +141,8 @@ impl Socket {
             refused: 0,
             refusal_told_at: None,
             buffers,
+            metas: [RecvMeta::default(); BATCH_SIZE],
+            filled: 0,
         })
     }
 
@@ -207,30 +212,50 @@ impl Socket {
     pub(super) fn receive(
         &mut self,
         at: Instant,
-        mut take: impl FnMut(Received<'_>),
+        take: impl FnMut(Received<'_>),
     ) -> io::Result<Batch> {
+        let batch = self.fill(at)?;
+        self.empty(at, take);
+        Ok(batch)
+    }
+
+    /// Receives one batch, which stays in the buffers until [`Self::empty`].
+    pub(super) fn fill(&mut self, at: Instant) -> io::Result<Batch> {
+        self.filled = 0;
         self.own.renew(at);
-        let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let mut slices: Vec<IoSliceMut<'_>> = self
             .buffers
             .iter_mut()
             .map(|buffer| IoSliceMut::new(buffer))
             .collect();
-        let count = match self
-            .state
-            .recv((&self.socket).into(), &mut slices, &mut metas)
-        {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Batch::Nothing),
-            // ICMP errors of earlier sends are reported here; they do not mean that this socket has failed.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                return Ok(Batch::Full);
+        let socket = (&self.socket).into();
+        match self.state.recv(socket, &mut slices, &mut self.metas) {
+            Ok(count) => {
+                self.filled = count;
+                Ok(match count < BATCH_SIZE {
+                    true => Batch::Last,
+                    false => Batch::Full,
+                })
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Batch::Full),
-            Err(error) => return Err(error),
-        };
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Batch::Nothing),
+            // ICMP errors of earlier sends are reported here; they do not mean that this socket has failed.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Batch::Full),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Batch::Full),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where the datagrams in the buffers come from, of each train once.
+    pub(super) fn sources(&self) -> impl Iterator<Item = SocketAddr> {
+        let metas = self.metas.iter().take(self.filled);
+        metas.map(|meta| SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port()))
+    }
+
+    /// Passes each datagram in the buffers to `take`, except those from another machine while only this one is served.
+    pub(super) fn empty(&mut self, at: Instant, mut take: impl FnMut(Received<'_>)) {
         let mut refused_one = None;
-        for (meta, buffer) in metas.iter().zip(&self.buffers).take(count) {
+        let filled = std::mem::take(&mut self.filled);
+        for (meta, buffer) in self.metas.iter().zip(&self.buffers).take(filled) {
             let ip = self.only.or(meta.dst_ip).unwrap_or_else(|| self.local.ip());
             let destination = SocketAddr::new(ip.to_canonical(), self.local.port());
             let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
@@ -251,11 +276,6 @@ impl Socket {
         if let Some(source) = refused_one {
             self.warn_of_refusal(source, at);
         }
-        Ok(if count < BATCH_SIZE {
-            Batch::Last
-        } else {
-            Batch::Full
-        })
     }
 
     #[cold]

@@ -133,7 +133,11 @@ impl Worker {
         let mut at = now();
         for _ in 0..BATCHES_PER_READ {
             at = now();
-            let got = rtcp.socket.receive(at, |datagram| {
+            let got = rtcp.socket.fill(at);
+            for source in rtcp.socket.sources() {
+                std::hint::black_box(sfu.touch(Protocol::Udp, source));
+            }
+            rtcp.socket.empty(at, |datagram| {
                 *received += 1;
                 let input = Input::Datagram {
                     protocol: Protocol::Udp,
