@@ -321,7 +321,11 @@ impl Sfu {
             timers.into_iter().flatten().min()
         });
         match deadline {
-            Some(deadline) => self.publication_timers.set(index, deadline),
+            // See `settle`.
+            Some(deadline) => {
+                let deadline = self.now.map_or(deadline, |now| deadline.max(now));
+                self.publication_timers.set(index, deadline);
+            }
             None => self.publication_timers.clear(index),
         }
     }

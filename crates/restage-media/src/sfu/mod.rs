@@ -392,7 +392,8 @@ impl Sfu {
             Ok(()) if is_closed => self.gone(index, GoneReason::ClosedByRemote),
             Ok(()) => {
                 if let Some(peer) = self.peers.get(index) {
-                    self.peer_timers.set(index, peer.deadline());
+                    // What was due before it was wanted is due now: a worker takes lateness for overload.
+                    self.peer_timers.set(index, peer.deadline().max(now));
                 }
             }
         }

@@ -99,3 +99,21 @@ fn a_minute_of_loss_freezes_nothing() {
     let (pictures, broken, _) = minute_with_loss(5);
     assert!(broken * 1_000 <= pictures, "at 5 %: {broken} of {pictures}");
 }
+
+#[test]
+fn a_queue_that_ends_leaves_no_deadline_in_the_past() {
+    let (mut world, _, _) = streaming_in(World::with_feedback());
+    world.run_ms(500);
+    // `World` looks at the deadline after each step.
+    for _ in 0..20 {
+        (0..10).for_each(|_| {
+            world.delay += Duration::from_millis(8);
+            world.run_ms(60);
+        });
+        (0..10).for_each(|_| {
+            world.delay -= Duration::from_millis(8);
+            world.run_ms(60);
+        });
+    }
+    assert!(world.sfu.estimate(PeerId(2)).is_some());
+}

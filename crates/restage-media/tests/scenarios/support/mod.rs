@@ -356,6 +356,8 @@ impl World {
             next = next.min(at);
         }
         if let Some(at) = self.sfu.poll_timeout() {
+            // A worker takes the time since then for lag, of which it sheds load.
+            assert!(at >= self.now, "a deadline {:?} ago", self.now - at);
             next = next.min(at);
         }
         for client in self.clients.iter().filter(|client| !client.is_offline) {
