@@ -25,6 +25,9 @@ pub const FEEDBACK_SILENCE_MAX: Duration = Duration::from_secs(2);
 /// and again each time this has passed.
 pub const FEEDBACK_SILENCE_STEP: Duration = Duration::from_millis(500);
 
+/// Lost packets that are remembered until the caller takes them; further ones are not told.
+pub const LOST_MAX: usize = 64;
+
 /// Packets that were sent within this time are one group. A train of a system call is one group, because its packets have one
 /// time of sending.
 pub const GROUP_TIME: Duration = Duration::from_millis(5);
@@ -53,7 +56,7 @@ pub const PROBE_RESULT_MAX: Duration = Duration::from_secs(1);
 /// A probe that did not raise the estimate is repeated after this long, each time twice as long,
 pub const PROBE_RETRY: Duration = Duration::from_secs(1);
 /// up to this. It is also the time between two probes of which the first has raised the estimate only in part.
-pub const PROBE_INTERVAL: Duration = Duration::from_millis(4_000);
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(4);
 /// No probe begins within this time after the estimate was lowered: the queue must drain first.
 pub const PROBE_REST: Duration = Duration::from_secs(1);
 /// Probes go up to this share of the desired rate, in percent, so that what is desired is shown to fit with room to spare.

@@ -10,7 +10,7 @@ use crate::feedback::{Message, REFERENCE_US};
 use crate::group::Groups;
 use crate::limits::{
     CLOCK_JUMP_MAX, FEEDBACK_MESSAGES_MAX, FEEDBACK_PERIOD, LIMITED_BELOW_PERCENT,
-    LIMITED_UNTIL_PERCENT, RECORDS_MAX,
+    LIMITED_UNTIL_PERCENT, LOST_MAX, RECORDS_MAX,
 };
 use crate::loss::Verdict;
 use crate::meter::Meter;
@@ -50,7 +50,12 @@ impl Estimator {
             if packet.probe != 0 {
                 self.prober.on_settled(&packet, arrived);
             }
-            let Some(arrived) = arrived else { return };
+            let Some(arrived) = arrived else {
+                if self.lost.len() < LOST_MAX {
+                    self.lost.push(number);
+                }
+                return;
+            };
             self.received.add(arrived, usize::from(packet.bytes));
             self.delays.note(now, arrived - packet.sent);
             arrived_last = arrived_last.max(Some(arrived));

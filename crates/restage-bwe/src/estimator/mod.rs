@@ -131,6 +131,8 @@ pub struct Estimator {
     sent_at: Micros,
     desired: u64,
     is_limited: bool,
+    /// Numbers of packets that were lost, until they are taken.
+    lost: Vec<u16>,
 }
 
 impl Estimator {
@@ -157,6 +159,7 @@ impl Estimator {
             sent_at: 0,
             desired: 0,
             is_limited: true,
+            lost: Vec::new(),
             config,
         }
     }
@@ -222,6 +225,7 @@ impl Estimator {
             let path = PathSeen {
                 round_trip: self.round_trips.least_or_start(),
                 delays: self.delays,
+                sent: self.sent.rate(now).unwrap_or(0),
             };
             self.prober.begin(now, path, estimate, most, wants);
         }
@@ -297,6 +301,12 @@ impl Estimator {
     /// Share of lost packets, 0 to 1, over about the last second.
     pub fn loss(&self) -> f64 {
         self.losses.share()
+    }
+
+    /// The transport-wide numbers of the packets of which feedback has said since the last call that they are lost, at most
+    /// [`LOST_MAX`](crate::limits::LOST_MAX). It may turn out later that one was only late.
+    pub fn take_lost(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.lost)
     }
 
     /// The rate at which packets are sent, in bits per second.

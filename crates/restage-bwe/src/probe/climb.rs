@@ -260,6 +260,7 @@ mod tests {
         let path = PathSeen {
             round_trip: 2 * DELAY_US,
             delays,
+            sent: 500_000,
         };
         let mut climb = Climb::new(500_000, 1_600_000, path, true);
         let ahead = (bucket as f64 * 8e6 / rate) as Micros;
@@ -338,6 +339,7 @@ mod tests {
         let path = PathSeen {
             round_trip: 0,
             delays: crate::delay::Delays::default(),
+            sent: 0,
         };
         let mut climb = Climb::new(50_000, 50_000_000, path, false);
         for number in 0..10_000 {

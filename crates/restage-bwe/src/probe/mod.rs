@@ -55,6 +55,8 @@ const FOREIGN_US: Micros = 100_000;
 pub(crate) struct PathSeen {
     pub(crate) round_trip: Micros,
     pub(crate) delays: Delays,
+    /// Bits per second that are sent.
+    pub(crate) sent: u64,
 }
 
 #[derive(Debug)]
@@ -247,7 +249,14 @@ impl Prober {
             return;
         }
         let kind = match planned.is_none() && is_calm {
-            true => Kind::Climb(Box::new(Climb::new(estimate, rate, path, self.is_bounded))),
+            true => {
+                // The estimate may have been right some time ago; what is sent passes now.
+                let from = match self.is_bounded {
+                    true => path.sent.clamp(estimate / 2, estimate),
+                    false => estimate,
+                };
+                Kind::Climb(Box::new(Climb::new(from, rate, path, self.is_bounded)))
+            }
             false => Kind::Burst(Burst::new(rate)),
         };
         self.ids = self.ids.checked_add(1).unwrap_or(1);
@@ -325,30 +334,33 @@ impl Prober {
         if probe.ended.is_none() || newest_sent < probe.sent_last()? {
             return None;
         }
-        let (shown, is_open) = match &probe.kind {
+        let (shown, is_open, has_queued) = match &probe.kind {
             Kind::Burst(burst) => {
                 let shown = burst.shown(self.others);
-                (shown, shown >= Some(burst.rate * SHOWN_PERCENT / 100))
+                let is_open = shown >= Some(burst.rate * SHOWN_PERCENT / 100);
+                (shown, is_open, false)
             }
             Kind::Climb(climb) => {
                 let shown = climb.shown(self.others);
                 let is_raised = shown >= Some(estimate * RAISED_PERCENT / 100);
-                (shown, is_raised && !climb.has_queued())
+                let has_queued = climb.has_queued();
+                (shown, is_raised && !has_queued, has_queued)
             }
         };
         self.present = None;
-        let Some(shown) = shown.filter(|shown| *shown > estimate) else {
-            self.fail(now);
-            return None;
-        };
-        self.raised = Some((now, shown));
-        self.failures = 0;
-        self.next_at = now;
-        if !is_open {
-            self.planned.clear();
-            self.next_at = now + INTERVAL_US;
+        let raised = shown.filter(|shown| *shown > estimate);
+        match raised {
+            Some(_) if is_open => {
+                self.failures = 0;
+                self.next_at = now;
+            }
+            // It has shown what the path carries: more is not to be expected soon.
+            _ if has_queued => self.wait(now, INTERVAL_US),
+            Some(_) => self.wait(now, INTERVAL_US),
+            None => self.fail(now),
         }
-        Some(shown)
+        self.raised = raised.map(|shown| (now, shown)).or(self.raised);
+        raised
     }
 
     /// All of the probe was sent.
@@ -363,9 +375,13 @@ impl Prober {
 
     /// The first failures may be chance, so the next attempt comes soon.
     fn fail(&mut self, now: Micros) {
-        self.planned.clear();
         let wait = (PROBE_RETRY * 2_u32.pow(self.failures)).min(PROBE_INTERVAL);
         self.failures = (self.failures + 1).min(FAILURES_MAX);
-        self.next_at = now + wait.as_micros() as Micros;
+        self.wait(now, wait.as_micros() as Micros);
+    }
+
+    fn wait(&mut self, now: Micros, time: Micros) {
+        self.planned.clear();
+        self.next_at = now + time;
     }
 }
