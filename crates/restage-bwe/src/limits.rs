@@ -55,8 +55,9 @@ pub const SLOT: Duration = Duration::from_millis(5);
 pub const PROBE_RESULT_MAX: Duration = Duration::from_secs(1);
 /// A probe that did not raise the estimate is repeated after this long, each time twice as long,
 pub const PROBE_RETRY: Duration = Duration::from_secs(1);
-/// up to this. It is also the time between two probes of which the first has raised the estimate only in part.
-pub const PROBE_INTERVAL: Duration = Duration::from_secs(4);
+/// up to this. It is also the time from a probe that has met a queue to the next. Key frames often come every few whole seconds; probes should
+/// not meet one of them each time.
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(3_400);
 /// No probe begins within this time after the estimate was lowered: the queue must drain first.
 pub const PROBE_REST: Duration = Duration::from_secs(1);
 /// Probes go up to this share of the desired rate, in percent, so that what is desired is shown to fit with room to spare.
@@ -82,7 +83,7 @@ pub const CLIMB_TIME_MAX: Duration = Duration::from_secs(3);
 /// A climbing probe ends when all that it has sent within this time
 pub const CLIMB_WINDOW: Duration = Duration::from_millis(40);
 /// has waited in a queue for longer than this.
-pub const CLIMB_QUEUE: Duration = Duration::from_millis(15);
+pub const CLIMB_QUEUE: Duration = Duration::from_millis(12);
 /// Times of arrival that are kept of a climbing probe: twice as many as its longest time has.
 pub const CLIMB_ARRIVALS_MAX: usize = 300;
 

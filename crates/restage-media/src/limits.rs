@@ -189,6 +189,9 @@ pub const RESUME_NEED_PERCENT: u64 = 105;
 pub const PAUSE_BELOW_PERCENT: u64 = 90;
 /// How long that must last.
 pub const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// Where packets wait in the queue of the network for longer than this, a layer that no longer fits is left at once, and the picture
+/// stands until the key frame of the smaller one: what was still sent of it would wait too, and sound behind it.
+pub const JAM_QUEUE: Duration = Duration::from_millis(150);
 /// The rate of a network is not known at first. A subscriber's pictures are not paused for this long, unless its network is
 /// overloaded.
 pub const UNPROVEN_FOR: Duration = Duration::from_secs(5);

@@ -85,6 +85,9 @@ pub(super) struct Climb {
     bytes_sent: usize,
     /// The least delay so far, by two different clocks.
     base: Option<Micros>,
+    /// A longer wait than this is a queue. A small packet of sound has passed sooner than a large one of the probe will, by up to the
+    /// time that this takes at the first rate.
+    queue_min: Micros,
     window: Option<Window>,
     /// The window before has lost too much.
     has_lost: bool,
@@ -121,6 +124,7 @@ impl Climb {
             sent_last: 0,
             bytes_sent: 0,
             base: path.delays.least(),
+            queue_min: QUEUE_US.max((PROBE_PACKET_BYTES as f64 * 8e6 / from) as Micros),
             window: None,
             has_lost: false,
             queued: None,
@@ -185,9 +189,8 @@ impl Climb {
 
     /// Adds a packet to the present window, and judges the one before if that is over.
     fn watch(&mut self, packet: &Settled, arrived: Option<Micros>) {
-        let present = self.window.take();
         let is_over = |window: &Window| packet.sent - window.part.sent.first >= WINDOW_US;
-        let mut window = match present {
+        let mut window = match self.window.take() {
             Some(window) if is_over(&window) => {
                 self.judge(&window);
                 Window::new(packet.sent)
@@ -195,6 +198,9 @@ impl Climb {
             Some(window) => window,
             None => Window::new(packet.sent),
         };
+        if let Some(queued) = &mut self.queued {
+            return queued.settle(packet, arrived);
+        }
         window.settle(packet, arrived);
         self.window = Some(window);
     }
@@ -202,7 +208,7 @@ impl Climb {
     /// Whether a window met a queue that was not there before. What was sent from it on is what the path carries.
     fn judge(&mut self, window: &Window) {
         let has_waited = match (window.least_delay, self.base) {
-            (Some(least), Some(base)) => least > base + QUEUE_US,
+            (Some(least), Some(base)) => least > base + self.queue_min,
             _ => false,
         };
         let has_lost = window.has_lost();
@@ -309,11 +315,20 @@ mod tests {
 
     #[test]
     fn a_queue_ends_it_and_shows_the_rate_whatever_a_bucket_hides() {
-        for (bucket, longest) in [(0, 500), (10_000, 1_000), (16_000, 1_200)] {
+        for (bucket, longest) in [(0, 600), (10_000, 1_000), (16_000, 1_200)] {
             let (shown, ms) = run(600e3, bucket, |_, _| false);
             assert!((480_000..600_000).contains(&shown), "{bucket}: {shown}");
             assert!(ms < longest, "{bucket}: {ms} ms");
         }
+    }
+
+    #[test]
+    fn the_time_that_a_large_packet_takes_is_no_queue() {
+        let packet_ms = PACKET as f64 * 8e3 / 600e3;
+        assert!(packet_ms > CLIMB_QUEUE.as_secs_f64() * 1e3);
+        // The queue itself comes only when the rate has grown by a fifth.
+        let (_, ms) = run(600e3, 0, |_, _| false);
+        assert!(ms > 200, "{ms} ms");
     }
 
     #[test]
