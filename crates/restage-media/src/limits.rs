@@ -97,8 +97,10 @@ pub const MISSING_MAX: usize = 256;
 pub const NACK_DELAY: Duration = Duration::from_millis(10);
 /// Time between requests for missing packets. One request covers all streams.
 pub const NACK_INTERVAL: Duration = Duration::from_millis(10);
-/// A missing packet is requested again after this long, or after 1.25 round trips if that is longer,
+/// A missing packet is requested again after this long while the round trip is not known,
 pub const NACK_RETRY: Duration = Duration::from_millis(100);
+/// else after 1.25 round trips and this much more for jitter,
+pub const NACK_RETRY_SLACK: Duration = Duration::from_millis(20);
 /// but at the latest after this long,
 pub const NACK_RETRY_MAX: Duration = Duration::from_secs(1);
 /// at most this many times.
