@@ -175,8 +175,11 @@ fn a_token_bucket_does_not_lead_to_layers_that_do_not_fit() {
         let narrow = |at| ms(22_000) < at && at < ms(60_000);
         let narrow: Vec<&Point> = points.iter().filter(|one| narrow(one.at)).collect();
         // The path carries 600 kbit/s.
-        let within = |one: &&Point| (400_000.0..800_000.0).contains(&one.estimate);
-        assert!(narrow.iter().all(within));
+        let estimates = narrow.iter().map(|one| one.estimate);
+        let least = estimates.clone().fold(f64::MAX, f64::min);
+        let most = estimates.fold(0.0, f64::max);
+        // The path carries 600 kbit/s; the largest layer would need 1,500.
+        assert!(least >= 400_000.0 && most <= 900_000.0, "{least} to {most}");
     });
 }
 
