@@ -98,3 +98,4 @@ pub const PROBE_SAID_MAX: Duration = Duration::from_millis(150);
 pub const REMB_AGE_MAX: Duration = Duration::from_secs(5);
 
 const _: () = assert!(RECORDS_MAX.is_power_of_two());
+const _: () = assert!(CLIMB_TIME_MAX.as_millis() < PROBE_TOKEN_MAX.as_millis());

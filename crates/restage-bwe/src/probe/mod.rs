@@ -179,7 +179,7 @@ impl Prober {
     pub(crate) fn deadline(&self, wants: bool) -> Option<Micros> {
         match &self.present {
             Some(probe) => match probe.ended {
-                Some(ended) => Some(ended + PROBE_RESULT_MAX.as_micros() as Micros),
+                Some(ended) => Some(ended + RESULT_MAX_US),
                 None => Some(probe.next_slot),
             },
             None if !self.is_allowed => None,
@@ -217,7 +217,8 @@ impl Prober {
         wants: bool,
     ) {
         if let Some(probe) = &self.present {
-            if now - probe.ended.unwrap_or(now) < RESULT_MAX_US {
+            // Until all of it was sent, `due` ends it.
+            if probe.ended.is_none_or(|ended| now - ended < RESULT_MAX_US) {
                 return;
             }
             self.present = None;
@@ -349,15 +350,14 @@ impl Prober {
         };
         self.present = None;
         let raised = shown.filter(|shown| *shown > estimate);
-        match raised {
-            Some(_) if is_open => {
-                self.failures = 0;
-                self.next_at = now;
-            }
+        if raised.is_some() && is_open {
+            self.failures = 0;
+            self.next_at = now;
+        } else if raised.is_some() || has_queued {
             // It has shown what the path carries: more is not to be expected soon.
-            _ if has_queued => self.wait(now, INTERVAL_US),
-            Some(_) => self.wait(now, INTERVAL_US),
-            None => self.fail(now),
+            self.wait(now, INTERVAL_US);
+        } else {
+            self.fail(now);
         }
         self.raised = raised.map(|shown| (now, shown)).or(self.raised);
         raised

@@ -174,7 +174,6 @@ fn a_token_bucket_does_not_lead_to_layers_that_do_not_fit() {
         let points = &outcome.traces[0].points;
         let narrow = |at| ms(22_000) < at && at < ms(60_000);
         let narrow: Vec<&Point> = points.iter().filter(|one| narrow(one.at)).collect();
-        // The path carries 600 kbit/s.
         let estimates = narrow.iter().map(|one| one.estimate);
         let least = estimates.clone().fold(f64::MAX, f64::min);
         let most = estimates.fold(0.0, f64::max);
