@@ -251,7 +251,7 @@ fn on_a_jammed_network_a_layer_is_left_before_the_smaller_one_has_a_key_frame() 
             let mut packet = rig.packet(1, seq, ms, payload);
             packet.encoding.layer = layer;
             packet.target = ladder[2].encoding;
-            packet.ladder = Some(ladder.clone().into());
+            packet.ladder = Some(ladder.into());
             if seq == 12 {
                 let allotted = Allotted::UpTo(ladder[0].encoding);
                 rig.track.allot(allotted, is_jammed);
