@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Publishes pictures in three simulcast layers and a tone, or watches and notes ten times a second what arrives.
+ * Publishes pictures in three simulcast layers and a tone, or watches, and notes ten times a second what is sent or arrives.
  *
  * The pictures are noise, so that every layer has the rate that it is allowed.
  */
@@ -24,12 +24,14 @@ async function open(url, token, prepare) {
   await connection.setLocalDescription(await connection.createOffer());
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" };
   const offer = { method: "POST", headers, body: connection.localDescription?.sdp };
-  let answer = await fetch(url, offer);
-  // A server on a busy machine lets nobody in at times.
-  for (let tries = 1; answer.status === 503 && tries < TRIES; tries++) {
+  // A server on a busy machine lets nobody in at times, and a bad network breaks connections.
+  const ask = () => fetch(url, offer).catch(() => undefined);
+  let answer = await ask();
+  for (let tries = 1; (answer === undefined || answer.status === 503) && tries < TRIES; tries++) {
     await new Promise(resolve => setTimeout(resolve, RETRY_MS));
-    answer = await fetch(url, offer);
+    answer = await ask();
   }
+  if (answer === undefined) throw new Error(`no answer from ${url}`);
   const sdp = await answer.text();
   if (answer.status !== 201) throw new Error(sdp);
   await connection.setRemoteDescription({ type: "answer", sdp });
@@ -92,7 +94,13 @@ async function publish({ url, token, codec }) {
         bytes: one.bytesSent,
       }));
   };
-  Object.assign(window, { layers });
+  /** @type {{ at: number, frames: Record<number, number> }[]} */
+  const encoded = [];
+  setInterval(async () => {
+    const frames = Object.fromEntries((await layers()).map(one => [one.height, one.frames]));
+    encoded.push({ at: Date.now(), frames });
+  }, SAMPLE_MS);
+  Object.assign(window, { layers, encoded });
 }
 
 /** @param {{ url: string, token: string }} wishes */

@@ -17,17 +17,43 @@ const SETTLED_MS = 8_000;
 const HALVED_MS = 20_000;
 const LOSSY_MS = 60_000;
 const LOSS = { delayMs: 25, lossPercent: 2, seed: 20261129 };
-/** Pictures of a second after which the viewer counts as recovered, of twenty. */
-const RECOVERED = 16;
+/** Of the pictures of its layer that the publisher encodes in a second, the share after which the viewer counts as recovered. */
+const RECOVERED = 0.8;
+/** Pictures a second, and a time in which a freeze and its cause have their places. */
+const [FPS, FREEZE_MS] = [20, 600];
+/** How long a picture is on its way at most, as far as counting goes. */
+const UNDER_WAY_MS = 300;
+
+/** Pictures of a layer that were encoded up to a time. */
+function encodedUntil(encoded, height, at) {
+  const before = encoded.findLast(one => one.at <= at && one.frames[height] !== undefined);
+  return before?.frames[height] ?? 0;
+}
 
 /** Seconds until pictures come as they should again, and go on so: the end of the last second with too few. */
-function recovered(samples, from) {
+function recovered({ viewer, encoded, from }) {
   let end = 0;
-  for (const [place, first] of samples.entries()) {
-    const last = samples.slice(place).find(one => one.at - first.at >= 1_000);
-    if (last && last.frames - first.frames < RECOVERED) end = (last.at - from) / 1_000;
+  for (const [place, first] of viewer.entries()) {
+    const last = viewer.slice(place).find(one => one.at - first.at >= 1_000);
+    if (!last) break;
+    const counts = [first, last].map(({ height }) => {
+      const [begun, ended] = [first, last].map(({ at }) => encodedUntil(encoded, height, at - UNDER_WAY_MS));
+      return ended - begun;
+    });
+    if (last.frames - first.frames < RECOVERED * Math.min(...counts)) end = (last.at - from) / 1_000;
   }
   return end;
+}
+
+/** Freezes during which the publisher encoded as many pictures as it should: those of others are no fault of the network. */
+function ownFreezes({ viewer, encoded }) {
+  const own = viewer.slice(1).filter((sample, place) => {
+    if (sample.freezes === viewer[place].freezes) return false;
+    const count =
+      encodedUntil(encoded, LARGEST, sample.at) - encodedUntil(encoded, LARGEST, sample.at - FREEZE_MS);
+    return count >= (RECOVERED * FPS * FREEZE_MS) / 1_000;
+  });
+  return own.length;
 }
 
 const text = of =>
@@ -44,7 +70,7 @@ async function halved(codec, isReplica) {
     const fallenS = after(half.viewer, half.from, one => one.height < LARGEST);
     console.log(
       `halved, ${codec}${isReplica ? ", replica" : ""}: below after ${half.aboveS.toFixed(1)} s, smaller layer after ` +
-        `${fallenS.toFixed(1)} s, recovered after ${recovered(half.viewer, half.from).toFixed(1)} s, largest again after ` +
+        `${fallenS.toFixed(1)} s, recovered after ${recovered(half).toFixed(1)} s, largest again after ` +
         `${climbedS.toFixed(1)} s; ${text(seen(half.viewer))}; beside: ${text(seen(half.beside))}`,
     );
   } finally {
@@ -57,7 +83,8 @@ async function lossy(codec, isReplica) {
   try {
     const all = await scene.during(undefined, LOSSY_MS);
     console.log(
-      `lossy, ${codec}${isReplica ? ", replica" : ""}: ${text(seen(all.viewer))}; beside: ${text(seen(all.beside))}`,
+      `lossy, ${codec}${isReplica ? ", replica" : ""}: ${text(seen(all.viewer))}, ${ownFreezes(all)} freezes while the ` +
+        `publisher encoded all pictures; beside: ${text(seen(all.beside))}`,
     );
   } finally {
     await scene.close();

@@ -48,6 +48,7 @@ export class Scene {
       token: ann.token,
       codec,
     });
+    this.publisher = publisher;
     await stages.waitFor(source, ann.participantId, "CONNECTED");
     let watched = source;
     if (isReplica) {
@@ -105,7 +106,8 @@ export class Scene {
     const [viewer, beside] = await Promise.all(
       [this.viewer, this.beside].map(({ page }) => samplesOf(page, from)),
     );
-    return { from, viewer, beside, aboveS: bps === undefined ? 0 : above(wire, from, bps) };
+    const encoded = await this.publisher.page.evaluate("window.encoded");
+    return { from, viewer, beside, encoded, aboveS: bps === undefined ? 0 : above(wire, from, bps) };
   }
 }
 

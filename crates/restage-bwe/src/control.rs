@@ -6,6 +6,9 @@ use crate::records::Micros;
 
 /// What remains of the received rate when the queue grows.
 const DECREASE: f64 = 0.9;
+/// Share of the received rate of a much shorter time that counts if that is more: the average says too little about media that
+/// has begun a moment ago.
+const NEWEST: f64 = 0.85;
 /// Growth per second far from what the path carries.
 const GROWTH: f64 = 1.08;
 /// Near it, the rate grows by one packet of this many bits per response time.
@@ -33,6 +36,8 @@ pub(crate) struct Observation {
     pub(crate) usage: Usage,
     /// Bits per second that arrive, if known.
     pub(crate) received: Option<f64>,
+    /// The same over a much shorter time, 0 if it is not known.
+    pub(crate) received_newest: f64,
     pub(crate) round_trip: Micros,
     /// Neither the sender's lack of data nor loss forbids growth.
     pub(crate) may_grow: bool,
@@ -142,6 +147,7 @@ impl Control {
             self.lower(seen.now, self.rate / 2.0);
             return;
         };
+        let received = received.max(seen.received_newest * NEWEST);
         if self.capacity.distance(received) < -1.0 {
             self.capacity.mean = None;
         }

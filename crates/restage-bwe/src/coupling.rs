@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{FLOWS_MAX, PROBE_TOKEN_MAX, RATE_MAX, RATE_MIN};
+use crate::limits::{FLOWS_MAX, PROBE_SAID_MAX, PROBE_TOKEN_MAX, RATE_MAX, RATE_MIN};
 
 /// What remains of the sum, in percent, at the least after one decrease.
 const DECREASE_PERCENT_MIN: u64 = 85;
@@ -40,6 +40,8 @@ pub struct Coupling {
     holds_until: Option<Instant>,
     /// Who may probe, and until when.
     token: Option<(FlowId, Instant)>,
+    /// Who has said that it probes, and when.
+    probed: Option<(FlowId, Instant)>,
 }
 
 impl Coupling {
@@ -155,6 +157,17 @@ impl Coupling {
                 true
             }
         }
+    }
+
+    /// The connection probes now. To be repeated while it does.
+    pub fn on_probing(&mut self, flow: FlowId, now: Instant) {
+        self.probed = Some((flow, now));
+    }
+
+    /// Whether another connection probes, as far as that is known.
+    pub fn is_probed(&self, flow: FlowId, now: Instant) -> bool {
+        self.probed
+            .is_some_and(|(by, at)| by != flow && now < at + PROBE_SAID_MAX)
     }
 
     /// The connection's probe has ended.

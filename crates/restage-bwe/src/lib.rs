@@ -11,7 +11,8 @@
 //! | `detector` | slope of the delay against an adaptive threshold → [`Usage`] | draft-ietf-rmcat-gcc-02 §5.3–5.4 |
 //! | `control` | additive and multiplicative increase, multiplicative decrease | draft-ietf-rmcat-gcc-02 §5.5 |
 //! | `loss` | loss that grows with the rate lowers it; loss of the path itself does not | draft-ietf-rmcat-gcc-02 §6 |
-//! | `probe` | short bursts above the estimate, which show whether more fits | |
+//! | `probe` | sends more than the estimate for a while, which shows whether it fits | |
+//! | `delay` | the least and the newest delay and round trip | |
 //! | `fallback` | REMB, or loss reports, where a client has no transport-wide feedback | draft-alvestrand-rmcat-remb-03 |
 //! | [`Coupling`] | the connections of one receiver share one rate by priority | RFC 8699 |
 //! | [`Bucket`] | paces large bursts | |
@@ -30,6 +31,7 @@
 mod bucket;
 mod control;
 mod coupling;
+mod delay;
 mod detector;
 mod estimator;
 mod fallback;

@@ -25,6 +25,9 @@ pub const FEEDBACK_SILENCE_MAX: Duration = Duration::from_secs(2);
 /// and again each time this has passed.
 pub const FEEDBACK_SILENCE_STEP: Duration = Duration::from_millis(500);
 
+/// Lost packets that are remembered until the caller takes them; further ones are not told.
+pub const LOST_MAX: usize = 64;
+
 /// Packets that were sent within this time are one group. A train of a system call is one group, because its packets have one
 /// time of sending.
 pub const GROUP_TIME: Duration = Duration::from_millis(5);
@@ -40,13 +43,11 @@ pub const LIMITED_UNTIL_PERCENT: u64 = 80;
 
 /// Bytes of a packet of a probe.
 pub const PROBE_PACKET_BYTES: usize = 1_200;
-/// Shortest probe: what a token bucket lets pass at once must not look like the rate of the path,
+/// A short probe takes at least this long,
 pub const PROBE_TIME_MIN: Duration = Duration::from_millis(30);
 /// and it has at least this many packets.
 pub const PROBE_PACKETS_MIN: usize = 6;
-/// A probe is at most this many times as long, after results that turned out to be wrong.
-pub const PROBE_TIMES_MAX: u32 = 4;
-/// A probe sends at most this many bytes.
+/// A short probe sends at most this many bytes.
 pub const PROBE_BYTES_MAX: usize = 150_000;
 /// Time between two bursts of a probe, or of anything that is paced.
 pub const SLOT: Duration = Duration::from_millis(5);
@@ -54,19 +55,47 @@ pub const SLOT: Duration = Duration::from_millis(5);
 pub const PROBE_RESULT_MAX: Duration = Duration::from_secs(1);
 /// A probe that did not raise the estimate is repeated after this long, each time twice as long,
 pub const PROBE_RETRY: Duration = Duration::from_secs(1);
-/// up to this. It is also the time between two probes of which the first has raised the estimate only in part.
-pub const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// up to this. It is also the time from a probe that has met a queue to the next. Key frames often come every few whole seconds; probes should
+/// not meet one of them each time.
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(3_400);
 /// No probe begins within this time after the estimate was lowered: the queue must drain first.
 pub const PROBE_REST: Duration = Duration::from_secs(1);
 /// Probes go up to this share of the desired rate, in percent, so that what is desired is shown to fit with room to spare.
 pub const PROBE_DESIRED_PERCENT: u64 = 125;
 
+/// On a path with a limit, a probe is not to blame for a queue longer than this.
+pub const PROBE_QUEUE_MAX: Duration = Duration::from_millis(80);
+/// A probe ends when nothing is heard for this long.
+pub const PROBE_SILENCE_MAX: Duration = Duration::from_millis(600);
+/// A climbing probe does not count this many bytes: as much as a token bucket may let pass at once. That of a link of 1 Mbit/s has 10 kB
+/// if `tc tbf` is set up for short queues.
+pub const PROBE_BUCKET_BYTES: usize = 16_000;
+/// Growth of a climbing probe's rate in a second where feedback comes soon, as a logarithm: by a quarter in 250 ms,
+pub const CLIMB_GROWTH: f64 = 0.9;
+/// and on a path that has not shown a limit yet by three quarters.
+pub const CLIMB_GROWTH_UNBOUNDED: f64 = 2.25;
+/// How long a climbing probe stays at its highest rate: so long that a token bucket would show, at least this long
+pub const CLIMB_HOLD_MIN: Duration = Duration::from_millis(200);
+/// and at most this long.
+pub const CLIMB_HOLD_MAX: Duration = Duration::from_secs(1);
+/// Longest climbing probe.
+pub const CLIMB_TIME_MAX: Duration = Duration::from_secs(3);
+/// A climbing probe ends when all that it has sent within this time
+pub const CLIMB_WINDOW: Duration = Duration::from_millis(40);
+/// has waited in a queue for longer than this.
+pub const CLIMB_QUEUE: Duration = Duration::from_millis(12);
+/// Times of arrival that are kept of a climbing probe: twice as many as its longest time has.
+pub const CLIMB_ARRIVALS_MAX: usize = 300;
+
 /// Connections that one [`Coupling`](crate::Coupling) couples. A further one is refused.
 pub const FLOWS_MAX: usize = 64;
 /// A connection that holds the token of probing for longer than this loses it.
-pub const PROBE_TOKEN_MAX: Duration = Duration::from_secs(2);
+pub const PROBE_TOKEN_MAX: Duration = Duration::from_secs(4);
+/// What a connection says about its probe counts for this long.
+pub const PROBE_SAID_MAX: Duration = Duration::from_millis(150);
 
 /// A REMB counts for this long. Receivers repeat it at least once a second.
 pub const REMB_AGE_MAX: Duration = Duration::from_secs(5);
 
 const _: () = assert!(RECORDS_MAX.is_power_of_two());
+const _: () = assert!(CLIMB_TIME_MAX.as_millis() < PROBE_TOKEN_MAX.as_millis());

@@ -7,6 +7,8 @@ const STEPS: usize = 16;
 const STEP_US: Micros = RATE_WINDOW.as_micros() as Micros / STEPS as Micros;
 /// No rate is known before this part of the window has passed.
 const STEPS_MIN: Micros = 6;
+/// Steps of the rate of the newest part.
+const NEWEST_STEPS: Micros = 5;
 
 /// Bytes over the last [`RATE_WINDOW`], in steps.
 #[derive(Debug, Default)]
@@ -54,6 +56,19 @@ impl Meter {
         let sum: u64 = self.bytes.iter().map(|bytes| u64::from(*bytes)).sum();
         let whole = sum - u64::from(self.bytes[place]);
         Some(whole * 8 * 1_000_000 / (steps * STEP_US) as u64)
+    }
+
+    /// The rate over the newest third of the window, in bits per second. `None`: too little is known.
+    pub(crate) fn newest_rate(&mut self, at: Micros) -> Option<u64> {
+        self.advance(at.div_euclid(STEP_US));
+        let (newest, began) = self.newest?;
+        if newest - began < NEWEST_STEPS {
+            return None;
+        }
+        let places =
+            (newest - NEWEST_STEPS..newest).map(|step| step.rem_euclid(STEPS as Micros) as usize);
+        let sum: u64 = places.map(|place| u64::from(self.bytes[place])).sum();
+        Some(sum * 8 * 1_000_000 / (NEWEST_STEPS * STEP_US) as u64)
     }
 
     fn advance(&mut self, step: Micros) {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use crate::detector::{Detector, Usage};
 use crate::feedback::Message;
 use crate::group::{Groups, Sample};
-use crate::limits::{FLOWS_MAX, PROBE_TOKEN_MAX, RATE_MIN, RECORDS_MAX, SLOT};
+use crate::limits::{FLOWS_MAX, PROBE_SAID_MAX, PROBE_TOKEN_MAX, RATE_MIN, RECORDS_MAX, SLOT};
 use crate::loss::{Losses, Verdict};
 use crate::meter::Meter;
 use crate::records::Records;
-use crate::{Bucket, Coupling};
+use crate::{Bucket, Config, Coupling, Estimator};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -161,6 +161,22 @@ fn a_rate_is_the_average_of_the_window() {
     meter.add(-5_000_000, 10);
 }
 
+#[test]
+fn the_rate_of_the_newest_part_is_known_a_moment_after_a_pause() {
+    let mut meter = Meter::default();
+    meter.add(0, 10);
+    assert_eq!(meter.newest_rate(0), None);
+    for ms in 2_000..2_150 {
+        meter.add(ms * 1_000, 125);
+    }
+    let (newest, all) = (meter.newest_rate(2_150_000), meter.rate(2_150_000));
+    assert!(
+        (900_000..=1_050_000).contains(&newest.unwrap()),
+        "{newest:?}"
+    );
+    assert!(all.unwrap() < 500_000, "{all:?}");
+}
+
 /// Losses at rates: (rate, packets of which every n-th is lost).
 fn verdict(course: &[(f64, u32)]) -> Verdict {
     let mut losses = Losses::default();
@@ -276,6 +292,19 @@ fn a_decrease_is_everybodys_and_is_not_undone_at_once() {
 }
 
 #[test]
+fn that_one_probes_is_known_to_the_others_for_a_moment() {
+    let now = epoch();
+    let mut coupling = Coupling::new();
+    let a = coupling.add(300_000, 1).unwrap();
+    let b = coupling.add(300_000, 1).unwrap();
+    assert!(!coupling.is_probed(b, now));
+    coupling.on_probing(a, now);
+    assert!(coupling.is_probed(b, now));
+    assert!(!coupling.is_probed(a, now), "its own is no other's");
+    assert!(!coupling.is_probed(b, now + PROBE_SAID_MAX));
+}
+
+#[test]
 fn one_probes_at_a_time_and_the_table_has_a_bound() {
     let now = epoch();
     let mut coupling = Coupling::new();
@@ -305,4 +334,15 @@ fn one_probes_at_a_time_and_the_table_has_a_bound() {
     let c = coupling.add(300_000, 1).unwrap();
     assert_ne!(a, c);
     assert_eq!(coupling.rate(a), None);
+}
+
+#[test]
+fn the_first_probe_is_due_with_the_first_packet_and_not_before() {
+    let begun = epoch();
+    let mut estimator = Estimator::new(Config::default(), begun);
+    estimator.set_desired(begun, 1_000_000);
+    assert_eq!(estimator.deadline(), None);
+    let first = begun + 600 * MS;
+    estimator.on_sent(first, 1_000);
+    assert_eq!(estimator.deadline(), Some(first));
 }

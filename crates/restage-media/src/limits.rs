@@ -97,8 +97,10 @@ pub const MISSING_MAX: usize = 256;
 pub const NACK_DELAY: Duration = Duration::from_millis(10);
 /// Time between requests for missing packets. One request covers all streams.
 pub const NACK_INTERVAL: Duration = Duration::from_millis(10);
-/// A missing packet is requested again after this long, or after 1.25 round trips if that is longer,
+/// A missing packet is requested again after this long while the round trip is not known,
 pub const NACK_RETRY: Duration = Duration::from_millis(100);
+/// else after 1.25 round trips and this much more for jitter,
+pub const NACK_RETRY_SLACK: Duration = Duration::from_millis(20);
 /// but at the latest after this long,
 pub const NACK_RETRY_MAX: Duration = Duration::from_secs(1);
 /// at most this many times.
@@ -192,6 +194,9 @@ pub const RESUME_NEED_PERCENT: u64 = 105;
 pub const PAUSE_BELOW_PERCENT: u64 = 90;
 /// How long that must last.
 pub const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// Where packets wait in the queue of the network for longer than this, a layer that no longer fits is left at once, and the picture
+/// stands until the key frame of the smaller one: what was still sent of it would wait too, and sound behind it.
+pub const JAM_QUEUE: Duration = Duration::from_millis(150);
 /// The rate of a network is not known at first. A subscriber's pictures are not paused for this long, unless its network is
 /// overloaded.
 pub const UNPROVEN_FOR: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use restage_sim::network::{Loss, PathConfig, jain};
 
-use super::measure::{Figures, below, figures, reached};
+use super::measure::{Figures, below, figures, mistakes, reached};
 use super::world::{Flow, Setting, Source, Trace, run};
 
 pub(crate) const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) reached: Option<Duration>,
     pub(crate) below: Option<Duration>,
     pub(crate) jain: f64,
+    /// Steps up to a layer that the path did not carry.
+    pub(crate) mistakes: usize,
 }
 
 impl Case {
@@ -73,6 +75,10 @@ impl Case {
                 .fall
                 .and_then(|(from, rate)| below(&traces[0], from, rate as f64)),
             jain: jain(&rates),
+            mistakes: traces
+                .iter()
+                .map(|trace| mistakes(trace, &self.setting.path))
+                .sum(),
             tcp_bytes,
             figures,
             traces,
@@ -89,6 +95,7 @@ pub(crate) fn all() -> Vec<Case> {
         bloated(),
         token_bucket(),
         layers(),
+        layers_token_bucket(),
         pause(),
         tcp(),
     ]);
@@ -240,6 +247,22 @@ pub(crate) fn layers() -> Case {
     case
 }
 
+/// Simulcast of 0.15, 0.4 and 1.2 Mbit/s through the token bucket of `tc tbf`.
+pub(crate) fn layers_token_bucket() -> Case {
+    let mut path = PathConfig::new(1_500_000, ms(10));
+    path.burst = 10_000;
+    path.capacity.extend([(s(20), 600_000), (s(60), 1_500_000)]);
+    let flow = Flow {
+        source: Source::Layers(vec![150_000, 400_000, 1_200_000]),
+        ..Flow::elastic(0)
+    };
+    let name = "layers, token bucket, 1.5 → 0.6 → 1.5 Mbit/s";
+    let mut case = Case::new(name, path, vec![flow], s(80));
+    case.fall = Some((s(20), 600_000));
+    case.reach = Some((s(60), 1_350_000));
+    case
+}
+
 /// RFC 8867 §5.7: media pauses and goes on.
 pub(crate) fn pause() -> Case {
     let path = PathConfig::new(2_500_000, ms(50));
@@ -270,8 +293,8 @@ pub(crate) fn tcp() -> Case {
 }
 
 pub(crate) const HEADER: &str = "\
-| scenario | used % | Mbit/s | queue p95 ms | lost % | below after s | reached after s | Jain |
-|---|---|---|---|---|---|---|---|";
+| scenario | used % | Mbit/s | queue p95 ms | lost % | below after s | reached after s | Jain | mistaken steps |
+|---|---|---|---|---|---|---|---|---|";
 
 /// The worst of all seeds, as a row of the table.
 pub(crate) fn row(case: &Case) -> String {
@@ -289,8 +312,13 @@ pub(crate) fn row(case: &Case) -> String {
         1 => "–".to_owned(),
         _ => format!("{:.2}", least(&|one| one.jain)),
     };
+    let has_layers = |flow: &Flow| matches!(flow.source, Source::Layers(_));
+    let mistaken = match case.setting.flows.iter().any(has_layers) {
+        false => "–".to_owned(),
+        true => most(&|one| one.mistakes as f64).to_string(),
+    };
     format!(
-        "| {} | {:.0} | {:.2} | {:.0} | {:.1} | {} | {} | {jain} |",
+        "| {} | {:.0} | {:.2} | {:.0} | {:.1} | {} | {} | {jain} | {mistaken} |",
         case.name,
         least(&|one| one.figures.used_percent),
         least(&|one| one.figures.rate) / 1e6,
@@ -308,16 +336,19 @@ pub(crate) fn print_course(case: &Case) {
     for place in (0..outcome.traces[0].points.len()).step_by(5) {
         for trace in &outcome.traces {
             let point = trace.points[place];
+            let mut steps = trace.steps.iter().filter(|(at, _)| *at <= point.at);
+            let layer = steps.next_back().map_or(0, |(_, rate)| *rate);
             let mut waits = trace.queued.iter().filter(|(at, _)| *at <= point.at);
             let queued = waits
                 .next_back()
                 .map_or(0, |(_, queued)| queued.as_millis());
             print!(
-                "{:6.1} s  estimate {:5} sent {:5} received {:5} queue {queued:4} ms   ",
+                "{:6.1} s  estimate {:5} sent {:5} received {:5} queue {queued:4} ms layer {:5}  ",
                 point.at.as_secs_f64(),
                 kilo(point.estimate),
                 kilo(point.sent),
                 kilo(point.received),
+                layer / 1_000,
             );
         }
         println!();

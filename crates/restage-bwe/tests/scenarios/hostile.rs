@@ -272,3 +272,35 @@ fn nothing_is_probed_that_nobody_wants() {
     rig.estimator.on_timeout(rig.now);
     assert!(rig.estimator.probe_due(rig.now) > 0);
 }
+
+#[test]
+fn a_new_desire_does_not_end_the_rest_after_the_estimate_was_lowered() {
+    let mut rig = Rig::new(Config::default());
+    rig.hear(0, 100, 1_000_000);
+    rig.estimator.set_desired(rig.now, 1_000_000);
+    rig.estimator.on_timeout(rig.now);
+    assert!(rig.estimator.probe_due(rig.now) > 0, "probing has begun");
+    let before = rig.estimator.estimate();
+    // Nothing is heard until that lowers the estimate.
+    while rig.estimator.estimate() == before {
+        rig.send(500);
+        rig.estimator.on_timeout(rig.now);
+        rig.estimator.probe_due(rig.now);
+    }
+    let lowered = rig.now;
+    let mut arrived = 4_000_000;
+    let mut began = None;
+    while rig.now < lowered + 2 * limits::PROBE_REST {
+        let first = rig.sent as u16;
+        (0..10).for_each(|_| rig.send(500));
+        rig.hear(first, 10, arrived);
+        arrived += 100_000;
+        rig.estimator.set_desired(rig.now, 3_000_000 + rig.sent);
+        rig.estimator.on_timeout(rig.now);
+        if rig.estimator.probe_due(rig.now) > 0 {
+            began.get_or_insert(rig.now);
+        }
+    }
+    let rest = began.unwrap() - lowered;
+    assert!(rest >= limits::PROBE_REST, "{rest:?}");
+}

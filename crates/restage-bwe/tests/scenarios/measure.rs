@@ -68,3 +68,11 @@ pub(crate) fn below(trace: &Trace, from: Duration, rate: f64) -> Option<Duration
     // It sends less from the first of these points on.
     calm.map(|few| few[0].at.saturating_sub(from))
 }
+
+/// Steps up to a layer that the path does not carry.
+pub(crate) fn mistakes(trace: &Trace, path: &PathConfig) -> usize {
+    let pairs = trace.steps.windows(2).filter(|pair| pair[1].1 > pair[0].1);
+    pairs
+        .filter(|pair| pair[1].1 > path.capacity_at(pair[1].0))
+        .count()
+}

@@ -18,6 +18,13 @@ const KEY_EVERY: u64 = 120;
 const KEY_TIMES: f64 = 3.0;
 /// Share of the estimate that media uses.
 const USED: f64 = 0.95;
+/// When a larger layer is shown, as the media plane decides it: what it needs, how long there must have been room for it, and how
+/// long after the last change; longer by this after each larger layer that was lost again within the trial.
+const STEP_NEED: f64 = 1.15;
+const STEP_PROVEN_AFTER: Duration = Duration::from_secs(1);
+const STEP_INTERVAL: Duration = Duration::from_secs(3);
+const STEP_INTERVAL_GROWTH: f64 = 1.5;
+const STEP_TRIAL: Duration = Duration::from_secs(10);
 /// How often shares are read and series are written.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -100,6 +107,52 @@ pub(crate) struct Trace {
     pub(crate) lost: Vec<Duration>,
     /// Bytes of padding.
     pub(crate) padding: u64,
+    /// When another layer was shown, and what it takes in bits per second with the sound.
+    pub(crate) steps: Vec<(Duration, u64)>,
+}
+
+/// Which of several layers is shown.
+#[derive(Debug, Default)]
+struct Shown {
+    layer: usize,
+    changed: Option<Duration>,
+    raised: Option<Duration>,
+    room_since: Option<Duration>,
+    interval: Duration,
+}
+
+impl Shown {
+    /// Goes down at once, and up when there was room for long enough. `fits` and `well` are the largest layer for which there is
+    /// room, and room to spare. True: it has changed.
+    fn turn(&mut self, now: Duration, fits: usize, well: usize) -> bool {
+        self.interval = self.interval.max(STEP_INTERVAL);
+        if self.raised.is_some_and(|at| now >= at + STEP_TRIAL) {
+            self.raised = None;
+            self.interval = STEP_INTERVAL;
+        }
+        let before = self.layer;
+        if fits < self.layer {
+            if self.raised.take().is_some() {
+                self.interval = self.interval.mul_f64(STEP_INTERVAL_GROWTH);
+            }
+            self.layer = fits;
+        } else if well > self.layer {
+            let since = *self.room_since.get_or_insert(now);
+            let may = self.changed.is_none_or(|at| now >= at + self.interval);
+            if may && now >= since + STEP_PROVEN_AFTER {
+                self.layer += 1;
+                self.raised = Some(now);
+            }
+        } else {
+            self.room_since = None;
+        }
+        let is_changed = self.layer != before;
+        if is_changed {
+            self.changed = Some(now);
+            self.room_since = None;
+        }
+        is_changed
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,7 +172,7 @@ struct State {
     id: Option<FlowId>,
     random: Random,
     picture: u64,
-    layer: usize,
+    shown: Shown,
     timer: Option<Duration>,
     /// What the receiver has: number without wrapping and arrival, not reported yet.
     arrived: Vec<(u64, Duration)>,
@@ -181,7 +234,7 @@ impl World {
                 id: None,
                 random: Random::new(seeds.next_u64()),
                 picture: 0,
-                layer: 0,
+                shown: Shown::default(),
                 timer: None,
                 arrived: Vec::new(),
                 reported: 0,
@@ -303,12 +356,16 @@ impl World {
             Source::Layers(layers) => {
                 let fits =
                     |share: f64| layers.iter().rposition(|rate| *rate as f64 * share <= room);
-                let (now_fits, well) = (fits(1.0).unwrap_or(0), fits(1.15).unwrap_or(0));
-                flow.layer = flow.layer.min(now_fits).max(well);
-                let next = layers[(flow.layer + 1).min(layers.len() - 1)];
+                let (now_fits, well) = (fits(1.0).unwrap_or(0), fits(STEP_NEED).unwrap_or(0));
+                let is_changed = flow.shown.turn(now, now_fits, well);
+                let rate = layers[flow.shown.layer];
+                if is_changed {
+                    flow.trace.steps.push((now, rate + audio as u64));
+                }
+                let next = layers[(flow.shown.layer + 1).min(layers.len() - 1)];
                 flow.estimator
-                    .set_desired(at, (next as f64 * 1.15 + audio) as u64);
-                layers[flow.layer] as f64
+                    .set_desired(at, ((next as f64 * STEP_NEED + audio) / USED) as u64);
+                rate as f64
             }
         };
         flow.picture += 1;
@@ -411,6 +468,12 @@ impl World {
             if let (Some(coupling), Some(id)) = (&mut self.coupling, flow.id)
                 && let Some(share) = coupling.rate(id)
             {
+                let at = self.epoch + now;
+                if flow.estimator.is_probing() {
+                    coupling.on_probing(id, at);
+                } else if coupling.is_probed(id, at) {
+                    flow.estimator.on_foreign_probe(at);
+                }
                 flow.estimator.set_share(share, coupling.others(id));
             }
             let received = flow.received.extract_if(.., |(at, _)| *at <= now);

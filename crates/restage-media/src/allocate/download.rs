@@ -217,6 +217,11 @@ impl Place {
             self.token = Token::Free;
         }
         estimator.allow_probes(may_probe);
+        if estimator.is_probing() {
+            coupling.on_probing(flow, now);
+        } else if coupling.is_probed(flow, now) {
+            estimator.on_foreign_probe(now);
+        }
         true
     }
 }

@@ -10,8 +10,8 @@ use super::streams::Part;
 use crate::io::Output;
 use crate::io::datagrams::{Buffers, Remote};
 use crate::limits::{
-    ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX, REPLAY_WINDOW,
-    REPORT_INTERVAL, TRACKS_COUNTED_MAX,
+    ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX,
+    NACK_RETRY_SLACK, REPLAY_WINDOW, REPORT_INTERVAL, TRACKS_COUNTED_MAX,
 };
 use crate::receive::clock::SenderReport;
 use crate::rtp::extensions::RidName;
@@ -150,8 +150,9 @@ impl Receiver {
         buffers: &mut Buffers,
         outputs: &mut VecDeque<Output>,
     ) {
-        let round_trip = self.round_trip.unwrap_or_default();
-        let retry = (round_trip * 5 / 4).clamp(NACK_RETRY, NACK_RETRY_MAX);
+        let retry = self.round_trip.map_or(NACK_RETRY, |round_trip| {
+            (round_trip * 5 / 4 + NACK_RETRY_SLACK).min(NACK_RETRY_MAX)
+        });
         let mut buffer = buffers.take();
         for place in 0..self.sources.len() {
             let source = &mut self.sources[place];

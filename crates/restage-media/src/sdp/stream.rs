@@ -12,9 +12,6 @@ pub(crate) struct StreamConfig {
     pub(crate) rtx_ssrc: Option<u32>,
     pub(crate) rtx_types: Vec<(u8, u8)>,
     pub(crate) clock_rate: u32,
-    /// Packets of some payload type are sent again as they are, with the same transport-wide number: there are no retransmissions for
-    /// it.
-    pub(crate) repeats_number: bool,
 }
 
 impl StreamConfig {
@@ -27,16 +24,13 @@ impl StreamConfig {
                 .map(|(id, _)| *id)
         };
         let formats = media.formats.iter();
-        let transport_seq = id(media::TRANSPORT_SEQ);
-        let has_rtx = rtx_ssrc.is_some() && formats.clone().all(|format| format.rtx.is_some());
         let extensions = ExtensionIds {
             mid: id(media::MID),
             audio_level: id(media::AUDIO_LEVEL),
             rotation: id(media::ROTATION),
-            transport_seq,
+            transport_seq: id(media::TRANSPORT_SEQ),
         };
         Self {
-            repeats_number: transport_seq.is_some() && !has_rtx,
             header: HeaderForm::new(&extensions, &media.mid),
             ssrc,
             rtx_ssrc,

@@ -12,7 +12,7 @@ use crate::rtp::rtcp::sender::{self as rtcp, Feedback};
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Requests {
     pub(crate) wants_key_frame: bool,
-    /// Sequence numbers of video that it has not received.
+    /// Sequence numbers of video that it has not received, by its requests or by its transport-wide feedback.
     pub(crate) missing: Vec<u16>,
 }
 
@@ -120,6 +120,11 @@ impl Sender {
                 _ => fraction_lost,
             };
             self.estimator.on_report(now, fraction_lost, round_trip);
+        }
+        for seq in self.take_lost() {
+            if !requests.missing.contains(&seq) {
+                requests.missing.push(seq);
+            }
         }
         Some(requests)
     }

@@ -384,7 +384,6 @@ impl Stream {
             self.start = Some((packet.number, packet.seq));
         }
         if packet.nackable {
-            let transport_seq = self.config.repeats_number.then_some(transport_seq);
             self.sent.push(packet, padding, transport_seq);
             self.credit = (self.credit + RESEND_PERCENT).min(RESENDS_AT_ONCE_MAX * 100);
         }

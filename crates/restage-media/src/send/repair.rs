@@ -35,8 +35,17 @@ pub(super) struct Repairs {
     at: Instant,
     /// The most bytes that there may be.
     most: f64,
-    /// When which packet was sent again last, by sequence number. Allocated at the first.
-    again: Vec<Option<(u16, Instant)>>,
+    /// Which packets were sent again last, by sequence number. Allocated at the first.
+    again: Vec<Option<Resent>>,
+}
+
+/// A packet that was sent again.
+#[derive(Debug, Clone, Copy)]
+struct Resent {
+    seq: u16,
+    at: Instant,
+    /// The transport-wide number of the retransmission, if it has one of its own.
+    transport_seq: Option<u16>,
 }
 
 impl Repairs {
@@ -64,17 +73,31 @@ impl Repairs {
 
     /// Whether a packet was sent again so lately that it may still be under way.
     fn is_under_way(&self, now: Instant, seq: u16, round_trip: Duration) -> bool {
+        self.resent(seq)
+            .is_some_and(|one| now < one.at + round_trip)
+    }
+
+    fn resent(&self, seq: u16) -> Option<&Resent> {
         let place = usize::from(seq) % REPAIRS_REMEMBERED_MAX;
-        let again = self.again.get(place).copied().flatten();
-        again.is_some_and(|(which, at)| which == seq && now < at + round_trip)
+        self.again.get(place)?.as_ref().filter(|one| one.seq == seq)
     }
 
     /// Remembers that a packet is sent again now.
-    fn remember(&mut self, now: Instant, seq: u16) {
+    fn remember(&mut self, resent: Resent) {
         if self.again.is_empty() {
             self.again = vec![None; REPAIRS_REMEMBERED_MAX];
         }
-        self.again[usize::from(seq) % REPAIRS_REMEMBERED_MAX] = Some((seq, now));
+        self.again[usize::from(resent.seq) % REPAIRS_REMEMBERED_MAX] = Some(resent);
+    }
+
+    /// A packet with this transport-wide number is lost. If it was a retransmission, what it repeated may be sent once more at once:
+    /// its sequence number is returned.
+    fn lose(&mut self, transport_seq: u16) -> Option<u16> {
+        let is_it = |one: &&mut Option<Resent>| {
+            one.is_some_and(|resent| resent.transport_seq == Some(transport_seq))
+        };
+        let lost = self.again.iter_mut().find(is_it)?;
+        lost.take().map(|resent| resent.seq)
     }
 
     /// The packets of another publication have the same numbers.
@@ -94,6 +117,25 @@ impl Repairs {
 }
 
 impl Sender {
+    /// Sequence numbers of video that the subscriber has not received, as its transport-wide feedback says, which comes sooner than its
+    /// next request if a request or a retransmission was lost. A packet that was sent again is among them only if that was
+    /// lost too.
+    pub(super) fn take_lost(&mut self) -> Vec<u16> {
+        let lost = self.estimator.take_lost();
+        let stream = self.streams[MediaKind::Video.index()].as_ref();
+        let Some(stream) = stream.filter(|stream| stream.config.header.is_numbered()) else {
+            return Vec::new();
+        };
+        let repairs = &mut self.repairs;
+        let seqs = lost.into_iter().filter_map(|number| {
+            repairs.lose(number).or_else(|| {
+                let seq = stream.sent.numbered(number)?;
+                repairs.resent(seq).is_none().then_some(seq)
+            })
+        });
+        seqs.collect()
+    }
+
     /// Sends lost packets again, if they are still known and the path and the share of retransmissions allow. Returns how many.
     pub(crate) fn resend(
         &mut self,
@@ -134,7 +176,6 @@ impl Sender {
                     false => break,
                 }
             }
-            self.repairs.remember(now, *seq);
             stream.credit = credit;
             let number = batch.next_number();
             let again = Again {
@@ -145,10 +186,16 @@ impl Sender {
             let start = train.contents.len();
             let is_new = stream.write_again(&again, number, &self.srtp, &mut train.contents);
             let size = train.contents.len() - start;
-            match is_new && is_numbered {
+            let has_number = is_new && is_numbered;
+            match has_number {
                 true => batch.push(size),
                 false => batch.push_unnumbered(size),
             }
+            self.repairs.remember(Resent {
+                seq: *seq,
+                at: now,
+                transport_seq: has_number.then_some(number),
+            });
             train.close(start, buffers, outputs);
             count += 1;
         }

@@ -13,8 +13,6 @@ pub(crate) struct Sent {
     slots: Vec<Option<Slot>>,
     /// The highest number.
     newest: u64,
-    /// Transport-wide numbers of the packets in `slots`, if they are needed again.
-    transport_seqs: Vec<u16>,
 }
 
 /// An [`Entry`] in stored form: small, because one is written for every packet to every subscriber.
@@ -26,6 +24,7 @@ struct Slot {
     seq: u32,
     time: u32,
     edit: Option<Edit>,
+    transport_seq: u16,
     part: u8,
     pt: u8,
     padding: u8,
@@ -41,7 +40,7 @@ pub(crate) struct Entry {
     pub(crate) pt: u8,
     /// Bytes of padding that it had.
     pub(crate) padding: u8,
-    /// Its transport-wide number, if that is needed again.
+    /// Its transport-wide number, if it has one.
     pub(crate) transport_seq: u16,
     pub(crate) edit: Option<Edit>,
 }
@@ -51,9 +50,9 @@ const _: () = assert!(SLOTS.is_power_of_two());
 const _: () = assert!(size_of::<Option<Slot>>() <= 24);
 
 impl Sent {
-    /// `transport_seq` is its transport-wide number, if that is needed again: where there is no stream for retransmissions.
+    /// `transport_seq` is its transport-wide number, if it has one.
     #[inline]
-    pub(crate) fn push(&mut self, packet: &Outgoing, padding: u8, transport_seq: Option<u16>) {
+    pub(crate) fn push(&mut self, packet: &Outgoing, padding: u8, transport_seq: u16) {
         if self.slots.is_empty() {
             self.slots = vec![None; SLOTS];
         }
@@ -63,14 +62,11 @@ impl Sent {
             seq: packet.seq as u32,
             time: packet.time,
             edit: packet.edit,
+            transport_seq,
             part: packet.part,
             pt: packet.pt,
             padding,
         });
-        if let Some(transport_seq) = transport_seq {
-            self.transport_seqs.resize(SLOTS, 0);
-            self.transport_seqs[packet.seq as usize % SLOTS] = transport_seq;
-        }
     }
 
     /// The highest sequence number.
@@ -90,6 +86,13 @@ impl Sent {
         slot.is_some_and(|slot| slot.seq as u16 == seq)
     }
 
+    /// The sequence number of the packet that was sent under this transport-wide number lately.
+    pub(crate) fn numbered(&self, transport_seq: u16) -> Option<u16> {
+        let slots = self.slots.iter().flatten();
+        let mut found = slots.filter(|slot| slot.transport_seq == transport_seq);
+        found.next().map(|slot| slot.seq as u16)
+    }
+
     /// The packet that was sent under this sequence number, if it is still known.
     pub(crate) fn find<'a>(&self, seq: u16, history: &'a History) -> Option<(Entry, &'a Packet)> {
         let place = usize::from(seq) % SLOTS;
@@ -104,7 +107,7 @@ impl Sent {
             part: slot.part,
             pt: slot.pt,
             padding: slot.padding,
-            transport_seq: self.transport_seqs.get(place).map_or(0, |number| *number),
+            transport_seq: slot.transport_seq,
             edit: slot.edit,
         };
         Some((entry, history.get(number)?))

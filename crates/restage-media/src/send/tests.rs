@@ -72,7 +72,6 @@ impl Rig {
             rtx_ssrc: with_rtx.then_some(RTX),
             rtx_types: if with_rtx { vec![(96, 97)] } else { Vec::new() },
             clock_rate: 90_000,
-            repeats_number: is_numbered && !with_rtx,
         };
         let path = Path {
             source: "192.0.2.1:4081".parse().unwrap(),

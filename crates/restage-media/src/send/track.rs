@@ -45,7 +45,9 @@ pub(crate) struct TrackOut {
     thinning: Thinning,
     /// One of the three above leaves something out. Only this is checked for every packet.
     is_bound: bool,
-    /// When pictures are withheld: the timestamp of the last picture that is still sent.
+    /// The network is jammed: a layer larger than what is allotted is left before there is a key frame of a smaller one.
+    leaves_at_once: bool,
+    /// When pictures are withheld or a layer is left at once: the timestamp of the last picture that is still sent.
     last_picture: Option<u64>,
     /// It has lost the picture and maybe the parameter sets: its next key frame is sent with all of them.
     starts_anew: bool,
@@ -108,6 +110,7 @@ impl TrackOut {
             allotted: Allotted::Any,
             thinning: Thinning::None,
             is_bound: false,
+            leaves_at_once: false,
             last_picture: None,
             starts_anew: false,
         }
@@ -135,6 +138,7 @@ impl TrackOut {
             return Verdict::Unselected;
         }
         if choice == Choice::Switch {
+            self.leaves_at_once = false;
             self.rtp
                 .switch(packet.seq, packet.time, self.elapsed(packet));
         }
@@ -195,7 +199,7 @@ impl TrackOut {
     /// Whether a packet is left out. Pictures are cut off only between two pictures, so that none is damaged.
     #[cold]
     fn withholds(&mut self, packet: &Packet) -> bool {
-        if !self.is_withheld() || self.kind != MediaKind::Video {
+        if self.kind != MediaKind::Video || !(self.is_withheld() || self.is_left(packet)) {
             return false;
         }
         if self.selector.is_still() || self.selector.current() != Some(packet.encoding) {
@@ -208,6 +212,13 @@ impl TrackOut {
         true
     }
 
+    /// Whether a packet is of a layer that is left at once.
+    fn is_left(&self, packet: &Packet) -> bool {
+        self.leaves_at_once
+            && self.selector.current() == Some(packet.encoding)
+            && self.target(packet) != packet.encoding
+    }
+
     /// Sets what is left out from now on because the worker is overloaded. No key frame is requested meanwhile; pictures that were
     /// withheld go on with the next key frame.
     pub(crate) fn thin(&mut self, thinning: Thinning) {
@@ -216,9 +227,15 @@ impl TrackOut {
         self.after_change(was_withheld);
     }
 
-    /// Sets which pictures its network carries and it wishes for. While there are none, no key frame is requested.
-    pub(crate) fn allot(&mut self, allotted: Allotted) {
+    /// Sets which pictures its network carries and it wishes for. While there are none, no key frame is requested. On a network that
+    /// `is_jammed`, a layer that is larger from now on is left after the present picture.
+    pub(crate) fn allot(&mut self, allotted: Allotted, is_jammed: bool) {
         let was_withheld = self.is_withheld();
+        let left_at_once = self.leaves_at_once && allotted == self.allotted;
+        self.leaves_at_once = is_jammed || left_at_once;
+        if self.leaves_at_once && !left_at_once {
+            self.last_picture = None;
+        }
         self.allotted = allotted;
         self.after_change(was_withheld);
     }

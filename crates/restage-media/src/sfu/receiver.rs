@@ -11,7 +11,7 @@ use crate::allocate::stream::{Snapshot, StreamState};
 use crate::allocate::table::News;
 use crate::allocate::wish::{FirstLayer, Wish};
 use crate::limits::{
-    ALLOT_INTERVAL, ALLOT_INTERVAL_IDLE, ALLOT_INTERVAL_MAX, AUDIO_RESERVE,
+    ALLOT_INTERVAL, ALLOT_INTERVAL_IDLE, ALLOT_INTERVAL_MAX, AUDIO_RESERVE, JAM_QUEUE,
     STREAM_REPORT_INTERVAL_MIN,
 };
 use crate::packet::{Encoding, Ladder};
@@ -81,12 +81,13 @@ impl Receiver {
             ladder,
             wish: &self.wish,
         };
+        let is_jammed = estimator.as_deref().is_some_and(is_jammed);
         let allotment = self.place.turn(now, news, estimator);
         self.reserved = allotment.reserved_bits_per_s;
         self.wants = if has_video { allotment.wanted } else { 0 };
         let (current, pause) = match video {
             Some(track) => {
-                track.allot(allotment.pictures);
+                track.allot(allotment.pictures, is_jammed);
                 (track.current(), track.pause())
             }
             None => (None, None),
@@ -137,4 +138,11 @@ impl Receiver {
         order.extend(above.iter().map(|rung| rung.encoding));
         order
     }
+}
+
+/// Whether packets wait for a long time in the queues of the network.
+fn is_jammed(estimator: &Estimator) -> bool {
+    let least = estimator.round_trip().unwrap_or_default();
+    let newest = estimator.newest_round_trip().unwrap_or_default();
+    newest.saturating_sub(least) > JAM_QUEUE
 }

@@ -116,7 +116,8 @@ fn loss_repair_and_requests_are_counted_at_both_ends() {
     );
     let video = of(&receiving, MediaKind::Video)[0];
     assert!(video.repaired > 5 && video.jitter.is_some(), "{video:?}");
-    assert!(video.nacks >= video.repaired && video.key_frame_requests > 0);
+    // Some is repaired because transport-wide feedback says that it is lost, without a request.
+    assert!(video.nacks > 5 && video.key_frame_requests > 0);
     assert_eq!(world.sfu.stats().packets_resent, video.repaired);
 }
 

@@ -123,15 +123,16 @@ impl Path {
 
     /// Sends a packet. `None`: it is lost.
     pub fn send(&mut self, at: Duration, bytes: usize) -> Option<Delivery> {
-        let queued = self.clear_at.saturating_sub(at);
-        if queued > self.config.queue_max {
-            return None;
-        }
-        self.clear_at = self.passed(self.clear_at.max(at), bytes);
         // A token bucket lets a burst pass ahead of the rate.
         let ahead = Duration::from_secs_f64(
             self.config.burst as f64 * 8.0 / self.config.capacity_at(at) as f64,
         );
+        let queued = self.clear_at.saturating_sub(at);
+        // As `tc tbf` has it, whose queue takes one burst more than its latency says.
+        if queued > self.config.queue_max + 2 * ahead {
+            return None;
+        }
+        self.clear_at = self.passed(self.clear_at.max(at), bytes);
         let left = self.clear_at.saturating_sub(ahead).max(at);
         if self.loses() {
             return None;
@@ -238,6 +239,17 @@ mod tests {
             .map(|one| one.at)
             .collect();
         assert_eq!(arrived, [Duration::ZERO, Duration::ZERO, 10 * MS]);
+    }
+
+    #[test]
+    fn the_queue_before_a_token_bucket_takes_a_burst_more_than_its_latency_says() {
+        let mut config = PathConfig::new(1_000_000, Duration::ZERO);
+        config.burst = 2_500;
+        config.queue_max = 30 * MS;
+        let mut path = Path::new(config, 1);
+        let arrived = (0..20).filter_map(|_| path.send(Duration::ZERO, 1_250));
+        // Two pass at once; 30 ms and another two wait, and one that is being sent.
+        assert_eq!(arrived.count(), 2 + 3 + 2 + 1);
     }
 
     #[test]

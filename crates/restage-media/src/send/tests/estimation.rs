@@ -50,16 +50,27 @@ impl Rig {
 
     /// The subscriber says that it has received the first `count` packets, a millisecond apart.
     fn confirm(&mut self, count: u16) {
+        assert_eq!(self.report(0, &vec![true; usize::from(count)]), []);
+    }
+
+    /// The subscriber says which packets from a transport-wide number on it has received, a millisecond apart. Returns the sequence
+    /// numbers of those that are to be sent again.
+    fn report(&mut self, first: u16, received: &[bool]) -> Vec<u16> {
         let mut bytes = vec![0x8f, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
-        bytes.extend([0, 0]);
-        bytes.extend(count.to_be_bytes());
+        bytes.extend(first.to_be_bytes());
+        bytes.extend((received.len() as u16).to_be_bytes());
         bytes.extend([0, 0, 1, 0]);
-        bytes.extend((0x2000 | count).to_be_bytes());
-        bytes.extend(std::iter::repeat_n(4, usize::from(count)));
+        // One run for each packet.
+        for received in received {
+            bytes.extend((u16::from(*received) << 13 | 1).to_be_bytes());
+        }
+        bytes.extend(received.iter().filter(|received| **received).map(|_| 4));
         bytes.resize(bytes.len().next_multiple_of(4), 0);
         let words = (bytes.len() / 4 - 1) as u16;
         bytes[2..4].copy_from_slice(&words.to_be_bytes());
-        assert_eq!(self.hear(&bytes), Some(Requests::default()));
+        let requests = self.hear(&bytes).unwrap();
+        assert!(!requests.wants_key_frame);
+        requests.missing
     }
 }
 
@@ -265,6 +276,45 @@ fn a_packet_is_not_sent_again_while_it_may_be_under_way() {
     rig.sender.forget_sent();
     rig.send(2, &[1_000; 2]);
     assert_eq!(rig.resend(&[2]).len(), 1);
+}
+
+#[test]
+fn what_feedback_says_is_lost_is_sent_again_without_a_request_and_so_is_a_lost_retransmission() {
+    let mut rig = Rig::numbered(true);
+    rig.send(1, &[1_000; 4]);
+    rig.now += 60 * MS;
+    // The request for the second is lost.
+    assert_eq!(rig.report(0, &[true, false, true, true]), [2]);
+    assert_eq!(rig.resend(&[2]).len(), 1);
+    assert_eq!(rig.report(0, &[true, false, true, true]), [], "said before");
+    // Its retransmission, number 4, is lost as well. A further request would be ignored as too early.
+    rig.send(5, &[1_000; 2]);
+    rig.now += 50 * MS;
+    assert_eq!(rig.resend(&[2]).len(), 0);
+    assert_eq!(rig.report(4, &[false, true, true]), [2]);
+    assert_eq!(rig.resend(&[2]).len(), 1);
+    rig.now += 50 * MS;
+    assert_eq!(rig.report(7, &[true]), []);
+}
+
+#[test]
+fn what_was_requested_before_feedback_says_that_it_is_lost_is_not_sent_twice() {
+    let mut rig = Rig::numbered(true);
+    rig.send(1, &[1_000; 3]);
+    rig.now += 50 * MS;
+    rig.confirm(1);
+    assert_eq!(rig.resend(&[2]).len(), 1);
+    rig.now += 200 * MS;
+    assert_eq!(rig.report(1, &[false, true, true]), []);
+    // Without retransmissions of its own a packet has one number for ever, and is asked for.
+    let mut rig = Rig::numbered(false);
+    rig.send(1, &[1_000; 3]);
+    rig.now += 50 * MS;
+    rig.confirm(1);
+    assert_eq!(rig.resend(&[2]).len(), 1);
+    rig.send(4, &[1_000]);
+    rig.now += 50 * MS;
+    assert_eq!(rig.report(1, &[false, true, true]), []);
 }
 
 #[test]

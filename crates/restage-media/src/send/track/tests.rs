@@ -191,23 +191,23 @@ fn what_is_allotted_bounds_the_layer_and_the_lower_bound_holds() {
     let ladder = ladder(1);
     packet.target = ladder[2].encoding;
     packet.ladder = Some(ladder.into());
-    rig.track.allot(Allotted::UpTo(ladder[1].encoding));
+    rig.track.allot(Allotted::UpTo(ladder[1].encoding), false);
     assert_eq!(rig.track.target(&packet).layer, 1);
     rig.track.descend(&ladder, 150);
     assert_eq!(rig.track.target(&packet).layer, 0, "the hard limit");
     rig.track.climb(&ladder, 10_000);
-    rig.track.allot(Allotted::UpTo(ladder[0].encoding));
+    rig.track.allot(Allotted::UpTo(ladder[0].encoding), false);
     assert_eq!(rig.track.target(&packet).layer, 0, "the network");
     assert!(
         rig.track.descend(&ladder, 10_000).is_none(),
         "below what is shown there is nothing"
     );
-    rig.track.allot(Allotted::Any);
+    rig.track.allot(Allotted::Any, false);
     assert_eq!(rig.track.target(&packet).layer, 1);
     rig.track.climb(&ladder, 10_000);
     assert_eq!(rig.track.target(&packet).layer, 2);
     // Of another feed nothing is known: the smallest is shown.
-    rig.track.allot(Allotted::UpTo(ladder[2].encoding));
+    rig.track.allot(Allotted::UpTo(ladder[2].encoding), false);
     let other = self::ladder(2);
     packet.target = other[2].encoding;
     packet.ladder = Some(other.into());
@@ -224,7 +224,7 @@ fn pictures_that_are_not_wanted_or_do_not_fit_stop_between_two_of_them() {
         let target = rig.packet(1, 0, 0, KEY).encoding;
         rig.send(1, 10, 0, KEY).unwrap();
         rig.send(1, 11, 33, DELTA).unwrap();
-        rig.track.allot(allotted);
+        rig.track.allot(allotted, false);
         assert_eq!(rig.track.pause(), Some(reason));
         let last = rig.send(1, 12, 33, DELTA).unwrap();
         assert!(rig.send(1, 13, 66, DELTA).is_none());
@@ -234,7 +234,7 @@ fn pictures_that_are_not_wanted_or_do_not_fit_stop_between_two_of_them() {
         rig.track.thin(Thinning::None);
         assert!(rig.send(1, 15, 132, DELTA).is_none());
         assert!(!rig.track.is_waiting(target), "nobody is asked meanwhile");
-        rig.track.allot(Allotted::Any);
+        rig.track.allot(Allotted::Any, false);
         assert!(rig.track.is_waiting(target));
         assert!(rig.send(1, 16, 165, DELTA).is_none());
         let next = rig.send(1, 17, 198, KEY).unwrap();
@@ -243,12 +243,53 @@ fn pictures_that_are_not_wanted_or_do_not_fit_stop_between_two_of_them() {
 }
 
 #[test]
+fn on_a_jammed_network_a_layer_is_left_before_the_smaller_one_has_a_key_frame() {
+    for is_jammed in [false, true] {
+        let mut rig = Rig::new();
+        let ladder = ladder(1);
+        let mut send = |layer: u8, seq: u64, ms: u64, payload: &[u8]| {
+            let mut packet = rig.packet(1, seq, ms, payload);
+            packet.encoding.layer = layer;
+            packet.target = ladder[2].encoding;
+            packet.ladder = Some(ladder.into());
+            if seq == 12 {
+                let allotted = Allotted::UpTo(ladder[0].encoding);
+                rig.track.allot(allotted, is_jammed);
+            }
+            match rig.track.route(&packet, &mut Vec::new()) {
+                Verdict::Send(sent) => Some(sent.seq),
+                Verdict::Unmappable | Verdict::Unselected => None,
+            }
+        };
+        let first = send(2, 10, 0, KEY).unwrap();
+        send(2, 11, 33, DELTA).unwrap();
+        // The present picture is sent to its end.
+        assert_eq!(send(2, 12, 33, DELTA), Some(first + 2));
+        assert_eq!(send(2, 13, 66, DELTA).is_none(), is_jammed);
+        assert_eq!(send(0, 50, 66, DELTA), None);
+        assert_eq!(
+            send(2, 14, 99, KEY).is_none(),
+            is_jammed,
+            "nor with a key frame"
+        );
+        let last = if is_jammed { first + 2 } else { first + 4 };
+        assert_eq!(
+            send(0, 51, 99, KEY),
+            Some(last + 1),
+            "as if nothing were missing"
+        );
+        assert_eq!(send(2, 15, 132, DELTA), None);
+        assert_eq!(send(0, 52, 132, DELTA), Some(last + 2));
+    }
+}
+
+#[test]
 fn nothing_is_sent_to_who_does_not_want_pictures_from_the_beginning() {
     let mut rig = Rig::new();
-    rig.track.allot(Allotted::Unwanted);
+    rig.track.allot(Allotted::Unwanted, false);
     assert!(rig.send(1, 10, 0, KEY).is_none());
     assert!(rig.send(1, 11, 33, DELTA).is_none());
-    rig.track.allot(Allotted::Any);
+    rig.track.allot(Allotted::Any, false);
     assert!(rig.send(1, 12, 66, DELTA).is_none());
     assert!(rig.send(1, 13, 99, KEY).is_some());
 }

@@ -1,28 +1,27 @@
 //! The estimator of one connection: what was sent and what came back → one rate.
 
+mod feedback;
+mod reports;
+
 use std::time::{Duration, Instant};
 
-use crate::control::{Control, Observation};
+use crate::control::Control;
+use crate::delay::{Delays, RoundTrips};
 use crate::detector::{Detector, Usage};
 use crate::fallback::Fallback;
-use crate::feedback::{Message, REFERENCE_US};
 use crate::group::Groups;
 use crate::limits::{
-    CLOCK_JUMP_MAX, FEEDBACK_MESSAGES_MAX, FEEDBACK_PERIOD, FEEDBACK_SILENCE_MAX,
-    FEEDBACK_SILENCE_STEP, LIMITED_BELOW_PERCENT, LIMITED_UNTIL_PERCENT, PROBE_DESIRED_PERCENT,
-    RATE_MAX, RATE_MIN, RECORDS_MAX, START_RATE,
+    FEEDBACK_SILENCE_MAX, FEEDBACK_SILENCE_STEP, PROBE_DESIRED_PERCENT, RATE_MAX, RATE_MIN,
+    START_RATE,
 };
-use crate::loss::{Losses, Verdict};
+use crate::loss::Losses;
 use crate::meter::Meter;
-use crate::probe::Prober;
+use crate::probe::{PathSeen, Prober};
 use crate::records::{Micros, Records, Settled};
+use feedback::Clock;
 
 /// Share of the rate that remains each time feedback stays away.
 const SILENCE_PERCENT: u64 = 80;
-/// The least round trip of this much time counts.
-const ROUND_TRIP_AGE_US: Micros = 10_000_000;
-/// Round trip before one is known.
-const ROUND_TRIP_START_US: Micros = 100_000;
 
 /// What an estimator begins with. Rates are in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,19 +97,12 @@ impl Batch<'_> {
             let estimator = self.estimator;
             estimator.sent_at = self.now;
             estimator.sent.add(self.now, self.bytes);
-            estimator.heard.get_or_insert(self.now);
+            if estimator.heard.is_none() {
+                estimator.heard = Some(self.now);
+                estimator.prober.on_first(self.now);
+            }
         }
     }
-}
-
-/// The receiver's times, without the wrapping of 24 bits.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    reference: u32,
-    /// The reference in microseconds.
-    base: Micros,
-    /// Our time when it came.
-    at: Micros,
 }
 
 /// Estimates what one connection may send. All rates are in bits per second and include headers, retransmissions and padding, as
@@ -131,10 +123,8 @@ pub struct Estimator {
     clock: Option<Clock>,
     /// The newest packet that is known to have arrived, and when.
     reported: Option<(Settled, Micros)>,
-    /// The least time between sending and feedback, and when it was seen.
-    round_trip: Option<(Micros, Micros)>,
-    /// The newest time between sending and feedback.
-    newest_round_trip: Option<Micros>,
+    delays: Delays,
+    round_trips: RoundTrips,
     /// Feedback messages since this time.
     messages: (Micros, u32),
     /// When feedback came last; before the first, when the first packet was sent.
@@ -144,6 +134,8 @@ pub struct Estimator {
     sent_at: Micros,
     desired: u64,
     is_limited: bool,
+    /// Numbers of packets that were lost, until they are taken.
+    lost: Vec<u16>,
 }
 
 impl Estimator {
@@ -162,14 +154,15 @@ impl Estimator {
             fallback: Fallback::default(),
             clock: None,
             reported: None,
-            round_trip: None,
-            newest_round_trip: None,
+            delays: Delays::default(),
+            round_trips: RoundTrips::default(),
             messages: (0, 0),
             heard: None,
             silenced: None,
             sent_at: 0,
             desired: 0,
             is_limited: true,
+            lost: Vec::new(),
             config,
         }
     }
@@ -197,103 +190,6 @@ impl Estimator {
         }
     }
 
-    /// Transport-wide feedback: what follows the SSRCs in an RTCP packet of type 205 and format 15. Malformed messages, packets that
-    /// were never sent and messages beyond [`FEEDBACK_MESSAGES_MAX`] have no effect.
-    pub fn on_feedback(&mut self, now: Instant, message: &[u8]) {
-        let now = self.micros(now);
-        if !self.config.has_feedback || !self.admits(now) {
-            return;
-        }
-        let Some(message) = Message::read(message) else {
-            return;
-        };
-        let base = self.base(now, message.reference);
-        self.bridge(now, message.first);
-        let mut newest: Option<Settled> = None;
-        let mut arrived_last = None;
-        // Packets of a train mostly have the same times: they are one sample of the delay.
-        let mut sampled = None;
-        message.each(|number, arrival| {
-            let Some(packet) = self.records.settle(now, number, arrival.is_some()) else {
-                return;
-            };
-            self.losses.count(arrival.is_some(), packet.was_lost);
-            let Some(arrived) = arrival.map(|arrival| base + arrival) else {
-                return;
-            };
-            self.received.add(arrived, usize::from(packet.bytes));
-            arrived_last = arrived_last.max(Some(arrived));
-            if newest.is_none_or(|newest| newest.number < packet.number) {
-                newest = Some(packet);
-                self.reported = Some((packet, arrived));
-            }
-            if packet.probe != 0 {
-                self.prober.on_arrived(&packet, arrived);
-            }
-            let sample = Some((packet.sent, arrived));
-            if sample == sampled || self.prober.disturbs(packet.sent) {
-                return;
-            }
-            sampled = sample;
-            if let Some(sample) = self.groups.push(packet.sent, arrived) {
-                self.detector.push(sample);
-            }
-        });
-        let Some(newest) = newest else { return };
-        self.heard = Some(now);
-        self.silenced = None;
-        self.note_round_trip(now, now - newest.sent);
-        let received = arrived_last.and_then(|at| self.received.rate(at));
-        self.update(now, received, newest.sent);
-    }
-
-    /// A REMB message of the receiver (draft-alvestrand-rmcat-remb-03). It counts only without transport-wide feedback.
-    pub fn on_remb(&mut self, now: Instant, bits_per_s: u64) {
-        if self.config.has_feedback {
-            return;
-        }
-        let now = self.micros(now);
-        self.heard = Some(now);
-        self.silenced = None;
-        self.fallback.on_remb(now);
-        let sent = self.sent.rate(now).unwrap_or(0);
-        if self.fallback.is_bound(bits_per_s, sent) {
-            match (bits_per_s as f64) < self.control.rate() {
-                true => self.control.lower(now, bits_per_s as f64),
-                false => self.control.set(bits_per_s as f64),
-            }
-        } else {
-            let rate = self.fallback.grow(now, self.control.rate());
-            self.control.set(rate.max(bits_per_s as f64));
-        }
-    }
-
-    /// A report block of the receiver (RFC 3550 §6.4.1): packets lost since the one before, in 256ths, and the round trip that
-    /// follows from it. The loss counts only without transport-wide feedback and without a REMB.
-    pub fn on_report(&mut self, now: Instant, fraction_lost: u8, round_trip: Option<Duration>) {
-        let now = self.micros(now);
-        if let Some(round_trip) = round_trip {
-            self.note_round_trip(now, round_trip.as_micros() as Micros);
-        }
-        if self.config.has_feedback {
-            return;
-        }
-        self.heard = Some(now);
-        self.silenced = None;
-        if self.fallback.has_remb(now) {
-            return;
-        }
-        let loss = f64::from(fraction_lost) / 256.0;
-        let sent = self.sent.rate(now).map_or(f64::MAX, |rate| rate as f64);
-        let rate = self
-            .fallback
-            .on_report(now, loss, self.control.rate(), sent);
-        match rate < self.control.rate() {
-            true => self.control.lower(now, rate),
-            false => self.control.set(rate),
-        }
-    }
-
     /// What the caller would send if it could, in bits per second: the layer that it wants next with some room to spare, and all other
     /// streams. Probes go up to a little more than this. 0, the value at first: nothing more than is sent already.
     pub fn set_desired(&mut self, now: Instant, bits_per_s: u64) {
@@ -316,13 +212,25 @@ impl Estimator {
         self.prober.others = others;
     }
 
+    /// Another connection over the same bottleneck probes ([`Coupling::is_probed`](crate::Coupling::is_probed)): the queue that it
+    /// makes is no reason to send less.
+    pub fn on_foreign_probe(&mut self, now: Instant) {
+        let now = self.micros(now);
+        self.prober.on_foreign(now);
+    }
+
     /// Does what is due. To be called at [`Self::deadline`]; calls at other times do no harm.
     pub fn on_timeout(&mut self, now: Instant) {
         let now = self.micros(now);
         self.check_silence(now);
         if self.config.has_feedback && self.config.can_probe && self.heard.is_some() {
             let (estimate, most, wants) = (self.rate(), self.probe_most(), self.wants_probe());
-            self.prober.begin(now, estimate, most, wants);
+            let path = PathSeen {
+                round_trip: self.round_trips.least_or_start(),
+                delays: self.delays,
+                sent: self.sent.rate(now).unwrap_or(0),
+            };
+            self.prober.begin(now, path, estimate, most, wants);
         }
     }
 
@@ -385,19 +293,23 @@ impl Estimator {
 
     /// The least time of the last seconds from sending to feedback, which waits at the receiver for up to 100 ms.
     pub fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
-            .map(|(least, _)| Duration::from_micros(least.max(0) as u64))
+        self.round_trips.least().map(duration)
     }
 
     /// The newest time from sending to feedback: with the time in the queues of the path as they are now.
     pub fn newest_round_trip(&self) -> Option<Duration> {
-        self.newest_round_trip
-            .map(|newest| Duration::from_micros(newest as u64))
+        self.round_trips.newest().map(duration)
     }
 
     /// Share of lost packets, 0 to 1, over about the last second.
     pub fn loss(&self) -> f64 {
         self.losses.share()
+    }
+
+    /// The transport-wide numbers of the packets of which feedback has said since the last call that they are lost, at most
+    /// [`LOST_MAX`](crate::limits::LOST_MAX). It may turn out later that one was only late.
+    pub fn take_lost(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.lost)
     }
 
     /// The rate at which packets are sent, in bits per second.
@@ -432,113 +344,6 @@ impl Estimator {
         (self.desired / 100 * PROBE_DESIRED_PERCENT).min(self.config.max)
     }
 
-    /// Whether one more message may be read now.
-    fn admits(&mut self, now: Micros) -> bool {
-        if now - self.messages.0 >= FEEDBACK_PERIOD.as_micros() as Micros {
-            self.messages = (now, 0);
-        }
-        self.messages.1 += 1;
-        self.messages.1 <= FEEDBACK_MESSAGES_MAX
-    }
-
-    /// The reference time of a message in microseconds. Where the receiver's clock has jumped, its times begin anew after those
-    /// that are known.
-    fn base(&mut self, now: Micros, reference: u32) -> Micros {
-        let Some(clock) = self.clock else {
-            self.clock = Some(Clock {
-                reference,
-                base: 0,
-                at: now,
-            });
-            return 0;
-        };
-        // The difference of 24 bits, with its sign.
-        let steps = (reference.wrapping_sub(clock.reference) << 8).cast_signed() >> 8;
-        let passed = Micros::from(steps) * REFERENCE_US;
-        let jump = passed - (now - clock.at);
-        let base = if jump.abs() > CLOCK_JUMP_MAX.as_micros() as Micros {
-            self.groups = Groups::default();
-            self.detector = Detector::new();
-            self.received = Meter::default();
-            self.reported = None;
-            clock.base + (now - clock.at)
-        } else {
-            clock.base + passed
-        };
-        self.clock = Some(Clock {
-            reference,
-            base,
-            at: now,
-        });
-        base
-    }
-
-    /// Counts the packets between the message before and this one: a message between them was lost, and what it was about has
-    /// arrived for the greater part.
-    fn bridge(&mut self, now: Micros, first: u16) {
-        let Some((newest, arrived)) = self.reported else {
-            return;
-        };
-        let first = self.records.unwrap(first).unwrap_or(0);
-        for number in (newest.number + 1..first).rev().take(RECORDS_MAX) {
-            if let Some((sent, bytes)) = self.records.sent(now, number) {
-                let arrived = arrived + (sent - newest.sent);
-                self.received.add(arrived, usize::from(bytes));
-            }
-        }
-    }
-
-    fn note_round_trip(&mut self, now: Micros, sample: Micros) {
-        let sample = sample.max(0);
-        self.newest_round_trip = Some(sample);
-        let is_due = self
-            .round_trip
-            .is_none_or(|(least, at)| sample <= least || now - at > ROUND_TRIP_AGE_US);
-        if is_due {
-            self.round_trip = Some((sample, now));
-        }
-    }
-
-    /// Compares what is sent with the estimate.
-    fn measure(&mut self, now: Micros) {
-        let Some(sent) = self.sent.rate(now) else {
-            return;
-        };
-        let percent = match self.is_limited {
-            true => LIMITED_UNTIL_PERCENT,
-            false => LIMITED_BELOW_PERCENT,
-        };
-        self.is_limited = sent * 100 < self.rate() * percent;
-    }
-
-    /// Moves the rate after feedback.
-    fn update(&mut self, now: Micros, received: Option<u64>, newest_sent: Micros) {
-        self.measure(now);
-        let before = self.control.lowered();
-        let received = received.map(|rate| rate as f64);
-        let sent = self.sent.rate(now).map(|rate| rate as f64);
-        let verdict = self.losses.judge(now, sent, received);
-        if let Verdict::Lower(rate) = verdict {
-            self.control.lower(now, rate);
-        }
-        self.control.update(Observation {
-            now,
-            usage: self.detector.usage(),
-            received,
-            round_trip: self
-                .round_trip
-                .map_or(ROUND_TRIP_START_US, |(least, _)| least),
-            may_grow: !self.is_limited && verdict == Verdict::Free,
-        });
-        if self.control.lowered() != before {
-            self.prober.on_lowered(now, self.control.rate() as u64);
-        }
-        let shown = self.prober.result(now, newest_sent, self.rate());
-        if let Some(shown) = shown.filter(|_| self.detector.usage() != Usage::Overuse) {
-            self.control.set(shown as f64);
-        }
-    }
-
     fn silence_at(&self, heard: Micros) -> Micros {
         match self.silenced {
             None => heard + FEEDBACK_SILENCE_MAX.as_micros() as Micros,
@@ -558,4 +363,8 @@ impl Estimator {
             self.prober.on_lowered(now, self.control.rate() as u64);
         }
     }
+}
+
+fn duration(us: Micros) -> Duration {
+    Duration::from_micros(us.max(0) as u64)
 }
