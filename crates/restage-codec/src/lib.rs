@@ -27,4 +27,4 @@ pub mod vp8;
 pub mod vp9;
 
 pub use codec::{Codec, MediaKind, PictureSize};
-pub use picture::{NewNumbers, PictureId, PictureNumbers};
+pub use picture::{FramePlace, NewNumbers, PictureId, PictureNumbers};

@@ -39,6 +39,20 @@ pub struct PictureNumbers {
     pub key_idx: Option<u8>,
 }
 
+/// Where the frame of a packet stands among those of its encoding, as the payload says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FramePlace {
+    /// Temporal layer: frames use none of higher layers. 0 where there are no layers.
+    pub temporal: u8,
+    /// Who was not sent this temporal layer so far can be sent it from this frame on: this frame uses none of its layer, and later
+    /// ones use none from before the base frame that this one uses.
+    pub is_sync: bool,
+    /// It is the first packet of its frame.
+    pub starts: bool,
+    /// The numbers that it carries.
+    pub numbers: PictureNumbers,
+}
+
 /// Numbers to be written instead of the sender's, into those fields that a descriptor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewNumbers {

@@ -3,7 +3,7 @@
 
 use crate::PictureSize;
 use crate::bits::BitReader;
-use crate::picture::{NewNumbers, PictureId, PictureNumbers};
+use crate::picture::{FramePlace, NewNumbers, PictureId, PictureNumbers};
 
 /// `frame_marker`, the first two bits of a frame.
 const FRAME_MARKER: u32 = 2;
@@ -133,6 +133,16 @@ impl Descriptor {
             size,
         })
     }
+}
+
+/// Where the frame of a packet stands among those of its encoding. `None` if the descriptor is cut short or not allowed.
+pub fn frame_place(payload: &[u8]) -> Option<FramePlace> {
+    let descriptor = Descriptor::parse(payload)?;
+    Some(FramePlace {
+        starts: descriptor.starts_frame,
+        numbers: descriptor.numbers,
+        ..FramePlace::default()
+    })
 }
 
 /// The scalability structure (RFC 9628 §4.2.1). Returns the largest size in it.

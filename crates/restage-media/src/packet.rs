@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use restage_codec::h264::Lead;
-use restage_codec::{Codec, MediaKind, PictureSize};
+use restage_codec::{Codec, FramePlace, MediaKind, PictureSize};
 
+use crate::limits::TEMPORAL_LAYERS_MAX;
 use crate::rtp::extensions::{Extensions, RidName, Rotation};
 use crate::sdp::format::Format;
 
@@ -23,6 +24,8 @@ pub(crate) struct Packet {
     pub(crate) time: u64,
     pub(crate) marker: bool,
     pub(crate) starts_key_frame: bool,
+    /// Where its frame stands in the layers and numbers that the payload says.
+    pub(crate) frame: FramePlace,
     /// What a decoder that starts with this packet needs before it.
     pub(crate) lead: Option<Arc<Lead>>,
     /// Counts the video packets of the publication: its name in the history.
@@ -72,7 +75,43 @@ pub(crate) struct Rung {
     pub(crate) wire_bits_per_s: u64,
     /// The most that `wire_bits_per_s` was in the last three seconds.
     pub(crate) peak_bits_per_s: u64,
+    /// What it can be cut to, the smallest first.
+    pub(crate) cuts: Cuts,
 }
+
+/// Which frames of a layer are sent: those up to this temporal layer, which decode without the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cut(u8);
+
+impl Cut {
+    /// The frames that all others build on.
+    pub(crate) const BASE: Self = Self(0);
+    /// All frames.
+    pub(crate) const WHOLE: Self = Self(u8::MAX);
+
+    /// The frames up to this temporal layer.
+    pub(crate) const fn up_to(temporal: u8) -> Self {
+        Self(temporal)
+    }
+
+    /// Whether frames of a temporal layer belong to it.
+    #[inline]
+    pub(crate) fn has(self, temporal: u8) -> bool {
+        temporal <= self.0
+    }
+}
+
+/// A layer's rate when it is cut. Rates are in bits per second, as in a [`Rung`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CutRate {
+    pub(crate) cut: Cut,
+    pub(crate) wire_bits_per_s: u64,
+    pub(crate) peak_bits_per_s: u64,
+    pub(crate) frames_per_s: u64,
+}
+
+/// What a layer can be cut to, by the highest temporal layer; `None` where there are fewer temporal layers.
+pub(crate) type Cuts = [Option<CutRate>; TEMPORAL_LAYERS_MAX - 1];
 
 /// The living layers of a track, smallest first.
 pub(crate) type Ladder = [Rung];

@@ -139,7 +139,7 @@ impl Snapshot {
 mod tests {
     use super::*;
     use crate::allocate::wish::PreferredLayer;
-    use crate::packet::Rung;
+    use crate::packet::{Cuts, Rung};
 
     fn rung(layer: u8, rid: &str, bits_per_s: u64) -> Rung {
         Rung {
@@ -153,6 +153,7 @@ mod tests {
             bits_per_s,
             wire_bits_per_s: bits_per_s,
             peak_bits_per_s: bits_per_s,
+            cuts: Cuts::default(),
         }
     }
 

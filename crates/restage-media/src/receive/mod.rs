@@ -9,6 +9,7 @@ pub(crate) mod keyframe;
 mod rate;
 pub(crate) mod source;
 pub(crate) mod streams;
+mod temporal;
 #[cfg(test)]
 mod tests;
 pub(crate) mod track;

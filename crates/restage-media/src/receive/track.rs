@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_codec::{Codec, MediaKind, PictureSize, av1, h264, h265, red, vp8, vp9};
+use restage_codec::{Codec, FramePlace, MediaKind, PictureSize, av1, h264, h265, red, vp8, vp9};
 
 use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX};
 use crate::packet::Packet;
@@ -13,6 +13,7 @@ use crate::receive::clock::FeedClock;
 use crate::receive::clock::SenderReport;
 use crate::receive::keyframe::KeyframeRequester;
 use crate::receive::rate::Rate;
+use crate::receive::temporal::TemporalRates;
 use crate::rtp::extensions::RidName;
 use crate::sdp::format::Format;
 
@@ -33,6 +34,7 @@ struct Layer {
     epoch: u32,
     key_frames: KeyframeRequester,
     rate: Rate,
+    temporal: TemporalRates,
     /// Size of its pictures, known from its key frames.
     size: Option<PictureSize>,
     last_at: Instant,
@@ -78,9 +80,13 @@ impl TrackIn {
         let layer = &mut self.layers[index];
         if now > layer.last_at + LAYER_SILENCE_MAX {
             layer.rate.resume();
+            layer.temporal.resume();
         }
         layer.last_at = now;
-        let is_measured = layer.rate.add(now, received.payload.len());
+        let frame = frame_place(format.codec, &received.payload);
+        let (bytes, ends_frame) = (received.payload.len(), received.marker);
+        let is_measured = layer.rate.add(now, bytes, ends_frame);
+        layer.temporal.add(now, frame.temporal, bytes, ends_frame);
         let starts_key_frame = layer.starts_key_frame(&received, format);
         let mut lead = None;
         if starts_key_frame {
@@ -112,6 +118,7 @@ impl TrackIn {
             time: received.time,
             marker: received.marker,
             starts_key_frame,
+            frame,
             lead,
             number: 0,
             arrived: now,
@@ -185,6 +192,7 @@ impl TrackIn {
             epoch: 0,
             key_frames: KeyframeRequester::default(),
             rate: Rate::default(),
+            temporal: TemporalRates::default(),
             size: None,
             last_at: received.arrived,
             presence: Presence::Sent,
@@ -227,6 +235,7 @@ impl TrackIn {
                     bits_per_s: layer.rate.bits_per_s(),
                     wire_bits_per_s: layer.rate.wire_bits_per_s(),
                     peak_bits_per_s: layer.rate.peak_bits_per_s(),
+                    cuts: layer.temporal.cuts(),
                 };
                 (layer.size.map(PictureSize::pixels), rung)
             })
@@ -362,6 +371,16 @@ fn with_size(
     let starts = starts(payload);
     let size = if starts { size(payload) } else { None };
     (starts, size)
+}
+
+/// Where the frame of a payload stands, if its codec's payloads say so.
+fn frame_place(codec: Codec, payload: &[u8]) -> FramePlace {
+    let place = match codec {
+        Codec::Vp8 => vp8::frame_place(payload),
+        Codec::Vp9 => vp9::frame_place(payload),
+        _ => None,
+    };
+    place.unwrap_or_default()
 }
 
 /// The newest block of redundant audio, for subscribers that take no other. What has none is emptied: its number is left out of what

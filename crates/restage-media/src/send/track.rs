@@ -6,13 +6,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_codec::{Codec, MediaKind, PictureNumbers, vp8, vp9};
+use restage_codec::{Codec, MediaKind};
 
 use crate::allocate::stream::PauseReason;
 use crate::allocate::table::Allotted;
 use crate::packet::Packet;
-use crate::packet::{Encoding, Ladder, Rung};
+use crate::packet::{Cut, Encoding, Ladder, Rung};
 use crate::publication::select::{Choice, Selector};
+use crate::publication::thin::{Passage, Thinner};
 use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::format::{Format, carrying};
 use crate::send::Outgoing;
@@ -33,6 +34,7 @@ pub(crate) struct TrackOut {
     /// since.
     is_mismatched: bool,
     selector: Selector,
+    thinner: Thinner,
     rtp: RtpRewriter,
     pictures: PictureRewriter,
     /// Capture time of the newest packet sent.
@@ -101,6 +103,7 @@ impl TrackOut {
             mapping: None,
             is_mismatched: false,
             selector: Selector::default(),
+            thinner: Thinner::default(),
             rtp: RtpRewriter::new(rng.next_u32() as u16, rng.next_u32()),
             pictures: PictureRewriter::default(),
             sent_at: None,
@@ -121,7 +124,7 @@ impl TrackOut {
         if packet.payload.is_empty() {
             // A packet of padding probes the path of the publisher. Its number must not look like a loss to the subscriber.
             if self.selector.current() == Some(packet.encoding) {
-                self.rtp.skip(packet.seq);
+                self.rtp.skip(packet.seq, false);
             }
             return Verdict::Unselected;
         }
@@ -137,6 +140,11 @@ impl TrackOut {
         if choice == Choice::Switch {
             self.rtp
                 .switch(packet.seq, packet.time, self.elapsed(packet));
+            self.thinner = Thinner::default();
+        }
+        let may_thin = self.is_bound || self.thinner.is_active();
+        if may_thin && carrier.change == Change::Pictures && self.leaves_out(packet, target) {
+            return Verdict::Unselected;
         }
         if packet.lead.is_some() {
             self.send_lead(packet, carrier.pt, choice, before);
@@ -184,12 +192,44 @@ impl TrackOut {
     }
 
     fn renumber(&mut self, packet: &Packet, choice: Choice) -> Option<Edit> {
-        let came = picture_numbers(packet)?;
+        let came = &packet.frame.numbers;
         if choice == Choice::Switch {
-            self.pictures.switch(&came);
+            self.pictures.switch(came);
         }
-        let numbers = self.pictures.forward(&came)?;
+        let numbers = self.pictures.forward(came)?;
         Edit::of_picture(packet.format.codec, numbers)
+    }
+
+    /// Whether a packet of the encoding that is forwarded is left out because only a part of it is to be sent. What follows takes its
+    /// numbers.
+    fn leaves_out(&mut self, packet: &Packet, target: Encoding) -> bool {
+        let wanted = match self.is_bound {
+            true => self.cut(packet, target),
+            false => Cut::WHOLE,
+        };
+        let Passage::Closed { goes_on } = self.thinner.pass(packet, wanted) else {
+            return false;
+        };
+        self.pictures.skip(&packet.frame.numbers);
+        // A packet that comes when later ones were sent is sent after all: its number is waited for. It does no harm, as the frame that it
+        // belongs to never becomes whole.
+        self.rtp.skip(packet.seq, goes_on)
+    }
+
+    /// What should be sent of the encoding of a packet. One that is larger than the target goes on until the target's key frame: as
+    /// little as possible of it is sent.
+    fn cut(&self, packet: &Packet, target: Encoding) -> Cut {
+        if is_same_layer(packet.encoding, target) {
+            return match self.allotted {
+                Allotted::UpTo(encoding, cut) if is_same_layer(encoding, target) => cut,
+                _ => Cut::WHOLE,
+            };
+        }
+        let ladder = packet.ladder.as_deref().unwrap_or_default();
+        match place_of(ladder, packet.encoding) > place_of(ladder, target) {
+            true => Cut::BASE,
+            false => Cut::WHOLE,
+        }
     }
 
     /// Whether a packet is left out. Pictures are cut off only between two pictures, so that none is damaged.
@@ -332,7 +372,7 @@ impl TrackOut {
     /// The place on the ladder up to which its network carries the layers. Of another feed that is not known yet.
     fn allotted_place(&self, ladder: &Ladder) -> Option<usize> {
         match self.allotted {
-            Allotted::UpTo(encoding) => Some(place_of(ladder, encoding).unwrap_or_default()),
+            Allotted::UpTo(encoding, _) => Some(place_of(ladder, encoding).unwrap_or_default()),
             Allotted::Any | Allotted::Paused | Allotted::Unwanted => None,
         }
     }
@@ -420,15 +460,6 @@ impl Carrier {
     }
 }
 
-/// The numbers of pictures that a payload carries, if its codec has them.
-fn picture_numbers(packet: &Packet) -> Option<PictureNumbers> {
-    match packet.format.codec {
-        Codec::Vp8 => Some(vp8::Descriptor::parse(&packet.payload)?.numbers),
-        Codec::Vp9 => Some(vp9::Descriptor::parse(&packet.payload)?.numbers),
-        _ => None,
-    }
-}
-
 /// Rates vary: a layer needs a little more room than it takes now.
 fn fits(rung: &Rung, bits_per_s: u64) -> bool {
     rung.bits_per_s + rung.bits_per_s / 10 <= bits_per_s
@@ -436,7 +467,11 @@ fn fits(rung: &Rung, bits_per_s: u64) -> bool {
 
 /// An encoder may have been restarted meanwhile, so the epoch does not count.
 fn place_of(ladder: &Ladder, bound: Encoding) -> Option<usize> {
-    let is_it =
-        |rung: &Rung| (rung.encoding.feed, rung.encoding.layer) == (bound.feed, bound.layer);
-    ladder.iter().position(is_it)
+    ladder
+        .iter()
+        .position(|rung| is_same_layer(rung.encoding, bound))
+}
+
+fn is_same_layer(one: Encoding, other: Encoding) -> bool {
+    (one.feed, one.layer) == (other.feed, other.layer)
 }

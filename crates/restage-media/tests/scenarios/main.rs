@@ -31,5 +31,6 @@ mod srtp;
 mod statistics;
 mod support;
 mod taps;
+mod temporal;
 mod wishes;
 mod workers;

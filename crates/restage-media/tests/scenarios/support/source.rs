@@ -84,6 +84,9 @@ pub struct VideoSource {
     pub parameter_sets: ParameterSets,
     /// The size in key frames of VP8 and VP9.
     pub size: Option<(u16, u16)>,
+    /// The temporal layers of the pictures of VP8, from a key frame on again and again: each with whether it is a sync frame, and how many
+    /// packets it has. Without any all pictures are of layer 0.
+    pub temporal: &'static [(u8, bool, usize)],
     seq: u64,
     time: u32,
     pub frame: u64,
@@ -114,6 +117,7 @@ impl VideoSource {
             packets_per_keyframe: None,
             parameter_sets: ParameterSets::WithKeyFrames,
             size: None,
+            temporal: &[],
             seq: 65_000 - seed * 997 % 30_000,
             time: seed as u32 * 1_234_567,
             frame: seed * 1_000_000,
@@ -132,12 +136,16 @@ impl VideoSource {
         let is_key = std::mem::take(&mut self.wants_keyframe)
             || self.since_keyframe >= self.keyframe_interval;
         self.since_keyframe = if is_key { 1 } else { self.since_keyframe + 1 };
+        let turn = (self.since_keyframe - 1) as usize % self.temporal.len().max(1);
+        let layer = self.temporal.get(turn).copied();
+        let (temporal, is_sync, count) = layer.unwrap_or((0, false, self.packets_per_frame));
         let large = self.packets_per_keyframe.filter(|_| is_key);
-        let count = large.unwrap_or(self.packets_per_frame);
+        let count = large.unwrap_or(count);
+        self.tl0 = self.tl0.wrapping_add(u8::from(temporal == 0));
         let packets = (0..count)
             .map(|index| {
                 let payload = match self.codec {
-                    Codec::Vp8 => self.vp8(is_key, index),
+                    Codec::Vp8 => self.vp8(is_key, index, temporal << 6 | u8::from(is_sync) << 5),
                     Codec::Vp9 => self.vp9(is_key, index, count),
                     Codec::Av1 => self.av1(is_key, index, count),
                     Codec::H265 => self.h265(is_key, index, count),
@@ -157,14 +165,13 @@ impl VideoSource {
         self.time = self.time.wrapping_add(3_600);
         self.frame += 1;
         self.picture_id = (self.picture_id + 1) & 0x7fff;
-        self.tl0 = self.tl0.wrapping_add(1);
         packets
     }
 
-    fn vp8(&self, is_key: bool, index: usize) -> Vec<u8> {
+    fn vp8(&self, is_key: bool, index: usize, layer: u8) -> Vec<u8> {
         let [high, low] = self.picture_id.to_be_bytes();
         let start = if index == 0 { 0x10 } else { 0 };
-        let mut payload = vec![0x80 | start, 0xe0, 0x80 | high, low, self.tl0, 0x00];
+        let mut payload = vec![0x80 | start, 0xe0, 0x80 | high, low, self.tl0, layer];
         payload.push(if is_key { 0x00 } else { 0x01 });
         if let Some((width, height)) = self.size.filter(|_| is_key && index == 0) {
             payload.extend([0, 0, 0x9d, 0x01, 0x2a]);
