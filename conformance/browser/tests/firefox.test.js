@@ -99,5 +99,6 @@ if (skip) {
       // Each goes on being shown its own.
       await shows("chromium", height[chromium]);
     }
+    for (const page of [publisher, ...Object.values(viewers)]) await page.evaluate("window.leave()");
   });
 }
